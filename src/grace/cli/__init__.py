@@ -1,0 +1,60 @@
+"""The command line: reads arguments, calls one function, prints. Heavy imports wait until a command needs them."""
+
+import os
+import sys
+
+import typer
+
+from grace.cli.data import data_app
+from grace.cli.endpoint import check_endpoint
+from grace.cli.models import models_app
+from grace.cli.query import export, query
+from grace.cli.serve import serve
+from grace.errors import GraceError
+
+app = typer.Typer(
+    name="grace",
+    help="Run behavioural experiments on language models, from a laptop to a shared GPU cluster.",
+    epilog="docs/quickstart.md is the place to start. --debug before the command shows a traceback with an error.",
+    no_args_is_help=True,
+    rich_markup_mode=None,  # plain help: rich would cost a tenth of a second at each start
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(query)
+app.command()(export)
+app.command()(serve)
+app.command("check-endpoint")(check_endpoint)
+app.add_typer(data_app, name="data")
+app.add_typer(models_app, name="models")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from grace import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    debug: bool = typer.Option(False, "--debug", help="Show a traceback with every error."),
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
+) -> None:
+    if debug:
+        os.environ["GRACE_DEBUG"] = "1"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit; errors that a user can act on become one message and their exit code."""
+    try:
+        app(arguments)
+    except GraceError as error:
+        if os.environ.get("GRACE_DEBUG"):
+            raise
+        print(f"grace: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("grace: interrupted", file=sys.stderr)
+        sys.exit(130)

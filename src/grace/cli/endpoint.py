@@ -1,0 +1,54 @@
+"""`grace check-endpoint`."""
+
+from typing import Annotated
+
+import typer
+
+from grace.cli.query import read_key
+from grace.errors import EndpointError
+
+
+def check_endpoint(
+    url: Annotated[str, typer.Argument(help="Address of a model server.")],
+    model_name: Annotated[str, typer.Option(help="The name that the server knows the model by.")],
+    api_key_env: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Environment variable that holds the server's key.")
+    ] = None,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for one answer.")] = 60.0,
+) -> None:
+    """See whether a model server can do what a run will ask of it.
+
+    \b
+    Examples:
+      grace check-endpoint http://localhost:8000 --model-name gemma-2-2b-it
+      grace check-endpoint https://gateway.example --model-name llama3 --api-key-env GATEWAY_KEY
+    """
+    import asyncio
+
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from grace.endpoints.client import Client
+    from grace.endpoints.handshake import Check, Handshake, Need, checks
+    from grace.endpoints.transport import AiohttpTransport
+
+    async def look() -> list[Check]:
+        transport = AiohttpTransport(url)
+        try:
+            client = Client(transport, url, api_key=read_key(api_key_env), timeout=timeout)
+            return [check async for check in checks(Handshake(client, model_name), Need())]
+        finally:
+            await transport.close()
+
+    found = asyncio.run(look())
+    table = Table(box=None)
+    for heading in ("check", "", "what was found"):
+        table.add_column(heading, overflow="fold")
+    marks = {True: Text("ok", style="green"), False: Text("FAILED", style="red"), None: Text("-")}
+    for check in found:
+        table.add_row(check.name, marks[check.ok], Text(check.detail))
+    Console().print(table)
+    failed = [check.name for check in found if check.ok is False]
+    if failed:
+        raise EndpointError(f"{url}: cannot be used as it is ({', '.join(failed)})")

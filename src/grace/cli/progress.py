@@ -1,0 +1,112 @@
+"""Progress of long work: a bar on a terminal, a plain line now and then elsewhere; both on standard error."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+
+from grace.stages.generate import Progress
+
+LINE_SECONDS = 10.0
+FAULT_SECONDS = 5.0
+
+
+@contextmanager
+def make_progress() -> Iterator[Progress]:
+    """The kind of progress that fits where standard error goes."""
+    if not sys.stderr.isatty():
+        yield Lines()
+        return
+    with Bar() as bar:
+        yield bar
+
+
+class Lines:
+    """One line every ten seconds: done, rate, time left, failures."""
+
+    def __init__(self) -> None:
+        self.total = self.done = self.failed = self.before = 0
+        self._started = self._said = time.monotonic()
+        self._fault_said = -FAULT_SECONDS
+
+    def begin(self, total: int, done: int) -> None:
+        """`done` of `total` requests were finished earlier."""
+        self.total, self.done, self.before = total, done, done
+        self._started = self._said = time.monotonic()
+        if done:
+            self.note(f"going on: {done} of {total} requests are finished already")
+        elif total:
+            self.note(f"asking {total} requests")
+
+    def advance(self, failed: bool) -> None:
+        """One more request has ended."""
+        self.done += not failed
+        self.failed += failed
+        now = time.monotonic()
+        if now - self._said >= LINE_SECONDS or self.done == self.total:
+            self._said = now
+            rate = (self.done - self.before) / max(now - self._started, 1e-9)
+            left = (self.total - self.done) / rate if rate else float("inf")
+            eta = f", {left:.0f} s left" if 0 < left < float("inf") else ""
+            failures = f", {self.failed} failed" if self.failed else ""
+            self.note(f"{self.done} of {self.total} requests, {rate:.1f} a second{eta}{failures}")
+
+    def note(self, text: str) -> None:
+        """Something the user should know."""
+        print(f"grace: {text}", file=sys.stderr, flush=True)
+
+    def fault(self, text: str) -> None:
+        """A request failed and is tried again; said now and then, not each time."""
+        now = time.monotonic()
+        if now - self._fault_said >= FAULT_SECONDS:
+            self._fault_said = now
+            self.note(f"trying again after {text}")
+
+
+class Bar(Lines):
+    """The same on one line that changes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._console = Console(stderr=True)
+        self._bar = RichProgress(
+            TextColumn("asking"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]:.1f}/s"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[errors]}"),
+            console=self._console,
+        )
+        self._task = self._bar.add_task("asking", total=None, rate=0.0, errors="", visible=False)
+
+    def __enter__(self) -> "Bar":
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._bar.stop()
+
+    def begin(self, total: int, done: int) -> None:
+        """Show the bar."""
+        super().begin(total, done)
+        self._bar.update(self._task, total=total, completed=done, visible=True)
+
+    def advance(self, failed: bool) -> None:
+        """Move the bar."""
+        self.done += not failed
+        self.failed += failed
+        self._bar.update(
+            self._task,
+            completed=self.done,
+            rate=(self.done - self.before) / max(time.monotonic() - self._started, 1e-9),
+            errors=f"[red]{self.failed} failed[/red]" if self.failed else "",
+        )
+
+    def note(self, text: str) -> None:
+        """Print above the bar."""
+        self._bar.console.print(f"grace: {text}", markup=False, highlight=False, soft_wrap=True)

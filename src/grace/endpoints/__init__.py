@@ -1,0 +1,1 @@
+"""Endpoints: how model servers are reached, paced, recognised and asked."""

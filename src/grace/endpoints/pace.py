@@ -1,0 +1,115 @@
+"""Pace: how many requests are under way at once.
+
+A server's best concurrency is not knowable from outside: a laptop peaks at 4, an A100 at 200, and a shared gateway
+says 429 when it has enough. So the limit climbs while climbing pays. After each window of finished requests the rate
+is compared with the best so far: clearly better, and the limit grows by half; clearly worse with answers twice as
+slow, and it falls by a third; neither, and it returns to the best and stays for some windows before the next try,
+since servers change. A push-back (429, 503) is not a measurement but an order: the limit halves at once and nothing
+is sent until the time that the server named.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from statistics import median
+
+GROWTH = 1.5
+BETTER = 1.05
+WORSE = 0.8
+REST = 10
+"""Windows between two tries to climb from a settled limit."""
+WINDOW_SECONDS = 0.5
+
+
+class Pace:
+    """Hands out slots for requests, fixed in number or adapted to the server."""
+
+    def __init__(
+        self,
+        limit: int,
+        *,
+        ceiling: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Start with `limit` slots; with a `ceiling` the limit adapts up to it, without one only push-backs count."""
+        self.limit = limit
+        self._start = limit
+        self._ceiling = ceiling or limit
+        self._adapts = ceiling is not None
+        self._clock = clock
+        self._active = 0
+        self._free = asyncio.Event()
+        self._closed = False
+        self._hold_until = 0.0
+        self._best_rate = 0.0
+        self._best_limit = limit
+        self._best_latency = 0.0
+        self._rest = 0
+        self._begin_window()
+
+    async def acquire(self) -> None:
+        """Wait until a request may be sent, and take its slot."""
+        while not self._closed:
+            pause = self._hold_until - self._clock()
+            if pause <= 0 and self._active < self.limit:
+                break
+            self._full = True
+            self._free.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._free.wait(), pause if pause > 0 else None)
+        self._active += 1
+
+    def close(self) -> None:
+        """Nothing more will be sent: whoever waits for a slot gets one at once."""
+        self._closed = True
+        self._free.set()
+
+    def release(self, seconds: float | None = None) -> None:
+        """Give a slot back; `seconds` is how long the request took, None when it failed."""
+        self._active -= 1
+        self._free.set()
+        if seconds is None or not self._adapts:
+            return
+        self._latencies.append(seconds)
+        elapsed = self._clock() - self._window_start
+        if len(self._latencies) >= 2 * self.limit and elapsed >= WINDOW_SECONDS:
+            if self._full:  # a window in which slots stayed empty says nothing about more slots
+                self._adapt(len(self._latencies) / elapsed, median(self._latencies))
+            self._begin_window()
+
+    def pushed_back(self, seconds: float) -> None:
+        """The server asked for less: halve the limit and send nothing for `seconds`."""
+        now = self._clock()
+        if now >= self._hold_until:  # a burst of refusals is one order
+            self.limit = max(1, self.limit // 2)
+            self._best_rate, self._best_limit, self._rest = 0.0, self.limit, REST
+            self._begin_window()
+        self._hold_until = max(self._hold_until, now + seconds)
+
+    def _adapt(self, rate: float, latency: float) -> None:
+        if rate > self._best_rate * BETTER:
+            self._best_rate, self._best_limit, self._best_latency = rate, self.limit, latency
+            if self._rest:
+                self._rest -= 1
+            else:
+                self.limit = self._grown()
+        elif rate < self._best_rate * WORSE and latency > 2 * self._best_latency:
+            self.limit = max(1, min(self._best_limit, self.limit * 2 // 3))
+            self._best_rate, self._best_limit, self._rest = rate, self.limit, REST
+        elif self.limit > self._best_limit:
+            self.limit, self._rest = self._best_limit, REST
+        elif self._rest:
+            self._rest -= 1
+        else:
+            self._best_rate, self._best_latency = rate, latency  # forget old times, then try again
+            self.limit = self._grown()
+        self._free.set()
+
+    def _grown(self) -> int:
+        return min(self._ceiling, max(self.limit + 1, int(self.limit * GROWTH)))
+
+    def _begin_window(self) -> None:
+        self._window_start = self._clock()
+        self._latencies: list[float] = []
+        self._full = False

@@ -1,0 +1,86 @@
+"""The transport: one HTTP exchange, and nothing else. Tests put their own in its place."""
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+from urllib.parse import urlsplit
+
+import aiohttp
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a server answered; header names are lower case."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class NoReply(Exception):
+    """The exchange broke before a whole reply was there; `kind` is "timeout" or "connection"."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class Transport(Protocol):
+    """Carries one request to a server and brings its whole reply, or raises NoReply."""
+
+    async def send(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None, timeout: float
+    ) -> Reply:
+        """Send one request; `timeout` is in seconds and covers the whole exchange."""
+
+    async def close(self) -> None:
+        """Close all connections."""
+
+
+class AiohttpTransport:
+    """HTTP over aiohttp, with as many connections as the caller has requests under way."""
+
+    def __init__(self, base_url: str) -> None:
+        # Proxies from the environment are for servers elsewhere; most proxies cannot reach this machine's loopback.
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0), trust_env=not is_loopback(base_url)
+        )
+
+    async def send(
+        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None, timeout: float
+    ) -> Reply:
+        """Send one request and read the reply to its end."""
+        limits = aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, 15))
+        try:
+            async with self._session.request(
+                method, url, headers=headers, data=body, timeout=limits, allow_redirects=False
+            ) as response:
+                content = await response.read()
+                return Reply(response.status, content, {k.lower(): v for k, v in response.headers.items()})
+        except TimeoutError:
+            raise NoReply("timeout", f"no answer within {timeout:g} s") from None
+        except aiohttp.ClientConnectorError as error:
+            raise NoReply("connection", _why(error)) from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise NoReply("connection", str(error) or type(error).__name__) from None
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._session.close()
+
+
+def _why(error: aiohttp.ClientConnectorError) -> str:
+    """The operating system's reason, where it gave one."""
+    number = error.os_error.errno
+    return f"cannot connect: {os.strerror(number) if number and number > 0 else error.os_error}"
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the URL's host is this machine."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,247 @@
+"""A run's folder: what was asked of which model (`run.json`), the ledger, copies of the inputs, and the writer's lock.
+
+NAME.run/
+    run.json        the manifest: what determines the answers, and every session that worked on them
+    ledger.jsonl    one line per finished request (`grace.ledger`)
+    input.csv       the input table, byte for byte
+    study.yaml      the study file, byte for byte
+    lock            there while a process writes
+"""
+
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+import grace
+from grace.errors import InputError, RunLocked, RunMismatch
+from grace.tables import replacing
+
+PACKAGES = ("aiohttp", "orjson", "pydantic", "jinja2", "xllamacpp")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run on disk."""
+
+    path: Path
+
+    @classmethod
+    def beside(cls, output: Path) -> "Run":
+        """The run whose table is `output`: `answers.csv` is made from `answers.run/`."""
+        return cls(output.with_suffix(".run"))
+
+    @property
+    def ledger(self) -> Path:
+        """The append-only file of finished requests."""
+        return self.path / "ledger.jsonl"
+
+    @property
+    def input(self) -> Path:
+        """The run's own copy of the input table."""
+        return self.path / "input.csv"
+
+    @property
+    def study(self) -> Path:
+        """The run's own copy of the study file."""
+        return self.path / "study.yaml"
+
+    @property
+    def exists(self) -> bool:
+        """Whether the run was begun."""
+        return (self.path / "run.json").exists()
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """The content of `run.json`.
+
+        Raises:
+            InputError: the folder is not a run.
+        """
+        try:
+            return dict(orjson.loads((self.path / "run.json").read_bytes()))
+        except FileNotFoundError:
+            raise InputError(f"{self.path}: is not a run (it has no run.json)") from None
+        except (orjson.JSONDecodeError, TypeError):
+            raise InputError(f"{self.path / 'run.json'}: is damaged; restore it from a copy") from None
+
+    def save(self) -> None:
+        """Write the manifest back, atomically."""
+        with replacing(self.path / "run.json") as file:
+            file.write(orjson.dumps(self.manifest, option=orjson.OPT_INDENT_2))
+
+    def begin(self, identity: Mapping[str, Any], input: Path, study: bytes) -> None:
+        """Start the run, or go on with it when it was started with the same `identity`; `session` writes it down.
+
+        Args:
+            identity: all that determines the answers, JSON-serialisable: experiment, study, input, model, sampling.
+            input: the table to copy into a new run.
+            study: the bytes of the study file.
+
+        Raises:
+            RunMismatch: the run was started with another identity; the message says what differs.
+        """
+        identity = orjson.loads(orjson.dumps(identity))
+        if self.exists:
+            differences = list(_differences("", self.manifest["identity"], identity))
+            if differences:
+                raise RunMismatch(
+                    f"{self.path}: was made with other settings than asked for now.\n"
+                    + "\n".join(f"  {line}" for line in differences)
+                    + "\nChoose another --output to start a new run, or ask as before to go on with this one."
+                )
+            return
+        with replacing(self.input) as copy, open(input, "rb") as source:
+            shutil.copyfileobj(source, copy, 1 << 20)
+        with replacing(self.study) as copy:
+            copy.write(study)
+        self.__dict__["manifest"] = {"format": 1, "identity": identity, "scope": {}, "sessions": []}
+
+    @contextmanager
+    def session(self, **facts: Any) -> Iterator[dict[str, Any]]:
+        """Record one sitting of work on the run: versions, start, end, and the facts given; the block may add more."""
+        entry: dict[str, Any] = {**facts, **_provenance(), "started": now(), "ended": None}
+        self.manifest["sessions"].append(entry)
+        self.save()
+        try:
+            yield entry
+        finally:
+            entry["ended"] = now()
+            self.save()
+
+    @contextmanager
+    def locked(self, break_lock: bool = False) -> Iterator[None]:
+        """Be the only writer of the run.
+
+        The lock is a file that names host and process, since advisory locks are unreliable on network file systems. One
+        left by a dead process of this machine is taken over; one of another machine only with `break_lock`.
+
+        Raises:
+            RunLocked: somebody else writes, or may.
+            InputError: the folder cannot be made or written.
+        """
+        path = self.path / "lock"
+        mine = orjson.dumps({"host": socket.gethostname(), "pid": os.getpid(), "started": _process_start(os.getpid())})
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            for _ in range(3):
+                try:
+                    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+                    break
+                except FileExistsError:
+                    self._take_over(path, break_lock)
+            else:
+                raise RunLocked(f"{path}: another process keeps taking this run's lock; wait for it to end")
+            os.write(fd, mine)
+            os.close(fd)
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be written: {error.strerror}; choose another --output") from None
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _take_over(self, path: Path, break_lock: bool) -> None:
+        try:
+            raw, age = path.read_bytes(), time.time() - path.stat().st_mtime
+        except FileNotFoundError:
+            return
+        if not break_lock and (raw or age < 5):  # one that stays empty was left by a process that died making it
+            holder = orjson.loads(raw or b"{}")
+            host, pid = holder.get("host", "an unknown host"), holder.get("pid")
+            if host != socket.gethostname():
+                raise RunLocked(
+                    f"{self.path}: is being written by process {pid} on {host}. If that machine or job has ended, "
+                    "add --break-lock to go on; if it has not, two writers would ask the model everything twice."
+                )
+            if holder["started"] == _process_start(pid):
+                raise RunLocked(f"{self.path}: is being written by process {pid} of this machine; wait until it ends")
+        stale = path.with_name(f"lock.stale.{os.getpid()}")
+        path.rename(stale)  # of two that find it stale, one rename succeeds
+        if stale.read_bytes() != raw:  # a new owner came in between: give it back
+            stale.rename(path)
+        else:
+            stale.unlink()
+
+
+def now() -> str:
+    """The time as ISO 8601 text in UTC, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _differences(name: str, before: Any, after: Any) -> Iterator[str]:
+    """Lines naming each leaf in which two JSON values differ; files are the same when their digests are."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        if before.get("sha256") and before["sha256"] == after.get("sha256"):
+            return
+        for key in sorted(before.keys() | after.keys()):
+            yield from _differences(f"{name}.{key}".lstrip("."), before.get(key), after.get(key))
+    elif before != after:
+        yield f"{name}: {before!r} in this run, {after!r} now"
+
+
+def _process_start(pid: int) -> str | None:
+    """A mark that tells a living process from a later one with the same number; None when there is no such process."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+        return stat.rsplit(")", 1)[1].split()[19]  # field 22, starttime, in ticks since boot
+    except FileNotFoundError:
+        pass
+    if Path("/proc/self/stat").exists():
+        return None
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        pass
+    return "alive"  # no /proc (macOS): the number must do
+
+
+def _provenance() -> dict[str, Any]:
+    """Versions of all that may bear on an answer."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return {
+        "grace": grace.__version__,
+        "git": _git_state(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "host": socket.gethostname(),
+        "packages": versions,
+    }
+
+
+def _git_state() -> dict[str, Any] | None:
+    """Commit of the source tree that runs, and whether it has uncommitted changes; None when installed from a wheel."""
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        return None
+    git = ["git", "-C", str(root)]
+    try:
+        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10)
+        status = subprocess.run(
+            [*git, "status", "--porcelain", "--untracked-files=no"],
+            capture_output=True,
+            check=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return {"commit": commit.stdout.strip(), "dirty": bool(status.stdout.strip())}

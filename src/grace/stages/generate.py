@@ -1,0 +1,344 @@
+"""Experiment 1: ask the model about every trial and keep its raw answers in the ledger."""
+
+import asyncio
+import random
+import signal
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any, Protocol
+
+from grace.endpoints.client import Client, RequestFailed
+from grace.endpoints.dialects import OpenAI, Sampling, read_answer
+from grace.endpoints.pace import Pace
+from grace.errors import EndpointError
+from grace.ledger import Ledger, LedgerReader, request_key, scan
+from grace.runs import Run, now
+from grace.studies.study import Conversation, Message, Study
+from grace.tables import CsvTable
+
+EXPERIMENT = "generate"
+ALIKE = 20
+"""So many failures of one kind in a row, with no success between them, end a run early."""
+FATAL = ("http 401", "http 403", "http 404", "quota")
+"""Failures that every request will share."""
+SYNC_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is asked of whom, and how.
+
+    Attributes:
+        rows: numbers of the table's rows (0 is the first) to ask about, in the order of asking.
+        replications: how many independent answers are drawn for each row.
+        seed: the base seed, from which every request's own is derived.
+    """
+
+    study: Study
+    conversation: Conversation
+    table: CsvTable
+    rows: Sequence[int]
+    replications: int
+    seed: int
+    sampling: Sampling
+    model: str
+    identity: dict[str, Any]
+
+    @property
+    def total(self) -> int:
+        """How many requests the whole plan takes."""
+        return len(self.rows) * self.replications * len(self.conversation.turns)
+
+
+class Progress(Protocol):
+    """Hears what happens; a terminal's progress bar, or plain lines, or nothing."""
+
+    def begin(self, total: int, done: int) -> None:
+        """`done` of `total` requests were finished in earlier sessions."""
+
+    def advance(self, failed: bool) -> None:
+        """One more request has ended."""
+
+    def note(self, text: str) -> None:
+        """Something the user should know."""
+
+    def fault(self, text: str) -> None:
+        """A request failed and is tried again."""
+
+
+@dataclass
+class Outcome:
+    """How a session went: requests by what became of them."""
+
+    finished: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
+    """How many requests failed, by kind."""
+    examples: dict[str, str] = field(default_factory=dict)
+    """For each kind of failure, the first one in words."""
+    interrupted: bool = False
+
+
+class Done:
+    """Which requests have been finished, and where in the ledger they stand: eight bytes for each planned request.
+
+    A request stands here by row, replication and turn, since within a run these determine its key. Of several records
+    for one request a finished one counts over a failed one.
+    """
+
+    def __init__(self, rows: int, turns: Sequence[str]) -> None:
+        self._rows = rows
+        self._turns = turns
+        self._offsets: dict[tuple[int, str], array[int]] = {}
+        self._failed: dict[tuple[int, int, str], int] = {}
+
+    @classmethod
+    def read(cls, run: Run, rows: int, turns: Sequence[str]) -> "Done":
+        """Read a run's ledger. Raises LedgerCorrupt."""
+        done = cls(rows, turns)
+        for offset, record in scan(run.ledger):
+            done.add(offset, record)
+        return done
+
+    def add(self, offset: int, record: dict[str, Any]) -> None:
+        """Take note of one record."""
+        row, replication, turn = record["rows"][0] - 1, record["replication"] - 1, record["question"]
+        if record["status"] == "failed":
+            self._failed[row, replication, turn] = offset
+            return
+        offsets = self._offsets.get((replication, turn))
+        if offsets is None:
+            offsets = self._offsets[replication, turn] = array("q", [-1]) * self._rows
+        offsets[row] = offset
+        self._failed.pop((row, replication, turn), None)
+
+    def finished(self, row: int, replication: int, turn: str) -> int | None:
+        """The offset of the finished record, None where there is none."""
+        offsets = self._offsets.get((replication, turn))
+        return None if offsets is None or offsets[row] < 0 else offsets[row]
+
+    def failed(self, row: int, replication: int, turn: str) -> int | None:
+        """The offset of the last failed record of a request that was never finished."""
+        return self._failed.get((row, replication, turn))
+
+    def count(self, rows: Sequence[int], replications: int) -> int:
+        """How many requests about these rows are finished."""
+        return sum(
+            self.finished(row, replication, turn) is not None
+            for replication in range(replications)
+            for turn in self._turns
+            for row in rows
+        )
+
+
+def request_seed(base: int, study: str, row: int, replication: int) -> int:
+    """The sampling seed of one row's answer: equal prompts in different rows give independent draws; below 2**31."""
+    digest = blake2b(f"{base}/{study}/{EXPERIMENT}/{row + 1}/{replication + 1}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") % 2**31
+
+
+async def generate(
+    plan: Plan, run: Run, done: Done, client: Client, dialect: OpenAI, pace: Pace, progress: Progress
+) -> Outcome:
+    """Ask what is not finished yet, each answer written to the ledger as it comes.
+
+    An interrupt (SIGINT, SIGTERM) lets the requests under way finish; a second one drops them.
+
+    Raises:
+        EndpointError: requests failed one like the other and the rest was not tried.
+    """
+    outcome = Outcome()
+    progress.begin(plan.total, done.count(plan.rows, plan.replications))
+    with Ledger(run.ledger) as ledger, LedgerReader(run.ledger) as reader:
+        asker = _Asker(plan, done, client, dialect, pace, progress, ledger, reader, outcome)
+        syncing = asyncio.create_task(_sync_now_and_then(ledger))
+        try:
+            with _interrupts(asker.interrupt):
+                await asker.ask_all()
+        finally:
+            syncing.cancel()
+    if asker.verdict:
+        raise EndpointError(f"{client.shown_url}: {asker.verdict}")
+    return outcome
+
+
+class _Asker:
+    """The moving parts of one session."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        done: Done,
+        client: Client,
+        dialect: OpenAI,
+        pace: Pace,
+        progress: Progress,
+        ledger: Ledger,
+        reader: LedgerReader,
+        outcome: Outcome,
+    ) -> None:
+        self.plan, self.done, self.outcome = plan, done, outcome
+        self.client, self.dialect, self.pace, self.progress = client, dialect, pace, progress
+        self.ledger, self.reader = ledger, reader
+        self.verdict: str | None = None
+        self._stopping = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._alike: tuple[str, int] = ("", 0)
+        self._fault: BaseException | None = None
+
+    async def ask_all(self) -> None:
+        for row, replication in self._open():
+            await self.pace.acquire()
+            if self._stopping:
+                self.pace.release()
+                break
+            task = asyncio.create_task(self._ask_row(row, replication))
+            self._tasks.add(task)
+            task.add_done_callback(self._ended)
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+        if self._fault:
+            raise self._fault
+
+    def interrupt(self) -> None:
+        """Stop sending; on the second call drop what is under way."""
+        if self.outcome.interrupted:
+            self._drop()
+            return
+        self.outcome.interrupted = self._stopping = True
+        if self._tasks:
+            self.progress.note(f"stopping: waiting for {len(self._tasks)} answers under way (again to drop them)")
+            asyncio.get_running_loop().call_later(self.client.timeout, self._drop)
+        self.pace.close()
+
+    def _drop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            self._fault, self._stopping = self._fault or error, True
+            self._drop()
+
+    def _open(self) -> Iterator[tuple[int, int]]:
+        """Rows and replications with a turn left to ask."""
+        for replication in range(self.plan.replications):
+            for row in self.plan.rows:
+                last = self.plan.conversation.turns[-1]
+                if self.done.finished(row, replication, last) is None:
+                    yield row, replication
+
+    async def _ask_row(self, row: int, replication: int) -> None:
+        """Hold the conversation about one row, going on where an earlier session stopped."""
+        plan = self.plan
+        seconds = None
+        try:
+            cells = plan.study.complete(plan.table.row(row))
+            messages = plan.conversation.opening(cells)
+            seed = request_seed(plan.seed, plan.study.name, row, replication)
+            for turn in plan.conversation.turns:
+                messages.append(plan.conversation.turn(turn, cells))
+                offset = self.done.finished(row, replication, turn)
+                record = (
+                    self.reader[offset]
+                    if offset is not None
+                    else await self._ask(messages, row, replication, turn, seed)
+                )
+                if record["status"] == "failed":
+                    return
+                messages.append({"role": "assistant", "content": record["response"]["text"]})
+                seconds = record["milliseconds"] / 1000
+        finally:
+            self.pace.release(seconds)
+
+    async def _ask(self, messages: list[Message], row: int, replication: int, turn: str, seed: int) -> dict[str, Any]:
+        """One request and its record."""
+        plan = self.plan
+        body = self.dialect.chat_body(plan.model, messages, plan.sampling, seed)
+        settings = {name: value for name, value in body.items() if name not in ("model", "messages")}
+        record: dict[str, Any] = {
+            "key": request_key(plan.identity, messages, settings),
+            "rows": [row + 1],
+            "replication": replication + 1,
+            "question": turn,
+            "request": settings,
+            "started": now(),
+        }
+        try:
+            exchange = await self.client.post("/v1/chat/completions", body)
+            answer = read_answer(exchange.data)
+        except RequestFailed as error:
+            self._failed(error)
+            record |= {"status": "failed", "attempts": error.attempts}
+            record["error"] = {"kind": error.kind, "status": error.status, "message": str(error)}
+        else:
+            self._alike = ("", 0)
+            record |= {
+                "status": "answered" if answer.text.strip() else "empty",
+                "response": {
+                    "text": answer.text,
+                    "reasoning": answer.reasoning,
+                    "finish_reason": answer.finish_reason,
+                },
+                "tokens": {"prompt": answer.prompt_tokens, "completion": answer.completion_tokens},
+                "milliseconds": round(exchange.milliseconds, 3),
+                "attempts": exchange.attempts,
+                "error": None,
+            }
+            self.outcome.finished += 1
+        record["ended"] = now()
+        self.done.add(self.ledger.append(record), record)
+        self.progress.advance(record["status"] == "failed")
+        return record
+
+    def _failed(self, error: RequestFailed) -> None:
+        """Count a failure, and see whether going on makes sense."""
+        self.outcome.failures[error.kind] += 1
+        self.outcome.examples.setdefault(error.kind, str(error))
+        kind, number = self._alike
+        self._alike = (error.kind, number + 1 if kind == error.kind else 1)
+        if self.verdict is None and (error.kind in FATAL or self._alike[1] >= ALIKE):
+            many = "a request" if error.kind in FATAL else f"{ALIKE} requests in a row"
+            self.verdict = f"{many} failed with {error.kind}: {error}"
+            self._stopping = True
+            self._drop_others()
+
+    def _drop_others(self) -> None:
+        for task in self._tasks - {asyncio.current_task()}:
+            task.cancel()
+        self.pace.close()
+
+
+async def _sync_now_and_then(ledger: Ledger) -> None:
+    """Bound what a loss of power can take."""
+    while True:
+        await asyncio.sleep(SYNC_SECONDS)
+        await asyncio.to_thread(ledger.sync)
+
+
+@contextmanager
+def _interrupts(handler: Callable[[], None]) -> Iterator[None]:
+    """Have SIGINT and SIGTERM call `handler` for the length of the block."""
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM)
+    for number in signals:
+        loop.add_signal_handler(number, handler)
+    try:
+        yield
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+
+def order(rows: int, limit: int | None, shuffle: bool, seed: int) -> Sequence[int]:
+    """The rows to ask about, in the order of asking: the first `limit`, shuffled or not, four bytes a row."""
+    chosen = range(rows if limit is None else min(limit, rows))
+    if not shuffle:
+        return chosen
+    shuffled = array("I", chosen)
+    random.Random(seed).shuffle(shuffled)
+    return shuffled

@@ -1,0 +1,1 @@
+"""Studies: what is asked, as one declarative file each."""

@@ -1,0 +1,263 @@
+"""Checks a table against its study: columns, cells of the design, distinct stimuli, and what is odd."""
+
+import itertools
+import random
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from grace.errors import InputError, StudyError
+from grace.studies.study import BUILT_IN, MISSING, Conversation, Study, load_study
+from grace.tables import CsvTable
+
+FIRST_ROWS = 5
+"""So many row numbers are kept of each oddity."""
+MOST_KINDS = 1000
+"""So many different oddities are told apart; a column of nonsense would fill the memory otherwise."""
+
+Cell = tuple[str, ...]
+"""One combination of the design's conditions."""
+
+
+@dataclass(frozen=True)
+class Oddity:
+    """Something odd, with the rows that have it."""
+
+    column: str
+    """"" where it concerns several columns."""
+    what: str
+    count: int
+    rows: tuple[int, ...]
+    """The first of them; 1 is the row below the header."""
+
+    def __str__(self) -> str:
+        where = ", ".join(map(str, self.rows))
+        more = f" and {self.count - len(self.rows):,} more" if self.count > len(self.rows) else ""
+        return f"{f'{self.column} ' if self.column else ''}{self.what} (row{'s' * (self.count > 1)} {where}{more})"
+
+
+@dataclass(frozen=True)
+class TableReport:
+    """What a table holds, measured against its study."""
+
+    study: str
+    rows: int
+    encoding: str
+    absent_columns: tuple[str, ...]
+    """Optional columns that the table does not have; a required one is an error."""
+    extra_columns: tuple[str, ...]
+    """Columns that the study does not know; they pass through unchanged."""
+    cells: dict[Cell, int]
+    """Rows in each cell of the design, in the design's order; then cells that are not in the design."""
+    missing_cells: tuple[Cell, ...]
+    unexpected_cells: tuple[Cell, ...]
+    participants: int | None
+    rows_each: tuple[int, int] | None
+    """Fewest and most rows of one participant."""
+    items: int | None
+    rows_per_item_and_cell: tuple[int, int] | None
+    """Fewest and most rows of one item in one cell, among the combinations that occur."""
+    stimuli: int
+    """Different prompts of the default protocol; equal ones need to be scored only once."""
+    repeats: Oddity | None
+    """Rows that equal an earlier one in every cell."""
+    oddities: tuple[Oddity, ...]
+    """Cells outside the design and checks that fail, most frequent first."""
+    design: tuple[str, ...]
+    """The columns that make up a cell."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the data hold what the study says of them; remarks do not count."""
+        return not self.problems
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What contradicts the study, in words."""
+        missing = () if self._is_small else self.missing_cells
+        cells = itertools.chain(
+            (f"no row has {self._name(cell)}" for cell in missing),
+            (f"not in the design: {self._name(cell)} ({_rows(self.cells[cell])})" for cell in self.unexpected_cells),
+        )
+        return (*map(str, self.oddities), *cells)
+
+    @property
+    def _is_small(self) -> bool:
+        """Whether the table cannot hold the whole design, as a sample for a first test."""
+        return self.rows < len(self.cells) - len(self.unexpected_cells)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What contradicts nothing, and is good to know, in words."""
+        return tuple(self._remarks())
+
+    def _remarks(self) -> Iterator[str]:
+        if self._is_small:
+            yield f"{_rows(self.rows)} cannot hold the whole design: {len(self.missing_cells)} of its cells have none"
+        counts = [count for cell, count in self.cells.items() if cell not in self.unexpected_cells]
+        if counts and max(counts) - min(counts) > 1:  # numbers that do not divide evenly differ by one
+            yield f"the cells are uneven: {min(counts):,} to {max(counts):,} rows"
+        if (spread := self.rows_per_item_and_cell) and spread[1] - spread[0] > 1:
+            yield f"the items are spread unevenly: {spread[0]:,} to {spread[1]:,} rows of an item in a cell"
+        if (each := self.rows_each) and each[0] != each[1]:
+            yield f"participants have different numbers of rows: {each[0]:,} to {each[1]:,}"
+        if self.repeats:
+            yield str(self.repeats)
+        if self.extra_columns:
+            yield f"columns that the study does not know, kept as they are: {', '.join(self.extra_columns)}"
+        if self.absent_columns:
+            yield f"columns that may be there and are not: {', '.join(self.absent_columns)}"
+        if self.encoding != "utf-8":
+            yield "the text is not UTF-8 and was read as Windows-1252 (Latin-1); see whether its accents came out right"
+
+    def _name(self, cell: Cell) -> str:
+        return ", ".join(f"{column} {value!r}" for column, value in zip(self.design, cell, strict=True))
+
+
+def check_table(study: Study, table: CsvTable) -> TableReport:
+    """Read every row of a table and compare it with its study.
+
+    Memory grows with the number of distinct rows, by about a hundred bytes each.
+
+    Raises:
+        InputError: a required column is missing, or there are no rows.
+        StudyError: a template or check of the study fails on a row; the message names the row.
+    """
+    study.check_columns(table.columns, table.path)
+    if not len(table):
+        raise InputError(f"{table.path}: has a header and no rows")
+    design, conversation = study.design, study.conversation(None)
+    cells: Counter[Cell] = Counter()
+    participants: Counter[str] = Counter()
+    items: set[str] = set()
+    crossings: Counter[tuple[str, Cell]] = Counter()
+    stimuli: set[int] = set()
+    seen: set[int] = set()
+    found, repeats = _Found(), _Found()
+    for number, row in enumerate(table.rows(), start=1):
+        try:
+            full = study.complete(row)
+            found.add(number, study.oddities(full))
+            stimuli.add(hash(tuple(_stimulus(conversation, full))))
+        except StudyError as error:
+            raise StudyError(f"{table.path}, row {number}: {error}") from None
+        cell = tuple(full[column] for column in design.cells)
+        cells[cell] += 1
+        if design.participant:
+            participants[full[design.participant]] += 1
+        if design.item:
+            items.add(full[design.item])
+            crossings[full[design.item], cell] += 1
+        fingerprint = hash(tuple(row.values()))
+        if fingerprint in seen:
+            repeats.add(number, [("", "repeats an earlier row in every cell")])
+        seen.add(fingerprint)
+    expected = tuple(_expected_cells(study, cells))
+    unexpected = tuple(sorted(set(cells) - set(expected)))
+    return TableReport(
+        study=study.name,
+        rows=len(table),
+        encoding=table.encoding,
+        absent_columns=tuple(name for name in study.columns if name not in table.columns),
+        extra_columns=tuple(name for name in table.columns if name not in study.columns),
+        cells={cell: cells[cell] for cell in (*expected, *unexpected)} if design.cells else {},
+        missing_cells=tuple(cell for cell in expected if cell not in cells),
+        unexpected_cells=unexpected,
+        participants=len(participants) if design.participant else None,
+        rows_each=_range(participants),
+        items=len(items) if design.item else None,
+        rows_per_item_and_cell=_range(crossings),
+        stimuli=len(stimuli),
+        repeats=next(iter(repeats.most_common()), None),
+        oddities=found.most_common(),
+        design=design.cells,
+    )
+
+
+def guess_study(columns: Sequence[str], path: Path) -> Study:
+    """The built-in study that a table's columns fit.
+
+    Raises:
+        InputError: they fit none; the message says what the nearest one misses.
+    """
+    studies = [load_study(name) for name in BUILT_IN]
+    missing = {
+        study.name: [name for name, column in study.columns.items() if column.required and name not in columns]
+        for study in studies
+    }
+    nearest = min(studies, key=lambda study: len(missing[study.name]) / len(study.columns))
+    try:
+        nearest.check_columns(columns, path)
+    except InputError as error:
+        raise InputError(f"{error}. If it belongs to a study of your own, add --study FILE.yaml") from None
+    return nearest
+
+
+def sample_rows(rows: int, count: int, seed: int | None) -> Sequence[int]:
+    """The numbers of `count` of a table's rows (0 is the first), or of all: the first ones, or with a seed random ones.
+
+    They are in the table's order.
+    """
+    if seed is None or count >= rows:
+        return range(min(count, rows))
+    return sorted(random.Random(seed).sample(range(rows), count))
+
+
+class _Found:
+    """Oddities by column and kind, while rows are read."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._rows: dict[tuple[str, str], list[int]] = {}
+
+    def add(self, number: int, oddities: Iterable[tuple[str, str]]) -> None:
+        """Take note of what is odd about row `number`."""
+        for kind in oddities:
+            if kind not in self._counts and len(self._counts) >= MOST_KINDS:
+                kind = (kind[0], "has more that is odd, of many kinds")
+            self._counts[kind] += 1
+            rows = self._rows.setdefault(kind, [])
+            if len(rows) < FIRST_ROWS:
+                rows.append(number)
+
+    def most_common(self) -> tuple[Oddity, ...]:
+        """What was found, most frequent first."""
+        return tuple(
+            Oddity(column, what, count, tuple(self._rows[column, what]))
+            for (column, what), count in self._counts.most_common()
+        )
+
+
+def _stimulus(conversation: Conversation, full_row: Mapping[str, str]) -> Iterator[str]:
+    """All that is said to the model about a row."""
+    for message in conversation.opening(full_row):
+        yield message["content"]
+    for turn in conversation.turns:
+        yield conversation.turn(turn, full_row)["content"]
+
+
+def _expected_cells(study: Study, found: Mapping[Cell, int]) -> Iterator[Cell]:
+    """The design's cells as the study file lists them; without a list, all combinations of its columns' values.
+
+    A column without a list of values counts with those that the table has.
+    """
+    if study.design.expect:
+        for combination in study.design.expect:
+            yield tuple(map(str, combination))
+        return
+    if not study.design.cells:
+        return
+    levels = []
+    for place, name in enumerate(study.design.cells):
+        declared = study.columns[name].values if name in study.columns else ()
+        levels.append([str(value) for value in declared] or sorted({cell[place] for cell in found}.difference(MISSING)))
+    yield from itertools.product(*levels)
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'s' * (count != 1)}"
+
+
+def _range(counts: Mapping[object, int]) -> tuple[int, int] | None:
+    return (min(counts.values()), max(counts.values())) if counts else None

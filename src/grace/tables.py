@@ -1,0 +1,191 @@
+"""CSV tables in and out: any size in little memory, cells kept as they were, files replaced atomically."""
+
+import csv
+import hashlib
+import io
+import os
+from array import array
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from grace.errors import InputError
+
+csv.field_size_limit(2**31 - 1)  # a cell may hold a whole story; the default stops at 128 KiB
+
+_BOM = b"\xef\xbb\xbf"
+
+
+class CsvTable:
+    """A comma-separated file with a header, read row by row.
+
+    One pass over the file finds where each row starts, so that any row can be read at any time while memory stays at
+    eight bytes a row. Cells are text, exactly as written; blank lines are not rows.
+
+    Attributes:
+        path: the file.
+        columns: the header's names, in order.
+        encoding: "utf-8" or, for files that are not, "cp1252" (what Excel and R write on Windows).
+        sha256: hex digest of the file's bytes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Scan the file at `path`.
+
+        Raises:
+            InputError: no such file, empty, not comma-separated text, a column named twice, or a row with too many or
+                too few cells; the message names the row.
+        """
+        self.path = path
+        try:
+            self._file = open(path, "rb")  # noqa: SIM115 - kept open: rows are read on demand
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+        self.encoding = "utf-8"
+        try:
+            try:
+                self._scan()
+            except UnicodeDecodeError:
+                self.encoding = "cp1252"
+                self._scan()
+        except UnicodeDecodeError:
+            self.close()
+            raise InputError(
+                f"{path}: is neither UTF-8 nor Latin-1 (Windows-1252) text; save it as CSV UTF-8"
+            ) from None
+        except BaseException:
+            self.close()
+            raise
+
+    def _scan(self) -> None:
+        digest = hashlib.sha256()
+        position = 0
+        file = self._file
+        file.seek(0)
+        head = file.read(4096)
+        if not head.removeprefix(_BOM).strip():
+            raise InputError(f"{self.path}: is empty; it needs a header line and at least one row")
+        if b"\0" in head:
+            raise InputError(f"{self.path}: is not plain text (UTF-16 or a spreadsheet?); save it as CSV UTF-8")
+        if b"\n" not in head and b"\r" in head:
+            raise InputError(f"{self.path}: has the line ends of old Macs; save it as CSV UTF-8")
+        file.seek(len(_BOM) if head.startswith(_BOM) else 0)
+        if head.startswith(_BOM):
+            digest.update(_BOM)
+            position = len(_BOM)
+
+        def lines() -> Iterator[str]:
+            nonlocal position
+            for line in file:
+                digest.update(line)
+                position += len(line)
+                yield line.decode(self.encoding)
+
+        reader = csv.reader(lines(), strict=True)
+        starts = array("Q")
+        try:
+            self.columns: tuple[str, ...] = tuple(next(cells for cells in reader if cells))
+            self._check_header()
+            width, start = len(self.columns), position
+            for cells in reader:
+                if cells:
+                    starts.append(start)
+                    if len(cells) != width:
+                        raise InputError(
+                            f"{self.path}, row {len(starts)} (line {reader.line_num}): has {len(cells)} cells, "
+                            f"the header has {width}; is a cell with a comma in it missing its quotes?"
+                        )
+                start = position
+        except csv.Error as error:
+            raise InputError(
+                f"{self.path}, line {reader.line_num}: {error}; is a quote opened and not closed?"
+            ) from None
+        starts.append(position)
+        self._starts = starts
+        self.sha256 = digest.hexdigest()
+
+    def _check_header(self) -> None:
+        for other, name in ((";", "semicolons"), ("\t", "tabs")):
+            if len(self.columns) == 1 and other in self.columns[0]:
+                raise InputError(f"{self.path}: cells are separated by {name}; save it with commas")
+        named = [name for name in self.columns if name]  # R writes row names under an empty header
+        twice = {name for name in named if named.count(name) > 1}
+        if twice:
+            raise InputError(f"{self.path}: the column {min(twice)!r} stands twice in the header")
+
+    def __len__(self) -> int:
+        return len(self._starts) - 1
+
+    def cells(self, row: int) -> list[str]:
+        """The cells of row `row` (0 is the first below the header), in the order of `columns`."""
+        raw = os.pread(self._file.fileno(), self.row_bytes(row), self._starts[row])
+        text = io.StringIO(raw.decode(self.encoding), newline="\n")  # as the scan: lines end at \n alone
+        return next(cells for cells in csv.reader(text) if cells)
+
+    def row(self, row: int) -> dict[str, str]:
+        """Row `row` as a mapping of column name to cell."""
+        return dict(zip(self.columns, self.cells(row), strict=True))
+
+    def row_bytes(self, row: int) -> int:
+        """The length of row `row` in the file, in bytes."""
+        return self._starts[row + 1] - self._starts[row]
+
+    def rows(self) -> Iterator[dict[str, str]]:
+        """All rows, first to last."""
+        return map(self.row, range(len(self)))
+
+    def close(self) -> None:
+        """Close the file; rows can no longer be read."""
+        self._file.close()
+
+    def __enter__(self) -> "CsvTable":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file that takes the place of `path` when the block ends, and not at all when the block fails.
+
+    A reader sees the old file or the new one, never a part; folders are made as needed.
+
+    Raises:
+        InputError: `path` is a folder itself, or its folder cannot be made or written.
+    """
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; give the name of a file in it")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = open(temporary, "wb")  # noqa: SIM115 - closed below, before the rename
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}; choose another folder") from None
+    try:
+        with file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterator[Sequence[object]]) -> int:
+    """Write a UTF-8 CSV file atomically and return its number of rows; None becomes an empty cell."""
+    count = 0
+    with replacing(path) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=False)
+        writer = csv.writer(text, lineterminator="\n")
+        quoting = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        writer.writerow(columns)
+        for row in rows:
+            # Python 3.11 leaves a bare carriage return unquoted, and then nobody can read the row
+            (quoting if any(isinstance(cell, str) and "\r" in cell for cell in row) else writer).writerow(row)
+            count += 1
+        text.flush()
+        text.detach()
+    return count
