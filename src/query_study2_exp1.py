@@ -4,6 +4,4 @@ import sys
 
 from grace.cli import main
 
-main(
-    ["query", "study2", "--model-endpoint", "http://localhost:8000", "--model-name", "gemma-2-2b-it", *sys.argv[1:]]
-)
+main(["query", "study2", "--model-endpoint", "http://localhost:8000", "--model-name", "gemma-2-2b-it", *sys.argv[1:]])

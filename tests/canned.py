@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +37,8 @@ def completion(
     return {
         "id": "chatcmpl-1",
         "object": "chat.completion",
+        "created": 1700000000,
+        "model": "canned",
         "choices": [
             {
                 "index": 0,
@@ -47,11 +50,33 @@ def completion(
     }
 
 
+def error(status: int, message: str, **headers: str) -> web.Response:
+    """A refusal as servers send it; `retry_after` becomes the header Retry-After."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return web.json_response({"error": {"message": message, "type": "x", "code": None}}, status=status, headers=named)
+
+
+class Cut(web.StreamResponse):
+    """A reply whose connection is cut in the middle of its body."""
+
+    async def prepare(self, request: web.BaseRequest) -> Any:
+        self.content_length = 1000
+        writer = await super().prepare(request)
+        await self.write(b'{"choices": [{"message": {"content": "half an ans')
+        assert request.transport is not None
+        request.transport.close()
+        return writer
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """There is no end."""
+
+
 @dataclass
 class CannedServer:
     """A server in a thread, with vLLM's addresses; `handler` may answer a chat request in its place.
 
     The handler is given the number of the chat request, counted from 1 without those of the handshake, and its body.
+    `handshake` does the same for the handshake's chat requests, whose number is always 0.
     """
 
     models: list[str] = field(default_factory=lambda: ["canned"])
@@ -61,10 +86,17 @@ class CannedServer:
     key: str | None = None
     latency: float = 0.0
     handler: Handler | None = None
+    handshake: Handler | None = None
     health: int = 200
     log: Path | None = None
     bodies: list[dict[str, Any]] = field(default_factory=list)
     """The bodies of all chat requests after the handshake's."""
+    keep: bool = True
+    """Whether `bodies` is filled; a program of a million requests has no room for it."""
+    count: int = 0
+    """How many chat requests came after the handshake's."""
+    first: float | None = None
+    """When the first of them came, in seconds since 1970."""
     under_way: int = 0
     most_under_way: int = 0
 
@@ -73,6 +105,7 @@ class CannedServer:
         app.router.add_get("/health", self._health)
         app.router.add_get("/version", self._version)
         app.router.add_get("/v1/models", self._models)
+        app.router.add_get("/count", self._count)
         app.router.add_post("/v1/chat/completions", self._chat)
         app.router.add_post("/tokenize", self._tokenize)
         return app
@@ -98,6 +131,9 @@ class CannedServer:
         entry = {"owned_by": self.owned_by, "root": self.root, "max_model_len": self.context}
         return web.json_response({"object": "list", "data": [{"id": name, **entry} for name in self.models]})
 
+    async def _count(self, request: web.Request) -> web.Response:
+        return web.json_response({"count": self.count, "first": self.first})
+
     async def _tokenize(self, request: web.Request) -> web.Response:
         if self.owned_by != "vllm":
             raise web.HTTPNotFound
@@ -107,9 +143,13 @@ class CannedServer:
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         if body.get("max_tokens") == 16 or body.get("logprobs"):  # the handshake's
+            if self.handshake and (response := await self.handshake(0, body)) is not None:
+                return response
             return web.json_response(completion("Hello."))
-        self.bodies.append(body)
-        number = len(self.bodies)
+        self.first = self.first or time.time()
+        self.count = number = self.count + 1
+        if self.keep:
+            self.bodies.append(body)
         self.under_way += 1
         self.most_under_way = max(self.most_under_way, self.under_way)
         try:
@@ -159,7 +199,7 @@ def main() -> None:
     parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer")
     parser.add_argument("--log", type=Path, help="append each chat request's messages and seed, one JSON line each")
     arguments = parser.parse_args()
-    with CannedServer(latency=arguments.latency, log=arguments.log) as server:
+    with CannedServer(latency=arguments.latency, log=arguments.log, keep=False) as server:
         print(server.url, flush=True)
         threading.Event().wait()
 

@@ -53,27 +53,42 @@ class Ledger:
         When this returns, a kill of the process cannot lose the record; `sync` guards against a loss of power.
 
         Raises:
-            OSError: the disk is full or gone; a part that was written is taken back.
+            InputError: the disk is full or gone; a part that was written is taken back.
         """
         line = orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
         offset, written = self.end, 0
         try:
             while written < len(line):
                 written += os.write(self._fd, line[written:])
-        except OSError:
+        except OSError as error:
             os.ftruncate(self._fd, offset)
-            raise
+            raise self._cannot_be_written(error) from None
         self.end += written
         return offset
 
     def sync(self) -> None:
-        """Have all records on disk."""
-        os.fsync(self._fd)
+        """Have all records on disk.
+
+        Raises:
+            InputError: the disk is full or gone, which network file systems may tell only now.
+        """
+        try:
+            os.fsync(self._fd)
+        except OSError as error:
+            raise self._cannot_be_written(error) from None
 
     def close(self) -> None:
-        """Sync and close."""
-        os.fsync(self._fd)
-        os.close(self._fd)
+        """Sync and close. Raises InputError, as `sync`."""
+        try:
+            self.sync()
+        finally:
+            os.close(self._fd)
+
+    def _cannot_be_written(self, error: OSError) -> InputError:
+        return InputError(
+            f"{self.path}: cannot be written: {error.strerror}. Nothing that it holds is lost; see to the disk, then "
+            "the same command goes on where this one stopped"
+        )
 
     def __enter__(self) -> "Ledger":
         return self

@@ -15,7 +15,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -27,9 +27,12 @@ import orjson
 
 import grace
 from grace.errors import InputError, RunLocked, RunMismatch
-from grace.tables import replacing
+from grace.tables import replacing, sweep
 
+FORMAT = 1
 PACKAGES = ("aiohttp", "orjson", "pydantic", "jinja2", "xllamacpp")
+EMPTY_SECONDS = 5.0
+"""A lock without a name in it for so long is nobody's: its maker died between two system calls."""
 
 
 @dataclass(frozen=True)
@@ -68,14 +71,23 @@ class Run:
         """The content of `run.json`.
 
         Raises:
-            InputError: the folder is not a run.
+            InputError: the folder is not a run, or not one that this version can read.
         """
+        path = self.path / "run.json"
         try:
-            return dict(orjson.loads((self.path / "run.json").read_bytes()))
-        except FileNotFoundError:
+            manifest = orjson.loads(path.read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
             raise InputError(f"{self.path}: is not a run (it has no run.json)") from None
-        except (orjson.JSONDecodeError, TypeError):
-            raise InputError(f"{self.path / 'run.json'}: is damaged; restore it from a copy") from None
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+        except orjson.JSONDecodeError:
+            manifest = None
+        kinds = {"format": int, "identity": dict, "sessions": list}
+        if not isinstance(manifest, dict) or not all(isinstance(manifest.get(k), kinds[k]) for k in kinds):
+            raise InputError(f"{path}: is damaged; restore it from a copy")
+        if manifest["format"] != FORMAT:
+            raise InputError(f"{path}: is of format {manifest['format']}, this version reads {FORMAT}; update grace")
+        return manifest
 
     def save(self) -> None:
         """Write the manifest back, atomically."""
@@ -92,6 +104,7 @@ class Run:
 
         Raises:
             RunMismatch: the run was started with another identity; the message says what differs.
+            InputError: the folder holds answers of a run that cannot be told.
         """
         identity = orjson.loads(orjson.dumps(identity))
         if self.exists:
@@ -103,11 +116,16 @@ class Run:
                     + "\nChoose another --output to start a new run, or ask as before to go on with this one."
                 )
             return
+        if self.ledger.exists() and self.ledger.stat().st_size:
+            raise InputError(
+                f"{self.path}: holds answers (ledger.jsonl) but no run.json that says whose they are; restore it from a "
+                "copy, or choose another --output"
+            )
         with replacing(self.input) as copy, open(input, "rb") as source:
             shutil.copyfileobj(source, copy, 1 << 20)
         with replacing(self.study) as copy:
             copy.write(study)
-        self.__dict__["manifest"] = {"format": 1, "identity": identity, "scope": {}, "sessions": []}
+        self.__dict__["manifest"] = {"format": FORMAT, "identity": identity, "scope": {}, "sessions": []}
 
     @contextmanager
     def session(self, **facts: Any) -> Iterator[dict[str, Any]]:
@@ -149,27 +167,37 @@ class Run:
         except OSError as error:
             raise InputError(f"{self.path}: cannot be written: {error.strerror}; choose another --output") from None
         try:
+            for kept in (self.path / "run.json", self.input, self.study):
+                sweep(kept)
             yield
         finally:
-            path.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                if path.read_bytes() == mine:  # and not of somebody who broke it
+                    path.unlink()
 
     def _take_over(self, path: Path, break_lock: bool) -> None:
+        """Remove a lock that nobody holds. Raises RunLocked when somebody does, or may."""
         try:
             raw, age = path.read_bytes(), time.time() - path.stat().st_mtime
         except FileNotFoundError:
             return
-        if not break_lock and (raw or age < 5):  # one that stays empty was left by a process that died making it
-            holder = orjson.loads(raw or b"{}")
-            host, pid = holder.get("host", "an unknown host"), holder.get("pid")
+        if not raw and age < EMPTY_SECONDS and not break_lock:
+            time.sleep(min(EMPTY_SECONDS, EMPTY_SECONDS - age))
+            return
+        if raw and not break_lock:  # one that stays empty was left by a process that died making it
+            host, pid, started = _holder(raw)
             if host != socket.gethostname():
                 raise RunLocked(
                     f"{self.path}: is being written by process {pid} on {host}. If that machine or job has ended, "
                     "add --break-lock to go on; if it has not, two writers would ask the model everything twice."
                 )
-            if holder["started"] == _process_start(pid):
+            if started is not None and started == _process_start(pid):
                 raise RunLocked(f"{self.path}: is being written by process {pid} of this machine; wait until it ends")
         stale = path.with_name(f"lock.stale.{os.getpid()}")
-        path.rename(stale)  # of two that find it stale, one rename succeeds
+        try:
+            path.rename(stale)  # of two that find it stale, one rename succeeds
+        except FileNotFoundError:
+            return
         if stale.read_bytes() != raw:  # a new owner came in between: give it back
             stale.rename(path)
         else:
@@ -192,12 +220,22 @@ def _differences(name: str, before: Any, after: Any) -> Iterator[str]:
         yield f"{name}: {before!r} in this run, {after!r} now"
 
 
+def _holder(raw: bytes) -> tuple[str, int, str | None]:
+    """Host, process and mark of its start, as a lock names them."""
+    try:
+        holder = orjson.loads(raw)
+        return str(holder["host"]), int(holder["pid"]), holder["started"]
+    except (ValueError, LookupError, TypeError):
+        return "an unknown host", 0, None
+
+
 def _process_start(pid: int) -> str | None:
     """A mark that tells a living process from a later one with the same number; None when there is no such process."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-        return stat.rsplit(")", 1)[1].split()[19]  # field 22, starttime, in ticks since boot
-    except FileNotFoundError:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        ended = fields[0] in "ZX"  # killed, but its parent has not taken note: containers without an init
+        return None if ended else fields[19]  # field 22, starttime, in ticks since boot
+    except (FileNotFoundError, ProcessLookupError):
         pass
     if Path("/proc/self/stat").exists():
         return None

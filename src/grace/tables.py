@@ -1,6 +1,7 @@
 """CSV tables in and out: any size in little memory, cells kept as they were, files replaced atomically."""
 
 import csv
+import glob
 import hashlib
 import io
 import os
@@ -153,7 +154,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     A reader sees the old file or the new one, never a part; folders are made as needed.
 
     Raises:
-        InputError: `path` is a folder itself, or its folder cannot be made or written.
+        InputError: `path` is a folder itself, or its folder cannot be made or written, or the disk is full.
     """
     if path.is_dir():
         raise InputError(f"{path}: is a folder; give the name of a file in it")
@@ -169,9 +170,17 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise InputError(f"{path}: cannot be written: {error.strerror}; see to the disk and try again") from None
         raise
+
+
+def sweep(path: Path) -> None:
+    """Remove what killed writers of `path` left beside it; for the one who alone may write it."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        left.unlink(missing_ok=True)
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterator[Sequence[object]]) -> int:

@@ -55,6 +55,8 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         print(f"grace: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("grace: interrupted", file=sys.stderr)
-        sys.exit(130)
+    except OSError as error:  # a file or disk that failed where nobody expected it
+        if os.environ.get("GRACE_DEBUG"):
+            raise
+        print(f"grace: {error}", file=sys.stderr)
+        sys.exit(2)

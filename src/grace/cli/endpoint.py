@@ -29,18 +29,20 @@ def check_endpoint(
     from rich.table import Table
     from rich.text import Text
 
-    from grace.endpoints.client import Client
+    from grace.endpoints.client import Client, without_userinfo
     from grace.endpoints.handshake import Check, Handshake, Need, checks
-    from grace.endpoints.transport import AiohttpTransport
+    from grace.endpoints.transport import AiohttpTransport, check_url
 
     async def look() -> list[Check]:
         transport = AiohttpTransport(url)
         try:
-            client = Client(transport, url, api_key=read_key(api_key_env), timeout=timeout)
+            client = Client(transport, url, api_key=key, timeout=timeout, max_retries=0, patience=0)
             return [check async for check in checks(Handshake(client, model_name), Need())]
         finally:
             await transport.close()
 
+    check_url(url, "URL")
+    key = read_key(api_key_env)
     found = asyncio.run(look())
     table = Table(box=None)
     for heading in ("check", "", "what was found"):
@@ -51,4 +53,4 @@ def check_endpoint(
     Console().print(table)
     failed = [check.name for check in found if check.ok is False]
     if failed:
-        raise EndpointError(f"{url}: cannot be used as it is ({', '.join(failed)})")
+        raise EndpointError(f"{without_userinfo(url)}: cannot be used as it is ({', '.join(failed)})")

@@ -1,7 +1,10 @@
 """`grace query` and `grace export`."""
 
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,7 +28,9 @@ def query(
         str | None,
         typer.Option(help="How the study asks, as single or sequential. Default: the study's first."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Base seed; every row and replication gets its own from it.")] = 1,
+    seed: Annotated[
+        int, typer.Option(min=-(2**53), max=2**53, help="Base seed; every row and replication gets its own from it.")
+    ] = 1,
     replications: Annotated[int, typer.Option(min=1, help="Independent answers for each row.")] = 1,
     shuffle: Annotated[
         bool, typer.Option("--shuffle", help="Ask in random order; the table keeps the input's.")
@@ -85,8 +90,11 @@ def query(
         revision=model_revision,
         break_lock=break_lock,
     )
-    with make_progress() as progress:
-        outcome, exported = run_query(wanted, progress)
+    try:
+        with _terminable(), make_progress() as progress:
+            outcome, exported = run_query(wanted, progress)
+    except KeyboardInterrupt:  # before the asking began, or after it
+        exported = None
     if exported is None:
         run = output.with_suffix(".run")
         print(
@@ -121,10 +129,20 @@ def read_key(variable: str | None) -> str | None:
     """The key in an environment variable. Raises InputError when the variable is not set."""
     if variable is None:
         return None
-    key = os.environ.get(variable)
+    key = os.environ.get(variable, "").strip()
     if not key:
         raise InputError(f"--api-key-env {variable}: no such environment variable is set")
     return key
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Have SIGTERM, which ends jobs on clusters, do what Ctrl-C does: undo what is half done."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _concurrency(text: str) -> int | None:
@@ -136,11 +154,11 @@ def _concurrency(text: str) -> int | None:
 
 
 def _json_object(text: str) -> dict[str, object]:
-    import json
+    import orjson  # takes no NaN, and no number that could not be sent
 
     try:
-        value = json.loads(text)
-    except ValueError as error:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
         raise InputError(f"--extra-body: is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise InputError("--extra-body: must be a JSON object, as '{\"top_p\": 0.9}'")

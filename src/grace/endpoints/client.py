@@ -6,6 +6,7 @@ the same way again and is not repeated.
 """
 
 import asyncio
+import math
 import random
 import re
 import time
@@ -13,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import orjson
 
@@ -22,6 +23,8 @@ from grace.endpoints.transport import NoReply, Reply, Transport
 TRANSIENT = frozenset({408, 425, 500, 502, 503, 504, 529})
 PATIENCE = 900.0
 """Seconds that one request waits in all for a server that keeps saying 429."""
+SHORTEST_PAUSE = 0.1
+"""Seconds between two tries at least, also when the server says "at once": one that keeps saying so is overloaded."""
 LONGEST_PAUSE = 60.0
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
@@ -61,17 +64,23 @@ class Client:
         api_key: str | None = None,
         timeout: float = 300.0,
         max_retries: int = 5,
+        patience: float = PATIENCE,
         on_push_back: Callable[[float], None] = lambda seconds: None,
         on_fault: Callable[[str], None] = lambda message: None,
     ) -> None:
-        """Make a client of the server at `url`; `timeout` is in seconds and for one attempt."""
+        """Make a client of the server at `url`.
+
+        `timeout` is in seconds and for one attempt, `patience` in seconds and for all waiting at a rate limit.
+        """
         self.url = base_url(url)
         self.timeout = timeout
         self.max_retries = max_retries
+        self.patience = patience
         self.on_push_back = on_push_back
         self.on_fault = on_fault
         self._transport = transport
-        self._secrets = [s for s in (api_key, urlsplit(url).password) if s]
+        password = urlsplit(url).password or ""
+        self._secrets = [secret for secret in (api_key, password, unquote(password)) if secret]
         self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if api_key:
             self._headers["Authorization"] = f"Bearer {api_key}"
@@ -120,7 +129,7 @@ class Client:
             retry_after = _retry_after(reply)
             if failure.kind == "http 429":
                 pause = _backoff(attempts) if retry_after is None else retry_after
-                if waited + pause > PATIENCE:
+                if waited + pause > self.patience:
                     raise failure
                 waited += pause
                 self.on_push_back(pause)
@@ -153,15 +162,21 @@ class Client:
                 kind = "quota"
             raise RequestFailed(kind, self._clean(_error_text(data, reply.body)), status=reply.status)
         if not isinstance(data, dict):
-            raise RequestFailed("garbage", self._clean(f"the body is not a JSON object: {reply.body[:80]!r}"))
+            text = reply.body.decode(errors="replace")
+            raise RequestFailed("garbage", self._clean(f"the body is not a JSON object: {text or '(nothing)'}"))
         return data
 
     def _clean(self, text: str) -> str:
-        """One printable line, with secrets taken out."""
+        """One printable line, with secrets taken out before it is cut."""
         for secret in self._secrets:
             text = text.replace(secret, "[redacted]")
-        text = _CONTROL.sub(" ", text).strip()
+        text = printable(text)
         return text if len(text) <= 300 else text[:297] + "..."
+
+
+def printable(text: str) -> str:
+    """One line that does nothing to a terminal but show its characters."""
+    return _CONTROL.sub(" ", text).strip()
 
 
 def base_url(url: str) -> str:
@@ -183,7 +198,7 @@ def _error_text(data: Any, body: bytes) -> str:
             inner = inner.get("message")
         if inner:
             return str(inner)
-    return body[:300].decode(errors="replace") or "(no text)"
+    return body.decode(errors="replace") or "(no text)"
 
 
 def _error_code(data: Any) -> str | None:
@@ -202,10 +217,10 @@ def _retry_after(reply: Reply | None) -> float | None:
     if value is None:
         return None
     try:
-        return max(0.0, float(value))
+        seconds = float(value)
     except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
-        return None
+        try:
+            seconds = parsedate_to_datetime(value).timestamp() - time.time()
+        except (ValueError, OverflowError):
+            return None
+    return max(SHORTEST_PAUSE, seconds) if math.isfinite(seconds) else None

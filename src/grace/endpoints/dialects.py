@@ -118,7 +118,7 @@ class Vllm(OpenAI):
         return ServerFacts(
             _names(models),
             version=version.get("version"),
-            context=entry.get("max_model_len"),
+            context=_number(entry.get("max_model_len")),
             identity={"name": model, "source": entry.get("root")},
         )
 
@@ -174,8 +174,8 @@ class LlamaCpp(OpenAI):
         return ServerFacts(
             _names(models),
             version=props.get("build_info"),
-            context=settings.get("n_ctx"),
-            slots=props.get("total_slots"),
+            context=_number(settings.get("n_ctx")),
+            slots=_number(props.get("total_slots")),
             identity=identity,
         )
 
@@ -224,8 +224,9 @@ async def recognise(client: Client, models: Sequence[Mapping[str, Any]]) -> Open
 def read_answer(data: Mapping[str, Any]) -> Answer:
     """Read a chat completion.
 
-    Reasoning comes in a field of its own or, from servers without a parser for it, as a leading think block; a block
-    that was never closed is all reasoning: the answer was cut off before it began.
+    Reasoning comes in a field of its own or, from servers without a parser for it, as a leading think block. A block
+    that was never closed is all reasoning: the answer was cut off before it began. One that was never opened was opened
+    by the chat template, as some models' do.
 
     Raises:
         RequestFailed: of kind "garbage", when the reply is not a chat completion.
@@ -244,15 +245,28 @@ def read_answer(data: Mapping[str, Any]) -> Answer:
             raise TypeError
     except (LookupError, TypeError, AttributeError):
         raise RequestFailed("garbage", "the reply is JSON but not a chat completion") from None
-    if reasoning is None and text.lstrip().startswith(THINK_OPEN):
-        reasoning, _, text = text.lstrip().removeprefix(THINK_OPEN).partition(THINK_CLOSE)
-        reasoning, text = reasoning.strip(), text.lstrip()
+    if reasoning is None:
+        reasoning, text = _without_thoughts(text)
     return Answer(text, reasoning, finish, *counts)
+
+
+def _without_thoughts(text: str) -> tuple[str | None, str]:
+    """Reasoning, if there is any, and answer."""
+    opened = text.lstrip().startswith(THINK_OPEN)
+    thoughts, closed, answer = text.partition(THINK_CLOSE)
+    if not (opened or (closed and THINK_OPEN not in thoughts)):
+        return None, text
+    return thoughts.lstrip().removeprefix(THINK_OPEN).strip() or None, answer.lstrip()
 
 
 def _digest(path: Path) -> str | None:
     """The digest of a model file, None where this machine has no such file."""
     return weights_digest(path) if path.is_file() else None
+
+
+def _number(value: Any) -> int | None:
+    """A count from a server, None where it is none."""
+    return value if isinstance(value, int) and value > 0 else None
 
 
 def _names(models: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:

@@ -1,15 +1,16 @@
 """The handshake: see that an endpoint can do what a run will ask of it, before anything is asked in earnest."""
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from grace.endpoints.client import Client, RequestFailed
+from grace.endpoints.client import Client, RequestFailed, printable
 from grace.endpoints.dialects import OpenAI, Sampling, ServerFacts, read_answer, recognise
-from grace.errors import EndpointError
-from grace.studies.study import Message, nearest
+from grace.errors import EndpointError, nearest
+from grace.studies.study import Message
 
 PROBE_TOKENS = 16
+MOST_NAMES = 20
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,11 @@ async def meet(client: Client, model: str, need: Need) -> Handshake:
 
 async def checks(hands: Handshake, need: Need) -> AsyncIterator[Check]:
     """Look at the endpoint, one check after the other, and end after the first without which the rest means nothing."""
+    async for check in _checks(hands, need):
+        yield replace(check, detail=printable(check.detail))  # servers name their models as they like
+
+
+async def _checks(hands: Handshake, need: Need) -> AsyncIterator[Check]:
     client, model = hands.client, hands.model
     try:
         reply = await client.get("/health")
@@ -75,6 +81,9 @@ async def checks(hands: Handshake, need: Need) -> AsyncIterator[Check]:
         return
     if reply.status in (200, 401, 403, 404, 405):  # plain OpenAI servers have no /health
         yield Check("health", True if reply.status == 200 else None, f"/health answers {reply.status}")
+    elif 300 <= reply.status < 400:
+        yield Check("health", False, f"sends us on to {reply.headers.get('location')}; give the address that it names")
+        return
     else:
         yield Check("health", False, f"/health answers {reply.status}; is the model still loading?")
         return
@@ -86,12 +95,15 @@ async def checks(hands: Handshake, need: Need) -> AsyncIterator[Check]:
     except RequestFailed as error:
         yield Check("models", False, _advice(error))
         return
+    except (AttributeError, TypeError, ValueError):
+        yield Check("models", False, f"a {hands.dialect.name} server that describes itself in no form we know")
+        return
     facts = hands.facts
     yield Check("server", None, f"{hands.dialect.name} {facts.version or ''}".strip())
     if model not in facts.served:
         near = nearest(model, facts.served)
         hint = f"; is {near!r} meant?" if near else ""
-        yield Check("model", False, f"{model!r} is not served here, only {', '.join(facts.served) or 'nothing'}{hint}")
+        yield Check("model", False, f"{model!r} is not served here, only {_list(facts.served)}{hint}")
         return
     yield Check("model", True, ", ".join(f"{k} {v}" for k, v in facts.identity.items() if v is not None))
 
@@ -145,7 +157,7 @@ async def _fits(hands: Handshake, need: Need) -> Check:
 
 async def _ask(hands: Handshake, messages: Sequence[Message]) -> Any:
     body = hands.dialect.chat_body(hands.model, messages, Sampling(0.0, PROBE_TOKENS), seed=1)
-    return read_answer(await hands.client.post_once("/v1/chat/completions", body))
+    return read_answer((await hands.client.post("/v1/chat/completions", body)).data)
 
 
 async def _list_models(client: Client) -> list[dict[str, Any]]:
@@ -153,6 +165,12 @@ async def _list_models(client: Client) -> list[dict[str, Any]]:
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise RequestFailed("garbage", "/v1/models does not list models; is this a model server?")
     return entries
+
+
+def _list(names: Sequence[str]) -> str:
+    """Some names in words; gateways serve hundreds."""
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return (", ".join(names[:MOST_NAMES]) or "nothing") + more
 
 
 def _no_reply(error: RequestFailed) -> str:

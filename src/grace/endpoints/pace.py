@@ -32,9 +32,11 @@ class Pace:
         ceiling: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Start with `limit` slots; with a `ceiling` the limit adapts up to it, without one only push-backs count."""
+        """Start with `limit` slots.
+
+        With a `ceiling` the limit adapts up to it; without one it gives way to push-backs alone, and climbs back.
+        """
         self.limit = limit
-        self._start = limit
         self._ceiling = ceiling or limit
         self._adapts = ceiling is not None
         self._clock = clock
@@ -69,7 +71,7 @@ class Pace:
         """Give a slot back; `seconds` is how long the request took, None when it failed."""
         self._active -= 1
         self._free.set()
-        if seconds is None or not self._adapts:
+        if seconds is None or not (self._adapts or self.limit < self._ceiling):
             return
         self._latencies.append(seconds)
         elapsed = self._clock() - self._window_start

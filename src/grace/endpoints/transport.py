@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from grace.errors import InputError
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -75,6 +77,22 @@ def _why(error: aiohttp.ClientConnectorError) -> str:
     """The operating system's reason, where it gave one."""
     number = error.os_error.errno
     return f"cannot connect: {os.strerror(number) if number and number > 0 else error.os_error}"
+
+
+def check_url(url: str, option: str) -> None:
+    """See that `url` is an address that can be asked.
+
+    Raises:
+        InputError: it is not; the message names the option it came from, and neither user nor password.
+    """
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        shown = url.rpartition("@")[2]
+        raise InputError(f"{option} {shown}: is not the address of a server, as http://localhost:8000")
 
 
 def is_loopback(url: str) -> bool:

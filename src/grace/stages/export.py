@@ -66,7 +66,13 @@ def export(run: Run, output: Path, done: Done | None = None) -> Exported:
         raise InputError(f"{output}: the table is written as CSV; choose a name that ends in .csv")
     turns = tuple(identity["turns"])
     scope = run.manifest["scope"]
+    if run.path.resolve() in output.resolve().parents:
+        raise InputError(f"{output}: is inside the run, which is kept as it is; choose a name outside of {run.path}")
+    if not run.ledger.exists():
+        raise InputError(f"{run.path}: holds no answers yet (it has no {run.ledger.name})")
     with CsvTable(run.input) as table, LedgerReader(run.ledger) as ledger:
+        if table.sha256 != identity["input"]["sha256"]:
+            raise InputError(f"{run.input}: was changed since the run began; restore it from a copy")
         done = done or Done.read(run, len(table), turns)
 
         columns = (*table.columns, *answer_columns(turns))

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from grace.endpoints.client import Client, RequestFailed
 from grace.endpoints.dialects import OpenAI, Sampling, read_answer
 from grace.endpoints.pace import Pace
-from grace.errors import EndpointError
+from grace.errors import EndpointError, LedgerCorrupt, StudyError
 from grace.ledger import Ledger, LedgerReader, request_key, scan
 from grace.runs import Run, now
 from grace.studies.study import Conversation, Message, Study
@@ -100,12 +100,19 @@ class Done:
         """Read a run's ledger. Raises LedgerCorrupt."""
         done = cls(rows, turns)
         for offset, record in scan(run.ledger):
-            done.add(offset, record)
+            try:
+                done.add(offset, record)
+            except (LookupError, TypeError):
+                raise LedgerCorrupt(
+                    f"{run.ledger}, byte {offset}: is no record of this run; restore the file from a copy"
+                ) from None
         return done
 
     def add(self, offset: int, record: dict[str, Any]) -> None:
         """Take note of one record."""
         row, replication, turn = record["rows"][0] - 1, record["replication"] - 1, record["question"]
+        if not (0 <= row < self._rows and turn in self._turns):
+            raise LookupError
         if record["status"] == "failed":
             self._failed[row, replication, turn] = offset
             return
@@ -155,6 +162,7 @@ async def generate(
     with Ledger(run.ledger) as ledger, LedgerReader(run.ledger) as reader:
         asker = _Asker(plan, done, client, dialect, pace, progress, ledger, reader, outcome)
         syncing = asyncio.create_task(_sync_now_and_then(ledger))
+        syncing.add_done_callback(asker.ended)
         try:
             with _interrupts(asker.interrupt):
                 await asker.ask_all()
@@ -197,7 +205,7 @@ class _Asker:
                 break
             task = asyncio.create_task(self._ask_row(row, replication))
             self._tasks.add(task)
-            task.add_done_callback(self._ended)
+            task.add_done_callback(self.ended)
         while self._tasks:
             await asyncio.wait(self._tasks)
         if self._fault:
@@ -218,11 +226,13 @@ class _Asker:
         for task in self._tasks:
             task.cancel()
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def ended(self, task: asyncio.Task[None]) -> None:
+        """Stop everything when something broke that is not a request."""
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
             self._fault, self._stopping = self._fault or error, True
             self._drop()
+            self.pace.close()
 
     def _open(self) -> Iterator[tuple[int, int]]:
         """Rows and replications with a turn left to ask."""
@@ -252,6 +262,8 @@ class _Asker:
                     return
                 messages.append({"role": "assistant", "content": record["response"]["text"]})
                 seconds = record["milliseconds"] / 1000
+        except StudyError as error:
+            raise StudyError(f"{plan.table.path}, row {row + 1}: {error}") from None
         finally:
             self.pace.release(seconds)
 
@@ -325,6 +337,7 @@ def _interrupts(handler: Callable[[], None]) -> Iterator[None]:
     """Have SIGINT and SIGTERM call `handler` for the length of the block."""
     loop = asyncio.get_running_loop()
     signals = (signal.SIGINT, signal.SIGTERM)
+    on_term = signal.getsignal(signal.SIGTERM)
     for number in signals:
         loop.add_signal_handler(number, handler)
     try:
@@ -332,6 +345,7 @@ def _interrupts(handler: Callable[[], None]) -> Iterator[None]:
     finally:
         for number in signals:
             loop.remove_signal_handler(number)
+        signal.signal(signal.SIGTERM, on_term)  # asyncio puts back the one of SIGINT alone
 
 
 def order(rows: int, limit: int | None, shuffle: bool, seed: int) -> Sequence[int]:

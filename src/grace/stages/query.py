@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,13 @@ from grace.endpoints.dialects import Sampling
 from grace.endpoints.embedded import EmbeddedServer
 from grace.endpoints.handshake import Handshake, Need, meet
 from grace.endpoints.pace import Pace
-from grace.endpoints.transport import AiohttpTransport
+from grace.endpoints.transport import AiohttpTransport, check_url
 from grace.errors import InputError
 from grace.runs import Run
 from grace.stages.export import Exported, answer_columns, export
 from grace.stages.generate import EXPERIMENT, Done, Outcome, Plan, Progress, generate, order
 from grace.studies.study import Conversation, Message, Study, load_study
-from grace.tables import CsvTable
+from grace.tables import CsvTable, sweep
 
 EMBEDDED = "embedded"
 ODDITY_ROWS = 10_000
@@ -69,6 +70,7 @@ def query(wanted: Query, progress: Progress) -> tuple[Outcome, Exported | None]:
     with CsvTable(wanted.input) as table:
         _check_table(study, conversation, table, progress)
         with run.locked(wanted.break_lock), _server(wanted) as (url, key):
+            sweep(wanted.output)
             return asyncio.run(_query(wanted, study, conversation, table, run, url, key, progress))
 
 
@@ -83,7 +85,9 @@ async def _query(
     progress: Progress,
 ) -> tuple[Outcome, Exported | None]:
     transport = AiohttpTransport(url)
-    client = Client(transport, url, api_key=key, timeout=wanted.timeout, max_retries=wanted.max_retries)
+    client = Client(
+        transport, url, api_key=key, timeout=wanted.timeout, max_retries=wanted.max_retries, on_fault=progress.fault
+    )
     try:
         rows = order(len(table), wanted.limit, wanted.shuffle, wanted.seed)
         progress.note(f"checking {client.shown_url}")
@@ -111,7 +115,7 @@ async def _query(
         plan = Plan(study, conversation, table, rows, wanted.replications, wanted.seed, sampling, wanted.model, model)
         done = Done.read(run, len(table), conversation.turns)
         pace = _pace(wanted.concurrency, hands.facts.slots)
-        client.on_push_back, client.on_fault = pace.pushed_back, progress.fault
+        client.on_push_back = pace.pushed_back
         with run.session(**_facts(wanted, study, client, hands)) as session:
             outcome = await generate(plan, run, done, client, hands.dialect, pace, progress)
             session |= {"finished": outcome.finished, "failed": dict(outcome.failures)}
@@ -121,6 +125,11 @@ async def _query(
 
 
 def _check_options(wanted: Query, run: Run) -> None:
+    if wanted.endpoint != EMBEDDED:
+        check_url(wanted.endpoint, f"--model-endpoint (or {EMBEDDED!r})")
+    for option in ("temperature", "timeout"):
+        if not isfinite(getattr(wanted, option)):
+            raise InputError(f"--{option} {getattr(wanted, option)}: is not a number that can be used")
     if wanted.output.suffix.lower() != ".csv":
         raise InputError(f"--output {wanted.output}: the table is written as CSV; choose a name that ends in .csv")
     if wanted.output.resolve() == wanted.input.resolve():
@@ -186,10 +195,6 @@ def _server(wanted: Query) -> AbstractContextManager[tuple[str, str | None]]:
     """The endpoint's address and key; the embedded server runs for the length of the block."""
     if wanted.endpoint == EMBEDDED:
         return EmbeddedServer.running(wanted.model)
-    if not wanted.endpoint.startswith(("http://", "https://")):
-        raise InputError(
-            f"--model-endpoint {wanted.endpoint}: is neither a http:// or https:// address nor {EMBEDDED!r}"
-        )
     return nullcontext((wanted.endpoint, wanted.api_key))
 
 

@@ -3,12 +3,13 @@
 import itertools
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from grace.errors import InputError, StudyError
-from grace.studies.study import BUILT_IN, MISSING, Conversation, Study, load_study
+from grace.studies.format import MISSING
+from grace.studies.study import BUILT_IN, Conversation, Study, load_study
 from grace.tables import CsvTable
 
 FIRST_ROWS = 5
@@ -143,12 +144,14 @@ def check_table(study: Study, table: CsvTable) -> TableReport:
         except StudyError as error:
             raise StudyError(f"{table.path}, row {number}: {error}") from None
         cell = tuple(full[column] for column in design.cells)
-        cells[cell] += 1
+        if design.cells:
+            cells[cell] += 1
         if design.participant:
             participants[full[design.participant]] += 1
         if design.item:
             items.add(full[design.item])
-            crossings[full[design.item], cell] += 1
+            if design.cells:
+                crossings[full[design.item], cell] += 1
         fingerprint = hash(tuple(row.values()))
         if fingerprint in seen:
             repeats.add(number, [("", "repeats an earlier row in every cell")])
@@ -161,13 +164,13 @@ def check_table(study: Study, table: CsvTable) -> TableReport:
         encoding=table.encoding,
         absent_columns=tuple(name for name in study.columns if name not in table.columns),
         extra_columns=tuple(name for name in table.columns if name not in study.columns),
-        cells={cell: cells[cell] for cell in (*expected, *unexpected)} if design.cells else {},
+        cells={cell: cells[cell] for cell in (*expected, *unexpected)},
         missing_cells=tuple(cell for cell in expected if cell not in cells),
         unexpected_cells=unexpected,
         participants=len(participants) if design.participant else None,
-        rows_each=_range(participants),
+        rows_each=_range(participants.values()),
         items=len(items) if design.item else None,
-        rows_per_item_and_cell=_range(crossings),
+        rows_per_item_and_cell=_range(crossings.values()),
         stimuli=len(stimuli),
         repeats=next(iter(repeats.most_common()), None),
         oddities=found.most_common(),
@@ -187,10 +190,12 @@ def guess_study(columns: Sequence[str], path: Path) -> Study:
         for study in studies
     }
     nearest = min(studies, key=lambda study: len(missing[study.name]) / len(study.columns))
+    if set(columns).isdisjoint(nearest.columns):
+        raise InputError(f"{path}: has the columns of no built-in study; add --study FILE.yaml to name its own")
     try:
         nearest.check_columns(columns, path)
     except InputError as error:
-        raise InputError(f"{error}. If it belongs to a study of your own, add --study FILE.yaml") from None
+        raise InputError(f"{error}. If the table has a study of its own, add --study FILE.yaml") from None
     return nearest
 
 
@@ -259,5 +264,5 @@ def _rows(count: int) -> str:
     return f"{count:,} row{'s' * (count != 1)}"
 
 
-def _range(counts: Mapping[object, int]) -> tuple[int, int] | None:
-    return (min(counts.values()), max(counts.values())) if counts else None
+def _range(counts: Collection[int]) -> tuple[int, int] | None:
+    return (min(counts), max(counts)) if counts else None

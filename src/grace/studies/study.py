@@ -1,104 +1,21 @@
-"""The study file: columns, prompts and checks, read from YAML and compiled once.
+"""A study, ready to use: its prompts compiled, its rows completed and checked."""
 
-Both built-in studies use this format and so does a user's own; `docs/add-a-study.md` explains it field by field.
-"""
-
-import difflib
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal
 
 import jinja2
 import jinja2.meta
 import jinja2.sandbox
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from grace.errors import InputError, StudyError
+from grace.errors import InputError, StudyError, nearest
+from grace.studies.format import Column, Design, Protocol, StudyFile, read_study_file
 
 BUILT_IN = ("study1", "study2")
-MISSING = ("", "NA")  # how spreadsheets and R write an absent value
-
 Message = dict[str, str]
 """One chat message: {"role": "system" | "user" | "assistant", "content": text}."""
-
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Column(_Strict):
-    """One column of the input table."""
-
-    about: str = ""
-    type: Literal["text", "integer", "number"] = "text"
-    values: tuple[str | int | float, ...] = ()
-    """The values of the design; empty where any is fine."""
-    required: bool = True
-    hidden: bool = False
-    """Never shown to a model: templates cannot see it."""
-
-    def oddity(self, cell: str) -> str | None:
-        """Why `cell` does not belong to the design, or None."""
-        if cell in MISSING:
-            return "is missing"
-        if self.type != "text":
-            try:
-                float(cell) if self.type == "number" else int(cell)
-            except ValueError:
-                return f"{cell!r} is not {'a number' if self.type == 'number' else 'an integer'}"
-        if self.values and cell not in self._allowed:
-            return f"{cell!r} is outside the design ({', '.join(map(str, self.values))})"
-        return None
-
-    @cached_property
-    def _allowed(self) -> frozenset[str]:
-        return frozenset(map(str, self.values))
-
-
-class Check(_Strict):
-    """Something that should hold for every row."""
-
-    that: str
-    """A Jinja expression over the row."""
-    otherwise: str
-    """What to say of a row where it does not hold."""
-
-
-class Design(_Strict):
-    """How trials are spread over participants, items and conditions."""
-
-    participant: str | None = None
-    item: str | None = None
-    cells: tuple[str, ...] = ()
-    """The columns, given or derived, whose combinations are the conditions."""
-    expect: tuple[tuple[str | int, ...], ...] = ()
-    """The combinations that the design has, where it is not all of them."""
-
-
-class Protocol(_Strict):
-    """One way to hold the conversation with a model about a trial: its turns, in order, by name."""
-
-    about: str = ""
-    system: str | None = None
-    turns: dict[Name, str] = Field(min_length=1)
-
-
-class _StudyFile(_Strict):
-    name: Name
-    title: str
-    source: str = ""
-    columns: dict[str, Column] = Field(min_length=1)
-    derived: dict[Name, str] = {}
-    design: Design = Design()
-    checks: tuple[Check, ...] = ()
-    protocols: dict[Name, Protocol] = Field(min_length=1)
 
 
 @dataclass(frozen=True)
@@ -108,7 +25,7 @@ class Conversation:
     name: str
     turns: tuple[str, ...]
     hashes: dict[str, str]
-    """SHA-256 of each template, by turn (and "system")."""
+    """SHA-256 of every text that bears on a prompt: by turn, "system", and "derived.NAME"."""
     _system: jinja2.Template | None
     _templates: dict[str, jinja2.Template]
 
@@ -226,84 +143,71 @@ def load_study(name_or_path: str) -> Study:
 
 def parse_study(content: bytes, origin: str) -> Study:
     """Compile the bytes of a study file; `origin` names it in errors. Raises StudyError."""
-    try:
-        raw = yaml.load(content, Loader=yaml.BaseLoader)  # noqa: S506 - makes text only: yes, no, 01 stay as written
-    except yaml.YAMLError as error:
-        raise StudyError(f"{origin}: is not YAML: {' '.join(str(error).split())}") from None
-    try:
-        spec = _StudyFile.model_validate(raw)
-    except ValidationError as error:
-        lines = (f"{'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}" for e in error.errors())
-        raise StudyError(f"{origin}: " + "; ".join(lines)) from None
-
-    hidden = tuple(name for name, column in spec.columns.items() if column.hidden)
-    known = (set(spec.columns) | set(spec.derived)) - set(hidden)
-    for field in ("participant", "item"):
-        _known(getattr(spec.design, field), known, origin, f"design.{field}")
-    for cell in spec.design.cells:
-        _known(cell, known, origin, "design.cells")
-
-    environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
-        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
-    )
-    environment.filters["lines"] = lines_from_html
-
-    def template(source: str, where: str) -> jinja2.Template:
-        try:
-            for name in jinja2.meta.find_undeclared_variables(environment.parse(source)) - {"row"}:
-                _known(name, known, origin, where)
-            return environment.from_string(source)
-        except jinja2.TemplateSyntaxError as error:
-            raise StudyError(f"{origin}: {where}, line {error.lineno}: {error.message}") from None
-
-    conversations = {}
-    for name, protocol in spec.protocols.items():
-        sources = ({"system": protocol.system} if protocol.system else {}) | protocol.turns
-        if protocol.system and "system" in protocol.turns:
-            raise StudyError(f"{origin}: protocols.{name}: a turn cannot be called system")
-        compiled = {turn: template(source, f"protocols.{name}.{turn}") for turn, source in sources.items()}
-        conversations[name] = Conversation(
-            name=name,
-            turns=tuple(protocol.turns),
-            hashes={turn: hashlib.sha256(source.encode()).hexdigest() for turn, source in sources.items()},
-            _system=compiled["system"] if protocol.system else None,
-            _templates={turn: compiled[turn] for turn in protocol.turns},
-        )
-    checks = []
-    for check in spec.checks:
-        template("{{ " + check.that + " }}", "checks")
-        checks.append((environment.compile_expression(check.that, undefined_to_none=False), check.otherwise))
+    spec = read_study_file(content, origin)
+    compiler = _Compiler(spec, origin)
+    derived: dict[str, jinja2.Template] = {}
+    for name, source in spec.derived.items():
+        derived[name] = compiler.template(source, f"derived.{name}", set(spec.columns) | set(derived))
     return Study(
         name=spec.name,
         title=spec.title,
         source=spec.source,
         columns=spec.columns,
         design=spec.design,
-        conversations=conversations,
+        conversations={name: compiler.conversation(name, protocol) for name, protocol in spec.protocols.items()},
         content=content,
-        _derived={name: template(source, f"derived.{name}") for name, source in spec.derived.items()},
-        _checks=tuple(checks),
-        _hidden=hidden,
+        _derived=derived,
+        _checks=tuple((compiler.expression(check.that, "checks"), check.otherwise) for check in spec.checks),
+        _hidden=spec.hidden,
     )
 
 
-def nearest(name: str, names: Sequence[str]) -> str | None:
-    """The name most like `name`, whatever the case, or None when none is much like it."""
-    by_lower = {other.lower(): other for other in names}
-    found = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
-    return by_lower[found[0]] if found else None
+class _Compiler:
+    """Makes templates of a study file's texts; every name in them must be one that a row has."""
+
+    def __init__(self, spec: StudyFile, origin: str) -> None:
+        self._spec, self._origin = spec, origin
+        self._environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
+            undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
+        )
+        self._environment.filters["lines"] = lines_from_html
+        # A row makes the same prompt every time.
+        del self._environment.filters["random"], self._environment.globals["lipsum"]
+
+    def template(self, source: str, where: str, names: Collection[str] | None = None) -> jinja2.Template:
+        """Compile a text; `names` are the columns that it may use, all by default."""
+        try:
+            for name in jinja2.meta.find_undeclared_variables(self._environment.parse(source)) - {"row"}:
+                self._spec.see(name, where, self._origin, names)
+            return self._environment.from_string(source)
+        except jinja2.TemplateSyntaxError as error:
+            raise StudyError(f"{self._origin}: {where}, line {error.lineno}: {error.message}") from None
+
+    def expression(self, source: str, where: str) -> jinja2.environment.TemplateExpression:
+        """Compile an expression."""
+        self.template("{{ (" + source + ") }}", where)
+        return self._environment.compile_expression(source, undefined_to_none=False)
+
+    def conversation(self, name: str, protocol: Protocol) -> Conversation:
+        """Compile a protocol."""
+        system = protocol.system and self.template(protocol.system, f"protocols.{name}.system")
+        turns = {turn: self.template(source, f"protocols.{name}.{turn}") for turn, source in protocol.turns.items()}
+        sources = {f"derived.{derived}": source for derived, source in self._spec.derived.items()} | protocol.turns
+        if protocol.system:
+            sources["system"] = protocol.system
+        return Conversation(
+            name=name,
+            turns=tuple(protocol.turns),
+            hashes={part: hashlib.sha256(source.encode()).hexdigest() for part, source in sources.items()},
+            _system=system or None,
+            _templates=turns,
+        )
 
 
 def lines_from_html(text: str) -> str:
     """Turn `<br>` into line breaks, without the spaces around them."""
     parts = text.replace("<br/>", "<br>").replace("<br />", "<br>").split("<br>")
     return "\n".join(part.strip() for part in parts)
-
-
-def _known(name: str | None, known: set[str], origin: str, where: str) -> None:
-    if name is not None and name not in known:
-        near = nearest(name, sorted(known))
-        raise StudyError(f"{origin}: {where}: no column {name!r}" + (f"; is {near!r} meant?" if near else ""))
 
 
 def _render(template: jinja2.Template, row: Mapping[str, str]) -> str:

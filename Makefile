@@ -1,0 +1,81 @@
+# The project's commands. Each installs what it needs into .venv by itself, with nothing there but make and Python.
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+
+BIN := .venv/bin
+MODEL := smollm2-135m
+ARGS :=
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: pilot
+pilot: .venv/.local model ## Ask a small real model both studies, ten trials each
+	@for study in study1 study2; do \
+	    $(BIN)/grace query $$study --input data/test_sample_$$study.csv --output outputs/pilot_$$study.csv \
+	        --model-endpoint embedded --model-name $(MODEL) || exit; \
+	done
+	@echo "The answers are in outputs/pilot_study1.csv and outputs/pilot_study2.csv."
+
+.PHONY: test
+test: .venv/.dev model ## Run the tests; ARGS="-k ledger" chooses some
+	@$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: lint
+lint: .venv/.dev ## Check style, types and layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: check
+check: lint test ## All that a change must pass: lint, then test
+
+.PHONY: bench
+bench: .venv/.dev .venv-bench/.installed ## Measure speed and memory; ARGS="latency" chooses some
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+.PHONY: clean
+clean: ## Remove environments, caches and build products, never outputs/
+	@rm -rf .venv .venv-* build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find src tests benchmarks scripts examples -type d \( -name __pycache__ -o -name '*.egg-info' \) \
+	    -prune -exec rm -rf {} + 2>/dev/null || true
+
+.PHONY: model
+model: # the pilot's model, fetched once into the user's cache folder
+	@$(BIN)/grace models pull $(MODEL)
+
+# Environments. A stamp file is as old as the last installation; it is done again when a file with versions is newer.
+
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+
+.venv/.local: .venv/.made pyproject.toml constraints.txt
+	@echo "installing Grace into .venv ..."
+	@$(BIN)/python $(PIP_INSTALL) --constraint constraints.txt --editable '.[local]'
+	@touch $@
+
+.venv/.dev: .venv/.made pyproject.toml constraints.txt
+	@echo "installing Grace, its tests and its checks into .venv ..."
+	@$(BIN)/python $(PIP_INSTALL) --constraint constraints.txt --editable '.[local,dev]'
+	@touch .venv/.local $@
+
+.venv-bench/.installed: .venv-bench/.made benchmarks/requirements.txt
+	@echo "installing what Grace is compared with into .venv-bench ..."
+	@.venv-bench/bin/python $(PIP_INSTALL) --requirement benchmarks/requirements.txt
+	@touch $@
+
+# The first interpreter that is new enough; PYTHON=... comes before all others.
+%/.made:
+	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+	    "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+	    "$$python" -c 'import ensurepip, venv' 2>/dev/null || { \
+	        echo "$$python cannot make environments; install its venv module (Debian, Ubuntu: apt install python3-venv)" >&2; \
+	        exit 1; }; \
+	    "$$python" -m venv --clear $* && touch $@ && exit; \
+	    exit 1; \
+	done; \
+	echo "no Python 3.11 or newer found; install one, or name it: make PYTHON=/path/to/python3.12 ..." >&2; \
+	exit 1

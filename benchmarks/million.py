@@ -1,0 +1,208 @@
+"""One million rows: memory while asking and while writing the table, and how soon asking goes on after kill -9."""
+
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+from grace.ledger import Ledger, request_key, scan
+from grace.runs import Run
+from grace.stages.generate import request_seed
+from grace.studies.study import load_study
+from grace.tables import CsvTable
+
+from benchmarks.parts import (
+    PYTHON,
+    QUERY_SHOWN,
+    ROOT,
+    Options,
+    Result,
+    canned_server,
+    free_gigabytes,
+    measured,
+    megabytes,
+    query,
+    requests_seen,
+    say,
+    workspace,
+    write_trials,
+)
+
+NAME = "million"
+ROWS = 1_000_000
+FIRST = 5_000
+"""Rows asked in earnest before the first kill."""
+LAST = 60_000
+"""Rows asked in earnest after it; half of them before the second kill."""
+ROOM = 5.0
+"""Gigabytes of disk that two copies of the table, the ledger and the answers take, with some to spare."""
+MEMORY, RESUME = 250, 10
+
+
+@dataclass
+class Session:
+    """One sitting of work on the run, until it was killed or came to its end.
+
+    Attributes:
+        sending: seconds from the process's start to its first chat request beyond the handshake.
+        asking: largest resident memory up to its last request, in MB.
+        steady: resident memory when about 2,000 requests had been sent, in MB.
+        peak: largest resident memory of the whole process, in MB.
+        asked: how many requests it sent.
+    """
+
+    sending: float
+    asking: float
+    steady: float
+    peak: float
+    asked: int
+
+
+def run(options: Options) -> Result:
+    result = Result(
+        NAME,
+        f"resident memory below {MEMORY} MB with a million rows, and asking again within {RESUME} s after kill -9",
+    )
+    if free_gigabytes() < ROOM or not Path("/proc/self/status").exists():
+        result.notes = [f"Needs Linux and {ROOM:.0f} GB of disk; there are {free_gigabytes():.1f}."]
+        return result
+    with workspace() as folder:
+        trials, output = write_trials(folder / "trials.csv", ROWS), folder / "answers.csv"
+        of = Run.beside(output)
+        say(f"{trials.stat().st_size / 1e6:.0f} MB of trials")
+
+        second_kill = ROWS // 2 if options.full else ROWS - LAST // 2
+        first = sit(trials, output, until=lambda asked: asked >= FIRST)
+        filled = 0 if options.full else fill(of, ROWS - LAST)
+        say(f"new run: sending after {first.sending:.1f} s; {filled:,} records filled in")
+        lines = count(of.ledger)
+        second = sit(trials, output, until=lambda asked: lines + asked >= second_kill)
+        say(f"after the first kill: sending after {second.sending:.1f} s, {second.asking:.0f} MB")
+        third = sit(trials, output, until=None)
+        say(f"after the second kill: sending after {third.sending:.1f} s, {third.asking:.0f} MB, {third.peak:.0f} MB")
+        export = measured([PYTHON, "-m", "grace", "export", str(of.path), "--output", str(folder / "again.csv")])
+        say(f"export: {export.peak:.0f} MB, {export.wall:.0f} s")
+
+        assert f"{ROWS} rows, {ROWS} answered" in export.printed.replace(",", "").replace("rows ", "rows, "), (
+            export.printed
+        )
+        with open(output, "rb") as one, open(folder / "again.csv", "rb") as other:
+            assert all(a == b for a, b in zip(one, other, strict=True)), "the export differs from the query's table"
+        asked = first.asked + second.asked + third.asked
+        # What was under way at a kill has no record, and is asked a second time.
+        assert ROWS <= filled + asked <= ROWS + 2 * 64, (filled, asked)
+        sizes = [f"{path.stat().st_size / 1e6:,.0f} MB" for path in (trials, of.ledger, output)]
+    peak, resume = max(first.peak, second.peak, third.peak, export.peak), max(second.sending, third.sending)
+    result.met = peak < MEMORY and resume < RESUME
+    result.figures = [
+        ("**largest resident memory, all processes**", f"**{peak:.0f} MB**"),
+        ("**sending after kill -9, the later of two**", f"**{resume:.1f} s**"),
+        ("sending after the first and the second kill", f"{second.sending:.1f} s, {third.sending:.1f} s"),
+        ("sending in a new run", f"{first.sending:.1f} s"),
+        (
+            "memory while asking: at the start, largest",
+            f"{third.steady:.0f} MB, {third.asking:.0f} MB ({third.asked:,} rows)",
+        ),
+        ("the same one session earlier", f"{second.steady:.0f} MB, {second.asking:.0f} MB ({second.asked:,} rows)"),
+        ("memory of the query to its end, its table written", f"{third.peak:.0f} MB"),
+        ("memory of `grace export` on its own", f"{export.peak:.0f} MB, in {export.wall:.0f} s"),
+        ("trials, ledger, answers", ", ".join(sizes)),
+    ]
+    result.commands = [QUERY_SHOWN, "kill -9, and again; twice", "python -m grace export answers.run"]
+    result.notes = [
+        "Sending: from the start of the process to the first chat request beyond the handshake, by the server's clock. "
+        "Files are in the system's cache, as after a kill they are.",
+        f"The server was asked {asked:,} times in earnest"
+        + (
+            "."
+            if options.full
+            else f"; **the other {filled:,} records were not asked but written into the ledger** between the first "
+            "kill and the restart, byte for byte as Grace writes them (with true keys and seeds) apart from a constant "
+            "answer. `python -m benchmarks million --full` asks all."
+        ),
+        "Every row is answered in the table at the end, the export of its own equals it, and no more requests than "
+        "were under way at the two kills were sent twice.",
+    ]
+    return result
+
+
+def sit(trials: Path, output: Path, until: Callable[[int], bool] | None) -> Session:
+    """Work on the run with a fresh server; kill -9 when `until` says so of the number of requests sent."""
+    with canned_server() as url, tempfile.TemporaryFile() as printed:
+        started = time.time()
+        process = subprocess.Popen(query(trials, output, url), cwd=ROOT, stdout=printed, stderr=subprocess.STDOUT)
+        asked, before, asking, steady = 0, -1, 0.0, 0.0
+        ended = status = 0
+        while not ended:
+            if until and until(asked):
+                process.send_signal(signal.SIGKILL)
+            elif asked > before or not asked:
+                memory = status_megabytes(process.pid)
+                asking = memory.get("VmHWM", asking)
+                steady = memory.get("VmRSS", 0.0) if asked and not steady and asked >= 2_000 else steady
+            time.sleep(0.1)
+            ended, status, usage = os.wait4(process.pid, os.WNOHANG)
+            before, (asked, first) = asked, requests_seen(url)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        wanted = -signal.SIGKILL if until else 0
+        printed.seek(0)
+        assert process.returncode == wanted, (process.returncode, printed.read()[-2000:])
+        assert first is not None
+        return Session(first - started, asking, steady, megabytes(usage.ru_maxrss), asked)
+
+
+def status_megabytes(pid: int) -> dict[str, float]:
+    """The memory fields of a process's status, in MB; empty when it has ended."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return {}
+    fields = (line.split() for line in lines if line.startswith("Vm"))
+    return {field[0].rstrip(":"): int(field[1]) * 1024 / 1e6 for field in fields}
+
+
+def count(ledger: Path) -> int:
+    """How many complete records a ledger holds."""
+    with open(ledger, "rb") as file:
+        return sum(line.endswith(b"\n") for line in file)
+
+
+def fill(of: Run, to: int) -> int:
+    """Write records for all rows before number `to` that have none, as if they had been asked; returns how many."""
+    there: set[int] = set()
+    for _, record in scan(of.ledger):
+        there.add(record["rows"][0] - 1)
+    study, identity = load_study("study1"), of.manifest["identity"]
+    conversation = study.conversation(identity["protocol"])
+    (turn,) = conversation.turns
+    model, seed = identity["model"], identity["seed"]
+
+    def messages(cells: dict[str, str]) -> Sequence[dict[str, str]]:
+        full = study.complete(cells)
+        return [*conversation.opening(full), conversation.turn(turn, full)]
+
+    with CsvTable(of.input) as table, Ledger(of.ledger) as ledger:
+
+        def keyed(row: int, asked: Sequence[dict[str, str]]) -> dict[str, object]:
+            settings = {**record["request"], "seed": request_seed(seed, study.name, row, 0)}
+            return {
+                **record,
+                "key": request_key(model, asked, settings),
+                "rows": [row + 1],
+                "request": settings,
+            }
+
+        last = record["rows"][0] - 1
+        assert orjson.dumps(keyed(last, messages(table.row(last)))) == orjson.dumps(record), "not what Grace writes"
+        # The table says the same things over and over; only participants differ, and no prompt names them.
+        period = next(row for row in range(1, ROWS) if table.cells(row)[1:] == table.cells(0)[1:])
+        prompts = [messages(table.row(row)) for row in range(period)]
+        missing = [row for row in range(to) if row not in there]
+        for row in missing:
+            ledger.append(keyed(row, prompts[row % period]))
+    return len(missing)

@@ -1,0 +1,161 @@
+"""`grace data`: make, sample and check tables of trials."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from grace.errors import InputError
+
+if TYPE_CHECKING:
+    from grace.studies.check import TableReport
+    from grace.studies.study import Study
+
+MOST_CELLS = 60
+MOST_LINES = 20
+
+data_app = typer.Typer(help="Make, sample and check tables of trials.", no_args_is_help=True, rich_markup_mode=None)
+
+Force = Annotated[bool, typer.Option("--force", help="Replace the output when it is there already.")]
+
+
+@data_app.command()
+def synth(
+    study: Annotated[str, typer.Argument(help="study1 or study2.")],
+    output: Annotated[Path, typer.Option(help="CSV table to write.")],
+    participants: Annotated[
+        int | None, typer.Option(min=1, help="How many sessions. Default: as many as the published study had.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same table.")] = 1,
+    force: Force = False,
+) -> None:
+    """Make a complete, balanced table of trials from stimuli written for this project.
+
+    Every participant meets every condition once, each with another item; items and conditions form Latin squares.
+
+    \b
+    Examples:
+      grace data synth study1 --output data/study1.csv
+      grace data synth study2 --output outputs/small.csv --participants 12 --seed 7
+    """
+    from grace.errors import nearest
+    from grace.studies.designs import GENERATORS
+    from grace.tables import write_csv
+
+    if study not in GENERATORS:
+        near = nearest(study, tuple(GENERATORS))
+        raise InputError(
+            f"there is nothing to make {study!r} from{f' (is {near!r} meant?)' if near else ''}; "
+            f"tables can be made for {' and '.join(GENERATORS)}"
+        )
+    _writable(output, force)
+    generator = GENERATORS[study]
+    sessions = participants or generator.participants
+    rows = write_csv(output, generator.columns, generator.rows(sessions, seed))
+    typer.echo(f"{output}: {rows:,} rows of {sessions:,} participants")
+
+
+@data_app.command()
+def sample(
+    file: Annotated[Path, typer.Argument(help="CSV table to take rows from.")],
+    output: Annotated[Path, typer.Option(help="CSV table to write.")],
+    rows: Annotated[int, typer.Option(min=1, help="How many rows.")] = 10,
+    seed: Annotated[int | None, typer.Option(help="Take random rows instead of the first ones.")] = None,
+    force: Force = False,
+) -> None:
+    """Write the first rows of a table, or random ones, to a table of their own.
+
+    Cells stay as they are, and rows in their order.
+
+    \b
+    Examples:
+      grace data sample data/study1.csv --rows 10 --output outputs/first.csv
+      grace data sample data/study2.csv --rows 50 --seed 3 --output outputs/random.csv
+    """
+    from grace.studies.check import sample_rows
+    from grace.tables import CsvTable, write_csv
+
+    with CsvTable(file) as table:
+        if output.exists() and output.samefile(file):
+            raise InputError(f"{output}: is the file to take rows from; choose another --output")
+        _writable(output, force)
+        chosen = sample_rows(len(table), rows, seed)
+        write_csv(output, table.columns, map(table.cells, chosen))
+        typer.echo(f"{output}: {len(chosen):,} of {len(table):,} rows")
+
+
+@data_app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="CSV table of trials.")],
+    study: Annotated[
+        str | None,
+        typer.Option(help="study1, study2, or the path of a study file. Default: the one that the columns fit."),
+    ] = None,
+) -> None:
+    """See whether a table holds what its study says: columns, values, conditions, stimuli.
+
+    Ends with 0 when it does (remarks are no failure), with 1 when it does not, with 2 when it cannot be used at all.
+
+    \b
+    Examples:
+      grace data check data/study1.csv
+      grace data check trials.csv --study my_study.yaml
+    """
+    from grace.studies.check import check_table, guess_study
+    from grace.studies.study import load_study
+    from grace.tables import CsvTable
+
+    with CsvTable(file) as table:
+        chosen = load_study(study) if study else guess_study(table.columns, file)
+        report = check_table(chosen, table)
+    _show(file, chosen, report)
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+def _writable(output: Path, force: bool) -> None:
+    if output.exists() and not force:
+        raise InputError(f"{output}: is there already; choose another --output, or add --force to replace it")
+
+
+def _show(file: Path, study: "Study", report: "TableReport") -> None:
+    """Print a report: what there is, the cells, what is wrong, what to know."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console.print(f"{file} as {study.name} ({study.title})\n")
+
+    facts = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    facts.add_row("rows", f"{report.rows:,}")
+    if report.participants is not None and report.rows_each:
+        fewest, most = report.rows_each
+        facts.add_row("participants", f"{report.participants:,}")
+        facts.add_row("rows of each", f"{fewest:,}" if fewest == most else f"{fewest:,} to {most:,}")
+    if report.items is not None:
+        facts.add_row("items", f"{report.items:,}")
+    facts.add_row("distinct stimuli", f"{report.stimuli:,}")
+    console.print(facts)
+
+    if report.cells:
+        cells = Table(box=None, padding=(0, 2, 0, 0))
+        for name in report.design:
+            cells.add_column(name, overflow="fold")
+        cells.add_column("rows", justify="right")
+        for cell, count in list(report.cells.items())[:MOST_CELLS]:
+            style = "red" if cell in report.missing_cells or cell in report.unexpected_cells else ""
+            cells.add_row(*map(Text, cell), f"{count:,}", style=style)
+        console.print()
+        console.print(cells)
+        if len(report.cells) > MOST_CELLS:
+            console.print(f"and {len(report.cells) - MOST_CELLS:,} cells more")
+
+    for title, lines in (("Problems", report.problems), ("Remarks", report.remarks)):
+        if lines:
+            console.print(f"\n{title}")
+            for line in lines[:MOST_LINES]:
+                console.print(f"- {line}")
+            if len(lines) > MOST_LINES:
+                console.print(f"- and {len(lines) - MOST_LINES:,} more")
+    console.print("\nThe table does not fit its study." if report.problems else "\nThe table fits its study.")

@@ -1,0 +1,59 @@
+"""vLLM as a child in the foreground: started, told when to end, and waited for."""
+
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+from grace.errors import EndpointError, InputError
+
+PATIENCE = 30.0
+"""Seconds that vLLM gets to end by itself once it was asked to."""
+
+_MODULE = "vllm.entrypoints.openai.api_server"
+
+
+def vllm_is_installed() -> bool:
+    """Whether this Python has vLLM."""
+    return importlib.util.find_spec("vllm") is not None
+
+
+def run_vllm(arguments: Sequence[str], api_key: str) -> None:
+    """Run vLLM's server until SIGINT, SIGTERM or SIGHUP asks this process to end, and pass that on.
+
+    Args:
+        arguments: what `grace.models.serving.vllm_arguments` makes.
+        api_key: what clients must send; empty: nothing. It goes by the environment: processes show their arguments.
+
+    Raises:
+        InputError: vLLM is not installed.
+        EndpointError: vLLM ended without having been asked to.
+    """
+    if not vllm_is_installed():
+        raise InputError(
+            "vLLM is not installed in this Python: pip install vllm (it wants a GPU), or serve a GGUF file instead"
+        )
+    environment = {"VLLM_NO_USAGE_STATS": "1", **os.environ}
+    environment.pop("VLLM_API_KEY", None)
+    if api_key:
+        environment["VLLM_API_KEY"] = api_key
+    asked = False
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        asked = True
+        process.terminate()
+        signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+
+    # Its own session: a Ctrl-C on the terminal comes to us only, and once.
+    process = subprocess.Popen([sys.executable, "-m", _MODULE, *arguments], env=environment, start_new_session=True)
+    signal.signal(signal.SIGALRM, lambda number, frame: os.killpg(process.pid, signal.SIGKILL))
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, pass_on)
+    code = process.wait()
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    if not asked:
+        raise EndpointError(f"vLLM ended by itself with code {code}; its own messages above say why")

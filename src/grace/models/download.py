@@ -1,0 +1,145 @@
+"""Downloads of files whose content is known beforehand: resumed where they stopped, checked when they are complete."""
+
+import asyncio
+import fcntl
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from grace.errors import InputError, ModelFileError
+from grace.models.registry import Network
+
+Progress = Callable[[int, int], None]
+"""Told now and then how many bytes are here, and how many there will be."""
+
+RETRIES = 4
+"""Further tries without a single new byte before giving up."""
+PAUSE = 1.0
+"""Seconds before the first of them; each later one waits twice as long."""
+_CHUNK = 1 << 18
+
+
+class AccessRefused(ModelFileError):
+    """The server wants credentials, or shows a certificate that is not trusted here."""
+
+
+def fetch(url: str, part: Path, *, size: int, sha256: str, network: Network, progress: Progress) -> None:
+    """Bring a file to `part`, going on after the bytes that are there already.
+
+    Args:
+        url: where it is, http or https.
+        part: file to fill; what it holds after a failure is where the next call goes on.
+        size: the whole file's length in bytes.
+        sha256: hex digest of the whole file. A file with another one is deleted.
+        network: certificates and proxy.
+        progress: told as bytes come in.
+
+    Raises:
+        AccessRefused: this server does not let us have it.
+        ModelFileError: it could not be brought, or is not the file it should be.
+        InputError: `part` cannot be written.
+    """
+    try:
+        part.parent.mkdir(parents=True, exist_ok=True)
+        file = open(part, "ab")  # noqa: SIM115 - the next line closes it
+    except OSError as error:
+        raise InputError(f"{part}: cannot be written: {error.strerror}; GRACE_CACHE names another folder") from None
+    try:
+        with file:
+            _lock(file, part)
+            asyncio.run(_fill(url, file, size, network, progress))
+    except OSError as error:
+        raise ModelFileError(f"{part}: cannot be written: {error.strerror}") from None
+    if sha256_of(part) != sha256:
+        part.unlink()
+        raise ModelFileError(
+            f"{_shown(url)}: is not the file it should be (its sha256 differs), so it was deleted; try once more, and "
+            f"if it happens again, the mirror that pip uses holds another file"
+        )
+
+
+def sha256_of(path: Path) -> str:
+    """Hex digest of a file's content."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _lock(file: IO[bytes], part: Path) -> None:
+    """Two downloads into one file would mix their bytes; the lock goes with the process."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise ModelFileError(f"{part}: another process is downloading it; wait for that one") from None
+    except OSError:
+        return  # some network file systems have no locks; the checksum still holds
+
+
+async def _fill(url: str, file: IO[bytes], size: int, network: Network, progress: Progress) -> None:
+    if file.tell() > size:
+        _empty(file)
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=60)
+    connector = aiohttp.TCPConnector(ssl=network.tls())
+    async with aiohttp.ClientSession(
+        connector=connector, proxy=network.proxy, timeout=timeout, trust_env=True
+    ) as session:
+        idle = 0
+        while (start := file.tell()) < size:
+            try:
+                await _append(session, url, file, size, progress)
+                why = "the connection was closed early"
+            except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError) as error:
+                raise AccessRefused(f"{_shown(url)}: {error}") from None
+            except (aiohttp.ClientError, TimeoutError) as error:
+                why = str(error) or type(error).__name__
+            idle = 0 if file.tell() > start else idle + 1
+            if idle > RETRIES:
+                raise ModelFileError(
+                    f"{_shown(url)}: {why}; {file.tell():,} of {size:,} bytes are kept, and the same command goes "
+                    f"on from there"
+                )
+            if idle:
+                await asyncio.sleep(PAUSE * 2 ** (idle - 1))
+
+
+async def _append(session: aiohttp.ClientSession, url: str, file: IO[bytes], size: int, progress: Progress) -> None:
+    """Ask once for the bytes that are missing, and append what comes."""
+    start = file.tell()
+    headers = {"Accept-Encoding": "identity"}  # so that byte offsets mean the same on both sides
+    if start:
+        headers["Range"] = f"bytes={start}-"
+    async with session.get(url, headers=headers) as response:
+        _check_status(url, response.status)
+        if not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
+            _empty(file)
+            if response.status == 206:
+                return  # another part than the one asked for: ask for the whole file
+        async for chunk in response.content.iter_chunked(_CHUNK):
+            file.write(chunk)
+            progress(min(file.tell(), size), size)
+            if file.tell() > size:
+                return  # longer than it should be: the checksum will say so
+
+
+def _empty(file: IO[bytes]) -> None:
+    file.truncate(0)
+    file.seek(0)
+
+
+def _check_status(url: str, status: int) -> None:
+    if status in (200, 206):
+        return
+    if status in (401, 403, 407):
+        raise AccessRefused(f"{_shown(url)}: answers {status}: it wants credentials")
+    if status == 429 or status >= 500:
+        raise aiohttp.ClientError(f"answers {status}")
+    raise ModelFileError(f"{_shown(url)}: answers {status}; is the mirror that pip uses up to date?")
+
+
+def _shown(url: str) -> str:
+    """The URL for messages: without credentials and query."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}{parts.path}"

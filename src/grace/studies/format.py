@@ -1,0 +1,179 @@
+"""The format of a study file: what YAML says, read and checked before anything is compiled.
+
+Both built-in studies use this format and so does a user's own; `docs/add-a-study.md` explains it field by field.
+"""
+
+from collections.abc import Collection, Hashable
+from functools import cached_property
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic_core import ErrorDetails
+
+from grace.errors import StudyError, nearest
+
+MISSING = ("", "NA")  # how spreadsheets and R write an absent value
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Column(_Strict):
+    """One column of the input table."""
+
+    about: str = ""
+    type: Literal["text", "integer", "number"] = "text"
+    values: tuple[str | int | float, ...] = ()
+    """The values of the design; empty where any is fine."""
+    required: bool = True
+    hidden: bool = False
+    """Never shown to a model: templates cannot see it."""
+
+    def oddity(self, cell: str) -> str | None:
+        """Why `cell` does not belong to the design, or None."""
+        if cell in MISSING:
+            return "is missing"
+        if self.type != "text":
+            try:
+                float(cell) if self.type == "number" else int(cell)
+            except ValueError:
+                return f"{cell!r} is not {'a number' if self.type == 'number' else 'an integer'}"
+        if self.values and cell not in self._allowed:
+            return f"{cell!r} is outside the design ({', '.join(map(str, self.values))})"
+        return None
+
+    @cached_property
+    def _allowed(self) -> frozenset[str]:
+        return frozenset(map(str, self.values))
+
+
+class Check(_Strict):
+    """Something that should hold for every row."""
+
+    that: str
+    """A Jinja expression over the row."""
+    otherwise: str
+    """What to say of a row where it does not hold."""
+
+
+class Design(_Strict):
+    """How trials are spread over participants, items and conditions."""
+
+    participant: str | None = None
+    item: str | None = None
+    cells: tuple[str, ...] = ()
+    """The columns, given or derived, whose combinations are the conditions."""
+    expect: tuple[tuple[str | int, ...], ...] = ()
+    """The combinations that the design has, where it is not all of them."""
+
+
+class Protocol(_Strict):
+    """One way to hold the conversation with a model about a trial: its turns, in order, by name."""
+
+    about: str = ""
+    system: str | None = None
+    turns: dict[Name, str] = Field(min_length=1)
+
+
+class StudyFile(_Strict):
+    """A whole study file."""
+
+    name: Name
+    title: str
+    source: str = ""
+    columns: dict[str, Column] = Field(min_length=1)
+    derived: dict[Name, str] = {}
+    design: Design = Design()
+    checks: tuple[Check, ...] = ()
+    protocols: dict[Name, Protocol] = Field(min_length=1)
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """The columns that templates cannot see."""
+        return tuple(name for name, column in self.columns.items() if column.hidden)
+
+    def see(self, name: str, where: str, origin: str, names: Collection[str] | None = None) -> None:
+        """Raise StudyError unless `name` is a visible column, one of `names` where these are given."""
+        if name in self.hidden:
+            raise StudyError(f"{origin}: {where}: the column {name!r} is hidden")
+        visible = set(self.columns) | set(self.derived) if names is None else names
+        if name not in visible:
+            near = nearest(name, sorted(set(visible) - set(self.hidden)))
+            raise StudyError(f"{origin}: {where}: no column {name!r}" + (f"; is {near!r} meant?" if near else ""))
+
+
+def read_study_file(content: bytes, origin: str) -> StudyFile:
+    """Read the bytes of a study file; `origin` names it in errors.
+
+    Raises:
+        StudyError: it does not hold together; the message names the place.
+    """
+    try:
+        raw = yaml.load(content, Loader=_TextLoader)  # noqa: S506 - makes text, lists and mappings only
+    except yaml.YAMLError as error:
+        what = " ".join(str(error).split())
+        if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+            what = f"{error.problem} (line {error.problem_mark.line + 1})"
+        raise StudyError(f"{origin}: is not YAML: {what}") from None
+    try:
+        spec = StudyFile.model_validate(raw)
+    except ValidationError as error:
+        raise StudyError(f"{origin}: {'; '.join(map(_in_words, error.errors()))}") from None
+    _check_names(spec, origin)
+    return spec
+
+
+def _check_names(spec: StudyFile, origin: str) -> None:
+    """See that what the fields say of each other is true."""
+    for field, name in (("participant", spec.design.participant), ("item", spec.design.item)):
+        if name is not None:
+            spec.see(name, f"design.{field}", origin)
+    for name in spec.design.cells:
+        spec.see(name, "design.cells", origin)
+    for combination in spec.design.expect:
+        if len(combination) != len(spec.design.cells):
+            wanted = f"one value for each of {', '.join(spec.design.cells) or 'design.cells, which is empty'}"
+            raise StudyError(f"{origin}: design.expect: [{', '.join(map(str, combination))}] should hold {wanted}")
+    for name in spec.derived:
+        if name in spec.columns:
+            raise StudyError(f"{origin}: derived.{name}: is a column already; choose another name")
+    for name, protocol in spec.protocols.items():
+        if "system" in protocol.turns:
+            raise StudyError(f"{origin}: protocols.{name}: a turn cannot be called system")
+
+
+class _TextLoader(yaml.BaseLoader):
+    """Reads every value as text, so that yes, no and 01 stay as written; a name given twice is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:
+        names = [key.value for key, _ in node.value]
+        for place, (key, _) in enumerate(node.value):
+            if key.value in names[:place]:
+                raise yaml.MarkedYAMLError(problem=f"{key.value!r} stands twice", problem_mark=key.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+_WORDS = {
+    "bool_parsing": "must be true or false",
+    "dict_type": "must hold names with a colon after each",
+    "model_type": "must hold fields, as {about: ...}",
+    "missing": "is missing",
+    "string_pattern_mismatch": "must be a name of small letters, digits and _, with a letter first",
+    "string_type": "must be text",
+    "too_short": "is empty",
+    "tuple_type": "must be a list, as [a, b]",
+}
+
+
+def _in_words(error: ErrorDetails) -> str:
+    """One of pydantic's errors, for people who write studies."""
+    *outer, last = place = [str(part) for part in error["loc"] if part != "[key]"] or ["the file"]
+    if error["type"] == "extra_forbidden":
+        fields = [field for model in (StudyFile, Column, Design, Check, Protocol) for field in model.model_fields]
+        near = nearest(last, fields)
+        return f"{'.'.join(outer) or 'the file'}: no field {last!r}" + (f"; is {near!r} meant?" if near else "")
+    return f"{'.'.join(place)}: {_WORDS.get(error['type'], error['msg'])}"

@@ -1,0 +1,99 @@
+"""What many tests need: a canned model server, the command line, a small table of trials."""
+
+import csv
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from canned import CannedServer
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a command ended, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Result]
+
+
+@pytest.fixture
+def grace(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Call the command line in this process: `grace("query", "study1", "--limit", 3)`."""
+    from grace.cli import main
+
+    monkeypatch.setenv("GRACE_DEBUG", "")
+
+    def run(*arguments: object) -> Result:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        code = ended.value.code
+        return Result(code if isinstance(code, int) else 0, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def canned() -> Iterator[CannedServer]:
+    """A server of the model "canned"; tests change its attributes to make it misbehave."""
+    with CannedServer() as server:
+        yield server
+
+
+@pytest.fixture
+def trials(tmp_path: Path) -> Path:
+    """The first twelve rows of study 1."""
+    with open(ROOT / "data" / "study1.csv", newline="") as file:
+        rows = list(csv.reader(file))[:13]
+    path = tmp_path / "trials.csv"
+    with open(path, "w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(rows)
+    return path
+
+
+@pytest.fixture
+def query(grace: Command, canned: CannedServer, trials: Path, tmp_path: Path) -> Command:
+    """`grace query study1` about `trials` on `canned`, to answers.csv; options given replace these."""
+    usual = {
+        "--input": trials,
+        "--output": tmp_path / "answers.csv",
+        "--model-endpoint": canned.url,
+        "--model-name": "canned",
+    }
+
+    def run(*options: object) -> Result:
+        defaults = [part for name, value in usual.items() if name not in options for part in (name, value)]
+        return grace("query", "study1", *defaults, *options)
+
+    return run
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries follow at once."""
+    monkeypatch.setattr("grace.endpoints.client._backoff", lambda tries: 0.01)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder beside the checkout, or in GRACE_SHARED, with researchers' own files in data/."""
+    folder = Path(os.environ.get("GRACE_SHARED", ROOT.parent / "shared"))
+    if not (folder / "data" / "study1.csv").exists():
+        pytest.skip(f"no data of researchers in {folder / 'data'}")
+    return folder
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """A CSV file's rows."""
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file, strict=True))

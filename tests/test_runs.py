@@ -1,0 +1,373 @@
+"""A run's folder has one writer, refuses what does not belong to it, and says who made it."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import psutil
+import pytest
+
+import grace
+from grace.errors import GraceError, InputError, RunLocked, RunMismatch
+from grace.ledger import Ledger
+from grace.runs import Run
+
+IDENTITY: dict[str, Any] = {
+    "experiment": "generate",
+    "input": {"file": "a.csv", "rows": 2, "sha256": "aa"},
+    "model": {"name": "gemma", "source": "org/gemma"},
+    "sampling": {"temperature": 0.7},
+    "turns": ("one", "two"),
+    "seed": 1,
+}
+
+TAKE_AND_HOLD = """
+import sys, time
+from pathlib import Path
+from grace.runs import Run
+with Run(Path(sys.argv[1])).locked():
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run(tmp_path / "answers.run")
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"x\n1\n\xff\r\n")
+    return path
+
+
+def holder(run: Run) -> "subprocess.Popen[str]":
+    process = subprocess.Popen([sys.executable, "-c", TAKE_AND_HOLD, run.path], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    process.stdout.close()
+    return process
+
+
+def plant(run: Run, content: bytes, age: float = 0.0) -> Path:
+    run.path.mkdir(exist_ok=True)
+    lock = run.path / "lock"
+    lock.write_bytes(content)
+    os.utime(lock, (time.time() - age,) * 2)
+    return lock
+
+
+def begun(run: Run, table: Path, study: bytes = b"") -> None:
+    run.begin(IDENTITY, table, study)
+    with run.session():
+        pass
+
+
+# The lock
+
+
+def test_the_lock_names_its_holder_and_goes_with_it(run: Run) -> None:
+    lock = run.path / "lock"
+    with run.locked():
+        told = orjson.loads(lock.read_bytes())
+        assert (told["host"], told["pid"]) == (socket.gethostname(), os.getpid())
+    assert not lock.exists()
+    with pytest.raises(ZeroDivisionError), run.locked():
+        raise ZeroDivisionError
+    assert not lock.exists()
+
+
+def test_a_living_holder_is_left_alone(run: Run) -> None:
+    process = holder(run)
+    try:
+        message = rf"answers\.run: is being written by process {process.pid} of this machine"
+        with pytest.raises(RunLocked, match=message), run.locked():
+            pytest.fail("two writers")
+        assert (run.path / "lock").exists()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_dead_holder_is_followed(run: Run) -> None:
+    process = holder(run)
+    process.kill()
+    process.wait()
+    assert (run.path / "lock").exists()
+    with run.locked():
+        assert orjson.loads((run.path / "lock").read_bytes())["pid"] == os.getpid()
+    assert list(run.path.iterdir()) == []
+
+
+def test_a_dead_holder_whom_nobody_has_buried_is_followed(run: Run) -> None:
+    """In a container without an init a killed process stays in the table of processes for ever."""
+    process = holder(run)
+    process.kill()
+    while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+    try:
+        with run.locked():
+            assert orjson.loads((run.path / "lock").read_bytes())["pid"] == os.getpid()
+    finally:
+        process.wait()
+
+
+def test_a_process_that_got_a_dead_holders_number_is_not_the_holder(run: Run) -> None:
+    plant(run, orjson.dumps({"host": socket.gethostname(), "pid": os.getpid(), "started": "1"}))
+    with run.locked():
+        assert orjson.loads((run.path / "lock").read_bytes())["started"] != "1"
+
+
+def test_another_machines_lock_is_broken_only_when_told_to(run: Run) -> None:
+    left = plant(run, orjson.dumps({"host": "node17.cluster", "pid": 4242, "started": "99"}), age=1e6).read_bytes()
+    with pytest.raises(RunLocked) as caught, run.locked():
+        pytest.fail("two writers")
+    assert "process 4242 on node17.cluster" in str(caught.value)
+    assert "--break-lock" in str(caught.value)
+    assert (run.path / "lock").read_bytes() == left
+    with run.locked(break_lock=True):
+        assert orjson.loads((run.path / "lock").read_bytes())["pid"] == os.getpid()
+    assert list(run.path.iterdir()) == []
+
+
+def test_who_lost_a_broken_lock_does_not_take_the_new_one_away(run: Run) -> None:
+    new = orjson.dumps({"host": "node17.cluster", "pid": 4242, "started": "99"})
+    with run.locked():
+        plant(run, new)
+    assert (run.path / "lock").read_bytes() == new
+
+
+@pytest.mark.parametrize(
+    "garbage", [b'{"host": "n', b"[]", b"null", b'{"host": "n"}', b'{"pid":"x","host":1}'], ids=repr
+)
+def test_an_unreadable_lock_is_explained_and_can_be_broken(run: Run, garbage: bytes) -> None:
+    plant(run, garbage, age=1e6)
+    with pytest.raises(RunLocked, match="an unknown host.*--break-lock"), run.locked():
+        pytest.fail("two writers")
+    with run.locked(break_lock=True):
+        assert (run.path / "lock").read_bytes() != garbage
+
+
+def test_an_empty_lock_is_given_time_and_then_followed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("grace.runs.EMPTY_SECONDS", 0.4)
+    plant(run, b"")
+    started = time.monotonic()
+    with run.locked():
+        assert time.monotonic() - started > 0.3  # its maker may be about to write its name
+        assert orjson.loads((run.path / "lock").read_bytes())["pid"] == os.getpid()
+    plant(run, b"", age=60)
+    started = time.monotonic()
+    with run.locked():
+        assert time.monotonic() - started < 0.3
+
+
+def test_an_empty_lock_that_gets_its_name_is_respected(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = plant(run, b"")
+    name = orjson.dumps({"host": "node17.cluster", "pid": 4242, "started": "99"})
+    monkeypatch.setattr("time.sleep", lambda seconds: lock.write_bytes(name))
+    with pytest.raises(RunLocked, match="process 4242 on node17"), run.locked():
+        pytest.fail("two writers")
+
+
+def test_of_many_who_find_a_stale_lock_one_goes_on(run: Run, tmp_path: Path) -> None:
+    """Children that die with the lock in hand, two at a time; none may find another inside."""
+    program = """
+import os, sys, time
+from pathlib import Path
+from grace.errors import RunLocked
+from grace.runs import Run
+run, inside = Run(Path(sys.argv[1])), Path(sys.argv[2])
+entered = 0
+for _ in range(40):
+    child = os.fork()
+    if child == 0:
+        try:
+            with run.locked():
+                os.close(os.open(inside, os.O_CREAT | os.O_EXCL))
+                time.sleep(0.002)
+                inside.unlink()
+                os._exit(0)  # the lock stays behind
+        except RunLocked:
+            os._exit(1)
+        except FileExistsError:
+            os._exit(2)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if status == 2:
+        sys.exit("two writers")
+    entered += status == 0
+print(entered)
+"""
+    command = [sys.executable, "-c", program, str(run.path), str(tmp_path / "inside")]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    for process in both:
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+        assert int(out) > 0
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written: Not a directory; choose another --output"):
+        with Run(tmp_path / "file" / "answers.run").locked():
+            pytest.fail("no such folder")
+
+
+def test_what_killed_writers_left_is_swept(run: Run) -> None:
+    run.path.mkdir()
+    for name in (".run.json.17.tmp", ".input.csv.9.tmp", ".study.yaml.1.tmp", ".mine.tmp", "notes.txt"):
+        (run.path / name).write_text("")
+    with run.locked():
+        assert sorted(path.name for path in run.path.iterdir()) == [".mine.tmp", "lock", "notes.txt"]
+
+
+# The manifest
+
+
+def test_a_run_keeps_its_inputs_byte_for_byte(run: Run, table: Path) -> None:
+    begun(run, table, b"name: s\r\n")
+    assert run.input.read_bytes() == table.read_bytes()
+    assert run.study.read_bytes() == b"name: s\r\n"
+    again = Run(run.path)
+    assert again.manifest["identity"] == {**IDENTITY, "turns": ["one", "two"]}
+    again.begin(IDENTITY, table, b"")  # a tuple is a list in JSON, and no difference
+    assert again.study.read_bytes() == b"name: s\r\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"model": {"name": "llama", "source": "org/gemma"}}, "model.name: 'gemma' in this run, 'llama' now"),
+        ({"model": {"name": "gemma"}}, "model.source: 'org/gemma' in this run, None now"),
+        ({"sampling": {"temperature": 0.0}}, "sampling.temperature: 0.7 in this run, 0.0 now"),
+        ({"sampling": {"temperature": 0.7, "top_k": 5}}, "sampling.top_k: None in this run, 5 now"),
+        ({"turns": ["one"]}, "turns: ['one', 'two'] in this run, ['one'] now"),
+        ({"seed": 2}, "seed: 1 in this run, 2 now"),
+        ({"input": {"file": "b.csv", "rows": 2, "sha256": "bb"}}, "input.file: 'a.csv' in this run, 'b.csv' now"),
+        ({"input": {"file": "a.csv", "rows": 2, "sha256": "bb"}}, "input.sha256: 'aa' in this run, 'bb' now"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_mismatch_names_both_sides(run: Run, table: Path, change: dict[str, Any], line: str) -> None:
+    begun(run, table)
+    before = (run.path / "run.json").read_bytes()
+    with pytest.raises(RunMismatch, match=re.escape(f"\n  {line}\n")) as caught:
+        Run(run.path).begin(IDENTITY | change, table, b"")
+    assert str(run.path) in str(caught.value)
+    assert caught.value.exit_code == 2
+    assert (run.path / "run.json").read_bytes() == before
+
+
+def test_the_same_table_under_another_name_is_the_same(run: Run, table: Path) -> None:
+    begun(run, table)
+    Run(run.path).begin(IDENTITY | {"input": {"file": "moved.csv", "rows": 2, "sha256": "aa"}}, table, b"")
+    assert run.manifest["identity"]["input"]["file"] == "a.csv"
+
+
+def test_answers_without_a_manifest_are_not_taken_for_ones_own(run: Run, table: Path) -> None:
+    run.path.mkdir()
+    with Ledger(run.ledger) as ledger:
+        ledger.append({"rows": [1]})
+    with pytest.raises(InputError, match=r"answers\.run: holds answers .* but no run\.json"):
+        begun(run, table)
+    assert not run.exists
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"{}",
+        b"null",
+        b"\xff",
+        b'{"format":1,"identity":[],"sessions":[]}',
+        b'{"format":1,"identity":{}}',
+    ],
+    ids=repr,
+)
+def test_a_damaged_manifest_is_named(run: Run, table: Path, content: bytes) -> None:
+    begun(run, table)
+    (run.path / "run.json").write_bytes(content)
+    with pytest.raises(InputError, match=r"run\.json: is damaged"):
+        Run(run.path).begin(IDENTITY, table, b"")
+
+
+def test_a_later_versions_run_is_left_alone(run: Run, table: Path) -> None:
+    begun(run, table)
+    (run.path / "run.json").write_bytes(b'{"format":2,"identity":{},"sessions":[]}')
+    with pytest.raises(InputError, match=r"run\.json: is of format 2"):
+        Run(run.path).begin(IDENTITY, table, b"")
+
+
+def test_what_is_no_run_is_said_to_be_none(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "nothing", Path(__file__)):
+        with pytest.raises(InputError, match=r"is not a run \(it has no run\.json\)"):
+            _ = Run(path).manifest
+
+
+def test_a_session_tells_what_worked_on_the_run(run: Run, table: Path) -> None:
+    begun(run, table)
+    with run.session(endpoint="http://here") as session:
+        on_disk = Run(run.path).manifest["sessions"][-1]
+        assert on_disk["ended"] is None  # what a kill leaves behind
+        session["finished"] = 7
+    with pytest.raises(ZeroDivisionError), run.session(endpoint="http://there"):
+        raise ZeroDivisionError
+    _, first, second = Run(run.path).manifest["sessions"]
+    assert (first["endpoint"], first["finished"], second["endpoint"]) == ("http://here", 7, "http://there")
+    for session in (first, second):
+        assert datetime.fromisoformat(session["started"]) <= datetime.fromisoformat(session["ended"])
+        assert session["grace"] == grace.__version__
+        assert session["host"] == socket.gethostname()
+        assert session["python"] == ".".join(map(str, sys.version_info[:3]))
+        assert {"aiohttp", "orjson", "pydantic", "jinja2"} <= session["packages"].keys()
+
+
+def test_a_session_knows_the_commit_it_runs_from(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree = tmp_path / "tree"
+    (tree / "src" / "grace").mkdir(parents=True)
+    (tree / "src" / "grace" / "runs.py").write_text("1")
+    identity = ["-c", "user.name=n", "-c", "user.email=n@example.org", "-c", "commit.gpgsign=false"]
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(["git", "-C", tree, *identity, *arguments], capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-q", "-m", "one")
+    monkeypatch.setattr("grace.runs.__file__", str(tree / "src" / "grace" / "runs.py"))
+    monkeypatch.setattr(Run, "save", lambda self: None)
+    run.__dict__["manifest"] = {"sessions": []}
+    with run.session() as session:
+        assert session["git"] == {"commit": git("rev-parse", "HEAD"), "dirty": False}
+    (tree / "src" / "grace" / "runs.py").write_text("2")
+    with run.session() as session:
+        assert session["git"]["dirty"] is True
+    monkeypatch.setattr("grace.runs.__file__", str(tmp_path / "site-packages" / "lib" / "grace" / "runs.py"))
+    with run.session() as session:
+        assert session["git"] is None
+
+
+def test_a_full_disk_keeps_the_old_manifest(run: Run, table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun(run, table)
+    before = (run.path / "run.json").read_bytes()
+
+    def full(fd: int) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(GraceError, match=r"run\.json: cannot be written: No space left on device"):
+        run.save()
+    assert (run.path / "run.json").read_bytes() == before
+    assert sorted(path.name for path in run.path.iterdir()) == ["input.csv", "run.json", "study.yaml"]
