@@ -1,6 +1,6 @@
 """Run benchmarks and write what they found to RESULTS.md.
 
-    python -m benchmarks [NAME ...] [--full]      all of them without names; `make bench` runs all
+python -m benchmarks [NAME ...] [--full]      all of them without names; `make bench` runs all
 """
 
 import argparse
@@ -14,7 +14,6 @@ from importlib import metadata
 from pathlib import Path
 
 import grace
-
 from benchmarks import against_inspect, cpu, latency, million, pilot, startup
 from benchmarks.parts import CommandFailed, Options, Result
 
@@ -38,7 +37,7 @@ def versions() -> str:
 
 def stamped(result: Result, load: float, seconds: float) -> str:
     """A result's section with the day, the machine and the versions it holds for."""
-    busy = f"load {load:.1f} before it began" if load >= 0 else ""
+    busy = f"load {load:.1f} when it began"
     result.notes.append(f"{date.today().isoformat()}; {machine()}, {busy}; {versions()}; took {seconds:.0f} s.")
     return result.markdown()
 
@@ -80,8 +79,7 @@ def main() -> int:
             result = BENCHMARKS[name].run(Options(arguments.full))
         except CommandFailed as error:
             print(error, file=sys.stderr)
-            bad += 1
-            continue
+            result = Result(name, "to run", False, notes=["One of its commands failed; the terminal showed why."])
         sections[name] = stamped(result, load, time.perf_counter() - started)
         write(sections, RESULTS)
         print(sections[name], flush=True)

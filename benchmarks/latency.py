@@ -5,11 +5,6 @@ from pathlib import Path
 from statistics import median
 
 import orjson
-from grace.endpoints.dialects import OpenAI, Sampling
-from grace.ledger import scan
-from grace.stages.generate import request_seed
-from grace.studies.study import load_study
-from grace.tables import CsvTable
 
 from benchmarks.parts import (
     CONNECTIONS,
@@ -26,6 +21,11 @@ from benchmarks.parts import (
     workspace,
     write_trials,
 )
+from grace.endpoints.dialects import OpenAI, Sampling
+from grace.ledger import scan
+from grace.stages.generate import request_seed
+from grace.studies.study import load_study
+from grace.tables import CsvTable
 
 NAME = "latency"
 LATENCY = 0.05
@@ -81,7 +81,8 @@ def run(options: Options) -> Result:
 def asking_seconds(ledger: Path) -> float:
     """From the start of the first request to the end of the last."""
     records = [record for _, record in scan(ledger)]
-    assert len(records) == ROWS and all(record["status"] == "answered" for record in records)
+    assert len(records) == ROWS
+    assert all(record["status"] == "answered" for record in records)
     first, last = min(record["started"] for record in records), max(record["ended"] for record in records)
     return (datetime.fromisoformat(last) - datetime.fromisoformat(first)).total_seconds()
 

@@ -10,9 +10,11 @@ TARGET = 0.2
 
 
 def run(options: Options) -> Result:
-    helps, bare = [], []
+    helps, cpu, bare = [], [], []
     for _ in range(REPEATS):
-        helps.append(measured([PYTHON, "-m", "grace", "--help"]).wall)
+        spent = measured([PYTHON, "-m", "grace", "--help"])
+        helps.append(spent.wall)
+        cpu.append(spent.cpu)
         bare.append(measured([PYTHON, "-c", "pass"]).wall)
     return Result(
         NAME,
@@ -20,6 +22,7 @@ def run(options: Options) -> Result:
         median(helps) < TARGET,
         figures=[
             ("**`grace --help`**", f"**{spread(helps, 3, 's')}**"),
+            ("CPU of it", spread(cpu, 3, "s")),
             ("`python -c pass`, for comparison", spread(bare, 3, "s")),
         ],
         commands=["python -m grace --help"],

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +83,14 @@ def query(grace: Command, canned: CannedServer, trials: Path, tmp_path: Path) ->
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries follow at once."""
     monkeypatch.setattr("grace.endpoints.client._backoff", lambda tries: 0.01)
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """A port of this machine that nobody listens at."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return int(held.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

@@ -116,8 +116,8 @@ def test_no_ledger_yet_holds_nothing(tmp_path: Path) -> None:
 
 
 def test_a_ledger_that_cannot_be_opened(tmp_path: Path) -> None:
+    (tmp_path / "ledger.jsonl").mkdir()
     with pytest.raises(InputError, match=r"ledger\.jsonl: cannot be written: Is a directory"):
-        (tmp_path / "ledger.jsonl").mkdir()
         Ledger(tmp_path / "ledger.jsonl")
 
 

@@ -151,7 +151,7 @@ def test_who_lost_a_broken_lock_does_not_take_the_new_one_away(run: Run) -> None
 )
 def test_an_unreadable_lock_is_explained_and_can_be_broken(run: Run, garbage: bytes) -> None:
     plant(run, garbage, age=1e6)
-    with pytest.raises(RunLocked, match="an unknown host.*--break-lock"), run.locked():
+    with pytest.raises(RunLocked, match=r"an unknown host.*--break-lock"), run.locked():
         pytest.fail("two writers")
     with run.locked(break_lock=True):
         assert (run.path / "lock").read_bytes() != garbage
@@ -216,9 +216,9 @@ print(entered)
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot be written: Not a directory; choose another --output"):
-        with Run(tmp_path / "file" / "answers.run").locked():
-            pytest.fail("no such folder")
+    message = "cannot be written: Not a directory; choose another --output"
+    with pytest.raises(InputError, match=message), Run(tmp_path / "file" / "answers.run").locked():
+        pytest.fail("no such folder")
 
 
 def test_what_killed_writers_left_is_swept(run: Run) -> None:

@@ -1,10 +1,12 @@
 """The production path against a real vLLM: handshake, Experiment 1, resume. Needs its address in GRACE_VLLM_URL."""
 
-import csv
-import json
 import os
 
 import pytest
+from conftest import read_rows
+
+from grace.ledger import scan
+from grace.runs import Run
 
 pytestmark = [
     pytest.mark.vllm,
@@ -32,12 +34,11 @@ def test_a_study_is_asked(grace, endpoint, tmp_path, study):
     asked = f"data/test_sample_{study}.csv"
     done = grace("query", study, "--input", asked, "--output", str(output), "--max-tokens", "40", *endpoint)
     assert done.code == 0, done.err
-    rows = list(csv.DictReader(output.open(encoding="utf-8")))
+    rows = read_rows(output)
     assert len(rows) == 10
     assert all(row["model_response"] and int(row["prompt_tokens"]) > 50 and not row["error"] for row in rows)
     assert len({row["seed"] for row in rows}) == 10
-    identity = json.loads((tmp_path / "answers.run/run.json").read_text())["identity"]
-    assert identity["model"]["source"]
+    assert Run(tmp_path / "answers.run").manifest["identity"]["model"]["source"]
 
 
 def test_the_sequential_protocol_is_held_and_going_on_asks_the_rest(grace, endpoint, tmp_path):
@@ -46,10 +47,10 @@ def test_the_sequential_protocol_is_held_and_going_on_asks_the_rest(grace, endpo
     command += ["--protocol", "sequential", "--max-tokens", "30", *endpoint]
     assert grace(*command, "--limit", "2").code == 0
     assert grace(*command, "--limit", "4").code == 0
-    rows = list(csv.DictReader(output.open(encoding="utf-8")))
+    rows = read_rows(output)
     assert len(rows) == 4
     assert all(row["response_prior"] and row["response_state"] and row["response_knowledge"] for row in rows)
-    keys = [json.loads(line)["key"] for line in (tmp_path / "answers.run/ledger.jsonl").open(encoding="utf-8")]
+    keys = [record["key"] for _, record in scan(tmp_path / "answers.run/ledger.jsonl")]
     assert len(keys) == len(set(keys)) == 12
 
 

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -57,7 +57,8 @@ class Lines:
 
     def note(self, text: str) -> None:
         """Something the user should know."""
-        print(f"grace: {text}", file=sys.stderr, flush=True)
+        with suppress(OSError):  # the terminal was closed: no reason to stop
+            print(f"grace: {text}", file=sys.stderr, flush=True)
 
     def fault(self, text: str) -> None:
         """A request failed and is tried again; said now and then, not each time."""

@@ -69,7 +69,7 @@ def serve(
         return
     if is_file:
         raise InputError(f"{model}: vLLM serves model folders and hub ids, not GGUF files; leave out --engine vllm")
-    options = ServingOptions(served_model_name or Path(model).name, host, port, context, parallel, threads)
+    options = ServingOptions(served_model_name or Path(model).absolute().name, host, port, context, parallel, threads)
     _serve_vllm(model, options, key, api_key_env)
 
 
@@ -84,9 +84,11 @@ def _serve_llamacpp(path: Path, options: "ServingOptions", key: str, key_name: s
 
     from grace.endpoints.embedded import EmbeddedServer
 
-    # SIGTERM is as good an end as Ctrl-C; and a shell that starts jobs in the background lets them ignore SIGINT.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    # SIGTERM is as good an end as Ctrl-C, which shells let jobs in the background ignore; nohup is to hold.
+    for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
     try:
         with EmbeddedServer(path, options, api_key=key) as server:
             _tell(options.name, server.url, key_name, "ready")
@@ -100,28 +102,24 @@ def _serve_llamacpp(path: Path, options: "ServingOptions", key: str, key_name: s
 
 def _serve_vllm(model: str, options: "ServingOptions", key: str, key_name: str | None) -> None:
     from grace.endpoints.vllm import run_vllm
-    from grace.models.serving import vllm_arguments
 
-    _tell(
-        options.name,
-        f"http://{options.host}:{options.port}",
-        key_name,
-        "starting; ready when /health answers",
-    )
-    run_vllm(vllm_arguments(model, options), key)
+    url = f"http://{options.host}:{options.port}"
+    _tell(options.name, url, key_name, "starting; ready when /health answers")
+    run_vllm(model, options, key)
 
 
 def _tell(name: str, url: str, key_name: str | None, state: str) -> None:
     """Say where the model is, with two commands to paste."""
-    header = f' -H "Authorization: Bearer ${key_name}"' if key_name else ""
-    option = f" --api-key-env {key_name}" if key_name else ""
+    import json
+    from shlex import quote
+
+    key_header = f' -H "Authorization: Bearer ${key_name}"' if key_name else ""
+    key_option = f" --api-key-env {key_name}" if key_name else ""
+    body = quote(json.dumps({"model": name, "prompt": "Test", "max_tokens": 10}))
     typer.echo(f"{name} at {url} ({state}; Ctrl-C ends it)")
     typer.echo("In another terminal:")
+    typer.echo(f"  curl {url}/v1/completions -H 'Content-Type: application/json'{key_header} -d {body}")
     typer.echo(
-        f"  curl {url}/v1/completions{header} -H 'Content-Type: application/json' "
-        f"""-d '{{"model":"{name}","prompt":"Test","max_tokens":10}}'"""
-    )
-    typer.echo(
-        f"  grace query study1 --input data/test_sample_study1.csv --output outputs/{name}_study1.csv "
-        f"--model-endpoint {url} --model-name {name}{option}"
+        f"  grace query study1 --input data/test_sample_study1.csv --output outputs/test_study1.csv "
+        f"--model-endpoint {url} --model-name {quote(name)}{key_option}"
     )

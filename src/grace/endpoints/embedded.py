@@ -80,7 +80,7 @@ class EmbeddedServer:
         if importlib.util.find_spec("xllamacpp") is None:
             raise InputError("serving a GGUF file here needs llama.cpp: pip install 'grace-experiments[local]'")
         _check_gguf(self._path)
-        _check_port(self._options)
+        check_port(self._options)
         settings = json.dumps(llamacpp_settings(self._path, self._options, self.api_key))
         with tempfile.TemporaryFile() as log:
             # Its own session, so that Ctrl-C on the terminal reaches us alone; we end it when all is tidied up.
@@ -89,6 +89,7 @@ class EmbeddedServer:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
+                bufsize=0,
                 start_new_session=True,
             )
             try:
@@ -114,7 +115,6 @@ class EmbeddedServer:
         assert answers is not None
         try:
             to.write(settings.encode() + b"\n")
-            to.flush()
         except BrokenPipeError:
             pass  # it died at once: its log says why
         line = answers.readline()
@@ -156,8 +156,12 @@ def _check_gguf(path: Path) -> None:
         raise ModelFileError(f"{path}: is not a GGUF file")
 
 
-def _check_port(options: ServingOptions) -> None:
-    """llama.cpp does not tell a taken port from any other trouble."""
+def check_port(options: ServingOptions) -> None:
+    """See that the port is free, which servers themselves say late or not at all.
+
+    Raises:
+        InputError: it is not.
+    """
     if not options.port:
         return
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET

@@ -1,11 +1,13 @@
 """Pace: how many requests are under way at once.
 
 A server's best concurrency is not knowable from outside: a laptop peaks at 4, an A100 at 200, and a shared gateway
-says 429 when it has enough. So the limit climbs while climbing pays. After each window of finished requests the rate
-is compared with the best so far: clearly better, and the limit grows by half; clearly worse with answers twice as
-slow, and it falls by a third; neither, and it returns to the best and stays for some windows before the next try,
-since servers change. A push-back (429, 503) is not a measurement but an order: the limit halves at once and nothing
-is sent until the time that the server named.
+says 429 when it has enough. So the limit climbs while climbing pays: after each window of finished requests the rate is
+compared with the best so far, and while it is clearly better the limit grows by half. Then it settles, and from time to
+time tries the other way and back again, since servers change. A step down is kept when it costs nothing: what is above
+a server's capacity only queues there, and measurements have noise, so a limit that could only climb would creep up for
+ever. A rate that falls clearly while answers take twice as long is a collapse: the limit goes down step by step without
+a rest. A push-back (429, 503) is not a measurement but an order: the limit halves and nothing is sent until the time
+that the server named.
 """
 
 import asyncio
@@ -16,7 +18,8 @@ from statistics import median
 
 GROWTH = 1.5
 BETTER = 1.05
-WORSE = 0.8
+AS_GOOD = 0.98
+COLLAPSED = 0.8
 REST = 10
 """Windows between two tries to climb from a settled limit."""
 WINDOW_SECONDS = 0.5
@@ -48,6 +51,7 @@ class Pace:
         self._best_limit = limit
         self._best_latency = 0.0
         self._rest = 0
+        self._upwards = True
         self._begin_window()
 
     async def acquire(self) -> None:
@@ -73,6 +77,9 @@ class Pace:
         self._free.set()
         if seconds is None or not (self._adapts or self.limit < self._ceiling):
             return
+        if self._active > self.limit:  # a lower limit is measured when it is reached
+            self._begin_window()
+            return
         self._latencies.append(seconds)
         elapsed = self._clock() - self._window_start
         if len(self._latencies) >= 2 * self.limit and elapsed >= WINDOW_SECONDS:
@@ -86,27 +93,50 @@ class Pace:
         if now >= self._hold_until:  # a burst of refusals is one order
             self.limit = max(1, self.limit // 2)
             self._best_rate, self._best_limit, self._rest = 0.0, self.limit, REST
+            self._upwards = True
             self._begin_window()
         self._hold_until = max(self._hold_until, now + seconds)
 
     def _adapt(self, rate: float, latency: float) -> None:
-        if rate > self._best_rate * BETTER:
-            self._best_rate, self._best_limit, self._best_latency = rate, self.limit, latency
-            if self._rest:
-                self._rest -= 1
-            else:
-                self.limit = self._grown()
-        elif rate < self._best_rate * WORSE and latency > 2 * self._best_latency:
-            self.limit = max(1, min(self._best_limit, self.limit * 2 // 3))
-            self._best_rate, self._best_limit, self._rest = rate, self.limit, REST
-        elif self.limit > self._best_limit:
-            self.limit, self._rest = self._best_limit, REST
-        elif self._rest:
+        """Go on from a window's measurement; rates are in requests a second, latencies in seconds."""
+        if not self._adapts:
+            self._climb_back()
+        elif self.limit == self._best_limit:
+            self._settled(rate, latency)
+        elif rate > self._best_rate * (BETTER if self._upwards else AS_GOOD):
+            self._best_rate, self._best_limit, self._best_latency = max(rate, self._best_rate), self.limit, latency
+            self._try()
+        else:
+            self.limit = self._best_limit
+            self._turn()
+        self._free.set()
+
+    def _settled(self, rate: float, latency: float) -> None:
+        """The limit is where it was best: see whether it still is."""
+        collapsed = rate < self._best_rate * COLLAPSED and latency > 2 * self._best_latency
+        if self._rest and not collapsed:
+            self._rest -= 1
+            return
+        self._best_rate, self._best_latency = rate, latency  # forget old times
+        self._upwards = self._upwards and not collapsed
+        self._try()
+
+    def _climb_back(self) -> None:
+        if self._rest:
             self._rest -= 1
         else:
-            self._best_rate, self._best_latency = rate, latency  # forget old times, then try again
-            self.limit = self._grown()
-        self._free.set()
+            self.limit, self._rest = self._grown(), REST
+
+    def _try(self) -> None:
+        """Take one step, up or down."""
+        before = self.limit
+        self.limit = self._grown() if self._upwards else max(1, self.limit * 2 // 3)
+        if self.limit == before:
+            self._turn()
+
+    def _turn(self) -> None:
+        """Rest, and then try the other way."""
+        self._upwards, self._rest = not self._upwards, REST
 
     def _grown(self) -> int:
         return min(self._ceiling, max(self.limit + 1, int(self.limit * GROWTH)))

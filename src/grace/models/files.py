@@ -81,7 +81,7 @@ def pull(name: str, progress: Progress, *, source: Path | None = None) -> Path:
 
     Args:
         name: a name of the catalogue, or a file of a model hub as OWNER/REPO:FILE.gguf.
-        progress: told of the bytes that came and the bytes in all (not for a hub's file: the hub's client shows its own).
+        progress: told of the bytes that came and the bytes in all. The hub's client shows its own instead.
         source: a package or model file that the user fetched, to be used instead of the network.
 
     Returns:

@@ -1,9 +1,9 @@
-"""Files of a model hub, through huggingface_hub: its cache, its resuming, and the token in the environment (HF_TOKEN)."""
+"""Files of a model hub, through huggingface_hub: its cache, its resuming, and the token in HF_TOKEN."""
 
-import logging
 import os
 import re
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
@@ -50,7 +50,7 @@ def hub_pull(wanted: HubFile) -> Path:
         InputError: huggingface_hub is not installed.
     """
     hub = _hub()
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # it reports each retry
+    import_module("huggingface_hub.utils.logging").set_verbosity_error()  # it reports each retry
     token = os.environ.get("HF_TOKEN") or False  # False: no token from a file either
     try:
         return Path(hub.hf_hub_download(wanted.repo, wanted.file, token=token))
@@ -71,7 +71,6 @@ def _why(error: Exception) -> str:
 
 def _hub() -> ModuleType:
     try:
-        import huggingface_hub
+        return import_module("huggingface_hub")
     except ImportError:
         raise InputError("files of a model hub need huggingface_hub: pip install 'grace-experiments[local]'") from None
-    return huggingface_hub

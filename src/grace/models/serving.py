@@ -27,7 +27,7 @@ class ServingOptions:
         context: longest prompt and answer together, in tokens. None: llama.cpp 4096 or what the model was trained
             for, if that is less; vLLM what the model was trained for.
         parallel: requests worked on at once. None: llama.cpp 8, vLLM as many as fit.
-        threads: processor threads. None: as many as this process may use. For llama.cpp only.
+        threads: processor threads. None: one less than this process may use, and at least one. For llama.cpp only.
 
     Raises:
         InputError: an option that cannot be served.
@@ -71,7 +71,7 @@ def llamacpp_settings(path: Path, options: ServingOptions, api_key: str) -> Mapp
         "n_parallel": slots,
         "n_ctx": slots * (options.context or CONTEXT),
         "kv_unified": False,  # each slot has its own context: no request takes another's
-        "cpuparams.n_threads": options.threads or usable_processors(),
+        "cpuparams.n_threads": options.threads or default_threads(),
         "cache_ram_mib": 0,  # old prompts would fill 8 GiB in the course of a run, and saved no time
         "fit_params": False,  # would change the options to fit the memory, without a word
         "use_jinja": True,  # the model's own chat template
@@ -125,8 +125,11 @@ def vllm_is_for_processors() -> bool:
     return False
 
 
-def usable_processors() -> int:
-    """How many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def default_threads() -> int:
+    """One processor less than this process may use, and at least one.
+
+    llama.cpp's threads wait for each other by spinning, many times for every token: when anything else takes one of their
+    processors, all stand still. On two processors with other work under way, two threads were five times slower than one.
+    """
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, usable - 1)

@@ -120,7 +120,8 @@ class Done:
         if offsets is None:
             offsets = self._offsets[replication, turn] = array("q", [-1]) * self._rows
         offsets[row] = offset
-        self._failed.pop((row, replication, turn), None)
+        if self._failed:
+            self._failed.pop((row, replication, turn), None)
 
     def finished(self, row: int, replication: int, turn: str) -> int | None:
         """The offset of the finished record, None where there is none."""
@@ -134,11 +135,15 @@ class Done:
     def count(self, rows: Sequence[int], replications: int) -> int:
         """How many requests about these rows are finished."""
         return sum(
-            self.finished(row, replication, turn) is not None
+            len(rows) - sum(1 for _ in self.open(rows, replication, turn))
             for replication in range(replications)
             for turn in self._turns
-            for row in rows
         )
+
+    def open(self, rows: Sequence[int], replication: int, turn: str) -> Iterator[int]:
+        """Those of `rows` whose request is not finished; each is looked at when it is taken."""
+        offsets = self._offsets.get((replication, turn))
+        return (row for row in rows if offsets is None or offsets[row] < 0)
 
 
 def request_seed(base: int, study: str, row: int, replication: int) -> int:
@@ -236,11 +241,10 @@ class _Asker:
 
     def _open(self) -> Iterator[tuple[int, int]]:
         """Rows and replications with a turn left to ask."""
+        last = self.plan.conversation.turns[-1]
         for replication in range(self.plan.replications):
-            for row in self.plan.rows:
-                last = self.plan.conversation.turns[-1]
-                if self.done.finished(row, replication, last) is None:
-                    yield row, replication
+            for row in self.done.open(self.plan.rows, replication, last):
+                yield row, replication
 
     async def _ask_row(self, row: int, replication: int) -> None:
         """Hold the conversation about one row, going on where an earlier session stopped."""
@@ -253,6 +257,8 @@ class _Asker:
             for turn in plan.conversation.turns:
                 messages.append(plan.conversation.turn(turn, cells))
                 offset = self.done.finished(row, replication, turn)
+                if offset is None and self._stopping:
+                    return
                 record = (
                     self.reader[offset]
                     if offset is not None

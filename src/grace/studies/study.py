@@ -85,9 +85,10 @@ class Study:
             InputError: a column is missing; the message names the nearest one that is there.
         """
         problems = []
+        others = [name for name in columns if name not in self.columns]
         for name, column in self.columns.items():
             if column.required and name not in columns:
-                near = nearest(name, columns)
+                near = nearest(name, others)
                 problems.append(f"no column {name!r}" + (f" (is {near!r} meant?)" if near else ""))
         if problems:
             raise InputError(f"{path}: {'; '.join(problems)}. {self.name} needs: {', '.join(self._needed())}")

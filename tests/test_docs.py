@@ -1,0 +1,386 @@
+"""Every command in the documents runs, and what they say of columns, fields, options and messages is so.
+
+Commands stand in fenced blocks. In `console` blocks they come after "$ ", and other lines are output, which is not
+compared. In `sh` blocks every line is a command. All are run, in order and in a copy of the repository, except for those
+of `ELSEWHERE`. The exit code must be 0, or what a comment says: `$ command    # exit 2`.
+"""
+
+import ast
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from aiohttp import web
+from canned import CannedServer
+from conftest import Command
+
+from grace.cli import app
+from grace.stages.export import ANSWER_COLUMNS, answer_columns
+from grace.studies.study import BUILT_IN, load_study
+
+ROOT = Path(__file__).parents[1]
+GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("examples/*/README.md"))]
+DICTIONARY = ROOT / "docs" / "csv-dictionary.md"
+
+LANGUAGES = {"console", "sh", "csv", "r", "text", "yaml"}
+"""Of fenced blocks. Another name for the shell would hide its commands from this test."""
+
+ELSEWHERE = {
+    "make pilot": ".ci/run does",
+    "make test": "this is it",
+    "source .venv/bin/activate": "the test has its own environment",
+    "grace --install-completion": "changes the user's shell",
+    "pip install vllm": "gigabytes",
+    "grace serve google/gemma-2-2b-it --port 8000": "needs a GPU",
+    "vllm serve google/gemma-2-2b-it --served-model-name gemma-2-2b-it --dtype bfloat16 --port 8000": "needs a GPU",
+    "grace models pull OWNER/REPO:FILE.gguf": "needs a model hub",
+    "grace serve OWNER/REPO:FILE.gguf": "needs a model hub",
+    "ssh -L 8000:localhost:8000 you@the-gpu-machine": "needs another machine",
+    "export GATEWAY_KEY=...": "there is no such gateway",
+    "grace check-endpoint https://gateway.example --model-name llama3 --api-key-env GATEWAY_KEY": "nor here",
+}
+"""Commands that cannot run here, and why."""
+
+SHORT = {"--limit": "3", "--max-tokens": "24"}
+"""Given to every query that does not say so itself: the commands are tested, not the model's patience."""
+
+BACKGROUND_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command of a document, as the reader types it."""
+
+    command: str
+    language: str
+    code: int
+
+    @property
+    def runs_here(self) -> bool:
+        return self.command not in ELSEWHERE
+
+
+def blocks(text: str) -> list[tuple[str, str]]:
+    """The fenced blocks: language and content."""
+    return re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def prose(text: str) -> str:
+    """What is not in a fenced block."""
+    return re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def spans(text: str) -> list[str]:
+    """The pieces of code in running text."""
+    return [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", prose(text))]
+
+
+def steps(text: str) -> list[Step]:
+    """The commands of a document, in order."""
+    found = []
+    for language, content in blocks(text):
+        lines = iter(content.splitlines())
+        for line in lines:
+            if language == "console" and line.startswith("$ "):
+                command = line[2:]
+            elif language == "sh" and line.strip() and not line.startswith("#"):
+                command = line
+            else:
+                continue
+            while command.endswith("\\"):
+                command = command[:-1].rstrip() + " " + next(lines).strip()
+            exit_code = re.search(r"\s+# exit (\d+)$", command)
+            if exit_code:
+                command = command[: exit_code.start()]
+            found.append(Step(command, language, int(exit_code[1]) if exit_code else 0))
+    return found
+
+
+def rows(section: str) -> list[list[str]]:
+    """The cells of all tables in a text, without heads."""
+    lines = [line for line in section.splitlines() if line.startswith("|")]
+    heads = {place - 1 for place, line in enumerate(lines) if re.fullmatch(r"[|: -]+", line)}
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return [row for place, row in enumerate(cells) if place not in heads and place - 1 not in heads]
+
+
+def section(text: str, heading: str) -> str:
+    """What stands below a heading, up to the next one."""
+    return re.split(r"^#+ ", text.split(f" {heading}\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def names_in(cells: list[list[str]]) -> set[str]:
+    """The code in the first cells."""
+    return {name for row in cells for name in re.findall(r"`([^`]+)`", row[0])}
+
+
+# --- the commands ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The repository's files as they are now, without what was made beside them."""
+    listed = subprocess.run(["git", "-C", str(ROOT), "ls-files", "-z"], capture_output=True, check=True)
+    for name in listed.stdout.decode().split("\0"):
+        if name and (ROOT / name).is_file():
+            target = tmp_path / "grace" / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, target)
+    return tmp_path / "grace"
+
+
+@dataclass
+class Terminal:
+    """Runs a reader's commands in one folder, with the document's port 8000 moved to a free one."""
+
+    folder: Path
+    port: int
+    environment: dict[str, str]
+    servers: list[subprocess.Popen[bytes]]
+
+    def run(self, step: Step) -> None:
+        command = re.sub(r"\b8000\b", str(self.port), shortened(step.command))
+        if command.endswith("&"):
+            self._start(command.removesuffix("&").strip())
+            return
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == step.code, f"$ {command}\n{done.stdout}"
+
+    def _start(self, command: str) -> None:
+        """Start a server and wait until it answers."""
+        log = self.folder.parent / f"server{len(self.servers)}.log"
+        with open(log, "wb") as file:
+            server = subprocess.Popen(
+                ["bash", "-c", f"exec {command}"],
+                cwd=self.folder,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
+        self.servers.append(server)
+        deadline = time.monotonic() + BACKGROUND_SECONDS
+        while server.poll() is None and time.monotonic() < deadline:
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=5).close()
+                return
+            except OSError:
+                time.sleep(0.1)
+        pytest.fail(f"$ {command}\n{log.read_text()}")
+
+    def close(self) -> None:
+        for server in self.servers:
+            server.terminate()
+        for server in self.servers:
+            server.wait(30)
+
+
+def shortened(command: str) -> str:
+    """The command, with a query kept to a few rows and words where it does not say itself."""
+    if not command.startswith(("grace query ", "python src/query_")):
+        return command
+    return command + "".join(f" {option} {value}" for option, value in SHORT.items() if option not in command)
+
+
+@pytest.fixture
+def terminal(copy: Path, tmp_path: Path) -> Iterator[Terminal]:
+    """A terminal in the copy, with the environment active; curl counts an HTTP error as one."""
+    (tmp_path / ".curlrc").write_text("fail\nsilent\nshow-error\n")
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "CURL_HOME": str(tmp_path),
+        "NO_PROXY": "localhost,127.0.0.1",
+        "no_proxy": "localhost,127.0.0.1",
+    }
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    terminal = Terminal(copy, port, environment, [])
+    yield terminal
+    terminal.close()
+
+
+WITH_COMMANDS = [guide for guide in GUIDES if any(step.runs_here for step in steps(guide.read_text()))]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("guide", WITH_COMMANDS, ids=lambda guide: str(guide.relative_to(ROOT)))
+def test_commands_run(guide: Path, terminal: Terminal) -> None:
+    for step in steps(guide.read_text()):
+        if step.runs_here:
+            terminal.run(step)
+
+
+def test_every_command_can_be_found() -> None:
+    for guide in GUIDES:
+        assert {language for language, _ in blocks(guide.read_text())} <= LANGUAGES, guide
+        assert guide.read_text().count("\n```") % 2 == 0, guide
+
+
+def test_what_cannot_run_here_is_still_in_the_documents_and_looks_so() -> None:
+    found = [step for guide in GUIDES for step in steps(guide.read_text()) if not step.runs_here]
+    assert {step.command for step in found} == ELSEWHERE.keys()
+    assert {step.language for step in found} == {"sh"}
+
+
+def test_the_readme_names_the_two_commands() -> None:
+    assert {"make pilot", "make test"} <= {step.command for step in steps((ROOT / "README.md").read_text())}
+
+
+def test_steps_are_read_as_typed() -> None:
+    text = "```console\n$ one \\\n    --two\nits output\n$ three    # exit 3\n```\n\n```sh\nfour\n```\n"
+    assert steps(text) == [Step("one --two", "console", 0), Step("three", "console", 3), Step("four", "sh", 0)]
+
+
+# --- links -----------------------------------------------------------------------------------------------------------
+
+
+def test_links_lead_somewhere() -> None:
+    for page in [*GUIDES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "data" / "README.md"]:
+        for link in re.findall(r"\]\(([^)\s]+)\)", prose(page.read_text())):
+            if link.startswith(("https://", "http://")):
+                continue
+            path, _, anchor = link.partition("#")
+            target = page.parent / path if path else page
+            assert target.exists(), f"{page}: {link}"
+            assert not anchor or anchor in anchors(target.read_text()), f"{page}: {link}"
+
+
+def anchors(text: str) -> set[str]:
+    """What headings are called in links."""
+    headings = re.findall(r"^#+ (.*)$", prose(text), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+# --- columns and fields ----------------------------------------------------------------------------------------------
+
+
+def test_the_dictionary_has_every_column() -> None:
+    named = names_in(rows(DICTIONARY.read_text()))
+    assert set(ANSWER_COLUMNS) <= named
+    for name in BUILT_IN:
+        study = load_study(name)
+        assert set(study.columns) <= named
+        for conversation in study.conversations.values():
+            assert set(answer_columns(conversation.turns)) <= named
+
+
+async def _refuse_the_second(number: int, body: dict[str, Any]) -> web.StreamResponse | None:
+    return web.json_response({"error": {"message": "too long"}}, status=400) if number == 2 else None
+
+
+@pytest.mark.parametrize("owner", ["vllm", "somebody"])
+def test_the_dictionary_has_every_field_of_a_run(
+    query: Command, canned: CannedServer, tmp_path: Path, owner: str
+) -> None:
+    canned.owned_by = owner
+    canned.handler = _refuse_the_second
+    assert query("--concurrency", 1).code == 1
+    manifest = json.loads((tmp_path / "answers.run" / "run.json").read_text())
+    records = [json.loads(line) for line in (tmp_path / "answers.run" / "ledger.jsonl").read_text().splitlines()]
+    text = DICTIONARY.read_text()
+
+    fields = rows(section(text, "Fields of a line in `ledger.jsonl`"))
+    assert names_in(fields) == set().union(*records)
+    said = {cells[0].strip("`"): cells[2] for cells in fields}
+    failed = next(record for record in records if record["status"] == "failed")
+    answered = next(record for record in records if record["status"] == "answered")
+    for part in ("error", "tokens", "request", "response"):
+        inner = (failed if part == "error" else answered)[part]
+        assert set(inner) <= set(re.findall(r"`([^`]+)`", said[part]))
+
+    fields = rows(section(text, "Fields of `run.json`"))
+    named = names_in(fields)
+    assert set(manifest) <= named
+    assert {f"identity.{name}" for name in manifest["identity"]} <= named
+    assert set(manifest["identity"]["model"]) <= named
+    assert set(manifest["sessions"][0]) <= named
+    for part in ("server", "options", "git"):
+        described = next(row[1] for row in fields if f"`{part}`" in row[0])
+        assert set(manifest["sessions"][0][part] or {}) <= set(re.findall(r"`([^`]+)`", described))
+
+
+# --- options and messages --------------------------------------------------------------------------------------------
+
+
+def test_commands_and_options_exist() -> None:
+    root = typer.main.get_command(app)
+    every = set().union(*options_below(root))
+    for guide in GUIDES:
+        text = guide.read_text()
+        typed = [step.command for step in steps(text)]
+        for command in [*typed, *spans(text)]:
+            words = command.removeprefix("python src/query_study1_exp1.py").removeprefix(
+                "python src/query_study2_exp1.py"
+            )
+            words = words if words == command else f"grace query study {words}"
+            if words.startswith("grace "):
+                check_command(root, words.split()[1:], f"{guide}: {command}")
+            elif words.startswith("--"):
+                assert words.split()[0].rstrip(":") in every, f"{guide}: {command}"
+
+
+def check_command(root: Any, words: list[str], where: str) -> None:
+    """See that the words name a command, and that it has the options among them."""
+    command = root
+    options = options_of(root)
+    for word in words:
+        if word.startswith("--"):
+            assert word.partition("=")[0] in options, f"{where}: no {word}"
+        elif commands := getattr(command, "commands", None):
+            assert word in commands, f"{where}: no {word}"
+            command = commands[word]
+            options = options_of(command)
+
+
+def options_of(command: Any) -> set[str]:
+    return {name for parameter in command.params for name in parameter.opts} | {"--help"}
+
+
+def options_below(command: Any) -> Iterator[set[str]]:
+    yield options_of(command)
+    for below in getattr(command, "commands", {}).values():
+        yield from options_below(below)
+
+
+def test_messages_are_what_grace_says() -> None:
+    said = "\n".join([(ROOT / "Makefile").read_text(), *messages()])
+    troubles = rows((ROOT / "docs" / "troubleshooting.md").read_text())
+    assert len(troubles) > 40
+    unsaid = {
+        message
+        for message in names_in(troubles)
+        if not all(piece.strip(" ().,:;") in said for piece in message.split("..."))
+    }
+    assert not unsaid
+
+
+def messages() -> Iterator[str]:
+    """All fixed text in the source; what is filled in parts it."""
+    for path in (ROOT / "src" / "grace").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
