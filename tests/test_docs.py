@@ -1,8 +1,8 @@
 """Every command in the documents runs, and what they say of columns, fields, options and messages is so.
 
 Commands stand in fenced blocks. In `console` blocks they come after "$ ", and other lines are output, which is not
-compared. In `sh` blocks every line is a command. All are run, in order and in a copy of the repository, except for those
-of `ELSEWHERE`. The exit code must be 0, or what a comment says: `$ command    # exit 2`.
+compared. In `sh` blocks every line is a command. All are run, in order and in a copy of the repository, except for
+those of `ELSEWHERE`. The exit code must be 0, or what a comment says: `$ command    # exit 2`.
 """
 
 import ast
@@ -23,9 +23,9 @@ from typing import Any
 import pytest
 import typer
 from aiohttp import web
+
 from canned import CannedServer
 from conftest import Command
-
 from grace.cli import app
 from grace.stages.export import ANSWER_COLUMNS, answer_columns
 from grace.studies.study import BUILT_IN, load_study
@@ -53,7 +53,7 @@ ELSEWHERE = {
 }
 """Commands that cannot run here, and why."""
 
-SHORT = {"--limit": "3", "--max-tokens": "24"}
+SHORT = {"--limit": "3", "--max-tokens": "12"}
 """Given to every query that does not say so itself: the commands are tested, not the model's patience."""
 
 BACKGROUND_SECONDS = 120.0
@@ -333,10 +333,7 @@ def test_commands_and_options_exist() -> None:
         text = guide.read_text()
         typed = [step.command for step in steps(text)]
         for command in [*typed, *spans(text)]:
-            words = command.removeprefix("python src/query_study1_exp1.py").removeprefix(
-                "python src/query_study2_exp1.py"
-            )
-            words = words if words == command else f"grace query study {words}"
+            words = re.sub(r"^python src/query_study._exp1\.py", "grace query", command)
             if words.startswith("grace "):
                 check_command(root, words.split()[1:], f"{guide}: {command}")
             elif words.startswith("--"):

@@ -17,7 +17,8 @@ from aiohttp import web
 from canned import CannedServer, Cut, answer_to, completion, error
 from conftest import ROOT, Command, Result, read_rows
 from grace.ledger import scan
-from grace.stages.export import ANSWER_COLUMNS
+from grace.runs import Run
+from grace.stages.export import ANSWER_COLUMNS, export
 
 pytestmark = pytest.mark.usefixtures("impatient")
 
@@ -463,8 +464,6 @@ def test_a_second_writer_is_refused(query: Command, canned: CannedServer, answer
 
 
 def test_a_writer_of_this_machine_is_refused_whatever_is_said(query: Command, answers: Path) -> None:
-    from grace.runs import Run
-
     with Run(answers.with_suffix(".run")).locked():
         message = one_message(query(), 2)
     assert f"is being written by process {os.getpid()} of this machine; wait until it ends" in message
@@ -998,6 +997,22 @@ def test_export_remakes_the_table_byte_for_byte(
     grace("export", f"{answers.with_suffix('.run')}/")
     assert answers.read_bytes() == before
     assert len(canned.bodies) == asked
+
+
+def test_export_while_the_run_goes_on(query: Command, canned: CannedServer, answers: Path, tmp_path: Path) -> None:
+    seen: list[int] = []
+
+    async def look(number: int, body: dict[str, Any]) -> web.StreamResponse | None:
+        if number == 7:
+            made = export(Run.beside(answers), tmp_path / "meanwhile.csv")
+            seen.append(made.errors["not asked yet"])
+        return None
+
+    canned.handler = look
+    assert query("--concurrency", 1).code == 0
+    assert seen == [6]
+    whole = read_rows(answers)
+    assert read_rows(tmp_path / "meanwhile.csv")[:6] == whole[:6]
 
 
 def test_export_of_a_part_tells_what_is_missing(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def query(
     study: Annotated[str, typer.Argument(help="study1, study2, or the path of a study file.")],
     input: Annotated[Path, typer.Option(help="CSV table of trials.")],
-    output: Annotated[Path, typer.Option(help="CSV table to write; the run is kept beside it, in OUTPUT.run/.")],
+    output: Annotated[Path, typer.Option(help="CSV table to write; a.csv is made from the run in a.run/.")],
     model_endpoint: Annotated[str, typer.Option(help="Address of a model server, or 'embedded'.")] = "embedded",
     model_name: Annotated[str, typer.Option(help="The name that the server knows the model by.")] = "smollm2-135m",
     temperature: Annotated[float, typer.Option(min=0.0, help="Sampling temperature.")] = 0.7,
