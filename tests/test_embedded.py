@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -53,21 +54,19 @@ def ask(
         connection.close()
 
 
-def occupy(url: str, key: str) -> threading.Thread:
-    """Keep the server busy with long answers, for as long as it lives."""
+def occupy(url: str, key: str) -> list[threading.Thread]:
+    """Keep the server busy with long answers, for as long as it lives; join the threads when it is gone."""
     body = {"prompt": "Once", "max_tokens": 400, "ignore_eos": True}
 
     def long_answer() -> None:
-        try:
+        with suppress(OSError, http.client.HTTPException):  # the server goes away, as it should
             ask(url, "/v1/completions", body, key=key)
-        except (OSError, http.client.HTTPException):
-            pass  # the server went away, as it should
 
     threads = [threading.Thread(target=long_answer) for _ in range(4)]
     for thread in threads:
         thread.start()
     time.sleep(0.7)
-    return threads[0]
+    return threads
 
 
 def is_open(url: str) -> bool:
@@ -151,7 +150,8 @@ def test_closing_is_quick_even_while_it_works_and_leaves_nothing():
         waiting = occupy(server.url, server.api_key)
         started = time.monotonic()
     assert time.monotonic() - started < 2
-    waiting.join(5)
+    for thread in waiting:
+        thread.join(5)
     assert not is_open(server.url)
 
 
@@ -181,7 +181,8 @@ def test_no_server_outlives_its_owner(number):
         assert gone
         assert not alive
         owner.wait(5)
-        waiting.join(5)
+        for thread in waiting:
+            thread.join(5)
         assert not is_open(url)
         assert owner.stderr.read() == ""  # llama.cpp's log stays away from the terminal
         if number == signal.SIGINT:

@@ -129,6 +129,25 @@ def test_keys_in_the_ledger_are_all_different(query: Command, answers: Path) -> 
     assert len(set(keys)) == len(keys) == 36
 
 
+def test_keys_name_the_model_and_not_the_address(query: Command, canned: CannedServer, tmp_path: Path) -> None:
+    canned.models.append("other")
+    ways = {
+        "here": (),
+        "other model": ("--model-name", "other"),
+        "other weights": ("--model-revision", "q4"),
+        "other temperature": ("--temperature", "0"),
+        "other seed": ("--seed", 2),
+    }
+    keys = {}
+    for name, options in ways.items():
+        query("--output", tmp_path / f"{name}.csv", *options)
+        keys[name] = {record["key"] for record in ledger(tmp_path / f"{name}.csv")}
+    assert len(set.union(*keys.values())) == 5 * 12
+    with CannedServer() as elsewhere:
+        query("--output", tmp_path / "there.csv", "--model-endpoint", elsewhere.url)
+    assert {record["key"] for record in ledger(tmp_path / "there.csv")} == keys["here"]
+
+
 # Servers
 
 
@@ -216,6 +235,20 @@ def test_what_every_request_will_share_ends_the_run_at_once(
     assert [row["error"] for row in read_rows(answers)] == [""] * 12
 
 
+def test_an_early_end_does_not_wait_for_the_others(query: Command, canned: CannedServer, answers: Path) -> None:
+    async def one_of_two(number: int, body: dict[str, Any]) -> web.StreamResponse | None:
+        if number == 2:
+            return error(404, "gone")
+        await asyncio.sleep(30)
+        return None
+
+    canned.handler = one_of_two
+    started = time.monotonic()
+    assert query("--concurrency", 2).code == 3
+    assert time.monotonic() - started < 15
+    assert [record["status"] for record in ledger(answers)] == ["failed"]
+
+
 def test_a_context_too_long_is_that_rows_own_failure(
     query: Command, canned: CannedServer, trials: Path, answers: Path
 ) -> None:
@@ -275,6 +308,21 @@ def test_a_rate_limit_is_waited_for(
         assert came[3] - came[2] > 0.9  # nothing is sent until then
 
 
+def test_a_rate_limit_of_one_holds_back_all(query: Command, canned: CannedServer, answers: Path) -> None:
+    came: list[float] = []
+
+    async def first_is_refused(number: int, body: dict[str, Any]) -> web.StreamResponse | None:
+        came.append(time.monotonic())
+        if number == 1:
+            return error(429, "slow down", Retry_After="1")
+        await asyncio.sleep(0.1)
+        return None
+
+    canned.handler = first_is_refused
+    assert query("--concurrency", 3, "--limit", 6).code == 0
+    assert came[3] - came[0] > 0.9
+
+
 def test_500s_that_pass_are_no_failures(query: Command, canned: CannedServer, answers: Path) -> None:
     canned.handler = first(5, lambda: error(500, "busy"))
     done = query()
@@ -317,6 +365,35 @@ def test_when_every_request_fails_alike_the_run_ends_early(
     assert query().code == 0
     assert len(canned.bodies) - asked == 60 - 4
     assert [row["error"] for row in read_rows(answers)] == [""] * 60
+
+
+def test_many_rows_that_are_refused_do_not_bar_the_way_to_the_others(
+    query: Command, canned: CannedServer, trials: Path, answers: Path
+) -> None:
+    """Prompts too long stand together when a table is sorted; were they to end the run, it could never be finished."""
+    header, *rows = rows_of(trials)
+    long = [[*row[:2], "LONG. " + row[2], *row[3:]] for row in rows]
+    write_rows(trials, [header, *rows, *long * 3, *rows])
+    canned.handler = about("LONG", lambda: error(400, "context length exceeded"))
+    done = query()
+    assert done.code == 1
+    assert f"{answers}: 60 rows, 24 answered" in done.out
+    assert "36 rows: context length exceeded" in done.out
+    asked = canned.count
+    assert query().code == 1
+    assert canned.count == asked + 36
+
+
+def test_when_nothing_was_ever_answered_refusals_end_the_run(
+    query: Command, canned: CannedServer, trials: Path
+) -> None:
+    header, *rows = rows_of(trials)
+    write_rows(trials, [header, *rows * 5])
+    canned.handler = always(lambda: error(400, "temperature is not supported"))
+    done = query("--concurrency", 2)
+    assert done.code == 3
+    assert "20 requests in a row failed with http 400: temperature is not supported" in done.err
+    assert canned.count <= 22
 
 
 def test_failures_with_success_between_do_not_end_a_run(

@@ -180,7 +180,7 @@ def test_a_part_longer_than_the_file_is_started_over(shelf, part):
 
 
 def test_another_content_is_deleted(shelf, part):
-    with pytest.raises(ModelFileError, match="sha256 differs.* deleted"):
+    with pytest.raises(ModelFileError, match=r"sha256 differs.* deleted"):
         bring(shelf, part, sha256="0" * 64)
     assert not part.exists()
 
@@ -229,7 +229,7 @@ def test_a_login_is_asked_for_without_telling_a_password(shelf, part):
 
 def test_nobody_there(part, monkeypatch):
     monkeypatch.setattr(download, "PAUSE", 0)
-    with pytest.raises(ModelFileError, match="127.0.0.1:9"):
+    with pytest.raises(ModelFileError, match=r"127\.0\.0\.1:9"):
         fetch("http://127.0.0.1:9/f", part, size=1, sha256=SHA256, network=Network(), progress=lambda done, total: None)
 
 
@@ -246,7 +246,7 @@ def test_two_downloads_of_one_file_do_not_mix(shelf, part):
 def test_certificates_that_are_none_are_named(tmp_path):
     path = tmp_path / "certificates.pem"
     path.write_text("nothing of the kind")
-    with pytest.raises(ModelFileError, match="certificates.pem"):
+    with pytest.raises(ModelFileError, match=r"certificates\.pem"):
         Network(certificates=str(path)).tls()
 
 

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from test_embedded import ask, is_open, occupy
 
 from grace.models.files import model_path
+from test_embedded import ask, is_open, occupy
 
 NAME = "smollm2-135m"
 FAST = ("--context", "512", "--parallel", "2")
@@ -73,7 +73,8 @@ def test_the_plan_s_three_calls_and_ctrl_c():
         assert lines[0].startswith(f"{NAME} at http://127.0.0.1:{port} (ready")
         waiting = occupy(f"http://127.0.0.1:{port}", "")
         assert ends(process, signal.SIGINT) < 5
-        waiting.join(5)
+        for thread in waiting:
+            thread.join(5)
         assert not is_open(f"http://127.0.0.1:{port}")
 
 
@@ -174,7 +175,9 @@ def test_vllm_is_given_its_options_and_told_to_end(stand_in, number):
         given, key = json.loads(process.stdout.readline())
         assert key == "s3cret"
         assert not any("s3cret" in part for part in given)
-        assert {"--model=google/gemma-2-2b-it", "--served-model-name=gemma-2-2b-it", "--max-model-len=2048"} <= set(given)
+        assert {"--model=google/gemma-2-2b-it", "--served-model-name=gemma-2-2b-it", "--max-model-len=2048"} <= set(
+            given
+        )
         process.send_signal(number)
         assert process.communicate(timeout=10)[0] == "ended\n"
         assert process.returncode == 0

@@ -118,8 +118,8 @@ class Run:
             return
         if self.ledger.exists() and self.ledger.stat().st_size:
             raise InputError(
-                f"{self.path}: holds answers (ledger.jsonl) but no run.json that says whose they are; restore it from a "
-                "copy, or choose another --output"
+                f"{self.path}: holds answers (ledger.jsonl) but no run.json that says whose they are; restore it from "
+                "a copy, or choose another --output"
             )
         with replacing(self.input) as copy, open(input, "rb") as source:
             shutil.copyfileobj(source, copy, 1 << 20)

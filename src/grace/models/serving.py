@@ -27,7 +27,7 @@ class ServingOptions:
         context: longest prompt and answer together, in tokens. None: llama.cpp 4096 or what the model was trained
             for, if that is less; vLLM what the model was trained for.
         parallel: requests worked on at once. None: llama.cpp 8, vLLM as many as fit.
-        threads: processor threads. None: one less than this process may use, and at least one. For llama.cpp only.
+        threads: processor threads. None: as many as this process may use. For llama.cpp only.
 
     Raises:
         InputError: an option that cannot be served.
@@ -126,10 +126,5 @@ def vllm_is_for_processors() -> bool:
 
 
 def default_threads() -> int:
-    """One processor less than this process may use, and at least one.
-
-    llama.cpp's threads wait for each other by spinning, many times for every token: when anything else takes one of their
-    processors, all stand still. On two processors with other work under way, two threads were five times slower than one.
-    """
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, usable - 1)
+    """As many threads as there are processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -25,6 +25,8 @@ ALIKE = 20
 """So many failures of one kind in a row, with no success between them, end a run early."""
 FATAL = ("http 401", "http 403", "http 404", "quota")
 """Failures that every request will share."""
+OWN = ("http 400", "http 413", "http 422")
+"""Failures that are a row's own where others were answered, as a prompt too long is: they do not end a run."""
 SYNC_SECONDS = 2.0
 
 
@@ -163,9 +165,10 @@ async def generate(
         EndpointError: requests failed one like the other and the rest was not tried.
     """
     outcome = Outcome()
-    progress.begin(plan.total, done.count(plan.rows, plan.replications))
+    before = done.count(plan.rows, plan.replications)
+    progress.begin(plan.total, before)
     with Ledger(run.ledger) as ledger, LedgerReader(run.ledger) as reader:
-        asker = _Asker(plan, done, client, dialect, pace, progress, ledger, reader, outcome)
+        asker = _Asker(plan, done, client, dialect, pace, progress, ledger, reader, outcome, before > 0)
         syncing = asyncio.create_task(_sync_now_and_then(ledger))
         syncing.add_done_callback(asker.ended)
         try:
@@ -192,11 +195,13 @@ class _Asker:
         ledger: Ledger,
         reader: LedgerReader,
         outcome: Outcome,
+        answered: bool,
     ) -> None:
         self.plan, self.done, self.outcome = plan, done, outcome
         self.client, self.dialect, self.pace, self.progress = client, dialect, pace, progress
         self.ledger, self.reader = ledger, reader
         self.verdict: str | None = None
+        self._answered = answered
         self._stopping = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._alike: tuple[str, int] = ("", 0)
@@ -294,7 +299,7 @@ class _Asker:
             record |= {"status": "failed", "attempts": error.attempts}
             record["error"] = {"kind": error.kind, "status": error.status, "message": str(error)}
         else:
-            self._alike = ("", 0)
+            self._alike, self._answered = ("", 0), True
             record |= {
                 "status": "answered" if answer.text.strip() else "empty",
                 "response": {
@@ -319,7 +324,8 @@ class _Asker:
         self.outcome.examples.setdefault(error.kind, str(error))
         kind, number = self._alike
         self._alike = (error.kind, number + 1 if kind == error.kind else 1)
-        if self.verdict is None and (error.kind in FATAL or self._alike[1] >= ALIKE):
+        their_own = self._answered and error.kind in OWN
+        if self.verdict is None and (error.kind in FATAL or (self._alike[1] >= ALIKE and not their_own)):
             many = "a request" if error.kind in FATAL else f"{ALIKE} requests in a row"
             self.verdict = f"{many} failed with {error.kind}: {error}"
             self._stopping = True
