@@ -97,7 +97,7 @@ def one_message(done: Result, code: int) -> str:
 def test_a_run_without_faults(query: Command, canned: CannedServer, trials: Path, answers: Path) -> None:
     done = query()
     assert done.code == 0
-    assert done.out == f"{answers}: 12 rows, 12 answered\n"
+    assert done.out == f"{answers}: 12 rows, 12 answered, 0% cut off\n"
     given, made = rows_of(trials), rows_of(answers)
     assert made[0] == [*given[0], *ANSWER_COLUMNS, "model_reasoning"]
     assert [row[: len(given[0])] for row in made] == given
@@ -258,7 +258,7 @@ def test_a_context_too_long_is_that_rows_own_failure(
     hit = [number for number, row in enumerate(read_rows(trials)) if row["story_setup"].startswith(story)]
     done = query()
     assert done.code == 1
-    assert f"{answers}: 12 rows, {12 - len(hit)} answered\n" in done.out
+    assert f"{answers}: 12 rows, {12 - len(hit)} answered, 0% cut off\n" in done.out
     assert f"  {len(hit)} rows: {message}\n" in done.out
     assert f"grace: {len(hit)} requests failed with http 400: {message}\n" in done.err
     for number, row in enumerate(read_rows(answers)):
@@ -423,7 +423,7 @@ def test_a_stall_is_a_timeout(query: Command, canned: CannedServer, answers: Pat
     done = query("--timeout", 0.5, "--max-retries", 0, "--limit", 3)
     assert time.monotonic() - started < 4
     assert done.code == 1
-    assert "grace: 1 requests failed with timeout: no answer within 0.5 s\n" in done.err
+    assert "grace: 1 request failed with timeout: no answer within 0.5 s\n" in done.err
     assert sorted(row["error"] for row in read_rows(answers)) == ["", "", "no answer within 0.5 s"]
     assert query("--timeout", 0.5, "--limit", 3).code == 0
 
@@ -508,7 +508,7 @@ def test_cut_answers_are_kept_flagged_and_counted(query: Command, canned: Canned
     canned.handler = cut_some
     done = query()
     assert done.code == 0
-    assert "  3 answers (25%) were cut off at the token limit; a higher --max-tokens avoids that\n" in done.out
+    assert "  3 answers cut off at the token limit; a higher --max-tokens avoids that\n" in done.out
     assert sorted(row["finish_reason"] for row in read_rows(answers)) == ["length"] * 3 + ["stop"] * 9
     assert {row["model_response"] for row in read_rows(answers)} == {"Initial Ans"}
 
@@ -1050,7 +1050,7 @@ def test_a_cut_turn_flags_the_row(query: Command, canned: CannedServer, answers:
 
     canned.handler = second_is_cut
     done = query("--protocol", "sequential", "--limit", 1)
-    assert "1 answers (100%) were cut off" in done.out
+    assert "1 row, 1 answered, 100% cut off" in done.out
     assert read_rows(answers)[0]["finish_reason"] == "length"
 
 
@@ -1101,7 +1101,7 @@ def test_export_of_a_part_tells_what_is_missing(
     assert done.code == 1
     assert "12 rows, 0 answered" in done.out
     assert "  11 rows: not asked yet\n" in done.out
-    assert "  1 rows: gone\n" in done.out
+    assert "  1 row: gone\n" in done.out
     assert [row["model_name"] for row in read_rows(answers)] == ["canned"] * 12
 
 
@@ -1111,7 +1111,12 @@ def test_what_cannot_be_exported(query: Command, grace: Command, answers: Path, 
     assert "is not a run" in one_message(grace("export", tmp_path / "none.run"), 2)
     assert "is not a run" in one_message(grace("export", trials), 2)
     assert "ends in .csv" in one_message(grace("export", run, "--output", tmp_path / "a.xlsx"), 2)
-    assert "is inside the run" in one_message(grace("export", run, "--output", run / "input.csv"), 2)
+    assert "is inside the run" in one_message(grace("export", run, "--output", run / "input.csv", "--force"), 2)
+    kept = trials.read_bytes()
+    assert "add --force" in one_message(grace("export", run, "--output", trials), 2)
+    assert trials.read_bytes() == kept
+    assert grace("export", run, "--output", trials, "--force").code == 0
+    assert trials.read_bytes() == answers.read_bytes()
     before = (run / "input.csv").read_bytes()
     (run / "input.csv").write_bytes(before.replace(b"always", b"never", 1))
     assert "input.csv: was changed since the run began" in one_message(grace("export", run), 2)

@@ -275,7 +275,7 @@ def test_an_interrupt_lets_answers_under_way_finish(
 
     process = start(trials, output, canned.url, *options)
     out, _ = process.communicate(timeout=DEADLINE)
-    assert (process.returncode, out) == (0, f"{output}: 12 rows, 12 answered\n")
+    assert (process.returncode, out) == (0, f"{output}: 12 rows, 12 answered, 0% cut off\n")
     asked = [json.dumps([body["messages"], body["seed"]]) for body in canned.bodies]
     assert len(asked) == len(set(asked)) == 12 * (1 if protocol == "single" else 3)  # exactly the rest
 
@@ -296,7 +296,7 @@ def test_a_second_interrupt_drops_them(canned: CannedServer, trials: Path, tmp_p
     assert finished(output) == []
     canned.latency = 0
     process = start(trials, output, canned.url)
-    assert process.communicate(timeout=DEADLINE)[0] == f"{output}: 12 rows, 12 answered\n"
+    assert process.communicate(timeout=DEADLINE)[0] == f"{output}: 12 rows, 12 answered, 0% cut off\n"
 
 
 def test_an_interrupt_does_not_wait_for_ever(canned: CannedServer, trials: Path, tmp_path: Path) -> None:
@@ -338,7 +338,7 @@ def test_an_interrupt_before_the_first_question(
     assert not (output.with_suffix(".run") / "lock").exists()
     canned.handshake = None
     process = start(trials, output, canned.url)
-    assert process.communicate(timeout=DEADLINE)[0] == f"{output}: 12 rows, 12 answered\n"
+    assert process.communicate(timeout=DEADLINE)[0] == f"{output}: 12 rows, 12 answered, 0% cut off\n"
 
 
 @pytest.mark.parametrize(
@@ -351,7 +351,7 @@ def test_a_table_is_replaced_whole_or_not_at_all(
 ) -> None:
     output = tmp_path / "answers.csv"
     process = start(trials, output, canned.url, "--replications", 100)
-    assert process.communicate(timeout=DEADLINE)[0] == f"{output}: 1200 rows, 1200 answered\n"
+    assert process.communicate(timeout=DEADLINE)[0] == f"{output}: 1200 rows, 1200 answered, 0% cut off\n"
     whole = output.read_bytes()
     output.write_bytes(b"the table as it was")
     for _ in range(20):  # the moment is short

@@ -103,5 +103,5 @@ def test_a_bar_on_a_terminal(canned: CannedServer, trials: Path, tmp_path: Path)
     assert "1 failed" in text
     assert re.search(r"\d\.\d/s", text)
     assert "grace: asking 12 requests" in text
-    assert "1 requests failed with http 400: no [bold]such ]0;owned  thing" in text
+    assert "1 request failed with http 400: no [bold]such ]0;owned  thing" in text
     assert "\x1b]" not in bytes(shown).decode()

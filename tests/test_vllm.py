@@ -3,8 +3,8 @@
 import os
 
 import pytest
-from conftest import read_rows
 
+from conftest import read_rows
 from grace.ledger import scan
 from grace.runs import Run
 

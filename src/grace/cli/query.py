@@ -104,13 +104,14 @@ def query(
         )
         raise typer.Exit(130)
     for kind, example in outcome.examples.items():
-        print(f"grace: {outcome.failures[kind]} requests failed with {kind}: {example}", file=sys.stderr)
+        print(f"grace: {_count(outcome.failures[kind], 'request')} failed with {kind}: {example}", file=sys.stderr)
     _tell(exported)
 
 
 def export(
     run: Annotated[Path, typer.Argument(help="A run's folder, as outputs/study1.run.")],
     output: Annotated[Path | None, typer.Option(help="CSV table to write. Default: beside the run.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an --output that is there already.")] = False,
 ) -> None:
     """Make the answers' table again from a run's ledger, without asking a model.
 
@@ -122,6 +123,8 @@ def export(
     from grace.runs import Run
     from grace.stages.export import export as make_table
 
+    if output and output.exists() and not force:
+        raise InputError(f"--output {output}: is there already; choose another name, or add --force to replace it")
     _tell(make_table(Run(run), output or run.with_suffix(".csv")))
 
 
@@ -168,14 +171,15 @@ def _json_object(text: str) -> dict[str, object]:
 def _tell(exported: "Exported") -> None:
     """Say what the table holds; exit 1 when rows of it have errors."""
     rows, bad = exported.rows, exported.errors.total()
-    print(f"{exported.path}: {rows} rows, {rows - bad} answered")
+    print(f"{exported.path}: {_count(rows, 'row')}, {rows - bad} answered, {exported.cut / rows:.0%} cut off")
     if exported.cut:
-        share = exported.cut / rows
-        print(
-            f"  {exported.cut} answers ({share:.0%}) were cut off at the token limit; a higher --max-tokens avoids that"
-        )
+        print(f"  {_count(exported.cut, 'answer')} cut off at the token limit; a higher --max-tokens avoids that")
     for text, count in exported.errors.most_common(5):
-        print(f"  {count} rows: {text}")
+        print(f"  {_count(count, 'row')}: {text}")
     if bad:
         print("  The same command asks again for what failed; empty answers stay as they are.")
         raise typer.Exit(1)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"

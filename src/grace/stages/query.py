@@ -111,6 +111,7 @@ async def _query(
             "seed": wanted.seed,
         }
         run.begin(identity, table.path, study.content)
+        table.read_from(run.input)
         run.manifest["scope"] = {"rows": len(rows), "replications": wanted.replications}
         plan = Plan(study, conversation, table, rows, wanted.replications, wanted.seed, sampling, wanted.model, model)
         done = Done.read(run, len(table), conversation.turns)
