@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 import orjson
 
@@ -27,6 +28,7 @@ from benchmarks.parts import (
     query,
     requests_seen,
     say,
+    spread,
     workspace,
     write_trials,
 )
@@ -41,7 +43,9 @@ ROWS = 1_000_000
 FIRST = 5_000
 """Rows asked in earnest before the first kill."""
 LAST = 60_000
-"""Rows asked in earnest after it; half of them before the second kill."""
+"""Rows asked in earnest after it, the first half of them before the second kill."""
+KILLS, BRIEF = 4, 200
+"""So many kills follow, each after so few requests, to see how soon asking goes on."""
 ROOM = 5.0
 """Gigabytes of disk that two copies of the table, the ledger and the answers take, with some to spare."""
 MEMORY, RESUME = 250, 10
@@ -81,45 +85,50 @@ def run(options: Options) -> Result:
         of = Run.beside(output)
         say(f"{trials.stat().st_size / 1e6:.0f} MB of trials")
 
-        second_kill = ROWS // 2 if options.full else ROWS - LAST // 2
         first = sit(trials, output, until=lambda asked: asked >= FIRST)
         filled = 0 if options.full else fill(of, ROWS - LAST)
         say(f"new run: sending after {first.sending:.1f} s; {filled:,} records filled in")
         lines = count(of.ledger)
-        second = sit(trials, output, until=lambda asked: lines + asked >= second_kill)
-        say(f"after the first kill: sending after {second.sending:.1f} s, {second.asking:.0f} MB")
+        second = sit(trials, output, until=lambda asked: lines + asked >= ROWS - LAST // 2)
+        short = [sit(trials, output, until=lambda asked: asked >= BRIEF) for _ in range(KILLS)]
         third = sit(trials, output, until=None)
-        say(f"after the second kill: sending after {third.sending:.1f} s, {third.asking:.0f} MB, {third.peak:.0f} MB")
+        sessions, resumed = (first, second, *short, third), (*short, third)
+        say("after kills: sending after " + ", ".join(f"{session.sending:.1f}" for session in resumed) + " s")
+        say(f"{third.asking:.0f} MB while asking, {third.peak:.0f} MB in all")
         export = measured([PYTHON, "-m", "grace", "export", str(of.path), "--output", str(folder / "again.csv")])
         say(f"export: {export.peak:.0f} MB, {export.wall:.0f} s")
 
         check_answers(output)
         assert filecmp.cmp(output, folder / "again.csv", shallow=False), "the export differs from the query's table"
-        asked = first.asked + second.asked + third.asked
+        asked = sum(session.asked for session in sessions)
         # What was under way at a kill has no record, and is asked a second time.
-        assert ROWS <= filled + asked <= ROWS + 2 * CONNECTIONS, (filled, asked)
+        assert ROWS <= filled + asked <= ROWS + len(sessions) * CONNECTIONS, (filled, asked)
         sizes = [f"{path.stat().st_size / 1e6:,.0f} MB" for path in (trials, of.ledger, output)]
-    peak, resume = max(first.peak, second.peak, third.peak, export.peak), max(second.sending, third.sending)
-    result.met = peak < MEMORY and resume < RESUME
+    peak = max(export.peak, *(session.peak for session in sessions))
+    sending = [session.sending for session in resumed]
+    result.met = peak < MEMORY and median(sending) < RESUME
     result.figures = [
         ("**largest resident memory, all processes**", f"**{peak:.0f} MB**"),
-        ("**sending after kill -9, the later of two**", f"**{resume:.1f} s**"),
-        ("sending after the first and the second kill", f"{second.sending:.1f} s, {third.sending:.1f} s"),
-        ("CPU used until then", f"{second.cpu:.1f} s, {third.cpu:.1f} s"),
+        ("**sending after kill -9**", f"**{spread(sending, 1, 's')}**"),
+        ("CPU used until then", spread([session.cpu for session in resumed], 1, "s")),
         ("sending in a new run", f"{first.sending:.1f} s, with {first.cpu:.1f} s of CPU"),
         (
             "memory while asking: at the start, largest",
             f"{third.steady:.0f} MB, {third.asking:.0f} MB ({third.asked:,} rows)",
         ),
-        ("the same one session earlier", f"{second.steady:.0f} MB, {second.asking:.0f} MB ({second.asked:,} rows)"),
+        ("the same in an earlier session", f"{second.steady:.0f} MB, {second.asking:.0f} MB ({second.asked:,} rows)"),
         ("memory of the query to its end, its table written", f"{third.peak:.0f} MB"),
         ("memory of `grace export` on its own", f"{export.peak:.0f} MB, in {export.wall:.0f} s"),
         ("trials, ledger, answers", ", ".join(sizes)),
     ]
-    result.commands = [QUERY_SHOWN, "kill -9, and again; twice", "python -m grace export answers.run"]
+    result.commands = [
+        QUERY_SHOWN,
+        f"kill -9, and the same again; {len(sessions) - 1} times",
+        "python -m grace export answers.run",
+    ]
     result.notes = [
-        "Sending: from the start of the process to the first chat request beyond the handshake, by the server's clock. "
-        "Files are in the system's cache, as after a kill they are. Where other work wants the cores too, the CPU time "
+        "Sending: from the start of the process to the first chat request beyond the handshake, by the server's clock, "
+        f"with all but the last {LAST // 2:,} rows in the ledger. Files are in the system's cache, as after a kill they are. Where other work wants the cores too, the CPU time "
         "says how long it would take alone.",
         f"The server was asked {asked:,} times in earnest"
         + (
@@ -130,7 +139,7 @@ def run(options: Options) -> Result:
             "answer. `python -m benchmarks million --full` asks all."
         ),
         "Every row is answered in the table at the end, the export of its own equals it, and no more requests than "
-        "were under way at the two kills were sent twice.",
+        "were under way at the kills were sent twice.",
     ]
     return result
 
