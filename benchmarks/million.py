@@ -128,8 +128,8 @@ def run(options: Options) -> Result:
     ]
     result.notes = [
         "Sending: from the start of the process to the first chat request beyond the handshake, by the server's clock, "
-        f"with all but the last {LAST // 2:,} rows in the ledger. Files are in the system's cache, as after a kill they are. Where other work wants the cores too, the CPU time "
-        "says how long it would take alone.",
+        f"with all but the last {LAST // 2:,} rows in the ledger. Files are in the system's cache, as after a kill "
+        "they are. Where other work wants the cores too, the CPU time says how long it would take alone.",
         f"The server was asked {asked:,} times in earnest"
         + (
             "."
