@@ -16,7 +16,7 @@ help: ## Show this list
 pilot: .venv/.local model ## Ask a small real model both studies, ten trials each
 	@for study in study1 study2; do \
 	    $(BIN)/grace query $$study --input data/test_sample_$$study.csv --output outputs/pilot_$$study.csv \
-	        --model-endpoint embedded --model-name $(MODEL) || exit; \
+	        --model-endpoint embedded --model-name $(MODEL) --max-tokens 256 || exit; \
 	done
 	@echo "The answers are in outputs/pilot_study1.csv and outputs/pilot_study2.csv."
 

@@ -57,10 +57,10 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Sleeping takes no time and is written down."""
     pauses: list[float] = []
 
-    async def sleep(seconds: float) -> None:
+    async def wait(event: asyncio.Event, seconds: float) -> None:
         pauses.append(seconds)
 
-    monkeypatch.setattr("grace.endpoints.client.asyncio.sleep", sleep)
+    monkeypatch.setattr("grace.endpoints.client._wait", wait)
     return pauses
 
 

@@ -4,6 +4,8 @@ import csv
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -377,3 +379,13 @@ def test_the_guide_quotes_what_is_said_of_a_table(tmp_path: Path, old: str, new:
     (tmp_path / "t.csv").write_text(trials.replace(old, new))
     ended = data("check", tmp_path / "t.csv", "--study", example / "study.yaml")
     assert [message for message in quoted if message in ended.output + ended.error], ended
+
+
+def test_without_an_output_tables_go_to_standard_output() -> None:
+    grace = [sys.executable, "-m", "grace", "data"]
+    made = subprocess.run([*grace, "synth", "study1", "--participants", "2"], capture_output=True, check=True)
+    assert made.stdout.count(b"\n") == 13
+    assert made.stderr == b"study1: 12 rows of 2 participants\n"
+    table = str(ROOT / "data" / "study1.csv")
+    first = subprocess.run([*grace, "sample", table, "--rows", "10"], capture_output=True, check=True)
+    assert first.stdout == (ROOT / "data" / "test_sample_study1.csv").read_bytes()

@@ -4,6 +4,7 @@ import asyncio
 import csv
 import os
 import re
+import signal
 import time
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
@@ -63,6 +64,15 @@ def first(count: int, make: Callable[[], web.StreamResponse]) -> Answer:
 
     async def handler(number: int, body: dict[str, Any]) -> web.StreamResponse | None:
         return make() if number <= count else None
+
+    return handler
+
+
+def nth(count: int, make: Callable[[], web.StreamResponse]) -> Answer:
+    """Misbehave that one time."""
+
+    async def handler(number: int, body: dict[str, Any]) -> web.StreamResponse | None:
+        return make() if number == count else None
 
     return handler
 
@@ -235,7 +245,11 @@ def test_what_every_request_will_share_ends_the_run_at_once(
     assert [row["error"] for row in read_rows(answers)] == [""] * 12
 
 
-def test_an_early_end_does_not_wait_for_the_others(query: Command, canned: CannedServer, answers: Path) -> None:
+def test_an_early_end_waits_for_the_others_but_not_for_ever(
+    query: Command, canned: CannedServer, answers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grace.stages.generate.LAST_SECONDS", 0.3)
+
     async def one_of_two(number: int, body: dict[str, Any]) -> web.StreamResponse | None:
         if number == 2:
             return error(404, "gone")
@@ -247,6 +261,79 @@ def test_an_early_end_does_not_wait_for_the_others(query: Command, canned: Canne
     assert query("--concurrency", 2).code == 3
     assert time.monotonic() - started < 15
     assert [record["status"] for record in ledger(answers)] == ["failed"]
+
+
+def test_an_early_end_keeps_what_was_under_way_and_says_how_to_go_on(
+    query: Command, canned: CannedServer, answers: Path
+) -> None:
+    async def second_is_gone(number: int, body: dict[str, Any]) -> web.StreamResponse | None:
+        if number == 2:
+            return error(404, "gone")
+        await asyncio.sleep(0.3)
+        return None
+
+    canned.handler = second_is_gone
+    done = query("--concurrency", 4)
+    assert done.code == 3
+    assert [record["status"] for record in ledger(answers)] == ["failed", "answered", "answered", "answered"]
+    assert f"3 of 12 answers are safe in {answers.with_suffix('.run')}" in done.err
+    assert "the same command goes on" in done.err
+
+
+def test_one_404_among_answers_is_that_rows_alone(query: Command, canned: CannedServer, answers: Path) -> None:
+    canned.handler = nth(5, lambda: error(404, "a blip"))
+    assert query("--concurrency", 1).code == 1
+    assert [row["error"] for row in read_rows(answers)].count("") == 11
+
+
+def test_a_row_that_cannot_be_rendered_takes_no_answer_with_it(
+    query: Command, canned: CannedServer, trials: Path, answers: Path, tmp_path: Path, grace: Command
+) -> None:
+    study = tmp_path / "mine.yaml"
+    study.write_text(
+        "name: mine\ntitle: Mine\ncolumns: {access: {}}\nprotocols:\n  single:\n    turns:\n"
+        '      response: "{{ 6 // (access | int - 2) }}"\n'
+    )
+    rows = read_rows(trials)
+    fine, failing = ([row for row in rows if (row["access"] == "2") is bad] for bad in (False, True))
+    rows = [*fine[:4], failing[0]]
+    write_rows(trials, [list(rows[0]), *(list(row.values()) for row in rows)])
+    canned.latency = 0.3
+    options = ["--input", trials, "--output", answers, "--model-endpoint", canned.url, "--model-name", "canned"]
+    done = grace("query", study, *options, "--limit", 5, "--concurrency", 5)
+    assert done.code == 2
+    assert f"{trials}, row 5: " in done.err
+    assert len(ledger(answers)) == len(canned.bodies) == 4
+
+
+def test_a_changed_copy_of_the_input_is_not_asked_about(query: Command, canned: CannedServer, answers: Path) -> None:
+    assert query("--limit", 2).code == 0
+    copy = answers.with_suffix(".run") / "input.csv"
+    copy.write_bytes(copy.read_bytes().replace(b"almost", b"hardly"))
+    assert "was changed since the run began" in one_message(query(), 2)
+    copy.unlink()
+    assert "restore it from" in one_message(query(), 2)
+    assert len(canned.bodies) == 2
+
+
+def test_an_interrupt_ends_the_wait_for_another_try(query: Command, canned: CannedServer, answers: Path) -> None:
+    async def busy(number: int, body: dict[str, Any]) -> web.StreamResponse:
+        asyncio.get_running_loop().call_later(0.5, os.kill, os.getpid(), signal.SIGINT)
+        return error(429, "busy", retry_after="120")
+
+    canned.handler = busy
+    started = time.monotonic()
+    assert query("--concurrency", 1).code == 130
+    assert time.monotonic() - started < 10
+    assert [record["status"] for record in ledger(answers)] == ["failed"]
+
+
+def test_a_defect_of_our_own_is_told_apart_from_failed_rows(grace: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*arguments: object) -> None:
+        raise ZeroDivisionError("oh")
+
+    monkeypatch.setattr("grace.stages.export.export", broken)
+    assert "ZeroDivisionError: oh. This is a defect of Grace" in one_message(grace("export", "a.run"), 70)
 
 
 def test_a_context_too_long_is_that_rows_own_failure(
@@ -454,7 +541,10 @@ def test_json_that_is_no_completion(query: Command, canned: CannedServer, answer
     canned.handler = first(1, lambda: web.json_response({"choices": [{"text": "a completion of the old kind"}]}))
     done = query("--limit", 2, "--concurrency", 1)
     assert done.code == 1
-    assert [row["error"] for row in read_rows(answers)] == ["the reply is JSON but not a chat completion", ""]
+    assert [row["error"] for row in read_rows(answers)] == [
+        "the reply is no answer: it is JSON but not a chat completion",
+        "",
+    ]
     assert [row["model_response"] == "" for row in read_rows(answers)] == [True, False]
 
 
@@ -929,8 +1019,8 @@ def test_limit_then_more(query: Command, canned: CannedServer, answers: Path, tm
     assert len(read_rows(answers)) == len(canned.bodies) == 12
     assert query("--limit", 99).code == 0
     assert len(canned.bodies) == 12
-    assert query("--limit", 3).code == 0  # fewer again: the table shows these, the ledger keeps all
-    assert len(read_rows(answers)) == 3
+    assert query("--limit", 3).code == 0  # fewer again: nothing is asked, and the table hides no answer
+    assert len(read_rows(answers)) == len(canned.bodies) == 12
     assert len(ledger(answers)) == len(canned.bodies) == 12
     at_once = tmp_path / "at_once.csv"
     query("--output", at_once)

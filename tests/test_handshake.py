@@ -144,6 +144,7 @@ def test_llama_cpp() -> None:
     assert hands.facts.identity == {
         "name": "canned",
         "source": "small-Q8.gguf",
+        "template": None,
         "quantization": "Q8_0",
         "parameters": 7,
         "bytes": 9,
@@ -473,8 +474,6 @@ def test_reasoning_in_a_think_block(content: str | None, reasoning: str | None, 
         {"choices": [{"message": {"content": 5}}]},
         {"choices": [{"message": {"content": ["3"]}}]},
         {"choices": [{"message": {"content": "3", "reasoning": {}, "x": 1}, "finish_reason": 5}]},
-        {"choices": [{"message": {"content": "3"}}], "usage": [1]},
-        {"choices": [{"message": {"content": "3"}}], "usage": {"prompt_tokens": "12"}},
         {"error": {"message": "no"}},
     ],
     ids=repr,
@@ -483,6 +482,33 @@ def test_json_that_is_no_completion_is_garbage(reply: dict[str, Any]) -> None:
     with pytest.raises(RequestFailed) as caught:
         read_answer(reply)
     assert caught.value.kind == "garbage"
+
+
+@pytest.mark.parametrize("usage", [None, [1], {"prompt_tokens": "12"}, {"prompt_tokens": -1}, {"prompt_tokens": 1.5}])
+def test_an_answer_is_kept_whatever_its_counts_look_like(usage: Any) -> None:
+    assert read_answer({"choices": [{"message": {"content": "3"}}], "usage": usage}).prompt_tokens is None
+
+
+def test_answers_in_parts_counts_with_a_point_and_refusals() -> None:
+    parts = [{"type": "text", "text": "three"}, {"type": "image_url"}, {"type": "text", "text": " of them"}]
+    found = read_answer({"choices": [{"message": {"content": parts}}], "usage": {"prompt_tokens": 20.0}})
+    assert (found.text, found.prompt_tokens) == ("three of them", 20)
+    assert read_answer({"choices": [{"message": {"content": None, "refusal": "I will not."}}]}).text == "I will not."
+
+
+def test_an_error_with_status_200_says_its_reason() -> None:
+    with pytest.raises(RequestFailed, match="upstream overloaded"):
+        read_answer({"error": {"message": "upstream overloaded"}})
+
+
+def test_another_chat_template_is_another_model() -> None:
+    identities = [
+        look({"GET /v1/models": as_json(LLAMA_MODELS), "GET /props": as_json({**LLAMA_PROPS, "chat_template": text})})[
+            0
+        ]
+        for text in ("one", "two")
+    ]
+    assert identities[0].facts.identity != identities[1].facts.identity
 
 
 # The command

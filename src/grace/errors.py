@@ -11,7 +11,8 @@ GraceError
 ├── Refused               4   a policy or a gate says no
 └── ClusterError          5   the cluster failed
 
-Exit code 0 means done, 1 done but with failed requests or failed checks, 130 interrupted and resumable.
+Exit code 0 means done, 1 done but with failed requests or failed checks, 70 a defect of Grace, 130 interrupted and
+resumable.
 """
 
 import difflib

@@ -127,6 +127,19 @@ class Run:
             copy.write(study)
         self.__dict__["manifest"] = {"format": FORMAT, "identity": identity, "scope": {}, "sessions": []}
 
+    @property
+    def scope(self) -> dict[str, int]:
+        """How many of the input's rows (the first ones), and how many replications of each, were ever asked for."""
+        return {"rows": 0, "replications": 0, **self.manifest.get("scope", {})}
+
+    def widen(self, rows: int, replications: int) -> None:
+        """Have the table cover so many rows and replications at least: one that shrank would hide answers."""
+        before = self.scope
+        self.manifest["scope"] = {
+            "rows": max(rows, before["rows"]),
+            "replications": max(replications, before["replications"]),
+        }
+
     @contextmanager
     def session(self, **facts: Any) -> Iterator[dict[str, Any]]:
         """Record one sitting of work on the run: versions, start, end, and the facts given; the block may add more."""

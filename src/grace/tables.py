@@ -6,7 +6,7 @@ import hashlib
 import io
 import os
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -137,9 +137,19 @@ class CsvTable:
         return map(self.row, range(len(self)))
 
     def read_from(self, copy: Path) -> None:
-        """Read rows from a byte-for-byte copy from now on, so that changes to the file itself do no harm."""
+        """Read rows from a byte-for-byte copy from now on, so that changes to the file itself do no harm.
+
+        Raises:
+            InputError: the copy is not there, or not the same.
+        """
+        try:
+            file = open(copy, "rb")  # noqa: SIM115 - kept open, as above
+        except OSError as error:
+            raise InputError(f"{copy}: cannot be read: {error.strerror}; restore it from {self.path}") from None
         self._file.close()
-        self._file = open(copy, "rb")  # noqa: SIM115 - as above
+        self._file = file
+        if hashlib.file_digest(file, "sha256").hexdigest() != self.sha256:
+            raise InputError(f"{copy}: was changed since the run began; restore it from {self.path}")
 
     def close(self) -> None:
         """Close the file; rows can no longer be read."""
@@ -188,18 +198,23 @@ def sweep(path: Path) -> None:
         left.unlink(missing_ok=True)
 
 
-def write_csv(path: Path, columns: Sequence[str], rows: Iterator[Sequence[object]]) -> int:
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> int:
     """Write a UTF-8 CSV file atomically and return its number of rows; None becomes an empty cell."""
-    count = 0
     with replacing(path) as file:
-        text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=False)
-        writer = csv.writer(text, lineterminator="\n")
-        quoting = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
-        writer.writerow(columns)
-        for row in rows:
-            # Python 3.11 leaves a bare carriage return unquoted, and then nobody can read the row
-            (quoting if any(isinstance(cell, str) and "\r" in cell for cell in row) else writer).writerow(row)
-            count += 1
-        text.flush()
-        text.detach()
+        return print_csv(file, columns, rows)
+
+
+def print_csv(file: IO[bytes], columns: Sequence[str], rows: Iterable[Sequence[object]]) -> int:
+    """Write the text of `write_csv` to an open file."""
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=False)
+    writer = csv.writer(text, lineterminator="\n")
+    quoting = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    writer.writerow(columns)
+    count = 0
+    for row in rows:
+        # Python 3.11 leaves a bare carriage return unquoted, and then nobody can read the row
+        (quoting if any(isinstance(cell, str) and "\r" in cell for cell in row) else writer).writerow(row)
+        count += 1
+    text.flush()
+    text.detach()
     return count

@@ -12,6 +12,9 @@ from grace.cli.query import export, query
 from grace.cli.serve import serve
 from grace.errors import GraceError
 
+DEFECT = 70
+"""Exit code of what should not happen (EX_SOFTWARE of sysexits.h)."""
+
 app = typer.Typer(
     name="grace",
     help="Run behavioural experiments on language models, from a laptop to a shared GPU cluster.",
@@ -60,3 +63,9 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         print(f"grace: {error}", file=sys.stderr)
         sys.exit(2)
+    except Exception as error:
+        if os.environ.get("GRACE_DEBUG"):
+            raise
+        what = f"{type(error).__name__}: {error}"
+        print(f"grace: {what}. This is a defect of Grace; `grace --debug ...` shows where", file=sys.stderr)
+        sys.exit(DEFECT)

@@ -1,5 +1,7 @@
 """`grace data`: make, sample and check tables of trials."""
 
+import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,13 +18,14 @@ MOST_LINES = 20
 
 data_app = typer.Typer(help="Make, sample and check tables of trials.", no_args_is_help=True, rich_markup_mode=None)
 
+Output = Annotated[Path | None, typer.Option(help="CSV table to write. Default: standard output.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace the output when it is there already.")]
 
 
 @data_app.command()
 def synth(
     study: Annotated[str, typer.Argument(help="study1 or study2.")],
-    output: Annotated[Path, typer.Option(help="CSV table to write.")],
+    output: Output = None,
     participants: Annotated[
         int | None, typer.Option(min=1, help="How many sessions. Default: as many as the published study had.")
     ] = None,
@@ -35,12 +38,11 @@ def synth(
 
     \b
     Examples:
-      grace data synth study1 --output data/study1.csv
+      grace data synth study1 > trials.csv
       grace data synth study2 --output outputs/small.csv --participants 12 --seed 7
     """
     from grace.errors import nearest
     from grace.studies.designs import GENERATORS
-    from grace.tables import write_csv
 
     if study not in GENERATORS:
         near = nearest(study, tuple(GENERATORS))
@@ -48,17 +50,16 @@ def synth(
             f"there is nothing to make {study!r} from{f' (is {near!r} meant?)' if near else ''}; "
             f"tables can be made for {' and '.join(GENERATORS)}"
         )
-    _writable(output, force)
     generator = GENERATORS[study]
     sessions = participants or generator.participants
-    rows = write_csv(output, generator.columns, generator.rows(sessions, seed))
-    typer.echo(f"{output}: {rows:,} rows of {sessions:,} participants")
+    rows = _write(output, force, generator.columns, generator.rows(sessions, seed))
+    typer.echo(f"{output or study}: {rows:,} rows of {sessions:,} participants", err=output is None)
 
 
 @data_app.command()
 def sample(
     file: Annotated[Path, typer.Argument(help="CSV table to take rows from.")],
-    output: Annotated[Path, typer.Option(help="CSV table to write.")],
+    output: Output = None,
     rows: Annotated[int, typer.Option(min=1, help="How many rows.")] = 10,
     seed: Annotated[int | None, typer.Option(help="Take random rows instead of the first ones.")] = None,
     force: Force = False,
@@ -73,15 +74,14 @@ def sample(
       grace data sample data/study2.csv --rows 50 --seed 3 --output outputs/random.csv
     """
     from grace.studies.check import sample_rows
-    from grace.tables import CsvTable, write_csv
+    from grace.tables import CsvTable
 
     with CsvTable(file) as table:
-        if output.exists() and output.samefile(file):
+        if output and output.exists() and output.samefile(file):
             raise InputError(f"{output}: is the file to take rows from; choose another --output")
-        _writable(output, force)
         chosen = sample_rows(len(table), rows, seed)
-        write_csv(output, table.columns, map(table.cells, chosen))
-        typer.echo(f"{output}: {len(chosen):,} of {len(table):,} rows")
+        _write(output, force, table.columns, map(table.cells, chosen))
+        typer.echo(f"{output or file}: {len(chosen):,} of {len(table):,} rows", err=output is None)
 
 
 @data_app.command()
@@ -113,9 +113,15 @@ def check(
         raise typer.Exit(1)
 
 
-def _writable(output: Path, force: bool) -> None:
+def _write(output: Path | None, force: bool, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> int:
+    """Write a table to a file, or to standard output, and return its number of rows."""
+    from grace.tables import print_csv, write_csv
+
+    if output is None:
+        return print_csv(sys.stdout.buffer, columns, rows)
     if output.exists() and not force:
         raise InputError(f"{output}: is there already; choose another --output, or add --force to replace it")
+    return write_csv(output, columns, rows)
 
 
 def _show(file: Path, study: "Study", report: "TableReport") -> None:
@@ -123,6 +129,8 @@ def _show(file: Path, study: "Study", report: "TableReport") -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from grace.endpoints.client import printable
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
     console.print(f"{file} as {study.name} ({study.title})\n")
@@ -145,7 +153,7 @@ def _show(file: Path, study: "Study", report: "TableReport") -> None:
         cells.add_column("rows", justify="right")
         for cell, count in list(report.cells.items())[:MOST_CELLS]:
             style = "red" if cell in report.missing_cells or cell in report.unexpected_cells else ""
-            cells.add_row(*map(Text, cell), f"{count:,}", style=style)
+            cells.add_row(*(Text(printable(value)) for value in cell), f"{count:,}", style=style)
         console.print()
         console.print(cells)
         if len(report.cells) > MOST_CELLS:
@@ -155,7 +163,7 @@ def _show(file: Path, study: "Study", report: "TableReport") -> None:
         if lines:
             console.print(f"\n{title}")
             for line in lines[:MOST_LINES]:
-                console.print(f"- {line}")
+                console.print(f"- {printable(line)}")
             if len(lines) > MOST_LINES:
                 console.print(f"- and {len(lines) - MOST_LINES:,} more")
     console.print("\nThe table does not fit its study." if report.problems else "\nThe table fits its study.")

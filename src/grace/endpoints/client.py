@@ -11,6 +11,7 @@ import random
 import re
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -80,6 +81,7 @@ class Client:
         self.on_push_back = on_push_back
         self.on_fault = on_fault
         self._transport = transport
+        self._stopped = asyncio.Event()
         password = urlsplit(url).password or ""
         self._secrets = [secret for secret in (api_key, password, unquote(password)) if secret]
         self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
@@ -145,7 +147,13 @@ class Client:
                     self.on_push_back(pause)
             self.on_fault(f"{failure.kind}: {failure}")
             # Those that were refused together should not come back together.
-            await asyncio.sleep(pause + random.uniform(0, 0.1 * pause))
+            await _wait(self._stopped, pause + random.uniform(0, 0.1 * pause))
+            if self._stopped.is_set():
+                raise failure
+
+    def stop(self) -> None:
+        """Try nothing again from now on: requests that wait for their next try fail with their last failure."""
+        self._stopped.set()
 
     async def _send(self, method: str, path: str, body: bytes | None) -> Reply:
         return await self._transport.send(
@@ -175,14 +183,20 @@ class Client:
         return text if len(text) <= 300 else text[:297] + "..."
 
 
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    """Wait for the event, but no longer than so."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
+
+
 def printable(text: str) -> str:
     """One line that does nothing to a terminal but show its characters."""
     return _CONTROL.sub(" ", text).strip()
 
 
 def base_url(url: str) -> str:
-    """The server's root: users paste the address with and without `/v1`."""
-    return url.rstrip("/").removesuffix("/v1")
+    """The server's root: users paste the address with `/v1`, or that of the very requests."""
+    return url.rstrip("/").removesuffix("/chat/completions").removesuffix("/v1")
 
 
 def without_userinfo(url: str) -> str:

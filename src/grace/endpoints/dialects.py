@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 
 import orjson
 
-from grace.endpoints.client import Client, RequestFailed
+from grace.endpoints.client import Client, RequestFailed, printable
 from grace.endpoints.transport import is_loopback
+from grace.ledger import request_key
 from grace.models.files import weights_digest
 from grace.studies.study import Message
 
@@ -118,7 +119,7 @@ class Vllm(OpenAI):
         return ServerFacts(
             _names(models),
             version=version.get("version"),
-            context=_number(entry.get("max_model_len")),
+            context=_number(entry.get("max_model_len")) or None,
             identity={"name": model, "source": entry.get("root")},
         )
 
@@ -164,6 +165,7 @@ class LlamaCpp(OpenAI):
         identity = {
             "name": model,
             "source": path.name or None,
+            "template": request_key(props["chat_template"]) if "chat_template" in props else None,
             "quantization": meta.get("ftype"),
             "parameters": meta.get("n_params"),
             "bytes": meta.get("size"),
@@ -174,8 +176,8 @@ class LlamaCpp(OpenAI):
         return ServerFacts(
             _names(models),
             version=props.get("build_info"),
-            context=_number(settings.get("n_ctx")),
-            slots=_number(props.get("total_slots")),
+            context=_number(settings.get("n_ctx")) or None,
+            slots=_number(props.get("total_slots")) or None,
             identity=identity,
         )
 
@@ -234,20 +236,28 @@ def read_answer(data: Mapping[str, Any]) -> Answer:
     try:
         choice = data["choices"][0]
         message = choice["message"]
-        text = message.get("content") or ""
+        text = _joined(message.get("content")) or message.get("refusal") or ""
         reasoning = message.get("reasoning_content") or message.get("reasoning") or None
-        usage = data.get("usage") or {}
-        counts = usage.get("prompt_tokens"), usage.get("completion_tokens")
         finish = choice.get("finish_reason")
         if not (isinstance(text, str) and isinstance(reasoning, str | None) and isinstance(finish, str | None)):
             raise TypeError
-        if not all(isinstance(count, int | None) for count in counts):
-            raise TypeError
     except (LookupError, TypeError, AttributeError):
-        raise RequestFailed("garbage", "the reply is JSON but not a chat completion") from None
+        why = printable(str(data["error"]))[:300] if data.get("error") else "it is JSON but not a chat completion"
+        raise RequestFailed("garbage", f"the reply is no answer: {why}") from None
+    usage = data.get("usage")
+    counts = usage if isinstance(usage, dict) else {}
     if reasoning is None:
         reasoning, text = _without_thoughts(text)
-    return Answer(text, reasoning, finish, *counts)
+    return Answer(
+        text, reasoning, finish, _number(counts.get("prompt_tokens")), _number(counts.get("completion_tokens"))
+    )
+
+
+def _joined(content: Any) -> Any:
+    """The text of an answer that comes in parts; anything else as it is."""
+    if not isinstance(content, list):
+        return content
+    return "".join(part["text"] for part in content if part.get("type") == "text")
 
 
 def _without_thoughts(text: str) -> tuple[str | None, str]:
@@ -266,7 +276,7 @@ def _digest(path: Path) -> str | None:
 
 def _number(value: Any) -> int | None:
     """A count from a server, None where it is none."""
-    return value if isinstance(value, int) and value > 0 else None
+    return int(value) if isinstance(value, int | float) and value >= 0 and value == int(value) else None
 
 
 def _names(models: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:

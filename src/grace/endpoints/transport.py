@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -88,10 +89,11 @@ def check_url(url: str, option: str) -> None:
     try:
         parts = urlsplit(url)
         good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        good = good and not parts.query and not parts.fragment
     except ValueError:
         good = False
     if not good:
-        shown = url.rpartition("@")[2]
+        shown = re.split(r"[?#]", url)[0].rpartition("@")[2]
         raise InputError(f"{option} {shown}: is not the address of a server, as http://localhost:8000")
 
 

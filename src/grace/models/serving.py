@@ -12,7 +12,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 CONTEXT = 4096
 """Tokens of prompt and answer that llama.cpp keeps room for in each slot, when nothing else is asked for."""
 PARALLEL = 4
-"""Requests worked on at once by llama.cpp. On two processors 8 saved 2% of the time and took 365 MB more."""
+"""Requests worked on at once by llama.cpp. Measured on two processors, 8 were no faster and took 365 MB more."""
 MOST_PARALLEL = 256
 """llama.cpp's own limit."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from grace.errors import InputError
 from grace.ledger import LedgerReader
 from grace.runs import Run
-from grace.stages.generate import EXPERIMENT, Done, request_seed
+from grace.stages.done import EXPERIMENT, Done, request_seed
 from grace.tables import CsvTable, write_csv
 
 ANSWER_COLUMNS = (
@@ -58,6 +58,8 @@ def export(run: Run, output: Path, done: Done | None = None) -> Exported:
         InputError: not such a run, or the output cannot be written.
     """
     identity = run.manifest["identity"]
+    if not {"experiment", "study", "turns", "input", "model", "seed"} <= identity.keys():
+        raise InputError(f"{run.path / 'run.json'}: is damaged (its identity is not whole); restore it from a copy")
     if identity["experiment"] != EXPERIMENT:
         raise InputError(
             f"{run.path}: holds the experiment {identity['experiment']!r}; only {EXPERIMENT!r} is exported"
@@ -65,7 +67,7 @@ def export(run: Run, output: Path, done: Done | None = None) -> Exported:
     if output.suffix.lower() != ".csv":
         raise InputError(f"{output}: the table is written as CSV; choose a name that ends in .csv")
     turns = tuple(identity["turns"])
-    scope = run.manifest["scope"]
+    scope = run.scope
     if run.path.resolve() in output.resolve().parents:
         raise InputError(f"{output}: is inside the run, which is kept as it is; choose a name outside of {run.path}")
     if not run.ledger.exists():

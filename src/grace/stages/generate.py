@@ -6,27 +6,28 @@ import signal
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import Any, Protocol
 
 from grace.endpoints.client import Client, RequestFailed
 from grace.endpoints.dialects import OpenAI, Sampling, read_answer
 from grace.endpoints.pace import Pace
-from grace.errors import EndpointError, LedgerCorrupt, StudyError
-from grace.ledger import Ledger, LedgerReader, request_key, scan
+from grace.errors import EndpointError, InputError, StudyError
+from grace.ledger import Ledger, LedgerReader, request_key
 from grace.runs import Run, now
+from grace.stages.done import Done, request_seed
 from grace.studies.study import Conversation, Message, Study
 from grace.tables import CsvTable
 
-EXPERIMENT = "generate"
 ALIKE = 20
 """So many failures of one kind in a row, with no success between them, end a run early."""
 FATAL = ("http 401", "http 403", "http 404", "quota")
-"""Failures that every request will share."""
+"""Failures that every request will share; while nothing has been answered, one is enough."""
 OWN = ("http 400", "http 413", "http 422")
 """Failures that are a row's own where others were answered, as a prompt too long is: they do not end a run."""
+LAST_SECONDS = 10.0
+"""So long the answers under way may still come when a run ends early."""
 SYNC_SECONDS = 2.0
 
 
@@ -84,76 +85,6 @@ class Outcome:
     interrupted: bool = False
 
 
-class Done:
-    """Which requests have been finished, and where in the ledger they stand: eight bytes for each planned request.
-
-    A request stands here by row, replication and turn, since within a run these determine its key. Of several records
-    for one request a finished one counts over a failed one.
-    """
-
-    def __init__(self, rows: int, turns: Sequence[str]) -> None:
-        self._rows = rows
-        self._turns = turns
-        self._offsets: dict[tuple[int, str], array[int]] = {}
-        self._failed: dict[tuple[int, int, str], int] = {}
-
-    @classmethod
-    def read(cls, run: Run, rows: int, turns: Sequence[str]) -> "Done":
-        """Read a run's ledger. Raises LedgerCorrupt."""
-        done = cls(rows, turns)
-        for offset, record in scan(run.ledger):
-            try:
-                done.add(offset, record)
-            except (LookupError, TypeError):
-                raise LedgerCorrupt(
-                    f"{run.ledger}, byte {offset}: is no record of this run; restore the file from a copy"
-                ) from None
-        return done
-
-    def add(self, offset: int, record: dict[str, Any]) -> None:
-        """Take note of one record."""
-        row, replication, turn = record["rows"][0] - 1, record["replication"] - 1, record["question"]
-        if not (0 <= row < self._rows and turn in self._turns):
-            raise LookupError
-        if record["status"] == "failed":
-            self._failed[row, replication, turn] = offset
-            return
-        offsets = self._offsets.get((replication, turn))
-        if offsets is None:
-            offsets = self._offsets[replication, turn] = array("q", [-1]) * self._rows
-        offsets[row] = offset
-        if self._failed:
-            self._failed.pop((row, replication, turn), None)
-
-    def finished(self, row: int, replication: int, turn: str) -> int | None:
-        """The offset of the finished record, None where there is none."""
-        offsets = self._offsets.get((replication, turn))
-        return None if offsets is None or offsets[row] < 0 else offsets[row]
-
-    def failed(self, row: int, replication: int, turn: str) -> int | None:
-        """The offset of the last failed record of a request that was never finished."""
-        return self._failed.get((row, replication, turn))
-
-    def count(self, rows: Sequence[int], replications: int) -> int:
-        """How many requests about these rows are finished."""
-        return sum(
-            len(rows) - sum(1 for _ in self.open(rows, replication, turn))
-            for replication in range(replications)
-            for turn in self._turns
-        )
-
-    def open(self, rows: Sequence[int], replication: int, turn: str) -> Iterator[int]:
-        """Those of `rows` whose request is not finished; each is looked at when it is taken."""
-        offsets = self._offsets.get((replication, turn))
-        return (row for row in rows if offsets is None or offsets[row] < 0)
-
-
-def request_seed(base: int, study: str, row: int, replication: int) -> int:
-    """The sampling seed of one row's answer: equal prompts in different rows give independent draws; below 2**31."""
-    digest = blake2b(f"{base}/{study}/{EXPERIMENT}/{row + 1}/{replication + 1}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") % 2**31
-
-
 async def generate(
     plan: Plan, run: Run, done: Done, client: Client, dialect: OpenAI, pace: Pace, progress: Progress
 ) -> Outcome:
@@ -176,8 +107,13 @@ async def generate(
                 await asker.ask_all()
         finally:
             syncing.cancel()
-    if asker.verdict:
-        raise EndpointError(f"{client.shown_url}: {asker.verdict}")
+            with suppress(asyncio.CancelledError, InputError):
+                await syncing  # an fsync under way must not meet a closed file
+    if asker.verdict and not outcome.interrupted:
+        raise EndpointError(
+            f"{client.shown_url}: {asker.verdict}. {before + outcome.finished} of {plan.total} answers are safe "
+            f"in {run.path}; when the cause is mended, the same command goes on"
+        )
     return outcome
 
 
@@ -226,10 +162,16 @@ class _Asker:
         if self.outcome.interrupted:
             self._drop()
             return
-        self.outcome.interrupted = self._stopping = True
+        self.outcome.interrupted = True
         if self._tasks:
             self.progress.note(f"stopping: waiting for {len(self._tasks)} answers under way (again to drop them)")
             asyncio.get_running_loop().call_later(self.client.timeout, self._drop)
+        self._stop()
+
+    def _stop(self) -> None:
+        """Send nothing more, retries neither."""
+        self._stopping = True
+        self.client.stop()
         self.pace.close()
 
     def _drop(self) -> None:
@@ -237,12 +179,11 @@ class _Asker:
             task.cancel()
 
     def ended(self, task: asyncio.Task[None]) -> None:
-        """Stop everything when something broke that is not a request."""
+        """Ask no more when something broke that is not a request; what is under way may still come."""
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
-            self._fault, self._stopping = self._fault or error, True
-            self._drop()
-            self.pace.close()
+            self._fault = self._fault or error
+            self._stop()
 
     def _open(self) -> Iterator[tuple[int, int]]:
         """Rows and replications with a turn left to ask."""
@@ -270,6 +211,7 @@ class _Asker:
                     else await self._ask(messages, row, replication, turn, seed)
                 )
                 if record["status"] == "failed":
+                    seconds = None
                     return
                 messages.append({"role": "assistant", "content": record["response"]["text"]})
                 seconds = record["milliseconds"] / 1000
@@ -324,17 +266,15 @@ class _Asker:
         self.outcome.examples.setdefault(error.kind, str(error))
         kind, number = self._alike
         self._alike = (error.kind, number + 1 if kind == error.kind else 1)
-        their_own = self._answered and error.kind in OWN
-        if self.verdict is None and (error.kind in FATAL or (self._alike[1] >= ALIKE and not their_own)):
-            many = "a request" if error.kind in FATAL else f"{ALIKE} requests in a row"
+        shared = error.kind in FATAL
+        if self._answered and error.kind in OWN:
+            return
+        enough = ALIKE if self._answered or not shared else 1  # a gateway may say 404 once, and be well again
+        if self.verdict is None and self._alike[1] >= enough:
+            many = "a request" if enough == 1 else f"{enough} requests in a row"
             self.verdict = f"{many} failed with {error.kind}: {error}"
-            self._stopping = True
-            self._drop_others()
-
-    def _drop_others(self) -> None:
-        for task in self._tasks - {asyncio.current_task()}:
-            task.cancel()
-        self.pace.close()
+            asyncio.get_running_loop().call_later(LAST_SECONDS, self._drop)
+            self._stop()
 
 
 async def _sync_now_and_then(ledger: Ledger) -> None:

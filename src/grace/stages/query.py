@@ -15,11 +15,12 @@ from grace.endpoints.embedded import EmbeddedServer
 from grace.endpoints.handshake import Handshake, Need, meet
 from grace.endpoints.pace import Pace
 from grace.endpoints.transport import AiohttpTransport, check_url
-from grace.errors import InputError
+from grace.errors import InputError, StudyError
 from grace.runs import Run
+from grace.stages.done import EXPERIMENT, Done
 from grace.stages.export import Exported, answer_columns, export
-from grace.stages.generate import EXPERIMENT, Done, Outcome, Plan, Progress, generate, order
-from grace.studies.study import Conversation, Message, Study, load_study
+from grace.stages.generate import Outcome, Plan, Progress, generate, order
+from grace.studies.study import Conversation, Message, Study, completed, load_study
 from grace.tables import CsvTable, sweep
 
 EMBEDDED = "embedded"
@@ -112,7 +113,7 @@ async def _query(
         }
         run.begin(identity, table.path, study.content)
         table.read_from(run.input)
-        run.manifest["scope"] = {"rows": len(rows), "replications": wanted.replications}
+        run.widen(len(rows), wanted.replications)
         plan = Plan(study, conversation, table, rows, wanted.replications, wanted.seed, sampling, wanted.model, model)
         done = Done.read(run, len(table), conversation.turns)
         pace = _pace(wanted.concurrency, hands.facts.slots)
@@ -162,8 +163,13 @@ def _check_table(study: Study, conversation: Conversation, table: CsvTable, prog
         progress.note(f"{table.path}: is not UTF-8; read as Latin-1 ({table.encoding}), answers are written as UTF-8")
     odd: Counter[tuple[str, str]] = Counter()
     first: dict[tuple[str, str], int] = {}
+    seen: set[int] = set()
     for row in range(min(len(table), ODDITY_ROWS)):
-        for oddity in study.oddities(study.complete(table.row(row))):
+        cells = table.row(row)
+        fingerprint = hash(tuple(cells.values()))
+        repeats = [("", "repeats an earlier row; both are asked, with seeds of their own")] * (fingerprint in seen)
+        seen.add(fingerprint)
+        for oddity in (*study.oddities(completed(study, table, row)), *repeats):
             odd[oddity] += 1
             first.setdefault(oddity, row + 1)
     for (column, what), count in odd.most_common(5):
@@ -177,18 +183,22 @@ def _need(study: Study, conversation: Conversation, table: CsvTable, rows: int, 
     """What the handshake is to try: this conversation, and the longest row's."""
     longest = max(range(rows), key=table.row_bytes)
     return Need(
-        shape=_whole(conversation, study.complete(table.row(0))),
-        longest=_whole(conversation, study.complete(table.row(longest))),
+        shape=_whole(study, conversation, table, 0),
+        longest=_whole(study, conversation, table, longest),
         longest_name=f"row {longest + 1}",
         max_tokens=max_tokens,
     )
 
 
-def _whole(conversation: Conversation, row: dict[str, str]) -> Sequence[Message]:
-    """The conversation up to its last question, with a few words wherever the model would speak."""
-    messages = conversation.opening(row)
-    for turn in conversation.turns:
-        messages += [conversation.turn(turn, row), {"role": "assistant", "content": "I see."}]
+def _whole(study: Study, conversation: Conversation, table: CsvTable, row: int) -> Sequence[Message]:
+    """The conversation about a row up to its last question, with a few words wherever the model would speak."""
+    cells = completed(study, table, row)
+    try:
+        messages = conversation.opening(cells)
+        for turn in conversation.turns:
+            messages += [conversation.turn(turn, cells), {"role": "assistant", "content": "I see."}]
+    except StudyError as error:
+        raise StudyError(f"{table.path}, row {row + 1}: {error}") from None
     return messages[:-1]
 
 

@@ -1,6 +1,7 @@
 """A study, ready to use: its prompts compiled, its rows completed and checked."""
 
 import hashlib
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -12,7 +13,9 @@ import jinja2.sandbox
 
 from grace.errors import InputError, StudyError, nearest
 from grace.studies.format import Column, Design, Protocol, StudyFile, read_study_file
+from grace.tables import CsvTable
 
+_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 BUILT_IN = ("study1", "study2")
 Message = dict[str, str]
 """One chat message: {"role": "system" | "user" | "assistant", "content": text}."""
@@ -205,10 +208,21 @@ class _Compiler:
         )
 
 
+def completed(study: Study, table: CsvTable, row: int) -> dict[str, str]:
+    """Row `row` of a table (0 is the first) as templates see it.
+
+    Raises:
+        StudyError: a derived column cannot be computed; the message names table and row.
+    """
+    try:
+        return study.complete(table.row(row))
+    except StudyError as error:
+        raise StudyError(f"{table.path}, row {row + 1}: {error}") from None
+
+
 def lines_from_html(text: str) -> str:
     """Turn `<br>` into line breaks, without the spaces around them."""
-    parts = text.replace("<br/>", "<br>").replace("<br />", "<br>").split("<br>")
-    return "\n".join(part.strip() for part in parts)
+    return "\n".join(part.strip() for part in _BREAK.split(text))
 
 
 def _render(template: jinja2.Template, row: Mapping[str, str]) -> str:
