@@ -30,6 +30,7 @@ def run(options: Options) -> Result:
                 [
                     *(PYTHON, "-m", "grace", "query", study, "--input", f"data/test_sample_{study}.csv"),
                     *("--output", str(folder / f"{study}.csv"), "--model-endpoint", "embedded", "--model-name", MODEL),
+                    *("--max-tokens", "256"),
                 ]
             )
             for study in ("study1", "study2")

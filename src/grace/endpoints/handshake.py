@@ -18,7 +18,7 @@ class Need:
     """What a run will ask of the model.
 
     Attributes:
-        shape: a conversation of the kind that will be held, with placeholder answers.
+        shape: a conversation of the kind that will be held, with a few words for the answers.
         longest: the longest one that will be held, without the model's answers; None when not known.
         longest_name: where it comes from, for messages, as "row 17".
         max_tokens: the answer's limit in tokens.

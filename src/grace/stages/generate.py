@@ -6,14 +6,14 @@ import signal
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from grace.endpoints.client import Client, RequestFailed
 from grace.endpoints.dialects import OpenAI, Sampling, read_answer
 from grace.endpoints.pace import Pace
-from grace.errors import EndpointError, InputError, StudyError
+from grace.errors import EndpointError, StudyError
 from grace.ledger import Ledger, LedgerReader, request_key
 from grace.runs import Run, now
 from grace.stages.done import Done, request_seed
@@ -107,8 +107,6 @@ async def generate(
                 await asker.ask_all()
         finally:
             syncing.cancel()
-            with suppress(asyncio.CancelledError, InputError):
-                await syncing  # an fsync under way must not meet a closed file
     if asker.verdict and not outcome.interrupted:
         raise EndpointError(
             f"{client.shown_url}: {asker.verdict}. {before + outcome.finished} of {plan.total} answers are safe "
