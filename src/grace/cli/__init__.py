@@ -24,10 +24,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(query)
-app.command()(export)
-app.command()(serve)
-app.command("check-endpoint")(check_endpoint)
+app.command(short_help="Ask a model about every trial (Experiment 1).")(query)
+app.command(short_help="Make the answers' table again from a run.")(export)
+app.command(short_help="Serve a model on this machine.")(serve)
+app.command("check-endpoint", short_help="See whether a model server can be used.")(check_endpoint)
 app.add_typer(data_app, name="data")
 app.add_typer(models_app, name="models")
 
