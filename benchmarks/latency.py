@@ -23,7 +23,7 @@ from benchmarks.parts import (
 )
 from grace.endpoints.dialects import OpenAI, Sampling
 from grace.ledger import scan
-from grace.stages.generate import request_seed
+from grace.stages.done import request_seed
 from grace.studies.study import load_study
 from grace.tables import CsvTable
 

@@ -14,7 +14,7 @@ from grace.studies.check import check_table
 from grace.studies.designs import GENERATORS, study1, study2
 from grace.studies.designs.latin import sessions
 from grace.studies.study import load_study
-from grace.tables import CsvTable, write_csv
+from grace.tables import CsvTable, write_table
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 shared_data = pytest.mark.skipif(not SHARED.exists(), reason="needs the researcher's files")
@@ -29,7 +29,7 @@ def made(name: str, participants: int | None = None, seed: int = 1) -> list[dict
 @pytest.mark.parametrize(("name", "rows", "stimuli"), [("study1", 300, 36), ("study2", 2424, None)])
 def test_a_default_table_fits_its_study(tmp_path: Path, name: str, rows: int, stimuli: int | None) -> None:
     generator, path = GENERATORS[name], tmp_path / "made.csv"
-    assert write_csv(path, generator.columns, generator.rows(generator.participants, 1)) == rows
+    assert write_table(path, generator.columns, generator.rows(generator.participants, 1)) == rows
 
     with CsvTable(path) as table:
         report = check_table(load_study(name), table)

@@ -27,7 +27,7 @@ from aiohttp import web
 from canned import CannedServer
 from conftest import Command
 from grace.cli import app
-from grace.stages.export import ANSWER_COLUMNS, answer_columns
+from grace.stages.export_answers import ANSWER_COLUMNS, answer_columns
 from grace.studies.study import BUILT_IN, load_study
 
 ROOT = Path(__file__).parents[1]

@@ -19,7 +19,8 @@ from canned import CannedServer, Cut, answer_to, completion, error
 from conftest import ROOT, Command, Result, read_rows
 from grace.ledger import scan
 from grace.runs import Run
-from grace.stages.export import ANSWER_COLUMNS, export
+from grace.stages.export import export
+from grace.stages.export_answers import ANSWER_COLUMNS
 
 pytestmark = pytest.mark.usefixtures("impatient")
 
@@ -248,7 +249,7 @@ def test_what_every_request_will_share_ends_the_run_at_once(
 def test_an_early_end_waits_for_the_others_but_not_for_ever(
     query: Command, canned: CannedServer, answers: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("grace.stages.generate.LAST_SECONDS", 0.3)
+    monkeypatch.setattr("grace.stages.session.LAST_SECONDS", 0.3)
 
     async def one_of_two(number: int, body: dict[str, Any]) -> web.StreamResponse | None:
         if number == 2:
@@ -685,7 +686,7 @@ def test_a_name_too_long_for_the_disk(query: Command, tmp_path: Path) -> None:
     assert "File name too long" in one_message(query("--output", tmp_path / ("x" * 300 + ".csv")), 2)
 
 
-@pytest.mark.parametrize("name", ["answers.xlsx", "answers", "answers.parquet", ".csv", "answers.run"])
+@pytest.mark.parametrize("name", ["answers.xlsx", "answers", "answers.tsv", ".csv", "answers.run"])
 def test_the_output_is_a_table_of_another_kind(name: str, query: Command, canned: CannedServer, tmp_path: Path) -> None:
     message = one_message(query("--output", tmp_path / name), 2)
     assert "choose a name that ends in .csv" in message

@@ -10,7 +10,8 @@ import yaml
 
 from grace.errors import InputError, StudyError, nearest
 from grace.studies.format import Column
-from grace.studies.study import BUILT_IN, Study, lines_from_html, load_study, parse_study
+from grace.studies.study import BUILT_IN, Study, load_study, parse_study
+from grace.studies.templates import lines_from_html
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "data"
@@ -334,7 +335,6 @@ MISTAKES = {
         "checks, line 1: unexpected '}'",
     ),
     "check that closes braces": (("sentence.endswith('.')", "item }} {{ item"), "checks, line 1: unexpected '}'"),
-    "no protocols": (("protocols:", "protocols: {}\nx:"), "protocols: is empty"),
     "system twice": (
         ("    turns:\n      response: |", "    system: a\n    turns:\n      system: b\n      response: |"),
         "protocols.verdict: a turn cannot be called system",
@@ -458,3 +458,8 @@ def test_study_files_are_plain_yaml() -> None:
     """Any YAML reader takes them, so researchers can read them in R too."""
     for content in (load_study("study1").content, load_study("study2").content, EXAMPLE.read_bytes()):
         assert set(yaml.safe_load(content)) >= {"name", "title", "columns", "protocols"}
+
+
+def test_a_study_that_asks_nothing_is_refused() -> None:
+    with pytest.raises(StudyError, match="has neither protocols nor questions"):
+        parse_study(b"name: a\ntitle: A\ncolumns: {x: {}}\n", "study.yaml")

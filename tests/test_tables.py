@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grace.errors import InputError
-from grace.tables import CsvTable, replacing, write_csv
+from grace.tables import CsvTable, replacing, write_table
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
@@ -143,7 +143,7 @@ def test_reads_what_it_writes(rows: list[list[str]]) -> None:
     header = [f"c{place}" for place in range(len(rows[0]) if rows else 1)]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "t.csv")
-        assert write_csv(path, header, iter(rows)) == len(rows)
+        assert write_table(path, header, iter(rows)) == len(rows)
         with CsvTable(path) as table:
             assert [table.cells(row) for row in range(len(table))] == rows
             assert table.encoding == "utf-8"
@@ -168,7 +168,7 @@ def test_a_researchers_files_read_as_the_standard_library_reads_them(name: str) 
 
 
 def test_written_files_are_plain(path: Path) -> None:
-    assert write_csv(path, ("a", "b"), iter([(1, None), ("x,y", 0.5)])) == 2
+    assert write_table(path, ("a", "b"), iter([(1, None), ("x,y", 0.5)])) == 2
     assert path.read_bytes() == b'a,b\n1,\n"x,y",0.5\n'
 
 
@@ -180,7 +180,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(path: Path) -> 
         raise RuntimeError("the source broke")
 
     with pytest.raises(RuntimeError, match="the source broke"):
-        write_csv(path, ["a"], failing())
+        write_table(path, ["a"], failing())
     assert path.read_text() == "old"
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
@@ -195,10 +195,10 @@ def test_a_reader_sees_the_old_file_until_the_new_one_is_whole(path: Path) -> No
 
 
 def test_folders_are_made_and_impossible_ones_named(tmp_path: Path) -> None:
-    write_csv(tmp_path / "new" / "folder" / "t.csv", ["a"], iter([]))
+    write_table(tmp_path / "new" / "folder" / "t.csv", ["a"], iter([]))
     assert (tmp_path / "new" / "folder" / "t.csv").read_text() == "a\n"
     with pytest.raises(InputError, match="is a folder"):
-        write_csv(tmp_path / "new", ["a"], iter([]))
+        write_table(tmp_path / "new", ["a"], iter([]))
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="cannot be written"):
-        write_csv(tmp_path / "file" / "t.csv", ["a"], iter([]))
+        write_table(tmp_path / "file" / "t.csv", ["a"], iter([]))

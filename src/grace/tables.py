@@ -1,12 +1,14 @@
-"""CSV tables in and out: any size in little memory, cells kept as they were, files replaced atomically."""
+"""Tables: CSV in, CSV or Parquet out; any size in little memory, cells kept as they were, files replaced atomically."""
 
 import csv
 import glob
 import hashlib
+import importlib.util
 import io
+import itertools
 import os
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -15,6 +17,9 @@ from grace.errors import InputError
 
 csv.field_size_limit(2**31 - 1)  # a cell may hold a whole story; the default stops at 128 KiB
 
+WRITABLE = (".csv", ".parquet")
+PARQUET_ROWS = 10_000
+"""So many rows are written to Parquet at once."""
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -198,14 +203,66 @@ def sweep(path: Path) -> None:
         left.unlink(missing_ok=True)
 
 
-def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> int:
-    """Write a UTF-8 CSV file atomically and return its number of rows; None becomes an empty cell."""
+def write_table(
+    path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]], kinds: Mapping[str, type] | None = None
+) -> int:
+    """Write a CSV or Parquet file, by the name's ending, atomically, and return its number of rows.
+
+    Args:
+        path: a name that ends in .csv or .parquet.
+        columns: the header.
+        rows: one sequence of cells for each row; None is an empty cell, in Parquet a null.
+        kinds: Parquet's type of columns that are not text: int or float.
+
+    Raises:
+        InputError: the file cannot be written, or Parquet's package is not installed.
+    """
     with replacing(path) as file:
+        if path.suffix.lower() == ".parquet":
+            return _print_parquet(file, columns, rows, kinds or {}, path)
         return print_csv(file, columns, rows)
 
 
+def check_writable(path: Path) -> None:
+    """See that a table can be written under this name.
+
+    Raises:
+        InputError: another ending, or Parquet's package is not installed.
+    """
+    if path.suffix.lower() not in WRITABLE:
+        raise InputError(f"{path}: tables are written as CSV or Parquet; choose a name that ends in .csv or .parquet")
+    if path.suffix.lower() == ".parquet" and importlib.util.find_spec("pyarrow") is None:
+        raise InputError(
+            f"{path}: writing Parquet needs pyarrow: pip install 'grace-experiments[parquet]', or use .csv"
+        )
+
+
+def _print_parquet(
+    file: IO[bytes], columns: Sequence[str], rows: Iterable[Sequence[object]], kinds: Mapping[str, type], path: Path
+) -> int:
+    import pyarrow
+    import pyarrow.parquet
+
+    types = {int: pyarrow.int64(), float: pyarrow.float64()}
+    schema = pyarrow.schema([(name, types.get(kinds.get(name, str), pyarrow.string())) for name in columns])
+    count = 0
+    with pyarrow.parquet.ParquetWriter(file, schema) as writer:
+        for batch in _batches(rows):
+            columns_of = zip(schema, zip(*batch, strict=True), strict=True)
+            cells = [pyarrow.array(cells, field.type) for field, cells in columns_of]
+            writer.write_batch(pyarrow.record_batch(cells, schema=schema))
+            count += len(batch)
+    return count
+
+
+def _batches(rows: Iterable[Sequence[object]]) -> Iterator[list[Sequence[object]]]:
+    rows = iter(rows)
+    while batch := list(itertools.islice(rows, PARQUET_ROWS)):
+        yield batch
+
+
 def print_csv(file: IO[bytes], columns: Sequence[str], rows: Iterable[Sequence[object]]) -> int:
-    """Write the text of `write_csv` to an open file."""
+    """Write a table as UTF-8 CSV to an open file and return its number of rows; None becomes an empty cell."""
     text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=False)
     writer = csv.writer(text, lineterminator="\n")
     quoting = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)

@@ -115,13 +115,13 @@ def check(
 
 def _write(output: Path | None, force: bool, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> int:
     """Write a table to a file, or to standard output, and return its number of rows."""
-    from grace.tables import print_csv, write_csv
+    from grace.tables import print_csv, write_table
 
     if output is None:
         return print_csv(sys.stdout.buffer, columns, rows)
     if output.exists() and not force:
         raise InputError(f"{output}: is there already; choose another --output, or add --force to replace it")
-    return write_csv(output, columns, rows)
+    return write_table(output, columns, rows)
 
 
 def _show(file: Path, study: "Study", report: "TableReport") -> None:

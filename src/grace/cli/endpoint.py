@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from grace.cli.query import read_key
+from grace.cli.options import read_key
 from grace.errors import EndpointError
 
 

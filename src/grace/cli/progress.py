@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
-from grace.stages.generate import Progress
+from grace.stages.session import Progress
 
 LINE_SECONDS = 10.0
 FAULT_SECONDS = 5.0

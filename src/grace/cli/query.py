@@ -1,27 +1,23 @@
-"""`grace query` and `grace export`."""
+"""`grace query`, and how its table is told."""
 
-import os
-import signal
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from grace.cli import options
+from grace.cli.options import count
 from grace.errors import InputError
 
 if TYPE_CHECKING:
-    from grace.stages.export import Exported
+    from grace.stages.export_answers import ExportedAnswers
 
 
 def query(
-    study: Annotated[str, typer.Argument(help="study1, study2, or the path of a study file.")],
-    input: Annotated[Path, typer.Option(help="CSV table of trials.")],
-    output: Annotated[Path, typer.Option(help="CSV table to write; a.csv is made from the run in a.run/.")],
-    model_endpoint: Annotated[str, typer.Option(help="Address of a model server, or 'embedded'.")] = "embedded",
-    model_name: Annotated[str, typer.Option(help="The name that the server knows the model by.")] = "smollm2-135m",
+    study: options.StudyName,
+    input: options.Input,
+    output: options.Output,
+    model_endpoint: options.ModelEndpoint = "embedded",
+    model_name: options.ModelName = "smollm2-135m",
     temperature: Annotated[float, typer.Option(min=0.0, help="Sampling temperature.")] = 0.7,
     max_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens; longer ones are cut off.")] = 512,
     protocol: Annotated[
@@ -35,23 +31,16 @@ def query(
     shuffle: Annotated[
         bool, typer.Option("--shuffle", help="Ask in random order; the table keeps the input's.")
     ] = False,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N rows.")] = None,
-    concurrency: Annotated[str, typer.Option(metavar="auto|N", help="Requests under way at once.")] = "auto",
-    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for one answer.")] = 300.0,
-    max_retries: Annotated[int, typer.Option(min=0, help="Further tries after transient faults.")] = 5,
+    limit: options.Limit = None,
+    concurrency: options.Concurrency = "auto",
+    timeout: options.Timeout = 300.0,
+    max_retries: options.MaxRetries = 5,
     extra_body: Annotated[
         str, typer.Option(metavar="JSON", help="Object added to each request, as '{\"top_p\": 0.9}'.")
     ] = "{}",
-    api_key_env: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Environment variable that holds the server's key.")
-    ] = None,
-    model_revision: Annotated[
-        str | None,
-        typer.Option(help="Which weights answer (revision, quantization), where the server does not tell."),
-    ] = None,
-    break_lock: Annotated[
-        bool, typer.Option("--break-lock", help="Go on with a run whose writer died on another machine.")
-    ] = False,
+    api_key_env: options.ApiKeyEnv = None,
+    model_revision: options.ModelRevision = None,
+    break_lock: options.BreakLock = False,
 ) -> None:
     """Experiment 1: ask the model about every trial and keep its raw answers.
 
@@ -65,7 +54,6 @@ def query(
           --model-endpoint http://localhost:8000 --model-name gemma-2-2b-it
       grace query my_study.yaml --input trials.csv --output outputs/mine.csv --limit 10
     """
-    from grace.cli.progress import make_progress
     from grace.stages.query import Query
     from grace.stages.query import query as run_query
 
@@ -82,78 +70,15 @@ def query(
         replications=replications,
         shuffle=shuffle,
         limit=limit,
-        concurrency=_concurrency(concurrency),
+        concurrency=options.read_concurrency(concurrency),
         timeout=timeout,
         max_retries=max_retries,
         extra_body=_json_object(extra_body),
-        api_key=read_key(api_key_env),
+        api_key=options.read_key(api_key_env),
         revision=model_revision,
         break_lock=break_lock,
     )
-    try:
-        with _terminable(), make_progress() as progress:
-            outcome, exported = run_query(wanted, progress)
-    except KeyboardInterrupt:  # before the asking began, or after it
-        exported = None
-    if exported is None:
-        run = output.with_suffix(".run")
-        print(
-            f"grace: interrupted; all finished answers are safe in {run}. The same command goes on where this one "
-            f"stopped; `grace export {run}` writes what there is.",
-            file=sys.stderr,
-        )
-        raise typer.Exit(130)
-    for kind, example in outcome.examples.items():
-        print(f"grace: {_count(outcome.failures[kind], 'request')} failed with {kind}: {example}", file=sys.stderr)
-    _tell(exported)
-
-
-def export(
-    run: Annotated[Path, typer.Argument(help="A run's folder, as outputs/study1.run.")],
-    output: Annotated[Path | None, typer.Option(help="CSV table to write. Default: beside the run.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace an --output that is there already.")] = False,
-) -> None:
-    """Make the answers' table again from a run's ledger, without asking a model.
-
-    \b
-    Examples:
-      grace export outputs/study1.run
-      grace export outputs/study1.run --output outputs/copy.csv
-    """
-    from grace.runs import Run
-    from grace.stages.export import export as make_table
-
-    if output and output.exists() and not force:
-        raise InputError(f"--output {output}: is there already; choose another name, or add --force to replace it")
-    _tell(make_table(Run(run), output or run.with_suffix(".csv")))
-
-
-def read_key(variable: str | None) -> str | None:
-    """The key in an environment variable. Raises InputError when the variable is not set."""
-    if variable is None:
-        return None
-    key = os.environ.get(variable, "").strip()
-    if not key:
-        raise InputError(f"--api-key-env {variable}: no such environment variable is set")
-    return key
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Have SIGTERM, which ends jobs on clusters, do what Ctrl-C does: undo what is half done."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _concurrency(text: str) -> int | None:
-    if text == "auto":
-        return None
-    if text.isdecimal() and int(text) > 0:
-        return int(text)
-    raise InputError(f"--concurrency {text}: is neither 'auto' nor a number from 1")
+    tell_answers(options.work_on(output.with_suffix(".run"), lambda progress: run_query(wanted, progress)))
 
 
 def _json_object(text: str) -> dict[str, object]:
@@ -168,18 +93,14 @@ def _json_object(text: str) -> dict[str, object]:
     return value
 
 
-def _tell(exported: "Exported") -> None:
+def tell_answers(exported: "ExportedAnswers") -> None:
     """Say what the table holds; exit 1 when rows of it have errors."""
     rows, bad = exported.rows, exported.errors.total()
-    print(f"{exported.path}: {_count(rows, 'row')}, {rows - bad} answered, {exported.cut / rows:.0%} cut off")
+    print(f"{exported.path}: {count(rows, 'row')}, {rows - bad} answered, {exported.cut / rows:.0%} cut off")
     if exported.cut:
-        print(f"  {_count(exported.cut, 'answer')} cut off at the token limit; a higher --max-tokens avoids that")
-    for text, count in exported.errors.most_common(5):
-        print(f"  {_count(count, 'row')}: {text}")
+        print(f"  {count(exported.cut, 'answer')} cut off at the token limit; a higher --max-tokens avoids that")
+    for text, number in exported.errors.most_common(5):
+        print(f"  {count(number, 'row')}: {text}")
     if bad:
         print("  The same command asks again for what failed; empty answers stay as they are.")
         raise typer.Exit(1)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"

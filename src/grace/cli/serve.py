@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grace.cli.query import read_key
+from grace.cli.options import read_key
 from grace.errors import EndpointError, InputError
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from grace.endpoints.client import Client, RequestFailed, printable
-from grace.endpoints.dialects import OpenAI, Sampling, ServerFacts, read_answer, recognise
+from grace.endpoints.dialects import Answer, OpenAI, Sampling, ServerFacts, read_answer, recognise
 from grace.errors import EndpointError, nearest
-from grace.studies.study import Message
+from grace.studies.templates import Message
 
 PROBE_TOKENS = 16
 MOST_NAMES = 20
@@ -51,6 +51,12 @@ class Handshake:
     model: str
     dialect: OpenAI = field(default_factory=OpenAI)
     facts: ServerFacts = field(default_factory=lambda: ServerFacts(()))
+    reasons: bool = False
+    """Whether the model was seen to reason before it answers."""
+
+    async def prompt_tokens(self, messages: Sequence[Message]) -> int | None:
+        """The length of a chat prompt as the server counts it when asked in earnest. Raises RequestFailed."""
+        return (await _ask(self, messages)).prompt_tokens
 
 
 async def meet(client: Client, model: str, need: Need) -> Handshake:
@@ -109,6 +115,7 @@ async def _checks(hands: Handshake, need: Need) -> AsyncIterator[Check]:
 
     try:
         answer = await _ask(hands, [{"role": "user", "content": "Say hello."}])
+        hands.reasons = answer.reasoning is not None
         tokens = "?" if answer.completion_tokens is None else answer.completion_tokens
         yield Check("completion", True, f"answers ({tokens} tokens)")
     except RequestFailed as error:
@@ -155,7 +162,7 @@ async def _fits(hands: Handshake, need: Need) -> Check:
     return Check("longest prompt", False, f"{said}; {way}serve the model with a longer context")
 
 
-async def _ask(hands: Handshake, messages: Sequence[Message]) -> Any:
+async def _ask(hands: Handshake, messages: Sequence[Message]) -> Answer:
     body = hands.dialect.chat_body(hands.model, messages, Sampling(0.0, PROBE_TOKENS), seed=1)
     return read_answer((await hands.client.post("/v1/chat/completions", body)).data)
 

@@ -1,6 +1,6 @@
 """The catalogue: the models that Grace knows by name (`catalogue.yaml`)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache
 from importlib import resources
@@ -54,15 +54,42 @@ class CatalogueModel(_Strict):
     source: Wheel
 
 
+class Reasoning(_Strict):
+    """A family of models that reason before they answer.
+
+    Attributes:
+        family: what it is called.
+        names: parts of the models' names, in small letters; empty where the end of the prompt tells enough.
+        prompt_ends: how their rendered prompts end.
+        answer_start: what comes then up to the answer, when the reasoning is empty.
+    """
+
+    family: str
+    names: tuple[str, ...] = ()
+    prompt_ends: str
+    answer_start: str
+
+
 class _Catalogue(_Strict):
     models: tuple[CatalogueModel, ...]
+    reasoning: tuple[Reasoning, ...]
+
+
+@cache
+def _catalogue() -> _Catalogue:
+    text = resources.files("grace.models").joinpath("catalogue.yaml").read_text(encoding="utf-8")
+    return _Catalogue.model_validate(yaml.safe_load(text))
+
+
+def reasoning() -> Sequence[Reasoning]:
+    """The families of models that reason, in the file's order."""
+    return _catalogue().reasoning
 
 
 @cache
 def catalogue() -> Mapping[str, CatalogueModel]:
     """All models by name, in the file's order."""
-    text = resources.files("grace.models").joinpath("catalogue.yaml").read_text(encoding="utf-8")
-    return {model.name: model for model in _Catalogue.model_validate(yaml.safe_load(text)).models}
+    return {model.name: model for model in _catalogue().models}
 
 
 def catalogue_model(name: str) -> CatalogueModel:

@@ -10,6 +10,7 @@ from grace.ledger import scan
 from grace.runs import Run
 
 EXPERIMENT = "generate"
+NOT_ASKED = "not asked yet"
 
 
 class Done:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from grace.errors import InputError, StudyError
 from grace.studies.format import MISSING
-from grace.studies.study import BUILT_IN, Conversation, Study, load_study
+from grace.studies.study import BUILT_IN, Study, load_study
 from grace.tables import CsvTable
 
 FIRST_ROWS = 5
@@ -128,7 +128,7 @@ def check_table(study: Study, table: CsvTable) -> TableReport:
     study.check_columns(table.columns, table.path)
     if not len(table):
         raise InputError(f"{table.path}: has a header and no rows")
-    design, conversation = study.design, study.conversation(None)
+    design = study.design
     cells: Counter[Cell] = Counter()
     participants: Counter[str] = Counter()
     items: set[str] = set()
@@ -140,7 +140,7 @@ def check_table(study: Study, table: CsvTable) -> TableReport:
         try:
             full = study.complete(row)
             found.add(number, study.oddities(full))
-            stimuli.add(hash(tuple(_stimulus(conversation, full))))
+            stimuli.add(hash(tuple(study.stimulus(full))))
         except StudyError as error:
             raise StudyError(f"{table.path}, row {number}: {error}") from None
         cell = tuple(full[column] for column in design.cells)
@@ -232,14 +232,6 @@ class _Found:
             Oddity(column, what, count, tuple(self._rows[column, what]))
             for (column, what), count in self._counts.most_common()
         )
-
-
-def _stimulus(conversation: Conversation, full_row: Mapping[str, str]) -> Iterator[str]:
-    """All that is said to the model about a row."""
-    for message in conversation.opening(full_row):
-        yield message["content"]
-    for turn in conversation.turns:
-        yield conversation.turn(turn, full_row)["content"]
 
 
 def _expected_cells(study: Study, found: Mapping[Cell, int]) -> Iterator[Cell]:

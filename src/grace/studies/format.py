@@ -3,19 +3,22 @@
 Both built-in studies use this format and so does a user's own; `docs/add-a-study.md` explains it field by field.
 """
 
+import re
 from collections.abc import Collection, Hashable
 from functools import cached_property
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 
 from grace.errors import StudyError, nearest
+from grace.studies.answers import Variant
 
 MISSING = ("", "NA")  # how spreadsheets and R write an absent value
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+_NAME = r"^[a-z][a-z0-9_]*$"
+Name = Annotated[str, StringConstraints(pattern=_NAME)]
 
 
 class _Strict(BaseModel):
@@ -79,6 +82,52 @@ class Protocol(_Strict):
     turns: dict[Name, str] = Field(min_length=1)
 
 
+def _as_tuple(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+Forms = Annotated[tuple[str, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
+"""Surface forms, the canonical one first; a single one needs no list."""
+
+
+class Answers(_Strict):
+    """The closed set of answers to a question: `labels`, or `factors` and `forms` for answers made of parts."""
+
+    labels: dict[str, Forms] = {}
+    numeric: bool = False
+    """Whether labels are numbers, which have a mean and a standard deviation."""
+    factors: dict[Name, dict[str, Forms]] = {}
+    forms: Forms | None = None
+    """Whole answers, with {factor} in the place of each part."""
+    variants: tuple[Variant, ...] = ()
+    """Further surface forms, made from the listed ones."""
+
+
+class Columns(_Strict):
+    """What a question's columns are called: {question}, {label}, {factor} and the names of `each` are filled in."""
+
+    probability: str = "prob_{question}_{label}"
+    mean: str = "mean_{question}"
+    std: str = "std_{question}"
+    entropy: str = "entropy_{question}"
+    marginal: str = "prob_{question}_{label}"
+    marginal_entropy: str = "entropy_{question}_{factor}"
+    label_mass: str = "label_mass_{question}"
+    residual: str = "residual_{question}"
+
+
+class Question(_Strict):
+    """One thing asked of the model about one trial, whose answers are a closed set."""
+
+    about: str = ""
+    each: dict[Name, tuple[str, ...]] = {}
+    """Ask once for each combination of these values; prompt and columns can use them."""
+    system: str | None = None
+    prompt: str
+    answers: Answers
+    columns: Columns = Columns()
+
+
 class StudyFile(_Strict):
     """A whole study file."""
 
@@ -89,7 +138,8 @@ class StudyFile(_Strict):
     derived: dict[Name, str] = {}
     design: Design = Design()
     checks: tuple[Check, ...] = ()
-    protocols: dict[Name, Protocol] = Field(min_length=1)
+    protocols: dict[Name, Protocol] = {}
+    questions: dict[str, Question] = {}
 
     @property
     def hidden(self) -> tuple[str, ...]:
@@ -104,6 +154,11 @@ class StudyFile(_Strict):
         if name not in visible:
             near = nearest(name, sorted(set(visible) - set(self.hidden)))
             raise StudyError(f"{origin}: {where}: no column {name!r}" + (f"; is {near!r} meant?" if near else ""))
+
+
+def is_name(text: str) -> bool:
+    """Whether a text can be the name of a question."""
+    return re.match(_NAME, text) is not None
 
 
 def read_study_file(content: bytes, origin: str) -> StudyFile:
@@ -138,12 +193,18 @@ def _check_names(spec: StudyFile, origin: str) -> None:
         if len(combination) != len(spec.design.cells):
             wanted = f"one value for each of {', '.join(spec.design.cells) or 'design.cells, which is empty'}"
             raise StudyError(f"{origin}: design.expect: [{', '.join(map(str, combination))}] should hold {wanted}")
+    if not (spec.protocols or spec.questions):
+        raise StudyError(f"{origin}: has neither protocols nor questions, so there is nothing to ask")
     for name in spec.derived:
         if name in spec.columns:
             raise StudyError(f"{origin}: derived.{name}: is a column already; choose another name")
     for name, protocol in spec.protocols.items():
         if "system" in protocol.turns:
             raise StudyError(f"{origin}: protocols.{name}: a turn cannot be called system")
+    for name, question in spec.questions.items():
+        for variable in question.each:
+            if variable in spec.columns or variable in spec.derived:
+                raise StudyError(f"{origin}: questions.{name}.each: {variable!r} is a column already")
 
 
 class _TextLoader(yaml.BaseLoader):
@@ -173,7 +234,11 @@ def _in_words(error: ErrorDetails) -> str:
     """One of pydantic's errors, for people who write studies."""
     *outer, last = place = [str(part) for part in error["loc"] if part != "[key]"] or ["the file"]
     if error["type"] == "extra_forbidden":
-        fields = [field for model in (StudyFile, Column, Design, Check, Protocol) for field in model.model_fields]
+        fields = [
+            field
+            for model in (StudyFile, Column, Design, Check, Protocol, Question, Answers, Columns)
+            for field in model.model_fields
+        ]
         near = nearest(last, fields)
         return f"{'.'.join(outer) or 'the file'}: no field {last!r}" + (f"; is {near!r} meant?" if near else "")
     return f"{'.'.join(place)}: {_WORDS.get(error['type'], error['msg'])}"

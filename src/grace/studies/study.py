@@ -1,24 +1,20 @@
 """A study, ready to use: its prompts compiled, its rows completed and checked."""
 
 import hashlib
-import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
 import jinja2
-import jinja2.meta
-import jinja2.sandbox
 
 from grace.errors import InputError, StudyError, nearest
 from grace.studies.format import Column, Design, Protocol, StudyFile, read_study_file
+from grace.studies.questions import Question, compile_questions
+from grace.studies.templates import Compiler, Message, render
 from grace.tables import CsvTable
 
-_BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 BUILT_IN = ("study1", "study2")
-Message = dict[str, str]
-"""One chat message: {"role": "system" | "user" | "assistant", "content": text}."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +30,11 @@ class Conversation:
 
     def opening(self, row: Mapping[str, str]) -> list[Message]:
         """What stands before the first turn: the system message, where the protocol has one."""
-        return [{"role": "system", "content": _render(self._system, row)}] if self._system else []
+        return [{"role": "system", "content": render(self._system, row)}] if self._system else []
 
     def turn(self, name: str, row: Mapping[str, str]) -> Message:
         """The user's message of turn `name` about `row`."""
-        return {"role": "user", "content": _render(self._templates[name], row)}
+        return {"role": "user", "content": render(self._templates[name], row)}
 
 
 @dataclass(frozen=True)
@@ -49,7 +45,8 @@ class Study:
         name, title, source: what it is called and where it was published.
         columns: the input table's columns by name.
         design: how trials are spread over conditions.
-        conversations: the protocols by name; the first is the default.
+        conversations: the protocols of Experiment 1 by name; the first is the default.
+        questions: those of Experiment 2, by name.
         content: the study file's bytes.
     """
 
@@ -59,6 +56,7 @@ class Study:
     columns: dict[str, Column]
     design: Design
     conversations: dict[str, Conversation]
+    questions: dict[str, Question]
     content: bytes
     _derived: dict[str, jinja2.Template]
     _checks: tuple[tuple[jinja2.environment.TemplateExpression, str], ...]
@@ -75,11 +73,24 @@ class Study:
         Raises:
             InputError: the study has no such protocol.
         """
+        if not self.conversations:
+            raise InputError(f"{self.name} has no protocols, only questions: `grace score` asks those")
         if protocol is None:
             return next(iter(self.conversations.values()))
         if protocol not in self.conversations:
             raise InputError(f"{self.name} has no protocol {protocol!r}; it has {', '.join(self.conversations)}")
         return self.conversations[protocol]
+
+    def stimulus(self, full_row: Mapping[str, str]) -> Iterator[str]:
+        """All that is said to a model about a completed row: by the default protocol, or by the questions."""
+        if not self.conversations:
+            for question in self.questions.values():
+                yield from (message["content"] for message in question.messages(full_row))
+            return
+        conversation = self.conversation(None)
+        yield from (message["content"] for message in conversation.opening(full_row))
+        for turn in conversation.turns:
+            yield conversation.turn(turn, full_row)["content"]
 
     def check_columns(self, columns: Sequence[str], path: Path) -> None:
         """See that a table has what the study needs.
@@ -105,7 +116,7 @@ class Study:
         for name in self._hidden:
             del full[name]
         for name, template in self._derived.items():
-            full[name] = _render(template, full)
+            full[name] = render(template, full)
         return full
 
     def oddities(self, full_row: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -148,7 +159,7 @@ def load_study(name_or_path: str) -> Study:
 def parse_study(content: bytes, origin: str) -> Study:
     """Compile the bytes of a study file; `origin` names it in errors. Raises StudyError."""
     spec = read_study_file(content, origin)
-    compiler = _Compiler(spec, origin)
+    compiler = Compiler(spec, origin)
     derived: dict[str, jinja2.Template] = {}
     for name, source in spec.derived.items():
         derived[name] = compiler.template(source, f"derived.{name}", set(spec.columns) | set(derived))
@@ -158,7 +169,10 @@ def parse_study(content: bytes, origin: str) -> Study:
         source=spec.source,
         columns=spec.columns,
         design=spec.design,
-        conversations={name: compiler.conversation(name, protocol) for name, protocol in spec.protocols.items()},
+        conversations={
+            name: _conversation(compiler, spec, name, protocol) for name, protocol in spec.protocols.items()
+        },
+        questions=compile_questions(spec, compiler),
         content=content,
         _derived=derived,
         _checks=tuple((compiler.expression(check.that, "checks"), check.otherwise) for check in spec.checks),
@@ -166,46 +180,20 @@ def parse_study(content: bytes, origin: str) -> Study:
     )
 
 
-class _Compiler:
-    """Makes templates of a study file's texts; every name in them must be one that a row has."""
-
-    def __init__(self, spec: StudyFile, origin: str) -> None:
-        self._spec, self._origin = spec, origin
-        self._environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
-            undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
-        )
-        self._environment.filters["lines"] = lines_from_html
-        # A row makes the same prompt every time.
-        del self._environment.filters["random"], self._environment.globals["lipsum"]
-
-    def template(self, source: str, where: str, names: Collection[str] | None = None) -> jinja2.Template:
-        """Compile a text; `names` are the columns that it may use, all by default."""
-        try:
-            for name in jinja2.meta.find_undeclared_variables(self._environment.parse(source)) - {"row"}:
-                self._spec.see(name, where, self._origin, names)
-            return self._environment.from_string(source)
-        except jinja2.TemplateSyntaxError as error:
-            raise StudyError(f"{self._origin}: {where}, line {error.lineno}: {error.message}") from None
-
-    def expression(self, source: str, where: str) -> jinja2.environment.TemplateExpression:
-        """Compile an expression."""
-        self.template("{{ (" + source + ") }}", where)
-        return self._environment.compile_expression(source, undefined_to_none=False)
-
-    def conversation(self, name: str, protocol: Protocol) -> Conversation:
-        """Compile a protocol."""
-        system = protocol.system and self.template(protocol.system, f"protocols.{name}.system")
-        turns = {turn: self.template(source, f"protocols.{name}.{turn}") for turn, source in protocol.turns.items()}
-        sources = {f"derived.{derived}": source for derived, source in self._spec.derived.items()} | protocol.turns
-        if protocol.system:
-            sources["system"] = protocol.system
-        return Conversation(
-            name=name,
-            turns=tuple(protocol.turns),
-            hashes={part: hashlib.sha256(source.encode()).hexdigest() for part, source in sources.items()},
-            _system=system or None,
-            _templates=turns,
-        )
+def _conversation(compiler: Compiler, spec: StudyFile, name: str, protocol: Protocol) -> Conversation:
+    """Compile a protocol."""
+    system = protocol.system and compiler.template(protocol.system, f"protocols.{name}.system")
+    turns = {turn: compiler.template(source, f"protocols.{name}.{turn}") for turn, source in protocol.turns.items()}
+    sources = {f"derived.{derived}": source for derived, source in spec.derived.items()} | protocol.turns
+    if protocol.system:
+        sources["system"] = protocol.system
+    return Conversation(
+        name=name,
+        turns=tuple(protocol.turns),
+        hashes={part: hashlib.sha256(source.encode()).hexdigest() for part, source in sources.items()},
+        _system=system or None,
+        _templates=turns,
+    )
 
 
 def completed(study: Study, table: CsvTable, row: int) -> dict[str, str]:
@@ -218,15 +206,3 @@ def completed(study: Study, table: CsvTable, row: int) -> dict[str, str]:
         return study.complete(table.row(row))
     except StudyError as error:
         raise StudyError(f"{table.path}, row {row + 1}: {error}") from None
-
-
-def lines_from_html(text: str) -> str:
-    """Turn `<br>` into line breaks, without the spaces around them."""
-    return "\n".join(part.strip() for part in _BREAK.split(text))
-
-
-def _render(template: jinja2.Template, row: Mapping[str, str]) -> str:
-    try:
-        return template.render(row, row=row).strip()
-    except Exception as error:  # a template is the user's code and may fail in any way
-        raise StudyError(f"a template of the study cannot be rendered: {error}") from None

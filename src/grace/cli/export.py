@@ -1,0 +1,38 @@
+"""`grace export`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from grace.cli.query import tell_answers
+from grace.cli.score import tell_scores
+from grace.errors import InputError
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="A run's folder, as outputs/study1.run.")],
+    output: Annotated[
+        Path | None, typer.Option(help="Table to write, .csv or .parquet. Default: the CSV beside the run.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an --output that is there already.")] = False,
+) -> None:
+    """Make the table again from a run's ledger, without asking a model.
+
+    \b
+    Examples:
+      grace export outputs/study1.run
+      grace export outputs/study1.run --output outputs/copy.csv
+      grace export outputs/study1.run --output outputs/study1.parquet
+    """
+    from grace.runs import Run
+    from grace.stages.export import export as make_table
+    from grace.stages.export_answers import ExportedAnswers
+
+    if output and output.exists() and not force:
+        raise InputError(f"--output {output}: is there already; choose another name, or add --force to replace it")
+    made = make_table(Run(run), output or run.with_suffix(".csv"))
+    if isinstance(made, ExportedAnswers):
+        tell_answers(made)
+    else:
+        tell_scores(made)

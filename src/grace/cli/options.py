@@ -1,0 +1,93 @@
+"""Arguments and options that several commands have in common, and how they are read."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from grace.errors import InputError
+
+if TYPE_CHECKING:
+    from grace.stages.session import Outcome, Progress
+
+StudyName = Annotated[str, typer.Argument(help="study1, study2, or the path of a study file.")]
+Input = Annotated[Path, typer.Option(help="CSV table of trials.")]
+Output = Annotated[
+    Path, typer.Option(help="Table to write, .csv or .parquet; a.csv and a.parquet are made from the run in a.run/.")
+]
+ModelEndpoint = Annotated[str, typer.Option(help="Address of a model server, or 'embedded'.")]
+ModelName = Annotated[str, typer.Option(help="The name that the server knows the model by.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Only the first N rows.")]
+Concurrency = Annotated[str, typer.Option(metavar="auto|N", help="Requests under way at once.")]
+Timeout = Annotated[float, typer.Option(min=0.1, help="Seconds to wait for one answer.")]
+MaxRetries = Annotated[int, typer.Option(min=0, help="Further tries after transient faults.")]
+ApiKeyEnv = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Environment variable that holds the server's key.")
+]
+ModelRevision = Annotated[
+    str | None,
+    typer.Option(help="Which weights answer (revision, quantization), where the server does not tell."),
+]
+BreakLock = Annotated[bool, typer.Option("--break-lock", help="Go on with a run whose writer died on another machine.")]
+
+T = TypeVar("T")
+
+
+def read_key(variable: str | None) -> str | None:
+    """The key in an environment variable. Raises InputError when the variable is not set."""
+    if variable is None:
+        return None
+    key = os.environ.get(variable, "").strip()
+    if not key:
+        raise InputError(f"--api-key-env {variable}: no such environment variable is set")
+    return key
+
+
+def read_concurrency(text: str) -> int | None:
+    """A number of requests at once, None for "auto". Raises InputError."""
+    if text == "auto":
+        return None
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise InputError(f"--concurrency {text}: is neither 'auto' nor a number from 1")
+
+
+def work_on(run: Path, work: "Callable[[Progress], tuple[Outcome, T | None]]") -> T:
+    """Do long work on a run with progress shown; say what failed, and end with 130 when it was interrupted."""
+    from grace.cli.progress import make_progress
+
+    try:
+        with _terminable(), make_progress() as progress:
+            outcome, made = work(progress)
+    except KeyboardInterrupt:  # before the asking began, or after it
+        made = None
+    if made is None:
+        print(
+            f"grace: interrupted; all finished answers are safe in {run}. The same command goes on where this one "
+            f"stopped; `grace export {run}` writes what there is.",
+            file=sys.stderr,
+        )
+        raise typer.Exit(130)
+    for kind, example in outcome.examples.items():
+        print(f"grace: {count(outcome.failures[kind], 'request')} failed with {kind}: {example}", file=sys.stderr)
+    return made
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Have SIGTERM, which ends jobs on clusters, do what Ctrl-C does: undo what is half done."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def count(number: int, what: str) -> str:
+    """A number of things in words."""
+    return f"{number} {what}{'s' * (number != 1)}"

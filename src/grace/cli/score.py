@@ -1,0 +1,127 @@
+"""`grace score`, and how its table is told."""
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from grace.cli import options
+from grace.cli.options import count
+
+if TYPE_CHECKING:
+    from grace.stages.export_scores import ExportedScores
+
+
+class Policy(StrEnum):
+    """Which surface forms count as a label."""
+
+    variants = "variants"
+    canonical = "canonical"
+
+
+Residual = Annotated[
+    float | None,
+    typer.Option(
+        min=0.0,
+        max=1.0,
+        help="So much probability of each question may stay unasked; 0 asks for all. "
+        "Default: what is fastest on the server, 1e-6 at most.",
+    ),
+]
+AnswerStart = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TEXT",
+        help="What stands between prompt and answer, as a reasoning model's final channel. Default: the catalogue's.",
+    ),
+]
+
+
+def score(
+    study: options.StudyName,
+    input: options.Input,
+    output: options.Output,
+    model_endpoint: options.ModelEndpoint = "embedded",
+    model_name: options.ModelName = "smollm2-135m",
+    policy: Annotated[
+        Policy,
+        typer.Option(help="Which ways to write a label count: all that the study lists, or the canonical one alone."),
+    ] = Policy.variants,
+    residual: Residual = None,
+    limit: options.Limit = None,
+    concurrency: options.Concurrency = "auto",
+    timeout: options.Timeout = 300.0,
+    max_retries: options.MaxRetries = 5,
+    answer_start: AnswerStart = None,
+    api_key_env: options.ApiKeyEnv = None,
+    model_revision: options.ModelRevision = None,
+    break_lock: options.BreakLock = False,
+) -> None:
+    """Experiment 2: measure the exact probability of every possible answer.
+
+    For each question of the study, the table gets the distribution over its answers, and the label mass: how much of
+    the model's probability the answers have together. Equal prompts are scored once. When the command is stopped, the
+    same command goes on where it was.
+
+    \b
+    Examples:
+      grace score study1 --input data/study1.csv --output outputs/study1_scores.csv
+      grace score study2 --input data/study2.csv --output outputs/study2_scores.parquet \\
+          --model-endpoint http://localhost:8000 --model-name gemma-2-2b-it
+      grace score my_study.yaml --input trials.csv --output outputs/mine.csv --policy canonical --limit 10
+    """
+    from grace.stages.score import Score
+    from grace.stages.score import score as run_score
+
+    wanted = Score(
+        study=study,
+        input=input,
+        output=output,
+        endpoint=model_endpoint,
+        model=model_name,
+        policy=policy.value,
+        residual=residual,
+        limit=limit,
+        concurrency=options.read_concurrency(concurrency),
+        timeout=timeout,
+        max_retries=max_retries,
+        answer_start=answer_start,
+        api_key=options.read_key(api_key_env),
+        revision=model_revision,
+        break_lock=break_lock,
+    )
+    tell_scores(options.work_on(output.with_suffix(".run"), lambda progress: run_score(wanted, progress)))
+
+
+def tell_scores(exported: "ExportedScores") -> None:
+    """Say what the table holds, with the label mass of each question; exit 1 when rows of it have errors."""
+    from rich.console import Console
+    from rich.table import Table
+
+    rows, bad = exported.rows, exported.errors.total()
+    print(f"{exported.path}: {count(rows, 'row')}, {rows - bad} scored")
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("question", "prompts", "mean label mass", "lowest", "below 0.5", "largest residual"):
+        table.add_column(heading, justify="left" if heading == "question" else "right")
+    for name, mass in exported.masses.items():
+        if mass.prompts:
+            mean = mass.total / mass.prompts
+            cells = (f"{mass.prompts:,}", f"{mean:.3g}", f"{mass.lowest:.3g}", f"{mass.low:,}", f"{mass.residual:.2g}")
+            table.add_row(name, *cells, style="yellow" if mass.low else "")
+    Console(soft_wrap=True).print(table)
+    low, loose = (sum(getattr(mass, kind) for mass in exported.masses.values()) for kind in ("low", "loose"))
+    if low:
+        print(
+            f"  {count(low, 'prompt')} with a label mass below 0.5: the model would mostly say something else, and the "
+            "distribution is about the rest"
+        )
+    if loose:
+        print(
+            f"  {count(loose, 'prompt')} with a residual above 1% of the label mass; --residual 0 and another --output "
+            "leave none"
+        )
+    for text, number in exported.errors.most_common(5):
+        print(f"  {count(number, 'row')}: {text}")
+    if bad:
+        print("  The same command asks again for what failed.")
+        raise typer.Exit(1)

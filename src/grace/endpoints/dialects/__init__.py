@@ -1,0 +1,43 @@
+"""Dialects: how one family of servers is recognised and asked. The plain OpenAI one is the base of the others."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from grace.endpoints.client import Client
+from grace.endpoints.dialects.llamacpp import LlamaCpp
+from grace.endpoints.dialects.openai import Answer, OpenAI, Sampling, ServerFacts, get_json, read_answer
+from grace.endpoints.dialects.tokens import Ask, Post, Read, TokenDialect
+from grace.endpoints.dialects.vllm import Vllm
+
+__all__ = [
+    "Answer",
+    "Ask",
+    "LlamaCpp",
+    "OpenAI",
+    "Post",
+    "Read",
+    "Sampling",
+    "ServerFacts",
+    "TokenDialect",
+    "Vllm",
+    "read_answer",
+    "recognise",
+]
+
+
+async def recognise(client: Client, models: Sequence[Mapping[str, Any]]) -> OpenAI:
+    """Find the dialect by what the server says of its models, or else by which addresses it knows.
+
+    Raises:
+        RequestFailed: the server stopped answering.
+    """
+    owners = {entry.get("owned_by") for entry in models}
+    if "vllm" in owners:
+        return Vllm()
+    if "llamacpp" in owners:
+        return LlamaCpp()
+    if "version" in await get_json(client, "/version") and (await client.get("/tokenize")).status == 405:
+        return Vllm()  # behind a gateway that lists models under its own name
+    if "default_generation_settings" in await get_json(client, "/props"):
+        return LlamaCpp()
+    return OpenAI()

@@ -1,0 +1,128 @@
+"""llama.cpp's dialect, the embedded server's too: one place of an answer at a time, the most likely tokens first."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from math import exp
+from pathlib import Path
+from typing import Any, ClassVar
+
+from grace.endpoints.client import Client, RequestFailed
+from grace.endpoints.dialects.openai import ServerFacts, entry_of, get_json, names_of, number
+from grace.endpoints.dialects.tokens import ROUNDING, Ask, Post, Read, TokenDialect, checked, garbage, token_ids
+from grace.endpoints.transport import is_loopback
+from grace.ledger import request_key
+from grace.models.files import weights_digest
+from grace.studies.templates import Message
+
+FIRST, GROWTH = 64, 16
+"""So many of the most likely tokens are asked for at first, and so many times more when a wanted one is not there."""
+
+
+class LlamaCpp(TokenDialect):
+    """llama.cpp's server, the embedded one too."""
+
+    name = "llamacpp"
+    neutral: ClassVar[Mapping[str, Any]] = {"top_p": 1, "top_k": 0, "min_p": 0, "repeat_penalty": 1}
+    reads_many = False
+    residual = 1e-6
+
+    async def facts(self, client: Client, model: str, models: Sequence[Mapping[str, Any]]) -> ServerFacts:
+        """Names, build, context length of a slot, slots, and the model file's own facts and digest."""
+        meta = entry_of(model, models).get("meta") or {}
+        props = await get_json(client, "/props")
+        path = Path(props.get("model_path") or "")
+        identity = {
+            "name": model,
+            "source": path.name or None,
+            "template": request_key(props["chat_template"]) if "chat_template" in props else None,
+            "quantization": meta.get("ftype"),
+            "parameters": meta.get("n_params"),
+            "bytes": meta.get("size"),
+        }
+        if is_loopback(client.url):
+            identity["weights"] = await asyncio.to_thread(_digest, path)
+        settings = props.get("default_generation_settings") or {}
+        return ServerFacts(
+            names_of(models),
+            version=props.get("build_info"),
+            context=number(settings.get("n_ctx")) or None,
+            slots=number(props.get("total_slots")) or None,
+            identity=identity,
+        )
+
+    async def logprob_support(self, client: Client, model: str) -> str | None:
+        """Whether the most likely tokens come back before sampling changes them, as many as asked for."""
+        body = {
+            "prompt": "Yes",
+            "n_predict": 1,
+            "n_probs": 100,
+            "temperature": 0,
+            "post_sampling_probs": False,
+        }
+        try:
+            reply = await client.post_once("/completion", body)
+            top = reply["completion_probabilities"][0]["top_logprobs"]
+        except (RequestFailed, LookupError, TypeError):
+            return await super().logprob_support(client, model)
+        return "as many of the most likely tokens as asked for" if len(top) == 100 else f"the {len(top)} most likely"
+
+    async def render(self, post: Post, model: str, messages: Sequence[Message]) -> list[int]:
+        """The chat template's text, then its tokens."""
+        rendered = (await post("/apply-template", {"messages": messages})).get("prompt")
+        body = {"content": rendered, "add_special": True, "parse_special": True}
+        return token_ids((await post("/tokenize", body)).get("tokens"))
+
+    async def tokenize(self, post: Post, model: str, text: str) -> list[int]:
+        """What /tokenize makes of a text."""
+        body = {"content": text, "add_special": False, "parse_special": True}
+        return token_ids((await post("/tokenize", body)).get("tokens"))
+
+    async def detokenize(self, post: Post, model: str, tokens: Sequence[int]) -> str:
+        """What /detokenize makes of ids."""
+        return str((await post("/detokenize", {"tokens": tokens})).get("content"))
+
+    async def read(
+        self, post: Post, model: str, prompt: Sequence[int], asks: Sequence[Ask], lane: int | None
+    ) -> list[Read]:
+        """One request a place, in the slot that holds the prompt already.
+
+        Tokens that are not among the most likely ones told have at most the least of those probabilities each; asked
+        again, more are told.
+        """
+        reads = []
+        for ask in asks:
+            most = FIRST * GROWTH**ask.tries
+            body: dict[str, Any] = {
+                "prompt": [*prompt, *ask.path],
+                "n_predict": 1,
+                "n_probs": most,
+                "temperature": 0,
+                "post_sampling_probs": False,
+                "cache_prompt": True,
+            }
+            if lane is not None:
+                body["id_slot"] = lane
+            told = _told(await post("/completion", body))
+            found = {token: told[token] for token in ask.tokens if token in told}
+            missing = len(ask.tokens) - len(found)
+            if missing and len(told) < most:
+                raise garbage(f"{missing} tokens that were asked for are not in the server's vocabulary")
+            reads.append(checked(Read(found, missing * min(told.values()) if missing else 0.0), ask.path))
+        return reads
+
+
+def _told(reply: Mapping[str, Any]) -> dict[int, float]:
+    """The probabilities of the most likely tokens by id."""
+    try:
+        top = reply["completion_probabilities"][0]["top_logprobs"]
+        told = {int(entry["id"]): exp(entry["logprob"]) for entry in top}
+    except (LookupError, TypeError, ValueError, OverflowError):
+        told = {}
+    if not told or sum(told.values()) > 1 + ROUNDING:
+        raise garbage("it tells no probabilities of tokens")
+    return told
+
+
+def _digest(path: Path) -> str | None:
+    """The digest of a model file, None where this machine has no such file."""
+    return weights_digest(path) if path.is_file() else None

@@ -1,0 +1,105 @@
+"""What scoring needs of a server: to count in token ids, and to tell the probability of tokens that we name."""
+
+from abc import abstractmethod
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from grace.endpoints.client import Client, RequestFailed
+from grace.endpoints.dialects.openai import OpenAI
+from grace.studies.templates import Message
+
+Post = Callable[[str, Mapping[str, Any]], Awaitable[dict[str, Any]]]
+"""Sends a body to a path and gives the reply's JSON object; raises RequestFailed."""
+
+ROUNDING = 1e-3
+"""Servers compute in 32 bits, some in 16: so far may a sum of their probabilities go beyond 1."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A question about one place in an answer: how probable is each of `tokens` behind prompt and `path`?
+
+    `tries` counts how often it was asked before and not told in full.
+    """
+
+    path: tuple[int, ...]
+    tokens: tuple[int, ...]
+    tries: int = 0
+
+
+@dataclass(frozen=True)
+class Read:
+    """What a server told: the probability of each token, and at most how much those have together that it left out."""
+
+    probabilities: Mapping[int, float]
+    unknown: float = 0.0
+
+
+class TokenDialect(OpenAI):
+    """A server whose tokens can be named.
+
+    Attributes:
+        reads_many: whether it works on many places at once, or best on one after the other.
+        residual: the default of what may be left unasked, as a probability; measured to be the fastest up to 1e-6.
+    """
+
+    reads_many: ClassVar[bool]
+    residual: ClassVar[float]
+
+    @abstractmethod
+    async def render(self, post: Post, model: str, messages: Sequence[Message]) -> list[int]:
+        """The ids of a conversation in the model's chat template, up to where its answer begins."""
+
+    @abstractmethod
+    async def tokenize(self, post: Post, model: str, text: str) -> list[int]:
+        """The ids of a text as it stands, special tokens recognised and none added."""
+
+    @abstractmethod
+    async def detokenize(self, post: Post, model: str, tokens: Sequence[int]) -> str:
+        """The text of some ids, special tokens written out."""
+
+    @abstractmethod
+    async def read(
+        self, post: Post, model: str, prompt: Sequence[int], asks: Sequence[Ask], lane: int | None
+    ) -> list[Read]:
+        """The next token's probabilities, before anything shapes them, for each ask.
+
+        Args:
+            post: sends requests.
+            model: the served name.
+            prompt: token ids of the rendered prompt.
+            asks: places in the answer.
+            lane: which of the server's slots to use, where it has such.
+
+        Raises:
+            RequestFailed: no answer, or one that is no distribution (kind "garbage").
+        """
+
+    async def count_tokens(self, client: Client, model: str, messages: Sequence[Message]) -> int | None:
+        """The length of the rendered prompt."""
+        return len(await self.render(client.post_once, model, messages))
+
+
+def checked(read: Read, path: Sequence[int]) -> Read:
+    """A read that is part of a distribution. Raises RequestFailed for any other."""
+    total = 0.0
+    for token, probability in read.probabilities.items():
+        if not 0 <= probability <= 1 + ROUNDING:
+            raise garbage(f"token {token} behind {list(path)} has the probability {probability}")
+        total += probability
+    if total > 1 + ROUNDING:
+        raise garbage(f"the tokens asked for behind {list(path)} have the probability {total} together")
+    return read
+
+
+def token_ids(value: Any) -> list[int]:
+    """A server's list of token ids. Raises RequestFailed for anything else."""
+    if not isinstance(value, list) or not value or not all(type(token) is int for token in value):
+        raise garbage("no list of token ids")
+    return value
+
+
+def garbage(what: str) -> RequestFailed:
+    """A reply that cannot be used."""
+    return RequestFailed("garbage", f"the reply cannot be used: {what}")

@@ -1,0 +1,259 @@
+"""The scorer: the exact probability of every answer of a closed set, from any server that tells enough for it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from math import fsum
+from typing import Any
+
+from grace.endpoints.client import Client, RequestFailed
+from grace.endpoints.dialects import OpenAI, TokenDialect
+from grace.endpoints.dialects.openai import TOP, read_top, top_body
+from grace.endpoints.spelling import BoundaryMoves, Ending, Speller
+from grace.endpoints.trie import Node, Reading, SameSpelling, grow
+from grace.errors import StudyError
+from grace.models.reasoning import answer_start
+from grace.studies.templates import Message
+
+Forms = Mapping[str, Sequence[str]]
+"""The surface forms of each label."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a model's probabilities say of one question.
+
+    Attributes:
+        labels: the probability that the answer is each label, not normalised; a lower bound by `residual` at most.
+        residual: at most so much probability of labels was not looked for, or not told.
+        forms: the probability that the answer starts with each surface form; None where it was not asked.
+        prompt_tokens: the rendered prompt's length.
+        places: how many places of the answer were asked about.
+        requests, attempts: HTTP requests for it, and how often they were sent.
+        milliseconds: what these took together.
+    """
+
+    labels: dict[str, float]
+    residual: float
+    forms: dict[str, float | None]
+    prompt_tokens: int | None
+    places: int
+    requests: int
+    attempts: int
+    milliseconds: float
+
+
+class Scorer:
+    """Scores questions at one endpoint."""
+
+    def __init__(
+        self, client: Client, dialect: OpenAI, model: str, *, residual: float, slots: int | None, start: str | None
+    ) -> None:
+        """Make a scorer.
+
+        Args:
+            client: asks the endpoint.
+            dialect: the endpoint's.
+            model: the served name.
+            residual: so much probability may be left unasked in one question.
+            slots: how many requests the server works on at once, each in a slot of its own; None when not known.
+            start: what stands between the rendered prompt and the answer, as a reasoning model's final channel; None
+                lets the catalogue say (`grace.models.reasoning`).
+        """
+        self._client, self._dialect, self._model = client, dialect, model
+        self.residual = residual
+        self.start = start
+        self._lanes = _Lanes(slots) if slots else None
+        self._tries: dict[tuple[str, Ending], _Spelled] = {}
+        self._speller = Speller(dialect, self._post, model) if isinstance(dialect, TokenDialect) else None
+
+    async def _post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        return (await self._client.post(path, body)).data
+
+    async def settle_start(self, messages: Sequence[Message], names: Sequence[str], reasons: bool) -> bool:
+        """Find where answers start, unless it was said: False when the model reasons and nobody knows where it ends.
+
+        Args:
+            messages: a conversation.
+            names: what the model is called.
+            reasons: whether it was seen to reason before it answers.
+        """
+        if self.start is None and isinstance(self._dialect, TokenDialect):
+            prompt = await self._dialect.render(self._post, self._model, messages)
+            end = await self._dialect.detokenize(self._post, self._model, prompt[-32:])
+            self.start = answer_start(end, names)
+        if self.start is None and not reasons:
+            self.start = ""
+        return self.start is not None
+
+    async def score(self, name: str, messages: Sequence[Message], forms: Forms) -> Scored:
+        """Score a question.
+
+        Args:
+            name: the question's; equal names have equal forms.
+            messages: the conversation up to the answer.
+            forms: what counts as each label.
+
+        Raises:
+            RequestFailed: the server failed, or told nothing that can be used (kind "garbage"), or not enough (kind
+                "inexact").
+            StudyError: a form cannot be scored with this model.
+        """
+        tally = _Tally(self._client)
+        if not isinstance(self._dialect, TokenDialect):
+            return await self._score_by_text(tally, messages, forms)
+        prompt = await self._dialect.render(tally.post, self._model, messages)
+        prompt, spelled = await self._spell(name, prompt, forms)
+        reading = Reading(spelled.root)
+        if self._lanes is None:
+            await self._read(self._dialect, tally, prompt, reading, spelled.root, None)
+        else:
+            async with self._lanes.lane(prompt) as lane:
+                await self._read(self._dialect, tally, prompt, reading, spelled.root, lane)
+        return Scored(
+            reading.labels(list(forms)),
+            reading.residual(),
+            {form: reading.starts_with(path) for form, path in spelled.forms.items()},
+            len(prompt),
+            reading.asked,
+            tally.requests,
+            tally.attempts,
+            tally.milliseconds,
+        )
+
+    async def _read(
+        self, dialect: TokenDialect, tally: "_Tally", prompt: list[int], reading: Reading, root: Node, lane: int | None
+    ) -> None:
+        """Ask until what is still open is within the bound."""
+        nodes = list(root.inner()) if dialect.reads_many and not self.residual else [root]
+        while nodes:
+            asks = [reading.ask(node) for node in nodes]
+            reads = await dialect.read(tally.post, self._model, prompt, asks, lane)
+            for node, read in zip(nodes, reads, strict=True):
+                reading.tell(node, read)
+            nodes = reading.wanted(self.residual)
+            nodes = [inner for node in nodes for inner in node.inner()] if dialect.reads_many else nodes[:1]
+
+    async def spellings(self, name: str, messages: Sequence[Message], forms: Forms) -> dict[str, list[int]]:
+        """The tokens of each form behind a prompt, {} where the server has none. Raises as `score`."""
+        if not isinstance(self._dialect, TokenDialect):
+            return {}
+        prompt = await self._dialect.render(self._post, self._model, messages)
+        _, spelled = await self._spell(name, prompt, forms)
+        return {form: list(path) for form, path in spelled.forms.items()}
+
+    async def _spell(self, name: str, prompt: list[int], forms: Forms) -> tuple[list[int], "_Spelled"]:
+        """The prompt up to the answer's start, and the forms as they are written there."""
+        speller = self._speller
+        assert speller is not None
+        try:
+            ending = await speller.ending(prompt)
+            if self.start:
+                prompt = prompt + list((await speller.spell(ending, [self.start]))[self.start])
+                ending = await speller.ending(prompt)
+            known = self._tries.get((name, ending))
+            if known is None:
+                paths = await speller.spell(ending, [form for own in forms.values() for form in own])
+                root = grow({label: [paths[form] for form in own] for label, own in forms.items()})
+                known = self._tries[name, ending] = _Spelled(root, paths)
+        except BoundaryMoves as error:
+            raise StudyError(f"question {name!r}: {error}") from None
+        except SameSpelling as error:
+            raise StudyError(f"question {name!r}: the model writes forms of {error} with the same tokens") from None
+        return prompt, known
+
+    async def _score_by_text(self, tally: "_Tally", messages: Sequence[Message], forms: Forms) -> Scored:
+        """Bounds from the texts of the most likely first tokens, all that other servers tell."""
+        reply = await self._top(tally, messages)
+        labels, residual = bounds_by_text(read_top(reply), forms)
+        if residual > self.residual:
+            raise RequestFailed(
+                "inexact",
+                f"the first tokens that this server tells leave {residual:.2g} of the probability undecided, and "
+                f"{self.residual:g} is allowed; use vLLM or llama.cpp, or allow more with --residual",
+            )
+        usage = reply.get("usage")
+        tokens = usage.get("prompt_tokens") if isinstance(usage, dict) else None
+        return Scored(labels, residual, {}, tokens, 1, tally.requests, tally.attempts, tally.milliseconds)
+
+    async def _top(self, tally: "_Tally", messages: Sequence[Message]) -> dict[str, Any]:
+        for most in TOP:
+            try:
+                return await tally.post("/v1/chat/completions", top_body(self._model, messages, most))
+            except RequestFailed as error:
+                if most == TOP[-1] or error.status not in (400, 422):  # a limit lower than this
+                    raise
+        raise AssertionError
+
+
+@dataclass(frozen=True)
+class _Spelled:
+    root: Node
+    forms: dict[str, tuple[int, ...]]
+
+
+class _Tally:
+    """Sends requests and counts what they took."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.requests = self.attempts = 0
+        self.milliseconds = 0.0
+
+    async def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        exchange = await self._client.post(path, body)
+        self.requests += 1
+        self.attempts += exchange.attempts
+        self.milliseconds += exchange.milliseconds
+        return exchange.data
+
+
+class _Lanes:
+    """A server's slots: a question keeps one to itself, so that its prompt is computed once and stays there."""
+
+    def __init__(self, count: int) -> None:
+        self._free = asyncio.Semaphore(count)
+        self._idle: dict[int, list[int]] = {lane: [] for lane in range(count)}
+
+    @asynccontextmanager
+    async def lane(self, prompt: list[int]) -> AsyncIterator[int]:
+        """The idle slot whose last prompt begins most like this one."""
+        async with self._free:
+            lane = max(self._idle, key=lambda lane: _shared(self._idle[lane], prompt))
+            del self._idle[lane]
+            try:
+                yield lane
+            finally:
+                self._idle[lane] = prompt
+
+
+def _shared(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many tokens two prompts have in common at their beginning."""
+    for place, (a, b) in enumerate(zip(one, other, strict=False)):
+        if a != b:
+            return place
+    return min(len(one), len(other))
+
+
+def bounds_by_text(top: Sequence[tuple[str, float]], forms: Forms) -> tuple[dict[str, float], float]:
+    """Lower bounds of the labels' probabilities from some first tokens' texts, and how much is undecided.
+
+    A token decides for a label when it starts with one of its forms and no longer form of another label can follow. A
+    token that only begins a form decides nothing, nor do tokens that were not told. Any spelling counts here.
+
+    Args:
+        top: first tokens' texts with their probabilities.
+        forms: the surface forms of each label.
+    """
+    labels: dict[str, list[float]] = {label: [] for label in forms}
+    undecided = [max(0.0, 1.0 - fsum(probability for _, probability in top))]
+    for text, probability in top:
+        begun = {label for label, own in forms.items() for form in own if form.startswith(text) and form != text}
+        said = [(len(form), label) for label, own in forms.items() for form in own if text.startswith(form)]
+        label = max(said)[1] if said else None
+        if begun - {label}:
+            undecided.append(probability)
+        elif label is not None:
+            labels[label].append(probability)
+    return {label: fsum(parts) for label, parts in labels.items()}, fsum(undecided)

@@ -1,0 +1,103 @@
+"""How a tokenizer writes a surface form right behind a prompt, which need not be how it writes it on its own.
+
+Text and tokens meet at the boundary between prompt and answer. A tokenizer that sees both together may put the boundary
+elsewhere: behind a line break, SmolLM2 writes the break and a space that follows as one token, so an answer that begins
+with a space has no spelling of its own there. Such a form is refused, since no path of tokens would be its probability.
+
+A form is therefore tokenized together with the end of the prompt: the shortest end that keeps its tokens whatever
+stands before it, as one that begins with a special token does. Where there is none, it is the whole prompt.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from grace.endpoints.dialects import Post, TokenDialect
+from grace.errors import StudyError
+
+BEFORE = ("a", "A", "é", "7", " ", "\n", "  \n\n", ".", "<", "a ")
+"""What may stand before the end of a prompt; each would join with something else, were the end not apart from it."""
+LONGEST = 16
+"""So many tokens the end may have; the generation prompts of known models have at most five."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """The end of a prompt, in tokens and as text."""
+
+    tokens: tuple[int, ...]
+    text: str
+
+
+class BoundaryMoves(StudyError):
+    """A form has no spelling of its own behind a prompt."""
+
+
+class Speller:
+    """Knows the ends of prompts and how forms are written behind them; asks the server once for each."""
+
+    def __init__(self, dialect: TokenDialect, post: Post, model: str) -> None:
+        self._dialect, self._post, self._model = dialect, post, model
+        self._endings: dict[tuple[int, ...], Ending] = {}
+        self._spelled: dict[tuple[Ending, str], tuple[int, ...]] = {}
+
+    async def ending(self, prompt: Sequence[int]) -> Ending:
+        """The end of a prompt that forms are tokenized with.
+
+        Raises:
+            RequestFailed: the server does not answer.
+            BoundaryMoves: the prompt's text does not give its tokens again.
+        """
+        for tokens, ending in self._endings.items():
+            if tuple(prompt[-len(tokens) :]) == tokens:
+                return ending
+        for length in range(1, min(LONGEST, len(prompt)) + 1):
+            ending = await self._text_of(prompt[-length:])
+            if await self._stands_alone(ending):
+                self._endings[ending.tokens] = ending
+                return ending
+        whole = await self._text_of(prompt)
+        if await self._tokenize(whole.text) != whole.tokens:
+            raise BoundaryMoves(
+                "the model's tokenizer does not read its own prompt back, so no answer can be spelled behind it"
+            )
+        return whole
+
+    async def spell(self, ending: Ending, forms: Iterable[str]) -> dict[str, tuple[int, ...]]:
+        """The tokens of each form behind a prompt with that end.
+
+        Raises:
+            RequestFailed: the server does not answer.
+            BoundaryMoves: a form joins with the prompt; the message names it.
+        """
+        return {form: await self._spell(ending, form) for form in forms}
+
+    async def _spell(self, ending: Ending, form: str) -> tuple[int, ...]:
+        known = self._spelled.get((ending, form))
+        if known is not None:
+            return known
+        together = await self._tokenize(ending.text + form)
+        length = len(ending.tokens)
+        if together[:length] != ending.tokens or len(together) == length:
+            raise BoundaryMoves(
+                f"the answer {form!r} has no spelling of its own behind a prompt that ends with {ending.text[-40:]!r}: "
+                "the model's tokenizer joins them; take that form out of the study"
+            )
+        spelled = together[length:]
+        if ending.tokens in self._endings:
+            self._spelled[ending, form] = spelled
+        return spelled
+
+    async def _stands_alone(self, ending: Ending) -> bool:
+        """Whether an end has the same tokens whatever stands before it."""
+        if await self._tokenize(ending.text) != ending.tokens:
+            return False
+        for before in BEFORE:
+            if await self._tokenize(before + ending.text) != await self._tokenize(before) + ending.tokens:
+                return False
+        return True
+
+    async def _text_of(self, tokens: Sequence[int]) -> Ending:
+        return Ending(tuple(tokens), await self._dialect.detokenize(self._post, self._model, tokens))
+
+    async def _tokenize(self, text: str) -> tuple[int, ...]:
+        return tuple(await self._dialect.tokenize(self._post, self._model, text))

@@ -1,0 +1,23 @@
+"""Reasoning models: what stands between a rendered prompt and the answer itself (`catalogue.yaml`, `reasoning`).
+
+Where a model reasons first, the tokens behind the prompt are not its answer. The answer is scored behind an empty
+reasoning, at the start of the final channel.
+"""
+
+from collections.abc import Sequence
+
+from grace.models.catalogue import reasoning
+
+
+def answer_start(prompt_end: str, names: Sequence[str]) -> str | None:
+    """The text to put behind a prompt so that the answer comes next; None for a model that is not known to reason.
+
+    Args:
+        prompt_end: how the rendered prompt ends.
+        names: what the model is called, as served name and hub repository.
+    """
+    for known in reasoning():
+        named = not known.names or any(part in name.lower() for part in known.names for name in names)
+        if named and prompt_end.endswith(known.prompt_ends):
+            return known.answer_start
+    return None

@@ -1,0 +1,115 @@
+"""The table of Experiment 1: every row with its raw answers."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from grace.ledger import LedgerReader
+from grace.runs import Run
+from grace.stages.done import NOT_ASKED, Done, request_seed
+from grace.tables import CsvTable, write_table
+
+ANSWER_COLUMNS = (
+    "model_name",
+    "model_response",
+    "response_timestamp",
+    "processing_time_ms",
+    "finish_reason",
+    "prompt_tokens",
+    "completion_tokens",
+    "replication",
+    "seed",
+    "error",
+)
+NUMBERS = {"processing_time_ms", "prompt_tokens", "completion_tokens", "replication", "seed"}
+EMPTY = "empty answer"
+ONLY_REASONED = "empty answer: all of it was reasoning"
+
+
+@dataclass(frozen=True)
+class ExportedAnswers:
+    """What a table holds: its rows, how many of them were cut at the token limit, and the errors by their text."""
+
+    path: Path
+    rows: int
+    cut: int
+    errors: Counter[str]
+
+
+def answer_columns(turns: Sequence[str]) -> tuple[str, ...]:
+    """The columns that follow the input's: one `response_<turn>` for each turn where there are several."""
+    by_turn = tuple(f"response_{turn}" for turn in turns) if len(turns) > 1 else ()
+    return (*ANSWER_COLUMNS, *by_turn, "model_reasoning")
+
+
+def export_answers(run: Run, output: Path, table: CsvTable, ledger: LedgerReader, done: Done) -> ExportedAnswers:
+    """Write the table of an Experiment 1 run; see `grace.stages.export`."""
+    identity, scope = run.manifest["identity"], run.scope
+    turns = tuple(identity["turns"])
+    columns = (*table.columns, *answer_columns(turns))
+    ending, failing = (
+        columns.index("finish_reason", len(table.columns)),
+        columns.index("error", len(table.columns)),
+    )
+    errors: Counter[str] = Counter()
+    cut = 0
+
+    def rows() -> Iterator[list[object]]:
+        nonlocal cut
+        for row in range(scope["rows"]):
+            cells = table.cells(row)
+            for replication in range(scope["replications"]):
+                seed = request_seed(identity["seed"], identity["study"], row, replication)
+                full = [
+                    *cells,
+                    *_answer_cells(done, ledger, row, replication, turns, identity["model"]["name"], seed),
+                ]
+                cut += full[ending] == "length"
+                if full[failing]:
+                    errors[str(full[failing])] += 1
+                yield full
+
+    kinds = {name: int for name in ANSWER_COLUMNS if name in NUMBERS}
+    return ExportedAnswers(output, write_table(output, columns, rows(), kinds), cut, errors)
+
+
+def _answer_cells(
+    done: Done, ledger: LedgerReader, row: int, replication: int, turns: Sequence[str], model: str, seed: int
+) -> list[object]:
+    """The answer columns of one row: several turns add up in time and tokens, and a cut one tells how it ended."""
+    records, error = [], None
+    for turn in turns:
+        offset = done.finished(row, replication, turn)
+        if offset is None:
+            failed = done.failed(row, replication, turn)
+            error = NOT_ASKED if failed is None else ledger[failed]["error"]["message"]
+            break
+        records.append(ledger[offset])
+        if records[-1]["status"] == "empty":
+            error = EMPTY if records[-1]["response"]["reasoning"] is None else ONLY_REASONED
+    responses = [record["response"] for record in records]
+    texts = [response["text"] for response in responses]
+    endings = [response["finish_reason"] for response in responses]
+    cells: list[object] = [
+        model,
+        "\n\n".join(texts),
+        records[-1]["ended"] if records else None,
+        round(sum(record["milliseconds"] for record in records)) if records else None,
+        "length" if "length" in endings else endings[-1] if endings else None,
+        _total(record["tokens"]["prompt"] for record in records),
+        _total(record["tokens"]["completion"] for record in records),
+        replication + 1,
+        seed,
+        error,
+    ]
+    if len(turns) > 1:
+        cells += texts + [None] * (len(turns) - len(texts))
+    cells.append("\n\n".join(r["reasoning"] for r in responses if r["reasoning"]) or None)
+    return cells
+
+
+def _total(counts: Iterable[int | None]) -> int | None:
+    """The sum, None when nothing is known."""
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None

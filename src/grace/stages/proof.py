@@ -1,0 +1,69 @@
+"""The proof at the start of Experiment 2: that this endpoint tells the very probabilities that a run will ask for."""
+
+from collections.abc import Mapping
+
+from grace.endpoints.client import RequestFailed
+from grace.endpoints.dialects import TokenDialect
+from grace.endpoints.handshake import Handshake
+from grace.endpoints.scoring import Scorer
+from grace.errors import EndpointError
+from grace.stages.session import Progress
+from grace.studies.answers import Policy
+from grace.studies.questions import Question
+
+
+async def prove(
+    scorer: Scorer,
+    hands: Handshake,
+    questions: Mapping[str, Question],
+    row: Mapping[str, str],
+    policy: Policy,
+    progress: Progress,
+) -> dict[str, dict[str, list[int]]]:
+    """See that answers can be scored, by scoring the first question about a row.
+
+    It shows that every token asked for comes back, that the numbers are probabilities, that each surface form has a
+    spelling behind the prompt, and that the prompt is the one that a chat would send.
+
+    Returns:
+        For each question, the tokens of its forms.
+
+    Raises:
+        EndpointError: the endpoint cannot; the message says why.
+        StudyError: a form cannot be scored with this model.
+    """
+    where = f"{hands.client.shown_url}: scoring"
+    name, question = next(iter(questions.items()))
+    messages = question.messages(row)
+    names = [str(hands.facts.identity.get(part) or "") for part in ("name", "source")]
+    try:
+        if not await scorer.settle_start(messages, names, hands.reasons):
+            raise EndpointError(
+                f"{where}: the model reasons before it answers, and where its answers start is not known; say what "
+                "stands between prompt and answer with --answer-start TEXT ('' for nothing)"
+            )
+        spellings = {
+            name: await scorer.spellings(name, question.messages(row), question.space.chosen(policy))
+            for name, question in questions.items()
+        }
+        await scorer.score(name, messages, question.space.chosen(policy))
+        await _compare_with_chat(hands, question, row, progress)
+    except RequestFailed as error:
+        raise EndpointError(f"{where}: {error}") from None
+    if scorer.start:
+        progress.note(f"the model reasons before it answers; its answers are scored behind {scorer.start!r}")
+    return spellings
+
+
+async def _compare_with_chat(hands: Handshake, question: Question, row: Mapping[str, str], progress: Progress) -> None:
+    """Say so when a chat with the same messages has another number of tokens than the rendered prompt."""
+    if not isinstance(hands.dialect, TokenDialect):
+        return
+    messages = question.messages(row)
+    rendered = await hands.dialect.count_tokens(hands.client, hands.model, messages)
+    chatted = await hands.prompt_tokens(messages)
+    if chatted is not None and chatted != rendered:
+        progress.note(
+            f"the prompt has {rendered} tokens as rendered for scoring and {chatted} in a chat; look at the server's "
+            "chat template"
+        )

@@ -1,0 +1,182 @@
+"""Questions: what Experiment 2 asks about a row, with which answers, and what the columns are called."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+
+import jinja2
+
+from grace.errors import StudyError
+from grace.studies import format
+from grace.studies.answers import AnswerSpace, Distribution, fill, joint, variants_of
+from grace.studies.format import StudyFile
+from grace.studies.templates import Compiler, Message, render
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What the columns of one question are called; None where there is no such column."""
+
+    probabilities: tuple[str, ...]
+    mean: str | None
+    std: str | None
+    entropy: str
+    marginals: Mapping[str, Mapping[str, str]]
+    marginal_entropies: Mapping[str, str]
+    label_mass: str
+    residual: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of them, in the table's order."""
+        return (
+            *self.probabilities,
+            *filter(None, (self.mean, self.std)),
+            self.entropy,
+            *(name for levels in self.marginals.values() for name in levels.values()),
+            *self.marginal_entropies.values(),
+            self.label_mass,
+            self.residual,
+        )
+
+    def cells(self, found: Distribution | None, label_mass: float, residual: float) -> tuple[float | None, ...]:
+        """The cells under `names`; the distribution's are empty where there is none."""
+        if found is None:
+            return (*(None,) * (len(self.names) - 2), label_mass, residual)
+        return (
+            *found.probabilities,
+            *(value for value in (found.mean, found.std) if value is not None),
+            found.entropy,
+            *(found.marginals[factor][level] for factor, levels in self.marginals.items() for level in levels),
+            *(found.marginal_entropies[factor] for factor in self.marginal_entropies),
+            label_mass,
+            residual,
+        )
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question, ready to be asked.
+
+    Attributes:
+        name: as in the ledger and in messages.
+        space: its answers.
+        columns: what its columns in the table are called.
+        uses: the input columns that its prompt is made from, None when that can be any.
+        sha256: digest of all that determines what is asked and what counts as an answer.
+    """
+
+    name: str
+    space: AnswerSpace
+    columns: Columns
+    uses: frozenset[str] | None
+    sha256: str
+    _prompt: jinja2.Template
+    _system: jinja2.Template | None
+    _each: dict[str, str]
+
+    def messages(self, row: Mapping[str, str]) -> list[Message]:
+        """What is said to the model about a completed row. Raises StudyError."""
+        system = [{"role": "system", "content": render(self._system, row, **self._each)}] if self._system else []
+        return [*system, {"role": "user", "content": render(self._prompt, row, **self._each)}]
+
+
+def compile_questions(spec: StudyFile, compiler: Compiler) -> dict[str, Question]:
+    """All questions of a study by name, those with `each` once for every combination of its values.
+
+    Raises:
+        StudyError: names, forms or columns do not fit together; the message says where.
+    """
+    questions: dict[str, Question] = {}
+    taken: dict[str, str] = dict.fromkeys(spec.columns, "the table")
+    for pattern, declared in spec.questions.items():
+        for values in product(*declared.each.values()):
+            each = dict(zip(declared.each, values, strict=True))
+            name = fill(pattern, each)
+            where = f"{compiler.origin}: questions.{name}"
+            if not format.is_name(name):
+                raise StudyError(f"{where}: a question's name has small letters, digits and _, a letter first")
+            if name in questions:
+                raise StudyError(f"{where}: stands twice; put the names of `each` in braces into its name")
+            questions[name] = question = _compile(declared, name, each, compiler)
+            for column in question.columns.names:
+                if column in taken:
+                    raise StudyError(f"{where}: its column {column!r} is one of {taken[column]} already; see `columns`")
+                taken[column] = name
+    return questions
+
+
+def _compile(declared: format.Question, name: str, each: dict[str, str], compiler: Compiler) -> Question:
+    where = f"questions.{name}"
+    visible = compiler.visible | each.keys()
+    space = _space(declared.answers, f"{compiler.origin}: {where}.answers")
+    sources = {"prompt": declared.prompt} | ({"system": declared.system} if declared.system else {})
+    templates = {part: compiler.template(source, f"{where}.{part}", visible) for part, source in sources.items()}
+    return Question(
+        name=name,
+        space=space,
+        columns=_columns(declared.columns, space, name, each),
+        uses=compiler.columns_used(*sources.values()),
+        sha256=_digest(sources, each, compiler.derived, space.forms),
+        _prompt=templates["prompt"],
+        _system=templates.get("system"),
+        _each=each,
+    )
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()
+
+
+def _space(answers: format.Answers, where: str) -> AnswerSpace:
+    if bool(answers.labels) == bool(answers.factors):
+        raise StudyError(f"{where}: gives either labels, or factors and forms")
+    factors = None
+    listed: Mapping[str, tuple[str, ...]] = answers.labels
+    if answers.factors:
+        if not answers.forms or not all("{" + name + "}" in form for name in answers.factors for form in answers.forms):
+            names = " and ".join("{" + name + "}" for name in answers.factors)
+            raise StudyError(f"{where}.forms: gives whole answers, each with {names} in it")
+        listed, factors = joint(answers.factors, answers.forms)
+    if len(listed) < 2:
+        raise StudyError(f"{where}: needs two labels at least")
+    forms = {label: variants_of(own, answers.variants) for label, own in listed.items()}
+    owner: dict[str, str] = {}
+    for label, own in forms.items():
+        for form in own:
+            if not form.strip():
+                raise StudyError(f"{where}: the label {label!r} has an empty form")
+            if owner.setdefault(form, label) != label:
+                raise StudyError(f"{where}: the form {form!r} belongs to {owner[form]!r} and to {label!r}")
+    return AnswerSpace(forms, tuple(_numbers(forms, where)) if answers.numeric else None, factors)
+
+
+def _numbers(labels: Mapping[str, object], where: str) -> Iterator[float]:
+    for label in labels:
+        try:
+            yield float(label)
+        except ValueError:
+            raise StudyError(f"{where}: the label {label!r} is no number, as `numeric` says") from None
+
+
+def _columns(patterns: format.Columns, space: AnswerSpace, name: str, each: dict[str, str]) -> Columns:
+    def called(pattern: str, **fields: str) -> str:
+        return fill(pattern, {"question": name, **each, **fields})
+
+    numeric = space.values is not None
+    marginals = {
+        factor: {level: called(patterns.marginal, factor=factor, label=level) for level in dict.fromkeys(of.values())}
+        for factor, of in (space.factors or {}).items()
+    }
+    return Columns(
+        probabilities=tuple(called(patterns.probability, label=label) for label in space.labels),
+        mean=called(patterns.mean) if numeric else None,
+        std=called(patterns.std) if numeric else None,
+        entropy=called(patterns.entropy),
+        marginals=marginals,
+        marginal_entropies={factor: called(patterns.marginal_entropy, factor=factor) for factor in marginals},
+        label_mass=called(patterns.label_mass),
+        residual=called(patterns.residual),
+    )
