@@ -13,12 +13,15 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: pilot
-pilot: .venv/.local model ## Ask a small real model both studies, ten trials each
+pilot: .venv/.local model ## Ask a small real model both studies, ten trials each, in both experiments
 	@for study in study1 study2; do \
 	    $(BIN)/grace query $$study --input data/test_sample_$$study.csv --output outputs/pilot_$$study.csv \
 	        --model-endpoint embedded --model-name $(MODEL) --max-tokens 256 || exit; \
+	    $(BIN)/grace score $$study --input data/test_sample_$$study.csv --output outputs/pilot_$${study}_scores.csv \
+	        --model-endpoint embedded --model-name $(MODEL) || exit; \
 	done
-	@echo "The answers are in outputs/pilot_study1.csv and outputs/pilot_study2.csv."
+	@echo "Experiment 1, the answers:       outputs/pilot_study1.csv and outputs/pilot_study2.csv"
+	@echo "Experiment 2, the probabilities: outputs/pilot_study1_scores.csv and outputs/pilot_study2_scores.csv"
 
 .PHONY: test
 test: .venv/.dev model ## Run the tests; ARGS="-k ledger" chooses some

@@ -244,7 +244,9 @@ def _print_parquet(
     import pyarrow.parquet
 
     types = {int: pyarrow.int64(), float: pyarrow.float64()}
-    schema = pyarrow.schema([(name, types.get(kinds.get(name, str), pyarrow.string())) for name in columns])
+    # Spreadsheets leave names empty, and no reader of Parquet can tell two such columns apart.
+    names = [name or (f"column_{place + 1}" if "" in columns[:place] else "") for place, name in enumerate(columns)]
+    schema = pyarrow.schema([(name, types.get(kinds.get(name, str), pyarrow.string())) for name in names])
     count = 0
     with pyarrow.parquet.ParquetWriter(file, schema) as writer:
         for batch in _batches(rows):

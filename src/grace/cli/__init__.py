@@ -9,6 +9,7 @@ from grace.cli.data import data_app
 from grace.cli.endpoint import check_endpoint
 from grace.cli.export import export
 from grace.cli.models import models_app
+from grace.cli.noise import noise
 from grace.cli.query import query
 from grace.cli.score import score
 from grace.cli.serve import serve
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 app.command(short_help="Ask a model about every trial (Experiment 1).")(query)
 app.command(short_help="Measure the exact probability of every answer (Experiment 2).")(score)
+app.command(short_help="Ask some questions of a score again: how much do they differ?")(noise)
 app.command(short_help="Make the table again from a run.")(export)
 app.command(short_help="Serve a model on this machine.")(serve)
 app.command("check-endpoint", short_help="See whether a model server can be used.")(check_endpoint)

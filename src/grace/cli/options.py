@@ -57,8 +57,15 @@ def read_concurrency(text: str) -> int | None:
     raise InputError(f"--concurrency {text}: is neither 'auto' nor a number from 1")
 
 
-def work_on(run: Path, work: "Callable[[Progress], tuple[Outcome, T | None]]") -> T:
-    """Do long work on a run with progress shown; say what failed, and end with 130 when it was interrupted."""
+def work_on(run: Path, work: "Callable[[Progress], tuple[Outcome, T | None]]") -> tuple[T, int]:
+    """Do long work on a run with progress shown, and say what failed.
+
+    Returns:
+        What the work made, and how many requests failed.
+
+    Raises:
+        typer.Exit: with 130, when the work was interrupted.
+    """
     from grace.cli.progress import make_progress
 
     try:
@@ -75,7 +82,7 @@ def work_on(run: Path, work: "Callable[[Progress], tuple[Outcome, T | None]]") -
         raise typer.Exit(130)
     for kind, example in outcome.examples.items():
         print(f"grace: {count(outcome.failures[kind], 'request')} failed with {kind}: {example}", file=sys.stderr)
-    return made
+    return made, outcome.failures.total()
 
 
 @contextmanager

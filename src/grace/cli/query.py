@@ -78,7 +78,8 @@ def query(
         revision=model_revision,
         break_lock=break_lock,
     )
-    tell_answers(options.work_on(output.with_suffix(".run"), lambda progress: run_query(wanted, progress)))
+    exported, _ = options.work_on(output.with_suffix(".run"), lambda progress: run_query(wanted, progress))
+    tell_answers(exported)
 
 
 def _json_object(text: str) -> dict[str, object]:
@@ -102,5 +103,5 @@ def tell_answers(exported: "ExportedAnswers") -> None:
     for text, number in exported.errors.most_common(5):
         print(f"  {count(number, 'row')}: {text}")
     if bad:
-        print("  The same command asks again for what failed; empty answers stay as they are.")
+        print("  `grace query` as before asks again for what failed; empty answers stay as they are.")
         raise typer.Exit(1)

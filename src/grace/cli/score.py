@@ -90,7 +90,8 @@ def score(
         revision=model_revision,
         break_lock=break_lock,
     )
-    tell_scores(options.work_on(output.with_suffix(".run"), lambda progress: run_score(wanted, progress)))
+    exported, _ = options.work_on(output.with_suffix(".run"), lambda progress: run_score(wanted, progress))
+    tell_scores(exported)
 
 
 def tell_scores(exported: "ExportedScores") -> None:
@@ -117,11 +118,12 @@ def tell_scores(exported: "ExportedScores") -> None:
         )
     if loose:
         print(
-            f"  {count(loose, 'prompt')} with a residual above 1% of the label mass; --residual 0 and another --output "
-            "leave none"
+            f"  {count(loose, 'prompt')} with a residual above 1% of the label mass, which blurs the distribution; a "
+            "smaller --residual, where the server can, needs another --output"
         )
     for text, number in exported.errors.most_common(5):
         print(f"  {count(number, 'row')}: {text}")
+    if exported.failed:
+        print("  `grace score` as before asks again for what failed.")
     if bad:
-        print("  The same command asks again for what failed.")
         raise typer.Exit(1)

@@ -60,11 +60,12 @@ class EmbeddedServer:
 
     @classmethod
     @contextmanager
-    def running(cls, model: str) -> Iterator[tuple[str, str | None]]:
+    def running(cls, model: str, parallel: int | None = None) -> Iterator[tuple[str, str | None]]:
         """Serve a model under the very name that the user gave, at a free port, with a random key.
 
         Args:
             model: name of the catalogue, path of a GGUF file, or file of a hub (`grace.models.files.find_model`).
+            parallel: requests worked on at once; see ServingOptions.
 
         Yields:
             Address and key.
@@ -73,7 +74,7 @@ class EmbeddedServer:
             InputError: no such model, or llama.cpp is not installed.
             ModelFileError: its file is not there yet, or cannot be served.
         """
-        with cls(find_model(model).path, ServingOptions(model)) as server:
+        with cls(find_model(model).path, ServingOptions(model, parallel=parallel)) as server:
             yield server.url, server.api_key
 
     def __enter__(self) -> Self:

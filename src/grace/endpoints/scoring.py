@@ -8,7 +8,7 @@ from math import fsum
 from typing import Any
 
 from grace.endpoints.client import Client, RequestFailed
-from grace.endpoints.dialects import OpenAI, TokenDialect
+from grace.endpoints.dialects import Lane, OpenAI, TokenDialect
 from grace.endpoints.dialects.openai import TOP, read_top, top_body
 from grace.endpoints.spelling import BoundaryMoves, Ending, Speller
 from grace.endpoints.trie import Node, Reading, SameSpelling, grow
@@ -123,7 +123,7 @@ class Scorer:
         )
 
     async def _read(
-        self, dialect: TokenDialect, tally: "_Tally", prompt: list[int], reading: Reading, root: Node, lane: int | None
+        self, dialect: TokenDialect, tally: "_Tally", prompt: list[int], reading: Reading, root: Node, lane: Lane | None
     ) -> None:
         """Ask until what is still open is within the bound."""
         nodes = list(root.inner()) if dialect.reads_many and not self.residual else [root]
@@ -210,22 +210,26 @@ class _Tally:
 
 
 class _Lanes:
-    """A server's slots: a question keeps one to itself, so that its prompt is computed once and stays there."""
+    """A server's slots: a question keeps one to itself, so that its prompt is computed once and stays there.
+
+    A prompt that a slot holds already is computed anew: a server that goes on from all of it computes its last token
+    alone, by other sums than when it computes several together, and equal questions would get different numbers.
+    """
 
     def __init__(self, count: int) -> None:
         self._free = asyncio.Semaphore(count)
-        self._idle: dict[int, list[int]] = {lane: [] for lane in range(count)}
+        self._held: dict[int, list[int]] = {slot: [] for slot in range(count)}
 
     @asynccontextmanager
-    async def lane(self, prompt: list[int]) -> AsyncIterator[int]:
+    async def lane(self, prompt: list[int]) -> AsyncIterator[Lane]:
         """The idle slot whose last prompt begins most like this one."""
         async with self._free:
-            lane = max(self._idle, key=lambda lane: _shared(self._idle[lane], prompt))
-            del self._idle[lane]
+            slot = max(self._held, key=lambda slot: _shared(self._held[slot], prompt))
+            held = self._held.pop(slot)
             try:
-                yield lane
+                yield Lane(slot, fresh=held in ([], prompt))
             finally:
-                self._idle[lane] = prompt
+                self._held[slot] = prompt
 
 
 def _shared(one: Sequence[int], other: Sequence[int]) -> int:

@@ -8,6 +8,7 @@ A form is therefore tokenized together with the end of the prompt: the shortest 
 stands before it, as one that begins with a special token does. Where there is none, it is the whole prompt.
 """
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ from grace.errors import StudyError
 
 BEFORE = ("a", "A", "é", "7", " ", "\n", "  \n\n", ".", "<", "a ")
 """What may stand before the end of a prompt; each would join with something else, were the end not apart from it."""
+AT_ONCE = 16
+"""So many forms are tokenized at once."""
 LONGEST = 16
 """So many tokens the end may have; the generation prompts of known models have at most five."""
 
@@ -69,7 +72,12 @@ class Speller:
             RequestFailed: the server does not answer.
             BoundaryMoves: a form joins with the prompt; the message names it.
         """
-        return {form: await self._spell(ending, form) for form in forms}
+        wanted = list(dict.fromkeys(forms))
+        spelled: dict[str, tuple[int, ...]] = {}
+        for batch in (wanted[start : start + AT_ONCE] for start in range(0, len(wanted), AT_ONCE)):
+            found = await asyncio.gather(*(self._spell(ending, form) for form in batch))
+            spelled.update(zip(batch, found, strict=True))
+        return spelled
 
     async def _spell(self, ending: Ending, form: str) -> tuple[int, ...]:
         known = self._spelled.get((ending, form))

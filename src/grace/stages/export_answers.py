@@ -93,7 +93,7 @@ def _answer_cells(
     endings = [response["finish_reason"] for response in responses]
     cells: list[object] = [
         model,
-        "\n\n".join(texts),
+        "\n\n".join(texts) if texts else None,
         records[-1]["ended"] if records else None,
         round(sum(record["milliseconds"] for record in records)) if records else None,
         "length" if "length" in endings else endings[-1] if endings else None,

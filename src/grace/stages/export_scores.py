@@ -11,9 +11,9 @@ from typing import Any
 from grace.ledger import LedgerReader
 from grace.runs import Run
 from grace.stages.done import NOT_ASKED
-from grace.stages.scored import Keys, Scores
+from grace.stages.scored import Keys, Scores, study_of
 from grace.studies.answers import distribution
-from grace.studies.study import Study, parse_study
+from grace.studies.study import Study
 from grace.tables import CsvTable, write_table
 
 LOW_MASS = 0.5
@@ -21,6 +21,8 @@ LOW_MASS = 0.5
 LOOSE = 0.01
 """A residual of more than this share of the label mass blurs the distribution."""
 CACHED = 10_000
+NOTHING = "none of the answers has any probability"
+NOT_LOOKED_FOR = "all answers lie below the bound, so none was looked for; a smaller --residual finds them"
 
 
 @dataclass
@@ -62,6 +64,8 @@ class ExportedScores:
     rows: int
     masses: dict[str, Mass] = field(default_factory=dict)
     errors: Counter[str] = field(default_factory=Counter)
+    failed: int = 0
+    """How many rows lack a question that failed or was not asked yet, and will be asked again."""
 
 
 def score_columns(study: Study) -> tuple[str, ...]:
@@ -72,37 +76,40 @@ def score_columns(study: Study) -> tuple[str, ...]:
 def export_scores(run: Run, output: Path, table: CsvTable, ledger: LedgerReader, scores: Scores) -> ExportedScores:
     """Write the table of an Experiment 2 run; see `grace.stages.export`."""
     identity = run.manifest["identity"]
-    study = parse_study(run.study.read_bytes(), str(run.study))
+    study = study_of(run)
     keys = Keys(study, table, identity["model"], identity["scoring"])
     masses = {name: Mass() for name in study.questions}
     errors: Counter[str] = Counter()
-    seen: set[str] = set()
+    failed = 0
+    seen: set[tuple[str, str]] = set()
 
     @lru_cache(CACHED)
-    def cells(name: str, key: str) -> tuple[tuple[float | None, ...], str | None]:
-        """A question's cells, and why they are empty."""
+    def cells(name: str, key: str) -> tuple[tuple[float | None, ...], str | None, bool]:
+        """A question's cells, why they are empty, and whether it is to be asked again."""
         columns = study.questions[name].columns
         offset = scores.finished(key)
         if offset is None:
             failed = scores.failed(key)
             why = NOT_ASKED if failed is None else ledger[failed]["error"]["message"]
-            return (None,) * len(columns.names), why
+            return (None,) * len(columns.names), why, True
         response: dict[str, Any] = ledger[offset]["response"]
         found = distribution(study.questions[name].space, response["labels"])
         label_mass = fsum(response["labels"].values())
-        if key not in seen:
-            seen.add(key)
+        if (name, key) not in seen:
+            seen.add((name, key))
             masses[name].add(label_mass, response["residual"])
-        why = None if found else "none of the answers has any probability"
-        return columns.cells(found, label_mass, response["residual"]), why
+        why = None if found else NOTHING if not response["residual"] else NOT_LOOKED_FOR
+        return columns.cells(found, label_mass, response["residual"]), why, False
 
     def rows() -> Iterator[list[object]]:
+        nonlocal failed
         for row in range(run.scope["rows"]):
             full: list[object] = [*table.cells(row), identity["model"]["name"]]
-            bad = []
+            bad, again = [], False
             for name, key in keys.of(row).items():
-                own, why = cells(name, key)
+                own, why, open_ = cells(name, key)
                 full += own
+                again |= open_
                 if why:
                     bad.append(why if why == NOT_ASKED else f"{name}: {why}")
                 else:
@@ -110,9 +117,10 @@ def export_scores(run: Run, output: Path, table: CsvTable, ledger: LedgerReader,
             error = "; ".join(dict.fromkeys(bad)) or None
             if error:
                 errors[error] += 1
+            failed += again
             full.append(error)
             yield full
 
     columns = (*table.columns, *score_columns(study))
     kinds = {name: float for question in study.questions.values() for name in question.columns.names}
-    return ExportedScores(output, write_table(output, columns, rows(), kinds), masses, errors)
+    return ExportedScores(output, write_table(output, columns, rows(), kinds), masses, errors, failed)

@@ -127,9 +127,11 @@ def check_table(study: Study, table: CsvTable, taken: Collection[str], repeated:
         progress.note(f"{table.path}: {len(odd) - 5} more oddities; `grace data check {table.path}` lists them")
 
 
-def on_run(wanted: Wanted, run: Run, progress: Progress, work: Callable[[Client], Awaitable[T]]) -> T:
-    """Do some work on a run, as its one writer, with a client of the endpoint; an embedded server lives as long."""
-    with run.locked(wanted.break_lock), client_arguments(wanted) as (url, key):
+def on_run(
+    wanted: Wanted, run: Run, progress: Progress, work: Callable[[Client], Awaitable[T]], slots: int | None = None
+) -> T:
+    """Do some work on a run, as its one writer, with a client of the endpoint; see `served` for `slots`."""
+    with run.locked(wanted.break_lock), served(wanted, slots) as (url, key):
         sweep(wanted.output)
         return asyncio.run(with_client(wanted, url, key, progress, work))
 
@@ -150,12 +152,12 @@ async def with_client(
 
 
 @contextmanager
-def client_arguments(wanted: Endpoint) -> Iterator[tuple[str, str | None]]:
-    """The endpoint's address and key; an embedded server runs for the length of the block."""
+def served(wanted: Endpoint, slots: int | None = None) -> Iterator[tuple[str, str | None]]:
+    """The endpoint's address and key; an embedded server, with so many slots, runs for the length of the block."""
     if wanted.endpoint != EMBEDDED:
         yield wanted.endpoint, wanted.api_key
         return
-    with EmbeddedServer.running(wanted.model) as (url, key):
+    with EmbeddedServer.running(wanted.model, slots) as (url, key):
         yield url, key
 
 

@@ -33,6 +33,8 @@ async def prove(
         StudyError: a form cannot be scored with this model.
     """
     where = f"{hands.client.shown_url}: scoring"
+    if scorer.start and not isinstance(hands.dialect, TokenDialect):
+        raise EndpointError(f"{where}: --answer-start needs a server that takes tokens, vLLM or llama.cpp")
     name, question = next(iter(questions.items()))
     messages = question.messages(row)
     names = [str(hands.facts.identity.get(part) or "") for part in ("name", "source")]
@@ -51,7 +53,7 @@ async def prove(
     except RequestFailed as error:
         raise EndpointError(f"{where}: {error}") from None
     if scorer.start:
-        progress.note(f"the model reasons before it answers; its answers are scored behind {scorer.start!r}")
+        progress.note(f"answers are scored behind {scorer.start!r}, which follows the prompt")
     return spellings
 
 

@@ -1,6 +1,6 @@
 """`grace score`, Experiment 2: from a table of trials to a table of exact answer probabilities."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -33,6 +33,8 @@ from grace.studies.answers import Policy
 from grace.studies.study import Study, completed, load_study
 from grace.tables import CsvTable
 
+SLOTS = 1
+"""Of the embedded server: on a few processors more are no faster, and with one its numbers do not depend on company."""
 RESIDUAL = 1e-6
 """The default for servers that tell only the most likely first tokens."""
 
@@ -62,7 +64,7 @@ def score(wanted: Score, progress: Progress) -> tuple[Outcome, ExportedScores | 
         check_number("residual", wanted.residual)
     with CsvTable(wanted.input) as table:
         check_table(study, table, score_columns(study), "it is scored once", progress)
-        return on_run(wanted, run, progress, lambda client: _score(wanted, study, table, run, client, progress))
+        return on_run(wanted, run, progress, lambda client: _score(wanted, study, table, run, client, progress), SLOTS)
 
 
 async def _score(
@@ -98,7 +100,7 @@ async def _score(
     ) as session_entry:
         with Ledger(run.ledger) as ledger:
             session = Session(run, ledger, client, pace, progress, scores.add)
-            jobs = score_jobs(session, scorer, keys, study, scores.open(todos))
+            jobs = _jobs(session, scorer, keys, study, scores.open(todos))
             outcome = await session.work(jobs, len(todos), done)
         session_entry |= {"finished": outcome.finished, "failed": dict(outcome.failures)}
     if outcome.interrupted:
@@ -129,44 +131,46 @@ def score_pace(concurrency: int | None, hands: Handshake, client: Client) -> Pac
     return choose_pace(concurrency or hands.facts.slots, None, client)
 
 
-def score_jobs(
-    session: Session, scorer: Scorer, keys: Keys, study: Study, todos: Iterator[tuple[str, Todo]], **more: Any
+def _jobs(
+    session: Session, scorer: Scorer, keys: Keys, study: Study, todos: Iterator[tuple[str, Todo]]
 ) -> Iterator[Job]:
     """One job for all questions that are first met in one row: their prompts begin alike."""
     for _, together in groupby(todos, key=lambda item: item[1].row):
-        yield partial(_ask_together, session, scorer, keys, study, list(together), more)
+        yield partial(_ask_together, session, scorer, keys, study, list(together))
 
 
 async def _ask_together(
-    session: Session,
-    scorer: Scorer,
-    keys: Keys,
-    study: Study,
-    todos: list[tuple[str, Todo]],
-    more: Mapping[str, Any],
+    session: Session, scorer: Scorer, keys: Keys, study: Study, todos: list[tuple[str, Todo]]
 ) -> float | None:
     seconds = None
     for key, todo in todos:
         if session.stopping:
             break
-        messages = keys.messages(todo.row, study.questions[todo.question])
-        request = {
-            "key": key,
-            "rows": [row + 1 for row in todo.rows],
-            "question": todo.question,
-            **more,
-            "request": keys.scoring,
-        }
-
-        async def answer(name: str = todo.question, messages: list[dict[str, str]] = messages) -> dict[str, Any]:
-            return scored_record(await scorer.score(name, messages, keys.forms[name]))
-
-        record = await session.record(request, answer)
-        seconds = None if record["status"] == "failed" else record["milliseconds"] / 1000
+        seconds = await ask_question(session, scorer, keys, study, key, todo)
     return seconds
 
 
-def scored_record(scored: Scored) -> dict[str, Any]:
+async def ask_question(
+    session: Session, scorer: Scorer, keys: Keys, study: Study, key: str, todo: Todo, **more: Any
+) -> float | None:
+    """Score one question and record it, with `more` in the record; gives the seconds it took, None when it failed."""
+    messages = keys.messages(todo.row, study.questions[todo.question])
+    request = {
+        "key": key,
+        "rows": [row + 1 for row in todo.rows],
+        "question": todo.question,
+        **more,
+        "request": keys.scoring,
+    }
+
+    async def answer() -> dict[str, Any]:
+        return _record(await scorer.score(todo.question, messages, keys.forms[todo.question]))
+
+    record = await session.record(request, answer)
+    return None if record["status"] == "failed" else record["milliseconds"] / 1000
+
+
+def _record(scored: Scored) -> dict[str, Any]:
     """What a ledger keeps of a score."""
     return {
         "status": "scored",

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from grace.errors import LedgerCorrupt, StudyError
+from grace.errors import InputError, LedgerCorrupt, StudyError
 from grace.ledger import request_key, scan
 from grace.runs import Run
 from grace.studies.answers import Policy
 from grace.studies.questions import Question
-from grace.studies.study import Study
+from grace.studies.study import Study, parse_study
 from grace.studies.templates import Message
 from grace.tables import CsvTable
 
@@ -52,6 +52,21 @@ class Keys:
             raise StudyError(f"{self._table.path}, row {row + 1}: {error}") from None
 
 
+def study_of(run: Run) -> Study:
+    """The study of a run, from the run's own copy.
+
+    Raises:
+        InputError: the copy is gone, or asks other questions than the run did.
+    """
+    try:
+        study = parse_study(run.study.read_bytes(), str(run.study))
+    except OSError as error:
+        raise InputError(f"{run.study}: cannot be read: {error.strerror}; restore it from a copy") from None
+    if {name: question.sha256 for name, question in study.questions.items()} != run.manifest["identity"]["questions"]:
+        raise InputError(f"{run.study}: was changed since the run began; restore it from a copy")
+    return study
+
+
 @dataclass
 class Todo:
     """One distinct question: asked about `row`, and its answer holds for all of `rows` (both from 0)."""
@@ -69,7 +84,8 @@ def distinct(keys: Keys, rows: int) -> dict[str, Todo]:
             todo = todos.get(key)
             if todo is None:
                 todo = todos[key] = Todo(name, row)
-            todo.rows.append(row)
+            if not todo.rows or todo.rows[-1] != row:  # two questions of a row may ask the same
+                todo.rows.append(row)
     return todos
 
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from grace.endpoints.client import Client, RequestFailed
 from grace.endpoints.dialects.openai import ServerFacts, entry_of, get_json, names_of, number
-from grace.endpoints.dialects.tokens import ROUNDING, Ask, Post, Read, TokenDialect, checked, garbage, token_ids
+from grace.endpoints.dialects.tokens import ROUNDING, Ask, Lane, Post, Read, TokenDialect, checked, garbage, token_ids
 from grace.endpoints.transport import is_loopback
 from grace.ledger import request_key
 from grace.models.files import weights_digest
@@ -82,7 +82,7 @@ class LlamaCpp(TokenDialect):
         return str((await post("/detokenize", {"tokens": tokens})).get("content"))
 
     async def read(
-        self, post: Post, model: str, prompt: Sequence[int], asks: Sequence[Ask], lane: int | None
+        self, post: Post, model: str, prompt: Sequence[int], asks: Sequence[Ask], lane: Lane | None
     ) -> list[Read]:
         """One request a place, in the slot that holds the prompt already.
 
@@ -101,8 +101,13 @@ class LlamaCpp(TokenDialect):
                 "cache_prompt": True,
             }
             if lane is not None:
-                body["id_slot"] = lane
-            told = _told(await post("/completion", body))
+                body |= {"id_slot": lane.slot, "cache_prompt": bool(ask.path) or not lane.fresh}
+            reply = await post("/completion", body)
+            if not reply.get("completion_probabilities"):
+                # The drawn token was a part of a character, of which it says nothing. Have it draw another one: what it
+                # tells are the probabilities before that.
+                reply = await post("/completion", {**body, "logit_bias": [[prompt[-1], 1000]]})
+            told = _told(reply)
             found = {token: told[token] for token in ask.tokens if token in told}
             missing = len(ask.tokens) - len(found)
             if missing and len(told) < most:

@@ -29,6 +29,14 @@ class Ask:
 
 
 @dataclass(frozen=True)
+class Lane:
+    """One of the server's slots, and whether what it holds of the prompt is to be forgotten first."""
+
+    slot: int
+    fresh: bool = False
+
+
+@dataclass(frozen=True)
 class Read:
     """What a server told: the probability of each token, and at most how much those have together that it left out."""
 
@@ -61,7 +69,7 @@ class TokenDialect(OpenAI):
 
     @abstractmethod
     async def read(
-        self, post: Post, model: str, prompt: Sequence[int], asks: Sequence[Ask], lane: int | None
+        self, post: Post, model: str, prompt: Sequence[int], asks: Sequence[Ask], lane: Lane | None
     ) -> list[Read]:
         """The next token's probabilities, before anything shapes them, for each ask.
 
@@ -70,7 +78,7 @@ class TokenDialect(OpenAI):
             model: the served name.
             prompt: token ids of the rendered prompt.
             asks: places in the answer.
-            lane: which of the server's slots to use, where it has such.
+            lane: the slot to use, where the server has such.
 
         Raises:
             RequestFailed: no answer, or one that is no distribution (kind "garbage").

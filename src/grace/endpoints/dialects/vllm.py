@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from grace.endpoints.client import Client, RequestFailed
 from grace.endpoints.dialects.openai import ServerFacts, entry_of, get_json, names_of, number
-from grace.endpoints.dialects.tokens import Ask, Post, Read, TokenDialect, checked, garbage, token_ids
+from grace.endpoints.dialects.tokens import Ask, Lane, Post, Read, TokenDialect, checked, garbage, token_ids
 from grace.studies.templates import Message
 
 MOST_IDS = 128
@@ -76,7 +76,7 @@ class Vllm(TokenDialect):
         return str((await post("/detokenize", {"model": model, "tokens": tokens})).get("prompt"))
 
     async def read(
-        self, post: Post, model: str, prompt: Sequence[int], asks: Sequence[Ask], lane: int | None
+        self, post: Post, model: str, prompt: Sequence[int], asks: Sequence[Ask], lane: Lane | None
     ) -> list[Read]:
         """All places in one request, unless their tokens are more than it may name. The prefix cache does the rest."""
         found: list[dict[int, float]] = [{} for _ in asks]

@@ -1,0 +1,61 @@
+"""`grace noise`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from grace.cli import options
+
+
+def noise(
+    run: Annotated[Path, typer.Argument(help="The folder of a run of `grace score`, as outputs/study1_scores.run.")],
+    repeat: Annotated[int, typer.Option(min=1, help="How often each question is asked again.")] = 3,
+    questions: Annotated[int, typer.Option(min=1, help="How many of the run's distinct questions.")] = 50,
+    seed: Annotated[int, typer.Option(help="Which questions: the same seed takes the same.")] = 1,
+    model_endpoint: options.ModelEndpoint = "embedded",
+    model_name: Annotated[str | None, typer.Option(help="The model's served name. Default: the run's.")] = None,
+    concurrency: options.Concurrency = "auto",
+    timeout: options.Timeout = 300.0,
+    max_retries: options.MaxRetries = 5,
+    api_key_env: options.ApiKeyEnv = None,
+    break_lock: options.BreakLock = False,
+) -> None:
+    """Measure the noise floor of a run: how far the probabilities of equal questions differ.
+
+    Servers compute many requests together, and rounding differs with the company. So a sample of the run's questions is
+    asked again, many at once and in other orders. The largest and the mean difference are written to the run's folder
+    (noise.json); a difference between two models that is smaller says nothing.
+
+    \b
+    Examples:
+      grace noise outputs/study1_scores.run --repeat 3
+      grace noise outputs/study1_gemma.run --repeat 5 --questions 100 --model-endpoint http://localhost:8000
+    """
+    from grace.runs import Run
+    from grace.stages.noise import Noise
+    from grace.stages.noise import noise as measure
+
+    wanted = Noise(
+        run=run,
+        repeat=repeat,
+        questions=questions,
+        seed=seed,
+        endpoint=model_endpoint,
+        model=model_name or str(Run(run).manifest["identity"].get("model", {}).get("name")),
+        concurrency=options.read_concurrency(concurrency),
+        timeout=timeout,
+        max_retries=max_retries,
+        api_key=options.read_key(api_key_env),
+        break_lock=break_lock,
+    )
+    measured, failed = options.work_on(run, lambda progress: measure(wanted, progress))
+    floor = measured.floor
+    print(f"{measured.path}: {options.count(floor.questions, 'question')} asked again, {floor.repeats} times each")
+    print(f"  largest difference of a probability {floor.largest:.2g}, mean {floor.mean:.2g}")
+    print(f"  largest difference of a label mass {floor.largest_label_mass:.2g}")
+    for name, largest in floor.by_question.items():
+        print(f"  {name}: {largest:.2g}")
+    if failed:
+        print(f"  {options.count(failed, 'request')} failed; the same command asks again for these.")
+        raise typer.Exit(1)
