@@ -14,10 +14,23 @@ from importlib import metadata
 from pathlib import Path
 
 import grace
-from benchmarks import against_inspect, cpu, latency, million, pilot, startup
+from benchmarks import against_inspect, cpu, embedded, latency, million, pilot, score_cpu, scoring, startup
 from benchmarks.parts import CommandFailed, Options, Result
 
-BENCHMARKS = {module.NAME: module for module in (startup, latency, cpu, against_inspect, million, pilot)}
+BENCHMARKS = {
+    module.NAME: module
+    for module in (
+        startup,
+        latency,
+        cpu,
+        against_inspect,
+        million,
+        pilot,
+        scoring,
+        score_cpu,
+        embedded,
+    )
+}
 RESULTS = Path(__file__).with_name("RESULTS.md")
 SECTION = re.compile(r"^(?=## )", re.MULTILINE)
 

@@ -1,5 +1,6 @@
-"""The production path against a real vLLM: handshake, Experiment 1, resume. Needs its address in GRACE_VLLM_URL."""
+"""The production path against a real vLLM: handshake, both experiments, resume. Its address is in GRACE_VLLM_URL."""
 
+import json
 import os
 
 import pytest
@@ -69,3 +70,57 @@ def test_a_prompt_that_cannot_fit_is_refused_before_anything_is_asked(grace, end
     assert done.code == 3
     assert "--max-tokens" in done.err
     assert not (tmp_path / "answers.run/ledger.jsonl").exists()
+
+
+@pytest.mark.parametrize(("study", "rows", "questions"), [("study1", 3, 6), ("study2", 4, 1)])
+def test_a_study_is_scored_with_one_request_for_all_places_of_a_question(
+    grace, endpoint, tmp_path, study, rows, questions
+):
+    command = ["score", study, "--input", f"data/test_sample_{study}.csv", "--output", str(tmp_path / "scores.csv")]
+    assert grace(*command, "--limit", rows - 1, *endpoint).code == 0
+    done = grace(*command, "--limit", rows, *endpoint)
+    assert done.code == 0, done.err
+    assert "mean label mass" in done.out
+    records = [record for _, record in scan(tmp_path / "scores.run/ledger.jsonl")]
+    assert len({record["key"] for record in records}) == len(records) == rows * questions
+    for record in records:
+        assert record["requests"] == 2  # the prompt is rendered, then all places are asked about
+        assert record["response"]["residual"] == 0
+        assert 0 < sum(record["response"]["labels"].values()) < 1
+    for row in read_rows(tmp_path / "scores.csv"):
+        if study == "study1":
+            shares = [float(row[f"state2_prob_{number}"]) for number in range(0, 101, 10)]
+        else:
+            words = ("terrible", "bad", "good", "amazing")
+            shares = [float(row[f"prob_{frame}_{word}"]) for frame in ("was", "wasnt") for word in words]
+            assert float(row["prob_wasnt"]) == pytest.approx(sum(shares[4:]))
+        assert sum(shares) == pytest.approx(1, abs=1e-9)
+
+
+def test_a_bound_skips_places_and_keeps_its_word(grace, endpoint, tmp_path):
+    command = ["score", "study2", "--input", "data/test_sample_study2.csv", "--limit", "2", *endpoint]
+    for name, residual in (("all", "0"), ("most", "0.01")):
+        assert grace(*command, "--output", tmp_path / f"{name}.csv", "--residual", residual).code in (0, 1)
+    every, most = ([r for _, r in scan(tmp_path / f"{name}.run/ledger.jsonl")] for name in ("all", "most"))
+    for full, part in zip(sorted(every, key=lambda r: r["rows"]), sorted(most, key=lambda r: r["rows"]), strict=True):
+        assert part["response"]["places"] < full["response"]["places"]
+        assert part["response"]["residual"] <= 0.01
+        for label, probability in full["response"]["labels"].items():
+            low = part["response"]["labels"][label]
+            assert low - 1e-6 <= probability <= low + part["response"]["residual"] + 1e-6
+
+
+def test_the_noise_floor_under_load_is_measured(grace, endpoint, tmp_path):
+    output = tmp_path / "scores.csv"
+    assert (
+        grace(
+            "score", "study1", "--input", "data/test_sample_study1.csv", "--output", output, "--limit", "2", *endpoint
+        ).code
+        == 0
+    )
+    done = grace("noise", tmp_path / "scores.run", "--repeat", "2", "--questions", "4", *endpoint)
+    assert done.code == 0, done.err
+    floor = json.loads((tmp_path / "scores.run/noise.json").read_text())
+    assert (floor["questions"], floor["repeats"]) == (4, 2)
+    assert 0 <= floor["mean"] <= floor["largest"] < 0.01
+    assert len(list(scan(tmp_path / "scores.run/noise.jsonl"))) == 8
