@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -66,7 +65,7 @@ def test_a_server_that_repeats_itself_has_no_noise(grace: Command, table: TableS
 
 def test_what_differs_is_measured(grace: Command, table: TableServer, run: Path) -> None:
     first = {record["key"]: record["response"]["labels"] for _, record in scan(run / "ledger.jsonl")}
-    table.model = replace(MODEL, seed=6)
+    table.model = printable_model("é", "’", "yes", "no", seed=6, spread=1.0)
     assert grace("noise", run, "--repeat", 1, "--model-endpoint", table.url).code == 0
     second = {record["key"]: record["response"]["labels"] for _, record in scan(run / "noise.jsonl")}
     differences = []
