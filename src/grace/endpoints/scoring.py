@@ -65,6 +65,7 @@ class Scorer:
         self.residual = residual
         self.start = start
         self._lanes = _Lanes(slots) if slots else None
+        self._tops = list(TOP)
         self._tries: dict[tuple[str, Ending], _Spelled] = {}
         self._speller = Speller(dialect, self._post, model) if isinstance(dialect, TokenDialect) else None
 
@@ -116,7 +117,7 @@ class Scorer:
             reading.residual(),
             {form: reading.starts_with(path) for form, path in spelled.forms.items()},
             len(prompt),
-            reading.asked,
+            reading.places,
             tally.requests,
             tally.attempts,
             tally.milliseconds,
@@ -150,7 +151,7 @@ class Scorer:
         try:
             ending = await speller.ending(prompt)
             if self.start:
-                prompt = prompt + list((await speller.spell(ending, [self.start]))[self.start])
+                prompt = prompt + await self._begin(ending, self.start)
                 ending = await speller.ending(prompt)
             known = self._tries.get((name, ending))
             if known is None:
@@ -162,6 +163,17 @@ class Scorer:
         except SameSpelling as error:
             raise StudyError(f"question {name!r}: the model writes forms of {error} with the same tokens") from None
         return prompt, known
+
+    async def _begin(self, ending: Ending, start: str) -> list[int]:
+        """The tokens between prompt and answer."""
+        assert self._speller is not None
+        try:
+            return list((await self._speller.spell(ending, [start]))[start])
+        except BoundaryMoves:
+            raise StudyError(
+                f"the start of answers {start!r} joins with the prompt's end {ending.text[-40:]!r} in the model's "
+                "tokenizer; choose another --answer-start"
+            ) from None
 
     async def _score_by_text(self, tally: "_Tally", messages: Sequence[Message], forms: Forms) -> Scored:
         """Bounds from the texts of the most likely first tokens, all that other servers tell."""
@@ -178,13 +190,14 @@ class Scorer:
         return Scored(labels, residual, {}, tokens, 1, tally.requests, tally.attempts, tally.milliseconds)
 
     async def _top(self, tally: "_Tally", messages: Sequence[Message]) -> dict[str, Any]:
-        for most in TOP:
+        while True:
+            most = self._tops[0]
             try:
                 return await tally.post("/v1/chat/completions", top_body(self._model, messages, most))
             except RequestFailed as error:
-                if most == TOP[-1] or error.status not in (400, 422):  # a limit lower than this
+                if most == TOP[-1] or error.status not in (400, 422):
                     raise
-        raise AssertionError
+                self._tops = [fewer for fewer in TOP if fewer < most]  # its limit is lower, for all questions
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ class SameSpelling(Exception):
 def grow(spelled: Mapping[str, Sequence[Path]]) -> Node:
     """The trie of all labels' forms, each given as token ids.
 
-    Where all that lies below a form belongs to its own label, nothing needs to be asked there, and it is left out.
+    What lies below a form and belongs to no other label needs not be asked about, and is left out.
 
     Raises:
         SameSpelling: two labels share a form.
@@ -61,11 +61,15 @@ def grow(spelled: Mapping[str, Sequence[Path]]) -> Node:
     return root
 
 
-def _prune(node: Node) -> set[str | None]:
-    """Cut off what tells nothing, and return the labels at and below a node."""
-    below = {label for child in node.children.values() for label in _prune(child)}
-    if node.label is not None and below <= {node.label}:
-        node.children = {}
+def _prune(node: Node, above: str | None = None) -> set[str]:
+    """Cut off what tells nothing below a form of the label `above`, and return the labels at and below a node."""
+    above = node.label or above
+    below: set[str] = set()
+    for token, child in list(node.children.items()):
+        labels = _prune(child, above)
+        below |= labels
+        if labels == {above}:
+            del node.children[token]
     return below | ({node.label} if node.label is not None else set())
 
 
@@ -78,7 +82,11 @@ class Reading:
         self._told: dict[Path, Read] = {}
         self._open: dict[Path, Node] = {(): root}
         self._tries: dict[Path, int] = {}
-        self.asked = 0
+
+    @property
+    def places(self) -> int:
+        """How many places were asked about."""
+        return len(self._told)
 
     def wanted(self, residual: float) -> list[Node]:
         """The places that must be asked about, the most probable first: the others together stay below the bound."""
@@ -98,7 +106,6 @@ class Reading:
     def tell(self, node: Node, read: Read) -> None:
         """Take note of an answer. Parents come before children."""
         path = node.path
-        self.asked += 1
         self._told[path] = read
         self._tries[path] = self._tries.get(path, 0) + 1
         self._open.pop(path, None)

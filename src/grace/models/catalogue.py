@@ -60,12 +60,14 @@ class Reasoning(_Strict):
     Attributes:
         family: what it is called.
         names: parts of the models' names, in small letters; empty where the end of the prompt tells enough.
+        but_not: parts of the names of their kin that do not reason.
         prompt_ends: how their rendered prompts end.
         answer_start: what comes then up to the answer, when the reasoning is empty.
     """
 
     family: str
     names: tuple[str, ...] = ()
+    but_not: tuple[str, ...] = ()
     prompt_ends: str
     answer_start: str
 

@@ -17,7 +17,11 @@ def answer_start(prompt_end: str, names: Sequence[str]) -> str | None:
         names: what the model is called, as served name and hub repository.
     """
     for known in reasoning():
-        named = not known.names or any(part in name.lower() for part in known.names for name in names)
-        if named and prompt_end.endswith(known.prompt_ends):
+        named = not known.names or _mentions(names, known.names)
+        if named and not _mentions(names, known.but_not) and prompt_end.endswith(known.prompt_ends):
             return known.answer_start
     return None
+
+
+def _mentions(names: Sequence[str], parts: Sequence[str]) -> bool:
+    return any(part in name.lower() for part in parts for name in names)

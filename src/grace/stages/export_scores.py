@@ -13,6 +13,7 @@ from grace.runs import Run
 from grace.stages.done import NOT_ASKED
 from grace.stages.scored import Keys, Scores, study_of
 from grace.studies.answers import distribution
+from grace.studies.questions import TABLE
 from grace.studies.study import Study
 from grace.tables import CsvTable, write_table
 
@@ -70,7 +71,8 @@ class ExportedScores:
 
 def score_columns(study: Study) -> tuple[str, ...]:
     """The columns that follow the input's."""
-    return ("model_name", *(name for question in study.questions.values() for name in question.columns.names), "error")
+    model, error = TABLE
+    return (model, *(name for question in study.questions.values() for name in question.columns.names), error)
 
 
 def export_scores(run: Run, output: Path, table: CsvTable, ledger: LedgerReader, scores: Scores) -> ExportedScores:

@@ -6,6 +6,8 @@ from itertools import product
 from math import fsum, log2, sqrt
 from typing import Literal
 
+from grace.errors import StudyError
+
 Policy = Literal["canonical", "variants"]
 """Which surface forms count: the first of each label, or all of them."""
 Variant = Literal["case", "stop", "apostrophe", "space"]
@@ -116,7 +118,7 @@ _OTHER: Mapping[Variant, Callable[[str], str]] = {
     "case": _other_case,
     "stop": lambda form: form.removesuffix(".") if form.endswith(".") else form + ".",
     "apostrophe": lambda form: form.replace("'", "’") if "'" in form else form.replace("’", "'"),
-    "space": lambda form: " " + form,
+    "space": lambda form: form.removeprefix(" ") if form.startswith(" ") else " " + form,
 }
 
 
@@ -125,14 +127,21 @@ def joint(
 ) -> tuple[dict[str, tuple[str, ...]], dict[str, dict[str, str]]]:
     """Combine the labels of parts: the joint space's forms by label, and each part's label by the joint one's.
 
+    Labels of parts are joined by "_".
+
     Args:
         factors: parts by name; for each of their labels its pieces of text, the canonical one first.
         forms: whole answers with {name} in the place of each part, the canonical one first.
+
+    Raises:
+        StudyError: two combinations have one label.
     """
     spelled: dict[str, tuple[str, ...]] = {}
     levels: dict[str, dict[str, str]] = {factor: {} for factor in factors}
     for combination in product(*factors.values()):
         label = "_".join(combination)
+        if label in spelled:
+            raise StudyError(f"two combinations of parts have the label {label!r}; give the parts other labels")
         for factor, level in zip(factors, combination, strict=True):
             levels[factor][label] = level
         pieces = [factors[factor][level] for factor, level in zip(factors, combination, strict=True)]

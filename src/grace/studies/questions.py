@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
@@ -13,6 +14,10 @@ from grace.studies import format
 from grace.studies.answers import AnswerSpace, Distribution, fill, joint, variants_of
 from grace.studies.format import StudyFile
 from grace.studies.templates import Compiler, Message, render
+
+TABLE = ("model_name", "error")
+"""Columns that every table of scores has beside those of the questions."""
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -79,8 +84,8 @@ class Question:
 
     def messages(self, row: Mapping[str, str]) -> list[Message]:
         """What is said to the model about a completed row. Raises StudyError."""
-        system = [{"role": "system", "content": render(self._system, row, **self._each)}] if self._system else []
-        return [*system, {"role": "user", "content": render(self._prompt, row, **self._each)}]
+        system = [{"role": "system", "content": render(self._system, row, self._each)}] if self._system else []
+        return [*system, {"role": "user", "content": render(self._prompt, row, self._each)}]
 
 
 def compile_questions(spec: StudyFile, compiler: Compiler) -> dict[str, Question]:
@@ -90,8 +95,12 @@ def compile_questions(spec: StudyFile, compiler: Compiler) -> dict[str, Question
         StudyError: names, forms or columns do not fit together; the message says where.
     """
     questions: dict[str, Question] = {}
-    taken: dict[str, str] = dict.fromkeys(spec.columns, "the table")
+    taken: dict[str, str] = dict.fromkeys((*spec.columns, *TABLE), "the table")
     for pattern, declared in spec.questions.items():
+        for variable, wanted in declared.each.items():
+            if not wanted or variable in ("row", "self"):
+                why = "has no values" if not wanted else "is a name that templates use already"
+                raise StudyError(f"{compiler.origin}: questions.{pattern}.each: {variable!r} {why}")
         for values in product(*declared.each.values()):
             each = dict(zip(declared.each, values, strict=True))
             name = fill(pattern, each)
@@ -133,13 +142,20 @@ def _digest(*parts: object) -> str:
 def _space(answers: format.Answers, where: str) -> AnswerSpace:
     if bool(answers.labels) == bool(answers.factors):
         raise StudyError(f"{where}: gives either labels, or factors and forms")
+    if answers.labels and answers.forms:
+        raise StudyError(f"{where}: forms go with factors; a label's forms stand behind it, as {{yes: [yes, yeah]}}")
+    if answers.factors and answers.numeric:
+        raise StudyError(f"{where}: numeric goes with labels; parts put together are no numbers")
     factors = None
     listed: Mapping[str, tuple[str, ...]] = answers.labels
     if answers.factors:
         if not answers.forms or not all("{" + name + "}" in form for name in answers.factors for form in answers.forms):
             names = " and ".join("{" + name + "}" for name in answers.factors)
             raise StudyError(f"{where}.forms: gives whole answers, each with {names} in it")
-        listed, factors = joint(answers.factors, answers.forms)
+        try:
+            listed, factors = joint(answers.factors, answers.forms)
+        except StudyError as error:
+            raise StudyError(f"{where}.factors: {error}") from None
     if len(listed) < 2:
         raise StudyError(f"{where}: needs two labels at least")
     forms = {label: variants_of(own, answers.variants) for label, own in listed.items()}
@@ -155,10 +171,9 @@ def _space(answers: format.Answers, where: str) -> AnswerSpace:
 
 def _numbers(labels: Mapping[str, object], where: str) -> Iterator[float]:
     for label in labels:
-        try:
-            yield float(label)
-        except ValueError:
-            raise StudyError(f"{where}: the label {label!r} is no number, as `numeric` says") from None
+        if not _NUMBER.fullmatch(label):
+            raise StudyError(f"{where}: the label {label!r} is no number, as `numeric` says")
+        yield float(label)
 
 
 def _columns(patterns: format.Columns, space: AnswerSpace, name: str, each: dict[str, str]) -> Columns:

@@ -75,9 +75,9 @@ def lines_from_html(text: str) -> str:
     return "\n".join(part.strip() for part in _BREAK.split(text))
 
 
-def render(template: jinja2.Template, row: Mapping[str, str], **more: str) -> str:
-    """The text of a template for a completed row, without space at its ends. Raises StudyError."""
+def render(template: jinja2.Template, row: Mapping[str, str], more: Mapping[str, str] | None = None) -> str:
+    """The text of a template for a completed row and more names, without space at its ends. Raises StudyError."""
     try:
-        return template.render(row, row=row, **more).strip()
+        return template.render({**row, **(more or {}), "row": row}).strip()
     except Exception as error:  # a template is the user's code and may fail in any way
         raise StudyError(f"a template of the study cannot be rendered: {error}") from None

@@ -8,7 +8,18 @@ from typing import Any, ClassVar
 
 from grace.endpoints.client import Client, RequestFailed
 from grace.endpoints.dialects.openai import ServerFacts, entry_of, get_json, names_of, number
-from grace.endpoints.dialects.tokens import ROUNDING, Ask, Lane, Post, Read, TokenDialect, checked, garbage, token_ids
+from grace.endpoints.dialects.tokens import (
+    Ask,
+    Lane,
+    Post,
+    Read,
+    TokenDialect,
+    checked,
+    checked_top,
+    garbage,
+    text_of,
+    token_ids,
+)
 from grace.endpoints.transport import is_loopback
 from grace.ledger import request_key
 from grace.models.files import weights_digest
@@ -16,6 +27,8 @@ from grace.studies.templates import Message
 
 FIRST, GROWTH = 64, 16
 """So many of the most likely tokens are asked for at first, and so many times more when a wanted one is not there."""
+BIASED = 0.999
+"""A probability that a bias makes and hardly a model."""
 
 
 class LlamaCpp(TokenDialect):
@@ -68,7 +81,7 @@ class LlamaCpp(TokenDialect):
 
     async def render(self, post: Post, model: str, messages: Sequence[Message]) -> list[int]:
         """The chat template's text, then its tokens."""
-        rendered = (await post("/apply-template", {"messages": messages})).get("prompt")
+        rendered = text_of((await post("/apply-template", {"messages": messages})).get("prompt"))
         body = {"content": rendered, "add_special": True, "parse_special": True}
         return token_ids((await post("/tokenize", body)).get("tokens"))
 
@@ -79,7 +92,7 @@ class LlamaCpp(TokenDialect):
 
     async def detokenize(self, post: Post, model: str, tokens: Sequence[int]) -> str:
         """What /detokenize makes of ids."""
-        return str((await post("/detokenize", {"tokens": tokens})).get("content"))
+        return text_of((await post("/detokenize", {"tokens": tokens})).get("content"))
 
     async def read(
         self, post: Post, model: str, prompt: Sequence[int], asks: Sequence[Ask], lane: Lane | None
@@ -107,6 +120,8 @@ class LlamaCpp(TokenDialect):
                 # The drawn token was a part of a character, of which it says nothing. Have it draw another one: what it
                 # tells are the probabilities before that.
                 reply = await post("/completion", {**body, "logit_bias": [[prompt[-1], 1000]]})
+                if _told(reply).get(prompt[-1], 0.0) > BIASED:
+                    raise garbage("its probabilities are those after a bias, not the model's own")
             told = _told(reply)
             found = {token: told[token] for token in ask.tokens if token in told}
             missing = len(ask.tokens) - len(found)
@@ -116,16 +131,14 @@ class LlamaCpp(TokenDialect):
         return reads
 
 
-def _told(reply: Mapping[str, Any]) -> dict[int, float]:
+def _told(reply: Mapping[str, Any]) -> Mapping[int, float]:
     """The probabilities of the most likely tokens by id."""
     try:
         top = reply["completion_probabilities"][0]["top_logprobs"]
         told = {int(entry["id"]): exp(entry["logprob"]) for entry in top}
     except (LookupError, TypeError, ValueError, OverflowError):
         told = {}
-    if not told or sum(told.values()) > 1 + ROUNDING:
-        raise garbage("it tells no probabilities of tokens")
-    return told
+    return checked_top(told)
 
 
 def _digest(path: Path) -> str | None:

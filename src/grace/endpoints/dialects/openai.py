@@ -112,18 +112,27 @@ def top_body(model: str, messages: Sequence[Message], most: int) -> dict[str, An
 
 
 def read_top(data: Mapping[str, Any]) -> list[tuple[str, float]]:
-    """The first tokens' texts with their probabilities.
+    """The first tokens' texts with their probabilities; the text of a part of a character is "".
 
     Raises:
         RequestFailed: of kind "garbage", when the reply tells none.
     """
     try:
-        top = [(str(entry["token"]), exp(entry["logprob"])) for entry in _top(data)]
-    except (LookupError, TypeError, OverflowError):
+        top = [(_text(entry), exp(entry["logprob"])) for entry in _top(data)]
+    except (LookupError, TypeError, ValueError, OverflowError):
         top = []
     if not top or sum(probability for _, probability in top) > 1 + 1e-3:
         raise RequestFailed("garbage", "the reply tells no probabilities of first tokens")
     return top
+
+
+def _text(entry: Mapping[str, Any]) -> str:
+    text = entry["token"]
+    if not isinstance(text, str):
+        raise TypeError
+    if "\ufffd" in text or text.startswith("bytes:"):
+        return ""
+    return text
 
 
 def _top(data: Mapping[str, Any]) -> list[dict[str, Any]]:

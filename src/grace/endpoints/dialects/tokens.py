@@ -12,6 +12,8 @@ from grace.studies.templates import Message
 Post = Callable[[str, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 """Sends a body to a path and gives the reply's JSON object; raises RequestFailed."""
 
+FLOOR = 1e-7
+"""The likeliest token has at least this probability, for vocabularies have fewer than ten million tokens."""
 ROUNDING = 1e-3
 """Servers compute in 32 bits, some in 16: so far may a sum of their probabilities go beyond 1."""
 
@@ -99,6 +101,20 @@ def checked(read: Read, path: Sequence[int]) -> Read:
     if total > 1 + ROUNDING:
         raise garbage(f"the tokens asked for behind {list(path)} have the probability {total} together")
     return read
+
+
+def checked_top(told: Mapping[int, float]) -> Mapping[int, float]:
+    """Probabilities that hold the likeliest token's. Raises RequestFailed where they cannot be a distribution's."""
+    if not told or max(told.values()) < FLOOR or sum(told.values()) > 1 + ROUNDING:
+        raise garbage("it tells no probabilities of tokens (are they logits?)")
+    return told
+
+
+def text_of(value: Any) -> str:
+    """A text from a server. Raises RequestFailed for anything else."""
+    if not isinstance(value, str):
+        raise garbage("no text")
+    return value
 
 
 def token_ids(value: Any) -> list[int]:

@@ -6,7 +6,18 @@ from typing import Any, ClassVar
 
 from grace.endpoints.client import Client, RequestFailed
 from grace.endpoints.dialects.openai import ServerFacts, entry_of, get_json, names_of, number
-from grace.endpoints.dialects.tokens import Ask, Lane, Post, Read, TokenDialect, checked, garbage, token_ids
+from grace.endpoints.dialects.tokens import (
+    Ask,
+    Lane,
+    Post,
+    Read,
+    TokenDialect,
+    checked,
+    checked_top,
+    garbage,
+    text_of,
+    token_ids,
+)
 from grace.studies.templates import Message
 
 MOST_IDS = 128
@@ -73,7 +84,7 @@ class Vllm(TokenDialect):
 
     async def detokenize(self, post: Post, model: str, tokens: Sequence[int]) -> str:
         """What /detokenize makes of ids."""
-        return str((await post("/detokenize", {"model": model, "tokens": tokens})).get("prompt"))
+        return text_of((await post("/detokenize", {"model": model, "tokens": tokens})).get("prompt"))
 
     async def read(
         self, post: Post, model: str, prompt: Sequence[int], asks: Sequence[Ask], lane: Lane | None
@@ -116,13 +127,13 @@ def _groups(asks: Sequence[Ask]) -> Iterator[list[tuple[int, tuple[int, ...]]]]:
 def _told(reply: Mapping[str, Any], prompts: int) -> list[Mapping[str, float]]:
     """For each prompt, in order, the log probabilities of named tokens."""
     try:
-        choices = sorted(reply["choices"], key=lambda choice: choice["index"])
-        told = [choice["logprobs"]["top_logprobs"][0] for choice in choices]
+        told = {choice["index"]: choice["logprobs"]["top_logprobs"][0] for choice in reply["choices"]}
+        number = len(reply["choices"])
     except (LookupError, TypeError):
         raise garbage("it tells no log probabilities") from None
-    if len(told) != prompts:
-        raise garbage(f"{prompts} prompts, {len(told)} choices")
-    return told
+    if number != prompts or told.keys() != set(range(prompts)):
+        raise garbage(f"{prompts} prompts, choices {sorted(map(str, told))}")
+    return [told[place] for place in range(prompts)]
 
 
 def _probabilities(told: Mapping[str, float], tokens: Sequence[int]) -> dict[int, float]:
@@ -130,6 +141,7 @@ def _probabilities(told: Mapping[str, float], tokens: Sequence[int]) -> dict[int
         logs = {token: told[f"token_id:{token}"] for token in tokens}
         if min(logs.values()) <= MISSING:
             raise KeyError
+        checked_top({0: exp(max(told.values()))})  # the likeliest token, which is drawn, is told too
         return {token: exp(log) for token, log in logs.items()}
     except (LookupError, TypeError, OverflowError, AttributeError):
         raise garbage("it lacks the log probability of a token that was asked for by its id") from None
