@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from canned import error
 from conftest import Command
 from grace.ledger import scan
 from grace.stages.noise import noise_floor
-from table_model import TableServer, printable_model
+from table_model import TableServer, chat_template, printable_model
 
 pytestmark = pytest.mark.usefixtures("impatient")
 
@@ -110,10 +111,14 @@ def test_a_subset_is_the_same_with_the_same_seed(grace: Command, table: TableSer
 
 
 def test_failures_are_told_and_asked_again(grace: Command, table: TableServer, run: Path) -> None:
-    calls = len(table.bodies("/v1/completions"))
-    table.fail = lambda path, number, body: (
-        error(500, "oops") if path == "/v1/completions" and number in range(calls + 3, calls + 6) else None
-    )
+    asked = iter(range(100))
+
+    def fail(path: str, number: int, body: dict[str, Any]) -> Any:
+        """After the handshake's and the proof's, three of the questions fail."""
+        of_a_question = path == "/v1/completions" and not isinstance(body["prompt"], str)
+        return error(500, "oops") if of_a_question and next(asked) in (2, 3, 4) else None
+
+    table.fail = fail
     done = grace("noise", run, "--repeat", 1, "--max-retries", 0, "--model-endpoint", table.url)
     assert done.code == 1
     assert "failed; the same command asks again for these" in done.out
@@ -137,3 +142,19 @@ def test_only_scores_have_a_noise_floor(grace: Command, table: TableServer, tria
     assert done.code == 2
     assert "is not a run of `grace score`" in done.err
     assert grace("noise", tmp_path / "nothing.run").code == 2
+
+
+def test_another_chat_template_is_refused(grace: Command, table: TableServer, run: Path) -> None:
+    table.model = replace(MODEL, template=lambda messages, start=True: "<s>Today: 2. " + chat_template(messages, start))
+    done = grace("noise", run, "--model-endpoint", table.url)
+    assert done.code == 2
+    assert "renders other prompts than when it was scored" in done.err
+
+
+def test_repeats_under_other_conditions_are_asked_anew(grace: Command, table: TableServer, run: Path) -> None:
+    for concurrency in ("1", "1", "4"):
+        assert grace("noise", run, "--repeat", 1, "--concurrency", concurrency).code == 0  # where it was scored
+    conditions = [record["conditions"]["concurrency"] for _, record in scan(run / "noise.jsonl")]
+    assert conditions == [1] * 6 + [4] * 6
+    assert floor_of(run)["options"]["concurrency"] == 4
+    assert floor_of(run)["endpoint"] == table.url

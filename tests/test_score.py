@@ -468,7 +468,7 @@ def test_equal_prompts_are_scored_once_and_their_record_names_all_rows(
     score: Command, table: TableServer, things: Path, output: Path
 ) -> None:
     done = score("--residual", 0)
-    assert f"{DISTINCT} distinct prompts of 6 rows with 3 questions each" in done.err
+    assert f"18 questions in 6 rows, {DISTINCT} distinct" in done.err
     sent, kept = asked(table), records(output)
     assert len(sent) == len(set(sent)) == len(kept) == DISTINCT
     assert len({record["key"] for record in kept}) == DISTINCT
@@ -1211,10 +1211,10 @@ def test_a_template_that_chat_does_not_use_is_told(score: Command, table: TableS
 # Study files, names, help
 
 
-def test_a_study_without_questions_cannot_be_scored(score: Command, table: TableServer) -> None:
-    folder = ROOT / "examples" / "some-and-all"
-    message = one_message(score("--input", folder / "trials.csv", study=folder / "study.yaml"), 2)
-    assert message.startswith(f"{folder / 'study.yaml'}: has no questions to score")
+def test_a_study_without_questions_cannot_be_scored(score: Command, table: TableServer, study: Path) -> None:
+    study.write_text("name: a\ntitle: A\ncolumns: {thing: {}}\nprotocols: {single: {turns: {response: What is it}}}\n")
+    message = one_message(score(), 2)
+    assert message.startswith(f"{study}: has no questions to score")
     assert table.requests == []
 
 
@@ -1303,3 +1303,37 @@ def test_a_run_that_is_being_written_is_refused_to_others(score: Command, table:
     assert not lock.exists()
     lock.write_bytes(held[0])  # as it was while this process wrote
     assert f"is being written by process {os.getpid()} of this machine" in one_message(score(), 2)
+
+
+# What else determines an answer
+
+
+def test_a_server_that_renders_other_prompts_than_before_is_refused(
+    score: Command, table: TableServer, output: Path
+) -> None:
+    """A template may write today's date; then tomorrow's prompts are others, and no model's name tells."""
+    assert score("--limit", 2).code == 0
+    before = output.read_bytes()
+    table.model = printable_model(
+        *("é", "’", *SENTENCES, *WORDS),
+        seed=5,
+        spread=2.0,
+        template=lambda messages, start=True: "<s>It is May 2. " + chat_template(messages, start),
+    )
+    message = one_message(score(), 2)
+    assert "rendered: " in message
+    assert output.read_bytes() == before
+
+
+def test_one_refused_prompt_does_not_change_how_others_are_asked(
+    score: Command, table: TableServer, study: Path
+) -> None:
+    """A plain server's 400 about a row is that row's, and says nothing of how many tokens it tells."""
+    study.write_text(only("right"))
+    table.dialect = "openai"
+    table.fail = lambda path, number, body: (
+        error(400, "too long") if path == "/v1/chat/completions" and "plum" in str(body["messages"]) else None
+    )
+    assert score("--residual", 1, "--concurrency", 1).code == 1
+    asked_for = {body["top_logprobs"] for body in table.bodies("/v1/chat/completions") if body.get("max_tokens") == 1}
+    assert asked_for == {20}

@@ -242,7 +242,7 @@ def test_where_no_end_stands_alone_the_whole_prompt_is_the_end(server: TableServ
     model = serve(server, PAIRS)
     prompt = prompt_of(model, "hey")  # "Q: hey\nA:" has 9 characters: the last token is ":"
     even = prompt_of(model, "heyy")
-    assert ending_of(server, even) == Ending(tuple(even), "Q: heyy\nA:")
+    assert ending_of(server, even) == Ending(tuple(even), "Q: heyy\nA:", whole=True)
     found = spelled(server, even, ["yes", "no"])
     assert {form: texts(model, tokens) for form, tokens in found.items()} == {"yes": ["ye", "s"], "no": ["no"]}
     with pytest.raises(BoundaryMoves, match=r"the answer 'yes' .* ends with 'Q: hey\\nA:'"):
@@ -301,7 +301,7 @@ def test_where_the_last_special_token_is_far_back_the_whole_prompt_is_the_end(se
         server, ascii_model("ax", "x.", template=lambda messages, _: f"{messages[-1]['content']}<turn>{long}")
     )
     prompt = prompt_of(model)
-    assert ending_of(server, prompt) == Ending(tuple(prompt), "hm<turn>" + long)
+    assert ending_of(server, prompt) == Ending(tuple(prompt), "hm<turn>" + long, whole=True)
     assert texts(model, spelled(server, prompt, ["xes"])["xes"]) == [*"xes"]
     with pytest.raises(BoundaryMoves, match=r"'\. No'"):
         spelled(server, prompt, [". No"])

@@ -296,3 +296,12 @@ def test_asking_only_what_is_wanted_ends_within_the_bound_and_stops_as_soon_as_i
         assert node.ask is not None
         reading.tell(node, top(question.model.probabilities([*question.prompt_ids, *node.path]), node.ask.tokens, 99))
     assert reading.residual() <= allowed + 1e-15
+
+
+def test_a_label_without_a_name_is_a_label() -> None:
+    root = grow({"x": [(1,), (1, 2, 3)], "": [(1, 2)]})
+    reading = Reading(root)
+    for node in root.inner():
+        reading.tell(node, Read(dict.fromkeys(node.children, 0.5)))
+    # P(1) = 1/2, of which 1/4 goes on to 1 2, of which 1/8 goes on to 1 2 3
+    assert reading.labels(["x", ""]) == {"x": 0.25 + 0.125, "": 0.125}

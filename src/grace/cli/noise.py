@@ -13,7 +13,9 @@ def noise(
     repeat: Annotated[int, typer.Option(min=1, help="How often each question is asked again.")] = 3,
     questions: Annotated[int, typer.Option(min=1, help="How many of the run's distinct questions.")] = 50,
     seed: Annotated[int, typer.Option(help="Which questions: the same seed takes the same.")] = 1,
-    model_endpoint: options.ModelEndpoint = "embedded",
+    model_endpoint: Annotated[
+        str | None, typer.Option(help="Address of a model server, or 'embedded'. Default: where the run was scored.")
+    ] = None,
     model_name: Annotated[str | None, typer.Option(help="The model's served name. Default: the run's.")] = None,
     concurrency: options.Concurrency = "auto",
     timeout: options.Timeout = 300.0,
@@ -24,8 +26,9 @@ def noise(
     """Measure the noise floor of a run: how far the probabilities of equal questions differ.
 
     Servers compute many requests together, and rounding differs with the company. So a sample of the run's questions is
-    asked again, many at once and in other orders. The largest and the mean difference are written to the run's folder
-    (noise.json); a difference between two models that is smaller says nothing.
+    asked again, many at once and in other orders. (The embedded server takes one at a time, and repeats itself.) The
+    largest and the mean difference are written to the run's folder (noise.json); a difference between two models that
+    is smaller says nothing. What was asked again under the same conditions is kept, and not asked a second time.
 
     \b
     Examples:
@@ -33,16 +36,17 @@ def noise(
       grace noise outputs/study1_gemma.run --repeat 5 --questions 100 --model-endpoint http://localhost:8000
     """
     from grace.runs import Run
-    from grace.stages.noise import Noise
+    from grace.stages.noise import Noise, last_endpoint, model_of
     from grace.stages.noise import noise as measure
 
+    scored = Run(run)
     wanted = Noise(
-        run=run,
+        run=scored,
         repeat=repeat,
         questions=questions,
         seed=seed,
-        endpoint=model_endpoint,
-        model=model_name or str(Run(run).manifest["identity"].get("model", {}).get("name")),
+        endpoint=model_endpoint or last_endpoint(scored),
+        model=model_name or model_of(scored),
         concurrency=options.read_concurrency(concurrency),
         timeout=timeout,
         max_retries=max_retries,

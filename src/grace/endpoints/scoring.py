@@ -65,7 +65,7 @@ class Scorer:
         self.residual = residual
         self.start = start
         self._lanes = _Lanes(slots) if slots else None
-        self._tops = list(TOP)
+        self._top_tokens: int | None = None
         self._tries: dict[tuple[str, Ending], _Spelled] = {}
         self._speller = Speller(dialect, self._post, model) if isinstance(dialect, TokenDialect) else None
 
@@ -144,6 +144,20 @@ class Scorer:
         _, spelled = await self._spell(name, prompt, forms)
         return {form: list(path) for form, path in spelled.forms.items()}
 
+    async def prove(self) -> list[int] | None:
+        """See that the server tells the model's own probabilities, and how it renders a conversation.
+
+        Returns:
+            The tokens of one that is always the same, None from a server that does not count in tokens.
+
+        Raises:
+            RequestFailed: they are not the model's own.
+        """
+        if not isinstance(self._dialect, TokenDialect):
+            return None
+        await self._dialect.prove(self._post, self._model)
+        return await self._dialect.render(self._post, self._model, [{"role": "user", "content": "Say hello."}])
+
     async def _spell(self, name: str, prompt: list[int], forms: Forms) -> tuple[list[int], "_Spelled"]:
         """The prompt up to the answer's start, and the forms as they are written there."""
         speller = self._speller
@@ -157,7 +171,9 @@ class Scorer:
             if known is None:
                 paths = await speller.spell(ending, [form for own in forms.values() for form in own])
                 root = grow({label: [paths[form] for form in own] for label, own in forms.items()})
-                known = self._tries[name, ending] = _Spelled(root, paths)
+                known = _Spelled(root, paths)
+                if not ending.whole:
+                    self._tries[name, ending] = known
         except BoundaryMoves as error:
             raise StudyError(f"question {name!r}: {error}") from None
         except SameSpelling as error:
@@ -190,14 +206,17 @@ class Scorer:
         return Scored(labels, residual, {}, tokens, 1, tally.requests, tally.attempts, tally.milliseconds)
 
     async def _top(self, tally: "_Tally", messages: Sequence[Message]) -> dict[str, Any]:
-        while True:
-            most = self._tops[0]
+        """The reply with as many first tokens as the server tells; how many is settled by the first question."""
+        for most in TOP if self._top_tokens is None else (self._top_tokens,):
             try:
-                return await tally.post("/v1/chat/completions", top_body(self._model, messages, most))
+                reply = await tally.post("/v1/chat/completions", top_body(self._model, messages, most))
             except RequestFailed as error:
-                if most == TOP[-1] or error.status not in (400, 422):
+                if most == TOP[-1] or self._top_tokens or error.status not in (400, 422):
                     raise
-                self._tops = [fewer for fewer in TOP if fewer < most]  # its limit is lower, for all questions
+            else:
+                self._top_tokens = most
+                return reply
+        raise AssertionError
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """How a tokenizer writes a surface form right behind a prompt, which need not be how it writes it on its own.
 
 Text and tokens meet at the boundary between prompt and answer. A tokenizer that sees both together may put the boundary
-elsewhere: behind a line break, SmolLM2 writes the break and a space that follows as one token, so an answer that begins
-with a space has no spelling of its own there. Such a form is refused, since no path of tokens would be its probability.
+elsewhere: behind a line break, SmolLM2 writes the break and a space before a digit as one token, so " 10%" has no
+spelling of its own there. Such a form is refused, since no path of tokens would be its probability.
 
 A form is therefore tokenized together with the end of the prompt: the shortest end that keeps its tokens whatever
 stands before it, as one that begins with a special token does. Where there is none, it is the whole prompt.
@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from grace.endpoints.dialects import Post, TokenDialect
+from grace.endpoints.dialects.tokens import Post, TokenDialect
 from grace.errors import StudyError
 
 BEFORE = ("a", "A", "é", "7", " ", "\n", "  \n\n", ".", "<", "a ")
@@ -29,6 +29,8 @@ class Ending:
 
     tokens: tuple[int, ...]
     text: str
+    whole: bool = False
+    """Whether it is all of the prompt."""
 
 
 class BoundaryMoves(StudyError):
@@ -41,6 +43,7 @@ class Speller:
     def __init__(self, dialect: TokenDialect, post: Post, model: str) -> None:
         self._dialect, self._post, self._model = dialect, post, model
         self._endings: dict[tuple[int, ...], Ending] = {}
+        self._none_stands_alone = False
         self._spelled: dict[tuple[Ending, str], tuple[int, ...]] = {}
 
     async def ending(self, prompt: Sequence[int]) -> Ending:
@@ -53,12 +56,13 @@ class Speller:
         for tokens, ending in self._endings.items():
             if tuple(prompt[-len(tokens) :]) == tokens:
                 return ending
-        for length in range(1, min(LONGEST, len(prompt)) + 1):
+        for length in () if self._none_stands_alone else range(1, min(LONGEST, len(prompt)) + 1):
             ending = await self._text_of(prompt[-length:])
             if await self._stands_alone(ending):
                 self._endings[ending.tokens] = ending
                 return ending
-        whole = await self._text_of(prompt)
+        self._none_stands_alone = not self._endings
+        whole = await self._text_of(prompt, whole=True)
         if await self._tokenize(whole.text) != whole.tokens:
             raise BoundaryMoves(
                 "the model's tokenizer does not read its own prompt back, so no answer can be spelled behind it"
@@ -91,21 +95,21 @@ class Speller:
                 "the model's tokenizer joins them; take that form out of the study"
             )
         spelled = together[length:]
-        if ending.tokens in self._endings:
+        if not ending.whole:
             self._spelled[ending, form] = spelled
         return spelled
 
     async def _stands_alone(self, ending: Ending) -> bool:
         """Whether an end has the same tokens whatever stands before it."""
-        if await self._tokenize(ending.text) != ending.tokens:
+        if not ending.text or await self._tokenize(ending.text) != ending.tokens:
             return False
         for before in BEFORE:
             if await self._tokenize(before + ending.text) != await self._tokenize(before) + ending.tokens:
                 return False
         return True
 
-    async def _text_of(self, tokens: Sequence[int]) -> Ending:
-        return Ending(tuple(tokens), await self._dialect.detokenize(self._post, self._model, tokens))
+    async def _text_of(self, tokens: Sequence[int], whole: bool = False) -> Ending:
+        return Ending(tuple(tokens), await self._dialect.detokenize(self._post, self._model, tokens), whole)
 
     async def _tokenize(self, text: str) -> tuple[int, ...]:
         return tuple(await self._dialect.tokenize(self._post, self._model, text))

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import fsum
 
-from grace.endpoints.dialects import Ask, Read
+from grace.endpoints.dialects.tokens import Ask, Read
 
 Path = tuple[int, ...]
 
@@ -63,7 +63,7 @@ def grow(spelled: Mapping[str, Sequence[Path]]) -> Node:
 
 def _prune(node: Node, above: str | None = None) -> set[str]:
     """Cut off what tells nothing below a form of the label `above`, and return the labels at and below a node."""
-    above = node.label or above
+    above = above if node.label is None else node.label
     below: set[str] = set()
     for token, child in list(node.children.items()):
         labels = _prune(child, above)

@@ -18,7 +18,7 @@ _IDENTITY = {
 
 
 def export(
-    run: Run, output: Path, done: answers.Done | scores.Scores | None = None
+    run: Run, output: Path, done: answers.Done | scores.Scores | None = None, keys: scores.Keys | None = None
 ) -> ExportedAnswers | ExportedScores:
     """Write the table of a run: the rows asked about, in the input's order.
 
@@ -28,6 +28,7 @@ def export(
         run: the run.
         output: the CSV or Parquet file to write or replace.
         done: what is known of the ledger, when the caller has just read it.
+        keys: those of a score run's questions, when the caller has just made them.
 
     Raises:
         InputError: not such a run, or the output cannot be written.
@@ -50,7 +51,7 @@ def export(
             raise InputError(f"{run.input}: was changed since the run began; restore it from a copy")
         if experiment == scores.EXPERIMENT:
             assert not isinstance(done, answers.Done)
-            return export_scores(run, output, table, ledger, done or scores.Scores.read(run))
+            return export_scores(run, output, table, ledger, done or scores.Scores.read(run), keys)
         assert not isinstance(done, scores.Scores)
         known = done or answers.Done.read(run, len(table), tuple(identity["turns"]))
         return export_answers(run, output, table, ledger, known)

@@ -23,7 +23,9 @@ LOOSE = 0.01
 """A residual of more than this share of the label mass blurs the distribution."""
 CACHED = 10_000
 NOTHING = "none of the answers has any probability"
-NOT_LOOKED_FOR = "all answers lie below the bound, so none was looked for; a smaller --residual finds them"
+NOT_LOOKED_FOR = (
+    "all answers lie below the bound, so none was looked for; a smaller --residual, where the server can, finds them"
+)
 
 
 @dataclass
@@ -32,7 +34,6 @@ class Mass:
 
     Attributes:
         prompts: how many distinct prompts were scored.
-        rows: how many rows have them.
         total, lowest: of the prompts' label masses.
         low: how many prompts have less than LOW_MASS.
         loose: how many have a residual of more than LOOSE of it.
@@ -40,7 +41,6 @@ class Mass:
     """
 
     prompts: int = 0
-    rows: int = 0
     total: float = 0.0
     lowest: float = 1.0
     low: int = 0
@@ -75,11 +75,13 @@ def score_columns(study: Study) -> tuple[str, ...]:
     return (model, *(name for question in study.questions.values() for name in question.columns.names), error)
 
 
-def export_scores(run: Run, output: Path, table: CsvTable, ledger: LedgerReader, scores: Scores) -> ExportedScores:
+def export_scores(
+    run: Run, output: Path, table: CsvTable, ledger: LedgerReader, scores: Scores, keys: Keys | None = None
+) -> ExportedScores:
     """Write the table of an Experiment 2 run; see `grace.stages.export`."""
     identity = run.manifest["identity"]
     study = study_of(run)
-    keys = Keys(study, table, identity["model"], identity["scoring"])
+    keys = keys or Keys(study, table, identity["model"], identity["scoring"])
     masses = {name: Mass() for name in study.questions}
     errors: Counter[str] = Counter()
     failed = 0
@@ -114,8 +116,6 @@ def export_scores(run: Run, output: Path, table: CsvTable, ledger: LedgerReader,
                 again |= open_
                 if why:
                     bad.append(why if why == NOT_ASKED else f"{name}: {why}")
-                else:
-                    masses[name].rows += 1
             error = "; ".join(dict.fromkeys(bad)) or None
             if error:
                 errors[error] += 1

@@ -22,7 +22,7 @@ from grace.endpoints.scoring import Scorer
 from grace.errors import InputError, RunMismatch
 from grace.ledger import Ledger, LedgerReader, scan
 from grace.runs import Run, now
-from grace.stages.prepare import Endpoint, check_endpoint, served, session_facts, with_client
+from grace.stages.prepare import EMBEDDED, Endpoint, check_endpoint, served, session_facts, with_client
 from grace.stages.proof import prove
 from grace.stages.score import SLOTS, ask_question, make_scorer, score_pace
 from grace.stages.scored import EXPERIMENT, Keys, Scores, Todo, distinct, study_of
@@ -35,7 +35,7 @@ from grace.tables import CsvTable, replacing
 class Noise(Endpoint):
     """What the user asked for; each field is an option of the command."""
 
-    run: Path
+    run: Run
     repeat: int = 3
     questions: int = 50
     seed: int = 1
@@ -73,10 +73,24 @@ class Measured:
     floor: Floor
 
 
+def last_endpoint(run: Run) -> str:
+    """Where a run was worked on last."""
+    sessions = run.manifest["sessions"]
+    return str(sessions[-1]["endpoint"]) if sessions else EMBEDDED
+
+
+def model_of(run: Run) -> str:
+    """The served name of the model that a run asked. Raises InputError where the run does not say."""
+    try:
+        return str(run.manifest["identity"]["model"]["name"])
+    except (LookupError, TypeError):
+        raise InputError(f"{run.path / 'run.json'}: is damaged (it names no model); restore it from a copy") from None
+
+
 def noise(wanted: Noise, progress: Progress) -> tuple[Outcome, Measured | None]:
     """Ask a sample of a run's questions again, and write the noise floor beside its ledger unless interrupted.
 
-    Repeats are records of a ledger of their own, `noise.jsonl`, so none is asked twice either.
+    Repeats are records of a ledger of their own, `noise.jsonl`, so under the same conditions none is asked twice.
 
     Raises:
         InputError: not a run of `grace score`, or nothing was scored in it.
@@ -84,7 +98,7 @@ def noise(wanted: Noise, progress: Progress) -> tuple[Outcome, Measured | None]:
         EndpointError: the endpoint cannot be used.
     """
     check_endpoint(wanted)
-    run = Run(wanted.run)
+    run = wanted.run
     identity = run.manifest["identity"]
     if identity.get("experiment") != EXPERIMENT:
         raise InputError(f"{run.path}: is not a run of `grace score`, so it has no probabilities to compare")
@@ -116,9 +130,17 @@ async def _noise(
     if found != identity["model"]:
         raise RunMismatch(f"{run.path}: was scored with {identity['model']}, the endpoint has {found}")
     scorer = make_scorer(client, wanted.model, hands, scoring["residual"], scoring["answer_start"])
-    await prove(scorer, hands, study.questions, first, scoring["policy"], progress)
+    proof = await prove(scorer, hands, study.questions, first, scoring["policy"], progress)
+    if proof.rendered != identity.get("rendered"):
+        raise RunMismatch(f"{run.path}: the server renders other prompts than when it was scored (its chat template)")
     path = run.path / "noise.jsonl"
-    again = {(record["key"], record["repetition"]): record["response"] for _, record in scan(path) if _scored(record)}
+    facts = session_facts(wanted, client, hands, "repeat", "questions", "seed")
+    conditions = {"endpoint": facts["endpoint"], "server": facts["server"], "concurrency": wanted.concurrency}
+    again = {
+        (record["key"], record["repetition"]): record["response"]
+        for _, record in scan(path)
+        if _scored(record) and record["conditions"] == conditions
+    }
     wants = [(key, repetition) for repetition in range(1, wanted.repeat + 1) for key in _shuffled(chosen, repetition)]
 
     def keep(offset: int, record: dict[str, Any]) -> None:
@@ -129,7 +151,7 @@ async def _noise(
     pace = score_pace(wanted.concurrency, hands, client)
     with Ledger(path) as ledger:
         session = Session(run, ledger, client, pace, progress, keep)
-        jobs = _jobs(session, scorer, keys, study, todos, [want for want in wants if want not in again])
+        jobs = _jobs(session, scorer, keys, study, todos, [want for want in wants if want not in again], conditions)
         outcome = await session.work(jobs, len(wants), done)
     if outcome.interrupted:
         return outcome, None
@@ -145,7 +167,6 @@ async def _noise(
         }
     floor = noise_floor(list(draws.values()), wanted.repeat)
     measured = run.path / "noise.json"
-    facts = session_facts(wanted, client, hands, "repeat", "questions", "seed")
     with replacing(measured) as file:
         file.write(orjson.dumps({"measured": now(), **asdict(floor), **facts}, option=orjson.OPT_INDENT_2))
     return outcome, Measured(measured, floor)
@@ -167,9 +188,11 @@ def _jobs(
     study: Study,
     todos: dict[str, Todo],
     wants: Sequence[tuple[str, int]],
+    conditions: dict[str, Any],
 ) -> Iterator[Job]:
     for key, repetition in wants:
-        yield partial(ask_question, session, scorer, keys, study, key, todos[key], repetition=repetition)
+        more = {"repetition": repetition, "conditions": conditions}
+        yield partial(ask_question, session, scorer, keys, study, key, todos[key], **more)
 
 
 def noise_floor(draws: Sequence[tuple[str, Sequence[dict[str, Any]]]], repeats: int) -> Floor:

@@ -174,7 +174,7 @@ def choose_pace(concurrency: int | None, slots: int | None, client: Client) -> P
 def session_facts(wanted: Endpoint, client: Client, hands: Handshake, *options: str) -> dict[str, Any]:
     """What a session's entry in the manifest tells beyond versions and times; `options` are fields of `wanted`."""
     return {
-        "endpoint": client.shown_url,
+        "endpoint": EMBEDDED if wanted.endpoint == EMBEDDED else client.shown_url,
         "server": {
             "dialect": hands.dialect.name,
             "version": hands.facts.version,

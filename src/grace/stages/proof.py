@@ -1,15 +1,31 @@
 """The proof at the start of Experiment 2: that this endpoint tells the very probabilities that a run will ask for."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from grace.endpoints.client import RequestFailed
 from grace.endpoints.dialects import TokenDialect
 from grace.endpoints.handshake import Handshake
 from grace.endpoints.scoring import Scorer
 from grace.errors import EndpointError
+from grace.ledger import request_key
 from grace.stages.session import Progress
 from grace.studies.answers import Policy
 from grace.studies.questions import Question
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What the proof found out.
+
+    Attributes:
+        spellings: for each question, the tokens of its forms.
+        rendered: digest of a conversation that is always the same, as the server renders it in tokens: another chat
+            template, or one that writes today's date, has another. None from servers that do not count in tokens.
+    """
+
+    spellings: dict[str, dict[str, list[int]]]
+    rendered: str | None
 
 
 async def prove(
@@ -19,14 +35,11 @@ async def prove(
     row: Mapping[str, str],
     policy: Policy,
     progress: Progress,
-) -> dict[str, dict[str, list[int]]]:
+) -> Proof:
     """See that answers can be scored, by scoring the first question about a row.
 
-    It shows that every token asked for comes back, that the numbers are probabilities, that each surface form has a
-    spelling behind the prompt, and that the prompt is the one that a chat would send.
-
-    Returns:
-        For each question, the tokens of its forms.
+    It shows that tokens asked for come back, that the numbers are the model's own probabilities, that each surface form
+    has a spelling behind the prompt, and whether the prompt is the one that a chat would send.
 
     Raises:
         EndpointError: the endpoint cannot; the message says why.
@@ -44,6 +57,7 @@ async def prove(
                 f"{where}: the model reasons before it answers, and where its answers start is not known; say what "
                 "stands between prompt and answer with --answer-start TEXT ('' for nothing)"
             )
+        rendered = await scorer.prove()
         spellings = {
             name: await scorer.spellings(name, question.messages(row), question.space.chosen(policy))
             for name, question in questions.items()
@@ -54,7 +68,7 @@ async def prove(
         raise EndpointError(f"{where}: {error}") from None
     if scorer.start:
         progress.note(f"answers are scored behind {scorer.start!r}, which follows the prompt")
-    return spellings
+    return Proof(spellings, None if rendered is None else request_key(rendered))
 
 
 async def _compare_with_chat(hands: Handshake, question: Question, row: Mapping[str, str], progress: Progress) -> None:

@@ -7,11 +7,10 @@ from itertools import groupby
 from typing import Any
 
 from grace.endpoints.client import Client
-from grace.endpoints.dialects import OpenAI, TokenDialect
 from grace.endpoints.handshake import Handshake, Need, meet
 from grace.endpoints.pace import Pace
 from grace.endpoints.scoring import Scored, Scorer
-from grace.errors import InputError
+from grace.errors import InputError, StudyError
 from grace.ledger import Ledger
 from grace.runs import Run
 from grace.stages.export import export
@@ -35,8 +34,6 @@ from grace.tables import CsvTable
 
 SLOTS = 1
 """Of the embedded server: on a few processors more are no faster, and with one its numbers do not depend on company."""
-RESIDUAL = 1e-6
-"""The default for servers that tell only the most likely first tokens."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +72,7 @@ async def _score(
     scorer = make_scorer(client, wanted.model, hands, wanted.residual, wanted.answer_start)
     model = {**hands.facts.identity, "revision": wanted.revision}
     first = completed(study, table, 0)
-    spellings = await prove(scorer, hands, study.questions, first, wanted.policy, progress)
+    proof = await prove(scorer, hands, study.questions, first, wanted.policy, progress)
     scoring = {"policy": wanted.policy, "residual": scorer.residual, "answer_start": scorer.start}
     identity = {
         "experiment": EXPERIMENT,
@@ -84,6 +81,7 @@ async def _score(
         "input": input_identity(table),
         "model": model,
         "scoring": scoring,
+        "rendered": proof.rendered,
     }
     run.begin(identity, table.path, study.content)
     table.read_from(run.input)
@@ -92,11 +90,12 @@ async def _score(
     todos = distinct(keys, rows)
     scores = Scores.read(run)
     done = len(todos) - sum(1 for _ in scores.open(todos))
-    progress.note(f"{len(todos)} distinct prompts of {rows} rows with {len(study.questions)} questions each")
+    asked = rows * len(study.questions)
+    progress.note(f"{asked} question{'s' * (asked != 1)} in {rows} row{'s' * (rows != 1)}, {len(todos)} distinct")
     pace = score_pace(wanted.concurrency, hands, client)
     facts = session_facts(wanted, client, hands, "limit")
     with run.session(
-        **facts, study_sha256=study.sha256, output=wanted.output.name, spellings=spellings
+        **facts, study_sha256=study.sha256, output=wanted.output.name, spellings=proof.spellings
     ) as session_entry:
         with Ledger(run.ledger) as ledger:
             session = Session(run, ledger, client, pace, progress, scores.add)
@@ -105,7 +104,7 @@ async def _score(
         session_entry |= {"finished": outcome.finished, "failed": dict(outcome.failures)}
     if outcome.interrupted:
         return outcome, None
-    exported = export(run, wanted.output, scores)
+    exported = export(run, wanted.output, scores, keys)
     assert isinstance(exported, ExportedScores)
     return outcome, exported
 
@@ -114,20 +113,18 @@ def make_scorer(
     client: Client, model: str, hands: Handshake, residual: float | None, answer_start: str | None
 ) -> Scorer:
     """The scorer for an endpoint, with its dialect's own bound where none is given."""
-    dialect: OpenAI = hands.dialect
-    own = dialect.residual if isinstance(dialect, TokenDialect) else RESIDUAL
     return Scorer(
         client,
-        dialect,
+        hands.dialect,
         model,
-        residual=own if residual is None else residual,
+        residual=hands.dialect.residual if residual is None else residual,
         slots=hands.facts.slots,
         start=answer_start,
     )
 
 
 def score_pace(concurrency: int | None, hands: Handshake, client: Client) -> Pace:
-    """As for other requests, but no more at once than a server has slots, since each question keeps one."""
+    """As many questions at once as the user says, else as the server has slots, since each keeps one; else adapted."""
     return choose_pace(concurrency or hands.facts.slots, None, client)
 
 
@@ -164,7 +161,10 @@ async def ask_question(
     }
 
     async def answer() -> dict[str, Any]:
-        return _record(await scorer.score(todo.question, messages, keys.forms[todo.question]))
+        try:
+            return _record(await scorer.score(todo.question, messages, keys.forms[todo.question]))
+        except StudyError as error:
+            raise StudyError(f"row {todo.row + 1}: {error}") from None
 
     record = await session.record(request, answer)
     return None if record["status"] == "failed" else record["milliseconds"] / 1000

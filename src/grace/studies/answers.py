@@ -1,5 +1,6 @@
 """Answer spaces: the closed set of answers to a question, the strings that count as each, and their distribution."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -155,6 +156,4 @@ def joint(
 
 def fill(pattern: str, pieces: Mapping[str, str]) -> str:
     """Put a piece of text into the place of each {name}; other braces stay."""
-    for name, piece in pieces.items():
-        pattern = pattern.replace("{" + name + "}", piece)
-    return pattern
+    return re.sub(r"\{(\w+)\}", lambda found: pieces.get(found[1], found[0]), pattern)

@@ -158,7 +158,7 @@ class StudyFile(_Strict):
 
 def is_name(text: str) -> bool:
     """Whether a text can be the name of a question."""
-    return re.match(_NAME, text) is not None
+    return re.fullmatch(_NAME, text) is not None
 
 
 def read_study_file(content: bytes, origin: str) -> StudyFile:

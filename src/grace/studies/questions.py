@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 
 import jinja2
 
@@ -17,6 +18,8 @@ from grace.studies.templates import Compiler, Message, render
 
 TABLE = ("model_name", "error")
 """Columns that every table of scores has beside those of the questions."""
+MOST_FORMS = 10_000
+"""So many surface forms one question may have, variants not counted."""
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
 
 
@@ -152,6 +155,9 @@ def _space(answers: format.Answers, where: str) -> AnswerSpace:
         if not answers.forms or not all("{" + name + "}" in form for name in answers.factors for form in answers.forms):
             names = " and ".join("{" + name + "}" for name in answers.factors)
             raise StudyError(f"{where}.forms: gives whole answers, each with {names} in it")
+        pieces = [sum(map(len, part.values())) for part in answers.factors.values()]
+        if prod(pieces) * len(answers.forms) > MOST_FORMS:
+            raise StudyError(f"{where}: has more than {MOST_FORMS:,} forms")
         try:
             listed, factors = joint(answers.factors, answers.forms)
         except StudyError as error:
@@ -161,6 +167,8 @@ def _space(answers: format.Answers, where: str) -> AnswerSpace:
     forms = {label: variants_of(own, answers.variants) for label, own in listed.items()}
     owner: dict[str, str] = {}
     for label, own in forms.items():
+        if not label.strip():
+            raise StudyError(f"{where}: has a label without a name")
         for form in own:
             if not form.strip():
                 raise StudyError(f"{where}: the label {label!r} has an empty form")

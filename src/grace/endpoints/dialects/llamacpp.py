@@ -37,7 +37,6 @@ class LlamaCpp(TokenDialect):
     name = "llamacpp"
     neutral: ClassVar[Mapping[str, Any]] = {"top_p": 1, "top_k": 0, "min_p": 0, "repeat_penalty": 1}
     reads_many = False
-    residual = 1e-6
 
     async def facts(self, client: Client, model: str, models: Sequence[Mapping[str, Any]]) -> ServerFacts:
         """Names, build, context length of a slot, slots, and the model file's own facts and digest."""
@@ -81,18 +80,18 @@ class LlamaCpp(TokenDialect):
 
     async def render(self, post: Post, model: str, messages: Sequence[Message]) -> list[int]:
         """The chat template's text, then its tokens."""
-        rendered = text_of((await post("/apply-template", {"messages": messages})).get("prompt"))
-        body = {"content": rendered, "add_special": True, "parse_special": True}
+        rendered = text_of((await post("/apply-template", {"model": model, "messages": messages})).get("prompt"))
+        body = {"model": model, "content": rendered, "add_special": True, "parse_special": True}
         return token_ids((await post("/tokenize", body)).get("tokens"))
 
     async def tokenize(self, post: Post, model: str, text: str) -> list[int]:
         """What /tokenize makes of a text."""
-        body = {"content": text, "add_special": False, "parse_special": True}
+        body = {"model": model, "content": text, "add_special": False, "parse_special": True}
         return token_ids((await post("/tokenize", body)).get("tokens"))
 
     async def detokenize(self, post: Post, model: str, tokens: Sequence[int]) -> str:
         """What /detokenize makes of ids."""
-        return text_of((await post("/detokenize", {"tokens": tokens})).get("content"))
+        return text_of((await post("/detokenize", {"model": model, "tokens": tokens})).get("content"))
 
     async def read(
         self, post: Post, model: str, prompt: Sequence[int], asks: Sequence[Ask], lane: Lane | None
@@ -106,6 +105,7 @@ class LlamaCpp(TokenDialect):
         for ask in asks:
             most = FIRST * GROWTH**ask.tries
             body: dict[str, Any] = {
+                "model": model,
                 "prompt": [*prompt, *ask.path],
                 "n_predict": 1,
                 "n_probs": most,

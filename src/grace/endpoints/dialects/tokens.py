@@ -51,11 +51,9 @@ class TokenDialect(OpenAI):
 
     Attributes:
         reads_many: whether it works on many places at once, or best on one after the other.
-        residual: the default of what may be left unasked, as a probability; measured to be the fastest up to 1e-6.
     """
 
     reads_many: ClassVar[bool]
-    residual: ClassVar[float]
 
     @abstractmethod
     async def render(self, post: Post, model: str, messages: Sequence[Message]) -> list[int]:
@@ -84,6 +82,13 @@ class TokenDialect(OpenAI):
 
         Raises:
             RequestFailed: no answer, or one that is no distribution (kind "garbage").
+        """
+
+    async def prove(self, post: Post, model: str) -> None:
+        """See that the server tells the model's own probabilities, where settings of it could change them.
+
+        Raises:
+            RequestFailed: it does not.
         """
 
     async def count_tokens(self, client: Client, model: str, messages: Sequence[Message]) -> int | None:

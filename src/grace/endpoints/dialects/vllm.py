@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from grace.endpoints.client import Client, RequestFailed
 from grace.endpoints.dialects.openai import ServerFacts, entry_of, get_json, names_of, number
 from grace.endpoints.dialects.tokens import (
+    ROUNDING,
     Ask,
     Lane,
     Post,
@@ -22,6 +23,12 @@ from grace.studies.templates import Message
 
 MOST_IDS = 128
 """So many ids one request may ask for; the same ones are told for each of its prompts."""
+NEUTRAL = {"repetition_penalty": 1, "presence_penalty": 0, "frequency_penalty": 0}
+"""A model's own settings of these would shape probabilities under some of vLLM's --logprobs-mode."""
+BIAS = 10.0
+COUNTING = "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19"
+LIKELY = 0.01
+"""However badly a model counts, its five most likely next tokens have more probability than this together."""
 MISSING = -9999.0
 """What vLLM writes for a log probability that it does not have."""
 
@@ -32,7 +39,7 @@ class Vllm(TokenDialect):
     name = "vllm"
     neutral: ClassVar[Mapping[str, Any]] = {"top_p": 1, "top_k": 0, "min_p": 0, "repetition_penalty": 1}
     reads_many = True
-    residual = 0.0
+    residual = 0.0  # all places go in one request; a round that finds out what to skip costs more than it saves
 
     async def facts(self, client: Client, model: str, models: Sequence[Mapping[str, Any]]) -> ServerFacts:
         """Names, version, context length, and the folder or hub repository that the weights came from."""
@@ -101,12 +108,28 @@ class Vllm(TokenDialect):
                 "logprobs": 1,
                 "logprob_token_ids": ids,
                 "return_tokens_as_token_ids": True,
+                **NEUTRAL,
             }
             for (place, tokens), told in zip(
                 group, _told(await post("/v1/completions", body), len(group)), strict=True
             ):
                 found[place].update(_probabilities(told, tokens))
         return [checked(Read(probabilities), ask.path) for ask, probabilities in zip(asks, found, strict=True)]
+
+    async def prove(self, post: Post, model: str) -> None:
+        """See that its --logprobs-mode is raw_logprobs: a bias changes nothing, and likely tokens are likely."""
+        [token, *_] = await self.tokenize(post, model, "a")
+        body = {"model": model, "prompt": COUNTING, "max_tokens": 1, "temperature": 0, **NEUTRAL}
+        body["return_tokens_as_token_ids"] = True
+        one = {**body, "logprobs": 1, "logprob_token_ids": [token]}
+        plain = _told(await post("/v1/completions", one), 1)
+        biased = _told(await post("/v1/completions", {**one, "logit_bias": {str(token): BIAS}}), 1)
+        before, after = (_probabilities(told[0], [token])[token] for told in (plain, biased))
+        if after > before * exp(BIAS / 2):
+            raise garbage("its probabilities are shaped by settings; start vLLM with --logprobs-mode raw_logprobs")
+        likely = _told(await post("/v1/completions", {**body, "logprobs": 5}), 1)[0]
+        if not LIKELY <= sum(map(exp, likely.values())) <= 1 + ROUNDING:
+            raise garbage("what it tells are no probabilities; start vLLM with --logprobs-mode raw_logprobs")
 
 
 def _groups(asks: Sequence[Ask]) -> Iterator[list[tuple[int, tuple[int, ...]]]]:
