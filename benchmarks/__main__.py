@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 import grace
-from benchmarks import against_inspect, cpu, embedded, latency, million, pilot, score_cpu, scoring, startup
+from benchmarks import against_inspect, cpu, embedded, latency, million, pilot, residual, score_cpu, scoring, startup
 from benchmarks.parts import CommandFailed, Options, Result
 
 BENCHMARKS = {
@@ -28,6 +28,7 @@ BENCHMARKS = {
         pilot,
         scoring,
         score_cpu,
+        residual,
         embedded,
     )
 }

@@ -303,7 +303,7 @@ def test_cells_stand_under_their_names() -> None:
 
 def test_the_answers_are_what_the_prompts_ask_for() -> None:
     study1 = load_study("study1")
-    assert study1.questions["state3"].space.forms == {percent: (percent + "%",) for percent in PERCENT}
+    assert study1.questions["state3"].space.forms == {percent: (percent + "%", percent + "%.") for percent in PERCENT}
     assert study1.questions["state3"].space.values == (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
     assert study1.questions["knowledge"].space.chosen("canonical") == {"yes": ("yes",), "no": ("no",)}
     assert set(study1.questions["knowledge"].space.forms["yes"]) == {"yes", "Yes", " yes", " Yes"}
