@@ -16,7 +16,7 @@ fi
 
 # Nothing is compiled, so that the server is up in half a minute instead of two. A block of 128 tokens, the default on the
 # CPU, would leave short prompts out of the prefix cache.
-export VLLM_CPU_KVCACHE_SPACE=1 HF_HUB_OFFLINE=1 VLLM_NO_USAGE_STATS=1
+export VLLM_CPU_KVCACHE_SPACE=1 HF_HUB_OFFLINE=1 VLLM_NO_USAGE_STATS=1 VLLM_CPU_NUM_OF_RESERVED_CPU=0
 exec "$venv/bin/python" -m vllm.entrypoints.openai.api_server \
     --model "$model" --served-model-name smollm2-135m --host 127.0.0.1 --port "$port" \
     --dtype float32 --max-model-len 2048 --block-size 32 --enforce-eager \

@@ -115,7 +115,6 @@ class Run:
                     + "\n".join(f"  {line}" for line in differences)
                     + "\nChoose another --output to start a new run, or ask as before to go on with this one."
                 )
-            self._copy_study(study)  # what it says of columns may be new
             return
         if self.ledger.exists() and self.ledger.stat().st_size:
             raise InputError(
@@ -124,10 +123,11 @@ class Run:
             )
         with replacing(self.input) as copy, open(input, "rb") as source:
             shutil.copyfileobj(source, copy, 1 << 20)
-        self._copy_study(study)
+        self.keep_study(study)
         self.__dict__["manifest"] = {"format": FORMAT, "identity": identity, "scope": {}, "sessions": []}
 
-    def _copy_study(self, study: bytes) -> None:
+    def keep_study(self, study: bytes) -> None:
+        """Copy a study file into the run, where it asks the same as before and only calls its columns otherwise."""
         if not self.study.exists() or self.study.read_bytes() != study:
             with replacing(self.study) as copy:
                 copy.write(study)

@@ -84,6 +84,7 @@ async def _score(
         "rendered": proof.rendered,
     }
     run.begin(identity, table.path, study.content)
+    run.keep_study(study.content)
     table.read_from(run.input)
     run.widen(rows, 1)
     keys = Keys(study, table, run.manifest["identity"]["model"], scoring)
