@@ -27,8 +27,12 @@ from aiohttp import web
 from canned import CannedServer
 from conftest import Command
 from grace.cli import app
-from grace.stages.export_answers import ANSWER_COLUMNS, answer_columns
-from grace.studies.study import BUILT_IN, load_study
+from grace.errors import StudyError
+from grace.stages.export_answers import ANSWER_COLUMNS, NUMBERS, answer_columns
+from grace.stages.export_scores import score_columns
+from grace.studies import format
+from grace.studies.study import BUILT_IN, load_study, parse_study
+from table_model import TableServer, printable_model
 
 ROOT = Path(__file__).parents[1]
 GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("examples/*/README.md"))]
@@ -53,8 +57,14 @@ ELSEWHERE = {
 }
 """Commands that cannot run here, and why."""
 
-SHORT = {"--limit": "3", "--max-tokens": "12"}
-"""Given to every query that does not say so itself: the commands are tested, not the model's patience."""
+SHORT = {"query": {"--limit": "3", "--max-tokens": "12"}, "score": {"--limit": "2"}}
+"""Given to every query and score that does not say so itself: the commands are tested, not the model's patience."""
+
+SHIMS = {
+    r"^python src/query_(study.)_exp1\.py": r"grace query \1",
+    r"^python src/extract_probabilities_(study.)\.py": r"grace score \1",
+}
+"""The plan's names for commands."""
 
 BACKGROUND_SECONDS = 120.0
 
@@ -196,11 +206,18 @@ class Terminal:
             server.wait(30)
 
 
+def plain(command: str) -> str:
+    """The command by Grace's own name for it."""
+    for pattern, name in SHIMS.items():
+        command = re.sub(pattern, name, command)
+    return command
+
+
 def shortened(command: str) -> str:
-    """The command, with a query kept to a few rows and words where it does not say itself."""
-    if not command.startswith(("grace query ", "python src/query_")):
-        return command
-    return command + "".join(f" {option} {value}" for option, value in SHORT.items() if option not in command)
+    """The command, with a query or score kept to a few rows and words where it does not say itself."""
+    grace, name, *_ = [*plain(command).split(), ""]
+    options = SHORT.get(name, {}) if grace == "grace" else {}
+    return command + "".join(f" {option} {value}" for option, value in options.items() if option not in command)
 
 
 @pytest.fixture
@@ -292,6 +309,53 @@ async def _refuse_the_second(number: int, body: dict[str, Any]) -> web.StreamRes
     return web.json_response({"error": {"message": "too long"}}, status=400) if number == 2 else None
 
 
+def test_the_dictionary_has_the_columns_of_scores_and_no_others() -> None:
+    text = DICTIONARY.read_text().split("## Outputs of `grace score`\n", 1)[1]
+    beside = {"model_name", "error"}
+    assert beside <= set(re.findall(r"`([^`]+)`", text.split("### ", 1)[0]))
+    for name in BUILT_IN:
+        study = load_study(name)
+        written = {told_by(column) for column in score_columns(study)} - beside
+        assert names_in(rows(section(text, f"Study {name[-1]}"))) - set(study.questions) == written
+        for question in study.questions:
+            assert f"`{question}`" in section(text, f"Study {name[-1]}")
+
+
+def told_by(column: str) -> str:
+    """The column of the dictionary that stands for this one too: percentages from 20 to 90 are three dots there."""
+    column = re.sub(r"^state[1-3]_prob_", "state0_prob_", column)
+    return re.sub(r"^state0_prob_[2-9]0$", "state0_prob_10", column)
+
+
+QUESTIONS = """\
+name: own
+title: Own
+columns: {thing: {}}
+questions:
+  q:
+    prompt: How much is {{ thing }}?
+    answers: {labels: {l: "1", m: "2"}}
+  n:
+    prompt: How much is {{ thing }}?
+    answers: {labels: {1: "1", 2: "2"}, numeric: true}
+  p:
+    prompt: What is {{ thing }} like?
+    answers: {factors: {f: {l: a, m: b}, g: {n: c, o: d}}, forms: "{f}{g}"}
+"""
+
+
+def test_the_dictionary_has_the_names_that_columns_get_by_themselves() -> None:
+    written = score_columns(parse_study(QUESTIONS.encode(), "own.yaml"))[1:-1]
+    general = {re.sub(r"_[qnp](?=_|$)", "_Q", name, count=1) for name in written}
+    general = {re.sub(r"^(prob_Q)_.*", r"\1_L", re.sub(r"^(entropy_Q)_.*", r"\1_F", name)) for name in general}
+    assert names_in(rows(section(DICTIONARY.read_text(), "A study of your own"))) == general
+
+
+def test_the_dictionary_has_the_numbers_of_answers_in_parquet() -> None:
+    kinds = {cells[1]: names_in([cells]) for cells in rows(section(DICTIONARY.read_text(), "Parquet"))}
+    assert kinds["whole number (`int64`)"] == NUMBERS
+
+
 @pytest.mark.parametrize("owner", ["vllm", "somebody"])
 def test_the_dictionary_has_every_field_of_a_run(
     query: Command, canned: CannedServer, tmp_path: Path, owner: str
@@ -312,6 +376,11 @@ def test_the_dictionary_has_every_field_of_a_run(
         inner = (failed if part == "error" else answered)[part]
         assert set(inner) <= set(re.findall(r"`([^`]+)`", said[part]))
 
+    has_every_field(text, manifest)
+
+
+def has_every_field(text: str, manifest: dict[str, Any]) -> None:
+    """See that the dictionary knows all that is in a run's manifest."""
     fields = rows(section(text, "Fields of `run.json`"))
     named = names_in(fields)
     assert set(manifest) <= named
@@ -319,8 +388,120 @@ def test_the_dictionary_has_every_field_of_a_run(
     assert set(manifest["identity"]["model"]) <= named
     assert set(manifest["sessions"][0]) <= named
     for part in ("server", "options", "git"):
-        described = next(row[1] for row in fields if f"`{part}`" in row[0])
-        assert set(manifest["sessions"][0][part] or {}) <= set(re.findall(r"`([^`]+)`", described))
+        assert set(manifest["sessions"][0][part] or {}) <= described(fields, part)
+    assert set(manifest["identity"].get("scoring", {})) <= described(fields, "identity.scoring")
+
+
+def described(fields: list[list[str]], name: str) -> set[str]:
+    """The code in what a table says of a field."""
+    said = next(row for row in fields if f"`{name}`" in row[0])
+    return set(re.findall(r"`([^`]+)`", " ".join(said[1:])))
+
+
+@pytest.fixture
+def table() -> Iterator[TableServer]:
+    words = ("yes", "no", "zero", "none", "one", "two", "three")
+    with TableServer(printable_model("é", "’", *words, seed=5, spread=2.0)) as server:
+        yield server
+
+
+@pytest.mark.parametrize("dialect", ["vllm", "llamacpp"])
+def test_the_dictionary_has_every_field_of_a_run_of_scores(
+    grace: Command, table: TableServer, trials: Path, tmp_path: Path, dialect: Any
+) -> None:
+    table.dialect = dialect
+    run = tmp_path / "scores.run"
+    endpoint = ("--model-endpoint", table.url, "--model-name", "table", "--max-retries", 0, "--concurrency", 1)
+    score = ("score", "study1", "--input", trials, "--output", run.with_suffix(".csv"), "--limit", 2, *endpoint)
+    asked = 0
+
+    def refuse_the_last(path: str, _: int, body: dict[str, Any]) -> web.StreamResponse | None:
+        nonlocal asked
+        asked += path == "/apply-template" or (path == "/tokenize" and "messages" in body)
+        return web.json_response({"error": {"message": "too long"}}, status=400) if asked > 20 else None
+
+    table.fail = refuse_the_last
+    assert grace(*score).code == 1
+    table.fail = None
+    noise = grace("noise", run, "--repeat", 1, "--questions", 2, *endpoint)
+    assert noise.code == 0, noise
+    text = DICTIONARY.read_text()
+
+    def lines(name: str) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in (run / name).read_text().splitlines()]
+
+    records, again = lines("ledger.jsonl"), lines("noise.jsonl")
+    assert {record["status"] for record in records} == {"scored", "failed"}
+    fields = rows(section(text, "Fields of a line in Experiment 2"))
+    assert names_in(fields) == set().union(*records)
+    about_noise = section(text, "`noise.json` and `noise.jsonl`")
+    conditions = again[0]["conditions"]
+    added = set().union(*again) - names_in(fields)
+    assert added | set(conditions) <= set(re.findall(r"`([^`]+)`", about_noise))
+    for record in records:
+        for part in ("response", "tokens", "request", "error"):
+            assert set(record.get(part) or {}) <= described(fields, part)
+
+    has_every_field(text, json.loads((run / "run.json").read_text()))
+
+    measured = json.loads((run / "noise.json").read_text())
+    fields = rows(about_noise)
+    assert names_in(fields) == set(measured)
+    assert set(measured["options"]) == described(fields, "options")
+    assert {path.name for path in run.iterdir()} | {"lock"} == names_in(rows(section(text, "The run's folder")))
+
+
+# --- questions of a study --------------------------------------------------------------------------------------------
+
+STUDY_GUIDE = ROOT / "docs" / "add-a-study.md"
+QUESTIONS_GUIDE = "7. Questions for Experiment 2"
+
+MISTAKES = [
+    ("    prompt: |", "    promt: |"),
+    ("labels: {right: [right, correct], wrong: [wrong, incorrect]}", "labels: [right, wrong]"),
+    ("variants: [case]", "variants: case"),
+    ("labels: {right", "forms: x\n      factors: {a: {b: c}}\n      labels: {right"),
+    ("      variants: [case]", "      forms: [yes]"),
+    (", wrong: [wrong, incorrect]}", "}"),
+    ("[wrong, incorrect]", "[wrong, right]"),
+    ("variants: [case]", "numeric: true"),
+    ("{{ sentence }}", "{{ sentense }}"),
+    ("{{ sentence }}", "{{ key }}"),
+    ("  verdict:", "  Verdict:"),
+    ("  verdict:\n", "  state:\n    each: {k: [0, 1]}\n"),
+    ("      numeric: true", "    columns: {entropy: prob_verdict_right}"),
+    ("    about: is", "    each: {relation: [all]}\n    about: is"),
+    ("    about: is", "    each: {k: []}\n    about: is"),
+]
+"""Changes of the example's questions that are wrong."""
+
+
+def test_the_guide_explains_every_field_of_a_question() -> None:
+    told = names_in(rows(section(STUDY_GUIDE.read_text(), QUESTIONS_GUIDE)))
+    for model in (format.Question, format.Answers, format.Columns):
+        assert set(model.model_fields) <= told
+    assert {"case", "stop", "apostrophe", "space"} <= told
+    patterns = dict(cells for cells in ((row[0], row[-1]) for row in rows(STUDY_GUIDE.read_text())))
+    for field, default in format.Columns():
+        assert f"`{default}`" in next(said for name, said in patterns.items() if f"`{field}`" in name), field
+
+
+def test_the_guide_quotes_what_is_said_of_questions() -> None:
+    head, questions = (ROOT / "examples" / "some-and-all" / "study.yaml").read_text().split("\nquestions:\n")
+    complaints = []
+    for old, new in MISTAKES:
+        assert old in questions
+        with pytest.raises(StudyError) as caught:
+            parse_study(f"{head}\nquestions:\n{questions.replace(old, new, 1)}".encode(), "study.yaml")
+        complaints.append(str(caught.value))
+    with pytest.raises(StudyError) as caught:
+        parse_study(head.split("\nprotocols:\n")[0].encode(), "study.yaml")
+    complaints.append(str(caught.value))
+    table = STUDY_GUIDE.read_text().split("What Grace says of mistakes in questions:")[1]
+    quoted = names_in(rows(table))
+    assert len(quoted) == len(complaints)
+    assert [message for message in quoted if not any(message in complaint for complaint in complaints)] == []
+    assert [complaint for complaint in complaints if not any(message in complaint for message in quoted)] == []
 
 
 # --- options and messages --------------------------------------------------------------------------------------------
@@ -333,11 +514,18 @@ def test_commands_and_options_exist() -> None:
         text = guide.read_text()
         typed = [step.command for step in steps(text)]
         for command in [*typed, *spans(text)]:
-            words = re.sub(r"^python src/query_study._exp1\.py", "grace query", command)
+            words = plain(command)
             if words.startswith("grace "):
                 check_command(root, words.split()[1:], f"{guide}: {command}")
             elif words.startswith("--"):
                 assert words.split()[0].rstrip(":") in every, f"{guide}: {command}"
+
+
+@pytest.mark.parametrize("name", ["query", "score", "noise", "export"])
+def test_every_option_is_in_the_documents(name: str) -> None:
+    told = "\n".join(guide.read_text() for guide in GUIDES)
+    options = options_of(typer.main.get_command(app).commands[name])
+    assert {option for option in options if option.startswith("--") and not re.search(rf"{option}\b", told)} == set()
 
 
 def check_command(root: Any, words: list[str], where: str) -> None:
