@@ -80,9 +80,10 @@ def llamacpp_settings(path: Path, options: ServingOptions, api_key: str) -> Mapp
         "sampling.top_k": 0,
         "sampling.top_p": 1.0,
         "sampling.min_p": 0.0,
-        # So that a prompt gives the same numbers whether it is computed at once or goes on from one that begins alike:
-        # each of these otherwise chooses other kernels by the number of tokens, and 4-bit models amplify the rounding.
-        # Measured: differences of probability up to 0.05, now none with one slot; 7% more time for reading prompts.
+        # So that a prompt of several tokens gives the same numbers whether it is computed at once or goes on from one
+        # that begins alike: each of these otherwise chooses other kernels by the number of tokens, and 4-bit models
+        # amplify the rounding. Measured with one slot: equal questions differed by up to 0.05, and do not any more; 7%
+        # more time for reading prompts. A single token still has a kernel of its own, so the order of asking matters.
         "flash_attn_type": 0,
         "no_extra_bufts": True,
         "swa_full": True,  # sliding windows kept whole: Gemma would read a prompt's end again for each place
