@@ -52,7 +52,8 @@ async def detokenize(request: web.Request) -> web.Response:
 
 async def complete(request: web.Request) -> web.Response:
     body = orjson.loads(await request.read())
-    reply = _reply(len(body["prompt"]), tuple(body.get("logprob_token_ids", ())))
+    prompts = 1 if isinstance(body["prompt"], str) else len(body["prompt"])
+    reply = _reply(prompts, tuple(body.get("logprob_token_ids", ())))
     return web.Response(body=reply, content_type="application/json")
 
 
