@@ -156,16 +156,16 @@ async def _noise(
     if outcome.interrupted:
         return outcome, None
     with LedgerReader(run.ledger) as reader:
-        draws = {
-            key: (
+        draws = [
+            (
                 todos[key].question,
                 [reader[offset]["response"]]
                 + [again[key, repetition] for repetition in range(1, wanted.repeat + 1) if (key, repetition) in again],
             )
             for key in chosen
             if (offset := scores.finished(key)) is not None
-        }
-    floor = noise_floor(list(draws.values()), wanted.repeat)
+        ]
+    floor = noise_floor(draws, wanted.repeat)
     measured = run.path / "noise.json"
     with replacing(measured) as file:
         file.write(orjson.dumps({"measured": now(), **asdict(floor), **facts}, option=orjson.OPT_INDENT_2))

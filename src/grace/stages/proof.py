@@ -1,6 +1,6 @@
 """The proof at the start of Experiment 2: that this endpoint tells the very probabilities that a run will ask for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from grace.endpoints.client import RequestFailed
@@ -12,6 +12,7 @@ from grace.ledger import request_key
 from grace.stages.session import Progress
 from grace.studies.answers import Policy
 from grace.studies.questions import Question
+from grace.studies.templates import Message
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ async def prove(
             for name, question in questions.items()
         }
         await scorer.score(name, messages, question.space.chosen(policy))
-        await _compare_with_chat(hands, question, row, progress)
+        await _compare_with_chat(hands, messages, progress)
     except RequestFailed as error:
         raise EndpointError(f"{where}: {error}") from None
     if scorer.start:
@@ -71,11 +72,10 @@ async def prove(
     return Proof(spellings, None if rendered is None else request_key(rendered))
 
 
-async def _compare_with_chat(hands: Handshake, question: Question, row: Mapping[str, str], progress: Progress) -> None:
+async def _compare_with_chat(hands: Handshake, messages: Sequence[Message], progress: Progress) -> None:
     """Say so when a chat with the same messages has another number of tokens than the rendered prompt."""
     if not isinstance(hands.dialect, TokenDialect):
         return
-    messages = question.messages(row)
     rendered = await hands.dialect.count_tokens(hands.client, hands.model, messages)
     chatted = await hands.prompt_tokens(messages)
     if chatted is not None and chatted != rendered:
