@@ -231,10 +231,21 @@ def check_writable(path: Path) -> None:
     """
     if path.suffix.lower() not in WRITABLE:
         raise InputError(f"{path}: tables are written as CSV or Parquet; choose a name that ends in .csv or .parquet")
-    if path.suffix.lower() == ".parquet" and importlib.util.find_spec("pyarrow") is None:
+    if path.suffix.lower() == ".parquet" and not can_write_parquet():
         raise InputError(
             f"{path}: writing Parquet needs pyarrow: pip install 'grace-experiments[parquet]', or use .csv"
         )
+
+
+def can_write_parquet() -> bool:
+    """Whether Parquet's package is installed."""
+    return importlib.util.find_spec("pyarrow") is not None
+
+
+def sha256_of(path: Path) -> str:
+    """Hex digest of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _print_parquet(

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from grace.cli.extract import tell_fields
 from grace.cli.query import tell_answers
 from grace.cli.score import tell_scores
 from grace.errors import InputError
@@ -28,11 +29,14 @@ def export(
     from grace.runs import Run
     from grace.stages.export import export as make_table
     from grace.stages.export_answers import ExportedAnswers
+    from grace.stages.extract import ExportedFields
 
     if output and output.exists() and not force:
         raise InputError(f"--output {output}: is there already; choose another name, or add --force to replace it")
     made = make_table(Run(run), output or run.with_suffix(".csv"))
     if isinstance(made, ExportedAnswers):
         tell_answers(made)
+    elif isinstance(made, ExportedFields):
+        tell_fields(made)
     else:
         tell_scores(made)

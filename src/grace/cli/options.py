@@ -86,6 +86,19 @@ def work_on(run: Path, work: "Callable[[Progress], tuple[Outcome, T | None]]") -
 
 
 @contextmanager
+def progressing() -> "Iterator[Progress]":
+    """Show the progress of long work that asks no model; SIGTERM and Ctrl-C end it, and nothing half done stays."""
+    from grace.cli.progress import make_progress
+
+    try:
+        with _terminable(), make_progress() as progress:
+            yield progress
+    except KeyboardInterrupt:
+        print("grace: interrupted; nothing was written", file=sys.stderr)
+        raise typer.Exit(130) from None
+
+
+@contextmanager
 def _terminable() -> Iterator[None]:
     """Have SIGTERM, which ends jobs on clusters, do what Ctrl-C does: undo what is half done."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -30,22 +30,22 @@ class Lines:
 
     def __init__(self) -> None:
         self.total = self.done = self.failed = self.before = 0
+        self.what = "requests"
         self._started = self._said = time.monotonic()
         self._fault_said = -FAULT_SECONDS
 
-    def begin(self, total: int, done: int) -> None:
-        """`done` of `total` requests were finished earlier."""
-        self.total, self.done, self.before = total, done, done
+    def begin(self, total: int, done: int, what: str = "requests") -> None:
+        """`done` of `total` were finished earlier."""
+        self.total, self.done, self.before, self.failed, self.what = total, done, done, 0, what
         self._started = self._said = time.monotonic()
         if done:
-            self.note(f"going on: {done} of {total} requests are finished already")
+            self.note(f"going on: {done} of {total} {what} are finished already")
         elif total:
-            self.note(f"asking {total} requests")
+            self.note(f"asking {total} requests" if what == "requests" else f"reading {total} {what}")
 
-    def advance(self, failed: bool) -> None:
-        """One more request has ended."""
-        self.done += not failed
-        self.failed += failed
+    def advance(self, failed: bool, by: int = 1) -> None:
+        """So many more have ended."""
+        self._count(failed, by)
         now = time.monotonic()
         if now - self._said >= LINE_SECONDS or self.done == self.total:
             self._said = now
@@ -53,7 +53,12 @@ class Lines:
             left = (self.total - self.done) / rate if rate else float("inf")
             eta = f", {left:.0f} s left" if 0 < left < float("inf") else ""
             failures = f", {self.failed} failed" if self.failed else ""
-            self.note(f"{self.done} of {self.total} requests, {rate:.1f} a second{eta}{failures}")
+            self.note(f"{self.done} of {self.total} {self.what}, {rate:.1f} a second{eta}{failures}")
+
+    def _count(self, failed: bool, by: int) -> None:
+        self.done += by * (not failed)
+        self.failed += by * failed
+        self.total = max(self.total, self.done)  # replies that need a second request come on top
 
     def note(self, text: str) -> None:
         """Something the user should know."""
@@ -75,7 +80,7 @@ class Bar(Lines):
         super().__init__()
         self._console = Console(stderr=True)
         self._bar = RichProgress(
-            TextColumn("asking"),
+            TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]:.1f}/s"),
@@ -92,17 +97,18 @@ class Bar(Lines):
     def __exit__(self, *exc: object) -> None:
         self._bar.stop()
 
-    def begin(self, total: int, done: int) -> None:
+    def begin(self, total: int, done: int, what: str = "requests") -> None:
         """Show the bar."""
-        super().begin(total, done)
-        self._bar.update(self._task, total=total, completed=done, visible=True)
+        super().begin(total, done, what)
+        doing = "asking" if what == "requests" else "reading"
+        self._bar.update(self._task, description=doing, total=total, completed=done, visible=True)
 
-    def advance(self, failed: bool) -> None:
+    def advance(self, failed: bool, by: int = 1) -> None:
         """Move the bar."""
-        self.done += not failed
-        self.failed += failed
+        self._count(failed, by)
         self._bar.update(
             self._task,
+            total=self.total,
             completed=self.done,
             rate=(self.done - self.before) / max(time.monotonic() - self._started, 1e-9),
             errors=f"[red]{self.failed} failed[/red]" if self.failed else "",

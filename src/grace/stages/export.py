@@ -6,20 +6,23 @@ from grace.errors import InputError
 from grace.ledger import LedgerReader
 from grace.runs import Run
 from grace.stages import done as answers
+from grace.stages import extracted as fields
 from grace.stages import scored as scores
 from grace.stages.export_answers import ExportedAnswers, export_answers
 from grace.stages.export_scores import ExportedScores, export_scores
+from grace.stages.extract import ExportedFields, export_fields
 from grace.tables import CsvTable, check_writable
 
 _IDENTITY = {
     answers.EXPERIMENT: {"experiment", "study", "turns", "input", "model", "seed"},
     scores.EXPERIMENT: {"experiment", "study", "questions", "input", "model", "scoring"},
+    fields.EXPERIMENT: {"experiment", "study", "source"},
 }
 
 
 def export(
     run: Run, output: Path, done: answers.Done | scores.Scores | None = None, keys: scores.Keys | None = None
-) -> ExportedAnswers | ExportedScores:
+) -> ExportedAnswers | ExportedScores | ExportedFields:
     """Write the table of a run: the rows asked about, in the input's order.
 
     Rows that were not asked, or not answered, are there too, with the reason in `error`.
@@ -37,13 +40,16 @@ def export(
     experiment = identity.get("experiment")
     if experiment is not None and experiment not in _IDENTITY:
         raise InputError(
-            f"{run.path}: holds the experiment {experiment!r}; {' and '.join(map(repr, _IDENTITY))} are exported"
+            f"{run.path}: holds the experiment {experiment!r}; {', '.join(map(repr, _IDENTITY))} are exported"
         )
     if experiment is None or not _IDENTITY[experiment] <= identity.keys():
         raise InputError(f"{run.path / 'run.json'}: is damaged (its identity is not whole); restore it from a copy")
     check_writable(output)
     if run.path.resolve() in output.resolve().parents:
         raise InputError(f"{output}: is inside the run, which is kept as it is; choose a name outside of {run.path}")
+    if experiment == fields.EXPERIMENT:
+        with CsvTable(run.input) as table:
+            return export_fields(run, output, table, fields.study_of(run))
     if not run.ledger.exists():
         raise InputError(f"{run.path}: holds no answers yet (it has no {run.ledger.name})")
     with CsvTable(run.input) as table, LedgerReader(run.ledger) as ledger:

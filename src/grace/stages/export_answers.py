@@ -22,7 +22,8 @@ ANSWER_COLUMNS = (
     "seed",
     "error",
 )
-NUMBERS = {"processing_time_ms", "prompt_tokens", "completion_tokens", "replication", "seed"}
+ANSWER_KINDS = dict.fromkeys(("processing_time_ms", "prompt_tokens", "completion_tokens", "replication", "seed"), int)
+"""The columns that hold numbers."""
 EMPTY = "empty answer"
 ONLY_REASONED = "empty answer: all of it was reasoning"
 
@@ -45,33 +46,31 @@ def answer_columns(turns: Sequence[str]) -> tuple[str, ...]:
 
 def export_answers(run: Run, output: Path, table: CsvTable, ledger: LedgerReader, done: Done) -> ExportedAnswers:
     """Write the table of an Experiment 1 run; see `grace.stages.export`."""
-    identity, scope = run.manifest["identity"], run.scope
-    turns = tuple(identity["turns"])
-    columns = (*table.columns, *answer_columns(turns))
-    ending, failing = (
-        columns.index("finish_reason", len(table.columns)),
-        columns.index("error", len(table.columns)),
-    )
+    columns = (*table.columns, *answer_columns(tuple(run.manifest["identity"]["turns"])))
+    ending, failing = (columns.index(name, len(table.columns)) for name in ("finish_reason", "error"))
     errors: Counter[str] = Counter()
     cut = 0
 
     def rows() -> Iterator[list[object]]:
         nonlocal cut
-        for row in range(scope["rows"]):
-            cells = table.cells(row)
-            for replication in range(scope["replications"]):
-                seed = request_seed(identity["seed"], identity["study"], row, replication)
-                full = [
-                    *cells,
-                    *_answer_cells(done, ledger, row, replication, turns, identity["model"]["name"], seed),
-                ]
-                cut += full[ending] == "length"
-                if full[failing]:
-                    errors[str(full[failing])] += 1
-                yield full
+        for full in answer_rows(run, table, ledger, done):
+            cut += full[ending] == "length"
+            if full[failing]:
+                errors[str(full[failing])] += 1
+            yield full
 
-    kinds = {name: int for name in ANSWER_COLUMNS if name in NUMBERS}
-    return ExportedAnswers(output, write_table(output, columns, rows(), kinds), cut, errors)
+    return ExportedAnswers(output, write_table(output, columns, rows(), ANSWER_KINDS), cut, errors)
+
+
+def answer_rows(run: Run, table: CsvTable, ledger: LedgerReader, done: Done) -> Iterator[list[object]]:
+    """The rows of the table, in order: the input's cells, then the answer's."""
+    identity, scope = run.manifest["identity"], run.scope
+    turns = tuple(identity["turns"])
+    for row in range(scope["rows"]):
+        cells = table.cells(row)
+        for replication in range(scope["replications"]):
+            seed = request_seed(identity["seed"], identity["study"], row, replication)
+            yield [*cells, *_answer_cells(done, ledger, row, replication, turns, identity["model"]["name"], seed)]
 
 
 def _answer_cells(

@@ -79,50 +79,70 @@ def export_scores(
     run: Run, output: Path, table: CsvTable, ledger: LedgerReader, scores: Scores, keys: Keys | None = None
 ) -> ExportedScores:
     """Write the table of an Experiment 2 run; see `grace.stages.export`."""
-    identity = run.manifest["identity"]
-    study = study_of(run)
-    keys = keys or Keys(study, table, identity["model"], identity["scoring"])
-    masses = {name: Mass() for name in study.questions}
+    made = ScoreRows(run, table, ledger, scores, keys)
     errors: Counter[str] = Counter()
     failed = 0
-    seen: set[tuple[str, str]] = set()
-
-    @lru_cache(CACHED)
-    def cells(name: str, key: str) -> tuple[tuple[float | None, ...], str | None, bool]:
-        """A question's cells, why they are empty, and whether it is to be asked again."""
-        columns = study.questions[name].columns
-        offset = scores.finished(key)
-        if offset is None:
-            failed = scores.failed(key)
-            why = NOT_ASKED if failed is None else ledger[failed]["error"]["message"]
-            return (None,) * len(columns.names), why, True
-        response: dict[str, Any] = ledger[offset]["response"]
-        found = distribution(study.questions[name].space, response["labels"])
-        label_mass = fsum(response["labels"].values())
-        if (name, key) not in seen:
-            seen.add((name, key))
-            masses[name].add(label_mass, response["residual"])
-        why = None if found else NOTHING if not response["residual"] else NOT_LOOKED_FOR
-        return columns.cells(found, label_mass, response["residual"]), why, False
 
     def rows() -> Iterator[list[object]]:
         nonlocal failed
         for row in range(run.scope["rows"]):
-            full: list[object] = [*table.cells(row), identity["model"]["name"]]
-            bad, again = [], False
-            for name, key in keys.of(row).items():
-                own, why, open_ = cells(name, key)
-                full += own
-                again |= open_
-                if why:
-                    bad.append(why if why == NOT_ASKED else f"{name}: {why}")
-            error = "; ".join(dict.fromkeys(bad)) or None
+            cells, error, again = made.of(row)
             if error:
                 errors[error] += 1
             failed += again
-            full.append(error)
-            yield full
+            yield [*table.cells(row), run.manifest["identity"]["model"]["name"], *cells, error]
 
-    columns = (*table.columns, *score_columns(study))
-    kinds = {name: float for question in study.questions.values() for name in question.columns.names}
-    return ExportedScores(output, write_table(output, columns, rows(), kinds), masses, errors, failed)
+    columns = (*table.columns, *score_columns(made.study))
+    written = write_table(output, columns, rows(), dict.fromkeys(made.columns, float))
+    return ExportedScores(output, written, made.masses, errors, failed)
+
+
+class ScoreRows:
+    """Makes the cells of rows from a score run's ledger.
+
+    Attributes:
+        study: the run's study.
+        columns: what the cells are, in order.
+        masses: the label mass of the prompts met so far, by question.
+    """
+
+    def __init__(
+        self, run: Run, table: CsvTable, ledger: LedgerReader, scores: Scores, keys: Keys | None = None
+    ) -> None:
+        identity = run.manifest["identity"]
+        self.study = study_of(run)
+        self.columns = tuple(name for question in self.study.questions.values() for name in question.columns.names)
+        self.masses = {name: Mass() for name in self.study.questions}
+        self._keys = keys or Keys(self.study, table, identity["model"], identity["scoring"])
+        self._ledger, self._scores = ledger, scores
+        self._seen: set[tuple[str, str]] = set()
+        self._cells = lru_cache(CACHED)(self._cells_of)
+
+    def of(self, row: int) -> tuple[list[float | None], str | None, bool]:
+        """The cells of row `row` (0 is the first), why some are empty, and whether something is to be asked again."""
+        full: list[float | None] = []
+        bad, again = [], False
+        for name, key in self._keys.of(row).items():
+            own, why, is_open = self._cells(name, key)
+            full += own
+            again |= is_open
+            if why:
+                bad.append(why if why == NOT_ASKED else f"{name}: {why}")
+        return full, "; ".join(dict.fromkeys(bad)) or None, again
+
+    def _cells_of(self, name: str, key: str) -> tuple[tuple[float | None, ...], str | None, bool]:
+        """A question's cells, why they are empty, and whether it is to be asked again."""
+        columns = self.study.questions[name].columns
+        offset = self._scores.finished(key)
+        if offset is None:
+            failed = self._scores.failed(key)
+            why = NOT_ASKED if failed is None else self._ledger[failed]["error"]["message"]
+            return (None,) * len(columns.names), why, True
+        response: dict[str, Any] = self._ledger[offset]["response"]
+        found = distribution(self.study.questions[name].space, response["labels"])
+        label_mass = fsum(response["labels"].values())
+        if (name, key) not in self._seen:
+            self._seen.add((name, key))
+            self.masses[name].add(label_mass, response["residual"])
+        why = None if found else NOTHING if not response["residual"] else NOT_LOOKED_FOR
+        return columns.cells(found, label_mass, response["residual"]), why, False

@@ -31,11 +31,11 @@ Job = Callable[[], Awaitable[float | None]]
 class Progress(Protocol):
     """Hears what happens; a terminal's progress bar, or plain lines, or nothing."""
 
-    def begin(self, total: int, done: int) -> None:
-        """`done` of `total` requests were finished in earlier sessions."""
+    def begin(self, total: int, done: int, what: str = "requests") -> None:
+        """`done` of `total` requests, or of what else there is, were finished in earlier sessions."""
 
-    def advance(self, failed: bool) -> None:
-        """One more request has ended."""
+    def advance(self, failed: bool, by: int = 1) -> None:
+        """So many more have ended."""
 
     def note(self, text: str) -> None:
         """Something the user should know."""

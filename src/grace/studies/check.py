@@ -156,7 +156,7 @@ def check_table(study: Study, table: CsvTable) -> TableReport:
         if fingerprint in seen:
             repeats.add(number, [("", "repeats an earlier row in every cell")])
         seen.add(fingerprint)
-    expected = tuple(_expected_cells(study, cells))
+    expected = tuple(expected_cells(study, cells))
     unexpected = tuple(sorted(set(cells) - set(expected)))
     return TableReport(
         study=study.name,
@@ -234,7 +234,7 @@ class _Found:
         )
 
 
-def _expected_cells(study: Study, found: Mapping[Cell, int]) -> Iterator[Cell]:
+def expected_cells(study: Study, found: Mapping[Cell, int]) -> Iterator[Cell]:
     """The design's cells as the study file lists them; without a list, all combinations of its columns' values.
 
     A column without a list of values counts with those that the table has.

@@ -128,6 +128,75 @@ class Question(_Strict):
     columns: Columns = Columns()
 
 
+class _Reading(_Strict):
+    """How one answer is found in a response: what the readings of all kinds have."""
+
+    about: str = ""
+    texts: Forms | tuple[()] = ()
+    """Columns that hold this answer alone, the first one that a table has; without any, the whole response is read."""
+    headings: Forms | tuple[()] = ()
+    """What stands before this answer in a response that holds several, as in "Knowledge: yes"."""
+
+
+class CountReading(_Reading):
+    """A whole number of so many things, as in "all three" or "2 of the 3"."""
+
+    read: Literal["count"]
+    column: str
+    of: int = Field(ge=1, le=20)
+
+
+class SharesReading(_Reading):
+    """An amount for each label, which together make a total: percentages, dollars, fractions."""
+
+    read: Literal["shares"]
+    column: str
+    """{label} is filled in."""
+    labels: dict[str, Forms] = Field(min_length=2)
+    """What each is called in prose, beside its own name."""
+    total: float = Field(default=100, gt=0)
+
+
+class ChoiceReading(_Reading):
+    """One of a few labels, said outright or by what a sentence says."""
+
+    read: Literal["choice"]
+    column: str
+    labels: dict[str, Forms] = Field(min_length=2)
+    """The words that are an answer by themselves, as yes and y."""
+    phrases: dict[str, Forms] = {}
+    """Regular expressions that say a label in prose, in small letters, each beginning with a whole word. Labels that
+    stand first outweigh later ones where their phrases overlap."""
+    unclear: Forms | tuple[()] = ()
+    """Regular expressions that say that the answer is not known; they outweigh phrases that overlap with them."""
+
+
+class SentenceReading(_Reading):
+    """A whole answer made of parts: one of the forms of a question with factors."""
+
+    read: Literal["sentence"]
+    question: str
+    columns: dict[str, str]
+    """For each factor the column of its part."""
+    cleaned: str
+    """The column of the whole answer in its canonical form."""
+    also: dict[str, Forms] = {}
+    """Other ways to write a part, by the part's label."""
+    between: Forms | tuple[()] = ()
+    """Words that may stand between the parts and change nothing."""
+
+
+Reading = Annotated[CountReading | SharesReading | ChoiceReading | SentenceReading, Field(discriminator="read")]
+
+
+class Extraction(_Strict):
+    """How values are found in the raw answers of Experiment 1."""
+
+    response: Forms = ("model_response", "response")
+    """Columns that hold a whole response, the first one that a table has."""
+    readings: dict[Name, Reading] = Field(min_length=1)
+
+
 class StudyFile(_Strict):
     """A whole study file."""
 
@@ -140,6 +209,9 @@ class StudyFile(_Strict):
     checks: tuple[Check, ...] = ()
     protocols: dict[Name, Protocol] = {}
     questions: dict[str, Question] = {}
+    extraction: Extraction | None = None
+    quality: dict[str, float] = {}
+    """Thresholds of `grace validate` that differ from the default ones."""
 
     @property
     def hidden(self) -> tuple[str, ...]:
@@ -218,6 +290,10 @@ class _TextLoader(yaml.BaseLoader):
         return super().construct_mapping(node, deep)
 
 
+_MODELS = (
+    *(StudyFile, Column, Design, Check, Protocol, Question, Answers, Columns, Extraction),
+    *(CountReading, SharesReading, ChoiceReading, SentenceReading),
+)
 _WORDS = {
     "bool_parsing": "must be true or false",
     "dict_type": "must hold names with a colon after each",
@@ -234,11 +310,7 @@ def _in_words(error: ErrorDetails) -> str:
     """One of pydantic's errors, for people who write studies."""
     *outer, last = place = [str(part) for part in error["loc"] if part != "[key]"] or ["the file"]
     if error["type"] == "extra_forbidden":
-        fields = [
-            field
-            for model in (StudyFile, Column, Design, Check, Protocol, Question, Answers, Columns)
-            for field in model.model_fields
-        ]
+        fields = [field for model in _MODELS for field in model.model_fields]
         near = nearest(last, fields)
         return f"{'.'.join(outer) or 'the file'}: no field {last!r}" + (f"; is {near!r} meant?" if near else "")
     return f"{'.'.join(place)}: {_WORDS.get(error['type'], error['msg'])}"

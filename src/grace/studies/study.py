@@ -5,10 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import jinja2
 
 from grace.errors import InputError, StudyError, nearest
+from grace.studies.extraction import Extraction, compile_extraction
 from grace.studies.format import Column, Design, Protocol, StudyFile, read_study_file
 from grace.studies.questions import Question, compile_questions
 from grace.studies.templates import Compiler, Message, render
@@ -47,6 +49,8 @@ class Study:
         design: how trials are spread over conditions.
         conversations: the protocols of Experiment 1 by name; the first is the default.
         questions: those of Experiment 2, by name.
+        extraction: the fields that are found in the answers of Experiment 1; None where the study has none.
+        quality: thresholds of its own for `grace validate`.
         content: the study file's bytes.
     """
 
@@ -57,6 +61,8 @@ class Study:
     design: Design
     conversations: dict[str, Conversation]
     questions: dict[str, Question]
+    extraction: Extraction | None
+    quality: dict[str, float]
     content: bytes
     _derived: dict[str, jinja2.Template]
     _checks: tuple[tuple[jinja2.environment.TemplateExpression, str], ...]
@@ -80,6 +86,12 @@ class Study:
         if protocol not in self.conversations:
             raise InputError(f"{self.name} has no protocol {protocol!r}; it has {', '.join(self.conversations)}")
         return self.conversations[protocol]
+
+    def schema(self) -> dict[str, Any]:
+        """JSON Schema of the values that are extracted from one answer. Raises StudyError when the study has none."""
+        if self.extraction is None:
+            raise StudyError(f"{self.name} says nothing of extraction, so its values have no schema")
+        return self.extraction.schema(f"{self.title}: values of one answer")
 
     def stimulus(self, full_row: Mapping[str, str]) -> Iterator[str]:
         """All that is said to a model about a completed row: by the default protocol, or by the questions."""
@@ -163,6 +175,10 @@ def parse_study(content: bytes, origin: str) -> Study:
     derived: dict[str, jinja2.Template] = {}
     for name, source in spec.derived.items():
         derived[name] = compiler.template(source, f"derived.{name}", set(spec.columns) | set(derived))
+    questions = compile_questions(spec, compiler)
+    taken = dict.fromkeys((*spec.columns, *spec.derived), "the table") | {
+        column: f"the question {name}" for name, question in questions.items() for column in question.columns.names
+    }
     return Study(
         name=spec.name,
         title=spec.title,
@@ -172,7 +188,9 @@ def parse_study(content: bytes, origin: str) -> Study:
         conversations={
             name: _conversation(compiler, spec, name, protocol) for name, protocol in spec.protocols.items()
         },
-        questions=compile_questions(spec, compiler),
+        questions=questions,
+        extraction=compile_extraction(spec, taken, origin),
+        quality=spec.quality,
         content=content,
         _derived=derived,
         _checks=tuple((compiler.expression(check.that, "checks"), check.otherwise) for check in spec.checks),

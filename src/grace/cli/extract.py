@@ -1,0 +1,178 @@
+"""`grace extract`, and how its table is told."""
+
+import os
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from grace.cli import options
+from grace.cli.options import count
+from grace.errors import InputError
+
+if TYPE_CHECKING:
+    from grace.stages.extract import Agreement, ExportedFields
+    from grace.stages.prepare import Endpoint
+
+DEEPSEEK = "deepseek"
+KEY = "DEEPSEEK_API_KEY"
+
+
+class JsonMode(StrEnum):
+    """How a server is told to reply in JSON."""
+
+    auto = "auto"
+    schema = "schema"
+    object = "object"
+
+
+def extract(
+    study: options.StudyName,
+    input: Annotated[Path, typer.Option(help="CSV table of raw answers, as `grace query` writes it.")],
+    output: options.Output,
+    extractor: Annotated[
+        str | None,
+        typer.Option(
+            metavar="deepseek|embedded|URL",
+            help=f"A model to ask where rules leave off: DeepSeek's API (key in {KEY}), one on this machine, a server.",
+        ),
+    ] = None,
+    extractor_model: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The name that the extractor's server knows the model by.")
+    ] = None,
+    check_rules: Annotated[
+        float,
+        typer.Option(
+            min=0.0, max=1.0, metavar="P", help="Send this share of the rows that rules read to the extractor too."
+        ),
+    ] = 0.0,
+    json_mode: Annotated[
+        JsonMode,
+        typer.Option(help="How the extractor's server is told to reply in JSON; auto: DeepSeek object, others schema."),
+    ] = JsonMode.auto,
+    seed: Annotated[int, typer.Option(help="Chooses the rows of --check-rules, and is sent to the extractor.")] = 1,
+    concurrency: options.Concurrency = "auto",
+    timeout: options.Timeout = 300.0,
+    max_retries: options.MaxRetries = 5,
+    api_key_env: options.ApiKeyEnv = None,
+    break_lock: options.BreakLock = False,
+) -> None:
+    """Find the values in the raw answers of Experiment 1.
+
+    The study's rules read every answer; what an answer does not say stays empty, with the reason. Where rules leave a
+    field open or in doubt, an extractor model can be asked. Its values count only with the words of the answer that say
+    them. People's decisions from `grace review` come before both.
+
+    \b
+    Examples:
+      grace extract study1 --input outputs/study1.csv --output outputs/study1_structured.csv
+      grace extract study1 --input outputs/study1.csv --output outputs/study1_structured.csv \\
+          --extractor deepseek --check-rules 0.05
+      grace extract study2 --input outputs/study2.csv --output outputs/study2_structured.csv \\
+          --extractor http://localhost:8000 --extractor-model gemma-2-9b-it
+    """
+    from grace.stages.extract import Extract
+    from grace.stages.extract import extract as run_extract
+    from grace.stages.extractor import DEEPSEEK_EXTRA
+
+    asked = None
+    mode: Literal["schema", "object"] = "schema"
+    extra: Mapping[str, Any] = {}
+    if extractor is not None:
+        asked = _endpoint(extractor, extractor_model, concurrency, timeout, max_retries, api_key_env)
+        if extractor == DEEPSEEK:
+            mode, extra = "object", DEEPSEEK_EXTRA
+        if json_mode is not JsonMode.auto:
+            mode = "object" if json_mode is JsonMode.object else "schema"
+    elif extractor_model or api_key_env:
+        raise InputError("--extractor-model and --api-key-env belong to an --extractor, which is not given")
+    wanted = Extract(
+        study=study,
+        input=input,
+        output=output,
+        extractor=asked,
+        mode=mode,
+        extra=extra,
+        check_rules=check_rules,
+        seed=seed,
+        break_lock=break_lock,
+    )
+    made, failed = options.work_on(output.with_suffix(".run"), lambda progress: run_extract(wanted, progress))
+    tell_fields(made.table)
+    if check_rules:
+        _tell_agreement("the extractor", made.checked)
+    if failed:
+        print("  `grace extract` as before asks again for what failed.")
+        raise typer.Exit(1)
+
+
+def _endpoint(
+    extractor: str, model: str | None, concurrency: str, timeout: float, max_retries: int, api_key_env: str | None
+) -> "Endpoint":
+    """Which model extracts. Raises InputError for what cannot be meant."""
+    from grace.endpoints.client import without_userinfo
+    from grace.endpoints.transport import check_url
+    from grace.stages.extractor import DEEPSEEK as DEEPSEEK_URL
+    from grace.stages.extractor import DEEPSEEK_MODEL
+    from grace.stages.prepare import EMBEDDED, Endpoint
+
+    key = options.read_key(api_key_env)
+    if extractor == DEEPSEEK:
+        key = key or os.environ.get(KEY, "").strip()
+        if not key:
+            raise InputError(f"--extractor deepseek: needs a key in the environment variable {KEY}")
+        url, name = DEEPSEEK_URL, model or DEEPSEEK_MODEL
+    elif extractor == EMBEDDED:
+        url, name = EMBEDDED, model or "smollm2-135m"
+    else:
+        check_url(extractor, f"--extractor (or {DEEPSEEK!r} or {EMBEDDED!r})")
+        if model is None:
+            raise InputError(
+                f"--extractor {without_userinfo(extractor)}: --extractor-model is missing, the name that this server "
+                "knows the model by"
+            )
+        url, name = extractor, model
+    return Endpoint(
+        endpoint=url,
+        model=name,
+        concurrency=options.read_concurrency(concurrency),
+        timeout=timeout,
+        max_retries=max_retries,
+        api_key=key,
+    )
+
+
+def tell_fields(made: "ExportedFields") -> None:
+    """Say what the table holds."""
+    from rich.console import Console
+    from rich.table import Table
+
+    by = ", ".join(f"{number} by {'rules' if who == 'rule' else 'a ' + who}" for who, number in made.methods.items())
+    print(
+        f"{made.path}: {count(made.rows, 'row')} ({by}), {made.whole} with every field ({made.whole / made.rows:.1%})"
+    )
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("field", "rows with a value", "share"):
+        table.add_column(heading, justify="left" if heading == "field" else "right")
+    for name, filled in made.filled.items():
+        table.add_row(name, f"{filled:,}", f"{filled / made.rows:.1%}")
+    Console(soft_wrap=True).print(table)
+    for why, number in made.reasons.most_common(5):
+        print(f"  {count(number, 'row')}: {why}")
+    if made.doubtful:
+        print(f"  {count(made.doubtful, 'row')} with a value in doubt (extraction_confidence below 0.7)")
+    if made.unmatched:
+        print(f"  {count(made.unmatched, 'decision')} of people belong to no row of this table, and wait in the run")
+    if made.with_input:
+        _tell_agreement("the input's own columns (kept under names ending in _input)", made.with_input)
+
+
+def _tell_agreement(whom: str, agreements: "Mapping[str, Agreement]") -> None:
+    print(f"  Rules and {whom}:")
+    for name, agreement in agreements.items():
+        said = f"{agreement.equal} of {agreement.compared} equal" if agreement.compared else "nothing to compare"
+        print(
+            f"    {name}: {said}" + (f", {agreement.one_only} with a value in just one" if agreement.one_only else "")
+        )

@@ -1,0 +1,53 @@
+"""`grace merge`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from grace.cli.options import count, progressing
+
+
+def merge(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="Runs' folders, one for each model, as outputs/study1.run.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder to write to. Default: for outputs/study1.run it is outputs/study1_merged/."),
+    ] = None,
+    extraction: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="The run of `grace extract`, where several belong to the answers."),
+    ] = None,
+    scores: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="The run of `grace score`, where several would do.")
+    ] = None,
+) -> None:
+    """Make one table for the analysis: answers, values, probabilities and quality flags, with a codebook.
+
+    What belongs to a run is found beside it: the extraction of its answers, and the probabilities of the same study,
+    input and model. Rows are joined by what they hold, never by their place.
+
+    \b
+    Examples:
+      grace merge outputs/study1.run
+      grace merge outputs/study1_gemma.run outputs/study1_llama.run --out outputs/study1_all
+      grace merge outputs/study2.run --scores outputs/study2_scores_canonical.run
+    """
+    from grace.runs import Run
+    from grace.stages.merge import merge as make_table
+
+    folder = out or runs[0].with_name(f"{runs[0].stem}_merged")
+    with progressing() as progress:
+        made = make_table(
+            [Run(run) for run in runs],
+            folder,
+            progress,
+            extraction=Run(extraction) if extraction else None,
+            scores=Run(scores) if scores else None,
+        )
+    print(f"{made.paths[0]}: {count(made.rows, 'row')}, {made.columns} columns, {made.flagged} with quality flags")
+    print("  with it: " + ", ".join(path.name for path in made.paths[1:]))
+    for note in made.notes:
+        print(f"  {note}")

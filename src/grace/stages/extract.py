@@ -1,0 +1,389 @@
+"""Extraction: make a table of values from a table of raw answers, by rules, and where they leave off by a model."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+
+from grace.endpoints.client import Client
+from grace.endpoints.dialects import Sampling, read_answer
+from grace.endpoints.handshake import Need, meet
+from grace.errors import InputError
+from grace.ledger import Ledger
+from grace.runs import Run
+from grace.stages import done as answers
+from grace.stages.extracted import EXPERIMENT, Answered, Known, Rows, all_rows, extractor_of
+from grace.stages.extractor import ASK, REPAIR, Extractor, Invalid, ask, ask_again, read_reply, response_format
+from grace.stages.prepare import Endpoint, check_endpoint, choose_pace, served, session_facts, with_client
+from grace.stages.related import source_of
+from grace.stages.session import Outcome, Progress, Session
+from grace.studies.extraction import DOUBTFUL, EXTRACTED, Cell, Extracted, Extraction
+from grace.studies.reading import Value
+from grace.studies.study import Study, load_study
+from grace.studies.templates import Message
+from grace.tables import CsvTable, check_writable, sweep, write_table
+
+BATCH = 200
+"""So many rows are read between two signs of progress."""
+TOKENS = 700
+"""An extractor's reply is shorter than that."""
+NOTHING = ("", "NA")
+"""What people write who found no value."""
+INPUT = "_input"
+"""Added to the name of a column of the input that is called as a field, as in tables that people have annotated."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extract:
+    """What the user asked for; each field is an option of the command.
+
+    Attributes:
+        extractor: the model to ask where rules leave off; None for rules alone.
+        mode: how its server is told to reply in JSON.
+        extra: further fields of its requests.
+        check_rules: the share of rows that rules read wholly which are sent to it too.
+    """
+
+    study: str
+    input: Path
+    output: Path
+    extractor: Endpoint | None = None
+    mode: Literal["schema", "object"] = "schema"
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    check_rules: float = 0.0
+    seed: int = 1
+    break_lock: bool = False
+
+
+@dataclass
+class Agreement:
+    """How often two readings of a field agree.
+
+    Attributes:
+        compared: rows in which both give a value.
+        equal: those in which it is the same.
+        one_only: rows in which just one of them gives a value.
+    """
+
+    compared: int = 0
+    equal: int = 0
+    one_only: int = 0
+
+    def add(self, one: Cell | None, other: Cell | None) -> None:
+        """Compare two readings."""
+        if one is None or other is None:
+            self.one_only += (one is None) != (other is None)
+            return
+        self.compared += 1
+        self.equal += one == other
+
+
+@dataclass(frozen=True)
+class ExportedFields:
+    """What a table of values holds.
+
+    Attributes:
+        filled: for each field, how many rows have a value.
+        methods: how many rows were read by whom.
+        whole: how many rows have all fields.
+        doubtful: how many rows have a value of low confidence.
+        reasons: why rows lack fields, by the reason's text.
+        with_input: agreement with the input's own columns of the same names.
+        unmatched: how many decisions of people belong to no row of the table.
+    """
+
+    path: Path
+    rows: int
+    filled: Counter[str]
+    methods: Counter[str]
+    whole: int
+    doubtful: int
+    reasons: Counter[str]
+    with_input: dict[str, Agreement]
+    unmatched: int = 0
+
+
+@dataclass(frozen=True)
+class Made:
+    """An extraction's table, and what the check of the rules found."""
+
+    table: ExportedFields
+    checked: dict[str, Agreement]
+
+
+def extract(wanted: Extract, progress: Progress) -> tuple[Outcome, Made | None]:
+    """Read every row of a table of answers, and write the values' table unless interrupted.
+
+    Raises:
+        InputError: options, study or table do not fit, or the run is another one's.
+        EndpointError: the extractor cannot be used.
+    """
+    study = load_study(wanted.study)
+    run = Run.beside(wanted.output)
+    _check_options(wanted, run)
+    with CsvTable(wanted.input) as table:
+        rows = Rows(study, table.columns, table.path)
+        if not len(table):
+            raise InputError(f"{table.path}: has a header but no rows")
+        output_columns(rows.extraction, table)
+        if table.encoding != "utf-8":
+            progress.note(
+                f"{table.path}: is not UTF-8; read as Latin-1 ({table.encoding}), values are written as UTF-8"
+            )
+        source = Run.beside(wanted.input)
+        known_source = source.exists and source.manifest["identity"].get("experiment") == answers.EXPERIMENT
+        identity = {
+            "experiment": EXPERIMENT,
+            "study": study.name,
+            "source": source_of(source) if known_source else None,
+        }
+        with run.locked(wanted.break_lock):
+            sweep(wanted.output)
+            run.begin(identity, table.path, study.content)
+            run.keep_study(study.content)
+            run.keep_input(table.path)
+            table.read_from(run.input)
+            run.widen(len(table), 1)
+            if wanted.extractor is None:
+                with run.session(output=wanted.output.name, rows=len(table)):
+                    pass
+                return Outcome(), Made(export_fields(run, wanted.output, table, study, progress), {})
+            return _with_model(wanted, wanted.extractor, run, study, table, progress)
+
+
+def _check_options(wanted: Extract, run: Run) -> None:
+    check_writable(wanted.output)
+    if wanted.extractor:
+        check_endpoint(wanted.extractor)
+    elif wanted.check_rules:
+        raise InputError("--check-rules: needs an --extractor to check the rules against")
+    if wanted.output.resolve() == wanted.input.resolve():
+        raise InputError(
+            f"--output {wanted.output}: is the input itself; choose another name, the input is kept as it is"
+        )
+    if wanted.output.exists() and not run.exists:
+        raise InputError(
+            f"--output {wanted.output}: is there already, and {run.path} that it would have been made from is not; "
+            "choose another name or move the file away"
+        )
+
+
+def _with_model(
+    wanted: Extract, endpoint: Endpoint, run: Run, study: Study, table: CsvTable, progress: Progress
+) -> tuple[Outcome, Made | None]:
+    """Ask the extractor what rules leave open, then write the table."""
+    with served(endpoint) as (url, key):
+        outcome = asyncio.run(
+            with_client(
+                endpoint, url, key, progress, lambda client: _ask(wanted, endpoint, run, study, table, client, progress)
+            )
+        )
+    if outcome.interrupted:
+        return outcome, None
+    made = export_fields(run, wanted.output, table, study, progress)
+    return outcome, Made(made, _checked(wanted, run, study, table))
+
+
+async def _ask(
+    wanted: Extract, endpoint: Endpoint, run: Run, study: Study, table: CsvTable, client: Client, progress: Progress
+) -> Outcome:
+    rows = Rows(study, table.columns)
+    extraction = rows.extraction
+    hands = await meet(client, endpoint.model, Need(shape=ask(extraction, dict.fromkeys(extraction.about, "Yes."))))
+    sampling = Sampling(0.0, TOKENS, {"response_format": response_format(extraction, wanted.mode), **wanted.extra})
+    body = hands.dialect.chat_body(endpoint.model, [], sampling, wanted.seed)
+    extractor = Extractor(
+        model=orjson.loads(orjson.dumps(hands.facts.identity)),
+        settings={name: value for name, value in body.items() if name not in ("model", "messages")},
+    )
+    run.manifest["extractor"] = {"model": extractor.model, "settings": extractor.settings}
+    pace = choose_pace(endpoint.concurrency, hands.facts.slots, client)
+    facts = session_facts(endpoint, client, hands)
+    with (
+        run.session(**facts, output=wanted.output.name, rows=len(table), check_rules=wanted.check_rules) as entry,
+        Ledger(run.ledger) as ledger,
+        Known.read(run, extraction, extractor) as known,
+    ):
+        session = Session(run, ledger, client, pace, progress, known.add)
+        asker = _Asker(rows, table, known, client, session, endpoint.model)
+        todo, done = await asker.todo(wanted, progress)
+        outcome = await session.work((partial(asker.ask_row, row) for row in todo), len(todo) + done, done)
+        entry |= {"finished": outcome.finished, "failed": dict(outcome.failures)}
+    return outcome
+
+
+class _Asker:
+    """Asks the extractor about rows."""
+
+    def __init__(self, rows: Rows, table: CsvTable, known: Known, client: Client, session: Session, model: str) -> None:
+        assert known.extractor is not None
+        self._rows, self._table, self._known, self._extractor = rows, table, known, known.extractor
+        self._client, self._session, self._model = client, session, model
+
+    async def todo(self, wanted: Extract, progress: Progress) -> tuple[list[int], int]:
+        """The rows to ask about (from 0), one for each different answer, and how many more were asked before."""
+        todo: list[int] = []
+        seen: set[str] = set()
+        done = 0
+        progress.note(f"reading {len(self._table)} rows by rules")
+        for row, cells in enumerate(self._table.rows()):
+            if row % BATCH == 0:
+                await asyncio.sleep(0)  # an interrupt comes through here
+            answered = self._rows.of(cells)
+            read = self._rows.read(answered)
+            if not (_is_open(self._known, answered, read) or _is_checked(wanted, answered, read)):
+                continue
+            key = self._extractor.key(ask(self._rows.extraction, answered.texts))
+            if key in seen:
+                continue
+            seen.add(key)
+            if self._known.is_settled(answered.texts):
+                done += 1
+            else:
+                todo.append(row)
+        return todo, done
+
+    async def ask_row(self, row: int) -> float | None:
+        """Ask about one row, and a second time where the reply is not valid."""
+        extraction = self._rows.extraction
+        texts = self._rows.of(self._table.row(row)).texts
+        messages = ask(extraction, texts)
+        reply, seconds = await self._reply(messages, row, ASK)
+        if reply is None:
+            return None
+        try:
+            read_reply(extraction, texts, reply, 1.0)
+        except Invalid as error:
+            if not self._session.stopping:
+                _, seconds = await self._reply(ask_again(messages, reply, str(error)), row, REPAIR)
+        return seconds
+
+    async def _reply(self, messages: list[Message], row: int, question: str) -> tuple[str | None, float | None]:
+        """The reply to some messages and the seconds it took, from the ledger or the model; None when it failed."""
+        key = self._extractor.key(messages)
+        known = self._known.reply(key)
+        if known is not None:
+            return known, None
+        settings = {name: value for name, value in self._extractor.settings.items() if name != "response_format"}
+        request = {"key": key, "rows": [row + 1], "question": question, "request": settings}
+
+        async def answer() -> dict[str, Any]:
+            body = {"model": self._model, "messages": messages, **self._extractor.settings}
+            exchange = await self._client.post("/v1/chat/completions", body)
+            said = read_answer(exchange.data)
+            return {
+                "status": "answered" if said.text.strip() else "empty",
+                "response": {"text": said.text, "reasoning": said.reasoning, "finish_reason": said.finish_reason},
+                "tokens": {"prompt": said.prompt_tokens, "completion": said.completion_tokens},
+                "milliseconds": round(exchange.milliseconds, 3),
+                "attempts": exchange.attempts,
+            }
+
+        record = await self._session.record(request, answer)
+        if record["status"] == "failed":
+            return None, None
+        return str(record["response"]["text"]), record["milliseconds"] / 1000
+
+
+def _is_open(known: Known, answered: Answered, read: Extracted) -> bool:
+    """Whether a row needs the extractor: rules leave fields open, there is an answer, and no person has decided."""
+    return bool(read.open) and not read.refused and known.decision(answered.key) is None and answered.has_text
+
+
+def _is_checked(wanted: Extract, answered: Answered, read: Extracted) -> bool:
+    """Whether a row that rules read wholly is sent to the extractor too."""
+    return not read.open and random.Random(f"{wanted.seed}/{answered.key}").random() < wanted.check_rules
+
+
+def _checked(wanted: Extract, run: Run, study: Study, table: CsvTable) -> dict[str, Agreement]:
+    """How far the extractor agrees with the rules, field by field, among the rows that were sent to it for that."""
+    rows = Rows(study, table.columns)
+    agreements = {name: Agreement() for name in rows.extraction.fields}
+    if not wanted.check_rules:
+        return {}
+    with Known.read(run, rows.extraction, extractor_of(run)) as known:
+        for cells in table.rows():
+            answered = rows.of(cells)
+            read = rows.read(answered)
+            found = known.modelled(answered.texts) if _is_checked(wanted, answered, read) else None
+            if not isinstance(found, dict):
+                continue
+            for name, value in read.values.items():
+                answer = found[name]
+                agreements[name].add(value, answer.value if isinstance(answer, Value) else None)
+    return agreements
+
+
+def output_columns(extraction: Extraction, table: CsvTable) -> tuple[str, ...]:
+    """The columns of the values' table: the input's, renamed where a field is called so, and the fields.
+
+    Raises:
+        InputError: the input is such a table itself, or has a field's column and one of its new name too.
+    """
+    if set(EXTRACTED) <= set(table.columns):
+        raise InputError(
+            f"{table.path}: is a table that `grace extract` made; give the table of raw answers as --input"
+        )
+    taken = set(extraction.columns)
+    columns = [name + INPUT if name in taken else name for name in table.columns]
+    twice = next((name for name in columns if name and columns.count(name) > 1), None)
+    if twice:
+        raise InputError(
+            f"{table.path}: has the columns {twice.removesuffix(INPUT)!r} and {twice!r} already; rename one of them"
+        )
+    return (*columns, *extraction.columns)
+
+
+def export_fields(
+    run: Run, output: Path, table: CsvTable, study: Study, progress: Progress | None = None
+) -> ExportedFields:
+    """Write the values' table of an extraction: the rows of its input, in their order, without asking a model."""
+    rows = Rows(study, table.columns)
+    extraction = rows.extraction
+    columns = output_columns(extraction, table)
+    annotated = [name for name in extraction.fields if name in table.columns]
+    filled = Counter(dict.fromkeys(extraction.fields, 0))
+    counts = ExportedFields(output, 0, filled, Counter(), 0, 0, Counter(), {name: Agreement() for name in annotated})
+    whole = doubtful = 0
+    matched: set[str] = set()
+
+    def cells(known: Known) -> Iterator[list[object]]:
+        nonlocal whole, doubtful
+        if progress:
+            progress.begin(len(table), 0, "rows")
+        for number, (given, row, answered, read) in enumerate(all_rows(rows, known, table), 1):
+            values = read.values
+            counts.filled.update(name for name, value in values.items() if value is not None)
+            counts.methods[read.method] += 1
+            counts.reasons.update(set(read.errors.values()))
+            whole += None not in values.values()
+            doubtful += (read.confidence or 1) < DOUBTFUL
+            if read.method == "human":
+                matched.add(answered.key)
+            for name in annotated:
+                theirs = _annotated(extraction, name, row[name])
+                if theirs is not None or row[name].strip() in NOTHING:
+                    counts.with_input[name].add(values[name], theirs)
+            yield [*given, *read.cells()]
+            if progress and (number % BATCH == 0 or number == len(table)):
+                progress.advance(False, number % BATCH or BATCH)
+
+    with Known.read(run, extraction, extractor_of(run)) as known:
+        made = write_table(output, columns, cells(known), extraction.kinds)
+        unmatched = known.decisions - len(matched)
+    return replace(counts, rows=made, whole=whole, doubtful=doubtful, unmatched=unmatched)
+
+
+def _annotated(extraction: Extraction, name: str, cell: str) -> Cell | None:
+    """The value that a person wrote into the input; None for anything else, as a guess with a question mark, which is
+    not compared."""
+    try:
+        return extraction.fields[name].parse(cell.strip())
+    except ValueError:
+        return None

@@ -1,0 +1,284 @@
+"""Merging: one analysis-ready table of a study, from the ledgers of its runs; rows are joined by what they hold."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from grace.errors import InputError
+from grace.ledger import LedgerReader, request_key
+from grace.runs import Run
+from grace.stages.codebook import FLAGS, ROW_ID, SCORES_ERROR, Codebook, describe, write_codebook
+from grace.stages.done import Done
+from grace.stages.export_answers import ANSWER_KINDS, answer_columns, answer_rows
+from grace.stages.export_scores import ScoreRows
+from grace.stages.extracted import Known, Rows, extractor_of
+from grace.stages.extracted import study_of as study_of_extraction
+from grace.stages.quality.flags import RowChecks
+from grace.stages.quality.layout import Layout
+from grace.stages.quality.thresholds import thresholds_of
+from grace.stages.related import Related, related
+from grace.stages.scored import Scores
+from grace.stages.session import Progress
+from grace.studies.study import Study, parse_study
+from grace.tables import CsvTable, can_write_parquet, write_table
+
+BATCH = 200
+PROVENANCE = (
+    "protocol",
+    "temperature",
+    "model_revision",
+    "answers_run",
+    "extraction_run",
+    "scores_run",
+    "grace_version",
+)
+"""Columns that tell where a row comes from; the runs' folders tell the rest."""
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What was written.
+
+    Attributes:
+        paths: the table as CSV, as Parquet where that can be written, and the codebook.
+        rows, columns: how many the table has.
+        flagged: how many rows have quality flags.
+        notes: what the reader should know, as a run that was not found.
+    """
+
+    paths: tuple[Path, ...]
+    rows: int
+    columns: int
+    flagged: int
+    notes: tuple[str, ...]
+
+
+def merge(
+    runs: Sequence[Run], out: Path, progress: Progress, extraction: Run | None = None, scores: Run | None = None
+) -> Merged:
+    """Write the merged table of some runs of one study, and its codebook.
+
+    Args:
+        runs: one for each model, of answers, of their extraction or of probabilities; the others of the same study,
+            table and model are found beside it.
+        out: the folder to write to.
+        progress: hears how far it is.
+        extraction: the extraction, where several would do; with a single run only.
+        scores: the probabilities, in the same way.
+
+    Raises:
+        InputError: the runs are not of one study, or one cannot be read.
+    """
+    if len(runs) > 1 and (extraction or scores):
+        raise InputError(
+            "--extraction and --scores choose for a single RUN; several runs each need just one beside them"
+        )
+    with ExitStack() as stack:
+        parts = [_Part(related(run, extraction, scores), stack) for run in runs]
+        names = {part.study.name for part in parts}
+        if len(names) > 1:
+            raise InputError(f"the runs are of different studies ({', '.join(sorted(names))}); merge each on its own")
+        _check_distinct(parts)
+        return _write(parts, out, progress)
+
+
+def _check_distinct(parts: "Sequence[_Part]") -> None:
+    """Refuse runs given twice, whose rows would stand twice in the table."""
+    seen: set[Path] = set()
+    for part in parts:
+        base = part.base.path.resolve()
+        if base in seen:
+            raise InputError(f"{part.base.path}: belongs to two of the runs given; give one run for each model")
+        seen.add(base)
+
+
+def _write(parts: "Sequence[_Part]", out: Path, progress: Progress) -> Merged:
+    study = parts[0].study
+    columns = tuple(dict.fromkeys(column for part in parts for column in part.columns))
+    kinds = {name: kind for part in parts for name, kind in part.kinds.items()}
+    book = Codebook([describe([own for part in parts for own in part.studies], name) for name in columns])
+    flagged = 0
+    progress.begin(sum(part.rows for part in parts), 0, "rows")
+
+    def rows() -> Iterator[list[object]]:
+        nonlocal flagged
+        for part in parts:
+            for number, row in enumerate(part.merged(), 1):
+                full = [row.get(name) for name in columns]
+                book.add(full)
+                flagged += bool(row[FLAGS])
+                yield full
+                if number % BATCH == 0 or number == part.rows:
+                    progress.advance(False, number % BATCH or BATCH)
+
+    notes = [note for part in parts for note in part.notes]
+    tables = [out / f"{study.name}.csv"]
+    count = write_table(tables[0], columns, rows())
+    if can_write_parquet():
+        tables.append(out / f"{study.name}.parquet")
+        with CsvTable(tables[0]) as written:
+            typed = (_typed(written.cells(row), columns, kinds) for row in range(count))
+            write_table(tables[1], columns, typed, kinds)
+    else:
+        notes.append("written as CSV only: Parquet needs pyarrow (pip install 'grace-experiments[parquet]')")
+    runs = [str(run.path) for part in parts for run in part.group.runs]
+    books = write_codebook(book, out, study, runs, tables)
+    return Merged((*tables, *books), count, len(columns), flagged, tuple(notes))
+
+
+def _typed(cells: Sequence[str], columns: Sequence[str], kinds: Mapping[str, type]) -> list[object]:
+    """A CSV row's cells as their columns' types; an empty one is missing."""
+    return [kinds.get(name, str)(cell) if cell else None for name, cell in zip(columns, cells, strict=True)]
+
+
+class _Part:
+    """The rows of one group of related runs.
+
+    Attributes:
+        group: the runs.
+        base: the one whose rows these are: answers, or else an extraction of a table of somebody's own, or scores.
+        study: its study.
+        studies: those of all runs, whose columns are described by them.
+        columns: of the merged rows.
+        kinds: the type of columns that hold numbers.
+        rows: how many there will be.
+        notes: what is missing.
+    """
+
+    def __init__(self, group: Related, stack: ExitStack) -> None:
+        self.group = group
+        base = group.answers or group.extraction or group.scores
+        assert base is not None
+        self.base = base
+        self._table = stack.enter_context(CsvTable(base.input))
+        self.study = _study_of(base)
+        self.studies = [self.study]
+        self.kinds: dict[str, type] = {"temperature": float}
+        self.notes: list[str] = []
+        self._answers = self._answer_columns() if group.answers else ()
+        self._rows, self._known = self._open_extraction(stack)
+        self._scores, self._scored_rows = self._open_scores(stack)
+        self._provenance = _provenance(group)
+        self._identifying = tuple(name for name in self._table.columns if name in self.study.columns)
+        scope = base.scope
+        self.rows = scope["rows"] * (scope["replications"] if group.answers else 1)
+        self.columns = (
+            ROW_ID,
+            *self._table.columns,
+            *self._answers,
+            *(self._rows.extraction.columns if self._rows else ()),
+            *((*self._scores.columns, SCORES_ERROR) if self._scores else ()),
+            FLAGS,
+            *PROVENANCE,
+        )
+        layout = Layout.of(self._rows.study if self._rows else self.study, self.columns)
+        self._checks = RowChecks(layout, thresholds_of(self.study))
+
+    def merged(self) -> Iterator[dict[str, object]]:
+        """The rows, each by column."""
+        for cells in self._base_rows():
+            full: dict[str, object] = dict(zip((*self._table.columns, *self._answers), cells, strict=True))
+            texts = {name: "" if cell is None else str(cell) for name, cell in full.items()}
+            full[ROW_ID] = _row_id(texts)
+            if self._rows and self._known:
+                answered = self._rows.of(texts)
+                read = self._known.completed(answered, self._rows.read(answered))
+                full |= zip(self._rows.extraction.columns, read.cells(), strict=True)
+            if self._scores:
+                full |= self._scored(texts)
+            flags = self._checks.flags({name: _cell(value) for name, value in full.items()})
+            full[FLAGS] = "; ".join(dict.fromkeys(flag.check for flag in flags)) or None
+            yield full | self._provenance
+
+    def _base_rows(self) -> Iterator[Sequence[object]]:
+        if self.group.answers is None:
+            return (self._table.cells(row) for row in range(self.base.scope["rows"]))
+        if not self.base.ledger.exists():
+            raise InputError(f"{self.base.path}: holds no answers yet (it has no {self.base.ledger.name})")
+        done = Done.read(self.base, len(self._table), tuple(self.base.manifest["identity"]["turns"]))
+        return answer_rows(self.base, self._table, LedgerReader(self.base.ledger), done)
+
+    def _answer_columns(self) -> tuple[str, ...]:
+        self.kinds |= ANSWER_KINDS
+        return answer_columns(tuple(self.base.manifest["identity"]["turns"]))
+
+    def _open_extraction(self, stack: ExitStack) -> tuple[Rows | None, Known | None]:
+        """What makes the fields; without an extraction's run, rules alone do."""
+        run = self.group.extraction
+        if run is None and (self.group.answers is None or self.study.extraction is None):
+            return None, None
+        study = study_of_extraction(run) if run else self.study
+        self.studies.append(study)
+        rows = Rows(study, (*self._table.columns, *self._answers))
+        self.kinds |= rows.extraction.kinds
+        if run is None:
+            self.notes.append(f"{self.base.path}: no extraction beside it, so its fields are read by rules alone")
+            return rows, Known(self.base, rows.extraction, None)
+        return rows, stack.enter_context(Known.read(run, rows.extraction, extractor_of(run)))
+
+    def _open_scores(self, stack: ExitStack) -> tuple[ScoreRows | None, dict[str, int]]:
+        """What makes the probabilities, and the row of the scores' own input by what it holds."""
+        run = self.group.scores
+        if run is None:
+            self.notes.append(f"{self.base.path}: no run of `grace score` beside it, so there are no probabilities")
+            return None, {}
+        if not run.ledger.exists():
+            raise InputError(f"{run.path}: holds no answers yet (it has no {run.ledger.name})")
+        table = stack.enter_context(CsvTable(run.input))
+        scores = ScoreRows(run, table, stack.enter_context(LedgerReader(run.ledger)), Scores.read(run))
+        self.studies.append(scores.study)
+        self.kinds |= dict.fromkeys(scores.columns, float)
+        columns = [name for name in table.columns if name in scores.study.columns]
+        by_content = {_content(table.row(row), columns): row for row in range(run.scope["rows"])}
+        self._score_columns = columns
+        return scores, by_content
+
+    def _scored(self, texts: Mapping[str, str]) -> dict[str, object]:
+        """The probabilities of a row."""
+        assert self._scores is not None
+        row = self._scored_rows.get(_content(texts, self._score_columns))
+        if row is None:
+            return {SCORES_ERROR: "not asked: the run of probabilities has no such row"}
+        cells, error, _ = self._scores.of(row)
+        return {**dict(zip(self._scores.columns, cells, strict=True)), SCORES_ERROR: error}
+
+
+def _study_of(run: Run) -> Study:
+    try:
+        return parse_study(run.study.read_bytes(), str(run.study))
+    except OSError as error:
+        raise InputError(f"{run.study}: cannot be read: {error.strerror}; restore it from a copy") from None
+
+
+def _content(row: Mapping[str, str], columns: Sequence[str]) -> str:
+    """What names a trial: the cells of the study's columns."""
+    return request_key([row.get(name, "") for name in columns])
+
+
+def _row_id(row: Mapping[str, str]) -> str:
+    """What names a row: all that it was asked about, by whom, and which draw."""
+    drawn = ("model_response", "response_timestamp", "processing_time_ms", "error")
+    return request_key(
+        {name: cell for name, cell in row.items() if name not in drawn and not name.startswith("response_")}
+    )[:16]
+
+
+def _cell(value: object) -> str | None:
+    return None if value is None or value == "" else str(value)
+
+
+def _provenance(group: Related) -> dict[str, object]:
+    """The provenance columns of a group."""
+    known: dict[str, Any] = dict.fromkeys(PROVENANCE)
+    base = group.answers or group.scores
+    if base is not None:
+        identity, sessions = base.manifest["identity"], base.manifest["sessions"]
+        model = identity["model"]
+        known["model_revision"] = model.get("revision") or model.get("sha256") or model.get("weights")
+        known["grace_version"] = sessions[-1]["grace"] if sessions else None
+        known["protocol"] = identity.get("protocol")
+        known["temperature"] = identity.get("sampling", {}).get("temperature")
+    names = {"answers_run": group.answers, "extraction_run": group.extraction, "scores_run": group.scores}
+    return known | {name: run.path.name for name, run in names.items() if run}

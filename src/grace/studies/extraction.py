@@ -1,0 +1,409 @@
+"""Extraction: the fields that a study finds in raw answers, and the rules that find them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from grace.errors import StudyError
+from grace.studies import format
+from grace.studies.answers import fill
+from grace.studies.format import StudyFile
+from grace.studies.reading import DOUBT, Answer, Missing, Reader, Value
+from grace.studies.reading.choice import ChoiceReader
+from grace.studies.reading.count import CountReader
+from grace.studies.reading.sentence import Parts, SentenceReader
+from grace.studies.reading.shares import SharesReader
+from grace.studies.reading.text import REFUSAL, Headings, Text, numbered, plain
+
+EXTRACTED = ("extraction_method", "extraction_confidence", "extraction_errors")
+"""The columns that follow the fields: who read them, how plainly they were said, and why the others are empty."""
+DOUBTFUL = 0.7
+"""A value below this confidence is to be looked at, by an extractor model or a person."""
+
+Method = Literal["rule", "model", "human"]
+Cell = int | float | str
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column of values.
+
+    Attributes:
+        name: the column.
+        about: what it means.
+        kind: int, float or str.
+        values: the closed set that it is one of; empty where any number between the bounds is.
+        low, high: bounds of numbers.
+        reading: the reading that fills it.
+        also: other words for values, as tables of people's annotations have them.
+    """
+
+    name: str
+    about: str
+    kind: type
+    values: tuple[Cell, ...]
+    low: float | None
+    high: float | None
+    reading: str
+    also: Mapping[str, str] = field(default_factory=dict)
+
+    def schema(self) -> dict[str, Any]:
+        """JSON Schema of the field's value; null where there is none."""
+        if self.values:
+            return {"description": self.about, "enum": [*self.values, None]}
+        kind = "integer" if self.kind is int else "number"
+        return {"description": self.about, "type": [kind, "null"], "minimum": self.low, "maximum": self.high}
+
+    def parse(self, value: object) -> Cell:
+        """A value from a table, a model or a person as one of the field's own.
+
+        Raises:
+            ValueError: it is none; the message says what would be.
+        """
+        if isinstance(value, bool) or value is None:
+            raise ValueError(f"{value!r} is not {self.wanted}")
+        if self.kind is str:
+            by_name = {**self.also, **{plain(str(own)): str(own) for own in self.values}}
+            name = plain(str(value)).strip()
+            if name not in by_name:
+                raise ValueError(f"{value!r} is not {self.wanted}")
+            return by_name[name]
+        try:
+            number = float(value)  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            raise ValueError(f"{value!r} is not {self.wanted}") from None
+        fits = self.low is not None and self.high is not None and self.low <= number <= self.high
+        if not fits or (self.kind is int and not number.is_integer()):
+            raise ValueError(f"{value!r} is not {self.wanted}")
+        return int(number) if number.is_integer() else number
+
+    @property
+    def wanted(self) -> str:
+        """What a value has to be, in words."""
+        if self.values:
+            return "one of " + ", ".join(map(str, self.values))
+        return f"{'a whole number' if self.kind is int else 'a number'} from {self.low:g} to {self.high:g}"
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """What was found in one row's answer.
+
+    Attributes:
+        answers: for each field its value, or why it has none.
+        method: who found the values.
+        refused: whether the answer declines to answer.
+    """
+
+    answers: Mapping[str, Answer]
+    method: Method = "rule"
+    refused: bool = False
+
+    @property
+    def values(self) -> dict[str, Cell | None]:
+        """The value of each field, None where there is none."""
+        return {name: answer.value if isinstance(answer, Value) else None for name, answer in self.answers.items()}
+
+    @property
+    def confidence(self) -> float | None:
+        """That of the least plain value; None where there is no value at all."""
+        return min((answer.confidence for answer in self.answers.values() if isinstance(answer, Value)), default=None)
+
+    @property
+    def errors(self) -> dict[str, str]:
+        """Why fields are empty, by field."""
+        return {name: answer.why for name, answer in self.answers.items() if isinstance(answer, Missing)}
+
+    @property
+    def open(self) -> tuple[str, ...]:
+        """The fields without a value, or with one that is in doubt."""
+        return tuple(
+            name for name, answer in self.answers.items() if isinstance(answer, Missing) or answer.confidence < DOUBTFUL
+        )
+
+    def cells(self) -> list[Cell | None]:
+        """The row's cells: fields, method, confidence, errors."""
+        confidence = self.confidence
+        return [*self.values.values(), self.method, confidence, in_words(self.errors) or None]
+
+
+@dataclass(frozen=True)
+class Sum:
+    """Fields that make a total."""
+
+    fields: tuple[str, ...]
+    total: float
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """The fields of a study, and how they are found.
+
+    Attributes:
+        fields: by column, in the order of the table.
+        sums: the fields that make a total, by reading.
+        about: what each reading is about.
+    """
+
+    fields: Mapping[str, Field]
+    sums: Mapping[str, Sum]
+    about: Mapping[str, str]
+    _readers: Mapping[str, Reader]
+    _texts: Mapping[str, tuple[str, ...]]
+    _response: tuple[str, ...]
+    _headings: Headings
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that follow the input's."""
+        return (*self.fields, *EXTRACTED)
+
+    @property
+    def kinds(self) -> dict[str, type]:
+        """The type of each column that holds numbers."""
+        return {name: field.kind for name, field in self.fields.items() if field.kind is not str} | {
+            EXTRACTED[1]: float
+        }
+
+    @cached_property
+    def all_texts(self) -> tuple[str, ...]:
+        """Every column that may hold an answer."""
+        return tuple(dict.fromkeys((*(name for names in self._texts.values() for name in names), *self._response)))
+
+    def sources(self, columns: Sequence[str]) -> dict[str, str]:
+        """For each reading the column of a table that its answer stands in.
+
+        Raises:
+            LookupError: none of a reading's columns is there; the message says which would do.
+        """
+        found: dict[str, str] = {}
+        for reading, own in self._texts.items():
+            known = next((name for name in (*own, *self._response) if name in columns), None)
+            if known is None:
+                raise LookupError(f"no column {' or '.join(map(repr, (*own, *self._response)))} for {reading}")
+            found[reading] = known
+        return found
+
+    def read(self, texts: Mapping[str, str], cut: bool | None = None) -> Extracted:
+        """Find the fields in the texts of one row.
+
+        Args:
+            texts: for each reading the text that its answer stands in; several readings may share one.
+            cut: whether the text ends at a token limit; None when nobody knows.
+        """
+        answers: dict[str, Answer] = {}
+        refused = False
+        shared = len(set(texts.values())) < len(texts)
+        plains = {text: plain(text) for text in dict.fromkeys(texts.values())}
+        for reading, reader in self._readers.items():
+            whole = plains[texts[reading]]
+            if not whole.strip():
+                answers |= dict.fromkeys(reader.columns, Missing("the answer is empty"))
+                continue
+            found = self._read_one(reading, reader, whole, cut, shared)
+            if not any(isinstance(answer, Value) for answer in found.values()) and REFUSAL.search(whole):
+                refused = True
+                found = dict.fromkeys(reader.columns, Missing("the answer is a refusal"))
+            answers |= found
+        return Extracted({name: answers[name] for name in self.fields}, refused=refused)
+
+    def _read_one(self, reading: str, reader: Reader, text: str, cut: bool | None, shared: bool) -> dict[str, Answer]:
+        """Read the parts behind the reading's headings, and where they say nothing, the text."""
+        best: dict[str, Answer] = {}
+        sections = list(self._headings.sections(text))
+        if shared and not sections:
+            parts = numbered(text, len(self._readers))
+            sections = [(name, *part[:1], *part) for name, part in zip(self._readers, parts, strict=False)]
+        for name, _, start, end in sections:
+            if name == reading:
+                last = end == len(text)
+                found = reader.read(Text(text[start:end], cut if last else False))
+                if _plainness(found) > _plainness(best):
+                    best = found
+        if best and _plainness(best)[0]:
+            return best
+        if not shared:
+            return reader.read(Text(text, cut))
+        free = _outside([(start, end) for name, start, _, end in sections if name != reading], text)
+        if not free.strip():
+            return best or reader.read(Text(""))
+        found = reader.read(Text(free, cut))
+        if isinstance(reader, CountReader) and not sections:
+            found = self._doubted(reader, free)
+        return found
+
+    def _doubted(self, reader: Reader, text: str) -> dict[str, Answer]:
+        """A count in a text that does not say what it answers: that of what stands before any amount, in doubt."""
+        shares = next((other for other in self._readers.values() if isinstance(other, SharesReader)), None)
+        before = text[: shares.begins(text)] if shares else text
+        found = reader.read(Text(before, False))
+        return {
+            name: Value(answer.value, DOUBT) if isinstance(answer, Value) else answer for name, answer in found.items()
+        }
+
+    def schema(self, title: str) -> dict[str, Any]:
+        """JSON Schema (2020-12) of one row's fields, as a table and `grace merge` have them."""
+        method, confidence, errors = EXTRACTED
+        return {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "title": title,
+            "type": "object",
+            "properties": {
+                **{name: field.schema() for name, field in self.fields.items()},
+                method: {"description": "who found the values", "enum": ["rule", "model", "human"]},
+                confidence: {
+                    "description": "how plainly the least plain value was said; null where there is no value",
+                    "type": ["number", "null"],
+                    "minimum": 0,
+                    "maximum": 1,
+                },
+                errors: {"description": "why fields are empty; null where none is", "type": ["string", "null"]},
+            },
+            "required": list(self.columns),
+            "additionalProperties": True,
+        }
+
+
+def in_words(errors: Mapping[str, str]) -> str:
+    """Why fields are empty, in one line: fields of one reason together."""
+    by_reason: dict[str, list[str]] = {}
+    for name, why in errors.items():
+        by_reason.setdefault(why, []).append(name)
+    return "; ".join(f"{', '.join(names)}: {why}" for why, names in by_reason.items())
+
+
+def _plainness(answers: Mapping[str, Answer]) -> tuple[int, float]:
+    values = [answer.confidence for answer in answers.values() if isinstance(answer, Value)]
+    return len(values), min(values, default=0.0)
+
+
+def _outside(spans: Sequence[tuple[int, int]], text: str) -> str:
+    """What of a text is outside of some spans."""
+    kept, place = [], 0
+    for start, end in spans:
+        kept.append(text[place:start])
+        place = end
+    return "\n".join([*kept, text[place:]])
+
+
+def compile_extraction(spec: StudyFile, taken: Mapping[str, str], origin: str) -> Extraction | None:
+    """Compile what a study file says of extraction; None where it says nothing.
+
+    Args:
+        spec: the study file.
+        taken: columns that are in use, with what they belong to.
+        origin: names the study file in errors.
+
+    Raises:
+        StudyError: names or columns do not fit together; the message says where.
+    """
+    if spec.extraction is None:
+        return None
+    fields: dict[str, Field] = {}
+    readers: dict[str, Reader] = {}
+    sums: dict[str, Sum] = {}
+    for name, reading in spec.extraction.readings.items():
+        where = f"{origin}: extraction.readings.{name}"
+        readers[name], own = _compile(spec, name, reading, where)
+        if isinstance(reading, format.SharesReading):
+            sums[name] = Sum(tuple(field.name for field in own), reading.total)
+        for made in own:
+            owner = fields[made.name].reading if made.name in fields else taken.get(made.name)
+            if owner or made.name in EXTRACTED:
+                raise StudyError(f"{where}: its column {made.name!r} is one of {owner or 'the table'} already")
+            fields[made.name] = made
+    return Extraction(
+        fields=fields,
+        sums=sums,
+        about={name: reading.about for name, reading in spec.extraction.readings.items()},
+        _readers=readers,
+        _texts={name: tuple(reading.texts) for name, reading in spec.extraction.readings.items()},
+        _response=tuple(spec.extraction.response),
+        _headings=Headings.of(
+            {
+                name: (
+                    *reading.headings,
+                    *(column for column in readers[name].columns if len(readers[name].columns) == 1),
+                )
+                for name, reading in spec.extraction.readings.items()
+            }
+        ),
+    )
+
+
+def _compile(spec: StudyFile, name: str, reading: format.Reading, where: str) -> tuple[Reader, list[Field]]:
+    """A reading's reader and fields."""
+    about = reading.about
+    match reading:
+        case format.CountReading():
+            values = tuple(range(reading.of + 1))
+            return CountReader(reading.column, reading.of), [
+                Field(reading.column, about, int, (), values[0], values[-1], name)
+            ]
+        case format.SharesReading():
+            if "{label}" not in reading.column:
+                raise StudyError(
+                    f"{where}.column: {reading.column!r} has no {{label}} in it, so all would be called the same"
+                )
+            shares = SharesReader(reading.column, reading.labels, reading.total)
+            return shares, [
+                Field(column, f"{about}: {label}", float, (), 0, reading.total, name)
+                for label, column in zip(reading.labels, shares.columns, strict=True)
+            ]
+        case format.ChoiceReading():
+            unknown = next((label for label in reading.phrases if label not in reading.labels), None)
+            if unknown is not None:
+                raise StudyError(f"{where}.phrases: no label {unknown!r}")
+            choice = ChoiceReader(reading.column, reading.labels, reading.phrases, reading.unclear, where)
+            also = {plain(word): label for label, words in reading.labels.items() for word in words}
+            return choice, [Field(reading.column, about, str, tuple(reading.labels), None, None, name, also)]
+        case format.SentenceReading():
+            parts = _parts(spec, reading, where)
+            wholes = tuple(_wholes(parts))
+            return SentenceReader(parts), [
+                *(
+                    Field(
+                        parts.columns[factor],
+                        f"{about}: {factor}",
+                        str,
+                        tuple(ways[0] for ways in own.values()),
+                        None,
+                        None,
+                        name,
+                    )
+                    for factor, own in parts.factors.items()
+                ),
+                Field(parts.cleaned, f"{about}: the whole sentence", str, wholes, None, None, name),
+            ]
+
+
+def _parts(spec: StudyFile, reading: format.SentenceReading, where: str) -> Parts:
+    question = spec.questions.get(reading.question)
+    if question is None or not question.answers.factors or not question.answers.forms:
+        raise StudyError(f"{where}.question: {reading.question!r} is no question of the study with factors and forms")
+    factors = question.answers.factors
+    if set(reading.columns) != set(factors):
+        raise StudyError(f"{where}.columns: needs a column for each of {', '.join(factors)}")
+    labels = {label for own in factors.values() for label in own}
+    unknown = next((label for label in reading.also if label not in labels), None)
+    if unknown is not None:
+        raise StudyError(f"{where}.also: no part {unknown!r}; there are {', '.join(sorted(labels))}")
+    return Parts(
+        form=question.answers.forms[0],
+        factors={
+            factor: {label: (*ways, *reading.also.get(label, ())) for label, ways in own.items()}
+            for factor, own in factors.items()
+        },
+        columns=reading.columns,
+        cleaned=reading.cleaned,
+        between=reading.between,
+    )
+
+
+def _wholes(parts: Parts) -> Iterator[str]:
+    """Every sentence in its canonical form."""
+    combinations: list[dict[str, str]] = [{}]
+    for factor, own in parts.factors.items():
+        combinations = [{**pieces, factor: ways[0]} for pieces in combinations for ways in own.values()]
+    return (fill(parts.form, pieces) for pieces in combinations)

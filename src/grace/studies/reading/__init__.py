@@ -1,0 +1,53 @@
+"""Reading: the value of an answer, found in a model's prose by rules alone. What the text does not say stays missing.
+
+A reader takes a `Text` and gives, for each column that it fills, a `Value` or the reason why there is `Missing`.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from grace.studies.reading.text import Text
+
+EXACT = 1.0
+"""Said in the form that was asked for, or as the answer's first words."""
+CLEAR = 0.9
+"""Said in free prose, and nothing in the text speaks against it."""
+IMPLIED = 0.8
+"""Follows from what is said: the rest, an even split, zeros where the total is reached, words between the parts."""
+DOUBT = 0.5
+"""Read, but the text also says otherwise, or it is not sure that this is meant as the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A value that was read, and how plainly it was said (one of the grades above)."""
+
+    value: int | float | str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Why there is no value."""
+
+    why: str
+
+
+Answer = Value | Missing
+
+
+class Reader(Protocol):
+    """Finds the values of some columns in a text."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that it fills."""
+
+    def read(self, text: Text) -> dict[str, Answer]:
+        """An answer for every column."""
+
+
+def whole(value: float) -> int | float:
+    """A number without a useless ".0", and without the dust of binary fractions."""
+    rounded = round(float(value), 9)
+    return int(rounded) if rounded.is_integer() else rounded

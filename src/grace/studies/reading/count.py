@@ -1,0 +1,159 @@
+"""Reads a count: a whole number of so many things, as in "3", "all three of them" or "2 of the 3"."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from grace.studies.reading import CLEAR, EXACT, IMPLIED, Answer, Missing, Value
+from grace.studies.reading.text import WORDS, Text
+
+_OWNER = r"(?:the|these|those|this|his|her|their|my|our|your|its|[a-z]+'s?)"
+_LEADING = (
+    r"^\W*(?:(?:the |my |final |initial |prior )*(?:answer|response|estimate|guess)\s*(?:is|would be|:)?\W*)?"
+    r"(?:(?:i|we)(?:'d| would)? (?:[a-z]+ )?(?:say|guess|think|expect|believe|estimate|answer)(?: that)?"
+    r"(?: about| around| probably)?\W*"
+    r"|(?:probably|likely|most likely|exactly|about|approximately|around|maybe|i think)\W+){0,2}"
+)
+_CUE = (
+    r"(?:expect|think|believe|say|guess|estimate|predict|answer(?: is| would be)?|assume|suppose|likely|probably"
+    r"|conclude|infer(?:red)?|number is|would be|settle on|count on|go with|favou?rs?)\b[\s:,]*"
+    r"(?:(?:is|that|about|around|approximately|just|only|there (?:are|will be|would be)|probably|likely|exactly|on|with"
+    r"|it is|it's)\s+){0,3}"
+)
+_STATE = (
+    r"(?:[a-z]+ly )?(?:have|has|had|are|is|were|will|would|did|do|can|may|might|should|won|work|contain|[a-z]+ed)\b"
+)
+_LIKELY = (
+    r"(?:is|are|would be|seems?) (?:the |thus |therefore )?(?:most |highly |very )?"
+    r"(?:likely|probable|probably|plausible|expected)\b"
+)
+_BOUND = re.compile(
+    r"\b(?:at least|at most|at minimum|at the very least|a minimum of|a maximum of|up to|no more than|no fewer than"
+    r"|no less than|more than|less than|fewer than|as many as|over|under|between|from|either|not only|not just)\s*$"
+)
+_NEGATED = re.compile(
+    r"(?:\bnot\b|n't\b|\bcannot\b|\bnever\b|\bunlikely\b|\bno (?:guarantee|certainty|evidence|reason)\b|\bwithout\b"
+    r"|\bunless\b|\bif\b|\bwhether\b|\bdoubt(?:ful)?\b|\brather than\b|\binstead of\b)(?:\s[a-z']+){0,6}\s*$"
+)
+_PERHAPS = r"(?:even|possibly|perhaps|maybe|potentially)"
+_JOINED = re.compile(
+    rf"^[^.!?\n;:]{{0,40}}?(?:\bor\b|\bto\b|\band {_PERHAPS}\b|\bif not\b|\bthough {_PERHAPS}\b|-)"
+    rf"\s*(?:(?:{_PERHAPS}|likely|probably|as many as|all|just|only|exactly)\s*)*$"
+)
+_OR = re.compile(rf"(?:\bor\b|(?:\band\b|,)\s*{_PERHAPS})(?:\s{_PERHAPS})?\s*$")
+_SENTENCE = re.compile(r"[.!?]\s|\n")
+_VERDICT = re.compile(
+    r"\b(?:my (?:final |initial )?(?:answer|estimate|guess)|the (?:final )?answer"
+    r"|i(?:'d| would)? (?:[a-z]+ )?(?:say|guess|expect|estimate|think)|most (?:likely|probable)|therefore|so,? |thus"
+    r"|hence|conclu|overall|best guess)"
+)
+
+
+@dataclass(slots=True)
+class _Mention:
+    number: int
+    start: int
+    end: int
+
+
+class CountReader:
+    """Finds how many of `of` things a text says it is."""
+
+    def __init__(self, column: str, of: int) -> None:
+        self.columns = (column,)
+        self._of = of
+        words = {word: number for word, number in WORDS.items() if number <= of}
+        self._numbers = {str(number): number for number in range(of + 1)} | words
+        self._numbers |= {"none": 0, "no": 0, "all": of, "each": of, "every": of, "both": 2}
+        spelled = next(word for word, number in WORDS.items() if number == of)
+        total = rf"(?:{of}|{spelled})"
+        names = "|".join(sorted((*map(str, range(of + 1)), *words), key=len, reverse=True))
+        number = rf"(?<![\d.,$/-])(?:{names})(?![\d%]|[.,]\d|\s?(?:%|percent|dollars)|\s?:\s?\$?\d)\b"
+        self._leading = re.compile(
+            rf"{_LEADING}(?P<n>{number}|none\b|no\b(?=\s[a-z]+s\b)|all(?: of)? (?:{_OWNER} )?{total}\b|all of them\b)"
+        )
+        self._onwards = re.compile(
+            rf"\s?(?:-|to|or|and)\s?(?:{_PERHAPS} )?(?:all )?(?:{'|'.join(map(re.escape, self._numbers))})\b"
+        )
+        self._outside = re.compile(rf"{_LEADING}(?P<n>-?\d+(?:\.\d+)?)(?!\s?[%\d]|\s?percent)")
+        kinds = (
+            rf"(?:all|each|every (?:single )?one)(?: of)?(?: {_OWNER}(?: [a-z]+){{0,3}}?)? {total}\b"
+            rf"(?! of the {total})",
+            r"(?:all|none|each|every one)(?: of)? (?:them|these|those)\b",
+            rf"(?:all|none)(?: of)? {_OWNER}(?: [a-z]+){{1,3}}? (?={_STATE})",
+            rf"(?P<of>{number}|none\b|both\b) (?:out )?of (?:{_OWNER} )?(?:[a-z]+ ){{0,2}}?{total}\b",
+            rf"(?P<over>{number})\s?/\s?{total}\b",
+            rf"{_CUE}(?P<cued>{number}|none\b)(?! (?:out )?of (?:{_OWNER} )?(?:[a-z]+ ){{0,2}}?{total}\b)",
+            rf"(?P<is>{number}) (?:of (?:{_OWNER} ))?(?:[a-z]+ ){{1,3}}?{_LIKELY}",
+            rf"(?<=:) (?P<colon>{number})(?=(?: [a-z]+){{0,2}}\s*(?:[.!]\s*)?$)",
+        )
+        self._mention = re.compile(rf"(?<![a-z\d.,$/-])(?:{'|'.join(kinds)})")
+
+    def read(self, text: Text) -> dict[str, Answer]:
+        """The count. A lower bound, a range or several different numbers are none."""
+        mentions = list(self._mentions(text.plain))
+        answer = self._first_words(text.plain, mentions) or self._anywhere(text.plain, mentions)
+        return {self.columns[0]: answer}
+
+    def _first_words(self, text: str, mentions: list[_Mention]) -> Answer | None:
+        """What a text says that begins with its answer."""
+        leading = self._leading.search(text)
+        if leading is None:
+            outside = self._outside.search(text)
+            return Missing(f"says {outside['n']}, which is outside 0 to {self._of}") if outside else None
+        if _BOUND.search(text, 0, leading.start("n")):
+            return None
+        number, end = self._number(leading["n"]), leading.end()
+        goes_on = self._onwards.match(text, end) or any(
+            other.number != number and other.start > end and _JOINED.search(text[end : other.start])
+            for other in mentions
+        )
+        return Missing("names a range, not one number") if goes_on else Value(number, EXACT)
+
+    def _anywhere(self, text: str, mentions: list[_Mention]) -> Answer:
+        """What the mentions of a text come to."""
+        firm, loose = [], False
+        for place, mention in enumerate(mentions):
+            before = _SENTENCE.split(text[max(0, mention.start - 60) : mention.start])[-1]
+            if _NEGATED.search(before):
+                continue
+            if _BOUND.search(before) or _OR.search(before) or self._is_alternative(text, mentions, place):
+                loose = True
+            else:
+                firm.append(mention)
+        numbers = {mention.number for mention in firm}
+        if not numbers:
+            return Missing("names a range or a bound, not one number" if loose else "names no number")
+        if len(numbers) == 1:
+            return Value(numbers.pop(), CLEAR)
+        verdicts = {mention.number for mention in firm if _VERDICT.search(_sentence(text, mention))}
+        if len(verdicts) == 1:
+            return Value(verdicts.pop(), IMPLIED)
+        return Missing(f"names several numbers ({', '.join(map(str, sorted(numbers)))})")
+
+    def _is_alternative(self, text: str, mentions: list[_Mention], place: int) -> bool:
+        """Whether a mention and the one before or behind it are joined by "or", "to" and the like."""
+        near = mentions[max(0, place - 1) : place + 2]
+        return any(
+            one.number != two.number and _JOINED.search(text[one.end : two.start]) for one, two in pairwise(near)
+        )
+
+    def _mentions(self, text: str) -> Iterator[_Mention]:
+        for found in self._mention.finditer(text):
+            named = found.lastgroup
+            yield _Mention(
+                self._number(found[named] if named else found[0]),
+                found.start(named) if named else found.start(),
+                found.end(),
+            )
+
+    def _number(self, words: str) -> int:
+        """The number that a mention names, by its first word; "all of the 3" is all of them."""
+        return self._numbers.get(words.split()[0], self._of)
+
+
+def _sentence(text: str, mention: _Mention) -> str:
+    """The sentence of a mention, up to its end."""
+    start = max((found.end() for found in _SENTENCE.finditer(text, 0, mention.start)), default=0)
+    return text[start : mention.end]

@@ -1,0 +1,182 @@
+"""Marks: what counts in a text about shares, as amounts, labels and "the rest", and where each of them stands."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from grace.studies.reading.text import WORDS
+
+Unit = Literal["money", "percent", "fraction", "plain", "word"]
+"""How an amount is written; "plain" is a bare number, and "word" is "everything" or "nothing"."""
+
+_TENS = {
+    word: 10 * tens
+    for tens, word in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], 2)
+}
+_DIGITS = "one|two|three|four|five|six|seven|eight|nine"
+_SMALL = "|".join(sorted(WORDS, key=len, reverse=True))
+_SPELLED = rf"(?:(?:{'|'.join(_TENS)})(?:[- ](?:{_DIGITS}))?|(?:a |one )?hundred|{_SMALL})"
+_NUMBER = r"(?<![\w.])-?(?:\d+(?:[.,]\d+)?|\.\d+)"
+_THINGS = (
+    r"(?:options?|outcomes?|possibilit(?:y|ies)|numbers?|choices?|values?|scenarios?|cases?|states?|answers?"
+    r"|categories|counts?)"
+)
+_OTHERS = rf"(?:{_THINGS}|ones?|two|three)"
+
+_RANGE = r"(?P<range>\$?\d+(?:\.\d+)? ?%? ?(?:-|to) ?\$?\d+(?:\.\d+)? ?(?:%|percent|dollars)|\$\d+ ?(?:-|to) ?\$\d+)"
+_DIGITS_AMOUNT = (
+    rf"(?P<money>\$ ?\d+(?:[.,]\d+)?|{_NUMBER} ?(?:\$|usd\b|dollars?\b|bucks\b))"
+    rf"|(?P<percent>{_NUMBER} ?(?:%|percent\b|per cent\b))"
+    r"|(?P<fraction>(?<![\w/.])\d+ ?/ ?\d+(?![\w/]))"
+)
+_WORD_AMOUNT = (
+    r"(?P<among>between \$?\d+ ?%? ?and \$?\d+ ?(?:%|percent|dollars)?)"
+    rf"|(?P<dollars>{_SPELLED} (?:dollars?|bucks)\b)|(?P<percents>{_SPELLED} (?:percent|per cent)\b)"
+    r"|(?P<part>(?:a|one|three) (?:quarter|third|fourth|half|fifth|tenth)s?\b|half\b)"
+    r"|(?P<all>(?:all|everything|the (?:entire|whole|full)|my (?:entire|whole|full)|the total)(?: of)?"
+    r"(?: (?:the|my|your|this|that))?(?: \$\d+| 100\b| amount| sum| money| bet| stake| dollars| probability| mass)+\b"
+    r"|all of it\b|all my money\b|all in\b|everything\b(?! else))"
+    r"|(?P<nothing>nothing\b|no (?:money|bet|probability|dollars|chance)\b"
+    r"|(?:none|nothing) of (?:the|my) (?:money|\$\d+))"
+)
+_REST = (
+    rf"(?P<rest>(?:the )?(?:rest\b(?: of (?:the|my) (?:money|{_OTHERS}))?|remainder\b"
+    rf"|remaining (?:money|amount|funds|balance|probability|\$?\d+%?|{_OTHERS})"
+    rf"|others?\b(?: {_OTHERS})?|other (?:three |two )?{_OTHERS}|balance\b)"
+    rf"|(?:all|each|any|every)(?: of)? (?:the )?other(?:s\b| (?:three |two )?{_OTHERS})"
+    r"|(?:everything|anything|whatever|what) (?:else|is left|remains)\b|what's left\b)"
+)
+_EACH = (
+    rf"(?P<each>each(?: of (?:the|these|those) (?:four |three |\d )?{_THINGS}| {_THINGS})\b"
+    rf"|(?:all|every) (?:of )?(?:the )?(?:four |\d )?{_THINGS}\b|all four\b)"
+)
+_BOUND = re.compile(
+    r"\b(?:at least|at most|less than|more than|up to|under|over|below|above|no more than|no less than|a maximum of"
+    r"|a minimum of|fewer than|well over)\s*$"
+)
+_FIRSTS = (
+    *(*_TENS, *WORDS, "hundred", "a ", "half", "all", "everything", "the", "my", "nothing", "no", "none", "between"),
+    *("rest", "remainder", "other", "balance", "each", "any", "every", "what"),
+)
+"""What the words of amounts, "the rest" and "each" begin with."""
+
+
+@dataclass(slots=True)
+class Mark:
+    """Something that counts, and where it stands. A bare number may be an amount, and a label too."""
+
+    start: int
+    end: int
+    amount: float | None = None
+    unit: Unit | None = None
+    bad: str | None = None
+    """Why the amount is none, as for a range."""
+    labels: tuple[str, ...] = ()
+    rest: bool = False
+    each: bool = False
+
+
+class Marks:
+    """Finds the marks of texts about some labels."""
+
+    def __init__(self, labels: Mapping[str, Sequence[str]], total: float) -> None:
+        self._labels = tuple(labels)
+        self._total = total
+        self._names = {way.lower(): label for label, ways in labels.items() for way in (label, *ways)}
+        numbers = [name for name in self._names if name.isdecimal()]
+        words = sorted((name for name in self._names if not name.isdecimal()), key=len, reverse=True)
+        number, span, of_all = "(?!)", "(?!)", ""
+        if numbers:
+            no_amount = r"(?![\w%]|[.,]\d| ?(?:%|percent|dollars))"
+            number = rf"(?<![\w.$/])(?<!\d,)(?:{'|'.join(numbers)}){no_amount}(?!/\d)"
+            span = rf"(?<![\w.,$/-])\d ?(?:-|to|through) ?\d{no_amount}"
+            of_all = (
+                r"(?: (?:out )?of (?:the |these |those |his |her |their |[a-z]+'s? )?(?:[a-z]+ ){0,2}?"
+                rf"(?:{max(map(int, numbers))}|three|four|five)\b)?"
+            )
+        spelled = rf"(?:{'|'.join(map(re.escape, words))})\b(?!-)" if words else "(?!)"
+        in_all = r"(?:all (?:of )?(?:the |[a-z]+'s )?)?"
+        named = rf"{in_all}(?P<name>{number}|{spelled})(?! ?(?:dollars|percent)){of_all}"
+        firsts = _beginnings((*words, *_FIRSTS))
+        self._pattern = re.compile(
+            r"(?<![a-z\d])(?:"  # most places are passed over at once, and then one of two halves
+            rf"(?=[\d$.-])(?:{_RANGE}|{_DIGITS_AMOUNT}|(?P<span>{span})|(?P<digit>{number}){of_all}"
+            rf"|(?P<plain>{_NUMBER})(?!\w))"
+            rf"|(?={firsts})(?:{_WORD_AMOUNT}|{_REST}|{_EACH}|{named}))"
+        )
+
+    def find(self, text: str) -> Iterator[Mark]:
+        """The marks of a text, in order."""
+        for found in self._pattern.finditer(text):
+            kind = found.lastgroup
+            assert kind is not None
+            start, end = found.span()
+            if kind in ("digit", "name"):
+                name = found[kind]
+                bare = kind == "digit" and found[0] == name
+                labels: tuple[str, ...] = (self._names[name],)
+                yield Mark(start, end, float(name) if bare else None, "plain" if bare else None, labels=labels)
+            elif kind == "rest":
+                yield Mark(start, end, rest=True)
+            elif kind == "each":
+                yield Mark(start, end, labels=self._labels, each=True)
+            elif kind == "span":
+                labels = self._spanned(found[0])
+                if labels:
+                    yield Mark(start, end, labels=labels)
+            elif kind in ("range", "among"):
+                yield Mark(start, end, unit="money", bad="is a range")
+            elif kind in ("all", "nothing"):
+                yield Mark(start, end, self._total if kind == "all" else 0.0, "word")
+            else:
+                unit = _UNITS[kind]
+                bad = "is only a bound" if _BOUND.search(text, max(0, start - 20), start) else None
+                yield Mark(start, end, amount_of(found[0], unit), unit, bad)
+
+    def _spanned(self, words: str) -> tuple[str, ...]:
+        """The labels of "0-2"; none when not all of these are labels."""
+        low, high = sorted(int(digit) for digit in re.findall(r"\d", words))
+        labels = tuple(str(number) for number in range(low, high + 1))
+        return labels if all(label in self._labels for label in labels) else ()
+
+
+def _beginnings(words: Sequence[str]) -> str:
+    """A regular expression of the first two letters of some words, which tells quickly where none of them begins."""
+    seconds: dict[str, set[str]] = {}
+    for word in words:
+        seconds.setdefault(word[0], set()).add(re.escape(word[1:2]))
+    return "|".join(
+        re.escape(first) + ("" if "" in follows else f"[{''.join(sorted(follows))}]")
+        for first, follows in sorted(seconds.items())
+    )
+
+
+_UNITS: Mapping[str, Unit] = {
+    "money": "money",
+    "dollars": "money",
+    "percent": "percent",
+    "percents": "percent",
+    "fraction": "fraction",
+    "part": "fraction",
+    "plain": "plain",
+}
+_PARTS = {"half": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "tenth": 10}
+
+
+def amount_of(words: str, unit: Unit) -> float:
+    """The number in the words of an amount: "$5" is 5, "ninety percent" 90, "1/4" and "a quarter" 0.25."""
+    if words[1:].isdecimal():  # "$5", and most others
+        return float(words[1:] if words[0] == "$" else words)
+    if unit == "fraction":
+        if "/" in words:
+            over, under = (int(part) for part in words.split("/"))
+            return over / under if under else float("inf")
+        part = next(size for name, size in _PARTS.items() if name in words)
+        return (3 if words.startswith("three") else 1) / part
+    number = re.search(r"-?(?:\d+(?:[.,]\d+)?|\.\d+)", words)
+    if number:
+        return float(number[0].replace(",", "."))
+    if "hundred" in words:
+        return 100.0
+    return float(sum(_TENS.get(part, WORDS.get(part, 0)) for part in re.split(r"[\s-]", words)))

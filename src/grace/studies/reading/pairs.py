@@ -1,0 +1,188 @@
+"""Pairs: which amount belongs to which labels, told by what stands between two marks of a text.
+
+"$90 *on* 3 lamps", "3 lamps*:* $90", "nothing *for* 0, 1 and 2", "the rest *on* 3".
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from grace.studies.reading import CLEAR, IMPLIED
+from grace.studies.reading.marks import Mark, Unit
+
+LONGEST_GAP = 110
+SEVERAL = "is one amount for several"
+
+_ON = re.compile(
+    r"^,? ?(?:each |apiece |or so |is |are |goes |go |would go |will go "
+    r"|(?:is |be )?(?:bet|placed|put|allocated|assigned|going) )?"
+    r"(?:(?:chance|probability|likelihood|odds) )?"
+    r"(?:on|onto|for|to|toward|towards|of|in|into|in favou?r of|behind|against|that|at)\b(?P<words>[^.;:\n,!?]{0,70}?)"
+    r"[ \"'(\[]*$"
+)
+_ON_BARE = re.compile(
+    r"^ ?(?:on|for|to|in) (?:the )?(?:options?|outcomes?|numbers?|exactly|having|there being)? ?[\"'(\[]*$"
+)
+_NOT_ON = re.compile(
+    r"\b(?:at least|at most|more than|less than|fewer than|up to|because|since|as|not|or more|confidence|divide)\b"
+)
+_GIVE = r"(?:bet|put|place|allocate|assign|give|wager|say|go with)"
+_IS = re.compile(
+    r"^(?P<words>[^.;\n:=|,]{0,70}?(?:, (?=i\b|we\b|my\b|with\b))?)[\"')\]]* ?"
+    r"(?:(?:[:=|]|->|=>|→| - |-|- |: ?- |\(|: ?\n ?(?:- )?|\| ?\|)"
+    rf"|\b(?P<verb>gets?|receives?|is|are|has|at|with|(?:i|we)(?:'d| would| will|'ll)? {_GIVE}|{_GIVE}"
+    r"|would (?:be|get|receive)|my bet is))"
+    r"[ \"'\[(]*(?:(?:about|approximately|around|roughly|a|an|the|only|just|probability|chance|likelihood|of|is"
+    r"|i'd|i would|i|bet|put|place|allocate|assign|give|~|≈|p|=|:|\||bet:)[ \"'\[(]*)*$"
+)
+_WEAK = re.compile(r"\b(?:at|with|has|have|are)\b[^a-z]*$")
+_IS_BARE = re.compile(r"^(?: [a-z' ]{1,40}?)?[\"')\]]* ?(?:[:=|]|->|=>|→| -) ?[\"'\[(]*$")
+_AND = re.compile(
+    r"^(?:(?:\s[a-z']+){0,4}?)(?:\s?,|\s?,?\s?\b(?:and|or|nor)\b|\s?&|\s?/)"
+    r"(?:\s(?:and|or|on|for|to|options?|exactly|either|the|outcomes?))*\s*[\"'(\[]*$"
+)
+_OWN_AMOUNT = re.compile(r"^[^,.;\n]{0,40}(?:[:=|]|\s-)\s?$")
+_EACH_AFTER = re.compile(r"^[^.;\n]{0,25}?\b(?:each|apiece|respectively|both)\b")
+_EACH = re.compile(r"\beach\b")
+_TOTAL = re.compile(
+    r"\b(?:divide|distribute|allocate|split|spread|dividing|distributing|allocating|splitting|have|with|of|total|sum)"
+    r"\s(?:up\s)?(?:the|my|your|this|that|a total of|out of)?\s?(?:total\s|full\s|entire\s)?(?:of\s)?$"
+)
+_FOR = re.compile(r"\b(?:for|on|to|option) (?:the )?(?:option |exactly )?$")
+_NOUN = re.compile(r"(?: [a-z]+){0,2} ")
+_LINE_START = re.compile(r"(?:^|\n) *[\[(]?$")
+
+
+@dataclass(slots=True)
+class Pair:
+    """An amount that belongs to some labels; to all that are left where it has none.
+
+    Attributes:
+        amount: None where it is "the rest", or bad.
+        bad: why the amount is none.
+        is_rest: whether the amount is what the others leave.
+        grade: how plainly it is said.
+        weak: whether it means a bet only among others, as "2 at 10%".
+    """
+
+    labels: tuple[str, ...]
+    amount: float | None
+    unit: Unit | None
+    start: int
+    end: int
+    bad: str | None = None
+    is_rest: bool = False
+    grade: float = CLEAR
+    weak: bool = False
+
+
+def find_pairs(text: str, marks: Sequence[Mark], total: float) -> list[Pair]:
+    """The pairs of a text, from left to right; a mark that was used is not used again."""
+    finder = _Finder(text, marks, total)
+    pairs: list[Pair] = []
+    place = 0
+    while place < len(marks) - 1:
+        made = finder.amount_first(place) or finder.label_first(place)
+        if made:
+            pairs.append(made[0])
+        place = made[1] if made else place + 1
+    return pairs
+
+
+class _Finder:
+    def __init__(self, text: str, marks: Sequence[Mark], total: float) -> None:
+        self._text, self._marks, self._total = text, marks, total
+
+    def _gap(self, place: int) -> str:
+        """What stands between a mark and the next one; a long gap is a full stop."""
+        start, end = self._marks[place].end, self._marks[place + 1].start
+        return self._text[start:end] if end - start <= LONGEST_GAP else "."
+
+    def amount_first(self, place: int) -> tuple[Pair, int] | None:
+        """As in "$90 on 3", "the rest on 2", "$0 for the options 0, 1 and 2"; and the place behind it."""
+        here, there = self._marks[place], self._marks[place + 1]
+        if not (there.labels or there.rest) or (here.amount is None and not here.bad and not here.rest):
+            return None
+        if not self._is_on(place):
+            return None
+        labels, last = list(there.labels), place + 1
+        while last + 1 < len(self._marks) and self._continues(last) and not self._has_own_amount(last + 1):
+            last += 1
+            labels += self._marks[last].labels
+        all_of_it = here.amount == self._total and (len(labels) > 1 or there.each)
+        if all_of_it and _TOTAL.search(self._text, max(0, here.start - 40), here.start):
+            return None  # "divide the $100 on 0, 1, 2 and 3 as follows"
+        return self._pair(here, labels, there, here.start, self._marks[last].end), last + 1
+
+    def label_first(self, place: int) -> tuple[Pair, int] | None:
+        """As in "3 lamps: $90", "0, 1 and 2: nothing", "2 gets the rest"; and the place behind it."""
+        here = self._marks[place]
+        if not (here.labels or here.rest):
+            return None
+        last = place
+        while last + 2 < len(self._marks) and self._continues(last):
+            last += 1
+        for end in dict.fromkeys((last, place)):
+            amount = self._marks[end + 1]
+            if amount.amount is None and not amount.bad and not amount.rest:
+                continue
+            if self._is_of(end, alone=end == place):
+                labels = [label for mark in self._marks[place : end + 1] for label in mark.labels]
+                pair = self._pair(amount, labels, here, here.start, amount.end)
+                pair.weak = bool(_WEAK.search(self._gap(end)))
+                return pair, end + 2
+        return None
+
+    def _is_on(self, place: int) -> bool:
+        """Whether the amount at `place` is said to be on what follows."""
+        gap = self._gap(place)
+        if self._marks[place].unit == "plain":
+            return bool(_ON_BARE.search(gap))
+        if gap == " - ":
+            return not self._has_own_amount(place + 1)
+        on = _ON.search(gap)
+        return bool(on and not _NOT_ON.search(on["words"]))
+
+    def _is_of(self, place: int, alone: bool) -> bool:
+        """Whether the amount behind the label at `place` is said to be its own."""
+        label, amount, gap = self._marks[place], self._marks[place + 1], self._gap(place)
+        if amount.unit == "plain":
+            return bool(_IS_BARE.search(gap))
+        found = _IS.search(gap)
+        if not found:
+            before = self._text[max(0, label.start - 20) : label.start]
+            start = _FOR if _NOUN.fullmatch(gap) else _LINE_START if gap in (". ", ") ", "] ") else None
+            return bool(start and start.search(before)) and not self._is_taken(place + 1)
+        if _NOT_ON.search(found["words"]):
+            return False
+        worded = (alone and label.unit != "plain" and not label.rest) or found["verb"]
+        return not (worded and self._is_taken(place + 1))  # "... one is $20 on 1": it belongs to what follows
+
+    def _is_taken(self, place: int) -> bool:
+        """Whether the amount at `place` belongs to a label behind it."""
+        if place + 1 >= len(self._marks) or not self._marks[place + 1].labels or self._gap(place).startswith(","):
+            return False
+        return self._is_on(place)
+
+    def _continues(self, place: int) -> bool:
+        """Whether a list of labels goes on behind `place`."""
+        following = self._marks[place + 1]
+        return bool(following.labels) and not following.each and bool(_AND.search(self._gap(place)))
+
+    def _has_own_amount(self, place: int) -> bool:
+        """Whether the label at `place` has an amount of its own behind it, as the 1 in "$0 on 0, 1: $10"."""
+        if place + 1 >= len(self._marks) or self._marks[place + 1].amount is None or self._marks[place + 1].labels:
+            return False
+        return bool(_OWN_AMOUNT.search(self._gap(place)))
+
+    def _pair(self, amount: Mark, labels: Sequence[str], other: Mark, start: int, end: int) -> Pair:
+        """A pair; one amount for several labels is each one's when the text says so, or when it is nothing."""
+        pair = Pair(tuple(dict.fromkeys(labels)), amount.amount, amount.unit, start, end, amount.bad, amount.rest)
+        if other.rest:
+            pair.labels, pair.grade = (), IMPLIED
+        if amount.unit == "word" or amount.rest:
+            pair.grade = IMPLIED
+        if len(pair.labels) > 1 and amount.amount != 0 and not other.each and not amount.bad:
+            each = _EACH_AFTER.search(self._text[end : end + 40]) or _EACH.search(self._text, start, end)
+            pair.bad = None if each or amount.rest else SEVERAL
+        return pair

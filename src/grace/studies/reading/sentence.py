@@ -1,0 +1,109 @@
+"""Reads a sentence made of parts, as "It wasn't bad.": the first one that a text says."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from grace.studies.answers import fill
+from grace.studies.reading import EXACT, IMPLIED, Answer, Missing, Value
+from grace.studies.reading.text import Text, plain
+
+_NOT_SAID = re.compile(
+    r"(?:\bnot\b|n't\b|\bnever\b|\bcannot\b|\bno one\b|\brather than\b|\binstead of\b|\bavoid(?:ing)?\b"
+    r"|\bas opposed to\b|\bwithout\b)(?:\s(?:say|saying|says|think|thinking|believe|claim|claiming|mean|be|that|if|it"
+    r"|to|answer|answering|use|using|just|simply|going|feel|want|like|directly|honest|true))*[\s\"':,]*$"
+)
+_HEADS = r"(?:it|that|this|they|(?:the|your|his|her|my) [a-z]+(?: [a-z]+)?)"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a sentence is made of.
+
+    Attributes:
+        form: the canonical sentence with {factor} in the place of each part.
+        factors: for each factor, its parts by label: ways to write it, the canonical one first.
+        columns: the column of each factor.
+        cleaned: the column of the whole sentence.
+        between: words that may stand before a part and change nothing.
+    """
+
+    form: str
+    factors: Mapping[str, Mapping[str, Sequence[str]]]
+    columns: Mapping[str, str]
+    cleaned: str
+    between: Sequence[str]
+
+
+class SentenceReader:
+    """Finds the first sentence of a closed set."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self.columns = (*(parts.columns[factor] for factor in parts.factors), parts.cleaned)
+        self._labels = {
+            factor: {plain(way): label for label, ways in own.items() for way in ways}
+            for factor, own in parts.factors.items()
+        }
+        pieces = re.split(r"\{(\w+)\}", plain(parts.form).rstrip(" .!"))
+        filler = rf"(?:(?P<between>(?:(?:{'|'.join(map(re.escape, parts.between))})\s+)+))?" if parts.between else ""
+        pattern = ""
+        for place, piece in enumerate(pieces):
+            if place % 2:
+                pattern += rf"[\[\"']?(?P<{piece}>{_either(self._labels[piece])})[\]\"']?"
+                if place == len(pieces) - 2:
+                    pattern += r"(?![\w/|-])"
+            else:
+                words = piece.strip()
+                head = rf"\b(?P<head>{_HEADS})" if not place and words == "it" else re.escape(words)
+                pattern += (head if words else "") + r"\s*"
+                if place == len(pieces) - 3 and filler:
+                    pattern += filler
+        self._pattern = re.compile(pattern)
+        self._fields = {
+            factor: re.compile(
+                rf"\b(?:{re.escape(parts.columns[factor].lower())}|{re.escape(factor)})[\"']?\s*[:=]\s*[\"']?"
+                rf"(?P<way>{_either(self._labels[factor])})(?![\w/|-])"
+            )
+            for factor in parts.factors
+        }
+
+    def read(self, text: Text) -> dict[str, Answer]:
+        """The parts of the first sentence, or of the first one in quotes where the text does not begin with it.
+
+        A sentence that the text only rejects is passed over.
+        """
+        found = list(self._pattern.finditer(text.plain))
+        said = [match for match in found if not _NOT_SAID.search(text.plain, max(0, match.start() - 80), match.start())]
+        whole = [match for match in said if not (text.cut and match.end() == len(text.plain))]
+        if whole:
+            return self._answers(self._first(whole, text.plain))
+        ways = {factor: pattern.search(text.plain) for factor, pattern in self._fields.items()}
+        if all(ways.values()):
+            return self._values({factor: way["way"] for factor, way in ways.items() if way}, IMPLIED)
+        why = "only says what would not be said" if found and not said else "has none of the sentences asked for"
+        return dict.fromkeys(self.columns, Missing(why))
+
+    def _first(self, found: Sequence[re.Match[str]], text: str) -> re.Match[str]:
+        if not text[: found[0].start()].strip(" \"'\n"):
+            return found[0]
+        return next((match for match in found if text[: match.start()].endswith(('"', "'"))), found[0])
+
+    def _answers(self, found: re.Match[str]) -> dict[str, Answer]:
+        groups = found.groupdict()
+        literal = groups.get("head", "it") == "it" and not groups.get("between")
+        ways = {factor: re.sub(r"\s+", " ", found[factor]) for factor in self._parts.factors}
+        return self._values(ways, EXACT if literal else IMPLIED)
+
+    def _values(self, ways: Mapping[str, str], grade: float) -> dict[str, Answer]:
+        """The values of a sentence whose parts are written so."""
+        canonical = {factor: self._parts.factors[factor][self._labels[factor][way]][0] for factor, way in ways.items()}
+        answers: dict[str, Answer] = {
+            self._parts.columns[factor]: Value(piece, grade) for factor, piece in canonical.items()
+        }
+        return answers | {self._parts.cleaned: Value(fill(self._parts.form, canonical), grade)}
+
+
+def _either(ways: Iterable[str]) -> str:
+    """A regular expression of any of some words, the longest first."""
+    return "|".join(re.escape(way).replace(r"\ ", r"\s+") for way in sorted(ways, key=len, reverse=True))

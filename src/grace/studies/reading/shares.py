@@ -1,0 +1,279 @@
+"""Reads shares: an amount for each label, as "0: 10%, 1: 90%", "$90 on 3 lamps" or "everything on 2".
+
+Marks of the text make pairs, pairs make lists, and one list counts: a complete one before others, one that is called
+final before others. What complete lists say differently stays open.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from math import fsum, isclose
+
+from grace.studies.reading import CLEAR, EXACT, IMPLIED, Answer, Missing, Value, whole
+from grace.studies.reading.marks import Mark, Marks
+from grace.studies.reading.pairs import SEVERAL, Pair, find_pairs
+from grace.studies.reading.text import Text
+
+_BULLET = re.compile(r"[ \t]*(?:[-+|>]\s*|\(?[a-z\d]{1,2}[.)]\s+)*[\"'{(\[|]*[^\n.:;$%\d]{0,40}$")
+_JOINED = re.compile(r"[^.;\n$%\d(]{0,30}?(?:,|\band\b|;|\|)[^.;\n$%\d(]{0,20}")
+_FINAL = re.compile(
+    r"\b(?:final(?:ly)?|correct(?:ed|ion)|revis(?:ed|ing)|updated?|adjust(?:ed|ing)?|actually|instead|let me"
+    r"|on second thoughts?|reconsider(?:ing)?)\b"
+)
+_EVENLY = re.compile(
+    r"\b(?:evenly|equally|equal(?: amounts?| shares?)?|uniformly|(?:equal|even) (?:split|distribution))\b[^.;\n]{0,20}?"
+    r"(?:between|among|amongst|across|over|on|to|for|of)\b(?P<what>[^.;\n]{0,80})"
+)
+_ALL = re.compile(r"\b(?:all|four|every|each)\b")
+_LISTED = re.compile(r"[\s\"']*(?:,|;|/|\||,? and)[\s\"']*")
+
+_Amounts = dict[str, Pair]
+"""The pair of each label."""
+
+
+@dataclass
+class _List:
+    """Pairs that together say one division of the total."""
+
+    pairs: list[Pair] = field(default_factory=list)
+    amounts: _Amounts = field(default_factory=dict)
+
+    def takes(self, pair: Pair) -> bool:
+        """Whether the pair can belong to it: none of its labels has an amount already."""
+        return self.amounts.keys().isdisjoint(pair.labels)
+
+    def add(self, pair: Pair) -> None:
+        """Take the pair in."""
+        self.pairs.append(pair)
+        self.amounts |= dict.fromkeys(pair.labels, pair)
+
+
+class SharesReader:
+    """Finds the amount of every label."""
+
+    def __init__(self, column: str, labels: Mapping[str, Sequence[str]], total: float) -> None:
+        self._of = {label: column.replace("{label}", label) for label in labels}
+        self.columns = tuple(self._of.values())
+        self._total = total
+        self._marks = Marks(labels, total)
+
+    def read(self, text: Text) -> dict[str, Answer]:
+        """An amount for each label. Sums other than the total stay as they are; validation flags them."""
+        marks = list(self._marks.find(text.plain))
+        pairs = self._evenly(text.plain, _of_one_kind(find_pairs(text.plain, marks, self._total)))
+        respective = self._respectively(text.plain, marks)
+        lists = [respective] if respective else _lists(_heads(text.plain, pairs))
+        amounts = [self._completed(found, text) for found in lists]
+        in_order = None if lists else self._in_order(text.plain, marks)
+        answers = self._chosen([in_order] if in_order else amounts, text)
+        said = fsum(pair.amount or 0 for pair in answers.values() if isinstance(pair, Pair) and not pair.bad)
+        return {column: self._checked(answers.get(label), text, said) for label, column in self._of.items()}
+
+    def begins(self, text: str) -> int:
+        """Where the first pair of a text stands; its end when there is none."""
+        pairs = find_pairs(text, list(self._marks.find(text)), self._total)
+        return min((pair.start for pair in pairs), default=len(text))
+
+    def _completed(self, found: _List, text: Text) -> _Amounts:
+        """A list with its amounts as shares of the total, and with what follows from them for other labels."""
+        self._scale(found)
+        amounts = dict(found.amounts)
+        shared = [pair for pair in found.pairs if pair.bad == SEVERAL and pair.amount is not None]
+        if len(shared) == 1 and isclose(_sum(amounts) + len(shared[0].labels) * (shared[0].amount or 0), self._total):
+            shared[0].bad, shared[0].grade = None, IMPLIED  # "$50 on 2 and 3": each
+        if any(pair.bad for pair in amounts.values()):
+            return amounts
+        for pair in found.pairs:
+            if pair.is_rest and pair.labels:
+                left = self._total - fsum(other.amount or 0 for other in amounts.values() if not other.is_rest)
+                pair.amount = whole(left / len(pair.labels)) if left >= 0 else None
+        for pair in found.pairs:
+            if not pair.labels and pair.amount is not None:
+                amounts |= self._to_others(pair, amounts)
+        end = max((pair.end for pair in amounts.values()), default=0)
+        full = len(amounts) < len(self._of) and isclose(_sum(amounts), self._total)
+        if full and not _goes_on(text, end):
+            zero = Pair((), 0.0, None, end, end, grade=IMPLIED)
+            amounts |= dict.fromkeys(self._open(amounts), zero)
+        return amounts
+
+    def _scale(self, found: _List) -> None:
+        """Turn fractions, and bare numbers that sum to 1, into shares of the total."""
+        bare = [pair.amount for pair in found.amounts.values() if pair.unit == "plain" and pair.amount is not None]
+        of_one = any(not float(amount).is_integer() for amount in bare) and isclose(fsum(bare), 1, abs_tol=0.011)
+        for pair in found.pairs:
+            if pair.amount is not None:
+                share = pair.unit == "fraction" or (of_one and pair.unit == "plain")
+                pair.amount = whole(pair.amount * (self._total if share else 1))
+
+    def _open(self, amounts: _Amounts) -> list[str]:
+        return [label for label in self._of if label not in amounts]
+
+    def _to_others(self, pair: Pair, amounts: _Amounts) -> _Amounts:
+        """What "$10 on the others" gives to each: that much where it is nothing, or the sum says so, else its part."""
+        others = self._open(amounts)
+        amount = pair.amount or 0.0
+        each = isclose(_sum(amounts) + amount * len(others), self._total)
+        own = amount if each or not others else amount / len(others)
+        return {label: Pair((label,), whole(own), pair.unit, pair.start, pair.end, grade=IMPLIED) for label in others}
+
+    def _evenly(self, text: str, pairs: list[Pair]) -> list[Pair]:
+        """The pairs, with what "evenly between 2 and 3" says in its place: of an amount before it, or of the total."""
+        found = _EVENLY.search(text) if "even" in text or "equal" in text or "uniform" in text else None
+        if not found:
+            return pairs
+        marks = list(self._marks.find(found["what"]))
+        labels = {label for mark in marks for label in mark.labels}
+        if not labels and not any(mark.rest for mark in marks) and _ALL.search(found["what"]):
+            labels = set(self._of)
+        if not labels:
+            return pairs
+        start, end = found.span()
+        before = list(self._marks.find(text[max(0, start - 30) : start]))
+        amount = before[-1] if before else None
+        split = Pair(tuple(label for label in self._of if label in labels), None, "word", start, end, grade=IMPLIED)
+        if amount is not None and amount.rest:
+            split.is_rest = True
+        elif amount is not None and amount.unit in ("money", "percent") and amount.amount is not None:
+            split.amount = whole(amount.amount / len(labels))
+        else:
+            split.amount = whole(self._total / len(labels))
+        outside = [pair for pair in pairs if pair.end <= start or pair.start >= end]
+        return sorted([*outside, split], key=lambda pair: pair.start)
+
+    def _respectively(self, text: str, marks: Sequence[Mark]) -> _List | None:
+        """As in "$10, $20 and $70 on 1, 2 and 3, respectively": amounts and labels in the same order."""
+        place = text.find("respectively")
+        if place < 0:
+            return None
+        known = [mark for mark in marks if text.rfind("\n", 0, place) < mark.start < place]
+        amounts = [mark for mark in known if mark.unit in ("money", "percent") and not mark.bad]
+        labels = [mark.labels[0] for mark in known if len(mark.labels) == 1]
+        if len(amounts) != len(labels) or len(set(labels)) < 2:
+            return None
+        found = _List()
+        for label, mark in zip(labels, amounts, strict=True):
+            found.add(Pair((label,), mark.amount, mark.unit, mark.start, mark.end))
+        return found
+
+    def _in_order(self, text: str, marks: Sequence[Mark]) -> _Amounts | None:
+        """As many amounts as there are labels, and no labels, as in "0%, 0%, 10%, 90%"; they must make the total."""
+        amounts = [mark for mark in marks if mark.amount is not None and not mark.bad]
+        for chosen in ([mark for mark in amounts if mark.unit in ("money", "percent")], amounts):
+            for first in range(len(chosen) - len(self._of) + 1):
+                run = chosen[first : first + len(self._of)]
+                listed = all(_LISTED.fullmatch(text, one.end, two.start) for one, two in pairwise(run))
+                if listed and isclose(fsum(mark.amount or 0 for mark in run), self._total):
+                    return {
+                        label: Pair((label,), mark.amount, mark.unit, mark.start, mark.end, grade=IMPLIED)
+                        for label, mark in zip(self._of, run, strict=True)
+                    }
+        return None
+
+    def _chosen(self, lists: Sequence[_Amounts], text: Text) -> dict[str, Pair | str]:
+        """The list that counts, with the reason in the place of a pair in which complete lists differ."""
+        complete = [found for found in lists if len(found) == len(self._of)]
+        complete = [found for found in complete if all(pair.grade > IMPLIED for pair in found.values())] or complete
+        if not complete:
+            return _together(lists)
+        *earlier, last = complete
+        answers: dict[str, Pair | str] = dict(last)
+        if earlier and not _is_final(earlier[-1], last, text.plain):
+            for label, mine in last.items():
+                if any((other[label].amount, other[label].bad) != (mine.amount, mine.bad) for other in earlier):
+                    answers[label] = "is given twice with different amounts"
+        for later in lists[lists.index(last) + 1 :]:
+            if later and _is_final(last, later, text.plain):
+                answers |= later
+        return answers
+
+    def _checked(self, answer: Pair | str | None, text: Text, said: float) -> Answer:
+        """What a label's pair says, in the end; `said` is the sum of all amounts."""
+        if answer is None:
+            return Missing("is cut off" if text.may_be_cut else "is not said")
+        if isinstance(answer, str):
+            return Missing(answer)
+        if answer.bad or answer.amount is None:
+            return Missing(answer.bad or "is not said")
+        if not 0 <= answer.amount <= self._total:
+            return Missing(f"{whole(answer.amount)} is outside 0 to {whole(self._total)}")
+        if self._is_half_written(answer, text, said):
+            return Missing("is cut off")
+        plainly = answer.grade == CLEAR and answer.unit in ("percent", "money")
+        return Value(whole(answer.amount), EXACT if plainly else answer.grade)
+
+    def _is_half_written(self, answer: Pair, text: Text, said: float) -> bool:
+        """Whether the number that a text ends with may lack digits, as "$9" of "$90" where the sum is short by 81."""
+        ends = answer.end >= len(text.plain) - 3 and text.plain.rstrip()[-1:].isdigit()
+        if not ends or not text.may_be_cut or isclose(said, self._total):
+            return False
+        longer = said + 9 * (answer.amount or 0)
+        return text.cut is True or any(isclose(longer + digit, self._total) for digit in range(10))
+
+
+def _together(lists: Sequence[_Amounts]) -> dict[str, Pair | str]:
+    """Incomplete lists as one, where none contradicts another; else the longest."""
+    amounts: dict[str, Pair | str] = {}
+    for found in lists:
+        for label, pair in found.items():
+            known = amounts.setdefault(label, pair)
+            if isinstance(known, Pair) and known.amount != pair.amount:
+                longest = max(lists, key=len)
+                return dict(longest)
+    only = next(iter(amounts.values())) if len(amounts) == 1 else None
+    return {} if isinstance(only, Pair) and only.unit == "plain" else amounts
+
+
+def _is_final(before: _Amounts, after: _Amounts, text: str) -> bool:
+    """Whether the text calls the later one of two lists final, corrected or the like."""
+    start, end = max(pair.end for pair in before.values()), min(pair.start for pair in after.values())
+    return start < end and bool(_FINAL.search(text, start, end))
+
+
+def _sum(amounts: _Amounts) -> float:
+    return fsum(pair.amount or 0 for pair in amounts.values() if not pair.bad)
+
+
+def _lists(pairs: Sequence[Pair]) -> list[_List]:
+    """Pairs as lists: a new one begins where a label comes again."""
+    lists: list[_List] = []
+    for pair in pairs:
+        if not lists or not lists[-1].takes(pair):
+            lists.append(_List())
+        lists[-1].add(pair)
+    return lists
+
+
+def _goes_on(text: Text, end: int) -> bool:
+    """Whether a list may go on where its text was cut: it is known to be cut, or ends in the middle of a reason."""
+    return text.may_be_cut and (text.cut is True or len(text.plain[end:].split()) > 4)
+
+
+def _of_one_kind(pairs: list[Pair]) -> list[Pair]:
+    """Without bare numbers, where others have a unit: "Step 2: 1 lamp works" is no bet. A zero needs no unit."""
+    if all(pair.weak for pair in pairs) and len({label for pair in pairs for label in pair.labels}) < 2:
+        return []
+    if not any(pair.unit in ("money", "percent") for pair in pairs):
+        return pairs
+    return [pair for pair in pairs if pair.unit != "plain" or pair.amount == 0]
+
+
+def _heads(text: str, pairs: list[Pair]) -> list[Pair]:
+    """Only the pairs that lines begin with, where these make a list; others stand in explanations."""
+    if "\n" not in text:
+        return pairs
+    heads: list[Pair] = []
+    lines: set[int] = set()
+    last_end = -1
+    for pair in pairs:
+        line = text.rfind("\n", 0, pair.start) + 1
+        begins = pair.start - line < 60 and _BULLET.fullmatch(text, line, pair.start)
+        if begins or (last_end >= 0 and _JOINED.fullmatch(text, last_end, pair.start)):
+            heads.append(pair)
+            lines.add(line)
+            last_end = pair.end
+        else:
+            last_end = -1
+    labels = {label for pair in heads for label in pair.labels}
+    return heads if len(labels) >= 2 and len(lines) >= 2 else pairs

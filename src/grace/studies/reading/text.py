@@ -1,0 +1,167 @@
+"""Text as readers see it: small letters, plain quotes and dashes, no markup; and its parts behind headings."""
+
+import html
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+LONGEST = 100_000
+"""So many characters of a response are read; an answer stands in them or nowhere."""
+
+_TYPOGRAPHY = str.maketrans(
+    {
+        **dict.fromkeys("‘’‚‛´ʼ＇", "'"),
+        **dict.fromkeys("“”„‟«»", '"'),
+        **dict.fromkeys("‐‑‒–—―−", "-"),
+        "⁄": "/",
+        "•": "-",
+    }
+)
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\xa0\u200b-\u200f\u2028-\u202f\u2060-\u2069\ufeff]")
+_ANSI = re.compile(r"\x1b\[[\d;]*[a-z]", re.IGNORECASE)
+_TAG = re.compile(r"</?[a-z][^<>\n]{0,200}>")
+_BREAK = re.compile(r"<(?:br|/p|/li|/tr|/div)\b[^<>\n]{0,20}>")
+_LATEX = re.compile(r"\\(?:boxed|text|mathrm|mathbf)\s?\{([^{}]*)\}")
+_FRACTION = re.compile(r"\\[dt]?frac\{(\d+)\}\{(\d+)\}")
+_MARKS = re.compile(r"\*+|`+|__+|~~|\\(?=[$%_#()\[\]])|(?m:^\s{0,3}#{1,6}\s|^\s{0,3}>\s)|\\[()\[\]]")
+_MARKED = re.compile(r"[*`_~\\#>]")
+_SPACES = re.compile(r"[ ]{2,}")
+_ENDS = re.compile(r"[.!?。！？)\]}\"'|*`>]\s*$")
+
+WORDS = {
+    word: number
+    for number, word in enumerate(
+        [
+            "zero",
+            "one",
+            "two",
+            "three",
+            "four",
+            "five",
+            "six",
+            "seven",
+            "eight",
+            "nine",
+            "ten",
+            "eleven",
+            "twelve",
+            "thirteen",
+            "fourteen",
+            "fifteen",
+            "sixteen",
+            "seventeen",
+            "eighteen",
+            "nineteen",
+            "twenty",
+        ]
+    )
+}
+
+REFUSAL = re.compile(
+    r"\bas an? (?:ai|artificial intelligence|(?:large )?language model)\b"
+    r"|\bi(?:'m| am) (?:just |only )?an? (?:ai|language model)\b"
+    r"|\bi(?:'m| am) (?:sorry|afraid)\b[^.\n]{0,40}\b(?:can(?:no|')t|cannot|unable|won't|not able|not comfortable)\b"
+    r"|\bi(?:'m| am) (?:unable|not able) to\b"
+    r"|\bi (?:can(?:no|')t|cannot|won't|will not|must decline to|refuse to) "
+    r"(?:\w+ )?(?:answer|assist|help|provide|give|respond|comply|participate|engage|fulfil+|continue|bet|gamble)\b"
+)
+"""Answers that decline to answer, in text as `plain` makes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text to read.
+
+    Attributes:
+        plain: the text, as `plain` makes it.
+        cut: whether it ends because of a limit; None when nobody knows.
+    """
+
+    plain: str
+    cut: bool | None = None
+
+    @property
+    def may_be_cut(self) -> bool:
+        """Whether the text may go on where it ends: it is known to, or nobody knows and it ends as no answer ends."""
+        return self.cut if self.cut is not None else not _ENDS.search(self.plain)
+
+
+def plain(text: str) -> str:
+    """A text in small letters with plain quotes, dashes and spaces, without markup of Markdown, HTML and LaTeX."""
+    text = text[:LONGEST]
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text.translate(_TYPOGRAPHY)).translate(_TYPOGRAPHY)
+    if not text.replace("\n", " ").isprintable():
+        text = _CONTROL.sub(" ", _ANSI.sub("", text).replace("\r\n", "\n").replace("\r", "\n"))
+    text = text.lower()
+    if "&" in text:
+        text = html.unescape(text).translate(_TYPOGRAPHY)
+    if "<" in text:
+        text = _TAG.sub(" ", _BREAK.sub("\n", text))
+    if "\\" in text:
+        text = _LATEX.sub(r"\1", _FRACTION.sub(r"\1/\2", text))
+    if _MARKED.search(text):
+        text = _MARKS.sub("", text)
+    return _SPACES.sub(" ", text) if "  " in text else text
+
+
+@dataclass(frozen=True)
+class Headings:
+    """Finds the parts of a response that stand behind headings, as "Initial Answer:" and "Knowledge:"."""
+
+    _pattern: re.Pattern[str] | None
+    _owner: Mapping[str, str]
+    _firsts: tuple[str, ...] = ()
+    """The first words of headings; a text without any of them has none."""
+
+    @classmethod
+    def of(cls, headings: Mapping[str, Sequence[str]]) -> "Headings":
+        """Headings by the name of what stands behind them, in small letters; spaces in them match _ and - too."""
+        owner = {re.sub(r"[\s_-]+", " ", heading.lower()): name for name, own in headings.items() for heading in own}
+        if not owner:
+            return cls(None, owner)
+        names = "|".join(r"[\s_-]?".join(map(re.escape, name.split())) for name in sorted(owner, key=len, reverse=True))
+        # A heading begins a line, a cell or a sentence, or has quotes as in JSON, and ends in a colon or a line break.
+        pattern = re.compile(
+            rf"(?:^|(?<=[\n.;|,{{]))[\s\"'|-]*(?:\d{{1,2}}[.)]\s*)?(?P<name>{names})"
+            rf"(?:\s(?:answer|question|estimate|distribution|response)s?)?(?:\s?\([^()\n]{{0,60}}\))?[\"']?\s*(?:[:=|]|\s-\s|\n)"
+            rf"|(?<=\s)(?P<inner>{names})\s?:"
+        )
+        return cls(pattern, owner, tuple({name.split()[0] for name in owner}))
+
+    def sections(self, text: str) -> Iterator[tuple[str, int, int, int]]:
+        """The name of each section, where its heading starts, where its text starts and where it ends."""
+        if self._pattern is None or not any(first in text for first in self._firsts):
+            return
+        found = list(self._pattern.finditer(text))
+        for place, heading in enumerate(found):
+            end = found[place + 1].start() if place + 1 < len(found) else len(text)
+            name = re.sub(r"[\s_-]+", " ", heading["name"] or heading["inner"])
+            yield (
+                self._owner.get(name) or self._owner[_unspaced(name, self._owner)],
+                heading.start(),
+                heading.end(),
+                end,
+            )
+
+
+_NUMBERED = re.compile(r"(?:^|\n)\W*(?P<word>question|answer|q|a)?\s?#?(?P<number>\d)\s?[.):]\s")
+
+
+def numbered(text: str, parts: int) -> list[tuple[int, int]]:
+    """Where the parts of a text stand that are numbered from 1 to `parts`; empty when they are not so, or are more."""
+    found = list(_NUMBERED.finditer(text))
+    if any(mark["word"] in ("a", "answer") for mark in found):
+        ends = [mark.start() for mark in found] + [len(text)]
+        found = [mark for mark in found if mark["word"] in ("a", "answer")]
+    else:
+        ends = [mark.start() for mark in found] + [len(text)]
+    if [int(mark["number"]) for mark in found] != list(range(1, parts + 1)):
+        return []
+    return [(mark.end(), min(end for end in ends if end >= mark.end())) for mark in found]
+
+
+def _unspaced(name: str, owner: Mapping[str, str]) -> str:
+    """The heading that was written without its spaces."""
+    return next(known for known in owner if known.replace(" ", "") == name.replace(" ", ""))
