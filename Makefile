@@ -13,15 +13,22 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: pilot
-pilot: .venv/.local model ## Ask a small real model both studies, ten trials each, in both experiments
+pilot: .venv/.local model ## Take both studies from question to analysis table, ten trials each, with a small real model
 	@for study in study1 study2; do \
 	    $(BIN)/grace query $$study --input data/test_sample_$$study.csv --output outputs/pilot_$$study.csv \
 	        --model-endpoint embedded --model-name $(MODEL) --max-tokens 256 || exit; \
 	    $(BIN)/grace score $$study --input data/test_sample_$$study.csv --output outputs/pilot_$${study}_scores.csv \
 	        --model-endpoint embedded --model-name $(MODEL) || exit; \
+	    $(BIN)/grace extract $$study --input outputs/pilot_$$study.csv \
+	        --output outputs/pilot_$${study}_structured.csv || exit; \
+	    $(BIN)/grace validate outputs/pilot_$$study.run || [ $$? -eq 1 ] || exit; \
+	    $(BIN)/grace merge outputs/pilot_$$study.run || exit; \
 	done
 	@echo "Experiment 1, the answers:       outputs/pilot_study1.csv and outputs/pilot_study2.csv"
+	@echo "What they say, as values:        outputs/pilot_study1_structured.csv and outputs/pilot_study2_structured.csv"
 	@echo "Experiment 2, the probabilities: outputs/pilot_study1_scores.csv and outputs/pilot_study2_scores.csv"
+	@echo "Quality, which so small a model cannot have: outputs/pilot_study1_quality/ and outputs/pilot_study2_quality/"
+	@echo "All of it for the analysis:      outputs/pilot_study1_merged/ and outputs/pilot_study2_merged/"
 
 .PHONY: test
 test: .venv/.dev model ## Run the tests; ARGS="-k ledger" chooses some
@@ -57,7 +64,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 .venv/.local: .venv/.made pyproject.toml constraints.txt
 	@echo "installing Grace into .venv ..."
-	@$(BIN)/python $(PIP_INSTALL) --constraint constraints.txt --editable '.[local]'
+	@$(BIN)/python $(PIP_INSTALL) --constraint constraints.txt --editable '.[local,parquet]'
 	@touch $@
 
 .venv/.dev: .venv/.made pyproject.toml constraints.txt

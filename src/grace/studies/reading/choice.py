@@ -11,6 +11,8 @@ _NOT_AN_ANSWER = (
     r"(?!\s(?:one|way|doubt|information|info|idea|evidence|matter|more|longer|specific|other|such|indication|mention|guarantee|"
     r"explicit|reason|need|certainty|sign|problem|question|further|additional|direct|definite|definitive|statement)\b)(?!-(?:one|brainer|go)\b|/)"
 )
+_QUESTION = re.compile(r"[^.!?\n]*\?(?=\s)")
+_PREFIX = re.compile(r"^\W*(?:(?:final )?answer|response)\s*:\s*")
 
 
 class ChoiceReader:
@@ -50,6 +52,8 @@ class ChoiceReader:
         return {self.columns[0]: self._read(text.plain)}
 
     def _read(self, text: str) -> Answer:
+        asked = _QUESTION.sub(" ", text) if "?" in text else text
+        text = _PREFIX.sub("", asked) or text
         said, unclear = self._said(text)
         leading = None if self._echo.search(text) else self._leading.search(text)
         if leading:

@@ -16,8 +16,8 @@ _LEADING = (
     r"|(?:probably|likely|most likely|exactly|about|approximately|around|maybe|i think)\W+){0,2}"
 )
 _CUE = (
-    r"(?:expect|think|believe|say|guess|estimate|predict|answer(?: is| would be)?|assume|suppose|likely|probably"
-    r"|conclude|infer(?:red)?|number is|would be|settle on|count on|go with|favou?rs?)\b[\s:,]*"
+    r"(?:expect(?:ed|ing)?|think|believe|say|guess|estimat(?:e|ed|ing)|predict|answer(?: is| would be)?|assumed?"
+    r"|suppose|likely|probably|conclude|infer(?:red)?|number is|would be|settle on|count on|go with|favou?rs?)\b[\s:,]*"
     r"(?:(?:is|that|about|around|approximately|just|only|there (?:are|will be|would be)|probably|likely|exactly|on|with"
     r"|it is|it's)\s+){0,3}"
 )
@@ -69,12 +69,14 @@ class CountReader:
         spelled = next(word for word, number in WORDS.items() if number == of)
         total = rf"(?:{of}|{spelled})"
         names = "|".join(sorted((*map(str, range(of + 1)), *words), key=len, reverse=True))
+        names = names.replace("one", r"one(?! (?:can|could|would|might|may|should|must)\b)")  # "one can assume ..."
         number = rf"(?<![\d.,$/-])(?:{names})(?![\d%]|[.,]\d|\s?(?:%|percent|dollars)|\s?:\s?\$?\d)\b"
         self._leading = re.compile(
             rf"{_LEADING}(?P<n>{number}|none\b|no\b(?=\s[a-z]+s\b)|all(?: of)? (?:{_OWNER} )?{total}\b|all of them\b)"
         )
         self._onwards = re.compile(
-            rf"\s?(?:-|to|or|and)\s?(?:{_PERHAPS} )?(?:all )?(?:{'|'.join(map(re.escape, self._numbers))})\b"
+            rf"\s?(?:-|to|or|and|,? (?:or )?(?:no|actually|rather),?(?: make that)?)\s?(?:{_PERHAPS} )?(?:all )?"
+            rf"(?:{'|'.join(map(re.escape, self._numbers))})\b"
         )
         self._outside = re.compile(rf"{_LEADING}(?P<n>-?\d+(?:\.\d+)?)(?!\s?[%\d]|\s?percent)")
         kinds = (
@@ -85,6 +87,10 @@ class CountReader:
             rf"(?P<of>{number}|none\b|both\b) (?:out )?of (?:{_OWNER} )?(?:[a-z]+ ){{0,2}}?{total}\b",
             rf"(?P<over>{number})\s?/\s?{total}\b",
             rf"{_CUE}(?P<cued>{number}|none\b)(?! (?:out )?of (?:{_OWNER} )?(?:[a-z]+ ){{0,2}}?{total}\b)",
+            rf"{_CUE}(?P<the>the {total})(?= [a-z])",
+            rf"the {total} (?:[a-z]+ ){{1,4}}?(?:are|were|have|will|would|should)\b(?: [a-z]+)? all\b",
+            rf"(?P<them>{number}) of (?:them|these|those)\b",
+            rf"(?P<my>{number}) (?:would be|is|seems|would seem) (?:my|the)\b",
             rf"(?P<is>{number}) (?:of (?:{_OWNER} ))?(?:[a-z]+ ){{1,3}}?{_LIKELY}",
             rf"(?<=:) (?P<colon>{number})(?=(?: [a-z]+){{0,2}}\s*(?:[.!]\s*)?$)",
         )
@@ -118,7 +124,12 @@ class CountReader:
             before = _SENTENCE.split(text[max(0, mention.start - 60) : mention.start])[-1]
             if _NEGATED.search(before):
                 continue
-            if _BOUND.search(before) or _OR.search(before) or self._is_alternative(text, mentions, place):
+            if (
+                _BOUND.search(before)
+                or _OR.search(before)
+                or self._onwards.match(text, mention.end)
+                or self._is_alternative(text, mentions, place)
+            ):
                 loose = True
             else:
                 firm.append(mention)

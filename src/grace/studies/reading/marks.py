@@ -33,7 +33,10 @@ _DIGITS_AMOUNT = (
 _WORD_AMOUNT = (
     r"(?P<among>between \$?\d+ ?%? ?and \$?\d+ ?(?:%|percent|dollars)?)"
     rf"|(?P<dollars>{_SPELLED} (?:dollars?|bucks)\b)|(?P<percents>{_SPELLED} (?:percent|per cent)\b)"
-    r"|(?P<part>(?:a|one|three) (?:quarter|third|fourth|half|fifth|tenth)s?\b|half\b)"
+    r"|(?P<relative>(?:twice|double|half|three times|the same)(?: (?:that|as much|the amount|amount|again))+\b)"
+    r"|(?P<part>(?:(?:a|one|three) (?:quarter|third|fourth|half|fifth|tenth)s?|half)\b"
+    r"(?: of (?:the|my) (?:\$\d+|money|total|bet|stake))?)"
+    r"|(?P<but>(?:everything|all)(?: of it)? (?:but|except) \$\d+)"
     r"|(?P<all>(?:all|everything|the (?:entire|whole|full)|my (?:entire|whole|full)|the total)(?: of)?"
     r"(?: (?:the|my|your|this|that))?(?: \$\d+| 100\b| amount| sum| money| bet| stake| dollars| probability| mass)+\b"
     r"|all of it\b|all my money\b|all in\b|everything\b(?! else))"
@@ -51,12 +54,14 @@ _EACH = (
     rf"(?P<each>each(?: of (?:the|these|those) (?:four |three |\d )?{_THINGS}| {_THINGS})\b"
     rf"|(?:all|every) (?:of )?(?:the )?(?:four |\d )?{_THINGS}\b|all four\b)"
 )
+_OR_MORE = re.compile(r" (?:or (?:more|less|higher|lower|above|below)|at (?:least|most)|and up)\b")
 _BOUND = re.compile(
     r"\b(?:at least|at most|less than|more than|up to|under|over|below|above|no more than|no less than|a maximum of"
     r"|a minimum of|fewer than|well over)\s*$"
 )
 _FIRSTS = (
     *(*_TENS, *WORDS, "hundred", "a ", "half", "all", "everything", "the", "my", "nothing", "no", "none", "between"),
+    *("twice", "double"),
     *("rest", "remainder", "other", "balance", "each", "any", "every", "what"),
 )
 """What the words of amounts, "the rest" and "each" begin with."""
@@ -127,11 +132,16 @@ class Marks:
                     yield Mark(start, end, labels=labels)
             elif kind in ("range", "among"):
                 yield Mark(start, end, unit="money", bad="is a range")
+            elif kind == "relative":
+                yield Mark(start, end, unit="money", bad="is said by another amount")
+            elif kind == "but":
+                yield Mark(start, end, self._total - amount_of(found[0], "money"), "money")
             elif kind in ("all", "nothing"):
                 yield Mark(start, end, self._total if kind == "all" else 0.0, "word")
             else:
                 unit = _UNITS[kind]
-                bad = "is only a bound" if _BOUND.search(text, max(0, start - 20), start) else None
+                bound = _BOUND.search(text, max(0, start - 20), start) or _OR_MORE.match(text, end)
+                bad = "is only a bound" if bound else None
                 yield Mark(start, end, amount_of(found[0], unit), unit, bad)
 
     def _spanned(self, words: str) -> tuple[str, ...]:

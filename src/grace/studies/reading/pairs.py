@@ -15,33 +15,33 @@ SEVERAL = "is one amount for several"
 
 _ON = re.compile(
     r"^,? ?(?:each |apiece |or so |is |are |goes |go |would go |will go "
-    r"|(?:is |be )?(?:bet|placed|put|allocated|assigned|going) )?"
+    r"|(?:is |be |would be |will be )?(?:bet|placed|put|allocated|assigned|going) )?"
     r"(?:(?:chance|probability|likelihood|odds) )?"
     r"(?:on|onto|for|to|toward|towards|of|in|into|in favou?r of|behind|against|that|at)\b(?P<words>[^.;:\n,!?]{0,70}?)"
-    r"[ \"'(\[]*$"
+    r"[ \"'(\[]*\Z"
 )
 _ON_BARE = re.compile(
-    r"^ ?(?:on|for|to|in) (?:the )?(?:options?|outcomes?|numbers?|exactly|having|there being)? ?[\"'(\[]*$"
+    r"^ ?(?:on|for|to|in) (?:the )?(?:options?|outcomes?|numbers?|exactly|having|there being)? ?[\"'(\[]*\Z"
 )
 _NOT_ON = re.compile(
     r"\b(?:at least|at most|more than|less than|fewer than|up to|because|since|as|not|or more|confidence|divide)\b"
 )
 _GIVE = r"(?:bet|put|place|allocate|assign|give|wager|say|go with)"
 _IS = re.compile(
-    r"^(?P<words>[^.;\n:=|,]{0,70}?(?:, (?=i\b|we\b|my\b|with\b))?)[\"')\]]* ?"
-    r"(?:(?:[:=|]|->|=>|→| - |-|- |: ?- |\(|: ?\n ?(?:- )?|\| ?\|)"
+    r"^(?P<words>[^.;\n:=|,]{0,70}?(?:, (?=i\b|we\b|my\b|with\b)|,? which )?)[\"')\]]* ?"
+    r"(?:(?:[:=|]|->|=>|→| - |-|- |: ?- |\(|: ?\n ?(?:- ?)?(?:[a-z]+: ?)?|\| ?\|)"
     rf"|\b(?P<verb>gets?|receives?|is|are|has|at|with|(?:i|we)(?:'d| would| will|'ll)? {_GIVE}|{_GIVE}"
     r"|would (?:be|get|receive)|my bet is))"
     r"[ \"'\[(]*(?:(?:about|approximately|around|roughly|a|an|the|only|just|probability|chance|likelihood|of|is"
-    r"|i'd|i would|i|bet|put|place|allocate|assign|give|~|≈|p|=|:|\||bet:)[ \"'\[(]*)*$"
+    r"|i'd|i would|i|bet|put|place|allocate|assign|give|~|≈|p|=|:|\||bet:)[ \"'\[(]*)*\Z"
 )
 _WEAK = re.compile(r"\b(?:at|with|has|have|are)\b[^a-z]*$")
-_IS_BARE = re.compile(r"^(?: [a-z' ]{1,40}?)?[\"')\]]* ?(?:[:=|]|->|=>|→| -) ?[\"'\[(]*$")
+_IS_BARE = re.compile(r"^(?: [a-z' ]{1,40}?)?[\"')\]]* ?(?:[:=|]|->|=>|→| -) ?[\"'\[(]*\Z")
 _AND = re.compile(
     r"^(?:(?:\s[a-z']+){0,4}?)(?:\s?,|\s?,?\s?\b(?:and|or|nor)\b|\s?&|\s?/)"
-    r"(?:\s(?:and|or|on|for|to|options?|exactly|either|the|outcomes?))*\s*[\"'(\[]*$"
+    r"(?:\s(?:and|or|on|for|to|options?|exactly|either|the|outcomes?))*\s*[\"'(\[]*\Z"
 )
-_OWN_AMOUNT = re.compile(r"^[^,.;\n]{0,40}(?:[:=|]|\s-)\s?$")
+_OWN_AMOUNT = re.compile(r"^[^,.;\n]{0,40}(?:[:=|]|\s-)\s?\Z")
 _EACH_AFTER = re.compile(r"^[^.;\n]{0,25}?\b(?:each|apiece|respectively|both)\b")
 _EACH = re.compile(r"\beach\b")
 _TOTAL = re.compile(
@@ -50,7 +50,10 @@ _TOTAL = re.compile(
 )
 _FOR = re.compile(r"\b(?:for|on|to|option) (?:the )?(?:option |exactly )?$")
 _NOUN = re.compile(r"(?: [a-z]+){0,2} ")
-_LINE_START = re.compile(r"(?:^|\n) *[\[(]?$")
+_LINE_START = re.compile(r"(?:^|\n) *(?:[-+] *)?[\[(]?$")
+_LISTED = re.compile(r"(?: [a-z]+){0,3}, |\. |[)\]] ")
+_ASKED = re.compile(r"[^.!\n;]{0,60}\?")
+_HAD_BEEN = re.compile(r"\bwould have (?:bet|put|placed|allocated|gone|divided|split|said)\b[^.;\n]*$")
 
 
 @dataclass(slots=True)
@@ -83,7 +86,7 @@ def find_pairs(text: str, marks: Sequence[Mark], total: float) -> list[Pair]:
     place = 0
     while place < len(marks) - 1:
         made = finder.amount_first(place) or finder.label_first(place)
-        if made:
+        if made and not finder.is_hypothetical(made[0]):
             pairs.append(made[0])
         place = made[1] if made else place + 1
     return pairs
@@ -133,12 +136,17 @@ class _Finder:
                 return pair, end + 2
         return None
 
+    def is_hypothetical(self, pair: Pair) -> bool:
+        """Whether a pair is only asked about, or what somebody would have bet."""
+        asked = _ASKED.match(self._text, pair.end)
+        return bool(asked or _HAD_BEEN.search(self._text, max(0, pair.start - 60), pair.start))
+
     def _is_on(self, place: int) -> bool:
         """Whether the amount at `place` is said to be on what follows."""
         gap = self._gap(place)
         if self._marks[place].unit == "plain":
             return bool(_ON_BARE.search(gap))
-        if gap == " - ":
+        if gap == " - " or (gap == ": " and _LINE_START.search(self._text, 0, self._marks[place].start)):
             return not self._has_own_amount(place + 1)
         on = _ON.search(gap)
         return bool(on and not _NOT_ON.search(on["words"]))
@@ -151,7 +159,7 @@ class _Finder:
         found = _IS.search(gap)
         if not found:
             before = self._text[max(0, label.start - 20) : label.start]
-            start = _FOR if _NOUN.fullmatch(gap) else _LINE_START if gap in (". ", ") ", "] ") else None
+            start = _FOR if _NOUN.fullmatch(gap) else _LINE_START if _LISTED.fullmatch(gap) else None
             return bool(start and start.search(before)) and not self._is_taken(place + 1)
         if _NOT_ON.search(found["words"]):
             return False

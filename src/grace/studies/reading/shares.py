@@ -19,11 +19,11 @@ _BULLET = re.compile(r"[ \t]*(?:[-+|>]\s*|\(?[a-z\d]{1,2}[.)]\s+)*[\"'{(\[|]*[^\
 _JOINED = re.compile(r"[^.;\n$%\d(]{0,30}?(?:,|\band\b|;|\|)[^.;\n$%\d(]{0,20}")
 _FINAL = re.compile(
     r"\b(?:final(?:ly)?|correct(?:ed|ion)|revis(?:ed|ing)|updated?|adjust(?:ed|ing)?|actually|instead|let me"
-    r"|on second thoughts?|reconsider(?:ing)?)\b"
+    r"|on second thoughts?|reconsider(?:ing)?|thinking again|on reflection|(?:'d|would) rather)\b"
 )
 _EVENLY = re.compile(
-    r"\b(?:evenly|equally|equal(?: amounts?| shares?)?|uniformly|(?:equal|even) (?:split|distribution))\b[^.;\n]{0,20}?"
-    r"(?:between|among|amongst|across|over|on|to|for|of)\b(?P<what>[^.;\n]{0,80})"
+    r"\b(?:evenly|equally|equal(?: amounts?| shares?)?|uniformly|(?:equal|even) (?:split|distribution))\b"
+    r"[^.;:\n$%\d]{0,20}?(?:between|among|amongst|across|over|on|to|for|of)\b(?P<what>[^.;\n]{0,80})"
 )
 _ALL = re.compile(r"\b(?:all|four|every|each)\b")
 _LISTED = re.compile(r"[\s\"']*(?:,|;|/|\||,? and)[\s\"']*")
@@ -62,9 +62,11 @@ class SharesReader:
         """An amount for each label. Sums other than the total stay as they are; validation flags them."""
         marks = list(self._marks.find(text.plain))
         pairs = self._evenly(text.plain, _of_one_kind(find_pairs(text.plain, marks, self._total)))
-        respective = self._respectively(text.plain, marks)
+        respective = self._across(text.plain, marks) or self._respectively(text.plain, marks)
         lists = [respective] if respective else _lists(_heads(text.plain, pairs))
         amounts = [self._completed(found, text) for found in lists]
+        if not any(len(found) == len(self._of) for found in amounts):
+            amounts += [found for found in (self._by_lines(text.plain, marks),) if found]
         in_order = None if lists else self._in_order(text.plain, marks)
         answers = self._chosen([in_order] if in_order else amounts, text)
         said = fsum(pair.amount or 0 for pair in answers.values() if isinstance(pair, Pair) and not pair.bad)
@@ -157,6 +159,34 @@ class SharesReader:
             found.add(Pair((label,), mark.amount, mark.unit, mark.start, mark.end))
         return found
 
+    def _across(self, text: str, marks: Sequence[Mark]) -> _List | None:
+        """A table that lies on its side: a line with all labels, and below it a line with as many amounts."""
+        if "|" not in text:
+            return None
+        lines = _by_line(text, marks)
+        for labels, amounts in pairwise(lines):
+            row = [mark for mark in amounts if mark.amount is not None]
+            if [mark.labels[0] for mark in labels if len(mark.labels) == 1] == list(self._of) and len(row) == len(
+                self._of
+            ):
+                found = _List()
+                for label, mark in zip(self._of, row, strict=True):
+                    found.add(Pair((label,), mark.amount, mark.unit, mark.start, mark.end))
+                return found
+        return None
+
+    def _by_lines(self, text: str, marks: Sequence[Mark]) -> _Amounts:
+        """Lines that begin with a label and end with the one amount in them: "2 - One may be broken. $25"."""
+        found: _Amounts = {}
+        for line in _by_line(text, marks):
+            amounts = [mark for mark in line if mark.unit in ("money", "percent")]
+            head, last = line[0], line[-1]
+            begins = _BULLET.fullmatch(text, text.rfind("\n", 0, head.start) + 1, head.start)
+            ends = text[last.end :].split("\n", 1)[0].strip(" .)") == ""
+            if begins and ends and len(head.labels) == 1 and amounts == [last] and not last.bad:
+                found.setdefault(head.labels[0], Pair(head.labels, last.amount, last.unit, head.start, last.end))
+        return found if len(found) == len(self._of) else {}
+
     def _in_order(self, text: str, marks: Sequence[Mark]) -> _Amounts | None:
         """As many amounts as there are labels, and no labels, as in "0%, 0%, 10%, 90%"; they must make the total."""
         amounts = [mark for mark in marks if mark.amount is not None and not mark.bad]
@@ -243,6 +273,14 @@ def _lists(pairs: Sequence[Pair]) -> list[_List]:
             lists.append(_List())
         lists[-1].add(pair)
     return lists
+
+
+def _by_line(text: str, marks: Sequence[Mark]) -> list[list[Mark]]:
+    """The marks of each line that has any."""
+    lines: dict[int, list[Mark]] = {}
+    for mark in marks:
+        lines.setdefault(text.rfind("\n", 0, mark.start), []).append(mark)
+    return list(lines.values())
 
 
 def _goes_on(text: Text, end: int) -> bool:

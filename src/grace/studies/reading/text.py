@@ -22,6 +22,7 @@ _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\xa0\u200b-\u200f\u2028-\u202f\u
 _ANSI = re.compile(r"\x1b\[[\d;]*[a-z]", re.IGNORECASE)
 _TAG = re.compile(r"</?[a-z][^<>\n]{0,200}>")
 _BREAK = re.compile(r"<(?:br|/p|/li|/tr|/div)\b[^<>\n]{0,20}>")
+_MATH = re.compile(r"\$(\\[a-z][^$\n]{0,60})\$")
 _LATEX = re.compile(r"\\(?:boxed|text|mathrm|mathbf)\s?\{([^{}]*)\}")
 _FRACTION = re.compile(r"\\[dt]?frac\{(\d+)\}\{(\d+)\}")
 _MARKS = re.compile(r"\*+|`+|__+|~~|\\(?=[$%_#()\[\]])|(?m:^\s{0,3}#{1,6}\s|^\s{0,3}>\s)|\\[()\[\]]")
@@ -100,7 +101,8 @@ def plain(text: str) -> str:
     if "<" in text:
         text = _TAG.sub(" ", _BREAK.sub("\n", text))
     if "\\" in text:
-        text = _LATEX.sub(r"\1", _FRACTION.sub(r"\1/\2", text))
+        text = _FRACTION.sub(r"\1/\2", _MATH.sub(r"\1", text))
+        text = _LATEX.sub(r"\1", _LATEX.sub(r"\1", text))  # one may stand in another
     if _MARKED.search(text):
         text = _MARKS.sub("", text)
     return _SPACES.sub(" ", text) if "  " in text else text
