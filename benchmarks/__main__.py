@@ -14,7 +14,19 @@ from importlib import metadata
 from pathlib import Path
 
 import grace
-from benchmarks import against_inspect, cpu, embedded, latency, million, pilot, residual, score_cpu, scoring, startup
+from benchmarks import (
+    against_inspect,
+    cpu,
+    embedded,
+    extraction,
+    latency,
+    million,
+    pilot,
+    residual,
+    score_cpu,
+    scoring,
+    startup,
+)
 from benchmarks.parts import CommandFailed, Options, Result
 
 BENCHMARKS = {
@@ -30,6 +42,7 @@ BENCHMARKS = {
         score_cpu,
         residual,
         embedded,
+        extraction,
     )
 }
 RESULTS = Path(__file__).with_name("RESULTS.md")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from browser import Tab, browse
 from canned import CannedServer
 
 ROOT = Path(__file__).parents[1]
@@ -49,6 +50,13 @@ def canned() -> Iterator[CannedServer]:
     """A server of the model "canned"; tests change its attributes to make it misbehave."""
     with CannedServer() as server:
         yield server
+
+
+@pytest.fixture
+def tab() -> Iterator[Tab]:
+    """A tab of a real Chromium; the test is skipped where there is none."""
+    with browse() as tab:
+        yield tab
 
 
 @pytest.fixture

@@ -52,6 +52,8 @@ ELSEWHERE = {
     "grace models pull OWNER/REPO:FILE.gguf": "needs a model hub",
     "grace serve OWNER/REPO:FILE.gguf": "needs a model hub",
     "ssh -L 8000:localhost:8000 you@the-gpu-machine": "needs another machine",
+    "grace review outputs/study1_structured.run": "waits for a person",
+    'grace review outputs/study1_structured.run --by "Ada Lovelace"': "the same",
     "export GATEWAY_KEY=...": "there is no such gateway",
     "grace check-endpoint https://gateway.example --model-name llama3 --api-key-env GATEWAY_KEY": "nor here",
 }

@@ -228,17 +228,8 @@ def test_the_asked_for_format_is_always_read(amounts: list[int]) -> None:
 @pytest.mark.parametrize(
     "piece",
     [
-        "$0 on 0, ",
-        "0 1 2 3 ",
-        "all of the ",
-        "not know ",
-        "it was ",
-        "n't ",
-        "the rest ",
-        "(",
-        "- 1: ",
-        "0-1-2-3",
-        "who ",
+        *("$0 on 0, ", "0 1 2 3 ", "all of the ", "not know ", "it was ", "n't ", "the rest ", "(", "- 1: ", "0-1-2-3"),
+        *("who ", "1, ", "one, two, ", "&amp;no ", "if she would know ", "0: ", "evenly on "),
     ],
 )
 def test_long_texts_take_no_more_than_their_length_in_time(piece: str) -> None:

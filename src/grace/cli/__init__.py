@@ -8,11 +8,15 @@ import typer
 from grace.cli.data import data_app
 from grace.cli.endpoint import check_endpoint
 from grace.cli.export import export
+from grace.cli.extract import extract
+from grace.cli.merge import merge
 from grace.cli.models import models_app
 from grace.cli.noise import noise
 from grace.cli.query import query
+from grace.cli.review import review
 from grace.cli.score import score
 from grace.cli.serve import serve
+from grace.cli.validate import validate
 from grace.errors import GraceError
 
 DEFECT = 70
@@ -29,7 +33,11 @@ app = typer.Typer(
 )
 app.command(short_help="Ask a model about every trial (Experiment 1).")(query)
 app.command(short_help="Measure the exact probability of every answer (Experiment 2).")(score)
+app.command(short_help="Find the values in the answers of Experiment 1.")(extract)
+app.command(short_help="Look at extracted values on a local web page and decide about them.")(review)
+app.command(short_help="Make one table for the analysis from a study's runs.")(merge)
 app.command(short_help="Ask some questions of a score again: how much do they differ?")(noise)
+app.command(short_help="Check whether tables are good enough to be analysed.")(validate)
 app.command(short_help="Make the table again from a run.")(export)
 app.command(short_help="Serve a model on this machine.")(serve)
 app.command("check-endpoint", short_help="See whether a model server can be used.")(check_endpoint)

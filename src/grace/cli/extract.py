@@ -86,8 +86,10 @@ def extract(
             mode, extra = "object", DEEPSEEK_EXTRA
         if json_mode is not JsonMode.auto:
             mode = "object" if json_mode is JsonMode.object else "schema"
-    elif extractor_model or api_key_env:
-        raise InputError("--extractor-model and --api-key-env belong to an --extractor, which is not given")
+    elif extractor_model or api_key_env or json_mode is not JsonMode.auto:
+        raise InputError(
+            "--extractor-model, --json-mode and --api-key-env belong to an --extractor, which is not given"
+        )
     wanted = Extract(
         study=study,
         input=input,

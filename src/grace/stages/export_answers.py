@@ -26,6 +26,8 @@ ANSWER_KINDS = dict.fromkeys(("processing_time_ms", "prompt_tokens", "completion
 """The columns that hold numbers."""
 EMPTY = "empty answer"
 ONLY_REASONED = "empty answer: all of it was reasoning"
+EMPTIES = (EMPTY, ONLY_REASONED)
+"""What `error` says of answers that came and were empty; they are not asked for again."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import orjson
 from grace.endpoints.client import Client
 from grace.endpoints.dialects import Sampling, read_answer
 from grace.endpoints.handshake import Need, meet
-from grace.errors import InputError
+from grace.errors import InputError, RunMismatch
 from grace.ledger import Ledger
 from grace.runs import Run
 from grace.stages import done as answers
@@ -144,6 +144,7 @@ def extract(wanted: Extract, progress: Progress) -> tuple[Outcome, Made | None]:
             "source": source_of(source) if known_source else None,
         }
         with run.locked(wanted.break_lock):
+            _check_source(run, identity, wanted)
             sweep(wanted.output)
             run.begin(identity, table.path, study.content)
             run.keep_study(study.content)
@@ -155,6 +156,15 @@ def extract(wanted: Extract, progress: Progress) -> tuple[Outcome, Made | None]:
                     pass
                 return Outcome(), Made(export_fields(run, wanted.output, table, study, progress), {})
             return _with_model(wanted, wanted.extractor, run, study, table, progress)
+
+
+def _check_source(run: Run, identity: Mapping[str, Any], wanted: Extract) -> None:
+    """Say in words that an extraction was made from other answers; digests would not tell."""
+    if run.exists and run.manifest["identity"].get("source", identity["source"]) != identity["source"]:
+        raise RunMismatch(
+            f"{run.path}: was made from the answers of another run than {Run.beside(wanted.input).path}, or that "
+            "folder was moved or renamed since; move it back beside the table, or choose another --output"
+        )
 
 
 def _check_options(wanted: Extract, run: Run) -> None:
@@ -381,8 +391,7 @@ def export_fields(
 
 
 def _annotated(extraction: Extraction, name: str, cell: str) -> Cell | None:
-    """The value that a person wrote into the input; None for anything else, as a guess with a question mark, which is
-    not compared."""
+    """The value that a person wrote into the input; None for anything else, as a guess with a question mark."""
     try:
         return extraction.fields[name].parse(cell.strip())
     except ValueError:

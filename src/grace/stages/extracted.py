@@ -95,10 +95,16 @@ class Rows:
 
     def read(self, answered: Answered) -> Extracted:
         """What rules read in a row."""
-        if answered.error and not answered.has_text:
-            why = Missing(f"there is no answer ({answered.error})")
-            return Extracted(dict.fromkeys(self.extraction.fields, why))
-        return self.extraction.read(answered.texts, answered.cut)
+        read = self.extraction.read(answered.texts, answered.cut)
+        if not answered.error:
+            return read
+        why = Missing(f"there is no answer ({answered.error})")  # a turn that failed, and those behind it
+        unasked = {reading for reading, text in answered.texts.items() if not text.strip()}
+        answers = {
+            name: why if self.extraction.fields[name].reading in unasked else answer
+            for name, answer in read.answers.items()
+        }
+        return replace(read, answers=answers)
 
 
 class Known:
@@ -141,7 +147,7 @@ class Known:
 
     @property
     def decisions(self) -> int:
-        """About how many rows people decided."""
+        """How many rows people decided about."""
         return len(self._decisions)
 
     def reply(self, key: str) -> str | None:
@@ -198,9 +204,10 @@ class Known:
     def completed(self, answered: Answered, read: Extracted) -> Extracted:
         """What is known of a row: a person's decision, else what rules read, with the model's values in open fields."""
         decision = self._decisions.get(answered.key) if self._decisions else None
-        if decision is not None:
-            return Extracted(decided(self._extraction, decision, read), "human", read.refused)
-        return self.found(answered, read)
+        found = self.found(answered, read)
+        if decision is None:
+            return found
+        return Extracted(decided(self._extraction, decision, found), "human", read.refused)
 
     def found(self, answered: Answered, read: Extracted) -> Extracted:
         """What rules and the extractor model found in a row, whatever a person decided."""
@@ -249,24 +256,18 @@ def _with(read: Extracted, found: Mapping[str, Answer]) -> Extracted:
     return Extracted(answers, "model" if used else read.method, read.refused)
 
 
-def decided(extraction: Extraction, decision: Decision, read: Extracted) -> dict[str, Answer]:
-    """The fields as a person left them."""
+def decided(extraction: Extraction, decision: Decision, found: Extracted) -> dict[str, Answer]:
+    """The fields as a person left them; `found` is what rules and model had found."""
     answers: dict[str, Answer] = {}
     for name in extraction.fields:
-        value = decision.values.get(name)
-        if value is not None:
-            answers[name] = Value(value, EXACT)
-            continue
-        own = read.answers[name]
-        rejected = decision.verdict != "accepted" and isinstance(own, Value)
-        answers[name] = (
-            Missing(REJECTED)
-            if rejected or decision.verdict == "rejected"
-            else own
-            if isinstance(own, Missing)
-            else Missing(REJECTED)
-        )
+        value, own = decision.values.get(name), found.answers[name]
+        answers[name] = Value(value, EXACT) if value is not None else _emptied(own)
     return answers
+
+
+def _emptied(own: Answer) -> Missing:
+    """Why a field is empty that a person left so: the person's doing where something had been found."""
+    return Missing(REJECTED) if isinstance(own, Value) else own
 
 
 def decide(

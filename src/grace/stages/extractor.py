@@ -8,7 +8,7 @@ from typing import Any, Literal
 import orjson
 
 from grace.ledger import request_key
-from grace.studies.extraction import Extraction
+from grace.studies.extraction import Extraction, Field
 from grace.studies.reading import Answer, Missing, Value
 from grace.studies.reading.text import plain
 from grace.studies.templates import Message
@@ -131,20 +131,32 @@ def read_reply(extraction: Extraction, texts: Mapping[str, str], reply: str, con
         if not isinstance(part, dict):
             raise Invalid(f"it has no object {reading!r}")
         own = [field for field in extraction.fields.values() if field.reading == reading]
-        found = {field.name: part.get(field.name) for field in own}
-        quote = part.get("quote")
-        said = isinstance(quote, str) and _stands(_same(quote), _same(texts[reading]))
-        if any(value is not None for value in found.values()) and not said:
-            raise Invalid(f"the quote of {reading!r} does not stand in the answer, so its values must be null")
-        for field in own:
-            value = found[field.name]
-            if value is None:
-                answers[field.name] = Missing("the extractor found none")
-                continue
-            try:
-                answers[field.name] = Value(field.parse(value), confidence)
-            except ValueError as error:
-                raise Invalid(f"{field.name}: {str(error)[:MOST_OF_A_REASON]}") from None
+        answers |= _read_part(part, own, reading, texts[reading], confidence)
+    odd = extraction.contradiction({n: a.value if isinstance(a, Value) else None for n, a in answers.items()})
+    if odd:
+        raise Invalid(odd)
+    return answers
+
+
+def _read_part(
+    part: Mapping[str, Any], fields: Sequence[Field], reading: str, text: str, confidence: float
+) -> dict[str, Answer]:
+    """The values of one reading. Raises Invalid."""
+    answers: dict[str, Answer] = {field.name: Missing("the extractor found none") for field in fields}
+    given = {field: part[field.name] for field in fields if part.get(field.name) is not None}
+    if not given:
+        return answers
+    quote = part.get("quote")
+    if not (isinstance(quote, str) and _stands(_same(quote), _same(text))):
+        raise Invalid(f"the quote of {reading!r} does not stand in the answer, so its values must be null")
+    for field, value in given.items():
+        try:
+            parsed = field.parse(value)
+        except ValueError as error:
+            raise Invalid(f"{field.name}: {str(error)[:MOST_OF_A_REASON]}") from None
+        if not field.is_said(parsed, plain(quote)):
+            raise Invalid(f"{field.name}: the quote does not say {parsed}")
+        answers[field.name] = Value(parsed, confidence)
     return answers
 
 

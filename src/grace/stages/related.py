@@ -114,13 +114,13 @@ def _fits(other: Run, name: str, found: dict[str, Run]) -> bool:
     """Whether a run belongs to one of those found."""
     theirs = other.manifest["identity"]
     if "extraction" in found and name == "answers":
-        return bool(found["extraction"].manifest["identity"]["source"] == source_of(other))
+        return bool(found["extraction"].manifest["identity"].get("source") == source_of(other))
     if name == "extraction":
-        return "answers" in found and theirs["source"] == source_of(found["answers"])
+        return "answers" in found and theirs.get("source") == source_of(found["answers"])
     ours = next((found[own].manifest["identity"] for own in ("answers", "scores") if own in found), None)
     return ours is not None and _asked(theirs) == _asked(ours)
 
 
 def _asked(identity: dict[str, Any]) -> tuple[Any, ...]:
     """What two experiments about the same trials have in common."""
-    return identity["study"], identity["input"]["sha256"], identity["model"]
+    return identity.get("study"), identity.get("input", {}).get("sha256"), identity.get("model")

@@ -1,5 +1,6 @@
 """Extraction: the fields that a study finds in raw answers, and the rules that find them."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,6 +13,7 @@ from grace.studies.format import StudyFile
 from grace.studies.reading import DOUBT, Answer, Missing, Reader, Value
 from grace.studies.reading.choice import ChoiceReader
 from grace.studies.reading.count import CountReader
+from grace.studies.reading.marks import numbers_in
 from grace.studies.reading.sentence import Parts, SentenceReader
 from grace.studies.reading.shares import SharesReader
 from grace.studies.reading.text import REFUSAL, Headings, Text, numbered, plain
@@ -37,6 +39,7 @@ class Field:
         low, high: bounds of numbers.
         reading: the reading that fills it.
         also: other words for values, as tables of people's annotations have them.
+        literal: whether a value stands in an answer as one of its words, and does not follow from a whole sentence.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Field:
     high: float | None
     reading: str
     also: Mapping[str, str] = field(default_factory=dict)
+    literal: bool = False
 
     def schema(self) -> dict[str, Any]:
         """JSON Schema of the field's value; null where there is none."""
@@ -77,6 +81,16 @@ class Field:
         if not fits or (self.kind is int and not number.is_integer()):
             raise ValueError(f"{value!r} is not {self.wanted}")
         return int(number) if number.is_integer() else number
+
+    def is_said(self, value: Cell, quote: str) -> bool:
+        """Whether some words, in text as `plain` makes it, can say a value: a number or word of it stands in them.
+
+        Zeros often follow from other amounts, and choices from whole sentences; these are not looked for.
+        """
+        if isinstance(value, str):
+            ways = {plain(value), *(word for word, own in self.also.items() if own == value)} if self.literal else {""}
+            return any(re.search(rf"(?<![a-z]){re.escape(way)}(?![a-z])", quote) for way in ways)
+        return value == 0 or bool(numbers_in(quote) & {value, value / 100}) or (self.kind is int and value == self.high)
 
     @property
     def wanted(self) -> str:
@@ -210,24 +224,22 @@ class Extraction:
 
     def _read_one(self, reading: str, reader: Reader, text: str, cut: bool | None, shared: bool) -> dict[str, Answer]:
         """Read the parts behind the reading's headings, and where they say nothing, the text."""
-        best: dict[str, Answer] = {}
         sections = list(self._headings.sections(text))
         if shared and not sections:
             parts = numbered(text, len(self._readers))
             sections = [(name, *part[:1], *part) for name, part in zip(self._readers, parts, strict=False)]
-        for name, _, start, end in sections:
-            if name == reading:
-                last = end == len(text)
-                found = reader.read(Text(text[start:end], cut if last else False))
-                if _plainness(found) > _plainness(best):
-                    best = found
-        if best and _plainness(best)[0]:
-            return best
+        own = [
+            reader.read(Text(text[start:end], cut if end == len(text) else False))
+            for name, _, start, end in sections
+            if name == reading
+        ]
+        if own:
+            return max(own, key=_plainness)  # the first of those that say most
         if not shared:
             return reader.read(Text(text, cut))
         free = _outside([(start, end) for name, start, _, end in sections if name != reading], text)
         if not free.strip():
-            return best or reader.read(Text(""))
+            return reader.read(Text(""))
         found = reader.read(Text(free, cut))
         if isinstance(reader, CountReader) and not sections:
             found = self._doubted(reader, free)
@@ -241,6 +253,11 @@ class Extraction:
         return {
             name: Value(answer.value, DOUBT) if isinstance(answer, Value) else answer for name, answer in found.items()
         }
+
+    def contradiction(self, values: Mapping[str, Cell | None]) -> str | None:
+        """How values contradict each other, as a sentence that is not made of the parts beside it."""
+        sentences = (reader for reader in self._readers.values() if isinstance(reader, SentenceReader))
+        return next((odd for reader in sentences if (odd := reader.contradiction(values))), None)
 
     def schema(self, title: str) -> dict[str, Any]:
         """JSON Schema (2020-12) of one row's fields, as a table and `grace merge` have them."""
@@ -360,22 +377,23 @@ def _compile(spec: StudyFile, name: str, reading: format.Reading, where: str) ->
             return choice, [Field(reading.column, about, str, tuple(reading.labels), None, None, name, also)]
         case format.SentenceReading():
             parts = _parts(spec, reading, where)
-            wholes = tuple(_wholes(parts))
-            return SentenceReader(parts), [
-                *(
-                    Field(
-                        parts.columns[factor],
-                        f"{about}: {factor}",
-                        str,
-                        tuple(ways[0] for ways in own.values()),
-                        None,
-                        None,
-                        name,
-                    )
-                    for factor, own in parts.factors.items()
-                ),
-                Field(parts.cleaned, f"{about}: the whole sentence", str, wholes, None, None, name),
+            fields = [
+                Field(
+                    name=parts.columns[factor],
+                    about=f"{about}: {factor}",
+                    kind=str,
+                    values=tuple(ways[0] for ways in own.values()),
+                    low=None,
+                    high=None,
+                    reading=name,
+                    also={plain(way): ways[0] for ways in own.values() for way in ways},
+                    literal=True,
+                )
+                for factor, own in parts.factors.items()
             ]
+            wholes = tuple(_wholes(parts))
+            whole = Field(parts.cleaned, f"{about}: the whole sentence", str, wholes, None, None, name)
+            return SentenceReader(parts), [*fields, whole]
 
 
 def _parts(spec: StudyFile, reading: format.SentenceReading, where: str) -> Parts:

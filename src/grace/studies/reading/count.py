@@ -75,8 +75,8 @@ class CountReader:
             rf"{_LEADING}(?P<n>{number}|none\b|no\b(?=\s[a-z]+s\b)|all(?: of)? (?:{_OWNER} )?{total}\b|all of them\b)"
         )
         self._onwards = re.compile(
-            rf"\s?(?:-|to|or|and|,? (?:or )?(?:no|actually|rather),?(?: make that)?)\s?(?:{_PERHAPS} )?(?:all )?"
-            rf"(?:{'|'.join(map(re.escape, self._numbers))})\b"
+            rf"[\s,.;]{{0,2}}(?:-|to|or|and|(?:or )?(?:no|actually|rather),?(?: make that)?)\s?"
+            rf"(?:{_PERHAPS} )?(?:all )?(?:{'|'.join(map(re.escape, self._numbers))})\b"
         )
         self._outside = re.compile(rf"{_LEADING}(?P<n>-?\d+(?:\.\d+)?)(?!\s?[%\d]|\s?percent)")
         kinds = (

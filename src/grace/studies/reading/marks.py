@@ -171,6 +171,15 @@ _UNITS: Mapping[str, Unit] = {
     "part": "fraction",
     "plain": "plain",
 }
+
+
+def numbers_in(text: str) -> set[float]:
+    """All numbers that a text names, in digits, in words up to a hundred, or as a part of a hundred."""
+    numbers = {float(found.replace(",", ".")) for found in re.findall(r"\d+(?:[.,]\d+)?|\.\d+", text)}
+    numbers |= {amount_of(found, "plain") for found in re.findall(rf"\b{_SPELLED}\b", text)}
+    return numbers | {100 / size for name, size in _PARTS.items() if name in text}
+
+
 _PARTS = {"half": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "tenth": 10}
 
 

@@ -11,6 +11,8 @@ from grace.studies.reading import CLEAR, IMPLIED
 from grace.studies.reading.marks import Mark, Unit
 
 LONGEST_GAP = 110
+LONGEST_LIST = 12
+"""So many labels of one amount are looked for; repetition without end is no answer."""
 SEVERAL = "is one amount for several"
 
 _ON = re.compile(
@@ -109,7 +111,9 @@ class _Finder:
         if not self._is_on(place):
             return None
         labels, last = list(there.labels), place + 1
-        while last + 1 < len(self._marks) and self._continues(last) and not self._has_own_amount(last + 1):
+        while last + 1 < len(self._marks) and last - place <= LONGEST_LIST and self._continues(last):
+            if self._has_own_amount(last + 1):
+                break
             last += 1
             labels += self._marks[last].labels
         all_of_it = here.amount == self._total and (len(labels) > 1 or there.each)
@@ -123,7 +127,7 @@ class _Finder:
         if not (here.labels or here.rest):
             return None
         last = place
-        while last + 2 < len(self._marks) and self._continues(last):
+        while last + 2 < len(self._marks) and last - place < LONGEST_LIST and self._continues(last):
             last += 1
         for end in dict.fromkeys((last, place)):
             amount = self._marks[end + 1]

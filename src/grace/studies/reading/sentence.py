@@ -84,6 +84,19 @@ class SentenceReader:
         why = "only says what would not be said" if found and not said else "has none of the sentences asked for"
         return dict.fromkeys(self.columns, Missing(why))
 
+    def contradiction(self, values: Mapping[str, int | float | str | None]) -> str | None:
+        """How a sentence differs from the parts beside it; None: it does not."""
+        parts = {factor: values[self._parts.columns[factor]] for factor in self._parts.factors}
+        whole = values[self._parts.cleaned]
+        made = (
+            None if None in parts.values() else fill(self._parts.form, {name: str(own) for name, own in parts.items()})
+        )
+        if whole == made:
+            return None
+        return (
+            f"{self._parts.cleaned}: must be {'empty, as its parts are not all there' if made is None else repr(made)}"
+        )
+
     def _first(self, found: Sequence[re.Match[str]], text: str) -> re.Match[str]:
         if not text[: found[0].start()].strip(" \"'\n"):
             return found[0]

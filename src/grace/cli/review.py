@@ -1,0 +1,111 @@
+"""`grace review`."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from grace.cli import options
+from grace.cli.extract import tell_fields
+from grace.cli.options import count
+from grace.errors import InputError
+
+if TYPE_CHECKING:
+    from grace.review.queue import Queue
+    from grace.review.sitting import Open
+
+
+def review(
+    run: Annotated[Path, typer.Argument(help="Run of `grace extract`, or of the answers that it was made from.")],
+    by: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Your name, stored with every decision. Default: the login name.")
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 finds a free one.")] = 0,
+    all: Annotated[bool, typer.Option("--all", help="Show every row that has an answer.")] = False,
+    sample: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Show N random rows that nothing is odd about too, as a spot check.")
+    ] = 0,
+    seed: Annotated[int, typer.Option(help="Chooses the rows of --sample.")] = 1,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
+    break_lock: options.BreakLock = False,
+) -> None:
+    """Look at extracted values on a local web page and accept, correct or reject them, until Ctrl-C or "Finish".
+
+    The page shows the rows that need a person: values missing or in doubt, sums that are off, refusals, cut-off
+    answers. Each decision is added to the run with your name and the time, beside what was read before. At the end the
+    table of values is written again with all decisions in it.
+
+    \b
+    Examples:
+      grace review outputs/study1_structured.run
+      grace review outputs/study1_structured.run --by "Ada Lovelace" --sample 20
+    """
+    from grace.cli.progress import make_progress
+    from grace.review.queue import Choice
+    from grace.review.sitting import Review
+    from grace.review.sitting import review as sit
+    from grace.runs import Run
+
+    wanted = Review(
+        run=Run(run),
+        by=_login() if by is None else by,
+        port=port,
+        choice=Choice(all, sample, seed),
+        break_lock=break_lock,
+    )
+
+    def opened(page: "Open") -> None:
+        _tell_queue(page.run.path, page.queue)
+        print(page.address)
+        print(f"  Decisions are signed {wanted.by!r}. Ctrl-C, or the page's button, ends the review.", flush=True)
+        if not no_browser and _has_display():
+            import webbrowser
+
+            webbrowser.open(page.once)
+
+    try:
+        sat = sit(wanted, make_progress, opened)
+    except KeyboardInterrupt:  # while it reads or writes: on the page, it is an end like any other
+        print(
+            f"grace: interrupted; all decisions are safe. `grace review {run}` goes on, and `grace export` on the "
+            "extraction's run writes the table.",
+            file=sys.stderr,
+        )
+        raise typer.Exit(130) from None
+    if not len(sat.queue):
+        _tell_queue(sat.run.path, sat.queue)
+        print("  Nothing to review; --all or --sample N shows other rows.")
+        return
+    print(f"{count(sat.made, 'decision')} written; {sat.queue.decided} of {len(sat.queue)} rows are decided")
+    if sat.table:
+        tell_fields(sat.table)
+
+
+def _tell_queue(run: Path, queue: "Queue") -> None:
+    """Say which rows there are."""
+    why = ", ".join(f"{number} with {reason}" for reason, number in queue.counts.most_common())
+    print(f"{run}: {count(queue.flagged, 'row')} to be looked at by a person{f' ({why})' if why else ''}")
+    if len(queue) > queue.flagged:
+        print(f"  {len(queue) - queue.flagged} others are shown too")
+    if queue.decided:
+        print(f"  {queue.decided} of {len(queue)} were decided earlier")
+    if queue.unanswered:
+        print(f"  {count(queue.unanswered, 'row')} without an answer left out")
+
+
+def _login() -> str:
+    """The login name. Raises InputError where there is none."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        raise InputError("--by: this machine does not tell your name; give it") from None
+
+
+def _has_display() -> bool:
+    """Whether a browser could show itself."""
+    import os
+
+    return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

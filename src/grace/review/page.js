@@ -1,0 +1,458 @@
+// The behaviour of the review page. All that comes from the server is put into the page as text, never as markup.
+
+const $ = (id) => document.getElementById(id);
+
+let token = "";
+let shown = null; // the row on the page
+let busy = false; // a request is under way: keys and buttons wait
+let over = false; // the review was finished
+
+// --- talking to the server -------------------------------------------------------------------------------------------
+
+class Refused extends Error {
+  constructor(message, fields = {}) {
+    super(message);
+    this.fields = fields;
+  }
+}
+
+async function ask(path, body) {
+  const headers = { "X-Grace-Token": token };
+  const options = { headers };
+  if (body !== undefined) {
+    headers["Content-Type"] = "application/json";
+    Object.assign(options, { method: "POST", body: JSON.stringify(body) });
+  }
+  let reply;
+  try {
+    reply = await fetch(path, options);
+  } catch {
+    throw new Refused("grace review does not answer. Does the command still run in the terminal?");
+  }
+  const unreadable = { message: `The server answered ${reply.status} and nothing that can be read.` };
+  const data = await reply.json().catch(() => unreadable);
+  if (!reply.ok) throw new Refused(data.message, data.fields);
+  return data;
+}
+
+/** Do one thing at a time, and say what went wrong with it. */
+async function alone(work) {
+  if (busy || over) return;
+  busy = true;
+  document.body.setAttribute("aria-busy", "true");
+  try {
+    say("");
+    await work();
+  } catch (error) {
+    complain(error.message);
+    if (!(error instanceof Refused)) throw error;
+  } finally {
+    busy = false;
+    document.body.removeAttribute("aria-busy");
+  }
+}
+
+function say(text) {
+  $("status").textContent = text;
+  $("trouble").textContent = "";
+}
+
+function complain(text) {
+  $("status").textContent = "";
+  $("trouble").textContent = text;
+}
+
+// --- making the page -------------------------------------------------------------------------------------------------
+
+/** An element with attributes and children; strings become text. */
+function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value !== null && value !== false) element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.filter((child) => child !== null));
+  return element;
+}
+
+function showProgress({ total, decided }) {
+  $("bar").max = total;
+  $("bar").value = decided;
+  $("how-far").textContent = `${decided} of ${total} decided`;
+  $("ending-text").textContent =
+    decided < total
+      ? `${decided} of ${total} rows are decided. The others stay as they are, and can be reviewed another time.`
+      : `All ${total} rows are decided.`;
+}
+
+function showRow(row) {
+  shown = row;
+  sessionStorage.setItem("place", row.place);
+  showProgress(row);
+  $("title").textContent = `Row ${row.row}`;
+  document.title = `Row ${row.row}, ${row.decided} of ${row.total} decided – Grace review`;
+  showState(row);
+  const reasons = row.reasons.map((why) => make("li", {}, why));
+  $("reasons").replaceChildren(...reasons);
+  $("reasons").hidden = !reasons.length;
+  $("conditions").replaceChildren(...row.conditions.map(cell));
+  $("others").replaceChildren(...row.others.map(cell));
+  $("others-box").hidden = !row.others.length;
+  $("unsure").hidden = row.sure;
+  $("talk").replaceChildren(...row.talk.map(said));
+  $("groups").replaceChildren(...row.groups.map(group));
+  $("previous").disabled = row.place === 0;
+  $("next").disabled = row.place === row.total - 1;
+  $("undecided").disabled = row.next === null;
+  $("main").hidden = false;
+  for (const text of $("talk").querySelectorAll("pre")) {
+    if (text.scrollHeight > text.clientHeight) text.tabIndex = 0; // so that keys can scroll it
+  }
+  look();
+}
+
+function showState({ place, total, decision }) {
+  const state = $("state");
+  state.classList.toggle("decided", decision !== null);
+  const when = decision && new Date(decision.when).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+  const what = decision ? `${decision.verdict} by ${decision.by}, ${when}` : "not decided";
+  state.textContent = `${place + 1} of ${total} in the queue: ${what}`;
+}
+
+function cell({ name, value, about }) {
+  return make("div", { title: about || null }, make("dt", {}, name), make("dd", { dir: "auto" }, value));
+}
+
+function said({ who, title, text, unseen }, place) {
+  const id = `said-${place}`;
+  const empty = !text.trim();
+  return make(
+    "article",
+    { class: `said ${who}`, "aria-labelledby": id },
+    make("h3", { id }, title),
+    make("pre", { dir: "auto" }, text),
+    empty ? make("p", { class: "unseen" }, "This answer is empty.") : null,
+    unseen.length ? make("p", { class: "unseen" }, `Holds characters that do not show: ${unseen.join("; ")}`) : null,
+  );
+}
+
+function group({ about, fields, total, slack }) {
+  const sum = total === null ? null : make("p", { class: "sum", "data-total": total, "data-slack": slack });
+  return make("div", { class: "group" }, make("p", { class: "what" }, about), ...fields.map(field), sum);
+}
+
+function field(own) {
+  const body = own.kind === "choice" ? choice(own) : number(own);
+  body.dataset.name = own.name;
+  body.dataset.kind = own.kind;
+  body.append(
+    make("p", { class: `found${own.found.doubtful ? " doubtful" : ""}`, id: `found-${own.name}` }, found(own.found)),
+    make("p", { class: "wrong", id: `wrong-${own.name}`, hidden: true }),
+  );
+  return body;
+}
+
+function found({ value, confidence, by, why, doubtful }) {
+  if (value === null) return `Nothing read: ${why}`;
+  return `Read: ${value}, by ${by}, confidence ${confidence}${doubtful ? ", in doubt" : ""}`;
+}
+
+function described(name) {
+  return `found-${name} wrong-${name}`;
+}
+
+function number({ name, about, low, high, step, value, wanted }) {
+  const id = `field-${name}`;
+  const input = make("input", {
+    id, name, type: "number", min: low, max: high, step, title: wanted, "aria-describedby": described(name),
+  });
+  input.value = value ?? "";
+  input.addEventListener("wheel", () => input.blur(), { passive: true }); // or scrolling would change the number
+  const hint = about ? make("small", {}, about) : null;
+  return make("div", { class: "field number" }, make("label", { class: "name", for: id }, name, hint), input);
+}
+
+function choice({ name, about, options, value }) {
+  const one = (option, text) => {
+    const input = make("input", { type: "radio", name, value: option, "aria-describedby": described(name) });
+    input.checked = String(value ?? "") === String(option);
+    return make("label", {}, input, make("span", {}, text));
+  };
+  const hint = about ? make("small", {}, about) : null;
+  return make(
+    "fieldset",
+    { class: "field", role: "radiogroup" },
+    make("legend", { class: "name" }, name, hint),
+    make("div", { class: "choices" }, ...options.map((option) => one(option, String(option))), one("", "no value")),
+  );
+}
+
+// --- the values ------------------------------------------------------------------------------------------------------
+
+const boxes = () => [...$("groups").querySelectorAll(".field")];
+const firstInput = (box) => box.querySelector("input:checked") ?? box.querySelector("input");
+
+function valueOf(box) {
+  const name = box.dataset.name;
+  return box.dataset.kind === "number"
+    ? box.querySelector("input").value.trim()
+    : (box.querySelector("input:checked")?.value ?? "");
+}
+
+function readOf(box) {
+  for (const { fields } of shown.groups) {
+    const own = fields.find(({ name }) => name === box.dataset.name);
+    if (own) return { read: own.found.value ?? "", kept: own.value ?? "" };
+  }
+  return { read: "", kept: "" };
+}
+
+function same(box, value) {
+  if (box.querySelector("input").validity.badInput) return false;
+  const own = valueOf(box);
+  if (own === "" || value === "") return own === String(value);
+  return box.dataset.kind === "number" ? Number(own) === Number(value) : own === String(value);
+}
+
+const asRead = () => boxes().every((box) => same(box, readOf(box).read));
+const asKept = () => boxes().every((box) => same(box, readOf(box).kept));
+
+/** Bring marks, sums and buttons up to date with the values. */
+function look() {
+  for (const box of boxes()) box.classList.toggle("changed", !same(box, readOf(box).read));
+  for (const sum of $("groups").querySelectorAll(".sum")) showSum(sum);
+  const read = asRead();
+  for (const id of ["accept", "correct", "reject"]) $(id).hidden = !read;
+  for (const id of ["save", "undo"]) $(id).hidden = read;
+}
+
+function showSum(sum) {
+  const values = [...sum.parentElement.querySelectorAll("input")].map((input) => input.value);
+  const { total, slack } = sum.dataset;
+  const full = values.every((value) => value !== "");
+  const made = values.reduce((before, value) => before + Number(value), 0);
+  const off = full && Math.abs(made - total) > Number(slack);
+  sum.classList.toggle("off", off);
+  sum.textContent = `Sum: ${Math.round(made * 1e6) / 1e6} of ${total}${full ? "" : " (not all have a value)"}`;
+}
+
+function fill(box, value) {
+  const inputs = [...box.querySelectorAll("input")];
+  if (box.dataset.kind === "number") inputs[0].value = value;
+  else for (const input of inputs) input.checked = input.value === String(value);
+  point(box, "");
+}
+
+/** Say at a field what is wrong with it. */
+function point(box, what) {
+  const wrong = box.querySelector(".wrong");
+  wrong.textContent = what;
+  wrong.hidden = !what;
+  const bearer = box.dataset.kind === "number" ? box.querySelector("input") : box;
+  if (what) bearer.setAttribute("aria-invalid", "true");
+  else bearer.removeAttribute("aria-invalid");
+}
+
+function undo() {
+  for (const box of boxes()) fill(box, readOf(box).read);
+  look();
+  say("");
+  $("title").focus({ preventScroll: true });
+}
+
+// --- what the person does --------------------------------------------------------------------------------------------
+
+async function open(place) {
+  showRow(await ask(`/api/rows/${place}`));
+  $("title").focus({ preventScroll: true });
+  scrollTo({ top: 0 });
+  $("talk").scrollTop = 0;
+}
+
+function leave(place) {
+  if (place === null || place < 0 || place >= shown.total) return;
+  if (!asKept() && !asRead()) {
+    complain("There are changes that are not saved: Enter saves them, Esc puts back what was read.");
+    return;
+  }
+  alone(() => open(place));
+}
+
+async function decide(verdict, values) {
+  const body = values === undefined ? { verdict } : { verdict, values };
+  const { row, next, ...rest } = await ask(`/api/rows/${shown.place}`, body);
+  showProgress(rest);
+  if (next === null) {
+    await open(shown.place);
+    say(`Saved: row ${row} ${verdict}. Every row is decided; Finish ends the review.`);
+  } else {
+    await open(next);
+    say(`Saved: row ${row} ${verdict}. Now row ${shown.row}.`);
+  }
+}
+
+/** Decide in one go about the values as they were read. */
+function settle(verdict) {
+  if (asRead()) alone(() => decide(verdict));
+  else complain("The values are not those that were read: Enter saves a correction, Esc puts back what was read.");
+}
+
+const accept = () => settle("accepted");
+const reject = () => settle("rejected");
+
+function save() {
+  const wrong = {};
+  for (const box of boxes()) {
+    point(box, "");
+    if (box.querySelector("input").validity.badInput) {
+      wrong[box.dataset.name] = `this is not ${box.querySelector("input").title}`;
+    }
+  }
+  if (Object.keys(wrong).length) {
+    pointAll(wrong);
+    return;
+  }
+  if (asRead()) {
+    complain("Nothing was changed. Accept (a) says that what was read is right.");
+    return;
+  }
+  const values = Object.fromEntries(boxes().map((box) => [box.dataset.name, valueOf(box) || null]));
+  alone(async () => {
+    try {
+      await decide("corrected", values);
+    } catch (error) {
+      if (error instanceof Refused) pointAll(error.fields);
+      throw error;
+    }
+  });
+}
+
+function pointAll(wrong) {
+  const bad = boxes().filter((box) => box.dataset.name in wrong);
+  for (const box of bad) point(box, wrong[box.dataset.name]);
+  if (bad.length) firstInput(bad[0]).focus();
+}
+
+function correct() {
+  const input = firstInput(boxes()[0]);
+  input.focus();
+  if (input.type === "number") input.select();
+}
+
+async function finish() {
+  const { made } = await ask("/api/finish", {});
+  over = true;
+  $("main").hidden = true;
+  for (const button of document.querySelectorAll(".bar button")) button.disabled = true;
+  const decisions = made === 1 ? "1 decision is" : `${made} decisions are`;
+  say(`Finished: ${decisions} saved. The command in the terminal writes the table again. You can close this page.`);
+}
+
+// --- keys and buttons ------------------------------------------------------------------------------------------------
+
+const KEYS = {
+  a: accept,
+  c: correct,
+  r: reject,
+  n: () => leave(shown.place + 1),
+  p: () => leave(shown.place - 1),
+  u: () => leave(shown.next),
+  "?": () => $("keys").showModal(),
+};
+const ARROWS = { ArrowRight: KEYS.n, ArrowLeft: KEYS.p };
+
+function onKey(event) {
+  if (over || !shown || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.isComposing || document.querySelector("dialog[open]")) return;
+  const { target } = event;
+  const radio = target.type === "radio";
+  if ($("form").contains(target) && target.tagName === "INPUT" && event.key === "Enter") {
+    event.preventDefault();
+    save();
+    return;
+  }
+  if (event.key === "Escape" && (!asRead() || target.tagName === "INPUT")) {
+    event.preventDefault();
+    undo();
+    return;
+  }
+  if (target.tagName === "INPUT" && !radio) return;
+  const scrolls = target.tagName === "PRE" && target.scrollWidth > target.clientWidth;
+  const action = KEYS[event.key] ?? (radio || scrolls ? undefined : ARROWS[event.key]);
+  if (!action) return;
+  event.preventDefault();
+  action();
+}
+
+function listen() {
+  document.addEventListener("keydown", onKey);
+  $("form").addEventListener("input", (event) => {
+    point(event.target.closest(".field"), "");
+    say("");
+    look();
+  });
+  $("form").addEventListener("submit", (event) => {
+    event.preventDefault();
+    save();
+  });
+  $("accept").addEventListener("click", accept);
+  $("correct").addEventListener("click", correct);
+  $("reject").addEventListener("click", reject);
+  $("undo").addEventListener("click", undo);
+  $("previous").addEventListener("click", KEYS.p);
+  $("next").addEventListener("click", KEYS.n);
+  $("undecided").addEventListener("click", KEYS.u);
+  $("help").addEventListener("click", KEYS["?"]);
+  $("finish").addEventListener("click", () => $("ending").showModal());
+  $("ending").addEventListener("close", () => {
+    if ($("ending").returnValue === "finish") alone(finish);
+    $("ending").returnValue = "";
+  });
+  $("go").addEventListener("submit", (event) => {
+    event.preventDefault();
+    alone(async () => {
+      const row = $("row").value.trim();
+      if (!/^\d{1,12}$/.test(row)) throw new Refused("Give the number of a row of the table; 1 is the first.");
+      const { place } = await ask(`/api/place/${row}`);
+      await open(place);
+      $("row").value = "";
+    });
+  });
+  $("skip").addEventListener("click", (event) => {
+    event.preventDefault();
+    $("values").focus();
+    $("values").scrollIntoView();
+  });
+  addEventListener("beforeunload", (event) => {
+    if (shown && !over && !asKept() && !asRead()) event.preventDefault();
+  });
+}
+
+/** The token from the address, which is taken out of it, or from before a reload. */
+async function enter() {
+  const given = location.hash.slice(1);
+  token = sessionStorage.getItem("token") ?? "";
+  if (!given) return;
+  history.replaceState(null, "", location.pathname);
+  const before = token;
+  token = given;
+  try {
+    token = (await ask("/api/enter", {})).token;
+    if (token !== before) sessionStorage.clear();
+    sessionStorage.setItem("token", token);
+  } catch (error) {
+    if (!before) throw error;
+    token = before;
+  }
+}
+
+async function start() {
+  await enter();
+  const review = await ask("/api/review");
+  $("about").textContent = `${review.run}, as ${review.by}`;
+  $("about").title = review.study;
+  const kept = Number(sessionStorage.getItem("place") ?? NaN);
+  await open(kept >= 0 && kept < review.total ? kept : (review.next ?? 0));
+}
+
+listen();
+alone(start);

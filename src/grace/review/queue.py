@@ -1,0 +1,170 @@
+"""The queue of a review: which rows need a person, why, and which of them are decided."""
+
+import heapq
+import random
+from array import array
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from grace.stages.extracted import Answered, Known, Rows
+from grace.stages.session import Progress
+from grace.studies.extraction import DOUBTFUL, Extracted, Extraction
+from grace.studies.reading import Missing, Value
+from grace.tables import CsvTable
+
+BATCH = 200
+"""So many rows are read between two signs of progress."""
+SLACK = 1.0
+"""Values that make a total may miss it by so much, for rounding."""
+
+
+class Reason(StrEnum):
+    """Why a row needs a person."""
+
+    missing = "missing values"
+    doubtful = "values in doubt"
+    sum = "sums that are off"
+    refused = "refusals"
+    cut = "cut-off answers"
+    failed = "answers in part"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which rows are shown besides those that need a person.
+
+    Attributes:
+        all: every row that has an answer.
+        sample: so many of the others, drawn at random.
+        seed: chooses them, by what they hold: the same ones in whatever order the table stands.
+    """
+
+    all: bool = False
+    sample: int = 0
+    seed: int = 1
+
+
+def reasons(extraction: Extraction, row: Mapping[str, str], read: Extracted) -> dict[Reason, str]:
+    """Why a row needs a person, in words; empty where it does not."""
+    found: dict[Reason, str] = {}
+    missing = [name for name, answer in read.answers.items() if isinstance(answer, Missing)]
+    if missing:
+        found[Reason.missing] = f"No value for {', '.join(missing)}"
+    doubtful = [name for name in read.open if name not in missing]
+    if doubtful:
+        found[Reason.doubtful] = f"In doubt: {', '.join(doubtful)} (confidence below {DOUBTFUL})"
+    off = list(_off(extraction, read))
+    if off:
+        found[Reason.sum] = "; ".join(off)
+    if read.refused:
+        found[Reason.refused] = "The answer looks like a refusal"
+    if row.get("finish_reason") == "length":
+        found[Reason.cut] = "The answer was cut off at the token limit"
+    if row.get("error"):
+        found[Reason.failed] = f"Not all was answered: {row['error']}"
+    return found
+
+
+def _off(extraction: Extraction, read: Extracted) -> Iterator[str]:
+    """The sums that miss their total."""
+    for own in extraction.sums.values():
+        values = [answer.value for name in own.fields if isinstance(answer := read.answers[name], Value)]
+        total = sum(value for value in values if not isinstance(value, str))
+        if len(values) == len(own.fields) and abs(total - own.total) > SLACK:
+            yield f"{own.fields[0]} to {own.fields[-1]} make {total:g}, not {own.total:g}"
+
+
+class Queue:
+    """Rows to be looked at, in the table's order: seventeen bytes for each.
+
+    Attributes:
+        counts: how many rows of the table need a person, by reason.
+        flagged: how many do for any.
+        unanswered: how many rows are left out since they hold no answer.
+    """
+
+    def __init__(self) -> None:
+        self.counts: Counter[Reason] = Counter()
+        self.flagged = 0
+        self.unanswered = 0
+        self._rows = array("Q")
+        self._marks = array("Q")
+        self._decided = bytearray()
+
+    @classmethod
+    def of(cls, rows: Rows, known: Known, table: CsvTable, choice: Choice, progress: Progress) -> "Queue":
+        """Read a table once and choose its rows; those decided earlier stay, so that they can be decided again."""
+        queue = cls()
+        drawn: list[tuple[float, int, int]] = []  # a heap: of those drawn the one with the largest draw first
+        progress.begin(len(table), 0, "rows")
+        for row, cells in enumerate(table.rows()):
+            if (row + 1) % BATCH == 0 or row + 1 == len(table):
+                progress.advance(False, (row + 1) % BATCH or BATCH)
+            answered = rows.of(cells)
+            if not answered.has_text:
+                queue.unanswered += 1
+                continue
+            found = reasons(rows.extraction, cells, known.found(answered, rows.read(answered)))
+            decided = known.decision(answered.key) is not None
+            queue.counts.update(found.keys())
+            queue.flagged += bool(found)
+            if found or decided or choice.all:
+                queue._add(row, _mark(answered.key), decided)
+            elif choice.sample:
+                draw = random.Random(f"{choice.seed}/{answered.key}").random()
+                (heapq.heappush if len(drawn) < choice.sample else heapq.heappushpop)(
+                    drawn, (-draw, row, _mark(answered.key))
+                )
+        queue._insert(sorted((row, mark) for _, row, mark in drawn))
+        return queue
+
+    def _add(self, row: int, mark: int, decided: bool) -> None:
+        self._rows.append(row)
+        self._marks.append(mark)
+        self._decided.append(decided)
+
+    def _insert(self, others: Iterable[tuple[int, int]]) -> None:
+        """Put undecided rows in their places."""
+        before = zip(self._rows, self._marks, self._decided, strict=True)
+        self._rows, self._marks, self._decided = array("Q"), array("Q"), bytearray()
+        for row, mark, decided in heapq.merge(before, ((row, mark, 0) for row, mark in others)):
+            self._add(row, mark, bool(decided))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def row(self, place: int) -> int:
+        """The row (from 0) at a place of the queue."""
+        return self._rows[place]
+
+    def place(self, row: int) -> int | None:
+        """The place of a row in the queue; None where it is not in it."""
+        place = bisect_left(self._rows, row)
+        return place if place < len(self) and self._rows[place] == row else None
+
+    @property
+    def decided(self) -> int:
+        """How many rows of the queue are decided."""
+        return self._decided.count(1)
+
+    def undecided(self, start: int) -> int | None:
+        """The first undecided place from `start` on, or from the beginning; None where all are decided."""
+        place = self._decided.find(0, start)
+        if place < 0:
+            place = self._decided.find(0)
+        return None if place < 0 else place
+
+    def decide(self, answered: Answered) -> None:
+        """Take note of a decision; it counts for every row that holds the same."""
+        mark = _mark(answered.key)
+        for place, other in enumerate(self._marks):
+            if other == mark:
+                self._decided[place] = 1
+
+
+def _mark(key: str) -> int:
+    """A row's key in eight bytes."""
+    return int(key[:16], 16)

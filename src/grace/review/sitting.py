@@ -1,0 +1,171 @@
+"""A sitting of a review: one person, one run, one writer, from finding the rows to writing the table again."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from grace.errors import InputError
+from grace.ledger import Ledger
+from grace.review.desk import Desk
+from grace.review.queue import Choice, Queue
+from grace.review.server import ReviewServer
+from grace.review.view import Shown
+from grace.runs import Run
+from grace.stages import scored
+from grace.stages.extract import ExportedFields, export_fields
+from grace.stages.extracted import EXPERIMENT, Known, Rows, extractor_of, study_of
+from grace.stages.related import answers_of, experiment_of, extractions_of, table_of
+from grace.stages.session import Progress
+from grace.studies.study import Study, parse_study
+from grace.tables import CsvTable, check_writable
+
+MOST_NAME = 100
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Each ends the review as the page's button does, unless it is ignored, as by nohup."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Review:
+    """What the user asked for; each field is an option of the command."""
+
+    run: Run
+    by: str
+    port: int = 0
+    choice: Choice = field(default_factory=Choice)
+    break_lock: bool = False
+
+
+@dataclass(frozen=True)
+class Open:
+    """A review that waits for its person.
+
+    Attributes:
+        address: where the page is, with the token.
+        once: the same with a ticket that opens it once.
+        queue: the rows to look at.
+        run: the extraction's run.
+    """
+
+    address: str
+    once: str
+    queue: Queue
+    run: Run
+
+
+@dataclass(frozen=True)
+class Sat:
+    """How a sitting went.
+
+    Attributes:
+        run: the extraction's run.
+        queue: its rows.
+        made: how many decisions were written.
+        table: the values' table, when it was written again.
+    """
+
+    run: Run
+    queue: Queue
+    made: int
+    table: ExportedFields | None
+
+
+def review(
+    wanted: Review, progress: Callable[[], AbstractContextManager[Progress]], opened: Callable[[Open], None]
+) -> Sat:
+    """Let a person review a run until they end it, then write the values' table again.
+
+    Args:
+        wanted: the options.
+        progress: shows how far long work is.
+        opened: hears where the page is; not called when there is nothing to review.
+
+    Raises:
+        InputError: the run is none of values, its name or the port cannot be used.
+        RunLocked: somebody else writes the run.
+    """
+    by = _name(wanted.by)
+    run = extraction_of(wanted.run)
+    output = table_of(run)
+    check_writable(output)
+    study = study_of(run)
+    with CsvTable(run.input) as table:
+        rows = Rows(study, table.columns)
+        with run.locked(wanted.break_lock), Ledger(run.ledger) as ledger:
+            with Known.read(run, rows.extraction, extractor_of(run)) as known:
+                with progress() as shown:
+                    queue = Queue.of(rows, known, table, wanted.choice, shown)
+                if not len(queue):
+                    return Sat(run, queue, 0, None)
+                desk = Desk(table, rows, known, ledger, queue, by, _shown(run, study), run.path.name)
+                with run.session(output=output.name, rows=len(table), by=by) as entry:
+                    try:
+                        asyncio.run(_serve(wanted.port, desk, lambda url, once: opened(Open(url, once, queue, run))))
+                    finally:
+                        entry["decided"] = desk.made
+                decided = known.decisions
+            made = _written(run, output, table, study, progress) if decided else None
+    return Sat(run, queue, desk.made, made)
+
+
+def _name(by: str) -> str:
+    """The person's name as it is stored. Raises InputError."""
+    name = " ".join(by.split())
+    if not name or not name.isprintable() or len(name) > MOST_NAME:
+        raise InputError(f"--by {by!r}: is no name; give yours, which is stored with every decision")
+    return name
+
+
+def extraction_of(run: Run) -> Run:
+    """The extraction to review: the run itself, or the one that was made from these answers.
+
+    Raises:
+        InputError: there is none, or several; the message says what to do.
+    """
+    experiment = experiment_of(run)
+    if experiment == EXPERIMENT:
+        return run
+    if experiment == scored.EXPERIMENT:
+        raise InputError(
+            f"{run.path}: holds probabilities, which need no reading; `grace review` takes the run of `grace extract`"
+        )
+    found = extractions_of(run)
+    if not found:
+        raise InputError(f"{run.path}: nothing was extracted from it yet; run `grace extract` on its table first")
+    if len(found) > 1:
+        names = ", ".join(str(other.path) for other in found)
+        raise InputError(f"{run.path}: has several extractions ({names}); give the one that is meant")
+    return found[0]
+
+
+def _shown(run: Run, study: Study) -> Shown:
+    """How the trials of an extraction were shown: as its answers' run tells, else as the study would."""
+    answers = answers_of(run)
+    if answers is None:
+        return Shown(study, None, False)
+    try:
+        asked = parse_study(answers.study.read_bytes(), str(answers.study))
+    except OSError:
+        return Shown(study, None, False)
+    return Shown(asked, answers.manifest["identity"].get("protocol"), True)
+
+
+def _written(
+    run: Run, output: Path, table: CsvTable, study: Study, progress: Callable[[], AbstractContextManager[Progress]]
+) -> ExportedFields:
+    with progress() as shown:
+        return export_fields(run, output, table, study, shown)
+
+
+async def _serve(port: int, desk: Desk, opened: Callable[[str, str], None]) -> None:
+    """Serve the page until the person finishes it or a signal comes."""
+    server = ReviewServer(desk)
+    loop = asyncio.get_running_loop()
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, server.finished.set)
+    async with server.running(port) as url:
+        await asyncio.to_thread(opened, f"{url}#{server.door.token}", f"{url}#{server.door.ticket}")
+        await server.finished.wait()

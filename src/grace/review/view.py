@@ -1,0 +1,171 @@
+"""What the page shows of a row, as JSON: the trial, what was said, and the values with where they come from."""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from grace.errors import StudyError
+from grace.review.queue import SLACK, reasons
+from grace.stages.extracted import IDENTIFYING, Answered, Decision, Rows
+from grace.studies.extraction import DOUBTFUL, Extracted, Extraction, Field
+from grace.studies.reading import Answer, Missing, Value
+from grace.studies.study import Study
+
+JSON = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How the trials were shown to the model.
+
+    Attributes:
+        study: the study as it was when the model was asked.
+        protocol: the protocol's name, None for the study's first one.
+        sure: whether it is known that this is what the model saw.
+    """
+
+    study: Study
+    protocol: str | None
+    sure: bool
+
+
+@dataclass(frozen=True)
+class Readings:
+    """The values of one row by who gave them.
+
+    Attributes:
+        rules: what rules read.
+        found: with what the extractor model added.
+        now: with what a person decided.
+        decision: that decision, None where there is none.
+    """
+
+    rules: Extracted
+    found: Extracted
+    now: Extracted
+    decision: Decision | None
+
+
+def row_view(rows: Rows, shown: Shown, row: Mapping[str, str], answered: Answered, readings: Readings) -> JSON:
+    """All that the page shows of one row; columns that were hidden from the model are not in it."""
+    conditions, others = _trial(shown.study, row)
+    decision = readings.decision
+    return {
+        "conditions": conditions,
+        "others": others,
+        "talk": list(_talk(rows, shown, row, answered)),
+        "sure": shown.sure,
+        "reasons": list(reasons(rows.extraction, row, readings.found).values()),
+        "groups": _groups(rows.extraction, readings),
+        "decision": decision and {"verdict": decision.verdict, "by": decision.by, "when": decision.when},
+    }
+
+
+def _trial(study: Study, row: Mapping[str, str]) -> tuple[list[JSON], list[JSON]]:
+    """The cells that tell a trial from others, and the other columns of the study that the row has."""
+    hidden = {name for name, column in study.columns.items() if column.hidden}
+    try:
+        full = study.complete(row)
+    except StudyError:
+        full = {name: cell for name, cell in row.items() if name not in hidden}
+    design = study.design
+    first = [name for name in (design.item, design.participant, *design.cells, "model_name", *IDENTIFYING) if name]
+    about = {name: column.about for name, column in study.columns.items()}
+    conditions = [name for name in dict.fromkeys(first) if full.get(name)]
+    others = [name for name in study.columns if name in row and name not in (*conditions, *hidden)]
+    return [_cell(name, full, about) for name in conditions], [_cell(name, full, about) for name in others]
+
+
+def _cell(name: str, row: Mapping[str, str], about: Mapping[str, str]) -> JSON:
+    return {"name": name, "value": row[name], "about": about.get(name, "")}
+
+
+def _talk(rows: Rows, shown: Shown, row: Mapping[str, str], answered: Answered) -> Iterator[JSON]:
+    """What was said to the model and what it answered, in order."""
+    answers = {column: answered.texts[reading] for reading, column in rows.sources.items()}
+    try:
+        conversation = shown.study.conversation(shown.protocol)
+        cells = shown.study.complete(row)
+        for message in conversation.opening(cells):
+            yield _said("system", "System message", message["content"])
+        several = len(conversation.turns) > 1
+        for turn in conversation.turns:
+            yield _said("shown", f"Shown: {turn}" if several else "Shown", conversation.turn(turn, cells)["content"])
+            column = f"response_{turn}"
+            if column in answers:
+                yield _said("answer", f"Answer: {column}", answers.pop(column))
+    except StudyError as error:
+        yield _said("trouble", "The stimulus cannot be shown", str(error))
+    for column, text in answers.items():
+        yield _said("answer", f"Answer: {column}", text)
+
+
+def _said(who: str, title: str, text: str) -> JSON:
+    return {"who": who, "title": title, "text": text, "unseen": list(unseen(text)) if who == "answer" else []}
+
+
+def unseen(text: str) -> Iterator[str]:
+    """Characters that do not show, or change how others do, in words: "U+202E RIGHT-TO-LEFT OVERRIDE, 2 times"."""
+    found = Counter(char for char in text if unicodedata.category(char) in ("Cc", "Cf") and char not in "\t\n\r")
+    for char, times in found.most_common():
+        name = unicodedata.name(char, "control character")
+        yield f"U+{ord(char):04X} {name}" + (f", {times} times" if times > 1 else "")
+
+
+def _groups(extraction: Extraction, readings: Readings) -> list[JSON]:
+    """The fields by reading."""
+    groups = []
+    for reading, about in extraction.about.items():
+        own = [field for field in extraction.fields.values() if field.reading == reading]
+        total = extraction.sums[reading].total if reading in extraction.sums else None
+        groups.append(
+            {
+                "about": about,
+                "total": total,
+                "slack": SLACK,
+                "fields": [_field(field, field.about.removeprefix(about).lstrip(": "), readings) for field in own],
+            }
+        )
+    return groups
+
+
+def _field(field: Field, about: str, readings: Readings) -> JSON:
+    """One field; what its name says already is not said again."""
+    found, now = readings.found.answers[field.name], readings.now.answers[field.name]
+    return {
+        "name": field.name,
+        "about": "" if field.name.endswith(f"_{about}") else about,
+        "kind": "choice" if _options(field) else "number",
+        "options": _options(field),
+        "low": field.low,
+        "high": field.high,
+        "step": 1 if field.kind is int else "any",
+        "wanted": field.wanted,
+        "value": now.value if isinstance(now, Value) else None,
+        "found": found_by(found, readings.rules.answers[field.name]),
+    }
+
+
+def _options(field: Field) -> list[Any]:
+    """The values to choose from, where they are few."""
+    if field.values:
+        return list(field.values)
+    if field.kind is int and field.low is not None and field.high is not None and field.high - field.low <= 10:
+        return list(range(int(field.low), int(field.high) + 1))
+    return []
+
+
+def found_by(found: Answer, rules: Answer) -> JSON:
+    """What was read before a person came: value, confidence and by what; or why nothing was."""
+    if isinstance(found, Missing):
+        return {"value": None, "why": found.why}
+    if found == rules:
+        by = "rules"
+    elif isinstance(rules, Value) and rules.value == found.value:
+        by = "rules, and the extractor model agrees"
+    else:
+        by = "the extractor model"
+    doubtful = found.confidence < DOUBTFUL
+    return {"value": found.value, "confidence": found.confidence, "by": by, "doubtful": doubtful}

@@ -1,0 +1,1 @@
+"""Data quality: are the tables of an experiment good enough to be analysed?"""
