@@ -158,7 +158,8 @@ def tell_fields(made: "ExportedFields") -> None:
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("field", "rows with a value", "share"):
         table.add_column(heading, justify="left" if heading == "field" else "right")
-    for name, filled in made.filled.items():
+    for name, lacking in made.lacking.items():
+        filled = made.rows - lacking
         table.add_row(name, f"{filled:,}", f"{filled / made.rows:.1%}")
     Console(soft_wrap=True).print(table)
     for why, number in made.reasons.most_common(5):

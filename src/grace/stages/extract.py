@@ -89,7 +89,7 @@ class ExportedFields:
     """What a table of values holds.
 
     Attributes:
-        filled: for each field, how many rows have a value.
+        lacking: for each field, how many rows have no value.
         methods: how many rows were read by whom.
         whole: how many rows have all fields.
         doubtful: how many rows have a value of low confidence.
@@ -100,7 +100,7 @@ class ExportedFields:
 
     path: Path
     rows: int
-    filled: Counter[str]
+    lacking: Counter[str]
     methods: Counter[str]
     whole: int
     doubtful: int
@@ -358,8 +358,8 @@ def export_fields(
     extraction = rows.extraction
     columns = output_columns(extraction, table)
     annotated = [name for name in extraction.fields if name in table.columns]
-    filled = Counter(dict.fromkeys(extraction.fields, 0))
-    counts = ExportedFields(output, 0, filled, Counter(), 0, 0, Counter(), {name: Agreement() for name in annotated})
+    lacking: Counter[str] = Counter(dict.fromkeys(extraction.fields, 0))
+    counts = ExportedFields(output, 0, lacking, Counter(), 0, 0, Counter(), {name: Agreement() for name in annotated})
     whole = doubtful = 0
     matched: set[str] = set()
 
@@ -369,10 +369,12 @@ def export_fields(
             progress.begin(len(table), 0, "rows")
         for number, (given, row, answered, read) in enumerate(all_rows(rows, known, table), 1):
             values = read.values
-            counts.filled.update(name for name, value in values.items() if value is not None)
             counts.methods[read.method] += 1
-            counts.reasons.update(set(read.errors.values()))
-            whole += None not in values.values()
+            absent = [name for name, value in values.items() if value is None]
+            whole += not absent
+            if absent:
+                counts.lacking.update(absent)
+                counts.reasons.update(set(read.errors.values()))
             doubtful += (read.confidence or 1) < DOUBTFUL
             if read.method == "human":
                 matched.add(answered.key)

@@ -328,8 +328,7 @@ def all_rows(
     rows: Rows, known: Known, table: CsvTable
 ) -> Iterator[tuple[list[str], Mapping[str, str], Answered, Extracted]]:
     """Each row of a table, as cells (several columns may have no name) and by name, with what is known of it."""
-    for number in range(len(table)):
-        cells = table.cells(number)
+    for cells in table.all_cells():
         row = dict(zip(table.columns, cells, strict=True))
         answered = rows.of(row)
         yield cells, row, answered, known.completed(answered, rows.read(answered))

@@ -107,7 +107,9 @@ class CountReader:
         leading = self._leading.search(text)
         if leading is None:
             outside = self._outside.search(text)
-            return Missing(f"says {outside['n']}, which is outside 0 to {self._of}") if outside else None
+            if outside is None or 0 <= float(outside["n"]) <= self._of:
+                return None
+            return Missing(f"says {outside['n']}, which is outside 0 to {self._of}")
         if _BOUND.search(text, 0, leading.start("n")):
             return None
         number, end = self._number(leading["n"]), leading.end()

@@ -97,6 +97,7 @@ def find_pairs(text: str, marks: Sequence[Mark], total: float) -> list[Pair]:
 class _Finder:
     def __init__(self, text: str, marks: Sequence[Mark], total: float) -> None:
         self._text, self._marks, self._total = text, marks, total
+        self._may_ask, self._may_suppose = "?" in text, "would have" in text
 
     def _gap(self, place: int) -> str:
         """What stands between a mark and the next one; a long gap is a full stop."""
@@ -142,8 +143,9 @@ class _Finder:
 
     def is_hypothetical(self, pair: Pair) -> bool:
         """Whether a pair is only asked about, or what somebody would have bet."""
-        asked = _ASKED.match(self._text, pair.end)
-        return bool(asked or _HAD_BEEN.search(self._text, max(0, pair.start - 60), pair.start))
+        if self._may_ask and _ASKED.match(self._text, pair.end):
+            return True
+        return self._may_suppose and bool(_HAD_BEEN.search(self._text, max(0, pair.start - 60), pair.start))
 
     def _is_on(self, place: int) -> bool:
         """Whether the amount at `place` is said to be on what follows."""
