@@ -18,10 +18,11 @@ from conftest import ROOT, Command, Result, read_rows
 from grace.errors import InputError
 from grace.ledger import Ledger, scan
 from grace.runs import Run
-from grace.stages.extract import BATCH, Extract, extract
+from grace.stages.export_fields import BATCH
+from grace.stages.extract import Extract, extract
 from grace.stages.extracted import IDENTIFYING, REJECTED, Known, Rows, all_rows, decide
 from grace.stages.related import answers_of, extractions_of, related, table_of
-from grace.studies.extraction import EXTRACTED
+from grace.studies.fields import EXTRACTED
 from grace.studies.study import load_study
 from grace.tables import CsvTable
 from table_model import TableServer, printable_model
@@ -548,8 +549,8 @@ def test_answers_of_another_run_are_not_taken_for_the_same(
     query("--limit", 2, "--seed", 2, "--output", other)
     done = read("--input", other)
     assert done.code == 2
-    assert "was made with other settings than asked for now" in done.err
-    assert "Choose another --output" in done.err
+    assert "was made from the answers of another run than" in done.err
+    assert "choose another --output" in done.err
     assert values.read_bytes() == before
     assert read().code == 0
 

@@ -29,7 +29,7 @@ def export(
     from grace.runs import Run
     from grace.stages.export import export as make_table
     from grace.stages.export_answers import ExportedAnswers
-    from grace.stages.extract import ExportedFields
+    from grace.stages.export_fields import ExportedFields
 
     if output and output.exists() and not force:
         raise InputError(f"--output {output}: is there already; choose another name, or add --force to replace it")

@@ -13,7 +13,7 @@ from grace.cli.options import count
 from grace.errors import InputError
 
 if TYPE_CHECKING:
-    from grace.stages.extract import Agreement, ExportedFields
+    from grace.stages.export_fields import Agreement, ExportedFields
     from grace.stages.prepare import Endpoint
 
 DEEPSEEK = "deepseek"

@@ -9,7 +9,7 @@ from grace.review.queue import Queue
 from grace.review.view import JSON, Readings, Shown, row_view
 from grace.runs import now
 from grace.stages.extracted import Answered, Known, Rows, Verdict, decide
-from grace.studies.extraction import Cell
+from grace.studies.fields import Cell
 from grace.tables import CsvTable
 
 VERDICTS: tuple[Verdict, ...] = ("accepted", "corrected", "rejected")

@@ -11,7 +11,8 @@ from enum import StrEnum
 
 from grace.stages.extracted import Answered, Known, Rows
 from grace.stages.session import Progress
-from grace.studies.extraction import DOUBTFUL, Extracted, Extraction
+from grace.studies.extraction import Extraction
+from grace.studies.fields import DOUBTFUL, Extracted
 from grace.studies.reading import Missing, Value
 from grace.tables import CsvTable
 

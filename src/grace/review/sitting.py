@@ -15,7 +15,7 @@ from grace.review.server import ReviewServer
 from grace.review.view import Shown
 from grace.runs import Run
 from grace.stages import scored
-from grace.stages.extract import ExportedFields, export_fields
+from grace.stages.export_fields import ExportedFields, export_fields
 from grace.stages.extracted import EXPERIMENT, Known, Rows, extractor_of, study_of
 from grace.stages.related import answers_of, experiment_of, extractions_of, table_of
 from grace.stages.session import Progress

@@ -9,7 +9,8 @@ from typing import Any
 from grace.errors import StudyError
 from grace.review.queue import SLACK, reasons
 from grace.stages.extracted import IDENTIFYING, Answered, Decision, Rows
-from grace.studies.extraction import DOUBTFUL, Extracted, Extraction, Field
+from grace.studies.extraction import Extraction
+from grace.studies.fields import DOUBTFUL, Extracted, Field
 from grace.studies.reading import Answer, Missing, Value
 from grace.studies.study import Study
 

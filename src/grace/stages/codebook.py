@@ -9,7 +9,7 @@ import orjson
 
 import grace
 from grace.runs import now
-from grace.studies.extraction import EXTRACTED
+from grace.studies.fields import EXTRACTED
 from grace.studies.questions import Question
 from grace.studies.study import Study
 from grace.tables import replacing, sha256_of

@@ -9,8 +9,8 @@ from grace.stages import done as answers
 from grace.stages import extracted as fields
 from grace.stages import scored as scores
 from grace.stages.export_answers import ExportedAnswers, export_answers
+from grace.stages.export_fields import ExportedFields, export_fields
 from grace.stages.export_scores import ExportedScores, export_scores
-from grace.stages.extract import ExportedFields, export_fields
 from grace.tables import CsvTable, check_writable
 
 _IDENTITY = {

@@ -2,9 +2,8 @@
 
 import asyncio
 import random
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -18,25 +17,20 @@ from grace.errors import InputError, RunMismatch
 from grace.ledger import Ledger
 from grace.runs import Run
 from grace.stages import done as answers
-from grace.stages.extracted import EXPERIMENT, Answered, Known, Rows, all_rows, extractor_of
+from grace.stages.export_fields import BATCH, Agreement, ExportedFields, export_fields, output_columns
+from grace.stages.extracted import EXPERIMENT, Answered, Known, Rows, extractor_of
 from grace.stages.extractor import ASK, REPAIR, Extractor, Invalid, ask, ask_again, read_reply, response_format
-from grace.stages.prepare import Endpoint, check_endpoint, choose_pace, served, session_facts, with_client
+from grace.stages.prepare import Endpoint, check_endpoint, check_output, choose_pace, served, session_facts, with_client
 from grace.stages.related import source_of
 from grace.stages.session import Outcome, Progress, Session
-from grace.studies.extraction import DOUBTFUL, EXTRACTED, Cell, Extracted, Extraction
+from grace.studies.fields import Extracted
 from grace.studies.reading import Value
 from grace.studies.study import Study, load_study
 from grace.studies.templates import Message
-from grace.tables import CsvTable, check_writable, sweep, write_table
+from grace.tables import CsvTable, sweep
 
-BATCH = 200
-"""So many rows are read between two signs of progress."""
 TOKENS = 700
 """An extractor's reply is shorter than that."""
-NOTHING = ("", "NA")
-"""What people write who found no value."""
-INPUT = "_input"
-"""Added to the name of a column of the input that is called as a field, as in tables that people have annotated."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,54 +53,6 @@ class Extract:
     check_rules: float = 0.0
     seed: int = 1
     break_lock: bool = False
-
-
-@dataclass
-class Agreement:
-    """How often two readings of a field agree.
-
-    Attributes:
-        compared: rows in which both give a value.
-        equal: those in which it is the same.
-        one_only: rows in which just one of them gives a value.
-    """
-
-    compared: int = 0
-    equal: int = 0
-    one_only: int = 0
-
-    def add(self, one: Cell | None, other: Cell | None) -> None:
-        """Compare two readings."""
-        if one is None or other is None:
-            self.one_only += (one is None) != (other is None)
-            return
-        self.compared += 1
-        self.equal += one == other
-
-
-@dataclass(frozen=True)
-class ExportedFields:
-    """What a table of values holds.
-
-    Attributes:
-        lacking: for each field, how many rows have no value.
-        methods: how many rows were read by whom.
-        whole: how many rows have all fields.
-        doubtful: how many rows have a value of low confidence.
-        reasons: why rows lack fields, by the reason's text.
-        with_input: agreement with the input's own columns of the same names.
-        unmatched: how many decisions of people belong to no row of the table.
-    """
-
-    path: Path
-    rows: int
-    lacking: Counter[str]
-    methods: Counter[str]
-    whole: int
-    doubtful: int
-    reasons: Counter[str]
-    with_input: dict[str, Agreement]
-    unmatched: int = 0
 
 
 @dataclass(frozen=True)
@@ -168,20 +114,11 @@ def _check_source(run: Run, identity: Mapping[str, Any], wanted: Extract) -> Non
 
 
 def _check_options(wanted: Extract, run: Run) -> None:
-    check_writable(wanted.output)
+    check_output(wanted.output, wanted.input, run)
     if wanted.extractor:
         check_endpoint(wanted.extractor)
     elif wanted.check_rules:
         raise InputError("--check-rules: needs an --extractor to check the rules against")
-    if wanted.output.resolve() == wanted.input.resolve():
-        raise InputError(
-            f"--output {wanted.output}: is the input itself; choose another name, the input is kept as it is"
-        )
-    if wanted.output.exists() and not run.exists:
-        raise InputError(
-            f"--output {wanted.output}: is there already, and {run.path} that it would have been made from is not; "
-            "choose another name or move the file away"
-        )
 
 
 def _with_model(
@@ -328,73 +265,3 @@ def _checked(wanted: Extract, run: Run, study: Study, table: CsvTable) -> dict[s
                 answer = found[name]
                 agreements[name].add(value, answer.value if isinstance(answer, Value) else None)
     return agreements
-
-
-def output_columns(extraction: Extraction, table: CsvTable) -> tuple[str, ...]:
-    """The columns of the values' table: the input's, renamed where a field is called so, and the fields.
-
-    Raises:
-        InputError: the input is such a table itself, or has a field's column and one of its new name too.
-    """
-    if set(EXTRACTED) <= set(table.columns):
-        raise InputError(
-            f"{table.path}: is a table that `grace extract` made; give the table of raw answers as --input"
-        )
-    taken = set(extraction.columns)
-    columns = [name + INPUT if name in taken else name for name in table.columns]
-    twice = next((name for name in columns if name and columns.count(name) > 1), None)
-    if twice:
-        raise InputError(
-            f"{table.path}: has the columns {twice.removesuffix(INPUT)!r} and {twice!r} already; rename one of them"
-        )
-    return (*columns, *extraction.columns)
-
-
-def export_fields(
-    run: Run, output: Path, table: CsvTable, study: Study, progress: Progress | None = None
-) -> ExportedFields:
-    """Write the values' table of an extraction: the rows of its input, in their order, without asking a model."""
-    rows = Rows(study, table.columns)
-    extraction = rows.extraction
-    columns = output_columns(extraction, table)
-    annotated = [name for name in extraction.fields if name in table.columns]
-    lacking: Counter[str] = Counter(dict.fromkeys(extraction.fields, 0))
-    counts = ExportedFields(output, 0, lacking, Counter(), 0, 0, Counter(), {name: Agreement() for name in annotated})
-    whole = doubtful = 0
-    matched: set[str] = set()
-
-    def cells(known: Known) -> Iterator[list[object]]:
-        nonlocal whole, doubtful
-        if progress:
-            progress.begin(len(table), 0, "rows")
-        for number, (given, row, answered, read) in enumerate(all_rows(rows, known, table), 1):
-            values = read.values
-            counts.methods[read.method] += 1
-            absent = [name for name, value in values.items() if value is None]
-            whole += not absent
-            if absent:
-                counts.lacking.update(absent)
-                counts.reasons.update(set(read.errors.values()))
-            doubtful += (read.confidence or 1) < DOUBTFUL
-            if read.method == "human":
-                matched.add(answered.key)
-            for name in annotated:
-                theirs = _annotated(extraction, name, row[name])
-                if theirs is not None or row[name].strip() in NOTHING:
-                    counts.with_input[name].add(values[name], theirs)
-            yield [*given, *read.cells()]
-            if progress and (number % BATCH == 0 or number == len(table)):
-                progress.advance(False, number % BATCH or BATCH)
-
-    with Known.read(run, extraction, extractor_of(run)) as known:
-        made = write_table(output, columns, cells(known), extraction.kinds)
-        unmatched = known.decisions - len(matched)
-    return replace(counts, rows=made, whole=whole, doubtful=doubtful, unmatched=unmatched)
-
-
-def _annotated(extraction: Extraction, name: str, cell: str) -> Cell | None:
-    """The value that a person wrote into the input; None for anything else, as a guess with a question mark."""
-    try:
-        return extraction.fields[name].parse(cell.strip())
-    except ValueError:
-        return None

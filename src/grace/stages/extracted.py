@@ -8,7 +8,8 @@ from grace.errors import InputError, LedgerCorrupt
 from grace.ledger import Ledger, LedgerReader, request_key, scan
 from grace.runs import Run, now
 from grace.stages.extractor import REPAIRED, SEEN, Extractor, Invalid, ask, ask_again, read_reply
-from grace.studies.extraction import DOUBTFUL, Cell, Extracted, Extraction
+from grace.studies.extraction import Extraction
+from grace.studies.fields import DOUBTFUL, Cell, Extracted
 from grace.studies.reading import EXACT, Answer, Missing, Value
 from grace.studies.study import Study, parse_study
 from grace.tables import CsvTable

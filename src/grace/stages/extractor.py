@@ -8,7 +8,8 @@ from typing import Any, Literal
 import orjson
 
 from grace.ledger import request_key
-from grace.studies.extraction import Extraction, Field
+from grace.studies.extraction import Extraction
+from grace.studies.fields import Field
 from grace.studies.reading import Answer, Missing, Value
 from grace.studies.reading.text import plain
 from grace.studies.templates import Message

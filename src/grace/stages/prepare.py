@@ -60,14 +60,17 @@ def check_options(wanted: Wanted, run: Run) -> None:
         InputError: the message names the option.
     """
     check_endpoint(wanted)
-    check_writable(wanted.output)
-    if wanted.output.resolve() == wanted.input.resolve():
+    check_output(wanted.output, wanted.input, run)
+
+
+def check_output(output: Path, input: Path, run: Run) -> None:
+    """Refuse an output that cannot be written, or would replace what it was not made from. Raises InputError."""
+    check_writable(output)
+    if output.resolve() == input.resolve():
+        raise InputError(f"--output {output}: is the input itself; choose another name, the input is kept as it is")
+    if output.exists() and not run.exists:
         raise InputError(
-            f"--output {wanted.output}: is the input itself; choose another name, the input is kept as it is"
-        )
-    if wanted.output.exists() and not run.exists:
-        raise InputError(
-            f"--output {wanted.output}: is there already, and {run.path} that it would have been made from is not; "
+            f"--output {output}: is there already, and {run.path} that it would have been made from is not; "
             "choose another name or move the file away"
         )
 

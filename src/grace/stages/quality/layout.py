@@ -7,8 +7,8 @@ from math import isfinite, log2
 
 from grace.stages.codebook import SCORES_ERROR
 from grace.stages.export_answers import ANSWER_COLUMNS
-from grace.stages.extract import INPUT
-from grace.studies.extraction import EXTRACTED
+from grace.stages.export_fields import INPUT
+from grace.studies.fields import EXTRACTED
 from grace.studies.format import MISSING
 from grace.studies.questions import Question
 from grace.studies.study import Study

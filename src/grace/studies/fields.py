@@ -1,0 +1,141 @@
+"""Fields: the columns of values that a study finds in raw answers, and what was found in one of them."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from grace.studies.reading import Answer, Missing, Value
+from grace.studies.reading.marks import numbers_in
+from grace.studies.reading.text import plain
+
+EXTRACTED = ("extraction_method", "extraction_confidence", "extraction_errors")
+"""The columns that follow the fields: who read them, how plainly they were said, and why the others are empty."""
+DOUBTFUL = 0.7
+"""A value below this confidence is to be looked at, by an extractor model or a person."""
+
+Method = Literal["rule", "model", "human"]
+Cell = int | float | str
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column of values.
+
+    Attributes:
+        name: the column.
+        about: what it means.
+        kind: int, float or str.
+        values: the closed set that it is one of; empty where any number between the bounds is.
+        low, high: bounds of numbers.
+        reading: the reading that fills it.
+        also: other words for values, as tables of people's annotations have them.
+        literal: whether a value stands in an answer as one of its words, and does not follow from a whole sentence.
+    """
+
+    name: str
+    about: str
+    kind: type
+    values: tuple[Cell, ...]
+    low: float | None
+    high: float | None
+    reading: str
+    also: Mapping[str, str] = field(default_factory=dict)
+    literal: bool = False
+
+    def schema(self) -> dict[str, Any]:
+        """JSON Schema of the field's value; null where there is none."""
+        if self.values:
+            return {"description": self.about, "enum": [*self.values, None]}
+        kind = "integer" if self.kind is int else "number"
+        return {"description": self.about, "type": [kind, "null"], "minimum": self.low, "maximum": self.high}
+
+    def parse(self, value: object) -> Cell:
+        """A value from a table, a model or a person as one of the field's own.
+
+        Raises:
+            ValueError: it is none; the message says what would be.
+        """
+        if isinstance(value, bool) or value is None:
+            raise ValueError(f"{value!r} is not {self.wanted}")
+        if self.kind is str:
+            by_name = {**self.also, **{plain(str(own)): str(own) for own in self.values}}
+            name = plain(str(value)).strip()
+            if name not in by_name:
+                raise ValueError(f"{value!r} is not {self.wanted}")
+            return by_name[name]
+        try:
+            number = float(value)  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            raise ValueError(f"{value!r} is not {self.wanted}") from None
+        fits = self.low is not None and self.high is not None and self.low <= number <= self.high
+        if not fits or (self.kind is int and not number.is_integer()):
+            raise ValueError(f"{value!r} is not {self.wanted}")
+        return int(number) if number.is_integer() else number
+
+    def is_said(self, value: Cell, quote: str) -> bool:
+        """Whether some words, in text as `plain` makes it, can say a value: a number or word of it stands in them.
+
+        Zeros often follow from other amounts, and choices from whole sentences; these are not looked for.
+        """
+        if isinstance(value, str):
+            ways = {plain(value), *(word for word, own in self.also.items() if own == value)} if self.literal else {""}
+            return any(re.search(rf"(?<![a-z]){re.escape(way)}(?![a-z])", quote) for way in ways)
+        return value == 0 or bool(numbers_in(quote) & {value, value / 100}) or (self.kind is int and value == self.high)
+
+    @property
+    def wanted(self) -> str:
+        """What a value has to be, in words."""
+        if self.values:
+            return "one of " + ", ".join(map(str, self.values))
+        return f"{'a whole number' if self.kind is int else 'a number'} from {self.low:g} to {self.high:g}"
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """What was found in one row's answer.
+
+    Attributes:
+        answers: for each field its value, or why it has none.
+        method: who found the values.
+        refused: whether the answer declines to answer.
+    """
+
+    answers: Mapping[str, Answer]
+    method: Method = "rule"
+    refused: bool = False
+
+    @property
+    def values(self) -> dict[str, Cell | None]:
+        """The value of each field, None where there is none."""
+        return {name: answer.value if isinstance(answer, Value) else None for name, answer in self.answers.items()}
+
+    @property
+    def confidence(self) -> float | None:
+        """That of the least plain value; None where there is no value at all."""
+        return min((answer.confidence for answer in self.answers.values() if isinstance(answer, Value)), default=None)
+
+    @property
+    def errors(self) -> dict[str, str]:
+        """Why fields are empty, by field."""
+        return {name: answer.why for name, answer in self.answers.items() if isinstance(answer, Missing)}
+
+    @property
+    def open(self) -> tuple[str, ...]:
+        """The fields without a value, or with one that is in doubt."""
+        return tuple(
+            name for name, answer in self.answers.items() if isinstance(answer, Missing) or answer.confidence < DOUBTFUL
+        )
+
+    def cells(self) -> list[Cell | None]:
+        """The row's cells: fields, method, confidence, errors."""
+        confidence = self.confidence
+        return [*self.values.values(), self.method, confidence, in_words(self.errors) or None]
+
+
+def in_words(errors: Mapping[str, str]) -> str:
+    """Why fields are empty, in one line: fields of one reason together."""
+    by_reason: dict[str, list[str]] = {}
+    for name, why in errors.items():
+        by_reason.setdefault(why, []).append(name)
+    return "; ".join(f"{', '.join(names)}: {why}" for why, names in by_reason.items())
