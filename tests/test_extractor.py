@@ -33,10 +33,10 @@ from test_extract import PLAIN, REFUSAL, VALUES, fields_of, manifest, one_messag
 pytestmark = pytest.mark.usefixtures("impatient")
 
 SENTENCE = ("Was_Wasnt", "Assessment", "response_cleaned")
-ODD = "She would call it a triumph."
+ODD = "Amazing is what it was to her."
 """An answer of study 2 that rules cannot read."""
 TRIUMPH = {"Was_Wasnt": "was", "Assessment": "amazing", "response_cleaned": "It was amazing."}
-VAGUE = "Initial Answer: 2\nProbabilities: the lion's share on the top one, a sliver next to it\nKnowledge: yes"
+VAGUE = "Initial Answer: 2\nProbabilities: the top takes 85 points, what is below it takes 15\nKnowledge: yes"
 """An answer of study 1 whose probabilities rules cannot read."""
 SHARES = {"probability_0": None, "probability_1": None, "probability_2": 15, "probability_3": 85}
 KEY = "sk-verysecret0123456789"
@@ -47,7 +47,7 @@ Say = Callable[[str, int], Any]
 """What the extractor replies to an answer, at the first and at the second time; anything but a text becomes JSON."""
 
 
-def sentence(quote: str | None = "call it a triumph", **values: Any) -> dict[str, Any]:
+def sentence(quote: str | None = "Amazing is what it was", **values: Any) -> dict[str, Any]:
     """A reply about study 2."""
     return {"utterance": {"quote": quote, **TRIUMPH, **values}}
 
@@ -62,7 +62,7 @@ def nothing(study: str = "study2") -> dict[str, Any]:
     }
 
 
-def vague(quote: str = "lion's share on the top one", **state: Any) -> dict[str, Any]:
+def vague(quote: str = "the top takes 85 points, what is below it takes 15", **state: Any) -> dict[str, Any]:
     """A reply about study 1's vague answer, which does not say more than its probabilities."""
     return {**nothing("study1"), "state": {"quote": quote, **SHARES, **state}}
 
@@ -311,7 +311,7 @@ RIGHT = {
     "with spaces": f"\n\n {json.dumps(sentence())} \n",
     "with further keys": {**sentence(why="so it seems"), "confidence": 1},
     "in capitals": sentence(Assessment="Amazing", Was_Wasnt="WAS"),
-    "a quote in other typography": sentence("“CALL  it\na triumph.”"),
+    "a quote in other typography": sentence("“AMAZING  is\nwhat it was.”"),
     "the whole answer": sentence(ODD),
     "behind thoughts": f"<think>let me see</think>{json.dumps(sentence())}",
 }
@@ -326,8 +326,10 @@ def test_what_is_valid_is_taken(name: str, read: Callable[..., Result], canned: 
 
 
 def test_numbers_of_study_1(read: Callable[..., Result], canned: CannedServer, values: Path) -> None:
-    canned.handler = replying(one_round(vague(probability_2=12.5, probability_3="87.5")))
-    assert read([VAGUE], study="study1").code == 0
+    text = VAGUE.replace("85", "87.5").replace("15", "12.5")
+    quote = "the top takes 87.5 points, what is below it takes 12.5"
+    canned.handler = replying(one_round(vague(quote, probability_2=12.5, probability_3="87.5")))
+    assert read([text], study="study1").code == 0
     [row] = read_rows(values)
     assert fields_of(row) == ["2", "", "", "12.5", "87.5", "yes"]
     assert (row["extraction_method"], row["extraction_confidence"]) == ("model", "0.8")
@@ -400,12 +402,14 @@ def test_what_a_conversation_said_before_it_broke_off_is_asked_about_and_used(
 ) -> None:
     row = {
         **trial(0),
-        "response_prior": "Nearly the whole lot.",
+        "response_prior": "Nearly the whole lot, two.",
         "response_state": "",
         "response_knowledge": "",
     }
     write(answers, [{**row, "model_response": row["response_prior"], "error": "no more"}])
-    canned.handler = replying(one_round(nothing("study1") | {"prior": {"quote": "Nearly the whole lot", "Prior_A": 2}}))
+    canned.handler = replying(
+        one_round(nothing("study1") | {"prior": {"quote": "Nearly the whole lot, two", "Prior_A": 2}})
+    )
     where = ["--input", answers, "--output", values, "--extractor", canned.url, "--extractor-model", "canned"]
     assert grace("extract", "study1", *where).code == 0
     assert len(canned.bodies) == 1
@@ -414,7 +418,7 @@ def test_what_a_conversation_said_before_it_broke_off_is_asked_about_and_used(
 
 def test_a_person_comes_before_the_model(read: Callable[..., Result], canned: CannedServer, values: Path) -> None:
     canned.handler = replying(one_round(sentence()))
-    read([ODD, "What a triumph."])
+    read([ODD, "Amazing is what it was to him."])
     run = Run(values.with_suffix(".run"))
     with CsvTable(run.input) as table, Ledger(run.ledger) as file:
         rows = Rows(load_study("study2"), table.columns)
@@ -424,7 +428,7 @@ def test_a_person_comes_before_the_model(read: Callable[..., Result], canned: Ca
         changed = {"Was_Wasnt": "wasn't", "Assessment": "bad", "response_cleaned": "It wasn't bad."}
         decide(file, answered, 1, found, "corrected", changed, "Ada", "2026-01-01T00:00:00.000Z")
     asked = len(canned.bodies)
-    read([ODD, "What a triumph."])
+    read([ODD, "Amazing is what it was to him."])
     assert len(canned.bodies) == asked
     row = read_rows(values)[0]
     assert fields_of(row, SENTENCE) == list(changed.values())
@@ -484,6 +488,24 @@ def test_a_long_answer_is_shown_in_part() -> None:
     assert len(message["content"]) < 30_000
 
 
+@pytest.mark.parametrize(
+    ("study", "reading", "text", "values"),
+    [
+        ("study2", "utterance", "She would call it a triumph.", TRIUMPH),
+        ("study2", "utterance", "It was awesome.", TRIUMPH),
+        ("study1", "prior", "Nearly the whole lot of them.", {"Prior_A": 2}),
+        ("study1", "state", "Mostly on 3, and a little on 2.", {**SHARES}),
+    ],
+)
+def test_what_a_quote_does_not_say_is_not_believed(study: str, reading: str, text: str, values: dict[str, Any]) -> None:
+    """The words stand in the answer, and still the value is the model's own."""
+    extraction = extraction_of(study)
+    reply = nothing(study)
+    reply[reading] |= {"quote": text, **values}
+    with pytest.raises(Invalid, match="the quote does not say"):
+        read_reply(extraction, dict.fromkeys(extraction.about, text), orjson.dumps(reply).decode(), 1.0)
+
+
 def test_quotes_in_languages_without_spaces() -> None:
     extraction = extraction_of("study2")
     reply = orjson.dumps(sentence("真是太棒了")).decode()
@@ -501,8 +523,8 @@ def test_rules_are_checked(read: Callable[..., Result], canned: CannedServer, va
     def say(text: str, time: int) -> Any:
         reply = nothing("study1")
         reply["prior"] = {"quote": "Initial Answer: 3", "Prior_A": 3}
-        amounts = [0, 10, 20, 70]
-        reply["state"] |= {"quote": "0: 0%"} | {f"probability_{k}": amounts[k] for k in range(4)}
+        amounts = [0, 10, 10, 69] if "69%" in text else [0, 10, 20, 70]
+        reply["state"] |= {"quote": text.splitlines()[1]} | {f"probability_{k}": amounts[k] for k in range(4)}
         return reply
 
     canned.handler = replying(say)
@@ -514,8 +536,8 @@ def test_rules_are_checked(read: Callable[..., Result], canned: CannedServer, va
         "    Prior_A: 3 of 3 equal",
         "    probability_0: 3 of 3 equal",
         "    probability_1: 3 of 3 equal",
-        "    probability_2: 3 of 3 equal",
-        "    probability_3: 2 of 3 equal",
+        "    probability_2: 2 of 3 equal",
+        "    probability_3: 3 of 3 equal",
         "    Knowledge_A: nothing to compare, 3 with a value in just one",
     ]
     assert fields_of(read_rows(values)[2]) == ["3", "0", "10", "20", "69", "no"]  # the rules' values stay
@@ -659,7 +681,9 @@ def test_killed_again_and_again(canned: CannedServer, answers: Path, values: Pat
     """No request that was finished is sent again; of those under way no more than there can be."""
     count, concurrency, kills = 120, 4, 6
     write(answers, [{"model_response": f"{ODD} {n}"} for n in range(count)])
-    say = replying(lambda text, time: sentence("nobody" if time == 1 and text.endswith("5") else "call it a triumph"))
+    say = replying(
+        lambda text, time: sentence("nobody" if time == 1 and text.endswith("5") else "Amazing is what it was")
+    )
 
     async def slowly(number: int, body: dict[str, Any]) -> web.StreamResponse:
         await asyncio.sleep(0.02)

@@ -144,13 +144,13 @@ def _read_part(
 ) -> dict[str, Answer]:
     """The values of one reading. Raises Invalid."""
     answers: dict[str, Answer] = {field.name: Missing("the extractor found none") for field in fields}
-    given = {field: part[field.name] for field in fields if part.get(field.name) is not None}
+    given = [(field, part[field.name]) for field in fields if part.get(field.name) is not None]
     if not given:
         return answers
     quote = part.get("quote")
     if not (isinstance(quote, str) and _stands(_same(quote), _same(text))):
         raise Invalid(f"the quote of {reading!r} does not stand in the answer, so its values must be null")
-    for field, value in given.items():
+    for field, value in given:
         try:
             parsed = field.parse(value)
         except ValueError as error:

@@ -76,11 +76,14 @@ class Field:
     def is_said(self, value: Cell, quote: str) -> bool:
         """Whether some words, in text as `plain` makes it, can say a value: a number or word of it stands in them.
 
-        Zeros often follow from other amounts, and choices from whole sentences; these are not looked for.
+        Zeros often follow from other amounts, and choices from whole sentences; these are not looked for, nor are
+        English words in other scripts.
         """
+        if not quote.isascii():
+            return True
         if isinstance(value, str):
-            ways = {plain(value), *(word for word, own in self.also.items() if own == value)} if self.literal else {""}
-            return any(re.search(rf"(?<![a-z]){re.escape(way)}(?![a-z])", quote) for way in ways)
+            ways = {plain(value), *(word for word, own in self.also.items() if own == value)}
+            return not self.literal or any(re.search(rf"(?<![a-z]){re.escape(way)}(?![a-z])", quote) for way in ways)
         return value == 0 or bool(numbers_in(quote) & {value, value / 100}) or (self.kind is int and value == self.high)
 
     @property
