@@ -743,7 +743,7 @@ def test_the_function_gives_what_the_command_prints(three: Path, values: Path) -
     assert made is not None
     assert (made.table.rows, made.table.whole, made.checked) == (3, 1, {})
     assert made.table.methods == {"rule": 3}
-    assert made.table.filled["Prior_A"] == 2
+    assert made.table.rows - made.table.lacking["Prior_A"] == 2
 
 
 # Runs that belong together

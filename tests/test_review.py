@@ -562,7 +562,15 @@ def test_at_the_end_the_table_is_written_again(run: Path, page: Page) -> None:
     assert table[1]["Knowledge_A"] == "no"
     assert (table[2]["probability_3"], table[2]["extraction_errors"]) == ("20", "")
     assert table[3]["Prior_A"] == ""
-    assert "rejected by a person" in table[3]["extraction_errors"]
+    assert "the answer is a refusal" in table[3]["extraction_errors"]  # a person has nothing to add to that
+
+
+def test_what_a_person_emptied_says_so(run: Path, page: Page) -> None:
+    page.decide(1, "rejected")
+    page.end()
+    [row] = [row for row in read_rows(run.with_name("values.csv")) if row["extraction_method"] == "human"]
+    assert row["probability_3"] == ""
+    assert "rejected by a person" in row["extraction_errors"]
 
 
 def test_the_page_s_button_ends_the_review(run: Path, page: Page) -> None:
