@@ -55,6 +55,8 @@ class _Mention:
     number: int
     start: int
     end: int
+    weak: bool = False
+    """Whether it only counts where nothing else does, as "one of them"."""
 
 
 class CountReader:
@@ -140,6 +142,9 @@ class CountReader:
             return Missing("names a range or a bound, not one number" if loose else "names no number")
         if len(numbers) == 1:
             return Value(numbers.pop(), CLEAR)
+        strong = {mention.number for mention in firm if not mention.weak}
+        if len(strong) == 1:
+            return Value(strong.pop(), CLEAR)
         verdicts = {mention.number for mention in firm if _VERDICT.search(_sentence(text, mention))}
         if len(verdicts) == 1:
             return Value(verdicts.pop(), IMPLIED)
@@ -159,6 +164,7 @@ class CountReader:
                 self._number(found[named] if named else found[0]),
                 found.start(named) if named else found.start(),
                 found.end(),
+                weak=named == "them",
             )
 
     def _number(self, words: str) -> int:

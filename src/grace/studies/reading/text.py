@@ -26,6 +26,7 @@ _MATH = re.compile(r"\$(\\[a-z][^$\n]{0,60})\$")
 _LATEX = re.compile(r"\\(?:boxed|text|mathrm|mathbf)\s?\{([^{}]*)\}")
 _FRACTION = re.compile(r"\\[dt]?frac\{(\d+)\}\{(\d+)\}")
 _MARKS = re.compile(r"\*+|`+|__+|~~|\\(?=[$%_#()\[\]])|(?m:^\s{0,3}#{1,6}\s|^\s{0,3}>\s)|\\[()\[\]]")
+_TITLES = re.compile(r"\b(dr|mrs?|ms|prof|st)\.(?= )")  # their full stop ends no sentence
 _MARKED = re.compile(r"[*`_~\\#>]")
 _SPACES = re.compile(r"[ ]{2,}")
 _ENDS = re.compile(r"[.!?。！？)\]}\"'|*`>]\s*$")
@@ -105,6 +106,7 @@ def plain(text: str) -> str:
         text = _LATEX.sub(r"\1", _LATEX.sub(r"\1", text))  # one may stand in another
     if _MARKED.search(text):
         text = _MARKS.sub("", text)
+    text = _TITLES.sub(r"\1", text)
     return _SPACES.sub(" ", text) if "  " in text else text
 
 
