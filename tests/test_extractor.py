@@ -360,7 +360,7 @@ def test_a_key_that_is_missing_is_no_value(read: Callable[..., Result], canned: 
 def test_what_rules_read_plainly_is_never_overwritten(
     read: Callable[..., Result], canned: CannedServer, values: Path
 ) -> None:
-    eager = vague() | {"prior": {"quote": "2", "Prior_A": 0}, "knowledge": {"quote": "yes", "Knowledge_A": "no"}}
+    eager = vague() | {"knowledge": {"quote": VAGUE, "Knowledge_A": "no"}}
     canned.handler = replying(one_round(eager))
     assert read([VAGUE], study="study1").code == 0
     assert fields_of(read_rows(values)[0]) == ["2", "", "", "15", "85", "yes"]
@@ -494,7 +494,11 @@ def test_a_long_answer_is_shown_in_part() -> None:
         ("study2", "utterance", "She would call it a triumph.", TRIUMPH),
         ("study2", "utterance", "It was awesome.", TRIUMPH),
         ("study1", "prior", "Nearly the whole lot of them.", {"Prior_A": 2}),
-        ("study1", "state", "Mostly on 3, and a little on 2.", {**SHARES}),
+        ("study1", "state", "Mostly on 3, and a little on 2.", SHARES),
+        ("study1", "state", "Hard to say, who can tell.", {f"probability_{k}": 0 for k in range(4)}),
+        ("study1", "prior", "Hard to say, who can tell.", {"Prior_A": 3}),
+        ("study1", "knowledge", "to", {"Knowledge_A": "no"}),
+        ("study1", "state", "🙂", SHARES),
     ],
 )
 def test_what_a_quote_does_not_say_is_not_believed(study: str, reading: str, text: str, values: dict[str, Any]) -> None:

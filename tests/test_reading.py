@@ -159,6 +159,50 @@ def test_an_intensifier_costs_confidence() -> None:
     assert found.values["response_cleaned"] == "It was good."
 
 
+@pytest.mark.parametrize(
+    ("text", "cleaned", "confidence"),
+    [
+        ("It wasn't amazing—it was good.", "It wasn't amazing.", EXACT),
+        ("It was good–not great; it wasn't amazing.", "It was good.", EXACT),
+        ("If it was bad, I would tell you. It was good.", "It was good.", EXACT),
+        ("It wouldn't be fair to say it was bad. It was good.", "It was good.", EXACT),
+        ("You can say: It was terrible. It was bad. It was amazing. I choose: It was good.", "It was terrible.", DOUBT),
+    ],
+)
+def test_the_first_sentence_counts(text: str, cleaned: str, confidence: float) -> None:
+    found = EXTRACTIONS["study2"].read({"utterance": text})
+    assert (found.values["response_cleaned"], found.confidence) == (cleaned, confidence)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Initial Answer: 3\n0: 10%, 1: 20%, 2: 30%, 3: 40%\nKnowledge: No",
+        "Initial Answer: 3\nMy bets: 0: 10%, 1: 20%, 2: 30%, 3: 40%\nNo",
+        '{"initial_answer": 3, "probabilities": [10,20,30,40], "knowledge": "no"}',
+        "Initial Answer: 3\n| k | prob |\n|---|---|\n| 0 | 10% |\n| 1 | 20% |\n| 2 | 30% |\n| 3 | 40% |\nKnowledge: no",
+        "Prior_A: 3\nProbabilities: 0: 0.1, 1: 0.2, 2: 0.3, 3: 0.4\nKnowledge_A: no",
+    ],
+)
+def test_headings_may_be_missing(text: str) -> None:
+    assert list(values_of("study1", text).values()) == [3, 10, 20, 30, 40, "no"]
+
+
+def test_shares_of_one_may_be_certain() -> None:
+    assert state("0: 0.0, 1: 0.0, 2: 0.0, 3: 1.0") == [0, 0, 0, 100]
+
+
+def test_a_list_of_all_counts_is_none() -> None:
+    assert values_of("study1", "Initial Answer: 0, 1, 2, or 3\nKnowledge: no")["Prior_A"] is None
+
+
+def test_a_whole_text_without_an_amount_is_not_called_cut() -> None:
+    found = EXTRACTIONS["study1"].read(
+        dict.fromkeys(("prior", "state", "knowledge"), "Initial Answer: 3\nKnowledge: no"), cut=False
+    )
+    assert found.answers["probability_0"] == Missing("is not said")
+
+
 # What is missing, and why
 
 

@@ -11,6 +11,7 @@ NAME.run/
 import hashlib
 import os
 import platform
+import secrets
 import shutil
 import socket
 import subprocess
@@ -125,7 +126,13 @@ class Run:
         with replacing(self.input) as copy, open(input, "rb") as source:
             shutil.copyfileobj(source, copy, 1 << 20)
         self.keep_study(study)
-        self.__dict__["manifest"] = {"format": FORMAT, "identity": identity, "scope": {}, "sessions": []}
+        self.__dict__["manifest"] = {
+            "format": FORMAT,
+            "id": secrets.token_hex(8),
+            "identity": identity,
+            "scope": {},
+            "sessions": [],
+        }
 
     def keep_study(self, study: bytes) -> None:
         """Copy a study file into the run, where it asks the same as before and only calls its columns otherwise."""

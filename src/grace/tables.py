@@ -74,7 +74,9 @@ class CsvTable:
         head = file.read(4096)
         if not head.removeprefix(_BOM).strip():
             raise InputError(f"{self.path}: is empty; it needs a header line and at least one row")
-        if b"\0" in head:
+        if head.startswith(b"PAR1"):
+            raise InputError(f"{self.path}: is a Parquet file; `grace export RUN --output NAME.csv` writes it as CSV")
+        if b"\0" in head.partition(b"\n")[0]:
             raise InputError(f"{self.path}: is not plain text (UTF-16 or a spreadsheet?); save it as CSV UTF-8")
         if b"\n" not in head and b"\r" in head:
             raise InputError(f"{self.path}: has the line ends of old Macs; save it as CSV UTF-8")
@@ -267,8 +269,7 @@ def _print_parquet(
     import pyarrow.parquet
 
     types = {int: pyarrow.int64(), float: pyarrow.float64()}
-    # Spreadsheets leave names empty, and no reader of Parquet can tell two such columns apart.
-    names = [name or (f"column_{place + 1}" if "" in columns[:place] else "") for place, name in enumerate(columns)]
+    names = told_apart(columns)
     schema = pyarrow.schema([(name, types.get(kinds.get(name, str), pyarrow.string())) for name in names])
     count = 0
     with pyarrow.parquet.ParquetWriter(file, schema) as writer:
@@ -278,6 +279,11 @@ def _print_parquet(
             writer.write_batch(pyarrow.record_batch(cells, schema=schema))
             count += len(batch)
     return count
+
+
+def told_apart(columns: Sequence[str]) -> list[str]:
+    """The names of columns; of several without one, as spreadsheets leave them, all but the first get a name."""
+    return [name or (f"column_{place + 1}" if "" in columns[:place] else "") for place, name in enumerate(columns)]
 
 
 def _batches(rows: Iterable[Sequence[object]]) -> Iterator[list[Sequence[object]]]:

@@ -16,8 +16,8 @@ from grace.review.view import Shown
 from grace.runs import Run
 from grace.stages import scored
 from grace.stages.export_fields import ExportedFields, export_fields
-from grace.stages.extracted import EXPERIMENT, Known, Rows, extractor_of, study_of
-from grace.stages.related import answers_of, experiment_of, extractions_of, table_of
+from grace.stages.extracted import Known, Rows, extractor_of
+from grace.stages.related import EXTRACT, answers_of, experiment_of, extractions_of, study_in, table_of
 from grace.stages.session import Progress
 from grace.studies.study import Study, parse_study
 from grace.tables import CsvTable, check_writable
@@ -90,7 +90,7 @@ def review(
     run = extraction_of(wanted.run)
     output = table_of(run)
     check_writable(output)
-    study = study_of(run)
+    study = study_in(run)
     with CsvTable(run.input) as table:
         rows = Rows(study, table.columns)
         with run.locked(wanted.break_lock), Ledger(run.ledger) as ledger:
@@ -125,7 +125,7 @@ def extraction_of(run: Run) -> Run:
         InputError: there is none, or several; the message says what to do.
     """
     experiment = experiment_of(run)
-    if experiment == EXPERIMENT:
+    if experiment == EXTRACT:
         return run
     if experiment == scored.EXPERIMENT:
         raise InputError(

@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import orjson
 
 import grace
 from grace.runs import now
-from grace.studies.fields import EXTRACTED
+from grace.stages.export_fields import INPUT
+from grace.studies.fields import EXTRACTED, Method
 from grace.studies.questions import Question
 from grace.studies.study import Study
 from grace.tables import replacing, sha256_of
@@ -25,7 +26,7 @@ FLAGS = "quality_flags"
 SCORES_ERROR = "scores_error"
 
 _OWN: dict[str, tuple[str, str, str]] = {
-    ROW_ID: ("names the row by what it holds: input, model, replication and seed", TEXT, ""),
+    ROW_ID: ("names the row: study, model, how it was asked, trial, replication and seed", TEXT, ""),
     "model_name": ("the name that the server knows the model by", TEXT, ""),
     "model_response": ("the model's raw answer; several turns one after the other", TEXT, ""),
     "response_timestamp": ("when the answer came", TEXT, "ISO 8601, UTC"),
@@ -123,12 +124,16 @@ class Codebook:
 
 def describe(studies: Sequence[Study], name: str) -> Column:
     """What a column of a merged table means, by the studies' files and Grace's own words."""
+    if name == EXTRACTED[0]:
+        return Column(name, *_OWN[name], values=get_args(Method))
+    if name in _OWN:
+        return Column(name, *_OWN[name])
     for study in studies:
         column = _of_study(study, name)
         if column:
             return column
-    if name in _OWN:
-        return Column(name, *_OWN[name])
+    if name.endswith(INPUT):
+        return Column(name, f"the input's own column {name.removesuffix(INPUT)}", TEXT)
     if name.startswith("response_"):
         return Column(name, f"the model's raw answer in the turn {name.removeprefix('response_')}", TEXT)
     return Column(name, "a column of the input that the study does not describe", TEXT)
@@ -140,8 +145,8 @@ def _of_study(study: Study, name: str) -> Column | None:
         return Column(name, column.about, column.type, values=tuple(map(str, column.values)))
     if study.extraction and name in study.extraction.fields:
         found = study.extraction.fields[name]
-        unit = "" if found.values else found.wanted
-        return Column(name, found.about, _TYPES[found.kind], unit, tuple(map(str, found.values)))
+        values = tuple(map(str, found.values)) or (found.wanted,)
+        return Column(name, found.about, _TYPES[found.kind], found.unit, values)
     for question in study.questions.values():
         about = _of_question(question, name)
         if about:

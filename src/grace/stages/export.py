@@ -6,17 +6,17 @@ from grace.errors import InputError
 from grace.ledger import LedgerReader
 from grace.runs import Run
 from grace.stages import done as answers
-from grace.stages import extracted as fields
 from grace.stages import scored as scores
 from grace.stages.export_answers import ExportedAnswers, export_answers
 from grace.stages.export_fields import ExportedFields, export_fields
 from grace.stages.export_scores import ExportedScores, export_scores
+from grace.stages.related import EXTRACT, study_in
 from grace.tables import CsvTable, check_writable
 
 _IDENTITY = {
     answers.EXPERIMENT: {"experiment", "study", "turns", "input", "model", "seed"},
     scores.EXPERIMENT: {"experiment", "study", "questions", "input", "model", "scoring"},
-    fields.EXPERIMENT: {"experiment", "study", "source"},
+    EXTRACT: {"experiment", "study", "source"},
 }
 
 
@@ -47,9 +47,9 @@ def export(
     check_writable(output)
     if run.path.resolve() in output.resolve().parents:
         raise InputError(f"{output}: is inside the run, which is kept as it is; choose a name outside of {run.path}")
-    if experiment == fields.EXPERIMENT:
+    if experiment == EXTRACT:
         with CsvTable(run.input) as table:
-            return export_fields(run, output, table, fields.study_of(run))
+            return export_fields(run, output, table, study_in(run))
     if not run.ledger.exists():
         raise InputError(f"{run.path}: holds no answers yet (it has no {run.ledger.name})")
     with CsvTable(run.input) as table, LedgerReader(run.ledger) as ledger:

@@ -90,7 +90,7 @@ def _answer_cells(
         if records[-1]["status"] == "empty":
             error = EMPTY if records[-1]["response"]["reasoning"] is None else ONLY_REASONED
     responses = [record["response"] for record in records]
-    texts = [response["text"] for response in responses]
+    texts = [_readable(response["text"]) for response in responses]
     endings = [response["finish_reason"] for response in responses]
     cells: list[object] = [
         model,
@@ -106,8 +106,13 @@ def _answer_cells(
     ]
     if len(turns) > 1:
         cells += texts + [None] * (len(turns) - len(texts))
-    cells.append("\n\n".join(r["reasoning"] for r in responses if r["reasoning"]) or None)
+    cells.append("\n\n".join(_readable(r["reasoning"]) for r in responses if r["reasoning"]) or None)
     return cells
+
+
+def _readable(text: str) -> str:
+    """A text without NUL, which no reader of CSV takes; the ledger keeps it."""
+    return text.replace("\0", "\ufffd")
 
 
 def _total(counts: Iterable[int | None]) -> int | None:

@@ -18,10 +18,10 @@ from grace.ledger import Ledger
 from grace.runs import Run
 from grace.stages import done as answers
 from grace.stages.export_fields import BATCH, Agreement, ExportedFields, export_fields, output_columns
-from grace.stages.extracted import EXPERIMENT, Answered, Known, Rows, extractor_of
+from grace.stages.extracted import Answered, Known, Rows, extractor_of
 from grace.stages.extractor import ASK, REPAIR, Extractor, Invalid, ask, ask_again, read_reply, response_format
 from grace.stages.prepare import Endpoint, check_endpoint, check_output, choose_pace, served, session_facts, with_client
-from grace.stages.related import source_of
+from grace.stages.related import EXTRACT, source_of
 from grace.stages.session import Outcome, Progress, Session
 from grace.studies.fields import Extracted
 from grace.studies.reading import Value
@@ -85,7 +85,7 @@ def extract(wanted: Extract, progress: Progress) -> tuple[Outcome, Made | None]:
         source = Run.beside(wanted.input)
         known_source = source.exists and source.manifest["identity"].get("experiment") == answers.EXPERIMENT
         identity = {
-            "experiment": EXPERIMENT,
+            "experiment": EXTRACT,
             "study": study.name,
             "source": source_of(source) if known_source else None,
         }

@@ -11,10 +11,9 @@ from grace.stages.extractor import REPAIRED, SEEN, Extractor, Invalid, ask, ask_
 from grace.studies.extraction import Extraction
 from grace.studies.fields import DOUBTFUL, Cell, Extracted
 from grace.studies.reading import EXACT, Answer, Missing, Value
-from grace.studies.study import Study, parse_study
+from grace.studies.study import Study
 from grace.tables import CsvTable
 
-EXPERIMENT = "extract"
 REVIEW = "review"
 REJECTED = "rejected by a person"
 """Why a field is empty that a person emptied."""
@@ -315,14 +314,6 @@ def extractor_of(run: Run) -> Extractor | None:
     """The extractor that a run asked last; None when it has only rules."""
     kept = run.manifest.get("extractor")
     return Extractor(kept["model"], kept["settings"]) if kept else None
-
-
-def study_of(run: Run) -> Study:
-    """The study of an extraction, from the run's own copy. Raises InputError."""
-    try:
-        return parse_study(run.study.read_bytes(), str(run.study))
-    except OSError as error:
-        raise InputError(f"{run.study}: cannot be read: {error.strerror}; restore it from a copy") from None
 
 
 def all_rows(

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import fsum, isclose
 from typing import Any, Literal
 
 import orjson
@@ -132,7 +133,8 @@ def read_reply(extraction: Extraction, texts: Mapping[str, str], reply: str, con
         if not isinstance(part, dict):
             raise Invalid(f"it has no object {reading!r}")
         own = [field for field in extraction.fields.values() if field.reading == reading]
-        answers |= _read_part(part, own, reading, texts[reading], confidence)
+        total = extraction.sums[reading].total if reading in extraction.sums else None
+        answers |= _read_part(part, own, reading, texts[reading], confidence, total)
     odd = extraction.contradiction({n: a.value if isinstance(a, Value) else None for n, a in answers.items()})
     if odd:
         raise Invalid(odd)
@@ -140,9 +142,14 @@ def read_reply(extraction: Extraction, texts: Mapping[str, str], reply: str, con
 
 
 def _read_part(
-    part: Mapping[str, Any], fields: Sequence[Field], reading: str, text: str, confidence: float
+    part: Mapping[str, Any],
+    fields: Sequence[Field],
+    reading: str,
+    text: str,
+    confidence: float,
+    total: float | None,
 ) -> dict[str, Answer]:
-    """The values of one reading. Raises Invalid."""
+    """The values of one reading; zeros also follow from others that make its total. Raises Invalid."""
     answers: dict[str, Answer] = {field.name: Missing("the extractor found none") for field in fields}
     given = [(field, part[field.name]) for field in fields if part.get(field.name) is not None]
     if not given:
@@ -155,9 +162,13 @@ def _read_part(
             parsed = field.parse(value)
         except ValueError as error:
             raise Invalid(f"{field.name}: {str(error)[:MOST_OF_A_REASON]}") from None
-        if not field.is_said(parsed, plain(quote)):
-            raise Invalid(f"{field.name}: the quote does not say {parsed}")
         answers[field.name] = Value(parsed, confidence)
+    values = {name: answer.value for name, answer in answers.items() if isinstance(answer, Value)}
+    made = total is not None and isclose(fsum(float(value) for value in values.values()), total)
+    for field in fields:
+        value = values.get(field.name)
+        if value is not None and not (field.is_said(value, plain(quote)) or (value == 0 and made)):
+            raise Invalid(f"{field.name}: the quote does not say {value}")
     return answers
 
 

@@ -1,8 +1,10 @@
 """Merging: one analysis-ready table of a study, from the ledgers of its runs; rows are joined by what they hold."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +14,17 @@ from grace.runs import Run
 from grace.stages.codebook import FLAGS, ROW_ID, SCORES_ERROR, Codebook, describe, write_codebook
 from grace.stages.done import Done
 from grace.stages.export_answers import ANSWER_KINDS, answer_columns, answer_rows
+from grace.stages.export_fields import INPUT
 from grace.stages.export_scores import ScoreRows
 from grace.stages.extracted import Known, Rows, extractor_of
-from grace.stages.extracted import study_of as study_of_extraction
 from grace.stages.quality.flags import RowChecks
 from grace.stages.quality.layout import Layout
 from grace.stages.quality.thresholds import thresholds_of
-from grace.stages.related import Related, related
+from grace.stages.related import Related, related, study_in
 from grace.stages.scored import Scores
 from grace.stages.session import Progress
-from grace.studies.study import Study, parse_study
-from grace.tables import CsvTable, can_write_parquet, write_table
+from grace.studies.study import Study
+from grace.tables import CsvTable, can_write_parquet, told_apart, write_table
 
 BATCH = 200
 PROVENANCE = (
@@ -98,6 +100,7 @@ def _write(parts: "Sequence[_Part]", out: Path, progress: Progress) -> Merged:
     study = parts[0].study
     columns = tuple(dict.fromkeys(column for part in parts for column in part.columns))
     kinds = {name: kind for part in parts for name, kind in part.kinds.items()}
+    typed_by_study = _Typed(study, columns)
     book = Codebook([describe([own for part in parts for own in part.studies], name) for name in columns])
     flagged = 0
     progress.begin(sum(part.rows for part in parts), 0, "rows")
@@ -108,16 +111,18 @@ def _write(parts: "Sequence[_Part]", out: Path, progress: Progress) -> Merged:
             for number, row in enumerate(part.merged(), 1):
                 full = [row.get(name) for name in columns]
                 book.add(full)
+                typed_by_study.add(full)
                 flagged += bool(row[FLAGS])
                 yield full
                 if number % BATCH == 0 or number == part.rows:
                     progress.advance(False, number % BATCH or BATCH)
 
-    notes = [note for part in parts for note in part.notes]
     tables = [out / f"{study.name}.csv"]
     count = write_table(tables[0], columns, rows())
+    notes = [note for part in parts for note in part.notes]
     if can_write_parquet():
         tables.append(out / f"{study.name}.parquet")
+        kinds |= typed_by_study.kinds
         with CsvTable(tables[0]) as written:
             typed = (_typed(written.cells(row), columns, kinds) for row in range(count))
             write_table(tables[1], columns, typed, kinds)
@@ -126,6 +131,28 @@ def _write(parts: "Sequence[_Part]", out: Path, progress: Progress) -> Merged:
     runs = [str(run.path) for part in parts for run in part.group.runs]
     books = write_codebook(book, out, study, runs, tables)
     return Merged((*tables, *books), count, len(columns), flagged, tuple(notes))
+
+
+class _Typed:
+    """Which of the input's columns hold what the study says: only then are they numbers in Parquet."""
+
+    def __init__(self, study: Study, columns: Sequence[str]) -> None:
+        kinds = {"integer": int, "number": float}
+        self.kinds: dict[str, type] = {
+            name: kinds[study.columns[name].type]
+            for name in columns
+            if name in study.columns and study.columns[name].type in kinds
+        }
+        self._places = {name: columns.index(name) for name in self.kinds}
+
+    def add(self, cells: Sequence[object]) -> None:
+        """Take note of one row."""
+        for name, kind in list(self.kinds.items()):
+            cell = cells[self._places[name]]
+            try:
+                kind(cell if cell else 0)
+            except (TypeError, ValueError):
+                del self.kinds[name]
 
 
 def _typed(cells: Sequence[str], columns: Sequence[str], kinds: Mapping[str, type]) -> list[object]:
@@ -153,7 +180,7 @@ class _Part:
         assert base is not None
         self.base = base
         self._table = stack.enter_context(CsvTable(base.input))
-        self.study = _study_of(base)
+        self.study = study_in(base)
         self.studies = [self.study]
         self.kinds: dict[str, type] = {"temperature": float}
         self.notes: list[str] = []
@@ -161,12 +188,14 @@ class _Part:
         self._rows, self._known = self._open_extraction(stack)
         self._scores, self._scored_rows = self._open_scores(stack)
         self._provenance = _provenance(group)
+        self._ids: Counter[str] = Counter()
         self._identifying = tuple(name for name in self._table.columns if name in self.study.columns)
         scope = base.scope
         self.rows = scope["rows"] * (scope["replications"] if group.answers else 1)
+        self._given = self._renamed()
         self.columns = (
             ROW_ID,
-            *self._table.columns,
+            *self._given,
             *self._answers,
             *(self._rows.extraction.columns if self._rows else ()),
             *((*self._scores.columns, SCORES_ERROR) if self._scores else ()),
@@ -178,27 +207,66 @@ class _Part:
 
     def merged(self) -> Iterator[dict[str, object]]:
         """The rows, each by column."""
+        decided = 0
         for cells in self._base_rows():
-            full: dict[str, object] = dict(zip((*self._table.columns, *self._answers), cells, strict=True))
-            texts = {name: "" if cell is None else str(cell) for name, cell in full.items()}
-            full[ROW_ID] = _row_id(texts)
+            texts = {
+                name: "" if cell is None else str(cell)
+                for name, cell in zip((*self._table.columns, *self._answers), cells, strict=True)
+            }
+            full: dict[str, object] = dict(zip((*self._given, *self._answers), cells, strict=True))
+            full[ROW_ID] = self._row_id(cells, texts)
             if self._rows and self._known:
                 answered = self._rows.of(texts)
                 read = self._known.completed(answered, self._rows.read(answered))
+                decided += read.method == "human"
                 full |= zip(self._rows.extraction.columns, read.cells(), strict=True)
             if self._scores:
                 full |= self._scored(texts)
-            flags = self._checks.flags({name: _cell(value) for name, value in full.items()})
+            own = {name: cell for name, cell in texts.items() if name in self.study.columns}  # also where renamed
+            flags = self._checks.flags({name: _cell(value) for name, value in (full | own).items()})
             full[FLAGS] = "; ".join(dict.fromkeys(flag.check for flag in flags)) or None
             yield full | self._provenance
+        lost = self._known.decisions - decided if self._known else 0
+        if lost > 0:
+            self.notes.append(
+                f"{self.base.path}: {lost} decisions of people belong to no row; see `grace extract` again"
+            )
+
+    def _renamed(self) -> list[str]:
+        """The input's columns: one that is called as a column of Grace's gets another name, as `grace extract` does.
+
+        Raises:
+            InputError: that name is taken too.
+        """
+        taken = {ROW_ID, SCORES_ERROR, FLAGS, *PROVENANCE}
+        taken |= set(self._rows.extraction.columns) if self._rows else set()
+        taken |= set(self._scores.columns) if self._scores else set()
+        names = [name + INPUT if name in taken else name for name in told_apart(self._table.columns)]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice:
+            raise InputError(
+                f"{self._table.path}: has the columns {twice.removesuffix(INPUT)!r} and {twice!r}; rename one"
+            )
+        return names
+
+    def _row_id(self, cells: Sequence[object], texts: Mapping[str, str]) -> str:
+        """What names a row: the model and how it was asked, the trial, and the draw; equal rows are counted."""
+        identity = (self.group.answers or self.group.scores or self.base).manifest["identity"]
+        how = [identity.get(part) for part in ("study", "model", "protocol", "sampling")]
+        drawn = [texts.get(name) for name in ("replication", "seed")] if self.group.answers else None
+        key = request_key(how, [str(cell) for cell in cells[: len(self._given)]], drawn)[:16]
+        self._ids[key] += 1
+        return key if self._ids[key] == 1 else f"{key}-{self._ids[key]}"
 
     def _base_rows(self) -> Iterator[Sequence[object]]:
         if self.group.answers is None:
-            return (self._table.cells(row) for row in range(self.base.scope["rows"]))
+            yield from islice(self._table.all_cells(), self.base.scope["rows"])
+            return
         if not self.base.ledger.exists():
             raise InputError(f"{self.base.path}: holds no answers yet (it has no {self.base.ledger.name})")
         done = Done.read(self.base, len(self._table), tuple(self.base.manifest["identity"]["turns"]))
-        return answer_rows(self.base, self._table, LedgerReader(self.base.ledger), done)
+        with LedgerReader(self.base.ledger) as ledger:
+            yield from answer_rows(self.base, self._table, ledger, done)
 
     def _answer_columns(self) -> tuple[str, ...]:
         self.kinds |= ANSWER_KINDS
@@ -209,7 +277,7 @@ class _Part:
         run = self.group.extraction
         if run is None and (self.group.answers is None or self.study.extraction is None):
             return None, None
-        study = study_of_extraction(run) if run else self.study
+        study = study_in(run) if run else self.study
         self.studies.append(study)
         rows = Rows(study, (*self._table.columns, *self._answers))
         self.kinds |= rows.extraction.kinds
@@ -245,24 +313,9 @@ class _Part:
         return {**dict(zip(self._scores.columns, cells, strict=True)), SCORES_ERROR: error}
 
 
-def _study_of(run: Run) -> Study:
-    try:
-        return parse_study(run.study.read_bytes(), str(run.study))
-    except OSError as error:
-        raise InputError(f"{run.study}: cannot be read: {error.strerror}; restore it from a copy") from None
-
-
 def _content(row: Mapping[str, str], columns: Sequence[str]) -> str:
     """What names a trial: the cells of the study's columns."""
     return request_key([row.get(name, "") for name in columns])
-
-
-def _row_id(row: Mapping[str, str]) -> str:
-    """What names a row: all that it was asked about, by whom, and which draw."""
-    drawn = ("model_response", "response_timestamp", "processing_time_ms", "error")
-    return request_key(
-        {name: cell for name, cell in row.items() if name not in drawn and not name.startswith("response_")}
-    )[:16]
 
 
 def _cell(value: object) -> str | None:

@@ -8,6 +8,7 @@ from grace.errors import InputError
 from grace.ledger import request_key
 from grace.runs import Run
 from grace.stages import done, scored
+from grace.studies.study import Study, parse_study
 
 EXTRACT = "extract"
 
@@ -37,7 +38,15 @@ def experiment_of(run: Run) -> str:
 
 def source_of(run: Run) -> str:
     """What names a run in the manifest of another that was made from it."""
-    return request_key(run.manifest["identity"])
+    return request_key(run.manifest["identity"], run.manifest.get("id"))
+
+
+def study_in(run: Run) -> Study:
+    """The study of a run, from the run's own copy. Raises InputError."""
+    try:
+        return parse_study(run.study.read_bytes(), str(run.study))
+    except OSError as error:
+        raise InputError(f"{run.study}: cannot be read: {error.strerror}; restore it from a copy") from None
 
 
 def table_of(run: Run) -> Path:

@@ -113,9 +113,12 @@ class Extraction:
             return max(own, key=_plainness)  # the first of those that say most
         if not shared:
             return reader.read(Text(text, cut))
-        free = _outside([(start, end) for name, start, _, end in sections if name != reading], text)
+        taken = [(start, end) for name, start, _, end in sections if name != reading]
+        if not isinstance(reader, CountReader):  # other answers take a line each; what follows may be this one's
+            taken = [(start, _line_end(text, begin, end)) for name, start, begin, end in sections if name != reading]
+        free = _outside(taken, text)
         if not free.strip():
-            return reader.read(Text(""))
+            return reader.read(Text("", False))
         found = reader.read(Text(free, cut))
         if isinstance(reader, CountReader) and not sections:
             found = self._doubted(reader, free)
@@ -161,6 +164,13 @@ class Extraction:
 def _plainness(answers: Mapping[str, Answer]) -> tuple[int, float]:
     values = [answer.confidence for answer in answers.values() if isinstance(answer, Value)]
     return len(values), min(values, default=0.0)
+
+
+def _line_end(text: str, start: int, end: int) -> int:
+    """Where the first line that holds something ends in a part of a text."""
+    held = next((place for place in range(start, end) if not text[place].isspace()), end)
+    line = text.find("\n", held, end)
+    return end if line < 0 else line
 
 
 def _outside(spans: Sequence[tuple[int, int]], text: str) -> str:
@@ -231,9 +241,10 @@ def _compile(spec: StudyFile, name: str, reading: format.Reading, where: str) ->
                 raise StudyError(
                     f"{where}.column: {reading.column!r} has no {{label}} in it, so all would be called the same"
                 )
+            unit = "percent" if reading.total == 100 else f"of {reading.total:g}"
             shares = SharesReader(reading.column, reading.labels, reading.total)
             return shares, [
-                Field(column, f"{about}: {label}", float, (), 0, reading.total, name)
+                Field(column, f"{about}: {label}", float, (), 0, reading.total, name, unit=unit)
                 for label, column in zip(reading.labels, shares.columns, strict=True)
             ]
         case format.ChoiceReading():

@@ -14,6 +14,11 @@ EXTRACTED = ("extraction_method", "extraction_confidence", "extraction_errors")
 DOUBTFUL = 0.7
 """A value below this confidence is to be looked at, by an extractor model or a person."""
 
+SENTENCE = 3
+"""So many words can say a choice without naming it."""
+_NO_WORDS = re.compile(r"\b(?:no|none|nothing|never|not|neither|zero)\b")
+_ALL_WORDS = re.compile(r"\b(?:all|each|every|everything|whole|entire|both)\b")
+
 Method = Literal["rule", "model", "human"]
 Cell = int | float | str
 
@@ -30,6 +35,7 @@ class Field:
         low, high: bounds of numbers.
         reading: the reading that fills it.
         also: other words for values, as tables of people's annotations have them.
+        unit: of numbers, "" where there is none.
         literal: whether a value stands in an answer as one of its words, and does not follow from a whole sentence.
     """
 
@@ -42,6 +48,7 @@ class Field:
     reading: str
     also: Mapping[str, str] = field(default_factory=dict)
     literal: bool = False
+    unit: str = ""
 
     def schema(self) -> dict[str, Any]:
         """JSON Schema of the field's value; null where there is none."""
@@ -65,7 +72,7 @@ class Field:
                 raise ValueError(f"{value!r} is not {self.wanted}")
             return by_name[name]
         try:
-            number = float(value)  # type: ignore[arg-type]
+            number = float(value.replace(",", ".") if isinstance(value, str) else value)  # type: ignore[arg-type]
         except (TypeError, ValueError):
             raise ValueError(f"{value!r} is not {self.wanted}") from None
         fits = self.low is not None and self.high is not None and self.low <= number <= self.high
@@ -76,15 +83,16 @@ class Field:
     def is_said(self, value: Cell, quote: str) -> bool:
         """Whether some words, in text as `plain` makes it, can say a value: a number or word of it stands in them.
 
-        Zeros often follow from other amounts, and choices from whole sentences; these are not looked for, nor are
-        English words in other scripts.
+        A choice is said by its word or by a sentence, of several words at least. English words are not looked for in
+        other scripts.
         """
-        if not quote.isascii():
-            return True
+        foreign = any(letter.isalpha() and not letter.isascii() for letter in quote)
         if isinstance(value, str):
             ways = {plain(value), *(word for word, own in self.also.items() if own == value)}
-            return not self.literal or any(re.search(rf"(?<![a-z]){re.escape(way)}(?![a-z])", quote) for way in ways)
-        return value == 0 or bool(numbers_in(quote) & {value, value / 100}) or (self.kind is int and value == self.high)
+            named = any(re.search(rf"(?<![a-z]){re.escape(way)}(?![a-z])", quote) for way in ways)
+            return named or foreign or (not self.literal and len(quote.split()) >= SENTENCE)
+        words = _NO_WORDS if value == 0 else _ALL_WORDS if self.kind is int and value == self.high else None
+        return bool(numbers_in(quote) & {value, value / 100}) or bool(words and words.search(quote))
 
     @property
     def wanted(self) -> str:

@@ -41,6 +41,7 @@ class ChoiceReader:
             r"\b(?:answer|response)(?: (?:to|here|would|should|must|is|be|that|this|the|question))*(?:\s?:|\b)"
             rf"\W*\b(?P<answered>{words})\b{_NOT_AN_ANSWER}"
             rf"|\b(?:say|answer|think|go with|so|therefore|thus|hence)\W+(?P<said>{words}){ends}"
+            rf"|\n\W*(?P<line>{words})\W*(?=\n|$)"
             rf"|[,;:-]\s*(?P<last>{words})\s*(?=[.!]\W*$|$)|[:;]\s*(?P<behind>{words})(?=\s*[,.;!])"
         )
         self._echo = re.compile(rf"^\W*(?:{words})\W{{1,3}}(?:(?:or|and)\W{{1,3}})?(?:{words})\b")

@@ -80,6 +80,7 @@ class CountReader:
             rf"[\s,.;]{{0,2}}(?:-|to|or|and|(?:or )?(?:no|actually|rather),?(?: make that)?)\s?"
             rf"(?:{_PERHAPS} )?(?:all )?(?:{'|'.join(map(re.escape, self._numbers))})\b"
         )
+        self._listed = re.compile(rf",? ?(?:(?:or|and) )?(?:{names})(?:,| or| and)")
         self._outside = re.compile(rf"{_LEADING}(?P<n>-?\d+(?:\.\d+)?)(?!\s?[%\d]|\s?percent)")
         kinds = (
             rf"(?:all|each|every (?:single )?one)(?: of)?(?: {_OWNER}(?: [a-z]+){{0,3}}?)? {total}\b"
@@ -115,9 +116,13 @@ class CountReader:
         if _BOUND.search(text, 0, leading.start("n")):
             return None
         number, end = self._number(leading["n"]), leading.end()
-        goes_on = self._onwards.match(text, end) or any(
-            other.number != number and other.start > end and _JOINED.search(text[end : other.start])
-            for other in mentions
+        goes_on = (
+            self._onwards.match(text, end)
+            or self._listed.match(text, end)
+            or any(
+                other.number != number and other.start > end and _JOINED.search(text[end : other.start])
+                for other in mentions
+            )
         )
         return Missing("names a range, not one number") if goes_on else Value(number, EXACT)
 

@@ -18,6 +18,7 @@ _DIGITS = "one|two|three|four|five|six|seven|eight|nine"
 _SMALL = "|".join(sorted(WORDS, key=len, reverse=True))
 _SPELLED = rf"(?:(?:{'|'.join(_TENS)})(?:[- ](?:{_DIGITS}))?|(?:a |one )?hundred|{_SMALL})"
 _NUMBER = r"(?<![\w.])-?(?:\d+(?:[.,]\d+)?|\.\d+)"
+_BARE = r"(?<![\w.])-?(?:\d+(?:\.\d+)?|\.\d+)"  # without a unit, a comma parts two numbers
 _THINGS = (
     r"(?:options?|outcomes?|possibilit(?:y|ies)|numbers?|choices?|values?|scenarios?|cases?|states?|answers?"
     r"|categories|counts?)"
@@ -107,7 +108,7 @@ class Marks:
         self._pattern = re.compile(
             r"(?<![a-z\d])(?:"  # most places are passed over at once, and then one of two halves
             rf"(?=[\d$.-])(?:{_RANGE}|{_DIGITS_AMOUNT}|(?P<span>{span})|(?P<digit>{number}){of_all}"
-            rf"|(?P<plain>{_NUMBER})(?!\w))"
+            rf"|(?P<plain>{_BARE})(?!\w))"
             rf"|(?={firsts})(?:{_WORD_AMOUNT}|{_REST}|{_EACH}|{named}))"
         )
 

@@ -5,14 +5,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from grace.studies.answers import fill
-from grace.studies.reading import EXACT, IMPLIED, Answer, Missing, Value
+from grace.studies.reading import DOUBT, EXACT, IMPLIED, Answer, Missing, Value
 from grace.studies.reading.text import Text, plain
 
 _NOT_SAID = re.compile(
-    r"(?:\bnot\b|n't\b|\bnever\b|\bcannot\b|\bno one\b|\brather than\b|\binstead of\b|\bavoid(?:ing)?\b"
+    r"(?:\bif\b|\bnot\b|n't\b|\bnever\b|\bcannot\b|\bno one\b|\brather than\b|\binstead of\b|\bavoid(?:ing)?\b"
     r"|\bas opposed to\b|\bwithout\b)(?:\s(?:say|saying|says|think|thinking|believe|claim|claiming|mean|be|that|if|it"
-    r"|to|answer|answering|use|using|just|simply|going|feel|want|like|directly|honest|true))*[\s\"':,]*$"
+    r"|to|answer|answering|use|using|just|simply|going|feel|want|like|directly|honest|true|fair"
+    r"|right|accurate|correct))*[\s\"':,]*$"
 )
+MANY = 2
+"""With so many other sentences behind the first one, a text may be listing what could be said."""
 _HEADS = r"(?:it|that|this|they|(?:the|your|his|her|my) [a-z]+(?: [a-z]+)?)"
 
 
@@ -77,10 +80,15 @@ class SentenceReader:
         said = [match for match in found if not _NOT_SAID.search(text.plain, max(0, match.start() - 80), match.start())]
         whole = [match for match in said if not (text.cut and match.end() == len(text.plain))]
         if whole:
-            return self._answers(self._first(whole, text.plain))
+            first = self._first(whole, text.plain)
+            others = {tuple(self._ways(match).values()) for match in whole} - {tuple(self._ways(first).values())}
+            answers = self._answers(first)
+            if len(others) < MANY:
+                return dict(answers)
+            return {name: Value(answer.value, DOUBT) for name, answer in answers.items()}  # it may list the options
         ways = {factor: pattern.search(text.plain) for factor, pattern in self._fields.items()}
         if all(ways.values()):
-            return self._values({factor: way["way"] for factor, way in ways.items() if way}, IMPLIED)
+            return dict(self._values({factor: way["way"] for factor, way in ways.items() if way}, IMPLIED))
         why = "only says what would not be said" if found and not said else "has none of the sentences asked for"
         return dict.fromkeys(self.columns, Missing(why))
 
@@ -102,18 +110,19 @@ class SentenceReader:
             return found[0]
         return next((match for match in found if text[: match.start()].endswith(('"', "'"))), found[0])
 
-    def _answers(self, found: re.Match[str]) -> dict[str, Answer]:
+    def _ways(self, found: re.Match[str]) -> dict[str, str]:
+        """How each part is written."""
+        return {factor: re.sub(r"\s+", " ", found[factor]) for factor in self._parts.factors}
+
+    def _answers(self, found: re.Match[str]) -> dict[str, Value]:
         groups = found.groupdict()
         literal = groups.get("head", "it") == "it" and not groups.get("between")
-        ways = {factor: re.sub(r"\s+", " ", found[factor]) for factor in self._parts.factors}
-        return self._values(ways, EXACT if literal else IMPLIED)
+        return self._values(self._ways(found), EXACT if literal else IMPLIED)
 
-    def _values(self, ways: Mapping[str, str], grade: float) -> dict[str, Answer]:
+    def _values(self, ways: Mapping[str, str], grade: float) -> dict[str, Value]:
         """The values of a sentence whose parts are written so."""
         canonical = {factor: self._parts.factors[factor][self._labels[factor][way]][0] for factor, way in ways.items()}
-        answers: dict[str, Answer] = {
-            self._parts.columns[factor]: Value(piece, grade) for factor, piece in canonical.items()
-        }
+        answers = {self._parts.columns[factor]: Value(piece, grade) for factor, piece in canonical.items()}
         return answers | {self._parts.cleaned: Value(fill(self._parts.form, canonical), grade)}
 
 

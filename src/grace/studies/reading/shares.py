@@ -103,7 +103,8 @@ class SharesReader:
     def _scale(self, found: _List) -> None:
         """Turn fractions, and bare numbers that sum to 1, into shares of the total."""
         bare = [pair.amount for pair in found.amounts.values() if pair.unit == "plain" and pair.amount is not None]
-        of_one = any(not float(amount).is_integer() for amount in bare) and isclose(fsum(bare), 1, abs_tol=0.011)
+        sure = len(bare) == len(self._of) or any(not float(amount).is_integer() for amount in bare)
+        of_one = sure and isclose(fsum(bare), 1, abs_tol=0.011)
         for pair in found.pairs:
             if pair.amount is not None:
                 share = pair.unit == "fraction" or (of_one and pair.unit == "plain")

@@ -13,7 +13,8 @@ _TYPOGRAPHY = str.maketrans(
     {
         **dict.fromkeys("‘’‚‛´ʼ＇", "'"),
         **dict.fromkeys("“”„‟«»", '"'),
-        **dict.fromkeys("‐‑‒–—―−", "-"),
+        **dict.fromkeys("‐‑−", "-"),
+        **dict.fromkeys("‒–—―", " - "),  # dashes part sentences, hyphens join words
         "⁄": "/",
         "•": "-",
     }
