@@ -6,6 +6,8 @@ those of `ELSEWHERE`. The exit code must be 0, or what a comment says: `$ comman
 """
 
 import ast
+import csv
+import io
 import json
 import os
 import re
@@ -22,23 +24,34 @@ from typing import Any
 
 import pytest
 import typer
+import yaml
 from aiohttp import web
 
-from canned import CannedServer
+from canned import CannedServer, completion, error
 from conftest import Command
 from grace.cli import app
 from grace.errors import StudyError
+from grace.ledger import Ledger
+from grace.runs import Run
+from grace.stages.codebook import FLAGS, ROW_ID, SCORES_ERROR
 from grace.stages.export_answers import ANSWER_COLUMNS, ANSWER_KINDS, answer_columns
 from grace.stages.export_scores import score_columns
+from grace.stages.extracted import Rows, decide
+from grace.stages.extractor import DEEPSEEK_MODEL, MOST_CHARACTERS, REPAIRED, SEEN
+from grace.stages.merge import PROVENANCE
 from grace.studies import format
+from grace.studies.extraction import Extraction
+from grace.studies.fields import DOUBTFUL, EXTRACTED
+from grace.studies.reading import CLEAR, DOUBT, EXACT, IMPLIED, Value
 from grace.studies.study import BUILT_IN, load_study, parse_study
+from grace.tables import CsvTable
 from table_model import TableServer, printable_model
 
 ROOT = Path(__file__).parents[1]
 GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("examples/*/README.md"))]
 DICTIONARY = ROOT / "docs" / "csv-dictionary.md"
 
-LANGUAGES = {"console", "sh", "csv", "r", "text", "yaml"}
+LANGUAGES = {"console", "sh", "csv", "r", "python", "text", "yaml"}
 """Of fenced blocks. Another name for the shell would hide its commands from this test."""
 
 ELSEWHERE = {
@@ -54,6 +67,13 @@ ELSEWHERE = {
     "ssh -L 8000:localhost:8000 you@the-gpu-machine": "needs another machine",
     "grace review outputs/study1_structured.run": "waits for a person",
     'grace review outputs/study1_structured.run --by "Ada Lovelace"': "the same",
+    "grace review outputs/first_values.run": "the same",
+    'make test ARGS="-k test_reading"': "a part of this",
+    "export DEEPSEEK_API_KEY=...": "costs money",
+    "grace extract study1 --input outputs/study1.csv --output outputs/study1_structured.csv "
+    "--extractor deepseek": "so too",
+    "grace extract study2 --input outputs/study2.csv --output outputs/study2_structured.csv "
+    "--extractor http://localhost:8000 --extractor-model gemma-2-9b-it": "needs a GPU",
     "export GATEWAY_KEY=...": "there is no such gateway",
     "grace check-endpoint https://gateway.example --model-name llama3 --api-key-env GATEWAY_KEY": "nor here",
 }
@@ -65,6 +85,7 @@ SHORT = {"query": {"--limit": "3", "--max-tokens": "12"}, "score": {"--limit": "
 SHIMS = {
     r"^python src/query_(study.)_exp1\.py": r"grace query \1",
     r"^python src/extract_probabilities_(study.)\.py": r"grace score \1",
+    r"^python src/extract_structured_output\.py": r"grace extract",
 }
 """The plan's names for commands."""
 
@@ -307,6 +328,35 @@ def test_the_dictionary_has_every_column() -> None:
             assert set(answer_columns(conversation.turns)) <= named
 
 
+def extraction_of(name: str) -> Extraction:
+    extraction = load_study(name).extraction
+    assert extraction is not None
+    return extraction
+
+
+@pytest.mark.parametrize("study", BUILT_IN)
+def test_the_dictionary_has_the_values_and_no_others(study: str) -> None:
+    text = DICTIONARY.read_text()
+    extraction = extraction_of(study)
+    fields = rows(section(text, f"Values of study {study[-1]}"))
+    assert names_in(fields) == set(extraction.fields)
+    assert names_in(rows(section(text, "About the values"))) == set(EXTRACTED)
+    for names, kind, values, _ in fields:
+        for name in re.findall(r"`([^`]+)`", names):
+            field = extraction.fields[name]
+            assert kind.split(",")[0] == {int: "integer", float: "number", str: "text"}[field.kind]
+            assert field.values or values == f"{field.low:g} to {field.high:g}"
+            said = re.findall(r"`([^`]+)`", values)
+            assert " to " not in values or field.kind is not str or len(field.values) == 8
+            assert set(said) <= set(field.values)
+            assert " to " in values or set(said) == set(field.values)
+
+
+def test_the_dictionary_has_what_merging_adds() -> None:
+    added = rows(section(DICTIONARY.read_text(), "Outputs of `grace merge`"))[6:]
+    assert names_in(added) == {ROW_ID, SCORES_ERROR, FLAGS, *PROVENANCE}
+
+
 async def _refuse_the_second(number: int, body: dict[str, Any]) -> web.StreamResponse | None:
     return web.json_response({"error": {"message": "too long"}}, status=400) if number == 2 else None
 
@@ -355,7 +405,10 @@ def test_the_dictionary_has_the_names_that_columns_get_by_themselves() -> None:
 
 def test_the_dictionary_has_the_numbers_of_answers_in_parquet() -> None:
     kinds = {cells[1]: names_in([cells]) for cells in rows(section(DICTIONARY.read_text(), "Parquet"))}
-    assert kinds["whole number (`int64`)"] == set(ANSWER_KINDS)
+    values = {name: kind for study in BUILT_IN for name, kind in extraction_of(study).kinds.items()}
+    assert kinds["whole number (`int64`)"] == set(ANSWER_KINDS) | {name for name in values if values[name] is int}
+    numbers = {told_by(name) for name, kind in values.items() if kind is float} - {"probability_1", "probability_2"}
+    assert kinds["number (`double`)"] == numbers | {"temperature"}
 
 
 @pytest.mark.parametrize("owner", ["vllm", "somebody"])
@@ -387,10 +440,11 @@ def has_every_field(text: str, manifest: dict[str, Any]) -> None:
     named = names_in(fields)
     assert set(manifest) <= named
     assert {f"identity.{name}" for name in manifest["identity"]} <= named
-    assert set(manifest["identity"]["model"]) <= named
+    assert set(manifest["identity"].get("model", {})) <= named
     assert set(manifest["sessions"][0]) <= named
     for part in ("server", "options", "git"):
-        assert set(manifest["sessions"][0][part] or {}) <= described(fields, part)
+        assert set(manifest["sessions"][0].get(part) or {}) <= described(fields, part)
+    assert set(manifest.get("extractor", {})) <= described(fields, "extractor")
     assert set(manifest["identity"].get("scoring", {})) <= described(fields, "identity.scoring")
 
 
@@ -453,6 +507,129 @@ def test_the_dictionary_has_every_field_of_a_run_of_scores(
     assert {path.name for path in run.iterdir()} | {"lock"} == names_in(rows(section(text, "The run's folder")))
 
 
+@pytest.fixture
+def extracted(query: Command, grace: Command, canned: CannedServer, tmp_path: Path) -> Path:
+    """The run of an extraction with requests that were answered and failed, a person's decision, and agreement."""
+    assert query("--limit", 3).code == 0
+    out = tmp_path / "values.csv"
+    model = ("--extractor", canned.url, "--extractor-model", "canned", "--max-retries", 0, "--concurrency", 1)
+    canned.count = 0
+
+    async def refuse_the_third(number: int, body: dict[str, Any]) -> web.StreamResponse:
+        return error(400, "too long") if number == 3 else web.json_response(completion("no JSON"))
+
+    canned.handler = refuse_the_third
+    done = grace("extract", "study1", "--input", tmp_path / "answers.csv", "--output", out, *model)
+    assert done.code == 1, done
+    run = Run(out.with_suffix(".run"))
+    with CsvTable(run.input) as table, Ledger(run.ledger) as ledger:
+        known = Rows(load_study("study1"), table.columns)
+        answered = known.of(table.row(0))
+        read = known.read(answered)
+        decide(ledger, answered, 1, read, "corrected", {**read.values, "Knowledge_A": "no"}, "Ada", "2026-01-01")
+    return run.path
+
+
+def test_the_dictionary_has_every_field_of_an_extraction(extracted: Path) -> None:
+    text = DICTIONARY.read_text()
+    records = [json.loads(line) for line in (extracted / "ledger.jsonl").read_text().splitlines()]
+    assert {record["question"] for record in records} == {"extract", "repair", "review"}
+    fields = rows(section(text, "Fields of a line in an extraction"))
+    assert names_in(fields) == set().union(*records)
+    for part in ("question", "status"):
+        assert {record[part] for record in records} <= described(fields, part)
+    decision = next(record for record in records if record["question"] == "review")
+    assert set(decision["read"]) == described(fields, "read")
+    answered = next(record for record in records if record["status"] == "answered")
+    assert set(answered["response"]) <= described(fields, "response")
+    manifest = json.loads((extracted / "run.json").read_text())
+    assert {"model", "settings"} == manifest["extractor"].keys()
+    has_every_field(text, manifest)
+    assert {path.name for path in extracted.iterdir()} <= names_in(rows(section(text, "The run's folder")))
+
+
+def test_the_dictionary_has_every_field_of_a_codebook(extracted: Path, grace: Command) -> None:
+    assert grace("merge", extracted).code == 0
+    book = json.loads((extracted.parent / "values_merged" / "codebook.json").read_text())
+    fields = rows(section(DICTIONARY.read_text(), "`codebook.json` and `codebook.md`"))
+    assert names_in(fields) == {*book, *book["columns"][0]}
+    assert set(book["tables"][0]) <= described(fields, "tables")
+
+
+# --- extraction ------------------------------------------------------------------------------------------------------
+
+EXTRACTION = ROOT / "docs" / "extraction.md"
+KINDS = {"A count": "prior", "Shares": "state", "A choice": "knowledge", "A sentence": "utterance"}
+"""The readings that the sections are about."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_answers_are_read_as_the_guide_says(kind: str) -> None:
+    reading = KINDS[kind]
+    extraction = extraction_of("study2" if kind == "A sentence" else "study1")
+    own = [name for name, field in extraction.fields.items() if field.reading == reading]
+    examples = rows(section(EXTRACTION.read_text(), kind))
+    assert len(examples) >= 4
+    for answer, values, confidence, why in examples:
+        texts = {other: answer.strip("`") if other == reading else f"({other})" for other in extraction.about}
+        found = {name: said for name, said in extraction.read(texts).answers.items() if name in own}
+        read = [str(said.value) if isinstance(said, Value) else "–" for said in found.values()]
+        assert values == f"`{', '.join(read)}`", answer
+        grades = [said.confidence for said in found.values() if isinstance(said, Value)]
+        assert confidence == (str(min(grades)) if grades else "–"), answer
+        reasons = {said.why for said in found.values() if not isinstance(said, Value)}
+        assert set(re.findall(r"`([^`]+)`", why)) == reasons, answer
+
+
+def test_the_guide_has_every_grade() -> None:
+    text = EXTRACTION.read_text()
+    grades = {float(row[0]) for row in rows(section(text, "How plainly it was said")) if row[0][0].isdigit()}
+    assert grades == {EXACT, CLEAR, IMPLIED, DOUBT, SEEN, REPAIRED, DOUBTFUL}
+    assert f"Below {DOUBTFUL}" in text
+    assert f"{MOST_CHARACTERS:,} characters" in text
+    assert f"`{DEEPSEEK_MODEL}`" in text
+
+
+def test_the_guide_names_the_columns_that_are_looked_for() -> None:
+    told = [
+        re.findall(r"`([^`]+)`", row[1])
+        for row in rows(section(EXTRACTION.read_text(), "Tables that Grace did not make"))
+    ]
+    looked_for = []
+    for study in BUILT_IN:
+        extraction = extraction_of(study)
+        for reading in extraction.about:
+            columns = list(extraction.all_texts)
+            found = []
+            while columns:
+                try:
+                    found.append(extraction.sources([*columns, "-"])[reading])
+                except LookupError:
+                    break
+                columns.remove(found[-1])
+            looked_for.append(found)
+    assert told == looked_for
+
+
+def test_agreement_with_people_is_told_as_the_guide_shows(grace: Command, tmp_path: Path) -> None:
+    text = section(EXTRACTION.read_text(), "Tables that people have annotated")
+    (table,) = (content for language, content in blocks(text) if language == "csv")
+    (printed,) = (content for language, content in blocks(text) if language == "text")
+    assert len(list(csv.reader(io.StringIO(table)))) == 5
+    (tmp_path / "annotated.csv").write_text(table)
+    done = grace("extract", "study1", "--input", tmp_path / "annotated.csv", "--output", tmp_path / "values.csv")
+    assert printed in done.out
+
+
+def test_the_guide_counts_the_corpora() -> None:
+    said = re.search(r"(\d+) in all", EXTRACTION.read_text())
+    assert said
+    files = sorted((ROOT / "tests").glob("extraction_corpus*.yaml"))
+    assert all(f"`tests/{file.name}`" in EXTRACTION.read_text() for file in files)
+    corpora = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in files]
+    assert int(said[1]) == sum(len(cases) for corpus in corpora for cases in corpus.values())
+
+
 # --- questions of a study --------------------------------------------------------------------------------------------
 
 STUDY_GUIDE = ROOT / "docs" / "add-a-study.md"
@@ -499,11 +676,78 @@ def test_the_guide_quotes_what_is_said_of_questions() -> None:
     with pytest.raises(StudyError) as caught:
         parse_study(head.split("\nprotocols:\n")[0].encode(), "study.yaml")
     complaints.append(str(caught.value))
-    table = STUDY_GUIDE.read_text().split("What Grace says of mistakes in questions:")[1]
+    table = STUDY_GUIDE.read_text().split("What Grace says of mistakes in questions:")[1].split("\n## ")[0]
     quoted = names_in(rows(table))
     assert len(quoted) == len(complaints)
     assert [message for message in quoted if not any(message in complaint for complaint in complaints)] == []
     assert [complaint for complaint in complaints if not any(message in complaint for message in quoted)] == []
+
+
+EXTRACTION_GUIDE = "8. Extraction: values from answers"
+
+EXTRACTION_MISTAKES = [
+    ("column: Verdict", "colum: Verdict"),
+    ("column: Verdict", "column: sentence"),
+    ('labels: {right: [correct, "true"], wrong: [incorrect, "false"]}', "labels: [right, wrong]"),
+    ("        wrong:", "        wrnog:"),
+    ("(?:is|are) (?:[a-z]+ )?(?:wrong", "(?:is|are (?:[a-z]+ )?(?:wrong"),
+    ("    verdict:", "    share: {read: shares, column: Share, labels: {a: [b], c: [d]}}\n    verdict:"),
+    ("    verdict:", "    said: {read: sentence, question: verdict, columns: {a: A}, cleaned: S}\n    verdict:"),
+]
+"""Changes of the example's extraction that are wrong."""
+
+
+def test_the_guide_explains_every_field_of_extraction() -> None:
+    text = STUDY_GUIDE.read_text()
+    told = names_in(rows(section(text, EXTRACTION_GUIDE)))
+    readings = (format.CountReading, format.SharesReading, format.ChoiceReading, format.SentenceReading)
+    for model in (format.Extraction, *readings):
+        assert set(model.model_fields) <= told
+    assert "**`quality`**" in text
+    defaults = {name: said[-1] for name, *said in rows(section(text, EXTRACTION_GUIDE))}
+    assert defaults["`response`"] == f"`[{', '.join(format.Extraction.model_fields['response'].default)}]`"
+    assert defaults["`total`"] == f"{format.SharesReading.model_fields['total'].default}"
+
+
+def test_the_guides_example_of_extraction_works() -> None:
+    text = STUDY_GUIDE.read_text()
+    (answers,) = (content for _, content in blocks(text) if content.startswith("answers:"))
+    (extraction,) = (content for _, content in blocks(text) if content.startswith("extraction:"))
+    indented = "".join(f"    {line}\n" for line in answers.splitlines())
+    head = f"name: own\ntitle: Own\ncolumns: {{x: {{}}}}\nquestions:\n  utterance:\n    prompt: Well?\n{indented}"
+    own = parse_study(f"{head}{extraction}".encode(), "own.yaml").extraction
+    assert own is not None
+    said = 'I would say: "It was not bad." Initial answer: 2. Probabilities: 0: 0%, 1: 0%, 2: 40%, 3: 60%.'
+    found = own.read(dict.fromkeys(own.about, said)).values
+    assert list(found.values()) == [2, 0, 0, 40, 60, "wasn't", "bad", "It wasn't bad."]
+
+
+def test_the_guide_quotes_what_is_said_of_extraction() -> None:
+    head, extraction = (ROOT / "examples" / "some-and-all" / "study.yaml").read_text().split("\nextraction:\n")
+    complaints = []
+    for old, new in EXTRACTION_MISTAKES:
+        assert old in extraction
+        with pytest.raises(StudyError) as caught:
+            parse_study(f"{head}\nextraction:\n{extraction.replace(old, new, 1)}".encode(), "study.yaml")
+        complaints.append(str(caught.value))
+    quoted = names_in(rows(STUDY_GUIDE.read_text().split("What Grace says of mistakes in extraction:")[1]))
+    assert len(quoted) == len(complaints)
+    assert [message for message in quoted if not any(message in complaint for complaint in complaints)] == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict"),
+    [
+        ("Right.", "right"),
+        ("The sentence is wrong, since no spoon lays eggs.", "wrong"),
+        ("That is not quite true.", "wrong"),
+        ("I cannot say whether it is right or wrong.", None),
+    ],
+)
+def test_the_example_reads_its_answers(answer: str, verdict: str | None) -> None:
+    extraction = load_study(str(ROOT / "examples" / "some-and-all" / "study.yaml")).extraction
+    assert extraction is not None
+    assert extraction.read({"verdict": answer}).values == {"Verdict": verdict}
 
 
 # --- options and messages --------------------------------------------------------------------------------------------
@@ -523,7 +767,7 @@ def test_commands_and_options_exist() -> None:
                 assert words.split()[0].rstrip(":") in every, f"{guide}: {command}"
 
 
-@pytest.mark.parametrize("name", ["query", "score", "noise", "export"])
+@pytest.mark.parametrize("name", ["query", "score", "extract", "merge", "noise", "export"])
 def test_every_option_is_in_the_documents(name: str) -> None:
     told = "\n".join(guide.read_text() for guide in GUIDES)
     options = options_of(typer.main.get_command(app).commands[name])

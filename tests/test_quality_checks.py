@@ -27,6 +27,12 @@ class Fault:
     says: str
     change: Change
     study: str = "study1"
+    where: str = ""
+
+    @property
+    def seen_in(self) -> str:
+        """The table in which it shows, mostly that in which it is."""
+        return self.where or self.table
 
 
 def cell(row: int, **cells: object) -> Change:
@@ -85,6 +91,17 @@ def without(*rows: int) -> Change:
 
 def repeated(row: int) -> Change:
     return lambda table: table.rows.append(dict(table.rows[row - 1]))
+
+
+def shifted(*columns: str) -> Change:
+    """Move the cells of some columns down by a row, the last to the top."""
+
+    def change(table: Table) -> None:
+        cells = [{name: row[name] for name in columns} for row in table.rows]
+        for row, moved in zip(table.rows, cells[-1:] + cells[:-1], strict=True):
+            row.update(moved)
+
+    return change
 
 
 def uniform(table: Table) -> None:
@@ -170,6 +187,17 @@ FAULTS = [
     Fault("scores", "derived_values", "state0_std", swapped("state0_std", "state1_std")),
     Fault("scores", "derived_values", "prob_good: is", swapped("prob_good", "prob_bad"), "study2"),
     Fault("scores", "derived_values", "entropy_frame: is", cell(5, entropy_frame="0.5"), "study2"),
+    Fault("structured", "stale", "row 1 model_response: .* changed since the extraction", shifted("model_response")),
+    Fault("answers", "stale", "row 5 .*changed since", cell(5, model_response=said("study1", 77)), where="structured"),
+    Fault("structured", "stale", "row 4 .*no such row", cell(4, seed="12345"), "study2"),
+    Fault("structured", "stale", "row 7 of the answers' table is not there", without(7)),
+    Fault("structured", "reread", "row 1 .*Prior_A: is '3'; the rules read '0'", shifted(*UNREAD, "Knowledge_A")),
+    Fault("structured", "reread", "row 5 .*probability_1: is '21'", cell(5, probability_1="21")),
+    Fault("structured", "reread", "row 5 .*Assessment: is '", shifted("Assessment"), "study2"),
+    Fault("structured", "reread", "rules read nothing", cell(5, model_response="", error="http 500")),
+    Fault("answers", "models", "row 5 model_name: is 'other'; row 1 has 'table'", cell(5, model_name="other")),
+    Fault("structured", "models", "row 5 model_name: is 'other'", cell(5, model_name="other")),
+    Fault("scores", "models", "row 5 model_name: is 'other'", cell(5, model_name="other")),
     Fault("answers", "truncated", "finish_reason: was cut off", every("finish_reason", lambda _: "length", 10)),
     Fault("structured", "refusals", "model_response: declines", lambda table: _refuse(table)),
     Fault("answers", "error_texts", "row 3 model_response: is an error", cell(3, model_response="Error: no memory")),
@@ -177,6 +205,19 @@ FAULTS = [
     Fault("answers", "error_texts", "row 3", cell(3, model_response="Traceback (most recent call last):\n  File")),
     Fault("answers", "error_texts", "row 3", cell(3, model_response="HTTP 503 Service Unavailable")),
     Fault("answers", "error_texts", "row 3", cell(3, model_response="Internal Server Error")),
+    *(
+        Fault("answers", "error_texts", "row 3", cell(3, model_response=text))
+        for text in (
+            "ERROR",
+            "[Error] request failed",
+            "HTTPConnectionPool(host='x', port=80): Max retries exceeded with url: /v1",
+            "<html>\n<head><title>502 Bad Gateway</title></head></html>",
+            "HTTP 429 Too Many Requests",
+        )
+    ),
+    Fault(
+        "answers", "missing_values", r"row 9 model_response: is marked as missing \(NA\)", cell(9, model_response="NA")
+    ),
     Fault("scores", "label_mass", "label_mass_state3: is 0.2, below 0.5", every("label_mass_state3", lambda _: 0.2, 8)),
     Fault("scores", "uniform", "prob_state_0 to prob_state_3: all answers have exactly", uniform),
     Fault("answers", "duplicate_answers", "equals, word for word,", every("model_response", lambda _: LONG)),
@@ -260,7 +301,7 @@ def test_a_merged_table_has_all_checks(validate: Callable[..., Done], first: Exp
     first.write()
     done = validate(merged(first, tmp_path).write(), "--input", first.trials.path)
     assert done.code == 0, done.out
-    assert {check for check, _ in done.results} == CHECKS.keys() - {"ledger"}
+    assert {check for check, _ in done.results} == CHECKS.keys() - {"ledger", "stale", "models"}
     assert {table for _, table in done.results} == {"merged"}
 
 
@@ -275,18 +316,18 @@ def test_a_planted_fault_is_found(fault: Fault, validate: Callable[..., Done], t
     fault.change(getattr(made, fault.table))
     done = validate(*made.write(), "--input", made.trials.path)
     assert done.code == 1, done.out
-    assert (fault.check, fault.table) in done.failed, done.out
-    told = next(line for line in done.out.splitlines() if line.startswith(f"- {fault.check} ({fault.table}): "))
+    assert (fault.check, fault.seen_in) in done.failed, done.out
+    told = next(line for line in done.out.splitlines() if line.startswith(f"- {fault.check} ({fault.seen_in}): "))
     rows = [
         row
         for row in read_rows(done.folder / "review.csv")
-        if (row["check"], row["table"]) == (fault.check, fault.table)
+        if (row["check"], row["table"]) == (fault.check, fault.seen_in)
     ]
     listed = [f"row {row['row']} {row['column']}: {row['why']}" for row in rows]
     assert any(re.search(fault.says, line.replace(" : ", ": ").replace("row  ", "")) for line in listed), listed
     assert CHECKS[fault.check].finds in told
     assert "Next: " in told
-    assert f"{fault.check} ({fault.table})" in done.out.splitlines()[-1]
+    assert f"{fault.check} ({fault.seen_in})" in done.out.splitlines()[-1]
 
 
 def test_every_check_has_a_planted_fault() -> None:

@@ -5,6 +5,9 @@ import html
 import json
 import re
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -20,10 +23,11 @@ from grace.cli.progress import Lines
 from grace.stages.quality.checks import CHECKS
 from grace.stages.quality.flags import Flag, RowChecks, row_flags
 from grace.stages.quality.layout import Layout
+from grace.stages.quality.of_answers import is_error
 from grace.stages.quality.thresholds import DEFAULTS, thresholds_of
 from grace.stages.quality.validate import validate_files
 from grace.studies.study import load_study, parse_study
-from quality_tables import Table, edit, experiment, merged, said, scores, trials
+from quality_tables import Table, answers, edit, experiment, merged, said, scores, trials
 from table_model import TableServer, printable_model
 
 WORDS = ("10", "yes", "no", "zero", "none", "one", "two", "three", "It", " is", " was", " wasn", "'t", " good", " bad")
@@ -232,7 +236,8 @@ def test_a_cell_that_is_not_the_ledgers_is_named(runs: Path, grace: Command, nam
     edit(runs / f"{name}.csv", lambda table: table.rows[4].update({column: "0.75"}))
     done = grace("validate", runs / "answers.run", *LOW_MASS)
     assert done.code == 1
-    assert failed_in(runs / "answers_quality") == {("ledger", name)}
+    others = {"answers": {("stale", "structured")}, "structured": set(), "scores": {("models", "scores")}}[name]
+    assert failed_in(runs / "answers_quality") == {("ledger", name), *others}
     assert f"row 5 {column}: is '0.75'; the ledger says " in done.out
     assert f"`grace export {runs / f'{name}.run'}` makes the table again" in done.out
     assert grace("export", runs / f"{name}.run").code in (0, 1)
@@ -267,7 +272,7 @@ def test_cells_that_were_sorted_alone_are_named_and_rows_in_another_order_do_no_
 
     edit(runs / "answers.csv", sort)
     assert grace("validate", runs / "answers.run", *LOW_MASS).code == 1
-    assert failed_in(runs / "answers_quality") == {("ledger", "answers")}
+    assert failed_in(runs / "answers_quality") == {("ledger", "answers"), ("stale", "structured")}
 
 
 def test_a_changed_input_cell_is_found_by_the_ledger_too(runs: Path, grace: Command) -> None:
@@ -317,6 +322,95 @@ def test_more_answers_in_the_ledger_than_in_the_table(runs: Path, grace: Command
     done = grace("validate", runs / "answers.run", *LOW_MASS)
     assert {("ledger", "answers"), ("errors", "answers")} <= failed_in(runs / "answers_quality")
     assert "row 6 error: is 'not asked yet'; the ledger says ''" in done.out
+
+
+# Values and the answers that they were read in
+
+
+def test_answers_that_came_after_the_extraction_make_it_stale(runs: Path, study: str, grace: Command) -> None:
+    edit(runs / "answers.csv", lambda table: table.rows[6].update(model_response=said(study, 90)))
+    (runs / "structured.run" / "ledger.jsonl").unlink(missing_ok=True)
+    files = [runs / f"{name}.csv" for name in ("answers", "structured")]
+    for arguments in ((runs / "answers.run",), (*files, "--input", runs / "trials.csv"), files):
+        assert grace("validate", *arguments, *LOW_MASS).code == 1
+        assert ("stale", "structured") in failed_in(runs / "answers_quality")
+    done = grace("validate", files[1], *LOW_MASS)
+    assert done.code == 0, done
+    assert why(runs / "structured_quality", "stale", "structured") == "there is no table of answers to compare with"
+
+
+def test_values_are_compared_with_the_answers_that_fit_best(tmp_path: Path, grace: Command) -> None:
+    made = experiment("study1", tmp_path)
+    files = made.write("answers", "structured")
+    made.answers.path = tmp_path / "warmer.csv"
+    for number, row in enumerate(made.answers.rows):  # the same trials and seeds, asked in another way
+        row["model_response"] = said("study1", number + 200)
+    for several in ((*files, made.answers.write()), (made.answers.path, *files)):
+        done = grace("validate", *several, "--out", tmp_path / "q")
+        assert status(tmp_path / "q", "stale", "structured") == "passed", done
+
+
+def test_values_are_read_again_without_the_ledger(runs: Path, grace: Command) -> None:
+    """Values of another row are fine values, and only the answer beside them tells."""
+
+    def shift(table: Table) -> None:
+        first = table.columns.index("model_reasoning") + 1
+        values = [{name: row[name] for name in table.columns[first:]} for row in table.rows]
+        for row, moved in zip(table.rows, values[1:] + values[:1], strict=True):
+            row.update(moved)
+
+    edit(runs / "structured.csv", shift)
+    assert grace("validate", runs / "structured.csv", "--input", runs / "trials.csv").code == 1
+    assert failed_in(runs / "structured_quality") == {("reread", "structured")}
+
+
+def test_numbers_are_read_again_as_numbers(tmp_path: Path, grace: Command) -> None:
+    made = experiment("study1", tmp_path)
+    for row in made.structured.rows:
+        row.update(probability_1="20.0", probability_2="3e1", Prior_A=f"{row['Prior_A']}.0")
+    assert grace("validate", made.structured.write()).code == 0
+    for row in made.structured.rows:
+        row.update(probability_1="1")
+        row["extraction_method"] = "model"  # of what a model or a person said the rules know nothing
+    done = grace("validate", made.structured.write(), "--threshold", "percentage_sum=1")
+    assert done.code == 0, done
+    assert why(tmp_path / "structured_quality", "reread", "structured") == "no row is of rules alone"
+
+
+@pytest.mark.parametrize("annotated", [False, True], ids=["plain", "annotated"])
+def test_values_in_a_merged_table_are_read_again(tmp_path: Path, grace: Command, annotated: bool) -> None:
+    made = experiment("study1", tmp_path)
+    table = merged(made, tmp_path)
+    if annotated:
+        table.columns.insert(3, "Prior_A_input")
+        for row in table.rows:
+            row["Prior_A_input"] = "2"
+    done = grace("validate", table.write())
+    assert done.code == 0, done
+    one, other = table.rows[3], table.rows[4]
+    one["Prior_A"], other["Prior_A"] = other["Prior_A"], one["Prior_A"]
+    assert grace("validate", table.write()).code == 1
+    assert failed_in(tmp_path / "merged_quality") == {("reread", "merged")}
+
+
+def test_without_the_answers_values_are_not_read_again(tmp_path: Path, grace: Command) -> None:
+    made = experiment("study1", tmp_path)
+    made.structured.columns.remove("model_response")
+    grace("validate", made.structured.write())
+    told = why(tmp_path / "structured_quality", "reread", "structured")
+    assert told == "the table has no column of answers to read again"
+
+
+def test_a_merged_table_without_probabilities_may_hold_several_models(tmp_path: Path, grace: Command) -> None:
+    made = experiment("study1", tmp_path)
+    table = made.structured
+    table.rows += [row | {"model_name": "other"} for row in table.rows]
+    assert grace("validate", table.write()).code == 1
+    assert ("models", "structured") in failed_in(tmp_path / "structured_quality")
+    table.columns += ["row_id", "quality_flags"]
+    done = grace("validate", table.write())
+    assert done.code == 0, done
+    assert {one["table"] for one in report_in(tmp_path / "structured_quality")["checks"]} == {"merged"}
 
 
 # Tables that are not there, or cannot be read
@@ -552,6 +646,7 @@ def test_text_of_all_the_world(tmp_path: Path, grace: Command) -> None:
         for row in table.rows[: 2 if table is not made.scores else 1]:
             row["story_setup"] = made.trials.rows[0]["story_setup"]
     made.answers.rows[0]["model_response"] = "Érdekes 🦉 日本"
+    made.structured.rows[0].update(model_response="Érdekes 🦉 日本", extraction_method="human")
     made.answers.rows[0]["finish_reason"] = "length"
     done = grace("validate", *made.write(), "--input", made.trials.path)
     assert done.code == 0, done
@@ -616,6 +711,124 @@ def test_answers_drawn_at_temperature_0_may_repeat(
     assert "temperature is 0" in why(runs / "answers_quality", "duplicate_answers", "answers")
 
 
+def drawn(study: str, folder: Path, draws: int, stimuli: int = 24) -> Table:
+    """A table of answers with so many draws of each of some stimuli."""
+    return answers(study, trials(study, folder, stimuli), folder, draws)
+
+
+def test_a_model_that_is_sure_of_itself_may_repeat_long_answers(tmp_path: Path, grace: Command) -> None:
+    table = drawn("study1", tmp_path, 8)
+    for number, row in enumerate(
+        table.rows
+    ):  # nine of ten stimuli have one answer, in the others a single draw differs
+        row["model_response"] = said("study1", number // 8 + (number % 80 == 7))
+    assert grace("validate", table.write()).code == 0
+    found = next(
+        one for one in report_in(tmp_path / "answers_quality")["checks"] if one["check"] == "duplicate_answers"
+    )
+    assert (found["status"], found["looked_at"], found["flagged"]) == ("passed", 24, 21)
+    for number, row in enumerate(table.rows):
+        row["model_response"] = said("study1", number // 8)
+    assert grace("validate", table.write()).code == 1
+    assert failed_in(tmp_path / "answers_quality") == {("duplicate_answers", "answers")}
+
+
+@pytest.mark.parametrize(
+    ("draws", "stimuli", "differ", "verdict"),
+    [
+        (5, 24, 0, "failed"),  # nothing ever differs: the seed is ignored
+        (5, 24, 1, "not checked"),
+        (5, 24, 6, "passed"),
+        (4, 24, 0, "not checked"),
+        (5, 12, 0, "not checked"),
+    ],
+)
+def test_short_answers_that_repeat_tell_little(
+    tmp_path: Path, grace: Command, draws: int, stimuli: int, differ: int, verdict: str
+) -> None:
+    table = drawn("study2", tmp_path, draws, stimuli)
+    for number, row in enumerate(table.rows):
+        row["model_response"] = "It was bad." if number % draws == 0 and number // draws < differ else "It was good."
+    grace("validate", table.write())
+    assert status(tmp_path / "answers_quality", "duplicate_answers", "answers") == verdict
+
+
+@pytest.mark.parametrize("column", ["temperature", "protocol", "model_revision", "answers_run"])
+def test_a_model_that_was_asked_in_two_ways_has_no_row_twice(tmp_path: Path, grace: Command, column: str) -> None:
+    made = experiment("study1", tmp_path)
+    table = merged(made, tmp_path)
+    table.columns.append(column)
+    for row in table.rows:
+        row[column] = "0.7"
+    table.rows += [row | {column: "1.0"} for row in table.rows]
+    for arguments in ((), ("--input", made.trials.write())):
+        done = grace("validate", table.write(), *arguments)
+        assert done.code == 0, done
+    for row in table.rows:
+        row[column] = "0.7"
+    grace("validate", table.write(), "--input", made.trials.path)
+    assert {("rows_duplicate", "merged"), ("seeds", "merged")} <= failed_in(tmp_path / "merged_quality")
+
+
+def test_rows_of_temperature_0_in_a_merged_table_may_repeat(tmp_path: Path, grace: Command) -> None:
+    table = merged(experiment("study1", tmp_path), tmp_path)
+    table.columns.append("temperature")
+    for number, row in enumerate(table.rows):
+        row.update(temperature="0.0", model_response=said("study1", number // 2), extraction_method="model")
+    grace("validate", table.write())
+    assert status(tmp_path / "merged_quality", "duplicate_answers", "merged") == "not checked"
+
+
+# Tables of somebody's own
+
+
+def test_a_table_of_ones_own_needs_no_columns_of_grace(tmp_path: Path, grace: Command) -> None:
+    made = experiment("study2", tmp_path)
+    own = Table(tmp_path / "own.csv", [*made.trials.columns, "model_response"], made.answers.rows)
+    assert grace("extract", "study2", "--input", own.write(), "--output", tmp_path / "values.csv").code == 0
+    for what in ("values.run", "values.csv"):
+        done = grace("validate", tmp_path / what)
+        assert done.code == 0, done
+    edit(tmp_path / "values.csv", lambda table: table.columns.remove("LS_Name"))
+    assert grace("validate", tmp_path / "values.run").code == 1
+    assert ("columns", "structured") in failed_in(tmp_path / "values_quality")
+
+
+# Error messages
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Error bars would be large",
+        "There is an error in the question: it names no one",
+        "Errors happen, so 429 is a guess",
+        "In 500 cases it was good",
+        "HTML pages are fine: <html> is a tag",
+    ],
+)
+def test_an_answer_about_errors_is_no_error_message(text: str) -> None:
+    assert not is_error(text)
+
+
+# Interrupted
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+def test_an_interrupt_ends_it_with_a_message(tmp_path: Path, sent: signal.Signals) -> None:
+    made = experiment("study1", tmp_path)
+    made.answers.rows *= 2000
+    command = [sys.executable, "-m", "grace", "validate", str(made.answers.write())]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    process.stderr.readline()  # it has begun to read
+    process.send_signal(sent)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert err.splitlines()[-1] == "grace: interrupted; nothing was written"
+    assert not (tmp_path / "answers_quality").exists()
+
+
 def test_some_seeds_that_meet_by_chance_do_no_harm(tmp_path: Path, grace: Command) -> None:
     made = experiment("study1", tmp_path)
     made.answers.rows[5]["seed"] = made.answers.rows[9]["seed"]
@@ -661,7 +874,7 @@ def test_the_thresholds_can_be_listed(grace: Command) -> None:
 def test_few_values_need_people(tmp_path: Path, grace: Command) -> None:
     made = experiment("study2", tmp_path)
     for row in made.structured.rows[:3]:
-        row.update(Assessment="", extraction_errors="Assessment: not said")
+        row.update(Assessment="", extraction_errors="Assessment: not said", extraction_method="human")
     files = made.write("answers", "structured")
     balance = ("--threshold", "balance=1")
     done = grace("validate", *files, *balance)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grace.cli.options import count
+from grace.cli.options import count, progressing
 from grace.errors import InputError
 
 if TYPE_CHECKING:
@@ -62,7 +62,6 @@ def validate(
       grace validate outputs/study1.run --threshold truncated=0.1 --threshold extracted=0.9
       grace validate outputs/study1.csv outputs/study1_scores.csv --input data/study1.csv
     """
-    from grace.cli.progress import make_progress
     from grace.runs import Run
     from grace.stages.quality.thresholds import read_thresholds
     from grace.stages.quality.validate import validate_files, validate_run
@@ -76,7 +75,7 @@ def validate(
         if extraction or scores:
             raise InputError("--extraction and --scores go with a RUN; give their tables as further FILES")
         folder = out or files[0].with_name(f"{files[0].stem}_quality")
-        with make_progress() as progress:
+        with progressing() as progress:
             report = validate_files(files, folder, given, progress, input, study)
         _tell([(report, folder)])
         return
@@ -88,7 +87,7 @@ def validate(
     reports = []
     for run, own_extraction, own_scores in groups:
         folder = out or run.path.with_name(f"{run.path.stem}_quality")
-        with make_progress() as progress:
+        with progressing() as progress:
             reports.append((validate_run(run, folder, given, progress, own_extraction, own_scores), folder))
     _tell(reports)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Unit = Literal["rows", "cells", "columns", "problems", "share"]
+Unit = Literal["rows", "cells", "columns", "problems", "models", "share"]
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,27 @@ CHECKS: dict[str, Check] = {
             _AGAIN,
         ),
         Check(
+            "stale",
+            "answers that changed since the extraction, or that it does not have",
+            "rows",
+            0,
+            "`grace extract` again, with the same --output",
+        ),
+        Check(
+            "reread",
+            "rows whose values are not what the study's rules read in the answer beside them",
+            "rows",
+            0,
+            f"values or answers were changed, shifted or swapped, or other rules read them; {_AGAIN}",
+        ),
+        Check(
+            "models",
+            "models whose rows stand in one table",
+            "models",
+            1,
+            "give each model a table of its own; `grace merge` puts them into one for the analysis",
+        ),
+        Check(
             "truncated",
             "answers that were cut off at the token limit",
             "share",
@@ -155,11 +176,11 @@ CHECKS: dict[str, Check] = {
         ),
         Check(
             "duplicate_answers",
-            "long answers that equal another one to the same stimulus word for word, though the seeds differ",
+            "stimuli whose answers are all the same word for word, though the seeds differ",
             "share",
-            0.5,
+            0.95,
             "see whether the server heeds the seed, and whether the temperature is above 0",
-            settings=(Setting("duplicate_answers_length", 40, "shorter answers, in characters, do not count"),),
+            settings=(Setting("duplicate_answers_length", 40, "shorter answers, in characters, may be the same"),),
         ),
         Check(
             "seeds",

@@ -58,11 +58,11 @@ class RowChecks:
         undone: the checks that cannot be done in this table, and why.
     """
 
-    def __init__(self, layout: Layout, thresholds: Thresholds) -> None:
-        """For a table with this layout."""
+    def __init__(self, layout: Layout, thresholds: Thresholds, again: bool = False) -> None:
+        """For a table with this layout; `again` has the answers read again, which takes time."""
         self.undone: dict[str, str] = {}
         self._looks: dict[str, Look] = {}
-        for name, make in _makers(layout).items():
+        for name, make in _makers(layout, again).items():
             made = make(layout, thresholds)
             if isinstance(made, str):
                 self.undone[name] = made
@@ -90,7 +90,7 @@ def row_flags(study: Study, row: Mapping[str, str | None], thresholds: Threshold
     return RowChecks(Layout.of(study, row), thresholds).flags(row)
 
 
-def _makers(layout: Layout) -> dict[str, Maker]:
+def _makers(layout: Layout, again: bool) -> dict[str, Maker]:
     """The checks that fit a table's parts."""
     parts: Iterable[tuple[bool, dict[str, Maker]]] = (
         (layout.answers or layout.scores, _ASKED),
@@ -99,5 +99,6 @@ def _makers(layout: Layout) -> dict[str, Maker]:
         (layout.answers, _ANSWERS),
         (layout.judges_refusals, {"refusals": of_answers.refusals}),
         (layout.fields, _FIELDS),
+        (layout.fields and again, {"reread": of_fields.reread}),
     )
     return {name: make for wanted, own in parts if wanted for name, make in own.items()}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite, log2
 
-from grace.stages.codebook import SCORES_ERROR
+from grace.stages.codebook import FLAGS, ROW_ID, SCORES_ERROR
 from grace.stages.export_answers import ANSWER_COLUMNS
 from grace.stages.export_fields import INPUT
 from grace.studies.fields import EXTRACTED
@@ -113,6 +113,7 @@ class Layout:
         answers, fields, scores: whether the answers', the extraction's and the scores' columns are checked here; each
             part is checked in one table, though others may hold a copy of it.
         judges_refusals: whether refusals are looked for here: where the fields are, when there are any.
+        asked: whether Grace asked for the answers, and did not find them in a table of somebody's own.
     """
 
     study: Study
@@ -121,6 +122,7 @@ class Layout:
     fields: bool
     scores: bool
     judges_refusals: bool
+    asked: bool = True
 
     @classmethod
     def of(cls, study: Study, columns: Iterable[str]) -> "Layout":
@@ -133,11 +135,14 @@ class Layout:
             fields=METHOD in columns,
             scores=any(question.columns.label_mass in columns for question in study.questions.values()),
             judges_refusals=RESPONSE in columns or METHOD in columns,
+            asked=not {MODEL, "replication", "seed"}.isdisjoint(columns),
         )
 
     @property
     def kind(self) -> str:
         """What the table is: answers, structured, scores, merged, or input where it is none of these."""
+        if self.present.issuperset((ROW_ID, FLAGS)):
+            return MERGED
         if self.scores:
             return MERGED if self.answers or self.fields else SCORES
         return STRUCTURED if self.fields else ANSWERS if self.answers else TRIALS
@@ -188,8 +193,9 @@ class Layout:
     @property
     def turns(self) -> tuple[str, ...]:
         """The columns of the answers of single turns."""
-        given = self.study.columns
-        return tuple(name for name in self.columns if name.startswith("response_") and name not in given)
+        extraction = self.study.extraction
+        others = {*self.study.columns, *ANSWER_COLUMNS, *(extraction.columns if extraction else ())}
+        return tuple(name for name in self.columns if name.startswith("response_") and name not in others)
 
     @property
     def numeric(self) -> dict[str, Numeric]:
@@ -208,7 +214,7 @@ class Layout:
     def expected(self) -> dict[str, tuple[str, ...]]:
         """The columns that a table of this kind has, in groups whose order is the table's."""
         groups: dict[str, tuple[str, ...]] = {}
-        if self.answers:
+        if self.answers and self.asked:
             groups["answers"] = ANSWER_COLUMNS
         if self.fields and self.study.extraction:
             groups["fields"] = self.study.extraction.columns

@@ -11,7 +11,17 @@ from grace.stages.quality.looks import Look, Unit
 from grace.stages.quality.thresholds import Thresholds
 from grace.studies.reading.text import REFUSAL, plain
 
-ERROR_TEXT = re.compile(r"\s*(?:error:|traceback\b|http 5\d\d\b|(?:5\d\d )?internal server error)", re.IGNORECASE)
+ERROR_TEXT = re.compile(
+    r"""\s*(?:
+        error: | \[error\] | error\W*\Z | error\ code:\ *[45]\d\d\b | traceback\b
+        | http(?:/[\d.]+)?[ ]+(?:error[ ]+)?[45]\d\d\b
+        | (?:[45]\d\d[ ]+)?(?:internal\ server\ error|bad\ gateway|gateway\ time-?out|too\ many\ requests)\b
+        | 503[ ]+service\ unavailable\b
+        | https?connectionpool\( | max\ retries\ exceeded
+        | <(?:!doctype\ html|html)\b.{0,500}?\b[45]\d\d\b
+    )""",
+    re.IGNORECASE | re.DOTALL | re.VERBOSE,
+)
 """How answers begin that are a program's error message."""
 ENDING = "finish_reason"
 
@@ -74,7 +84,7 @@ def error_texts(layout: Layout, _: Thresholds) -> Look | str:
 
 
 def is_error(text: str) -> bool:
-    """Whether a text is an error message of a program: `Error: ...`, a traceback, HTTP 5xx, or JSON with an error."""
+    """Whether a text is a program's error message: `Error: ...`, a traceback, an HTTP status, JSON with an error."""
     if ERROR_TEXT.match(text):
         return True
     if not text.lstrip().startswith("{"):

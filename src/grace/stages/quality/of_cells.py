@@ -69,8 +69,8 @@ def _missing_of_answers(layout: Layout) -> Callable[[Cells], Iterator[Fault]]:
     def find(cells: Cells) -> Iterator[Fault]:
         failed = error is not None and cells[error]
         for name in always if failed else (*always, *answered):
-            if not cells.raw(name).strip():
-                yield name, "is empty, and there is no error"
+            if (cell := cells.raw(name).strip()) in MISSING:
+                yield name, f"is {f'marked as missing ({cell})' if cell else 'empty'}, and there is no error"
 
     return find
 

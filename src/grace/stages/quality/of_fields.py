@@ -1,11 +1,15 @@
 """Checks of the values that were found in single answers."""
 
 from collections.abc import Iterator
-from math import fsum
+from math import fsum, isclose
 
-from grace.stages.quality.layout import CONFIDENCE, REASONS, Cells, Layout
-from grace.stages.quality.looks import Look, Unit
+from grace.errors import InputError
+from grace.stages.extracted import Rows
+from grace.stages.quality.layout import CONFIDENCE, METHOD, REASONS, Cells, Layout
+from grace.stages.quality.looks import Fault, Look, Unit
+from grace.stages.quality.of_cells import quoted
 from grace.stages.quality.thresholds import Thresholds
+from grace.studies.fields import Cell
 
 NO_FIELDS = "the study says nothing of extraction"
 
@@ -62,3 +66,38 @@ def extraction_doubt(layout: Layout, thresholds: Thresholds) -> Look | str:
             yield Unit("", [(CONFIDENCE, f"is {confidence:g}, below {least:g}")] if confidence < least else [])
 
     return look
+
+
+def reread(layout: Layout, _: Thresholds) -> Look | str:
+    """Rows that rules have read, and in which they now read something else."""
+    if layout.study.extraction is None:
+        return NO_FIELDS
+    fields = [name for name in layout.study.extraction.fields if name in layout.present]
+    try:
+        rows = Rows(layout.study, layout.columns)
+    except InputError:
+        return "the table has no column of answers to read again"
+
+    def faults(cells: Cells) -> Iterator[Fault]:
+        values = rows.read(rows.of({name: cells.raw(name) for name in layout.columns})).values
+        for name in fields:
+            value = values[name]
+            if not _is(value, cells, name):
+                now = "nothing" if value is None else quoted(str(value))
+                yield name, f"is {quoted(cells[name])}; the rules read {now}"
+
+    def look(cells: Cells) -> Iterator[Unit]:
+        if cells[METHOD] == "rule":
+            yield Unit("", list(faults(cells)))
+
+    return look
+
+
+def _is(value: Cell | None, cells: Cells, name: str) -> bool:
+    """Whether a cell holds a value, in whatever format a number is written."""
+    if value is None:
+        return not cells[name]
+    if isinstance(value, str):
+        return cells[name] == value
+    number = cells.number(name)
+    return number is not None and isclose(number, value, rel_tol=1e-9, abs_tol=1e-9)

@@ -17,6 +17,15 @@ OFTEN = 0.5
 """A copy of the input (a model's, a replication) is meant to be there with this share of the largest one's rows."""
 
 
+ASKING = (MODEL, "model_revision", "protocol", "temperature", "answers_run")
+"""Columns of merged tables that tell apart who was asked, and how."""
+
+
+def asking(layout: Layout) -> tuple[str, ...]:
+    """Those of them that a table has, where they are not columns of its trials."""
+    return tuple(name for name in ASKING if name in layout.present and name not in layout.study.columns)
+
+
 @dataclass(frozen=True)
 class Trials:
     """The rows that a table should have: some of the input's, each in some copies.
@@ -78,8 +87,8 @@ class Repeats:
     """Finds rows that equal an earlier one in all that tells rows apart, seed included; eight bytes a row."""
 
     def __init__(self, layout: Layout) -> None:
-        names = (*layout.study.columns, MODEL, REPLICATION, SEED)
-        self._names = [name for name in names if name in layout.present]
+        names = (*layout.study.columns, *asking(layout), REPLICATION, SEED)
+        self._names = [name for name in map(layout.called, names) if name in layout.present]
         self._keys = array("q")
 
     def see(self, cells: Cells) -> None:

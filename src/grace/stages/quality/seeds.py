@@ -1,10 +1,14 @@
-"""Checks of draws: seeds that several rows share, and long answers that repeat each other under different seeds."""
+"""Checks of draws: seeds that several rows share, and answers that are the same under every seed."""
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 
 from grace.stages.quality.looks import Flagged, Tally, groups
 
+FEWEST = 5
+"""Of fewer stimuli nothing is said about their answers."""
+MANY, OFTEN = 20, 5
+"""So many stimuli, each asked under so many seeds, tell something even where all answers are short."""
 _NONE = hash(("", ""))
 
 
@@ -14,9 +18,9 @@ class Seeds:
     def __init__(self) -> None:
         self._seeds = array("q")
 
-    def see(self, model: str, seed: str) -> None:
-        """Take note of the next row's seed; models do not share theirs."""
-        self._seeds.append(hash((model, seed)) if seed else _NONE)
+    def see(self, asked: Hashable, seed: str) -> None:
+        """Take note of the next row's seed; models, and ways of asking, do not share theirs."""
+        self._seeds.append(hash((asked, seed)) if seed else _NONE)
 
     def finish(self, keep: int) -> Tally:
         """The rows with a seed, and those whose seed another one has too."""
@@ -32,10 +36,17 @@ class Seeds:
 
 
 class Answers:
-    """Finds answers that equal another one to the same stimulus under another seed; 32 bytes an answer."""
+    """Finds stimuli whose answers are all the same though their seeds differ; 33 bytes an answer.
 
-    def __init__(self) -> None:
+    A model that is sure of a short answer repeats it under every seed, so equal short answers tell nothing: such a
+    stimulus does not count, unless many stimuli were asked often, and no answer to any of them ever differs.
+    """
+
+    def __init__(self, long: float) -> None:
+        """For answers that are long from so many characters."""
+        self._from = long
         self._rows, self._stimuli, self._texts, self._seeds = array("q"), array("q"), array("q"), array("q")
+        self._long = array("b")
 
     def see(self, number: int, stimulus: int, text: str, seed: str) -> None:
         """Take note of an answer; `stimulus` is the same number for the same stimulus."""
@@ -44,25 +55,26 @@ class Answers:
             (self._stimuli, stimulus),
             (self._texts, hash(text)),
             (self._seeds, hash(seed)),
+            (self._long, len(text) >= self._from),
         ):
             kept.append(value)
 
     def finish(self, keep: int, column: str) -> Tally:
-        """The answers with another one to the same stimulus and of another seed, and those that equal such a one."""
-        tally = Tally(keep)
+        """The stimuli that count, and those whose answers are all the same."""
+        tally, short, often = Tally(keep), Tally(keep), 0
         for group in groups(range(len(self._rows)), self._stimuli):
-            if self._differ(group):
-                tally.units[""] += len(group)
-                for same in groups(group, self._texts):
-                    if self._differ(same):
-                        tally.bad[""] += len(same)
-                        rows = [self._rows[place] for place in same]
-                        tally.flag(*_each(rows, column, "equals, word for word, the answer of row"))
-        return tally
-
-    def _differ(self, places: Sequence[int]) -> bool:
-        """Whether some answers have different seeds."""
-        return any(self._seeds[place] != self._seeds[places[0]] for place in places)
+            seeds = len({self._seeds[place] for place in group})
+            if seeds < 2:
+                continue
+            same = len({self._texts[place] for place in group}) == 1
+            own = short if same and not any(self._long[place] for place in group) else tally
+            often += seeds >= OFTEN
+            own.units[""] += 1
+            if same:
+                own.bad[""] += 1
+                why = f"equals, word for word, all {len(group)} answers to its stimulus, which have {seeds} seeds"
+                own.flag(Flagged(self._rows[group[0]] + 1, column, why))
+        return short if not tally.units and often >= MANY else tally
 
 
 def _each(rows: Sequence[int], column: str, why: str) -> Iterator[Flagged]:

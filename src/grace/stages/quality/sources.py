@@ -8,8 +8,8 @@ from pathlib import Path
 from grace.errors import InputError
 from grace.runs import Run
 from grace.stages.done import request_seed
-from grace.stages.quality.layout import ANSWERS, MERGED, MODEL, SCORES, STRUCTURED, TRIALS, Layout
-from grace.stages.quality.rows import REPLICATION, SEED, Trials, copies_in
+from grace.stages.quality.layout import ANSWERS, MERGED, SCORES, STRUCTURED, TRIALS, Layout
+from grace.stages.quality.rows import REPLICATION, SEED, Trials, asking, copies_in
 from grace.stages.related import Related, table_of
 from grace.studies.check import guess_study
 from grace.studies.study import Study, load_study, parse_study
@@ -116,6 +116,8 @@ def of_runs(related: Related, opener: Opener) -> Group:
     for name, run in ((ANSWERS, related.answers), (STRUCTURED, related.extraction), (SCORES, related.scores)):
         made = _of_run(name, run, opener) if run else _never(name, study)
         if isinstance(made, Source):
+            if related.answers is None and name == STRUCTURED:  # its input's columns are those that it should have
+                made = replace(made, layout=replace(made.layout, asked=False))
             found.append(replace(made, trials=_trials_of(made, related, opener)))
         elif made:
             absent.append(made)
@@ -243,7 +245,7 @@ def _guessed(paths: Sequence[Path], opener: Opener) -> Study:
 
 def _trials_in(source: Source, input: CsvTable) -> Trials:
     """The rows that a table should have: all of the input's, in as many copies as it seems to have of them."""
-    names = (MODEL, REPLICATION) if source.layout.kind == MERGED else (REPLICATION,)
+    names = (*asking(source.layout), REPLICATION) if source.layout.kind == MERGED else (REPLICATION,)
     by = tuple(name for name in names if name in source.layout.present and name not in input.columns)
     copies = copies_in(source.table, by)
     return Trials(input, len(input), by, lambda row: copies)

@@ -13,15 +13,17 @@ from grace.stages.export import export
 from grace.stages.quality.balance import Balance
 from grace.stages.quality.checks import CHECKS
 from grace.stages.quality.flags import RowChecks
-from grace.stages.quality.layout import KINDS, MERGED, MODEL, RESPONSE, Cells, Layout
+from grace.stages.quality.layout import ANSWERS, KINDS, MERGED, MODEL, RESPONSE, STRUCTURED, Cells, Layout
 from grace.stages.quality.looks import Flagged, Tally, Unit
+from grace.stages.quality.of_cells import quoted
 from grace.stages.quality.of_ledger import compare
 from grace.stages.quality.page import write_page
 from grace.stages.quality.report import UNCHECKED, Report, Result, judged, write_json
 from grace.stages.quality.review import write_review
-from grace.stages.quality.rows import SEED, Comparison, Repeats, Trials
-from grace.stages.quality.seeds import Answers, Seeds
+from grace.stages.quality.rows import SEED, Comparison, Repeats, Trials, asking
+from grace.stages.quality.seeds import FEWEST, Answers, Seeds
 from grace.stages.quality.sources import NO_INPUT, Absent, Group, Opener, Source, of_files, of_runs
+from grace.stages.quality.stale import Stale
 from grace.stages.quality.thresholds import Thresholds, thresholds_of
 from grace.stages.related import related
 from grace.stages.session import Progress
@@ -128,27 +130,33 @@ class Inspection:
     """All checks of one table.
 
     Attributes:
-        models: names of the models in it.
+        models: names of the models in it, each with its first row; of very many the first ones.
     """
 
     def __init__(self, source: Source, group: Group, thresholds: Thresholds, keep: int) -> None:
         self._source, self._group, self._thresholds, self._keep = source, group, thresholds, keep
         layout = source.layout
-        self._rows = RowChecks(layout, thresholds)
+        self._rows = RowChecks(layout, thresholds, again=True)
         self._tallies = {name: Tally(keep) for name in self._rows.names}
         self._comparison = Comparison(source.trials, layout, keep) if source.trials else None
         self._repeats = Repeats(layout) if not self._comparison and SEED in layout.present else None
         self._repeated = Tally(keep)
         self._seeds = Seeds() if layout.answers and SEED in layout.present else None
-        self._answers = Answers() if self._seeds and RESPONSE in layout.present else None
+        self._answers = (
+            Answers(thresholds["duplicate_answers_length"]) if self._seeds and RESPONSE in layout.present else None
+        )
         self._by_model = layout.kind == MERGED
+        answers = [(other.layout, other.table) for other in group.sources if other.layout.kind == ANSWERS]
+        stale = Stale(layout, answers) if layout.kind == STRUCTURED and answers else None
+        self._stale = stale if stale and stale.can else None
+        self._asking = asking(layout) if self._by_model else ()
         self._balances: dict[str, Balance] = {}
         self._conditions: dict[str, Counter[Cell]] | None = None
         if layout.study.design.cells and source.trials:
             self._conditions = _conditions(layout, source.trials)
             self._balances = {model: Balance(layout, wanted) for model, wanted in self._conditions.items()}
         self._last: tuple[tuple[str, ...], dict[str, str], int] | None = None
-        self.models: dict[str, None] = {}
+        self.models: dict[str, int] = {}
 
     # Reading
 
@@ -179,11 +187,17 @@ class Inspection:
         elif self._repeats:
             self._repeats.see(cells)
         if self._seeds:
-            self._seeds.see(own, cells[SEED])
+            self._seeds.see(self._asked(cells), cells[SEED])
+        if self._stale:
+            self._stale.see(cells)
         if model and len(self.models) < MOST_MODELS:
-            self.models[model] = None
+            self.models.setdefault(model, number)
         if self._source.layout.study.design.cells or self._answers:
             self._see_trial(number, own, cells)
+
+    def _asked(self, cells: Cells) -> tuple[str, ...]:
+        """Who was asked and how, in a table that may hold several of both."""
+        return tuple(map(cells.raw, self._asking))
 
     def _see_trial(self, number: int, model: str, cells: Cells) -> None:
         """What has to do with what a row shows the model."""
@@ -201,9 +215,9 @@ class Inspection:
             if model not in self._balances:
                 self._balances[model] = Balance(self._source.layout, None)
             self._balances[model].see(full, cells)
-        text = cells.raw(RESPONSE)
-        if self._answers and cells[SEED] and len(text) >= self._thresholds["duplicate_answers_length"]:
-            self._answers.see(number, hash((model, stimulus)), text, cells[SEED])
+        text, greedy = cells[RESPONSE], self._by_model and cells.number("temperature") == 0
+        if self._answers and text and cells[SEED] and not greedy:
+            self._answers.see(number, hash((self._asked(cells), stimulus)), text, cells[SEED])
 
     # Results
 
@@ -217,9 +231,16 @@ class Inspection:
         yield self._columns()
         yield from self._of_rows()
         for name, tally in self._tallies.items():
+            if name == "reread" and not tally.units:
+                yield self._undone(name, "no row is of rules alone")
+                continue
             yield self._extracted(tally) if name == "extracted" else self._judged(name, tally)
         for name, why in self._rows.undone.items():
             yield self._undone(name, why)
+        if not self._by_model:
+            yield self._of_models()
+        if self._source.layout.kind == STRUCTURED:
+            yield self._of_stale()
         if self._source.layout.answers:
             yield self._of_seeds()
             yield self._of_answers()
@@ -266,6 +287,21 @@ class Inspection:
         run = self._source.run.path if self._source.run else "RUN"
         return replace(result, advice=f"a manual review is needed: `grace review {run}`; {result.advice}")
 
+    def _of_stale(self) -> Result:
+        if self._stale is None:
+            return self._undone("stale", "there is no table of answers to compare with")
+        return self._judged("stale", self._stale.finish(self._keep))
+
+    def _of_models(self) -> Result:
+        if MODEL not in self._source.layout.present:
+            return self._undone("models", f"the table has no column {MODEL}")
+        tally = _units(len(self._source.table), self._keep)
+        first, *others = self.models.items() or [("", 0)]
+        tally.bad[""] = len(others)
+        for name, row in others:
+            tally.flag(Flagged(row, MODEL, f"is {quoted(name)}; row {first[1]} has {quoted(first[0])}"))
+        return self._judged("models", tally, len(self.models))
+
     def _of_seeds(self) -> Result:
         if self._seeds is None:
             return self._undone("seeds", "the table has no column seed")
@@ -278,8 +314,11 @@ class Inspection:
         if self._group.temperature == 0:
             return self._undone(name, "the temperature is 0, so equal prompts give equal answers")
         tally = self._answers.finish(self._keep, RESPONSE)
-        why = "" if tally.units else "no stimulus has two long answers of different seeds"
-        return self._judged(name, tally, why=why)
+        if tally.units.total() < FEWEST:
+            return self._undone(
+                name, f"fewer than {FEWEST} stimuli have answers of several seeds that are long or differ"
+            )
+        return self._judged(name, tally)
 
     def _of_balance(self) -> Result:
         if not self._source.layout.study.design.cells:
