@@ -538,6 +538,17 @@ def test_an_answer_that_came_later_takes_the_place_of_its_error(
     assert all(fields_of(row) == VALUES for row in read_rows(values))
 
 
+def test_answers_of_another_study_are_refused(
+    query: Command, grace: Command, canned: CannedServer, answers: Path, values: Path
+) -> None:
+    canned.handler = saying(PLAIN)
+    query("--limit", 2)
+    done = grace("extract", "study2", "--input", answers, "--output", values)
+    assert done.code == 2
+    assert "holds answers of the study 'study1'" in done.err
+    assert not values.exists()
+
+
 def test_answers_of_another_run_are_not_taken_for_the_same(
     query: Command, read: Command, canned: CannedServer, answers: Path, values: Path
 ) -> None:

@@ -192,6 +192,34 @@ def test_shares_of_one_may_be_certain() -> None:
     assert state("0: 0.0, 1: 0.0, 2: 0.0, 3: 1.0") == [0, 0, 0, 100]
 
 
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("1 of the 3 may be broken. So my best guess is 2 of the 3.", 2),
+        ("3 lamps were bought, so I expect that 2 of them work.", 2),
+        ("Two things matter here. I expect all 3 of them to work.", 3),
+        ("1. Lamps almost always work. 2. So I expect all 3 of them to work.", 3),
+        ("3. All of them work.", 3),
+    ],
+)
+def test_first_words_are_an_answer_only_by_themselves(text: str, number: int) -> None:
+    assert EXTRACTIONS["study1"].read({"prior": text, "state": "", "knowledge": ""}).values["Prior_A"] == number
+
+
+def test_a_percent_sign_may_be_lost() -> None:
+    assert state("0: 0%, 1: 10%, 2: 30%, 3: 60") == [0, 10, 30, 60]
+
+
+def test_thousands_are_no_hundreds() -> None:
+    assert state("0: 0%, 1:100,000, 2: 5%") == [0, None, 5, None]
+    assert state("[0,100,0,0]") == [0, 100, 0, 0]
+
+
+def test_turns_that_answer_alike_are_turns_all_the_same() -> None:
+    texts = {"prior": "3", "state": "", "knowledge": ""}
+    assert EXTRACTIONS["study1"].read(texts, shared=False).answers["Prior_A"] == Value(3, EXACT)
+
+
 def test_a_list_of_all_counts_is_none() -> None:
     assert values_of("study1", "Initial Answer: 0, 1, 2, or 3\nKnowledge: no")["Prior_A"] is None
 

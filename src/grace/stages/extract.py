@@ -84,6 +84,11 @@ def extract(wanted: Extract, progress: Progress) -> tuple[Outcome, Made | None]:
             )
         source = Run.beside(wanted.input)
         known_source = source.exists and source.manifest["identity"].get("experiment") == answers.EXPERIMENT
+        if known_source and source.manifest["identity"].get("study") != study.name:
+            raise InputError(
+                f"{table.path}: holds answers of the study {source.manifest['identity'].get('study')!r} "
+                f"({source.path}), not of {study.name!r}"
+            )
         identity = {
             "experiment": EXTRACT,
             "study": study.name,

@@ -80,6 +80,7 @@ class Rows:
             ) from None
         texts = tuple(dict.fromkeys(self.sources.values()))
         self._alone = len(texts) == 1
+        self._shared = len(texts) < len(self.sources)
         self._identifying = tuple(name for name in (*study.columns, *IDENTIFYING, *texts) if name in columns)
 
     def of(self, row: Mapping[str, str]) -> Answered:
@@ -95,7 +96,7 @@ class Rows:
 
     def read(self, answered: Answered) -> Extracted:
         """What rules read in a row."""
-        read = self.extraction.read(answered.texts, answered.cut)
+        read = self.extraction.read(answered.texts, answered.cut, self._shared)
         if not answered.error:
             return read
         why = Missing(f"there is no answer ({answered.error})")  # a turn that failed, and those behind it

@@ -75,16 +75,18 @@ class Extraction:
             found[reading] = known
         return found
 
-    def read(self, texts: Mapping[str, str], cut: bool | None = None) -> Extracted:
+    def read(self, texts: Mapping[str, str], cut: bool | None = None, shared: bool | None = None) -> Extracted:
         """Find the fields in the texts of one row.
 
         Args:
             texts: for each reading the text that its answer stands in; several readings may share one.
+            shared: whether one text holds several answers; told by equal texts where it is not given.
             cut: whether the text ends at a token limit; None when nobody knows.
         """
         answers: dict[str, Answer] = {}
         refused = False
-        shared = len(set(texts.values())) < len(texts)
+        if shared is None:
+            shared = len(set(texts.values())) < len(texts)
         plains = {text: plain(text) for text in dict.fromkeys(texts.values())}
         for reading, reader in self._readers.items():
             whole = plains[texts[reading]]

@@ -42,6 +42,9 @@ _JOINED = re.compile(
     rf"\s*(?:(?:{_PERHAPS}|likely|probably|as many as|all|just|only|exactly)\s*)*$"
 )
 _OR = re.compile(rf"(?:\bor\b|(?:\band\b|,)\s*{_PERHAPS})(?:\s{_PERHAPS})?\s*$")
+_NUMBERED = re.compile(r"^\W*1[.)]\s[^\n]*(?:\n[^\n]*)*?\s2[.)]\s")
+_BARE = re.compile(r"\s*(?:[.,;:!)\]\"}]|$)")
+"""What stands behind a number that is an answer by itself."""
 _SENTENCE = re.compile(r"[.!?]\s|\n")
 _VERDICT = re.compile(
     r"\b(?:my (?:final |initial )?(?:answer|estimate|guess)|the (?:final )?answer"
@@ -116,6 +119,10 @@ class CountReader:
         if _BOUND.search(text, 0, leading.start("n")):
             return None
         number, end = self._number(leading["n"]), leading.end()
+        if _NUMBERED.search(text):
+            return None  # "1. The lamps ... 2. So I expect ..."
+        if not _BARE.match(text, end) and any(other.number != number for other in mentions):
+            return None  # "3 lamps were bought, so I expect that 2 of them work"
         goes_on = (
             self._onwards.match(text, end)
             or self._listed.match(text, end)

@@ -17,8 +17,9 @@ _TENS = {
 _DIGITS = "one|two|three|four|five|six|seven|eight|nine"
 _SMALL = "|".join(sorted(WORDS, key=len, reverse=True))
 _SPELLED = rf"(?:(?:{'|'.join(_TENS)})(?:[- ](?:{_DIGITS}))?|(?:a |one )?hundred|{_SMALL})"
-_NUMBER = r"(?<![\w.])-?(?:\d+(?:[.,]\d+)?|\.\d+)"
-_BARE = r"(?<![\w.])-?(?:\d+(?:\.\d+)?|\.\d+)"  # without a unit, a comma parts two numbers
+_THOUSANDS = r"[1-9]\d{0,2}(?:,\d{3})+(?!,?\d)"
+_NUMBER = rf"(?<![\w.])-?(?:{_THOUSANDS}|\d+(?:[.,]\d+)?|\.\d+)"
+_BARE = rf"(?<![\w.])-?(?:{_THOUSANDS}|\d+(?:\.\d+)?|\.\d+)"  # without a unit, a comma parts two numbers
 _THINGS = (
     r"(?:options?|outcomes?|possibilit(?:y|ies)|numbers?|choices?|values?|scenarios?|cases?|states?|answers?"
     r"|categories|counts?)"
@@ -27,7 +28,7 @@ _OTHERS = rf"(?:{_THINGS}|ones?|two|three)"
 
 _RANGE = r"(?P<range>\$?\d+(?:\.\d+)? ?%? ?(?:-|to) ?\$?\d+(?:\.\d+)? ?(?:%|percent|dollars)|\$\d+ ?(?:-|to) ?\$\d+)"
 _DIGITS_AMOUNT = (
-    rf"(?P<money>\$ ?\d+(?:[.,]\d+)?|{_NUMBER} ?(?:\$|usd\b|dollars?\b|bucks\b))"
+    rf"(?P<money>\$ ?{_THOUSANDS}|\$ ?\d+(?:[.,]\d+)?|{_NUMBER} ?(?:\$|usd\b|dollars?\b|bucks\b))"
     rf"|(?P<percent>{_NUMBER} ?(?:%|percent\b|per cent\b))"
     r"|(?P<fraction>(?<![\w/.])\d+ ?/ ?\d+(?![\w/]))"
 )
@@ -194,6 +195,8 @@ def amount_of(words: str, unit: Unit) -> float:
             return over / under if under else float("inf")
         part = next(size for name, size in _PARTS.items() if name in words)
         return (3 if words.startswith("three") else 1) / part
+    if re.search(_THOUSANDS, words):
+        words = words.replace(",", "")
     number = re.search(r"-?(?:\d+(?:[.,]\d+)?|\.\d+)", words)
     if number:
         return float(number[0].replace(",", "."))

@@ -61,7 +61,7 @@ class SharesReader:
     def read(self, text: Text) -> dict[str, Answer]:
         """An amount for each label. Sums other than the total stay as they are; validation flags them."""
         marks = list(self._marks.find(text.plain))
-        pairs = self._evenly(text.plain, _of_one_kind(find_pairs(text.plain, marks, self._total)))
+        pairs = self._evenly(text.plain, _of_one_kind(find_pairs(text.plain, marks, self._total), self._total))
         respective = self._across(text.plain, marks) or self._respectively(text.plain, marks)
         lists = [respective] if respective else _lists(_heads(text.plain, pairs))
         amounts = [self._completed(found, text) for found in lists]
@@ -289,11 +289,17 @@ def _goes_on(text: Text, end: int) -> bool:
     return text.may_be_cut and (text.cut is True or len(text.plain[end:].split()) > 4)
 
 
-def _of_one_kind(pairs: list[Pair]) -> list[Pair]:
-    """Without bare numbers, where others have a unit: "Step 2: 1 lamp works" is no bet. A zero needs no unit."""
+def _of_one_kind(pairs: list[Pair], total: float) -> list[Pair]:
+    """Without bare numbers, where others have a unit: "Step 2: 1 lamp works" is no bet.
+
+    A zero needs no unit, nor does a number that lost it: with the others it makes the total.
+    """
     if all(pair.weak for pair in pairs) and len({label for pair in pairs for label in pair.labels}) < 2:
         return []
     if not any(pair.unit in ("money", "percent") for pair in pairs):
+        return pairs
+    labels = [label for pair in pairs for label in pair.labels]
+    if len(labels) == len(set(labels)) and isclose(fsum(pair.amount or 0 for pair in pairs), total):
         return pairs
     return [pair for pair in pairs if pair.unit != "plain" or pair.amount == 0]
 
