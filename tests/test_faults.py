@@ -606,13 +606,22 @@ def test_cut_answers_are_kept_flagged_and_counted(query: Command, canned: Canned
 
 @pytest.mark.parametrize(
     "text",
-    ['a "quoted", thing', "two\nlines", "bare\rreturn", "both\r\nends", "\n", "=SUM(A1)", "ü🂡\u2028", "a\0b", "," * 9],
+    ['a "quoted", thing', "two\nlines", "bare\rreturn", "both\r\nends", "\n", "=SUM(A1)", "ü🂡\u2028", "," * 9],
     ids=repr,
 )
 def test_any_answer_comes_through(text: str, query: Command, canned: CannedServer, answers: Path) -> None:
     canned.handler = saying(text=f".{text}.")
     assert query("--limit", 2).code == 0
     assert [row["model_response"] for row in read_rows(answers)] == [f".{text}."] * 2
+
+
+def test_nul_is_kept_in_the_ledger_and_shown_in_the_table(query: Command, canned: CannedServer, answers: Path) -> None:
+    """R and spreadsheets stop reading at a NUL."""
+    canned.handler = saying(text="a\0b")
+    assert query("--limit", 1).code == 0
+    assert [row["model_response"] for row in read_rows(answers)] == ["a\ufffdb"]
+    [(_, record)] = scan(answers.with_suffix(".run") / "ledger.jsonl")
+    assert record["response"]["text"] == "a\0b"
 
 
 # The run and its folder
