@@ -3,8 +3,7 @@
 A reader takes a `Text` and gives, for each column that it fills, a `Value` or the reason why there is `Missing`.
 """
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from grace.studies.reading.text import Text
 
@@ -18,16 +17,14 @@ DOUBT = 0.5
 """Read, but the text also says otherwise, or it is not sure that this is meant as the answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """A value that was read, and how plainly it was said (one of the grades above)."""
 
     value: int | float | str
     confidence: float
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
+class Missing(NamedTuple):
     """Why there is no value."""
 
     why: str
@@ -49,5 +46,7 @@ class Reader(Protocol):
 
 def whole(value: float) -> int | float:
     """A number without a useless ".0", and without the dust of binary fractions."""
-    rounded = round(float(value), 9)
+    if isinstance(value, int):
+        return value
+    rounded = round(value, 9)
     return int(rounded) if rounded.is_integer() else rounded

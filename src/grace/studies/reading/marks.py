@@ -34,7 +34,7 @@ _DIGITS_AMOUNT = (
 )
 _WORD_AMOUNT = (
     r"(?P<among>between \$?\d+ ?%? ?and \$?\d+ ?(?:%|percent|dollars)?)"
-    rf"|(?P<dollars>{_SPELLED} (?:dollars?|bucks)\b)|(?P<percents>{_SPELLED} (?:percent|per cent)\b)"
+    rf"|{_SPELLED} (?:(?P<dollars>dollars?\b|bucks\b)|(?P<percents>percent\b|per cent\b))"
     r"|(?P<relative>(?:twice|double|half|three times|the same)(?: (?:that|as much|the amount|amount|again))+\b)"
     r"|(?P<part>(?:(?:a|one|three) (?:quarter|third|fourth|half|fifth|tenth)s?|half)\b"
     r"(?: of (?:the|my) (?:\$\d+|money|total|bet|stake))?)"
@@ -142,7 +142,8 @@ class Marks:
                 yield Mark(start, end, self._total if kind == "all" else 0.0, "word")
             else:
                 unit = _UNITS[kind]
-                bound = _BOUND.search(text, max(0, start - 20), start) or _OR_MORE.match(text, end)
+                worded = start > 1 and text[start - 2].isalpha()  # most amounts begin a line or follow a mark
+                bound = (worded and _BOUND.search(text, max(0, start - 20), start)) or _OR_MORE.match(text, end)
                 bad = "is only a bound" if bound else None
                 yield Mark(start, end, amount_of(found[0], unit), unit, bad)
 

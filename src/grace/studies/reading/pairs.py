@@ -162,7 +162,8 @@ class _Finder:
         label, amount, gap = self._marks[place], self._marks[place + 1], self._gap(place)
         if amount.unit == "plain":
             return bool(_IS_BARE.search(gap))
-        found = _IS.search(gap)
+        parted = "." in gap or ";" in gap or ("\n" in gap and ":" not in gap and "|" not in gap)
+        found = None if parted else _IS.search(gap)
         if not found:
             before = self._text[max(0, label.start - 20) : label.start]
             start = _FOR if _NOUN.fullmatch(gap) else _LINE_START if _LISTED.fullmatch(gap) else None

@@ -5,6 +5,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 LONGEST = 100_000
 """So many characters of a response are read; an answer stands in them or nowhere."""
@@ -27,10 +28,10 @@ _MATH = re.compile(r"\$(\\[a-z][^$\n]{0,60})\$")
 _LATEX = re.compile(r"\\(?:boxed|text|mathrm|mathbf)\s?\{([^{}]*)\}")
 _FRACTION = re.compile(r"\\[dt]?frac\{(\d+)\}\{(\d+)\}")
 _MARKS = re.compile(r"\*+|`+|__+|~~|\\(?=[$%_#()\[\]])|(?m:^\s{0,3}#{1,6}\s|^\s{0,3}>\s)|\\[()\[\]]")
-_TITLES = re.compile(r"\b(dr|mrs?|ms|prof|st)\.(?= )")  # their full stop ends no sentence
+_TITLES = (" dr. ", " mr. ", " mrs. ", " ms. ", " prof. ")  # their full stop ends no sentence
 _MARKED = re.compile(r"[*`_~\\#>]")
 _SPACES = re.compile(r"[ ]{2,}")
-_ENDS = re.compile(r"[.!?。！？)\]}\"'|*`>]\s*$")
+_ENDS = frozenset(".!?。！？)]}\"'|*`>")
 
 WORDS = {
     word: number
@@ -72,8 +73,7 @@ REFUSAL = re.compile(
 """Answers that decline to answer, in text as `plain` makes it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(NamedTuple):
     """A text to read.
 
     Attributes:
@@ -87,7 +87,7 @@ class Text:
     @property
     def may_be_cut(self) -> bool:
         """Whether the text may go on where it ends: it is known to, or nobody knows and it ends as no answer ends."""
-        return self.cut if self.cut is not None else not _ENDS.search(self.plain)
+        return self.cut if self.cut is not None else self.plain.rstrip()[-1:] not in _ENDS
 
 
 def plain(text: str) -> str:
@@ -107,7 +107,9 @@ def plain(text: str) -> str:
         text = _LATEX.sub(r"\1", _LATEX.sub(r"\1", text))  # one may stand in another
     if _MARKED.search(text):
         text = _MARKS.sub("", text)
-    text = _TITLES.sub(r"\1", text)
+    for title in _TITLES:
+        if title in text:
+            text = text.replace(title, title.replace(".", ""))
     return _SPACES.sub(" ", text) if "  " in text else text
 
 
