@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from grace.stages.export_fields import BATCH
 from grace.stages.extracted import Answered, Known, Rows
 from grace.stages.session import Progress
 from grace.studies.extraction import Extraction
@@ -16,8 +17,6 @@ from grace.studies.fields import DOUBTFUL, Extracted
 from grace.studies.reading import Missing, Value
 from grace.tables import CsvTable
 
-BATCH = 200
-"""So many rows are read between two signs of progress."""
 SLACK = 1.0
 """Values that make a total may miss it by so much, for rounding."""
 

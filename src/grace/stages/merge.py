@@ -14,7 +14,7 @@ from grace.runs import Run
 from grace.stages.codebook import FLAGS, ROW_ID, SCORES_ERROR, Codebook, describe, write_codebook
 from grace.stages.done import Done
 from grace.stages.export_answers import ANSWER_KINDS, answer_columns, answer_rows
-from grace.stages.export_fields import INPUT
+from grace.stages.export_fields import BATCH, INPUT
 from grace.stages.export_scores import ScoreRows
 from grace.stages.extracted import Known, Rows, extractor_of
 from grace.stages.quality.flags import RowChecks
@@ -26,7 +26,6 @@ from grace.stages.session import Progress
 from grace.studies.study import Study
 from grace.tables import CsvTable, can_write_parquet, told_apart, write_table
 
-BATCH = 200
 PROVENANCE = (
     "protocol",
     "temperature",
@@ -124,7 +123,7 @@ def _write(parts: "Sequence[_Part]", out: Path, progress: Progress) -> Merged:
         tables.append(out / f"{study.name}.parquet")
         kinds |= typed_by_study.kinds
         with CsvTable(tables[0]) as written:
-            typed = (_typed(written.cells(row), columns, kinds) for row in range(count))
+            typed = (_typed(cells, columns, kinds) for cells in written.all_cells())
             write_table(tables[1], columns, typed, kinds)
     else:
         notes.append("written as CSV only: Parquet needs pyarrow (pip install 'grace-experiments[parquet]')")
@@ -189,7 +188,6 @@ class _Part:
         self._scores, self._scored_rows = self._open_scores(stack)
         self._provenance = _provenance(group)
         self._ids: Counter[str] = Counter()
-        self._identifying = tuple(name for name in self._table.columns if name in self.study.columns)
         scope = base.scope
         self.rows = scope["rows"] * (scope["replications"] if group.answers else 1)
         self._given = self._renamed()
@@ -299,7 +297,8 @@ class _Part:
         self.studies.append(scores.study)
         self.kinds |= dict.fromkeys(scores.columns, float)
         columns = [name for name in table.columns if name in scores.study.columns]
-        by_content = {_content(table.row(row), columns): row for row in range(run.scope["rows"])}
+        rows = islice(table.rows(), run.scope["rows"])
+        by_content = {_content(cells, columns): row for row, cells in enumerate(rows)}
         self._score_columns = columns
         return scores, by_content
 

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, get_args
 
 from grace.errors import StudyError
 from grace.studies import format
 from grace.studies.answers import fill
-from grace.studies.fields import EXTRACTED, Cell, Extracted, Field
+from grace.studies.fields import EXTRACTED, Cell, Extracted, Field, Method
 from grace.studies.format import StudyFile
 from grace.studies.reading import DOUBT, Answer, Missing, Reader, Value
 from grace.studies.reading.choice import ChoiceReader
@@ -149,7 +149,7 @@ class Extraction:
             "type": "object",
             "properties": {
                 **{name: field.schema() for name, field in self.fields.items()},
-                method: {"description": "who found the values", "enum": ["rule", "model", "human"]},
+                method: {"description": "who found the values", "enum": list(get_args(Method))},
                 confidence: {
                     "description": "how plainly the least plain value was said; null where there is no value",
                     "type": ["number", "null"],

@@ -1,14 +1,16 @@
 """Checks of single cells: errors, missing values, types and ranges."""
 
 from collections.abc import Callable, Iterator
+from typing import get_args
 
 from grace.stages.export_answers import EMPTIES
 from grace.stages.quality.layout import CONFIDENCE, METHOD, MODEL, REASONS, RESPONSE, Cells, Layout
 from grace.stages.quality.looks import Fault, Look, Unit
 from grace.stages.quality.thresholds import Thresholds
+from grace.studies.fields import Method
 from grace.studies.format import MISSING, Column
 
-METHODS = ("rule", "model", "human")
+METHODS = get_args(Method)
 ALWAYS = (MODEL, "replication", "seed")
 """Columns of answers that hold something in every row."""
 ANSWERED = (RESPONSE, "response_timestamp", "processing_time_ms")

@@ -10,9 +10,9 @@ from grace.runs import Run
 from grace.stages.done import request_seed
 from grace.stages.quality.layout import ANSWERS, MERGED, SCORES, STRUCTURED, TRIALS, Layout
 from grace.stages.quality.rows import REPLICATION, SEED, Trials, asking, copies_in
-from grace.stages.related import Related, table_of
+from grace.stages.related import Related, study_in, table_of
 from grace.studies.check import guess_study
-from grace.studies.study import Study, load_study, parse_study
+from grace.studies.study import Study, load_study
 from grace.tables import CsvTable, sha256_of, write_table
 
 NO_INPUT = "no --input to compare with"
@@ -112,7 +112,7 @@ def of_runs(related: Related, opener: Opener) -> Group:
     absent: list[Absent] = []
     base = related.answers or related.extraction or related.scores
     assert base is not None
-    study = _study_of(base)
+    study = study_in(base)
     for name, run in ((ANSWERS, related.answers), (STRUCTURED, related.extraction), (SCORES, related.scores)):
         made = _of_run(name, run, opener) if run else _never(name, study)
         if isinstance(made, Source):
@@ -137,7 +137,7 @@ def _of_run(name: str, run: Run, opener: Opener) -> Source | Absent:
         return Absent(name, str(error), True, run, path)
     if not len(table):
         return Absent(name, f"{path} has a header and no rows", True, run, path)
-    layout = Layout.of(_study_of(run), table.columns)
+    layout = Layout.of(study_in(run), table.columns)
     layout = replace(
         layout,
         answers=name == ANSWERS or (name == STRUCTURED and layout.answers),
@@ -153,13 +153,6 @@ def _never(name: str, study: Study) -> Absent | None:
     made_by = {ANSWERS: "query", STRUCTURED: "extract", SCORES: "score"}[name]
     can = {ANSWERS: study.conversations, STRUCTURED: study.extraction, SCORES: study.questions}[name]
     return Absent(name, f"no run of `grace {made_by}` is beside it", False) if can else None
-
-
-def _study_of(run: Run) -> Study:
-    try:
-        return parse_study(run.study.read_bytes(), str(run.study))
-    except OSError as error:
-        raise InputError(f"{run.study}: cannot be read: {error.strerror}; restore it from a copy") from None
 
 
 def _trials_of(source: Source, related: Related, opener: Opener) -> Trials:

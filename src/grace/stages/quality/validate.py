@@ -10,6 +10,7 @@ from pathlib import Path
 from grace.errors import InputError, StudyError
 from grace.runs import Run
 from grace.stages.export import export
+from grace.stages.export_fields import BATCH
 from grace.stages.quality.balance import Balance
 from grace.stages.quality.checks import CHECKS
 from grace.stages.quality.flags import RowChecks
@@ -34,7 +35,6 @@ from grace.tables import CsvTable
 KEEP = 1000
 """So many flags of each check are listed in review.csv."""
 MOST_MODELS = 50
-BATCH = 200
 FILES = ("quality.json", "review.csv", "quality.html")
 
 
