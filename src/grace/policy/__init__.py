@@ -1,0 +1,1 @@
+"""Rules about manifests, on anybody's files: what a cluster forbids, and what cannot work."""

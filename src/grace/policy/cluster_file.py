@@ -1,0 +1,170 @@
+"""The file of a cluster (`clusters/*.yaml`): what has to be known about it before anything is submitted."""
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+
+from grace.errors import InputError, nearest
+
+AccessMode = Literal["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class StorageClass(_Strict):
+    """One storage class.
+
+    Attributes:
+        access: the access modes that its volumes have.
+        changes: it may be gone; the cluster must be asked.
+        root_owned: roots of its volumes belong to root, whatever fsGroup says.
+        forbidden: why users may not take it; empty when they may.
+    """
+
+    name: str
+    access: tuple[AccessMode, ...]
+    changes: bool = False
+    root_owned: bool = False
+    forbidden: str = ""
+
+
+class Storage(_Strict):
+    """Storage classes; `shared` is the one for volumes that several pods use, empty for the cluster's default."""
+
+    shared: str = ""
+    classes: tuple[StorageClass, ...] = ()
+
+
+class ClusterGpu(_Strict):
+    """One kind of GPU, as the cluster calls it.
+
+    Attributes:
+        gpu: its name in Grace's catalogue.
+        resource: the extended resource that pods ask for.
+        products: values of the node label nvidia.com/gpu.product.
+        memory_above: nodes of it have more than this in the label nvidia.com/gpu.memory, in MiB.
+        quota: how many a namespace has without asking; None: no limit.
+        request: where to ask for some.
+    """
+
+    gpu: str
+    resource: str
+    products: tuple[str, ...]
+    memory_above: PositiveInt | None = None
+    quota: Annotated[int, Field(ge=0)] | None = None
+    request: str = ""
+
+
+class PriorityClasses(_Strict):
+    """Those that users may set, and those of them whose pods need no quota and can be preempted at any time."""
+
+    allowed: tuple[str, ...] = ()
+    no_quota: tuple[str, ...] = ()
+
+
+class BarePod(_Strict):
+    """What a Pod without a controller may take."""
+
+    hours: PositiveFloat | None = None
+    gpus: PositiveInt | None = None
+    memory: str | None = None
+    cpu: PositiveFloat | None = None
+
+
+class Limits(_Strict):
+    """Numbers of the cluster's rules; None where it has no such rule. Each is explained beside it in `nrp.yaml`."""
+
+    ratio: PositiveFloat | None = None
+    equal_above: PositiveInt | None = None
+    jobs: PositiveInt | None = None
+    violators: PositiveInt | None = None
+    bare_pod: BarePod = BarePod()
+    gpus_of_a_node: PositiveInt | None = None
+    ephemeral_storage: str | None = None
+
+
+class Reserved(_Strict):
+    """Nodes whose hostname begins so are reserved by a taint of that key and value."""
+
+    hostname: str
+    taint: str
+    value: str
+
+
+class Cluster(_Strict):
+    """A cluster.
+
+    Attributes:
+        kubernetes: the version whose schemas manifests are checked against, as 1.32.
+        namespace: where nothing else is said.
+        policies: the sets of rules that hold there.
+    """
+
+    name: str
+    title: str
+    kubernetes: Annotated[str, Field(pattern=r"^1\.\d+$")]
+    namespace: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
+    policies: tuple[Literal["general", "nrp"], ...] = ("general",)
+    storage: Storage = Storage()
+    gpus: tuple[ClusterGpu, ...] = ()
+    priority_classes: PriorityClasses = PriorityClasses()
+    limits: Limits = Limits()
+    reserved: tuple[Reserved, ...] = ()
+
+    def gpu(self, name: str) -> ClusterGpu:
+        """A kind of GPU by its name in the catalogue. Raises InputError when the cluster has none."""
+        for gpu in self.gpus:
+            if gpu.gpu == name:
+                return gpu
+        names = ", ".join(gpu.gpu for gpu in self.gpus) or "none"
+        raise InputError(f"cluster {self.name}: its file names no GPU {name!r} (it names {names})")
+
+    def storage_class(self, name: str) -> StorageClass | None:
+        """What is known of a storage class."""
+        return next((known for known in self.storage.classes if known.name == name), None)
+
+
+def cluster_names() -> Sequence[str]:
+    """Names of the clusters that come with Grace."""
+    folder = resources.files("grace.policy").joinpath("clusters")
+    return sorted(file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml"))
+
+
+@cache
+def load_cluster(name: str) -> Cluster:
+    """A cluster by its name, or by the path of its file.
+
+    Raises:
+        InputError: there is no such cluster or file, or the file does not hold together.
+    """
+    if re.fullmatch(r"[\w-]+", name):
+        if name not in cluster_names():
+            near = nearest(name, cluster_names())
+            raise InputError(
+                f"{name!r} is no cluster that Grace knows ({', '.join(cluster_names())})"
+                f"{f'; is {near} meant?' if near else ''}; a file of your own is given by its path, as ./{name}.yaml"
+            )
+        return _parse(resources.files("grace.policy").joinpath("clusters", f"{name}.yaml").read_bytes(), name)
+    try:
+        return _parse(Path(name).read_bytes(), name)
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read: {error.strerror}") from None
+
+
+def _parse(content: bytes, name: str) -> Cluster:
+    try:
+        return Cluster.model_validate(yaml.safe_load(content))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{name}: is not YAML: {' '.join(str(error).split())}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the whole"
+        raise InputError(f"{name}: {where}: {first['msg']}") from None
