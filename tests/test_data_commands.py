@@ -272,7 +272,7 @@ def test_the_study_is_guessed_from_the_columns() -> None:
 @pytest.mark.parametrize(("content", "code", "message"), [
     ("access,observe\n1,1\n", 2, "no column 'participant_id'"),
     ("Domain,Precontext,Scenario,Goal,state,SP_Name,LS_Name,ID\n", 2, "no column 'State' (is 'state' meant?)"),
-    ("a,b\n1,2\n", 2, "has the columns of no built-in study; add --study FILE.yaml to name its own"),
+    ("a,b\n1,2\n", 2, "has the columns of no built-in study; name its file: FILE.yaml for"),
     ("", 2, "is empty; it needs a header line and at least one row"),
     ("participant_id,story_shortname,story_setup,priorQ,speach,speachQ,knowledgeQ,access,observe\n", 2,
      "has a header and no rows"),

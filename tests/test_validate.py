@@ -549,7 +549,7 @@ def test_files_of_no_study_need_one(tmp_path: Path, grace: Command) -> None:
     path = tmp_path / "odd.csv"
     path.write_text("a,b\n1,2\n")
     done = grace("validate", path)
-    assert (done.code, "add --study FILE.yaml" in done.err) == (2, True)
+    assert (done.code, "elsewhere --study FILE.yaml" in done.err) == (2, True)
 
 
 # Files

@@ -110,11 +110,11 @@ class Run:
         """
         identity = orjson.loads(orjson.dumps(identity))
         if self.exists:
-            differences = list(_differences("", self.manifest["identity"], identity))
-            if differences:
+            found = list(differences(self.manifest["identity"], identity))
+            if found:
                 raise RunMismatch(
                     f"{self.path}: was made with other settings than asked for now.\n"
-                    + "\n".join(f"  {line}" for line in differences)
+                    + "\n".join(f"  {name}: {then!r} in this run, {now!r} now" for name, then, now in found)
                     + "\nChoose another --output to start a new run, or ask as before to go on with this one."
                 )
             return
@@ -244,15 +244,15 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _differences(name: str, before: Any, after: Any) -> Iterator[str]:
-    """Lines naming each leaf in which two JSON values differ; files are the same when their digests are."""
+def differences(before: Any, after: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """The leaves in which two JSON values differ, with their names; files are the same when their digests are."""
     if isinstance(before, dict) and isinstance(after, dict):
         if before.get("sha256") and before["sha256"] == after.get("sha256"):
             return
         for key in sorted(before.keys() | after.keys()):
-            yield from _differences(f"{name}.{key}".lstrip("."), before.get(key), after.get(key))
+            yield from differences(before.get(key), after.get(key), f"{name}.{key}".lstrip("."))
     elif before != after:
-        yield f"{name}: {before!r} in this run, {after!r} now"
+        yield name, before, after
 
 
 def _holder(raw: bytes) -> tuple[str, int, str | None]:

@@ -5,10 +5,12 @@ import sys
 
 import typer
 
+from grace.cli.cluster import cluster_app
 from grace.cli.data import data_app
 from grace.cli.endpoint import check_endpoint
 from grace.cli.export import export
 from grace.cli.extract import extract
+from grace.cli.join import join
 from grace.cli.merge import merge
 from grace.cli.models import models_app
 from grace.cli.noise import noise
@@ -17,6 +19,7 @@ from grace.cli.review import review
 from grace.cli.score import score
 from grace.cli.serve import serve
 from grace.cli.validate import validate
+from grace.cli.visit import visit
 from grace.errors import GraceError
 
 DEFECT = 70
@@ -33,14 +36,17 @@ app = typer.Typer(
 )
 app.command(short_help="Ask a model about every trial (Experiment 1).")(query)
 app.command(short_help="Measure the exact probability of every answer (Experiment 2).")(score)
+app.command(short_help="Ask a model everything while it is there: a file of studies, both experiments.")(visit)
 app.command(short_help="Find the values in the answers of Experiment 1.")(extract)
 app.command(short_help="Look at extracted values on a local web page and decide about them.")(review)
 app.command(short_help="Make one table for the analysis from a study's runs.")(merge)
 app.command(short_help="Ask some questions of a score again: how much do they differ?")(noise)
 app.command(short_help="Check whether tables are good enough to be analysed.")(validate)
 app.command(short_help="Make the table again from a run.")(export)
+app.command(short_help="Put the shards of a run together.")(join)
 app.command(short_help="Serve a model on this machine.")(serve)
 app.command("check-endpoint", short_help="See whether a model server can be used.")(check_endpoint)
+app.add_typer(cluster_app, name="cluster")
 app.add_typer(data_app, name="data")
 app.add_typer(models_app, name="models")
 

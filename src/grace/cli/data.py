@@ -101,12 +101,11 @@ def check(
       grace data check data/study1.csv
       grace data check trials.csv --study my_study.yaml
     """
-    from grace.studies.check import check_table, guess_study
-    from grace.studies.study import load_study
+    from grace.studies.check import check_table, choose_study
     from grace.tables import CsvTable
 
     with CsvTable(file) as table:
-        chosen = load_study(study) if study else guess_study(table.columns, file)
+        chosen = choose_study(study, table)
         report = check_table(chosen, table)
     _show(file, chosen, report)
     if not report.ok:

@@ -29,9 +29,9 @@ class JsonMode(StrEnum):
 
 
 def extract(
-    study: options.StudyName,
     input: Annotated[Path, typer.Option(help="CSV table of raw answers, as `grace query` writes it.")],
     output: options.Output,
+    study: options.StudyName = None,
     extractor: Annotated[
         str | None,
         typer.Option(

@@ -13,14 +13,30 @@ import typer
 from grace.errors import InputError
 
 if TYPE_CHECKING:
+    from grace.stages.prepare import ShardDone
     from grace.stages.session import Outcome, Progress
+    from grace.stages.shard import Shard as PartOfRun
 
-StudyName = Annotated[str, typer.Argument(help="study1, study2, or the path of a study file.")]
+StudyName = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[STUDY]",
+        help="study1, study2, or the path of a study file. Default: the built-in one that the columns fit.",
+    ),
+]
 Input = Annotated[Path, typer.Option(help="CSV table of trials.")]
 Output = Annotated[
     Path, typer.Option(help="Table to write, .csv or .parquet; a.csv and a.parquet are made from the run in a.run/.")
 ]
 ModelEndpoint = Annotated[str, typer.Option(help="Address of a model server, or 'embedded'.")]
+Shard = Annotated[
+    str | None,
+    typer.Option(
+        metavar="K/N",
+        help="Ask only part K (from 0) of N, in a run of its own; `grace join` puts the parts together. "
+        "auto/N takes K from JOB_COMPLETION_INDEX, as Kubernetes sets it.",
+    ),
+]
 ModelName = Annotated[str, typer.Option(help="The name that the server knows the model by.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="Only the first N rows.")]
 Concurrency = Annotated[str, typer.Option(metavar="auto|N", help="Requests under way at once.")]
@@ -34,6 +50,9 @@ ModelRevision = Annotated[
     typer.Option(help="Which weights answer (revision, quantization), where the server does not tell."),
 ]
 BreakLock = Annotated[bool, typer.Option("--break-lock", help="Go on with a run whose writer died on another machine.")]
+
+INTERRUPTED = 130
+"""Exit code of work that was stopped and can be gone on with."""
 
 T = TypeVar("T")
 
@@ -55,6 +74,21 @@ def read_concurrency(text: str) -> int | None:
     if text.isdecimal() and int(text) > 0:
         return int(text)
     raise InputError(f"--concurrency {text}: is neither 'auto' nor a number from 1")
+
+
+def read_shard(text: str | None) -> "PartOfRun | None":
+    """A part of a run. Raises InputError."""
+    from grace.stages.shard import Shard as PartOfRun
+
+    return None if text is None else PartOfRun.parse(text)
+
+
+def tell_shard(made: "ShardDone") -> None:
+    """Say how far a shard is; exit 1 when something of it failed."""
+    print(f"{made.run.path}: {made.done} of {count(made.asked, 'request')} of part {made.shard} done")
+    if made.done < made.asked:
+        print("  the same command asks again for what failed.")
+        raise typer.Exit(1)
 
 
 def work_on(run: Path, work: "Callable[[Progress], tuple[Outcome, T | None]]") -> tuple[T, int]:
@@ -79,7 +113,7 @@ def work_on(run: Path, work: "Callable[[Progress], tuple[Outcome, T | None]]") -
             f"stopped; `grace export {run}` writes what there is.",
             file=sys.stderr,
         )
-        raise typer.Exit(130)
+        raise typer.Exit(INTERRUPTED)
     for kind, example in outcome.examples.items():
         print(f"grace: {count(outcome.failures[kind], 'request')} failed with {kind}: {example}", file=sys.stderr)
     return made, outcome.failures.total()
@@ -95,7 +129,7 @@ def progressing() -> "Iterator[Progress]":
             yield progress
     except KeyboardInterrupt:
         print("grace: interrupted; nothing was written", file=sys.stderr)
-        raise typer.Exit(130) from None
+        raise typer.Exit(INTERRUPTED) from None
 
 
 @contextmanager

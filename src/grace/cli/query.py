@@ -10,12 +10,13 @@ from grace.errors import InputError
 
 if TYPE_CHECKING:
     from grace.stages.export_answers import ExportedAnswers
+    from grace.stages.query import Query
 
 
 def query(
-    study: options.StudyName,
     input: options.Input,
     output: options.Output,
+    study: options.StudyName = None,
     model_endpoint: options.ModelEndpoint = "embedded",
     model_name: options.ModelName = "smollm2-135m",
     temperature: Annotated[float, typer.Option(min=0.0, help="Sampling temperature.")] = 0.7,
@@ -40,6 +41,7 @@ def query(
     ] = "{}",
     api_key_env: options.ApiKeyEnv = None,
     model_revision: options.ModelRevision = None,
+    shard: options.Shard = None,
     break_lock: options.BreakLock = False,
 ) -> None:
     """Experiment 1: ask the model about every trial and keep its raw answers.
@@ -55,7 +57,6 @@ def query(
       grace query my_study.yaml --input trials.csv --output outputs/mine.csv --limit 10
     """
     from grace.stages.query import Query
-    from grace.stages.query import query as run_query
 
     wanted = Query(
         study=study,
@@ -76,10 +77,20 @@ def query(
         extra_body=_json_object(extra_body),
         api_key=options.read_key(api_key_env),
         revision=model_revision,
+        shard=options.read_shard(shard),
         break_lock=break_lock,
     )
-    exported, _ = options.work_on(output.with_suffix(".run"), lambda progress: run_query(wanted, progress))
-    tell_answers(exported)
+    ask_and_tell(wanted)
+
+
+def ask_and_tell(wanted: "Query") -> None:
+    """Ask what is wanted with progress shown, and tell of it; exit 1 when something failed."""
+    from grace.stages.prepare import ShardDone
+    from grace.stages.query import query as ask
+
+    made: ExportedAnswers | ShardDone
+    made, _ = options.work_on(wanted.run.path, lambda progress: ask(wanted, progress))
+    options.tell_shard(made) if isinstance(made, ShardDone) else tell_answers(made)
 
 
 def _json_object(text: str) -> dict[str, object]:

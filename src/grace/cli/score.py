@@ -10,6 +10,7 @@ from grace.cli.options import count
 
 if TYPE_CHECKING:
     from grace.stages.export_scores import ExportedScores
+    from grace.stages.score import Score
 
 
 class Policy(StrEnum):
@@ -38,9 +39,9 @@ AnswerStart = Annotated[
 
 
 def score(
-    study: options.StudyName,
     input: options.Input,
     output: options.Output,
+    study: options.StudyName = None,
     model_endpoint: options.ModelEndpoint = "embedded",
     model_name: options.ModelName = "smollm2-135m",
     policy: Annotated[
@@ -55,6 +56,7 @@ def score(
     answer_start: AnswerStart = None,
     api_key_env: options.ApiKeyEnv = None,
     model_revision: options.ModelRevision = None,
+    shard: options.Shard = None,
     break_lock: options.BreakLock = False,
 ) -> None:
     """Experiment 2: measure the exact probability of every possible answer.
@@ -71,7 +73,6 @@ def score(
       grace score my_study.yaml --input trials.csv --output outputs/mine.csv --policy canonical --limit 10
     """
     from grace.stages.score import Score
-    from grace.stages.score import score as run_score
 
     wanted = Score(
         study=study,
@@ -88,10 +89,20 @@ def score(
         answer_start=answer_start,
         api_key=options.read_key(api_key_env),
         revision=model_revision,
+        shard=options.read_shard(shard),
         break_lock=break_lock,
     )
-    exported, _ = options.work_on(output.with_suffix(".run"), lambda progress: run_score(wanted, progress))
-    tell_scores(exported)
+    measure_and_tell(wanted)
+
+
+def measure_and_tell(wanted: "Score") -> None:
+    """Measure what is wanted with progress shown, and tell of it; exit 1 when something failed."""
+    from grace.stages.prepare import ShardDone
+    from grace.stages.score import score as measure
+
+    made: ExportedScores | ShardDone
+    made, _ = options.work_on(wanted.run.path, lambda progress: measure(wanted, progress))
+    options.tell_shard(made) if isinstance(made, ShardDone) else tell_scores(made)
 
 
 def tell_scores(exported: "ExportedScores") -> None:

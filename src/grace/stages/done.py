@@ -63,13 +63,10 @@ class Done:
         """The offset of the last failed record of a request that was never finished."""
         return self._failed.get((row, replication, turn))
 
-    def count(self, rows: Sequence[int], replications: int) -> int:
-        """How many requests about these rows are finished."""
-        return sum(
-            len(rows) - sum(1 for _ in self.open(rows, replication, turn))
-            for replication, turn in self._offsets
-            if replication < replications
-        )
+    def count(self, rows: Sequence[int], replication: int) -> int:
+        """How many requests about these rows are finished in one replication."""
+        turns = [turn for counted, turn in self._offsets if counted == replication]
+        return sum(len(rows) - sum(1 for _ in self.open(rows, replication, turn)) for turn in turns)
 
     def open(self, rows: Sequence[int], replication: int, turn: str) -> Iterator[int]:
         """Those of `rows` whose request is not finished; each is looked at when it is taken."""

@@ -23,9 +23,10 @@ from grace.stages.extractor import ASK, REPAIR, Extractor, Invalid, ask, ask_aga
 from grace.stages.prepare import Endpoint, check_endpoint, check_output, choose_pace, served, session_facts, with_client
 from grace.stages.related import EXTRACT, source_of
 from grace.stages.session import Outcome, Progress, Session
+from grace.studies.check import choose_study
 from grace.studies.fields import Extracted
 from grace.studies.reading import Value
-from grace.studies.study import Study, load_study
+from grace.studies.study import Study
 from grace.studies.templates import Message
 from grace.tables import CsvTable, sweep
 
@@ -44,7 +45,7 @@ class Extract:
         check_rules: the share of rows that rules read wholly which are sent to it too.
     """
 
-    study: str
+    study: str | None
     input: Path
     output: Path
     extractor: Endpoint | None = None
@@ -70,10 +71,10 @@ def extract(wanted: Extract, progress: Progress) -> tuple[Outcome, Made | None]:
         InputError: options, study or table do not fit, or the run is another one's.
         EndpointError: the extractor cannot be used.
     """
-    study = load_study(wanted.study)
     run = Run.beside(wanted.output)
     _check_options(wanted, run)
     with CsvTable(wanted.input) as table:
+        study = choose_study(wanted.study, table)
         rows = Rows(study, table.columns, table.path)
         if not len(table):
             raise InputError(f"{table.path}: has a header but no rows")

@@ -15,6 +15,7 @@ from grace.ledger import Ledger, LedgerReader, request_key
 from grace.runs import Run
 from grace.stages.done import Done, request_seed
 from grace.stages.session import Job, Outcome, Progress, Session
+from grace.stages.shard import Shard
 from grace.studies.study import Conversation, Study
 from grace.studies.templates import Message
 from grace.tables import CsvTable
@@ -28,6 +29,7 @@ class Plan:
         rows: numbers of the table's rows (0 is the first) to ask about, in the order of asking.
         replications: how many independent answers are drawn for each row.
         seed: the base seed, from which every request's own is derived.
+        shard: the part that is asked; None: all.
     """
 
     study: Study
@@ -39,11 +41,21 @@ class Plan:
     sampling: Sampling
     model: str
     identity: dict[str, Any]
+    shard: Shard | None = None
+
+    def rows_of(self, replication: int) -> Sequence[int]:
+        """The rows to ask about in one replication."""
+        return self.shard.rows(self.rows, replication) if self.shard else self.rows
 
     @property
     def total(self) -> int:
         """How many requests the whole plan takes."""
-        return len(self.rows) * self.replications * len(self.conversation.turns)
+        turns = len(self.conversation.turns)
+        return sum(len(self.rows_of(replication)) * turns for replication in range(self.replications))
+
+    def done(self, done: Done) -> int:
+        """How many of them are finished."""
+        return sum(done.count(self.rows_of(replication), replication) for replication in range(self.replications))
 
 
 async def generate(
@@ -57,7 +69,7 @@ async def generate(
     with Ledger(run.ledger) as ledger, LedgerReader(run.ledger) as reader:
         session = Session(run, ledger, client, pace, progress, done.add)
         asker = _Asker(plan, done, client, dialect, session, reader)
-        return await session.work(asker.jobs(), plan.total, done.count(plan.rows, plan.replications))
+        return await session.work(asker.jobs(), plan.total, plan.done(done))
 
 
 class _Asker:
@@ -73,7 +85,7 @@ class _Asker:
         """A conversation for each row and replication with a turn left to ask."""
         last = self.plan.conversation.turns[-1]
         for replication in range(self.plan.replications):
-            for row in self.done.open(self.plan.rows, replication, last):
+            for row in self.done.open(self.plan.rows_of(replication), replication, last):
                 yield partial(self._ask_row, row, replication)
 
     async def _ask_row(self, row: int, replication: int) -> float | None:

@@ -17,6 +17,7 @@ from grace.endpoints.transport import AiohttpTransport, check_url
 from grace.errors import InputError
 from grace.runs import Run
 from grace.stages.session import Progress
+from grace.stages.shard import Shard
 from grace.studies.study import Study, completed
 from grace.tables import CsvTable, check_writable, sweep
 
@@ -45,22 +46,53 @@ class Endpoint:
 class Wanted(Endpoint):
     """What the user asked for in either experiment."""
 
-    study: str
+    study: str | None
     input: Path
     output: Path
     limit: int | None = None
     revision: str | None = None
+    shard: Shard | None = None
     break_lock: bool = False
 
+    @property
+    def run(self) -> Run:
+        """The run that is worked on: the output's, or that of its shard."""
+        return self.shard.run(self.output) if self.shard else Run.beside(self.output)
 
-def check_options(wanted: Wanted, run: Run) -> None:
+    @property
+    def table_name(self) -> str | None:
+        """The table that is made of the run; a shard has none."""
+        return None if self.shard else self.output.name
+
+
+@dataclass(frozen=True)
+class ShardDone:
+    """A shard that was worked on: no table is made of it before it is joined with the others.
+
+    Attributes:
+        asked: how many requests it takes in all.
+        done: how many of them are finished now.
+    """
+
+    shard: Shard
+    run: Run
+    asked: int
+    done: int
+
+
+def check_options(wanted: Wanted) -> None:
     """Refuse options that cannot be meant.
 
     Raises:
         InputError: the message names the option.
     """
     check_endpoint(wanted)
-    check_output(wanted.output, wanted.input, run)
+    check_output(wanted.output, wanted.input, Run.beside(wanted.output))
+    if wanted.shard and Run.beside(wanted.output).exists:
+        raise InputError(
+            f"--shard {wanted.shard}: {Run.beside(wanted.output).path} is there, which asks all by itself; go on with "
+            "it without --shard, or choose another --output"
+        )
 
 
 def check_output(output: Path, input: Path, run: Run) -> None:

@@ -14,6 +14,7 @@ from grace.stages.export import export
 from grace.stages.export_answers import ExportedAnswers, answer_columns
 from grace.stages.generate import Plan, generate, order
 from grace.stages.prepare import (
+    ShardDone,
     Wanted,
     check_number,
     check_options,
@@ -24,7 +25,8 @@ from grace.stages.prepare import (
     session_facts,
 )
 from grace.stages.session import Outcome, Progress
-from grace.studies.study import Conversation, Study, completed, load_study
+from grace.studies.check import choose_study
+from grace.studies.study import Conversation, Study, completed
 from grace.studies.templates import Message
 from grace.tables import CsvTable
 
@@ -45,22 +47,22 @@ class Query(Wanted):
     extra_body: dict[str, Any] = field(default_factory=dict)
 
 
-def query(wanted: Query, progress: Progress) -> tuple[Outcome, ExportedAnswers | None]:
+def query(wanted: Query, progress: Progress) -> tuple[Outcome, ExportedAnswers | ShardDone | None]:
     """Ask every trial once for each replication, and write the answers' table unless interrupted.
 
     Raises:
         InputError: options, study or table do not fit, or the run is another one's.
         EndpointError: the endpoint cannot do what is asked of it.
     """
-    study = load_study(wanted.study)
-    conversation = study.conversation(wanted.protocol)
-    run = Run.beside(wanted.output)
-    check_options(wanted, run)
+    run = wanted.run
+    check_options(wanted)
     check_number("temperature", wanted.temperature)
     taken = RESERVED & wanted.extra_body.keys()
     if taken:
         raise InputError(f"--extra-body: {', '.join(sorted(taken))} cannot be set there; use the command's own options")
     with CsvTable(wanted.input) as table:
+        study = choose_study(wanted.study, table)
+        conversation = study.conversation(wanted.protocol)
         taken_columns = answer_columns(conversation.turns)
         check_table(study, table, taken_columns, "both are asked, with seeds of their own", progress)
         return on_run(
@@ -76,7 +78,7 @@ async def _query(
     run: Run,
     client: Client,
     progress: Progress,
-) -> tuple[Outcome, ExportedAnswers | None]:
+) -> tuple[Outcome, ExportedAnswers | ShardDone | None]:
     rows = order(len(table), wanted.limit, wanted.shuffle, wanted.seed)
     hands = await meet(client, wanted.model, _need(study, conversation, table, len(rows), wanted.max_tokens))
     sampling = Sampling(wanted.temperature, wanted.max_tokens, wanted.extra_body)
@@ -100,15 +102,19 @@ async def _query(
     run.begin(identity, table.path, study.content)
     table.read_from(run.input)
     run.widen(len(rows), wanted.replications)
-    plan = Plan(study, conversation, table, rows, wanted.replications, wanted.seed, sampling, wanted.model, model)
+    plan = Plan(
+        study, conversation, table, rows, wanted.replications, wanted.seed, sampling, wanted.model, model, wanted.shard
+    )
     done = Done.read(run, len(table), conversation.turns)
     pace = choose_pace(wanted.concurrency, hands.facts.slots, client)
-    facts = session_facts(wanted, client, hands, "limit", "replications", "shuffle")
-    with run.session(**facts, study_sha256=study.sha256, output=wanted.output.name) as session:
+    facts = session_facts(wanted, client, hands, "limit", "replications", "shuffle", "shard")
+    with run.session(**facts, study_sha256=study.sha256, output=wanted.table_name) as session:
         outcome = await generate(plan, run, done, client, hands.dialect, pace, progress)
         session |= {"finished": outcome.finished, "failed": dict(outcome.failures)}
     if outcome.interrupted:
         return outcome, None
+    if wanted.shard:
+        return outcome, ShardDone(wanted.shard, run, plan.total, plan.done(done))
     exported = export(run, wanted.output, done)
     assert isinstance(exported, ExportedAnswers)
     return outcome, exported

@@ -8,6 +8,7 @@ from grace.errors import InputError
 from grace.ledger import request_key
 from grace.runs import Run
 from grace.stages import done, scored
+from grace.stages.shard import is_shard
 from grace.studies.study import Study, parse_study
 
 EXTRACT = "extract"
@@ -110,6 +111,8 @@ def _siblings(run: Run) -> list[Run]:
     """The readable runs of the same folder."""
     siblings = []
     for path in sorted(run.path.resolve().parent.glob("*.run")):
+        if is_shard(path):
+            continue  # its records are in the run that it was joined into
         other = Run(run.path.parent / path.name)
         try:
             experiment_of(other)

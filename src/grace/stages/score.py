@@ -16,6 +16,7 @@ from grace.runs import Run
 from grace.stages.export import export
 from grace.stages.export_scores import ExportedScores, score_columns
 from grace.stages.prepare import (
+    ShardDone,
     Wanted,
     check_number,
     check_options,
@@ -26,10 +27,11 @@ from grace.stages.prepare import (
     session_facts,
 )
 from grace.stages.proof import prove
-from grace.stages.scored import EXPERIMENT, Keys, Scores, Todo, distinct
+from grace.stages.scored import EXPERIMENT, Keys, Scores, Todo, distinct, share
 from grace.stages.session import Job, Outcome, Progress, Session
 from grace.studies.answers import Policy
-from grace.studies.study import Study, completed, load_study
+from grace.studies.check import choose_study
+from grace.studies.study import Study, completed
 from grace.tables import CsvTable
 
 SLOTS = 1
@@ -45,28 +47,28 @@ class Score(Wanted):
     answer_start: str | None = None
 
 
-def score(wanted: Score, progress: Progress) -> tuple[Outcome, ExportedScores | None]:
+def score(wanted: Score, progress: Progress) -> tuple[Outcome, ExportedScores | ShardDone | None]:
     """Score every distinct question about the trials once, and write the table unless interrupted.
 
     Raises:
         InputError: options, study or table do not fit, or the run is another one's.
         EndpointError: the endpoint cannot do what is asked of it.
     """
-    study = load_study(wanted.study)
-    if not study.questions:
-        raise InputError(f"{wanted.study}: has no questions to score; docs/add-a-study.md shows how to write them")
-    run = Run.beside(wanted.output)
-    check_options(wanted, run)
+    run = wanted.run
+    check_options(wanted)
     if wanted.residual is not None:
         check_number("residual", wanted.residual)
     with CsvTable(wanted.input) as table:
+        study = choose_study(wanted.study, table)
+        if not study.questions:
+            raise InputError(f"{wanted.study or study.name}: has no questions to score; docs/add-a-study.md shows how to write them")
         check_table(study, table, score_columns(study), "it is scored once", progress)
         return on_run(wanted, run, progress, lambda client: _score(wanted, study, table, run, client, progress), SLOTS)
 
 
 async def _score(
     wanted: Score, study: Study, table: CsvTable, run: Run, client: Client, progress: Progress
-) -> tuple[Outcome, ExportedScores | None]:
+) -> tuple[Outcome, ExportedScores | ShardDone | None]:
     rows = len(table) if wanted.limit is None else min(wanted.limit, len(table))
     hands = await meet(client, wanted.model, _need(study, table, rows))
     scorer = make_scorer(client, wanted.model, hands, wanted.residual, wanted.answer_start)
@@ -89,14 +91,16 @@ async def _score(
     run.widen(rows, 1)
     keys = Keys(study, table, run.manifest["identity"]["model"], scoring)
     todos = distinct(keys, rows)
-    scores = Scores.read(run)
-    done = len(todos) - sum(1 for _ in scores.open(todos))
     asked = rows * len(study.questions)
     progress.note(f"{asked} question{'s' * (asked != 1)} in {rows} row{'s' * (rows != 1)}, {len(todos)} distinct")
+    if wanted.shard:
+        todos = share(todos, wanted.shard)
+    scores = Scores.read(run)
+    done = scores.count(todos)
     pace = score_pace(wanted.concurrency, hands, client)
-    facts = session_facts(wanted, client, hands, "limit")
+    facts = session_facts(wanted, client, hands, "limit", "shard")
     with run.session(
-        **facts, study_sha256=study.sha256, output=wanted.output.name, spellings=proof.spellings
+        **facts, study_sha256=study.sha256, output=wanted.table_name, spellings=proof.spellings
     ) as session_entry:
         with Ledger(run.ledger) as ledger:
             session = Session(run, ledger, client, pace, progress, scores.add)
@@ -105,6 +109,8 @@ async def _score(
         session_entry |= {"finished": outcome.finished, "failed": dict(outcome.failures)}
     if outcome.interrupted:
         return outcome, None
+    if wanted.shard:
+        return outcome, ShardDone(wanted.shard, run, len(todos), scores.count(todos))
     exported = export(run, wanted.output, scores, keys)
     assert isinstance(exported, ExportedScores)
     return outcome, exported

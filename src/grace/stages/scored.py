@@ -3,11 +3,13 @@
 from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 from grace.errors import InputError, LedgerCorrupt, StudyError
 from grace.ledger import request_key, scan
 from grace.runs import Run
+from grace.stages.shard import Shard
 from grace.studies.answers import Policy
 from grace.studies.questions import Question
 from grace.studies.study import Study, parse_study
@@ -89,6 +91,12 @@ def distinct(keys: Keys, rows: int) -> dict[str, Todo]:
     return todos
 
 
+def share(todos: Mapping[str, Todo], shard: Shard) -> dict[str, Todo]:
+    """A shard's part of the questions; those first met in one row stay together, since their prompts begin alike."""
+    together = groupby(todos.items(), key=lambda item: item[1].row)
+    return dict(item for number, (_, items) in enumerate(together) if shard.takes(number) for item in items)
+
+
 class Scores:
     """Which questions have been answered, and where in the ledger: a finished record counts over a failed one."""
 
@@ -121,6 +129,10 @@ class Scores:
     def failed(self, key: str) -> int | None:
         """The offset of the last failed record of a question that was never finished."""
         return self._failed.get(key)
+
+    def count(self, todos: Mapping[str, Todo]) -> int:
+        """How many of the questions are finished."""
+        return len(todos) - sum(1 for _ in self.open(todos))
 
     def open(self, todos: Mapping[str, Todo]) -> Iterator[tuple[str, Todo]]:
         """Those questions that are not finished."""

@@ -178,6 +178,14 @@ def check_table(study: Study, table: CsvTable) -> TableReport:
     )
 
 
+_OWN = "name its file: FILE.yaml for `grace query`, `score` and `extract`, elsewhere --study FILE.yaml"
+
+
+def choose_study(name_or_path: str | None, table: CsvTable) -> Study:
+    """The study that is named, or else the built-in one that the table's columns fit. Raises InputError."""
+    return load_study(name_or_path) if name_or_path else guess_study(table.columns, table.path)
+
+
 def guess_study(columns: Sequence[str], path: Path) -> Study:
     """The built-in study that a table's columns fit.
 
@@ -191,11 +199,11 @@ def guess_study(columns: Sequence[str], path: Path) -> Study:
     }
     nearest = min(studies, key=lambda study: len(missing[study.name]) / len(study.columns))
     if set(columns).isdisjoint(nearest.columns):
-        raise InputError(f"{path}: has the columns of no built-in study; add --study FILE.yaml to name its own")
+        raise InputError(f"{path}: has the columns of no built-in study; {_OWN}")
     try:
         nearest.check_columns(columns, path)
     except InputError as error:
-        raise InputError(f"{error}. If the table has a study of its own, add --study FILE.yaml") from None
+        raise InputError(f"{error}. If the table has a study of its own, {_OWN}") from None
     return nearest
 
 

@@ -1,0 +1,20 @@
+"""`grace cluster`: from a lineup to a shared Kubernetes cluster, checked before anything is submitted."""
+
+import typer
+
+from grace.cli.cluster.check import check
+from grace.cli.cluster.gpus import gpus
+from grace.cli.cluster.preflight import preflight
+from grace.cli.cluster.render import render
+from grace.cli.cluster.secret import secret
+
+cluster_app = typer.Typer(
+    help="Write manifests for a Kubernetes cluster, check them against its rules, and see whether it would take them.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+cluster_app.command(short_help="Write the manifests of a lineup.")(render)
+cluster_app.command(short_help="Name every rule that manifests break.")(check)
+cluster_app.command(short_help="See whether the cluster is ready, and would take the manifests.")(preflight)
+cluster_app.command(short_help="List the cluster's GPUs by product.")(gpus)
+cluster_app.command(short_help="Make the secret with the model hub's token.")(secret)

@@ -1,0 +1,5 @@
+"""`grace cluster check`."""
+
+
+def check() -> None:
+    """To come."""

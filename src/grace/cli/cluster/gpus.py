@@ -1,0 +1,5 @@
+"""`grace cluster gpus`."""
+
+
+def gpus() -> None:
+    """To come."""

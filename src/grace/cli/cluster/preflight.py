@@ -1,0 +1,5 @@
+"""`grace cluster preflight`."""
+
+
+def preflight() -> None:
+    """To come."""

@@ -1,0 +1,5 @@
+"""`grace cluster render`."""
+
+
+def render() -> None:
+    """To come."""

@@ -1,0 +1,5 @@
+"""`grace cluster secret`."""
+
+
+def secret() -> None:
+    """To come."""

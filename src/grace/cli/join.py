@@ -1,0 +1,35 @@
+"""`grace join`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from grace.cli import options
+from grace.cli.query import tell_answers
+from grace.cli.score import tell_scores
+
+
+def join(
+    output: Annotated[Path, typer.Argument(help="The table to make, as outputs/study1.csv.")],
+    break_lock: options.BreakLock = False,
+) -> None:
+    """Put the shards of a run together, and make its table.
+
+    Shards are what `grace query` or `grace score` makes with --shard: outputs/study1.shard-0-of-4.run and so on belong
+    to outputs/study1.csv. They stay as they are. The joined run is one like any other, and what no shard has answered
+    is asked by the same command without --shard.
+
+    \b
+    Examples:
+      grace join outputs/study1.csv
+      grace join outputs/study1_scores.parquet
+    """
+    from grace.stages.export_answers import ExportedAnswers
+    from grace.stages.join import join as put_together
+
+    joined = put_together(output, break_lock=break_lock)
+    print(f"{options.count(len(joined.shards), 'shard')} joined, {options.count(joined.records, 'new record')}")
+    if joined.missing:
+        print(f"  not there: {', '.join(map(str, joined.missing))}; join again when they are")
+    tell_answers(joined.table) if isinstance(joined.table, ExportedAnswers) else tell_scores(joined.table)

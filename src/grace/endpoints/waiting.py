@@ -1,0 +1,74 @@
+"""Wait for a model server to come up, or to be gone."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from grace.endpoints.client import base_url
+from grace.endpoints.client import without_userinfo as shown
+from grace.endpoints.transport import AiohttpTransport, NoReply, check_url
+from grace.errors import EndpointError
+
+EVERY_SECONDS = 2.0
+TELL_SECONDS = 60.0
+"""A wait says that it goes on so often: logs of clusters show nothing else."""
+GONE_SECONDS = 30.0
+"""A server that has not been heard of for so long has ended; one that is busy answers between."""
+
+
+def wait_until_up(url: str, seconds: float, note: Callable[[str], None]) -> None:
+    """Wait until a server answers /health with 200.
+
+    Raises:
+        InputError: the address cannot be one.
+        EndpointError: it did not within so many seconds.
+    """
+    check_url(url, "--model-endpoint")
+    asyncio.run(_until_up(url, seconds, note))
+
+
+def wait_until_gone(url: str, seconds: float, note: Callable[[str], None]) -> None:
+    """Wait until a server is up, for so many seconds at most, and then, however long it takes, until it is gone.
+
+    Raises:
+        InputError: the address cannot be one.
+        EndpointError: it did not come up.
+    """
+    check_url(url, "--leader")
+    asyncio.run(_until_gone(url, seconds, note))
+
+
+async def _until_up(url: str, seconds: float, note: Callable[[str], None]) -> None:
+    began = told = time.monotonic()
+    note(f"waiting for {shown(url)}, {seconds:.0f} s at most")
+    while (answer := await _health(url)) != "200":
+        now = time.monotonic()
+        if now - began > seconds:
+            raise EndpointError(f"{shown(url)}: was not ready within {seconds:.0f} s; it last said: {answer}")
+        if now - told > TELL_SECONDS:
+            told = now
+            note(f"still waiting for {shown(url)} ({now - began:.0f} s): {answer}")
+        await asyncio.sleep(EVERY_SECONDS)
+
+
+async def _until_gone(url: str, seconds: float, note: Callable[[str], None]) -> None:
+    await _until_up(url, seconds, note)
+    note(f"{shown(url)} is up; waiting until it is gone")
+    heard = time.monotonic()
+    while time.monotonic() - heard < GONE_SECONDS:
+        if (await _health(url)).isdecimal():
+            heard = time.monotonic()
+        await asyncio.sleep(EVERY_SECONDS)
+    note(f"{shown(url)} is gone")
+
+
+async def _health(url: str) -> str:
+    """The status of /health as text, or why there is none."""
+    transport = AiohttpTransport(url)
+    try:
+        reply = await transport.send("GET", f"{base_url(url)}/health", headers={}, body=None, timeout=10)
+    except NoReply as error:
+        return str(error)
+    finally:
+        await transport.close()
+    return str(reply.status)

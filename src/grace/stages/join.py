@@ -1,0 +1,110 @@
+"""Join: put the shards of a run together, and make its table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+from grace.errors import InputError, RunMismatch
+from grace.ledger import Ledger, scan
+from grace.runs import Run, differences
+from grace.stages.export import export
+from grace.stages.export_answers import ExportedAnswers
+from grace.stages.export_scores import ExportedScores
+from grace.stages.prepare import check_output
+from grace.stages.shard import Shard, shards_of
+from grace.tables import sweep
+
+
+@dataclass(frozen=True)
+class Joined:
+    """What was made of the shards.
+
+    Attributes:
+        table: the table, and what it holds.
+        shards: the parts that were there.
+        missing: the parts that were not.
+        records: how many records are new in the joined run.
+    """
+
+    table: ExportedAnswers | ExportedScores
+    shards: tuple[Shard, ...]
+    missing: tuple[Shard, ...]
+    records: int
+
+
+def join(output: Path, *, break_lock: bool = False) -> Joined:
+    """Put together the shards beside `output` into its run, and write the table.
+
+    The shards stay as they are. Done again, it adds what is new in them. The joined run is one like any other: the
+    command that asks, without --shard, goes on with it.
+
+    Raises:
+        InputError: there are no shards, or of several divisions, or they cannot be read.
+        RunMismatch: they are parts of different runs.
+    """
+    parts = list(shards_of(output))
+    if not parts:
+        raise InputError(f"{output}: has no shards beside it (as {Shard(0, 4).run(output).path.name})")
+    counts = sorted({shard.count for shard, _ in parts})
+    if len(counts) > 1:
+        raise InputError(
+            f"{output}: has shards of several divisions beside it (of {', '.join(map(str, counts))}); move those away "
+            "that are not meant"
+        )
+    there = tuple(shard for shard, _ in parts)
+    missing = tuple(shard for index in range(counts[0]) if (shard := Shard(index, counts[0])) not in there)
+    run, runs = Run.beside(output), [part for _, part in parts]
+    check_output(output, runs[0].input, run)
+    for part in runs[1:]:
+        _check_alike(runs[0], part)
+    with run.locked(break_lock):
+        sweep(output)
+        _begin(run, runs)
+        with run.session(output=output.name, joined=[str(shard) for shard in there]) as session:
+            session["finished"] = records = _append_new(run, runs)
+        table = export(run, output)
+    assert isinstance(table, ExportedAnswers | ExportedScores)
+    return Joined(table, there, missing, records)
+
+
+def _check_alike(first: Run, other: Run) -> None:
+    found = list(differences(first.manifest["identity"], other.manifest["identity"]))
+    if found:
+        lines = "".join(f"\n  {name}: {one!r} in that one, {two!r} in this" for name, one, two in found)
+        raise RunMismatch(f"{other.path}: is not a part of the same run as {first.path}:{lines}")
+
+
+def _begin(run: Run, parts: Sequence[Run]) -> None:
+    """Start the joined run as the parts were, or see that it was; take over what they say of rows and sessions."""
+    first = parts[0]
+    try:
+        run.begin(first.manifest["identity"], first.input, first.study.read_bytes())
+    except OSError as error:
+        raise InputError(f"{first.study}: cannot be read: {error.strerror}; restore it from a copy") from None
+    known = run.manifest["sessions"]
+    for part in parts:
+        run.widen(part.scope["rows"], part.scope["replications"])
+        known += [session for session in part.manifest["sessions"] if session not in known]
+
+
+def _append_new(run: Run, parts: Sequence[Run]) -> int:
+    """Append the records of the parts that the run does not hold, and give their number."""
+    known = {_digest(record) for _, record in scan(run.ledger)}
+    new = 0
+    with Ledger(run.ledger) as ledger:
+        for part in parts:
+            for _, record in scan(part.ledger):
+                digest = _digest(record)
+                if digest not in known:
+                    known.add(digest)
+                    ledger.append(record)
+                    new += 1
+        ledger.sync()
+    return new
+
+
+def _digest(record: dict[str, object]) -> bytes:
+    """16 bytes that tell records apart: the same request, begun and ended at the same times, is the same record."""
+    parts = (record.get(name) for name in ("key", "rows", "replication", "question", "status", "started", "ended"))
+    return blake2b(repr(tuple(parts)).encode(), digest_size=16).digest()
