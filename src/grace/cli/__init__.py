@@ -5,7 +5,9 @@ import sys
 
 import typer
 
+from grace.cli.analyze import analyze
 from grace.cli.cluster import cluster_app
+from grace.cli.compare import compare
 from grace.cli.data import data_app
 from grace.cli.endpoint import check_endpoint
 from grace.cli.export import export
@@ -15,6 +17,7 @@ from grace.cli.merge import merge
 from grace.cli.models import models_app
 from grace.cli.noise import noise
 from grace.cli.query import query
+from grace.cli.report import report
 from grace.cli.review import review
 from grace.cli.score import score
 from grace.cli.serve import serve
@@ -40,6 +43,9 @@ app.command(short_help="Ask a model everything while it is there: a file of stud
 app.command(short_help="Find the values in the answers of Experiment 1.")(extract)
 app.command(short_help="Look at extracted values on a local web page and decide about them.")(review)
 app.command(short_help="Make one table for the analysis from a study's runs.")(merge)
+app.command(short_help="Do the statistics of study 1 or 2.")(analyze)
+app.command(short_help="Compare two models on the same trials: are they equivalent?")(compare)
+app.command(short_help="Write a report as one web page.")(report)
 app.command(short_help="Ask some questions of a score again: how much do they differ?")(noise)
 app.command(short_help="Check whether tables are good enough to be analysed.")(validate)
 app.command(short_help="Make the table again from a run.")(export)

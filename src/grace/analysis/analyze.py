@@ -1,0 +1,348 @@
+"""Analysis: the tables of a study's statistics, from runs or from any table of values, and a summary of what was done.
+
+Several models stand in the same tables, told apart by a column `model_name` in front; it is there when the analysed
+table has one.
+"""
+
+import importlib.util
+import platform
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import grace
+from grace.analysis import scores, study1, study2
+from grace.analysis.exclusions import STATES, YES, Columns, Trial, cells
+from grace.analysis.frames import MODEL, Frame, Row, read_frame
+from grace.analysis.statistics import TEST_COLUMNS, Tested
+from grace.errors import InputError
+from grace.runs import Run
+from grace.stages.merge import merge
+from grace.stages.related import related, study_in
+from grace.stages.session import Progress
+from grace.studies.study import BUILT_IN, Study, load_study
+from grace.tables import replacing, sha256_of, write_table
+
+PACKAGES = ("numpy", "scipy", "statsmodels")
+MERGED = "merged"
+"""The folder, in that of the results, with the table that was made from runs."""
+SUMMARY = "summary.json"
+NOTHING = "none of the rows can be analysed"
+SCORES_ALONE = "the table has no answers of Experiment 1, only probabilities"
+
+CLUSTERS = (
+    "rows are clustered by stimulus, which is all that a trial shows to the model; replications of a row are of its "
+    "stimulus. n_effective = n / (1 + (m - 1) r): r is the intraclass correlation of a stimulus's rows within its "
+    "cell, m the sum of squared numbers of rows of a stimulus over n (Kish 1965)"
+)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of results."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[object, ...], ...]
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What came out.
+
+    Attributes:
+        study: its name.
+        tables: by name, as `means` for `means.csv`.
+        summary: what was read, left out and done, ready for JSON.
+    """
+
+    study: str
+    tables: Mapping[str, Table]
+    summary: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _OfModel:
+    """The results for one model: the rows of each table, and its part of the summary."""
+
+    rows: Mapping[str, Sequence[tuple[object, ...]]]
+    summary: Mapping[str, Any]
+
+
+def check_installed() -> None:
+    """See that the packages are there. Raises InputError."""
+    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise InputError(f"the analysis needs {', '.join(missing)}: pip install 'grace-experiments[analysis]'")
+
+
+def analyze_table(name: str, path: Path, exclusions: bool = True) -> Analysis:
+    """Analyse a table of study 1 or 2: merged, structured, of probabilities, or annotated by people.
+
+    Args:
+        name: study1, study2, or the path of a study file that is a version of one of them.
+        path: CSV or Parquet; order of columns and further ones do not matter.
+        exclusions: whether trials are excluded by their knowledge answers and by marks in columns drop_...
+
+    Raises:
+        InputError: there is no such study or table, no analysis of that study, or the table lacks what it needs.
+    """
+    check_installed()
+    return _analyze(load_study(name), path, exclusions)
+
+
+def analyze_runs(
+    runs: Sequence[Run],
+    out: Path,
+    progress: Progress,
+    exclusions: bool = True,
+    extraction: Run | None = None,
+    scores_run: Run | None = None,
+) -> list[tuple[Analysis, Path]]:
+    """Merge runs and analyse the table: each study on its own, several models of a study together.
+
+    Args:
+        runs: of answers, extractions or probabilities; one that belongs to another adds nothing.
+        out: the folder for results; for runs of several studies, each has a folder of its name in it.
+        progress: hears how far merging is.
+        exclusions: as in `analyze_table`.
+        extraction: the one that is meant, where several belong to a single run.
+        scores_run: the probabilities, in the same way.
+
+    Returns:
+        For each study its analysis, and the folder that its results belong into. The merged table is there already.
+
+    Raises:
+        InputError: a run cannot be read, or there is no analysis of its study.
+    """
+    check_installed()
+    by_study: dict[str, list[Run]] = {}
+    for run in _distinct(runs, extraction, scores_run):
+        study = study_in(run)
+        _module(study)
+        by_study.setdefault(study.name, []).append(run)
+    found = []
+    for name, own in by_study.items():
+        folder = out / name if len(by_study) > 1 else out
+        made = merge(own, folder / MERGED, progress, extraction, scores_run)
+        found.append((_analyze(study_in(own[0]), made.paths[0], exclusions, made.notes), folder))
+    return found
+
+
+def write_analysis(analysis: Analysis, out: Path) -> list[Path]:
+    """Write the tables as CSV, and the summary; the same results give the same bytes. Raises InputError."""
+    import orjson
+
+    for name in set(_layout(load_study(analysis.study))) - set(analysis.tables):
+        (out / f"{name}.csv").unlink(missing_ok=True)  # of an earlier analysis, and would be taken for this one's
+    paths = []
+    for name, table in analysis.tables.items():
+        paths.append(out / f"{name}.csv")
+        write_table(paths[-1], table.columns, table.rows)
+    files = [{"file": path.name, "sha256": sha256_of(path)} for path in paths]
+    paths.append(out / SUMMARY)
+    with replacing(paths[-1]) as file:
+        file.write(orjson.dumps({**analysis.summary, "tables": files}, option=orjson.OPT_INDENT_2))
+    return paths
+
+
+def _distinct(runs: Sequence[Run], extraction: Run | None, scores_run: Run | None) -> list[Run]:
+    """The runs, without those that belong to one before them."""
+    if len(runs) > 1 and (extraction or scores_run):
+        raise InputError("--extraction and --scores choose for a single RUN; give one at a time")
+    covered: set[Path] = set()
+    found = []
+    for run in runs:
+        if run.path.resolve() not in covered:
+            found.append(run)
+            covered |= {other.path.resolve() for other in related(run, extraction, scores_run).runs}
+    return found
+
+
+def _module(study: Study) -> "Callable[[Frame, Study, bool, Sequence[Row]], _OfModel]":
+    if study.name == "study1":
+        return _study1
+    if study.name == "study2":
+        return _study2
+    raise InputError(
+        f"{study.name}: there is no analysis of this study, only of {' and '.join(BUILT_IN)}; "
+        "`grace merge` makes the table for one of your own"
+    )
+
+
+def _analyze(study: Study, path: Path, exclusions: bool, notes: Sequence[str] = ()) -> Analysis:
+    analyse = _module(study)
+    frame = read_frame(path, study)
+    _check(frame, study)
+    found = {model: analyse(frame, study, exclusions, rows) for model, rows in frame.models.items()}
+    tables = {}
+    for name, columns in _layout(study).items():
+        rows = [(model, row) for model, own in found.items() for row in own.rows.get(name, ())]
+        if not rows:
+            continue
+        if frame.names_models:
+            tables[name] = Table((MODEL, *columns), tuple((model, *map(_cell, row)) for model, row in rows))
+        else:
+            tables[name] = Table(columns, tuple(tuple(map(_cell, row)) for _, row in rows))
+    summary = {
+        "study": study.name,
+        "study_sha256": study.sha256,
+        "input": {"file": frame.name, "rows": frame.rows, "sha256": frame.sha256},
+        "exclusions": exclusions,
+        "clusters": CLUSTERS,
+        "models": {model: own.summary for model, own in found.items()},
+        "notes": list(notes),
+        "versions": {"grace": grace.__version__, "python": platform.python_version()}
+        | {name: metadata.version(name) for name in PACKAGES},
+    }
+    return Analysis(study.name, tables, summary)
+
+
+def _cell(value: object) -> object:
+    """A cell as it is written: whole numbers without a fraction."""
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
+
+
+def _layout(study: Study) -> dict[str, tuple[str, ...]]:
+    """The columns of each table of a study."""
+    if study.name == "study1":
+        own = {"means": study1.MEANS, "tests": TEST_COLUMNS, "knowledge": study1.KNOWLEDGE}
+        cell: tuple[str, ...] = ("access", "word")
+    else:
+        own = {"means": study2.MEANS, "tests": TEST_COLUMNS, "negation": study2.NEGATION}
+        cell = ("goal", "state")
+    return own | {"distributions": (*cell, *scores.DISTRIBUTIONS), "calibration": scores.CALIBRATION}
+
+
+def _check(frame: Frame, study: Study) -> None:
+    """See that a table has conditions, and something to analyse. Raises InputError."""
+    if study.name == "study2":
+        study2.check_has_answers(frame)
+        return
+    frame.needed("how many the speaker looked at", "access")
+    frame.needed("how many of these have the property, the word that the speaker says", "observe")
+    if Columns.of(frame).bets is None and not scores.has_scores(frame, study):
+        raise InputError(
+            f"{frame.name}: has neither bets (probability_0 to probability_3) nor probabilities (state0_mean, ...); "
+            "`grace extract` finds the values in answers"
+        )
+
+
+def _study1(frame: Frame, study: Study, exclusions: bool, rows: Sequence[Row]) -> _OfModel:
+    answers = study1.read_answers(rows, frame, study, exclusions)
+    tables: dict[str, Sequence[tuple[object, ...]]] = {}
+    tests: list[Tested] = []
+    notes = []
+    if answers.columns.bets:
+        tables["means"] = list(study1.means(answers.kept, study))
+        tests = study1.tests(answers.kept)
+    if answers.columns.knowledge:
+        tables["knowledge"] = list(study1.knowledge(answers.trials, study))
+    elif exclusions and answers.columns.bets:
+        notes.append("the table has no column Knowledge_A, so no trial is excluded by its knowledge answer")
+    sums = [sum(trial.bets or ()) for trial in answers.kept]
+    if uneven := sum(abs(total - 100) > 0.5 for total in sums):
+        notes.append(f"the bets of {uneven} of {len(sums)} trials do not sum to 100; they are analysed as they are")
+    asked = [_asked1(trial, study) for trial in answers.trials if trial.access]
+    of_scores, summary = _scores(asked, frame, study, cells(study))
+    if of_scores:
+        tests += scores.expected_tests(asked, study1.PLANNED)
+    return _OfModel(
+        {**tables, **of_scores, "tests": [test.cells for test in tests]},
+        _summary(rows, answers.columns.bets is not None, len(answers.kept), answers.unusable, tests, notes)
+        | {"excluded": dict(sorted(answers.excluded.items()))}
+        | summary,
+    )
+
+
+def _asked1(trial: Trial, study: Study) -> scores.Asked:
+    sampled: dict[str, float] = {}
+    labels: dict[str, str] = {}
+    if not trial.row.failed and trial.bets:
+        sampled |= {f"state{state}_mean": trial.bets[state] for state in STATES}
+        numeric = {f"state{state}": trial.bets[state] for state in STATES}
+        labels |= {name: scores.nearest_label(study.questions[name], bet) for name, bet in numeric.items()}
+    if not trial.row.failed and trial.knowledge:
+        share = float(trial.knowledge == YES)
+        sampled |= {"prob_knowledge_yes": share, "prob_knowledge_no": 1 - share}
+        labels["knowledge"] = trial.knowledge
+    return scores.Asked(trial.row, trial.cell, sampled, labels)
+
+
+def _study2(frame: Frame, study: Study, exclusions: bool, rows: Sequence[Row]) -> _OfModel:
+    answers = study2.read_answers(rows, frame, study)
+    tables: dict[str, Sequence[tuple[object, ...]]] = {}
+    tests: list[Tested] = []
+    answered = study2.Columns.of(frame).answered
+    if answered:
+        tables = {
+            "means": list(study2.means(answers.kept, study)),
+            "negation": list(study2.negation(answers.kept)),
+        }
+        tests = study2.tests(answers.kept, study)
+        tables["tests"] = [test.cells for test in tests]
+    asked = [_asked2(trial, study) for trial in answers.trials if all(trial.cell)]
+    of_scores, summary = _scores(asked, frame, study, study2.cells())
+    return _OfModel(
+        {**tables, **of_scores}, _summary(rows, answered, len(answers.kept), answers.unusable, tests, []) | summary
+    )
+
+
+def _asked2(trial: study2.Trial, study: Study) -> scores.Asked:
+    if trial.utterance is None or trial.row.failed:
+        return scores.Asked(trial.row, trial.cell, {}, {})
+    question = study.questions[study2.UTTERANCE]
+    labels = dict(zip(question.space.labels, question.columns.probabilities, strict=True))
+    sampled = {column: float(label == trial.utterance) for label, column in labels.items()}
+    for factor, level_of in (question.space.factors or {}).items():
+        own = level_of[trial.utterance]
+        sampled |= {column: float(level == own) for level, column in question.columns.marginals[factor].items()}
+    return scores.Asked(trial.row, trial.cell, sampled, {study2.UTTERANCE: trial.utterance})
+
+
+def _scores(
+    asked: Sequence[scores.Asked], frame: Frame, study: Study, of_design: Sequence[tuple[object, ...]]
+) -> tuple[dict[str, Sequence[tuple[object, ...]]], dict[str, Any]]:
+    """The tables of Experiment 2, and what the summary says of it; nothing where the table has no probabilities."""
+    if not scores.has_scores(frame, study):
+        return {}, {}
+    names = [name for name in scores.quantities(study) if name in frame.columns]
+    found = list(scores.calibrations(asked, study))
+    tables: dict[str, Sequence[tuple[object, ...]]] = {
+        "distributions": list(scores.distributions(asked, of_design, names)),
+        "calibration": [row for one in found for row in one.bins],
+    }
+    of_all = {
+        one.question: {
+            "answers": one.answers,
+            "brier": one.brier,
+            "brier_uniform": one.brier_uniform,
+            "expected_calibration_error": one.ece,
+        }
+        for one in found
+    }
+    return tables, {"calibration": of_all}
+
+
+def _summary(
+    rows: Sequence[Row],
+    answered: bool,
+    kept: int,
+    unusable: Mapping[str, int],
+    tests: Iterable[Tested],
+    notes: Sequence[str],
+) -> dict[str, Any]:
+    """What the summary says of a model; `answered` is whether the table has answers of Experiment 1 at all."""
+    stimuli = {row.stimulus for row in rows}
+    undefined = {test.name: test.note for test in tests if test.p is None}
+    noted = {test.name: test.note for test in tests if test.p is not None and test.note}
+    return {
+        "rows": len(rows),
+        "stimuli": None if None in stimuli else len(stimuli),
+        "analysed": kept if answered else 0,
+        "not_usable": dict(sorted(unusable.items())) if answered else {},
+        "undefined_tests": undefined,
+        "remarks_on_tests": noted,
+        "notes": [*notes, *([] if kept and answered else [NOTHING if answered else SCORES_ALONE])],
+    }

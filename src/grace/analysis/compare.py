@@ -1,0 +1,383 @@
+"""Comparison of two models on the same trials: distances, agreement, shifts of effects, equivalence, and a verdict.
+
+Everything is paired by trial. What varies are the stimuli (`grace.analysis.samples`): intervals and tests take them as
+units. Experiment 2 compares distributions question by question; Experiment 1 compares drawn answers.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+from grace.analysis.bootstrap import DRAWS, SEED
+from grace.analysis.compare_sides import REPLICATION, Pairs, Side, check_comparable, pair
+from grace.analysis.distances import Array, earth_mover, jensen_shannon, normalised, total_variation
+from grace.analysis.effects import ALPHA, effects_of, estimate
+from grace.analysis.equivalence import (
+    DIFFERENT,
+    EQUIVALENT,
+    MARGIN,
+    UNDECIDED,
+    overall,
+    verdict_of_distance,
+    verdict_of_tests,
+)
+from grace.analysis.frames import Row
+from grace.analysis.paired import EARTH_MOVER, Finding, Paired
+from grace.analysis.references import shown
+from grace.analysis.samples import ANSWERS, LAYOUTS, SOURCES, distribution_in, number_in
+from grace.errors import InputError
+from grace.studies.fields import Field
+from grace.studies.questions import Question
+
+PROBABILITIES, DRAWN = "probabilities", "answers"
+ALL_FIELDS = "all fields"
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is judged on its own: a question of Experiment 2, or all answers of Experiment 1.
+
+    Attributes:
+        experiment, of: as in Finding.
+        verdict: equivalent, different, can't tell.
+        why: the numbers that it follows from, in words.
+        within_noise: whether no probability differs by more than when one model is asked twice; None where not known.
+    """
+
+    experiment: str
+    of: str
+    verdict: str
+    why: str
+    within_noise: bool | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What came out.
+
+    Attributes:
+        a, b: the sides.
+        pairs: how rows were paired.
+        margin, draws, seed: as asked for.
+        notes: what else differs between the sides, and what was left out.
+        findings: all numbers.
+        parts: what was judged.
+        verdict: equivalent, different or can't tell.
+        sentence: the verdict with its numbers.
+    """
+
+    a: Side
+    b: Side
+    pairs: Pairs
+    margin: float
+    draws: int
+    seed: int
+    notes: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    parts: tuple[Part, ...]
+    verdict: str
+    sentence: str
+
+    @property
+    def compared(self) -> bool:
+        """Whether anything could be compared."""
+        return any(np.isfinite(finding.value) for finding in self.findings)
+
+
+def compare(a: Side, b: Side, margin: float = MARGIN, draws: int = DRAWS, seed: int = SEED) -> Comparison:
+    """Compare two sides.
+
+    Args:
+        a: one side.
+        b: the other; differences are b - a.
+        margin: shares that differ by less count as the same, above 0 and below 1.
+        draws: how many bootstrap samples of stimuli.
+        seed: of the bootstrap.
+
+    Raises:
+        InputError: they are of different studies or inputs, have no trial in common, or the margin is none.
+    """
+    if not 0 < margin < 1:
+        raise InputError(f"--margin {margin:g}: is a share, above 0 and below 1, as 0.05 for 5 percentage points")
+    notes = check_comparable(a, b)
+    both = Paired(a, b, pair(a, b), margin, draws, seed)
+    names = set(a.frame.columns) & set(b.frame.columns)
+    findings: list[Finding] = []
+    parts: list[Part] = []
+    for name, question in a.study.questions.items():
+        if set(question.columns.probabilities) <= names:
+            own, part = compare_question(both, name, question)
+            findings += own
+            parts.append(part)
+    fields = [field for name, field in a.study.extraction.fields.items() if name in names] if a.study.extraction else []
+    if fields:
+        own, part = compare_answers(both, fields)
+        findings += own
+        parts.append(part)
+    findings += shifts_of_effects(both)
+    if not parts:
+        notes.append("the two have neither probabilities nor extracted values in common")
+    verdict = overall([part.verdict for part in parts])
+    sentence = _sentence(a.name, b.name, verdict, parts, margin)
+    return Comparison(
+        a, b, both.pairs, margin, draws, seed, tuple(notes), tuple(findings), tuple(parts), verdict, sentence
+    )
+
+
+# Experiment 2
+
+
+def compare_question(both: Paired, name: str, question: Question) -> tuple[list[Finding], Part]:
+    """Distances between the distributions over one question's answers; what is shown twice counts once."""
+    places, p, q, lost = _distributions(both, question.columns.probabilities)
+    if not places:
+        why = f"no trial has probabilities on both sides ({lost} pairs of rows)"
+        nothing = Finding(PROBABILITIES, name, "total_variation", reason=why)
+        return [nothing], Part(PROBABILITIES, name, UNDECIDED, why)
+    measures = {"total_variation": total_variation(p, q), "jensen_shannon": jensen_shannon(p, q)}
+    values = question.space.values
+    if values is not None:
+        measures[EARTH_MOVER] = earth_mover(p, q, np.array(values))
+    measures["same_most_likely"] = _same_top(p, q)
+    measures["difference_of_probability"] = np.abs(p - q).mean(axis=1)
+    found = both.means(PROBABILITIES, name, places, measures)
+    floors = [side.floor for side in (both.a, both.b) if side.floor]
+    mean_floor = _largest([floor["mean"] for floor in floors])
+    floor = _largest([floor["by_question"][name] for floor in floors if name in floor["by_question"]])
+    found["difference_of_probability"] = replace(found["difference_of_probability"], noise=mean_floor)
+    largest = float(np.abs(p - q).max())
+    distance = found["total_variation"]
+    most = replace(
+        distance, measure="largest_difference_of_probability", value=largest, low=np.nan, high=np.nan, noise=floor
+    )
+    findings = [*found.values(), most]
+    if values is not None:
+        reach = float(np.ptp(values))
+        expected = np.column_stack([p @ np.array(values), q @ np.array(values)]) / reach
+        findings += both.difference(PROBABILITIES, name, "expected_value", places, expected, reach)
+    within = None if np.isnan(floor) else largest <= floor
+    return findings, _judged(name, distance, both.margin, within, lost)
+
+
+def _distributions(both: Paired, columns: Sequence[str]) -> tuple[list[int], Array, Array, int]:
+    """Distinct pairs with distributions on both sides: places, those of a and of b, and how many pairs lack one."""
+    seen: dict[object, tuple[int, list[float], list[float]]] = {}
+    lost = 0
+    for place, (ours, theirs) in enumerate(both.pairs.rows):
+        one, other = _numbers(ours, columns), _numbers(theirs, columns)
+        if one is None or other is None:
+            lost += 1
+        else:
+            seen.setdefault(ours.stimulus or place, (place, one, other))
+    p, q = _columns(list(seen.values()), len(columns))
+    return [place for place, _, _ in seen.values()], normalised(p), normalised(q), lost
+
+
+def _columns(known: Sequence[tuple[int, list[float], list[float]]], labels: int) -> tuple[Array, Array]:
+    """The distributions of both sides, each of shape (pairs, labels)."""
+    p = np.array([own for _, own, _ in known], dtype=float).reshape(len(known), labels)
+    return p, np.array([own for _, _, own in known], dtype=float).reshape(len(known), labels)
+
+
+def _numbers(row: Row, columns: Sequence[str]) -> list[float] | None:
+    found = [number_in(row[column]) for column in columns]
+    numbers = [number for number in found if number is not None and number >= 0]
+    return numbers if len(numbers) == len(columns) and sum(numbers) > 0 else None
+
+
+def _same_top(p: Array, q: Array) -> Array:
+    return np.asarray(p.argmax(axis=1) == q.argmax(axis=1), dtype=float)
+
+
+def _largest(values: Sequence[float]) -> float:
+    return max(values, default=np.nan)
+
+
+def _judged(name: str, distance: Finding, margin: float, within: bool | None, lost: int) -> Part:
+    """The verdict on a question; a distance that is no more than noise is no difference."""
+    verdict = verdict_of_distance(distance.low, distance.high, margin)
+    why = f"mean total variation {distance.value:.3g} (90% interval {distance.low:.3g} to {distance.high:.3g})"
+    if verdict == DIFFERENT and within:
+        verdict = UNDECIDED
+        why += ", no more than the noise floor"
+    if lost:
+        why += f", without {lost} pairs of rows that lack it on a side"
+    return Part(PROBABILITIES, name, verdict, why, within)
+
+
+# Experiment 1
+
+
+def compare_answers(both: Paired, fields: Sequence[Field]) -> tuple[list[Finding], Part]:
+    """Agreement of drawn answers, field by field, and shifts of shares and means by condition."""
+    findings: list[Finding] = []
+    shifts: list[Finding] = []
+    lacking = []
+    for field in fields:
+        agreed, own = _compare_field(both, field)
+        findings += [agreed, *own]
+        shifts += own
+        if not own:
+            lacking.append(field.name)
+    findings += _whole_answers(both)
+    if not shifts:
+        return findings, Part(DRAWN, ALL_FIELDS, UNDECIDED, "no trial has values on both sides")
+    verdict = verdict_of_tests([shift.test for shift in shifts])
+    if lacking and verdict == EQUIVALENT:
+        verdict = UNDECIDED
+    return findings, Part(DRAWN, ALL_FIELDS, verdict, _why(shifts, lacking))
+
+
+def _why(shifts: Sequence[Finding], lacking: Sequence[str]) -> str:
+    settled = sum(shift.p_equivalence < ALPHA for shift in shifts)
+    why = f"{settled} of {len(shifts)} shares and means by condition lie within the margin"
+    known = [shift for shift in shifts if np.isfinite(shift.low)]
+    if known and settled < len(shifts):
+        least = max(known, key=lambda shift: shift.p_equivalence)
+        name = f"{least.of}, {least.measure}, {least.condition}"
+        why += f"; the one farthest from it is {name}: {least.value:.3g} ({least.low:.3g} to {least.high:.3g})"
+    if lacking:
+        why += f"; {', '.join(lacking)} could not be compared"
+    return why
+
+
+def _compare_field(both: Paired, field: Field) -> tuple[Finding, list[Finding]]:
+    read = _reader(field)
+    values = [(place, read(ours), read(theirs)) for place, (ours, theirs) in enumerate(both.pairs.rows)]
+    known = [(place, x, y) for place, x, y in values if x is not None and y is not None]
+    lost = len(values) - len(known)
+    if not known:
+        why = f"no trial has a value on both sides ({lost} pairs of rows)"
+        return Finding(DRAWN, field.name, "agreement", reason=why), []
+    places = [place for place, _, _ in known]
+    same = np.array([float(x == y) for _, x, y in known])
+    agreed = both.means(DRAWN, field.name, places, {"agreement": same})["agreement"]
+    own = [value for side in (both.a, both.b) if not np.isnan(value := own_agreement(side, read))]
+    why = f"without {lost} pairs of rows that lack a value on a side" if lost else ""
+    agreed = replace(agreed, noise=min(own, default=np.nan), reason=why)
+    shifts = []
+    for measure, scale, sides in _shares(field, [(x, y) for _, x, y in known]):
+        shifts += both.difference(DRAWN, field.name, measure, places, sides, scale)
+    return agreed, shifts
+
+
+def _reader(field: Field) -> Callable[[Row], object]:
+    """What reads a field's value in a row, None where there is none."""
+
+    def read(row: Row) -> object:
+        if not row[field.name]:
+            return None
+        try:
+            return field.parse(row[field.name])
+        except ValueError:
+            return None
+
+    return read
+
+
+def _shares(field: Field, known: Sequence[tuple[object, object]]) -> Iterator[tuple[str, float, Array]]:
+    """What is compared of a field: each value's share (of two values the first one's), or a number's mean.
+
+    Yields:
+        What it is called, its scale, and the values as shares of it, shape (pairs, 2).
+    """
+    if field.kind is str:
+        for value in field.values[:1] if len(field.values) == 2 else field.values:
+            yield f"share of {value}", 1.0, np.array([[float(x == value), float(y == value)] for x, y in known])
+        return
+    numbers = np.array(known, dtype=float)
+    ends = [float(value) for value in field.values] or [end for end in (field.low, field.high) if end is not None]
+    reach = max(ends) - min(ends) if len(ends) > 1 else float(np.ptp(numbers))
+    yield "mean", reach or 1.0, numbers / (reach or 1.0)
+
+
+def own_agreement(side: Side, read: Callable[[Row], object]) -> float:
+    """How often a side agrees with itself: the answers of each replication and the next; NaN with one replication."""
+    participant = side.study.design.participant
+    trials: dict[object, list[tuple[float, object]]] = defaultdict(list)
+    for row in side.rows:
+        replication = number_in(row[REPLICATION])
+        if replication is not None and row.stimulus:
+            trials[row.stimulus, row[participant]].append((replication, read(row)))
+    same = []
+    for answers in trials.values():
+        ordered = [answer for _, answer in sorted(answers, key=lambda answer: answer[0])]
+        same += [x == y for x, y in pairwise(ordered) if x is not None and y is not None]
+    return sum(same) / len(same) if same else np.nan
+
+
+def _whole_answers(both: Paired) -> Iterator[Finding]:
+    """Distance of whole answers: of study 1 the bets, taken as distributions, of study 2 the utterances."""
+    if both.known_study:
+        places, p, q = _values(both, both.known_study, ANSWERS)
+        if places:
+            name = "bets" if both.known_study == "study1" else "utterance"
+            measures = {"total_variation": total_variation(p, q), "same_most_likely": _same_top(p, q)}
+            yield from both.means(DRAWN, name, places, measures).values()
+
+
+# Effects
+
+
+def _values(both: Paired, study: str, source: str) -> tuple[list[int], Array, Array]:
+    """The pairs that have a distribution of a source on both sides, and these distributions."""
+    known = [
+        (place, p, q)
+        for place, (ours, theirs) in enumerate(both.pairs.rows)
+        if (p := distribution_in(study, source, ours.cells)) and (q := distribution_in(study, source, theirs.cells))
+    ]
+    return [place for place, _, _ in known], *_columns(known, len(LAYOUTS[study].labels))
+
+
+def shifts_of_effects(both: Paired) -> Iterator[Finding]:
+    """Every effect of the study on both sides and its shift, from each source of distributions that both have."""
+    study = both.known_study
+    for source in SOURCES[study] if study else ():
+        places, p, q = _values(both, study or "", source)
+        if not places:
+            continue
+        ours, theirs, shift = (both.sample(places, values).grouped for values in (p, q, q - p))
+        for effect in effects_of(study or ""):
+            weights = np.zeros((len(both.conditions), p.shape[1]))
+            weights[: len(effect.weights)] = effect.weights
+            x, y = estimate(ours, weights), estimate(theirs, weights)
+            found = shown(x), shown(y)
+            changed = "" if found[0] == found[1] else f"{found[0]} in the first, {found[1]} in the second"
+            about = Finding(
+                f"effects of {source}", effect.name, "contrast", rows=len(places), a=x.value, b=y.value, reason=changed
+            )
+            yield both.tested(about, estimate(shift, weights))
+
+
+# The verdict
+
+
+def _sentence(a: str, b: str, verdict: str, parts: Sequence[Part], margin: float) -> str:
+    if not parts:
+        return f"Can't tell whether {a} and {b} are equivalent: there is nothing that could be compared."
+    if verdict == EQUIVALENT:
+        said = f"{a} and {b} are equivalent within a margin of {margin:g}"
+        deciding = list(parts)
+    elif verdict == DIFFERENT:
+        said = f"{a} and {b} are different (margin {margin:g})"
+        deciding = [part for part in parts if part.verdict == DIFFERENT]
+    else:
+        said = f"Can't tell whether {a} and {b} are equivalent within a margin of {margin:g}"
+        deciding = [part for part in parts if part.verdict == UNDECIDED]
+    return f"{said}: {'; '.join(f'{part.of}: {part.why}' for part in deciding)}. {_of_noise(parts)}".strip()
+
+
+def _of_noise(parts: Sequence[Part]) -> str:
+    scored = [part for part in parts if part.experiment == PROBABILITIES]
+    known = [part for part in scored if part.within_noise is not None]
+    if not scored:
+        return ""
+    if not known:
+        return "How far one model differs from itself was not measured; `grace noise` does."
+    beyond = [part.of for part in known if not part.within_noise]
+    if beyond:
+        return f"Beyond the noise floor lie the probabilities of {', '.join(beyond)}."
+    return "No probability differs by more than when one model is asked twice."

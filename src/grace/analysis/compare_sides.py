@@ -1,0 +1,185 @@
+"""The two sides of a comparison: tables or runs, read and paired row by row."""
+
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import orjson
+
+from grace.analysis.frames import Frame, Row, read_frame
+from grace.errors import InputError, RunMismatch
+from grace.runs import Run
+from grace.stages.merge import merge
+from grace.stages.quality.sources import Opener
+from grace.stages.related import related, study_in
+from grace.stages.session import Progress
+from grace.studies.check import guess_study
+from grace.studies.study import Study, load_study
+
+NOISE = "noise.json"
+REPLICATION = "replication"
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side.
+
+    Attributes:
+        name: how it is called in texts.
+        path: what was given.
+        study: its study.
+        frame: its table, of one model.
+        identities: what determined the answers, by experiment; empty for a table.
+        floor: the noise floor (`noise.json`), where it was measured.
+    """
+
+    name: str
+    path: Path
+    study: Study
+    frame: Frame
+    identities: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    floor: Mapping[str, Any] | None = None
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """Its rows."""
+        return next(iter(self.frame.models.values()))
+
+    @property
+    def model(self) -> str:
+        """The model's name; "" where the table does not tell."""
+        return next(iter(self.frame.models))
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Rows of both sides that are about the same trial and replication.
+
+    Attributes:
+        rows: pairs, in the order of the first side.
+        only_a, only_b: how many rows have no partner.
+    """
+
+    rows: tuple[tuple[Row, Row], ...]
+    only_a: int
+    only_b: int
+
+
+def read_side(path: Path, progress: Progress, study: str | None = None) -> Side:
+    """Read a run (with what belongs to it) or a table.
+
+    Args:
+        path: a run's folder, or a CSV or Parquet file: merged, of answers, of values or of probabilities.
+        progress: hears how far merging is.
+        study: name or path of a table's study; a run has its own.
+
+    Raises:
+        InputError: it cannot be read, fits no study, or holds several models.
+    """
+    if path.is_dir() or path.suffix == ".run":
+        return _read_run(Run(path), progress)
+    with TemporaryDirectory() as folder, ExitStack() as stack:
+        columns = Opener(Path(folder), stack).open(path).columns
+    own = load_study(study) if study else guess_study(columns, path)
+    return _checked(Side(path.name, path, own, read_frame(path, own)))
+
+
+def _read_run(run: Run, progress: Progress) -> Side:
+    group = related(run)
+    study = study_in(run)
+    with TemporaryDirectory() as folder:
+        table = merge([run], Path(folder), progress).paths[0]
+        frame = read_frame(table, study)
+    identities = {str(other.manifest["identity"]["experiment"]): other.manifest["identity"] for other in group.runs}
+    floor = _floor(group.scores.path / NOISE) if group.scores else None
+    return _checked(Side(run.path.name, run.path, study, frame, identities, floor))
+
+
+def _floor(path: Path) -> Mapping[str, Any] | None:
+    try:
+        floor = orjson.loads(path.read_bytes())
+        return {
+            "largest": float(floor["largest"]),
+            "mean": float(floor["mean"]),
+            "by_question": {str(name): float(largest) for name, largest in floor["by_question"].items()},
+        }
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        raise InputError(f"{path}: is damaged; `grace noise {path.parent}` measures it again") from None
+
+
+def _checked(side: Side) -> Side:
+    if len(side.frame.models) > 1:
+        raise InputError(
+            f"{side.path}: holds several models ({', '.join(side.frame.models)}); give a run, or a table, of one"
+        )
+    return side
+
+
+def check_comparable(a: Side, b: Side) -> list[str]:
+    """See that two sides are of one study and input, and say what else differs.
+
+    Raises:
+        InputError: they are of different studies.
+        RunMismatch: the runs were made from different tables of trials.
+    """
+    if a.study.name != b.study.name:
+        raise InputError(
+            f"{a.path} is of {a.study.name}, {b.path} is of {b.study.name}; only runs of one study can be compared"
+        )
+    for experiment in a.identities.keys() & b.identities.keys():
+        inputs = [side.identities[experiment].get("input", {}) for side in (a, b)]
+        if inputs[0].get("sha256") != inputs[1].get("sha256"):
+            raise RunMismatch(
+                f"{a.path} was made from {inputs[0].get('file')} and {b.path} from {inputs[1].get('file')}, which are "
+                "different tables of trials; ask both models about the same table, or compare the tables that "
+                "`grace merge` makes, where trials that are in both can be paired"
+            )
+    return _otherwise(a, b)
+
+
+def _otherwise(a: Side, b: Side) -> list[str]:
+    """What two sides were asked differently, in words; the model is meant to differ."""
+    found = []
+    for experiment in sorted(a.identities.keys() & b.identities.keys()):
+        ours, theirs = a.identities[experiment], b.identities[experiment]
+        names = sorted((ours.keys() | theirs.keys()) - {"model", "input", "experiment", "study", "source"})
+        differing = (name for name in names if ours.get(name) != theirs.get(name))
+        found += [f"{experiment}: {_told(name, ours.get(name), theirs.get(name))}" for name in differing]
+    return found
+
+
+def _told(name: str, ours: object, theirs: object) -> str:
+    short = all(isinstance(value, str | int | float | None) and len(str(value)) < 40 for value in (ours, theirs))
+    return f"{name} is {ours} in the first, {theirs} in the second" if short else f"{name} differ"
+
+
+def pair(a: Side, b: Side) -> Pairs:
+    """Pair rows by what they show, the participant and the replication; of equal rows the first with the first.
+
+    Raises:
+        InputError: no row of one side has a partner on the other.
+    """
+    partners = dict(_keyed(b))
+    ours = dict(_keyed(a))
+    rows = tuple((row, partners[key]) for key, row in ours.items() if key in partners)
+    if not rows:
+        raise InputError(f"{a.path} and {b.path}: no trial is in both; compare what was asked about the same trials")
+    return Pairs(rows, len(ours) - len(rows), len(partners) - len(rows))
+
+
+def _keyed(side: Side) -> list[tuple[tuple[object, ...], Row]]:
+    participant = side.study.design.participant
+    seen: Counter[tuple[object, ...]] = Counter()
+    found = []
+    for row in side.rows:
+        shown = row.stimulus or tuple(row[name] for name in side.study.design.cells)
+        key: tuple[object, ...] = (shown, row[participant], row[REPLICATION])
+        seen[key] += 1
+        found.append(((*key, seen[key]), row))
+    return found

@@ -1,0 +1,92 @@
+"""Equivalence: two one-sided tests, and verdicts by stated rules."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from grace.analysis.distances import SLACK
+from grace.analysis.effects import ALPHA, Estimate
+
+EQUIVALENT, DIFFERENT, UNDECIDED = "equivalent", "different", "can't tell"
+MARGIN = 0.05
+"""Shares that differ by less than this (5 percentage points) count as the same."""
+
+
+@dataclass(frozen=True)
+class Tost:
+    """Two one-sided tests of a difference.
+
+    Attributes:
+        p_equivalence: the larger p of the two: small where the difference lies between -margin and margin.
+        p_difference: two-tailed, of no difference.
+        low, high: the 90% interval, which lies within the margins just where p_equivalence is below 0.05.
+    """
+
+    p_equivalence: float
+    p_difference: float
+    low: float
+    high: float
+
+
+def tost(difference: Estimate, margin: float) -> Tost:
+    """Test whether a difference lies within the margin (Schuirmann 1987, J Pharmacokinet Biopharm 15, 657-680).
+
+    Where stimuli do not vary, the difference is as it is: p is 0 or 1. NaN where it has no standard error.
+    """
+    from scipy.stats import t
+
+    if np.isnan(difference.se):
+        return Tost(np.nan, np.nan, np.nan, np.nan)
+    if difference.se <= SLACK:
+        value = difference.value
+        return Tost(float(abs(value) >= margin), float(abs(value) <= SLACK), value, value)
+    above = t.sf((difference.value + margin) / difference.se, difference.df)
+    below = t.cdf((difference.value - margin) / difference.se, difference.df)
+    reach = t.ppf(1 - ALPHA, difference.df) * difference.se
+    two_tailed = 2 * t.sf(abs(difference.value) / difference.se, difference.df)
+    return Tost(
+        float(max(above, below)), float(two_tailed), float(difference.value - reach), float(difference.value + reach)
+    )
+
+
+def holm(p: list[float]) -> list[float]:
+    """P values corrected after Holm; those that are NaN stay so and do not count."""
+    from statsmodels.stats.multitest import multipletests
+
+    known = [value for value in p if not np.isnan(value)]
+    corrected = iter(multipletests(known, method="holm")[1]) if known else iter(())
+    return [value if np.isnan(value) else float(next(corrected)) for value in p]
+
+
+def verdict_of_tests(tests: list[Tost]) -> str:
+    """The verdict on several differences.
+
+    equivalent: every one lies within the margin (each p_equivalence below 0.05; that all must, needs no correction).
+    different: one at least differs (p_difference below 0.05 after Holm) and is not shown to lie within the margin.
+    can't tell: neither.
+    """
+    if not tests:
+        return UNDECIDED
+    within = [test.p_equivalence < ALPHA for test in tests]
+    if all(within):
+        return EQUIVALENT
+    differs = [p < ALPHA for p in holm([test.p_difference for test in tests])]
+    return DIFFERENT if any(d and not w for d, w in zip(differs, within, strict=True)) else UNDECIDED
+
+
+def verdict_of_distance(low: float, high: float, margin: float) -> str:
+    """The verdict on a distance, by its 90% interval.
+
+    equivalent: the interval ends below the margin. different: it begins above it. can't tell: the margin is within it,
+    or there is no interval.
+    """
+    if high < margin:
+        return EQUIVALENT
+    return DIFFERENT if low > margin else UNDECIDED
+
+
+def overall(verdicts: list[str]) -> str:
+    """The verdict on the whole: different where one part is, equivalent where all are, else can't tell."""
+    if DIFFERENT in verdicts:
+        return DIFFERENT
+    return EQUIVALENT if verdicts and all(verdict == EQUIVALENT for verdict in verdicts) else UNDECIDED

@@ -1,0 +1,238 @@
+"""The grids that readers of both papers know: bets by word and access, utterances by goal and state."""
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from grace.analysis.figures.marks import (
+    NO_DATA,
+    Series,
+    draw_panel,
+    draw_series,
+    handles_of,
+    head,
+    legend_below,
+    row_name,
+    rows_note,
+    say,
+    scale,
+    spread,
+    title,
+)
+from grace.analysis.figures.points import MISSING, Point
+from grace.analysis.figures.theme import (
+    BLACK,
+    BLUE,
+    GREY,
+    VERMILLION,
+    Theme,
+    legend_name,
+    look_of,
+    new_figure,
+    styled,
+)
+from grace.analysis.samples import ASSESSMENTS, GOALS
+
+WORDS = ("one", "two", "three")
+STATES = (0, 1, 2, 3)
+HEARTS = (0, 1, 2, 3)
+FRAME_LOOK = {"was": ("It was …", BLUE, "o"), "wasnt": ("It wasn't …", VERMILLION, "s")}
+
+GAP = 8
+"""Lines of a legend that fit into the empty corner of the grid of bets."""
+
+Bets = Mapping[tuple[int, str, int], Point]
+"""By access, word and state, in percent; what is missing is not there or has no mean."""
+Shares = Mapping[tuple[str, int, str], Point]
+"""By goal, hearts and utterance, as was_good; what is missing is not there or has no mean."""
+Negation = Mapping[tuple[str, int], Point]
+"""By goal and hearts."""
+
+
+def draw_bets(name: str, bets: Bets, theme: Theme, others: Mapping[str, Bets] | None = None) -> Figure:
+    """Study 1: bars of the bets on each state, words by access.
+
+    Args:
+        name: the title.
+        bets: of the bars.
+        theme: the look.
+        others: further bets by name, drawn as hollow marks, as those that a theory predicts.
+    """
+    with styled(theme):
+        figure, panels = _bets_grid(theme, name)
+        for cell, axes in panels.items():
+            known = {state: point for state, point in _in_cell(bets, cell).items() if point.known}
+            _bars(axes, known)
+            _gaps(axes, known, theme)
+            for label, other in (others or {}).items():
+                draw_series(axes, Series(label, BLACK, "D", _in_cell(other, cell), hollow=True))
+            _head_bets(axes, cell, list(known.values()), theme)
+        _legend_in_gap(figure, [Series(label, BLACK, "D", {}, hollow=True) for label in others or {}])
+    return figure
+
+
+def draw_bets_of_models(bets: Mapping[str, Bets], theme: Theme) -> Figure:
+    """Study 1: the bets of several models side by side, words by access. `bets` are by the name to show."""
+    looks, shifts = look_of(list(bets)), spread(len(bets))
+    with styled(theme):
+        figure, panels = _bets_grid(theme, "")
+        for cell, axes in panels.items():
+            series = [
+                Series(legend_name(name, theme), *looks[name], _in_cell(own, cell), shift=shift)
+                for (name, own), shift in zip(bets.items(), shifts, strict=True)
+            ]
+            draw_panel(axes, series, theme)
+            _head_bets(axes, cell, [], theme)
+        _legend_in_gap(figure, [Series(legend_name(name, theme), *looks[name], {}) for name in bets])
+    return figure
+
+
+def _bets_grid(theme: Theme, name: str) -> tuple[Figure, dict[tuple[int, str], Axes]]:
+    """A figure with a panel for each access and word that can be; a speaker who saw one does not say two."""
+    figure = new_figure(theme, 0.8)
+    title(figure, name, theme)
+    grid = figure.subplots(len(WORDS), 3, squeeze=False)
+    panels = {}
+    for row, word in enumerate(WORDS):
+        for column, axes in enumerate(grid[row]):
+            if column < row:
+                axes.set_axis_off()
+                continue
+            scale(axes, STATES, [str(state) for state in STATES], 100, 25)
+            axes.tick_params(labelbottom=row == column, labelleft=row == column)
+            if column == len(WORDS) - 1:
+                row_name(axes, f"word “{word}”")
+            panels[column + 1, word] = axes
+    panels[3, "three"].set_xlabel("state (how many of 3)")
+    figure.supylabel("bet (%)")
+    return figure, panels
+
+
+def _head_bets(axes: Axes, cell: tuple[int, str], points: Sequence[Point], theme: Theme) -> None:
+    access, word = cell
+    head(axes, f"access {access} of 3" if word == WORDS[0] else "", rows_note(points), theme)
+
+
+def _in_cell(bets: Bets, cell: tuple[int, str]) -> dict[float, Point]:
+    return {state: bets.get((*cell, state), MISSING) for state in STATES}
+
+
+def _bars(axes: Axes, points: Mapping[float, Point]) -> None:
+    reaches = [point.reach for point in points.values()]
+    axes.bar(list(points), [point.mean for point in points.values()], width=0.7, color=BLUE, alpha=0.75, zorder=1)
+    axes.errorbar(
+        list(points),
+        [point.mean for point in points.values()],
+        yerr=[[low for low, _ in reaches], [high for _, high in reaches]],
+        color=BLACK,
+        linestyle="none",
+        zorder=3,
+    )
+
+
+def _gaps(axes: Axes, known: Mapping[float, Point], theme: Theme) -> None:
+    """Say what is missing, since no bar looks like a bar of 0."""
+    if not known:
+        say(axes, NO_DATA, theme)
+        return
+    for state in set(STATES) - set(known):
+        axes.text(state, 2, "n/a", ha="center", va="bottom", color=GREY, fontsize=theme.small)
+
+
+def _legend_in_gap(figure: Figure, series: Sequence[Series]) -> None:
+    """The legend in the corner of the grid that stays empty, or below where it is too long for that."""
+    handles = handles_of(series)
+    if sum(one.label.count("\n") + 1 for one in series) > GAP:
+        legend_below(figure, series)
+    elif handles:
+        figure.legend(handles=handles, loc="lower left", bbox_to_anchor=(0.06, 0.1))
+
+
+def draw_utterances(name: str, shares: Shares, theme: Theme, others: Mapping[str, Shares] | None = None) -> Figure:
+    """Study 2: the share of each utterance, goals by states, "was" and "wasn't" apart.
+
+    Args:
+        name: the title.
+        shares: drawn as full marks, joined by lines.
+        theme: the look.
+        others: further shares by name, drawn as hollow marks with broken lines, as those of people.
+    """
+    with styled(theme):
+        figure, panels = _utterances_grid(theme, name)
+        for cell, axes in panels.items():
+            draw_panel(axes, _frames(shares, cell, "", False), theme)
+            for label, other in (others or {}).items():
+                for series in _frames(other, cell, label, True):
+                    draw_series(axes, series)
+            own = [point for key, point in shares.items() if key[:2] == cell and point.known]
+            head(axes, f"{cell[1]} heart{'s' * (cell[1] != 1)}" if cell[0] == GOALS[0] else "", rows_note(own), theme)
+        legend_below(
+            figure,
+            [one for label in ("", *(others or {})) for one in _frames({}, ("", 0), label, bool(label))],
+        )
+    return figure
+
+
+def _utterances_grid(theme: Theme, name: str) -> tuple[Figure, dict[tuple[str, int], Axes]]:
+    figure = new_figure(theme, 0.95)
+    title(figure, name, theme)
+    grid = figure.subplots(len(GOALS), len(HEARTS), squeeze=False)
+    panels = {}
+    for row, goal in enumerate(GOALS):
+        for column, axes in enumerate(grid[row]):
+            scale(axes, range(len(ASSESSMENTS)), ASSESSMENTS, 1, 0.5)
+            axes.tick_params(labelbottom=row == len(GOALS) - 1, labelleft=column == 0)
+            axes.tick_params("x", labelrotation=45, labelrotation_mode="xtick")
+            if column == 0:
+                axes.set_ylabel("share")
+            if column == len(HEARTS) - 1:
+                row_name(axes, goal)
+            panels[goal, HEARTS[column]] = axes
+    return figure, panels
+
+
+def _frames(shares: Shares, cell: tuple[str, int], whose: str, hollow: bool) -> list[Series]:
+    """A line for "was" and one for "wasn't", a little apart."""
+    found = []
+    for side, (frame, (label, colour, marker)) in zip((-1, 1), FRAME_LOOK.items(), strict=True):
+        points: dict[float, Point] = {
+            place: shares.get((*cell, f"{frame}_{assessment}"), MISSING) for place, assessment in enumerate(ASSESSMENTS)
+        }
+        line = "--" if hollow else "-"
+        found.append(
+            Series(f"{label} ({whose})" if whose else label, colour, marker, points, line, hollow, 0.1 * side)
+        )
+    return found
+
+
+def draw_negation(negation: Mapping[str, Negation], theme: Theme, people: Negation | None = None) -> Figure:
+    """Study 2: the share of "wasn't" by goal and state, models side by side. `negation` is by the name to show."""
+    looks, shifts = look_of(list(negation)), spread(len(negation), min(0.6, 0.12 * len(negation)))
+    with styled(theme):
+        figure = new_figure(theme, 0.48)
+        panels = figure.subplots(1, len(GOALS), squeeze=False)[0]
+        everyone = [(legend_name(name, theme), *looks[name], own) for name, own in negation.items()]
+        for goal, axes in zip(GOALS, panels, strict=True):
+            scale(axes, HEARTS, [str(hearts) for hearts in HEARTS], 1, 0.25)
+            series = [
+                Series(label, colour, marker, _of_goal(own, goal), ":", shift=shift)
+                for (label, colour, marker, own), shift in zip(everyone, shifts, strict=True)
+            ]
+            draw_panel(axes, series, theme)
+            if people:
+                draw_series(axes, Series("people", BLACK, "D", _of_goal(people, goal), "--", True))
+            head(axes, goal, "", theme)
+            axes.set_xlabel("state (hearts)")
+            axes.tick_params(labelleft=axes is panels[0])
+        panels[0].set_ylabel("share of “wasn't”")
+        legend_below(
+            figure,
+            [Series(*look, {}, ":") for *look, _ in everyone]
+            + ([Series("people", BLACK, "D", {}, "--", True)] if people else []),
+        )
+    return figure
+
+
+def _of_goal(negation: Negation, goal: str) -> dict[float, Point]:
+    return {hearts: negation.get((goal, hearts), MISSING) for hearts in HEARTS}

@@ -1,0 +1,64 @@
+"""Figures of Experiment 2 that both studies have: entropy by condition, and label mass."""
+
+from collections.abc import Iterator, Mapping
+
+from grace.analysis.figures.points import STIMULI_BARS, Point, Row, Rows, mean_point, models_in, number, of_model
+from grace.analysis.figures.saving import Drawing
+from grace.analysis.figures.spaces import Panel, draw_entropy, draw_label_mass, most_bits
+from grace.analysis.figures.theme import Theme, names_of
+from grace.studies.study import Study
+
+CONDITION = {"study1": ("access", "word"), "study2": ("goal", "state")}
+
+
+def draw(study: Study, rows: Rows, theme: Theme) -> Iterator[Drawing]:
+    """The figures of the rows of distributions.csv."""
+    there = {str(row["quantity"]) for row in rows}
+    names = names_of(models_in(rows))
+    panels = [
+        Panel(title, top, {name: _points(study, of_model(rows, model), column, top) for model, name in names.items()})
+        for column, (title, top) in _entropies(study).items()
+        if column in there
+    ]
+    if panels:
+        conditions = list(dict.fromkeys(_condition(study, row) for row in rows))
+        about = ", ".join(CONDITION[study.name])
+        caption = (
+            f"Mean entropy of the distributions of Experiment 2 by condition ({about}). "
+            f"{STIMULI_BARS} The broken line is the entropy of an even distribution, the most that there can be."
+        )
+        yield Drawing(f"{study.name}_entropy", draw_entropy(panels, conditions, about, theme), caption, theme)
+    masses = {name: _masses(study, of_model(rows, model)) for model, name in names.items()}
+    if any(masses.values()):
+        caption = (
+            "Label mass: the probability that a model gives to all answers of a question together, before it is divided "
+            "by it. A mark is the mean of a condition; near 0 a model would say something else than an answer."
+        )
+        yield Drawing(f"{study.name}_label_mass", draw_label_mass(masses, theme), caption, theme)
+
+
+def _entropies(study: Study) -> Mapping[str, tuple[str, float]]:
+    """By column: the title of its panel, and the largest entropy."""
+    found: dict[str, tuple[str, float]] = {}
+    for name, question in study.questions.items():
+        found[question.columns.entropy] = (name, most_bits(len(question.space.labels)))
+        for factor, column in question.columns.marginal_entropies.items():
+            found[column] = (factor, most_bits(len(question.columns.marginals[factor])))
+    return found
+
+
+def _condition(study: Study, row: Row) -> str:
+    return ", ".join(str(row[column]) for column in CONDITION[study.name])
+
+
+def _points(study: Study, rows: Rows, column: str, top: float) -> dict[str, Point]:
+    return {_condition(study, row): mean_point(row, top) for row in rows if row["quantity"] == column}
+
+
+def _masses(study: Study, rows: Rows) -> dict[str, list[float]]:
+    columns = {question.columns.label_mass: name for name, question in study.questions.items()}
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        if row["quantity"] in columns and (mass := number(row, "mean")) == mass:
+            found.setdefault(columns[str(row["quantity"])], []).append(mass)
+    return found

@@ -1,0 +1,139 @@
+"""Points: the numbers of a figure, from rows of the analysis's tables; intervals that stay within their scale."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count as count_from
+from math import isfinite, nan, sqrt
+
+from grace.analysis.samples import number_in
+
+Row = Mapping[str, object]
+Rows = Sequence[Row]
+
+SLUG = 48
+"""Letters of a model's name in a file's."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A mean or share with its 95% interval and number of rows; NaN is what is not known."""
+
+    mean: float
+    low: float = nan
+    high: float = nan
+    n: int = 0
+
+    @property
+    def known(self) -> bool:
+        """Whether there is anything to draw."""
+        return isfinite(self.mean)
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        """How far the interval reaches down and up from the mean; NaN where there is none, which draws nothing."""
+        if not (isfinite(self.low) and isfinite(self.high)):
+            return nan, nan
+        return max(self.mean - self.low, 0.0), max(self.high - self.mean, 0.0)
+
+
+MISSING = Point(nan)
+
+MEANS_BARS = (
+    "Error bars are 95% intervals that stay within the scale (Wilson's, from mean and standard error; where stimuli are "
+    "known, rows count as n_effective says)."
+)
+SHARES_BARS = (
+    "Error bars are 95% intervals of Wilson, which stay within 0 and 1; where stimuli are known, rows count as "
+    "n_effective says."
+)
+STIMULI_BARS = (
+    "Error bars are 95% intervals over stimuli that stay within the scale (Wilson's, from mean and standard error); a "
+    "stimulus counts once, however often it is shown."
+)
+
+
+def number(row: Row, column: str) -> float:
+    """A cell's number; NaN where there is none."""
+    found = number_in(row.get(column))
+    return nan if found is None else found
+
+
+def count(row: Row, column: str = "n") -> int:
+    """A cell's whole number; 0 where there is none."""
+    return int(number_in(row.get(column)) or 0)
+
+
+def bounded(mean: float, se: float, n: float, top: float) -> tuple[float, float]:
+    """The 95% interval of a mean on a scale from 0 to `top`, which it never leaves: Wilson's, with Student's t.
+
+    Of as many answers of 0 and `top` as would have this mean and this standard error, it is the interval that study 2's
+    shares have, so that both studies show the same; surveys call that number the effective sample size (Dean & Pagano
+    2015, Survey Statistics and Methodology 3, 484-503, compare such intervals). In the middle of the scale it is the
+    plain one. Without a variance (one row, or all rows at an end of the scale) there is none: NaN.
+
+    Args:
+        mean: the mean.
+        se: its standard error.
+        n: how many independent rows it rests on; the degrees of freedom are one less.
+        top: the upper end of the scale.
+    """
+    from scipy.stats import t
+
+    if not (0 < mean < top and se > 0 and n > 1):
+        return nan, nan
+    share = mean / top
+    square = float(t.ppf(0.975, n - 1)) ** 2
+    worth = share * (1 - share) / (se / top) ** 2
+    middle = (share + square / (2 * worth)) / (1 + square / worth)
+    reach = sqrt(square * (share * (1 - share) / worth + square / (4 * worth**2))) / (1 + square / worth)
+    return top * max(middle - reach, 0.0), top * min(middle + reach, 1.0)
+
+
+def mean_point(row: Row, top: float, scale: float = 1.0) -> Point:
+    """The point of a row with mean, se, n and, where stimuli are known, n_effective.
+
+    Rows of one stimulus are worth less than as many independent ones, so the standard error is that of n_effective.
+
+    Args:
+        row: of means.csv or distributions.csv.
+        top: the upper end of the scale, after scaling.
+        scale: what means are multiplied by.
+    """
+    mean, se, n = number(row, "mean") * scale, number(row, "se") * scale, count(row)
+    worth = number(row, "n_effective")
+    if not isfinite(worth) or worth <= 0:
+        worth = float(n)
+    low, high = bounded(mean, se * sqrt(n / worth) if n else nan, worth, top)
+    return Point(mean, low, high, n)
+
+
+def share_point(row: Row) -> Point:
+    """The point of a row with a share and Wilson's interval: that by the effective number, where stimuli are known."""
+    low, high = number(row, "low_clustered"), number(row, "high_clustered")
+    if not isfinite(low):
+        low, high = number(row, "low"), number(row, "high")
+    return Point(number(row, "proportion"), low, high, count(row))
+
+
+def models_in(rows: Rows) -> list[str]:
+    """The models of a table, in its order; one without a name where it names none."""
+    return list(dict.fromkeys(str(row.get("model_name") or "") for row in rows))
+
+
+def of_model(rows: Rows, model: str) -> list[Row]:
+    """The rows of one model."""
+    return [row for row in rows if str(row.get("model_name") or "") == model]
+
+
+def suffixes(models: Sequence[str]) -> dict[str, str]:
+    """What tells the files of models apart: nothing for a single one."""
+    if len(models) == 1:
+        return {models[0]: ""}
+    found: dict[str, str] = {}
+    for model in models:
+        slug = re.sub(r"[^a-z0-9]+", "-", model.lower()).strip("-")[:SLUG].strip("-") or "model"
+        taken = set(found.values())
+        numbered = (f"_{slug}" if place == 1 else f"_{slug}-{place}" for place in count_from(1))
+        found[model] = next(name for name in numbered if name not in taken)
+    return found

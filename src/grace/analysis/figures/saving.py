@@ -1,0 +1,69 @@
+"""Saving a drawing as PDF, SVG and PNG; the same drawing gives the same bytes."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from grace.analysis.figures.theme import Theme, styled
+from grace.tables import replacing
+
+FORMATS = ("pdf", "svg", "png")
+CAPTIONS = "captions.md"
+_METADATA: dict[str, dict[str, Any]] = {
+    "pdf": {"Creator": "Grace", "Producer": None, "CreationDate": None},
+    "svg": {"Creator": "Grace", "Date": None},
+    "png": {"Software": None},
+}
+"""No dates and no versions, which would change files that show the same."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure that is ready to be saved.
+
+    Attributes:
+        name: of its files, without ending.
+        figure: it.
+        caption: what it shows, and what its bars and marks are; also for those who cannot see it.
+        theme: by which it is drawn.
+    """
+
+    name: str
+    figure: Figure
+    caption: str
+    theme: Theme
+
+
+def encoded(drawing: Drawing, kind: str) -> bytes:
+    """A drawing as a file of one of FORMATS."""
+    buffer = BytesIO()
+    with styled(drawing.theme):
+        drawing.figure.savefig(buffer, format=kind, dpi=drawing.theme.dpi, metadata=_METADATA[kind])
+    return buffer.getvalue()
+
+
+def write_figure(drawing: Drawing, folder: Path, formats: Iterable[str] = FORMATS) -> list[Path]:
+    """Write a drawing's files. Raises InputError."""
+    paths = []
+    for kind in formats:
+        paths.append(folder / f"{drawing.name}.{kind}")
+        with replacing(paths[-1]) as file:
+            file.write(encoded(drawing, kind))
+    return paths
+
+
+def write_figures(drawings: Iterable[Drawing], folder: Path, formats: Iterable[str] = FORMATS) -> list[Path]:
+    """Write drawings one after the other, and captions.md with what each shows. Raises InputError."""
+    kinds = tuple(formats)
+    paths: list[Path] = []
+    captions = []
+    for drawing in drawings:
+        paths += write_figure(drawing, folder, kinds)
+        captions.append(f"**{drawing.name}.** {drawing.caption}\n")
+    with replacing(folder / CAPTIONS) as file:
+        file.write("\n".join(captions).encode())
+    return [*paths, folder / CAPTIONS]

@@ -1,0 +1,122 @@
+"""What quantization (or another server, or another model) shifts: distances and effects, beside the margin."""
+
+from collections.abc import Sequence
+from math import isfinite
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from grace.analysis.figures.marks import NO_DATA, Series, legend_below, say, spread, title
+from grace.analysis.figures.points import Point, Row, Rows, number
+from grace.analysis.figures.theme import (
+    BLACK,
+    GREEN,
+    GREY,
+    PALE,
+    VERMILLION,
+    Theme,
+    clean,
+    lines_of,
+    look_of,
+    new_figure,
+    shortened,
+    styled,
+)
+
+DISTANCES = ("total_variation",)
+LONGEST = 28
+"""Letters of a row's name."""
+
+
+def draw_shift(findings: Rows, margin: float, name: str, theme: Theme) -> Figure:
+    """Two panels: how far the distributions are apart, and how far each effect moves; with 90% intervals.
+
+    Args:
+        findings: rows of compare.csv, or of a Comparison's findings as dictionaries.
+        margin: shares that differ by less count as the same; both panels show it.
+        name: the title.
+        theme: the look.
+    """
+    apart = [row for row in findings if row.get("measure") in DISTANCES and not row.get("condition")]
+    shifts = [row for row in findings if str(row.get("experiment")).startswith("effects of")]
+    with styled(theme):
+        effects = list(dict.fromkeys(str(row["of"]) for row in shifts))
+        longer = max(len(apart), len(effects), 3)
+        figure = new_figure(theme, 0.035 * longer + 0.22)
+        title(figure, name, theme)
+        left, right = figure.subplots(1, 2)
+        _distances(left, apart, margin, theme)
+        legend = _effects(right, shifts, effects, margin, theme)
+        legend_below(figure, [*legend, Series(f"margin ({margin:g})", PALE, "s", {}), _noise()])
+    return figure
+
+
+def _noise() -> Series:
+    return Series("noise: one model asked twice", VERMILLION, "|", {})
+
+
+def _distances(axes: Axes, rows: Rows, margin: float, theme: Theme) -> None:
+    axes.set_title("distance of distributions")
+    names = [_name(f"{row['of']}" if row["experiment"] == "probabilities" else f"{row['of']} (answers)") for row in rows]
+    _rows(axes, names)
+    axes.axvspan(0, margin, color=PALE, zorder=0, linewidth=0)
+    points = [_interval(row) for row in rows]
+    _across(axes, points, range(len(rows)), BLACK, "o")
+    for place, row in enumerate(rows):
+        if isfinite(noise := number(row, "noise")):
+            axes.plot(noise, place, color=VERMILLION, marker="|", markersize=theme.font, zorder=4)
+    ends = [margin, *(value for point in points for value in (point.mean, point.high) if isfinite(value))]
+    axes.set_xlim(0, min(max(ends) * 1.15, 1.02))
+    axes.set_xlabel("total variation, 0 to 1")
+    if not any(point.known for point in points):
+        say(axes, NO_DATA, theme)
+
+
+def _effects(axes: Axes, rows: Rows, effects: Sequence[str], margin: float, theme: Theme) -> list[Series]:
+    """A row for each effect, and side by side in it the sources that it is known from."""
+    axes.set_title("shift of effects")
+    _rows(axes, [_name(effect) for effect in effects])
+    axes.axvspan(-margin, margin, color=PALE, zorder=0, linewidth=0)
+    axes.axvline(0, color=GREY, linewidth=theme.line * 0.7, zorder=1)
+    sources = list(dict.fromkeys(str(row["experiment"]).removeprefix("effects of ") for row in rows))
+    looks, shifts = look_of(sources), spread(len(sources)) if sources else []
+    for source, shift in zip(sources, shifts, strict=True):
+        own = [row for row in rows if row["experiment"] == f"effects of {source}"]
+        places = [effects.index(str(row["of"])) + shift for row in own]
+        _across(axes, [_interval(row) for row in own], places, *looks[source])
+    known = [_interval(row) for row in rows]
+    ends = [abs(value) for point in known for value in (point.mean, point.low, point.high) if isfinite(value)]
+    reach = max([margin, *ends]) * 1.15
+    axes.set_xlim(-reach, reach)
+    axes.set_xlabel("difference of contrasts of shares, second less first")
+    if not any(point.known for point in known):
+        say(axes, NO_DATA, theme)
+    return [Series(f"effects of {source}", *look, {}) for source, look in looks.items()]
+
+
+def _rows(axes: Axes, names: Sequence[str]) -> None:
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(max(len(names), 1) - 0.4, -0.6)
+    axes.grid(visible=False, axis="y")
+    axes.grid(visible=True, axis="x")
+
+
+def _across(axes: Axes, points: Sequence[Point], places: Sequence[float], colour: str, marker: str) -> None:
+    reaches = [point.reach for point in points]
+    axes.errorbar(
+        [point.mean for point in points],
+        list(places),
+        xerr=[[low for low, _ in reaches], [high for _, high in reaches]],
+        color=colour,
+        marker=marker,
+        linestyle="none",
+        zorder=3,
+    )
+
+
+def _interval(row: Row) -> Point:
+    return Point(number(row, "value"), number(row, "low"), number(row, "high"))
+
+
+def _name(text: str) -> str:
+    return lines_of(shortened(clean(text), LONGEST), LONGEST)

@@ -1,0 +1,95 @@
+"""Figures of Experiment 2's distributions: entropy by condition, and how much probability the answers had at all."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil, log2
+
+from matplotlib.figure import Figure
+
+from grace.analysis.figures.marks import Series, draw_panel, head, legend_below, scale, spread
+from grace.analysis.figures.points import Point
+from grace.analysis.figures.theme import GREY, Theme, legend_name, look_of, new_figure, styled
+
+COLUMNS = 3
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A panel of a figure with a panel for each quantity.
+
+    Attributes:
+        title: of the panel.
+        top: the upper end of its scale.
+        points: by model, then by condition.
+    """
+
+    title: str
+    top: float
+    points: Mapping[str, Mapping[str, Point]]
+
+
+def most_bits(labels: int) -> float:
+    """The entropy of an even distribution over so many labels."""
+    return log2(labels)
+
+
+def draw_entropy(panels: Sequence[Panel], conditions: Sequence[str], about: str, theme: Theme) -> Figure:
+    """Mean entropy in bits by condition, a panel for each question, models side by side.
+
+    Each panel's scale ends at the entropy of an even distribution over its labels, which a line marks. `about` says
+    what the conditions are.
+    """
+    with styled(theme):
+        rows = ceil(len(panels) / COLUMNS)
+        figure = new_figure(theme, 0.32 * rows + 0.12)
+        grid = figure.subplots(rows, min(COLUMNS, len(panels)), squeeze=False)
+        models = list(panels[0].points)
+        looks, shifts = look_of(models), spread(len(models))
+        for axes in list(grid.flat)[len(panels) :]:
+            axes.set_axis_off()
+        for axes in list(grid.flat)[max(len(panels) - COLUMNS, 0) : len(panels)]:
+            axes.set_xlabel(about)
+        for panel, axes in zip(panels, grid.flat, strict=False):
+            scale(axes, range(len(conditions)), conditions, panel.top, 1 if panel.top > 1 else 0.5)
+            axes.tick_params("x", labelrotation=90)
+            axes.axhline(panel.top, color=GREY, linestyle="--", linewidth=theme.line * 0.7, zorder=1)
+            series = [
+                Series(model, *looks[model], _placed(own, conditions), shift=shift)
+                for (model, own), shift in zip(panel.points.items(), shifts, strict=True)
+            ]
+            draw_panel(axes, series, theme)
+            head(axes, panel.title, "", theme)
+        figure.supylabel("entropy (bits)")
+        legend_below(figure, [Series(legend_name(model, theme), *looks[model], {}) for model in models])
+    return figure
+
+
+def _placed(points: Mapping[str, Point], conditions: Sequence[str]) -> dict[float, Point]:
+    return {place: points[name] for place, name in enumerate(conditions) if name in points}
+
+
+def draw_label_mass(masses: Mapping[str, Mapping[str, Sequence[float]]], theme: Theme) -> Figure:
+    """The probability of all answers together, by question and model.
+
+    Args:
+        masses: by the model's name to show, then by question, the mean of each condition.
+        theme: the look.
+    """
+    questions = list(dict.fromkeys(question for own in masses.values() for question in own))
+    looks, shifts = look_of(list(masses)), spread(len(masses))
+    with styled(theme):
+        figure = new_figure(theme, 0.45, 1.0 if len(questions) > 2 else 0.6)
+        axes = figure.subplots()
+        scale(axes, range(len(questions)), questions, 1, 0.25)
+        for (model, own), shift in zip(masses.items(), shifts, strict=True):
+            colour, marker = looks[model]
+            for place, question in enumerate(questions):
+                means = own.get(question, ())
+                axes.plot(
+                    [place + shift] * len(means), means, color=colour, marker=marker, linestyle="none",
+                    markerfacecolor="none", clip_on=False,
+                )  # fmt: skip
+        axes.set_ylabel("label mass")
+        axes.set_xlabel("question")
+        legend_below(figure, [Series(legend_name(model, theme), *looks[model], {}, hollow=True) for model in masses])
+    return figure

@@ -1,0 +1,140 @@
+"""Frames: a table read for the analysis; its rows by model, and which of them show the same stimulus."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from grace.errors import InputError, nearest
+from grace.stages.export_answers import EMPTIES
+from grace.stages.quality.layout import number_in
+from grace.stages.quality.sources import Opener
+from grace.studies.format import MISSING
+from grace.studies.study import Study
+
+MODEL, ERROR = "model_name", "error"
+HOW = ("model_revision", "protocol", "temperature")
+"""Columns that tell models of one name apart."""
+DROP = "drop_"
+"""Columns whose names begin so hold a mark where a person decided to leave the row out."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table.
+
+    Attributes:
+        cells: by column; a missing one is an empty text.
+        stimulus: what names the stimulus that it shows; None where the table does not tell.
+    """
+
+    cells: Mapping[str, str]
+    stimulus: str | None
+
+    def __getitem__(self, column: str | None) -> str:
+        return self.cells.get(column, "") if column else ""
+
+    def number(self, column: str | None) -> float | None:
+        """The number in a cell; 40, 40% and $40 are the same. None where there is none."""
+        return number_in(self[column].strip().removeprefix("$").removesuffix("%").strip())
+
+    def integer(self, column: str) -> int | None:
+        """The whole number in a cell (3.0 is one); None where there is none."""
+        number = self.number(column)
+        return int(number) if number is not None and number.is_integer() else None
+
+    @property
+    def failed(self) -> bool:
+        """Whether the model gave no answer because its request failed."""
+        return bool(self[ERROR]) and self[ERROR] not in EMPTIES
+
+    @property
+    def dropped(self) -> str | None:
+        """The column in which a person marked the row as not to be used; None where there is none."""
+        marked = (name for name in self.cells if name.startswith(DROP) and self[name].lower() not in _NO_MARK)
+        return next(marked, None)
+
+
+_NO_MARK = ("", "0", "no", "false")
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A table, read.
+
+    Attributes:
+        name: the file's name.
+        sha256: hex digest of the file.
+        columns: its columns.
+        models: the rows of each model, in the table's order; the name is "" where the table names none.
+    """
+
+    name: str
+    sha256: str
+    columns: tuple[str, ...]
+    models: Mapping[str, tuple[Row, ...]]
+
+    @property
+    def names_models(self) -> bool:
+        """Whether the table says which model a row is of."""
+        return MODEL in self.columns
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return sum(map(len, self.models.values()))
+
+    def column(self, *names: str) -> str | None:
+        """The first of some columns that the table has."""
+        return next((name for name in names if name in self.columns), None)
+
+    def needed(self, what: str, *names: str) -> str:
+        """The same, of a column that has to be there. Raises InputError."""
+        found = self.column(*names)
+        if found is None:
+            near = nearest(names[0], self.columns)
+            meant = f" (is {near!r} meant?)" if near else ""
+            raise InputError(f"{self.name}: has no column {names[0]!r} for {what}{meant}; rename one, or give another")
+        return found
+
+
+def read_frame(path: Path, study: Study) -> Frame:
+    """Read a CSV or Parquet file.
+
+    Raises:
+        InputError: the file cannot be read, or has no rows.
+    """
+    with TemporaryDirectory() as folder, ExitStack() as stack:
+        table = Opener(Path(folder), stack).open(path)
+        if not len(table):
+            raise InputError(f"{path}: has a header and no rows")
+        shown = _shown(study, table.columns)
+        rows = [_row(cells, shown) for cells in table.rows()]
+        return Frame(path.name, table.sha256, table.columns, dict(_by_model(rows)))
+
+
+def _row(cells: Mapping[str, str], shown: Sequence[str]) -> Row:
+    known = {name: "" if cell in MISSING else cell for name, cell in cells.items()}
+    return Row(known, "\0".join(cells[name] for name in shown) if shown else None)
+
+
+def _shown(study: Study, columns: Sequence[str]) -> list[str]:
+    """The columns of what a trial shows to a model; none where the table has just its conditions."""
+    conditions = {study.design.participant, *study.design.cells}
+    own = [name for name, column in study.columns.items() if name in columns and not column.hidden]
+    if not any(name not in conditions for name in own):
+        return []
+    return [name for name in own if name != study.design.participant]
+
+
+def _by_model(rows: Sequence[Row]) -> Iterator[tuple[str, tuple[Row, ...]]]:
+    """Rows by model; several of one name are told apart by their revision, protocol and temperature."""
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row[MODEL], *(row[name] for name in HOW)), []).append(row)
+    for key, own in groups.items():
+        namesakes = [other for other in groups if other[0] == key[0]]
+        differing = [place for place in range(1, len(key)) if len({other[place] for other in namesakes}) > 1]
+        how = ", ".join(key[place] or f"no {HOW[place - 1]}" for place in differing)
+        yield f"{key[0]} ({how})" if how else key[0], tuple(own)

@@ -1,0 +1,169 @@
+"""Paired rows of two sides with their conditions and stimuli, and the statistics that comparisons are made of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from grace.analysis.bootstrap import interval, resampled_total
+from grace.analysis.compare_sides import Pairs, Side
+from grace.analysis.distances import SLACK, Array
+from grace.analysis.effects import Estimate, estimate
+from grace.analysis.equivalence import Tost, tost
+from grace.analysis.frames import Row
+from grace.analysis.samples import LAYOUTS, STUDIES, Integers, Sample, condition_of
+
+WITHIN = 0.90
+"""Distances are judged by their 90% interval: each end is one test at 5%, as in two one-sided tests."""
+EARTH_MOVER = "earth_mover"
+"""The one distance without an upper bound of 1: it has the unit of the labels."""
+OUTSIDE = "outside of the design"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One number of a comparison: a row of compare.csv.
+
+    Attributes:
+        experiment: probabilities, answers, or effects of a source.
+        of: the question, field or effect.
+        measure: as total_variation; docs/references.md says what each is.
+        condition: "" for all conditions together.
+        rows, stimuli: what it rests on; stimuli are the effective n.
+        a, b: the value on either side, where each has one.
+        value: the distance, the agreement, or the difference b - a.
+        low, high: its 90% interval.
+        p_equivalence, p_difference: of a difference, by `equivalence.tost`.
+        noise: the same for one model asked twice, where that is known.
+        reason: why something is not defined, or rests on less than all.
+    """
+
+    experiment: str
+    of: str
+    measure: str
+    condition: str = ""
+    rows: int = 0
+    stimuli: int = 0
+    a: float = np.nan
+    b: float = np.nan
+    value: float = np.nan
+    low: float = np.nan
+    high: float = np.nan
+    p_equivalence: float = np.nan
+    p_difference: float = np.nan
+    noise: float = np.nan
+    reason: str = ""
+
+    @property
+    def test(self) -> Tost:
+        """Its tests and interval."""
+        return Tost(self.p_equivalence, self.p_difference, self.low, self.high)
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Two sides whose rows were paired, and how sure of things one wants to be.
+
+    Attributes:
+        a, b: the sides; differences are b - a.
+        pairs: their rows.
+        margin: shares that differ by less count as the same.
+        draws, seed: of the bootstrap over stimuli.
+    """
+
+    a: Side
+    b: Side
+    pairs: Pairs
+    margin: float
+    draws: int
+    seed: int
+
+    @property
+    def known_study(self) -> str | None:
+        """study1 or study2, None for another one."""
+        return self.a.study.name if self.a.study.name in STUDIES else None
+
+    @cached_property
+    def _places(self) -> tuple[tuple[str, ...], Integers, Integers]:
+        """The conditions' names, and of each pair the condition and the stimulus, as indices."""
+        names = list(LAYOUTS[self.known_study].cells) if self.known_study else []
+        conditions = {name: number for number, name in enumerate(names)}
+        stimuli: dict[tuple[int, str], int] = {}
+        item = self.a.study.design.item
+        cells, of = [], []
+        for place, (row, _) in enumerate(self.pairs.rows):
+            cell = conditions.setdefault(self._condition(row), len(conditions))
+            cells.append(cell)
+            of.append(stimuli.setdefault((cell, row[item] or row.stimulus or str(place)), len(stimuli)))
+        return tuple(conditions), np.array(cells, dtype=np.int64), np.array(of, dtype=np.int64)
+
+    def _condition(self, row: Row) -> str:
+        if self.known_study:
+            name = condition_of(self.known_study, row.cells)
+            return name if name in LAYOUTS[self.known_study].cells else OUTSIDE
+        full = self.a.study.complete(row.cells)
+        return ", ".join(full.get(name, "") for name in self.a.study.design.cells)
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """The conditions' names."""
+        return self._places[0]
+
+    def sample(self, places: Sequence[int], values: Array) -> Sample:
+        """Values, shape (rows, labels), of some pairs."""
+        names, cells, stimuli = self._places
+        index = np.array(places, dtype=np.int64)
+        return Sample(values, cells[index], stimuli[index], len(names))
+
+    def means(self, experiment: str, of: str, places: Sequence[int], measures: dict[str, Array]) -> dict[str, Finding]:
+        """The mean of measures over some pairs, with intervals; stimuli are drawn within their conditions."""
+        sample = self.sample(places, np.column_stack(list(measures.values())))
+        drawn = resampled_total(sample.grouped, self.draws, np.random.default_rng(self.seed))
+        found = {}
+        for column, measure in enumerate(measures):
+            point = float(sample.values[:, column].mean())
+            low, high = interval(drawn[:, column], point, WITHIN)
+            counts = (len(places), len(sample.grouped.rows))
+            low, high = max(low, 0.0), high if measure == EARTH_MOVER else min(high, 1.0)
+            found[measure] = Finding(experiment, of, measure, "", *counts, value=point, low=low, high=high)
+        return found
+
+    def difference(
+        self, experiment: str, of: str, measure: str, places: Sequence[int], sides: Array, scale: float = 1.0
+    ) -> list[Finding]:
+        """The mean difference between sides in each condition, tested against the margin.
+
+        Args:
+            experiment: what the findings are called, with the next two.
+            of: the question or field.
+            measure: what is told of it.
+            places: the pairs.
+            sides: values as shares of their scale, shape (pairs, 2).
+            scale: what the findings' values are multiplied by, so that they have their own unit.
+        """
+        sample = self.sample(places, np.column_stack([sides, sides[:, 1] - sides[:, 0]]))
+        found = []
+        for condition in np.flatnonzero(sample.grouped.stimuli):
+            weights = np.zeros((len(self.conditions), 3))
+            weights[condition, 2] = 1
+            shift = estimate(sample.grouped, weights)
+            rows = int((sample.cells == condition).sum())
+            a, b, _ = sample.grouped.means[condition] * scale
+            about = Finding(experiment, of, measure, self.conditions[condition], rows, a=float(a), b=float(b))
+            found.append(self.tested(about, shift, scale))
+        return found
+
+    def tested(self, about: Finding, shift: Estimate, scale: float = 1.0) -> Finding:
+        """A finding with a difference (a share of its scale) and its tests."""
+        test = tost(shift, self.margin)
+        return replace(
+            about,
+            stimuli=shift.stimuli,
+            value=shift.value * scale,
+            low=test.low * scale,
+            high=test.high * scale,
+            p_equivalence=test.p_equivalence,
+            p_difference=test.p_difference,
+            reason="; ".join(filter(None, (about.reason, "" if abs(shift.value) <= SLACK else shift.reason))),
+        )

@@ -1,0 +1,311 @@
+"""Statistics: tests on plain lists of numbers; what is not defined is None, with the reason in words."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from math import asin, fsum, sqrt
+from statistics import fmean, stdev
+from typing import Literal
+
+Alternative = Literal["greater", "two-sided"]
+
+CONSTANT = 10 * 2.0**-52
+"""A standard error below this share of the largest value is rounding; R's `t.test` draws the line here too."""
+PERFECT = 1e-20
+"""A residual variance below this share of the values' mean square is rounding, which fitting itself leaves."""
+
+
+@dataclass(frozen=True)
+class Tested:
+    """One line of `tests.csv`; None is what is not defined, and `note` says why.
+
+    Attributes:
+        name: as `planned:a3-two:2>3`.
+        statistic: t, F, chi-squared, or the number of successes of a binomial test.
+        df1, df2: degrees of freedom; of t and of chi-squared there is only the first.
+        p: not corrected.
+        p_holm: corrected for the tests of its family.
+        effect_size: dz of t, partial eta squared of F, Cohen's h of a binomial test.
+        n: rows (in tests by stimulus too, so that the two can be compared).
+        n_effective: how many independent rows these are worth; in tests by stimulus the number of stimuli.
+        note: what a reader has to know.
+    """
+
+    name: str
+    statistic: float | None = None
+    df1: float | None = None
+    df2: float | None = None
+    p: float | None = None
+    p_holm: float | None = None
+    effect_size: float | None = None
+    n: int = 0
+    n_effective: float | None = None
+    note: str = ""
+
+    @property
+    def cells(self) -> tuple[object, ...]:
+        """The line's cells, under `TEST_COLUMNS`."""
+        return tuple(getattr(self, "name" if column == "test" else column) for column in TEST_COLUMNS)
+
+
+TEST_COLUMNS = ("test", "statistic", "df1", "df2", "p", "p_holm", "effect_size", "n", "n_effective", "note")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Numbers, each with the stimulus that it is about.
+
+    Attributes:
+        values: one for each row.
+        stimuli: of the same length; None where nobody knows which rows show the same.
+    """
+
+    values: Sequence[float]
+    stimuli: Sequence[str] | None
+
+    @property
+    def by_stimulus(self) -> "Sample | None":
+        """The mean of each stimulus; None where the stimuli are not known."""
+        if self.stimuli is None:
+            return None
+        groups: dict[str, list[float]] = defaultdict(list)
+        for stimulus, value in zip(self.stimuli, self.values, strict=True):
+            groups[stimulus].append(value)
+        return Sample([fmean(group) for group in groups.values()], list(groups))
+
+    @property
+    def n_effective(self) -> float | None:
+        """How many independent rows these are worth; see `effective`."""
+        return None if self.stimuli is None else effective({"": self})
+
+
+NO_STIMULI = "the table does not tell which rows show the same stimulus"
+
+
+def mean_and_se(values: Sequence[float]) -> tuple[float | None, float | None]:
+    """Mean and standard error (standard deviation over the root of n); None where there are too few values."""
+    mean = fmean(values) if values else None
+    return mean, stdev(values) / sqrt(len(values)) if len(values) > 1 else None
+
+
+def effective(cells: Mapping[str, Sample]) -> float:
+    """How many independent rows are worth as much as these, when rows of one stimulus are alike.
+
+    n / (1 + (m - 1) r) with r the intraclass correlation of rows of one stimulus, and m the sum of squared numbers of
+    rows of a stimulus over n (Kish 1965, Survey Sampling; for unequal sizes Donner & Klar 2000). r is the estimator
+    from one-way analysis of variance within cells (Donner 1986, International Statistical Review 54, 67-82), cut off
+    at 0 and 1. It cannot be estimated where all rows are equal, nor where each cell has one stimulus: then it counts
+    as 1, and n_effective is at most the number of stimuli.
+
+    Args:
+        cells: samples whose means may differ by design, each with its stimuli.
+    """
+    sizes: list[int] = []
+    between = within = 0.0
+    freedom = weight = 0.0
+    for sample in cells.values():
+        if not sample.values:
+            continue
+        groups: dict[str, list[float]] = defaultdict(list)
+        for stimulus, value in zip(sample.stimuli or (), sample.values, strict=True):
+            groups[stimulus].append(value)
+        grand, n = fmean(sample.values), len(sample.values)
+        own = [len(group) for group in groups.values()]
+        sizes += own
+        freedom += len(own) - 1
+        weight += n - sum(size * size for size in own) / n
+        for group in groups.values():
+            mean = fmean(group)
+            between += len(group) * (mean - grand) ** 2
+            within += fsum((value - mean) ** 2 for value in group)
+    n = sum(sizes)
+    if n == len(sizes):  # no stimulus stands twice
+        return float(n)
+    correlation = 1.0
+    if freedom:
+        of_stimuli, of_rows, size = between / freedom, within / (n - len(sizes)), weight / freedom
+        if total := of_stimuli + (size - 1) * of_rows:
+            correlation = min(max((of_stimuli - of_rows) / total, 0.0), 1.0)
+    mean_size = sum(size * size for size in sizes) / n
+    return n / (1 + (mean_size - 1) * correlation)
+
+
+def t_test(name: str, sample: Sample, alternative: Alternative, against: float = 0.0) -> Tested:
+    """Whether a mean differs from a number: Student's t of one sample, which for differences is the paired t.
+
+    The same as R's `t.test(values - against, alternative = ...)`; dz is t over the root of n.
+
+    Args:
+        name: of the test.
+        sample: for a paired test the differences.
+        alternative: what is claimed of the mean.
+        against: the number.
+    """
+    from scipy import stats
+
+    values = [value - against for value in sample.values]
+    n = len(values)
+    empty = Tested(name, n=n, n_effective=sample.n_effective)
+    if n < 2:
+        return replace(empty, note="no rows" if n == 0 else "a single row has no variance")
+    mean, se = mean_and_se(values)
+    assert mean is not None
+    assert se is not None
+    if se <= CONSTANT * abs(mean):
+        return replace(empty, note=f"all {n} values are equal ({mean + against:g}), so there is no variance to test by")
+    found = stats.ttest_1samp(values, 0.0, alternative=alternative)
+    return replace(
+        empty,
+        statistic=float(found.statistic),
+        df1=n - 1,
+        p=float(found.pvalue),
+        effect_size=float(found.statistic) / sqrt(n),
+    )
+
+
+def clustered_t_test(name: str, sample: Sample, alternative: Alternative, against: float = 0.0) -> Tested:
+    """The same of the stimuli's means: each stimulus counts once, however often it was asked (Clark 1973, "F2")."""
+    means = sample.by_stimulus
+    if means is None:
+        return Tested(name, n=len(sample.values), note=NO_STIMULI)
+    found = t_test(name, means, alternative, against)
+    note = found.note.replace("single row", "single stimulus").replace("values are", "stimuli's means are")
+    return replace(found, n=len(sample.values), n_effective=float(len(means.values)), note=note)
+
+
+def binomial_test(name: str, sample: Sample, chance: float) -> Tested:
+    """Whether a share of 0s and 1s differs from chance: the exact binomial test, two-sided, rows taken as independent.
+
+    The same as R's `binom.test`. The effect is Cohen's h (1988): the difference of 2 asin(sqrt(share)).
+    """
+    from scipy import stats
+
+    n, k = len(sample.values), round(fsum(sample.values))
+    if n == 0:
+        return Tested(name, note="no rows")
+    h = 2 * asin(sqrt(k / n)) - 2 * asin(sqrt(chance))
+    p = float(stats.binomtest(k, n, chance).pvalue)
+    return Tested(name, statistic=k, p=p, effect_size=h, n=n, n_effective=sample.n_effective)
+
+
+def wilson(share: float, n: float) -> tuple[float | None, float | None]:
+    """The 95% interval of a share after Wilson (1927); `n` may be an effective number. None where n is 0."""
+    if n <= 0:
+        return None, None
+    from statsmodels.stats.proportion import proportion_confint
+
+    low, high = proportion_confint(share * n, n, alpha=0.05, method="wilson")
+    return 0.0 if share == 0 else float(low), 1.0 if share == 1 else float(high)  # exact, where rounding is not
+
+
+def holm(tests: Sequence[Tested]) -> list[Tested]:
+    """The tests of one family with p values corrected after Holm (1979); those without a p do not count."""
+    from statsmodels.stats.multitest import multipletests
+
+    known = [test.p for test in tests if test.p is not None]
+    if not known:
+        return list(tests)
+    corrected = iter(multipletests(known, method="holm")[1])
+    return [test if test.p is None else replace(test, p_holm=float(next(corrected))) for test in tests]
+
+
+@dataclass(frozen=True)
+class Observation:
+    """A number in a design of two factors."""
+
+    first: str
+    second: str
+    value: float
+    stimulus: str | None
+
+
+def two_way_anova(prefix: str, names: tuple[str, str], data: Sequence[Observation]) -> list[Tested]:
+    """Analysis of variance with two factors in a design that may have empty cells, by comparing nested models.
+
+    Four models, each within the next: the mean; + the first factor; + the second; a mean for each cell. Each step's F
+    is its sum of squares per degree of freedom over the residual variance of the last model. That is R's
+    `anova(lm(value ~ first * second))`, which drops what empty cells leave undefined. A line more has the first
+    factor given the second, since in an unbalanced design the order matters. Effects are partial eta squared.
+
+    Args:
+        prefix: of the tests' names, as `anova`.
+        names: the factors, as ("access", "word").
+        data: one number for each row.
+    """
+    first, second = names
+    steps = {first: 0, second: 1, f"{first}:{second}": 2}
+    cells: dict[str, list[Observation]] = defaultdict(list)
+    for row in data:
+        cells[f"{row.first}\0{row.second}"].append(row)
+    empty = Tested("", n=len(data), n_effective=_effective(cells))
+    tests = [replace(empty, name=f"{prefix}:{name}") for name in (*steps, f"{first}|{second}")]
+    if not data:
+        return [replace(test, note="no rows") for test in tests]
+    models = [
+        _fit(data, [lambda row: ""]),
+        _fit(data, [lambda row: row.first]),
+        _fit(data, [lambda row: row.first, lambda row: row.second]),
+        _fit(data, [lambda row: f"{row.first}\0{row.second}"]),
+    ]
+    alone = _fit(data, [lambda row: row.second])
+    pairs = [*pairwise(models), (alone, models[2])]
+    return [_step(test, small, large, models[-1], data) for test, (small, large) in zip(tests, pairs, strict=True)]
+
+
+def _effective(cells: Mapping[str, Sequence[Observation]]) -> float | None:
+    """`effective`, where all stimuli are known."""
+    samples = {}
+    for name, rows in cells.items():
+        stimuli = [row.stimulus for row in rows if row.stimulus is not None]
+        if len(stimuli) < len(rows):
+            return None
+        samples[name] = Sample([row.value for row in rows], stimuli)
+    return effective(samples) if samples else None
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """A least-squares fit: residual sum of squares and degrees of freedom."""
+
+    ssr: float
+    df: int
+
+
+def _fit(data: Sequence[Observation], factors: Sequence[Callable[[Observation], str]]) -> _Fit:
+    """Fit a mean for each level of some factors, which add up."""
+    import numpy as np
+
+    columns = [[1.0] * len(data)]
+    for factor in factors:
+        levels = [factor(row) for row in data]
+        columns += [[float(level == one) for level in levels] for one in sorted(set(levels))[1:]]
+    design, values = np.array(columns).T, np.array([row.value for row in data])
+    coefficients, _, rank, _ = np.linalg.lstsq(design, values)  # of columns that depend on others, rank counts one
+    return _Fit(float(((values - design @ coefficients) ** 2).sum()), len(data) - int(rank))
+
+
+def _step(test: Tested, small: _Fit, large: _Fit, full: _Fit, data: Sequence[Observation]) -> Tested:
+    from scipy import stats
+
+    gained = small.df - large.df
+    if gained == 0:
+        return replace(test, note="cannot be estimated: the cells that are there do not tell it from the other effects")
+    if full.df == 0:
+        return replace(test, df1=gained, df2=0, note="no row is left to estimate the variance within cells from")
+    if full.ssr / full.df <= PERFECT * fmean(row.value**2 for row in data):
+        return replace(test, df1=gained, df2=full.df, note="all rows of a cell are equal, so there is no variance")
+    ss = max(small.ssr - large.ssr, 0.0)
+    f = (ss / gained) / (full.ssr / full.df)
+    p = float(stats.f.sf(f, gained, full.df))
+    return replace(test, statistic=f, df1=gained, df2=full.df, p=p, effect_size=ss / (ss + full.ssr))
+
+
+def stimulus_means(data: Iterable[Observation]) -> list[Observation] | None:
+    """One observation for each stimulus of a cell: its mean. None where the stimuli are not known."""
+    groups: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+    for row in data:
+        if row.stimulus is None:
+            return None
+        groups[row.first, row.second, row.stimulus].append(row.value)
+    return [Observation(first, second, fmean(values), stimulus) for (first, second, stimulus), values in groups.items()]

@@ -1,0 +1,101 @@
+"""`grace analyze`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from grace.cli.options import count, progressing
+from grace.errors import InputError
+
+if TYPE_CHECKING:
+    from grace.analysis.analyze import Analysis
+    from grace.runs import Run
+
+
+def analyze(
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="RUN...|STUDY", help="Runs' folders; or, with --input, study1 or study2."),
+    ] = None,
+    input: Annotated[
+        Path | None, typer.Option(help="A table of values to analyse in place of runs, .csv or .parquet.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder to write to. Default: outputs/a_analysis for outputs/a.run or outputs/a.csv."),
+    ] = None,
+    no_exclusions: Annotated[
+        bool, typer.Option("--no-exclusions", help="Study 1: exclude no trial by its knowledge answer or a mark.")
+    ] = False,
+    extraction: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="The run of `grace extract`, where several belong to the RUN.")
+    ] = None,
+    scores: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="The run of `grace score`, where several would do.")
+    ] = None,
+) -> None:
+    """Do the statistics of study 1 or 2: means, tests, knowledge or negation, distributions, calibration.
+
+    Writes CSV tables (means, tests, and others) and summary.json, which says what was left out and why. Runs are merged
+    first; what belongs to a run is found beside it. Rows of one stimulus are not independent: n_effective says what
+    they are worth, and tests by stimulus stand beside those by row.
+
+    \b
+    Examples:
+      grace analyze outputs/study1.run
+      grace analyze outputs/study2_gemma.run outputs/study2_llama.run --out outputs/politeness
+      grace analyze study1 --input annotated.csv --out outputs/annotated --no-exclusions
+    """
+    from grace.analysis.analyze import analyze_runs, analyze_table, write_analysis
+    from grace.runs import Run
+
+    given = what or []
+    if input is not None:
+        if len(given) != 1:
+            raise InputError("--input goes with one study, as in `grace analyze study1 --input TABLE.csv`")
+        if extraction or scores:
+            raise InputError("--extraction and --scores go with a RUN, not with --input")
+        folder = out or input.with_name(f"{input.stem}_analysis")
+        made = [(analyze_table(given[0], input, not no_exclusions), folder)]
+    else:
+        runs = _runs(given)
+        folder = out or runs[0].path.with_name(f"{runs[0].path.stem}_analysis")
+        with progressing() as progress:
+            made = analyze_runs(
+                runs,
+                folder,
+                progress,
+                not no_exclusions,
+                Run(extraction) if extraction else None,
+                Run(scores) if scores else None,
+            )
+    for analysis, own in made:
+        _tell(analysis, write_analysis(analysis, own))
+
+
+def _runs(given: Sequence[str]) -> "list[Run]":
+    from grace.runs import Run
+
+    if not given:
+        raise InputError("give a run's folder, as outputs/study1.run, or a study with --input TABLE.csv")
+    return [Run(Path(path)) for path in given]
+
+
+def _tell(analysis: "Analysis", paths: Sequence[Path]) -> None:
+    """Say how many rows of each model are in it, why others are not, and which files were written."""
+    for model, found in analysis.summary["models"].items():
+        name = f"{analysis.study}, {model}" if model else analysis.study
+        print(f"{name}: {found['analysed']} of {count(found['rows'], 'row')} analysed")
+        for why, number in found["not_usable"].items():
+            print(f"  {number} not usable: {why}")
+        for why, number in found.get("excluded", {}).items():
+            print(f"  {number} excluded: {why}")
+        if found["undefined_tests"]:
+            print(f"  {count(len(found['undefined_tests']), 'test')} undefined; the column note of tests.csv says why")
+        for note in found["notes"]:
+            print(f"  {note}")
+    for note in analysis.summary["notes"]:
+        print(f"  {note}")
+    print(f"  written to {paths[0].parent}: {', '.join(path.name for path in paths)}")

@@ -1,0 +1,54 @@
+"""`grace compare`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from grace.cli.options import progressing
+
+
+def compare(
+    a: Annotated[Path, typer.Argument(metavar="RUN_A", help="A run's folder, or a table (.csv or .parquet).")],
+    b: Annotated[Path, typer.Argument(metavar="RUN_B", help="The one to hold against it, about the same trials.")],
+    margin: Annotated[
+        float, typer.Option(help="Shares that differ by less count as the same: 0.05 is 5 percentage points.")
+    ] = 0.05,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write to. Default: outputs/a_and_b for outputs/a.run and b.run.")
+    ] = None,
+    study: Annotated[
+        str | None, typer.Option(help="Of tables: study1, study2 or a study file. Default: the one that columns fit.")
+    ] = None,
+    draws: Annotated[int, typer.Option(min=100, help="Bootstrap samples.")] = 2000,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same intervals.")] = 1,
+) -> None:
+    """Compare two models on the same trials: quantized with full precision, cluster with local, model with model.
+
+    Rows are paired by trial. Says how far the distributions of Experiment 2 and the answers of Experiment 1 are apart,
+    which effects shift, and whether the two are equivalent within the margin, beside the noise floor where `grace
+    noise` has measured it. What belongs to a run (its extraction, its probabilities) is found beside it. Writes
+    compare.csv, compare.json and compare.txt.
+
+    \b
+    Examples:
+      grace compare outputs/study1_bf16.run outputs/study1_awq.run
+      grace compare outputs/study2_a.run outputs/study2_b.run --margin 0.02 --out outputs/quantized
+      grace compare merged_a.csv merged_b.csv --study study1
+    """
+    from grace.analysis.analyze import check_installed
+
+    check_installed()
+    from grace.analysis.compare import compare as make
+    from grace.analysis.compare_report import in_words, write_comparison
+    from grace.analysis.compare_sides import read_side
+
+    with progressing() as progress:
+        sides = [read_side(path, progress, study) for path in (a, b)]
+    made = make(sides[0], sides[1], margin, draws, seed)
+    paths = write_comparison(made, out or a.with_name(f"{a.stem}_and_{b.stem}"))
+    for line in in_words(made):
+        print(line)
+    print(f"Wrote {', '.join(map(str, paths))}")
+    if not made.compared:
+        raise typer.Exit(1)

@@ -1,0 +1,101 @@
+"""Commands that do again what was done, from the manifests of runs."""
+
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import orjson
+
+from grace.report.ran import ANSWERS, KINDS, PROBABILITIES, further
+from grace.runs import Run
+from grace.stages.related import Related, experiment_of, table_of
+from grace.studies.study import BUILT_IN, load_study
+
+
+def commands_of(groups: Sequence[Related], report: str) -> list[str]:
+    """What to type, in its order; files are named without folders. `report` is the name of the report's file."""
+    lines = [_typed(_command(run, group)) for group in groups for run in group.runs]
+    bases = [group.answers or group.extraction or group.scores for group in groups]
+    runs = [base.path.name for base in bases if base]
+    lines.append(_typed(["analyze", *runs]))
+    lines += [_typed(["compare", runs[0], other]) for other in runs[1:]]
+    lines.append(_typed(["report", *runs, "--out", report]))
+    return lines
+
+
+def inputs_of(groups: Sequence[Related]) -> dict[str, str]:
+    """The tables of trials that the commands need: name, and digest."""
+    found = {}
+    for group in groups:
+        for run in filter(None, (group.answers, group.scores)):
+            given = run.manifest["identity"].get("input")
+            if isinstance(given, dict) and given.get("file"):
+                found[str(given["file"])] = str(given.get("sha256") or "")
+    return found
+
+
+def study_argument(run: Run) -> str:
+    """How a command names a run's study: a built-in one by its name, else the copy in the run."""
+    content = run.study.read_bytes()
+    built_in = (name for name in BUILT_IN if load_study(name).content == content)
+    return next(built_in, f"{run.path.name}/{run.study.name}")
+
+
+def _typed(parts: Iterable[object]) -> str:
+    return " ".join(["grace", *(shlex.quote(str(part)) for part in parts)])
+
+
+def _command(run: Run, group: Related) -> list[object]:
+    kind = KINDS[experiment_of(run)]
+    if kind == ANSWERS:
+        return ["query", *_asked(run), *_of_answers(run)]
+    if kind == PROBABILITIES:
+        return ["score", *_asked(run), *_of_scores(run)]
+    source = table_of(group.answers).name if group.answers else f"{run.path.name}/{run.input.name}"
+    parts = ["extract", study_argument(run), "--input", source, "--output", table_of(run).name]
+    return [*parts, *_of_extractor(run)]
+
+
+def _asked(run: Run) -> Iterator[object]:
+    identity = run.manifest["identity"]
+    model = identity.get("model", {})
+    yield study_argument(run)
+    yield from ("--input", identity.get("input", {}).get("file"))
+    yield from ("--output", table_of(run).name)
+    yield from ("--model-endpoint", _told(run, "endpoint") or "URL", "--model-name", model.get("name"))
+    if model.get("revision"):
+        yield from ("--model-revision", model["revision"])
+    if run.scope["rows"] < (identity.get("input", {}).get("rows") or 0):
+        yield from ("--limit", run.scope["rows"])
+
+
+def _of_answers(run: Run) -> Iterator[object]:
+    identity = run.manifest["identity"]
+    sampling = identity.get("sampling", {})
+    yield from ("--protocol", identity.get("protocol"), "--seed", identity.get("seed"))
+    yield from ("--temperature", sampling.get("temperature"), "--max-tokens", sampling.get("max_tokens"))
+    if run.scope["replications"] > 1:
+        yield from ("--replications", run.scope["replications"])
+    if (_told(run, "options") or {}).get("shuffle"):
+        yield "--shuffle"
+    if extra := further(sampling):
+        yield from ("--extra-body", orjson.dumps(extra).decode())
+
+
+def _of_scores(run: Run) -> Iterator[object]:
+    scoring = run.manifest["identity"].get("scoring", {})
+    yield from ("--policy", scoring.get("policy"), "--residual", scoring.get("residual"))
+    if scoring.get("answer_start"):
+        yield from ("--answer-start", scoring["answer_start"])
+
+
+def _of_extractor(run: Run) -> Iterator[object]:
+    extractor = run.manifest.get("extractor")
+    if isinstance(extractor, dict):
+        yield from ("--extractor", _told(run, "endpoint") or "URL")
+        yield from ("--extractor-model", extractor.get("model", {}).get("name"))
+
+
+def _told(run: Run, name: str) -> Any:
+    """What the first session that tells it says: one that joined parts asked nobody."""
+    return next((session[name] for session in run.manifest["sessions"] if session.get(name)), None)

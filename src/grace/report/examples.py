@@ -1,0 +1,119 @@
+"""Examples: for each condition one trial, the same for all models and chosen before any answer is seen, with answers."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from grace.analysis.frames import Row
+from grace.errors import InputError
+from grace.report.gather import Part
+from grace.stages.codebook import FLAGS
+from grace.stages.quality.layout import RESPONSE
+from grace.stages.quality.review import harmless
+from grace.studies.study import Study
+
+LONGEST = 1200
+"""So many characters of an answer are shown."""
+PLAIN = {"access": "access", "observe": "word", "goal": "goal", "State": "state"}
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a model said about a trial.
+
+    Attributes:
+        model: its name.
+        answer: harmless, and not longer than LONGEST.
+        cut: says how much was cut off; "" where nothing was.
+        values: what was read in it, as pairs of names and values.
+        flags: the quality checks that flag it.
+        error: why there is no answer.
+    """
+
+    model: str
+    answer: str
+    cut: str
+    values: tuple[tuple[str, str], ...]
+    flags: str
+    error: str
+
+
+@dataclass(frozen=True)
+class Example:
+    """A condition with its trial."""
+
+    condition: str
+    prompt: str
+    said: tuple[Said, ...]
+
+
+def examples_of(part: Part) -> list[Example]:
+    """One for each condition that has rows, in the order of the conditions."""
+    if part.frame is None:
+        return []
+    by_model = {model: _by_condition(part.study, rows) for model, rows in part.frame.models.items()}
+    conditions = sorted({condition for rows in by_model.values() for condition in rows})
+    return [_example(part, condition, by_model) for condition in conditions]
+
+
+def _by_condition(study: Study, rows: tuple[Row, ...]) -> dict[tuple[str, ...], dict[str, Row]]:
+    """The rows by condition, and then by what names the trial."""
+    found: dict[tuple[str, ...], dict[str, Row]] = {}
+    for row in rows:
+        with suppress(InputError):
+            full = study.complete({name: row[name] for name in study.columns})
+            condition = tuple(full.get(name, "") for name in study.design.cells)
+            found.setdefault(condition, {}).setdefault(_name(study, row), row)
+    return found
+
+
+def _name(study: Study, row: Row) -> str:
+    """A trial's name: a digest, which knows nothing of the answer, so that the least of them is an arbitrary one."""
+    shown = "\0".join((row.stimulus or "", row[study.design.participant], row["replication"]))
+    return hashlib.sha256(shown.encode()).hexdigest()
+
+
+def _example(
+    part: Part, condition: tuple[str, ...], by_model: Mapping[str, Mapping[tuple[str, ...], Mapping[str, Row]]]
+) -> Example:
+    rows = {model: own.get(condition, {}) for model, own in by_model.items()}
+    name = min(name for own in rows.values() for name in own)
+    row = next(own[name] for own in rows.values() if name in own)
+    said = tuple(_said(part.study, model, own.get(name)) for model, own in rows.items())
+    return Example(_told(part.study, condition), _prompt(part.study, row), said)
+
+
+def _told(study: Study, condition: tuple[str, ...]) -> str:
+    """A condition in words; a design without conditions has just one."""
+    names = [PLAIN.get(name, name) for name in study.design.cells]
+    return ", ".join(f"{name} {level}" for name, level in zip(names, condition, strict=True)) or "all trials"
+
+
+def _prompt(study: Study, row: Row) -> str:
+    """What was asked about a trial, all turns one after the other."""
+    full = study.complete({name: row[name] for name in study.columns})
+    try:
+        conversation = study.conversation(row["protocol"] or None)
+        texts = [conversation.turn(turn, full)["content"] for turn in conversation.turns]
+    except InputError:  # a study of questions alone
+        texts = list(study.stimulus(full))
+    return harmless("\n\n".join(texts))
+
+
+def _said(study: Study, model: str, row: Row | None) -> Said:
+    if row is None:
+        return Said(model, "", "", (), "", "this model was not asked about this trial")
+    fields = study.extraction.fields if study.extraction else ()
+    answer, cut = shortened(row[RESPONSE])
+    values = tuple((name, harmless(row[name])) for name in fields if row[name])
+    error = harmless(row["error"] or ("" if row[RESPONSE] else "there is no answer"))
+    return Said(model, answer, cut, values, row[FLAGS].replace(";", ", "), error)
+
+
+def shortened(text: str, longest: int = LONGEST) -> tuple[str, str]:
+    """A text that a browser only shows, not longer than that, and a notice of what was cut off."""
+    text = harmless(text)
+    if len(text) <= longest:
+        return text, ""
+    return text[:longest], f"{len(text) - longest:,} characters more were cut off here"

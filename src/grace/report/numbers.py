@@ -1,0 +1,78 @@
+"""Numbers as text, after the manual of the American Psychological Association; what is not defined is a dash."""
+
+from math import isfinite
+
+from grace.analysis.samples import number_in
+
+MINUS = "\N{MINUS SIGN}"
+NOTHING = "\N{EN DASH}"
+SMALLEST = 0.001
+"""A p below this is told as such."""
+
+
+def whole(value: object) -> str:
+    """A count, as 2,424."""
+    found = number_in(value)
+    return NOTHING if found is None else f"{found:,.0f}"
+
+
+def decimal(value: object, digits: int = 2) -> str:
+    """A number that may be above 1, as 6.57."""
+    found = number_in(value)
+    if found is None:
+        return NOTHING
+    text = f"{found:,.{digits}f}"
+    return MINUS + text[1:] if text.startswith("-") and float(text.replace(",", "")) else text.lstrip("-")
+
+
+def share(value: object, digits: int = 2) -> str:
+    """A number that is never above 1, as .57: a share, a correlation, a partial eta squared."""
+    text = decimal(value, digits)
+    return text.replace("0.", ".", 1) if text.lstrip(MINUS).startswith("0.") else text
+
+
+def percent(value: object, digits: int = 0) -> str:
+    """A share in percent, as 57%."""
+    found = number_in(value)
+    return NOTHING if found is None else f"{decimal(100 * found, digits)}%"
+
+
+def freedom(value: object) -> str:
+    """Degrees of freedom, whole ones without a fraction."""
+    found = number_in(value)
+    return NOTHING if found is None else whole(found) if found.is_integer() else decimal(found, 1)
+
+
+def p_value(value: object) -> str:
+    """The p of a test for a table, as .002 or <.001."""
+    found = number_in(value)
+    if found is None:
+        return NOTHING
+    if found < SMALLEST:
+        return f"<{share(SMALLEST, 3)}"
+    return ">.999" if found > 1 - SMALLEST / 2 else share(found, 3)
+
+
+def p_in_words(value: object) -> str:
+    """The p of a test for a sentence, as "= .002" or "< .001"."""
+    text = p_value(value)
+    return f"{text[0]} {text[1:]}" if text[0] in "<>" else f"= {text}"
+
+
+def interval(low: object, high: object, digits: int = 2) -> str:
+    """An interval of shares, as [.21, .38]; "" where it is not known."""
+    if number_in(low) is None or number_in(high) is None:
+        return ""
+    return f"[{share(low, digits)}, {share(high, digits)}]"
+
+
+def with_error(mean: object, error: object, digits: int = 1) -> str:
+    """A mean with its standard error, as 45.0 (2.1)."""
+    told = decimal(mean, digits)
+    return told if number_in(error) is None or told == NOTHING else f"{told} ({decimal(error, digits)})"
+
+
+def is_known(value: object) -> bool:
+    """Whether a cell holds a number."""
+    found = number_in(value)
+    return found is not None and isfinite(found)

@@ -1,0 +1,248 @@
+"""The report: one HTML page that needs nothing else; all texts in it are escaped, since models wrote some."""
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import jinja2
+
+import grace
+from grace.analysis.figures import draw_analysis, draw_comparison, theme_named
+from grace.errors import InputError
+from grace.report import grids_common, grids_study1, grids_study2
+from grace.report.commands import commands_of, inputs_of
+from grace.report.examples import Example, examples_of, shortened
+from grace.report.gather import Part, Quality, Wanted, gather
+from grace.report.grids import Grid
+from grace.report.pictures import Budget, Picture
+from grace.report.ran import Prompt, prompts_of
+from grace.report.troubles import headline, troubles_of
+from grace.runs import now
+from grace.stages.quality.checks import CHECKS
+from grace.stages.quality.report import UNCHECKED
+from grace.stages.quality.review import harmless
+from grace.stages.quality.words import failure_of, limit_of, measured_of, remark_of
+from grace.stages.session import Progress
+from grace.tables import replacing
+
+LARGEST = 5_000_000
+"""Bytes of a page."""
+FLAGGED = 3
+"""So many flagged rows of each check are shown."""
+ANSWER = 300
+"""So many characters of a flagged answer."""
+LONG = 24
+"""A table of more rows is folded up; it is unfolded in print."""
+OF_STUDY = {"study1": grids_study1.grids, "study2": grids_study2.grids}
+SECOND = ("study1_expected", "study1_state_", "study2_probabilities", "study2_people_probabilities")
+"""Figures of Experiment 2 begin so, beside those that end so."""
+SECOND_ENDS = ("_entropy", "_label_mass")
+SECOND_GRIDS = ("study1-expected", "study1-states", "study1-expected-tests", "study2-probabilities")
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A flagged row: the check, its place and what is wrong, and the answer with what was cut off."""
+
+    check: str
+    table: str
+    row: str
+    column: str
+    why: str
+    answer: str
+    cut: str
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The data quality of one model: its verdict, the failed checks in sentences, remarks, and all checks."""
+
+    name: str
+    ok: bool
+    verdict: str
+    failures: tuple[str, ...]
+    remarks: tuple[str, ...]
+    checks: Grid | None
+    flags: tuple[Flag, ...]
+    flagged: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """What the page says about one study.
+
+    Attributes:
+        id: of its place in the page.
+        title, source: of the study.
+        short: how many rows are analysed.
+        troubles: what a reader has to know first.
+        ran: grids of what ran.
+        prompts: what was said to a model about the first trial.
+        quality: of each model.
+        first, second, references, comparisons, provenance: grids.
+        figures: by the section that they stand in.
+        sentences: the verdicts of comparisons.
+        notes: of comparisons.
+        examples: of answers.
+        commands, inputs: to do it again.
+    """
+
+    id: str
+    title: str
+    source: str
+    short: tuple[str, ...]
+    troubles: tuple[str, ...]
+    ran: tuple[Grid, ...]
+    prompts: tuple[Prompt, ...]
+    quality: tuple[Checked, ...]
+    first: tuple[Grid, ...]
+    second: tuple[Grid, ...]
+    references: tuple[Grid, ...]
+    comparisons: tuple[Grid, ...]
+    provenance: tuple[Grid, ...]
+    figures: Mapping[str, Sequence[Picture]]
+    sentences: tuple[str, ...]
+    notes: tuple[str, ...]
+    examples: tuple[Example, ...]
+    commands: tuple[str, ...]
+    inputs: Mapping[str, str]
+
+
+def report(wanted: Wanted, path: Path, progress: Progress) -> list[Section]:
+    """Write the report of some runs, atomically, and return what it says of each study.
+
+    Args:
+        wanted: the runs, and how they are analysed.
+        path: a name that ends in .html.
+        progress: hears how far it is.
+
+    Raises:
+        InputError: something given is no run, or the file cannot be written, or would be too large.
+    """
+    check_name(path, wanted)
+    with tempfile.TemporaryDirectory(prefix="grace-report-") as folder:
+        parts = gather(wanted, Path(folder), progress)
+        progress.note("drawing")
+        budget = Budget()
+        sections = [section_of(part, path.name, budget) for part in parts]
+    page = render(sections)
+    if len(page) > LARGEST:
+        raise InputError(
+            f"{path}: would have {len(page):,} bytes, more than {LARGEST:,}; give fewer runs, or one study at a time"
+        )
+    with replacing(path) as file:
+        file.write(page)
+    return sections
+
+
+def check_name(path: Path, wanted: Wanted) -> None:
+    """See that a report may have this name. Raises InputError."""
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"--out {path}: a report is a web page; choose a name that ends in .html")
+    for run in wanted.runs:
+        if run.path.resolve() in path.resolve().parents:
+            raise InputError(f"--out {path}: is inside the run {run.path}, which is kept as it is; choose another folder")
+
+
+def section_of(part: Part, name: str, budget: Budget) -> Section:
+    """All that the page says about one study; `name` is the page's."""
+    own = OF_STUDY.get(part.study.name)
+    grids = list(own(part.tables)) if own and part.analysis else []
+    return Section(
+        id=part.study.name,
+        title=harmless(part.study.title),
+        source=harmless(part.study.source or ""),
+        short=tuple(map(harmless, headline(part))),
+        troubles=tuple(map(harmless, troubles_of(part))),
+        ran=tuple(grids_common.of_runs(part.tables)),
+        prompts=tuple(prompt for group in part.groups[:1] for prompt in prompts_of(group)),
+        quality=tuple(_checked(one) for one in part.quality),
+        first=(
+            *grids_common.of_rows(part.tables),
+            *(grid for grid in grids if grid.name not in SECOND_GRIDS),
+        ),
+        second=(
+            *(grid for grid in grids if grid.name in SECOND_GRIDS),
+            *grids_common.of_distributions(part.study, part.tables),
+        ),
+        references=tuple(grids_common.of_references(part.tables)),
+        comparisons=tuple(grids_common.of_comparisons(part.tables)),
+        provenance=tuple(grids_common.of_provenance(part.tables)),
+        figures=_figures(part, budget),
+        sentences=tuple(harmless(one.sentence) for one in part.comparisons),
+        notes=tuple(dict.fromkeys(harmless(note) for one in part.comparisons for note in one.notes)),
+        examples=tuple(examples_of(part)),
+        commands=tuple(map(harmless, commands_of(part.groups, name))),
+        inputs=inputs_of(part.groups),
+    )
+
+
+def _figures(part: Part, budget: Budget) -> dict[str, list[Picture]]:
+    """The figures of the analysis by experiment, and those of comparisons."""
+    theme = theme_named("paper")
+    found: dict[str, list[Picture]] = {"first": [], "second": [], "comparisons": []}
+    for drawing in draw_analysis(part.analysis, theme) if part.analysis else ():
+        second = drawing.name.startswith(SECOND) or drawing.name.endswith(SECOND_ENDS)
+        found["second" if second else "first"] += budget.pictures([drawing])
+    known = [one for one in part.comparisons if one.compared]
+    found["comparisons"] = budget.pictures(draw_comparison(one, theme) for one in known)
+    return found
+
+
+def _checked(one: Quality) -> Checked:
+    """What a reader is told of a model's quality."""
+    if one.report is None:
+        return Checked(harmless(one.name), False, f"could not be checked: {harmless(one.why)}", (), (), None, (), "")
+    results = one.report.results
+    lines = [
+        (result.check, result.table, measured_of(result) or "–", limit_of(result), result.status, CHECKS[result.check].finds)
+        for result in results
+    ]  # fmt: skip
+    head = ("check", "table", "measured", "threshold", "verdict", "what it finds")
+    flags = sum(result.flags for result in results)
+    return Checked(
+        name=harmless(one.name),
+        ok=one.report.ok,
+        verdict=harmless(one.report.verdict),
+        failures=tuple(harmless(failure_of(result)) for result in one.report.failed),
+        remarks=tuple(harmless(remark_of(result)) for result in one.report.remarks if result.status == UNCHECKED),
+        checks=Grid(f"checks-{_slug(one.name)}", f"All checks of {harmless(one.name)}", head, tuple(lines), 2),
+        flags=tuple(_flags(one)),
+        flagged=f"{flags:,} flag{'s' * (flags != 1)} in all" if flags else "no row is flagged",
+    )
+
+
+def _flags(one: Quality) -> Iterator[Flag]:
+    """The first flagged rows of each check."""
+    counts: dict[tuple[str, str], int] = {}
+    for row in one.flagged:
+        key = row["check"], row["table"]
+        counts[key] = counts.get(key, 0) + 1
+        if counts[key] <= FLAGGED:
+            answer, cut = shortened(row.get("model_response") or "", ANSWER)
+            yield Flag(row["check"], row["table"], row["row"], row["column"], row["why"], answer, cut)
+
+
+def _slug(name: str) -> str:
+    """A name as part of an id."""
+    return "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in name)
+
+
+def render(sections: Sequence[Section]) -> bytes:
+    """The page as bytes."""
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["harmless"] = harmless
+    files = resources.files("grace.report")
+    page = environment.from_string((files / "page.html").read_text(encoding="utf-8")).render(
+        sections=sections,
+        style=(files / "page.css").read_text(encoding="utf-8"),
+        title=" and ".join(section.title for section in sections),
+        when=now(),
+        version=grace.__version__,
+        long=LONG,
+    )
+    return page.encode()

@@ -1,0 +1,55 @@
+"""Pictures: figures inside of a page, as data of it, within a budget of bytes."""
+
+from base64 import b64encode
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from grace.analysis.figures import Drawing, encoded
+
+TYPES = {"svg": "image/svg+xml", "png": "image/png"}
+BUDGET = 3_600_000
+"""Bytes for all figures of a page: a page is below five million."""
+LONGEST = 160
+"""Characters of what is said to those who cannot see a figure; its caption says the rest."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure in a page.
+
+    Attributes:
+        name: of its file, elsewhere.
+        source: a data URI; "" where there was no room.
+        caption: what it shows.
+        alt: the same in short.
+    """
+
+    name: str
+    source: str
+    caption: str
+    alt: str
+
+
+@dataclass
+class Budget:
+    """What is left for figures."""
+
+    bytes: int = BUDGET
+
+    def pictures(self, drawings: Iterable[Drawing]) -> list[Picture]:
+        """The figures, the smaller of vectors and dots; where no room is left, without their source."""
+        return [self._picture(drawing) for drawing in drawings]
+
+    def _picture(self, drawing: Drawing) -> Picture:
+        kind, data = min(((kind, encoded(drawing, kind)) for kind in TYPES), key=lambda one: len(one[1]))
+        source = f"data:{TYPES[kind]};base64,{b64encode(data).decode()}"
+        if len(source) > self.bytes:
+            source = ""
+        self.bytes -= len(source)
+        return Picture(drawing.name, source, drawing.caption, _alt(drawing.caption))
+
+
+def _alt(caption: str) -> str:
+    """The caption's first sentences, as far as they are short; the tables have the numbers."""
+    short = caption if len(caption) <= LONGEST else f"{caption[:LONGEST].rpartition(' ')[0]}..."
+    return f"Figure: {short}"

@@ -1,0 +1,100 @@
+"""Troubles: what a reader has to know before any number, in sentences: what failed, is missing, or does not vary."""
+
+from collections.abc import Iterator
+
+from grace.analysis.frames import MODEL, Row
+from grace.report.gather import Part
+from grace.report.grids import models_of, records
+from grace.report.numbers import is_known, whole
+from grace.stages.quality.layout import RESPONSE
+
+EXPECTED = "expected:"
+"""Tests of probabilities begin so; where a model has none, that is said elsewhere."""
+FEW = 3
+"""So many conditions are named."""
+
+
+def troubles_of(part: Part) -> list[str]:
+    """The sentences, the gravest first; none where all is well."""
+    found = [f"{one.run} could not be read, and nothing below is about it: {one.why}." for one in part.lost]
+    found += part.notes
+    if part.frame is None:
+        return [*found, "There are no rows to tell of."]
+    for model, rows in part.frame.models.items():
+        found += [f"{model or part.frame.name}: {sentence}" for sentence in _of_model(part, model, rows)]
+    found += _quality(part)
+    notes = part.analysis.summary["notes"] if part.analysis else ()
+    return [*found, *(f"{note}." for note in notes)]
+
+
+def _of_model(part: Part, model: str, rows: tuple[Row, ...]) -> Iterator[str]:
+    failed = sum(row.failed for row in rows)
+    if failed == len(rows):
+        yield f"the model failed: none of {whole(len(rows))} rows has an answer ({_why(rows)})."
+        return
+    if failed:
+        yield f"{whole(failed)} of {whole(len(rows))} rows have no answer ({_why(rows)})."
+    answers = {row[RESPONSE] for row in rows if row[RESPONSE]}
+    if len(answers) == 1 and len(rows) > 1:
+        yield "all answers are equal, so nothing varies, and tests of differences between rows are not defined."
+    summary = part.analysis.summary["models"].get(model) if part.analysis else None
+    if summary and not summary["analysed"] and _asked_for_answers(part, model):
+        yield "none of its answers can be analysed."
+        return
+    yield from _empty_cells(part, model)
+    for note in summary["notes"] if summary else ():
+        yield f"{note}."
+    undefined = summary["undefined_tests"] if summary else ()
+    if of_answers := [name for name in undefined if not name.startswith(EXPECTED)]:
+        yield f"{whole(len(of_answers))} tests are not defined; the tables say why."
+
+
+def _why(rows: tuple[Row, ...]) -> str:
+    """What the first failed row says."""
+    return next((" ".join(row["error"].split()) for row in rows if row.failed), "")
+
+
+def _asked_for_answers(part: Part, model: str) -> bool:
+    return any(row[RESPONSE] for row in part.frame.models[model]) if part.frame else False
+
+
+def _empty_cells(part: Part, model: str) -> Iterator[str]:
+    """The conditions without a row that is analysed."""
+    rows = [row for row in records(part.tables.get("means")) if str(row.get(MODEL) or "") == model]
+    keys = ("access", "word") if part.study.name == "study1" else ("goal", "state")
+    names = ("access", "word") if part.study.name == "study1" else ("goal", "hearts")
+    empty = dict.fromkeys(tuple(row[key] for key in keys) for row in rows if not row["n"])
+    if empty:
+        cells = [", ".join(f"{name} {level}" for name, level in zip(names, cell, strict=True)) for cell in empty]
+        more = f"; and {whole(len(cells) - FEW)} more" if len(cells) > FEW else ""
+        number = "a condition has" if len(cells) == 1 else f"{whole(len(cells))} conditions have"
+        yield f"{number} no row that can be analysed ({'; '.join(cells[:FEW])}{more}); tests leave them out."
+
+
+def _quality(part: Part) -> Iterator[str]:
+    for one in part.quality:
+        if one.report is None:
+            yield f"{one.name}: the data's quality could not be checked: {one.why}."
+        elif not one.report.ok:
+            yield f"{one.name}: the data are not good enough: {one.report.verdict}."
+
+
+def headline(part: Part) -> list[str]:
+    """How many rows of each model are analysed."""
+    if part.analysis is None:
+        return [f"{model}: {whole(len(rows))} rows" for model, rows in part.frame.models.items()] if part.frame else []
+    rows = records(part.tables["rows"])
+    lines = []
+    for model in models_of(rows):
+        counts = {row["what"]: row["rows"] for row in rows if str(row[MODEL] or "") == model}
+        scored = any(is_known(row["mean"]) for row in _of(part, "distributions", model))
+        beside = ", and its probabilities" if scored else ""
+        lines.append(
+            f"{model or part.study.name}: {whole(counts['analysed'])} of {whole(counts['all'])} answers "
+            f"analysed{beside}"
+        )
+    return lines
+
+
+def _of(part: Part, table: str, model: str) -> list[dict[str, object]]:
+    return [row for row in records(part.tables.get(table)) if str(row.get(MODEL) or "") == model]
