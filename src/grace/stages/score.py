@@ -61,7 +61,9 @@ def score(wanted: Score, progress: Progress) -> tuple[Outcome, ExportedScores | 
     with CsvTable(wanted.input) as table:
         study = choose_study(wanted.study, table)
         if not study.questions:
-            raise InputError(f"{wanted.study or study.name}: has no questions to score; docs/add-a-study.md shows how to write them")
+            raise InputError(
+                f"{wanted.study or study.name}: has no questions to score; docs/add-a-study.md shows how to write them"
+            )
         check_table(study, table, score_columns(study), "it is scored once", progress)
         return on_run(wanted, run, progress, lambda client: _score(wanted, study, table, run, client, progress), SLOTS)
 

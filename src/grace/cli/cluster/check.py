@@ -1,5 +1,70 @@
-"""`grace cluster check`."""
+"""`grace cluster check`: name every rule that manifests break."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from grace.errors import InputError
 
 
-def check() -> None:
-    """To come."""
+class Format(StrEnum):
+    """How findings are printed."""
+
+    TEXT = "text"
+    JSON = "json"
+    SARIF = "sarif"
+
+
+def check(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="FILES|DIR...", help="Manifests, or folders of them; - is standard input."),
+    ] = None,
+    cluster: Annotated[
+        str, typer.Option(metavar="NAME|FILE", help="The cluster that they are for, or a file that describes one.")
+    ] = "nrp",
+    format: Annotated[
+        Format, typer.Option(help="Text for people, json for programs, sarif for code hosts.")
+    ] = Format.TEXT,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings refuse too.")] = False,
+    show_suppressed: Annotated[
+        bool, typer.Option("--show-suppressed", help="In text: show findings that an annotation suppresses.")
+    ] = False,
+    explain: Annotated[str | None, typer.Option(metavar="RULE", help="Explain a rule, and do nothing.")] = None,
+) -> None:
+    """Check manifests against Kubernetes' schemas, its rules, and those of a cluster. Asks no cluster.
+
+    All files are checked together: a Service in one file selects pods of another. Ends with 0 when there is no error,
+    with 4 when there is one, and with 2 when a file cannot be read. docs/policy-rules.md lists all rules, and says how
+    one is suppressed.
+
+    \b
+    Examples:
+      grace cluster check kubernetes/
+      grace cluster check server.yaml service.yaml client.yaml --strict
+      grace cluster check kubernetes/ --format sarif > findings.sarif
+      grace cluster check --explain NRP001
+    """
+    from grace.policy.check import check as check_manifests
+    from grace.policy.check import find_rule, rules_for
+    from grace.policy.cluster_file import load_cluster
+    from grace.policy.documents import read
+    from grace.policy.formats import as_json, as_sarif, as_text, explanation
+
+    if explain is not None:
+        typer.echo(explanation(find_rule(explain)), nl=False)
+        return
+    if not files:
+        raise InputError("give files or a folder of manifests; `grace cluster check --help` has examples")
+    known = load_cluster(cluster)
+    report = check_manifests(read(files), known)
+    if format is Format.JSON:
+        typer.echo(as_json(report), nl=False)
+    elif format is Format.SARIF:
+        typer.echo(as_sarif(report, rules_for(known)), nl=False)
+    else:
+        typer.echo(as_text(report, show_suppressed), nl=False)
+    if report.refuses(strict):
+        raise typer.Exit(4)

@@ -1,5 +1,35 @@
 """`grace cluster gpus`."""
 
+from typing import Annotated, Literal
 
-def gpus() -> None:
-    """To come."""
+import typer
+
+from grace.cli.cluster.options import ClusterName, Context, Kubeconfig, connect
+
+
+def gpus(
+    product: Annotated[str, typer.Option(metavar="TEXT", help="Only products with this in their name.")] = "",
+    format: Annotated[Literal["text", "json", "csv"], typer.Option(help="How to print it.")] = "text",
+    cluster: ClusterName = "nrp",
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+) -> None:
+    """List the cluster's GPUs by product: how many, where, and which of Grace's profiles they serve.
+
+    A node is usable when it is ready, takes new pods and has no taint; nodes with a taint belong to somebody. How many
+    GPUs are free cannot be known.
+
+    \b
+    Examples:
+      grace cluster gpus
+      grace cluster gpus --product 3090
+      grace cluster gpus --format csv > gpus.csv
+    """
+    from grace.cluster.gpus import gpu_products, gpu_report
+    from grace.cluster.nodes import list_nodes
+    from grace.policy.cluster_file import load_cluster
+
+    known = load_cluster(cluster)
+    with connect(kubeconfig, context) as api:
+        nodes = list_nodes(api)
+    typer.echo(gpu_report(gpu_products(nodes, known, product), format))

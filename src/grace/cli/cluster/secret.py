@@ -1,5 +1,56 @@
 """`grace cluster secret`."""
 
+from pathlib import Path
+from typing import Annotated
 
-def secret() -> None:
-    """To come."""
+import typer
+
+from grace.cli.cluster.options import ClusterName, Context, Kubeconfig, Namespace, connect
+
+
+def secret(
+    name: Annotated[str, typer.Option(help="Of the Secret.")] = "huggingface-token",
+    key: Annotated[str, typer.Option(help="In the Secret.")] = "token",
+    from_env: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Variable with the token. Default: HF_TOKEN, then the file of `hf auth login`."
+        ),
+    ] = None,
+    from_file: Annotated[Path | None, typer.Option(metavar="FILE", help="File with the token alone in it.")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Change a key that holds another value.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only try it on the cluster; change nothing.")] = False,
+    cluster: ClusterName = "nrp",
+    namespace: Namespace = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+) -> None:
+    """Make the Secret with the model hub's token, as the manifests refer to it. The token is never shown.
+
+    It comes from the environment or a file, so that it stands neither in the shell's history nor in the list of
+    processes. Other keys of a Secret that is there stay as they are; a key that holds another value is changed only
+    with --replace. Ends with 2 when there is no token that could be one, with 4 when something is in the way, with 5
+    when the cluster fails.
+
+    \b
+    Examples:
+      grace cluster secret
+      grace cluster secret --from-file ~/token --namespace my-lab --dry-run
+      grace cluster secret --name huggingface-token --key token --from-env HF_TOKEN --replace
+    """
+    from grace.cluster.secret import check_names, make_secret, read_token
+    from grace.policy.cluster_file import load_cluster
+
+    check_names(name, key)
+    token = read_token(from_env, from_file)
+    for doubt in token.doubts:
+        typer.echo(f"grace: warning: {doubt}", err=True)
+    usual = load_cluster(cluster).namespace
+    with connect(kubeconfig, context) as api:
+        where = api.namespace(namespace, usual)
+        typer.echo(
+            f"{'Trying to put' if dry_run else 'Putting'} {token.source} into Secret {name}, key {key}, namespace "
+            f"{where}, on {api.target.server}"
+        )
+        made = make_secret(api, token, namespace=where, name=name, key=key, replace=replace, dry_run=dry_run)
+    typer.echo(f"{'Would be ' * dry_run}{made.action}; keys of {made.name}: {', '.join(made.keys)}")

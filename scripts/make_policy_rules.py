@@ -1,0 +1,132 @@
+"""Write docs/policy-rules.md, the page about all rules of `grace cluster check`, from the rules themselves."""
+
+from pathlib import Path
+
+from grace.policy.check import check
+from grace.policy.cluster_file import load_cluster
+from grace.policy.documents import parse
+from grace.policy.rule import Rule
+from grace.policy.rules import ALL
+from grace.policy.suppress import ANNOTATION, NEVER
+
+PAGE = Path(__file__).parents[1] / "docs" / "policy-rules.md"
+
+LONGEST = 80
+"""Lines of an example that is shown whole."""
+
+GROUPS = {
+    "K8S": ("Kubernetes", "They hold on every cluster."),
+    "VLLM": ("Serving models", "They hold on every cluster."),
+    "NRP": ("NRP Nautilus", "They hold on clusters whose file names the policy set `nrp`."),
+}
+
+HEAD = f"""<!-- Made by scripts/make_policy_rules.py from src/grace/policy/rules/; changes belong there. -->
+# Rules for manifests
+
+`grace cluster check FILES|DIR` reads Kubernetes manifests, whoever wrote them, and names every rule that they break:
+the schemas of Kubernetes first, strictly, then the rules below. It asks no cluster, and changes nothing. All files are
+checked together, because a Service in one file may belong to pods in another.
+
+- **error**: will be rejected, cannot work, loses data, or gets somebody banned. The command ends with 4.
+- **warning**: likely trouble. With `--strict`, the command ends with 4.
+- **note**: worth knowing.
+
+Objects that their schema does not accept are told as {NEVER[0]}, and no other rule looks at them before that is mended.
+A single rule is explained by its id:
+
+```console
+$ grace cluster check --explain K8S001
+```
+
+## For programs
+
+`--format sarif` is SARIF 2.1.0, which code hosts show beside the lines. `--format json` is one object:
+
+| field | what it is |
+|---|---|
+| `version` | of this format: 1 |
+| `files`, `objects` | how many were checked |
+| `errors`, `warnings`, `notes` | how many findings count |
+| `findings` | those that count, by file as given, then by line |
+| `suppressed` | those that an annotation suppresses, each with its `reason` |
+
+A finding has `rule`, `severity`, `title`, `file`, `line` (from 1), `object` (as Job/name), `path` (of the field),
+`message` and `mend`. A secret's value is in none of them.
+
+## Suppressing a rule
+
+An annotation on an object says which rules do not hold for it, and why. Without a reason it does not count. What is
+suppressed is counted in the summary, and shown with `--show-suppressed`.
+
+```yaml
+metadata:
+  annotations:
+    {ANNOTATION}: "K8S025: the registry has no version tags; K8S031: it is watched"
+```
+
+{" and ".join(f"{rule}" for rule in NEVER)} cannot be suppressed.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    parts = [HEAD]
+    for prefix, (title, scope) in GROUPS.items():
+        rules = [rule for rule in ALL if rule.id.startswith(prefix)]
+        if rules:
+            parts.append(f"## {title}\n\n{scope}\n\n{_table(rules)}")
+            parts += [_section(rule) for rule in rules]
+    return "\n".join(parts)
+
+
+def _table(rules: list[Rule]) -> str:
+    rows = [f"| [{rule.id}](#{rule.id.lower()}) | {rule.severity} | {rule.title} |" for rule in rules]
+    return "\n".join(["| rule | severity | what is wrong |", "|---|---|---|", *rows, ""])
+
+
+def _section(rule: Rule) -> str:
+    example = rule.failing[0].strip()
+    report = check(parse(example, "example.yaml"), load_cluster("nrp"))
+    found = next(finding for finding in report.findings if finding.rule is rule)
+    return f"""### {rule.id}
+
+**{_sentence(rule.title)}** ({rule.severity})
+
+{rule.why}
+
+How to mend it: {rule.mend}
+
+Source: {rule.source}, read {rule.read}.
+
+An example that breaks it ({found.object}: {found.message}):
+
+```yaml
+{_shortened(example, found.line)}
+```
+"""
+
+
+def _shortened(example: str, line: int) -> str:
+    """An example, or when it is long the document of it that has a line."""
+    if example.count("\n") < LONGEST:
+        return example
+    parts = example.split("\n---\n")
+    for part in parts:
+        line -= part.count("\n") + 2
+        if line <= 0:
+            break
+    return f"# one of {len(parts)} documents\n{part.strip()}"
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:] + "."
+
+
+def main() -> None:
+    """Write the page."""
+    PAGE.write_text(page(), encoding="utf-8")
+    print(PAGE.name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,28 @@
+"""Options that the commands have in common that ask a cluster."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from grace.cluster.access import Api
+
+Kubeconfig = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Default: KUBECONFIG, then ~/.kube/config, then that of the pod.")
+]
+Context = Annotated[str | None, typer.Option(metavar="NAME", help="Of the kubeconfig. Default: its current one.")]
+Namespace = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Default: the context's, then the one of the cluster's file.")
+]
+ClusterName = Annotated[str, typer.Option("--cluster", metavar="NAME|FILE", help="nrp, or a cluster's own file.")]
+
+
+def connect(kubeconfig: Path | None, context: str | None) -> "Api":
+    """A connection; what should be mended about it is said on standard error."""
+    from grace.cluster.access import connect as connected
+
+    api = connected(kubeconfig, context)
+    for warning in api.target.warnings:
+        typer.echo(f"grace: warning: {warning}", err=True)
+    return api

@@ -1,0 +1,78 @@
+"""Jobs: how often they try, when they give up, and when they go away."""
+
+from collections.abc import Mapping
+
+from kubernetes import client as k8s
+
+from grace.cluster.manifests.parts import QUEUE
+
+TRIES = 3
+"""Further tries after a failure; each goes on where the one before stopped."""
+WEEK = 7 * 24 * 3600
+LONGEST = WEEK
+"""Seconds that a Job may take with all its waiting for GPUs; each of its pods has a deadline of its own."""
+KEPT = WEEK
+"""Seconds that a finished Job stays, so that its log can be read. What it made lies on a volume and stays longer."""
+
+
+def make_job(
+    metadata: k8s.V1ObjectMeta,
+    spec: k8s.V1PodSpec,
+    *,
+    hopeless: Mapping[str, tuple[int, ...]],
+    completions: int = 1,
+    parallelism: int = 1,
+    leader_decides: bool = False,
+) -> k8s.V1Job:
+    """A Job.
+
+    Args:
+        metadata: its own; its pods get the same labels.
+        spec: of its pods.
+        hopeless: exit codes by container after which another try would end in the same way.
+        completions: pods that it needs in all; more than one have indexes.
+        parallelism: pods at once.
+        leader_decides: it is done when the pod with index 0 is, and the others are ended then.
+    """
+    indexed = completions > 1
+    by_index = indexed and not leader_decides
+    own = metadata.labels or {}
+    labels = {key: value for key, value in own.items() if key != QUEUE}
+    policy = k8s.V1SuccessPolicy(rules=[k8s.V1SuccessPolicyRule(succeeded_indexes="0")])
+    return k8s.V1Job(
+        api_version="batch/v1",
+        kind="Job",
+        metadata=metadata,
+        spec=k8s.V1JobSpec(
+            suspend=True if QUEUE in own else None,  # until Kueue admits it
+            completions=completions,
+            parallelism=parallelism,
+            completion_mode="Indexed" if indexed else "NonIndexed",
+            backoff_limit=None if by_index else TRIES,
+            backoff_limit_per_index=TRIES if by_index else None,
+            active_deadline_seconds=LONGEST,
+            ttl_seconds_after_finished=KEPT,
+            pod_replacement_policy="Failed",  # never two pods that write one run
+            pod_failure_policy=_failure_policy(hopeless),
+            success_policy=policy if leader_decides else None,
+            template=k8s.V1PodTemplateSpec(metadata=k8s.V1ObjectMeta(labels=labels), spec=spec),
+        ),
+    )
+
+
+def _failure_policy(hopeless: Mapping[str, tuple[int, ...]]) -> k8s.V1PodFailurePolicy:
+    """Pods that the cluster took away do not count; what cannot be mended by trying again ends the Job."""
+    taken = k8s.V1PodFailurePolicyRule(
+        action="Ignore",
+        on_pod_conditions=[k8s.V1PodFailurePolicyOnPodConditionsPattern(type="DisruptionTarget", status="True")],
+    )
+    ends = [
+        k8s.V1PodFailurePolicyRule(
+            action="FailJob",
+            on_exit_codes=k8s.V1PodFailurePolicyOnExitCodesRequirement(
+                container_name=container, operator="In", values=list(codes)
+            ),
+        )
+        for container, codes in hopeless.items()
+    ]
+    return k8s.V1PodFailurePolicy(rules=[taken, *ends])

@@ -1,0 +1,53 @@
+"""ConfigMaps: what is asked of whom, and Grace's own code."""
+
+from kubernetes import client as k8s
+
+from grace.cluster.code import Wheel, install_script
+from grace.cluster.layout import Layout, Served
+from grace.cluster.manifests.client import code_names
+from grace.cluster.manifests.parts import metadata
+from grace.cluster.yaml_out import dumped
+
+COMPONENT = "lineup"
+
+
+def lineup_map(layout: Layout) -> k8s.V1ConfigMap:
+    """The visit file, which every pod that asks reads, study files of the user's own, and the lineup for the record."""
+    return k8s.V1ConfigMap(
+        api_version="v1",
+        kind="ConfigMap",
+        metadata=metadata(layout, layout.name("lineup"), COMPONENT),
+        data={
+            "lineup.yaml": dumped([_told(served) for served in layout.models]),
+            "visit.yaml": dumped(layout.visit.model_dump(mode="json", exclude_none=True)),
+            **layout.files,
+        },
+    )
+
+
+def _told(served: Served) -> dict[str, object]:
+    plan = served.plan
+    return {
+        "model": served.name,
+        "weights": served.identity,
+        "dtype": plan.dtype,
+        "context": plan.context,
+        "gpu": plan.gpu.name,
+        "gpus": plan.gpus,
+        "nodes": plan.nodes,
+    }
+
+
+def code_maps(layout: Layout, wheel: Wheel) -> list[k8s.V1ConfigMap]:
+    """The wheel in parts, and beside the first one what installs it."""
+    beside = {"install.py": install_script(), "constraints.txt": wheel.constraints}
+    return [
+        k8s.V1ConfigMap(
+            api_version="v1",
+            kind="ConfigMap",
+            metadata=metadata(layout, name, "code"),
+            data=None if number else beside,
+            binary_data=dict(part),
+        )
+        for number, (name, part) in enumerate(zip(code_names(layout, wheel), wheel.parts, strict=True))
+    ]

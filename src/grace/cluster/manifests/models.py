@@ -1,0 +1,161 @@
+"""The objects of one model: a Job with its server in it, or a server that stays and a Job that asks it."""
+
+from kubernetes import client as k8s
+
+from grace.cluster.layout import NO_PRIORITY, Layout, Served
+from grace.cluster.manifests.client import (
+    HUB,
+    MAIN,
+    code_volumes,
+    install_containers,
+    visit_container,
+    visit_volumes,
+)
+from grace.cluster.manifests.jobs import make_job
+from grace.cluster.manifests.parts import labels, metadata, pod, root_reason, selector
+from grace.cluster.manifests.server import (
+    CHECK,
+    PORT,
+    affinity,
+    check_container,
+    server_container,
+    server_volumes,
+)
+from grace.cluster.manifests.weights import catalogue_volumes
+from grace.cluster.names import INDEXED
+
+HOUR = 3600
+LARGE = 10_000_000_000
+"""Parameters from which on a model may take twice as long."""
+
+HOPELESS = (2, 4, 70)
+"""Exit codes of `grace visit` after which another try ends in the same way: wrong input, refused, a defect."""
+NO_WEIGHTS = (2, 3)
+"""Exit codes of `grace models path`: the weights are not there. A GPU must not wait until they are."""
+
+
+def job_objects(layout: Layout, served: Served) -> list[k8s.V1Job | k8s.V1Service]:
+    """One visit: the server beside the container that asks, both gone when the questions are done."""
+    name = layout.name(served.name, most=INDEXED)
+    nodes = served.nodes
+    leader = f"{name}-0.{name}" if nodes > 1 else None
+    spec = pod(
+        [visit_container(layout, served, f"http://127.0.0.1:{PORT}", f"http://{leader}:{PORT}" if leader else None)],
+        [*visit_volumes(layout), *server_volumes(layout, served)],
+        before=[
+            *install_containers(layout, [HUB]),
+            check_container(layout, served),
+            server_container(layout, served, leader, sidecar=True),
+        ],
+        deadline=_deadline(served),
+        priority_class=served.priority_class,
+        affinity=affinity(layout, served, "visit"),
+        subdomain=name if leader else None,
+    )
+    suppress = _quota_reason(layout, served) | root_reason(layout)
+    if leader:
+        suppress["NRP029"] = "only the pod with index 0 asks and writes, and the others wait (--leader)"
+    job = make_job(
+        metadata(layout, name, "visit", served, suppress=suppress, queued=True),
+        spec,
+        hopeless={MAIN: HOPELESS, CHECK: NO_WEIGHTS},
+        completions=nodes if leader else layout.shards,
+        parallelism=nodes if leader else layout.parallelism,
+        leader_decides=leader is not None,
+    )
+    return [_names_of_pods(layout, served, name), job] if leader else [job]
+
+
+def _names_of_pods(layout: Layout, served: Served, name: str) -> k8s.V1Service:
+    """A Service without an address of its own: it gives pods their names, also before they are ready."""
+    return k8s.V1Service(
+        api_version="v1",
+        kind="Service",
+        metadata=metadata(layout, name, "visit", served),
+        spec=k8s.V1ServiceSpec(
+            cluster_ip="None",
+            publish_not_ready_addresses=True,
+            selector=selector(layout, "visit", served),
+            ports=[k8s.V1ServicePort(name="http", port=PORT, target_port="http")],
+        ),
+    )
+
+
+def server_objects(layout: Layout, served: Served) -> list[k8s.V1Deployment | k8s.V1Service | k8s.V1Job]:
+    """A server that stays until it is deleted, its address, and the Job that asks it."""
+    name = layout.name(served.name, most=INDEXED)
+    return [_deployment(layout, served, name), _service(layout, served, name), _client(layout, served, name)]
+
+
+def _deployment(layout: Layout, served: Served, name: str) -> k8s.V1Deployment:
+    spec = pod(
+        [server_container(layout, served)],
+        [*server_volumes(layout, served), *catalogue_volumes(layout), *code_volumes(layout)],
+        before=[*install_containers(layout, [HUB]), check_container(layout, served)],
+        restart="Always",
+        priority_class=served.priority_class,
+        affinity=affinity(layout, served, "server"),
+    )
+    stays = {"NRP014": "--mode server was asked for, and `kubectl delete -f` of this file frees the GPU"}
+    return k8s.V1Deployment(
+        api_version="apps/v1",
+        kind="Deployment",
+        metadata=metadata(layout, name, "server", served, suppress=stays | _quota_reason(layout, served), queued=True),
+        spec=k8s.V1DeploymentSpec(
+            replicas=1,
+            revision_history_limit=1,
+            progress_deadline_seconds=served.startup_seconds + HOUR,
+            strategy=k8s.V1DeploymentStrategy(type="Recreate"),  # the new pod needs the GPU of the old one
+            selector=k8s.V1LabelSelector(match_labels=selector(layout, "server", served)),
+            template=k8s.V1PodTemplateSpec(
+                metadata=k8s.V1ObjectMeta(labels=labels(layout, "server", served)), spec=spec
+            ),
+        ),
+    )
+
+
+def _service(layout: Layout, served: Served, name: str) -> k8s.V1Service:
+    return k8s.V1Service(
+        api_version="v1",
+        kind="Service",
+        metadata=metadata(layout, name, "server", served),
+        spec=k8s.V1ServiceSpec(
+            type="ClusterIP",
+            selector=selector(layout, "server", served),
+            ports=[k8s.V1ServicePort(name="http", port=PORT, target_port="http")],
+        ),
+    )
+
+
+def _client(layout: Layout, served: Served, service: str) -> k8s.V1Job:
+    return make_job(
+        metadata(
+            layout,
+            layout.name(served.name, "client", most=INDEXED),
+            "client",
+            served,
+            suppress=root_reason(layout),
+            queued=True,
+        ),
+        pod(
+            [visit_container(layout, served, f"http://{service}:{PORT}")],
+            visit_volumes(layout),
+            before=install_containers(layout),
+            deadline=_deadline(served) + 6 * HOUR,
+        ),
+        hopeless={MAIN: HOPELESS},
+        completions=layout.shards,
+        parallelism=layout.parallelism,
+    )
+
+
+def _deadline(served: Served) -> int:
+    """Seconds for loading and asking."""
+    return served.startup_seconds + (12 if served.plan.model.parameters > LARGE else 6) * HOUR
+
+
+def _quota_reason(layout: Layout, served: Served) -> dict[str, str]:
+    """Why a GPU of a quota is asked for without a class that needs none."""
+    if not layout.priority_given or served.gpu.quota is None:
+        return {}
+    return {"NRP016": f"rendered with --priority-class {served.priority_class or NO_PRIORITY}: a quota was granted"}

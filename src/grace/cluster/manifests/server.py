@@ -1,0 +1,169 @@
+"""The container that serves a model with vLLM, and where it may run."""
+
+import shlex
+
+from kubernetes import client as k8s
+
+from grace.cluster.layout import Layout, Served
+from grace.cluster.manifests.client import grace_container
+from grace.cluster.manifests.parts import (
+    TMP,
+    WEIGHTS,
+    claim_volume,
+    container_security,
+    empty_volume,
+    environment,
+    mount,
+    resources,
+    selector,
+)
+from grace.cluster.manifests.weights import catalogue_mounts, catalogue_variables, model_arguments
+from grace.cluster.names import literal
+from grace.models.serving import vllm_serve_arguments
+
+PORT = 8000
+NAME = "vllm"
+CHECK = "weights"
+"""Name of the init container that looks whether the weights are there."""
+HOSTNAME = "kubernetes.io/hostname"
+ZONE = "topology.kubernetes.io/zone"
+DISK = "10Gi"
+"""For compiled kernels and logs."""
+MOST_SHARED_GIB = 10
+
+_START = """\
+# Each pod of the Job is one node of the server, and only the first one answers requests.
+headless=--headless
+if [ "$JOB_COMPLETION_INDEX" = 0 ]; then headless=; fi
+exec vllm serve {options} \\
+  --node-rank="$JOB_COMPLETION_INDEX" $headless
+"""
+_ASK = "import sys, urllib.request; urllib.request.urlopen(sys.argv[1], timeout=8)"
+"""Ends with an error unless the address answers with success."""
+
+
+def server_container(
+    layout: Layout, served: Served, leader: str | None = None, sidecar: bool = False
+) -> k8s.V1Container:
+    """vLLM with a model.
+
+    Args:
+        layout: the rendering.
+        served: the model.
+        leader: host name of the first pod, where there are several.
+        sidecar: it runs beside the container that asks, which starts when the model is loaded, and ends after it.
+    """
+    plan = served.plan
+    command, arguments = ["vllm", "serve"], vllm_serve_arguments(plan, port=PORT, leader=leader)
+    if leader:
+        options = " \\\n  ".join(shlex.quote(word) for word in arguments if word != "--node-rank=0")
+        command, arguments = ["bash", "-c"], [_START.format(options=options)]
+    cores, memory = str(2 + plan.gpus), f"{plan.host_gib + _shared_gib(served)}Gi"
+    return k8s.V1Container(
+        name=NAME,
+        image=layout.vllm_image,
+        command=command,
+        args=[literal(argument) for argument in arguments],
+        env=environment(_settings(served)),
+        ports=[k8s.V1ContainerPort(name="http", container_port=PORT)],
+        resources=resources(cores, memory, DISK, {served.gpu.resource: plan.gpus}),
+        security_context=container_security(),
+        startup_probe=_startup(served, leader),
+        liveness_probe=None if sidecar else _probe(period=30, failures=5),
+        readiness_probe=None if sidecar else _probe(period=10, failures=3),
+        restart_policy="Always" if sidecar else None,
+        volume_mounts=[
+            mount("weights", WEIGHTS, read_only=True),
+            mount("shared-memory", "/dev/shm"),  # noqa: S108 - the container's own
+            mount("server-tmp", TMP),
+        ],
+    )
+
+
+def _settings(served: Served) -> dict[str, str]:
+    """Weights are read from their volume, nothing from the hub; what is written goes to the pod's own disk."""
+    return {
+        "HF_HOME": WEIGHTS,
+        "HF_HUB_OFFLINE": "1",
+        "TRANSFORMERS_OFFLINE": "1",
+        "HF_MODULES_CACHE": f"{TMP}/modules",
+        "HOME": TMP,
+        "USER": NAME,
+        "TMPDIR": TMP,
+        "XDG_CACHE_HOME": f"{TMP}/cache",
+        "XDG_CONFIG_HOME": f"{TMP}/config",
+        "VLLM_CACHE_ROOT": f"{TMP}/vllm",
+        "TORCHINDUCTOR_CACHE_DIR": f"{TMP}/inductor",
+        "TRITON_CACHE_DIR": f"{TMP}/triton",
+        "VLLM_NO_USAGE_STATS": "1",
+        "DO_NOT_TRACK": "1",
+        "VLLM_ENGINE_READY_TIMEOUT_S": str(served.startup_seconds),
+    }
+
+
+def _startup(served: Served, leader: str | None) -> k8s.V1Probe:
+    """As long as loading may take. With several nodes, all wait for the first one, which answers when all are ready."""
+    failures = served.startup_seconds // 10
+    if not leader:
+        return _probe(period=10, failures=failures)
+    probe = k8s.V1Probe(period_seconds=10, failure_threshold=failures, timeout_seconds=10)
+    # Set afterwards: the client's constructor drops this one without a word (version 37).
+    probe.var_exec = k8s.V1ExecAction(command=["python3", "-c", _ASK, f"http://{leader}:{PORT}/health"])
+    return probe
+
+
+def _probe(period: int, failures: int) -> k8s.V1Probe:
+    health = k8s.V1HTTPGetAction(path="/health", port="http")
+    return k8s.V1Probe(http_get=health, period_seconds=period, failure_threshold=failures, timeout_seconds=10)
+
+
+def check_container(layout: Layout, served: Served) -> k8s.V1Container:
+    """An init container that ends with 3 unless all files of the weights are on their volume."""
+    arguments = ["models", "path", *model_arguments(served)]
+    mounts = [mount("weights", WEIGHTS, read_only=True), *catalogue_mounts(layout)]
+    variables = [*environment({"HF_HUB_OFFLINE": "1"}), *catalogue_variables(layout)]
+    return grace_container(layout, CHECK, arguments, mounts, variables)
+
+
+def server_volumes(layout: Layout, served: Served) -> list[k8s.V1Volume]:
+    """What `server_container` mounts."""
+    return [
+        claim_volume(layout, "weights", read_only=True),
+        empty_volume("shared-memory", f"{_shared_gib(served)}Gi", memory=True),
+        empty_volume("server-tmp", "8Gi"),
+    ]
+
+
+def _shared_gib(served: Served) -> int:
+    """Of /dev/shm, through which the processes of the GPUs talk; it counts as the container's memory."""
+    return min(2 * served.plan.gpus, MOST_SHARED_GIB)
+
+
+def affinity(layout: Layout, served: Served, component: str) -> k8s.V1Affinity:
+    """Nodes with the right GPU and a driver that is new enough; with several nodes, near each other."""
+    wanted = [_requires("nvidia.com/gpu.product", "In", *served.gpu.products)]
+    if served.gpu.memory_above:
+        wanted.append(_requires("nvidia.com/gpu.memory", "Gt", str(served.gpu.memory_above)))
+    wanted.append(_requires("nvidia.com/cuda.driver.major", "Gt", str(layout.driver - 1)))
+    term = k8s.V1NodeSelectorTerm(match_expressions=wanted)
+    required = k8s.V1NodeSelector(node_selector_terms=[term])
+    found = k8s.V1Affinity(
+        node_affinity=k8s.V1NodeAffinity(required_during_scheduling_ignored_during_execution=required)
+    )
+    if served.nodes > 1:
+        own = k8s.V1LabelSelector(match_labels=selector(layout, component, served))
+        found.pod_affinity = k8s.V1PodAffinity(
+            required_during_scheduling_ignored_during_execution=[
+                k8s.V1PodAffinityTerm(label_selector=own, topology_key=ZONE)
+            ]
+        )
+        found.pod_anti_affinity = k8s.V1PodAntiAffinity(
+            required_during_scheduling_ignored_during_execution=[
+                k8s.V1PodAffinityTerm(label_selector=own, topology_key=HOSTNAME)
+            ]
+        )
+    return found
+
+
+def _requires(key: str, operator: str, *values: str) -> k8s.V1NodeSelectorRequirement:
+    return k8s.V1NodeSelectorRequirement(key=key, operator=operator, values=list(values))

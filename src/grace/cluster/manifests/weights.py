@@ -1,0 +1,88 @@
+"""The Job that brings a model's weights to the volume that its server reads, before any GPU waits for them."""
+
+from kubernetes import client as k8s
+
+from grace.cluster.layout import Layout, Served
+from grace.cluster.manifests.client import HUB, code_volumes, grace_container, install_containers, lineup_volume
+from grace.cluster.manifests.jobs import make_job
+from grace.cluster.manifests.parts import (
+    LINEUP,
+    TMP,
+    WEIGHTS,
+    claim_volume,
+    environment,
+    metadata,
+    mount,
+    pod,
+    root_reason,
+)
+from grace.models.catalogue import OVERLAY
+
+COMPONENT = "weights"
+DAY = 24 * 3600
+
+_SETTINGS = {
+    # One folder on the shared volume, and none but the files themselves in it.
+    "HF_XET_CACHE": f"{TMP}/xet",
+    "HF_XET_CHUNK_CACHE_SIZE_BYTES": "0",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+}
+
+
+def weights_job(layout: Layout, served: Served) -> k8s.V1Job:
+    """The Job. It alone gets the token; where the model is open to everybody, it starts without one."""
+    variant = served.plan.variant
+    token = k8s.V1SecretKeySelector(name=layout.secret, key=layout.secret_key, optional=None if variant.gated else True)
+    variables = [
+        *environment(_SETTINGS),
+        *catalogue_variables(layout),
+        k8s.V1EnvVar(name="HF_TOKEN", value_from=k8s.V1EnvVarSource(secret_key_ref=token)),
+    ]
+    suppress = root_reason(layout)
+    if variant.gated:
+        suppress["K8S018"] = "`grace cluster secret` makes it from the environment, never from a file"
+    return make_job(
+        metadata(
+            layout,
+            layout.name("weights", served.name),
+            COMPONENT,
+            served,
+            suppress=suppress,
+        ),
+        pod(
+            [
+                grace_container(
+                    layout,
+                    "pull",
+                    ["models", "pull", *model_arguments(served)],
+                    [mount("weights", WEIGHTS), *catalogue_mounts(layout)],
+                    variables,
+                )
+            ],
+            [claim_volume(layout, "weights"), *catalogue_volumes(layout), *code_volumes(layout)],
+            before=install_containers(layout, [HUB]),
+            deadline=DAY,
+        ),
+        hopeless={"pull": (2, 4, 70)},
+    )
+
+
+def model_arguments(served: Served) -> list[str]:
+    """Which weights, for `grace models pull` and `path`."""
+    plan = served.plan
+    return [plan.model.name, f"--variant={plan.variant.name}", f"--to={WEIGHTS}"]
+
+
+def catalogue_variables(layout: Layout) -> list[k8s.V1EnvVar]:
+    """A catalogue of the user's own, for `grace models`."""
+    return environment({OVERLAY: f"{LINEUP}/catalogue.yaml"}) if "catalogue.yaml" in layout.files else []
+
+
+def catalogue_mounts(layout: Layout) -> list[k8s.V1VolumeMount]:
+    """Where it lies."""
+    return [mount("lineup", LINEUP, read_only=True)] if "catalogue.yaml" in layout.files else []
+
+
+def catalogue_volumes(layout: Layout) -> list[k8s.V1Volume]:
+    """What brings it."""
+    return [lineup_volume(layout)] if "catalogue.yaml" in layout.files else []

@@ -1,0 +1,115 @@
+"""Names that Kubernetes takes, made from names that people give, and the refusal of those that cannot be changed."""
+
+import hashlib
+import re
+
+from grace.errors import InputError
+
+LONGEST = 63
+"""Characters of a label, of a Job's name, and of a Service's."""
+INDEXED = 57
+"""Characters of the name of a Job whose pods have indexes: `-` and five digits come behind it in their host names."""
+LONGEST_RUN = 40
+"""Characters of a run's name: names of objects begin with it and go on with that of a model."""
+
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_LABEL_VALUE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
+_KEY = re.compile(r"[-._A-Za-z0-9]{1,253}")
+_IMAGE = re.compile(
+    r"[a-z0-9]+([.-][a-z0-9]+)*(:[0-9]{1,5})?"  # registry, or the first part of the path
+    r"(/[a-z0-9]+((\.|_{1,2}|-+)[a-z0-9]+)*)*"
+    r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?"
+)
+
+
+def sanitized(text: str, most: int = LONGEST) -> str:
+    """A name of a-z, 0-9 and `-` that begins with a letter: `text` itself, or one like it with a hash of `text` behind.
+
+    The hash keeps apart what would be equal without it, as `a/b` and `a-b`.
+
+    Args:
+        text: anything.
+        most: characters of the name, at least 16.
+    """
+    plain = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    if plain and not plain[0].isalpha():
+        plain = f"x{plain}"
+    if plain and plain == text and len(plain) <= most:
+        return plain
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:6]
+    return f"{plain[: most - 7].strip('-') or 'x'}-{digest}"
+
+
+def object_name(*parts: str, most: int = LONGEST) -> str:
+    """The name of an object: the parts, each sanitized, with `-` between them, shortened with a hash when too long."""
+    return sanitized("-".join(sanitized(part) for part in parts), most)
+
+
+def file_name(text: str) -> str:
+    """A file's name without its ending."""
+    return sanitized(text, 60)
+
+
+def check_namespace(name: str) -> str:
+    """The namespace, which is never changed: another name would be another place. Raises InputError."""
+    if len(name) > LONGEST or not _LABEL.fullmatch(name):
+        raise InputError(
+            f"--namespace {shown(name)}: no namespace has this name: at most {LONGEST} of a-z, 0-9 and -, a letter or "
+            f"digit first and last; `kubectl config view --minify` shows yours"
+        )
+    return name
+
+
+def check_object_name(option: str, name: str) -> str:
+    """The name of an object that is there already. Raises InputError; `option` names where it was given."""
+    if len(name) > 253 or not _SUBDOMAIN.fullmatch(name):
+        raise InputError(
+            f"{option} {shown(name)}: no object has this name: at most 253 of a-z, 0-9, - and dots, a letter or digit "
+            f"first and last"
+        )
+    return name
+
+
+def check_label_value(option: str, value: str) -> str:
+    """The value of a label. Raises InputError; `option` names where it was given."""
+    if len(value) > LONGEST or not _LABEL_VALUE.fullmatch(value):
+        raise InputError(
+            f"{option} {shown(value)}: is no value of a label: at most {LONGEST} letters, digits, - _ and dots, a "
+            f"letter or digit first and last"
+        )
+    return value
+
+
+def check_key(option: str, key: str) -> str:
+    """The key of a ConfigMap or Secret. Raises InputError; `option` names where it was given."""
+    if not _KEY.fullmatch(key) or key in (".", ".."):
+        raise InputError(f"{option} {shown(key)}: is no key: letters, digits, - _ and dots are")
+    return key
+
+
+def check_image(option: str, reference: str) -> str:
+    """The reference of a container image, with a tag or digest, and not `latest`. Raises InputError."""
+    if len(reference) > 500 or not _IMAGE.fullmatch(reference):
+        raise InputError(
+            f"{option} {shown(reference)}: is no image: name it as registry/name:tag or name@sha256:digest"
+        )
+    tag = reference.rpartition("/")[2].partition("@")[0].partition(":")[2]
+    if "@sha256:" not in reference and tag in ("", "latest"):
+        raise InputError(
+            f"{option} {shown(reference)}: may be another image tomorrow; name a version or a digest (name@sha256:...)"
+        )
+    return reference
+
+
+def shown(text: str) -> str:
+    """A text as messages and comments show it: in one line, no longer than helps, in ASCII."""
+    return ascii(text) if len(text) <= 80 else f"{text[:60]!a}... ({len(text)} characters)"
+
+
+def literal(text: str) -> str:
+    """A text that stays as it is in `command`, `args` and `env`, where Kubernetes would replace $(NAME).
+
+    https://kubernetes.io/docs/reference/generated/kubernetes-api/v1.32/#container-v1-core says: $$ becomes $.
+    """
+    return text.replace("$", "$$") if "$(" in text or "$$" in text else text

@@ -1,0 +1,131 @@
+"""Check manifests: their schema first, then all rules of the cluster's policies."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from grace.errors import InputError, nearest
+from grace.policy.cluster_file import Cluster
+from grace.policy.documents import Manifest, Scene
+from grace.policy.rule import Hit, Rule, Severity
+from grace.policy.rules import ALL
+from grace.policy.schema import schemas
+from grace.policy.suppress import reasons
+from grace.policy.yaml_reader import path_text
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A rule that an object breaks.
+
+    Attributes:
+        rule: that is broken.
+        file, line: where.
+        object: as `Job/name`.
+        path: of the field, as `spec.template.spec.containers[0].image`.
+        message: what is wrong, in one line.
+        reason: why it is suppressed; empty when it is not.
+    """
+
+    rule: Rule
+    file: str
+    line: int
+    object: str
+    path: str
+    message: str
+    reason: str = ""
+
+    @property
+    def severity(self) -> Severity:
+        """Of the rule."""
+        return self.rule.severity
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a check found, by file in the order that they were read, then by line.
+
+    Attributes:
+        findings: that count.
+        suppressed: those that an annotation suppresses.
+        objects: how many were checked.
+        files: how many files held them.
+    """
+
+    findings: tuple[Finding, ...]
+    suppressed: tuple[Finding, ...]
+    objects: int
+    files: int
+
+    @cached_property
+    def counts(self) -> dict[Severity, int]:
+        """Findings of each severity."""
+        return {severity: sum(finding.severity is severity for finding in self.findings) for severity in Severity}
+
+    def refuses(self, strict: bool = False) -> bool:
+        """Whether there is an error; when strict, an error or a warning."""
+        return self.counts[Severity.ERROR] > 0 or (strict and self.counts[Severity.WARNING] > 0)
+
+
+def check(manifests: Sequence[Manifest], cluster: Cluster) -> Report:
+    """Check objects together, for a cluster.
+
+    Raises:
+        InputError: there are no schemas of the cluster's version, or the extra that brings them is not installed.
+    """
+    scene = make_scene(manifests, cluster)
+    order = {manifest: number for number, manifest in enumerate(manifests)}
+    names = dict.fromkeys(manifest.source.file for manifest in manifests)
+    files = {file: number for number, file in enumerate(names)}
+    found = [
+        (hit, rule, reasons(hit.manifest).get(rule.id, "")) for rule in rules_for(cluster) for hit in rule.check(scene)
+    ]
+    findings = [_finding(hit, rule, reason) for hit, rule, reason in sorted(found, key=lambda one: _key(one, order))]
+    findings.sort(key=lambda finding: files[finding.file])
+    unique = dict.fromkeys(findings)
+    return Report(
+        tuple(finding for finding in unique if not finding.reason),
+        tuple(finding for finding in unique if finding.reason),
+        len(manifests),
+        len(files),
+    )
+
+
+def make_scene(manifests: Sequence[Manifest], cluster: Cluster) -> Scene:
+    """Sort objects into those that their schema accepts and the others. Raises InputError, as `check`."""
+    known = schemas(cluster.kubernetes)
+    good = {manifest for manifest in manifests if known.knows(manifest) and not known.faults(manifest)}
+    return Scene(
+        tuple(manifest for manifest in manifests if manifest in good),
+        cluster,
+        tuple(manifest for manifest in manifests if manifest not in good),
+    )
+
+
+def rules_for(cluster: Cluster) -> list[Rule]:
+    """The rules that hold on a cluster, by id."""
+    return [rule for rule in ALL if rule.policy in cluster.policies]
+
+
+def find_rule(name: str) -> Rule:
+    """A rule by its id, whatever the case. Raises InputError."""
+    rules = {rule.id: rule for rule in ALL}
+    if rule := rules.get(name.upper()):
+        return rule
+    near = nearest(name, sorted(rules))
+    raise InputError(
+        f"there is no rule {name!r}{f'; is {near} meant?' if near else ''}; docs/policy-rules.md lists all"
+    )
+
+
+def _finding(hit: Hit, rule: Rule, reason: str) -> Finding:
+    manifest = hit.manifest
+    return Finding(
+        rule, manifest.source.file, manifest.line(hit.path), manifest.title, path_text(hit.path), hit.message, reason
+    )
+
+
+def _key(found: tuple[Hit, Rule, str], order: dict[Manifest, int]) -> tuple[int, int, str, str, str]:
+    """By line, then by rule."""
+    hit, rule, _ = found
+    return hit.manifest.line(hit.path), order[hit.manifest], rule.id, path_text(hit.path), hit.message

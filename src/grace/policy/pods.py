@@ -1,0 +1,169 @@
+"""What pods ask a cluster for: amounts, GPUs, and the nodes that they may run on."""
+
+import posixpath
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from grace.models import catalogue
+from grace.policy.cluster_file import Cluster, ClusterGpu
+from grace.policy.documents import Container, FieldPath, Workload
+
+GIB = 1 << 30
+HOSTNAME = "kubernetes.io/hostname"
+PRODUCT = "nvidia.com/gpu.product"
+MEMORY = "nvidia.com/gpu.memory"
+"""Label of nodes: memory of each GPU in MiB."""
+
+_AFFINITY: FieldPath = (
+    "affinity",
+    "nodeAffinity",
+    "requiredDuringSchedulingIgnoredDuringExecution",
+    "nodeSelectorTerms",
+)
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """What a pod requires of its node's labels: an operator as In or Gt, and values."""
+
+    key: str
+    operator: str
+    values: tuple[str, ...]
+    path: FieldPath
+
+
+def node_terms(workload: Workload) -> list[list[Requirement]]:
+    """What the pods of a workload require of their node: one of these lists, all of it. Preferences are left out."""
+    selector = [
+        Requirement(key, "In", (value,), (*workload.path, "nodeSelector", key))
+        for key, value in (workload.spec.get("nodeSelector") or {}).items()
+    ]
+    path = (*workload.path, *_AFFINITY)
+    terms = workload.manifest.at(path) or []
+    return [
+        [
+            *selector,
+            *(
+                Requirement(
+                    wanted["key"],
+                    wanted["operator"],
+                    tuple(str(value) for value in wanted.get("values") or []),
+                    (*path, number, "matchExpressions", place),
+                )
+                for place, wanted in enumerate(term.get("matchExpressions") or [])
+            ),
+        ]
+        for number, term in enumerate(terms)
+    ] or [selector]
+
+
+def pod_amount(workload: Workload, of: Callable[[Container], float]) -> float:
+    """What a pod asks for, from what its containers do.
+
+    Those that run together add up; an init container runs before the main ones, beside the sidecars.
+    """
+    sidecars, before = 0.0, 0.0
+    for container in workload.containers:
+        if container.sidecar:
+            sidecars += of(container)
+        elif container.init:
+            before = max(before, sidecars + of(container))
+    return max(before, sidecars + sum(of(container) for container in workload.containers if not container.init))
+
+
+def gpu_resources(container: Container, cluster: Cluster) -> dict[str, float]:
+    """How many GPUs a container asks for, by resource."""
+    resources = container.body.get("resources") or {}
+    named = dict.fromkeys([*(resources.get("limits") or {}), *(resources.get("requests") or {})])
+    known = {gpu.resource for gpu in cluster.gpus}
+    asked = {name: container.request(name) or 0 for name in named if name in known or name.startswith("nvidia.com/")}
+    return {name: number for name, number in asked.items() if number > 0}
+
+
+def gpu_count(container: Container, cluster: Cluster) -> int:
+    """How many GPUs a container asks for."""
+    return int(sum(gpu_resources(container, cluster).values()))
+
+
+def pod_gpus(workload: Workload, cluster: Cluster) -> int:
+    """How many GPUs a pod of a workload asks for."""
+    return int(pod_amount(workload, lambda container: gpu_count(container, cluster)))
+
+
+def named_products(term: list[Requirement]) -> set[str] | None:
+    """The GPU products that nodes of a term may have; None when it names none."""
+    sets = [set(wanted.values) for wanted in term if wanted.key == PRODUCT and wanted.operator == "In"]
+    return set.intersection(*sets) if sets else None
+
+
+def gpu_kinds(workload: Workload, container: Container, cluster: Cluster) -> list[ClusterGpu]:
+    """The kinds of GPU that a container may get, of those that the cluster's file and the catalogue know.
+
+    Returns:
+        Nothing when it asks for none, or when it may get one that is not known.
+    """
+    asked = gpu_resources(container, cluster)
+    kinds: dict[str, ClusterGpu] = {}
+    for term in node_terms(workload) if asked else []:
+        products = named_products(term)
+        known = {product for gpu in cluster.gpus for product in gpu.products}
+        if products is not None and not products <= known:
+            return []
+        for gpu in cluster.gpus:
+            fits = gpu.resource in asked if products is None else bool(products & set(gpu.products))
+            if fits and gpu.gpu in catalogue.gpus() and _has_memory(gpu, term):
+                kinds[gpu.gpu] = gpu
+    return list(kinds.values())
+
+
+def _has_memory(gpu: ClusterGpu, term: list[Requirement]) -> bool:
+    """Whether a kind of GPU has the memory that a term requires."""
+    mebibytes = max(catalogue.gpus()[gpu.gpu].memory_gib * 1024, gpu.memory_above or 0)
+    for wanted in term:
+        if wanted.key == MEMORY and wanted.values and wanted.values[0].isdecimal():
+            bound = int(wanted.values[0])
+            if (wanted.operator == "Gt" and mebibytes < bound) or (wanted.operator == "Lt" and mebibytes > bound):
+                return False
+    return True
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a path of a container lies.
+
+    Attributes:
+        mount: the volume mount that holds it.
+        volume: of the pod; empty for one that a StatefulSet makes from a template.
+        rest: the path in the volume.
+    """
+
+    mount: dict[str, Any]
+    volume: dict[str, Any]
+    rest: str
+
+    @property
+    def claim(self) -> str:
+        """The name of its volume claim; empty when it is none, or one from a template."""
+        return (self.volume.get("persistentVolumeClaim") or {}).get("claimName") or ""
+
+    @property
+    def lasting(self) -> bool:
+        """Whether it outlives the pod."""
+        return not {"emptyDir", "ephemeral", "configMap", "secret", "projected", "downwardAPI"} & set(self.volume)
+
+
+def place_of(workload: Workload, container: Container, path: str) -> Place | None:
+    """The volume that a path of a container lies on; None when on the container's own storage."""
+    full = posixpath.normpath(posixpath.join(container.body.get("workingDir", "/"), path))
+    volumes = {body.get("name"): body for _, body in workload.volumes}
+    best: Place | None = None
+    longest = -1
+    for mount in container.body.get("volumeMounts") or []:
+        point = posixpath.normpath(mount["mountPath"])
+        inside = full == point or full.startswith(point.rstrip("/") + "/")
+        if inside and len(point) > longest:
+            longest = len(point)
+            rest = posixpath.join(mount.get("subPath", ""), full[len(point) :].lstrip("/"))
+            best = Place(mount, volumes.get(mount.get("name")) or {}, rest)
+    return best

@@ -1,0 +1,282 @@
+"""Rules about containers: images, variables in arguments, indexes of Jobs, and what they may do to their node."""
+
+import re
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+from grace.policy.documents import Container, FieldPath, Scene, Workload
+from grace.policy.rule import Hit, Rule, Severity, changed
+
+READ = date(2026, 11, 25)
+
+INDEX = "JOB_COMPLETION_INDEX"
+MOVING = {
+    "canary",
+    "dev",
+    "devel",
+    "develop",
+    "edge",
+    "head",
+    "latest",
+    "main",
+    "master",
+    "nightly",
+    "rolling",
+    "trunk",
+}
+"""Parts of image tags that say that the tag moves."""
+SHELLS = {"sh", "bash", "ash", "dash", "zsh", "ksh"}
+NODE_CAPABILITIES = {"ALL", "SYS_ADMIN", "SYS_MODULE", "SYS_PTRACE", "NET_ADMIN", "BPF"}
+
+_REFERENCE = re.compile(r"(\$\$)|\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)", re.ASCII)
+_SERVICE_LINK = re.compile(r"[A-Z0-9_]+_(SERVICE_HOST|SERVICE_PORT|PORT)(_.*)?")
+
+
+def check_tags(scene: Scene) -> Iterator[Hit]:
+    """Images whose tag may mean another image tomorrow."""
+    for workload in scene.workloads:
+        for container in workload.containers:
+            if container.image and (fault := tag_fault(container.image)):
+                yield Hit(workload.manifest, (*container.path, "image"), f"{container.image}: {fault}")
+
+
+def tag_fault(image: str) -> str:
+    """Why an image's tag may move; empty when it is a digest or a version."""
+    if "@sha256:" in image:
+        return ""
+    tag = image.rpartition("/")[2].partition(":")[2]
+    if not tag:
+        return "has no tag, which means latest"
+    moving = MOVING & set(re.split(r"[^a-z0-9]+", tag.lower()))
+    if moving:
+        return f"the tag {tag!r} moves with every release"
+    return "" if re.search(r"[0-9]", tag) else f"the tag {tag!r} names no version"
+
+
+def check_variables(scene: Scene) -> Iterator[Hit]:
+    """References to variables that the container does not define."""
+    for workload in scene.workloads:
+        for container in workload.containers:
+            if container.body.get("envFrom"):
+                continue  # what that brings is not known here
+            for path, name in _unknown(workload, container):
+                yield Hit(workload.manifest, path, f"$({name}) stays as it is: the container's env defines no {name}")
+
+
+def _unknown(workload: Workload, container: Container) -> Iterator[tuple[FieldPath, str]]:
+    known = set(container.env)
+    if _indexed(workload):
+        known.add(INDEX)
+    for path, word in container.words:
+        for name in _references(word):
+            # in a script, $(date) is a command; variables have capitals there
+            command = is_script(container) and not name.isupper()
+            if name not in known and not command and not _SERVICE_LINK.fullmatch(name):
+                yield path, name
+    before = {INDEX} if _indexed(workload) else set()
+    for number, entry in enumerate(container.body.get("env") or []):
+        for name in _references(entry.get("value", "")):
+            if name not in before and not _SERVICE_LINK.fullmatch(name):
+                yield (*container.path, "env", number, "value"), name
+        before.add(entry["name"])
+
+
+def _references(text: str) -> list[str]:
+    """Names of variables in `$(NAME)`; `$$(NAME)` is none."""
+    return [found[2] for found in _REFERENCE.finditer(text) if found[2]]
+
+
+def is_script(container: Container) -> bool:
+    """Whether a container runs a shell with a script in its arguments."""
+    line = container.line
+    return bool(line) and line[0].rpartition("/")[2] in SHELLS and any(re.fullmatch(r"-\w*c\w*", word) for word in line)
+
+
+def _indexed(workload: Workload) -> bool:
+    return (workload.job_spec or {}).get("completionMode") == "Indexed"
+
+
+def check_index(scene: Scene) -> Iterator[Hit]:
+    """The index of a pod where there is none."""
+    for workload in scene.workloads:
+        if _indexed(workload):
+            continue
+        for container in workload.containers:
+            places = [path for path, word in container.words if INDEX in word]
+            for number, entry in enumerate(container.body.get("env") or []):
+                if INDEX in entry.get("value", ""):
+                    places.append((*container.path, "env", number, "value"))
+            if places and INDEX not in container.env:
+                message = f"{INDEX} is set only in Jobs with completionMode: Indexed; here it is empty"
+                yield Hit(workload.manifest, places[0], message)
+
+
+def check_node(scene: Scene) -> Iterator[Hit]:
+    """Pods that can reach into their node."""
+    for workload in scene.workloads:
+        manifest, path = workload.manifest, workload.path
+        for field in ("hostNetwork", "hostPID", "hostIPC"):
+            if workload.spec.get(field) is True:
+                yield Hit(manifest, (*path, field), f"{field} shares that of the node")
+        for where, volume in workload.volumes:
+            if host := volume.get("hostPath"):
+                yield Hit(manifest, (*where, "hostPath"), f"mounts {host.get('path')!r} of the node itself")
+        for container in workload.containers:
+            yield from _powers(workload, container)
+
+
+def _powers(workload: Workload, container: Container) -> Iterator[Hit]:
+    context = container.body.get("securityContext") or {}
+    path = (*container.path, "securityContext")
+    if context.get("privileged") is True:
+        yield Hit(workload.manifest, (*path, "privileged"), f"container {container.name} is root of the node")
+    if context.get("allowPrivilegeEscalation") is True:
+        message = f"container {container.name} may gain privileges"
+        yield Hit(workload.manifest, (*path, "allowPrivilegeEscalation"), message)
+    for added in (context.get("capabilities") or {}).get("add") or []:
+        if added in NODE_CAPABILITIES:
+            message = f"container {container.name} has the capability {added}"
+            yield Hit(workload.manifest, (*path, "capabilities", "add"), message)
+
+
+def check_hardened(scene: Scene) -> Iterator[Hit]:
+    """Pods below the restricted standard; one hit for each workload."""
+    for workload in scene.workloads:
+        missing: dict[str, list[str]] = {}
+        for container in workload.containers:
+            for what in _lacks(workload.spec.get("securityContext") or {}, container.body.get("securityContext") or {}):
+                missing.setdefault(what, []).append(container.name)
+        if missing:
+            containers = list(dict.fromkeys(name for names in missing.values() for name in names))
+            message = f"does not set {', '.join(missing)} (containers: {', '.join(containers)})"
+            yield Hit(workload.manifest, (*workload.path, "securityContext"), message)
+
+
+def _lacks(pod: dict[str, Any], own: dict[str, Any]) -> Iterator[str]:
+    """What the restricted standard wants and a container lacks, given the contexts of its pod and its own."""
+    if own.get("runAsNonRoot", pod.get("runAsNonRoot")) is not True:
+        yield "runAsNonRoot: true"
+    if own.get("allowPrivilegeEscalation") is not False:
+        yield "allowPrivilegeEscalation: false"
+    if "ALL" not in ((own.get("capabilities") or {}).get("drop") or []):
+        yield "capabilities.drop: [ALL]"
+    if (own.get("seccompProfile") or pod.get("seccompProfile") or {}).get("type") not in (
+        "RuntimeDefault",
+        "Localhost",
+    ):
+        yield "seccompProfile.type: RuntimeDefault"
+
+
+_JOB = """
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: study1
+spec:
+  completions: 4
+  completionMode: Indexed
+  template:
+    spec:
+      restartPolicy: Never
+      securityContext:
+        runAsNonRoot: true
+        seccompProfile: {type: RuntimeDefault}
+      containers:
+      - name: main
+        image: ghcr.io/example/query-generator:0.3.0
+        args: [--shard=$(JOB_COMPLETION_INDEX), --model-name=$(MODEL)]
+        env:
+        - {name: MODEL, value: gemma-2-2b-it}
+        securityContext:
+          allowPrivilegeEscalation: false
+          capabilities: {drop: [ALL]}
+"""
+_STANDARDS = "Kubernetes documentation, Pod Security Standards, https://kubernetes.io/docs/concepts/security/pod-security-standards/"
+
+RULES = (
+    Rule(
+        id="K8S025",
+        severity=Severity.WARNING,
+        title="image that can change",
+        why="Two runs of one manifest can run two programs, also the pods of one run: results cannot be reproduced, "
+        "and what worked yesterday may need another driver today.",
+        source="Kubernetes documentation, Images, https://kubernetes.io/docs/concepts/containers/images/",
+        read=READ,
+        mend="Name a version, or a digest: image@sha256:...",
+        policy="general",
+        check=check_tags,
+        failing=(
+            changed(_JOB, ("query-generator:0.3.0", "query-generator:latest")),
+            changed(_JOB, ("query-generator:0.3.0", "query-generator")),
+            changed(_JOB, ("query-generator:0.3.0", "query-generator:cu129-nightly")),
+        ),
+        passing=(_JOB, changed(_JOB, ("query-generator:0.3.0", f"query-generator@sha256:{'0' * 64}"))),
+    ),
+    Rule(
+        id="K8S026",
+        severity=Severity.WARNING,
+        title="variable that is not defined",
+        why="Kubernetes replaces $(NAME) in commands, arguments and variables only by what the container's own env "
+        "defines, for variables: defines earlier. Others stay as they are written, and reach the program so.",
+        source="Kubernetes documentation, Define Dependent Environment Variables, "
+        "https://kubernetes.io/docs/tasks/inject-data-application/define-interdependent-environment-variables/",
+        read=READ,
+        mend="Define it in env, before it is used; in a script of a shell, write ${NAME}; $$(NAME) is meant literally.",
+        policy="general",
+        check=check_variables,
+        failing=(changed(_JOB, ("name: MODEL", "name: MODEL_NAME")),),
+        passing=(_JOB, changed(_JOB, ("$(MODEL)", "$$(NO_VARIABLE)"))),
+    ),
+    Rule(
+        id="K8S027",
+        severity=Severity.ERROR,
+        title="index of a pod in a Job without indexes",
+        why="Without completionMode: Indexed the variable is not set. Every pod does the same shard, or none.",
+        source="Kubernetes documentation, Jobs, Completion mode, "
+        "https://kubernetes.io/docs/concepts/workloads/controllers/job/#completion-mode",
+        read=READ,
+        mend="Write completionMode: Indexed and completions into the Job's spec.",
+        policy="general",
+        check=check_index,
+        failing=(changed(_JOB, ("  completionMode: Indexed\n", "")),),
+        passing=(_JOB,),
+    ),
+    Rule(
+        id="K8S028",
+        severity=Severity.WARNING,
+        title="pod that reaches into its node",
+        why="It can read and change what belongs to others on the node. Shared clusters refuse such pods.",
+        source=_STANDARDS,
+        read=READ,
+        mend="Remove it: models, volumes and GPUs need no privileges. Shared memory is an emptyDir of medium Memory.",
+        policy="general",
+        check=check_node,
+        failing=(
+            changed(_JOB, ("allowPrivilegeEscalation: false", "privileged: true")),
+            changed(_JOB, ("restartPolicy: Never", "restartPolicy: Never\n      hostNetwork: true")),
+            changed(
+                _JOB,
+                (
+                    "restartPolicy: Never",
+                    "restartPolicy: Never\n      volumes: [{name: h, hostPath: {path: /var/data}}]",
+                ),
+            ),
+        ),
+        passing=(_JOB,),
+    ),
+    Rule(
+        id="K8S029",
+        severity=Severity.NOTE,
+        title="pod with more rights than it needs",
+        why="A program that is tricked, as by a model's files, has all the rights of its container. Some namespaces "
+        "refuse pods that do not give them up.",
+        source=_STANDARDS,
+        read=READ,
+        mend="Set what is missing in securityContext of the pod and of each container.",
+        policy="general",
+        check=check_hardened,
+        failing=(changed(_JOB, ("        runAsNonRoot: true\n", "")),),
+        passing=(_JOB,),
+    ),
+)

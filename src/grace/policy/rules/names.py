@@ -1,0 +1,230 @@
+"""Rules about names and labels."""
+
+import re
+from collections.abc import Iterator
+from datetime import date
+
+from grace.policy.documents import FieldPath, Manifest, Scene
+from grace.policy.rule import Hit, Rule, Severity, changed
+
+READ = date(2026, 11, 25)
+
+SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+SERVICE_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+LABEL_PART = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?", re.ASCII)
+LONGEST_NAME = 253
+LONGEST_LABEL = 63
+LONGEST_PORT_NAME = 15
+FREE_NAMES = {"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"}
+"""Kinds whose names may hold colons and capitals."""
+
+
+def check_names(scene: Scene) -> Iterator[Hit]:
+    """Names of objects, their namespaces, and what has a name inside pods."""
+    for manifest in scene.manifests:
+        yield from _object_name(manifest)
+    for workload in scene.workloads:
+        for container in workload.containers:
+            yield from _label(workload.manifest, (*container.path, "name"), container.name, "the container's name")
+            for number, port in enumerate(container.body.get("ports") or []):
+                name = port.get("name", "")
+                if name and (len(name) > LONGEST_PORT_NAME or not LABEL.fullmatch(name)):
+                    fault = f"the port's name {name!r} is not at most {LONGEST_PORT_NAME} of a-z, 0-9 and -"
+                    yield Hit(workload.manifest, (*container.path, "ports", number, "name"), fault)
+        for path, volume in workload.volumes:
+            yield from _label(workload.manifest, (*path, "name"), volume.get("name", ""), "the volume's name")
+
+
+def _object_name(manifest: Manifest) -> Iterator[Hit]:
+    if manifest.kind in FREE_NAMES:
+        return
+    if manifest.namespace:
+        yield from _label(manifest, ("metadata", "namespace"), manifest.namespace, "the namespace")
+    generated = not manifest.metadata.get("name")
+    field = "generateName" if generated else "name"
+    name = str(manifest.metadata.get(field, "")) + "x" * generated  # the cluster appends letters and digits
+    path: FieldPath = ("metadata", field)
+    if manifest.kind == "Namespace":
+        yield from _label(manifest, path, name, "the name")
+    elif manifest.kind == "Service":
+        if len(name) > LONGEST_LABEL or not SERVICE_LABEL.fullmatch(name):
+            fault = f"a Service's name is at most {LONGEST_LABEL} of a-z, 0-9 and -, a letter first"
+            yield Hit(manifest, path, f"{shown(name)} is no name of a Service: {fault}{_mended(name)}")
+    elif len(name) > LONGEST_NAME or not SUBDOMAIN.fullmatch(name):
+        fault = f"a name is at most {LONGEST_NAME} of a-z, 0-9, - and dots, a letter or digit first and last"
+        yield Hit(manifest, path, f"{shown(name)} is no name of an object: {fault}{_mended(name)}")
+
+
+def _label(manifest: Manifest, path: FieldPath, name: str, what: str) -> Iterator[Hit]:
+    if len(name) > LONGEST_LABEL or not LABEL.fullmatch(name):
+        rule = f"at most {LONGEST_LABEL} of a-z, 0-9 and -, a letter or digit first and last"
+        yield Hit(manifest, path, f"{what} {shown(name)} is not {rule}{_mended(name)}")
+
+
+def shown(name: str) -> str:
+    """A name as messages show it: no longer than helps."""
+    return repr(name) if len(name) <= 80 else f"{name[:60]!r}... ({len(name)} characters)"
+
+
+def _mended(name: str) -> str:
+    """A name that would do, where one is near."""
+    mended = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    return f"; {mended} would do" if SERVICE_LABEL.fullmatch(mended) and len(mended) <= LONGEST_LABEL else ""
+
+
+def check_lengths(scene: Scene) -> Iterator[Hit]:
+    """Names that are valid, and leave no room for what the cluster adds to them."""
+    for workload in scene.workloads:
+        name, spec = workload.name, workload.job_spec or {}
+        if workload.manifest.metadata.get("name") is None:
+            continue
+        longest = {"Job": 63, "CronJob": 52, "StatefulSet": 52}.get(workload.kind)
+        if longest and len(name) > longest:
+            message = f"the name has {len(name)} characters, and a {workload.kind} can have {longest}"
+            yield Hit(workload.manifest, ("metadata", "name"), message)
+        elif workload.kind == "Job" and spec.get("completionMode") == "Indexed":
+            room = len(f"-{max(int(spec.get('completions', 1)) - 1, 0)}")
+            if len(name) + room > LONGEST_LABEL:
+                message = f"with the index of its last pod the name has {len(name) + room} characters, and can have 63"
+                yield Hit(workload.manifest, ("metadata", "name"), message)
+
+
+def check_labels(scene: Scene) -> Iterator[Hit]:
+    """Keys and values of labels, wherever labels stand; keys of annotations."""
+    for manifest, path in _label_maps(scene):
+        for key, value in (manifest.at(path) or {}).items():
+            yield from _label_key(manifest, path, key)
+            if path[-1] != "annotations" and value and not _is_label_part(value):
+                rule = "at most 63 letters, digits, - _ and dots, a letter or digit first and last"
+                yield Hit(manifest, (*path, key), f"the value {shown(value)} of label {key} is not {rule}")
+
+
+def _label_maps(scene: Scene) -> Iterator[tuple[Manifest, FieldPath]]:
+    """Where labels and annotations may stand."""
+    for manifest in scene.manifests:
+        yield manifest, ("metadata", "labels")
+        yield manifest, ("metadata", "annotations")
+        yield manifest, ("spec", "selector") if manifest.kind == "Service" else ("spec", "selector", "matchLabels")
+    for workload in scene.workloads:
+        if workload.template_path:
+            yield workload.manifest, (*workload.template_path, "metadata", "labels")
+            yield workload.manifest, (*workload.template_path, "metadata", "annotations")
+        yield workload.manifest, (*workload.path, "nodeSelector")
+
+
+def _label_key(manifest: Manifest, path: FieldPath, key: str) -> Iterator[Hit]:
+    prefix, slash, name = key.rpartition("/")
+    if not _is_label_part(name) or (slash and (len(prefix) > LONGEST_NAME or not SUBDOMAIN.fullmatch(prefix))):
+        message = f"{shown(key)} is no key of {'annotations' if path[-1] == 'annotations' else 'labels'}"
+        yield Hit(manifest, (*path, key), f"{message}: a name, or a domain, a slash and a name")
+
+
+def _is_label_part(text: str) -> bool:
+    return len(text) <= LONGEST_LABEL and LABEL_PART.fullmatch(text) is not None
+
+
+NAMES_SOURCE = (
+    "Kubernetes documentation, Object Names and IDs, "
+    "https://kubernetes.io/docs/concepts/overview/working-with-objects/names/"
+)
+_JOB = """
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: study1-exp1
+  labels: {app: grace}
+spec:
+  template:
+    metadata:
+      labels: {app: grace}
+    spec:
+      restartPolicy: Never
+      containers:
+      - name: main
+        image: ghcr.io/example/query-generator:0.3.0
+        resources:
+          requests: {cpu: "1", memory: 2Gi}
+          limits: {cpu: "1", memory: 2Gi}
+        volumeMounts:
+        - {name: output, mountPath: /output}
+      volumes:
+      - name: output
+        emptyDir: {}
+"""
+_CONFIG = """
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: lineup
+data:
+  lineup.yaml: "models: [gemma-2b]"
+"""
+
+RULES = (
+    Rule(
+        id="K8S004",
+        severity=Severity.ERROR,
+        title="name that is no DNS name",
+        why="The cluster refuses names with underscores, capitals, slashes or too many characters, as those that are "
+        "made of file or model names often are.",
+        source=NAMES_SOURCE,
+        read=READ,
+        mend="Use small letters, digits and -, a letter or digit first and last; 63 characters at most.",
+        policy="general",
+        check=check_names,
+        failing=(
+            changed(_JOB, ("study1-exp1", "study1_exp1")),
+            changed(_CONFIG, ("name: lineup", "name: Lineup")),
+            changed(_CONFIG, ("name: lineup", f"name: {'x' * 254}")),
+            changed(_JOB, ("name: main", "name: google/gemma")),
+        ),
+        passing=(_JOB, _CONFIG),
+    ),
+    Rule(
+        id="K8S005",
+        severity=Severity.ERROR,
+        title="name without room for what is added to it",
+        why="The name of a Job, with its index where it has some, and of a StatefulSet, with a hash, becomes a label "
+        "or host name of its pods, which have 63 characters at most; that of a CronJob becomes one of Jobs.",
+        source="Kubernetes documentation, Jobs and CronJob, "
+        "https://kubernetes.io/docs/concepts/workloads/controllers/job/, .../cron-jobs/; "
+        "for StatefulSets https://github.com/kubernetes/kubernetes/issues/64023",
+        read=READ,
+        mend="Shorten the name: 52 characters are right everywhere.",
+        policy="general",
+        check=check_lengths,
+        failing=(
+            changed(_JOB, ("study1-exp1", "study1-" + "x" * 60)),
+            changed(
+                _JOB,
+                ("study1-exp1", "study1-" + "x" * 55),
+                ("grace}\nspec:", "grace}\nspec:\n  completionMode: Indexed\n  completions: 11"),
+            ),
+        ),
+        passing=(changed(_JOB, ("study1-exp1", "study1-" + "x" * 56)),),
+    ),
+    Rule(
+        id="K8S006",
+        severity=Severity.ERROR,
+        title="label that is none",
+        why="The cluster refuses labels with slashes, spaces or colons in their value, as hub names of models have, "
+        "and values above 63 characters.",
+        source="Kubernetes documentation, Labels and Selectors, "
+        "https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/",
+        read=READ,
+        mend="Put what does not fit into an annotation, whose values are free, and a short form of it into the label.",
+        policy="general",
+        check=check_labels,
+        failing=(
+            changed(
+                _JOB, ("name: study1-exp1\n  labels: {app: grace}", "name: study1\n  labels: {model: google/gemma}")
+            ),
+            changed(_CONFIG, ("name: lineup", "name: lineup\n  annotations: {a b: c}")),
+        ),
+        passing=(
+            _JOB,
+            changed(_CONFIG, ("name: lineup", "name: lineup\n  annotations: {example.com/a: google/gemma}")),
+        ),
+    ),
+)

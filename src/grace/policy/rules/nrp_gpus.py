@@ -1,0 +1,287 @@
+"""NRP: kinds of GPU, their resources and quotas, priority classes, reserved nodes."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from grace.errors import nearest
+from grace.policy.cluster_file import Cluster, Reserved
+from grace.policy.documents import FieldPath, Scene, Workload
+from grace.policy.pods import HOSTNAME, gpu_resources, named_products, node_terms
+from grace.policy.rule import Hit, Rule, Severity, changed
+from grace.policy.rules.nrp_pages import GPU_PODS, PRIORITIES, READ, SCHEDULING, SPECIAL
+
+_LABELS = re.compile(
+    r"nvidia\.com/(gpu\.(product|memory|count|family|replicas|machine|present|sharing-strategy|mode|clique"
+    r"|compute\.(major|minor)|deploy\..*)|cuda\.(driver|runtime)(-version)?\.(major|minor|rev|revision|full)"
+    r"|mig\..*|mig-.*|mps\.capable|vgpu\..*|gfd\.timestamp|gpu-driver-upgrade-state)"
+)
+"""Labels that NVIDIA's GPU feature discovery and operator put on nodes."""
+USUAL = (
+    "nvidia.com/gpu.product",
+    "nvidia.com/gpu.memory",
+    "nvidia.com/gpu.count",
+    "nvidia.com/gpu.compute.major",
+    "nvidia.com/cuda.driver.major",
+)
+
+
+def check_resource(scene: Scene) -> Iterator[Hit]:
+    """GPUs asked for by a resource that the selected nodes do not have."""
+    for workload in scene.workloads:
+        chosen = [named_products(term) for term in node_terms(workload)]
+        products = {product for some in chosen for product in some or ()}
+        kinds = {product: gpu for gpu in scene.cluster.gpus for product in gpu.products}
+        if not products or None in chosen or not products <= set(kinds):
+            continue
+        right = {kinds[product].resource for product in products}
+        for container in workload.containers:
+            for resource in gpu_resources(container, scene.cluster):
+                if resource not in right:
+                    message = (
+                        f"container {container.name} asks for {resource}, but the nodes that it must run on "
+                        f"({', '.join(sorted(products))}) have {' or '.join(sorted(right))}"
+                    )
+                    yield Hit(workload.manifest, (*container.path, "resources", "limits", resource), message)
+
+
+def check_quota(scene: Scene) -> Iterator[Hit]:
+    """GPUs that a namespace has none of until it asks."""
+    none = {gpu.resource for gpu in scene.cluster.gpus if gpu.quota == 0}
+    forms = {gpu.resource: gpu.request for gpu in scene.cluster.gpus if gpu.request}
+    free = scene.cluster.priority_classes.no_quota
+    for workload in scene.workloads:
+        if workload.spec.get("priorityClassName") in free:
+            continue
+        for container in workload.containers:
+            for resource in gpu_resources(container, scene.cluster):
+                if resource in none:
+                    ways = f"ask for some at {forms[resource]}" if resource in forms else "ask the administrators"
+                    message = f"a namespace has no {resource} until it is granted: {ways}"
+                    yield Hit(workload.manifest, (*container.path, "resources", "limits", resource), message)
+
+
+def check_priority(scene: Scene) -> Iterator[Hit]:
+    """Priority classes that users may not set."""
+    allowed = scene.cluster.priority_classes.allowed
+    for workload in scene.workloads:
+        name = workload.spec.get("priorityClassName")
+        if allowed and name and name not in allowed:
+            near = nearest(name, allowed)
+            meant = f"; is {near} meant?" if near else f" (they are {', '.join(allowed)}, or none)"
+            message = f"{name!r} is no priority class that users may set{meant}"
+            yield Hit(workload.manifest, (*workload.path, "priorityClassName"), message)
+
+
+def check_pinned(scene: Scene) -> Iterator[Hit]:
+    """Pods that must run on reserved nodes, and do not tolerate their taint."""
+    for workload in scene.workloads:
+        for path, host, reserved in _pinned(workload, scene.cluster):
+            if not any(_tolerates(toleration, reserved) for _, toleration in _tolerations(workload)):
+                message = (
+                    f"{host} is reserved ({reserved.taint}={reserved.value}), and the pod does not tolerate that: it "
+                    f"waits for ever"
+                )
+                yield Hit(workload.manifest, path, message)
+
+
+def _pinned(workload: Workload, cluster: Cluster) -> Iterator[tuple[FieldPath, str, Reserved]]:
+    """Hostnames of reserved nodes that a pod requires, each once."""
+    seen: set[str] = set()
+    for term in node_terms(workload):
+        for wanted in term:
+            for host in wanted.values if wanted.key == HOSTNAME and wanted.operator == "In" else ():
+                reserved = next((one for one in cluster.reserved if host.startswith(one.hostname)), None)
+                if reserved and host not in seen:
+                    seen.add(host)
+                    yield wanted.path, host, reserved
+
+
+def _tolerations(workload: Workload) -> list[tuple[FieldPath, dict[str, Any]]]:
+    found = enumerate(workload.spec.get("tolerations") or [])
+    return [((*workload.path, "tolerations", number), body) for number, body in found]
+
+
+def _tolerates(toleration: dict[str, Any], reserved: Reserved) -> bool:
+    key, exists = toleration.get("key", ""), toleration.get("operator") == "Exists"
+    if not key:
+        return exists
+    return key == reserved.taint and (exists or toleration.get("value") == reserved.value)
+
+
+def check_reservation(scene: Scene) -> Iterator[Hit]:
+    """Pods that tolerate a reservation."""
+    taints = {reserved.taint for reserved in scene.cluster.reserved}
+    for workload in scene.workloads:
+        for path, toleration in _tolerations(workload):
+            key = toleration.get("key", "")
+            if key in taints or (taints and not key and toleration.get("operator") == "Exists"):
+                owner = toleration.get("value") or "anybody"
+                message = f"tolerates the reservation of {owner}: that needs the owner's permission"
+                yield Hit(workload.manifest, path, message)
+
+
+def check_labels(scene: Scene) -> Iterator[Hit]:
+    """Labels of nodes that look like NVIDIA's and are none of them."""
+    for workload in scene.workloads:
+        for wanted in {wanted.path: wanted for term in node_terms(workload) for wanted in term}.values():
+            if "nvidia" in wanted.key.lower() and not _LABELS.fullmatch(wanted.key):
+                near = nearest(wanted.key, USUAL)
+                meant = f"; is {near} meant?" if near else ""
+                message = (
+                    f"no node is known to have the label {wanted.key}, and without it the pod waits for ever{meant}"
+                )
+                yield Hit(workload.manifest, wanted.path, message)
+
+
+_JOB = """
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: gemma-27b
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      priorityClassName: opportunistic
+      affinity:
+        nodeAffinity:
+          requiredDuringSchedulingIgnoredDuringExecution:
+            nodeSelectorTerms:
+            - matchExpressions:
+              - {key: nvidia.com/gpu.product, operator: In, values: [NVIDIA-A100-SXM4-80GB, NVIDIA-A100-80GB-PCIe]}
+      containers:
+      - name: vllm
+        image: vllm/vllm-openai:v0.33.0
+        resources:
+          limits: {cpu: 4, memory: 16Gi, nvidia.com/a100: 1}
+"""
+_RTX = ("[NVIDIA-A100-SXM4-80GB, NVIDIA-A100-80GB-PCIe]", "[NVIDIA-GeForce-RTX-3090]")
+_POD = """
+apiVersion: v1
+kind: Pod
+metadata:
+  name: look
+spec:
+  nodeSelector:
+    kubernetes.io/hostname: suncave-0
+  tolerations:
+  - {key: nautilus.io/reservation, operator: Equal, value: suncave, effect: NoSchedule}
+  containers:
+  - name: main
+    image: ghcr.io/example/query-generator:0.3.0
+"""
+_TOLERATION = "  - {key: nautilus.io/reservation, operator: Equal, value: suncave, effect: NoSchedule}\n"
+
+RULES = (
+    Rule(
+        id="NRP015",
+        severity=Severity.ERROR,
+        title="GPU resource that the selected nodes do not have",
+        why="A100, H100, H200, GH200, A40, RTX A6000 and RTX 8000 have resources of their own, as nvidia.com/a100; "
+        "nvidia.com/gpu never lands there, nor nvidia.com/a100 elsewhere. The pod waits for ever.",
+        source=GPU_PODS,
+        read=READ,
+        mend="Ask for the resource of the GPUs that you select, in requests and limits, or select others.",
+        policy="nrp",
+        check=check_resource,
+        failing=(
+            changed(_JOB, ("nvidia.com/a100: 1", "nvidia.com/gpu: 1")),
+            changed(_JOB, _RTX),
+        ),
+        passing=(
+            _JOB,
+            changed(_JOB, _RTX, ("nvidia.com/a100: 1", "nvidia.com/gpu: 1")),
+            changed(_JOB, ("nvidia.com/a100: 1", "nvidia.com/gpu: 1"), ("operator: In", "operator: NotIn")),
+            changed(_JOB, ("[NVIDIA-A100-SXM4-80GB", "[NVIDIA-L40"), ("nvidia.com/a100: 1", "nvidia.com/gpu: 1")),
+        ),
+    ),
+    Rule(
+        id="NRP016",
+        severity=Severity.WARNING,
+        title="GPU that needs a quota",
+        why="Namespaces have a quota of 0 for A100, H100, H200 and GH200. Until some is granted, no pod of the Job "
+        "is made.",
+        source=GPU_PODS,
+        read=READ,
+        mend="Ask for a quota, or set priorityClassName: opportunistic, which needs none and can be preempted at any "
+        "time.",
+        policy="nrp",
+        check=check_quota,
+        failing=(changed(_JOB, ("      priorityClassName: opportunistic\n", "")),),
+        passing=(
+            _JOB,
+            changed(
+                _JOB,
+                _RTX,
+                ("nvidia.com/a100: 1", "nvidia.com/gpu: 1"),
+                ("      priorityClassName: opportunistic\n", ""),
+            ),
+        ),
+    ),
+    Rule(
+        id="NRP017",
+        severity=Severity.ERROR,
+        title="priority class that users may not set",
+        why="The cluster refuses the pods.",
+        source=PRIORITIES,
+        read=READ,
+        mend="Leave priorityClassName out, or set one of the allowed ones.",
+        policy="nrp",
+        check=check_priority,
+        failing=(
+            changed(_JOB, ("opportunistic", "system-node-critical")),
+            changed(_JOB, ("opportunistic", "oportunistic")),
+        ),
+        passing=(_JOB, changed(_JOB, ("opportunistic", "opportunistic2")), _POD),
+    ),
+    Rule(
+        id="NRP018",
+        severity=Severity.ERROR,
+        title="pod that must run on a reserved node",
+        why="The node belongs to somebody and has a taint that says so. A pod that does not tolerate it never runs "
+        "there, and this pod may run nowhere else.",
+        source=SPECIAL,
+        read=READ,
+        mend="Select GPUs by nvidia.com/gpu.product instead of nodes by name; or ask the owner, and tolerate the "
+        "taint.",
+        policy="nrp",
+        check=check_pinned,
+        failing=(
+            changed(_POD, (_TOLERATION, "  - {key: nautilus.io/hardware, operator: Exists}\n")),
+            changed(_POD, ("value: suncave,", "value: other,")),
+        ),
+        passing=(_POD, changed(_POD, ("suncave-0", "node-1-1.sdsc.optiputer.net"))),
+    ),
+    Rule(
+        id="NRP019",
+        severity=Severity.WARNING,
+        title="pod that tolerates a reservation",
+        why="Reserved nodes are for their owners and those whom they let. Others' pods are removed there, and asked "
+        "about.",
+        source=SPECIAL,
+        read=READ,
+        mend="Remove the toleration, unless you have the permission; then suppress this with the reason.",
+        policy="nrp",
+        check=check_reservation,
+        failing=(_POD, changed(_POD, (_TOLERATION, "  - {operator: Exists}\n"))),
+        passing=(changed(_POD, (_TOLERATION, "  - {key: nautilus.io/hardware, operator: Exists}\n")), _JOB),
+    ),
+    Rule(
+        id="NRP020",
+        severity=Severity.NOTE,
+        title="label that no node is known to have",
+        why="A pod that requires a label which no node has waits for ever, without an error.",
+        source=f"{SCHEDULING}; NVIDIA GPU feature discovery, "
+        "https://github.com/NVIDIA/k8s-device-plugin/tree/main/docs/gpu-feature-discovery",
+        read=READ,
+        mend="Compare with `kubectl get nodes -L nvidia.com/gpu.product` or `grace cluster gpus`.",
+        policy="nrp",
+        check=check_labels,
+        failing=(
+            changed(_JOB, ("nvidia.com/gpu.product", "gpu.nvidia.com/product")),
+            changed(_JOB, ("nvidia.com/gpu.product", "nvidia.com/gpu-product")),
+        ),
+        passing=(_JOB, changed(_JOB, ("nvidia.com/gpu.product", "nvidia.com/cuda.driver.major"))),
+    ),
+)

@@ -1,0 +1,300 @@
+"""NRP: what Jobs may not do, what users may not make, and how long servers live."""
+
+import ast
+import warnings
+from collections.abc import Iterator
+
+from grace.policy.documents import CLUSTER_WIDE, Scene
+from grace.policy.pods import pod_gpus
+from grace.policy.programs import Program, programs
+from grace.policy.rule import Hit, Rule, Severity, changed
+from grace.policy.rules.nrp_pages import POLICIES, READ, USING
+
+IDLE = {"sleep", "usleep", "echo", "printf", "date", "true", ":", "false"}
+"""Programs that do nothing: a loop of them waits for nothing."""
+ADMINISTRATORS = CLUSTER_WIDE | {
+    "APIService",
+    "CSIDriver",
+    "DaemonSet",
+    "IngressClass",
+    "MutatingWebhookConfiguration",
+    "ResourceQuota",
+    "RuntimeClass",
+    "ValidatingWebhookConfiguration",
+}
+"""Kinds that users cannot make."""
+
+
+def check_sleep(scene: Scene) -> Iterator[Hit]:
+    """Jobs that sleep, other than in a loop that waits for something."""
+    for hit, waiting in _sleeps(scene):
+        if not waiting:
+            yield hit
+
+
+def check_waiting(scene: Scene) -> Iterator[Hit]:
+    """Jobs that sleep in a loop that waits for something."""
+    for hit, waiting in _sleeps(scene):
+        if waiting:
+            yield hit
+
+
+def _sleeps(scene: Scene) -> Iterator[tuple[Hit, bool]]:
+    """Sleeps of Jobs, and whether they stand in a loop that waits for something."""
+    for workload in scene.workloads:
+        if workload.job_spec is None:
+            continue
+        for container in workload.containers:
+            for program in programs(scene, workload, container):
+                if is_sleep(program):
+                    what = "a Python program that ends asleep" if program.code else f"`{' '.join(program.words)[:60]}`"
+                    message = f"container {container.name} runs {what}{program.place}"
+                    yield Hit(workload.manifest, program.path, message), _waits(program)
+
+
+def is_sleep(program: Program) -> bool:
+    """Whether a program takes time and does nothing: sleep, `tail -f /dev/null`, Python that ends in a sleep."""
+    if program.name in ("sleep", "usleep"):
+        return True
+    if program.name == "tail" and "/dev/null" in program.words:
+        return any(word == "--follow" or (word[:1] == "-" and word[-1:] in "fF") for word in program.words)
+    return "sleep" in program.code and _ends_in_sleep(program.code)
+
+
+def _waits(program: Program) -> bool:
+    """Whether a sleep stands in a loop that ends by itself, and does something else than sleeping."""
+    if not program.loops or program.words[1:2] == ("infinity",):
+        return False
+    loop = program.loops[-1]
+    if loop.endless and not loop.background:
+        return False
+    return any(command.program not in IDLE for command in loop.commands)
+
+
+def _ends_in_sleep(code: str) -> bool:
+    """Whether the last thing that a Python program does is to sleep."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about the style of a program that is not ours
+            last = ast.parse(code).body[-1:]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    while last and isinstance(last[0], ast.If | ast.While):
+        if isinstance(last[0], ast.While) and len(last[0].body) > 1:
+            return False  # it does something each time
+        last = last[0].body[-1:]
+    if not last or not isinstance(last[0], ast.Expr) or not isinstance(last[0].value, ast.Call):
+        return False
+    called = last[0].value.func
+    return (called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")) == "sleep"
+
+
+def check_jobs(scene: Scene) -> Iterator[Hit]:
+    """More Jobs than there may be."""
+    jobs, most = scene.kind("Job"), scene.cluster.limits.jobs
+    if most and len(jobs) > most:
+        message = f"this is number {most + 1} of {len(jobs)} Jobs; {most} at most are there at once"
+        yield Hit(jobs[most], ("metadata", "name"), message)
+
+
+def check_administrators(scene: Scene) -> Iterator[Hit]:
+    """Objects that only administrators make."""
+    for manifest in scene.manifests:
+        if manifest.kind == "Namespace":
+            yield Hit(manifest, ("kind",), f"namespaces are made in the portal; {manifest.name} is refused here")
+        elif manifest.kind in ADMINISTRATORS:
+            yield Hit(manifest, ("kind",), f"only administrators make a {manifest.kind}")
+
+
+def check_servers(scene: Scene) -> Iterator[Hit]:
+    """GPUs in Deployments and their like."""
+    for workload in scene.workloads:
+        gpus = pod_gpus(workload, scene.cluster)
+        if workload.kind in ("Deployment", "StatefulSet", "ReplicaSet", "ReplicationController") and gpus:
+            message = f"a {workload.kind} holds {gpus} GPUs for as long as it is there, and is deleted after 2 weeks"
+            yield Hit(workload.manifest, ("kind",), message.replace(" 1 GPUs", " 1 GPU"))
+
+
+_JOB = """
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: study1
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      containers:
+      - name: main
+        image: ghcr.io/example/query-generator:0.3.0
+        command: [bash, -c]
+        args:
+        - |
+          # no sleep here; sleep infinity would get us banned
+          python run.py --model sleep-7b --note "please; sleep well"
+          echo 'sleep 5'
+        volumeMounts:
+        - {name: scripts, mountPath: /scripts}
+      volumes:
+      - name: scripts
+        configMap: {name: scripts}
+"""
+_SCRIPTS = """
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: scripts
+data:
+  run.sh: |
+    #!/bin/bash
+    python run.py
+    sleep 3600
+  wait.py: |
+    import time
+    while True:
+        time.sleep(60)
+  words.csv: |
+    word
+    sleep 5
+"""
+_LINE = "python run.py --model sleep-7b"
+_POD = """
+apiVersion: v1
+kind: Pod
+metadata:
+  name: look
+spec:
+  containers:
+  - name: main
+    image: ghcr.io/example/query-generator:0.3.0
+    command: [sleep, infinity]
+"""
+_CRON = """
+apiVersion: batch/v1
+kind: CronJob
+metadata:
+  name: nightly
+spec:
+  schedule: "0 3 * * *"
+  jobTemplate:
+    spec:
+      template:
+        spec:
+          restartPolicy: Never
+          containers:
+          - name: main
+            image: ghcr.io/example/query-generator:0.3.0
+            command: [/usr/bin/env, bash, -lc, "python run.py || sleep 600"]
+"""
+_WAIT = "until curl -sf http://vllm:8000/health; do sleep 5; done"
+_SERVER = """
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: vllm
+spec:
+  selector:
+    matchLabels: {app: vllm}
+  template:
+    metadata:
+      labels: {app: vllm}
+    spec:
+      containers:
+      - name: vllm
+        image: vllm/vllm-openai:v0.33.0
+        resources:
+          limits: {cpu: 4, memory: 16Gi, nvidia.com/gpu: 1}
+"""
+_QUOTA = """
+apiVersion: v1
+kind: ResourceQuota
+metadata:
+  name: gpus
+spec:
+  hard: {requests.nvidia.com/a100: 4}
+"""
+
+RULES = (
+    Rule(
+        id="NRP010",
+        severity=Severity.ERROR,
+        title="Job that sleeps",
+        why="A Job that sleeps holds what it asked for and does nothing. Users whose Jobs sleep, or end in a script "
+        "that does, are banned.",
+        source=POLICIES,
+        read=READ,
+        mend="Let the Job end when its work is done. To look around, start a Pod without a controller: there, sleep "
+        "is fine.",
+        policy="nrp",
+        check=check_sleep,
+        failing=(
+            changed(_JOB, (_LINE, "sleep infinity # python")),
+            changed(_JOB, (_LINE, "while true; do date; sleep 60; done; python")),
+            changed(_JOB, (_LINE, "tail -f /dev/null; python")),
+            changed(_JOB, (_LINE, "python -c 'import time; time.sleep(86400)' #")),
+            changed(_JOB, (_LINE, "timeout 1h sleep 50m; python")),
+            f"{changed(_JOB, (_LINE, 'bash /scripts/run.sh'))}---{_SCRIPTS}",
+            f"{changed(_JOB, (_LINE, 'python /scripts/wait.py'))}---{_SCRIPTS}",
+            _CRON,
+        ),
+        passing=(_JOB, changed(_JOB, (_LINE, f"{_WAIT}; python run.py --model sleep-7b")), _POD),
+    ),
+    Rule(
+        id="NRP011",
+        severity=Severity.WARNING,
+        title="Job that sleeps while it waits",
+        why="Whoever looks for Jobs that sleep sees the word, not the loop around it, and sleeping in Jobs gets "
+        "users banned.",
+        source=POLICIES,
+        read=READ,
+        mend="Let the client wait: `curl --retry 60 --retry-delay 10 --retry-all-errors URL`; Grace's commands do so "
+        "by themselves. A server beside its client belongs into a sidecar with a startup probe.",
+        policy="nrp",
+        check=check_waiting,
+        failing=(changed(_JOB, (_LINE, f"{_WAIT}; python run.py --model sleep-7b")),),
+        passing=(_JOB, changed(_JOB, (_LINE, "curl --retry 60 --retry-all-errors http://vllm:8000/health; python"))),
+    ),
+    Rule(
+        id="NRP012",
+        severity=Severity.ERROR,
+        title="more Jobs than there may be at once",
+        why="More than 400 Jobs at once slow the cluster down for everybody.",
+        source=USING,
+        read=READ,
+        mend="Make an Indexed Job with completions and parallelism out of many: its pods do not count as Jobs.",
+        policy="nrp",
+        check=check_jobs,
+        failing=("---".join(changed(_JOB, ("name: study1", f"name: study1-{number}")) for number in range(401)),),
+        passing=(changed(_JOB, ("spec:\n  template", "spec:\n  completions: 1000\n  template")),),
+    ),
+    Rule(
+        id="NRP013",
+        severity=Severity.ERROR,
+        title="object that users cannot make",
+        why="Namespaces are made in the portal, and objects that belong to no namespace, quotas and DaemonSets by "
+        "administrators. `kubectl apply` of the whole folder ends with an error at it.",
+        source=f"{POLICIES}; answers of its admission to users",
+        read=READ,
+        mend="Remove it from the files. For a namespace, or to be made its administrator, see the portal.",
+        policy="nrp",
+        check=check_administrators,
+        failing=("apiVersion: v1\nkind: Namespace\nmetadata: {name: grace-experiments}\n", _QUOTA),
+        passing=(_JOB, _SCRIPTS),
+    ),
+    Rule(
+        id="NRP014",
+        severity=Severity.NOTE,
+        title="GPUs in a Deployment",
+        why="A Deployment holds its GPUs day and night, also when nobody asks it anything, and counts as a violation "
+        "then. NRP's pages say both that Deployments may have GPUs and that they may not. After 2 weeks it is "
+        "deleted; volumes stay.",
+        source=POLICIES,
+        read=READ,
+        mend="A Job with the server as a sidecar is safe: `grace cluster render --mode job`. Else delete it when it "
+        "is done.",
+        policy="nrp",
+        check=check_servers,
+        failing=(_SERVER,),
+        passing=(_JOB, changed(_SERVER, (", nvidia.com/gpu: 1", ""))),
+    ),
+)

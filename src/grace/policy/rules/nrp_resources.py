@@ -1,0 +1,390 @@
+"""NRP: requests and limits, and what pods without a controller may take."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from grace.policy.documents import Container, Scene, Workload
+from grace.policy.pods import GIB, HOSTNAME, node_terms, pod_amount, pod_gpus
+from grace.policy.quantities import quantity
+from grace.policy.rule import Hit, Rule, Severity, changed
+from grace.policy.rules.nrp_pages import POLICIES, READ, USING
+
+BOUNDED = ("cpu", "memory", "ephemeral-storage")
+"""Resources whose limits are bound to their requests."""
+EXACT = 1 + 1e-9
+"""Factor that keeps rounding from turning 120% into more."""
+
+
+def check_given(scene: Scene) -> Iterator[Hit]:
+    """Containers without requests or limits of cores and memory. A limit alone is a request, too."""
+    for workload in scene.workloads:
+        for container in workload.containers:
+            missing = [
+                f"{part} of {resource}"
+                for resource in ("cpu", "memory")
+                for part, amount in (("request", container.request(resource)), ("limit", container.limit(resource)))
+                if amount is None and _written(container, f"{part}s", resource) is None
+            ]
+            if missing:
+                message = f"container {container.name} has no {', no '.join(missing)}"
+                yield Hit(workload.manifest, (*container.path, "resources"), message)
+
+
+def check_ratio(scene: Scene) -> Iterator[Hit]:
+    """Limits too far above requests."""
+    ratio = scene.cluster.limits.ratio
+    for workload in scene.workloads if ratio else ():
+        for container in workload.containers:
+            for resource in BOUNDED:
+                request, limit = container.request(resource), container.limit(resource)
+                if ratio and request is not None and limit is not None and limit > request * ratio * EXACT:
+                    share = f"{100 * limit / request:.5g}% of" if request else "above"
+                    message = (
+                        f"container {container.name}: the {resource} limit {_written(container, 'limits', resource)} "
+                        f"is {share} its request {_written(container, 'requests', resource)}; at most {100 * ratio:g}%"
+                    )
+                    yield Hit(workload.manifest, (*container.path, "resources", "limits", resource), message)
+
+
+def check_equal(scene: Scene) -> Iterator[Hit]:
+    """Limits that are no requests, among many pods."""
+    most, pods = scene.cluster.limits.equal_above, sum(workload.pods for workload in scene.workloads)
+    for workload in scene.workloads if most and pods > most else ():
+        for container in workload.containers:
+            apart = [
+                resource
+                for resource in BOUNDED
+                if container.limit(resource) is not None and container.limit(resource) != container.request(resource)
+            ]
+            if apart:
+                message = (
+                    f"container {container.name}: limit and request of {' and '.join(apart)} differ, and these files "
+                    f"make {pods} pods; above {most} they are equal"
+                )
+                yield Hit(workload.manifest, (*container.path, "resources", "limits"), message)
+
+
+def _written(container: Container, part: str, resource: str) -> Any:
+    return ((container.body.get("resources") or {}).get(part) or {}).get(resource)
+
+
+def check_bare(scene: Scene) -> Iterator[Hit]:
+    """Pods without a controller that take more than such pods may."""
+    bounds = scene.cluster.limits.bare_pod
+    for workload in scene.workloads:
+        if not _bare(workload):
+            continue
+        asked = {
+            "GPUs": (pod_gpus(workload, scene.cluster), bounds.gpus),
+            "GiB of memory": (_most(workload, "memory") / GIB, (quantity(bounds.memory) or 0) / GIB or None),
+            "cores": (_most(workload, "cpu"), bounds.cpu),
+        }
+        over = [
+            f"{amount:g} {what} (at most {most:g})" for what, (amount, most) in asked.items() if most and amount > most
+        ]
+        if over:
+            message = f"a Pod without a controller asks for {' and '.join(over)}"
+            yield Hit(workload.manifest, (*workload.path, "containers"), message)
+
+
+def _bare(workload: Workload) -> bool:
+    return workload.kind == "Pod" and not workload.manifest.metadata.get("ownerReferences")
+
+
+def _most(workload: Workload, resource: str) -> float:
+    """What a pod may take: its limits, where it has some."""
+    return pod_amount(workload, lambda container: container.limit(resource) or container.request(resource) or 0)
+
+
+def check_bare_deadline(scene: Scene) -> Iterator[Hit]:
+    """Pods without a controller that want to live longer than they do."""
+    hours = scene.cluster.limits.bare_pod.hours
+    for workload in scene.workloads:
+        seconds = workload.spec.get("activeDeadlineSeconds")
+        if hours and _bare(workload) and seconds is not None and seconds > hours * 3600:
+            message = f"activeDeadlineSeconds is {seconds / 3600:g} h, and such a Pod is removed after {hours:g} h"
+            yield Hit(workload.manifest, (*workload.path, "activeDeadlineSeconds"), message)
+
+
+def check_bare_end(scene: Scene) -> Iterator[Hit]:
+    """Pods without a controller that do not say when they end."""
+    hours = scene.cluster.limits.bare_pod.hours
+    for workload in scene.workloads:
+        if hours and _bare(workload) and "activeDeadlineSeconds" not in workload.spec:
+            yield Hit(workload.manifest, workload.path, f"removed after {hours:g} h, whatever it does then")
+
+
+def check_node_gpus(scene: Scene) -> Iterator[Hit]:
+    """Pods with more GPUs than a node has."""
+    most = scene.cluster.limits.gpus_of_a_node
+    for workload in scene.workloads:
+        gpus = pod_gpus(workload, scene.cluster)
+        if most and gpus > most:
+            message = f"one pod asks for {gpus} GPUs, and a node has {most} at most; a pod never spans two nodes"
+            yield Hit(workload.manifest, (*workload.path, "containers"), message)
+
+
+def check_two_nodes(scene: Scene) -> Iterator[Hit]:
+    """Pods that must run on two nodes at once."""
+    for workload in scene.workloads:
+        together = []
+        for term in node_terms(workload):
+            hosts = [wanted for wanted in term if wanted.key == HOSTNAME and wanted.operator == "In"]
+            names = [{name for value in wanted.values for name in _split(value)} for wanted in hosts]
+            several = any(len(_split(value)) > 1 for wanted in hosts for value in wanted.values)
+            together.append((hosts, names, several or (bool(names) and not set.intersection(*names))))
+        if all(impossible for _, _, impossible in together):
+            hosts, names, _ = together[0]
+            message = f"one pod is to run on {' and '.join(sorted(set.union(*names)))}; a pod never spans two nodes"
+            yield Hit(workload.manifest, hosts[-1].path, message)
+
+
+def _split(value: str) -> list[str]:
+    """Hostnames of a value that somebody put several into."""
+    return value.replace("+", " ").replace(",", " ").split()
+
+
+def check_one_of_nodes(scene: Scene) -> Iterator[Hit]:
+    """Pods with as many GPUs as named nodes: probably meant to use one of each."""
+    for workload in scene.workloads:
+        gpus = pod_gpus(workload, scene.cluster)
+        for term in node_terms(workload):
+            for wanted in term:
+                hosts = len(set(wanted.values))
+                if wanted.key == HOSTNAME and wanted.operator == "In" and hosts > 1 and hosts == gpus:
+                    names = " or ".join(wanted.values)
+                    message = f"the pod runs on {names}, never on several: that one node must have all {gpus} GPUs"
+                    yield Hit(workload.manifest, wanted.path, message)
+
+
+_JOB = """
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: study1
+spec:
+  parallelism: 1
+  template:
+    spec:
+      restartPolicy: Never
+      initContainers:
+      - name: fetch
+        image: ghcr.io/example/query-generator:0.3.0
+        resources:
+          requests: {cpu: 500m, memory: 1Gi}
+          limits: {cpu: 500m, memory: 1Gi}
+      containers:
+      - name: main
+        image: ghcr.io/example/query-generator:0.3.0
+        resources:
+          requests: {cpu: "1", memory: 2Gi, ephemeral-storage: 10Gi}
+          limits: {cpu: "1", memory: 2Gi, ephemeral-storage: 10Gi}
+"""
+_RATIO = ('limits: {cpu: "1", memory: 2Gi', "limits: {cpu: 1200m, memory: 2.4Gi")
+_DISK_LIMIT = 'limits: {cpu: "1", memory: 2Gi, ephemeral-storage: 12.1Gi'
+_DISK = "ephemeral-storage: 10Gi}"
+_SIZES = (
+    f'requests: {{cpu: "1", memory: 2Gi, {_DISK}\n          limits: {{cpu: "1", memory: 2Gi, {_DISK}',
+    "requests: {cpu: 16, memory: 16Gi}\n          limits: {cpu: 19, memory: 19Gi}",
+)
+_POD = """
+apiVersion: v1
+kind: Pod
+metadata:
+  name: look
+spec:
+  activeDeadlineSeconds: 21600
+  restartPolicy: Never
+  containers:
+  - name: main
+    image: ghcr.io/example/query-generator:0.3.0
+    command: [sleep, infinity]
+    resources:
+      limits: {cpu: 16, memory: 32Gi, nvidia.com/gpu: 2}
+"""
+_DEPLOYMENT = """
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: vllm-llama-70b
+spec:
+  selector:
+    matchLabels: {app: vllm-server}
+  template:
+    metadata:
+      labels: {app: vllm-server}
+    spec:
+      containers:
+      - name: vllm
+        image: vllm/vllm-openai:v0.33.0
+        resources:
+          requests: {cpu: 20, memory: 80Gi, nvidia.com/gpu: 4}
+          limits: {cpu: 24, memory: 96Gi, nvidia.com/gpu: 4}
+"""
+_HOSTS = """
+apiVersion: v1
+kind: Pod
+metadata:
+  name: look
+spec:
+  affinity:
+    nodeAffinity:
+      requiredDuringSchedulingIgnoredDuringExecution:
+        nodeSelectorTerms:
+        - matchExpressions:
+          - {key: kubernetes.io/hostname, operator: In, values: [node-1, node-2, node-3]}
+          - {key: kubernetes.io/hostname, operator: In, values: [node-2, node-3]}
+  containers:
+  - name: main
+    image: ghcr.io/example/query-generator:0.3.0
+    resources:
+      limits: {cpu: 1, memory: 2Gi, nvidia.com/gpu: 1}
+"""
+
+RULES = (
+    Rule(
+        id="NRP001",
+        severity=Severity.ERROR,
+        title="no requests or limits of cores and memory",
+        why="The cluster refuses each pod that has a container without them, init containers included. Of a Job one "
+        "sees only that no pod comes.",
+        source=f"{POLICIES}; its admission rule container-must-have-limits-and-requests",
+        read=READ,
+        mend="Write resources.requests and resources.limits with cpu and memory into every container.",
+        policy="nrp",
+        check=check_given,
+        failing=(
+            changed(
+                _JOB,
+                ("requests: {cpu: 500m, memory: 1Gi}", "requests: {cpu: 500m}"),
+                ("limits: {cpu: 500m, memory: 1Gi}", "limits: {cpu: 500m}"),
+            ),
+            changed(_JOB, ('limits: {cpu: "1", memory: 2Gi,', 'limits: {cpu: "1",')),
+        ),
+        passing=(_JOB, _POD),
+    ),
+    Rule(
+        id="NRP002",
+        severity=Severity.WARNING,
+        title="limit too far above its request",
+        why="Limits are at most 20% above requests, so that nodes are not promised twice. Admission warns, and the "
+        "administrators ask.",
+        source=f"{POLICIES}; its admission rule container-must-meet-memory-and-cpu-ratio",
+        read=READ,
+        mend="Lower the limit to 1.2 times the request, or to the request itself, which is always right.",
+        policy="nrp",
+        check=check_ratio,
+        failing=(
+            changed(_JOB, ("limits: {cpu: 500m,", "limits: {cpu: 601m,")),
+            changed(_JOB, ('limits: {cpu: "1", memory: 2Gi, ephemeral-storage: 10Gi', _DISK_LIMIT)),
+        ),
+        passing=(
+            changed(_JOB, _RATIO),
+            changed(_JOB, _SIZES),
+            _DEPLOYMENT,
+        ),
+    ),
+    Rule(
+        id="NRP003",
+        severity=Severity.WARNING,
+        title="limits above requests, and many pods",
+        why="Above about 100 pods or jobs at once, limits must equal requests: 20% of each would be too much together.",
+        source=POLICIES,
+        read=READ,
+        mend="Write the same amounts as requests and limits.",
+        policy="nrp",
+        check=check_equal,
+        failing=(changed(_JOB, _RATIO, ("parallelism: 1", "parallelism: 101")),),
+        passing=(
+            changed(_JOB, ("parallelism: 1", "parallelism: 101")),
+            changed(_JOB, _RATIO, ("parallelism: 1", "parallelism: 100")),
+            changed(_JOB, _RATIO, ("parallelism: 1", "parallelism: 500\n  completions: 4")),
+        ),
+    ),
+    Rule(
+        id="NRP004",
+        severity=Severity.ERROR,
+        title="Pod without a controller that takes too much",
+        why="Such Pods are for looking around: 2 GPUs, 32 GB and 16 cores at most. Jobs and Deployments have no such "
+        "bounds.",
+        source=POLICIES,
+        read=READ,
+        mend="Make it a Job, or ask for less.",
+        policy="nrp",
+        check=check_bare,
+        failing=(
+            changed(_POD, ("nvidia.com/gpu: 2", "nvidia.com/gpu: 3")),
+            changed(_POD, ("memory: 32Gi", "memory: 33Gi")),
+            changed(_POD, ("cpu: 16", "cpu: 16500m")),
+        ),
+        passing=(_POD, _DEPLOYMENT),
+    ),
+    Rule(
+        id="NRP005",
+        severity=Severity.WARNING,
+        title="Pod without a controller that wants to live too long",
+        why="Such Pods are removed after 6 hours, with what they did not write to a volume.",
+        source=POLICIES,
+        read=READ,
+        mend="Make it a Job.",
+        policy="nrp",
+        check=check_bare_deadline,
+        failing=(changed(_POD, ("21600", "21601")),),
+        passing=(_POD,),
+    ),
+    Rule(
+        id="NRP006",
+        severity=Severity.NOTE,
+        title="Pod without a controller",
+        why="It is removed after 6 hours, and nothing starts it again on another node.",
+        source=POLICIES,
+        read=READ,
+        mend="Make work that counts a Job; else write activeDeadlineSeconds, so that it ends as you expect.",
+        policy="nrp",
+        check=check_bare_end,
+        failing=(changed(_POD, ("  activeDeadlineSeconds: 21600\n", "")),),
+        passing=(_POD, _JOB),
+    ),
+    Rule(
+        id="NRP007",
+        severity=Severity.ERROR,
+        title="more GPUs than a node has",
+        why="All containers of a pod run on one node. The pod waits for ever.",
+        source=USING,
+        read=READ,
+        mend="Take at most 8 GPUs, a quantized model, or vLLM on several nodes with a pod on each.",
+        policy="nrp",
+        check=check_node_gpus,
+        failing=(changed(_DEPLOYMENT, ("gpu: 4", "gpu: 9")),),
+        passing=(changed(_DEPLOYMENT, ("gpu: 4", "gpu: 8")),),
+    ),
+    Rule(
+        id="NRP008",
+        severity=Severity.ERROR,
+        title="one pod on two nodes",
+        why="No node has two names. The pod waits for ever.",
+        source="Kubernetes documentation, Assigning Pods to Nodes, "
+        "https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/",
+        read=READ,
+        mend="Name one node, or none and let nvidia.com/gpu.product choose; for two nodes, run a pod on each.",
+        policy="nrp",
+        check=check_two_nodes,
+        failing=(changed(_HOSTS, ("values: [node-2, node-3]", "values: [node-4]")),),
+        passing=(_HOSTS,),
+    ),
+    Rule(
+        id="NRP009",
+        severity=Severity.WARNING,
+        title="as many GPUs as named nodes",
+        why="Several hostnames are alternatives. The GPUs of a pod are those of the one node that it runs on, never "
+        "one of each.",
+        source="Kubernetes documentation, Assigning Pods to Nodes, "
+        "https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/",
+        read=READ,
+        mend="Name nodes that have as many GPUs each, or run vLLM on several nodes with a pod on each.",
+        policy="nrp",
+        check=check_one_of_nodes,
+        failing=(changed(_HOSTS, ("nvidia.com/gpu: 1", "nvidia.com/gpu: 2")),),
+        passing=(_HOSTS,),
+    ),
+)

@@ -1,0 +1,193 @@
+"""Rules about the specs of pods: what the API refuses beyond its schema."""
+
+import re
+from collections.abc import Iterator
+from datetime import date
+
+from grace.errors import nearest
+from grace.policy.documents import FieldPath, Manifest, Scene
+from grace.policy.quantities import quantity
+from grace.policy.rule import Hit, Rule, Severity, changed
+from grace.policy.rules.names import shown
+
+READ = date(2026, 11, 25)
+
+
+def check_quantities(scene: Scene) -> Iterator[Hit]:
+    """Requests and limits, and sizes of volumes, that are no quantities or contradict each other."""
+    for workload in scene.workloads:
+        for container in workload.containers:
+            path = (*container.path, "resources")
+            requests = workload.manifest.at((*path, "requests")) or {}
+            limits = workload.manifest.at((*path, "limits")) or {}
+            for part, amounts in (("requests", requests), ("limits", limits)):
+                for resource, amount in amounts.items():
+                    yield from _quantity(workload.manifest, (*path, part, resource), resource, amount)
+            for resource, limit in limits.items():
+                request, most = quantity(requests.get(resource)), quantity(limit)
+                if request is None or most is None:
+                    continue
+                if request > most:
+                    message = f"requests {requests[resource]} {resource} and allows {limit}: a request is no larger"
+                    yield Hit(workload.manifest, (*path, "requests", resource), message)
+                elif "/" in resource and request != most:
+                    message = f"requests {requests[resource]} {resource} and allows {limit}: of these, both are equal"
+                    yield Hit(workload.manifest, (*path, "requests", resource), message)
+            for resource in requests:
+                if "/" in resource and resource not in limits:
+                    message = f"requests {resource} without a limit, which devices need"
+                    yield Hit(workload.manifest, (*path, "requests", resource), message)
+    for claim in scene.kind("PersistentVolumeClaim"):
+        path = ("spec", "resources", "requests", "storage")
+        if claim.at(path) is not None:
+            yield from _quantity(claim, path, "storage", claim.at(path))
+
+
+def _quantity(manifest: Manifest, path: FieldPath, resource: str, amount: object) -> Iterator[Hit]:
+    number = quantity(amount)
+    if number is None or number < 0:
+        found = re.fullmatch(r"([0-9.]+)\s*([KMGT])i?[Bb]", str(amount))
+        meant = f"; {found[1]}{found[2]}i is meant?" if found else ""
+        yield Hit(manifest, path, f"{shown(str(amount))} is no quantity{meant}")
+    elif "/" in resource and not number.is_integer():
+        yield Hit(manifest, path, f"{amount} {resource}: devices are whole")
+    elif resource in ("memory", "storage", "ephemeral-storage") and 0 < number < 1024:
+        yield Hit(manifest, path, f"{amount} of {resource} is {number:g} bytes; Mi and Gi are the units")
+
+
+def check_restarts(scene: Scene) -> Iterator[Hit]:
+    """Restart policies that the API refuses."""
+    for workload in scene.workloads:
+        policy, path = workload.spec.get("restartPolicy"), (*workload.path, "restartPolicy")
+        if workload.job_spec is not None:
+            if policy not in ("Never", "OnFailure"):
+                found = "is missing" if policy is None else f"is {policy!r}"
+                yield Hit(workload.manifest, path, f"restartPolicy {found}; a job's is Never or OnFailure")
+            elif policy != "Never" and "podFailurePolicy" in workload.job_spec:
+                yield Hit(workload.manifest, path, "restartPolicy must be Never where there is a podFailurePolicy")
+        elif workload.kind == "Pod":
+            if policy not in (None, "Always", "Never", "OnFailure"):
+                yield Hit(workload.manifest, path, f"restartPolicy is {policy!r}; it is Always, Never or OnFailure")
+        elif policy not in (None, "Always"):
+            yield Hit(workload.manifest, path, f"restartPolicy is {policy!r}; in a {workload.kind} it is Always")
+        for container in workload.containers:
+            own = container.body.get("restartPolicy")
+            if container.init and own not in (None, "Always"):
+                where = (*container.path, "restartPolicy")
+                yield Hit(
+                    workload.manifest, where, f"restartPolicy of an init container is Always, or none; not {own!r}"
+                )
+
+
+def check_pods(scene: Scene) -> Iterator[Hit]:
+    """Mounts of volumes that there are none of, names that stand twice, containers without an image."""
+    for workload in scene.workloads:
+        manifest = workload.manifest
+        templates = manifest.at(("spec", "volumeClaimTemplates")) or []
+        volumes = [str(volume.get("name")) for _, volume in workload.volumes]
+        volumes += [str((template.get("metadata") or {}).get("name")) for template in templates]
+        yield from _twice(manifest, (*workload.path, "volumes"), volumes, "volume")
+        names = [container.name for container in workload.containers]
+        yield from _twice(manifest, (*workload.path, "containers"), names, "container")
+        for container in workload.containers:
+            if not container.image:
+                yield Hit(manifest, (*container.path, "image"), f"container {container.name} has no image")
+            mounts = container.body.get("volumeMounts") or []
+            places = [str(mount.get("mountPath")) for mount in mounts]
+            yield from _twice(manifest, (*container.path, "volumeMounts"), places, "mountPath")
+            for number, mount in enumerate(mounts):
+                if mount.get("name") not in volumes:
+                    near = nearest(mount.get("name", ""), volumes)
+                    meant = f"; is {near} meant?" if near else ""
+                    where = (*container.path, "volumeMounts", number, "name")
+                    yield Hit(manifest, where, f"the pod has no volume {mount.get('name')!r}{meant}")
+
+
+def _twice(manifest: Manifest, path: FieldPath, names: list[str], what: str) -> Iterator[Hit]:
+    for name in dict.fromkeys(names):
+        if names.count(name) > 1:
+            yield Hit(manifest, path, f"{what} {name!r} stands twice")
+
+
+_JOB = """
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: study1-exp1
+  labels: {app: grace}
+spec:
+  template:
+    metadata:
+      labels: {app: grace}
+    spec:
+      restartPolicy: Never
+      containers:
+      - name: main
+        image: ghcr.io/example/query-generator:0.3.0
+        resources:
+          requests: {cpu: "1", memory: 2Gi}
+          limits: {cpu: "1", memory: 2Gi}
+        volumeMounts:
+        - {name: output, mountPath: /output}
+      volumes:
+      - name: output
+        emptyDir: {}
+"""
+
+RULES = (
+    Rule(
+        id="K8S008",
+        severity=Severity.ERROR,
+        title="quantity that is none, or a request above its limit",
+        why="The cluster refuses 16GB (it says 16G or 16Gi), a request above its limit, and GPUs in part, without a "
+        "limit, or with one that is not the request. It takes `memory: 512m`, half a byte, and no pod starts.",
+        source="Kubernetes documentation, Resource Management for Pods and Containers, "
+        "https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/",
+        read=READ,
+        mend="Write cores as 2 or 500m, memory and disk as 512Mi or 16Gi, GPUs as whole numbers, equal in both parts.",
+        policy="general",
+        check=check_quantities,
+        failing=(
+            changed(_JOB, ('requests: {cpu: "1", memory: 2Gi}', 'requests: {cpu: "1", memory: 2GB}')),
+            changed(_JOB, ('requests: {cpu: "1"', 'requests: {cpu: "2"')),
+            changed(_JOB, ("memory: 2Gi", "memory: 2000m")),
+            changed(_JOB, ("memory: 2Gi}", "memory: 2Gi, nvidia.com/gpu: 0.5}")),
+            changed(_JOB, ('requests: {cpu: "1"', 'requests: {nvidia.com/gpu: 1, cpu: "1"')),
+        ),
+        passing=(_JOB, changed(_JOB, ("memory: 2Gi}", "memory: 2Gi, nvidia.com/gpu: 1}"))),
+    ),
+    Rule(
+        id="K8S009",
+        severity=Severity.ERROR,
+        title="restart policy that is refused",
+        why="A Job's pods end, so its restartPolicy is Never or OnFailure, and has to be written: the default, Always, "
+        "is refused. With a podFailurePolicy it is Never. Pods of Deployments and their like always restart.",
+        source="Kubernetes documentation, Jobs, https://kubernetes.io/docs/concepts/workloads/controllers/job/",
+        read=READ,
+        mend="Write restartPolicy: Never in the pod's spec of a Job; none in that of a Deployment.",
+        policy="general",
+        check=check_restarts,
+        failing=(
+            changed(_JOB, ("      restartPolicy: Never\n", "")),
+            changed(_JOB, ("restartPolicy: Never", "restartPolicy: Always")),
+        ),
+        passing=(_JOB,),
+    ),
+    Rule(
+        id="K8S010",
+        severity=Severity.ERROR,
+        title="pod that does not hold together",
+        why="A mount of a volume that the pod does not have, a container without an image, or a name or mount path "
+        "that stands twice: the cluster refuses the pod.",
+        source="Kubernetes documentation, Volumes, https://kubernetes.io/docs/concepts/storage/volumes/",
+        read=READ,
+        mend="Add the volume to the pod's volumes, or correct the name.",
+        policy="general",
+        check=check_pods,
+        failing=(
+            changed(_JOB, ("{name: output, mountPath", "{name: outputs, mountPath")),
+            changed(_JOB, ("        image: ghcr.io/example/query-generator:0.3.0\n", "")),
+        ),
+        passing=(_JOB,),
+    ),
+)

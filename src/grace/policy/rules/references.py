@@ -1,0 +1,254 @@
+"""Rules about what pods refer to: volumes, ConfigMaps, Secrets, service accounts."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from grace.errors import nearest
+from grace.policy.documents import FieldPath, Manifest, Scene, Workload
+from grace.policy.rule import Hit, Rule, Severity, changed
+
+READ = date(2026, 11, 25)
+
+ALWAYS_THERE = {("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt")}
+"""Objects that the cluster puts into every namespace."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a pod refers to in its namespace.
+
+    Attributes:
+        path: of the name, in the workload's manifest.
+        keys: that it needs, each with its path; none: all that there are.
+        optional: the pod starts without it.
+    """
+
+    kind: str
+    name: str
+    path: FieldPath
+    keys: tuple[tuple[str, FieldPath], ...] = ()
+    optional: bool = False
+
+
+def references(workload: Workload) -> Iterator[Reference]:
+    """What the pods of a workload refer to."""
+    for path, volume in workload.volumes:
+        yield from _of_volume(path, volume)
+    for container in workload.containers:
+        for number, entry in enumerate(container.body.get("env") or []):
+            path = (*container.path, "env", number, "valueFrom")
+            yield from _of_key(path, entry.get("valueFrom") or {})
+        for number, entry in enumerate(container.body.get("envFrom") or []):
+            for field, kind in (("configMapRef", "ConfigMap"), ("secretRef", "Secret")):
+                if isinstance(source := entry.get(field), dict):
+                    path = (*container.path, "envFrom", number, field, "name")
+                    yield Reference(kind, source.get("name", ""), path, optional=source.get("optional", False))
+    for number, entry in enumerate(workload.spec.get("imagePullSecrets") or []):
+        yield Reference("Secret", entry.get("name", ""), (*workload.path, "imagePullSecrets", number, "name"))
+    if account := workload.spec.get("serviceAccountName"):
+        yield Reference("ServiceAccount", account, (*workload.path, "serviceAccountName"))
+
+
+def _of_volume(path: FieldPath, volume: dict[str, Any]) -> Iterator[Reference]:
+    if claim := volume.get("persistentVolumeClaim"):
+        yield Reference("PersistentVolumeClaim", claim["claimName"], (*path, "persistentVolumeClaim", "claimName"))
+    if source := volume.get("configMap"):
+        yield _of_files("ConfigMap", source, "name", (*path, "configMap"))
+    if source := volume.get("secret"):
+        yield _of_files("Secret", source, "secretName", (*path, "secret"))
+    for number, part in enumerate((volume.get("projected") or {}).get("sources") or []):
+        for field, kind in (("configMap", "ConfigMap"), ("secret", "Secret")):
+            if source := part.get(field):
+                yield _of_files(kind, source, "name", (*path, "projected", "sources", number, field))
+
+
+def _of_files(kind: str, source: dict[str, Any], field: str, path: FieldPath) -> Reference:
+    items = source.get("items") or []
+    keys = tuple((item["key"], (*path, "items", number, "key")) for number, item in enumerate(items))
+    return Reference(kind, source.get(field, ""), (*path, field), keys, source.get("optional", False))
+
+
+def _of_key(path: FieldPath, source: dict[str, Any]) -> Iterator[Reference]:
+    for field, kind in (("configMapKeyRef", "ConfigMap"), ("secretKeyRef", "Secret")):
+        if found := source.get(field):
+            keys = ((found["key"], (*path, field, "key")),)
+            yield Reference(kind, found.get("name", ""), (*path, field, "name"), keys, found.get("optional", False))
+
+
+def check_there(scene: Scene) -> Iterator[Hit]:
+    """Claims, ConfigMaps and service accounts that are not among the objects."""
+    yield from _missing(scene, ("PersistentVolumeClaim", "ConfigMap", "ServiceAccount"))
+
+
+def check_secret_there(scene: Scene) -> Iterator[Hit]:
+    """Secrets that are not among the objects."""
+    yield from _missing(scene, ("Secret",))
+
+
+def _missing(scene: Scene, kinds: tuple[str, ...]) -> Iterator[Hit]:
+    """One hit for each object that a workload needs and that is not there."""
+    for workload in scene.workloads:
+        told: set[tuple[str, str]] = set()
+        for found in references(workload):
+            key = (found.kind, found.name)
+            if found.kind not in kinds or found.optional or key in ALWAYS_THERE or key in told:
+                continue
+            told.add(key)
+            if not scene.near(found.kind, found.name, workload.manifest):
+                names = [manifest.name for manifest in scene.kind(found.kind)]
+                near = nearest(found.name, names)
+                meant = f"; is {near} meant?" if near else ""
+                message = f"{found.kind} {found.name!r} is not in these files, so must be in the namespace{meant}"
+                yield Hit(workload.manifest, found.path, message)
+
+
+def check_keys(scene: Scene) -> Iterator[Hit]:
+    """Keys that the ConfigMap or Secret among the objects does not have."""
+    for workload in scene.workloads:
+        for found in references(workload):
+            target = scene.near(found.kind, found.name, workload.manifest)
+            if not found.keys or found.optional or target is None or target in scene.broken:
+                continue
+            known = _keys(target)
+            for key, path in found.keys:
+                if key not in known:
+                    has = ", ".join(sorted(known)) or "none"
+                    yield Hit(workload.manifest, path, f"{target.title} has no key {key!r} (it has {has})")
+
+
+def _keys(target: Manifest) -> set[str]:
+    return {key for part in ("data", "binaryData", "stringData") for key in target.body.get(part) or {}}
+
+
+def check_shared(scene: Scene) -> Iterator[Hit]:
+    """Volumes for one node that several pods use."""
+    for claim in scene.kind("PersistentVolumeClaim"):
+        modes = set(claim.at(("spec", "accessModes")) or [])
+        if not modes or not modes <= {"ReadWriteOnce", "ReadWriteOncePod"}:
+            continue
+        users = [workload for workload in scene.workloads if _uses(scene, workload, claim)]
+        pods = sum(2 if workload.kind == "DaemonSet" else workload.pods for workload in users)
+        if pods > 1:
+            names = ", ".join(workload.manifest.title for workload in users)
+            one = "one pod" if modes == {"ReadWriteOncePod"} else "the pods of one node"
+            message = f"{' and '.join(sorted(modes))} is for {one} at a time, and {pods} pods use it: {names}"
+            yield Hit(claim, ("spec", "accessModes"), message)
+
+
+def _uses(scene: Scene, workload: Workload, claim: Manifest) -> bool:
+    if scene.namespace_of(workload.manifest) != scene.namespace_of(claim):
+        return False
+    return any(found.kind == claim.kind and found.name == claim.name for found in references(workload))
+
+
+_CLAIM = """
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata:
+  name: outputs
+spec:
+  accessModes: [ReadWriteOnce]
+  resources:
+    requests: {storage: 10Gi}
+"""
+_HUB = """
+apiVersion: v1
+kind: Secret
+metadata:
+  name: hub
+stringData:
+  token: ""
+"""
+_JOB = """
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: study1
+spec:
+  parallelism: 1
+  template:
+    spec:
+      restartPolicy: Never
+      containers:
+      - name: main
+        image: ghcr.io/example/query-generator:0.3.0
+        env:
+        - name: HF_TOKEN
+          valueFrom:
+            secretKeyRef: {name: hub, key: token}
+        volumeMounts:
+        - {name: outputs, mountPath: /outputs}
+      volumes:
+      - name: outputs
+        persistentVolumeClaim: {claimName: outputs}
+"""
+_ALL = f"{_JOB}---{_CLAIM}---{_HUB}"
+
+RULES = (
+    Rule(
+        id="K8S017",
+        severity=Severity.WARNING,
+        title="volume claim, ConfigMap or service account that is not in the files",
+        why="The pod waits in Pending or ContainerCreating until there is one of that name in its namespace.",
+        source="Kubernetes documentation, Persistent Volumes and ConfigMaps, "
+        "https://kubernetes.io/docs/concepts/storage/persistent-volumes/",
+        read=READ,
+        mend="Check all files together. If it is made elsewhere, see that it is there: `kubectl get pvc,configmap`.",
+        policy="general",
+        check=check_there,
+        failing=(f"{_JOB}---{_HUB}", changed(_ALL, ("{claimName: outputs}", "{claimName: output}"))),
+        passing=(_ALL,),
+    ),
+    Rule(
+        id="K8S018",
+        severity=Severity.NOTE,
+        title="Secret that is not in the files",
+        why="Rightly so, as a secret belongs in no file; but the pod does not start before there is one of that name.",
+        source="Kubernetes documentation, Secrets, https://kubernetes.io/docs/concepts/configuration/secret/",
+        read=READ,
+        mend="See that it is there: `kubectl get secret NAME`. `grace cluster secret` makes that of the model hub.",
+        policy="general",
+        check=check_secret_there,
+        failing=(f"{_JOB}---{_CLAIM}",),
+        passing=(
+            _ALL,
+            changed(f"{_JOB}---{_CLAIM}", ("{name: hub, key: token}", "{name: hub, key: token, optional: true}")),
+        ),
+    ),
+    Rule(
+        id="K8S019",
+        severity=Severity.ERROR,
+        title="key that the ConfigMap or Secret does not have",
+        why="The container does not start: CreateContainerConfigError.",
+        source="Kubernetes documentation, Secrets, https://kubernetes.io/docs/concepts/configuration/secret/",
+        read=READ,
+        mend="Use a key that is there, or add this one.",
+        policy="general",
+        check=check_keys,
+        failing=(changed(_ALL, ("key: token", "key: HF_TOKEN")),),
+        passing=(_ALL, changed(_ALL, ("key: token", "key: HF_TOKEN, optional: true"))),
+    ),
+    Rule(
+        id="K8S020",
+        severity=Severity.WARNING,
+        title="volume of one node in several pods",
+        why="A ReadWriteOnce volume is attached to one node. A second pod that lands on another node waits in "
+        "ContainerCreating (Multi-Attach error) until the first one is gone.",
+        source="Kubernetes documentation, Persistent Volumes, Access Modes, "
+        "https://kubernetes.io/docs/concepts/storage/persistent-volumes/#access-modes",
+        read=READ,
+        mend="Use ReadWriteMany with a storage class that has it, a volume for each pod, or run one after the other.",
+        policy="general",
+        check=check_shared,
+        failing=(
+            changed(_ALL, ("parallelism: 1", "parallelism: 4\n  completions: 4")),
+            f"{_ALL}---{changed(_JOB, ('name: study1', 'name: study2'))}",
+        ),
+        passing=(
+            _ALL,
+            changed(_ALL, ("parallelism: 1", "parallelism: 4\n  completions: 4"), ("ReadWriteOnce", "ReadWriteMany")),
+        ),
+    ),
+)

@@ -1,0 +1,177 @@
+"""Rules about secrets that stand in files. No message shows one."""
+
+import re
+from collections.abc import Iterator
+from datetime import date
+
+from grace.policy.documents import FieldPath, Manifest, Scene
+from grace.policy.rule import Hit, Rule, Severity, changed
+
+READ = date(2026, 11, 25)
+
+FORMS = {
+    "a token of Hugging Face": r"\bhf_[A-Za-z0-9]{16,}",
+    "a key of an API": r"\bsk-[A-Za-z0-9_-]{16,}",
+    "a token of GitHub": r"\b(gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,})",
+    "a token of GitLab": r"\bglpat-[A-Za-z0-9_-]{16,}",
+    "a key of AWS": r"\bAKIA[A-Z0-9]{16}\b",
+    "a token of Slack": r"\bxox[abprs]-[A-Za-z0-9-]{10,}",
+    "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
+    "an address with a password": r"\b[a-z][a-z0-9+.-]*://[^\s/:@]+:[^\s/:@$({<]+@",
+}
+"""What secrets look like, whatever they are called."""
+_FORMS = {what: re.compile(pattern, re.ASCII) for what, pattern in FORMS.items()}
+
+_SECRET_WORDS = {"TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "APIKEY", "CREDENTIAL", "CREDENTIALS"}
+_KEY_WORDS = {"API", "ACCESS", "SECRET", "PRIVATE", "AUTH", "ENCRYPTION", "SIGNING", "MASTER", "HMAC"}
+_HARMLESS_ENDS = {"FILE", "PATH", "DIR", "NAME", "ID", "URL", "URI", "ENV", "HOST", "TYPE", "LENGTH", "LIMIT", "TTL"}
+_PLACEHOLDER = re.compile(
+    r"(|none|null|empty|dummy|unused|changeme|change-me|replace-?me|secret|token|password|xxx+|\.\.\.|"
+    r"true|false|yes|no|not-needed|no-key(-required)?|sk-no-key-required|your[-_ ].*|"
+    r"<.*>|\$\{.*\}|\$\(.*\)|\$\w+|/.*|\{\{.*\}\}|[0-9]{1,4})",
+    re.IGNORECASE | re.DOTALL,
+)
+_OPTION = re.compile(r"--?([A-Za-z][A-Za-z0-9_-]*)(?:=(.*))?", re.DOTALL)
+
+
+def check_inline(scene: Scene) -> Iterator[Hit]:
+    """Secrets in variables, commands, arguments, annotations and ConfigMaps."""
+    for workload in scene.workloads:
+        for container in workload.containers:
+            for number, entry in enumerate(container.body.get("env") or []):
+                path = (*container.path, "env", number, "value")
+                yield from _look(workload.manifest, path, entry.get("name", ""), entry.get("value", ""))
+            yield from _words(workload.manifest, container.words)
+    for manifest in scene.manifests:
+        for path in (("data",), ("metadata", "annotations")):
+            if path == ("data",) and manifest.kind != "ConfigMap":
+                continue
+            for key, value in (manifest.at(path) or {}).items():
+                yield from _look(manifest, (*path, key), key, value)
+
+
+def _words(manifest: Manifest, words: list[tuple[FieldPath, str]]) -> Iterator[Hit]:
+    """Options that are secrets, with the value in the same word or in the next."""
+    for number, (path, word) in enumerate(words):
+        option = _OPTION.fullmatch(word)
+        after = words[number + 1] if number + 1 < len(words) else (path, "")
+        if option and option[2] is not None:
+            yield from _look(manifest, path, option[1], option[2])
+        elif option and not after[1].startswith("-") and is_secret_name(option[1]):
+            yield from _look(manifest, after[0], option[1], after[1])
+        elif form := _form(word):
+            yield Hit(manifest, path, f"holds what looks like {form}")
+
+
+def _look(manifest: Manifest, path: FieldPath, name: str, value: str) -> Iterator[Hit]:
+    if form := _form(value):
+        yield Hit(manifest, path, f"{name} holds what looks like {form}")
+    elif is_secret_name(name) and not is_placeholder(value):
+        yield Hit(manifest, path, f"{name} is a secret by its name, and its value stands here")
+
+
+def _form(value: str) -> str:
+    """What a text looks like that holds a secret; empty when nothing."""
+    return next((what for what, form in _FORMS.items() if form.search(value) and not is_placeholder(value)), "")
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a variable, option or key is called as secrets are: HF_TOKEN, --api-key; not MAX_TOKENS, TOKEN_FILE."""
+    words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).upper().replace("-", "_").replace(".", "_").split("_")
+    if words[-1] in _HARMLESS_ENDS:
+        return False
+    key = words[-1] == "KEY" and (len(words) > 1 and words[-2] in _KEY_WORDS)
+    return key or bool(_SECRET_WORDS & set(words))
+
+
+def is_placeholder(value: str) -> bool:
+    """Whether a value stands for a secret without being one: empty, EMPTY, <token>, $(TOKEN), a path."""
+    return _PLACEHOLDER.fullmatch(value.strip()) is not None
+
+
+def check_secret_file(scene: Scene) -> Iterator[Hit]:
+    """Secrets as objects, with their data."""
+    for manifest in scene.kind("Secret"):
+        for part in ("data", "stringData"):
+            for key, value in (manifest.body.get(part) or {}).items():
+                if not is_placeholder(value):
+                    yield Hit(manifest, (part, key), f"the value of {key!r} stands in the file")
+
+
+_JOB = """
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: study1
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      containers:
+      - name: main
+        image: ghcr.io/example/query-generator:0.3.0
+        args: [--model-name=gemma-2-2b-it]
+        env:
+        - name: HF_TOKEN
+          valueFrom:
+            secretKeyRef: {name: hub, key: token}
+        - {name: MAX_TOKENS, value: "512"}
+        - {name: OPENAI_API_KEY, value: EMPTY}
+"""
+_CONFIG = """
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: settings
+data:
+  LOG_LEVEL: info
+"""
+_OBJECT = """
+apiVersion: v1
+kind: Secret
+metadata:
+  name: hub
+stringData:
+  token: ""
+"""
+_FAKE = "hf_" + "thisIsNoRealToken"  # in two parts, so that scanners of repositories do not take it for one
+_PRACTICES = (
+    "Kubernetes documentation, Good practices for Kubernetes Secrets, "
+    "https://kubernetes.io/docs/concepts/security/secrets-good-practices/"
+)
+
+RULES = (
+    Rule(
+        id="K8S023",
+        severity=Severity.ERROR,
+        title="secret in the manifest",
+        why="Everybody who can read the object, its file or the repository has it: `kubectl get -o yaml` shows "
+        "variables and arguments, and Git forgets nothing.",
+        source=_PRACTICES,
+        read=READ,
+        mend="Revoke it now if the file was shared. Then `grace cluster secret`, or `kubectl create secret`, and refer "
+        "to it with valueFrom.secretKeyRef.",
+        policy="general",
+        check=check_inline,
+        failing=(
+            changed(_JOB, ("value: EMPTY", "value: correct-horse-battery")),
+            changed(_JOB, ("--model-name=gemma-2-2b-it", f"--hf={_FAKE}")),
+            changed(_JOB, ("--model-name=gemma-2-2b-it", "--api-key, correct-horse-battery")),
+            changed(_CONFIG, ("LOG_LEVEL: info", f"settings.ini: 'login = {_FAKE}'")),
+        ),
+        passing=(_JOB, _CONFIG),
+    ),
+    Rule(
+        id="K8S024",
+        severity=Severity.WARNING,
+        title="Secret with its data in a file",
+        why="base64 is no encryption: whoever has the file has the secret, and such files end in repositories.",
+        source=_PRACTICES,
+        read=READ,
+        mend="Make it from the environment, by `grace cluster secret` or `kubectl create secret`; delete the file.",
+        policy="general",
+        check=check_secret_file,
+        failing=(changed(_OBJECT, ('token: ""', "token: correct-horse-battery")),),
+        passing=(_OBJECT,),
+    ),
+)

@@ -1,0 +1,329 @@
+"""Rules about how pods are found: selectors, Services, and the addresses that clients ask."""
+
+import re
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+from grace.policy.documents import FieldPath, Manifest, Scene, Workload
+from grace.policy.rule import Hit, Rule, Severity, changed
+
+READ = date(2026, 11, 25)
+
+SELECTING = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController")
+LINKED = ("vllm",)
+"""Programs that read variables of their own which a Service of their name would set: NAME_PORT=tcp://..."""
+
+_URL = re.compile(r"\b(https?)://([a-z0-9]([-a-z0-9.]*[a-z0-9])?)(?::([0-9]{1,5}))?(?![-\w.@:])", re.ASCII)
+
+
+def check_selector(scene: Scene) -> Iterator[Hit]:
+    """Workloads whose selector does not select the pods that they make."""
+    for workload in scene.workloads:
+        selector = workload.manifest.at(("spec", "selector"))
+        if workload.kind not in SELECTING or not isinstance(selector, dict):
+            continue
+        if workload.kind == "ReplicationController":
+            selector = {"matchLabels": selector}
+        wanted = ", ".join(_unmet(selector, workload.pod_labels))
+        if wanted:
+            message = f"the selector wants {wanted}, and the pods of the template have {_labels(workload.pod_labels)}"
+            yield Hit(workload.manifest, ("spec", "selector"), message)
+
+
+def _unmet(selector: dict[str, Any], labels: dict[str, str]) -> Iterator[str]:
+    """What a selector asks for and labels do not have."""
+    for key, value in (selector.get("matchLabels") or {}).items():
+        if labels.get(key) != value:
+            yield f"{key}={value}"
+    for term in selector.get("matchExpressions") or []:
+        key, operator, values = term["key"], term["operator"], term.get("values") or []
+        met = {
+            "In": labels.get(key) in values,
+            "NotIn": key not in labels or labels[key] not in values,
+            "Exists": key in labels,
+            "DoesNotExist": key not in labels,
+        }
+        if not met.get(operator, True):
+            yield f"{key} {operator} {', '.join(map(str, values))}".strip()
+
+
+def _labels(labels: dict[str, str]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in labels.items()) or "no labels"
+
+
+def check_own_labels(scene: Scene) -> Iterator[Hit]:
+    """Workloads whose labels stand only on their pods."""
+    for workload in scene.workloads:
+        labels = workload.pod_labels.items()
+        if workload.template_path and labels and not labels & workload.manifest.labels.items():
+            example = next(f"{key}={value}" for key, value in labels)
+            message = (
+                f"the labels stand only in the template of its pods: `kubectl delete {workload.kind.lower()} -l "
+                f"{example}` finds no {workload.kind}"
+            )
+            yield Hit(workload.manifest, ("metadata", "labels"), message)
+
+
+def check_selects(scene: Scene) -> Iterator[Hit]:
+    """Services that select no pod of these files."""
+    for service in scene.kind("Service"):
+        selector = service.at(("spec", "selector")) or {}
+        if selector and scene.complete and not scene.selected(scene.namespace_of(service), selector):
+            message = f"no pod in these files has the labels that it selects: {_labels(selector)}"
+            yield Hit(service, ("spec", "selector"), message)
+
+
+def check_target(scene: Scene) -> Iterator[Hit]:
+    """Ports of Services that no selected pod has."""
+    for service in scene.kind("Service"):
+        selected = scene.selected(scene.namespace_of(service), service.at(("spec", "selector")) or {})
+        declared = [port for workload in selected for port in _ports(workload)]
+        for number, port in enumerate(service.at(("spec", "ports")) or []):
+            target = port.get("targetPort", port.get("port"))
+            known = {entry.get("name") if isinstance(target, str) else entry.get("containerPort") for entry in declared}
+            if selected and target not in known and (declared or isinstance(target, str)):
+                ports = ", ".join(str(entry.get("containerPort")) for entry in declared) or "none"
+                message = f"leads to port {target}, and the pods that it selects name {ports}"
+                yield Hit(service, ("spec", "ports", number, "targetPort"), message)
+
+
+def _ports(workload: Workload) -> list[dict[str, Any]]:
+    return [port for container in workload.containers for port in container.body.get("ports") or []]
+
+
+def check_address(scene: Scene) -> Iterator[Hit]:
+    """Addresses of workloads that no Service makes reachable."""
+    for manifest, path, url, name, namespace in _addresses(scene):
+        if scene.find("Service", namespace, name):
+            continue
+        same = [w.manifest.title for w in scene.workloads if w.name == name]
+        elsewhere = [scene.namespace_of(service) for service in scene.kind("Service") if service.name == name]
+        if elsewhere:
+            message = f"{url}: the Service {name} is in namespace {elsewhere[0]}, not in {namespace}"
+            yield Hit(manifest, path, message)
+        elif same:
+            yield Hit(manifest, path, f"{url}: there is no Service {name!r}; {same[0]} alone has no address")
+
+
+def check_port(scene: Scene) -> Iterator[Hit]:
+    """Addresses with a port that their Service does not have."""
+    for manifest, path, url, name, namespace in _addresses(scene):
+        service = scene.find("Service", namespace, name)
+        if service is None or service in scene.broken or service.at(("spec", "type")) == "ExternalName":
+            continue
+        if service.at(("spec", "clusterIP")) == "None":
+            continue  # its name leads to the pods themselves, whatever its ports are
+        found = _URL.fullmatch(url)
+        assert found
+        port = int(found[4] or (443 if found[1] == "https" else 80))
+        ports = [entry.get("port") for entry in service.at(("spec", "ports")) or []]
+        if port not in ports:
+            has = ", ".join(map(str, ports)) or "no ports"
+            yield Hit(manifest, path, f"{url}: the Service {name} has {has}, not {port}")
+
+
+def _addresses(scene: Scene) -> Iterator[tuple[Manifest, FieldPath, str, str, str]]:
+    """Addresses in commands, arguments and variables that can be a Service's, with its name and namespace."""
+    for workload in scene.workloads:
+        for container in workload.containers:
+            values = enumerate(container.body.get("env") or [])
+            texts = [
+                *container.words,
+                *(((*container.path, "env", number, "value"), entry.get("value", "")) for number, entry in values),
+            ]
+            for path, text in texts:
+                for found in _URL.finditer(text):
+                    name, _, rest = found[2].partition(".")
+                    namespace = rest.removesuffix(".cluster.local").removesuffix(".svc")
+                    if "." not in namespace and name != "localhost":
+                        where = namespace or scene.namespace_of(workload.manifest)
+                        yield workload.manifest, path, found[0], name, where
+
+
+def check_links(scene: Scene) -> Iterator[Hit]:
+    """Programs whose own variables a Service of their name sets."""
+    for service in scene.kind("Service"):
+        if service.name not in LINKED:
+            continue
+        for workload in scene.workloads:
+            near = scene.namespace_of(workload.manifest) == scene.namespace_of(service)
+            if near and workload.spec.get("enableServiceLinks") is not False and _runs(workload, service.name):
+                variable = f"{service.name.upper()}_PORT"
+                message = (
+                    f"the Service {service.name!r} sets {variable} in these pods, which {service.name} reads itself"
+                )
+                yield Hit(workload.manifest, (*workload.path, "enableServiceLinks"), message)
+
+
+def _runs(workload: Workload, program: str) -> bool:
+    """Whether a container runs a program and leaves its NAME_PORT to the cluster."""
+    for container in workload.containers:
+        words = " ".join([container.image, *container.line]).lower()
+        if re.search(rf"\b{program}\b", words) and f"{program.upper()}_PORT" not in container.env:
+            return True
+    return False
+
+
+_SERVER = """
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: vllm-gemma-2b
+  labels: {app: vllm-server}
+spec:
+  replicas: 1
+  selector:
+    matchLabels: {app: vllm-server}
+  template:
+    metadata:
+      labels: {app: vllm-server}
+    spec:
+      containers:
+      - name: vllm
+        image: vllm/vllm-openai:v0.33.0
+        args: [google/gemma-2-2b-it]
+        ports:
+        - {name: http, containerPort: 8000}
+"""
+_SERVICE = """
+apiVersion: v1
+kind: Service
+metadata:
+  name: vllm-gemma-2b
+spec:
+  selector: {app: vllm-server}
+  ports:
+  - {port: 8000, targetPort: http}
+"""
+_CLIENT = """
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: study1
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      containers:
+      - name: main
+        image: ghcr.io/example/query-generator:0.3.0
+        args: [--model-endpoint=http://vllm-gemma-2b:8000]
+"""
+_ALL = f"{_SERVER}---{_SERVICE}---{_CLIENT}"
+_SERVICES = "Kubernetes documentation, Service, https://kubernetes.io/docs/concepts/services-networking/service/"
+_SELECTORS = (
+    "Kubernetes documentation, Labels and Selectors, "
+    "https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/"
+)
+
+RULES = (
+    Rule(
+        id="K8S012",
+        severity=Severity.ERROR,
+        title="selector that does not select the workload's own pods",
+        why="The cluster refuses a Deployment whose selector does not match the labels of its template.",
+        source="Kubernetes documentation, Deployments, "
+        "https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#selector",
+        read=READ,
+        mend="Write the same labels in spec.selector.matchLabels and in spec.template.metadata.labels.",
+        policy="general",
+        check=check_selector,
+        failing=(changed(_SERVER, ("matchLabels: {app: vllm-server}", "matchLabels: {app: vllm}")),),
+        passing=(_SERVER,),
+    ),
+    Rule(
+        id="K8S013",
+        severity=Severity.WARNING,
+        title="labels only on the pods",
+        why="A selector of kubectl looks at the labels of the object itself. `kubectl delete deployment -l app=x` says "
+        "that there is nothing to delete, and what holds the GPU stays.",
+        source=_SELECTORS,
+        read=READ,
+        mend="Write the labels into the object's own metadata too.",
+        policy="general",
+        check=check_own_labels,
+        failing=(changed(_SERVER, ("  labels: {app: vllm-server}\nspec:", "spec:")),),
+        passing=(_SERVER,),
+    ),
+    Rule(
+        id="K8S014",
+        severity=Severity.WARNING,
+        title="Service that selects no pod",
+        why="Requests to it fail: it has an address, and nobody behind it.",
+        source=_SERVICES,
+        read=READ,
+        mend="Select labels that the pods' template has. If the pods are in other files, check all files together.",
+        policy="general",
+        check=check_selects,
+        failing=(changed(_ALL, ("selector: {app: vllm-server}", "selector: {app: vllm}")),),
+        passing=(_ALL,),
+    ),
+    Rule(
+        id="K8S015",
+        severity=Severity.WARNING,
+        title="Service that leads to a port nobody names",
+        why="Requests are refused, if the server really listens at the port that its container names.",
+        source=_SERVICES,
+        read=READ,
+        mend="Make targetPort the containerPort of the server, or its name.",
+        policy="general",
+        check=check_target,
+        failing=(
+            changed(_ALL, ("targetPort: http", "targetPort: 8080")),
+            changed(_ALL, ("targetPort: http", "targetPort: api")),
+        ),
+        passing=(_ALL, changed(_ALL, ("targetPort: http", "targetPort: 8000"))),
+    ),
+    Rule(
+        id="K8S016",
+        severity=Severity.ERROR,
+        title="address that no Service makes reachable",
+        why="Names of Deployments and Jobs are no host names. Without a Service of that name in that namespace, every "
+        "request of the client fails.",
+        source="Kubernetes documentation, DNS for Services and Pods, "
+        "https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/",
+        read=READ,
+        mend="Add a Service of that name, and apply it; or NAME.NAMESPACE for one in another namespace.",
+        policy="general",
+        check=check_address,
+        failing=(f"{_SERVER}---{_CLIENT}",),
+        passing=(_ALL, changed(_ALL, ("vllm-gemma-2b:8000", "vllm-gemma-2b.grace-experiments.svc.cluster.local:8000"))),
+    ),
+    Rule(
+        id="K8S021",
+        severity=Severity.ERROR,
+        title="address with a port that the Service does not have",
+        why="A Service takes requests at its own ports only (`port`), not at those of its containers (`targetPort`).",
+        source=_SERVICES,
+        read=READ,
+        mend="Ask the Service's port, or give the Service that port.",
+        policy="general",
+        check=check_port,
+        failing=(changed(_ALL, ("http://vllm-gemma-2b:8000", "http://vllm-gemma-2b:8080")),),
+        passing=(
+            _ALL,
+            changed(_ALL, ("{port: 8000", "{port: 80"), ("http://vllm-gemma-2b:8000", "http://vllm-gemma-2b")),
+        ),
+    ),
+    Rule(
+        id="K8S022",
+        severity=Severity.ERROR,
+        title="Service whose name sets the server's own variables",
+        why="Each Service sets NAME_PORT=tcp://... in all pods of its namespace that start later. vLLM reads VLLM_PORT "
+        "as a number, and does not start.",
+        source="vLLM documentation, Environment Variables, https://docs.vllm.ai/en/latest/configuration/env_vars.html",
+        read=READ,
+        mend="Write enableServiceLinks: false into the spec of the pods, or give the Service another name.",
+        policy="general",
+        check=check_links,
+        failing=(f"{_SERVER}---{changed(_SERVICE, ('name: vllm-gemma-2b', 'name: vllm'))}",),
+        passing=(
+            _ALL,
+            changed(
+                f"{_SERVER}---{changed(_SERVICE, ('name: vllm-gemma-2b', 'name: vllm'))}",
+                ("    spec:\n", "    spec:\n      enableServiceLinks: false\n"),
+            ),
+        ),
+    ),
+)

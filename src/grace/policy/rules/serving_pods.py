@@ -1,0 +1,239 @@
+"""Serving models with vLLM: its pods: shared memory, probes, ports, several nodes."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from grace.policy.documents import FieldPath, Scene
+from grace.policy.pods import place_of
+from grace.policy.rule import Hit, Rule, Severity, changed
+from grace.policy.rules.serving import READ, SERVER, VLLM
+from grace.policy.servers import Server, servers
+
+LARGE = 40e9
+"""Parameters from which loading takes longest."""
+LOADING_SECONDS = 600
+LOADING_LARGE_SECONDS = 1800
+"""How long loading may take: 60 to 90 probes of 10 s below 10 billion parameters, 180 to 360 from 40 billion."""
+READY_VARIABLE = "VLLM_ENGINE_READY_TIMEOUT_S"
+READY_SECONDS = 600
+"""vLLM's default of that variable."""
+
+
+def check_shared_memory(scene: Scene) -> Iterator[Hit]:
+    """Servers with the container's 64 MB of shared memory."""
+    for server in servers(scene):
+        place = place_of(server.workload, server.container, "/dev/shm")  # noqa: S108 - a path in a container
+        if place is None and server.workload.spec.get("hostIPC") is not True:
+            path = (*server.container.path, "volumeMounts")
+            yield Hit(
+                server.workload.manifest, path, f"container {server.container.name}: nothing is mounted at /dev/shm"
+            )
+
+
+def check_ready(scene: Scene) -> Iterator[Hit]:
+    """Servers that count as ready before they have loaded."""
+    for server in servers(scene):
+        body = server.container.body
+        if server.container.sidecar and "startupProbe" not in body:
+            message = (
+                f"sidecar {server.container.name} has no startupProbe, so that the main containers start before it"
+            )
+        elif not server.container.init and "startupProbe" not in body and "readinessProbe" not in body:
+            message = f"container {server.container.name} has no startupProbe and no readinessProbe"
+        else:
+            continue
+        yield Hit(server.workload.manifest, (*server.container.path, "startupProbe"), message)
+
+
+def check_killed(scene: Scene) -> Iterator[Hit]:
+    """Probes that end a server while it loads."""
+    for server in servers(scene):
+        known = server.known
+        needed = LOADING_LARGE_SECONDS if known and known[0].parameters >= LARGE else LOADING_SECONDS
+        for name in ("startupProbe", "livenessProbe"):
+            probe = server.container.body.get(name)
+            if probe is None:
+                continue
+            patience = probe.get("initialDelaySeconds", 0) + probe.get("periodSeconds", 10) * probe.get(
+                "failureThreshold", 3
+            )
+            if patience < needed:
+                message = (
+                    f"container {server.container.name} is restarted when it has not answered after {patience} s; "
+                    f"loading may take {needed} s"
+                )
+                yield Hit(server.workload.manifest, (*server.container.path, name), message)
+            break  # the liveness probe waits for the startup probe
+
+
+def check_timeout(scene: Scene) -> Iterator[Hit]:
+    """Large models with vLLM's usual patience."""
+    for server in servers(scene):
+        known, value = server.known, server.settings.get(READY_VARIABLE, str(READY_SECONDS))
+        if known and known[0].parameters >= LARGE and value.isdecimal() and int(value) <= READY_SECONDS:
+            message = f"vLLM itself gives up after {value} s, and {known[0].title} may take longer to load"
+            yield Hit(server.workload.manifest, (*server.container.path, "env"), message)
+
+
+def check_ports(scene: Scene) -> Iterator[Hit]:
+    """Ports and probes that lead to where vLLM does not listen."""
+    for server in servers(scene):
+        port, container = server.port, server.container
+        declared = container.body.get("ports") or []
+        names = {entry.get("name"): entry.get("containerPort") for entry in declared if entry.get("name")}
+        places: list[tuple[FieldPath, Any]] = []
+        if declared and port not in [entry.get("containerPort") for entry in declared]:
+            places.append(((*container.path, "ports", 0, "containerPort"), declared[0].get("containerPort")))
+        for name in ("startupProbe", "readinessProbe", "livenessProbe"):
+            asked = (container.body.get(name) or {}).get("httpGet") or {}
+            if "port" in asked:
+                path = (*container.path, name, "httpGet", "port")
+                places.append((path, names.get(asked["port"], asked["port"])))
+        for path, number in places:
+            if port is not None and isinstance(number, int) and number != port:
+                yield Hit(server.workload.manifest, path, f"port {number}, but vLLM listens at {port}")
+
+
+def check_nodes(scene: Scene) -> Iterator[Hit]:
+    """Servers on several nodes, with fewer pods than nodes."""
+    groups: dict[tuple[str, str | None, int], list[Server]] = {}
+    for server in servers(scene):
+        nodes = server.command.number("nnodes", 1)
+        if nodes and nodes > 1:
+            key = (scene.namespace_of(server.workload.manifest), server.command.model, nodes)
+            groups.setdefault(key, []).append(server)
+    for (_, _, nodes), found in groups.items():
+        pods = sum(server.workload.pods for server in found)
+        for server in found:
+            rank = server.command.value("node-rank") or "0"
+            same = rank.isdecimal() and server.workload.pods > 1
+            if pods < nodes or same:
+                count = "1 pod" if pods == 1 else f"{pods} pods"
+                why = f"all its pods have rank {rank}" if same else f"these files make {count} of it"
+                message = f"--nnodes={nodes} needs {nodes} pods, of ranks 0 to {nodes - 1}; {why}"
+                yield Hit(server.workload.manifest, server.where("nnodes"), message)
+
+
+_70B = (
+    ("google/gemma-2-2b-it", "meta-llama/Meta-Llama-3-70B-Instruct"),
+    ("failureThreshold: 90", "failureThreshold: 360"),
+)
+_TWO_NODES = (
+    (
+        "- --port=8000",
+        "- --port=8000\n        - --nnodes=2\n        - --pipeline-parallel-size=2\n        - --master-addr=first",
+    ),
+)
+_STATEFUL = (
+    ("kind: Deployment", "kind: StatefulSet"),
+    ("replicas: 1", "replicas: 2\n  serviceName: gemma"),
+    ("--nnodes=2", "--nnodes=2\n        - --node-rank=$(RANK)"),
+)
+
+RULES = (
+    Rule(
+        id="VLLM010",
+        severity=Severity.WARNING,
+        title="too little shared memory",
+        why="Processes of vLLM exchange data in /dev/shm, of which a container has 64 MB. Above, they end with a bus "
+        "error; tensor parallelism needs it most.",
+        source=f"{VLLM}deployment/k8s/",
+        read=READ,
+        mend="Mount an emptyDir of medium: Memory at /dev/shm, 2 to 10Gi. It counts as the container's memory.",
+        policy="general",
+        check=check_shared_memory,
+        failing=(changed(SERVER, ("mountPath: /dev/shm", "mountPath: /shm")),),
+        passing=(SERVER,),
+    ),
+    Rule(
+        id="VLLM011",
+        severity=Severity.WARNING,
+        title="server that counts as ready before it is",
+        why="Loading takes minutes. Without a startup or readiness probe the pod is ready at once, and clients find "
+        "nobody. Of a sidecar, only the startup probe holds the main containers back.",
+        source="Kubernetes documentation, Probes, "
+        "https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/",
+        read=READ,
+        mend="Add a startupProbe: httpGet /health at vLLM's port, periodSeconds 10, failureThreshold 90 (360 for 70B).",
+        policy="general",
+        check=check_ready,
+        failing=(
+            changed(
+                SERVER,
+                ("startupProbe", "livenessProbe"),
+                ("        livenessProbe:\n          httpGet: {path: /health, port: 8000}\n", ""),
+            ),
+        ),
+        passing=(SERVER, changed(SERVER, ("startupProbe", "readinessProbe"))),
+    ),
+    Rule(
+        id="VLLM012",
+        severity=Severity.WARNING,
+        title="probe that ends a server while it loads",
+        why="A container that does not answer in time is restarted, and loads from the start, for ever.",
+        source="Kubernetes documentation, Probes, "
+        "https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/",
+        read=READ,
+        mend="Add a startupProbe of 10 s x 90 (x 360 for 70B): the liveness probe begins only when it has succeeded.",
+        policy="general",
+        check=check_killed,
+        failing=(
+            changed(SERVER, ("failureThreshold: 90", "failureThreshold: 30")),
+            changed(SERVER, ("startupProbe", "readinessProbe")),
+            changed(SERVER, _70B[0]),
+        ),
+        passing=(SERVER, changed(SERVER, *_70B)),
+    ),
+    Rule(
+        id="VLLM013",
+        severity=Severity.NOTE,
+        title="large model with vLLM's usual patience",
+        why="vLLM's server gives up on its own engine after 600 s, whatever the probes allow. From a slow volume, "
+        "131 GiB take longer.",
+        source="vLLM, vllm/envs.py, VLLM_ENGINE_READY_TIMEOUT_S, https://github.com/vllm-project/vllm",
+        read=READ,
+        mend="Set the variable VLLM_ENGINE_READY_TIMEOUT_S to what the startup probe allows, as 3600.",
+        policy="general",
+        check=check_timeout,
+        failing=(changed(SERVER, *_70B),),
+        passing=(
+            SERVER,
+            changed(
+                SERVER,
+                *_70B,
+                ("        ports:", '        env: [{name: VLLM_ENGINE_READY_TIMEOUT_S, value: "3600"}]\n        ports:'),
+            ),
+        ),
+    ),
+    Rule(
+        id="VLLM014",
+        severity=Severity.WARNING,
+        title="port that vLLM does not listen at",
+        why="A Service that leads there, or a probe that asks there, finds nobody; a probe then restarts the server "
+        "for ever.",
+        source=f"{VLLM}serving/openai_compatible_server/",
+        read=READ,
+        mend="Write vLLM's --port (8000 where none is given) as containerPort and in the probes.",
+        policy="general",
+        check=check_ports,
+        failing=(
+            changed(SERVER, ("--port=8000", "--port=8080")),
+            changed(SERVER, ("port: 8000}\n        res", "port: 8001}\n        res")),
+        ),
+        passing=(SERVER, changed(SERVER, ("        - --port=8000\n", ""))),
+    ),
+    Rule(
+        id="VLLM015",
+        severity=Severity.ERROR,
+        title="several nodes, and too few pods",
+        why="Each node of a multi-node server is a pod of its own with its own --node-rank. The first waits for the "
+        "others for ever.",
+        source=f"{VLLM}serving/parallelism_scaling/",
+        read=READ,
+        mend="Use an Indexed Job or a StatefulSet with as many pods as --nnodes, and take --node-rank from the index.",
+        policy="general",
+        check=check_nodes,
+        failing=(changed(SERVER, *_TWO_NODES), changed(SERVER, *_TWO_NODES, ("replicas: 1", "replicas: 2"))),
+        passing=(SERVER, changed(SERVER, *_TWO_NODES, *_STATEFUL)),
+    ),
+)

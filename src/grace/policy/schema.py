@@ -1,0 +1,198 @@
+"""Strict schemas of Kubernetes objects: unknown fields, wrong types and missing fields, each with its place.
+
+The schema files are those of kubernetes-validate. Its own `validate` reads 1.3 MB of them for each object and stops at
+the first fault; here they are read once, and all faults are told.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from grace.errors import InputError, nearest
+from grace.policy.documents import FieldPath, Manifest
+from grace.policy.rule import Hit
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError  # type: ignore[import-untyped]
+    from referencing import Registry
+
+_TYPES = {
+    "string": "a text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "object": "a mapping",
+    "array": "a list",
+}
+_CORE = {"", "apps", "autoscaling", "batch", "extensions", "policy"}
+"""Groups that only Kubernetes itself has. Others have a dot in their name, as those of custom resources."""
+
+
+@dataclass(frozen=True)
+class Schemas:
+    """The schemas of one version of Kubernetes.
+
+    Attributes:
+        version: as "1.32".
+        names: of the definition of each kind, by apiVersion and kind.
+        registry: where validators find definitions.
+        base: address of the definitions in it.
+    """
+
+    version: str
+    names: Mapping[tuple[str, str], str]
+    registry: "Registry[Any]"
+    base: str
+
+    def knows(self, manifest: Manifest) -> bool:
+        """Whether there is a schema for an object of this apiVersion and kind."""
+        return (manifest.api_version, manifest.kind) in self.names
+
+    def faults(self, manifest: Manifest) -> list[Hit]:
+        """What is wrong with an object, from its top to its bottom; nothing, for a custom resource."""
+        found = list(_basics(manifest)) or (
+            list(self._checked(manifest)) if self.knows(manifest) else list(self._unknown(manifest))
+        )
+        unique = {(hit.path, hit.message): hit for hit in found}
+        return sorted(unique.values(), key=lambda hit: (hit.manifest.line(hit.path), str(hit.path)))
+
+    def _checked(self, manifest: Manifest) -> Iterator[Hit]:
+        from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+
+        name = self.names[manifest.api_version, manifest.kind]
+        validator = Draft202012Validator({"$ref": f"{self.base}#/$defs/{name}"}, registry=self.registry)
+        for error in validator.iter_errors(manifest.body):
+            yield from _told(manifest, error)
+        for path in _empty_items(manifest.body):
+            yield Hit(manifest, path, "an item of the list is empty")
+
+    def _unknown(self, manifest: Manifest) -> Iterator[Hit]:
+        """Kinds that Kubernetes has under another version, or would have if it had any such kind."""
+        group = manifest.api_version.rpartition("/")[0]
+        if group not in _CORE and not any(version.startswith(f"{group}/") for version, _ in self.names):
+            return  # a custom resource
+        others = sorted(version for version, kind in self.names if kind == manifest.kind)
+        if others:
+            where = " or ".join(others)
+            message = f"Kubernetes {self.version} has {manifest.kind} in {where}, not in {manifest.api_version}"
+            yield Hit(manifest, ("apiVersion",), message)
+            return
+        near = nearest(manifest.kind, sorted({kind for _, kind in self.names}))
+        meant = f"; is {near} meant?" if near else ""
+        message = f"Kubernetes {self.version} has no kind {manifest.kind!r} in {manifest.api_version}{meant}"
+        yield Hit(manifest, ("kind",), message)
+
+
+@cache
+def schemas(version: str) -> Schemas:
+    """The schemas of a version of Kubernetes, as "1.32"; read once.
+
+    Raises:
+        InputError: kubernetes-validate is not installed, or has no schemas of that version.
+    """
+    try:
+        folder = resources.files("kubernetes_validate") / "kubernetes-json-schema"
+        from referencing import Registry, Resource
+    except ImportError:
+        raise InputError(
+            "manifests are checked with kubernetes-validate, which is not installed: "
+            "pip install 'grace-experiments[cluster]'"
+        ) from None
+    versions = {name[1:].rpartition(".")[0]: entry for entry in folder.iterdir() if (name := _strict(entry.name))}
+    if version not in versions:
+        known = sorted(versions, key=lambda text: [int(part) for part in text.split(".")])
+        raise InputError(f"there are schemas of Kubernetes {known[0]} to {known[-1]}, not of {version}")
+    document = json.loads((versions[version] / "_definitions.json").read_bytes())
+    names = {
+        (f"{known['group']}/{known['version']}" if known["group"] else known["version"], known["kind"]): name
+        for name, definition in document["$defs"].items()
+        for known in definition.get("x-kubernetes-group-version-kind", [])
+    }
+    registry: Registry[Any] = Resource.from_contents(document) @ Registry()
+    return Schemas(version, names, registry, document["$id"])
+
+
+def _strict(name: str) -> str:
+    """`v1.32.0` of a folder's name, `v1.32.0-local-strict`; empty for others."""
+    found = re.fullmatch(r"(v\d+\.\d+\.\d+)-local-strict", name)
+    return found[1] if found else ""
+
+
+def _empty_items(value: object, path: FieldPath = ()) -> Iterator[FieldPath]:
+    """Where lists have items that are null; the schemas let them pass, and nobody means them."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _empty_items(inner, (*path, key))
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            if inner is None:
+                yield (*path, number)
+            yield from _empty_items(inner, (*path, number))
+
+
+def _basics(manifest: Manifest) -> Iterator[Hit]:
+    """What every object has, and no schema asks for."""
+    for field in ("apiVersion", "kind"):
+        value = manifest.body.get(field)
+        if not isinstance(value, str) or not value:
+            yield Hit(manifest, (field,), f"{field} is missing, or is no text: every Kubernetes object has one")
+            return
+    metadata = manifest.body.get("metadata")
+    if not isinstance(metadata, dict) or all(metadata.get(key, "") == "" for key in ("name", "generateName")):
+        yield Hit(manifest, ("metadata", "name"), "metadata.name is missing: every Kubernetes object has one")
+
+
+def _told(manifest: Manifest, error: "ValidationError") -> Iterator[Hit]:
+    """An error in words. Values are never shown: one may be a secret in the wrong place."""
+    path: FieldPath = tuple(error.absolute_path)
+    if error.validator == "additionalProperties":
+        known = sorted(error.schema.get("properties", {}))
+        for field in error.instance:
+            if field not in known:
+                yield Hit(manifest, (*path, field), f"unknown field {field!r}{_meant(field, known)}")
+    elif error.validator == "required":
+        for field in error.validator_value:
+            if field not in error.instance:
+                yield Hit(manifest, (*path, field), f"the field {field!r} is missing")
+    elif error.validator in ("type", "oneOf"):
+        yield Hit(manifest, path, f"must be {_wanted(error)}, and is {_is(error.instance)}")
+    elif error.validator == "enum":
+        yield Hit(manifest, path, f"must be one of {', '.join(map(str, error.validator_value))}")
+    else:
+        yield Hit(manifest, path, f"breaks the schema's {error.validator!r}")
+
+
+def _meant(field: str, known: list[str]) -> str:
+    """What an unknown field may be: a known one like it, or one that belongs elsewhere."""
+    near = nearest(field, known)
+    if near:
+        return f"; is {near!r} meant?"
+    return f"; here belong {', '.join(known[:8])}{', ...' * (len(known) > 8)}" if known else ""
+
+
+def _wanted(error: "ValidationError") -> str:
+    """The types that a schema allows, in words."""
+    schemas = error.validator_value if error.validator == "oneOf" else [error.schema]
+    types = [name for schema in schemas for name in _names(schema.get("type", [])) if name != "null"]
+    return " or ".join(_TYPES.get(name, name) for name in dict.fromkeys(types)) or "of another type"
+
+
+def _names(types: str | list[str]) -> list[str]:
+    return [types] if isinstance(types, str) else types
+
+
+def _is(value: object) -> str:
+    """What a value is, and how one that should be a text becomes one."""
+    if isinstance(value, bool):
+        return "true or false (in quotes, it is a text)"
+    if isinstance(value, int | float):
+        return "a number (in quotes, it is a text)"
+    if isinstance(value, str):
+        return "a text"
+    if value is None:
+        return "empty"
+    return "a list" if isinstance(value, list) else "a mapping"

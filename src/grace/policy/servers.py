@@ -1,0 +1,204 @@
+"""vLLM servers in pods: what they serve, on which GPUs, where weights come from; and the clients that ask them."""
+
+import posixpath
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from grace.models.catalogue import HubModel, Variant, hub_models
+from grace.models.serving import VllmCommand, read_vllm_command
+from grace.policy.documents import Container, FieldPath, Scene, Workload
+from grace.policy.pods import Place, gpu_count, place_of
+from grace.policy.programs import Program, expanded, programs, variables
+
+PORT = 8000
+"""vLLM's own."""
+ENDPOINTS = ("--model-endpoint", "--endpoint", "--base-url", "--api-base", "--server-url", "--vllm-url", "--model-url")
+"""Options that tell a client where its model is."""
+ENDPOINT_VARIABLES = ("OPENAI_BASE_URL", "OPENAI_API_BASE", "MODEL_ENDPOINT", "VLLM_URL", "VLLM_BASE_URL", "MODEL_URL")
+_NAMES = ("--model-name", "--model", "--served-model-name")
+_NAME_VARIABLES = ("MODEL_NAME", "OPENAI_MODEL", "MODEL")
+_VLLM_IMAGE = re.compile(r"(^|[/_.-])vllm", re.IGNORECASE)
+_REPO = re.compile(r"[\w.-]+/[\w.-]+")
+_HOST = re.compile(r"https?://([^/:@\s]+)")
+_YES = ("1", "true", "yes", "on")
+
+
+@dataclass(frozen=True, eq=False)
+class Server:
+    """A container that runs vLLM.
+
+    Attributes:
+        words: of its command line.
+        path: where they stand in the manifest.
+        settings: its variables, as far as they are known.
+        gpus: that it asks for.
+    """
+
+    workload: Workload
+    container: Container
+    words: tuple[str, ...]
+    path: FieldPath
+    settings: Mapping[str, str]
+    gpus: int
+
+    @property
+    def command(self) -> VllmCommand:
+        """Its command line, read."""
+        return read_vllm_command(self.words)
+
+    def where(self, *options: str) -> FieldPath:
+        """Where the first of some options stands in the manifest, else the model, else the command line."""
+        names = [prefix + option for option in options for prefix in ("--", "-")]
+        words = self.container.words
+        for name in names:
+            for path, word in words:
+                if word.partition("=")[0].replace("_", "-") == name:
+                    return path
+        model = self.command.model
+        return next((path for path, word in words if model and word.removeprefix("--model=") == model), self.path)
+
+    @property
+    def port(self) -> int | None:
+        """Where it listens; None when that cannot be read."""
+        return self.command.number("port", PORT)
+
+    @property
+    def known(self) -> tuple[HubModel, Variant] | None:
+        """The model and weights that it serves, if the catalogue knows them."""
+        return known_weights(self.command.model or "")
+
+    @property
+    def cache(self) -> Place | None:
+        """The volume that keeps downloaded weights; None: the container's own storage."""
+        paths = [self.command.value("download-dir"), *(self.settings.get(name) for name in _CACHES)]
+        paths += [posixpath.join(self.settings[name], rest) for name, rest in _HOMES.items() if name in self.settings]
+        for path in paths:
+            if path:
+                return place_of(self.workload, self.container, path)
+        usual = place_of(self.workload, self.container, "/root/.cache/huggingface/hub")
+        if usual is None:  # another user's home, whose path is not known here
+            for mount in self.container.body.get("volumeMounts") or []:
+                if mount["mountPath"].rstrip("/").endswith((".cache", "/huggingface", "/huggingface/hub")):
+                    return place_of(self.workload, self.container, mount["mountPath"])
+        return usual
+
+    @property
+    def downloads(self) -> bool:
+        """Whether it brings weights from the hub each time that it starts."""
+        offline = any(
+            self.settings.get(name, "").lower() in _YES for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+        )
+        cache = self.cache
+        return not offline and is_repo(self.command.model or "") and not (cache and cache.lasting)
+
+
+_CACHES = ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE")
+_HOMES = {"HF_HOME": "hub", "XDG_CACHE_HOME": "huggingface/hub", "HOME": ".cache/huggingface/hub"}
+
+
+def servers(scene: Scene) -> list[Server]:
+    """All vLLM servers, in the order of the manifests."""
+    return [
+        server
+        for workload in scene.workloads
+        for container in workload.containers
+        if (server := _server(scene, workload, container))
+    ]
+
+
+def _server(scene: Scene, workload: Workload, container: Container) -> Server | None:
+    settings = variables(scene, workload, container)
+    found = [program for program in programs(scene, workload, container) if _runs_vllm(program)]
+    if found:
+        program = found[-1]
+        words, path, settings = program.words, program.path, {**settings, **program.settings}
+    elif not container.body.get("command") and _VLLM_IMAGE.search(container.image) and container.words:
+        words = tuple(expanded(word, settings) for word in container.line)
+        path = container.words[0][0]
+    else:
+        return None
+    return Server(workload, container, words, path, settings, gpu_count(container, scene.cluster))
+
+
+def _runs_vllm(program: Program) -> bool:
+    words = program.words
+    return (program.name == "vllm" and words[1:2] == ("serve",)) or (
+        program.is_python and "vllm.entrypoints.openai.api_server" in words
+    )
+
+
+def is_repo(model: str) -> bool:
+    """Whether a model is named by a repository of the hub, not by a folder or an address."""
+    return _REPO.fullmatch(model) is not None and not model.startswith(".")
+
+
+def known_weights(repo: str) -> tuple[HubModel, Variant] | None:
+    """The model and variant of a repository, if the catalogue knows it."""
+    for model in hub_models().values():
+        for variant in model.variants:
+            if variant.repo.lower() == repo.lower():
+                return model, variant
+    return None
+
+
+@dataclass(frozen=True, eq=False)
+class Client:
+    """A container that asks a model over HTTP.
+
+    Attributes:
+        endpoint: address of the model; "" when not known.
+        asks_for: name of the model; "" when not known.
+    """
+
+    workload: Workload
+    container: Container
+    endpoint: str
+    asks_for: str
+
+
+def clients(scene: Scene) -> list[Client]:
+    """All containers that are told the address of a model, and run no vLLM themselves."""
+    return list(_clients(scene))
+
+
+def _clients(scene: Scene) -> Iterator[Client]:
+    serving = {server.container for server in servers(scene)}
+    for workload in scene.workloads:
+        for container in workload.containers:
+            if container in serving:
+                continue
+            found = programs(scene, workload, container)
+            settings = variables(scene, workload, container)
+            endpoint = _first(found, settings, ENDPOINTS, ENDPOINT_VARIABLES)
+            if endpoint.startswith(("http://", "https://")):
+                yield Client(workload, container, endpoint, _first(found, settings, _NAMES, _NAME_VARIABLES))
+
+
+def _first(found: list[Program], settings: Mapping[str, str], options: tuple[str, ...], names: tuple[str, ...]) -> str:
+    given = [value for program in found if (value := program.option(*options))]
+    given += [settings[name] for name in names if settings.get(name)]
+    return given[0] if given else ""
+
+
+def asked_names(scene: Scene) -> dict[Workload, set[str]]:
+    """The names of models that clients ask the pods of workloads for."""
+    asked: dict[Workload, set[str]] = {}
+    for client in clients(scene):
+        if client.asks_for and "$" not in client.asks_for:
+            for workload in _targets(scene, client):
+                asked.setdefault(workload, set()).add(client.asks_for)
+    return asked
+
+
+def _targets(scene: Scene, client: Client) -> tuple[Workload, ...]:
+    """Where a client's address leads: to its own pod, by a Service, or to the workload of that name."""
+    found = _HOST.match(client.endpoint)
+    host = found[1] if found else ""
+    if host in ("localhost", "127.0.0.1"):
+        return (client.workload,)
+    name, _, rest = host.partition(".")
+    namespace = rest.partition(".")[0] or scene.namespace_of(client.workload.manifest)
+    if service := scene.find("Service", namespace, name):
+        return scene.selected(namespace, service.at(("spec", "selector")) or {})
+    return tuple(w for w in scene.workloads if w.name == name and scene.namespace_of(w.manifest) == namespace)

@@ -1,0 +1,141 @@
+"""What shells run: commands among quotes, comments, here-documents, loops, wrappers; and what only looks like one."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grace.policy.shell import is_script, read_script, unwrapped
+
+
+def run(text: str, **settings: str) -> list[str]:
+    """The commands of a script, innermost, as text."""
+    return [" ".join([*unwrapped(command.words)][-1]) for command in read_script(text, settings)]
+
+
+@pytest.mark.parametrize(
+    ("text", "commands"),
+    [
+        ("a; b && c || d | e & f", ["a", "b", "c", "d", "e", "f"]),
+        ("a\nb \\\n c\n", ["a", "b c"]),
+        ("echo 'sleep 5' \"; sleep 5\" \\; sleep", ["echo sleep 5 ; sleep 5 ; sleep"]),
+        ("# sleep 5\na # sleep 5\nb#sleep", ["a", "b#sleep"]),
+        ("cat <<EOF > f\nsleep 5\nEOF\nb", ["cat", "b"]),
+        ("cat <<-'EOF'\n\tsleep 5\n\tEOF\nb", ["cat", "b"]),
+        ("cat <<A <<B\nx\nA\ny\nB\nb", ["cat", "b"]),
+        ("bash <<EOF\nsleep 5\nEOF", ["bash", "sleep 5"]),
+        ("a > out.txt 2>&1 < in.txt", ["a"]),
+        ("sl'e'ep \"5\"", ["sleep 5"]),
+        ("X=1 Y=2 a", ["a"]),
+        ("if a; then b; elif c; then d; else e; fi", ["a", "b", "c", "d", "e"]),
+        ("case $1 in\nsleep) a;;\nesac", ["case $1 in", "a"]),
+        ("echo $(sleep 5)", ["sleep 5", "echo $(sleep 5)"]),
+        ("echo '$(sleep 5)'", ["echo $(sleep 5)"]),
+        ("x=`sleep 5`", ["sleep 5"]),
+        ("(sleep 5)", ["sleep 5"]),
+        ("f() { sleep 5; }; f", ["f", "sleep 5", "f"]),
+        ("exec timeout -k 5 60 env A=b nice -n 5 sleep 5", ["sleep 5"]),
+        ("tini -- sleep 5", ["sleep 5"]),
+        ("echo 'never ends", ["echo ' never ends"]),
+    ],
+)
+def test_commands_of_a_script(text: str, commands: list[str]):
+    assert run(text) == commands
+
+
+def test_variables_of_the_script_and_of_the_container_are_filled_in():
+    assert run("M=google/gemma\nserve \"$M\" ${N:-2} '$M' $UNKNOWN", N="4") == ["serve google/gemma 4 $M $UNKNOWN"]
+    assert run("serve ${N:-2}") == ["serve 2"]
+    assert run("export A=1 B=2; x $A$B") == ["x 12"]
+
+
+def test_a_variable_before_a_command_holds_for_it_alone():
+    first, second = read_script("A=1 x\ny")
+    assert first.settings == {"A": "1"}
+    assert second.settings == {}
+
+
+def test_parameters_are_passed_on():
+    command = read_script('exec vllm serve "$@" --rank="$2"', {}, ["a b", "c"])[0]
+    assert command.words == ("exec", "vllm", "serve", "a b", "c", "--rank=c")
+
+
+@pytest.mark.parametrize(
+    ("text", "endless", "background"),
+    [
+        ("while true; do sleep 5; done", True, False),
+        ("until false; do sleep 5; done", True, False),
+        ("while :; do sleep 5; done &\na", True, True),
+        ("while true; do a && break; sleep 5; done", False, False),
+        ("until a; do sleep 5; done", False, False),
+        ("for i in 1 2 3; do sleep 5; done", False, False),
+    ],
+)
+def test_loops(text: str, endless: bool, background: bool):
+    sleep = next(command for command in read_script(text) if command.program == "sleep")
+    assert [(loop.endless, loop.background) for loop in sleep.loops] == [(endless, background)]
+
+
+def test_lines_are_those_of_the_script():
+    text = "a\n\n# b\ncat <<EOF\nx\nEOF\nb 'one\ntwo'\nc"
+    assert [(command.program, command.line) for command in read_script(text)] == [
+        ("a", 1),
+        ("cat", 4),
+        ("b", 7),
+        ("c", 9),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "script"),
+    [
+        ("#!/bin/bash\n", True),
+        ("#!/usr/bin/env -S bash -e\n", True),
+        ("#! /bin/sh -e", True),
+        ("#!/usr/bin/env python3\n", False),
+        ("bash\n", False),
+        ("", False),
+    ],
+)
+def test_what_is_a_script(text: str, script: bool):
+    assert is_script(text) is script
+
+
+WORDS = [
+    "sleep",
+    "5",
+    "while",
+    "true",
+    "do",
+    "done",
+    "if",
+    "then",
+    "fi",
+    "case",
+    "in",
+    "esac",
+    "x=1",
+    "<<A",
+    "A",
+    "$(",
+    "${",
+]
+TEXTS = st.lists(st.sampled_from([*WORDS, *"'\"`\\;&|()<>#$ \n{}!"]), max_size=60).map(" ".join) | st.text(max_size=200)
+
+
+@given(TEXTS)
+def test_any_text_is_read_without_a_fault(text: str):
+    for command in read_script(text):
+        assert command.words
+        assert 1 <= command.line <= text.count("\n") + 1
+        assert [*unwrapped(command.words)]
+
+
+@pytest.mark.parametrize(
+    "part", ["${", "$(", "(", "'", "'\"\\'", "`", "while ", "<<A\n", "$(a ", "a)", "x=1\n", "do ", "\\"]
+)
+def test_hostile_texts_take_no_long_time(part: str):
+    begin = time.perf_counter()
+    read_script(part * (200_000 // len(part)))
+    assert time.perf_counter() - begin < 5
