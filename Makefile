@@ -13,7 +13,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: pilot
-pilot: .venv/.local model ## Take both studies from question to analysis table, ten trials each, with a small real model
+pilot: .venv/.local model ## Take both studies from question to report, ten trials each, with a small real model
 	@for study in study1 study2; do \
 	    $(BIN)/grace query $$study --input data/test_sample_$$study.csv --output outputs/pilot_$$study.csv \
 	        --model-endpoint embedded --model-name $(MODEL) --max-tokens 256 || exit; \
@@ -29,6 +29,8 @@ pilot: .venv/.local model ## Take both studies from question to analysis table, 
 	@echo "Experiment 2, the probabilities: outputs/pilot_study1_scores.csv and outputs/pilot_study2_scores.csv"
 	@echo "Quality, which so small a model cannot have: outputs/pilot_study1_quality/ and outputs/pilot_study2_quality/"
 	@echo "All of it for the analysis:      outputs/pilot_study1_merged/ and outputs/pilot_study2_merged/"
+	@echo "The report, to be opened in a browser:"
+	@$(BIN)/grace report outputs/pilot_study1.run outputs/pilot_study2.run --out outputs/pilot/report.html
 
 .PHONY: test
 test: .venv/.dev model ## Run the tests; ARGS="-k ledger" chooses some
@@ -64,7 +66,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 .venv/.local: .venv/.made pyproject.toml constraints.txt
 	@echo "installing Grace into .venv ..."
-	@$(BIN)/python $(PIP_INSTALL) --constraint constraints.txt --editable '.[local,parquet]'
+	@$(BIN)/python $(PIP_INSTALL) --constraint constraints.txt --editable '.[local,parquet,analysis]'
 	@touch $@
 
 .venv/.dev: .venv/.made pyproject.toml constraints.txt

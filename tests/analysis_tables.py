@@ -72,3 +72,36 @@ def write(path: Path, rows: Iterable[Mapping[str, Any]]) -> Path:
 def number(cell: str) -> float:
     """A cell's number, NaN where it is empty."""
     return float(cell) if cell else math.nan
+
+
+def scored(
+    study: str, rows: Iterable[Mapping[str, Any]], rng: random.Random, shift: float = 0.0, jitter: float = 0.0
+) -> list[dict[str, Any]]:
+    """Rows with probabilities of Experiment 2, the same for the same stimulus.
+
+    `shift` is how much of the probability goes to the last answer of each question, `jitter` how much of it is drawn.
+    """
+    from grace.studies.study import load_study
+
+    own = load_study(study)
+    shown = [name for name in own.columns if name != own.design.participant]
+    made = []
+    for trial in rows:
+        row = dict(trial)
+        for name, question in own.questions.items():
+            columns = question.columns.probabilities
+            same = random.Random(name + "".join(str(trial[column]) for column in shown if column in trial))
+            p, other = (_distribution(source, len(columns)) for source in (same, rng))
+            p = [(1 - jitter) * x + jitter * y for x, y in zip(p, other, strict=True)]
+            p = [(1 - shift) * x for x in p]
+            p[-1] += shift
+            row |= dict(zip(columns, p, strict=True))
+            if question.space.values is not None:
+                row[f"{name}_mean"] = sum(x * value for x, value in zip(p, question.space.values, strict=True))
+        made.append(row)
+    return made
+
+
+def _distribution(rng: random.Random, labels: int) -> list[float]:
+    weights = [rng.expovariate(1) for _ in range(labels)]
+    return [weight / sum(weights) for weight in weights]

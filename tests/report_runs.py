@@ -18,7 +18,10 @@ from conftest import Command, read_rows
 from table_model import TableServer, printable_model
 
 MODEL = printable_model(
-    "é", "’", *"0% 10% 20% 30% 40% 50% 60% 70% 80% 90% 100% yes no It was wasn't".split(), spread=2.0
+    "é",
+    "’",
+    *["0%", "10%", "20%", "30%", "40%", "50%", "60%", "70%", "80%", "90%", "100%", "yes", "no", "It", "was", "wasn't"],
+    spread=2.0,
 )
 NUMBERS = {"one": 1, "two": 2, "three": 3}
 

@@ -53,11 +53,13 @@ class Analysis:
 
     Attributes:
         study: its name.
+        source: the table that was analysed.
         tables: by name, as `means` for `means.csv`.
         summary: what was read, left out and done, ready for JSON.
     """
 
     study: str
+    source: Path
     tables: Mapping[str, Table]
     summary: Mapping[str, Any]
 
@@ -70,9 +72,9 @@ class _OfModel:
     summary: Mapping[str, Any]
 
 
-def check_installed() -> None:
-    """See that the packages are there. Raises InputError."""
-    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+def check_installed(further: Sequence[str] = ()) -> None:
+    """See that the packages are there, and further ones, as matplotlib for figures. Raises InputError."""
+    missing = [name for name in (*PACKAGES, *further) if importlib.util.find_spec(name) is None]
     if missing:
         raise InputError(f"the analysis needs {', '.join(missing)}: pip install 'grace-experiments[analysis]'")
 
@@ -196,7 +198,7 @@ def _analyze(study: Study, path: Path, exclusions: bool, notes: Sequence[str] = 
         "versions": {"grace": grace.__version__, "python": platform.python_version()}
         | {name: metadata.version(name) for name in PACKAGES},
     }
-    return Analysis(study.name, tables, summary)
+    return Analysis(study.name, path, tables, summary)
 
 
 def _cell(value: object) -> object:

@@ -20,6 +20,7 @@ from grace.analysis.equivalence import (
     EQUIVALENT,
     MARGIN,
     UNDECIDED,
+    differing,
     overall,
     verdict_of_distance,
     verdict_of_tests,
@@ -121,7 +122,8 @@ def compare(a: Side, b: Side, margin: float = MARGIN, draws: int = DRAWS, seed: 
     if not parts:
         notes.append("the two have neither probabilities nor extracted values in common")
     verdict = overall([part.verdict for part in parts])
-    sentence = _sentence(a.name, b.name, verdict, parts, margin)
+    said = (_sentence(a.name, b.name, verdict, parts, margin), _of_pairs(both.pairs), *_of_noise(parts, findings))
+    sentence = " ".join(filter(None, said))
     return Comparison(
         a, b, both.pairs, margin, draws, seed, tuple(notes), tuple(findings), tuple(parts), verdict, sentence
     )
@@ -159,7 +161,7 @@ def compare_question(both: Paired, name: str, question: Question) -> tuple[list[
         expected = np.column_stack([p @ np.array(values), q @ np.array(values)]) / reach
         findings += both.difference(PROBABILITIES, name, "expected_value", places, expected, reach)
     within = None if np.isnan(floor) else largest <= floor
-    return findings, _judged(name, distance, both.margin, within, lost)
+    return findings, _judged(name, distance, both.margin, within, _without(lost, both.empty(places)))
 
 
 def _distributions(both: Paired, columns: Sequence[str]) -> tuple[list[int], Array, Array, int]:
@@ -196,16 +198,39 @@ def _largest(values: Sequence[float]) -> float:
     return max(values, default=np.nan)
 
 
-def _judged(name: str, distance: Finding, margin: float, within: bool | None, lost: int) -> Part:
+def _judged(name: str, distance: Finding, margin: float, within: bool | None, without: "Without") -> Part:
     """The verdict on a question; a distance that is no more than noise is no difference."""
-    verdict = verdict_of_distance(distance.low, distance.high, margin)
-    why = f"mean total variation {distance.value:.3g} (90% interval {distance.low:.3g} to {distance.high:.3g})"
+    verdict = without.verdict(verdict_of_distance(distance.low, distance.high, margin))
+    sure = f"90% interval {distance.low:.3g} to {distance.high:.3g}" if np.isfinite(distance.low) else distance.reason
+    why = f"mean total variation {distance.value:.3g} ({sure})"
     if verdict == DIFFERENT and within:
         verdict = UNDECIDED
         why += ", no more than the noise floor"
-    if lost:
-        why += f", without {lost} pairs of rows that lack it on a side"
-    return Part(PROBABILITIES, name, verdict, why, within)
+    return Part(PROBABILITIES, name, verdict, why + without.words, within)
+
+
+@dataclass(frozen=True)
+class Without:
+    """What a part of a comparison does not rest on.
+
+    Attributes:
+        words: the same in words, to be added to others; "" where it rests on everything.
+        conditions: how many conditions are empty.
+    """
+
+    words: str
+    conditions: int
+
+    def verdict(self, found: str) -> str:
+        """A verdict, but nobody can tell equivalence of a condition that was not seen."""
+        return UNDECIDED if self.conditions and found == EQUIVALENT else found
+
+
+def _without(lost: int, empty: Sequence[str]) -> Without:
+    words = f", without {lost} {'pair' if lost == 1 else 'pairs'} of rows that lack it on a side" if lost else ""
+    if empty:
+        words += f"; nothing is known of {'; '.join(empty)} (no pair of rows)"
+    return Without(words, len(empty))
 
 
 # Experiment 1
@@ -224,24 +249,45 @@ def compare_answers(both: Paired, fields: Sequence[Field]) -> tuple[list[Finding
             lacking.append(field.name)
     findings += _whole_answers(both)
     if not shifts:
-        return findings, Part(DRAWN, ALL_FIELDS, UNDECIDED, "no trial has values on both sides")
-    verdict = verdict_of_tests([shift.test for shift in shifts])
+        return findings, Part(DRAWN, ALL_FIELDS, UNDECIDED, f"no trial has values on both sides{_failures(both)}")
+    seen = {shift.condition for shift in shifts}
+    without = _without(0, [name for name in _conditions(both) if name not in seen])
+    verdict = without.verdict(verdict_of_tests([shift.test for shift in shifts]))
     if lacking and verdict == EQUIVALENT:
         verdict = UNDECIDED
-    return findings, Part(DRAWN, ALL_FIELDS, verdict, _why(shifts, lacking))
+    return findings, Part(DRAWN, ALL_FIELDS, verdict, _why(shifts, lacking) + _failures(both) + without.words)
+
+
+def _conditions(both: Paired) -> list[str]:
+    """All conditions that could be compared."""
+    return list(dict.fromkeys((*both.conditions, *both.empty(range(len(both.pairs.rows))))))
+
+
+def _failures(both: Paired) -> str:
+    """How many requests failed on either side, in words; "" where none did."""
+    failed = [sum(pair[side].failed for pair in both.pairs.rows) for side in (0, 1)]
+    return f"; requests that failed: {failed[0]} of the first, {failed[1]} of the second" if any(failed) else ""
 
 
 def _why(shifts: Sequence[Finding], lacking: Sequence[str]) -> str:
     settled = sum(shift.p_equivalence < ALPHA for shift in shifts)
     why = f"{settled} of {len(shifts)} shares and means by condition lie within the margin"
     known = [shift for shift in shifts if np.isfinite(shift.low)]
-    if known and settled < len(shifts):
-        least = max(known, key=lambda shift: shift.p_equivalence)
-        name = f"{least.of}, {least.measure}, {least.condition}"
-        why += f"; the one farthest from it is {name}: {least.value:.3g} ({least.low:.3g} to {least.high:.3g})"
+    apart = [shift for shift, is_apart in zip(shifts, differing([s.test for s in shifts]), strict=True) if is_apart]
+    if apart:
+        why += f", {len(apart)} differ; the surest is {_shift(min(apart, key=lambda shift: shift.p_difference))}"
+    elif known and settled < len(shifts):
+        why += f"; the one farthest from it is {_shift(max(known, key=lambda shift: shift.p_equivalence))}"
+    elif not known:
+        why += f": {shifts[0].reason}"
     if lacking:
         why += f"; {', '.join(lacking)} could not be compared"
     return why
+
+
+def _shift(found: Finding) -> str:
+    name = f"{found.of}, {found.measure}, {found.condition}"
+    return f"{name}: {found.value:+.3g} (90% interval {found.low:.3g} to {found.high:.3g})"
 
 
 def _compare_field(both: Paired, field: Field) -> tuple[Finding, list[Finding]]:
@@ -256,8 +302,10 @@ def _compare_field(both: Paired, field: Field) -> tuple[Finding, list[Finding]]:
     same = np.array([float(x == y) for _, x, y in known])
     agreed = both.means(DRAWN, field.name, places, {"agreement": same})["agreement"]
     own = [value for side in (both.a, both.b) if not np.isnan(value := own_agreement(side, read))]
-    why = f"without {lost} pairs of rows that lack a value on a side" if lost else ""
-    agreed = replace(agreed, noise=min(own, default=np.nan), reason=why)
+    reasons = [agreed.reason, _without(lost, both.empty(places)).words.lstrip(",; ")]
+    if len({value for _, x, y in known for value in (x, y)}) == 1:
+        reasons.append(f"all answers of both sides are {known[0][1]}")
+    agreed = replace(agreed, noise=min(own, default=np.nan), reason="; ".join(filter(None, reasons)))
     shifts = []
     for measure, scale, sides in _shares(field, [(x, y) for _, x, y in known]):
         shifts += both.difference(DRAWN, field.name, measure, places, sides, scale)
@@ -367,17 +415,33 @@ def _sentence(a: str, b: str, verdict: str, parts: Sequence[Part], margin: float
     else:
         said = f"Can't tell whether {a} and {b} are equivalent within a margin of {margin:g}"
         deciding = [part for part in parts if part.verdict == UNDECIDED]
-    return f"{said}: {'; '.join(f'{part.of}: {part.why}' for part in deciding)}. {_of_noise(parts)}".strip()
+    return f"{said}: {'; '.join(f'{part.of}: {part.why}' for part in deciding)}."
 
 
-def _of_noise(parts: Sequence[Part]) -> str:
+def _of_pairs(pairs: Pairs) -> str:
+    if not pairs.only_a + pairs.only_b:
+        return ""
+    alone = f"{pairs.only_a} rows of the first and {pairs.only_b} of the second have none"
+    return f"It rests on {len(pairs.rows)} pairs; {alone}."
+
+
+def _of_noise(parts: Sequence[Part], findings: Sequence[Finding]) -> Iterator[str]:
+    """What the noise floor says of probabilities, and of answers."""
     scored = [part for part in parts if part.experiment == PROBABILITIES]
     known = [part for part in scored if part.within_noise is not None]
-    if not scored:
-        return ""
-    if not known:
-        return "How far one model differs from itself was not measured; `grace noise` does."
     beyond = [part.of for part in known if not part.within_noise]
     if beyond:
-        return f"Beyond the noise floor lie the probabilities of {', '.join(beyond)}."
-    return "No probability differs by more than when one model is asked twice."
+        yield f"Beyond the noise floor lie the probabilities of {', '.join(beyond)}."
+    elif known:
+        yield "No probability differs by more than when one model is asked twice."
+    elif scored:
+        yield "How far the probabilities of one model differ from themselves was not measured; `grace noise` does."
+    agreements = [row for row in findings if row.measure == "agreement" and np.isfinite(row.value)]
+    own = [row for row in agreements if np.isfinite(row.noise)]
+    less = [row.of for row in own if row.high < row.noise]
+    if less:
+        yield f"The two agree less often than one model with itself in {', '.join(less)}."
+    elif own:
+        yield "The two agree no less often than one model with itself."
+    elif agreements:
+        yield "How often the answers of one model agree with themselves is not known; `--replications 2` would tell."

@@ -12,6 +12,8 @@ from grace.analysis.samples import ACCESS_WORD, GOALS, UTTERANCES, Grouped
 
 ALPHA = 0.05
 WORDS = {1: "one", 2: "two", 3: "three"}
+ONE_STIMULUS = "a condition has one stimulus only, so nothing tells how much stimuli vary"
+"""Why there is no standard error and no interval."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def estimate(grouped: Grouped, weights: Array) -> Estimate:
         value += mean
         stimuli += count
         if count < 2:
-            reasons.append("a condition has one stimulus only, so nothing tells how much stimuli vary")
+            reasons.append(ONE_STIMULUS)
             continue
         variances.append(count / (count - 1) * ((sums - mean * rows) ** 2).sum() / rows.sum() ** 2)
         dfs.append(count - 1)

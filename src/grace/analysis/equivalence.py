@@ -67,11 +67,15 @@ def verdict_of_tests(tests: list[Tost]) -> str:
     """
     if not tests:
         return UNDECIDED
-    within = [test.p_equivalence < ALPHA for test in tests]
-    if all(within):
+    if all(test.p_equivalence < ALPHA for test in tests):
         return EQUIVALENT
-    differs = [p < ALPHA for p in holm([test.p_difference for test in tests])]
-    return DIFFERENT if any(d and not w for d, w in zip(differs, within, strict=True)) else UNDECIDED
+    return DIFFERENT if any(differing(tests)) else UNDECIDED
+
+
+def differing(tests: list[Tost]) -> list[bool]:
+    """Which of several differences are there (p_difference below 0.05 after Holm) and not shown to be too small."""
+    corrected = holm([test.p_difference for test in tests])
+    return [p < ALPHA and not test.p_equivalence < ALPHA for p, test in zip(corrected, tests, strict=True)]
 
 
 def verdict_of_distance(low: float, high: float, margin: float) -> str:

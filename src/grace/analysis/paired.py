@@ -9,7 +9,7 @@ import numpy as np
 from grace.analysis.bootstrap import interval, resampled_total
 from grace.analysis.compare_sides import Pairs, Side
 from grace.analysis.distances import SLACK, Array
-from grace.analysis.effects import Estimate, estimate
+from grace.analysis.effects import ONE_STIMULUS, Estimate, estimate
 from grace.analysis.equivalence import Tost, tost
 from grace.analysis.frames import Row
 from grace.analysis.samples import LAYOUTS, STUDIES, Integers, Sample, condition_of
@@ -28,7 +28,7 @@ class Finding:
     Attributes:
         experiment: probabilities, answers, or effects of a source.
         of: the question, field or effect.
-        measure: as total_variation; docs/references.md says what each is.
+        measure: as total_variation; docs/comparison.md says what each is.
         condition: "" for all conditions together.
         rows, stimuli: what it rests on; stimuli are the effective n.
         a, b: the value on either side, where each has one.
@@ -110,6 +110,15 @@ class Paired:
         """The conditions' names."""
         return self._places[0]
 
+    def empty(self, places: Sequence[int]) -> list[str]:
+        """The conditions that none of some pairs is in: of study 1 and 2 those of the design, else of both tables."""
+        index = np.array(places, dtype=np.int64)
+        there = {self.conditions[cell] for cell in np.unique(self._places[1][index])}
+        if self.known_study:
+            return [name for name in LAYOUTS[self.known_study].cells if name not in there]
+        every = dict.fromkeys(self._condition(row) for side in (self.a, self.b) for row in side.rows)
+        return [name for name in every if name not in there]
+
     def sample(self, places: Sequence[int], values: Array) -> Sample:
         """Values, shape (rows, labels), of some pairs."""
         names, cells, stimuli = self._places
@@ -117,16 +126,29 @@ class Paired:
         return Sample(values, cells[index], stimuli[index], len(names))
 
     def means(self, experiment: str, of: str, places: Sequence[int], measures: dict[str, Array]) -> dict[str, Finding]:
-        """The mean of measures over some pairs, with intervals; stimuli are drawn within their conditions."""
+        """The mean of measures over some pairs, with intervals; stimuli are drawn within their conditions.
+
+        There is no interval where a condition has one stimulus only: drawn again it is always the same.
+        """
         sample = self.sample(places, np.column_stack(list(measures.values())))
         drawn = resampled_total(sample.grouped, self.draws, np.random.default_rng(self.seed))
+        alone = bool((sample.grouped.stimuli == 1).any())
+        about = Finding(
+            experiment,
+            of,
+            "",
+            rows=len(places),
+            stimuli=len(sample.grouped.rows),
+            reason=ONE_STIMULUS if alone else "",
+        )
         found = {}
         for column, measure in enumerate(measures):
             point = float(sample.values[:, column].mean())
-            low, high = interval(drawn[:, column], point, WITHIN)
-            counts = (len(places), len(sample.grouped.rows))
-            low, high = max(low, 0.0), high if measure == EARTH_MOVER else min(high, 1.0)
-            found[measure] = Finding(experiment, of, measure, "", *counts, value=point, low=low, high=high)
+            low, high = np.nan, np.nan
+            if not alone:
+                low, high = interval(drawn[:, column], point, WITHIN)
+                low, high = max(low, 0.0), high if measure == EARTH_MOVER else min(high, 1.0)
+            found[measure] = replace(about, measure=measure, value=point, low=low, high=high)
         return found
 
     def difference(

@@ -18,7 +18,7 @@ NUMBERS = np.arange(1, OBJECTS + 1)
 """The words that the speaker chooses among: one, two, three."""
 
 RATIONALITY = 3.4
-"""The paper's speaker optimality alpha."""
+"""Speaker optimality alpha, as cited from the paper; what follows does not hang on it (docs/references.md)."""
 BASE_RATE = 0.51
 """Fitted here to the eight published comparisons (`fitted_base_rate`), since the paper's own was not to be found."""
 
@@ -66,8 +66,10 @@ def speaker(parameters: Knowledge, access: int) -> Array:
 
     belief = normalised(observations(access) * prior(parameters.base_rate))
     utility = xlogy(belief[:, None, :], literal_listener(parameters)[None]).sum(axis=-1)
-    best = utility.max(axis=-1, keepdims=True)
-    weights = np.exp(parameters.rationality * (utility - np.where(np.isfinite(best), best, 0.0)))
+    possible = np.isfinite(utility)
+    best = np.where(possible.any(axis=-1, keepdims=True), utility.max(axis=-1, keepdims=True), 0.0)
+    worse = np.where(possible, utility, 0.0) - best  # minus infinity is set aside first: alpha may be 0
+    weights = np.where(possible, np.exp(parameters.rationality * np.where(possible, worse, 0.0)), 0.0)
     return np.nan_to_num(normalised(weights))
 
 

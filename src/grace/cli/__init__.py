@@ -16,6 +16,7 @@ from grace.cli.join import join
 from grace.cli.merge import merge
 from grace.cli.models import models_app
 from grace.cli.noise import noise
+from grace.cli.paper import paper
 from grace.cli.query import query
 from grace.cli.report import report
 from grace.cli.review import review
@@ -46,6 +47,7 @@ app.command(short_help="Make one table for the analysis from a study's runs.")(m
 app.command(short_help="Do the statistics of study 1 or 2.")(analyze)
 app.command(short_help="Compare two models on the same trials: are they equivalent?")(compare)
 app.command(short_help="Write a report as one web page.")(report)
+app.command(short_help="Write the parts of a paper: methods, results, tables, figures.")(paper)
 app.command(short_help="Ask some questions of a score again: how much do they differ?")(noise)
 app.command(short_help="Check whether tables are good enough to be analysed.")(validate)
 app.command(short_help="Make the table again from a run.")(export)

@@ -1,6 +1,6 @@
 """`grace analyze`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,10 +35,16 @@ def analyze(
     scores: Annotated[
         Path | None, typer.Option(metavar="RUN", help="The run of `grace score`, where several would do.")
     ] = None,
+    theme: Annotated[str, typer.Option(metavar="paper|slides", help="The look of the figures.")] = "paper",
+    no_figures: Annotated[bool, typer.Option("--no-figures", help="Write tables only.")] = False,
+    with_r: Annotated[
+        bool, typer.Option("--with-r", help="Do the same in R too, with lme4 and ggplot2, to OUT/r; needs R.")
+    ] = False,
 ) -> None:
     """Do the statistics of study 1 or 2: means, tests, knowledge or negation, distributions, calibration.
 
-    Writes CSV tables (means, tests, and others) and summary.json, which says what was left out and why. Runs are merged
+    Writes CSV tables (means, tests, and others), summary.json, which says what was left out and why, and figures as
+    PDF and PNG with their captions. Runs are merged
     first; what belongs to a run is found beside it. Rows of one stimulus are not independent: n_effective says what
     they are worth, and tests by stimulus stand beside those by row.
 
@@ -47,10 +53,16 @@ def analyze(
       grace analyze outputs/study1.run
       grace analyze outputs/study2_gemma.run outputs/study2_llama.run --out outputs/politeness
       grace analyze study1 --input annotated.csv --out outputs/annotated --no-exclusions
+      grace analyze outputs/study1.run --theme slides --with-r
     """
-    from grace.analysis.analyze import analyze_runs, analyze_table, write_analysis
+    from grace.analysis.analyze import analyze_runs, analyze_table, check_installed, write_analysis
+    from grace.analysis.with_r import check_r, run_r
     from grace.runs import Run
 
+    check_installed(() if no_figures else ("matplotlib",))
+    draw = None if no_figures else _drawing(theme)
+    if with_r:
+        check_r()
     given = what or []
     if input is not None:
         if len(given) != 1:
@@ -73,6 +85,18 @@ def analyze(
             )
     for analysis, own in made:
         _tell(analysis, write_analysis(analysis, own))
+        if draw:
+            _tell_files("figures", draw(analysis, own / "figures"))
+        if with_r:
+            _tell_files("R", run_r(analysis, own, not no_exclusions))
+
+
+def _drawing(theme: str) -> "Callable[[Analysis, Path], list[Path]]":
+    """What writes an analysis's figures by a theme."""
+    from grace.analysis.figures import draw_analysis, theme_named, write_figures
+
+    look = theme_named(theme)
+    return lambda analysis, folder: write_figures(draw_analysis(analysis, look), folder)
 
 
 def _runs(given: Sequence[str]) -> "list[Run]":
@@ -99,3 +123,10 @@ def _tell(analysis: "Analysis", paths: Sequence[Path]) -> None:
     for note in analysis.summary["notes"]:
         print(f"  {note}")
     print(f"  written to {paths[0].parent}: {', '.join(path.name for path in paths)}")
+
+
+def _tell_files(what: str, paths: Sequence[Path]) -> None:
+    if paths:
+        print(f"  {what}: {count(len(paths), 'file')} in {paths[0].parent}")
+    else:
+        print(f"  {what}: nothing, since the table has no answers of Experiment 1")

@@ -1,7 +1,7 @@
-"""Examples: for each condition one trial, the same for all models and chosen before any answer is seen, with answers."""
+"""Examples: for each condition one trial, the same for all models and chosen before answers are seen."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 

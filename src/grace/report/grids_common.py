@@ -1,4 +1,4 @@
-"""The grids that both studies have: rows, entropies, label masses, calibration, references, effects, comparisons, runs."""
+"""The grids that both studies have: rows, distributions, calibration, references, comparisons, runs."""
 
 from collections.abc import Iterator, Mapping
 
@@ -146,15 +146,29 @@ def _patterns(rows: Records) -> Iterator[Grid]:
 def of_comparisons(tables: Mapping[str, Table]) -> Iterator[Grid]:
     """Verdicts on each pair, and the numbers that they follow from, without single conditions."""
     verdicts = records(tables.get("comparison_verdicts"))
-    lines = [tuple(str(row[name]) for name in ("a", "b", "of", "verdict", "why")) for row in verdicts]
+    lines: list[tuple[str, ...]] = [
+        tuple(str(row[name]) for name in ("a", "b", "of", "verdict", "why")) for row in verdicts
+    ]
     if lines:
-        head = ("first (a)", "second (b)", "about", "verdict", "why")
-        yield Grid("verdicts", "Are the models equivalent? Verdicts by question", head, tuple(lines), 3)
+        about = ("first (a)", "second (b)", "about", "verdict", "why")
+        yield Grid("verdicts", "Are the models equivalent? Verdicts by question", about, tuple(lines), 3)
     numbers = [
         row for row in records(tables.get("comparison_numbers")) if not row["condition"] and is_known(row["value"])
     ]
     if numbers:
-        head = ("first (a)", "second (b)", "from", "about", "measure", "in a", "in b", "value [90%]", "noise", "stimuli", "note")  # fmt: skip
+        head = (
+            "first (a)",
+            "second (b)",
+            "from",
+            "about",
+            "measure",
+            "in a",
+            "in b",
+            "value [90%]",
+            "noise",
+            "stimuli",
+            "note",
+        )
         yield Grid(
             "comparison-numbers",
             "What the verdicts follow from, with 90% intervals over stimuli; shifts are b less a",
@@ -172,7 +186,15 @@ def _compared(row: Record) -> tuple[str, ...]:
     sides = (decimal(row[name], 3) if is_known(row[name]) else "" for name in ("value_a", "value_b"))
     noise = decimal(row["noise"], 3) if is_known(row["noise"]) else ""
     names = (str(row[name]) for name in ("a", "b", "experiment", "of"))
-    return (*names, str(row["measure"]).replace("_", " "), *sides, told, noise, whole(row["stimuli"]), str(row["reason"] or ""))  # fmt: skip
+    return (
+        *names,
+        str(row["measure"]).replace("_", " "),
+        *sides,
+        told,
+        noise,
+        whole(row["stimuli"]),
+        str(row["reason"] or ""),
+    )
 
 
 ASKED = {
@@ -196,10 +218,10 @@ def of_runs(tables: Mapping[str, Table]) -> Iterator[Grid]:
         yield Grid("models", "Models and engines", head, lines, 1, note).without_empty_columns
     settings = dict.fromkeys(name for names in ASKED.values() for name in names)
     names = ("model_name", "kind", "run", *settings, "rows", "finished", "failed")
-    head = ("model", "what", "run", *(name.replace("_", " ") for name in names[3:]))
+    called = ("model", "what", "run", *(name.replace("_", " ") for name in names[3:]))
     lines = tuple(_cells(row, names) for row in rows)
     yield Grid(
-        "settings", "What was asked, and how", head, lines, 3, "Finished, failed: requests."
+        "settings", "What was asked, and how", called, lines, 3, "Finished, failed: requests."
     ).without_empty_columns
 
 
@@ -208,8 +230,34 @@ def of_provenance(tables: Mapping[str, Table]) -> Iterator[Grid]:
     rows = records(tables.get("runs"))
     if not rows:
         return
-    names = ("run", "run_id", "input", "input_rows", "input_sha256", "study_sha256", "prompts_sha256", "started", "ended", "grace", "commit", "python")  # fmt: skip
-    head = ("run", "run's id", "input", "rows", "SHA-256 of the input", "SHA-256 of the study file", "SHA-256 of prompts, first 16 digits", "started", "ended", "Grace", "commit", "Python")  # fmt: skip
+    names = (
+        "run",
+        "run_id",
+        "input",
+        "input_rows",
+        "input_sha256",
+        "study_sha256",
+        "prompts_sha256",
+        "started",
+        "ended",
+        "grace",
+        "commit",
+        "python",
+    )
+    head = (
+        "run",
+        "run's id",
+        "input",
+        "rows",
+        "SHA-256 of the input",
+        "SHA-256 of the study file",
+        "SHA-256 of prompts, first 16 digits",
+        "started",
+        "ended",
+        "Grace",
+        "commit",
+        "Python",
+    )
     lines = tuple(_cells(row, names) for row in rows)
     yield Grid("provenance", "Runs and their inputs", head, lines, 1).without_empty_columns
 

@@ -135,7 +135,19 @@ def planned(tests: Records, people: Mapping[str, Record]) -> Iterator[Grid]:
                 str(row["note"] or ""),
             )
         )
-    head = ("comparison", "t", "p", "p Holm", "d_z", "t by stimulus", "p Holm by stimulus", "t of people", "p of people", "n", "note")  # fmt: skip
+    head = (
+        "comparison",
+        "t",
+        "p",
+        "p Holm",
+        "d_z",
+        "t by stimulus",
+        "p Holm by stimulus",
+        "t of people",
+        "p of people",
+        "n",
+        "note",
+    )
     if lines:
         full = (*heads(("model_name",)), *head) if several else head
         labels = 2 if several else 1
@@ -173,8 +185,23 @@ def knowledge(rows: Records) -> Iterator[Grid]:
 
 def expected_bets(rows: Records) -> Iterator[Grid]:
     """Expected bets by condition, beside the sampled ones, and the probabilities of states."""
-    yield from _of_states(rows, "state{}_mean", "study1-expected", "Mean expected bets in percent, with standard errors over stimuli (Experiment 2); in brackets the mean sampled bet", 1, True)  # fmt: skip
-    yield from _of_states(rows, "prob_state_{}", "study1-states", "Mean probability of each state, with standard errors over stimuli (Experiment 2)", 2, False)  # fmt: skip
+    yield from _of_states(
+        rows,
+        "state{}_mean",
+        "study1-expected",
+        "Mean expected bets in percent, with standard errors over stimuli (Experiment 2); in brackets the mean "
+        "sampled bet",
+        1,
+        True,
+    )
+    yield from _of_states(
+        rows,
+        "prob_state_{}",
+        "study1-states",
+        "Mean probability of each state, with standard errors over stimuli (Experiment 2)",
+        2,
+        False,
+    )
 
 
 def _of_states(rows: Records, pattern: str, name: str, title: str, digits: int, sampled: bool) -> Iterator[Grid]:

@@ -52,7 +52,15 @@ def negation(rows: Records, tests: Records, people: Records) -> Iterator[Grid]:
                 decimal(row["n_effective"], 0),
             )
         )
-    head = ("share of negation [95%]", "[95%] by n effective", "p Holm", "p Holm by stimulus", "people", "n", "n effective")  # fmt: skip
+    head = (
+        "share of negation [95%]",
+        "[95%] by n effective",
+        "p Holm",
+        "p Holm by stimulus",
+        "people",
+        "n",
+        "n effective",
+    )
     yield Grid(
         "study2-negation",
         "Share of utterances with negation by goal and hearts (Experiment 1), against chance (one half), and people's "

@@ -35,6 +35,8 @@ ANSWER = 300
 """So many characters of a flagged answer."""
 LONG = 24
 """A table of more rows is folded up; it is unfolded in print."""
+SHORT = 30
+"""A cell of fewer characters stands on one line, except in print."""
 OF_STUDY = {"study1": grids_study1.grids, "study2": grids_study2.grids}
 SECOND = ("study1_expected", "study1_state_", "study2_probabilities", "study2_people_probabilities")
 """Figures of Experiment 2 begin so, beside those that end so."""
@@ -143,7 +145,9 @@ def check_name(path: Path, wanted: Wanted) -> None:
         raise InputError(f"--out {path}: a report is a web page; choose a name that ends in .html")
     for run in wanted.runs:
         if run.path.resolve() in path.resolve().parents:
-            raise InputError(f"--out {path}: is inside the run {run.path}, which is kept as it is; choose another folder")
+            raise InputError(
+                f"--out {path}: is inside the run {run.path}, which is kept as it is; choose another folder"
+            )
 
 
 def section_of(part: Part, name: str, budget: Budget) -> Section:
@@ -197,9 +201,16 @@ def _checked(one: Quality) -> Checked:
         return Checked(harmless(one.name), False, f"could not be checked: {harmless(one.why)}", (), (), None, (), "")
     results = one.report.results
     lines = [
-        (result.check, result.table, measured_of(result) or "–", limit_of(result), result.status, CHECKS[result.check].finds)
+        (
+            result.check,
+            result.table,
+            measured_of(result) or "–",
+            limit_of(result),
+            result.status,
+            CHECKS[result.check].finds,
+        )
         for result in results
-    ]  # fmt: skip
+    ]
     head = ("check", "table", "measured", "threshold", "verdict", "what it finds")
     flags = sum(result.flags for result in results)
     return Checked(
@@ -244,5 +255,6 @@ def render(sections: Sequence[Section]) -> bytes:
         when=now(),
         version=grace.__version__,
         long=LONG,
+        short=SHORT,
     )
     return page.encode()

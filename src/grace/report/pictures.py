@@ -9,6 +9,8 @@ from grace.analysis.figures import Drawing, encoded
 TYPES = {"svg": "image/svg+xml", "png": "image/png"}
 BUDGET = 3_600_000
 """Bytes for all figures of a page: a page is below five million."""
+DENSITY = 110
+"""Pixels of an inch: a figure for paper is a little larger on a screen."""
 LONGEST = 160
 """Characters of what is said to those who cannot see a figure; its caption says the rest."""
 
@@ -22,12 +24,14 @@ class Picture:
         source: a data URI; "" where there was no room.
         caption: what it shows.
         alt: the same in short.
+        width: in pixels.
     """
 
     name: str
     source: str
     caption: str
     alt: str
+    width: int
 
 
 @dataclass
@@ -46,7 +50,8 @@ class Budget:
         if len(source) > self.bytes:
             source = ""
         self.bytes -= len(source)
-        return Picture(drawing.name, source, drawing.caption, _alt(drawing.caption))
+        width = round(DENSITY * drawing.figure.get_figwidth())
+        return Picture(drawing.name, source, drawing.caption, _alt(drawing.caption), width)
 
 
 def _alt(caption: str) -> str:

@@ -1,4 +1,4 @@
-"""What ran, from the manifests of runs: models, settings, seeds, engines, times, versions; and what was said to them."""
+"""What ran, from the manifests of runs: models, settings, seeds, engines, times; and what was said to them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ def facts_of(run: Run, group: Related) -> Record:
         "weights": _in(model, "weights") or _in(model, "sha256"),
         "source": _in(model, "source"),
         "parameters": _in(model, "parameters"),
-        "engine": " ".join(str(part) for part in map(lambda name: _first(sessions, "server", name), _ENGINE) if part),
+        "engine": " ".join(str(part) for name in _ENGINE if (part := _first(sessions, "server", name))),
         "context": _first(sessions, "server", "context"),
         "protocol": _in(identity, "protocol"),
         "temperature": _in(sampling, "temperature"),

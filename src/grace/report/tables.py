@@ -1,4 +1,4 @@
-"""Tables of numbers that a report tells beside those of the analysis: each is a file, and no number stands elsewhere."""
+"""Tables of numbers that a report tells beside those of the analysis: no number stands elsewhere."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, fields
@@ -125,8 +125,17 @@ def of_comparisons(comparisons: Sequence[Comparison]) -> dict[str, Table]:
         (one.a.name, one.b.name, *map(cell_of, astuple(finding))) for one in comparisons for finding in one.findings
     ]
     wholes = [
-        (one.a.name, one.b.name, len(one.pairs.rows), one.pairs.only_a, one.pairs.only_b, one.margin, one.draws)
-        + (one.verdict, one.sentence)
+        (
+            one.a.name,
+            one.b.name,
+            len(one.pairs.rows),
+            one.pairs.only_a,
+            one.pairs.only_b,
+            one.margin,
+            one.draws,
+            one.verdict,
+            one.sentence,
+        )
         for one in comparisons
     ]
     verdicts = [

@@ -1,11 +1,12 @@
 """Figures of the analysis: drawings of its tables and of comparisons, to be saved as PDF, SVG and PNG."""
 
 from grace.analysis.figures.drawings import draw_analysis, draw_comparison, draw_tables
-from grace.analysis.figures.saving import FORMATS, Drawing, encoded, write_figure, write_figures
+from grace.analysis.figures.saving import FORMATS, PUBLISHED, Drawing, encoded, write_figure, write_figures
 from grace.analysis.figures.theme import THEMES, Theme, theme_named
 
 __all__ = [
     "FORMATS",
+    "PUBLISHED",
     "THEMES",
     "Drawing",
     "Theme",

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from grace.analysis.figures.marks import (
-    NO_DATA,
+    Line,
     Series,
     draw_panel,
     draw_series,
@@ -15,7 +15,6 @@ from grace.analysis.figures.marks import (
     legend_below,
     row_name,
     rows_note,
-    say,
     scale,
     spread,
     title,
@@ -64,10 +63,11 @@ def draw_bets(name: str, bets: Bets, theme: Theme, others: Mapping[str, Bets] | 
         for cell, axes in panels.items():
             known = {state: point for state, point in _in_cell(bets, cell).items() if point.known}
             _bars(axes, known)
-            _gaps(axes, known, theme)
+            if known:  # or the head says that there is nothing
+                _gaps(axes, known, theme)
             for label, other in (others or {}).items():
                 draw_series(axes, Series(label, BLACK, "D", _in_cell(other, cell), hollow=True))
-            _head_bets(axes, cell, list(known.values()), theme)
+            _head_bets(axes, cell, rows_note(known.values()), theme)
         _legend_in_gap(figure, [Series(label, BLACK, "D", {}, hollow=True) for label in others or {}])
     return figure
 
@@ -83,7 +83,7 @@ def draw_bets_of_models(bets: Mapping[str, Bets], theme: Theme) -> Figure:
                 for (name, own), shift in zip(bets.items(), shifts, strict=True)
             ]
             draw_panel(axes, series, theme)
-            _head_bets(axes, cell, [], theme)
+            _head_bets(axes, cell, "", theme)
         _legend_in_gap(figure, [Series(legend_name(name, theme), *looks[name], {}) for name in bets])
     return figure
 
@@ -109,9 +109,9 @@ def _bets_grid(theme: Theme, name: str) -> tuple[Figure, dict[tuple[int, str], A
     return figure, panels
 
 
-def _head_bets(axes: Axes, cell: tuple[int, str], points: Sequence[Point], theme: Theme) -> None:
+def _head_bets(axes: Axes, cell: tuple[int, str], note: str, theme: Theme) -> None:
     access, word = cell
-    head(axes, f"access {access} of 3" if word == WORDS[0] else "", rows_note(points), theme)
+    head(axes, f"access {access} of 3" if word == WORDS[0] else "", note, theme)
 
 
 def _in_cell(bets: Bets, cell: tuple[int, str]) -> dict[float, Point]:
@@ -133,11 +133,8 @@ def _bars(axes: Axes, points: Mapping[float, Point]) -> None:
 
 def _gaps(axes: Axes, known: Mapping[float, Point], theme: Theme) -> None:
     """Say what is missing, since no bar looks like a bar of 0."""
-    if not known:
-        say(axes, NO_DATA, theme)
-        return
     for state in set(STATES) - set(known):
-        axes.text(state, 2, "n/a", ha="center", va="bottom", color=GREY, fontsize=theme.small)
+        axes.text(state, 6, "n/a", ha="center", va="bottom", color=GREY, fontsize=theme.small)
 
 
 def _legend_in_gap(figure: Figure, series: Sequence[Series]) -> None:
@@ -161,7 +158,8 @@ def draw_utterances(name: str, shares: Shares, theme: Theme, others: Mapping[str
     with styled(theme):
         figure, panels = _utterances_grid(theme, name)
         for cell, axes in panels.items():
-            draw_panel(axes, _frames(shares, cell, "", False), theme)
+            for series in _frames(shares, cell, "", False):
+                draw_series(axes, series)
             for label, other in (others or {}).items():
                 for series in _frames(other, cell, label, True):
                     draw_series(axes, series)
@@ -199,10 +197,8 @@ def _frames(shares: Shares, cell: tuple[str, int], whose: str, hollow: bool) -> 
         points: dict[float, Point] = {
             place: shares.get((*cell, f"{frame}_{assessment}"), MISSING) for place, assessment in enumerate(ASSESSMENTS)
         }
-        line = "--" if hollow else "-"
-        found.append(
-            Series(f"{label} ({whose})" if whose else label, colour, marker, points, line, hollow, 0.1 * side)
-        )
+        line: Line = "--" if hollow else "-"
+        found.append(Series(f"{label} ({whose})" if whose else label, colour, marker, points, line, hollow, 0.1 * side))
     return found
 
 
@@ -228,7 +224,7 @@ def draw_negation(negation: Mapping[str, Negation], theme: Theme, people: Negati
         panels[0].set_ylabel("share of “wasn't”")
         legend_below(
             figure,
-            [Series(*look, {}, ":") for *look, _ in everyone]
+            [Series(label, colour, marker, {}, ":") for label, colour, marker, _ in everyone]
             + ([Series("people", BLACK, "D", {}, "--", True)] if people else []),
         )
     return figure

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -9,6 +10,8 @@ from matplotlib.lines import Line2D
 
 from grace.analysis.figures.points import Point
 from grace.analysis.figures.theme import GREY, Theme, lines_of
+
+Line = Literal["-", "--", ":", "none"]
 
 NO_DATA = "no data"
 LEGEND_WIDTH = 108
@@ -34,7 +37,7 @@ class Series:
     colour: str
     marker: str
     points: Mapping[float, Point]
-    line: str = "none"
+    line: Line = "none"
     hollow: bool = False
     shift: float = 0.0
 
@@ -71,7 +74,7 @@ def draw_panel(axes: Axes, series: Iterable[Series], theme: Theme) -> None:
 
 def say(axes: Axes, text: str, theme: Theme) -> None:
     """Write into the middle of a panel."""
-    style = {"color": GREY, "fontsize": theme.small, "backgroundcolor": "white", "zorder": 1}
+    style: dict[str, Any] = {"color": GREY, "fontsize": theme.small, "backgroundcolor": "white", "zorder": 1}
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", **style)
 
 
@@ -95,10 +98,10 @@ def row_name(axes: Axes, name: str) -> None:
 
 
 def rows_note(points: Iterable[Point]) -> str:
-    """How many rows the points of a panel rest on."""
+    """How many rows the points of a panel rest on. A panel without any says so here, where no mark of a theory is."""
     numbers = sorted({point.n for point in points if point.n})
     if not numbers:
-        return ""
+        return NO_DATA
     return f"n = {numbers[0]}" if len(numbers) == 1 else f"n = {numbers[0]} to {numbers[-1]}"
 
 

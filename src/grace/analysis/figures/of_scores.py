@@ -31,8 +31,8 @@ def draw(study: Study, rows: Rows, theme: Theme) -> Iterator[Drawing]:
     masses = {name: _masses(study, of_model(rows, model)) for model, name in names.items()}
     if any(masses.values()):
         caption = (
-            "Label mass: the probability that a model gives to all answers of a question together, before it is divided "
-            "by it. A mark is the mean of a condition; near 0 a model would say something else than an answer."
+            "Label mass: the probability that a model gives to all answers of a question together, before it is "
+            "divided by it. A mark is the mean of a condition; near 0 a model would say something else than an answer."
         )
         yield Drawing(f"{study.name}_label_mass", draw_label_mass(masses, theme), caption, theme)
 

@@ -135,10 +135,10 @@ def _people(rows: Rows, theme: Theme) -> Drawing:
         clouds.append(Cloud(name, pairs))
     looks = {_found(True): (BLUE, "o"), _found(False): (VERMILLION, "s")}
     caption = (
-        "Effect sizes d_z (mean difference over its standard deviation) of the eight planned comparisons, of each model "
-        "against people; theirs follow from the t of Goodman & Stuhlmüller (2013), whose means are not published as "
-        "numbers. `a3 two: 2>3` is the bet on 2 less that on 3 at access 3 and the word two; r is Pearson's. A "
-        "comparison whose differences do not vary has no d_z, and is missing."
+        "Effect sizes d_z (mean difference over its standard deviation) of the eight planned comparisons, of each "
+        "model against people; theirs follow from the t of Goodman & Stuhlmüller (2013), whose means are not "
+        "published as numbers. `a3 two: 2>3` is the bet on 2 less that on 3 at access 3 and the word two; r is "
+        "Pearson's. A comparison whose differences do not vary has no d_z, and is missing."
     )
     scales = Scales("people (d_z)", "model (d_z)", None, len(published))
     return Drawing("study1_people", draw_scatter(clouds, looks, scales, theme), caption, theme)

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Mapping
 
 from grace.analysis.figures.grids import FRAME_LOOK, HEARTS, Negation, Shares, draw_negation, draw_utterances
 from grace.analysis.figures.points import (
+    MISSING,
     SHARES_BARS,
     STIMULI_BARS,
-    MISSING,
     Point,
     Row,
     Rows,
@@ -129,6 +129,7 @@ def _negation(rows: Rows, theme: Theme) -> Drawing:
         for model, name in names.items()
     }
     caption = (
-        f"Share of utterances with negation by goal and true state, Experiment 1. {SHARES_BARS} Diamonds are {OF_PEOPLE}."
+        f"Share of utterances with negation by goal and true state, Experiment 1. {SHARES_BARS} "
+        f"Diamonds are {OF_PEOPLE}."
     )
     return Drawing("study2_negation", draw_negation(everyone, theme, people_negate()), caption, theme)

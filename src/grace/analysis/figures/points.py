@@ -40,8 +40,8 @@ class Point:
 MISSING = Point(nan)
 
 MEANS_BARS = (
-    "Error bars are 95% intervals that stay within the scale (Wilson's, from mean and standard error; where stimuli are "
-    "known, rows count as n_effective says)."
+    "Error bars are 95% intervals that stay within the scale (Wilson's, from mean and standard error; where stimuli "
+    "are known, rows count as n_effective says)."
 )
 SHARES_BARS = (
     "Error bars are 95% intervals of Wilson, which stay within 0 and 1; where stimuli are known, rows count as "
@@ -83,10 +83,13 @@ def bounded(mean: float, se: float, n: float, top: float) -> tuple[float, float]
     if not (0 < mean < top and se > 0 and n > 1):
         return nan, nan
     share = mean / top
-    square = float(t.ppf(0.975, n - 1)) ** 2
-    worth = share * (1 - share) / (se / top) ** 2
-    middle = (share + square / (2 * worth)) / (1 + square / worth)
-    reach = sqrt(square * (share * (1 - share) / worth + square / (4 * worth**2))) / (1 + square / worth)
+    spread = share * (1 - share)
+    reached = float(t.ppf(0.975, n - 1)) * se / top
+    ratio = reached * reached / spread if spread else nan  # t squared over Wilson's n
+    if not ratio < 1e12:  # hardly more than one row, and nothing is known
+        return nan, nan
+    middle = (share + ratio / 2) / (1 + ratio)
+    reach = sqrt(ratio * spread + ratio**2 / 4) / (1 + ratio)
     return top * max(middle - reach, 0.0), top * min(middle + reach, 1.0)
 
 

@@ -1,5 +1,6 @@
 """Saving a drawing as PDF, SVG and PNG; the same drawing gives the same bytes."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from io import BytesIO
@@ -12,6 +13,8 @@ from grace.analysis.figures.theme import Theme, styled
 from grace.tables import replacing
 
 FORMATS = ("pdf", "svg", "png")
+PUBLISHED = ("pdf", "png")
+"""For a paper, and for slides and screens."""
 CAPTIONS = "captions.md"
 _METADATA: dict[str, dict[str, Any]] = {
     "pdf": {"Creator": "Grace", "Producer": None, "CreationDate": None},
@@ -46,7 +49,7 @@ def encoded(drawing: Drawing, kind: str) -> bytes:
     return buffer.getvalue()
 
 
-def write_figure(drawing: Drawing, folder: Path, formats: Iterable[str] = FORMATS) -> list[Path]:
+def write_figure(drawing: Drawing, folder: Path, formats: Iterable[str] = PUBLISHED) -> list[Path]:
     """Write a drawing's files. Raises InputError."""
     paths = []
     for kind in formats:
@@ -56,9 +59,13 @@ def write_figure(drawing: Drawing, folder: Path, formats: Iterable[str] = FORMAT
     return paths
 
 
-def write_figures(drawings: Iterable[Drawing], folder: Path, formats: Iterable[str] = FORMATS) -> list[Path]:
-    """Write drawings one after the other, and captions.md with what each shows. Raises InputError."""
+def write_figures(drawings: Iterable[Drawing], folder: Path, formats: Iterable[str] = PUBLISHED) -> list[Path]:
+    """Write drawings one after the other, and captions.md with what each shows. Raises InputError.
+
+    Figures of an earlier analysis, which captions.md names, are removed first: they would be taken for this one's.
+    """
     kinds = tuple(formats)
+    _remove_earlier(folder)
     paths: list[Path] = []
     captions = []
     for drawing in drawings:
@@ -67,3 +74,13 @@ def write_figures(drawings: Iterable[Drawing], folder: Path, formats: Iterable[s
     with replacing(folder / CAPTIONS) as file:
         file.write("\n".join(captions).encode())
     return [*paths, folder / CAPTIONS]
+
+
+def _remove_earlier(folder: Path) -> None:
+    try:
+        captions = (folder / CAPTIONS).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return
+    for name in re.findall(r"^\*\*([a-z0-9_-]+)\.\*\*", captions, re.MULTILINE):
+        for kind in FORMATS:
+            (folder / f"{name}.{kind}").unlink(missing_ok=True)

@@ -10,7 +10,6 @@ from grace.analysis.figures.marks import NO_DATA, Series, legend_below, say, spr
 from grace.analysis.figures.points import Point, Row, Rows, number
 from grace.analysis.figures.theme import (
     BLACK,
-    GREEN,
     GREY,
     PALE,
     VERMILLION,
@@ -57,8 +56,8 @@ def _noise() -> Series:
 
 def _distances(axes: Axes, rows: Rows, margin: float, theme: Theme) -> None:
     axes.set_title("distance of distributions")
-    names = [_name(f"{row['of']}" if row["experiment"] == "probabilities" else f"{row['of']} (answers)") for row in rows]
-    _rows(axes, names)
+    of_answers = {True: "", False: " (answers)"}
+    _rows(axes, [_name(f"{row['of']}{of_answers[row['experiment'] == 'probabilities']}") for row in rows])
     axes.axvspan(0, margin, color=PALE, zorder=0, linewidth=0)
     points = [_interval(row) for row in rows]
     _across(axes, points, range(len(rows)), BLACK, "o")

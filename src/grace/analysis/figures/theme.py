@@ -1,4 +1,4 @@
-"""The look of figures: one theme for paper and one for slides, colours that everybody can tell apart, text that is safe.
+"""The look of figures: a theme for paper and one for slides, colours that everybody can tell apart, safe text.
 
 Figures are made without pyplot and drawn by the theme's settings alone: those of the user's matplotlib, its backend and
 its open figures are neither read nor changed.
@@ -18,12 +18,13 @@ from matplotlib.ft2font import FT2Font
 
 from grace.errors import InputError
 
-BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9"
+BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#009E73"
+ORANGE, PURPLE, SKY = "#E69F00", "#CC79A7", "#56B4E9"
 BLACK, GREY, PALE = "#000000", "#6E6E6E", "#D9D9D9"
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, VERMILLION, SKY, BLACK)
 """The palette of Okabe & Ito (2008, jfly.uni-koeln.de/color), without its yellow, which is too pale for thin marks."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
-"""Seven colours and nine markers come together again only after 63 models; a print in black and white has the markers."""
+"""Seven colours and nine markers repeat only after 63 models; a print in black and white has the markers."""
 
 FONT = "DejaVu Sans"
 """It comes with matplotlib, so that figures are the same on every machine."""
@@ -137,9 +138,7 @@ def new_figure(theme: Theme, height: float, width: float = 1.0) -> Figure:
 
 def look_of(models: Sequence[str]) -> dict[str, tuple[str, str]]:
     """A colour and a marker for each model."""
-    return {
-        model: (COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]) for place, model in enumerate(models)
-    }
+    return {model: (COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]) for place, model in enumerate(models)}
 
 
 @cache

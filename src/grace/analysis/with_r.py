@@ -1,0 +1,85 @@
+"""R: the same statistics once more by the scripts of `analysis/`, with lme4's models and ggplot2's figures.
+
+Whoever trusts R can check Grace's numbers with it: means.csv and tests.csv have the same layout.
+"""
+
+import os
+import shutil
+import subprocess
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from grace.analysis.analyze import Analysis
+from grace.errors import InputError
+from grace.stages.quality.sources import Opener
+from grace.tables import write_table
+
+RSCRIPT = "Rscript"
+PACKAGES = ("dplyr", "ggplot2", "lme4", "tidyr")
+FOLDER = "r"
+"""In that of the results."""
+HERE = Path(__file__).parent
+PLACES = (HERE / "r", HERE.parents[2] / "analysis")
+"""Where the scripts are: in the installed package, and in a checkout."""
+ASK = "cat(Filter(function(name) !requireNamespace(name, quietly = TRUE), commandArgs(TRUE)))"
+
+
+def check_r() -> None:
+    """See that R and the packages that the scripts use are there. Raises InputError."""
+    how = "on Debian and Ubuntu scripts/install_r.sh installs them"
+    if shutil.which(RSCRIPT) is None:
+        raise InputError(f"--with-r: there is no {RSCRIPT} on the PATH; install R with {', '.join(PACKAGES)}; {how}")
+    missing = _rscript("-e", ASK, *PACKAGES).split()
+    if missing:
+        raise InputError(f"--with-r: R has no package {', '.join(missing)}; {how}")
+
+
+def run_r(analysis: Analysis, out: Path, exclusions: bool = True) -> list[Path]:
+    """Analyse the same table with R.
+
+    Args:
+        analysis: what Python made of it.
+        out: the folder for results; those of R come into a folder in it.
+        exclusions: as Python's were.
+
+    Returns:
+        The files that R wrote; none where the table has no answers of Experiment 1, which the scripts are about.
+
+    Raises:
+        InputError: R cannot analyse the table; the message is R's.
+    """
+    if "means" not in analysis.tables:
+        return []
+    own = out / FOLDER
+    shutil.rmtree(own, ignore_errors=True)
+    with TemporaryDirectory() as folder, ExitStack() as stack:
+        table = Opener(Path(folder), stack).open(analysis.source)
+        copy = Path(folder) / "table.csv"  # in UTF-8, whatever the table is in
+        write_table(copy, table.columns, table.all_cells())
+        flags = [] if exclusions or analysis.study != "study1" else ["--no-exclusions"]
+        _rscript(str(_script(analysis.study)), str(copy), str(own), *flags)
+    return sorted(own.iterdir())
+
+
+def _script(study: str) -> Path:
+    found = [place / f"{study}.R" for place in PLACES if (place / f"{study}.R").is_file()]
+    if not found:
+        raise InputError(f"--with-r: {study}.R is not in {' or '.join(map(str, PLACES))}; install Grace again")
+    return found[0]
+
+
+def _rscript(*arguments: str) -> str:
+    """Run R without the user's profile, so that it is the same everywhere. Raises InputError with R's last words."""
+    done = subprocess.run(
+        [RSCRIPT, "--no-environ", "--no-init-file", "--no-save", *arguments],
+        env={**os.environ, "LC_ALL": "C.UTF-8"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+    )
+    if done.returncode:
+        said = [line for line in done.stderr.splitlines() if line.strip()]
+        raise InputError(f"--with-r: R stopped: {' '.join(said[-3:]) or f'exit code {done.returncode}'}")
+    return done.stdout

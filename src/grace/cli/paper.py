@@ -1,0 +1,56 @@
+"""`grace paper`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from grace.cli.options import count, progressing
+
+
+def paper(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="Runs' folders, one for each model, as outputs/study1.run.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write to. Default: outputs/a_paper for outputs/a.run.")
+    ] = None,
+    no_exclusions: Annotated[
+        bool, typer.Option("--no-exclusions", help="Study 1: exclude no trial by its knowledge answer or a mark.")
+    ] = False,
+    extraction: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="The run of `grace extract`, where several belong to the RUN.")
+    ] = None,
+    scores: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="The run of `grace score`, where several would do.")
+    ] = None,
+) -> None:
+    """Write the parts of a paper: methods and results as Markdown, tables as CSV, LaTeX and DOCX, figure files.
+
+    Every number comes from the tables, which are written too; what is not known is not said. DOCX needs pandoc, and is
+    left out without it.
+
+    \b
+    Examples:
+      grace paper outputs/study1.run
+      grace paper outputs/study2_gemma.run outputs/study2_llama.run --out outputs/politeness_paper
+    """
+    from grace.report.needed import check_needed
+
+    check_needed()
+    from grace.report.gather import Wanted
+    from grace.report.paper import paper as make
+    from grace.runs import Run
+
+    wanted = Wanted(
+        [Run(run) for run in runs],
+        not no_exclusions,
+        Run(extraction) if extraction else None,
+        Run(scores) if scores else None,
+    )
+    with progressing() as progress:
+        made = make(wanted, out or runs[0].with_name(f"{runs[0].stem}_paper"), progress)
+    for one in made:
+        for note in one.notes:
+            print(f"  To know: {note}")
+        print(f"{one.files[0]}, and {count(len(one.files) - 1, 'file')} in {one.folder}")

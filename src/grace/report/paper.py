@@ -1,0 +1,163 @@
+"""The parts of a paper: methods and results as Markdown, tables as CSV, LaTeX and DOCX, figures as files."""
+
+import csv
+import io
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from grace.analysis.figures import draw_analysis, draw_comparison, theme_named, write_figures
+from grace.errors import InputError
+from grace.report import grids_common
+from grace.report.gather import Part, Wanted, gather
+from grace.report.grids import Grid
+from grace.report.markdown import html_table, latex_table, markdown_table, plain
+from grace.report.methods import methods_of
+from grace.report.page import OF_STUDY
+from grace.report.sentences import results_of
+from grace.report.troubles import troubles_of
+from grace.stages.session import Progress
+from grace.tables import replacing, write_table
+
+PAPER = "paper.md"
+NO_PANDOC = (
+    "DOCX is left out, since pandoc is not here. Install it (Debian, Ubuntu: apt install pandoc; macOS: brew install "
+    "pandoc) and run the command again"
+)
+PATIENCE = 60
+"""Seconds that pandoc has for a document."""
+FEW = 30
+"""Tables of more rows stand in files only."""
+
+
+@dataclass(frozen=True)
+class Paper:
+    """What was written: the folder of each study, its files, and what a reader has to know."""
+
+    folder: Path
+    files: tuple[Path, ...]
+    notes: tuple[str, ...]
+
+
+def paper(wanted: Wanted, out: Path, progress: Progress) -> list[Paper]:
+    """Write the parts of a paper about runs; for runs of several studies, each has a folder of its name.
+
+    Raises:
+        InputError: something given is no run, `out` is inside of one, or a file cannot be written.
+    """
+    for run in wanted.runs:
+        if run.path.resolve() in (out.resolve(), *out.resolve().parents):
+            raise InputError(
+                f"--out {out}: is inside the run {run.path}, which is kept as it is; choose another folder"
+            )
+    with tempfile.TemporaryDirectory(prefix="grace-paper-") as folder:
+        parts = gather(wanted, Path(folder), progress)
+        progress.note("writing")
+        return [_write(part, out / part.study.name if len(parts) > 1 else out) for part in parts]
+
+
+def _write(part: Part, out: Path) -> Paper:
+    grids = list(_grids(part))
+    files = list(_write_tables(part, grids, out / "tables"))
+    theme = theme_named("paper")
+    drawings = list(draw_analysis(part.analysis, theme)) if part.analysis else []
+    drawings += [draw_comparison(one, theme) for one in part.comparisons if one.compared]
+    figures = write_figures(drawings, out / "figures") if drawings else []
+    captions = [(drawing.name, drawing.caption) for drawing in drawings]
+    files.insert(0, _text(out / PAPER, "\n".join(_lines(part, grids, captions))))
+    notes = [*troubles_of(part)]
+    pandoc = shutil.which("pandoc")
+    if pandoc:
+        files += _documents(pandoc, out, grids)
+    else:
+        notes.append(f"{NO_PANDOC}.")
+    return Paper(out, (*files, *figures), tuple(notes))
+
+
+def _grids(part: Part) -> Iterator[Grid]:
+    """All tables, in the order in which the text tells of them."""
+    own = OF_STUDY.get(part.study.name)
+    yield from grids_common.of_runs(part.tables)
+    yield from grids_common.of_rows(part.tables)
+    if own and part.analysis:
+        yield from own(part.tables)
+    yield from grids_common.of_distributions(part.study, part.tables)
+    yield from grids_common.of_references(part.tables)
+    yield from grids_common.of_comparisons(part.tables)
+
+
+def _write_tables(part: Part, grids: Sequence[Grid], folder: Path) -> Iterator[Path]:
+    """The grids, rounded as in print, as CSV and LaTeX; and in numbers/ the tables that they are of, not rounded."""
+    for grid in grids:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([grid.head, *grid.rows])
+        yield _text(folder / f"{grid.name}.csv", text.getvalue())
+        yield _text(folder / f"{grid.name}.tex", latex_table(grid))
+    for name, table in part.tables.items():
+        path = folder / "numbers" / f"{name}.csv"
+        write_table(path, table.columns, table.rows)
+        yield path
+
+
+def _lines(part: Part, grids: Sequence[Grid], captions: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """The text: a draft that says so, methods, results, tables, figures."""
+    yield f"# {plain(part.study.title)}\n"
+    if part.study.source:
+        yield f"{plain(part.study.source)}\n"
+    troubles = troubles_of(part)
+    if troubles:
+        yield "To know before this is printed (delete this list when it is dealt with):\n"
+        yield "\n".join(f"- {plain(line)}" for line in troubles) + "\n"
+    yield "## Methods\n"
+    for paragraph in methods_of(part):
+        yield f"{paragraph}\n"
+    yield "## Results\n"
+    found = list(results_of(part.study.name, part.tables)) if part.analysis else []
+    if not found:
+        yield "There are no results: nothing could be analysed.\n"
+    for model, paragraphs in found:
+        yield f"### {plain(model) or 'The model'}\n"
+        for paragraph in paragraphs:
+            yield f"{paragraph}\n"
+    if part.comparisons:
+        yield "### Comparisons\n"
+        for one in part.comparisons:
+            yield f"{plain(one.sentence)}\n"
+    yield "## Tables\n"
+    for grid in grids:
+        if len(grid.rows) <= FEW:
+            yield markdown_table(grid)
+        else:
+            yield f"**{plain(grid.title)}**: tables/{grid.name}.csv\n"
+    yield "## Figures\n" if captions else ""
+    for name, caption in captions:
+        yield f"![{plain(caption)}](figures/{name}.png)\n"
+
+
+def _documents(pandoc: str, out: Path, grids: Sequence[Grid]) -> Iterator[Path]:
+    """The text and its tables as DOCX. Raises InputError."""
+    text = out / "paper.docx"
+    _convert([pandoc, "--from=markdown-raw_html-raw_tex-raw_attribute", f"--output={text.name}", PAPER], out, b"")
+    yield text
+    page = "".join(html_table(grid) for grid in grids).encode()
+    tables = Path("tables", "tables.docx")
+    _convert([pandoc, "--from=html", f"--output={tables}"], out, page)
+    yield out / tables
+
+
+def _convert(command: Sequence[str], folder: Path, given: bytes) -> None:
+    try:
+        done = subprocess.run(command, cwd=folder, input=given, capture_output=True, timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        raise InputError(f"pandoc did not end within {PATIENCE} s in {folder}; all but DOCX is written") from None
+    if done.returncode:
+        raise InputError(f"pandoc failed in {folder}: {done.stderr.decode(errors='replace').strip()[:500]}")
+
+
+def _text(path: Path, text: str) -> Path:
+    with replacing(path) as file:
+        file.write(text.encode())
+    return path

@@ -1,0 +1,260 @@
+"""Figures: nothing leaves its scale or lies on something else, what is missing is said, and bytes stay the same."""
+
+import random
+from collections.abc import Iterator, Mapping
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+pytest.importorskip("matplotlib")
+pytest.importorskip("statsmodels")
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.container import BarContainer, ErrorbarContainer
+from matplotlib.text import Text
+
+import analysis_tables
+from conftest import Command
+from grace.analysis.analyze import Analysis, analyze_table
+from grace.analysis.figures import FORMATS, THEMES, Drawing, draw_analysis, encoded, theme_named, write_figures
+from grace.analysis.figures.points import bounded
+from grace.analysis.figures.theme import COLOURS, clean
+from grace.studies.study import load_study
+
+PAPER = theme_named("paper")
+MODELS = (
+    "meta-llama/Llama-3.3-70B-Instruct",
+    "google/gemma-3-27b-it",
+    "tiny",
+    "_hidden $x_1$",
+    "RedHatAI/Meta-Llama-3.1-405B-Instruct-quantized.w4a16-" + 9 * "long-",
+    "\u4f60\u597d\U0001f680",
+)
+"""Six names, some of them hostile to legends, to formulas, to fonts and to files."""
+
+Rows = list[dict[str, Any]]
+
+
+def _scored(study: str, rows: Rows, rng: random.Random) -> Rows:
+    """The same rows with distributions of Experiment 2, at the ends of their scales, too."""
+    for row in rows:
+        for question in load_study(study).questions.values():
+            own = question.columns
+            weights = [rng.random() for _ in own.probabilities]
+            row |= {name: weight / sum(weights) for name, weight in zip(own.probabilities, weights, strict=True)}
+            if own.mean:
+                row[own.mean] = rng.choice([0, 0, 0, 100, 50])
+            row |= {own.entropy: rng.random() ** 4, own.label_mass: 1 - rng.random() ** 4}
+            row |= {name: rng.random() for name in own.marginal_entropies.values()}
+    return rows
+
+
+def _rows(study: str, rng: random.Random, **more: Any) -> Rows:
+    make = analysis_tables.study1 if study == "study1" else analysis_tables.study2
+    return make(rng, **more)
+
+
+def _analysis(study: str, rows: Rows, folder: Path) -> Analysis:
+    return analyze_table(study, analysis_tables.write(folder / f"{study}.csv", rows))
+
+
+Analyses = Mapping[str, Analysis]
+
+
+@pytest.fixture(scope="module")
+def six(tmp_path_factory: pytest.TempPathFactory) -> Analyses:
+    """Both studies with six models, each with answers and distributions."""
+    rng, found = random.Random(8), {}
+    for study in ("study1", "study2"):
+        rows = [row for model in MODELS for row in _scored(study, _rows(study, rng, model_name=model)[:120], rng)]
+        found[study] = _analysis(study, rows, tmp_path_factory.mktemp(study))
+    return found
+
+
+def _empty(study: str, folder: Path) -> Analysis:
+    """One cell has no rows: access 2 and the word one; or the social goal and 2 hearts."""
+    rows = _rows(study, random.Random(8))
+    if study == "study1":
+        return _analysis(study, [row for row in rows if (row["access"], row["observe"]) != ("2", "1")], folder)
+    social = [row["State"][0] == "2" and "accurate" not in row["Goal"] for row in rows]
+    return _analysis(study, [row for row, one in zip(rows, social, strict=True) if not one], folder)
+
+
+def _drawn(analysis: Analysis, theme: str = "paper") -> dict[str, Drawing]:
+    return {drawing.name: drawing for drawing in draw_analysis(analysis, theme_named(theme))}
+
+
+def _panels(drawing: Drawing) -> list[Axes]:
+    return [axes for axes in drawing.figure.axes if axes.axison]
+
+
+@settings(deadline=None)  # the first example imports scipy
+@given(
+    share=st.floats(0, 1),
+    spread=st.floats(0, 0.5),
+    n=st.floats(1, 1e6),
+    top=st.sampled_from([1.0, 2.0, 100.0]),
+)
+def test_an_interval_stays_within_its_scale_and_holds_the_mean(
+    share: float, spread: float, n: float, top: float
+) -> None:
+    low, high = bounded(share * top, spread * top, n, top)
+    if np.isfinite(low):
+        assert 0 <= low <= share * top * (1 + 1e-9)
+        assert share * top * (1 - 1e-9) <= high <= top
+
+
+@pytest.mark.parametrize("study", ["study1", "study2"])
+def test_no_mark_or_error_bar_leaves_the_scale(study: str, six: Analyses) -> None:
+    seen = 0
+    for name, drawing in _drawn(six[study]).items():
+        for axes in _panels(drawing):
+            low, high = axes.get_ylim()
+            for container in axes.containers:
+                if isinstance(container, ErrorbarContainer):
+                    for segments in container.lines[2]:
+                        ends = np.concatenate(segments.get_segments())[:, 1]
+                        ends = ends[np.isfinite(ends)]
+                        seen += len(ends)
+                        assert ((low <= ends) & (ends <= high)).all(), name
+                if isinstance(container, BarContainer):
+                    assert all(low <= bar.get_height() <= high for bar in container), name
+    assert seen > 500
+
+
+def test_one_model_has_all_panels_and_what_they_rest_on(tmp_path: Path) -> None:
+    study1 = _drawn(_analysis("study1", _rows("study1", random.Random(1)), tmp_path))
+    assert set(study1) == {"study1_bets", "study1_theory", "study1_people"}
+    bets = _panels(study1["study1_bets"])
+    assert len(bets) == 6
+    assert {axes.get_title("right") for axes in bets} == {"n = 50"}
+    study2 = _drawn(_analysis("study2", _rows("study2", random.Random(1)), tmp_path))
+    assert set(study2) == {"study2_utterances", "study2_negation", "study2_people_utterances"}
+    assert len(_panels(study2["study2_utterances"])) == 12
+    assert len(_panels(study2["study2_negation"])) == 3
+
+
+def test_bars_are_as_high_as_the_means(tmp_path: Path) -> None:
+    analysis = _analysis("study1", _rows("study1", random.Random(1)), tmp_path)
+    means = [float(str(row[3])) for row in analysis.tables["means"].rows]
+    bars = [
+        c for axes in _panels(_drawn(analysis)["study1_bets"]) for c in axes.containers if isinstance(c, BarContainer)
+    ]
+    assert sorted(bar.get_height() for own in bars for bar in own) == pytest.approx(sorted(means))
+
+
+def test_six_models_have_a_figure_each_and_one_together(six: Analyses) -> None:
+    drawn = _drawn(six["study1"])
+    assert len([name for name in drawn if name.startswith("study1_bets_")]) == 7
+    labels = [text.get_text() for text in drawn["study1_bets_of_models"].figure.legends[0].get_texts()]
+    assert len(labels) == 6
+    assert " _hidden $x_1$" in labels, "neither hidden nor set as a formula"
+    assert "\\u4f60\\u597d\\u1f680" in labels
+    assert len({axes.get_title("left") for axes in _panels(drawn["study1_people"])}) == 6
+
+
+@pytest.mark.parametrize("study", ["study1", "study2"])
+def test_an_empty_cell_says_so(study: str, tmp_path: Path) -> None:
+    drawing = _drawn(_empty(study, tmp_path))["study1_bets" if study == "study1" else "study2_utterances"]
+    notes = [axes.get_title("right") for axes in _panels(drawing)]
+    assert notes.count("no data") == 1
+    assert len(notes) == (6 if study == "study1" else 12)
+
+
+def test_a_model_without_any_answer_is_drawn_as_such(tmp_path: Path) -> None:
+    rows = [*_rows("study1", random.Random(1), model_name="fine", error="")]
+    rows += _rows("study1", random.Random(1), model_name="broken", error="HTTP 500")
+    drawn = _drawn(_analysis("study1", rows, tmp_path))
+    assert {axes.get_title("right") for axes in _panels(drawn["study1_bets_broken"])} == {"no data"}
+    assert "r not defined" in "".join(axes.get_title("left") for axes in _panels(drawn["study1_theory"]))
+
+
+@pytest.mark.parametrize(("study", "theme"), [("study1", "paper"), ("study1", "slides"), ("study2", "paper")])
+def test_no_text_lies_on_another_or_leaves_the_page(study: str, theme: str, six: Analyses) -> None:
+    for name, drawing in _drawn(six[study], theme).items():
+        if "_bets_" in name and not name.endswith("of_models"):
+            continue  # one model's, of which the first is enough
+        drawing.figure.draw_without_rendering()
+        page = drawing.figure.bbox.padded(2)
+        boxes = [(text.get_text(), Text.get_window_extent(text)) for text in _texts(drawing) if text.get_text().strip()]
+        for text, box in boxes:
+            assert page.x0 <= box.x0, (name, text)
+            assert box.x1 <= page.x1, (name, text)
+            assert page.y0 <= box.y0, (name, text)
+            assert box.y1 <= page.y1, (name, text)
+        for (one, first), (other, second) in combinations(boxes, 2):
+            assert not first.padded(-1.5).overlaps(second.padded(-1.5)), (name, one, other)
+
+
+def _texts(drawing: Drawing) -> Iterator[Text]:
+    """Titles, notes, names of axes and points, the legend, and names along the x axis that stand upright or lie."""
+    for legend in drawing.figure.legends:
+        yield from legend.get_texts()
+    for axes in _panels(drawing):
+        yield from (axes.title, axes._left_title, axes._right_title)  # type: ignore[attr-defined]
+        yield from (axes.xaxis.label, axes.yaxis.label, *axes.texts)
+        low, high = axes.get_xlim()
+        for tick in axes.xaxis.get_major_ticks():
+            if tick.label1.get_visible() and low <= tick.get_loc() <= high and tick.label1.get_rotation() % 90 == 0:
+                yield tick.label1
+
+
+def test_the_same_figure_gives_the_same_bytes(tmp_path: Path) -> None:
+    analysis = _analysis("study2", _rows("study2", random.Random(1))[:400], tmp_path)
+    for kind in FORMATS:
+        one, other = (encoded(_drawn(analysis)["study2_negation"], kind) for _ in range(2))
+        assert one == other
+    assert b"<dc:date>" not in encoded(_drawn(analysis)["study2_negation"], "svg")
+
+
+def test_colours_differ_for_colour_blind_readers() -> None:
+    """Simulated after Machado, Oliveira & Fernandes (2009, IEEE TVCG 15, 1283-1291): no red, or no green."""
+    protan = [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
+    deutan = [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
+    linear = np.array([to_rgb(colour) for colour in COLOURS]) ** 2.2
+    for matrix in (np.eye(3), np.array(protan), np.array(deutan)):
+        seen = np.clip(linear @ np.array(matrix).T, 0, 1) ** (1 / 2.2)
+        assert min(np.linalg.norm(one - other) for one, other in combinations(seen, 2)) > 0.12
+
+
+def test_text_that_a_font_cannot_show_becomes_its_number() -> None:
+    assert clean("a\tb\u200b") == "a b"
+    assert clean("\u4f60") == "\\u4f60"
+
+
+def test_analyze_writes_figures_and_no_stale_ones(grace: Command, tmp_path: Path) -> None:
+    rows = _rows("study1", random.Random(1))
+    two = [{**row, "model_name": model} for model in ("a", "b") for row in rows]
+    command = ("analyze", "study1", "--input", tmp_path / "t.csv", "--out", tmp_path / "out")
+    figures = tmp_path / "out" / "figures"
+    analysis_tables.write(tmp_path / "t.csv", two)
+    assert grace(*command, "--no-figures").code == 0
+    assert not figures.exists()
+    assert "figures: 11 files" in grace(*command).out
+    assert (figures / "study1_bets_of_models.pdf").read_bytes().startswith(b"%PDF")
+    (figures / "mine.png").write_bytes(b"")
+    analysis_tables.write(tmp_path / "t.csv", rows)
+    assert grace(*command, "--theme", "slides").code == 0
+    names = {f"study1_{name}.{kind}" for name in ("bets", "theory", "people") for kind in ("pdf", "png")}
+    assert {path.name for path in figures.iterdir()} == {*names, "captions.md", "mine.png"}
+    assert "Error bars are 95% intervals" in (figures / "captions.md").read_text(encoding="utf-8")
+    refused = grace(*command, "--theme", "poster")
+    assert refused.code == 2
+    assert "paper and slides" in refused.err
+
+
+def test_figures_of_one_theme_are_as_wide_as_a_page(tmp_path: Path) -> None:
+    analysis = _analysis("study1", _rows("study1", random.Random(1)), tmp_path)
+    for theme in THEMES.values():
+        for drawing in draw_analysis(analysis, theme):
+            width, height = drawing.figure.get_size_inches()
+            assert width <= theme.width
+            assert height <= theme.height
+    paths = write_figures(draw_analysis(analysis, PAPER), tmp_path, ("png",))
+    assert len(paths) == 4
