@@ -6,6 +6,8 @@
 
 BIN := .venv/bin
 MODEL := smollm2-135m
+ENGINE := $(or $(shell command -v podman),$(shell command -v docker))
+IMAGES := query-generator probability-extractor structured-extractor
 ARGS :=
 
 .PHONY: help
@@ -49,6 +51,18 @@ check: lint test ## All that a change must pass: lint, then test
 .PHONY: bench
 bench: .venv/.dev .venv-bench/.installed ## Measure speed and memory; ARGS="latency" chooses some
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+.PHONY: images
+images: VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' src/grace/__init__.py)
+images: REVISION := $(or $(shell git rev-parse HEAD 2>/dev/null),unknown)
+images: ## Build the container images with podman or docker; ENGINE=docker chooses
+	@[ -n "$(ENGINE)" ] || { echo "neither podman nor docker found; install one, or name it: make images ENGINE=..." >&2; exit 1; }
+	@$(ENGINE) build $(ARGS) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) \
+	    --file docker/base/Dockerfile --tag grace/base:$(VERSION) .
+	@for image in $(IMAGES); do \
+	    $(ENGINE) build $(ARGS) --build-arg BASE=grace/base:$(VERSION) --tag grace/$$image:$(VERSION) docker/$$image || exit; \
+	done
+	@$(ENGINE) images --filter "reference=grace/*:$(VERSION)"
 
 .PHONY: clean
 clean: ## Remove environments, caches and build products, never outputs/

@@ -2,7 +2,8 @@
 
 Commands stand in fenced blocks. In `console` blocks they come after "$ ", and other lines are output, which is not
 compared. In `sh` blocks every line is a command. All are run, in order and in a copy of the repository, except for
-those of `ELSEWHERE`. The exit code must be 0, or what a comment says: `$ command    # exit 2`.
+those of `ELSEWHERE` and `FAR`. The exit code must be 0, or what a comment says: `$ command    # exit 2`. A `yaml` block
+whose first line names a file, `# transfer.yaml: ...`, is that file.
 """
 
 import ast
@@ -76,8 +77,23 @@ ELSEWHERE = {
     "--extractor http://localhost:8000 --extractor-model gemma-2-9b-it": "needs a GPU",
     "export GATEWAY_KEY=...": "there is no such gateway",
     "grace check-endpoint https://gateway.example --model-name llama3 --api-key-env GATEWAY_KEY": "nor here",
+    "pip install 'grace-experiments[cluster,local]'": "the test has its own environment",
+    "chmod 600 ~/.kube/config": "the user's file",
+    "read -rs HF_TOKEN && export HF_TOKEN": "waits for a person",
+    "grace models pull gemma-2-9b-it --variant awq --to /weights": "needs a model hub, and gigabytes",
+    "grace join outputs/many/gemma-2-9b-it/study1.csv": "its shards come from a cluster",
+    "grace join outputs/many/gemma-2-9b-it/study1_scores.csv": "so do these",
 }
 """Commands that cannot run here, and why."""
+
+FAR = {
+    "kubectl ": "needs a cluster",
+    "grace cluster secret": "needs a cluster",
+    "grace cluster preflight": "needs a cluster",
+    "grace cluster gpus": "needs a cluster",
+    "grace models licence": "needs a model hub",
+}
+"""Beginnings of such commands."""
 
 SHORT = {
     "query": {"--limit": "3", "--max-tokens": "12"},
@@ -106,7 +122,7 @@ class Step:
 
     @property
     def runs_here(self) -> bool:
-        return self.command not in ELSEWHERE
+        return self.command not in ELSEWHERE and not self.command.startswith(tuple(FAR))
 
 
 def blocks(text: str) -> list[tuple[str, str]]:
@@ -145,6 +161,12 @@ def steps(text: str) -> list[Step]:
     return found
 
 
+def saved(text: str) -> dict[str, str]:
+    """The files that the reader is told to save, by name."""
+    named = [(re.match(r"# ([\w-]+\.yaml):", content), content) for language, content in blocks(text)]
+    return {match[1]: content for match, content in named if match}
+
+
 def rows(section: str) -> list[list[str]]:
     """The cells of all tables in a text, without heads."""
     lines = [line for line in section.splitlines() if line.startswith("|")]
@@ -168,8 +190,9 @@ def names_in(cells: list[list[str]]) -> set[str]:
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """The repository's files as they are now, without what was made beside them."""
-    listed = subprocess.run(["git", "-C", str(ROOT), "ls-files", "-z"], capture_output=True, check=True)
+    """The repository's files as they are now, those not committed yet included, without what was made beside them."""
+    listing = ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    listed = subprocess.run(listing, capture_output=True, check=True)
     for name in listed.stdout.decode().split("\0"):
         if name and (ROOT / name).is_file():
             target = tmp_path / "grace" / name
@@ -273,6 +296,8 @@ WITH_COMMANDS = [guide for guide in GUIDES if any(step.runs_here for step in ste
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("guide", WITH_COMMANDS, ids=lambda guide: str(guide.relative_to(ROOT)))
 def test_commands_run(guide: Path, terminal: Terminal) -> None:
+    for name, content in saved(guide.read_text()).items():
+        (terminal.folder / name).write_text(content)
     for step in steps(guide.read_text()):
         if step.runs_here:
             terminal.run(step)
@@ -286,7 +311,9 @@ def test_every_command_can_be_found() -> None:
 
 def test_what_cannot_run_here_is_still_in_the_documents_and_looks_so() -> None:
     found = [step for guide in GUIDES for step in steps(guide.read_text()) if not step.runs_here]
-    assert {step.command for step in found} == ELSEWHERE.keys()
+    far = {step.command for step in found if step.command.startswith(tuple(FAR))}
+    assert {step.command for step in found} - far == ELSEWHERE.keys()
+    assert {start for start in FAR if any(command.startswith(start) for command in far)} == FAR.keys()
     assert {step.language for step in found} == {"sh"}
 
 
@@ -764,17 +791,30 @@ def test_commands_and_options_exist() -> None:
         text = guide.read_text()
         typed = [step.command for step in steps(text)]
         for command in [*typed, *spans(text)]:
-            words = plain(command)
+            words = re.sub(r"^[A-Z_]+=\S+ ", "", plain(command))
             if words.startswith("grace "):
                 check_command(root, words.split()[1:], f"{guide}: {command}")
             elif words.startswith("--"):
                 assert words.split()[0].rstrip(":") in every, f"{guide}: {command}"
 
 
-@pytest.mark.parametrize("name", ["query", "score", "visit", "join", "extract", "merge", "noise", "export"])
+COMMANDS = ["query", "score", "visit", "join", "extract", "merge", "noise", "export"]
+CLUSTER = ["render", "check", "preflight", "gpus", "secret"]
+
+
+def test_the_cluster_commands_are_all_here() -> None:
+    assert set(CLUSTER) == set(typer.main.get_command(app).commands["cluster"].commands)
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, "models plan", "models pull", *(f"cluster {name}" for name in CLUSTER)])
 def test_every_option_is_in_the_documents(name: str) -> None:
-    told = "\n".join(guide.read_text() for guide in GUIDES)
-    options = options_of(typer.main.get_command(app).commands[name])
+    """In any guide; of the cluster's commands, in theirs or in the quickstart, and not in the list of rules."""
+    near = [ROOT / "docs" / "cluster.md", ROOT / "docs" / "quickstart.md"]
+    told = "\n".join(guide.read_text() for guide in (near if name.startswith("cluster") else GUIDES))
+    command = typer.main.get_command(app)
+    for word in name.split():
+        command = command.commands[word]
+    options = options_of(command)
     assert {option for option in options if option.startswith("--") and not re.search(rf"{option}\b", told)} == set()
 
 

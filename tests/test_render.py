@@ -5,11 +5,11 @@ Many tests stand for something that went wrong for somebody who wrote such manif
 
 import json
 import os
+import resource
 import shlex
 import shutil
 import subprocess
 import sys
-import time
 from functools import cache
 from pathlib import Path
 
@@ -150,10 +150,11 @@ def test_rendering_is_the_same_in_every_process_and_takes_below_two_seconds(tmp_
     for seed in ("1", "2"):
         out = tmp_path / seed
         command = [sys.executable, "-m", "grace", "cluster", "render", "--profile", "a100", "--code", code]
-        began = time.monotonic()
+        began = resource.getrusage(resource.RUSAGE_CHILDREN)
         environment = os.environ | {"PYTHONHASHSEED": seed}
         subprocess.run([*command, "--out", str(out)], check=True, capture_output=True, env=environment, timeout=60)
-        took.append(time.monotonic() - began)
+        ended = resource.getrusage(resource.RUSAGE_CHILDREN)  # others may keep the machine busy
+        took.append(ended.ru_utime + ended.ru_stime - began.ru_utime - began.ru_stime)
         texts.append({path.name: path.read_bytes() for path in out.iterdir()})
     assert texts[0] == texts[1]
     assert min(took) < 2
@@ -516,7 +517,9 @@ def test_kueue_is_asked_only_where_there_is_a_queue():
 
 
 def test_the_visit_file_is_one_that_grace_visit_reads(tmp_path):
-    rendering = rendered(studies=("study2", str(STUDY)), experiments=(2,), replications=5)
+    rendering = rendered(
+        studies=("study2", str(STUDY)), experiments=(2,), replications=5, temperature=0, max_tokens=2048, seed=7
+    )
     for name, text in named(rendering, "ConfigMap")["data"].items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     visit = read_visit(tmp_path / "visit.yaml")
@@ -525,7 +528,7 @@ def test_the_visit_file_is_one_that_grace_visit_reads(tmp_path):
         ("study1.yaml", "/input/study1.csv"),
     ]
     assert visit.experiments == (2,)
-    assert visit.query.replications == 5
+    assert dict(visit.query) == {"temperature": 0, "max_tokens": 2048, "replications": 5, "seed": 7}
     assert (tmp_path / "study1.yaml").read_bytes() == STUDY.read_bytes()
 
 

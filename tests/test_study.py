@@ -396,6 +396,12 @@ def test_studies_that_are_not_there(tmp_path: Path) -> None:
         load_study(str(tmp_path))
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "x" * 300 + ".yaml", "study\0", "study\0.yaml"])
+def test_names_that_no_file_can_have(name: str):
+    with pytest.raises(InputError, match=r"there is no study|cannot be read"):
+        load_study(name)
+
+
 def test_missing_columns_are_named_with_the_nearest_there_is() -> None:
     with pytest.raises(InputError) as caught:
         study().check_columns(["Item", "cuont", "key"], Path("t.csv"))

@@ -64,9 +64,10 @@ def visit(
     from grace.stages.visit import tasks
 
     if leader is not None and completion_index():
+        # Never with exit code 0: a Job that has its first pod's success ends the others by itself, and where the first
+        # pod was taken away, both must come again.
         with options.progressing() as progress:
             wait_until_gone(leader, wait, progress.note)
-        return
     endpoint = Endpoint(
         endpoint=model_endpoint,
         model=model_name,

@@ -8,6 +8,8 @@ from math import ceil
 from pathlib import Path
 from typing import Literal
 
+from pydantic import ValidationError
+
 from grace import __version__
 from grace.cluster import names
 from grace.cluster.code import Wheel, make_wheel
@@ -16,7 +18,7 @@ from grace.models.catalogue import OVERLAY, hub_model, hub_models, profile
 from grace.models.plan import GIB, MemoryPlan, plan
 from grace.policy.cluster_file import Cluster, ClusterGpu, load_cluster
 from grace.stages.visit import Experiment, QuerySettings, StudyVisit, VisitFile
-from grace.studies.study import BUILT_IN, Study, load_study
+from grace.studies.study import BUILT_IN, load_study
 
 Mode = Literal["job", "server"]
 Code = Literal["image", "wheel"]
@@ -48,6 +50,9 @@ class Request:
     shards: int = 1
     parallelism: int | None = None
     replications: int = 1
+    temperature: float = 0.7
+    max_tokens: int = 512
+    seed: int = 1
     mode: Mode = "job"
     code: Code = "image"
     image: str | None = None
@@ -264,7 +269,7 @@ def _visit(request: Request) -> tuple[VisitFile, dict[str, str]]:
     """What is asked, and the files that come with it, by the name that each has beside the visit file."""
     visits, files = [], _catalogue()
     for asked in request.studies or BUILT_IN:
-        study = _study(asked)
+        study = load_study(asked)
         name = asked
         if asked not in BUILT_IN:
             name = names.check_key("--study", f"{study.name}.yaml")
@@ -279,15 +284,23 @@ def _visit(request: Request) -> tuple[VisitFile, dict[str, str]]:
     return VisitFile(
         studies=tuple(visits),
         experiments=_experiments(request.experiments),
-        query=QuerySettings(replications=_at_least_one("--replications", request.replications)),
+        query=_query(request),
     ), files
 
 
-def _study(asked: str) -> Study:
+def _query(request: Request) -> QuerySettings:
+    """How Experiment 1 asks."""
     try:
-        return load_study(asked)
-    except (OSError, ValueError):  # no path at all: too long, or with a byte that no path has
-        raise InputError(f"--study {names.shown(asked)}: there is no such study or file") from None
+        return QuerySettings(
+            temperature=request.temperature,
+            max_tokens=request.max_tokens,
+            replications=request.replications,
+            seed=request.seed,
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = f"--{first['loc'][0]}".replace("_", "-")
+        raise InputError(f"{option} {first['input']}: {first['msg']}") from None
 
 
 def _catalogue() -> dict[str, str]:

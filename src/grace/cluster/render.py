@@ -245,4 +245,4 @@ def _notes(layout: Layout) -> Iterator[str]:
     if layout.mode == "server" and len(layout.models) > 1:
         yield "servers hold their GPUs until they are deleted: apply and delete one model after the other"
     if layout.queue:
-        yield f"Jobs with GPUs start suspended, until Kueue admits them from queue {layout.queue}"
+        yield f"what asks models starts suspended, until Kueue admits it from queue {layout.queue}"

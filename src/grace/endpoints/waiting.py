@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from typing import NoReturn
 
 from grace.endpoints.client import base_url
 from grace.endpoints.client import without_userinfo as shown
@@ -27,12 +28,12 @@ def wait_until_up(url: str, seconds: float, note: Callable[[str], None]) -> None
     asyncio.run(_until_up(url, seconds, note))
 
 
-def wait_until_gone(url: str, seconds: float, note: Callable[[str], None]) -> None:
+def wait_until_gone(url: str, seconds: float, note: Callable[[str], None]) -> NoReturn:
     """Wait until a server is up, for so many seconds at most, and then, however long it takes, until it is gone.
 
     Raises:
         InputError: the address cannot be one.
-        EndpointError: it did not come up.
+        EndpointError: it did not come up, or, in the end, it is gone.
     """
     check_url(url, "--leader")
     asyncio.run(_until_gone(url, seconds, note))
@@ -51,7 +52,7 @@ async def _until_up(url: str, seconds: float, note: Callable[[str], None]) -> No
         await asyncio.sleep(EVERY_SECONDS)
 
 
-async def _until_gone(url: str, seconds: float, note: Callable[[str], None]) -> None:
+async def _until_gone(url: str, seconds: float, note: Callable[[str], None]) -> NoReturn:
     await _until_up(url, seconds, note)
     note(f"{shown(url)} is up; waiting until it is gone")
     heard = time.monotonic()
@@ -59,7 +60,7 @@ async def _until_gone(url: str, seconds: float, note: Callable[[str], None]) -> 
         if (await _health(url)).isdecimal():
             heard = time.monotonic()
         await asyncio.sleep(EVERY_SECONDS)
-    note(f"{shown(url)} is gone")
+    raise EndpointError(f"{shown(url)}: is gone")
 
 
 async def _health(url: str) -> str:

@@ -332,6 +332,11 @@ class Scene:
         return {}
 
     @cached_property
+    def running(self) -> dict[Container, Any]:
+        """What containers run, as `grace.policy.programs` found it before: many rules ask for it."""
+        return {}
+
+    @cached_property
     def _index(self) -> dict[tuple[str, str, str], Manifest]:
         every = (*self.manifests, *self.broken)
         return {(manifest.kind, self.namespace_of(manifest), manifest.name): manifest for manifest in every}
@@ -348,9 +353,13 @@ def read(paths: Sequence[Path | str]) -> list[Manifest]:
         One Manifest for each object; those of a List each by itself.
 
     Raises:
-        InputError: a file cannot be read, or does not hold together; the message names it and the line.
+        InputError: a file cannot be read, or does not hold together; the message names it and the line. Or there is no
+            object in any: what made them has failed, and nothing to check must not look like nothing to mend.
     """
-    return [manifest for path in paths for file in _files(path) for manifest in _read(file)]
+    found = [manifest for path in paths for file in _files(path) for manifest in _read(file)]
+    if not found:
+        raise InputError(f"{', '.join(printable(str(path)) for path in paths)}: no object to check; it is empty")
+    return found
 
 
 def parse(text: str, file: str = "-", json: bool = False) -> list[Manifest]:

@@ -71,7 +71,10 @@ def programs(scene: Scene, workload: Workload, container: Container) -> list[Pro
 
     Without a command, the image decides what happens to the arguments: they count as a command when they can be one.
     """
-    return _Reader(scene, workload, container).read()
+    if container not in scene.running:
+        scene.running[container] = _Reader(scene, workload, container).read()
+    found: list[Program] = scene.running[container]
+    return found
 
 
 def variables(scene: Scene, workload: Workload, container: Container) -> dict[str, str]:
@@ -184,6 +187,10 @@ class _Reader:
             yield from self._script(file.text, replace(program, script=file.title), depth)
         elif program.name == "eval":
             yield from self._script(" ".join(words[1:]), program, depth)
+        elif program.name == "trap" and len(words) > 2:
+            yield from self._script(words[1], program, depth)
+        elif program.name == "su" and (text := program.option("-c", "--command")):
+            yield from self._script(text, program, depth)
         elif (file := self._file(words[0])) and not _is_python_text(file):
             yield from self._script(file.text, replace(program, script=file.title), depth, words[1:])
         else:
@@ -192,7 +199,9 @@ class _Reader:
     def _script(self, text: str, outer: Program, depth: int, parameters: tuple[str, ...] = ()) -> Iterator[Program]:
         for command in read_script(text, outer.settings, parameters):
             loops = (*outer.loops, *command.loops)
-            inner = Program(command.words, outer.path, outer.script, command.line, loops, command.settings)
+            inner = Program(
+                command.words, outer.path, outer.script, command.line, loops, command.settings, command.document
+            )
             yield from self._followed(inner, depth + 1)
 
     def _file(self, path: str) -> _File | None:
@@ -217,11 +226,15 @@ class _Reader:
             option = rest.pop(0)
             if option == "-c":
                 return rest[0] if rest else ""
-            if option in ("-m", "-"):
+            if option == "-":
+                return program.code  # its here-document
+            if option == "-m":
                 return ""
             if option in ("-W", "-X"):
                 rest = rest[1:]
-        file = self._file(rest[0]) if rest else None
+        if not rest:
+            return program.code
+        file = self._file(rest[0])
         return file.text if file else ""
 
 

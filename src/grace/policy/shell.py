@@ -6,7 +6,7 @@ read where they stand; arrays and arithmetic are not. What cannot be understood 
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 SHELLS = {"sh", "bash", "ash", "dash", "zsh", "ksh"}
 MOST_NESTED = 8
@@ -37,7 +37,22 @@ _VARIABLE = re.compile(r"\$(?:\{(\w+)(?::?-([^}]*))?\}|(\w+))", re.ASCII)
 _SUBSTITUTION = re.compile(r"\$\(((?:[^()]|\([^()]*+\))*+)\)|`([^`]*+)`", re.DOTALL)
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.ASCII | re.DOTALL)
 _LOOPS = {"while", "until", "for", "select"}
-_KEYWORDS = {"if", "then", "else", "elif", "fi", "do", "done", "esac", "!", "{", "}", "time", "coproc"} | _LOOPS
+_KEYWORDS = {
+    "if",
+    "then",
+    "else",
+    "elif",
+    "fi",
+    "do",
+    "done",
+    "esac",
+    "!",
+    "{",
+    "}",
+    "time",
+    "coproc",
+    "function",
+} | _LOOPS
 _ALL_PARAMETERS = ("$@", '"$@"', "$*", '"$*"', "${@}", '"${@}"')
 _ALWAYS = ("true", ":", "/bin/true", "[ 1 ]", "[[ 1 ]]", "[ true ]", "[[ true ]]")
 _ENDLESS = {f"while {always}" for always in _ALWAYS} | {"until false", "until /bin/false"}
@@ -68,12 +83,14 @@ class Command:
         line: in the script, from 1.
         loops: that it stands in, the innermost last.
         settings: variables that are set where it runs.
+        document: the here-document that it reads; empty when there is none.
     """
 
     words: tuple[str, ...]
     line: int
     loops: tuple[Loop, ...]
     settings: Mapping[str, str]
+    document: str = ""
 
     @property
     def program(self) -> str:
@@ -113,11 +130,13 @@ class _Script:
         self.found: list[Command] = []
         self.words: list[str] = []
         self.line = 1
+        self.target = ""
+        """Of the last redirection of a line."""
 
     def read(self, text: str, line: int, depth: int) -> list[Command]:
         """The commands; `line` is that of the text's beginning."""
         waiting: list[re.Match[str]] = []  # here-documents that begin behind the next line break
-        position, skip, parentheses = 0, False, 0
+        position, skip, here_string, parentheses = 0, False, False, 0
         while position < len(text):
             token = _TOKEN.match(text, position)
             assert token
@@ -126,12 +145,17 @@ class _Script:
             position, kind = token.end(), token.lastgroup
             line += token[0].count("\n")
             if kind in ("word", "rest"):
-                if not skip:
+                if skip:
+                    self.target = self._plain(token[0])
+                else:
                     self.words.append(token[0])
-                    self._substituted(token[0], depth)
+                self._substituted(token[0], depth)
+                if skip and here_string:
+                    self._finish("")
+                    self._document(self.target, self.line, depth)
                 skip = False
             elif kind == "redirect":
-                skip = True
+                skip, here_string = True, token[0].endswith("<<<")
             elif token["here"]:
                 waiting.append(token)
             elif kind == "operator":
@@ -140,16 +164,22 @@ class _Script:
                 parentheses = max(0, parentheses + (operator == "(") - (operator == ")"))
                 if operator == "\n" and waiting:
                     body, end = _documents(text, position, waiting)
-                    self._piped(body, line, depth)
+                    self._document(body, line, depth)
                     line += text.count("\n", position, end)
                     position, waiting = end, []
+                if operator == "\n":
+                    self.target = ""
         self._finish("")
         return self.found
 
-    def _piped(self, text: str, line: int, depth: int) -> None:
-        """Here-documents that a shell reads as its script: `bash <<EOF`."""
+    def _document(self, text: str, line: int, depth: int) -> None:
+        """A here-document: a script where a shell reads it (`bash <<EOF`) or a file gets it that will be one."""
         command = self.found[-1] if self.found else None
-        if command and command.program in SHELLS and len(command.words) == 1 and depth < MOST_NESTED:
+        if command is None:
+            return
+        read = (command.program in SHELLS and len(command.words) == 1) or self.target.endswith((".sh", ".bash"))
+        self.found[-1] = replace(command, document=text)
+        if read and depth < MOST_NESTED:
             self.found += _Script(self.settings, self.parameters).read(text, line, depth + 1)
 
     def _substituted(self, word: str, depth: int) -> None:
@@ -173,6 +203,7 @@ class _Script:
                 self.loops.pop().background = operator == "&"
             if word in ("for", "select", "done"):
                 return
+            first += word == "function"  # its name
         if not pattern:
             self._add(*self._assigned([plain for word in words[first:] for plain in self._passed(word)]))
 
@@ -257,7 +288,7 @@ def unwrapped(words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
         if program == "env":
             while rest and _ASSIGNMENT.fullmatch(rest[0]):
                 rest = rest[1:]
-        elif program == "timeout":
+        elif program in _WITH_ARGUMENT:
             rest = rest[1:]
         words = rest
 
@@ -272,17 +303,24 @@ _WRAPPERS: Mapping[str, str] = {
     "dumb-init": "r",
     "env": "uC",
     "exec": "a",
+    "flock": "Ew",
+    "gosu": "",
+    "ionice": "cn",
     "nice": "n",
     "nohup": "",
     "setsid": "",
     "stdbuf": "ioe",
+    "su-exec": "",
     "sudo": "ugh",
+    "taskset": "",
     "time": "of",
     "timeout": "ks",
     "tini": "pe",
     "xargs": "dEIInLPs",
 }
 """Programs that start another one, with those of their options of one letter that take a value."""
+_WITH_ARGUMENT = {"chroot", "flock", "gosu", "su-exec", "taskset", "timeout"}
+"""Those with an argument of their own before the program."""
 
 
 def _without_options(words: tuple[str, ...], with_value: str) -> tuple[str, ...]:

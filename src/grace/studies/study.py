@@ -1,6 +1,7 @@
 """A study, ready to use: its prompts compiled, its rows completed and checked."""
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -156,16 +157,19 @@ def load_study(name_or_path: str) -> Study:
         resource = resources.files("grace.studies") / f"{name_or_path}.yaml"
         return parse_study(resource.read_bytes(), resource.name)
     path = Path(name_or_path)
-    if not path.suffix and not path.exists():
+    if not path.suffix and not os.path.exists(path):  # noqa: PTH110 - Path.exists raises where it is too long
         near = nearest(name_or_path, BUILT_IN)
         raise InputError(
             f"there is no study {name_or_path!r}{f' (is {near!r} meant?)' if near else ''}; "
             f"built in are {', '.join(BUILT_IN)}, and any other is given by the path of its YAML file"
         )
     try:
-        return parse_study(path.read_bytes(), str(path))
+        content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    except ValueError as error:  # a NUL in the name
+        raise InputError(f"{name_or_path!r}: cannot be read: {error}") from None
+    return parse_study(content, str(path))
 
 
 def parse_study(content: bytes, origin: str) -> Study:

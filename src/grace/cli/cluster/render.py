@@ -37,6 +37,11 @@ def render(
         list[int] | None, typer.Option(metavar="1|2", help="Answers (1), probabilities (2). Default: both.")
     ] = None,
     replications: Annotated[int, typer.Option(min=1, help="How often Experiment 1 asks each question.")] = 1,
+    temperature: Annotated[float, typer.Option(min=0.0, help="Of sampling, in Experiment 1.")] = 0.7,
+    max_tokens: Annotated[int, typer.Option(min=1, help="Longest answer of Experiment 1.")] = 512,
+    seed: Annotated[
+        int, typer.Option(min=-(2**53), max=2**53, help="Base seed; every row and replication gets its own from it.")
+    ] = 1,
     shards: Annotated[int, typer.Option(min=1, help="Parts of each model's questions, each for a pod of its own.")] = 1,
     parallelism: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Shards under way at once. Default: all.")
@@ -96,6 +101,9 @@ def render(
             shards=shards,
             parallelism=parallelism,
             replications=replications,
+            temperature=temperature,
+            max_tokens=max_tokens,
+            seed=seed,
             mode=mode.value,
             code=code.value,
             image=image,
@@ -122,5 +130,5 @@ def render(
         typer.echo(f"grace: note: {note}", err=True)
     typer.echo(
         f"Run {rendering.run} in namespace {rendering.namespace}. Next: `grace cluster check {out}`, then "
-        f"`grace cluster preflight {out}`."
+        f"`grace cluster preflight {out} --namespace {rendering.namespace}`."
     )

@@ -48,7 +48,8 @@ def make_job(
             completions=completions,
             parallelism=parallelism,
             completion_mode="Indexed" if indexed else "NonIndexed",
-            backoff_limit=None if by_index else TRIES,
+            # When the leader fails, so do all that only hold a part of its model.
+            backoff_limit=None if by_index else TRIES * (completions if leader_decides else 1),
             backoff_limit_per_index=TRIES if by_index else None,
             active_deadline_seconds=LONGEST,
             ttl_seconds_after_finished=KEPT,

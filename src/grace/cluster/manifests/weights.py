@@ -7,7 +7,6 @@ from grace.cluster.manifests.client import HUB, code_volumes, grace_container, i
 from grace.cluster.manifests.jobs import make_job
 from grace.cluster.manifests.parts import (
     LINEUP,
-    TMP,
     WEIGHTS,
     claim_volume,
     environment,
@@ -22,9 +21,8 @@ COMPONENT = "weights"
 DAY = 24 * 3600
 
 _SETTINGS = {
-    # One folder on the shared volume, and none but the files themselves in it.
-    "HF_XET_CACHE": f"{TMP}/xet",
-    "HF_XET_CHUNK_CACHE_SIZE_BYTES": "0",
+    # The hub's faster way keeps gigabytes in memory, and the pod has two (huggingface_hub, issue 3300).
+    "HF_HUB_DISABLE_XET": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
 }
 

@@ -1,6 +1,7 @@
 """llama.cpp's dialect, the embedded server's too: one place of an answer at a time, the most likely tokens first."""
 
 import asyncio
+import os
 from collections.abc import Mapping, Sequence
 from math import exp
 from pathlib import Path
@@ -142,5 +143,5 @@ def _told(reply: Mapping[str, Any]) -> Mapping[int, float]:
 
 
 def _digest(path: Path) -> str | None:
-    """The digest of a model file, None where this machine has no such file."""
-    return weights_digest(path) if path.is_file() else None
+    """The digest of a model file, None where this machine has no such file, or one that only the server may read."""
+    return weights_digest(path) if os.access(path, os.R_OK) and path.is_file() else None

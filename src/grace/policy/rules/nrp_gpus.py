@@ -45,6 +45,19 @@ def check_resource(scene: Scene) -> Iterator[Hit]:
                     yield Hit(workload.manifest, (*container.path, "resources", "limits", resource), message)
 
 
+def check_known(scene: Scene) -> Iterator[Hit]:
+    """GPU resources that the cluster's file does not know; parts of a GPU (MIG) are not looked at."""
+    known = sorted({gpu.resource for gpu in scene.cluster.gpus})
+    for workload in scene.workloads if known else ():
+        for container in workload.containers:
+            for resource in gpu_resources(container, scene.cluster):
+                if resource not in known and not resource.startswith("nvidia.com/mig-"):
+                    near = nearest(resource.lower(), known)
+                    meant = f"; is {near} meant?" if near else ""
+                    message = f"container {container.name} asks for {resource}, which no node is known to have{meant}"
+                    yield Hit(workload.manifest, (*container.path, "resources", "limits", resource), message)
+
+
 def check_quota(scene: Scene) -> Iterator[Hit]:
     """GPUs that a namespace has none of until it asks."""
     none = {gpu.resource for gpu in scene.cluster.gpus if gpu.quota == 0}
@@ -283,5 +296,27 @@ RULES = (
             changed(_JOB, ("nvidia.com/gpu.product", "nvidia.com/gpu-product")),
         ),
         passing=(_JOB, changed(_JOB, ("nvidia.com/gpu.product", "nvidia.com/cuda.driver.major"))),
+    ),
+    Rule(
+        id="NRP037",
+        severity=Severity.WARNING,
+        title="GPU resource that is not known",
+        why="Most GPUs are nvidia.com/gpu, whatever their product; A100, H100, H200, GH200, A40, RTX A6000 and RTX "
+        "8000 have resources of their own. For a resource that no node has, the pod waits for ever.",
+        source=GPU_PODS,
+        read=READ,
+        mend="Ask for nvidia.com/gpu, and select the product by the label nvidia.com/gpu.product. If nodes have the "
+        "resource (`kubectl describe node`), add it to a cluster file of your own (--cluster).",
+        policy="nrp",
+        check=check_known,
+        failing=(
+            changed(_JOB, ("nvidia.com/a100", "nvidia.com/A100")),
+            changed(_JOB, ("nvidia.com/a100", "nvidia.com/rtx3090")),
+        ),
+        passing=(
+            _JOB,
+            changed(_JOB, ("nvidia.com/a100", "nvidia.com/gpu")),
+            changed(_JOB, ("nvidia.com/a100", "nvidia.com/mig-1g.5gb")),
+        ),
     ),
 )

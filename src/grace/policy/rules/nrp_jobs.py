@@ -72,26 +72,35 @@ def _waits(program: Program) -> bool:
 
 
 def _ends_in_sleep(code: str) -> bool:
-    """Whether the last thing that a Python program does is to sleep."""
+    """Whether the last thing that a Python program does is to sleep, maybe in a function of its own."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about the style of a program that is not ours
-            last = ast.parse(code).body[-1:]
+            body = ast.parse(code).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
-    while last and isinstance(last[0], ast.If | ast.While):
-        if isinstance(last[0], ast.While) and len(last[0].body) > 1:
+    functions = {one.name: one.body for one in body if isinstance(one, ast.FunctionDef)}
+    while body:
+        last = body[-1]
+        if isinstance(last, ast.While) and len(last.body) > 1:
             return False  # it does something each time
-        last = last[0].body[-1:]
-    if not last or not isinstance(last[0], ast.Expr) or not isinstance(last[0].value, ast.Call):
-        return False
-    called = last[0].value.func
-    return (called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")) == "sleep"
+        if isinstance(last, ast.If | ast.While):
+            body = last.body
+        elif isinstance(last, ast.Expr) and isinstance(last.value, ast.Call):
+            called = last.value.func
+            name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+            if name == "sleep":
+                return True
+            body = functions.pop(name, [])  # each once: functions may call each other in a circle
+        else:
+            return False
+    return False
 
 
 def check_jobs(scene: Scene) -> Iterator[Hit]:
-    """More Jobs than there may be."""
-    jobs, most = scene.kind("Job"), scene.cluster.limits.jobs
+    """More Jobs than there may be. A CronJob makes one at a time, unless it is suspended."""
+    every, most = scene.kind("Job", "CronJob"), scene.cluster.limits.jobs
+    jobs = [job for job in every if job.kind == "Job" or not job.at(("spec", "suspend"))]
     if most and len(jobs) > most:
         message = f"this is number {most + 1} of {len(jobs)} Jobs; {most} at most are there at once"
         yield Hit(jobs[most], ("metadata", "name"), message)

@@ -18,6 +18,21 @@ READY_VARIABLE = "VLLM_ENGINE_READY_TIMEOUT_S"
 READY_SECONDS = 600
 """vLLM's default of that variable."""
 
+TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH")
+"""Variables from which huggingface_hub takes the token."""
+
+
+def check_token(scene: Scene) -> Iterator[Hit]:
+    """Servers that bring a gated model from the hub without a token."""
+    for server in servers(scene):
+        env, known = server.container.env, server.known
+        elsewhere = "envFrom" in server.container.body or any(word.startswith("--hf-token") for word in server.words)
+        if known and known[1].gated and server.downloads and not elsewhere and not any(name in env for name in TOKENS):
+            near = next((name for name in env if "TOKEN" in name.upper() and "H" in name.upper()), None)
+            called = f"; nobody reads {near}" if near else ""
+            message = f"container {server.container.name}: {known[1].repo} is gated, and HF_TOKEN is not set{called}"
+            yield Hit(server.workload.manifest, (*server.container.path, "env"), message)
+
 
 def check_shared_memory(scene: Scene) -> Iterator[Hit]:
     """Servers with the container's 64 MB of shared memory."""
@@ -114,6 +129,11 @@ def check_nodes(scene: Scene) -> Iterator[Hit]:
                 yield Hit(server.workload.manifest, server.where("nnodes"), message)
 
 
+_ENV = """
+        env:
+        - name: HF_TOKEN
+          valueFrom: {secretKeyRef: {name: hub, key: token}}"""
+_WITH_TOKEN = ("        image: vllm/vllm-openai:v0.33.0", f"        image: vllm/vllm-openai:v0.33.0{_ENV}")
 _70B = (
     ("google/gemma-2-2b-it", "meta-llama/Meta-Llama-3-70B-Instruct"),
     ("failureThreshold: 90", "failureThreshold: 360"),
@@ -235,5 +255,25 @@ RULES = (
         check=check_nodes,
         failing=(changed(SERVER, *_TWO_NODES), changed(SERVER, *_TWO_NODES, ("replicas: 1", "replicas: 2"))),
         passing=(SERVER, changed(SERVER, *_TWO_NODES, *_STATEFUL)),
+    ),
+    Rule(
+        id="VLLM016",
+        severity=Severity.WARNING,
+        title="gated model without a token",
+        why="The hub gives a gated model only to those who accepted its licence, and knows them by their token. A "
+        "token in a variable of another name is read by nobody: the server ends with an error while its GPU waits.",
+        source="huggingface_hub's documentation: https://huggingface.co/docs/huggingface_hub/package_reference/"
+        "environment_variables",
+        read=READ,
+        mend="Set HF_TOKEN from a Secret (`grace cluster secret` makes one), or serve from a volume that holds the "
+        "weights.",
+        policy="general",
+        check=check_token,
+        failing=(SERVER, changed(SERVER, _WITH_TOKEN, ("name: HF_TOKEN", "name: HUGGINGFACE_TOKEN"))),
+        passing=(
+            changed(SERVER, _WITH_TOKEN),
+            changed(SERVER, ("google/gemma-2-2b-it", "openai/gpt-oss-20b")),
+            changed(SERVER, ("google/gemma-2-2b-it", "/models/gemma")),
+        ),
     ),
 )
