@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Install Debian's podman, and make what it needs to build Grace's images without a registry: for the tests marked
-# "containers". 60 MB of packages, if they are not there, and a base image of 150 MB; needs apt-get and root.
+# "containers". 60 MB of packages, if they are not there, and a base image of 156 MB; needs apt-get and root.
 #
 # Prints what tests and builds need in their environment, and nothing else: eval "$(scripts/install_podman.sh)"
 # Containers use the host's network, and all that is stored stays in one folder, grace/podman in the user's cache.
@@ -84,7 +84,7 @@ flock 9
 
 if ! command -v podman runc mmdebstrap >/dev/null; then
     command -v apt-get >/dev/null || fail "there is no apt-get; install podman"
-    [[ $(id -u) == 0 ]] || fail "installing needs root: sudo scripts/install_podman.sh"
+    [[ $(id -u) == 0 ]] || fail "installing needs root: run this in a shell of root"
     install_packages
 fi
 configure

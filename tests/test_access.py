@@ -788,6 +788,20 @@ def test_names_that_kubernetes_does_not_take(secret, server, option):
     assert server.asked == []
 
 
+def test_a_token_as_argument_is_refused_and_not_repeated(server, secret):
+    for arguments in ([TOKEN], ["--token", TOKEN], [f"--token={TOKEN}"]):
+        assert secret(*arguments).code == 2  # the fixture looks for the token in what is printed
+    assert "make another on the hub" in secret(TOKEN).err
+    assert server.asked == []
+
+
+def test_an_empty_namespace_is_not_taken_for_none(server, secret):
+    result = secret("--namespace", "")
+    assert result.code == 2
+    assert "--namespace ''" in result.err
+    assert server.asked == []
+
+
 def test_help_is_there_without_the_client(grace, monkeypatch):
     monkeypatch.setitem(sys.modules, "kubernetes", None)
     for command in ("gpus", "secret", "preflight"):

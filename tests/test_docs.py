@@ -92,6 +92,9 @@ FAR = {
     "grace cluster preflight": "needs a cluster",
     "grace cluster gpus": "needs a cluster",
     "grace models licence": "needs a model hub",
+    "make images": ".ci/run does",
+    'eval "$(scripts/install_podman.sh)"': "the same",
+    "docker ": "needs docker",
 }
 """Beginnings of such commands."""
 

@@ -85,6 +85,8 @@ REFUSED = [
     ("gpt-oss-mxfp4", "gpt-oss-20b", {"variant": "fp16"}),
     ("gpt-oss-mxfp4", "gpt-oss-20b", {"dtype": "float16"}),
     ("repo-exists", "gemma-2-9b-it", {"variant": "TheBloke/gemma-2-9b-it-AWQ"}),
+    ("repo-exists", "TheBloke/gemma-2-9b-it-AWQ", {}),
+    ("gpt-oss-mxfp4", "gpt-oss-20b-awq", {}),
     ("pod-one-node", "llama-3-70b-instruct", {"gpu": "rtx3090", "gpus": 16}),
     ("pod-one-node", "llama-3-70b-instruct", {"gpu": "gh200", "gpus": 2}),
     ("heads-divisible", "llama-3-70b-instruct", {"gpu": "a100-80", "gpus": 3}),
@@ -184,6 +186,7 @@ def test_arguments_of_a_server():
         "--tensor-parallel-size=2",
         "--generation-config=vllm",
         "--logprobs-mode=raw_logprobs",
+        "--max-logprobs=20",
         "--enable-prefix-caching",
     ):
         assert part in arguments

@@ -189,6 +189,13 @@ def test_the_command(server, config, tmp_path, grace):
     assert "-> `grace cluster secret --name huggingface-token --key token` makes it" in result.out
 
 
+def test_the_command_without_manifests(server, config, grace):
+    result = grace("cluster", "preflight", "--kubeconfig", config, "--namespace", "lab")
+    assert result.code == 0
+    assert "nodes" in result.out
+    assert grace("cluster", "preflight", "--kubeconfig", config, "--namespace", "").code == 2
+
+
 def test_the_namespace_is_that_given_else_the_contexts_else_the_clusters(look, server, tmp_path):
     context = {"cluster": "here", "user": "ada", "namespace": "lab"}
     config = server.kubeconfig(tmp_path / "config", context=context)

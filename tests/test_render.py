@@ -193,7 +193,7 @@ def test_a_visit_loads_once_asks_everything_and_ends(profile, code):
         server, client = container(pod, "vllm"), container(pod, "grace")
         assert server in pod["initContainers"]
         assert server["restartPolicy"] == "Always"
-        assert server["startupProbe"]["httpGet"] == {"path": "/health", "port": "http"}
+        assert server["startupProbe"]["exec"]["command"][-1] == "http://127.0.0.1:8000/health"
         assert pod["containers"] == [client]
         assert pod["restartPolicy"] == "Never"
         assert "sleep" not in json.dumps(pod)
@@ -273,12 +273,12 @@ def test_memory_disk_and_time_come_from_the_plan():
             memory = quantity(server["resources"]["limits"]["memory"])
             assert memory == (planned.host_gib << 30) + quantity(shared["sizeLimit"])
             probe = server["startupProbe"]
-            seconds = probe["failureThreshold"] * probe["periodSeconds"]
-            assert seconds == planned.startup_minutes * 60
-            assert variables(server)["VLLM_ENGINE_READY_TIMEOUT_S"] == str(seconds)
+            seconds = planned.startup_minutes * 60
+            assert probe["failureThreshold"] * probe["periodSeconds"] == seconds + 60
+            assert variables(server)["VLLM_ENGINE_READY_TIMEOUT_S"] == probe["exec"]["command"][-2] == str(seconds)
             assert pod["activeDeadlineSeconds"] > seconds + 3600
             if planned.model.parameters > 40e9:
-                assert 180 <= probe["failureThreshold"] <= 360
+                assert 180 <= probe["failureThreshold"] <= 366
 
 
 def test_jobs_survive_preemption_and_give_up_when_trying_again_is_no_use():
@@ -328,6 +328,7 @@ def test_weights_come_to_the_place_that_the_server_reads_before_a_gpu_waits(mode
         assert claims[0] == claims[1]
         assert mounts(server)["weights"] == {"name": "weights", "mountPath": "/weights", "readOnly": True}
         assert "readOnly" not in mounts(pull)["weights"]
+        assert variables(pull)["HF_HUB_DISABLE_XET"] == "1"  # which takes more memory than the pod has
         settings = variables(server)
         assert settings["HF_HOME"] == "/weights"
         assert settings["HF_HUB_OFFLINE"] == settings["TRANSFORMERS_OFFLINE"] == settings["VLLM_NO_USAGE_STATS"] == "1"
@@ -490,12 +491,25 @@ def test_several_nodes_are_one_server_with_ranks(tmp_path):
     assert (apart["topologyKey"], near["topologyKey"]) == ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
 
 
-def test_the_probe_of_several_nodes_tells_up_from_down(canned, unused_port):
-    probe = container(rendered(**TWO_NODES).files[-1].objects[1]["spec"]["template"]["spec"], "vllm")["startupProbe"]
-    _, *rest = probe["exec"]["command"][:-1]
-    for url, good in ((canned.url, True), (f"http://127.0.0.1:{unused_port}", False)):
-        done = subprocess.run([sys.executable, *rest, f"{url}/health"], capture_output=True, timeout=30)
-        assert (done.returncode == 0) == good
+def test_the_probe_tells_up_from_down_and_gives_up_before_a_gpu_idles_for_hours(canned, unused_port, tmp_path):
+    """A sidecar that never comes up is started for ever: the container that asks must start, to fail the pod."""
+    probe = container(named(rendered(), "Job", "rtx3090-gpt-oss-20b")["spec"]["template"]["spec"], "vllm")
+    _, flag, script, first, seconds, _ = probe["startupProbe"]["exec"]["command"]
+    assert first.startswith("/tmp/")
+    assert seconds == "900"
+    mark = tmp_path / "first-look"
+
+    def look(url):
+        command = [sys.executable, flag, script, str(mark), seconds, f"{url}/health"]
+        return subprocess.run(command, capture_output=True, timeout=30).returncode
+
+    down = f"http://127.0.0.1:{unused_port}"
+    assert look(canned.url) == 0
+    assert not mark.exists()
+    assert look(down) == look(down) == 1
+    assert mark.exists()
+    os.utime(mark, (0, os.path.getmtime(mark) - 1000))
+    assert look(down) == 0
 
 
 @pytest.mark.parametrize(("more", "says"), [({"mode": "server"}, "--mode job"), ({"shards": 2}, "--shards 2")])
@@ -635,6 +649,21 @@ def test_hostile_names_of_other_things_are_refused_in_one_line(field, name):
         render(Request(**{"profile": "rtx3090", field: value}))
     assert refused.value.exit_code in (2, 4)
     assert field in ("models", "studies", "variant") or str(refused.value).isprintable()
+
+
+@pytest.mark.parametrize("field", ["namespace", "image", "vllm_image", "storage_class", "priority_class", "queue"])
+def test_an_empty_option_is_not_taken_for_none(field):
+    """`--namespace "$NAMESPACE"`, where the variable was not set."""
+    with pytest.raises(GraceError, match=f"--{field.replace('_', '-')} ''"):
+        render(Request(**{"profile": "rtx3090", field: ""}))
+
+
+@pytest.mark.parametrize("name", ["lineup", "visit", "catalogue"])
+def test_a_study_never_takes_the_place_of_the_lineups_own_files(tmp_path, name):
+    study = tmp_path / "mine.yaml"
+    study.write_text(STUDY.read_text().replace("name: study1", f"name: {name}", 1))
+    with pytest.raises(InputError, match=f"calls itself {name}"):
+        render(Request(profile="rtx3090", studies=(str(study),)))
 
 
 def test_hostile_arguments_of_a_catalogue_arrive_as_they_are(tmp_path, monkeypatch):

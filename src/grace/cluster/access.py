@@ -18,6 +18,7 @@ from urllib.parse import quote, urlencode
 from grace import __version__
 from grace.cluster.kubeconfig import Target, decoded, find_kubeconfig, find_target
 from grace.cluster.login import LOG_IN_AGAIN, Credential, log_in, without_secrets
+from grace.cluster.names import check_namespace
 from grace.errors import ClusterError, GraceError, InputError
 
 if TYPE_CHECKING:
@@ -196,8 +197,12 @@ class Api:
         self._hidden += secrets
 
     def namespace(self, given: str | None, usual: str) -> str:
-        """The namespace to work in: the one given, else the context's, else the usual one."""
-        return given or self.target.namespace or usual
+        """The namespace to work in: the one given, else the context's, else the usual one.
+
+        Raises:
+            InputError: the one given can be none, as an empty one.
+        """
+        return (self.target.namespace or usual) if given is None else check_namespace(given)
 
     def resource(self, api_version: str, kind: str) -> Resource:
         """How the cluster names a kind. Raises ApiError with status 404 when it has none such."""

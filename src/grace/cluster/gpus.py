@@ -149,6 +149,8 @@ def _cells(each: GpuProduct) -> tuple[str, ...]:
 
 
 def _table(products: Sequence[GpuProduct]) -> str:
+    if not products:
+        return "No node with such GPUs is shown to you; without --product, all are listed."
     rows = [_HEADINGS, *(tuple(map(printable, _cells(each))) for each in products)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -35,6 +35,8 @@ DRIVERS = {"cu129": 570, "cu130": 580}
 DEFAULT_DRIVER = 580
 MOST_STUDIES_BYTES = 180_000
 """Of what a ConfigMap takes, so that `kubectl apply` can keep a copy in an annotation, which has 262,144 bytes."""
+TAKEN = ("lineup.yaml", "visit.yaml", "catalogue.yaml")
+"""Files of Grace's own in the lineup's ConfigMap, beside which study files lie."""
 WEIGHTS_SHARE = 1.2
 """Room for weights over their published size: tokenizers, and files that break and come again."""
 
@@ -189,7 +191,7 @@ def make_layout(request: Request) -> Layout:
     return Layout(
         profile=request.profile,
         run=names.sanitized(f"grace-{request.profile}" if request.run is None else request.run, names.LONGEST_RUN),
-        namespace=names.check_namespace(request.namespace or cluster.namespace),
+        namespace=names.check_namespace(_given(request.namespace, cluster.namespace)),
         cluster=cluster,
         mode=request.mode,
         models=models,
@@ -197,15 +199,20 @@ def make_layout(request: Request) -> Layout:
         files=files,
         shards=_at_least_one("--shards", request.shards),
         parallelism=min(_at_least_one("--parallelism", request.parallelism or request.shards), request.shards),
-        image=names.check_image("--image", request.image or usual_image),
-        vllm_image=names.check_image("--vllm-image", request.vllm_image or VLLM_IMAGE),
+        image=names.check_image("--image", _given(request.image, usual_image)),
+        vllm_image=names.check_image("--vllm-image", _given(request.vllm_image, VLLM_IMAGE)),
         wheel=wheel,
         storage_class=_storage_class(request, cluster),
         priority_given=request.priority_class is not None,
-        queue=names.check_label_value("--queue", request.queue) if request.queue else "",
+        queue="" if request.queue is None else names.check_label_value("--queue", request.queue),
         secret=names.check_object_name("--secret", request.secret),
         secret_key=names.check_key("--secret-key", request.secret_key),
     )
+
+
+def _given(asked: str | None, usual: str) -> str:
+    """What was asked for; an empty text is not nothing: a variable of a script may not have been set."""
+    return usual if asked is None else asked
 
 
 def _check_profile(name: str) -> None:
@@ -250,8 +257,8 @@ def _priority_class(request: Request, cluster: Cluster, gpu: ClusterGpu, planned
 
 
 def _storage_class(request: Request, cluster: Cluster) -> str:
-    name = request.storage_class or cluster.storage.shared
-    if not name:
+    name = _given(request.storage_class, cluster.storage.shared)
+    if not name and request.storage_class is None:
         return ""
     names.check_object_name("--storage-class", name)
     known = cluster.storage_class(name)
@@ -273,6 +280,8 @@ def _visit(request: Request) -> tuple[VisitFile, dict[str, str]]:
         name = asked
         if asked not in BUILT_IN:
             name = names.check_key("--study", f"{study.name}.yaml")
+            if name in TAKEN:
+                raise InputError(f"--study {names.shown(asked)}: calls itself {study.name}; give it another name there")
             files[name] = study.content.decode()
         visits.append(StudyVisit(study=name, input=f"/input/{study.name}.csv"))
     if len({visited.input for visited in visits}) < len(visits):

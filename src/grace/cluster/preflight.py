@@ -8,6 +8,7 @@ from pathlib import Path
 from grace.cluster.access import Api, ApiError
 from grace.cluster.kubeconfig import Target, find_kubeconfig, find_target
 from grace.cluster.lines import Line, Report, failed, not_answered, passed, unknown
+from grace.cluster.names import check_namespace
 from grace.cluster.probes_access import IDENTITY, NAMESPACE, PERMISSION, SERVER
 from grace.cluster.probes_limits import GPU_QUOTA, LIMITS, QUOTA
 from grace.cluster.probes_needs import CONFIGS, NODES, PRIORITY, SECRETS, STORAGE, VOLUMES
@@ -61,8 +62,11 @@ def preflight(
         context: as `access.connect` has it.
 
     Raises:
-        InputError: there are no schemas of the cluster's version, or the extra that brings them is not installed.
+        InputError: there are no schemas of the cluster's version, or the extra that brings them is not installed; or
+            no namespace can have this name.
     """
+    if namespace is not None:
+        check_namespace(namespace)
     lines: list[Line] = []
     target = _found(lines, kubeconfig, context)
     where = namespace or (target.namespace if target else "") or cluster.namespace
@@ -118,7 +122,8 @@ def _elsewhere(wanted: Wanted, namespace: str | None) -> Iterator[Line]:
     """Objects whose own namespace is not the one that is asked for: kubectl refuses them."""
     for manifest in wanted.manifests if namespace else ():
         if manifest.namespace not in ("", namespace):
-            todo = f"leave --namespace out, or change {manifest.source.file}:{manifest.source.line}"
+            place = f"{manifest.source.file}:{manifest.source.line}"
+            todo = f"leave --namespace out, or change {place} (`grace cluster render --namespace {namespace}`)"
             yield failed("namespace", manifest.title, f"it names {manifest.namespace}, not {namespace}", todo)
 
 

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from grace.cluster.access import MANAGER, Api, ApiError, path_of
+from grace.cluster.names import check_key, check_object_name
 from grace.errors import ClusterError, InputError, Refused, nearest
 
 NAME = "huggingface-token"
 KEY = "token"
 VARIABLE = "HF_TOKEN"
 
-_NAME_FORM = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
-_KEY_FORM = re.compile(r"[-._a-zA-Z0-9]{1,253}")
 _PLACEHOLDER = re.compile(
     r"<.*>|\$.*|\{.*|(hf_)?(x+|\.+|\*+|-+)|.*(your[-_]|[-_]here|placeholder|change-?_?me).*|token|secret|hf_(token)?",
     re.IGNORECASE,
@@ -138,12 +137,8 @@ def key_names(api: Api, namespace: str, name: str) -> tuple[str, ...]:
 
 def check_names(name: str, key: str) -> None:
     """Raises InputError when Kubernetes takes no Secret of that name, or no such key in one."""
-    if not _NAME_FORM.fullmatch(name):
-        raise InputError(
-            f"--name {name!r}: is made of small letters, digits, '-' and '.', and begins and ends with one"
-        )
-    if not _KEY_FORM.fullmatch(key):
-        raise InputError(f"--key {key!r}: is made of letters, digits, '-', '_' and '.'")
+    check_object_name("--name", name)
+    check_key("--key", key)
 
 
 def missing_key(name: str, key: str, keys: tuple[str, ...]) -> str:

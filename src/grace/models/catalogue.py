@@ -350,6 +350,10 @@ def hub_model(name: str) -> HubModel:
     if found:
         return found
     models = hub_models()
+    for model in models.values():
+        for variant in model.variants:
+            if name.lower() in (variant.served_name.lower(), variant.repo.lower()):
+                raise InputError(f"{name!r} is no model but weights of one: say {model.name} --variant {variant.name}")
     meant = _meant(name, [*models]) or _meant(name, [model.title for model in models.values()])
     raise InputError(f"{name!r} is no model of the lineup ({', '.join(models)}){meant}")
 

@@ -203,10 +203,10 @@ def plan(
         CannotRun: a rule forbids it; it is a Refused.
         InputError: there is no such model, profile, GPU or variant, or a number makes no sense.
     """
-    found = catalogue.hub_model(model) if isinstance(model, str) else model
+    found = _model(model) if isinstance(model, str) else model
     usual = _usual(found, profile)
-    kind = catalogue.gpu(gpu or usual.gpu)
-    chosen = _variant(found, variant or usual.variant)
+    kind = catalogue.gpu(usual.gpu if gpu is None else gpu)
+    chosen = _variant(found, usual.variant if variant is None else variant)
     asked = Serving(
         variant=chosen.name,
         gpu=kind.name,
@@ -235,6 +235,16 @@ def plan_lineup(planned: Callable[[HubModel], MemoryPlan]) -> list[MemoryPlan | 
         except CannotRun as refused:
             plans.append(refused)
     return plans
+
+
+def _model(name: str) -> HubModel:
+    """The model of that name; what cannot run under it is refused with the reason, where it is known."""
+    try:
+        return catalogue.hub_model(name)
+    except InputError:
+        for problem in weights_problems(name, None, None):
+            raise CannotRun(problem) from None
+        raise
 
 
 def _usual(model: HubModel, name: str | None) -> Serving:

@@ -18,6 +18,8 @@ PARALLEL = 4
 """Requests worked on at once by llama.cpp. Measured on two processors, 8 were no faster and took 365 MB more."""
 MOST_PARALLEL = 256
 """llama.cpp's own limit."""
+MAX_LOGPROBS = 20
+"""Log probabilities of likely tokens that a request may ask for: vLLM's default, and the most that OpenAI gives."""
 
 
 @dataclass(frozen=True)
@@ -175,6 +177,7 @@ def _always(name: str, host: str, port: int) -> dict[str, object]:
         "port": port,
         "generation-config": "vllm",  # the model's own file would change how answers are drawn
         "logprobs-mode": "raw_logprobs",  # before temperature and penalties
+        "max-logprobs": MAX_LOGPROBS,
     }
 
 

@@ -17,4 +17,7 @@ cluster_app.command(short_help="Write the manifests of a lineup.")(render)
 cluster_app.command(short_help="Name every rule that manifests break.")(check)
 cluster_app.command(short_help="See whether the cluster is ready, and would take the manifests.")(preflight)
 cluster_app.command(short_help="List the cluster's GPUs by product.")(gpus)
-cluster_app.command(short_help="Make the secret with the model hub's token.")(secret)
+cluster_app.command(
+    short_help="Make the secret with the model hub's token.",
+    context_settings={"allow_extra_args": True},  # it refuses them itself, and does not repeat them
+)(secret)

@@ -41,7 +41,8 @@ def preflight(
     from grace.policy.documents import read
 
     known = load_cluster(cluster)
-    report = looked_at(read(files or ()), known, namespace=namespace, kubeconfig=kubeconfig, context=context)
+    manifests = read(files) if files else []
+    report = looked_at(manifests, known, namespace=namespace, kubeconfig=kubeconfig, context=context)
     typer.echo(as_json(report) if format == "json" else as_text(report))
     if report.exit_code:
         raise typer.Exit(report.exit_code)

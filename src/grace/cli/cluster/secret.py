@@ -9,6 +9,7 @@ from grace.cli.cluster.options import ClusterName, Context, Kubeconfig, Namespac
 
 
 def secret(
+    command: typer.Context,
     name: Annotated[str, typer.Option(help="Of the Secret.")] = "huggingface-token",
     key: Annotated[str, typer.Option(help="In the Secret.")] = "token",
     from_env: Annotated[
@@ -39,8 +40,14 @@ def secret(
       grace cluster secret --name huggingface-token --key token --from-env HF_TOKEN --replace
     """
     from grace.cluster.secret import check_names, make_secret, read_token
+    from grace.errors import InputError
     from grace.policy.cluster_file import load_cluster
 
+    if command.args:
+        raise InputError(
+            "a token is never given as an argument, where the shell's history and the list of processes keep it; if it "
+            "was one, make another on the hub, and use HF_TOKEN or --from-file"
+        )
     check_names(name, key)
     token = read_token(from_env, from_file)
     for doubt in token.doubts:

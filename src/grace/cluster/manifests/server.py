@@ -38,8 +38,20 @@ if [ "$JOB_COMPLETION_INDEX" = 0 ]; then headless=; fi
 exec vllm serve {options} \\
   --node-rank="$JOB_COMPLETION_INDEX" $headless
 """
-_ASK = "import sys, urllib.request; urllib.request.urlopen(sys.argv[1], timeout=8)"
-"""Ends with an error unless the address answers with success."""
+_LOOK = """\
+import os, sys, time, urllib.request
+first, seconds, address = sys.argv[1:]
+try:
+    urllib.request.urlopen(address, timeout=8)
+except OSError:
+    if not os.path.exists(first):
+        open(first, "w").close()
+    sys.exit(time.time() - os.path.getmtime(first) < float(seconds))
+"""
+"""A probe that ends well when an address answers with success, and also so many seconds after the first look: a sidecar
+that never comes up would start again and again, and hold its GPU until the pod's deadline. So the container that asks
+starts, waits, and fails the pod."""
+FIRST_LOOK = f"{TMP}/first-look"
 
 
 def server_container(
@@ -68,7 +80,7 @@ def server_container(
         ports=[k8s.V1ContainerPort(name="http", container_port=PORT)],
         resources=resources(cores, memory, DISK, {served.gpu.resource: plan.gpus}),
         security_context=container_security(),
-        startup_probe=_startup(served, leader),
+        startup_probe=_startup(served, leader or "127.0.0.1") if sidecar else _probe(10, served.startup_seconds // 10),
         liveness_probe=None if sidecar else _probe(period=30, failures=5),
         readiness_probe=None if sidecar else _probe(period=10, failures=3),
         restart_policy="Always" if sidecar else None,
@@ -101,14 +113,14 @@ def _settings(served: Served) -> dict[str, str]:
     }
 
 
-def _startup(served: Served, leader: str | None) -> k8s.V1Probe:
+def _startup(served: Served, host: str) -> k8s.V1Probe:
     """As long as loading may take. With several nodes, all wait for the first one, which answers when all are ready."""
-    failures = served.startup_seconds // 10
-    if not leader:
-        return _probe(period=10, failures=failures)
-    probe = k8s.V1Probe(period_seconds=10, failure_threshold=failures, timeout_seconds=10)
+    seconds = served.startup_seconds
+    # A minute more, so that the probe gives up before the kubelet does.
+    probe = k8s.V1Probe(period_seconds=10, failure_threshold=seconds // 10 + 6, timeout_seconds=10)
+    command = ["python3", "-c", _LOOK, FIRST_LOOK, str(seconds), f"http://{host}:{PORT}/health"]
     # Set afterwards: the client's constructor drops this one without a word (version 37).
-    probe.var_exec = k8s.V1ExecAction(command=["python3", "-c", _ASK, f"http://{leader}:{PORT}/health"])
+    probe.var_exec = k8s.V1ExecAction(command=command)
     return probe
 
 
