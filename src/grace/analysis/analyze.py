@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grace
 from grace.analysis import scores, study1, study2
@@ -25,10 +25,15 @@ from grace.stages.session import Progress
 from grace.studies.study import BUILT_IN, Study, load_study
 from grace.tables import replacing, sha256_of, write_table
 
+if TYPE_CHECKING:
+    from grace.analysis.references import Fit, Pattern
+
 PACKAGES = ("numpy", "scipy", "statsmodels")
 MERGED = "merged"
 """The folder, in that of the results, with the table that was made from runs."""
 SUMMARY = "summary.json"
+REFERENCES = ("references", "patterns")
+"""Tables of the comparison with people, written when there is one."""
 NOTHING = "none of the rows can be analysed"
 SCORES_ALONE = "the table has no answers of Experiment 1, only probabilities"
 
@@ -55,12 +60,17 @@ class Analysis:
         study: its name.
         source: the table that was analysed.
         tables: by name, as `means` for `means.csv`.
+        fits: how near each model comes to people and to the rational speech act model; empty where the table does not
+            tell.
+        patterns: which effects of people each model shows.
         summary: what was read, left out and done, ready for JSON.
     """
 
     study: str
     source: Path
     tables: Mapping[str, Table]
+    fits: "tuple[Fit, ...]"
+    patterns: "tuple[Pattern, ...]"
     summary: Mapping[str, Any]
 
 
@@ -136,12 +146,16 @@ def write_analysis(analysis: Analysis, out: Path) -> list[Path]:
     """Write the tables as CSV, and the summary; the same results give the same bytes. Raises InputError."""
     import orjson
 
-    for name in set(_layout(load_study(analysis.study))) - set(analysis.tables):
+    from grace.analysis.references import write_references
+
+    for name in {*_layout(load_study(analysis.study)), *REFERENCES} - set(analysis.tables):
         (out / f"{name}.csv").unlink(missing_ok=True)  # of an earlier analysis, and would be taken for this one's
     paths = []
     for name, table in analysis.tables.items():
         paths.append(out / f"{name}.csv")
         write_table(paths[-1], table.columns, table.rows)
+    if analysis.fits:
+        paths += write_references(out, analysis.fits, analysis.patterns)
     files = [{"file": path.name, "sha256": sha256_of(path)} for path in paths]
     paths.append(out / SUMMARY)
     with replacing(paths[-1]) as file:
@@ -174,9 +188,15 @@ def _module(study: Study) -> "Callable[[Frame, Study, bool, Sequence[Row]], _OfM
 
 
 def _analyze(study: Study, path: Path, exclusions: bool, notes: Sequence[str] = ()) -> Analysis:
+    from grace.analysis.against import table_against
+
     analyse = _module(study)
     frame = read_frame(path, study)
     _check(frame, study)
+    try:
+        fits, patterns = table_against(frame, study, exclusions)
+    except InputError as error:
+        fits, patterns, notes = (), (), [*notes, f"not compared with people: {error}"]
     found = {model: analyse(frame, study, exclusions, rows) for model, rows in frame.models.items()}
     tables = {}
     for name, columns in _layout(study).items():
@@ -198,7 +218,7 @@ def _analyze(study: Study, path: Path, exclusions: bool, notes: Sequence[str] = 
         "versions": {"grace": grace.__version__, "python": platform.python_version()}
         | {name: metadata.version(name) for name in PACKAGES},
     }
-    return Analysis(study.name, path, tables, summary)
+    return Analysis(study.name, path, tables, fits, patterns, summary)
 
 
 def _cell(value: object) -> object:

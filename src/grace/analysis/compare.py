@@ -435,7 +435,7 @@ def _of_noise(parts: Sequence[Part], findings: Sequence[Finding]) -> Iterator[st
     elif known:
         yield "No probability differs by more than when one model is asked twice."
     elif scored:
-        yield "How far the probabilities of one model differ from themselves was not measured; `grace noise` does."
+        yield "How far the probabilities of one model differ from themselves was not measured; grace noise does."
     agreements = [row for row in findings if row.measure == "agreement" and np.isfinite(row.value)]
     own = [row for row in agreements if np.isfinite(row.noise)]
     less = [row.of for row in own if row.high < row.noise]
@@ -444,4 +444,4 @@ def _of_noise(parts: Sequence[Part], findings: Sequence[Finding]) -> Iterator[st
     elif own:
         yield "The two agree no less often than one model with itself."
     elif agreements:
-        yield "How often the answers of one model agree with themselves is not known; `--replications 2` would tell."
+        yield "How often the answers of one model agree with themselves is not known; two replications would tell."

@@ -6,7 +6,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from grace.analysis.against import table_against
 from grace.analysis.analyze import MERGED, Analysis, Table, analyze_runs
 from grace.analysis.compare import Comparison, compare
 from grace.analysis.compare_sides import Side, read_side
@@ -172,8 +171,7 @@ def _part(groups: Sequence[Related], wanted: Wanted, folder: Path, progress: Pro
         made |= {"design": tables.of_design(study, frame)}
         if analysis:
             made |= tables.of_summary(analysis) | tables.of_people(study.name)
-            with _noting(notes):
-                made |= tables.of_references(*table_against(frame, study, wanted.exclusions))
+            made |= tables.of_references(analysis.fits, analysis.patterns)
     made |= tables.of_comparisons(comparisons)
     return Part(study, tuple(groups), frame, analysis, comparisons, quality, tuple(lost), tuple(notes), made)
 

@@ -132,7 +132,9 @@ def _r(cloud: Cloud) -> str:
     found = correlation(np.array([pair.x for pair in known]), np.array([pair.y for pair in known]))
     missing = len(cloud.pairs) - len(known)
     lost = f", {missing} of {len(cloud.pairs)} missing" if missing else ""
-    return (f"r = {found.value:.2f}" if isfinite(found.value) else "r not defined") + lost
+    if not isfinite(found.value):
+        return f"r not defined{lost}"
+    return f"r = {found.value:.2f}".replace("-", "\N{MINUS SIGN}") + lost
 
 
 def _name(axes: Axes, pairs: Sequence[Pair], everyone: Sequence[Pair], theme: Theme) -> None:

@@ -87,7 +87,7 @@ def _effects(axes: Axes, rows: Rows, effects: Sequence[str], margin: float, them
     ends = [abs(value) for point in known for value in (point.mean, point.low, point.high) if isfinite(value)]
     reach = max([margin, *ends]) * 1.15
     axes.set_xlim(-reach, reach)
-    axes.set_xlabel("difference of contrasts of shares, second less first")
+    axes.set_xlabel("difference of effects, second less first")
     if not any(point.known for point in known):
         say(axes, NO_DATA, theme)
     return [Series(f"effects of {source}", *look, {}) for source, look in looks.items()]
