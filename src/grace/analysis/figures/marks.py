@@ -111,13 +111,13 @@ def title(figure: Figure, text: str, theme: Theme) -> None:
         figure.suptitle(lines_of(text, theme.letters()), x=0.01, ha="left")
 
 
-def legend_below(figure: Figure, series: Sequence[Series]) -> None:
-    """A legend of the series below all panels, in as many columns as their names leave room for."""
+def legend_below(figure: Figure, series: Sequence[Series], width: float = 1.0) -> None:
+    """A legend of the series below all panels, in as many columns as their names leave room for in a figure's width."""
     handles = handles_of(series)
     if not handles:
         return
     longest = max((len(line) for one in series for line in one.label.split("\n")), default=0)
-    columns = max(min(LEGEND_WIDTH // (longest + 6), 4, len(series)), 1)
+    columns = max(min(int(LEGEND_WIDTH * width) // (longest + 6), 4, len(series)), 1)
     figure.legend(handles=handles, loc="outside lower left", ncols=columns)
 
 

@@ -77,8 +77,9 @@ def draw_label_mass(masses: Mapping[str, Mapping[str, Sequence[float]]], theme: 
     """
     questions = list(dict.fromkeys(question for own in masses.values() for question in own))
     looks, shifts = look_of(list(masses)), spread(len(masses))
+    width = 1.0 if len(questions) > 2 else 0.6
     with styled(theme):
-        figure = new_figure(theme, 0.45, 1.0 if len(questions) > 2 else 0.6)
+        figure = new_figure(theme, 0.45, width)
         axes = figure.subplots()
         scale(axes, range(len(questions)), questions, 1, 0.25)
         for (model, own), shift in zip(masses.items(), shifts, strict=True):
@@ -91,5 +92,6 @@ def draw_label_mass(masses: Mapping[str, Mapping[str, Sequence[float]]], theme: 
                 )  # fmt: skip
         axes.set_ylabel("label mass")
         axes.set_xlabel("question")
-        legend_below(figure, [Series(legend_name(model, theme), *looks[model], {}, hollow=True) for model in masses])
+        shown = {model: legend_name(model, theme, width) for model in masses}
+        legend_below(figure, [Series(name, *looks[model], {}, hollow=True) for model, name in shown.items()], width)
     return figure

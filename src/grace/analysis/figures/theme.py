@@ -163,9 +163,9 @@ def names_of(models: Sequence[str]) -> Mapping[str, str]:
     return found
 
 
-def legend_name(name: str, theme: Theme) -> str:
-    """A name as a legend has it, on lines of half the figure's width."""
-    return lines_of(name, theme.letters(0.5))
+def legend_name(name: str, theme: Theme, width: float = 1.0) -> str:
+    """A name as a legend has it, on lines of half the figure's width, which is a share of the theme's."""
+    return lines_of(name, theme.letters(0.5 * width))
 
 
 def shortened(name: str, most: int) -> str:
