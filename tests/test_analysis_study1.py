@@ -227,9 +227,10 @@ def test_order_of_columns_and_r_s_names_do_not_matter(analyze: Any) -> None:
 def test_results_are_the_same_bytes_again(analyze: Any, tmp_path: Path) -> None:
     rows = study1(random.Random(14))
     analyze(rows)
-    first = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    first = {path.name: path.read_bytes() for path in (tmp_path / "out").rglob("*.*")}
+    assert {"tests.csv", "references.csv", "study1_bets.pdf", "study1_bets.png"} <= set(first)
     analyze(rows)
-    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == first
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").rglob("*.*")} == first
     assert str(tmp_path).encode() not in first["summary.json"]
 
 

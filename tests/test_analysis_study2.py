@@ -150,7 +150,7 @@ def test_distributions_and_calibration(analyze: Any) -> None:
     assert sum(int(row["n"]) for row in tables["calibration"]) == 8 * 2424
     scores = [{name: cell for name, cell in row.items() if name not in ("Was_Wasnt", "Assessment")} for row in rows]
     tables, _, summary, out = analyze(scores)
-    assert set(tables) == {"distributions"}
+    assert set(tables) == {"distributions", "references", "patterns"}
     assert "no answers of Experiment 1, only probabilities" in out
     assert summary["models"][""]["not_usable"] == {}
 

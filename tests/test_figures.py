@@ -22,7 +22,7 @@ from matplotlib.text import Text
 import analysis_tables
 from conftest import Command
 from grace.analysis.analyze import Analysis, analyze_table
-from grace.analysis.figures import FORMATS, THEMES, Drawing, draw_analysis, encoded, theme_named, write_figures
+from grace.analysis.figures import FORMATS, THEMES, Drawing, draw_analysis, encoded, scatter, theme_named, write_figures
 from grace.analysis.figures.points import bounded
 from grace.analysis.figures.theme import COLOURS, clean
 from grace.studies.study import load_study
@@ -257,3 +257,11 @@ def test_figures_of_one_theme_are_as_wide_as_a_page(tmp_path: Path) -> None:
             assert height <= theme.height
     paths = write_figures(draw_analysis(analysis, PAPER), tmp_path, ("png",))
     assert len(paths) == 4
+
+
+def test_a_group_without_points_leaves_panels_their_room() -> None:
+    pairs = [scatter.Pair(1.5, 1.0, "one", "shown"), scatter.Pair(-0.4, 0.2, "two", "shown")]
+    clouds = [scatter.Cloud(name, pairs) for name in ("a", "b")]
+    looks = {"shown": ("black", "o"), "not shown": ("red", "s")}
+    figure = scatter.draw_scatter(clouds, looks, scatter.Scales("people", "model", None, 2), theme_named("paper"))
+    assert all(axes.get_window_extent().width > 100 for axes in figure.axes)

@@ -84,7 +84,7 @@ def draw_scatter(clouds: Sequence[Cloud], looks: dict[str, tuple[str, str]], sca
             axes.set_ylabel(scales.y if place % columns == 0 else "")
             far = sorted(cloud.known, key=lambda pair: -abs(pair.x - pair.y))
             named.append((axes, far[: scales.labels]))
-        legend_below(figure, [Series(group, *look, {}) for group, look in looks.items()])
+        legend_below(figure, [Series(group, *look, {}) for group, look in looks.items()], width)
         figure.draw_without_rendering()  # so that places are known, which labels must not overlap in
         for (axes, pairs), cloud in zip(named, clouds, strict=True):
             _name(axes, pairs, cloud.known, theme)
@@ -103,6 +103,8 @@ def _shape(panels: int, theme: Theme) -> tuple[int, int, float]:
 def _ends(clouds: Sequence[Cloud]) -> tuple[float, float]:
     """A scale that has room for all points and 0."""
     values = [0.0, *(value for cloud in clouds for pair in cloud.known for value in (pair.x, pair.y))]
+    if len(values) == 1:
+        return -1.0, 1.0
     room = 0.1 * (max(values) - min(values) or 1.0)
     return min(values) - room, max(values) + room
 
@@ -119,6 +121,8 @@ def _draw_cloud(
     axes.axvline(0, color=PALE, linewidth=theme.line * 0.7, zorder=0)
     for group, (colour, marker) in looks.items():
         own = [pair for pair in cloud.known if pair.group == group]
+        if not own:
+            continue  # a line without points that is not clipped has an endless box, and leaves panels no room
         axes.plot(
             [pair.x for pair in own], [pair.y for pair in own], color=colour, marker=marker, linestyle="none",
             markersize=theme.marker * 0.85, alpha=0.8, clip_on=False, zorder=3,

@@ -85,7 +85,9 @@ def draw_label_mass(masses: Mapping[str, Mapping[str, Sequence[float]]], theme: 
         for (model, own), shift in zip(masses.items(), shifts, strict=True):
             colour, marker = looks[model]
             for place, question in enumerate(questions):
-                means = own.get(question, ())
+                means = own.get(question)
+                if not means:
+                    continue  # an empty line that is not clipped has an endless box
                 axes.plot(
                     [place + shift] * len(means), means, color=colour, marker=marker, linestyle="none",
                     markerfacecolor="none", clip_on=False,
