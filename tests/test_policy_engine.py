@@ -851,3 +851,10 @@ def test_objects_of_no_namespace_and_of_the_clusters_are_found():
     scene = Scene(tuple(parse(f"{JOB}---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: lab}}\n")), plain())
     assert scene.find("Job", plain().namespace, "study1") is scene.manifests[0]
     assert scene.find("Namespace", "", "lab") is scene.manifests[1]
+
+
+@pytest.mark.parametrize("name", ["./a\0b.yaml", "./\ud800.yaml", "./" + "x" * 300, "./a\nb.yaml", ""])
+def test_a_cluster_file_that_cannot_be_is_refused_in_one_line(name):
+    with pytest.raises(InputError, match="cannot be read: ") as caught:
+        load_cluster(name)
+    assert str(caught.value).isprintable()

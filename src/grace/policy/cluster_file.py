@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
 
 from grace.errors import InputError, nearest
+from grace.policy.text import printable
 
 AccessMode = Literal["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"]
 
@@ -154,9 +155,11 @@ def load_cluster(name: str) -> Cluster:
             )
         return _parse(resources.files("grace.policy").joinpath("clusters", f"{name}.yaml").read_bytes(), name)
     try:
-        return _parse(Path(name).read_bytes(), name)
-    except OSError as error:
-        raise InputError(f"{name}: cannot be read: {error.strerror}") from None
+        content = Path(name).read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: a NUL, or half of a character
+        reason = error.strerror if isinstance(error, OSError) else "no file can have this name"
+        raise InputError(f"{printable(name)}: cannot be read: {reason}") from None
+    return _parse(content, name)
 
 
 def _parse(content: bytes, name: str) -> Cluster:
