@@ -10,8 +10,8 @@ import json
 import re
 import ssl
 import subprocess
-import threading
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import yaml
 from aiohttp import web
 
 from canned import Cut
+from in_thread import InThread, listening
 
 KINDS = {
     "v1": {
@@ -65,7 +66,7 @@ class Asked:
 
 
 @dataclass
-class ApiServer:
+class ApiServer(InThread):
     """The server.
 
     `fault` may answer a request in the server's place; it is given the number of the request, from 1. `admit` judges
@@ -119,34 +120,10 @@ class ApiServer:
         path.chmod(0o600)
         return path
 
-    def __enter__(self) -> "ApiServer":
-        self._loop = asyncio.new_event_loop()
-        started = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(started,), daemon=True)
-        self._thread.start()
-        assert started.wait(10)
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
-
-    def _run(self, started: threading.Event) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(self._serve(started))
-        self._loop.close()
-
-    async def _serve(self, started: threading.Event) -> None:
-        self._stop = asyncio.Event()
+    def served(self) -> AbstractAsyncContextManager[str]:
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._answer)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=self.tls).start()
-        self.url = f"{'https' if self.tls else 'http'}://127.0.0.1:{runner.addresses[0][1]}"
-        started.set()
-        await self._stop.wait()
-        await runner.cleanup()
+        return listening(app, self.tls)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         text = await request.text()

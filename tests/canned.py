@@ -13,11 +13,14 @@ import json
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
+
+from in_thread import InThread, listening
 
 Handler = Callable[[int, dict[str, Any]], Awaitable[web.StreamResponse | None]]
 
@@ -72,7 +75,7 @@ class Cut(web.StreamResponse):
 
 
 @dataclass
-class CannedServer:
+class CannedServer(InThread):
     """A server in a thread, with vLLM's addresses; `handler` may answer a chat request in its place.
 
     The handler is given the number of the chat request, counted from 1 without those of the handshake, and its body.
@@ -164,34 +167,8 @@ class CannedServer:
         finally:
             self.under_way -= 1
 
-    def __enter__(self) -> "CannedServer":
-        self._loop = asyncio.new_event_loop()
-        started = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(started,), daemon=True)
-        self._thread.start()
-        started.wait(10)
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
-
-    def _run(self, started: threading.Event) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(self._serve(started))
-        self._loop.close()
-
-    async def _serve(self, started: threading.Event) -> None:
-        self._stop = asyncio.Event()
-        runner = web.AppRunner(self.application(), access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        host, port = runner.addresses[0][:2]
-        self.url = f"http://{host}:{port}"
-        started.set()
-        await self._stop.wait()
-        await runner.cleanup()
+    def served(self) -> AbstractAsyncContextManager[str]:
+        return listening(self.application())
 
 
 def main() -> None:

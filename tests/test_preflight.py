@@ -1,12 +1,11 @@
 """Preflight: every look passes, fails and stays unknown once, over real HTTP; and nothing is ever changed."""
 
-import asyncio
 import json
 import os
 import shutil
 import subprocess
-import threading
 import time
+from contextlib import asynccontextmanager
 
 import kmock
 import pytest
@@ -17,6 +16,7 @@ from grace.cluster import access
 from grace.cluster.preflight import PROBES, preflight
 from grace.policy.cluster_file import load_cluster
 from grace.policy.documents import parse
+from in_thread import InThread
 
 NRP = load_cluster("nrp")
 KUBECTL = shutil.which("kubectl")
@@ -728,31 +728,13 @@ class Reviewing(kmock.KubernetesEmulator):
         return await super()._handle(request)
 
 
-class Emulator:
+class Emulator(InThread):
     """kmock's emulator of a cluster, in a thread: somebody else's idea of how Kubernetes answers."""
 
-    def __enter__(self):
-        self._loop = asyncio.new_event_loop()
-        self._started = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-        assert self._started.wait(10)
-        return self
-
-    def __exit__(self, *exc):
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
-
-    def _run(self):
-        self._loop.run_until_complete(self._serve())
-        self._loop.close()
-
-    async def _serve(self):
-        self._stop = asyncio.Event()
+    @asynccontextmanager
+    async def served(self):
         async with Reviewing() as self.handler, kmock.Server(self.handler) as server:
-            self.url = str(server.url).rstrip("/")
-            self._started.set()
-            await self._stop.wait()
+            yield str(server.url).rstrip("/")
 
 
 def test_another_emulator_of_a_cluster(tmp_path):

@@ -4,6 +4,7 @@ import hashlib
 import re
 
 from grace.errors import InputError
+from grace.policy.forms import is_key, is_label, is_label_value, is_subdomain
 
 LONGEST = 63
 """Characters of a label, of a Job's name, and of a Service's."""
@@ -12,10 +13,6 @@ INDEXED = 57
 LONGEST_RUN = 40
 """Characters of a run's name: names of objects begin with it and go on with that of a model."""
 
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-_LABEL_VALUE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
-_KEY = re.compile(r"[-._A-Za-z0-9]{1,253}")
 _IMAGE = re.compile(
     r"[a-z0-9]+([.-][a-z0-9]+)*(:[0-9]{1,5})?"  # registry, or the first part of the path
     r"(/[a-z0-9]+((\.|_{1,2}|-+)[a-z0-9]+)*)*"
@@ -53,7 +50,7 @@ def file_name(text: str) -> str:
 
 def check_namespace(name: str) -> str:
     """The namespace, which is never changed: another name would be another place. Raises InputError."""
-    if len(name) > LONGEST or not _LABEL.fullmatch(name):
+    if not is_label(name):
         raise InputError(
             f"--namespace {shown(name)}: no namespace has this name: at most {LONGEST} of a-z, 0-9 and -, a letter or "
             f"digit first and last; `kubectl config view --minify` shows yours"
@@ -63,7 +60,7 @@ def check_namespace(name: str) -> str:
 
 def check_object_name(option: str, name: str) -> str:
     """The name of an object that is there already. Raises InputError; `option` names where it was given."""
-    if len(name) > 253 or not _SUBDOMAIN.fullmatch(name):
+    if not is_subdomain(name):
         raise InputError(
             f"{option} {shown(name)}: no object has this name: at most 253 of a-z, 0-9, - and dots, a letter or digit "
             f"first and last"
@@ -73,7 +70,7 @@ def check_object_name(option: str, name: str) -> str:
 
 def check_label_value(option: str, value: str) -> str:
     """The value of a label. Raises InputError; `option` names where it was given."""
-    if len(value) > LONGEST or not _LABEL_VALUE.fullmatch(value):
+    if not is_label_value(value):
         raise InputError(
             f"{option} {shown(value)}: is no value of a label: at most {LONGEST} letters, digits, - _ and dots, a "
             f"letter or digit first and last"
@@ -83,7 +80,7 @@ def check_label_value(option: str, value: str) -> str:
 
 def check_key(option: str, key: str) -> str:
     """The key of a ConfigMap or Secret. Raises InputError; `option` names where it was given."""
-    if not _KEY.fullmatch(key) or key in (".", ".."):
+    if not is_key(key):
         raise InputError(f"{option} {shown(key)}: is no key: letters, digits, - _ and dots are")
     return key
 

@@ -5,16 +5,13 @@ from collections.abc import Iterator
 from datetime import date
 
 from grace.policy.documents import FieldPath, Manifest, Scene
+from grace.policy.forms import LABEL, LONGEST_LABEL, LONGEST_NAME, is_label, is_label_value, is_subdomain
 from grace.policy.rule import Hit, Rule, Severity, changed
+from grace.policy.rules.examples import CONFIG, JOB
 
 READ = date(2026, 11, 25)
 
-SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 SERVICE_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
-LABEL_PART = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?", re.ASCII)
-LONGEST_NAME = 253
-LONGEST_LABEL = 63
 LONGEST_PORT_NAME = 15
 FREE_NAMES = {"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"}
 """Kinds whose names may hold colons and capitals."""
@@ -51,13 +48,13 @@ def _object_name(manifest: Manifest) -> Iterator[Hit]:
         if len(name) > LONGEST_LABEL or not SERVICE_LABEL.fullmatch(name):
             fault = f"a Service's name is at most {LONGEST_LABEL} of a-z, 0-9 and -, a letter first"
             yield Hit(manifest, path, f"{shown(name)} is no name of a Service: {fault}{_mended(name)}")
-    elif len(name) > LONGEST_NAME or not SUBDOMAIN.fullmatch(name):
+    elif not is_subdomain(name):
         fault = f"a name is at most {LONGEST_NAME} of a-z, 0-9, - and dots, a letter or digit first and last"
         yield Hit(manifest, path, f"{shown(name)} is no name of an object: {fault}{_mended(name)}")
 
 
 def _label(manifest: Manifest, path: FieldPath, name: str, what: str) -> Iterator[Hit]:
-    if len(name) > LONGEST_LABEL or not LABEL.fullmatch(name):
+    if not is_label(name):
         rule = f"at most {LONGEST_LABEL} of a-z, 0-9 and -, a letter or digit first and last"
         yield Hit(manifest, path, f"{what} {shown(name)} is not {rule}{_mended(name)}")
 
@@ -95,7 +92,7 @@ def check_labels(scene: Scene) -> Iterator[Hit]:
     for manifest, path in _label_maps(scene):
         for key, value in (manifest.at(path) or {}).items():
             yield from _label_key(manifest, path, key)
-            if path[-1] != "annotations" and value and not _is_label_part(value):
+            if path[-1] != "annotations" and value and not is_label_value(value):
                 rule = "at most 63 letters, digits, - _ and dots, a letter or digit first and last"
                 yield Hit(manifest, (*path, key), f"the value {shown(value)} of label {key} is not {rule}")
 
@@ -115,51 +112,15 @@ def _label_maps(scene: Scene) -> Iterator[tuple[Manifest, FieldPath]]:
 
 def _label_key(manifest: Manifest, path: FieldPath, key: str) -> Iterator[Hit]:
     prefix, slash, name = key.rpartition("/")
-    if not _is_label_part(name) or (slash and (len(prefix) > LONGEST_NAME or not SUBDOMAIN.fullmatch(prefix))):
+    if not is_label_value(name) or (slash and not is_subdomain(prefix)):
         message = f"{shown(key)} is no key of {'annotations' if path[-1] == 'annotations' else 'labels'}"
         yield Hit(manifest, (*path, key), f"{message}: a name, or a domain, a slash and a name")
-
-
-def _is_label_part(text: str) -> bool:
-    return len(text) <= LONGEST_LABEL and LABEL_PART.fullmatch(text) is not None
 
 
 NAMES_SOURCE = (
     "Kubernetes documentation, Object Names and IDs, "
     "https://kubernetes.io/docs/concepts/overview/working-with-objects/names/"
 )
-_JOB = """
-apiVersion: batch/v1
-kind: Job
-metadata:
-  name: study1-exp1
-  labels: {app: grace}
-spec:
-  template:
-    metadata:
-      labels: {app: grace}
-    spec:
-      restartPolicy: Never
-      containers:
-      - name: main
-        image: ghcr.io/example/query-generator:0.3.0
-        resources:
-          requests: {cpu: "1", memory: 2Gi}
-          limits: {cpu: "1", memory: 2Gi}
-        volumeMounts:
-        - {name: output, mountPath: /output}
-      volumes:
-      - name: output
-        emptyDir: {}
-"""
-_CONFIG = """
-apiVersion: v1
-kind: ConfigMap
-metadata:
-  name: lineup
-data:
-  lineup.yaml: "models: [gemma-2b]"
-"""
 
 RULES = (
     Rule(
@@ -174,12 +135,12 @@ RULES = (
         policy="general",
         check=check_names,
         failing=(
-            changed(_JOB, ("study1-exp1", "study1_exp1")),
-            changed(_CONFIG, ("name: lineup", "name: Lineup")),
-            changed(_CONFIG, ("name: lineup", f"name: {'x' * 254}")),
-            changed(_JOB, ("name: main", "name: google/gemma")),
+            changed(JOB, ("study1-exp1", "study1_exp1")),
+            changed(CONFIG, ("name: lineup", "name: Lineup")),
+            changed(CONFIG, ("name: lineup", f"name: {'x' * 254}")),
+            changed(JOB, ("name: main", "name: google/gemma")),
         ),
-        passing=(_JOB, _CONFIG),
+        passing=(JOB, CONFIG),
     ),
     Rule(
         id="K8S005",
@@ -195,14 +156,14 @@ RULES = (
         policy="general",
         check=check_lengths,
         failing=(
-            changed(_JOB, ("study1-exp1", "study1-" + "x" * 60)),
+            changed(JOB, ("study1-exp1", "study1-" + "x" * 60)),
             changed(
-                _JOB,
+                JOB,
                 ("study1-exp1", "study1-" + "x" * 55),
                 ("grace}\nspec:", "grace}\nspec:\n  completionMode: Indexed\n  completions: 11"),
             ),
         ),
-        passing=(changed(_JOB, ("study1-exp1", "study1-" + "x" * 56)),),
+        passing=(changed(JOB, ("study1-exp1", "study1-" + "x" * 56)),),
     ),
     Rule(
         id="K8S006",
@@ -218,13 +179,13 @@ RULES = (
         check=check_labels,
         failing=(
             changed(
-                _JOB, ("name: study1-exp1\n  labels: {app: grace}", "name: study1\n  labels: {model: google/gemma}")
+                JOB, ("name: study1-exp1\n  labels: {app: grace}", "name: study1\n  labels: {model: google/gemma}")
             ),
-            changed(_CONFIG, ("name: lineup", "name: lineup\n  annotations: {a b: c}")),
+            changed(CONFIG, ("name: lineup", "name: lineup\n  annotations: {a b: c}")),
         ),
         passing=(
-            _JOB,
-            changed(_CONFIG, ("name: lineup", "name: lineup\n  annotations: {example.com/a: google/gemma}")),
+            JOB,
+            changed(CONFIG, ("name: lineup", "name: lineup\n  annotations: {example.com/a: google/gemma}")),
         ),
     ),
 )

@@ -1,12 +1,13 @@
 """Rules about objects as a whole: their schema, two of one name, and what ConfigMaps can hold."""
 
-import re
 from collections.abc import Iterator
 from datetime import date
 
 from grace.policy.documents import Manifest, Scene
+from grace.policy.forms import is_key
 from grace.policy.rule import Hit, Rule, Severity, changed
-from grace.policy.rules.names import LONGEST_NAME, NAMES_SOURCE, shown
+from grace.policy.rules.examples import CONFIG, JOB
+from grace.policy.rules.names import NAMES_SOURCE, shown
 from grace.policy.schema import schemas
 
 READ = date(2026, 11, 25)
@@ -55,44 +56,11 @@ def check_data(scene: Scene) -> Iterator[Hit]:
             for key, value in (manifest.body.get(part) or {}).items():
                 coded = part == "binaryData" or (part == "data" and manifest.kind == "Secret")
                 total += len(value) * 3 // 4 if coded else len(value.encode())
-                if len(key) > LONGEST_NAME or not re.fullmatch(r"[-._a-zA-Z0-9]+", key) or key in (".", ".."):
+                if not is_key(key):
                     yield Hit(manifest, (part, key), f"{shown(key)} is no key: letters, digits, - _ and dots are")
         if total > MOST_DATA:
             yield Hit(manifest, ("data",), f"holds {total / MOST_DATA:.1f} MiB, and can hold 1 MiB")
 
-
-_JOB = """
-apiVersion: batch/v1
-kind: Job
-metadata:
-  name: study1-exp1
-  labels: {app: grace}
-spec:
-  template:
-    metadata:
-      labels: {app: grace}
-    spec:
-      restartPolicy: Never
-      containers:
-      - name: main
-        image: ghcr.io/example/query-generator:0.3.0
-        resources:
-          requests: {cpu: "1", memory: 2Gi}
-          limits: {cpu: "1", memory: 2Gi}
-        volumeMounts:
-        - {name: output, mountPath: /output}
-      volumes:
-      - name: output
-        emptyDir: {}
-"""
-_CONFIG = """
-apiVersion: v1
-kind: ConfigMap
-metadata:
-  name: lineup
-data:
-  lineup.yaml: "models: [gemma-2b]"
-"""
 
 RULES = (
     Rule(
@@ -107,11 +75,11 @@ RULES = (
         policy="general",
         check=check_schema,
         failing=(
-            changed(_JOB, ("restartPolicy: Never", "restartpolicy: Never")),
-            changed(_CONFIG, ('"models: [gemma-2b]"', "5")),
-            changed(_JOB, ("batch/v1", "batch/v1beta1")),
+            changed(JOB, ("restartPolicy: Never", "restartpolicy: Never")),
+            changed(CONFIG, ('"models: [gemma-2b]"', "5")),
+            changed(JOB, ("batch/v1", "batch/v1beta1")),
         ),
-        passing=(_JOB,),
+        passing=(JOB,),
     ),
     Rule(
         id="K8S002",
@@ -125,7 +93,7 @@ RULES = (
         policy="general",
         check=check_known,
         failing=("apiVersion: kueue.x-k8s.io/v1beta1\nkind: LocalQueue\nmetadata: {name: queue}\n",),
-        passing=(_CONFIG,),
+        passing=(CONFIG,),
     ),
     Rule(
         id="K8S007",
@@ -138,8 +106,8 @@ RULES = (
         mend="Give one of them another name, or remove it.",
         policy="general",
         check=check_twice,
-        failing=(f"{_CONFIG}---{_CONFIG}",),
-        passing=(f"{_CONFIG}---{changed(_CONFIG, ('name: lineup', 'name: study'))}",),
+        failing=(f"{CONFIG}---{CONFIG}",),
+        passing=(f"{CONFIG}---{changed(CONFIG, ('name: lineup', 'name: study'))}",),
     ),
     Rule(
         id="K8S011",
@@ -152,7 +120,7 @@ RULES = (
         mend="Keep data on a volume; give files of a folder keys without slashes.",
         policy="general",
         check=check_data,
-        failing=(changed(_CONFIG, ("lineup.yaml:", "models/lineup.yaml:")),),
-        passing=(_CONFIG,),
+        failing=(changed(CONFIG, ("lineup.yaml:", "models/lineup.yaml:")),),
+        passing=(CONFIG,),
     ),
 )

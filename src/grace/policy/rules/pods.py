@@ -8,6 +8,7 @@ from grace.errors import nearest
 from grace.policy.documents import FieldPath, Manifest, Scene
 from grace.policy.quantities import quantity
 from grace.policy.rule import Hit, Rule, Severity, changed
+from grace.policy.rules.examples import JOB
 from grace.policy.rules.names import shown
 
 READ = date(2026, 11, 25)
@@ -109,31 +110,6 @@ def _twice(manifest: Manifest, path: FieldPath, names: list[str], what: str) -> 
             yield Hit(manifest, path, f"{what} {name!r} stands twice")
 
 
-_JOB = """
-apiVersion: batch/v1
-kind: Job
-metadata:
-  name: study1-exp1
-  labels: {app: grace}
-spec:
-  template:
-    metadata:
-      labels: {app: grace}
-    spec:
-      restartPolicy: Never
-      containers:
-      - name: main
-        image: ghcr.io/example/query-generator:0.3.0
-        resources:
-          requests: {cpu: "1", memory: 2Gi}
-          limits: {cpu: "1", memory: 2Gi}
-        volumeMounts:
-        - {name: output, mountPath: /output}
-      volumes:
-      - name: output
-        emptyDir: {}
-"""
-
 RULES = (
     Rule(
         id="K8S008",
@@ -148,13 +124,13 @@ RULES = (
         policy="general",
         check=check_quantities,
         failing=(
-            changed(_JOB, ('requests: {cpu: "1", memory: 2Gi}', 'requests: {cpu: "1", memory: 2GB}')),
-            changed(_JOB, ('requests: {cpu: "1"', 'requests: {cpu: "2"')),
-            changed(_JOB, ("memory: 2Gi", "memory: 2000m")),
-            changed(_JOB, ("memory: 2Gi}", "memory: 2Gi, nvidia.com/gpu: 0.5}")),
-            changed(_JOB, ('requests: {cpu: "1"', 'requests: {nvidia.com/gpu: 1, cpu: "1"')),
+            changed(JOB, ('requests: {cpu: "1", memory: 2Gi}', 'requests: {cpu: "1", memory: 2GB}')),
+            changed(JOB, ('requests: {cpu: "1"', 'requests: {cpu: "2"')),
+            changed(JOB, ("memory: 2Gi", "memory: 2000m")),
+            changed(JOB, ("memory: 2Gi}", "memory: 2Gi, nvidia.com/gpu: 0.5}")),
+            changed(JOB, ('requests: {cpu: "1"', 'requests: {nvidia.com/gpu: 1, cpu: "1"')),
         ),
-        passing=(_JOB, changed(_JOB, ("memory: 2Gi}", "memory: 2Gi, nvidia.com/gpu: 1}"))),
+        passing=(JOB, changed(JOB, ("memory: 2Gi}", "memory: 2Gi, nvidia.com/gpu: 1}"))),
     ),
     Rule(
         id="K8S009",
@@ -168,10 +144,10 @@ RULES = (
         policy="general",
         check=check_restarts,
         failing=(
-            changed(_JOB, ("      restartPolicy: Never\n", "")),
-            changed(_JOB, ("restartPolicy: Never", "restartPolicy: Always")),
+            changed(JOB, ("      restartPolicy: Never\n", "")),
+            changed(JOB, ("restartPolicy: Never", "restartPolicy: Always")),
         ),
-        passing=(_JOB,),
+        passing=(JOB,),
     ),
     Rule(
         id="K8S010",
@@ -185,9 +161,9 @@ RULES = (
         policy="general",
         check=check_pods,
         failing=(
-            changed(_JOB, ("{name: output, mountPath", "{name: outputs, mountPath")),
-            changed(_JOB, ("        image: ghcr.io/example/query-generator:0.3.0\n", "")),
+            changed(JOB, ("{name: output, mountPath", "{name: outputs, mountPath")),
+            changed(JOB, ("        image: ghcr.io/example/query-generator:0.3.0\n", "")),
         ),
-        passing=(_JOB,),
+        passing=(JOB,),
     ),
 )
