@@ -19,7 +19,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,9 @@ from aiohttp import web
 
 from canned import CannedServer, completion, error
 from conftest import Command
+from grace.analysis import references, scores, study1, study2
+from grace.analysis.paired import Finding
+from grace.analysis.statistics import TEST_COLUMNS
 from grace.cli import app
 from grace.errors import StudyError
 from grace.ledger import Ledger
@@ -83,6 +86,12 @@ ELSEWHERE = {
     "grace models pull gemma-2-9b-it --variant awq --to /weights": "needs a model hub, and gigabytes",
     "grace join outputs/many/gemma-2-9b-it/study1.csv": "its shards come from a cluster",
     "grace join outputs/many/gemma-2-9b-it/study1_scores.csv": "so do these",
+    "grace analyze outputs/study1.run": "a run of some size is too long for a test",
+    "grace analyze outputs/study1_gemma.run outputs/study1_llama.run outputs/study2_gemma.run "
+    "--out outputs/models": "so are these",
+    "grace compare outputs/study1_bf16.run outputs/study1_awq.run": "so are these",
+    "grace compare merged_a.csv merged_b.csv --margin 0.02 --out outputs/a_and_b": "these are made from such",
+    "grace analyze study1 --input examples/answers/study1.csv --out outputs/invented_study1 --with-r": "needs R",
 }
 """Commands that cannot run here, and why."""
 
@@ -95,6 +104,7 @@ FAR = {
     "make images": ".ci/run does",
     'eval "$(scripts/install_podman.sh)"': "the same",
     "docker ": "needs docker",
+    "Rscript ": "needs R",
 }
 """Beginnings of such commands."""
 
@@ -389,6 +399,28 @@ def test_the_dictionary_has_the_values_and_no_others(study: str) -> None:
 def test_the_dictionary_has_what_merging_adds() -> None:
     added = rows(section(DICTIONARY.read_text(), "Outputs of `grace merge`"))[6:]
     assert names_in(added) == {ROW_ID, SCORES_ERROR, FLAGS, *PROVENANCE}
+
+
+def test_the_dictionary_has_every_column_of_an_analysis() -> None:
+    text = DICTIONARY.read_text()
+    assert names_in(rows(section(text, "`tests.csv`"))) == set(TEST_COLUMNS)
+    about_scores = section(text, "`distributions.csv` and `calibration.csv`")
+    assert names_in(rows(about_scores)) == {*scores.DISTRIBUTIONS, *scores.CALIBRATION}
+    of_cells = {*study1.MEANS, *study1.KNOWLEDGE, *study2.MEANS, *study2.NEGATION}
+    assert names_in(rows(section(text, "Conditions and shares"))) == of_cells
+
+
+@pytest.mark.parametrize(
+    ("heading", "table"), [("References table", references.Fit), ("Patterns table", references.Pattern)]
+)
+def test_the_guide_to_references_has_every_column(heading: str, table: type) -> None:
+    cells = rows(section((ROOT / "docs" / "references.md").read_text(), heading))
+    assert {field.name for field in fields(table)} <= names_in(cells)
+
+
+def test_the_guide_to_comparisons_has_every_column() -> None:
+    cells = rows(section((ROOT / "docs" / "comparison.md").read_text(), "Output"))
+    assert names_in(cells) == {field.name for field in fields(Finding)}
 
 
 async def _refuse_the_second(number: int, body: dict[str, Any]) -> web.StreamResponse | None:
@@ -801,7 +833,8 @@ def test_commands_and_options_exist() -> None:
                 assert words.split()[0].rstrip(":") in every, f"{guide}: {command}"
 
 
-COMMANDS = ["query", "score", "visit", "join", "extract", "merge", "noise", "export"]
+COMMANDS = ["query", "score", "visit", "join", "extract", "merge", "noise", "export", "analyze", "compare"]
+COMMANDS += ["report", "paper"]
 CLUSTER = ["render", "check", "preflight", "gpus", "secret"]
 
 

@@ -101,11 +101,11 @@ def _bets_grid(theme: Theme, name: str) -> tuple[Figure, dict[tuple[int, str], A
                 continue
             scale(axes, STATES, [str(state) for state in STATES], 100, 25)
             axes.tick_params(labelbottom=row == column, labelleft=row == column)
+            axes.set_ylabel("bet (%)" if row == column else "")
             if column == len(WORDS) - 1:
                 row_name(axes, f"word “{word}”")
             panels[column + 1, word] = axes
     panels[3, "three"].set_xlabel("state (how many of 3)")
-    figure.supylabel("bet (%)")
     return figure, panels
 
 
@@ -221,7 +221,7 @@ def draw_negation(negation: Mapping[str, Negation], theme: Theme, people: Negati
             head(axes, goal, "", theme)
             axes.set_xlabel("state (hearts)")
             axes.tick_params(labelleft=axes is panels[0])
-        panels[0].set_ylabel("share of “wasn't”")
+        panels[0].set_ylabel("share of “wasn’t”")
         legend_below(
             figure,
             [Series(label, colour, marker, {}, ":") for label, colour, marker, _ in everyone]

@@ -140,7 +140,7 @@ def _people(rows: Rows, theme: Theme) -> Drawing:
         "published as numbers. `a3 two: 2>3` is the bet on 2 less that on 3 at access 3 and the word two; r is "
         "Pearson's. A comparison whose differences do not vary has no d_z, and is missing."
     )
-    scales = Scales("people (d_z)", "model (d_z)", None, len(published))
+    scales = Scales("people ($d_z$)", "model ($d_z$)", None, len(published))
     return Drawing("study1_people", draw_scatter(clouds, looks, scales, theme), caption, theme)
 
 

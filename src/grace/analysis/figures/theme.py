@@ -164,8 +164,8 @@ def names_of(models: Sequence[str]) -> Mapping[str, str]:
 
 
 def legend_name(name: str, theme: Theme, width: float = 1.0) -> str:
-    """A name as a legend has it, on lines of half the figure's width, which is a share of the theme's."""
-    return lines_of(name, theme.letters(0.5 * width))
+    """A model's name as a legend has it, on lines of half the figure's width, which is a share of the theme's."""
+    return lines_of(name or "model", theme.letters(0.5 * width))
 
 
 def shortened(name: str, most: int) -> str:
