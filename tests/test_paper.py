@@ -119,6 +119,18 @@ def test_without_pandoc_all_else_is_written(
     assert not list(tmp_path.glob("a_paper/**/*.docx"))
 
 
+def test_an_edited_text_is_not_overwritten(grace: Command, own: Speaker, tmp_path: Path) -> None:
+    run = ask(grace, own, "study1", STUDY1, tmp_path / "a.csv", "--limit", 6)
+    text = tmp_path / "a_paper" / "paper.md"
+    text.parent.mkdir()
+    text.write_text("mine")
+    result = grace("paper", run)
+    assert (result.code, text.read_text()) == (2, "mine")
+    assert "is there already, perhaps edited; choose another --out, or add --force" in result.err
+    assert grace("paper", run, "--force").code == 0
+    assert text.read_text().startswith("# ")
+
+
 def test_it_writes_nothing_into_a_run(grace: Command, own: Speaker, tmp_path: Path) -> None:
     run = ask(grace, own, "study1", STUDY1, tmp_path / "a.csv", "--limit", 6)
     before = sorted(os.listdir(run))

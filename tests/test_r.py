@@ -30,7 +30,7 @@ def _has_r() -> bool:
     return subprocess.run(["Rscript", "--vanilla", "-e", load, *PACKAGES], capture_output=True).returncode == 0
 
 
-needs_r = pytest.mark.skipif(not _has_r(), reason=f"no R with {', '.join(PACKAGES)} here: run scripts/install_r.sh")
+needs_r = pytest.mark.skipif(not _has_r(), reason="no R here: scripts/install_r_and_pandoc.sh")
 
 
 def _plain1(rng: random.Random) -> Rows:
@@ -183,5 +183,5 @@ def test_without_r_the_message_says_what_to_install(
     done = grace("analyze", "study1", "--input", table, "--out", tmp_path / "out", "--with-r")
     assert done.code == 2
     assert "there is no Rscript on the PATH" in done.err
-    assert "scripts/install_r.sh" in done.err
+    assert "scripts/install_r_and_pandoc.sh" in done.err
     assert not (tmp_path / "out").exists()

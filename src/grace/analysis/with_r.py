@@ -27,7 +27,7 @@ ASK = "cat(Filter(function(name) !requireNamespace(name, quietly = TRUE), comman
 
 def check_r() -> None:
     """See that R and the packages that the scripts use are there. Raises InputError."""
-    how = "on Debian and Ubuntu scripts/install_r.sh installs them"
+    how = "on Debian and Ubuntu scripts/install_r_and_pandoc.sh installs them"
     if shutil.which(RSCRIPT) is None:
         raise InputError(f"--with-r: there is no {RSCRIPT} on the PATH; install R with {', '.join(PACKAGES)}; {how}")
     missing = _rscript("-e", ASK, *PACKAGES).split()

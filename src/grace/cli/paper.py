@@ -15,6 +15,7 @@ def paper(
     out: Annotated[
         Path | None, typer.Option(help="Folder to write to. Default: outputs/a_paper for outputs/a.run.")
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write paper.md anew; what was edited in it is lost.")] = False,
     no_exclusions: Annotated[
         bool, typer.Option("--no-exclusions", help="Study 1: exclude no trial by its knowledge answer or a mark.")
     ] = False,
@@ -49,7 +50,7 @@ def paper(
         Run(scores) if scores else None,
     )
     with progressing() as progress:
-        made = make(wanted, out or runs[0].with_name(f"{runs[0].stem}_paper"), progress)
+        made = make(wanted, out or runs[0].with_name(f"{runs[0].stem}_paper"), progress, force)
     for one in made:
         for note in one.notes:
             print(f"  To know: {note}")

@@ -2,7 +2,6 @@
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -176,19 +175,6 @@ def _part(groups: Sequence[Related], wanted: Wanted, folder: Path, progress: Pro
     return Part(study, tuple(groups), frame, analysis, comparisons, quality, tuple(lost), tuple(notes), made)
 
 
-class _noting(suppress):  # noqa: N801 - a context manager, as suppress is
-    """Make a note of an input that will not do, and go on."""
-
-    def __init__(self, notes: list[str]) -> None:
-        super().__init__(InputError)
-        self._notes = notes
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
-        if isinstance(error, InputError):
-            self._notes.append(str(error))
-        return isinstance(error, InputError)
-
-
 def _readable(groups: Sequence[Related], wanted: Wanted, folder: Path) -> tuple[list[Related], list[Lost]]:
     """The groups whose rows can be merged, and the others with why they cannot."""
     readable, lost = [], []
@@ -240,8 +226,12 @@ def _compared(groups: Sequence[Related], notes: list[str], progress: Progress) -
     progress.note("comparing")
     sides: list[Side] = []
     for group in groups:
-        with _noting(notes):
+        try:
             sides.append(read_side(_base(group).path, _Silent()))
+        except InputError as error:
+            notes.append(str(error))
     for other in sides[1:]:
-        with _noting(notes):
+        try:
             yield compare(sides[0], other)
+        except InputError as error:
+            notes.append(str(error))

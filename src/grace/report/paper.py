@@ -42,12 +42,16 @@ class Paper:
     notes: tuple[str, ...]
 
 
-def paper(wanted: Wanted, out: Path, progress: Progress) -> list[Paper]:
+def paper(wanted: Wanted, out: Path, progress: Progress, force: bool = False) -> list[Paper]:
     """Write the parts of a paper about runs; for runs of several studies, each has a folder of its name.
 
     Raises:
-        InputError: something given is no run, `out` is inside of one, or a file cannot be written.
+        InputError: something given is no run, `out` is inside of one, or a file cannot be written; without `force`
+            also where a text is there already, since people edit it.
     """
+    for text in (out / PAPER, *out.glob(f"*/{PAPER}")):
+        if text.exists() and not force:
+            raise InputError(f"{text}: is there already, perhaps edited; choose another --out, or add --force")
     for run in wanted.runs:
         if run.path.resolve() in (out.resolve(), *out.resolve().parents):
             raise InputError(

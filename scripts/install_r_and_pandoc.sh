@@ -1,18 +1,20 @@
 #!/usr/bin/env bash
-# Install Debian's R with lme4, ggplot2, dplyr and tidyr, for `grace analyze --with-r`. About 300 MB; needs apt-get and root.
+# Install Debian's R with lme4, ggplot2, dplyr and tidyr, for `grace analyze --with-r`, and pandoc, for `grace paper`. About
+# 470 MB; needs apt-get and root.
 #
-# Nothing is done where there is an Rscript with these packages already.
+# Nothing is done where both are there already.
 set -euo pipefail
 
-packages=(r-base-core r-cran-lme4 r-cran-ggplot2 r-cran-dplyr r-cran-tidyr)
+packages=(r-base-core r-cran-lme4 r-cran-ggplot2 r-cran-dplyr r-cran-tidyr pandoc)
 patience=400 # seconds, of each step
 
 fail() {
-    echo "install_r.sh: $*" >&2
+    echo "install_r_and_pandoc.sh: $*" >&2
     exit 1
 }
 
 works() {
+    command -v pandoc >/dev/null || return
     Rscript --vanilla -e 'stopifnot(sapply(c("lme4", "ggplot2", "dplyr", "tidyr"), requireNamespace, quietly = TRUE))' \
         </dev/null >/dev/null 2>&1
 }
@@ -21,8 +23,8 @@ if works; then
     exit 0
 fi
 
-command -v apt-get >/dev/null || fail "there is no apt-get; install R, and in it lme4, ggplot2, dplyr and tidyr"
-[[ $(id -u) == 0 ]] || fail "installing needs root: sudo scripts/install_r.sh"
+command -v apt-get >/dev/null || fail "there is no apt-get; install pandoc, and R with lme4, ggplot2, dplyr and tidyr"
+[[ $(id -u) == 0 ]] || fail "installing needs root: sudo scripts/install_r_and_pandoc.sh"
 
 export DEBIAN_FRONTEND=noninteractive
 apt=(
@@ -37,5 +39,5 @@ if ! fetch 2>/dev/null; then
     "${apt[@]}" update >/dev/null || fail "the lists of packages could not be fetched"
     fetch || fail "${packages[*]} could not be fetched"
 fi
-"${apt[@]}" install --no-install-recommends --no-download "${packages[@]}" >/dev/null || fail "R could not be installed"
-works || fail "R is installed but does not load its packages"
+"${apt[@]}" install --no-install-recommends --no-download "${packages[@]}" >/dev/null || fail "R or pandoc could not be installed"
+works || fail "R and pandoc are installed but do not work"
