@@ -192,8 +192,7 @@ def test_mixed_model_has_uniform_p_values_where_people_and_items_differ() -> Non
     rng = random.Random(2)
     state_only = {cell: (0.7, 0.5, 0.3, 0.2)[int(cell[1])] for cell in CELLS}
     p = [
-        [test.p for test in mixed_tests(("goal", "state"), outcomes(rng, 60, state_only, 0.7), None)]
-        for _ in range(100)
+        [test.p for test in mixed_tests(("goal", "state"), outcomes(rng, 30, state_only, 0.7), None)] for _ in range(40)
     ]
     goal, state, both = np.array(p, dtype=float).T
     assert stats.kstest(goal, "uniform").pvalue > 0.01
