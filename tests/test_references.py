@@ -389,7 +389,9 @@ def test_a_model_like_people_is_found_to_be_like_people() -> None:
     found = against("study2", "m", {"answers": sample}, draws=500)
     fits = {(fit.reference, fit.measure): fit for fit in found.fits}
     assert fits["people", "correlation"].value > 0.98
-    floor = next(fit for fit in yardsticks("study2", 500) if (fit.model, fit.measure) == ("people", "jensen_shannon"))
+    floor = next(
+        fit for fit in yardsticks("study2", 500) if (fit.model_name, fit.measure) == ("people", "jensen_shannon")
+    )
     assert fits["people", "jensen_shannon"].value < 3 * floor.value
     assert fits["people", "jensen_shannon"].stimuli == 144
     shown = {pattern.effect: pattern.verdict for pattern in found.patterns if pattern.people}
@@ -403,13 +405,15 @@ def test_a_model_of_chance_shows_nothing() -> None:
     found = against("study2", "m", {"answers": sample}, draws=200)
     verdicts = [pattern.verdict for pattern in found.patterns]
     assert verdicts.count("not shown") >= len(verdicts) - 3
-    chance = next(fit for fit in yardsticks("study2", 200) if fit.model == "uniform" and fit.measure == "correlation")
+    chance = next(
+        fit for fit in yardsticks("study2", 200) if fit.model_name == "uniform" and fit.measure == "correlation"
+    )
     assert np.isnan(chance.value)
     assert "constant" in chance.reason
 
 
 def test_yardsticks_put_rational_speech_acts_between_people_and_chance() -> None:
-    far = {fit.model: fit.value for fit in yardsticks("study2", 200) if fit.measure == "jensen_shannon"}
+    far = {fit.model_name: fit.value for fit in yardsticks("study2", 200) if fit.measure == "jensen_shannon"}
     assert far["people"] < far["rsa"] < far["uniform"]
     assert {fit.measure for fit in yardsticks("study1", 200)} == {"effects_correlation"}
 
@@ -461,7 +465,7 @@ def test_a_whole_table(study: str, tmp_path: Path) -> None:
     write(path, rows)
     own = load_study(study)
     fits, patterns = table_against(read_frame(path, own), own, draws=200)
-    assert {fit.model for fit in fits} >= {"one", "two", "rsa", "uniform"}
+    assert {fit.model_name for fit in fits} >= {"one", "two", "rsa", "uniform"}
     assert len(patterns) == 2 * len(effects_of(study))
     planted = {"study1": "planned:a3-two:2>3", "study2": "negation:0:both>informational"}[study]
     assert {pattern.verdict for pattern in patterns if pattern.effect == planted} == {"shown"}

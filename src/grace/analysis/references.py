@@ -37,7 +37,7 @@ class Fit:
     """How near a model is to a reference: a row of references.csv.
 
     Attributes:
-        model, source: whose distributions, and where they come from (`samples.SOURCES`).
+        model_name, source: whose distributions, and where they come from (`samples.SOURCES`).
         reference: people, rsa.
         measure: correlation, effects_correlation, jensen_shannon (bits), total_variation, earth_mover (states).
         value, low, high: with its 95% bootstrap interval; NaN where not defined.
@@ -45,7 +45,7 @@ class Fit:
         reason: why it is not defined, or rests on less than all.
     """
 
-    model: str
+    model_name: str
     source: str
     reference: str
     measure: str
@@ -63,7 +63,7 @@ class Pattern:
     """Whether a model shows an effect of people: a row of patterns.csv.
 
     Attributes:
-        model, source: as in Fit.
+        model_name, source: as in Fit.
         effect, about: its name, and in words.
         people: whether people show it.
         rsa: the contrast in rational speech acts.
@@ -75,7 +75,7 @@ class Pattern:
         reason: why something is not defined.
     """
 
-    model: str
+    model_name: str
     source: str
     effect: str
     about: str

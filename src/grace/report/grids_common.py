@@ -85,7 +85,7 @@ def of_references(tables: Mapping[str, Table]) -> Iterator[Grid]:
     fits = records(tables.get("references"))
     lines = [
         (
-            str(row["model"]),
+            model_of(row),
             str(row["source"]),
             str(row["reference"]),
             MEASURES.get(str(row["measure"]), str(row["measure"])),
@@ -120,7 +120,7 @@ def _measured(row: Record) -> str:
 def _patterns(rows: Records) -> Iterator[Grid]:
     lines = [
         (
-            str(row["model"]),
+            model_of(row),
             str(row["source"]),
             str(row["about"]),
             str(row["people"]),

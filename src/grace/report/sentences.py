@@ -143,7 +143,7 @@ def _patterns(rows: Records, model: str) -> Iterator[str]:
     """The effects of people's tests by what the model does, told apart by what it was measured in."""
     found: dict[str, dict[str, list[str]]] = {}
     for row in rows:
-        if row["model"] == model and row["verdict"]:
+        if model_of(row) == model and row["verdict"]:
             verdicts = found.setdefault(str(row["source"]), {})
             verdicts.setdefault(str(row["verdict"]), []).append(f"{row['about']} (people: {row['people']})")
     for source, verdicts in found.items():
