@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis_tables import scored, study1, study2, trials, write
+from analysis_tables import WORDS, scored, study1, study2, trials, write
 from conftest import Command, read_rows
 
 pytest.importorskip("statsmodels")
@@ -20,9 +20,10 @@ from scipy import stats
 from grace.analysis.compare import Comparison, compare
 from grace.analysis.compare_report import write_comparison
 from grace.analysis.compare_sides import read_side
-from grace.analysis.effects import Estimate
+from grace.analysis.effects import Estimate, estimate
 from grace.analysis.equivalence import Tost, holm, overall, tost, verdict_of_distance, verdict_of_tests
-from grace.analysis.paired import Finding
+from grace.analysis.paired import Finding, smoothed
+from grace.analysis.samples import Sample, condition_of
 from grace.errors import InputError
 from report_runs import ask, chosen, speaker
 
@@ -95,16 +96,32 @@ def test_a_planted_shift_of_answers_is_found_in_its_conditions(compared: Compare
 @pytest.mark.parametrize("study", ["study1", "study2"])
 def test_equal_runs_are_equivalent(study: str, compared: Compare) -> None:
     rows = scored(study, {"study1": study1, "study2": study2}[study](random.Random(1)), random.Random(1))
-    made = compared(rows, rows, study)
+    made = compared(rows, rows, study, margin=0.1)
     assert made.verdict == "equivalent"
-    assert made.sentence.startswith("a.csv and b.csv are equivalent within a margin of 0.05: ")
+    assert made.sentence.startswith("a.csv and b.csv are equivalent within a margin of 0.1: ")
     for row in made.findings:
         if row.measure in ("total_variation", "jensen_shannon", "earth_mover"):
             assert (row.value, row.low, row.high) == (0, 0, 0)
-        if row.measure in ("agreement", "same_most_likely"):
+        if row.measure == "same_most_likely":
             assert (row.value, row.low, row.high) == (1, 1, 1)
+        if row.measure == "agreement":
+            assert (row.value, row.low, row.high) == (1, pytest.approx(0.05 ** (1 / row.stimuli)), 1)
         if row.measure == "contrast":
-            assert (row.value, row.p_equivalence, row.p_difference) == (0, 0, 1)
+            assert (row.value, np.isnan(row.p_difference)) == (0, True)
+            assert "do not vary" in row.reason
+
+
+@pytest.mark.parametrize(
+    ("study", "verdict", "most"), [("study1", "can't tell", "8.0%"), ("study2", "equivalent", "2.1%")]
+)
+def test_answers_that_agree_everywhere_are_as_sure_as_their_stimuli_are_many(
+    study: str, verdict: str, most: str, compared: Compare
+) -> None:
+    """36 stimuli that agree do not show that fewer than 5% differ; 144 do."""
+    rows = {"study1": study1, "study2": study2}[study](random.Random(1))
+    made = compared(rows, rows, study)
+    assert made.verdict == verdict
+    assert f"stimuli, so at most {most} of stimuli differ" in made.sentence
 
 
 def test_a_shift_within_the_margin_is_equivalent_and_a_smaller_margin_is_not(compared: Compare) -> None:
@@ -123,6 +140,63 @@ def test_two_draws_of_one_source_are_not_called_different(compared: Compare) -> 
     ]
     assert verdicts.count("different") <= 1
     assert "equivalent" not in verdicts  # 17 answers of each stimulus can't tell 5 percentage points
+
+
+def of_each_condition(stimuli: int) -> list[dict[str, Any]]:
+    """One trial of study 2 for each of some stimuli in each condition."""
+    kept: dict[str | None, dict[str, dict[str, Any]]] = {}
+    for row in trials("study2"):
+        kept.setdefault(condition_of("study2", row), {}).setdefault(row["Domain"], row)
+    return [row for items in kept.values() for row in list(items.values())[:stimuli]]
+
+
+def test_few_stimuli_that_happen_to_be_alike_are_no_difference(compared: Compare) -> None:
+    """Of two or three draws many agree by chance, and in 60 tests some of those differ all in the same direction."""
+    rng = random.Random(1)
+    for stimuli in (2, 3):
+        rows = of_each_condition(stimuli)
+        for _ in range(3):
+            draws = [
+                [{**row, "Was_Wasnt": rng.choice(("was", "wasn't")), "Assessment": rng.choice(WORDS)} for row in rows]
+                for _ in range(2)
+            ]
+            assert compared(*draws, "study2", draws=20).verdict == "can't tell"
+        same = [{**row, "Was_Wasnt": "was", "Assessment": "good"} for row in rows]
+        made = compared(same, same, "study2")
+        assert made.verdict == "can't tell"
+        assert f"the same in all {12 * stimuli} pairs of {12 * stimuli} stimuli, so at most" in made.sentence
+
+
+@pytest.mark.parametrize(("stimuli", "rows"), [(2, 1), (3, 1), (3, 2), (13, 1)])
+def test_two_draws_of_one_source_differ_once_in_twenty_times_at_most(stimuli: int, rows: int) -> None:
+    """All the verdicts on 60 shares of uniformly drawn answers, whatever the number of stimuli and rows."""
+    rng = np.random.default_rng(3)
+    of = np.repeat(np.arange(stimuli), rows)
+    verdicts = []
+    for _ in range(20):
+        tests = []
+        for _ in range(12):
+            drawn = rng.integers(0, 8, (len(of), 2))
+            for values in (drawn < 4, *(drawn % 4 == word for word in range(4))):
+                sample = Sample(np.diff(values.astype(float)), np.zeros(len(of), dtype=int), of, 1)
+                shift = smoothed(estimate(sample.grouped, np.ones((1, 1))), values.astype(float), of)
+                tests.append(tost(shift, 0.05))
+        verdicts.append(verdict_of_tests(tests))
+    assert verdicts.count("different") <= 2
+    assert "equivalent" not in verdicts
+
+
+def test_shares_do_not_differ_by_more_than_one(compared: Compare) -> None:
+    rows = of_each_condition(3)
+    a = [{**row, "Was_Wasnt": "was", "Assessment": "good"} for row in rows]
+    b = [{**row, "Was_Wasnt": "was" if place % 3 else "wasn't"} for place, row in enumerate(a)]
+    made = compared(a, b, "study2")
+    shifts = [row for row in made.findings if row.measure.startswith("share of") and np.isfinite(row.low)]
+    assert min(row.low for row in shifts) == -1
+    assert all(-1 <= row.low <= row.value <= row.high <= 1 for row in shifts)
+    contrasts = {row.of: row for row in made.findings if row.measure == "contrast"}
+    assert contrasts
+    assert all(-2 <= row.low <= row.high <= 2 for row in contrasts.values() if np.isfinite(row.low))
 
 
 def test_the_noise_floor_stands_beside(compared: Compare) -> None:
@@ -175,7 +249,7 @@ def test_no_trial_in_both_is_refused(compared: Compare) -> None:
 def test_the_order_of_rows_is_of_no_concern(compared: Compare) -> None:
     rows = scored("study1", study1(random.Random(1)), random.Random(1))
     shuffled = random.Random(3).sample(rows, len(rows))
-    made = compared(rows, shuffled)
+    made = compared(rows, shuffled, margin=0.1)
     assert (made.verdict, made.pairs.only_a) == ("equivalent", 0)
 
 
@@ -207,7 +281,7 @@ def test_different_experiments_leave_nothing_to_compare(grace: Command, tmp_path
 
 def test_one_experiment_on_both_sides_is_enough(compared: Compare) -> None:
     answers = study1(random.Random(1))
-    made = compared(answers, scored("study1", answers, random.Random(1)))
+    made = compared(answers, scored("study1", answers, random.Random(1)), margin=0.1)
     assert [part.of for part in made.parts] == ["all fields"]
     assert made.verdict == "equivalent"
     assert "two replications would tell" in made.sentence
@@ -217,7 +291,7 @@ def test_failed_rows_are_counted(compared: Compare) -> None:
     a = scored("study1", study1(random.Random(1), error=""), random.Random(1))
     blank = {name: "" for name in a[0] if "prob" in name or name == "Knowledge_A"}
     b = [{**row, **blank, "error": "timeout"} if place % 10 == 0 else row for place, row in enumerate(a)]
-    made = compared(a, b)
+    made = compared(a, b, margin=0.1)
     assert made.verdict == "equivalent"
     agreed = found(made, "Knowledge_A", "agreement")
     assert (agreed.rows, agreed.reason) == (270, "without 30 pairs of rows that lack it on a side")
@@ -250,15 +324,23 @@ def test_an_empty_condition_is_named_and_hinders_equivalence(compared: Compare) 
 def test_answers_that_are_all_equal_say_so(compared: Compare) -> None:
     bets = {f"probability_{state}": 25 for state in range(4)}
     a = [{**row, **bets, "Knowledge_A": "no"} for row in trials("study1")]
-    made = compared(a, a)
+    made = compared(a, a, margin=0.1)
     assert made.verdict == "equivalent"
     assert found(made, "Knowledge_A", "agreement").reason == "all answers of both sides are no"
     b = [{**row, "Knowledge_A": "yes"} for row in a]
     made = compared(a, b)
     assert made.verdict == "different"
     shift = found(made, "Knowledge_A", "share of yes", "access 3, word 2")
-    assert (shift.a, shift.b, shift.value, shift.p_difference) == (0, 1, 1, 0)
-    assert "stimuli do not vary" in shift.reason
+    se = np.sqrt(2 * (1 / 8) * (7 / 8) / 6)  # 6 stimuli, and a success and a failure added
+    assert (shift.a, shift.b, shift.value) == (0, 1, 1)
+    assert shift.p_difference == pytest.approx(2 * stats.t.sf(1 / se, 5))
+    assert (shift.low, shift.high) == (pytest.approx(1 - stats.t.ppf(0.95, 5) * se), 1)  # no share differs by more
+    c = [{**row, "probability_2": 35} for row in a]
+    made = compared(a, c)
+    assert made.verdict == "different"
+    shift = found(made, "probability_2", "mean", "access 3, word 2")
+    assert (shift.value, np.isnan(shift.low), shift.p_difference) == (pytest.approx(10), True, 0.25**5)
+    assert shift.reason == "all 6 stimuli differ by the same, so there is no interval"
 
 
 def test_one_stimulus_in_a_condition_gives_no_interval(compared: Compare) -> None:

@@ -22,9 +22,24 @@ from matplotlib.text import Text
 import analysis_tables
 from conftest import Command
 from grace.analysis.analyze import Analysis, analyze_table
-from grace.analysis.figures import FORMATS, THEMES, Drawing, draw_analysis, encoded, scatter, theme_named, write_figures
+from grace.analysis.compare import Comparison, compare
+from grace.analysis.compare_sides import read_side
+from grace.analysis.effects import effects_of
+from grace.analysis.figures import (
+    FORMATS,
+    THEMES,
+    Drawing,
+    draw_analysis,
+    draw_comparison,
+    draw_comparisons,
+    encoded,
+    scatter,
+    theme_named,
+    write_figures,
+)
 from grace.analysis.figures.points import bounded
 from grace.analysis.figures.theme import COLOURS, clean
+from grace.analysis.figures.words import effect_title
 from grace.studies.study import load_study
 
 PAPER = theme_named("paper")
@@ -166,12 +181,82 @@ def test_an_empty_cell_says_so(study: str, tmp_path: Path) -> None:
     assert len(notes) == (6 if study == "study1" else 12)
 
 
-def test_a_model_without_any_answer_is_drawn_as_such(tmp_path: Path) -> None:
+def test_a_model_without_any_answer_is_named_but_not_drawn(tmp_path: Path) -> None:
     rows = [*_rows("study1", random.Random(1), model_name="fine", error="")]
     rows += _rows("study1", random.Random(1), model_name="broken", error="HTTP 500")
     drawn = _drawn(_analysis("study1", rows, tmp_path))
-    assert {axes.get_title("right") for axes in _panels(drawn["study1_bets_broken"])} == {"no data"}
-    assert "r not defined" in "".join(axes.get_title("left") for axes in _panels(drawn["study1_theory"]))
+    assert set(drawn) == {"study1_bets_fine", "study1_theory", "study1_people"}
+    for name in ("study1_theory", "study1_people"):
+        assert len(_panels(drawn[name])) == 1
+        assert "Not shown, since nothing is known of it here: broken." in drawn[name].caption
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Analyses:
+    """Both studies with three models, of which one was not asked Experiment 2 and another one only that."""
+    rng, found = random.Random(8), {}
+    for study in ("study1", "study2"):
+        both = _scored(study, _rows(study, rng, model_name="both")[:150], rng)
+        rows = [*both, *({**dict.fromkeys(both[0], ""), **row} for row in _rows(study, rng, model_name="said")[:150])]
+        rows += _scored(study, _rows(study, rng, model_name="scored", error="HTTP 500")[:150], rng)
+        found[study] = _analysis(study, [{"error": "", **row} for row in rows], tmp_path_factory.mktemp(study))
+    return found
+
+
+def _in_legend(drawing: Drawing) -> list[str]:
+    return [text.get_text() for legend in drawing.figure.legends for text in legend.get_texts()]
+
+
+@pytest.mark.parametrize("study", ["study1", "study2"])
+def test_legends_and_figures_leave_out_models_that_nothing_is_known_of(study: str, mixed: Analyses) -> None:
+    drawn = _drawn(mixed[study])
+    assert not [name for name in drawn if name.endswith("_said") and ("prob" in name or "expected" in name)]
+    assert not [
+        name for name in drawn if name.endswith("_scored") and ("study1_bets_sc" in name or "utterances" in name)
+    ]
+    for name in (f"{study}_entropy", f"{study}_label_mass"):
+        assert _in_legend(drawn[name]) == ["both", "scored"]
+        assert "nothing is known of it here: said." in drawn[name].caption
+    of_answers = drawn["study1_bets_of_models" if study == "study1" else "study2_negation"]
+    assert [label for label in _in_legend(of_answers) if label != "people"] == ["both", "said"]
+
+
+def test_axes_name_their_quantities(mixed: Analyses) -> None:
+    drawn = _drawn(mixed["study1"]) | _drawn(mixed["study2"])
+
+    def axis(name: str) -> tuple[set[str], set[str]]:
+        shown = [(axes.get_xlabel(), axes.get_ylabel()) for axes in _panels(drawn[name])]
+        x, y = ({one.replace("\n", " ") for one in side if one} for side in zip(*shown, strict=True))
+        return x, y
+
+    assert axis("study1_bets_both")[1] == {"bet (%)"}
+    assert axis("study1_expected_bets_both")[1] == {"expected bet (%)"}
+    assert axis("study1_state_probabilities_both")[1] == {"probability (%)"}
+    assert axis("study2_utterances_both")[1] == {"share"}
+    assert axis("study2_probabilities_both")[1] == {"probability"}
+    assert axis("study2_people_utterances") == ({"share of people who say it"}, {"share of the model’s answers"})
+    assert axis("study2_people_probabilities") == ({"share of people who say it"}, {"the model’s probability"})
+    assert axis("study1_people") == ({"effect size of people, $d_z$"}, {"effect size of the model, $d_z$"})
+    label = _panels(drawn["study1_people"])[0].yaxis.label
+    assert label.get_parse_math(), "or the dollars are shown"
+    assert not _panels(drawn["study1_people"])[0]._left_title.get_parse_math()  # type: ignore[attr-defined]
+
+
+def test_titles_and_conditions_are_words(mixed: Analyses) -> None:
+    drawn = _drawn(mixed["study1"]) | _drawn(mixed["study2"])
+    first, second = _panels(drawn["study1_entropy"]), _panels(drawn["study2_entropy"])
+    assert [axes.get_title("left") for axes in first][::4] == ["how likely: 0 of 3", "does the speaker know?"]
+    assert first[-1].get_xticklabels()[0].get_text() == "access 1, “one”"
+    assert second[-1].get_xticklabels()[1].get_text() == "informational, 1 heart"
+    mass = [tick.get_text() for tick in _panels(drawn["study1_label_mass"])[0].get_xticklabels()]
+    assert "how likely:\n0 of 3" in mass
+
+
+def test_no_data_stands_in_the_head_and_not_over_people(tmp_path: Path) -> None:
+    rows = [row for row in _rows("study2", random.Random(8)) if "accurate" in row["Goal"]]
+    panels = _panels(_drawn(_analysis("study2", rows, tmp_path))["study2_negation"])
+    assert "no data" in {axes.get_title("right") for axes in panels}
+    assert not [text for axes in panels for text in axes.texts]
 
 
 @pytest.mark.parametrize(("study", "theme"), [("study1", "paper"), ("study1", "slides"), ("study2", "paper")])
@@ -265,3 +350,125 @@ def test_a_group_without_points_leaves_panels_their_room() -> None:
     looks = {"shown": ("black", "o"), "not shown": ("red", "s")}
     figure = scatter.draw_scatter(clouds, looks, scatter.Scales("people", "model", None, 2), theme_named("paper"))
     assert all(axes.get_window_extent().width > 100 for axes in figure.axes)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_names_of_points_lie_on_no_point_and_on_no_axis(theme: str, mixed: Analyses) -> None:
+    """Where they are saved, that is, and not where they were put before panels moved."""
+    seen = 0
+    for drawing in (_drawn(mixed["study1"], theme)[name] for name in ("study1_theory", "study1_people")):
+        drawing.figure.draw_without_rendering()
+        for axes in _panels(drawing):
+            frame = axes.get_window_extent()
+            points = [axes.transData.transform(xy) for line in axes.lines[3:] for xy in line.get_xydata()]
+            for text in axes.texts:
+                box = Text.get_window_extent(text)
+                seen += 1
+                assert not [xy for xy in points if box.contains(*xy)], (drawing.name, text.get_text())
+                assert frame.x0 + 1 < box.x0 < box.x1 < frame.x1, (drawing.name, text.get_text())
+                assert frame.y0 + 1 < box.y0 < box.y1 < frame.y1, (drawing.name, text.get_text())
+    assert seen
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_a_legend_in_the_gap_lies_on_no_panel(theme: str, six: Analyses) -> None:
+    figure = _drawn(six["study1"], theme)["study1_bets_of_models"].figure
+    figure.draw_without_rendering()
+    legend = figure.legends[0].get_window_extent()
+    assert not [axes for axes in figure.axes if axes.axison and legend.overlaps(axes.get_window_extent())]
+
+
+# --- comparisons -----------------------------------------------------------------------------------------------------
+
+
+def _comparison(study: str, a: Path, b: Path, scored: bool = True) -> Comparison:
+    """Two invented models in tables of these paths."""
+    for seed, path in enumerate((a, b)):
+        path.parent.mkdir(exist_ok=True)
+        rng = random.Random(seed)
+        rows = _rows(study, rng)
+        analysis_tables.write(path, _scored(study, rows, rng) if scored else rows)
+    one, other = (read_side(path, lambda *_: None, study) for path in (a, b))  # type: ignore[arg-type]
+    return compare(one, other, draws=100)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("study", ["study1", "study2"])
+def test_what_shifts_is_told_in_words_that_stay_on_the_page(study: str, theme: str, tmp_path: Path) -> None:
+    drawing = draw_comparison(_comparison(study, tmp_path / "a.csv", tmp_path / "b.csv"), theme_named(theme))
+    drawing.figure.draw_without_rendering()
+    left, right = drawing.figure.axes
+    names = [tick.get_text() for axes in (left, right) for tick in axes.get_yticklabels()]
+    assert ("access 3, “two”: 2 > 3" if study == "study1" else "wasn’t, 0 hearts: both > social") in names
+    assert ("how likely: 0 of 3" if study == "study1" else "utterance") in names
+    assert not [name for name in names if "planned" in name or ":0" in name or "…" in name]
+    assert "noise: one model asked twice" not in _in_legend(drawing), "since none was measured"
+    page = drawing.figure.bbox.padded(1)
+    for text in (*left.get_yticklabels(), *right.get_yticklabels(), left.xaxis.label, right.xaxis.label):
+        box = text.get_window_extent()
+        assert page.x0 <= box.x0 < box.x1 <= page.x1, text.get_text()
+    for axes in (left, right):
+        for one, other in combinations(axes.get_yticklabels(), 2):
+            assert not one.get_window_extent().padded(-1).overlaps(other.get_window_extent().padded(-1))
+
+
+@pytest.mark.parametrize("study", ["study1", "study2"])
+def test_each_effect_has_a_title_of_its_own(study: str) -> None:
+    names = [effect.name for effect in effects_of(study)]
+    titles = [effect_title(name) for name in names]
+    assert len(set(titles)) == len(names)
+    assert not set(titles) & set(names)
+    assert effect_title("something new") == "something new"
+
+
+def test_figures_of_comparisons_are_named_by_their_sides_and_none_overwrites_another(tmp_path: Path) -> None:
+    sides = [("Base 4.1.csv", "one.csv"), ("Base 4.1.csv", "two.csv"), ("x/same.csv", "y/same.csv")]
+    made = [_comparison("study1", tmp_path / a, tmp_path / b, scored=False) for a, b in sides]
+    names = ["compare_shift_base-4-1_one", "compare_shift_base-4-1_two", "compare_shift_x-same_y-same"]
+    assert [draw_comparison(one, PAPER).name for one in made] == names
+    assert [one.name for one in draw_comparisons([*made, made[0]], PAPER)] == [*names, f"{names[0]}-2"]
+    with pytest.raises(ValueError, match="two figures have the name compare_shift_base-4-1_one"):
+        write_figures([draw_comparison(made[0], PAPER)] * 2, tmp_path / "figures", ("svg",))
+
+
+def test_compare_draws_what_shifts_and_leaves_no_stale_figure(
+    grace: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, seed in (("a", 1), ("b", 2), ("c", 3)):
+        analysis_tables.write(tmp_path / f"{name}.csv", _rows("study1", random.Random(seed)))
+    out = tmp_path / "out"
+    command = ("compare", tmp_path / "a.csv", tmp_path / "b.csv", "--draws", 100, "--out", out)
+    assert grace(*command, "--no-figures").code == 0
+    assert not (out / "figures").exists()
+    done = grace(*command)
+    assert done.code == 0, done
+    assert f"Wrote figures: 3 files in {out / 'figures'}" in done.out
+    assert {path.name for path in (out / "figures").iterdir()} == {
+        "compare_shift_a_b.pdf",
+        "compare_shift_a_b.png",
+        "captions.md",
+    }
+    assert grace(*command[:2], tmp_path / "c.csv", *command[3:], "--theme", "slides").code == 0
+    assert sorted(path.stem for path in (out / "figures").glob("*.png")) == ["compare_shift_a_c"]
+    assert "paper and slides" in grace(*command, "--theme", "poster").err
+    monkeypatch.setattr("grace.analysis.analyze.importlib.util.find_spec", lambda name: name != "matplotlib" or None)
+    lacking = grace(*command)
+    assert lacking.code == 2
+    assert "the analysis needs matplotlib" in lacking.err
+    assert grace(*command, "--no-figures").code == 0
+
+
+def test_where_nothing_was_compared_nothing_is_drawn(grace: Command, tmp_path: Path) -> None:
+    rows = [{**row, "error": ""} for row in _rows("study1", random.Random(1))]
+    nothing = dict.fromkeys([*(f"probability_{state}" for state in range(4)), "Knowledge_A"], "")
+    failed = [{**row, **nothing, "error": "HTTP 500"} for row in rows]
+    analysis_tables.write(tmp_path / "a.csv", rows)
+    analysis_tables.write(tmp_path / "b.csv", failed)
+    command = ("compare", tmp_path / "a.csv", tmp_path / "b.csv", "--draws", 100, "--out", tmp_path / "out")
+    assert grace(*command).code == 1
+    assert not (tmp_path / "out" / "figures").exists()
+    analysis_tables.write(tmp_path / "b.csv", rows)
+    assert grace(*command).code == 0
+    analysis_tables.write(tmp_path / "b.csv", failed)
+    assert grace(*command).code == 1
+    assert not list((tmp_path / "out" / "figures").glob("compare_shift*"))

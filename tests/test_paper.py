@@ -1,5 +1,7 @@
 """`grace paper`: methods and results as text, whose every number is in the tables; tables and figures as files."""
 
+import hashlib
+import json
 import math
 import os
 import re
@@ -9,12 +11,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from conftest import ROOT, Command, read_rows
-from report_runs import Speaker, ask, speaker
+from report_runs import Speaker, ask, chosen, speaker
 
 pytest.importorskip("statsmodels")
 pytest.importorskip("matplotlib")
+
+from grace.analysis.analyze import Table
+from grace.report.grids import Grid
+from grace.report.markdown import fenced, latex_table
+from grace.report.places import WRITTEN, remove_stale
+from grace.report.sentences import results_of
 
 STUDY1, STUDY2 = ROOT / "data" / "study1.csv", ROOT / "data" / "study2.csv"
 NUMBER = re.compile(r"(?<![\w.])\u2212?(?:\d[\d,]*\.?\d*|\.\d+)")
@@ -29,8 +39,13 @@ def own() -> Iterator[Speaker]:
 
 
 def prose(text: str) -> str:
-    """The methods and the results, without tables and figures."""
-    return text.partition("## Methods")[2].partition("## Tables")[0]
+    """The methods and the results, without versions, tables and figures."""
+    return re.sub("All was done with .*", "", text.partition("## Methods")[2].partition("## Tables")[0])
+
+
+def numbers(text: str) -> set[str]:
+    """Those of the methods and the results."""
+    return {number.rstrip(".,") for number in NUMBER.findall(prose(text))}
 
 
 def known(folder: Path) -> set[str]:
@@ -59,11 +74,14 @@ def test_every_number_of_the_text_is_in_the_tables(
     result = grace("paper", run)
     assert result.code == 0, result.err
     text = (tmp_path / "a_paper" / "paper.md").read_text(encoding="utf-8")
-    for version in re.findall(r"All was done with .*", text):
-        text = text.replace(version, "")
-    told = {number.rstrip(".,") for number in NUMBER.findall(prose(text))}
-    assert len(told) > 30
-    assert told - known(tmp_path / "a_paper") == set()
+    assert len(numbers(text)) > 30
+    assert numbers(text) - known(tmp_path / "a_paper") == set()
+    assert "Effects of people's study in sampled answers (Experiment 1)" in text
+    assert "seed 1). Rational speech acts are those of" in text
+    assert ("divided by the design effect" in text) == (study == "study2")
+    assert ("Planned comparisons of expected bets (Experiment 2) are" in text) == (study == "study1")
+    assert "Brier score of" in text
+    assert "1 hearts" not in text
 
 
 def test_the_text_says_what_the_table_says(grace: Command, own: Speaker, tmp_path: Path) -> None:
@@ -87,6 +105,13 @@ def test_a_failed_model_has_no_results(grace: Command, own: Speaker, tmp_path: P
     assert "the model failed: none of 30 rows has an answer" in result.out
     text = (tmp_path / "a_paper" / "paper.md").read_text(encoding="utf-8")
     assert "Of 30 answers of Experiment 1, 0 were analysed." in text
+    assert "seed 1), and did not answer; the requests of 30 rows failed." in text
+    assert "were sampled" not in text
+    assert "The analysis of variance of the bet on state 3 is not defined (no rows)." in text
+    assert (
+        "Effects of people's study in sampled answers (Experiment 1) are not defined: a condition has no rows." in text
+    )
+    assert prose(text).count("not defined") == 2
     assert "significant," not in text
     assert not {"nan", "inf", "none"} & set(re.findall(r"\w+", prose(text).lower()))
 
@@ -134,7 +159,121 @@ def test_an_edited_text_is_not_overwritten(grace: Command, own: Speaker, tmp_pat
 def test_it_writes_nothing_into_a_run(grace: Command, own: Speaker, tmp_path: Path) -> None:
     run = ask(grace, own, "study1", STUDY1, tmp_path / "a.csv", "--limit", 6)
     before = sorted(os.listdir(run))
-    result = grace("paper", run, "--out", run / "paper")
+    result = grace("paper", run, "--out", run / "paper" / "further")
     assert result.code == 2
     assert "is inside the run" in result.err
     assert sorted(os.listdir(run)) == before
+
+
+@pytest.mark.parametrize("name", ["file", "file/paper", "blocked"])
+def test_a_place_that_will_not_do_is_refused(grace: Command, own: Speaker, tmp_path: Path, name: str) -> None:
+    run = ask(grace, own, "study1", STUDY1, tmp_path / "a.csv", "--limit", 6)
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "blocked").mkdir()
+    (tmp_path / "blocked" / "tables").write_text("mine")
+    result = grace("paper", run, "--out", tmp_path / name)
+    assert result.code == 2
+    assert f"--out {tmp_path / name}: {tmp_path}" in result.err
+    assert "is there, and is no folder; choose another --out" in result.err
+    assert "reading" not in result.err
+
+
+def test_what_is_not_made_any_longer_goes(grace: Command, own: Speaker, tmp_path: Path) -> None:
+    runs = [ask(grace, own, "study1", STUDY1, tmp_path / f"{name}.csv", "--limit", 36, model=name) for name in "ab"]
+    out = tmp_path / "p"
+    assert grace("paper", *runs, "--out", out).code == 0
+    text = (out / "paper.md").read_text(encoding="utf-8")
+    assert "hold it within a margin of .05" in text
+    assert numbers(text) - known(out) == set()
+    stale = out / "tables" / "verdicts.tex", out / "tables" / "numbers" / "comparison_verdicts.csv"
+    edited, foreign = out / "tables" / "verdicts.csv", out / "tables" / "mine.csv"
+    edited.write_text("edited")
+    foreign.write_text("mine")
+    assert all(path.exists() for path in stale)
+    assert grace("paper", runs[0], "--out", out, "--force").code == 0
+    assert not any(path.exists() for path in stale)
+    assert (edited.read_text(), foreign.read_text()) == ("edited", "mine")
+    assert (out / "tables" / "study1-bets.csv").exists()
+
+
+def test_a_list_of_files_removes_nothing_elsewhere(tmp_path: Path) -> None:
+    out, other = tmp_path / "p", tmp_path / "other.csv"
+    other.write_text("mine")
+    remove_stale(out, [])
+    listed = {"../other.csv": hashlib.sha256(b"mine").hexdigest(), str(other): hashlib.sha256(b"mine").hexdigest()}
+    for damaged in (json.dumps(listed), json.dumps([1]), "{", json.dumps({"": 1, "\0": 2})):
+        (out / WRITTEN).parent.mkdir(parents=True, exist_ok=True)
+        (out / WRITTEN).write_text(damaged)
+        remove_stale(out, [])
+        assert other.read_text() == "mine"
+
+
+def test_exclusions_that_were_off_are_said(grace: Command, own: Speaker, tmp_path: Path) -> None:
+    run = ask(grace, own, "study1", STUDY1, tmp_path / "a.csv", "--limit", 60)
+    assert grace("paper", run, "--no-exclusions", "--theme", "slides").code == 0
+    text = (tmp_path / "a_paper" / "paper.md").read_text(encoding="utf-8")
+    assert "No trial is excluded by its knowledge answer or a mark, since --no-exclusions was given." in text
+    assert "No trial was excluded by its knowledge answer." in text
+    assert "Trials were excluded" not in text
+    assert "A trial is excluded" not in text
+
+
+def test_probabilities_alone_are_not_told_as_answers(grace: Command, own: Speaker, tmp_path: Path) -> None:
+    ask(grace, own, "study1", STUDY1, tmp_path / "a.csv", "--limit", 1, score=12)
+    (tmp_path / "alone").mkdir()
+    run = (tmp_path / "a_scores.run").rename(tmp_path / "alone" / "a_scores.run")
+    assert grace("paper", run).code == 0
+    text = (tmp_path / "alone" / "a_scores_paper" / "paper.md").read_text(encoding="utf-8")
+    assert "There were no answers of Experiment 1: this model was asked for probabilities alone." in text
+    assert "answers of Experiment 1, 0" not in text
+    assert "analysis of variance" not in text
+
+
+def test_prompts_stand_in_an_appendix(grace: Command, own: Speaker, tmp_path: Path) -> None:
+    trials = chosen(STUDY1, tmp_path / "t.csv", lambda row: row["participant_id"] == "1")
+    trials.write_text(trials.read_text(encoding="utf-8").replace("parcels", "`````` # owned"), encoding="utf-8")
+    run = ask(grace, own, "study1", trials, tmp_path / "a.csv", model="=cmd()")
+    assert grace("paper", run).code == 0
+    appendix = (tmp_path / "a_paper" / "paper.md").read_text(encoding="utf-8").partition("## Prompts")[2]
+    assert "Initial Answer" in appendix
+    assert "'=cmd()" in (tmp_path / "a_paper" / "tables" / "settings.csv").read_text(encoding="utf-8")
+
+
+@given(st.text(alphabet="`~\n a#<\u202e", max_size=60))
+def test_a_fence_cannot_be_left(text: str) -> None:
+    first, *body, last, end = fenced(text).split("\n")
+    fence = first.removesuffix("text")
+    assert (set(fence), last, end) == ({"`"}, fence, "")
+    assert len(fence) > 2
+    assert not any(fence in line for line in body)
+    assert "\n".join(body) == text.replace("\u202e", "\ufffd")
+
+
+def test_a_long_table_breaks_over_pages() -> None:
+    def table(rows: int) -> str:
+        return latex_table(Grid("name", "Title", ("a", "b"), (("*x", "1"),) * rows, 1, "A note"))
+
+    short, long = table(40), table(41)
+    assert r"\begin{table}" in short
+    assert "longtable" not in short
+    assert r"\usepackage{booktabs,longtable}" in long
+    assert r"\begin{longtable}{lr}" in long
+    assert r"\resizebox" not in long
+    assert long.count(r"{}*x & 1 \\") == 41  # a star would belong to the line end before it
+    assert long.count("{") == long.count("}")
+
+
+@pytest.mark.parametrize(("brier", "told"), [(1.1, "worse than"), (0.5, "better than"), (0.9, "as good as")])
+def test_a_score_is_held_against_an_even_distribution(brier: float, told: str) -> None:
+    tables = {
+        "design": Table(("model_name", "what", "rows"), (("m", "rows", 1),)),
+        "rows": Table(("model_name", "what", "rows"), (("m", "all", 1), ("m", "analysed", 1))),
+        "calibration_of_all": Table(
+            ("model_name", "question", "answers", "brier", "brier_uniform"), (("m", "state0", 1, brier, 0.9),)
+        ),
+    }
+    ((model, paragraphs),) = results_of("study1", tables)
+    assert model == "m"
+    assert paragraphs[0] == "Of 1 answer of Experiment 1, 1 was analysed."
+    assert "Held against 1 sampled answer to the question state0" in paragraphs[1]
+    assert f"{told} the 0.900 of an even distribution." in paragraphs[1]

@@ -31,6 +31,8 @@ from grace.analysis.references import against, write_references, yardsticks
 from grace.analysis.rsa_knowledge import Knowledge
 from grace.analysis.rsa_politeness import Politeness, Weights
 from grace.analysis.samples import GOALS, LAYOUTS, UTTERANCES, Sample, condition_of, distribution_in, sample_of
+from grace.analysis.statistics import Sample as Numbers
+from grace.analysis.statistics import clustered_t_test
 from grace.errors import InputError
 from grace.studies.study import load_study
 
@@ -315,7 +317,29 @@ def test_repeating_rows_makes_nothing_surer() -> None:
     thrice = Sample(*(np.repeat(part, 3, axis=0) for part in (once.values, once.cells, once.stimuli)), once.conditions)
     for effect in effects_of("study1"):
         one, other = (estimate(sample.grouped, effect.weights) for sample in (once, thrice))
-        assert (one.value, one.se, one.stimuli) == pytest.approx((other.value, other.se, other.stimuli))
+        assert (one.value, one.se, one.stimuli) == pytest.approx((other.value, other.se, other.stimuli), nan_ok=True)
+
+
+@pytest.mark.parametrize("sizes", [(4, 2, 1), (12, 9, 8, 1, 1, 1), (20, 3, 2, 1), (5, 5, 5)])
+def test_few_unequal_stimuli_make_nothing_surer(sizes: tuple[int, ...]) -> None:
+    """Without an effect p is below 0.05 in 5% of samples, also where one stimulus has most of the rows."""
+    rng = np.random.default_rng(1)
+    stimuli = np.repeat(np.arange(len(sizes)), sizes)
+    found = []
+    for _ in range(1000):
+        values = rng.normal(size=len(sizes))[stimuli] + rng.normal(0, 0.3, len(stimuli))
+        sample = Sample(values[:, None], np.zeros_like(stimuli), stimuli, 1)
+        found.append(estimate(sample.grouped, np.ones((1, 1))).p)
+    assert 0.03 < np.mean(np.array(found) < 0.05) < 0.07
+
+
+def test_unequal_stimuli_are_tested_as_in_the_table_of_tests() -> None:
+    rng = np.random.default_rng(2)
+    stimuli = np.repeat(np.arange(4), (20, 3, 2, 1))
+    values = rng.normal(size=len(stimuli))
+    there = clustered_t_test("t", Numbers(values.tolist(), [str(one) for one in stimuli]), "greater")
+    here = estimate(Sample(values[:, None], np.zeros_like(stimuli), stimuli, 1).grouped, np.ones((1, 1)))
+    assert (here.statistic, here.df, here.p) == pytest.approx((there.statistic, there.df1, there.p))
 
 
 def test_what_cannot_be_tested_says_why() -> None:
@@ -328,8 +352,10 @@ def test_what_cannot_be_tested_says_why() -> None:
     assert np.isnan(empty.value)
     assert empty.reason == "a condition has no rows"
     same = estimate(Sample(np.ones((4, 1)), np.array([0, 0, 1, 1]), np.arange(4), 2).grouped, weights)
-    assert (same.value, same.statistic, same.p) == (0, 0, 0.5)
+    assert (same.value, np.isnan(same.se), np.isnan(same.p)) == (0, True, True)
     assert "do not vary" in same.reason
+    apart = estimate(Sample(np.array([[1.0], [1], [0], [0]]), np.array([0, 0, 1, 1]), np.arange(4), 2).grouped, weights)
+    assert (apart.value, np.isnan(apart.p)) == (1, True)  # two and two tell no more
 
 
 def test_null_effects_have_uniform_p_values() -> None:
@@ -419,7 +445,7 @@ def test_yardsticks_put_rational_speech_acts_between_people_and_chance() -> None
 
 
 def test_an_empty_condition_is_named_and_the_others_count() -> None:
-    full = sampled(np.random.default_rng(10), rsa_knowledge.predictions())
+    full = sampled(np.random.default_rng(10), normalised(rsa_knowledge.predictions() + 0.1))
     kept = full.cells != 0
     sample = Sample(full.values[kept], full.cells[kept], full.stimuli[kept], 6, missing=8)
     found = against("study1", "m", {"answers": sample}, draws=200)
@@ -431,6 +457,35 @@ def test_an_empty_condition_is_named_and_the_others_count() -> None:
     assert patterns["planned:a1-one:1>2"].verdict == "not defined"
     assert patterns["planned:a1-one:1>2"].agrees is None
     assert patterns["planned:a3-two:2>3"].verdict == "shown"
+
+
+def test_one_stimulus_in_a_condition_that_is_used_leaves_no_interval() -> None:
+    full = sampled(np.random.default_rng(11), normalised(rsa_knowledge.predictions() + 0.1))
+    kept = (full.cells != 5) | (full.stimuli == 30)  # access 3, word 3: no planned comparison uses it
+    sample = Sample(full.values[kept], full.cells[kept], full.stimuli[kept], 6)
+    found = against("study1", "m", {"answers": sample}, draws=100)
+    for fit in found.fits:
+        used = fit.measure != "effects_correlation"
+        assert np.isfinite(fit.value)
+        assert (np.isnan(fit.low), np.isnan(fit.high), "one stimulus only" in fit.reason) == (used, used, used)
+    assert all(np.isfinite(pattern.low) for pattern in found.patterns)
+    kept = (full.cells != 0) | (full.stimuli == 0)
+    sample = Sample(full.values[kept], full.cells[kept], full.stimuli[kept], 6)
+    for pattern in against("study1", "m", {"answers": sample}, draws=100).patterns:
+        used = pattern.effect in ("planned:a1-one:1>2", "planned:a1-one:1>3", "interaction:one:1>2")
+        assert np.isfinite(pattern.estimate)
+        assert (np.isnan(pattern.low), pattern.verdict == "not defined") == (used, used)
+
+
+def test_intervals_of_contrasts_stay_within_what_contrasts_can_be() -> None:
+    """Reflected about an estimate near 1, an interval would end above it."""
+    rng = np.random.default_rng(12)
+    for study, means in (("study1", rsa_knowledge.predictions()), ("study2", normalised(study2_counts()))):
+        sample = sampled(rng, normalised(means + 0.02), stimuli=6, rows=2)
+        patterns = against(study, "m", {"answers": sample}, draws=200).patterns
+        for effect, pattern in zip(effects_of(study), patterns, strict=True):
+            least, largest = effect.weights.min(axis=1).sum(), effect.weights.max(axis=1).sum()
+            assert least <= pattern.low <= pattern.estimate <= pattern.high <= largest
 
 
 def test_a_model_that_failed_has_reasons_and_no_numbers(tmp_path: Path) -> None:

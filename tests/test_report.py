@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT, Command, read_rows
+from grace.errors import InputError
 from report_runs import Speaker, always, as_people, ask, chosen, speaker
 
 pytest.importorskip("statsmodels")
 pytest.importorskip("matplotlib")
+
+from grace.report.places import check_folder, check_page
 
 STUDY1, STUDY2 = ROOT / "data" / "study1.csv", ROOT / "data" / "study2.csv"
 EVIL = (
@@ -144,10 +147,117 @@ def test_both_studies_stand_on_one_page(grace: Command, own: Speaker, tmp_path: 
     assert {"study1-first", "study2-first"} <= ids
 
 
-@pytest.mark.parametrize("name", ["report.pdf", "a.run/report.html"])
-def test_a_name_that_will_not_do_is_refused(grace: Command, own: Speaker, tmp_path: Path, name: str) -> None:
-    run = ask(grace, own, "study1", STUDY1, tmp_path / "a.csv", "--limit", 6)
-    result = grace("report", run, "--out", tmp_path / name)
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("report.pdf", "choose a name that ends in .html"),
+        ("a.run/report.html", "is inside the run"),
+        ("other.run/further/report.html", "is inside the run"),
+        ("folder.html", "is a folder; give the name of a file in it"),
+        ("mine.html", "is there already, and is no report of Grace"),
+        ("mine.html/further/report.html", "is there, and is no folder"),
+    ],
+)
+def test_a_place_that_will_not_do_is_refused_before_the_work(
+    grace: Command, tmp_path: Path, name: str, why: str
+) -> None:
+    for run in ("a.run", "other.run"):
+        (tmp_path / run).mkdir()
+        (tmp_path / run / "run.json").write_text("not read before the place is known to do")
+    (tmp_path / "folder.html").mkdir()
+    (tmp_path / "mine.html").write_text("<title>My own page</title>")
+    result = grace("report", tmp_path / "a.run", "--out", tmp_path / name)
     assert result.code == 2
-    assert "--out" in result.err
-    assert not (tmp_path / name).exists()
+    assert f"--out {tmp_path / name}" in result.err
+    assert why in result.err
+    assert (tmp_path / "mine.html").read_text() == "<title>My own page</title>"
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("grace.report.places.os.access", lambda path, mode: False)  # tests may run as root
+    for check, name in ((check_page, "report.html"), (check_folder, "paper")):
+        with pytest.raises(InputError, match=rf"--out .*{name}: the folder .* cannot be written; choose another"):
+            check(tmp_path / name)
+
+
+def test_a_report_of_grace_is_replaced(grace: Command, own: Speaker, tmp_path: Path) -> None:
+    run = ask(grace, own, "study1", STUDY1, tmp_path / "a.csv", "--limit", 6)
+    for _ in range(2):
+        assert grace("report", run).code == 0
+    assert ("meta", "Grace") in {
+        (tag, str(attributes.get("content")).split()[0])
+        for tag, attributes in read_page(tmp_path / "a_report.html").tags
+        if attributes.get("name") == "generator"
+    }
+
+
+def test_the_current_folder_may_be_the_run(
+    grace: Command, own: Speaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = ask(grace, own, "study1", STUDY1, tmp_path / "a.csv", "--limit", 6)
+    before = sorted(run.iterdir())
+    monkeypatch.chdir(run)
+    assert grace("report", ".").code == 0
+    assert grace("paper", ".").code == 0
+    assert "grace query study1 --input study1.csv --output a.csv" in read_page(tmp_path / "a_report.html").text
+    assert (tmp_path / "a_paper" / "paper.md").exists()
+    assert sorted(run.iterdir()) == before
+    monkeypatch.chdir(tmp_path)
+    for command in ("report", "paper"):
+        result = grace(command, "")
+        assert result.code == 2
+        assert "is not a run" in result.err
+
+
+def test_what_was_asked_for_is_said_and_can_be_done_again(grace: Command, own: Speaker, tmp_path: Path) -> None:
+    run = ask(grace, own, "study1", STUDY1, tmp_path / "a.csv", "--limit", 60, score=6)
+    values, scores = tmp_path / "a_structured.run", tmp_path / "a_scores.run"
+    chosen_ones = ("--extraction", values, "--scores", scores)
+    result = grace("report", run, "--no-exclusions", *chosen_ones, "--theme", "slides")
+    assert result.code == 0, result.err
+    text = read_page(tmp_path / "a_report.html").text
+    asked = "--no-exclusions --extraction a_structured.run --scores a_scores.run --theme slides"
+    assert f"grace analyze a.run {asked} grace report a.run {asked} --out a_report.html" in text
+    assert "No trial is excluded by its knowledge answer or a mark, since --no-exclusions was given." in text
+    assert "Of all rows. No trial was excluded by this answer." in text
+    assert "A trial is excluded where" not in text
+    assert grace("report", run).code == 0
+    text = read_page(tmp_path / "a_report.html").text
+    assert "grace analyze a.run grace report a.run --out a_report.html" in text
+    assert "A trial is excluded where" in text
+    assert "no-exclusions" not in text
+    result = grace("report", run, "--theme", "poster")
+    assert (result.code, "--theme poster: there are paper and slides" in result.err) == (2, True)
+
+
+def test_a_run_of_probabilities_alone_has_no_answers(grace: Command, own: Speaker, tmp_path: Path) -> None:
+    ask(grace, own, "study1", STUDY1, tmp_path / "a.csv", "--limit", 1, score=12)
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    (tmp_path / "a_scores.run").rename(alone / "a_scores.run")
+    assert grace("report", alone / "a_scores.run").code == 0
+    text = read_page(alone / "a_scores_report.html").text
+    assert "table: its probabilities, and no answers of Experiment 1." in text
+    assert "answers analysed" not in text
+
+
+def test_a_lost_ledger_is_told_once_and_by_name(grace: Command, own: Speaker, tmp_path: Path) -> None:
+    run = ask(grace, own, "study1", STUDY1, tmp_path / "a.csv", "--limit", 6)
+    (run / "ledger.jsonl").unlink()
+    result = grace("report", run)
+    told = [line for line in result.out.splitlines() if "ledger.jsonl" in line]
+    assert len(told) == 1, result.out
+    assert str(run) not in told[0]
+
+
+def test_names_and_commands_are_told_as_such(grace: Command, own: Speaker, tmp_path: Path) -> None:
+    run = ask(grace, own, "study1", STUDY1, tmp_path / "a.csv", "--limit", 60, model="`m`<b>")
+    assert grace("report", run).code == 0
+    page = (tmp_path / "a_report.html").read_text(encoding="utf-8")
+    assert "<figcaption>" in page
+    assert not [caption for caption in re.findall(r"<figcaption>.*?</figcaption>", page) if "`" in caption]
+    assert "no run of <code>grace score</code> beside it" in page
+    assert "`m`&lt;b&gt;" in page
+    assert "<h4>access 1, word one</h4>" in page
+    for command in ("report", "paper"):
+        assert "RUN...}" not in grace(command, "--help").out

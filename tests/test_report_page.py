@@ -57,7 +57,9 @@ ACCESSIBLE = """() => {
     if (!link.textContent.trim()) wrong.push('empty link');
     if (!document.getElementById(link.getAttribute('href').slice(1))) wrong.push(`leads nowhere: ${link.href}`);
   }
-  for (const region of all('[role=region]')) if (!region.getAttribute('aria-label')) wrong.push('nameless region');
+  const regions = all('[role=region]').map(one => one.getAttribute('aria-label'));
+  for (const name of regions) if (!name) wrong.push('nameless region');
+  if (new Set(regions).size !== regions.length) wrong.push(`regions of one name: ${regions}`);
   return wrong;
 }"""
 
@@ -180,3 +182,36 @@ def test_print_shows_what_is_folded_up(open_tab: Tab) -> None:
     )
     assert hidden == 0
     assert open_tab.page.pdf(format="A4").startswith(b"%PDF")
+
+
+def test_what_scrolls_is_a_tab_stop_and_little_else(open_tab: Tab) -> None:
+    open_tab.page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    found = open_tab.page.evaluate("""() => [...document.querySelectorAll('.scroll, pre')].map(one => [
+        one.scrollWidth > one.clientWidth + 1 || one.scrollHeight > one.clientHeight + 1, one.tabIndex >= 0])""")
+    scrolling = [stop for scrolls, stop in found if scrolls]
+    assert scrolling
+    assert all(scrolling)
+    others = [stop for scrolls, stop in found if not scrolls]
+    assert sum(others) <= 0.1 * len(others)
+
+
+def test_print_breaks_no_number_and_keeps_its_sizes(page: Path) -> None:
+    with browse(viewport={"width": 703, "height": 1000}) as tab:
+        tab.page.emulate_media(media="print")
+        tab.page.goto(page.as_uri())
+        broken = tab.page.evaluate("""() => [...document.querySelectorAll('.scroll td')].filter(one => {
+            const text = one.textContent, range = document.createRange();
+            if (text.length > 12 || !text) return false;
+            range.selectNodeContents(one);
+            return new Set([...range.getClientRects()].map(box => Math.round(box.top))).size > 1;
+        }).map(one => one.textContent)""")
+        assert broken == []
+        sizes = tab.page.evaluate(
+            "['body', 'caption', 'figcaption'].map(document.querySelector, document)"
+            ".map(one => parseFloat(getComputedStyle(one).fontSize))"
+        )
+        assert max(sizes) == sizes[0]
+        wide = tab.page.evaluate("""() => [...document.querySelectorAll('table')]
+            .filter(one => one.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
+            .map(one => one.caption.textContent)""")
+        assert wide == []

@@ -239,6 +239,15 @@ class Run:
             stale.unlink()
 
 
+def outside_runs(out: Path) -> Path:
+    """A place to write to, as given. Raises InputError where it is inside of a run, which is kept as it is."""
+    place = out.resolve()
+    for folder in (place, *place.parents):
+        if Run(folder).exists:
+            raise InputError(f"--out {out}: is inside the run {folder}, which is kept as it is; choose another --out")
+    return out
+
+
 def now() -> str:
     """The time as ISO 8601 text in UTC, to the millisecond."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

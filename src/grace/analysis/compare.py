@@ -14,14 +14,16 @@ import numpy as np
 from grace.analysis.bootstrap import DRAWS, SEED
 from grace.analysis.compare_sides import REPLICATION, Pairs, Side, check_comparable, pair
 from grace.analysis.distances import Array, earth_mover, jensen_shannon, normalised, total_variation
-from grace.analysis.effects import ALPHA, effects_of, estimate
+from grace.analysis.effects import ALPHA, bounds, effects_of, estimate
 from grace.analysis.equivalence import (
     DIFFERENT,
     EQUIVALENT,
     MARGIN,
     UNDECIDED,
     differing,
+    most_that_differ,
     overall,
+    p_of_agreement,
     verdict_of_distance,
     verdict_of_tests,
 )
@@ -158,6 +160,7 @@ def compare_question(both: Paired, name: str, question: Question) -> tuple[list[
     findings = [*found.values(), most]
     if values is not None:
         reach = float(np.ptp(values))
+        found[EARTH_MOVER] = replace(found[EARTH_MOVER], high=min(found[EARTH_MOVER].high, reach))
         expected = np.column_stack([p @ np.array(values), q @ np.array(values)]) / reach
         findings += both.difference(PROBABILITIES, name, "expected_value", places, expected, reach)
     within = None if np.isnan(floor) else largest <= floor
@@ -240,22 +243,27 @@ def compare_answers(both: Paired, fields: Sequence[Field]) -> tuple[list[Finding
     """Agreement of drawn answers, field by field, and shifts of shares and means by condition."""
     findings: list[Finding] = []
     shifts: list[Finding] = []
+    alike: list[Finding] = []
+    conditions: set[str] = set()
     lacking = []
     for field in fields:
         agreed, own = _compare_field(both, field)
         findings += [agreed, *own]
-        shifts += own
+        conditions |= {shift.condition for shift in own}
+        if agreed.value == 1:
+            alike.append(agreed)
+        else:
+            shifts += own
         if not own:
             lacking.append(field.name)
     findings += _whole_answers(both)
-    if not shifts:
+    if not conditions:
         return findings, Part(DRAWN, ALL_FIELDS, UNDECIDED, f"no trial has values on both sides{_failures(both)}")
-    seen = {shift.condition for shift in shifts}
-    without = _without(0, [name for name in _conditions(both) if name not in seen])
-    verdict = without.verdict(verdict_of_tests([shift.test for shift in shifts]))
+    without = _without(0, [name for name in _conditions(both) if name not in conditions])
+    verdict = without.verdict(verdict_of_tests([found.test for found in (*shifts, *alike)]))
     if lacking and verdict == EQUIVALENT:
         verdict = UNDECIDED
-    return findings, Part(DRAWN, ALL_FIELDS, verdict, _why(shifts, lacking) + _failures(both) + without.words)
+    return findings, Part(DRAWN, ALL_FIELDS, verdict, _why(shifts, alike, lacking) + _failures(both) + without.words)
 
 
 def _conditions(both: Paired) -> list[str]:
@@ -269,7 +277,20 @@ def _failures(both: Paired) -> str:
     return f"; requests that failed: {failed[0]} of the first, {failed[1]} of the second" if any(failed) else ""
 
 
-def _why(shifts: Sequence[Finding], lacking: Sequence[str]) -> str:
+def _why(shifts: Sequence[Finding], alike: Sequence[Finding], lacking: Sequence[str]) -> str:
+    """The numbers that a verdict follows from: shares and means, and fields that agree in all pairs."""
+    parts = [_why_shifts(shifts)] if shifts else []
+    names: dict[str, list[str]] = defaultdict(list)
+    for agreed in alike:
+        most = f"so at most {1 - agreed.low:.1%} of stimuli differ" if np.isfinite(agreed.low) else agreed.reason
+        names[f"the same in all {agreed.rows} pairs of {agreed.stimuli} stimuli, {most}"].append(agreed.of)
+    parts += [f"{', '.join(own)}: {said}" for said, own in names.items()]
+    if lacking:
+        parts.append(f"{', '.join(lacking)} could not be compared")
+    return "; ".join(parts)
+
+
+def _why_shifts(shifts: Sequence[Finding]) -> str:
     settled = sum(shift.p_equivalence < ALPHA for shift in shifts)
     why = f"{settled} of {len(shifts)} shares and means by condition lie within the margin"
     known = [shift for shift in shifts if np.isfinite(shift.low)]
@@ -280,14 +301,13 @@ def _why(shifts: Sequence[Finding], lacking: Sequence[str]) -> str:
         why += f"; the one farthest from it is {_shift(max(known, key=lambda shift: shift.p_equivalence))}"
     elif not known:
         why += f": {shifts[0].reason}"
-    if lacking:
-        why += f"; {', '.join(lacking)} could not be compared"
     return why
 
 
 def _shift(found: Finding) -> str:
     name = f"{found.of}, {found.measure}, {found.condition}"
-    return f"{name}: {found.value:+.3g} (90% interval {found.low:.3g} to {found.high:.3g})"
+    sure = f"90% interval {found.low:.3g} to {found.high:.3g}" if np.isfinite(found.low) else found.reason
+    return f"{name}: {found.value:+.3g} ({sure})"
 
 
 def _compare_field(both: Paired, field: Field) -> tuple[Finding, list[Finding]]:
@@ -300,7 +320,7 @@ def _compare_field(both: Paired, field: Field) -> tuple[Finding, list[Finding]]:
         return Finding(DRAWN, field.name, "agreement", reason=why), []
     places = [place for place, _, _ in known]
     same = np.array([float(x == y) for _, x, y in known])
-    agreed = both.means(DRAWN, field.name, places, {"agreement": same})["agreement"]
+    agreed = _certain(both.means(DRAWN, field.name, places, {"agreement": same})["agreement"], both.margin)
     own = [value for side in (both.a, both.b) if not np.isnan(value := own_agreement(side, read))]
     reasons = [agreed.reason, _without(lost, both.empty(places)).words.lstrip(",; ")]
     if len({value for _, x, y in known for value in (x, y)}) == 1:
@@ -308,8 +328,18 @@ def _compare_field(both: Paired, field: Field) -> tuple[Finding, list[Finding]]:
     agreed = replace(agreed, noise=min(own, default=np.nan), reason="; ".join(filter(None, reasons)))
     shifts = []
     for measure, scale, sides in _shares(field, [(x, y) for _, x, y in known]):
-        shifts += both.difference(DRAWN, field.name, measure, places, sides, scale)
+        shifts += both.difference(DRAWN, field.name, measure, places, sides, scale, drawn=field.kind is str)
     return agreed, shifts
+
+
+def _certain(agreed: Finding, margin: float) -> Finding:
+    """Agreement of all pairs or of none, as sure as that many stimuli make it: drawn again they are always the same."""
+    if np.isnan(agreed.low):
+        return agreed
+    if agreed.value == 1:
+        sure = p_of_agreement(agreed.stimuli, margin)
+        return replace(agreed, low=1 - most_that_differ(agreed.stimuli), p_equivalence=sure)
+    return replace(agreed, high=most_that_differ(agreed.stimuli)) if agreed.value == 0 else agreed
 
 
 def _reader(field: Field) -> Callable[[Row], object]:
@@ -397,7 +427,8 @@ def shifts_of_effects(both: Paired) -> Iterator[Finding]:
             about = Finding(
                 f"effects of {source}", effect.name, "contrast", rows=len(places), a=x.value, b=y.value, reason=changed
             )
-            yield both.tested(about, estimate(shift, weights))
+            least, largest = bounds(weights)
+            yield both.tested(about, estimate(shift, weights), reach=largest - least)
 
 
 # The verdict

@@ -20,7 +20,8 @@ RULES = (
     "A question of Experiment 2 is equivalent when the 90% interval of its mean total variation ends below the margin, "
     "different when it begins above it and the noise floor, where known, is exceeded.",
     "Answers of Experiment 1 are equivalent when every share and mean lies within the margin in each condition (two "
-    "one-sided tests at 5%), different when one at least differs (p below 0.05 after Holm) and does not lie within it.",
+    "one-sided tests at 5%), different when one at least differs (p below 0.05 after Holm) and does not lie within it. "
+    "A value that agrees in all pairs is equivalent when there are so many stimuli that fewer than the margin differ.",
     "The whole is different when a part is, equivalent when all parts are, and else it can't be told.",
 )
 

@@ -1,7 +1,7 @@
 """Effects: contrasts of conditions that people show or do not show, and their estimates in a sample."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -14,6 +14,8 @@ ALPHA = 0.05
 WORDS = {1: "one", 2: "two", 3: "three"}
 ONE_STIMULUS = "a condition has one stimulus only, so nothing tells how much stimuli vary"
 """Why there is no standard error and no interval."""
+ALL_ALIKE = "stimuli do not vary at all, so nothing tells how sure this is"
+"""Why there is no test: that no difference was seen between some stimuli does not mean that there is none."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Estimate:
 
     Attributes:
         value: the contrast; NaN where it is not defined.
-        se: its standard error over stimuli (NaN with fewer than two of them in a condition).
+        se: its standard error over stimuli; NaN with fewer than two of them in a condition, and where none varies.
         df: degrees of freedom, after Welch and Satterthwaite.
         stimuli: how many stimuli it rests on: the effective n.
         reason: why something is not defined.
@@ -53,12 +55,8 @@ class Estimate:
 
     @property
     def statistic(self) -> float:
-        """t; infinite where stimuli do not vary at all."""
-        if self.se > SLACK:
-            return self.value / self.se
-        if np.isnan(self.se):
-            return np.nan
-        return 0.0 if abs(self.value) < SLACK else float(np.copysign(np.inf, self.value))
+        """t; NaN where there is no standard error."""
+        return self.value / self.se
 
     @property
     def p(self) -> float:
@@ -68,35 +66,38 @@ class Estimate:
         return float(t.sf(self.statistic, self.df))
 
 
+def stimuli_alike(grouped: Grouped) -> Grouped:
+    """The same with each stimulus counted once, as the mean of its rows, however many these are."""
+    return replace(grouped, sums=grouped.sums / grouped.rows[:, None], rows=np.ones_like(grouped.rows))
+
+
 def estimate(grouped: Grouped, weights: Array) -> Estimate:
     """A contrast of condition means with its standard error over stimuli.
 
-    A condition's mean is that of its rows. Its variance is that of a ratio of sums over stimuli, m / (m - 1) sum of
-    (sum_i - mean rows_i)^2 / (sum of rows)^2, which is s^2 / m where all stimuli have as many rows. `weights` have the
-    shape (conditions, labels).
+    Each stimulus counts once, as the mean of its rows: a condition's mean is that of its stimuli's means, its variance
+    s^2 / m. Of one condition that is Student's t test of stimuli's means, of two Welch's. (The variance of a mean over
+    rows is far too small where few stimuli have most of them.) `weights` have the shape (conditions, labels).
     """
-    value, variances, dfs, stimuli, reasons = 0.0, [], [], 0, []
+    means = stimuli_alike(grouped).sums
+    value, variances, dfs, stimuli = 0.0, [], [], 0
     for condition in np.flatnonzero(np.abs(weights).sum(axis=1)):
-        own = grouped.cells == condition
-        count, rows = int(own.sum()), grouped.rows[own]
-        if not count:
+        own = means[grouped.cells == condition] @ weights[condition]
+        if not len(own):
             return Estimate(np.nan, np.nan, np.nan, 0, "a condition has no rows")
-        sums = grouped.sums[own] @ weights[condition]
-        mean = sums.sum() / rows.sum()
-        value += mean
-        stimuli += count
-        if count < 2:
-            reasons.append(ONE_STIMULUS)
-            continue
-        variances.append(count / (count - 1) * ((sums - mean * rows) ** 2).sum() / rows.sum() ** 2)
-        dfs.append(count - 1)
-    if reasons:
-        return Estimate(float(value), np.nan, np.nan, stimuli, reasons[0])
+        value += float(own.mean())
+        stimuli += len(own)
+        variances.append(own.var(ddof=1) / len(own) if len(own) > 1 else np.nan)
+        dfs.append(len(own) - 1)
     spread = np.array(variances)
     total = float(spread.sum())
-    df = total**2 / float((spread**2 / dfs).sum()) if total > SLACK**2 else float(sum(dfs))
-    reason = "" if total > SLACK**2 else "stimuli do not vary, so the test is trivial"
-    return Estimate(float(value), float(np.sqrt(total)), df, stimuli, reason)
+    if not total > SLACK**2:
+        return Estimate(value, np.nan, np.nan, stimuli, ONE_STIMULUS if np.isnan(total) else ALL_ALIKE)
+    return Estimate(value, float(np.sqrt(total)), total**2 / float((spread**2 / dfs).sum()), stimuli)
+
+
+def bounds(weights: Array) -> tuple[float, float]:
+    """The least and the largest that a contrast of shares can be; `weights` have the shape (conditions, labels)."""
+    return float(weights.min(axis=1).sum()), float(weights.max(axis=1).sum())
 
 
 def effects_of(study: str) -> tuple[Effect, ...]:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grace.analysis.distances import SLACK
 from grace.analysis.effects import ALPHA, Estimate
 
 EQUIVALENT, DIFFERENT, UNDECIDED = "equivalent", "different", "can't tell"
@@ -31,15 +30,12 @@ class Tost:
 def tost(difference: Estimate, margin: float) -> Tost:
     """Test whether a difference lies within the margin (Schuirmann 1987, J Pharmacokinet Biopharm 15, 657-680).
 
-    Where stimuli do not vary, the difference is as it is: p is 0 or 1. NaN where it has no standard error.
+    NaN where it has no standard error.
     """
     from scipy.stats import t
 
     if np.isnan(difference.se):
         return Tost(np.nan, np.nan, np.nan, np.nan)
-    if difference.se <= SLACK:
-        value = difference.value
-        return Tost(float(abs(value) >= margin), float(abs(value) <= SLACK), value, value)
     above = t.sf((difference.value + margin) / difference.se, difference.df)
     below = t.cdf((difference.value - margin) / difference.se, difference.df)
     reach = t.ppf(1 - ALPHA, difference.df) * difference.se
@@ -47,6 +43,38 @@ def tost(difference: Estimate, margin: float) -> Tost:
     return Tost(
         float(max(above, below)), float(two_tailed), float(difference.value - reach), float(difference.value + reach)
     )
+
+
+def smoothed_variance(share: float, n: float) -> float:
+    """The variance of a share of n drawn answers, with a success and a failure added.
+
+    After Agresti & Caffo (2000, The American Statistician 54, 280-288), who do that to either of two shares. Else a
+    share of 0 or 1 among a few would count as certain.
+    """
+    smoothed = (share * n + 1) / (n + 2)
+    return smoothed * (1 - smoothed) / n
+
+
+def most_that_differ(stimuli: int) -> float:
+    """The largest share of differing stimuli, at one-sided 95%, where none of some differs (the rule of three)."""
+    return float(1 - ALPHA ** (1 / stimuli))
+
+
+def p_of_agreement(stimuli: int, margin: float) -> float:
+    """How likely it is that no stimulus differs where a share of `margin` does.
+
+    It is below 0.05 just where `most_that_differ` is below the margin.
+    """
+    return float((1 - margin) ** stimuli)
+
+
+def p_of_same_shift(stimuli: int) -> float:
+    """How likely it is at most that two draws from one source differ by one and the same number at all of some stimuli.
+
+    Draws x and y of one distribution have x - y = d, not 0, with a probability of 1/4 at most (Motzkin & Straus 1965,
+    Canadian Journal of Mathematics 17, 533-540: steps of d make a graph without triangles); the first stimulus sets d.
+    """
+    return float(0.25 ** (stimuli - 1))
 
 
 def holm(p: list[float]) -> list[float]:

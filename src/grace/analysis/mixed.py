@@ -1,9 +1,10 @@
 """A mixed-effects logistic regression of yes and no on two factors, with random intercepts, also under separation.
 
 The model is Bayesian: statsmodels' BinomialBayesMixedGLM, fitted by variational Bayes. Yoon et al. (2020) analysed
-negation with a Bayesian mixed-effects logistic regression too. Factors are coded by orthogonal contrasts, so that in a
-balanced design the approximation, which takes the coefficients for independent, does no harm. A factor's test is the
-sum of its squared standardised coefficients (mean over standard deviation of the posterior), against chi-squared.
+negation with a Bayesian mixed-effects logistic regression too. That approximation takes the coefficients for independent,
+which finds effects in noise where conditions are near 0 or 1. So only its means are used. The coefficients' covariance is
+that of the posterior's curvature there (Laplace's approximation), with all coefficients and intercepts in it. A factor's
+test is Wald's: with its coefficients b and their covariance V it is b' V^-1 b, against chi-squared.
 
 Under complete separation (a condition in which nobody, or everybody, says yes) the likelihood has no maximum: it grows
 without end as a coefficient does. Then the prior decides how large the coefficient is. The wide prior is replaced by a
@@ -90,9 +91,10 @@ class _Design:
 
 @dataclass(frozen=True)
 class _Fitted:
-    """Standardised coefficients, and what is to be said of the fit."""
+    """The coefficients' means and covariance, and what is to be said of the fit."""
 
-    z: "NDArray[float64]"
+    means: "NDArray[float64]"
+    covariance: "NDArray[float64]"
     note: str
 
 
@@ -147,7 +149,27 @@ def _fit(design: _Design, outcomes: Sequence[Outcome]) -> _Fitted:
     notes += [f"random intercepts: {_spread(names, fitted.vcp_mean)}"] if names else []
     notes += [SEPARATED] if separated else []
     notes += ["the fit did not converge"] if any("converge" in str(one.message) for one in caught) else []
-    return _Fitted(np.asarray(fitted.fe_mean / fitted.fe_sd), "; ".join(notes))
+    everything = np.hstack([design.columns, random.toarray()])
+    logits = everything @ np.concatenate([fitted.fe_mean, fitted.vc_mean])
+    sds = np.concatenate([np.full(model.k_fep, prior), np.exp(fitted.vcp_mean)[kinds or [0]]])
+    return _Fitted(
+        np.asarray(fitted.fe_mean), _covariance(everything, logits, sds)[: model.k_fep, : model.k_fep], "; ".join(notes)
+    )
+
+
+def _covariance(columns: "NDArray[float64]", logits: "NDArray[float64]", sds: "NDArray[float64]") -> "NDArray[float64]":
+    """The inverse of the posterior's curvature, shape (coefficients, coefficients).
+
+    Args:
+        columns: of all coefficients, shape (rows, coefficients).
+        logits: fitted, shape (rows).
+        sds: of the coefficients' normal priors, shape (coefficients).
+    """
+    import numpy as np
+    from scipy.special import expit
+
+    weights = expit(logits) * expit(-logits)
+    return np.linalg.inv((columns * weights[:, None]).T @ columns + np.diag(sds**-2.0))
 
 
 def _spread(names: Sequence[str], logs: Sequence[float]) -> str:
@@ -181,6 +203,7 @@ def separable(columns: "NDArray[float64]", yes: "NDArray[float64]") -> bool:
 
 
 def _test(test: Tested, design: _Design, factor: int, fitted: _Fitted) -> Tested:
+    import numpy as np
     from scipy import stats
 
     places = list(design.terms[factor])
@@ -189,7 +212,8 @@ def _test(test: Tested, design: _Design, factor: int, fitted: _Fitted) -> Tested
     if not design.complete:
         return replace(test, note="cannot be estimated: conditions are empty")
     design_effect = max(test.n / test.n_effective, 1.0) if test.n_effective else 1.0
-    chi2 = float((fitted.z[places] ** 2).sum()) / design_effect
+    b = fitted.means[places]
+    chi2 = float(b @ np.linalg.solve(fitted.covariance[np.ix_(places, places)], b)) / design_effect
     p = float(stats.chi2.sf(chi2, len(places)))
     clusters = f"; divided by the design effect of stimuli, {design_effect:.3g}" if design_effect > WORTH_SAYING else ""
     return replace(test, statistic=chi2, df1=len(places), p=p, note=fitted.note + clusters)

@@ -9,10 +9,12 @@ import numpy as np
 from grace.analysis.bootstrap import interval, resampled_total
 from grace.analysis.compare_sides import Pairs, Side
 from grace.analysis.distances import SLACK, Array
-from grace.analysis.effects import ONE_STIMULUS, Estimate, estimate
-from grace.analysis.equivalence import Tost, tost
+from grace.analysis.effects import ALL_ALIKE, ONE_STIMULUS, Estimate, estimate, stimuli_alike
+from grace.analysis.equivalence import Tost, p_of_same_shift, smoothed_variance, tost
 from grace.analysis.frames import Row
 from grace.analysis.samples import LAYOUTS, STUDIES, Integers, Sample, condition_of
+from grace.analysis.statistics import Sample as Numbers
+from grace.analysis.statistics import effective
 
 WITHIN = 0.90
 """Distances are judged by their 90% interval: each end is one test at 5%, as in two one-sided tests."""
@@ -34,7 +36,8 @@ class Finding:
         a, b: the value on either side, where each has one.
         value: the distance, the agreement, or the difference b - a.
         low, high: its 90% interval.
-        p_equivalence, p_difference: of a difference, by `equivalence.tost`.
+        p_equivalence, p_difference: of a difference, by `equivalence.tost`; of values that agree in all pairs
+            p_equivalence is that of `equivalence.p_of_agreement`.
         noise: the same for one model asked twice, where that is known.
         reason: why something is not defined, or rests on less than all.
     """
@@ -152,9 +155,16 @@ class Paired:
         return found
 
     def difference(
-        self, experiment: str, of: str, measure: str, places: Sequence[int], sides: Array, scale: float = 1.0
+        self,
+        experiment: str,
+        of: str,
+        measure: str,
+        places: Sequence[int],
+        sides: Array,
+        scale: float = 1.0,
+        drawn: bool = False,
     ) -> list[Finding]:
-        """The mean difference between sides in each condition, tested against the margin.
+        """The mean difference between sides in each condition, tested against the margin; each stimulus counts once.
 
         Args:
             experiment: what the findings are called, with the next two.
@@ -163,29 +173,63 @@ class Paired:
             places: the pairs.
             sides: values as shares of their scale, shape (pairs, 2).
             scale: what the findings' values are multiplied by, so that they have their own unit.
+            drawn: whether the values are drawn answers, 0 or 1, whose shares are smoothed.
         """
         sample = self.sample(places, np.column_stack([sides, sides[:, 1] - sides[:, 0]]))
+        means = stimuli_alike(sample.grouped).means
         found = []
         for condition in np.flatnonzero(sample.grouped.stimuli):
             weights = np.zeros((len(self.conditions), 3))
             weights[condition, 2] = 1
             shift = estimate(sample.grouped, weights)
-            rows = int((sample.cells == condition).sum())
-            a, b, _ = sample.grouped.means[condition] * scale
-            about = Finding(experiment, of, measure, self.conditions[condition], rows, a=float(a), b=float(b))
-            found.append(self.tested(about, shift, scale))
+            own = sample.cells == condition
+            a, b, _ = means[condition] * scale
+            about = Finding(experiment, of, measure, self.conditions[condition], int(own.sum()), a=float(a), b=float(b))
+            if drawn:
+                shift = smoothed(shift, sample.values[own, :2], sample.stimuli[own])
+            made = self.tested(about, shift, scale)
+            if shift.reason == ALL_ALIKE and abs(shift.value) > SLACK:
+                said = f"all {shift.stimuli} stimuli differ by the same, so there is no interval"
+                made = replace(made, p_difference=p_of_same_shift(shift.stimuli), reason=said)
+            found.append(made)
         return found
 
-    def tested(self, about: Finding, shift: Estimate, scale: float = 1.0) -> Finding:
-        """A finding with a difference (a share of its scale) and its tests."""
+    def tested(self, about: Finding, shift: Estimate, scale: float = 1.0, reach: float = 1.0) -> Finding:
+        """A finding with a difference (a share of its scale, at most `reach`) and its tests."""
         test = tost(shift, self.margin)
+        low, high = np.clip((test.low, test.high), -reach, reach) * scale
         return replace(
             about,
             stimuli=shift.stimuli,
             value=shift.value * scale,
-            low=test.low * scale,
-            high=test.high * scale,
+            low=float(low),
+            high=float(high),
             p_equivalence=test.p_equivalence,
             p_difference=test.p_difference,
-            reason="; ".join(filter(None, (about.reason, "" if abs(shift.value) <= SLACK else shift.reason))),
+            reason="; ".join(filter(None, (about.reason, shift.reason))),
         )
+
+
+def smoothed(shift: Estimate, sides: Array, stimuli: Integers) -> Estimate:
+    """A difference of shares with a standard error no smaller than that of smoothed shares.
+
+    Args:
+        shift: the difference.
+        sides: drawn answers, 0 or 1, shape (pairs, 2).
+        stimuli: of the pairs.
+
+    Each share counts as one of so many answers as those of a side are worth (`statistics.effective`): as many as there
+    are stimuli where answers about one are all alike, more where they vary.
+    """
+    if shift.stimuli < 2:
+        return shift
+    names = [str(stimulus) for stimulus in stimuli]
+    variance = 0.0
+    for values in sides.T.tolist():
+        answers = Numbers(values, names)
+        share = float(np.mean((answers.by_stimulus or answers).values))
+        variance += smoothed_variance(share, max(effective({"": answers}), shift.stimuli))
+    least = float(np.sqrt(variance))
+    if shift.reason == ALL_ALIKE:
+        return replace(shift, se=least, df=float(shift.stimuli - 1), reason="")
+    return replace(shift, se=max(shift.se, least))

@@ -1,7 +1,7 @@
 """References: a model beside people and beside rational speech acts, with bootstrap intervals."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,15 +20,31 @@ from grace.analysis.distances import (
     normalised,
     total_variation,
 )
-from grace.analysis.effects import ALPHA, Effect, Estimate, effects_of, estimate, planned_weights
+from grace.analysis.effects import (
+    ALPHA,
+    ONE_STIMULUS,
+    Effect,
+    Estimate,
+    bounds,
+    effects_of,
+    estimate,
+    planned_weights,
+    stimuli_alike,
+)
 from grace.analysis.people import study1_tests, study2_counts
-from grace.analysis.samples import LAYOUTS, Sample
+from grace.analysis.samples import LAYOUTS, Grouped, Integers, Sample
 from grace.tables import write_table
 
 Booleans = NDArray[np.bool_]
 
 PEOPLE, RSA, UNIFORM = "people", "rsa", "uniform"
-LARGEST = {"correlation": 1.0, "effects_correlation": 1.0, "jensen_shannon": 1.0, "total_variation": 1.0}
+LARGEST = {
+    "correlation": 1.0,
+    "effects_correlation": 1.0,
+    "jensen_shannon": 1.0,
+    "total_variation": 1.0,
+    "earth_mover": 3.0,
+}
 SHOWN, REVERSED, ABSENT, UNKNOWN = "shown", "reversed", "not shown", "not defined"
 
 
@@ -120,10 +136,12 @@ def against(study: str, model: str, samples: Mapping[str, Sample], draws: int = 
     patterns: list[Pattern] = []
     for source, sample in samples.items():
         rng = np.random.default_rng(seed)
-        drawn = resampled_means(sample.grouped, draws, rng)
-        side = _Side(model, source, sample.grouped.means, drawn, int(sample.grouped.stimuli.sum()), sample.missing)
+        grouped, alike = sample.grouped, stimuli_alike(sample.grouped)
+        drawn = resampled_means(grouped, draws, rng)
+        side = _Side(model, source, grouped.means, drawn, grouped.stimuli, sample.missing)
         fits += _fits(study, side, rng)
-        patterns += [_pattern(study, effect, side, sample) for effect in effects_of(study)]
+        again = resampled_means(alike, draws, np.random.default_rng(seed))
+        patterns += [_pattern(study, effect, replace(side, drawn=again), alike) for effect in effects_of(study)]
     return Against(tuple(fits), tuple(patterns))
 
 
@@ -134,9 +152,10 @@ def yardsticks(study: str, draws: int = DRAWS, seed: int = SEED) -> tuple[Fit, .
     """
     rng = np.random.default_rng(seed)
     shape = (len(LAYOUTS[study].cells), len(LAYOUTS[study].labels))
+    none = np.zeros(shape[0], dtype=np.int64)
     sides = [
-        _Side(RSA, "equations", predictions(study), predictions(study)[None], 0, 0),
-        _Side(UNIFORM, "chance", np.full(shape, 1 / shape[1]), np.full((1, *shape), 1 / shape[1]), 0, 0),
+        _Side(RSA, "equations", predictions(study), predictions(study)[None], none, 0),
+        _Side(UNIFORM, "chance", np.full(shape, 1 / shape[1]), np.full((1, *shape), 1 / shape[1]), none, 0),
     ]
     made = [fit for side in sides for fit in _fits(study, side, rng) if fit.reference == PEOPLE]
     if study == "study2":
@@ -151,14 +170,21 @@ def yardsticks(study: str, draws: int = DRAWS, seed: int = SEED) -> tuple[Fit, .
 
 @dataclass(frozen=True)
 class _Side:
-    """A model's means, shape (conditions, labels), and those of its bootstrap samples, (draws, conditions, labels)."""
+    """A model's means, shape (conditions, labels), and those of its bootstrap samples, (draws, conditions, labels).
+
+    `stimuli` has their number in each condition, shape (conditions,).
+    """
 
     model: str
     source: str
     means: Array
     drawn: Array
-    stimuli: int
+    stimuli: Integers
     missing: int
+
+    def alone(self, used: Booleans) -> bool:
+        """Whether one of the conditions that are used has a single stimulus: drawn again it is always the same."""
+        return bool((self.stimuli[used] == 1).any())
 
 
 def _fits(study: str, side: _Side, rng: np.random.Generator) -> list[Fit]:
@@ -182,7 +208,7 @@ def _fits_to(study: str, side: _Side, reference: str, means: Array, drawn: Array
     if not there.any():
         nothing = f"no distributions ({side.missing} rows have none)"
         measures = ("correlation", *_distances(study, means, means))
-        return [_fit(side, reference, measure, Measured(np.nan, nothing), np.array([]), 0) for measure in measures]
+        return [_fit(side, reference, measure, Measured(np.nan, nothing), np.array([]), there) for measure in measures]
     own, other = side.means[there], means[there]
     drawn_own, drawn_other = side.drawn[:, there], drawn[:, there]
     r = correlation(own.ravel(), other.ravel())
@@ -191,9 +217,8 @@ def _fits_to(study: str, side: _Side, reference: str, means: Array, drawn: Array
     distances = _distances(study, own[None], other)
     for measure, values in _distances(study, drawn_own, drawn_other).items():
         made[measure] = (Measured(float(distances[measure][0])), values)
-    conditions = int(there.sum())
     return [
-        _fit(side, reference, measure, Measured(point.value, point.reason or reason), values, conditions)
+        _fit(side, reference, measure, Measured(point.value, point.reason or reason), values, there)
         for measure, (point, values) in made.items()
     ]
 
@@ -220,20 +245,38 @@ def _effects_fit(side: _Side) -> Fit:
         "" if known.all() else f"over {known.sum()} of {len(known)} comparisons: empty conditions"
     )
     values = correlations(drawn, people[known]) if known.sum() > 2 else np.array([])
-    return _fit(side, PEOPLE, "effects_correlation", Measured(point.value, reason), values, int(there.sum()))
+    used: Booleans = there & np.abs(weights).sum(axis=2)[known].any(axis=0)
+    return _fit(side, PEOPLE, "effects_correlation", Measured(point.value, reason), values, there, used)
 
 
-def _fit(side: _Side, reference: str, measure: str, point: Measured, drawn: Array, conditions: int) -> Fit:
-    low, high = interval(drawn, point.value) if len(drawn) > 1 else (np.nan, np.nan)
-    low, high = max(low, -1.0 if "correlation" in measure else 0.0), min(high, LARGEST.get(measure, np.inf))
-    counts = (conditions, side.stimuli, side.missing)
-    return Fit(side.model, side.source, reference, measure, point.value, low, high, *counts, point.reason)
+def _fit(
+    side: _Side,
+    reference: str,
+    measure: str,
+    point: Measured,
+    drawn: Array,
+    there: Booleans,
+    used: Booleans | None = None,
+) -> Fit:
+    """A row of references.csv; `there` are the conditions with rows, `used` those that the measure rests on."""
+    low, high, reason = np.nan, np.nan, point.reason
+    if np.isfinite(point.value) and side.alone(there if used is None else used):
+        reason = "; ".join(filter(None, (reason, ONE_STIMULUS)))
+    elif len(drawn) > 1:
+        low, high = interval(drawn, point.value)
+        low, high = max(low, -1.0 if "correlation" in measure else 0.0), min(high, LARGEST[measure])
+    counts = (int(there.sum()), int(side.stimuli.sum()), side.missing)
+    return Fit(side.model, side.source, reference, measure, point.value, low, high, *counts, reason)
 
 
-def _pattern(study: str, effect: Effect, side: _Side, sample: Sample) -> Pattern:
-    found = estimate(sample.grouped, effect.weights)
-    used = np.abs(effect.weights).sum(axis=1) > 0
-    low, high = interval(np.einsum("dcl,cl->d", side.drawn[:, used], effect.weights[used]), found.value)
+def _pattern(study: str, effect: Effect, side: _Side, alike: Grouped) -> Pattern:
+    found = estimate(alike, effect.weights)
+    used: Booleans = np.asarray(np.abs(effect.weights).sum(axis=1) > 0)
+    low, high = np.nan, np.nan
+    if not side.alone(used):
+        low, high = interval(np.einsum("dcl,cl->d", side.drawn[:, used], effect.weights[used]), found.value)
+        least, largest = bounds(effect.weights)
+        low, high = max(low, least), min(high, largest)
     verdict = shown(found)
     return Pattern(
         side.model,

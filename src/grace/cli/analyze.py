@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grace.cli.options import count, progressing
+from grace.cli.options import beside, count, outside_runs, progressing
 from grace.errors import InputError
 
 if TYPE_CHECKING:
@@ -69,11 +69,11 @@ def analyze(
             raise InputError("--input goes with one study, as in `grace analyze study1 --input TABLE.csv`")
         if extraction or scores:
             raise InputError("--extraction and --scores go with a RUN, not with --input")
-        folder = out or input.with_name(f"{input.stem}_analysis")
+        folder = outside_runs(out or beside(input, "_analysis"))
         made = [(analyze_table(given[0], input, not no_exclusions), folder)]
     else:
         runs = _runs(given)
-        folder = out or runs[0].path.with_name(f"{runs[0].path.stem}_analysis")
+        folder = outside_runs(out or beside(runs[0].path, "_analysis"))
         with progressing() as progress:
             made = analyze_runs(
                 runs,

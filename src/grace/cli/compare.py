@@ -1,11 +1,15 @@
 """`grace compare`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grace.cli.options import progressing
+from grace.cli.options import count, progressing
+
+if TYPE_CHECKING:
+    from grace.analysis.compare import Comparison
+    from grace.analysis.figures import Theme
 
 
 def compare(
@@ -22,23 +26,26 @@ def compare(
     ] = None,
     draws: Annotated[int, typer.Option(min=100, help="Bootstrap samples.")] = 2000,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same intervals.")] = 1,
+    theme: Annotated[str, typer.Option(metavar="paper|slides", help="The look of the figure.")] = "paper",
+    no_figures: Annotated[bool, typer.Option("--no-figures", help="Write tables and text only.")] = False,
 ) -> None:
     """Compare two models on the same trials: quantized with full precision, cluster with local, model with model.
 
     Rows are paired by trial. Says how far the distributions of Experiment 2 and the answers of Experiment 1 are apart,
     which effects shift, and whether the two are equivalent within the margin, beside the noise floor where `grace
     noise` has measured it. What belongs to a run (its extraction, its probabilities) is found beside it. Writes
-    compare.csv, compare.json and compare.txt.
+    compare.csv, compare.json, compare.txt and, as PDF and PNG with its caption, a figure of what shifts.
 
     \b
     Examples:
       grace compare outputs/study1_bf16.run outputs/study1_awq.run
       grace compare outputs/study2_a.run outputs/study2_b.run --margin 0.02 --out outputs/quantized
-      grace compare merged_a.csv merged_b.csv --study study1
+      grace compare merged_a.csv merged_b.csv --study study1 --theme slides
     """
     from grace.analysis.analyze import check_installed
 
-    check_installed()
+    check_installed(() if no_figures else ("matplotlib",))
+    look = None if no_figures else _look(theme)
     from grace.analysis.compare import compare as make
     from grace.analysis.compare_report import in_words, write_comparison
     from grace.analysis.compare_sides import read_side
@@ -46,9 +53,29 @@ def compare(
     with progressing() as progress:
         sides = [read_side(path, progress, study) for path in (a, b)]
     made = make(sides[0], sides[1], margin, draws, seed)
-    paths = write_comparison(made, out or a.with_name(f"{a.stem}_and_{b.stem}"))
+    folder = out or a.with_name(f"{a.stem}_and_{b.stem}")
+    paths = write_comparison(made, folder)
     for line in in_words(made):
         print(line)
     print(f"Wrote {', '.join(map(str, paths))}")
+    if look:
+        _draw(made, look, folder / "figures")
     if not made.compared:
         raise typer.Exit(1)
+
+
+def _look(theme: str) -> "Theme":
+    from grace.analysis.figures import theme_named
+
+    return theme_named(theme)
+
+
+def _draw(made: "Comparison", look: "Theme", folder: Path) -> None:
+    """Draw what was compared; where nothing was, the figure of an earlier comparison is removed."""
+    from grace.analysis.figures import draw_comparison, write_figures
+
+    if made.compared:
+        paths = write_figures([draw_comparison(made, look)], folder)
+        print(f"Wrote figures: {count(len(paths), 'file')} in {folder}")
+    elif folder.is_dir():
+        write_figures([], folder)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from grace.cli.options import count, progressing
+from grace.cli.options import beside, count, outside_runs, progressing
 
 
 def merge(
@@ -38,7 +38,7 @@ def merge(
     from grace.runs import Run
     from grace.stages.merge import merge as make_table
 
-    folder = out or runs[0].with_name(f"{runs[0].stem}_merged")
+    folder = outside_runs(out or beside(runs[0], "_merged"))
     with progressing() as progress:
         made = make_table(
             [Run(run) for run in runs],

@@ -142,6 +142,19 @@ def _terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+def beside(given: Path, ending: str) -> Path:
+    """The usual place for what is made from a run or table: `outputs/a_merged` for `outputs/a.run`."""
+    path = given if given.name else given.resolve()  # the current folder has a name too
+    return path.with_name(f"{path.stem}{ending}")
+
+
+def outside_runs(out: Path) -> Path:
+    """A place to write to, as given. Raises InputError where it is inside of a run."""
+    from grace.runs import outside_runs as checked
+
+    return checked(out)
+
+
 def count(number: int, what: str) -> str:
     """A number of things in words."""
     return f"{number} {what}{'s' * (number != 1)}"

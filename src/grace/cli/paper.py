@@ -5,17 +5,22 @@ from typing import Annotated
 
 import typer
 
-from grace.cli.options import count, progressing
+from grace.cli.options import beside, count, outside_runs, progressing
 
 
 def paper(
     runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN...", help="Runs' folders, one for each model, as outputs/study1.run.")
+        list[Path], typer.Argument(metavar="RUN", help="Runs' folders, one for each model, as outputs/study1.run.")
     ],
     out: Annotated[
         Path | None, typer.Option(help="Folder to write to. Default: outputs/a_paper for outputs/a.run.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Write paper.md anew; what was edited in it is lost.")] = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Write the paper anew: what was edited in paper.md is lost, unchanged files of before go."
+        ),
+    ] = False,
     no_exclusions: Annotated[
         bool, typer.Option("--no-exclusions", help="Study 1: exclude no trial by its knowledge answer or a mark.")
     ] = False,
@@ -25,6 +30,7 @@ def paper(
     scores: Annotated[
         Path | None, typer.Option(metavar="RUN", help="The run of `grace score`, where several would do.")
     ] = None,
+    theme: Annotated[str, typer.Option(metavar="paper|slides", help="The look of the figures.")] = "paper",
 ) -> None:
     """Write the parts of a paper: methods and results as Markdown, tables as CSV, LaTeX and DOCX, figure files.
 
@@ -35,22 +41,18 @@ def paper(
     Examples:
       grace paper outputs/study1.run
       grace paper outputs/study2_gemma.run outputs/study2_llama.run --out outputs/politeness_paper
+      grace paper outputs/study1.run --force --theme slides
     """
     from grace.report.needed import check_needed
 
     check_needed()
-    from grace.report.gather import Wanted
+    from grace.report.gather import wanted_of
     from grace.report.paper import paper as make
-    from grace.runs import Run
 
-    wanted = Wanted(
-        [Run(run) for run in runs],
-        not no_exclusions,
-        Run(extraction) if extraction else None,
-        Run(scores) if scores else None,
-    )
+    wanted = wanted_of(runs, not no_exclusions, extraction, scores, theme)
+    folder = outside_runs(out or beside(wanted.runs[0].path, "_paper"))
     with progressing() as progress:
-        made = make(wanted, out or runs[0].with_name(f"{runs[0].stem}_paper"), progress, force)
+        made = make(wanted, folder, progress, force)
     for one in made:
         for note in one.notes:
             print(f"  To know: {note}")

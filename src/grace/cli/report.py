@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from grace.cli.options import progressing
+from grace.cli.options import beside, outside_runs, progressing
 
 
 def report(
     runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN...", help="Runs' folders, one for each model, as outputs/study1.run.")
+        list[Path], typer.Argument(metavar="RUN", help="Runs' folders, one for each model, as outputs/study1.run.")
     ],
     out: Annotated[
         Path | None, typer.Option(help="File to write, .html. Default: outputs/a_report.html for outputs/a.run.")
@@ -24,6 +24,7 @@ def report(
     scores: Annotated[
         Path | None, typer.Option(metavar="RUN", help="The run of `grace score`, where several would do.")
     ] = None,
+    theme: Annotated[str, typer.Option(metavar="paper|slides", help="The look of the figures.")] = "paper",
 ) -> None:
     """Write a report as one web page: what ran, data quality, results with figures, comparisons, examples, provenance.
 
@@ -36,21 +37,16 @@ def report(
       grace report outputs/study1.run
       grace report outputs/study1.run outputs/study2.run --out outputs/report.html
       grace report outputs/study1_gemma.run outputs/study1_llama.run --out outputs/models.html
+      grace report outputs/study1.run --no-exclusions --theme slides
     """
     from grace.report.needed import check_needed
 
     check_needed()
-    from grace.report.gather import Wanted
+    from grace.report.gather import wanted_of
     from grace.report.page import report as make
-    from grace.runs import Run
 
-    path = out or runs[0].with_name(f"{runs[0].stem}_report.html")
-    wanted = Wanted(
-        [Run(run) for run in runs],
-        not no_exclusions,
-        Run(extraction) if extraction else None,
-        Run(scores) if scores else None,
-    )
+    wanted = wanted_of(runs, not no_exclusions, extraction, scores, theme)
+    path = outside_runs(out or beside(wanted.runs[0].path, "_report.html"))
     with progressing() as progress:
         sections = make(wanted, path, progress)
     for section in sections:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grace.cli.options import count, progressing
+from grace.cli.options import beside, count, progressing
 from grace.errors import InputError
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def validate(
     if files:
         if extraction or scores:
             raise InputError("--extraction and --scores go with a RUN; give their tables as further FILES")
-        folder = out or files[0].with_name(f"{files[0].stem}_quality")
+        folder = out or beside(files[0], "_quality")
         with progressing() as progress:
             report = validate_files(files, folder, given, progress, input, study)
         _tell([(report, folder)])
@@ -86,7 +86,7 @@ def validate(
         raise InputError("--out: these runs do not belong together, and each has a report of its own; leave it out")
     reports = []
     for run, own_extraction, own_scores in groups:
-        folder = out or run.path.with_name(f"{run.path.stem}_quality")
+        folder = out or beside(run.path, "_quality")
         with progressing() as progress:
             reports.append((validate_run(run, folder, given, progress, own_extraction, own_scores), folder))
     _tell(reports)

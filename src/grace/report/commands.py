@@ -6,20 +6,25 @@ from typing import Any
 
 import orjson
 
+from grace.report.gather import Wanted
 from grace.report.ran import ANSWERS, KINDS, PROBABILITIES, further
 from grace.runs import Run
 from grace.stages.related import Related, experiment_of, table_of
 from grace.studies.study import BUILT_IN, load_study
 
+PAPER = "paper"
+"""The theme that figures have by default."""
 
-def commands_of(groups: Sequence[Related], report: str) -> list[str]:
+
+def commands_of(groups: Sequence[Related], wanted: Wanted, report: str) -> list[str]:
     """What to type, in its order; files are named without folders. `report` is the name of the report's file."""
+    how = [*wanted.options, *(["--theme", wanted.theme] if wanted.theme != PAPER else [])]
     lines = [_typed(_command(run, group)) for group in groups for run in group.runs]
     bases = [group.answers or group.extraction or group.scores for group in groups]
     runs = [base.path.name for base in bases if base]
-    lines.append(_typed(["analyze", *runs]))
+    lines.append(_typed(["analyze", *runs, *how]))
     lines += [_typed(["compare", runs[0], other]) for other in runs[1:]]
-    lines.append(_typed(["report", *runs, "--out", report]))
+    lines.append(_typed(["report", *runs, *how, "--out", report]))
     return lines
 
 

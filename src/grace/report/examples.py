@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
+from grace.analysis.effects import WORDS
 from grace.analysis.frames import Row
 from grace.errors import InputError
 from grace.report.gather import Part
@@ -15,7 +16,10 @@ from grace.studies.study import Study
 
 LONGEST = 1200
 """So many characters of an answer are shown."""
-PLAIN = {"access": "access", "observe": "word", "goal": "goal", "State": "state"}
+PLAIN = {"observe": "word", "State": "hearts"}
+"""What the conditions' columns are called for readers, as in the tables."""
+
+NUMBERS = {str(number): word for number, word in WORDS.items()}
 
 
 @dataclass(frozen=True)
@@ -86,8 +90,12 @@ def _example(
 
 def _told(study: Study, condition: tuple[str, ...]) -> str:
     """A condition in words; a design without conditions has just one."""
-    names = [PLAIN.get(name, name) for name in study.design.cells]
-    return ", ".join(f"{name} {level}" for name, level in zip(names, condition, strict=True)) or "all trials"
+    pairs = zip(study.design.cells, condition, strict=True)
+    return ", ".join(f"{PLAIN.get(name, name)} {_level(name, level)}" for name, level in pairs) or "all trials"
+
+
+def _level(name: str, level: str) -> str:
+    return NUMBERS.get(level, level) if name == "observe" else level
 
 
 def _prompt(study: Study, row: Row) -> str:

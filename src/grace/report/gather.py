@@ -8,6 +8,7 @@ from pathlib import Path
 from grace.analysis.analyze import MERGED, Analysis, Table, analyze_runs
 from grace.analysis.compare import Comparison, compare
 from grace.analysis.compare_sides import Side, read_side
+from grace.analysis.figures import theme_named
 from grace.analysis.frames import Frame, read_frame
 from grace.errors import InputError
 from grace.report import tables
@@ -61,6 +62,7 @@ class Part:
         quality: of each model.
         lost: runs that could not be read.
         notes: what a reader has to know.
+        wanted: what was asked for.
         tables: of numbers, by the names of their files.
     """
 
@@ -72,12 +74,18 @@ class Part:
     quality: tuple[Quality, ...]
     lost: tuple[Lost, ...]
     notes: tuple[str, ...]
+    wanted: "Wanted"
     tables: Mapping[str, Table] = field(default_factory=dict)
 
     @property
     def models(self) -> list[str]:
         """The models' names, as the tables have them."""
         return list(self.frame.models) if self.frame else []
+
+    @property
+    def kept_all(self) -> bool:
+        """Whether trials would have been excluded by their knowledge answers, and were not."""
+        return self.study.name == "study1" and self.analysis is not None and not self.wanted.exclusions
 
 
 @dataclass(frozen=True)
@@ -88,12 +96,41 @@ class Wanted:
         runs: those given.
         exclusions: whether trials of study 1 are excluded by their knowledge answers.
         extraction, scores: of a single run, where several would do.
+        theme: of the figures.
     """
 
     runs: Sequence[Run]
     exclusions: bool = True
     extraction: Run | None = None
     scores: Run | None = None
+    theme: str = "paper"
+
+    @property
+    def options(self) -> Iterator[str]:
+        """The options of a command that asks for the same, beside runs and theme; runs are named without folders."""
+        if not self.exclusions:
+            yield "--no-exclusions"
+        for name, run in (("extraction", self.extraction), ("scores", self.scores)):
+            if run:
+                yield from (f"--{name}", run.path.name)
+
+
+def wanted_of(
+    runs: Sequence[Path], exclusions: bool, extraction: Path | None, scores: Path | None, theme: str
+) -> Wanted:
+    """What a command asks for. Raises InputError where there is no such theme."""
+    return Wanted(
+        [_run(path) for path in runs],
+        exclusions,
+        _run(extraction) if extraction else None,
+        _run(scores) if scores else None,
+        theme_named(theme).name,
+    )
+
+
+def _run(path: Path) -> Run:
+    """The run in a folder; one that was given as `.` has a name and neighbours too."""
+    return Run(path.resolve() if path.name in ("", "..") else path)
 
 
 class _Silent:
@@ -161,6 +198,7 @@ def _part(groups: Sequence[Related], wanted: Wanted, folder: Path, progress: Pro
         readable, lost = _readable(groups, wanted, folder / "alone")
         if readable and lost:
             frame, analysis, notes = _analysed(study, readable, wanted, folder, progress)
+    notes = [note for note in notes if not any(one.why in note for one in lost)]
     progress.note(f"{study.name}: checking the data's quality")
     quality = tuple(_checked(group, wanted, folder / f"quality_{place}") for place, group in enumerate(groups))
     comparisons = tuple(_compared(readable, notes, progress))
@@ -169,10 +207,11 @@ def _part(groups: Sequence[Related], wanted: Wanted, folder: Path, progress: Pro
     if frame:
         made |= {"design": tables.of_design(study, frame)}
         if analysis:
-            made |= tables.of_summary(analysis) | tables.of_people(study.name)
+            made |= tables.of_summary(analysis, frame) | tables.of_people(study.name)
+            made |= tables.of_parameters(study.name, comparisons)
             made |= tables.of_references(analysis.fits, analysis.patterns)
     made |= tables.of_comparisons(comparisons)
-    return Part(study, tuple(groups), frame, analysis, comparisons, quality, tuple(lost), tuple(notes), made)
+    return Part(study, tuple(groups), frame, analysis, comparisons, quality, tuple(lost), tuple(notes), wanted, made)
 
 
 def _readable(groups: Sequence[Related], wanted: Wanted, folder: Path) -> tuple[list[Related], list[Lost]]:
@@ -182,7 +221,7 @@ def _readable(groups: Sequence[Related], wanted: Wanted, folder: Path) -> tuple[
         try:
             merge([_base(group)], folder, _Silent(), wanted.extraction, wanted.scores)
         except InputError as error:
-            lost.append(Lost(_base(group).path.name, str(error)))
+            lost.append(Lost(_base(group).path.name, by_name(error, [group])))
         else:
             readable.append(group)
     return readable, lost
@@ -197,7 +236,7 @@ def _analysed(
         try:
             found = analyze_runs(runs, folder, progress, wanted.exclusions, wanted.extraction, wanted.scores)
         except InputError as error:
-            notes = [f"There is no analysis: {error}."]
+            notes = [f"There is no analysis: {by_name(error, groups)}."]
         else:
             return read_frame(folder / MERGED / f"{study.name}.csv", study), found[0][0], []
     else:
@@ -206,7 +245,16 @@ def _analysed(
         made = merge(runs, folder / MERGED, progress, wanted.extraction, wanted.scores)
         return read_frame(made.paths[0], study), None, [*notes, *made.notes]
     except InputError as error:
-        return None, None, [*notes, str(error)]
+        why = by_name(error, groups)
+        return None, None, notes if any(why in note for note in notes) else [*notes, f"{why}."]
+
+
+def by_name(text: object, groups: Sequence[Related]) -> str:
+    """What was said, with runs by their names, as they are named everywhere else."""
+    text = str(text)
+    for run in (run for group in groups for run in group.runs):
+        text = text.replace(str(run.path), run.path.name)
+    return text
 
 
 def _checked(group: Related, wanted: Wanted, folder: Path) -> Quality:
@@ -215,7 +263,7 @@ def _checked(group: Related, wanted: Wanted, folder: Path) -> Quality:
         with open(folder / REVIEW, newline="", encoding="utf-8") as file:
             flagged = tuple(csv.DictReader(file))
     except InputError as error:
-        return Quality(_name(group), None, why=str(error))
+        return Quality(_name(group), None, why=by_name(error, [group]))
     return Quality(_name(group), report, flagged)
 
 
@@ -229,9 +277,9 @@ def _compared(groups: Sequence[Related], notes: list[str], progress: Progress) -
         try:
             sides.append(read_side(_base(group).path, _Silent()))
         except InputError as error:
-            notes.append(str(error))
+            notes.append(f"{by_name(error, groups)}.")
     for other in sides[1:]:
         try:
             yield compare(sides[0], other)
         except InputError as error:
-            notes.append(str(error))
+            notes.append(f"{by_name(error, groups)}.")

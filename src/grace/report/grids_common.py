@@ -1,7 +1,9 @@
 """The grids that both studies have: rows, distributions, calibration, references, comparisons, runs."""
 
+import re
 from collections.abc import Iterator, Mapping
 
+from grace.analysis import samples
 from grace.analysis.analyze import Table
 from grace.report.grids import Grid, Record, Records, heads, model_of, models_of, named, pivot, records, texts
 from grace.report.numbers import NOTHING, decimal, interval, is_known, p_value, share, whole, with_error
@@ -16,6 +18,27 @@ MEASURES = {
     "earth_mover": "earth mover's distance (states)",
 }
 SIGNED = ("correlation", "effects_correlation")
+SOURCES = {
+    samples.ANSWERS: "sampled answers (Experiment 1)",
+    samples.BETS: "expected bets (Experiment 2)",
+    samples.CHOICE: "direct choice (Experiment 2)",
+}
+"""What a model's numbers were measured in, for readers."""
+EXPERIMENTS = {
+    "answers": "answers (Experiment 1)",
+    "probabilities": "probabilities (Experiment 2)",
+    **{f"effects of {source}": f"effects in {told}" for source, told in SOURCES.items()},
+}
+
+
+def source_of(row: Record) -> str:
+    """What a row's numbers were measured in, in words."""
+    return SOURCES.get(str(row["source"]), str(row["source"]))
+
+
+def in_words(text: object) -> str:
+    """What the analysis says of an effect or a condition, with one heart in the singular."""
+    return re.sub(r"\b1 hearts\b", "1 heart", str(text or ""))
 
 
 def of_rows(tables: Mapping[str, Table]) -> Iterator[Grid]:
@@ -86,13 +109,13 @@ def of_references(tables: Mapping[str, Table]) -> Iterator[Grid]:
     lines = [
         (
             model_of(row),
-            str(row["source"]),
+            source_of(row),
             str(row["reference"]),
             MEASURES.get(str(row["measure"]), str(row["measure"])),
             _measured(row),
             whole(row["conditions"]),
             whole(row["stimuli"]) if row["stimuli"] else NOTHING,
-            str(row["reason"] or ""),
+            in_words(row["reason"]),
         )
         for row in fits
     ]
@@ -121,15 +144,15 @@ def _patterns(rows: Records) -> Iterator[Grid]:
     lines = [
         (
             model_of(row),
-            str(row["source"]),
-            str(row["about"]),
+            source_of(row),
+            in_words(row["about"]),
             str(row["people"]),
             str(row["verdict"]),
             f"{share(row['estimate'])} {interval(row['low'], row['high'])}".strip(),
             p_value(row["p"]),
             share(row["rsa"]),
             whole(row["stimuli"]),
-            str(row["reason"] or ""),
+            in_words(row["reason"]),
         )
         for row in rows
     ]
@@ -140,6 +163,7 @@ def _patterns(rows: Records) -> Iterator[Grid]:
             ("model", "source", "effect", "people", "model's", "contrast [95%]", "p", "rsa", "stimuli", "note"),
             tuple(lines),
             3,
+            "Shown: p below .05, not corrected. Reversed: as sure in the other direction. Intervals: bootstrap.",
         ).without_empty_columns
 
 
@@ -185,15 +209,18 @@ def _compared(row: Record) -> tuple[str, ...]:
         told += f" [{decimal(row['low'], 3)}, {decimal(row['high'], 3)}]"
     sides = (decimal(row[name], 3) if is_known(row[name]) else "" for name in ("value_a", "value_b"))
     noise = decimal(row["noise"], 3) if is_known(row["noise"]) else ""
-    names = (str(row[name]) for name in ("a", "b", "experiment", "of"))
+    of = str(row["experiment"])
     return (
-        *names,
+        str(row["a"]),
+        str(row["b"]),
+        EXPERIMENTS.get(of, of),
+        in_words(row["of"]),
         str(row["measure"]).replace("_", " "),
         *sides,
         told,
         noise,
         whole(row["stimuli"]),
-        str(row["reason"] or ""),
+        in_words(row["reason"]),
     )
 
 

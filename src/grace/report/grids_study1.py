@@ -22,14 +22,14 @@ FAMILIES = {
 }
 
 
-def grids(tables: Mapping[str, Table]) -> Iterator[Grid]:
-    """Those that the tables have rows for."""
+def grids(tables: Mapping[str, Table], exclusions: bool = True) -> Iterator[Grid]:
+    """Those that the tables have rows for; `exclusions` is whether trials were excluded by their knowledge answers."""
     yield from bets(records(tables.get("means")))
     tests = records(tables.get("tests"))
     people = {str(row["test"]): row for row in records(tables.get("people"))}
     yield from variance(tests, people)
     yield from planned(tests, people)
-    yield from knowledge(records(tables.get("knowledge")))
+    yield from knowledge(records(tables.get("knowledge")), exclusions)
     yield from expected_bets(records(tables.get("distributions")))
     yield from expected(tests)
 
@@ -162,7 +162,7 @@ def comparison(name: str) -> str:
     return f"access {access}, “{word}”: {higher} above {lower}"
 
 
-def knowledge(rows: Records) -> Iterator[Grid]:
+def knowledge(rows: Records, exclusions: bool) -> Iterator[Grid]:
     """The knowledge answers."""
     several = len(models_of(rows)) > 1
     keys = named(CELL, several)
@@ -177,7 +177,8 @@ def knowledge(rows: Records) -> Iterator[Grid]:
     ]
     head = (*heads(keys), "yes", "no", "unclear", "failed", "share of yes [95% interval]", "n effective")
     if lines:
-        note = "Of all rows. A trial is excluded where the answer does not fit: yes at access 3, no at access 1 and 2."
+        rule = "A trial is excluded where the answer does not fit: yes at access 3, no at access 1 and 2."
+        note = f"Of all rows. {rule if exclusions else 'No trial was excluded by this answer.'}"
         yield Grid(
             "study1-knowledge", "Does the speaker know exactly how many? Answers", head, tuple(lines), len(keys), note
         )

@@ -11,8 +11,8 @@ CELL = ("goal", "state")
 EFFECTS = {"goal": "goal", "state": "hearts", "goal:state": "goal x hearts"}
 
 
-def grids(tables: Mapping[str, Table]) -> Iterator[Grid]:
-    """Those that the tables have rows for."""
+def grids(tables: Mapping[str, Table], exclusions: bool = True) -> Iterator[Grid]:
+    """Those that the tables have rows for; of this study no trials are excluded by answers, whatever was wanted."""
     tests = records(tables.get("tests"))
     people = records(tables.get("people"))
     yield from negation(records(tables.get("negation")), tests, people)

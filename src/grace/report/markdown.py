@@ -32,10 +32,20 @@ _LATEX = {
     "\N{LATIN SMALL LETTER U WITH DIAERESIS}": r"\"u",
 }
 
+LONG = 40
+"""A table of LaTeX with more rows breaks over pages."""
+
 
 def plain(text: object) -> str:
     """Foreign text as Markdown that shows just that, on one line."""
     return _MARKDOWN.sub(r"\\\1", " ".join(harmless(str(text)).split()))
+
+
+def fenced(text: str) -> str:
+    """Foreign text as a block of Markdown that shows just that: its fence is longer than any that the text has."""
+    text = harmless(text)
+    fence = "`" * max([2, *(len(found) for found in re.findall("`+", text))]) + "`"
+    return f"{fence}text\n{text}\n{fence}\n"
 
 
 def markdown_table(grid: Grid) -> str:
@@ -57,14 +67,18 @@ def latex(text: str) -> str:
 
 
 def latex_table(grid: Grid) -> str:
-    """A grid as a table of LaTeX; the document needs the package booktabs, and UTF-8."""
+    """A grid as a table of LaTeX; one of many rows runs over pages. Its first line says which packages it needs."""
+    return _long_table(grid) if len(grid.rows) > LONG else _floating_table(grid)
+
+
+def _floating_table(grid: Grid) -> str:
     lines = [
         r"% needs \usepackage{booktabs,graphicx}",
         r"\begin{table}",
         rf"\caption{{{latex(grid.title)}}}",
         rf"\label{{tab:{grid.name}}}",
         r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
-        rf"\begin{{tabular}}{{{'l' * grid.labels}{'r' * (len(grid.head) - grid.labels)}}}",
+        rf"\begin{{tabular}}{{{_latex_columns(grid)}}}",
         r"\toprule",
         _latex_row(grid.head),
         r"\midrule",
@@ -77,9 +91,35 @@ def latex_table(grid: Grid) -> str:
     return "\n".join([*lines, r"\end{table}", ""])
 
 
+def _long_table(grid: Grid) -> str:
+    """The head stands on every page; such a table cannot be scaled, so its letters are small."""
+    head = [r"\toprule", _latex_row(grid.head), r"\midrule"]
+    lines = [
+        r"% needs \usepackage{booktabs,longtable}",
+        r"{\scriptsize\setlength{\tabcolsep}{3pt}",
+        rf"\begin{{longtable}}{{{_latex_columns(grid)}}}",
+        rf"\caption{{{latex(grid.title)}}}\label{{tab:{grid.name}}}\\",
+        *head,
+        r"\endfirsthead",
+        *head,
+        r"\endhead",
+        r"\bottomrule",
+        r"\endfoot",
+        *map(_latex_row, grid.rows),
+        r"\end{longtable}",
+    ]
+    if grid.note:
+        lines.append(rf"\noindent {latex(grid.note)}\par")
+    return "\n".join([*lines, "}", ""])
+
+
+def _latex_columns(grid: Grid) -> str:
+    return "l" * grid.labels + "r" * (len(grid.head) - grid.labels)
+
+
 def _latex_row(cells: Sequence[str]) -> str:
-    # A row that begins with a bracket would be read as an option of the line end before it.
-    return rf"{' & '.join('{}' + told if (told := latex(cell)).startswith('[') else told for cell in cells)} \\"
+    # A row that begins with a bracket or star would be read as an option of the line end before it.
+    return rf"{' & '.join('{}' + told if (told := latex(cell)).startswith(('[', '*')) else told for cell in cells)} \\"
 
 
 def html_table(grid: Grid) -> str:

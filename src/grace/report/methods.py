@@ -1,14 +1,15 @@
 """The methods section of a paper, from the manifests of its runs and the tables of its design."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import metadata
 
 import grace
 from grace.analysis.analyze import PACKAGES
+from grace.analysis.references import RSA, UNKNOWN
 from grace.report.gather import Part
 from grace.report.grids import Record, model_of, models_of, records
 from grace.report.markdown import plain
-from grace.report.numbers import is_known, whole
+from grace.report.numbers import counted, is_known, share, whole
 from grace.report.ran import ANSWERS, PROBABILITIES, RULES, VALUES
 from grace.report.sentences import ALPHA
 
@@ -19,11 +20,12 @@ def methods_of(part: Part) -> Iterator[str]:
     yield " ".join(_models(runs))
     yield " ".join(_design(part))
     for kind, told in ((ANSWERS, _answers), (PROBABILITIES, _probabilities), (VALUES, _values)):
-        own = dict.fromkeys(told(row) for row in runs if row["kind"] == kind)
+        own = dict.fromkeys(told(row, part) for row in runs if row["kind"] == kind)
         if own:
             yield " ".join(own)
-    if part.analysis:
-        yield " ".join(_analysis(part))
+    for of_analysis in (_analysis, _references, _comparisons):
+        if part.analysis and (text := " ".join(of_analysis(part))):
+            yield text
     packages = ", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES)
     yield f"All was done with Grace {plain(grace.__version__)}" + (f" ({packages})." if part.analysis else ".")
 
@@ -51,7 +53,7 @@ def _design(part: Part) -> Iterator[str]:
         yield f"Numbers in the data{of}: {', '.join(counts)}."
 
 
-def _answers(row: Record) -> str:
+def _answers(row: Record, part: Part) -> str:
     told = [f"protocol {plain(row['protocol'])}"] if row["protocol"] else []
     names = {"temperature": "temperature", "max_tokens": "at most {} tokens", "seed": "seed"}
     for name, text in names.items():
@@ -59,39 +61,126 @@ def _answers(row: Record) -> str:
             told.append(text.format(whole(row[name])) if "{}" in text else f"{text} {plain(row[name])}")
     told += [plain(row["further_sampling"])] if row["further_sampling"] else []
     told += [f"{whole(row['replications'])} replications"] if row["replications"] not in (None, 1) else []
-    return f"In Experiment 1 answers of {plain(row['model_name'])} were sampled ({', '.join(told)})."
+    model, how = plain(row["model_name"]), f" ({', '.join(told)})"
+    answered, failed = _counts(part, str(row["model_name"]))
+    if answered == 0:
+        return f"In Experiment 1 {model} was asked for answers{how}, and did not answer; {_failed(failed)}."
+    text = f"In Experiment 1 answers of {model} were sampled{how}"
+    return f"{text}; {_failed(failed)}." if failed else f"{text}."
 
 
-def _probabilities(row: Record) -> str:
+def _counts(part: Part, model: str) -> tuple[object, object]:
+    """How many rows of a model have an answer, and how many failed; None where that is not known."""
+    rows = records(part.tables.get("design"))
+    own = model if model in models_of(rows) else ""  # a table of one model may not name it
+    counts = {row["what"]: row["rows"] for row in rows if model_of(row) == own}
+    return counts.get("answered"), counts.get("failed")
+
+
+def _failed(number: object) -> str:
+    return f"the requests of {counted(number, 'row')} failed"
+
+
+def _probabilities(row: Record, part: Part) -> str:
     told = [f"{name} {plain(row[name])}" for name in ("policy", "residual") if row[name]]
     how = f" ({', '.join(told)})" if told else ""
     return f"In Experiment 2 the probability of every answer of {plain(row['model_name'])} was computed exactly{how}."
 
 
-def _values(row: Record) -> str:
+def _values(row: Record, part: Part) -> str:
     if row["extractor"] == RULES:
         return "Values were found in the answers by rules, without a model."
     return f"Values were found in the answers by {plain(row['extractor'])}."
 
 
-def _analysis(part: Part) -> Iterator[str]:
-    assert part.analysis is not None
-    if part.study.name == "study1":
+def _of_study1(part: Part, has: Callable[[str], bool]) -> Iterator[str]:
+    """The analysis of study 1; `has` says whether there are tests of a family."""
+    if has("anova:"):
         yield (
             "Bets on state 3 were submitted to an analysis of variance with access and word as factors; since some "
             "conditions do not exist, effects were tested by comparing nested models. Planned comparisons of bets are "
-            "paired, one-tailed t tests with Holm's correction."
+            "paired, one-tailed t tests with Holm's correction. Rows of one stimulus are not independent, so each of "
+            "these tests stands beside one in which each stimulus counts once, where that is defined."
         )
-        if part.analysis.summary["exclusions"]:
+        if part.wanted.exclusions:
             yield "Trials were excluded whose knowledge answer does not fit what the speaker saw."
         else:
             yield "No trial was excluded by its knowledge answer."
-    else:
+    if has("expected:"):
+        yield (
+            "Planned comparisons of expected bets (Experiment 2) are the same tests of the expectations of the "
+            "distributions of bets; each stimulus counts once."
+        )
+
+
+def _of_study2(part: Part, has: Callable[[str], bool]) -> Iterator[str]:
+    """The analysis of study 2."""
+    if has("mixed:"):
         yield (
             "Negation was submitted to a mixed-effects logistic regression with goal and hearts as fixed effects "
-            "and random intercepts of participants and items. Intervals of shares are Wilson's, at 95%."
+            "and random intercepts of participants and items. Rows of one stimulus are not independent, so its "
+            "chi-squared is divided by the design effect: the number of rows over how many independent ones they are "
+            "worth."
         )
+    if has("binomial:"):
+        yield (
+            "Shares of negation were tested against chance by exact binomial tests with Holm's correction, each "
+            "beside a test in which each stimulus counts once, where that is defined. Intervals of shares are "
+            "Wilson's, at 95%."
+        )
+
+
+OF_STUDY = {"study1": _of_study1, "study2": _of_study2}
+
+
+def _analysis(part: Part) -> Iterator[str]:
+    tests = [str(row["test"]) for row in records(part.tables.get("tests")) if row["n"]]
+    yield from OF_STUDY[part.study.name](part, lambda family: any(test.startswith(family) for test in tests))
+    if tests:
+        yield f"A *p* below {ALPHA} is called significant."
+
+
+def _references(part: Part) -> Iterator[str]:
+    """How effects of people are told, and what rational speech acts are."""
+    rows = records(part.tables.get("parameters"))
+    known = {(row["about"], row["name"]): row["value"] for row in rows}
+    if any(row["verdict"] != UNKNOWN for row in records(part.tables.get("patterns"))):
+        yield (
+            "A model shows an effect of people's study where the contrast of its condition means is above zero by a "
+            f"one-tailed t test over stimuli, *p* < {share(known['tests', 'level of significance'])}; the effect is "
+            "reversed where it is below zero by the same test in the other direction. These tests are not corrected "
+            "for their number."
+        )
+    models = models_of(records(part.tables.get("design")))
+    if not any(is_known(row["value"]) and model_of(row) in models for row in records(part.tables.get("references"))):
+        return
     yield (
-        "Rows of one stimulus are not independent, so each test stands beside one in which each stimulus counts "
-        f"once, where that is defined. A *p* below {ALPHA} is called significant."
+        "Contrasts and measures of how near models are to people and to theory have "
+        f"{known['bootstrap', 'interval in percent']}% bootstrap intervals over stimuli "
+        f"({whole(known['bootstrap', 'draws'])} draws, seed {known['bootstrap', 'seed']})."
     )
+    yield f"Rational speech acts are those of {known[RSA, 'from']}, with {_theory(rows)}."
+
+
+def _theory(rows: Sequence[Record]) -> str:
+    """The parameters of rational speech acts, those of one goal together."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        if row["about"] == RSA and row["name"] != "from":
+            about, _, name = str(row["name"]).rpartition(": ")
+            found.setdefault(about, []).append(f"{name} {row['value']}")
+    return "; ".join(f"{about}: {', '.join(told)}" if about else ", ".join(told) for about, told in found.items())
+
+
+def _comparisons(part: Part) -> Iterator[str]:
+    """How models were compared."""
+    rows = records(part.tables.get("parameters"))
+    known = {row["name"]: row["value"] for row in rows if row["about"] == "comparison"}
+    if known:
+        margin = share(known["margin"])
+        yield (
+            "Models were compared with the first one over the same trials. A difference of shares counts as none "
+            f"where two one-sided tests over stimuli hold it within a margin of {margin} (each *p* < {share(ALPHA)}), "
+            f"and a distance where its {known['interval in percent']}% bootstrap interval over stimuli "
+            f"({whole(known['draws'])} draws) ends below that margin."
+        )

@@ -16,6 +16,11 @@ def whole(value: object) -> str:
     return NOTHING if found is None else f"{found:,.0f}"
 
 
+def counted(value: object, what: str) -> str:
+    """A count of things, as "1 row" and "2,424 rows"."""
+    return f"{whole(value)} {what}{'' if number_in(value) == 1 else 's'}"
+
+
 def decimal(value: object, digits: int = 2) -> str:
     """A number that may be above 1, as 6.57."""
     found = number_in(value)

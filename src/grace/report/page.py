@@ -1,5 +1,6 @@
 """The report: one HTML page that needs nothing else; all texts in it are escaped, since models wrote some."""
 
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,9 +8,10 @@ from importlib import resources
 from pathlib import Path
 
 import jinja2
+from markupsafe import Markup, escape
 
 import grace
-from grace.analysis.figures import draw_analysis, draw_comparison, theme_named
+from grace.analysis.figures import draw_analysis, draw_comparisons, theme_named
 from grace.errors import InputError
 from grace.report import grids_common, grids_study1, grids_study2
 from grace.report.commands import commands_of, inputs_of
@@ -17,6 +19,7 @@ from grace.report.examples import Example, examples_of, shortened
 from grace.report.gather import Part, Quality, Wanted, gather
 from grace.report.grids import Grid
 from grace.report.pictures import Budget, Picture
+from grace.report.places import GENERATOR, check_page
 from grace.report.ran import Prompt, prompts_of
 from grace.report.troubles import headline, troubles_of
 from grace.runs import now
@@ -35,8 +38,14 @@ ANSWER = 300
 """So many characters of a flagged answer."""
 LONG = 24
 """A table of more rows is folded up; it is unfolded in print."""
-SHORT = 30
-"""A cell of fewer characters stands on one line, except in print."""
+SHORT, SHORTEST = 30, 12
+"""A cell of fewer characters than the first stands on one line; one of not more than the second in print too."""
+ROOM, PADDING = 150, 2
+"""Characters that the page has room for in a line of a table, and those of a cell's padding."""
+LINE, TALLEST = 130, 18
+"""Characters of a line in a box of text, and the lines that it has room for."""
+UNBROKEN = 20
+"""A word of more characters is broken in print, since a page cannot be scrolled."""
 OF_STUDY = {"study1": grids_study1.grids, "study2": grids_study2.grids}
 SECOND = ("study1_expected", "study1_state_", "study2_probabilities", "study2_people_probabilities")
 """Figures of Experiment 2 begin so, beside those that end so."""
@@ -123,7 +132,7 @@ def report(wanted: Wanted, path: Path, progress: Progress) -> list[Section]:
     Raises:
         InputError: something given is no run, or the file cannot be written, or would be too large.
     """
-    check_name(path, wanted)
+    check_page(path)
     with tempfile.TemporaryDirectory(prefix="grace-report-") as folder:
         parts = gather(wanted, Path(folder), progress)
         progress.note("drawing")
@@ -139,21 +148,10 @@ def report(wanted: Wanted, path: Path, progress: Progress) -> list[Section]:
     return sections
 
 
-def check_name(path: Path, wanted: Wanted) -> None:
-    """See that a report may have this name. Raises InputError."""
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise InputError(f"--out {path}: a report is a web page; choose a name that ends in .html")
-    for run in wanted.runs:
-        if run.path.resolve() in path.resolve().parents:
-            raise InputError(
-                f"--out {path}: is inside the run {run.path}, which is kept as it is; choose another folder"
-            )
-
-
 def section_of(part: Part, name: str, budget: Budget) -> Section:
     """All that the page says about one study; `name` is the page's."""
     own = OF_STUDY.get(part.study.name)
-    grids = list(own(part.tables)) if own and part.analysis else []
+    grids = list(own(part.tables, part.wanted.exclusions)) if own and part.analysis else []
     return Section(
         id=part.study.name,
         title=harmless(part.study.title),
@@ -178,20 +176,20 @@ def section_of(part: Part, name: str, budget: Budget) -> Section:
         sentences=tuple(harmless(one.sentence) for one in part.comparisons),
         notes=tuple(dict.fromkeys(harmless(note) for one in part.comparisons for note in one.notes)),
         examples=tuple(examples_of(part)),
-        commands=tuple(map(harmless, commands_of(part.groups, name))),
+        commands=tuple(map(harmless, commands_of(part.groups, part.wanted, name))),
         inputs=inputs_of(part.groups),
     )
 
 
 def _figures(part: Part, budget: Budget) -> dict[str, list[Picture]]:
     """The figures of the analysis by experiment, and those of comparisons."""
-    theme = theme_named("paper")
+    theme = theme_named(part.wanted.theme)
     found: dict[str, list[Picture]] = {"first": [], "second": [], "comparisons": []}
     for drawing in draw_analysis(part.analysis, theme) if part.analysis else ():
         second = drawing.name.startswith(SECOND) or drawing.name.endswith(SECOND_ENDS)
         found["second" if second else "first"] += budget.pictures([drawing])
     known = [one for one in part.comparisons if one.compared]
-    found["comparisons"] = budget.pictures(draw_comparison(one, theme) for one in known)
+    found["comparisons"] = budget.pictures(draw_comparisons(known, theme))
     return found
 
 
@@ -241,12 +239,50 @@ def _slug(name: str) -> str:
     return "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in name)
 
 
+def coded(text: str) -> Markup:
+    """A text of Grace's own as HTML, in which names and commands stand between backticks."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(harmless(text)))))  # noqa: S704 - escaped before
+
+
+def is_wide(grid: Grid) -> bool:
+    """Whether a table may be wider than the page, so that the keyboard has to reach it to scroll it.
+
+    (Browsers let it reach what scrolls on a small screen by themselves.)
+    """
+    columns = zip(grid.head, *grid.rows, strict=True)
+    narrowest = (
+        max(
+            longest_word(head),
+            *(longest_word(cell) if len(cell) >= SHORT or place < grid.labels else len(cell) for cell in cells),
+        )
+        for place, (head, *cells) in enumerate(columns)
+    )
+    return sum(width + PADDING for width in narrowest) > ROOM
+
+
+def longest_word(text: str) -> int:
+    """Characters of the longest word: no line is shorter."""
+    return max(map(len, text.split()), default=0)
+
+
+def is_tall(text: str) -> bool:
+    """Whether a text may be higher than its box, likewise."""
+    return sum(1 + len(line) // LINE for line in text.split("\n")) > TALLEST
+
+
+def _classes(cell: str) -> str:
+    """How a cell is shown: on one line, on one line in print too, with long words broken in print."""
+    found = {"short": len(cell) < SHORT, "shortest": len(cell) <= SHORTEST, "unbroken": longest_word(cell) > UNBROKEN}
+    return " ".join(name for name, holds in found.items() if holds)
+
+
 def render(sections: Sequence[Section]) -> bytes:
     """The page as bytes."""
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["harmless"] = harmless
+    environment.filters |= {"harmless": harmless, "coded": coded, "classes": _classes}
+    environment.tests |= {"wide": is_wide, "tall": is_tall}
     files = resources.files("grace.report")
     page = environment.from_string((files / "page.html").read_text(encoding="utf-8")).render(
         sections=sections,
@@ -254,7 +290,7 @@ def render(sections: Sequence[Section]) -> bytes:
         title=" and ".join(section.title for section in sections),
         when=now(),
         version=grace.__version__,
+        generator=GENERATOR,
         long=LONG,
-        short=SHORT,
     )
     return page.encode()

@@ -9,16 +9,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from grace.analysis.figures import draw_analysis, draw_comparison, theme_named, write_figures
+from grace.analysis.figures import draw_analysis, draw_comparisons, theme_named, write_figures
 from grace.errors import InputError
 from grace.report import grids_common
 from grace.report.gather import Part, Wanted, gather
 from grace.report.grids import Grid
-from grace.report.markdown import html_table, latex_table, markdown_table, plain
+from grace.report.markdown import fenced, html_table, latex_table, markdown_table, plain
 from grace.report.methods import methods_of
 from grace.report.page import OF_STUDY
+from grace.report.places import check_folder, remove_stale
+from grace.report.ran import prompts_of
 from grace.report.sentences import results_of
 from grace.report.troubles import troubles_of
+from grace.stages.quality.review import cell
 from grace.stages.session import Progress
 from grace.tables import replacing, write_table
 
@@ -46,29 +49,28 @@ def paper(wanted: Wanted, out: Path, progress: Progress, force: bool = False) ->
     """Write the parts of a paper about runs; for runs of several studies, each has a folder of its name.
 
     Raises:
-        InputError: something given is no run, `out` is inside of one, or a file cannot be written; without `force`
-            also where a text is there already, since people edit it.
+        InputError: something given is no run, or a file cannot be written; without `force` also where a text is
+            there already, since people edit it.
     """
     for text in (out / PAPER, *out.glob(f"*/{PAPER}")):
         if text.exists() and not force:
             raise InputError(f"{text}: is there already, perhaps edited; choose another --out, or add --force")
-    for run in wanted.runs:
-        if run.path.resolve() in (out.resolve(), *out.resolve().parents):
-            raise InputError(
-                f"--out {out}: is inside the run {run.path}, which is kept as it is; choose another folder"
-            )
+    check_folder(out)
     with tempfile.TemporaryDirectory(prefix="grace-paper-") as folder:
         parts = gather(wanted, Path(folder), progress)
         progress.note("writing")
-        return [_write(part, out / part.study.name if len(parts) > 1 else out) for part in parts]
+        made = [_write(part, out / part.study.name if len(parts) > 1 else out) for part in parts]
+    if len(made) > 1:
+        remove_stale(out, ())
+    return made
 
 
 def _write(part: Part, out: Path) -> Paper:
     grids = list(_grids(part))
     files = list(_write_tables(part, grids, out / "tables"))
-    theme = theme_named("paper")
+    theme = theme_named(part.wanted.theme)
     drawings = list(draw_analysis(part.analysis, theme)) if part.analysis else []
-    drawings += [draw_comparison(one, theme) for one in part.comparisons if one.compared]
+    drawings += draw_comparisons([one for one in part.comparisons if one.compared], theme)
     figures = write_figures(drawings, out / "figures") if drawings else []
     captions = [(drawing.name, drawing.caption) for drawing in drawings]
     files.insert(0, _text(out / PAPER, "\n".join(_lines(part, grids, captions))))
@@ -78,7 +80,9 @@ def _write(part: Part, out: Path) -> Paper:
         files += _documents(pandoc, out, grids)
     else:
         notes.append(f"{NO_PANDOC}.")
-    return Paper(out, (*files, *figures), tuple(notes))
+    files += figures
+    remove_stale(out, files)
+    return Paper(out, tuple(files), tuple(notes))
 
 
 def _grids(part: Part) -> Iterator[Grid]:
@@ -87,7 +91,7 @@ def _grids(part: Part) -> Iterator[Grid]:
     yield from grids_common.of_runs(part.tables)
     yield from grids_common.of_rows(part.tables)
     if own and part.analysis:
-        yield from own(part.tables)
+        yield from own(part.tables, part.wanted.exclusions)
     yield from grids_common.of_distributions(part.study, part.tables)
     yield from grids_common.of_references(part.tables)
     yield from grids_common.of_comparisons(part.tables)
@@ -97,7 +101,7 @@ def _write_tables(part: Part, grids: Sequence[Grid], folder: Path) -> Iterator[P
     """The grids, rounded as in print, as CSV and LaTeX; and in numbers/ the tables that they are of, not rounded."""
     for grid in grids:
         text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([grid.head, *grid.rows])
+        csv.writer(text, lineterminator="\n").writerows([map(cell, row) for row in (grid.head, *grid.rows)])
         yield _text(folder / f"{grid.name}.csv", text.getvalue())
         yield _text(folder / f"{grid.name}.tex", latex_table(grid))
     for name, table in part.tables.items():
@@ -107,7 +111,7 @@ def _write_tables(part: Part, grids: Sequence[Grid], folder: Path) -> Iterator[P
 
 
 def _lines(part: Part, grids: Sequence[Grid], captions: Sequence[tuple[str, str]]) -> Iterator[str]:
-    """The text: a draft that says so, methods, results, tables, figures."""
+    """The text: a draft that says so, methods, results, tables, figures, and the prompts as an appendix."""
     yield f"# {plain(part.study.title)}\n"
     if part.study.source:
         yield f"{plain(part.study.source)}\n"
@@ -139,6 +143,11 @@ def _lines(part: Part, grids: Sequence[Grid], captions: Sequence[tuple[str, str]
     yield "## Figures\n" if captions else ""
     for name, caption in captions:
         yield f"![{plain(caption)}](figures/{name}.png)\n"
+    prompts = list(dict.fromkeys(prompt for group in part.groups for prompt in prompts_of(group)))
+    yield "## Prompts\n\nWhat was said about the first trial.\n" if prompts else ""
+    for prompt in prompts:
+        yield f"### {plain(prompt.kind.capitalize())}: {plain(prompt.name)}\n"
+        yield fenced(prompt.text)
 
 
 def _documents(pandoc: str, out: Path, grids: Sequence[Grid]) -> Iterator[Path]:

@@ -124,7 +124,7 @@ def _first(sessions: Sequence[dict[str, Any]], *names: str) -> Any:
 
 @dataclass(frozen=True)
 class Prompt:
-    """What was said to a model: the name of the turn or question, and the messages as text."""
+    """What was said to a model: the name of the turn or question, what it asks for, and the messages as text."""
 
     name: str
     kind: str

@@ -3,14 +3,16 @@
 from collections.abc import Iterator, Mapping
 
 from grace.analysis.analyze import Table
+from grace.analysis.references import UNKNOWN
 from grace.analysis.samples import number_in
 from grace.report.grids import Record, Records, model_of, models_of, records
+from grace.report.grids_common import in_words, source_of
 from grace.report.grids_study1 import EFFECTS as EFFECTS1
 from grace.report.grids_study1 import comparison, f_of, t_of
 from grace.report.grids_study2 import EFFECTS as EFFECTS2
 from grace.report.grids_study2 import chi_of
 from grace.report.markdown import plain
-from grace.report.numbers import decimal, interval, is_known, p_in_words, share, whole
+from grace.report.numbers import counted, decimal, interval, is_known, p_in_words, share, whole
 
 ALPHA = 0.05
 """A p below it is called significant; the methods say so."""
@@ -18,8 +20,7 @@ ALPHA = 0.05
 
 def results_of(study: str, tables: Mapping[str, Table]) -> Iterator[tuple[str, list[str]]]:
     """For each model its name and the paragraphs about it."""
-    rows = records(tables.get("rows"))
-    for model in models_of(rows):
+    for model in models_of(records(tables.get("design"))):
         own = {name: _own(records(table), model) for name, table in tables.items()}
         paragraphs = [" ".join(_rows(own["rows"]))]
         if study == "study1":
@@ -27,7 +28,7 @@ def results_of(study: str, tables: Mapping[str, Table]) -> Iterator[tuple[str, l
             paragraphs.append(" ".join(_planned(own, "expected")))
         else:
             paragraphs += [" ".join(_mixed(own)), " ".join(_negation(own))]
-        paragraphs += [" ".join(_calibration(own)), " ".join(_patterns(records(tables.get("patterns")), model))]
+        paragraphs += [" ".join(_calibration(own)), *_patterns(records(tables.get("patterns")), model)]
         yield model, [text for text in paragraphs if text]
 
 
@@ -37,8 +38,13 @@ def _own(rows: Records, model: str) -> list[Record]:
 
 def _rows(rows: Records) -> Iterator[str]:
     counts = {str(row["what"]): row["rows"] for row in rows}
-    yield f"Of {whole(counts.pop('all'))} answers of Experiment 1, {whole(counts.pop('analysed'))} were analysed."
-    left = [f"{whole(number)} {plain(why)}" for why, number in counts.items()]
+    if not counts:
+        yield "There were no answers of Experiment 1: this model was asked for probabilities alone."
+        return
+    every, analysed = counts.pop("all"), counts.pop("analysed")
+    were = "was" if analysed == 1 else "were"
+    yield f"Of {counted(every, 'answer')} of Experiment 1, {whole(analysed)} {were} analysed."
+    left = [f"{whole(number)} {plain(in_words(why))}" for why, number in counts.items()]
     if left:
         yield f"Left out: {'; '.join(left)}."
 
@@ -56,6 +62,14 @@ def _undefined(what: str, row: Record) -> str:
 def _variance(own: Mapping[str, Records]) -> Iterator[str]:
     """The analysis of variance, and by stimulus."""
     tests = {str(row["test"]): row for row in own.get("tests", ())}
+    effects = [row for name, row in tests.items() if name.startswith("anova:")]
+    if (
+        len(effects) > 1
+        and not any(is_known(row["p"]) for row in effects)
+        and len({row["note"] for row in effects}) == 1
+    ):
+        yield f"The analysis of variance of the bet on state 3 is not defined ({plain(effects[0]['note'])})."
+        return
     for effect, told in EFFECTS1.items():
         row = tests.get(f"anova:{effect}")
         if row is None:
@@ -130,22 +144,32 @@ def _negation(own: Mapping[str, Records]) -> Iterator[str]:
 
 
 def _calibration(own: Mapping[str, Records]) -> Iterator[str]:
+    """How well the distributions predict the sampled answers, and whether an even one would do better."""
     for row in own.get("calibration_of_all", ()):
-        if is_known(row["brier"]):
-            yield (
-                "The distributions of Experiment 2 predicted the sampled answers to the question "
-                f"{row['question']} with a Brier score of {decimal(row['brier'], 3)} "
-                f"(an even distribution: {decimal(row['brier_uniform'], 3)})."
-            )
+        brier, even = number_in(row["brier"]), number_in(row["brier_uniform"])
+        if brier is None or even is None:
+            continue
+        than = "better than" if brier < even else "worse than" if brier > even else "as good as"
+        yield (
+            f"Held against {counted(row['answers'], 'sampled answer')} to the question {plain(row['question'])}, the "
+            f"distributions of Experiment 2 have a Brier score of {decimal(brier, 3)} (0 is perfect), {than} the "
+            f"{decimal(even, 3)} of an even distribution."
+        )
 
 
 def _patterns(rows: Records, model: str) -> Iterator[str]:
     """The effects of people's tests by what the model does, told apart by what it was measured in."""
-    found: dict[str, dict[str, list[str]]] = {}
+    by_source: dict[str, list[Record]] = {}
     for row in rows:
         if model_of(row) == model and row["verdict"]:
-            verdicts = found.setdefault(str(row["source"]), {})
-            verdicts.setdefault(str(row["verdict"]), []).append(f"{row['about']} (people: {row['people']})")
-    for source, verdicts in found.items():
+            by_source.setdefault(source_of(row), []).append(row)
+    for source, own in by_source.items():
+        if all(row["verdict"] == UNKNOWN for row in own):
+            why = "; ".join(dict.fromkeys(str(row["reason"]) for row in own if row["reason"])) or "nothing is known"
+            yield f"Effects of people's study in {plain(source)} are not defined: {plain(in_words(why))}."
+            continue
+        verdicts: dict[str, list[str]] = {}
+        for row in own:
+            verdicts.setdefault(str(row["verdict"]), []).append(f"{in_words(row['about'])} (people: {row['people']})")
         told = ". ".join(f"{verdict.capitalize()}: {'; '.join(names)}" for verdict, names in verdicts.items())
-        yield f"Effects of people's study in the model's {plain(source)}. {plain(told)}."
+        yield f"Effects of people's study in {plain(source)}. {plain(told)}."

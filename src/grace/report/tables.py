@@ -3,20 +3,25 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, fields
 
+from grace.analysis import rsa_knowledge, rsa_politeness
 from grace.analysis.analyze import Analysis, Table
+from grace.analysis.bootstrap import DRAWS, LEVEL, SEED
 from grace.analysis.compare import Comparison
-from grace.analysis.frames import MODEL, Frame
-from grace.analysis.paired import Finding
+from grace.analysis.effects import ALPHA
+from grace.analysis.frames import ERROR, MODEL, Frame, Row
+from grace.analysis.paired import WITHIN, Finding
 from grace.analysis.people import study1_tests, study2_counts
-from grace.analysis.references import FIT_COLUMNS, PATTERN_COLUMNS, Fit, Pattern, cell_of
+from grace.analysis.references import FIT_COLUMNS, PATTERN_COLUMNS, RSA, Fit, Pattern, cell_of
 from grace.analysis.samples import GOALS, UTTERANCES
 from grace.report.grids import Record, table_of
+from grace.stages.quality.layout import RESPONSE
 from grace.stages.quality.report import Report as QualityReport
 from grace.studies.study import Study
 
 QUALITY = ("run", "table", "check", "status", "measured", "threshold", "looked_at", "flagged", "flags", "why")
 ROWS = (MODEL, "what", "rows")
 CALIBRATION = (MODEL, "question", "answers", "brier", "brier_uniform", "expected_calibration_error")
+PARAMETERS = ("about", "name", "value")
 COMPARED = ("a", "b")
 PARTS = (*COMPARED, "rows", "without_partner_a", "without_partner_b", "margin", "draws", "verdict", "sentence")
 VERDICTS = (*COMPARED, "experiment", "of", "verdict", "why", "within_noise")
@@ -58,23 +63,65 @@ def of_design(study: Study, frame: Frame) -> Table:
             "stimuli": len({row.stimulus for row in own}),
             "replications": len({row["replication"] for row in own}),
         }
+        if asked_for_answers(own):
+            found |= {"answered": sum(bool(row[RESPONSE]) for row in own), "failed": sum(row.failed for row in own)}
         rows += [{MODEL: model, "what": what, "rows": count} for what, count in found.items() if count is not None]
     return table_of(rows, ROWS)
 
 
-def of_summary(analysis: Analysis) -> dict[str, Table]:
-    """What happened to the rows of each model, and how well the distributions predict the sampled answers."""
+def asked_for_answers(rows: Sequence[Row]) -> bool:
+    """Whether a model was asked for answers (Experiment 1) at all."""
+    return any(row[RESPONSE] or row[ERROR] for row in rows)
+
+
+def of_summary(analysis: Analysis, frame: Frame) -> dict[str, Table]:
+    """What happened to the rows of each model that answered, and how well distributions predict its answers."""
     rows: list[Record] = []
     calibrated: list[Record] = []
     for model, found in analysis.summary["models"].items():
         counted = {"all": found["rows"], "analysed": found["analysed"]}
         counted |= {f"not usable: {why}": count for why, count in found["not_usable"].items()}
         counted |= {f"excluded: {why}": count for why, count in found.get("excluded", {}).items()}
-        rows += [{MODEL: model, "what": what, "rows": count} for what, count in counted.items()]
+        if asked_for_answers(frame.models[model]):
+            rows += [{MODEL: model, "what": what, "rows": count} for what, count in counted.items()]
         of_all = found.get("calibration", {})
         calibrated += [{MODEL: model, "question": name, **numbers} for name, numbers in of_all.items()]
     made = {"rows": table_of(rows, ROWS)}
     return made | ({"calibration_of_all": table_of(calibrated, CALIBRATION)} if calibrated else {})
+
+
+def of_parameters(study: str, comparisons: Sequence[Comparison]) -> dict[str, Table]:
+    """The parameters of tests, intervals and theory, as the analysis takes them."""
+    rows: list[tuple[str, str, object]] = [
+        ("tests", "level of significance", ALPHA),
+        ("bootstrap", "draws", DRAWS),
+        ("bootstrap", "seed", SEED),
+        ("bootstrap", "interval in percent", round(100 * LEVEL)),
+        *((RSA, name, value) for name, value in (_knowledge() if study == "study1" else _politeness())),
+    ]
+    for one in comparisons[:1]:
+        of_it = {"margin": one.margin, "draws": one.draws, "interval in percent": round(100 * WITHIN)}
+        rows += [("comparison", name, value) for name, value in of_it.items()]
+    return {"parameters": Table(PARAMETERS, tuple(rows))}
+
+
+def _knowledge() -> Iterable[tuple[str, object]]:
+    """Those of rational speech acts in study 1."""
+    own = rsa_knowledge.Knowledge()
+    yield "from", "Goodman & Stuhlmüller 2013"
+    yield "rationality", own.rationality
+    yield "base rate (fitted to the published comparisons)", own.base_rate
+
+
+def _politeness() -> Iterable[tuple[str, object]]:
+    """Those of rational speech acts in study 2; weights are told as in the paper."""
+    own = rsa_politeness.Politeness()
+    yield "from", "Yoon, Tessler, Goodman & Frank 2020"
+    yield "rationality", own.rationality
+    yield "cost of negation", own.cost
+    for goal, weights in own.goals.items():
+        for field in fields(weights):
+            yield f"goal {goal}: {field.name}", getattr(weights, field.name)
 
 
 def of_people(study: str) -> dict[str, Table]:

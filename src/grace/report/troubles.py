@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 
 from grace.analysis.frames import MODEL, Row
-from grace.report.gather import Part
+from grace.report.gather import Part, by_name
 from grace.report.grids import models_of, records
-from grace.report.numbers import is_known, whole
+from grace.report.numbers import counted, is_known, whole
+from grace.report.ran import model_name
+from grace.report.tables import asked_for_answers
 from grace.stages.quality.layout import RESPONSE
 
 EXPECTED = "expected:"
@@ -18,19 +20,26 @@ def troubles_of(part: Part) -> list[str]:
     """The sentences, the gravest first; none where all is well."""
     found = [f"{one.run} could not be read, and nothing below is about it: {one.why}." for one in part.lost]
     found += part.notes
+    if part.kept_all:
+        found.append("No trial is excluded by its knowledge answer or a mark, since --no-exclusions was given.")
     if part.frame is None:
         return [*found, "There are no rows to tell of."]
     for model, rows in part.frame.models.items():
-        found += [f"{model or part.frame.name}: {sentence}" for sentence in _of_model(part, model, rows)]
+        found += [f"{_called(part, model)}: {sentence}" for sentence in _of_model(part, model, rows)]
     found += _quality(part)
     notes = part.analysis.summary["notes"] if part.analysis else ()
-    return [*found, *(f"{note}." for note in notes)]
+    return [*found, *(f"{by_name(note, part.groups)}." for note in notes)]
+
+
+def _called(part: Part, model: str) -> str:
+    """A model's name; a table of one model may not tell it, but its run does."""
+    return model or model_name(part.groups[0]) or part.study.name
 
 
 def _of_model(part: Part, model: str, rows: tuple[Row, ...]) -> Iterator[str]:
     failed = sum(row.failed for row in rows)
     if failed == len(rows):
-        yield f"the model failed: none of {whole(len(rows))} rows has an answer ({_why(rows)})."
+        yield f"the model failed: none of {counted(len(rows), 'row')} has an answer ({_why(rows)})."
         return
     if failed:
         yield f"{whole(failed)} of {whole(len(rows))} rows have no answer ({_why(rows)})."
@@ -38,7 +47,7 @@ def _of_model(part: Part, model: str, rows: tuple[Row, ...]) -> Iterator[str]:
     if len(answers) == 1 and len(rows) > 1:
         yield "all answers are equal, so nothing varies, and tests of differences between rows are not defined."
     summary = part.analysis.summary["models"].get(model) if part.analysis else None
-    if summary and not summary["analysed"] and _asked_for_answers(part, model):
+    if summary and not summary["analysed"] and asked_for_answers(rows):
         yield "none of its answers can be analysed."
         return
     yield from _empty_cells(part, model)
@@ -46,16 +55,13 @@ def _of_model(part: Part, model: str, rows: tuple[Row, ...]) -> Iterator[str]:
         yield f"{note}."
     undefined = summary["undefined_tests"] if summary else ()
     if of_answers := [name for name in undefined if not name.startswith(EXPECTED)]:
-        yield f"{whole(len(of_answers))} tests are not defined; the tables say why."
+        are = "test is" if len(of_answers) == 1 else "tests are"
+        yield f"{whole(len(of_answers))} {are} not defined; the tables say why."
 
 
 def _why(rows: tuple[Row, ...]) -> str:
     """What the first failed row says."""
     return next((" ".join(row["error"].split()) for row in rows if row.failed), "")
-
-
-def _asked_for_answers(part: Part, model: str) -> bool:
-    return any(row[RESPONSE] for row in part.frame.models[model]) if part.frame else False
 
 
 def _empty_cells(part: Part, model: str) -> Iterator[str]:
@@ -72,8 +78,11 @@ def _empty_cells(part: Part, model: str) -> Iterator[str]:
 
 
 def _quality(part: Part) -> Iterator[str]:
+    known = {one.why for one in part.lost}
     for one in part.quality:
         if one.report is None:
+            if one.why in known:
+                continue
             yield f"{one.name}: the data's quality could not be checked: {one.why}."
         elif not one.report.ok:
             yield f"{one.name}: the data are not good enough: {one.report.verdict}."
@@ -85,14 +94,15 @@ def headline(part: Part) -> list[str]:
         return [f"{model}: {whole(len(rows))} rows" for model, rows in part.frame.models.items()] if part.frame else []
     rows = records(part.tables["rows"])
     lines = []
-    for model in models_of(rows):
+    for model in models_of(records(part.tables["design"])):
+        name = _called(part, model)
         counts = {row["what"]: row["rows"] for row in rows if str(row[MODEL] or "") == model}
         scored = any(is_known(row["mean"]) for row in _of(part, "distributions", model))
-        beside = ", and its probabilities" if scored else ""
-        lines.append(
-            f"{model or part.study.name}: {whole(counts['analysed'])} of {whole(counts['all'])} answers "
-            f"analysed{beside}"
-        )
+        if counts:
+            beside = ", beside its probabilities" if scored else ""
+            lines.append(f"{name}: {whole(counts['analysed'])} of {counted(counts['all'], 'answer')} analysed{beside}")
+        else:
+            lines.append(f"{name}: {'its probabilities, and ' if scored else ''}no answers of Experiment 1")
     return lines
 
 

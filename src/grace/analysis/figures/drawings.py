@@ -1,19 +1,23 @@
 """Which figures an analysis or a comparison has, with their names and captions."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from grace.analysis.figures import of_scores, of_study1, of_study2
-from grace.analysis.figures.points import Rows
+from grace.analysis.figures.points import Rows, distinct, slug
 from grace.analysis.figures.saving import Drawing
 from grace.analysis.figures.shift import draw_shift
-from grace.analysis.figures.theme import Theme, names_of
+from grace.analysis.figures.theme import LONGEST, NAMELESS, Theme, clean, shortened
 from grace.studies.study import load_study
 
 if TYPE_CHECKING:
     from grace.analysis.analyze import Analysis
     from grace.analysis.compare import Comparison
+
+ENDINGS = r"\.(run|csv|parquet)$"
+"""Of runs and tables, which are left out where sides name a figure."""
 
 
 def draw_analysis(analysis: "Analysis", theme: Theme) -> Iterator[Drawing]:
@@ -38,9 +42,16 @@ def draw_tables(study: str, tables: Mapping[str, Rows], theme: Theme) -> Iterato
         yield from of_scores.draw(load_study(study), rows, theme)
 
 
+def draw_comparisons(comparisons: Sequence["Comparison"], theme: Theme) -> Iterator[Drawing]:
+    """The figures of comparisons, each of its own name."""
+    names = distinct(_file_name(comparison) for comparison in comparisons)
+    for comparison, name in zip(comparisons, names, strict=True):
+        yield replace(draw_comparison(comparison, theme), name=name)
+
+
 def draw_comparison(comparison: "Comparison", theme: Theme) -> Drawing:
-    """The figure of a comparison: what shifts from one side to the other."""
-    a, b = names_of([comparison.a.name, comparison.b.name]).values()
+    """The figure of a comparison: what shifts from one side to the other. Its sides are in its name."""
+    a, b = (shortened(clean(name), LONGEST) or NAMELESS for name in _sides(comparison))
     rows = [asdict(finding) for finding in comparison.findings]
     caption = (
         f"{b} against {a}. Left: mean total variation between the two models' distributions (or answers), by question, "
@@ -48,4 +59,18 @@ def draw_comparison(comparison: "Comparison", theme: Theme) -> Drawing:
         "shares, shifts, with 90% intervals of Student's t over stimuli. The grey area is the margin of "
         f"{comparison.margin:g}; a red line is how far one model is from itself when asked twice, where that is known."
     )
-    return Drawing("compare_shift", draw_shift(rows, comparison.margin, f"{b} against {a}", theme), caption, theme)
+    figure = draw_shift(rows, comparison.margin, f"{b} against {a}", theme)
+    return Drawing(_file_name(comparison), figure, caption, theme)
+
+
+def _file_name(comparison: "Comparison") -> str:
+    """As compare_shift_awq_bf16 for awq.run and bf16.run."""
+    return "_".join(("compare_shift", *(slug(re.sub(ENDINGS, "", name)) for name in _sides(comparison))))
+
+
+def _sides(comparison: "Comparison") -> tuple[str, str]:
+    """What the sides are called; where both have one name, their folders tell them apart."""
+    a, b = comparison.a, comparison.b
+    if a.name != b.name:
+        return a.name, b.name
+    return f"{a.path.absolute().parent.name}/{a.name}", f"{b.path.absolute().parent.name}/{b.name}"

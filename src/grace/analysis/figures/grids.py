@@ -19,7 +19,7 @@ from grace.analysis.figures.marks import (
     spread,
     title,
 )
-from grace.analysis.figures.points import MISSING, Point
+from grace.analysis.figures.points import MISSING, Point, any_known
 from grace.analysis.figures.theme import (
     BLACK,
     BLUE,
@@ -31,6 +31,7 @@ from grace.analysis.figures.theme import (
     new_figure,
     styled,
 )
+from grace.analysis.figures.words import hearts_of
 from grace.analysis.samples import ASSESSMENTS, GOALS
 
 WORDS = ("one", "two", "three")
@@ -38,8 +39,8 @@ STATES = (0, 1, 2, 3)
 HEARTS = (0, 1, 2, 3)
 FRAME_LOOK = {"was": ("It was …", BLUE, "o"), "wasnt": ("It wasn't …", VERMILLION, "s")}
 
-GAP = 8
-"""Lines of a legend that fit into the empty corner of the grid of bets."""
+GAP = 0.24
+"""Share of a grid of bets' height that is empty at its lower left."""
 
 Bets = Mapping[tuple[int, str, int], Point]
 """By access, word and state, in percent; what is missing is not there or has no mean."""
@@ -49,7 +50,9 @@ Negation = Mapping[tuple[str, int], Point]
 """By goal and hearts."""
 
 
-def draw_bets(name: str, bets: Bets, theme: Theme, others: Mapping[str, Bets] | None = None) -> Figure:
+def draw_bets(
+    name: str, bets: Bets, theme: Theme, others: Mapping[str, Bets] | None = None, what: str = "bet (%)"
+) -> Figure:
     """Study 1: bars of the bets on each state, words by access.
 
     Args:
@@ -57,9 +60,10 @@ def draw_bets(name: str, bets: Bets, theme: Theme, others: Mapping[str, Bets] | 
         bets: of the bars.
         theme: the look.
         others: further bets by name, drawn as hollow marks, as those that a theory predicts.
+        what: the bars show, with its unit.
     """
     with styled(theme):
-        figure, panels = _bets_grid(theme, name)
+        figure, panels = _bets_grid(theme, name, what)
         for cell, axes in panels.items():
             known = {state: point for state, point in _in_cell(bets, cell).items() if point.known}
             _bars(axes, known)
@@ -68,27 +72,31 @@ def draw_bets(name: str, bets: Bets, theme: Theme, others: Mapping[str, Bets] | 
             for label, other in (others or {}).items():
                 draw_series(axes, Series(label, BLACK, "D", _in_cell(other, cell), hollow=True))
             _head_bets(axes, cell, rows_note(known.values()), theme)
-        _legend_in_gap(figure, [Series(label, BLACK, "D", {}, hollow=True) for label in others or {}])
+        _legend_in_gap(figure, [Series(label, BLACK, "D", {}, hollow=True) for label in others or {}], theme)
     return figure
 
 
 def draw_bets_of_models(bets: Mapping[str, Bets], theme: Theme) -> Figure:
-    """Study 1: the bets of several models side by side, words by access. `bets` are by the name to show."""
-    looks, shifts = look_of(list(bets)), spread(len(bets))
+    """Study 1: the bets of several models side by side, words by access.
+
+    `bets` are by the name to show; a model without any has its colour, but is not drawn.
+    """
+    looks = look_of(list(bets))
+    there = {name: own for name, own in bets.items() if any_known(own.values())}
+    shifts = spread(len(there))
     with styled(theme):
-        figure, panels = _bets_grid(theme, "")
+        figure, panels = _bets_grid(theme, "", "bet (%)")
         for cell, axes in panels.items():
             series = [
                 Series(legend_name(name, theme), *looks[name], _in_cell(own, cell), shift=shift)
-                for (name, own), shift in zip(bets.items(), shifts, strict=True)
+                for (name, own), shift in zip(there.items(), shifts, strict=True)
             ]
-            draw_panel(axes, series, theme)
-            _head_bets(axes, cell, "", theme)
-        _legend_in_gap(figure, [Series(legend_name(name, theme), *looks[name], {}) for name in bets])
+            _head_bets(axes, cell, draw_panel(axes, series), theme)
+        _legend_in_gap(figure, [Series(legend_name(name, theme), *looks[name], {}) for name in there], theme)
     return figure
 
 
-def _bets_grid(theme: Theme, name: str) -> tuple[Figure, dict[tuple[int, str], Axes]]:
+def _bets_grid(theme: Theme, name: str, what: str) -> tuple[Figure, dict[tuple[int, str], Axes]]:
     """A figure with a panel for each access and word that can be; a speaker who saw one does not say two."""
     figure = new_figure(theme, 0.8)
     title(figure, name, theme)
@@ -101,7 +109,7 @@ def _bets_grid(theme: Theme, name: str) -> tuple[Figure, dict[tuple[int, str], A
                 continue
             scale(axes, STATES, [str(state) for state in STATES], 100, 25)
             axes.tick_params(labelbottom=row == column, labelleft=row == column)
-            axes.set_ylabel("bet (%)" if row == column else "")
+            axes.set_ylabel(what if row == column else "")
             if column == len(WORDS) - 1:
                 row_name(axes, f"word “{word}”")
             panels[column + 1, word] = axes
@@ -137,16 +145,19 @@ def _gaps(axes: Axes, known: Mapping[float, Point], theme: Theme) -> None:
         axes.text(state, 6, "n/a", ha="center", va="bottom", color=GREY, fontsize=theme.small)
 
 
-def _legend_in_gap(figure: Figure, series: Sequence[Series]) -> None:
+def _legend_in_gap(figure: Figure, series: Sequence[Series], theme: Theme) -> None:
     """The legend in the corner of the grid that stays empty, or below where it is too long for that."""
     handles = handles_of(series)
-    if sum(one.label.count("\n") + 1 for one in series) > GAP:
+    lines = sum(one.label.count("\n") + 1 for one in series)
+    if lines * theme.small * 1.7 > GAP * figure.get_figheight() * 72:  # points; 1.7 with the space between entries
         legend_below(figure, series)
     elif handles:
         figure.legend(handles=handles, loc="lower left", bbox_to_anchor=(0.06, 0.1))
 
 
-def draw_utterances(name: str, shares: Shares, theme: Theme, others: Mapping[str, Shares] | None = None) -> Figure:
+def draw_utterances(
+    name: str, shares: Shares, theme: Theme, others: Mapping[str, Shares] | None = None, what: str = "share"
+) -> Figure:
     """Study 2: the share of each utterance, goals by states, "was" and "wasn't" apart.
 
     Args:
@@ -154,9 +165,10 @@ def draw_utterances(name: str, shares: Shares, theme: Theme, others: Mapping[str
         shares: drawn as full marks, joined by lines.
         theme: the look.
         others: further shares by name, drawn as hollow marks with broken lines, as those of people.
+        what: the full marks show.
     """
     with styled(theme):
-        figure, panels = _utterances_grid(theme, name)
+        figure, panels = _utterances_grid(theme, name, what)
         for cell, axes in panels.items():
             for series in _frames(shares, cell, "", False):
                 draw_series(axes, series)
@@ -164,7 +176,7 @@ def draw_utterances(name: str, shares: Shares, theme: Theme, others: Mapping[str
                 for series in _frames(other, cell, label, True):
                     draw_series(axes, series)
             own = [point for key, point in shares.items() if key[:2] == cell and point.known]
-            head(axes, f"{cell[1]} heart{'s' * (cell[1] != 1)}" if cell[0] == GOALS[0] else "", rows_note(own), theme)
+            head(axes, hearts_of(cell[1]) if cell[0] == GOALS[0] else "", rows_note(own), theme)
         legend_below(
             figure,
             [one for label in ("", *(others or {})) for one in _frames({}, ("", 0), label, bool(label))],
@@ -172,7 +184,7 @@ def draw_utterances(name: str, shares: Shares, theme: Theme, others: Mapping[str
     return figure
 
 
-def _utterances_grid(theme: Theme, name: str) -> tuple[Figure, dict[tuple[str, int], Axes]]:
+def _utterances_grid(theme: Theme, name: str, what: str) -> tuple[Figure, dict[tuple[str, int], Axes]]:
     figure = new_figure(theme, 0.95)
     title(figure, name, theme)
     grid = figure.subplots(len(GOALS), len(HEARTS), squeeze=False)
@@ -183,7 +195,7 @@ def _utterances_grid(theme: Theme, name: str) -> tuple[Figure, dict[tuple[str, i
             axes.tick_params(labelbottom=row == len(GOALS) - 1, labelleft=column == 0)
             axes.tick_params("x", labelrotation=45, labelrotation_mode="xtick")
             if column == 0:
-                axes.set_ylabel("share")
+                axes.set_ylabel(what)
             if column == len(HEARTS) - 1:
                 row_name(axes, goal)
             panels[goal, HEARTS[column]] = axes
@@ -203,22 +215,26 @@ def _frames(shares: Shares, cell: tuple[str, int], whose: str, hollow: bool) -> 
 
 
 def draw_negation(negation: Mapping[str, Negation], theme: Theme, people: Negation | None = None) -> Figure:
-    """Study 2: the share of "wasn't" by goal and state, models side by side. `negation` is by the name to show."""
-    looks, shifts = look_of(list(negation)), spread(len(negation), min(0.6, 0.12 * len(negation)))
+    """Study 2: the share of "wasn't" by goal and state, models side by side.
+
+    `negation` is by the name to show; a model without any has its colour, but is not drawn.
+    """
+    looks = look_of(list(negation))
+    there = {name: own for name, own in negation.items() if any_known(own.values())}
+    shifts = spread(len(there), min(0.6, 0.12 * len(there)))
     with styled(theme):
         figure = new_figure(theme, 0.48)
         panels = figure.subplots(1, len(GOALS), squeeze=False)[0]
-        everyone = [(legend_name(name, theme), *looks[name], own) for name, own in negation.items()]
+        everyone = [(legend_name(name, theme), *looks[name], own) for name, own in there.items()]
         for goal, axes in zip(GOALS, panels, strict=True):
             scale(axes, HEARTS, [str(hearts) for hearts in HEARTS], 1, 0.25)
             series = [
                 Series(label, colour, marker, _of_goal(own, goal), ":", shift=shift)
                 for (label, colour, marker, own), shift in zip(everyone, shifts, strict=True)
             ]
-            draw_panel(axes, series, theme)
+            head(axes, goal, draw_panel(axes, series), theme)
             if people:
                 draw_series(axes, Series("people", BLACK, "D", _of_goal(people, goal), "--", True))
-            head(axes, goal, "", theme)
             axes.set_xlabel("state (hearts)")
             axes.tick_params(labelleft=axes is panels[0])
         panels[0].set_ylabel("share of “wasn’t”")

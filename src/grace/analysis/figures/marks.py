@@ -63,13 +63,12 @@ def draw_series(axes: Axes, series: Series) -> None:
     )
 
 
-def draw_panel(axes: Axes, series: Iterable[Series], theme: Theme) -> None:
-    """Draw all series that have something; where none has, say that there are no data."""
+def draw_panel(axes: Axes, series: Iterable[Series]) -> str:
+    """Draw all series that have something; where none has, the note for the panel's head says so, else it is empty."""
     there = [one for one in series if one.known]
     for one in there:
         draw_series(axes, one)
-    if not any(not one.hollow for one in there):
-        say(axes, NO_DATA, theme)
+    return "" if there else NO_DATA
 
 
 def say(axes: Axes, text: str, theme: Theme) -> None:

@@ -2,13 +2,25 @@
 
 from collections.abc import Iterator, Mapping
 
-from grace.analysis.figures.points import STIMULI_BARS, Point, Row, Rows, mean_point, models_in, number, of_model
+from grace.analysis.figures.points import (
+    STIMULI_BARS,
+    Point,
+    Row,
+    Rows,
+    any_known,
+    mean_point,
+    models_in,
+    number,
+    of_model,
+    without,
+)
 from grace.analysis.figures.saving import Drawing
 from grace.analysis.figures.spaces import Panel, draw_entropy, draw_label_mass, most_bits
 from grace.analysis.figures.theme import Theme, names_of
+from grace.analysis.figures.words import hearts_of, question_title
 from grace.studies.study import Study
 
-CONDITION = {"study1": ("access", "word"), "study2": ("goal", "state")}
+CONDITION = {"study1": "access and word", "study2": "goal and state"}
 
 
 def draw(study: Study, rows: Rows, theme: Theme) -> Iterator[Drawing]:
@@ -20,12 +32,14 @@ def draw(study: Study, rows: Rows, theme: Theme) -> Iterator[Drawing]:
         for column, (title, top) in _entropies(study).items()
         if column in there
     ]
-    if panels:
+    shown = {name for panel in panels for name, points in panel.points.items() if any_known(points.values())}
+    if shown:
         conditions = list(dict.fromkeys(_condition(study, row) for row in rows))
-        about = ", ".join(CONDITION[study.name])
+        about = CONDITION[study.name]
         caption = (
             f"Mean entropy of the distributions of Experiment 2 by condition ({about}). "
             f"{STIMULI_BARS} The broken line is the entropy of an even distribution, the most that there can be."
+            f"{without(names.values(), shown)}"
         )
         yield Drawing(f"{study.name}_entropy", draw_entropy(panels, conditions, about, theme), caption, theme)
     masses = {name: _masses(study, of_model(rows, model)) for model, name in names.items()}
@@ -33,6 +47,7 @@ def draw(study: Study, rows: Rows, theme: Theme) -> Iterator[Drawing]:
         caption = (
             "Label mass: the probability that a model gives to all answers of a question together, before it is "
             "divided by it. A mark is the mean of a condition; near 0 a model would say something else than an answer."
+            f"{without(names.values(), (name for name, own in masses.items() if own))}"
         )
         yield Drawing(f"{study.name}_label_mass", draw_label_mass(masses, theme), caption, theme)
 
@@ -41,14 +56,16 @@ def _entropies(study: Study) -> Mapping[str, tuple[str, float]]:
     """By column: the title of its panel, and the largest entropy."""
     found: dict[str, tuple[str, float]] = {}
     for name, question in study.questions.items():
-        found[question.columns.entropy] = (name, most_bits(len(question.space.labels)))
+        found[question.columns.entropy] = (question_title(name), most_bits(len(question.space.labels)))
         for factor, column in question.columns.marginal_entropies.items():
-            found[column] = (factor, most_bits(len(question.columns.marginals[factor])))
+            found[column] = (question_title(factor), most_bits(len(question.columns.marginals[factor])))
     return found
 
 
 def _condition(study: Study, row: Row) -> str:
-    return ", ".join(str(row[column]) for column in CONDITION[study.name])
+    if study.name == "study1":
+        return f"access {row['access']}, “{row['word']}”"
+    return f"{row['goal']}, {hearts_of(row['state'])}"
 
 
 def _points(study: Study, rows: Rows, column: str, top: float) -> dict[str, Point]:
@@ -56,7 +73,7 @@ def _points(study: Study, rows: Rows, column: str, top: float) -> dict[str, Poin
 
 
 def _masses(study: Study, rows: Rows) -> dict[str, list[float]]:
-    columns = {question.columns.label_mass: name for name, question in study.questions.items()}
+    columns = {question.columns.label_mass: question_title(name) for name, question in study.questions.items()}
     found: dict[str, list[float]] = {}
     for row in rows:
         if row["quantity"] in columns and (mass := number(row, "mean")) == mass:

@@ -1,6 +1,7 @@
 """Figures of study 1: bets by word and access, from answers and from distributions; beside theory and people."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from grace.analysis.figures.grids import STATES, WORDS, Bets, draw_bets, draw_bets_of_models
 from grace.analysis.figures.points import (
@@ -10,15 +11,18 @@ from grace.analysis.figures.points import (
     Point,
     Row,
     Rows,
+    any_known,
     mean_point,
     models_in,
     number,
     of_model,
     suffixes,
+    without,
 )
 from grace.analysis.figures.saving import Drawing
 from grace.analysis.figures.scatter import Cloud, Pair, Scales, draw_scatter
 from grace.analysis.figures.theme import BLUE, GREEN, VERMILLION, Theme, names_of
+from grace.analysis.figures.words import comparison_title
 from grace.analysis.people import study1_tests
 from grace.analysis.rsa_knowledge import predictions
 from grace.analysis.samples import ACCESS_WORD
@@ -28,17 +32,41 @@ WORD_LOOK = {"one": (BLUE, "o"), "two": (VERMILLION, "s"), "three": (GREEN, "^")
 PLANNED = "planned:"
 
 
+@dataclass(frozen=True)
+class Spread:
+    """Numbers for each state in distributions.csv.
+
+    Attributes:
+        quantity: the rows' name, with {} for the state.
+        kind: the figure's name.
+        unit: what the axis says.
+        about: what the caption says.
+        scale: what turns means into percent.
+    """
+
+    quantity: str
+    kind: str
+    unit: str
+    about: str
+    scale: float
+
+
+DISTRIBUTIONS = (
+    Spread("state{}_mean", "expected_bets", "expected bet (%)", "Mean expected bets on each state", 1.0),
+    Spread(
+        "prob_state_{}", "state_probabilities", "probability (%)", "Mean probability of each state, in percent,", 100.0
+    ),
+)
+
+
 def draw(tables: Mapping[str, Rows], theme: Theme) -> Iterator[Drawing]:
     """The figures that the tables have rows for."""
     if rows := tables.get("means"):
         yield from _of_means(rows, theme)
-    for quantity, kind, scale in (
-        ("state{}_mean", "expected_bets", 1.0),
-        ("prob_state_{}", "state_probabilities", 100.0),
-    ):
-        yield from _of_distributions(tables.get("distributions", ()), quantity, kind, scale, theme)
+    for spread_over in DISTRIBUTIONS:
+        yield from _of_distributions(tables.get("distributions", ()), spread_over, theme)
     if rows := [row for row in tables.get("tests", ()) if str(row["test"]).startswith(PLANNED)]:
-        yield _people(rows, theme)
+        yield from _people(rows, theme)
 
 
 def theory() -> Bets:
@@ -62,47 +90,62 @@ def _key(row: Row, state: int) -> tuple[int, str, int]:
 def _of_means(rows: Rows, theme: Theme) -> Iterator[Drawing]:
     names, files = names_of(models_in(rows)), suffixes(models_in(rows))
     everyone = {name: bets_of(of_model(rows, model)) for model, name in names.items()}
+    there = {name: bets for name, bets in everyone.items() if any_known(bets.values())}
     for model, name in names.items():
+        if name not in there:
+            continue
         caption = (
             f"{_title(name)}Mean bets on each state by word and access (how many of the three the speaker looked at), "
             f"Experiment 1. {MEANS_BARS} Diamonds are what rational speech acts predict (Goodman & Stuhlmüller 2013)."
         )
         figure = draw_bets(name, everyone[name], theme, {THEORY: theory()})
         yield Drawing(f"study1_bets{files[model]}", figure, caption, theme)
-    if len(names) > 1:
-        caption = f"Mean bets on each state by word and access, Experiment 1, of all models. {MEANS_BARS}"
+    if len(there) > 1:
+        caption = (
+            f"Mean bets on each state by word and access, Experiment 1, of all models. {MEANS_BARS}"
+            f"{without(everyone, there)}"
+        )
         yield Drawing("study1_bets_of_models", draw_bets_of_models(everyone, theme), caption, theme)
-    yield _against_theory(everyone, theme)
+    if there:
+        yield _against_theory(there, without(everyone, there), theme)
 
 
 def _title(name: str) -> str:
     return f"{name}. " if name else ""
 
 
-def _of_distributions(rows: Rows, quantity: str, kind: str, scale: float, theme: Theme) -> Iterator[Drawing]:
-    columns = {quantity.format(state): state for state in STATES}
+def _of_distributions(rows: Rows, what: Spread, theme: Theme) -> Iterator[Drawing]:
+    columns = {what.quantity.format(state): state for state in STATES}
     own = [row for row in rows if row["quantity"] in columns]
     if not own:
         return
     names, files = names_of(models_in(own)), suffixes(models_in(own))
-    what = "Mean expected bets on each state" if scale == 1 else "Mean probability of each state, in percent,"
     for model, name in names.items():
-        bets = {_key(row, columns[str(row["quantity"])]): mean_point(row, 100, scale) for row in of_model(own, model)}
+        bets = {
+            _key(row, columns[str(row["quantity"])]): mean_point(row, 100, what.scale) for row in of_model(own, model)
+        }
+        if not any_known(bets.values()):
+            continue
         caption = (
-            f"{_title(name)}{what} by word and access, from the distributions of Experiment 2. {STIMULI_BARS} "
+            f"{_title(name)}{what.about} by word and access, from the distributions of Experiment 2. {STIMULI_BARS} "
             "Diamonds are what rational speech acts predict (Goodman & Stuhlmüller 2013)."
         )
-        figure = draw_bets(name, bets, theme, {THEORY: theory()})
-        yield Drawing(f"study1_{kind}{files[model]}", figure, caption, theme)
+        figure = draw_bets(name, bets, theme, {THEORY: theory()}, what.unit)
+        yield Drawing(f"study1_{what.kind}{files[model]}", figure, caption, theme)
 
 
-def _against_theory(everyone: Mapping[str, Bets], theme: Theme) -> Drawing:
+def _against_theory(everyone: Mapping[str, Bets], more: str, theme: Theme) -> Drawing:
     predicted = theory()
     clouds = [
         Cloud(
             name,
             [
-                Pair(point.mean, bets.get(key, MISSING).mean, f"access {key[0]}, {key[1]}: {key[2]}", key[1])
+                Pair(
+                    point.mean,
+                    bets.get(key, MISSING).mean,
+                    f"access {key[0]}, “{key[1]}”: {key[2]}",
+                    f"word “{key[1]}”",
+                )
                 for key, point in predicted.items()
             ],
         )
@@ -111,37 +154,38 @@ def _against_theory(everyone: Mapping[str, Bets], theme: Theme) -> Drawing:
     scales = Scales(f"{THEORY} (%)", "mean bet (%)", (0, 100), 4)
     caption = (
         "Mean bets of Experiment 1 against what rational speech acts predict (Goodman & Stuhlmüller 2013), a point for "
-        "each word, access and state; r is Pearson's. The farthest points are named, as `access 3, two: 3` for the bet "
-        "on state 3 at access 3 and the word two."
+        "each word, access and state; r is Pearson's. The farthest points are named where there is room, as "
+        f"`access 3, “two”: 3` for the bet on state 3 at access 3 and the word two.{more}"
     )
     looks = {f"word “{word}”": look for word, look in WORD_LOOK.items()}
-    named = [
-        Cloud(cloud.name, [Pair(one.x, one.y, one.label, f"word “{one.group}”") for one in cloud.pairs])
-        for cloud in clouds
-    ]
-    return Drawing("study1_theory", draw_scatter(named, looks, scales, theme), caption, theme)
+    return Drawing("study1_theory", draw_scatter(clouds, looks, scales, theme), caption, theme)
 
 
-def _people(rows: Rows, theme: Theme) -> Drawing:
+def _people(rows: Rows, theme: Theme) -> Iterator[Drawing]:
     """Effect sizes, since the means of people are not published as numbers."""
     published = {name: test for name, test in study1_tests().items() if name.startswith(PLANNED)}
+    names = names_of(models_in(rows))
     clouds = []
-    for model, name in names_of(models_in(rows)).items():
+    for model, name in names.items():
         sizes = {str(row["test"]): number(row, "effect_size") for row in of_model(rows, model)}
         pairs = [
             Pair(test.effect_size, sizes.get(key, float("nan")), _comparison(key), _found(test.holds))
             for key, test in published.items()
         ]
         clouds.append(Cloud(name, pairs))
+    there = [cloud for cloud in clouds if cloud.known]
+    if not there:
+        return
     looks = {_found(True): (BLUE, "o"), _found(False): (VERMILLION, "s")}
     caption = (
         "Effect sizes d_z (mean difference over its standard deviation) of the eight planned comparisons, of each "
         "model against people; theirs follow from the t of Goodman & Stuhlmüller (2013), whose means are not "
-        "published as numbers. `a3 two: 2>3` is the bet on 2 less that on 3 at access 3 and the word two; r is "
-        "Pearson's. A comparison whose differences do not vary has no d_z, and is missing."
+        "published as numbers. `access 3, “two”: 2 > 3` is the bet on 2 less that on 3 at access 3 and the word two; "
+        "r is Pearson's. A comparison whose differences do not vary has no d_z, and is missing."
+        f"{without(names.values(), (cloud.name for cloud in there))}"
     )
-    scales = Scales("people ($d_z$)", "model ($d_z$)", None, len(published))
-    return Drawing("study1_people", draw_scatter(clouds, looks, scales, theme), caption, theme)
+    scales = Scales("effect size of people, $d_z$", "effect size of the model, $d_z$", None, len(published))
+    yield Drawing("study1_people", draw_scatter(there, looks, scales, theme), caption, theme)
 
 
 def _found(holds: bool) -> str:
@@ -150,4 +194,4 @@ def _found(holds: bool) -> str:
 
 def _comparison(name: str) -> str:
     _, condition, states = name.split(":")
-    return f"{condition.replace('-', ' ')}: {states}"
+    return comparison_title(condition, states)

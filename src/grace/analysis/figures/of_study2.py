@@ -10,12 +10,14 @@ from grace.analysis.figures.points import (
     Point,
     Row,
     Rows,
+    any_known,
     mean_point,
     models_in,
     number,
     of_model,
     share_point,
     suffixes,
+    without,
 )
 from grace.analysis.figures.saving import Drawing
 from grace.analysis.figures.scatter import Cloud, Pair, Scales, draw_scatter
@@ -27,8 +29,8 @@ from grace.analysis.statistics import wilson
 PEOPLE = "people"
 OF_PEOPLE = "people's choices (Yoon, Tessler, Goodman & Frank 2020)"
 EXPERIMENTS = {
-    1: ("Share of each utterance", "Experiment 1", SHARES_BARS),
-    2: ("Mean probability of each utterance", "Experiment 2", STIMULI_BARS),
+    1: ("Share of each utterance", "Experiment 1", SHARES_BARS, "share", "share of the model’s answers"),
+    2: ("Mean probability of each utterance", "Experiment 2", STIMULI_BARS, "probability", "the model’s probability"),
 }
 
 
@@ -37,7 +39,7 @@ def draw(tables: Mapping[str, Rows], theme: Theme) -> Iterator[Drawing]:
     if rows := tables.get("means"):
         yield from _utterances(rows, "utterances", 1, _shares, theme)
     if rows := tables.get("negation"):
-        yield _negation(rows, theme)
+        yield from _negation(rows, theme)
     spoken = {f"prob_{utterance}" for utterance in UTTERANCES}
     if rows := [row for row in tables.get("distributions", ()) if row["quantity"] in spoken]:
         yield from _utterances(rows, "probabilities", 2, _probabilities, theme)
@@ -85,18 +87,23 @@ def _utterances(
     rows: Rows, kind: str, experiment: int, read: Callable[[Rows], Shares], theme: Theme
 ) -> Iterator[Drawing]:
     """A grid for each model, and the scatter of all of them."""
-    what, which, bars = EXPERIMENTS[experiment]
+    what, which, bars, unit, axis = EXPERIMENTS[experiment]
     names, files = names_of(models_in(rows)), suffixes(models_in(rows))
     everyone = {name: read(of_model(rows, model)) for model, name in names.items()}
+    there = {name: own for name, own in everyone.items() if any_known(own.values())}
     reference = {key: Point(point.mean) for key, point in people().items()}  # their bars would be too many
     for model, name in names.items():
+        if name not in there:
+            continue
         title = f"{name}. " if name else ""
         caption = (
             f"{title}{what} by goal (rows) and true state (columns), {which}; utterances with and without negation are "
             f"apart. {bars} Hollow marks and broken lines are {OF_PEOPLE}."
         )
-        figure = draw_utterances(name, everyone[name], theme, {PEOPLE: reference})
+        figure = draw_utterances(name, there[name], theme, {PEOPLE: reference}, unit)
         yield Drawing(f"study2_{kind}{files[model]}", figure, caption, theme)
+    if not there:
+        return
     clouds = [
         Cloud(
             name,
@@ -105,31 +112,35 @@ def _utterances(
                 for key, point in reference.items()
             ],
         )
-        for name, own in everyone.items()
+        for name, own in there.items()
     ]
     looks = {label: (colour, marker) for label, colour, marker in FRAME_LOOK.values()}
     caption = (
         f"{what}, {which}, against the share of {OF_PEOPLE}, a point for each goal, state and utterance; r is "
-        "Pearson's. The farthest points are named, as `both, 0: wasn't bad`."
+        "Pearson's. The farthest points are named where there is room, as `both, 0: wasn’t bad`."
+        f"{without(everyone, there)}"
     )
-    figure = draw_scatter(clouds, looks, Scales("people", "model", (0, 1), 4), theme)
+    figure = draw_scatter(clouds, looks, Scales("share of people who say it", axis, (0, 1), 4), theme)
     yield Drawing(f"study2_people_{kind}", figure, caption, theme)
 
 
 def _label(key: tuple[str, int, str]) -> str:
     goal, hearts, utterance = key
-    said = utterance.replace("wasnt", "wasn't").replace("_", " ")
+    said = utterance.replace("wasnt", "wasn’t").replace("_", " ")
     return f"{goal}, {hearts}: {said}"
 
 
-def _negation(rows: Rows, theme: Theme) -> Drawing:
+def _negation(rows: Rows, theme: Theme) -> Iterator[Drawing]:
     names = names_of(models_in(rows))
     everyone = {
         name: {(str(row["goal"]), int(number(row, "state"))): share_point(row) for row in of_model(rows, model)}
         for model, name in names.items()
     }
+    there = [name for name, own in everyone.items() if any_known(own.values())]
+    if not there:
+        return
     caption = (
         f"Share of utterances with negation by goal and true state, Experiment 1. {SHARES_BARS} "
-        f"Diamonds are {OF_PEOPLE}."
+        f"Diamonds are {OF_PEOPLE}.{without(everyone, there)}"
     )
-    return Drawing("study2_negation", draw_negation(everyone, theme, people_negate()), caption, theme)
+    yield Drawing("study2_negation", draw_negation(everyone, theme, people_negate()), caption, theme)

@@ -1,7 +1,7 @@
 """Points: the numbers of a figure, from rows of the analysis's tables; intervals that stay within their scale."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count as count_from
 from math import isfinite, nan, sqrt
@@ -129,14 +129,34 @@ def of_model(rows: Rows, model: str) -> list[Row]:
     return [row for row in rows if str(row.get("model_name") or "") == model]
 
 
+def any_known(points: Iterable[Point]) -> bool:
+    """Whether there is anything to draw."""
+    return any(point.known for point in points)
+
+
+def without(everyone: Iterable[str], shown: Iterable[str]) -> str:
+    """A sentence for captions about the models that a figure does not show; "" where it shows all."""
+    drawn = set(shown)
+    missing = [name for name in everyone if name not in drawn]
+    return f" Not shown, since nothing is known of it here: {'; '.join(missing)}." if missing else ""
+
+
+def slug(name: str) -> str:
+    """A name as a part of a file's."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:SLUG].strip("-") or "model"
+
+
+def distinct(names: Iterable[str]) -> list[str]:
+    """The names, with a number behind those that are there already."""
+    found: list[str] = []
+    for name in names:
+        numbered = (name if place == 1 else f"{name}-{place}" for place in count_from(1))
+        found.append(next(one for one in numbered if one not in found))
+    return found
+
+
 def suffixes(models: Sequence[str]) -> dict[str, str]:
     """What tells the files of models apart: nothing for a single one."""
     if len(models) == 1:
         return {models[0]: ""}
-    found: dict[str, str] = {}
-    for model in models:
-        slug = re.sub(r"[^a-z0-9]+", "-", model.lower()).strip("-")[:SLUG].strip("-") or "model"
-        taken = set(found.values())
-        numbered = (f"_{slug}" if place == 1 else f"_{slug}-{place}" for place in count_from(1))
-        found[model] = next(name for name in numbered if name not in taken)
-    return found
+    return dict(zip(models, distinct(f"_{slug(model)}" for model in models), strict=True))

@@ -60,19 +60,25 @@ def write_figure(drawing: Drawing, folder: Path, formats: Iterable[str] = PUBLIS
 
 
 def write_figures(drawings: Iterable[Drawing], folder: Path, formats: Iterable[str] = PUBLISHED) -> list[Path]:
-    """Write drawings one after the other, and captions.md with what each shows. Raises InputError.
+    """Write drawings one after the other, and captions.md with what each shows.
 
     Figures of an earlier analysis, which captions.md names, are removed first: they would be taken for this one's.
+
+    Raises:
+        InputError: a file cannot be written.
+        ValueError: two drawings have one name, so that the second would overwrite the first.
     """
     kinds = tuple(formats)
     _remove_earlier(folder)
     paths: list[Path] = []
-    captions = []
+    captions: dict[str, str] = {}
     for drawing in drawings:
+        if drawing.name in captions:
+            raise ValueError(f"two figures have the name {drawing.name}")
         paths += write_figure(drawing, folder, kinds)
-        captions.append(f"**{drawing.name}.** {drawing.caption}\n")
+        captions[drawing.name] = f"**{drawing.name}.** {drawing.caption}\n"
     with replacing(folder / CAPTIONS) as file:
-        file.write("\n".join(captions).encode())
+        file.write("\n".join(captions.values()).encode())
     return [*paths, folder / CAPTIONS]
 
 

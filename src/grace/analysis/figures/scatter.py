@@ -50,7 +50,10 @@ class Cloud:
 
 @dataclass(frozen=True)
 class Scales:
-    """What the axes are: names, ends (None for those of the data), and how many of the farthest points get a label."""
+    """What the axes are: names, ends (None for those of the data), and how many of the farthest points get a label.
+
+    The names may have formulas, as $d_z$: they are never those of users.
+    """
 
     x: str
     y: str
@@ -80,12 +83,14 @@ def draw_scatter(clouds: Sequence[Cloud], looks: dict[str, tuple[str, str]], sca
             _draw_cloud(axes, cloud, looks, (low, high), theme)
             name = lines_of(cloud.name, theme.letters(0.7 * side)) if cloud.name else ""
             head(axes, f"{name}\n{_r(cloud)}".strip(), "", theme)
-            axes.set_xlabel(scales.x if place + columns >= len(clouds) else "")
-            axes.set_ylabel(scales.y if place % columns == 0 else "")
+            across, up = (lines_of(text, theme.letters(0.7 * side)) for text in (scales.x, scales.y))
+            axes.set_xlabel(across if place + columns >= len(clouds) else "", parse_math=True)
+            axes.set_ylabel(up if place % columns == 0 else "", parse_math=True)
             far = sorted(cloud.known, key=lambda pair: -abs(pair.x - pair.y))
             named.append((axes, far[: scales.labels]))
         legend_below(figure, [Series(group, *look, {}) for group, look in looks.items()], width)
         figure.draw_without_rendering()  # so that places are known, which labels must not overlap in
+        figure.set_layout_engine("none")  # and stay
         for (axes, pairs), cloud in zip(named, clouds, strict=True):
             _name(axes, pairs, cloud.known, theme)
     return figure
@@ -143,8 +148,8 @@ def _r(cloud: Cloud) -> str:
 
 def _name(axes: Axes, pairs: Sequence[Pair], everyone: Sequence[Pair], theme: Theme) -> None:
     """Label points where there is room; one that has none stays without."""
-    frame = axes.get_window_extent()
     size = theme.marker * axes.figure.dpi / 72
+    frame = axes.get_window_extent().padded(-0.4 * size)  # not on the axes
     taken = [_box(axes, pair, size) for pair in everyone]
     for pair in pairs:
         for across, up in PLACES:

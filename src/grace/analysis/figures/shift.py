@@ -15,15 +15,15 @@ from grace.analysis.figures.theme import (
     VERMILLION,
     Theme,
     clean,
-    lines_of,
     look_of,
     new_figure,
     shortened,
     styled,
 )
+from grace.analysis.figures.words import effect_title, question_title, source_title
 
 DISTANCES = ("total_variation",)
-LONGEST = 28
+LONGEST = 44
 """Letters of a row's name."""
 
 
@@ -46,18 +46,20 @@ def draw_shift(findings: Rows, margin: float, name: str, theme: Theme) -> Figure
         left, right = figure.subplots(1, 2)
         _distances(left, apart, margin, theme)
         legend = _effects(right, shifts, effects, margin, theme)
-        legend_below(figure, [*legend, Series(f"margin ({margin:g})", PALE, "s", {}), _noise()])
+        legend.append(Series(f"margin ({margin:g})", PALE, "s", {}))
+        if any(isfinite(number(row, "noise")) for row in apart):
+            legend.append(Series("noise: one model asked twice", VERMILLION, "|", {}))
+        legend_below(figure, legend)
     return figure
-
-
-def _noise() -> Series:
-    return Series("noise: one model asked twice", VERMILLION, "|", {})
 
 
 def _distances(axes: Axes, rows: Rows, margin: float, theme: Theme) -> None:
     axes.set_title("distance of distributions")
     of_answers = {True: "", False: " (answers)"}
-    _rows(axes, [_name(f"{row['of']}{of_answers[row['experiment'] == 'probabilities']}") for row in rows])
+    _rows(
+        axes,
+        [_name(f"{question_title(str(row['of']))}{of_answers[row['experiment'] == 'probabilities']}") for row in rows],
+    )
     axes.axvspan(0, margin, color=PALE, zorder=0, linewidth=0)
     points = [_interval(row) for row in rows]
     _across(axes, points, range(len(rows)), BLACK, "o")
@@ -74,7 +76,7 @@ def _distances(axes: Axes, rows: Rows, margin: float, theme: Theme) -> None:
 def _effects(axes: Axes, rows: Rows, effects: Sequence[str], margin: float, theme: Theme) -> list[Series]:
     """A row for each effect, and side by side in it the sources that it is known from."""
     axes.set_title("shift of effects")
-    _rows(axes, [_name(effect) for effect in effects])
+    _rows(axes, [_name(effect_title(effect)) for effect in effects])
     axes.axvspan(-margin, margin, color=PALE, zorder=0, linewidth=0)
     axes.axvline(0, color=GREY, linewidth=theme.line * 0.7, zorder=1)
     sources = list(dict.fromkeys(str(row["experiment"]).removeprefix("effects of ") for row in rows))
@@ -87,10 +89,10 @@ def _effects(axes: Axes, rows: Rows, effects: Sequence[str], margin: float, them
     ends = [abs(value) for point in known for value in (point.mean, point.low, point.high) if isfinite(value)]
     reach = max([margin, *ends]) * 1.15
     axes.set_xlim(-reach, reach)
-    axes.set_xlabel("difference of effects, second less first")
+    axes.set_xlabel("second less first")
     if not any(point.known for point in known):
         say(axes, NO_DATA, theme)
-    return [Series(f"effects of {source}", *look, {}) for source, look in looks.items()]
+    return [Series(source_title(source), *look, {}) for source, look in looks.items()]
 
 
 def _rows(axes: Axes, names: Sequence[str]) -> None:
@@ -118,4 +120,4 @@ def _interval(row: Row) -> Point:
 
 
 def _name(text: str) -> str:
-    return lines_of(shortened(clean(text), LONGEST), LONGEST)
+    return shortened(clean(text), LONGEST)

@@ -7,10 +7,12 @@ from math import ceil, log2
 from matplotlib.figure import Figure
 
 from grace.analysis.figures.marks import Series, draw_panel, head, legend_below, scale, spread
-from grace.analysis.figures.points import Point
-from grace.analysis.figures.theme import GREY, Theme, legend_name, look_of, new_figure, styled
+from grace.analysis.figures.points import Point, any_known
+from grace.analysis.figures.theme import GREY, Theme, legend_name, lines_of, look_of, new_figure, styled
 
 COLUMNS = 3
+LETTERS = 11
+"""Of a question on a line, where questions stand side by side."""
 
 
 @dataclass(frozen=True)
@@ -37,28 +39,28 @@ def draw_entropy(panels: Sequence[Panel], conditions: Sequence[str], about: str,
     """Mean entropy in bits by condition, a panel for each question, models side by side.
 
     Each panel's scale ends at the entropy of an even distribution over its labels, which a line marks. `about` says
-    what the conditions are.
+    what the conditions are, which the lowest panels name. A model without any point has its colour, but is not drawn.
     """
     with styled(theme):
         rows = ceil(len(panels) / COLUMNS)
         figure = new_figure(theme, 0.32 * rows + 0.12)
         grid = figure.subplots(rows, min(COLUMNS, len(panels)), squeeze=False)
-        models = list(panels[0].points)
-        looks, shifts = look_of(models), spread(len(models))
+        looks = look_of(list(panels[0].points))
+        models = [name for name in looks if any(any_known(panel.points[name].values()) for panel in panels)]
+        shifts = spread(len(models))
         for axes in list(grid.flat)[len(panels) :]:
             axes.set_axis_off()
-        for axes in list(grid.flat)[max(len(panels) - COLUMNS, 0) : len(panels)]:
-            axes.set_xlabel(about)
-        for panel, axes in zip(panels, grid.flat, strict=False):
+        for place, (panel, axes) in enumerate(zip(panels, grid.flat, strict=False)):
+            lowest = place + COLUMNS >= len(panels)
+            axes.set_xlabel(about if lowest else "")
             scale(axes, range(len(conditions)), conditions, panel.top, 1 if panel.top > 1 else 0.5)
-            axes.tick_params("x", labelrotation=90)
+            axes.tick_params("x", labelrotation=90, labelbottom=lowest)
             axes.axhline(panel.top, color=GREY, linestyle="--", linewidth=theme.line * 0.7, zorder=1)
             series = [
-                Series(model, *looks[model], _placed(own, conditions), shift=shift)
-                for (model, own), shift in zip(panel.points.items(), shifts, strict=True)
+                Series(model, *looks[model], _placed(panel.points[model], conditions), shift=shift)
+                for model, shift in zip(models, shifts, strict=True)
             ]
-            draw_panel(axes, series, theme)
-            head(axes, panel.title, "", theme)
+            head(axes, panel.title, draw_panel(axes, series), theme)
         figure.supylabel("entropy (bits)")
         legend_below(figure, [Series(legend_name(model, theme), *looks[model], {}) for model in models])
     return figure
@@ -76,13 +78,15 @@ def draw_label_mass(masses: Mapping[str, Mapping[str, Sequence[float]]], theme: 
         theme: the look.
     """
     questions = list(dict.fromkeys(question for own in masses.values() for question in own))
-    looks, shifts = look_of(list(masses)), spread(len(masses))
+    looks = look_of(list(masses))
+    there = {model: own for model, own in masses.items() if own}
+    shifts = spread(len(there))
     width = 1.0 if len(questions) > 2 else 0.6
     with styled(theme):
         figure = new_figure(theme, 0.45, width)
         axes = figure.subplots()
-        scale(axes, range(len(questions)), questions, 1, 0.25)
-        for (model, own), shift in zip(masses.items(), shifts, strict=True):
+        scale(axes, range(len(questions)), [lines_of(question, LETTERS) for question in questions], 1, 0.25)
+        for (model, own), shift in zip(there.items(), shifts, strict=True):
             colour, marker = looks[model]
             for place, question in enumerate(questions):
                 means = own.get(question)
@@ -94,6 +98,6 @@ def draw_label_mass(masses: Mapping[str, Mapping[str, Sequence[float]]], theme: 
                 )  # fmt: skip
         axes.set_ylabel("label mass")
         axes.set_xlabel("question")
-        shown = {model: legend_name(model, theme, width) for model in masses}
+        shown = {model: legend_name(model, theme, width) for model in there}
         legend_below(figure, [Series(name, *looks[model], {}, hollow=True) for model, name in shown.items()], width)
     return figure

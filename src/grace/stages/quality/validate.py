@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from grace.errors import InputError, StudyError
-from grace.runs import Run
+from grace.runs import Run, outside_runs
 from grace.stages.export import export
 from grace.stages.export_fields import BATCH
 from grace.stages.quality.balance import Balance
@@ -85,7 +85,7 @@ def _validated(
     group: Group, opener: Opener, out: Path, given: Mapping[str, float], progress: Progress, keep: int
 ) -> Report:
     thresholds = thresholds_of(group.study, given)
-    _check_out(out, group)
+    outside_runs(out)
     progress.begin(sum(len(source.table) for source in group.sources), 0, "rows")
     models: dict[str, None] = {}
     results = [_absence(absent, thresholds) for absent in group.absent]
@@ -99,16 +99,6 @@ def _validated(
     for name, write in zip(FILES, (write_json, write_review, write_page), strict=True):
         write(report, out / name)
     return report
-
-
-def _check_out(out: Path, group: Group) -> None:
-    """See that the report is not written into a run."""
-    runs = [*(source.run for source in group.sources), *(absent.run for absent in group.absent)]
-    for run in runs:
-        if run and run.path.resolve() in (out.resolve(), *out.resolve().parents):
-            raise InputError(
-                f"--out {out}: is inside the run {run.path}, which is kept as it is; choose another folder"
-            )
 
 
 def _absence(absent: Absent, thresholds: Thresholds) -> Result:

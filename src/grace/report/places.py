@@ -1,0 +1,93 @@
+"""Where reports and papers are written: what is there already, and what of an earlier paper is stale."""
+
+import hashlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import orjson
+
+from grace.errors import InputError
+from grace.tables import replacing
+
+GENERATOR = "Grace"
+"""A page's meta element named generator begins so."""
+MARK = f'<meta name="generator" content="{GENERATOR} '
+BEGINNING = 4096
+"""Bytes of a page in which the mark stands."""
+WRITTEN = Path("tables", "written.json")
+"""The list of a paper's files with their SHA-256."""
+
+
+def check_page(path: Path) -> None:
+    """See that a report can be written to a file, before the work. Raises InputError."""
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"--out {path}: a report is a web page; choose a name that ends in .html")
+    if path.is_dir():
+        raise InputError(f"--out {path}: is a folder; give the name of a file in it")
+    _check_writable(path, path.parent)
+    if path.exists() and MARK.encode() not in _beginning(path):
+        raise InputError(f"--out {path}: is there already, and is no report of Grace; choose another --out")
+
+
+def check_folder(out: Path) -> None:
+    """See that a paper can be written to a folder, before the work. Raises InputError."""
+    for folder in (out, out / "tables", out / "tables" / "numbers", out / "figures"):
+        _check_writable(out, folder)
+
+
+def _check_writable(out: Path, folder: Path) -> None:
+    """See that a folder is there, or can be made. Raises InputError that names `out`."""
+    there = folder.absolute()
+    while not os.path.lexists(there):
+        there = there.parent
+    if not there.is_dir():
+        raise InputError(f"--out {out}: {there} is there, and is no folder; choose another --out")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(f"--out {out}: the folder {there} cannot be written; choose another --out")
+
+
+def _beginning(path: Path) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(BEGINNING)
+    except OSError as error:
+        raise InputError(f"--out {path}: cannot be read: {error.strerror}; choose another --out") from None
+
+
+def remove_stale(out: Path, files: Iterable[Path]) -> None:
+    """Keep the list of a paper's files, and remove those of the list before that are not made any longer.
+
+    A file that was changed since, and one that no list names, stays.
+
+    Args:
+        out: the paper's folder.
+        files: what was written just now, inside of `out`.
+
+    Raises:
+        InputError: the list cannot be written.
+    """
+    made = {path.relative_to(out).as_posix(): _digest(path) for path in files}
+    for name, digest in _written(out).items():
+        path = out / name
+        inside = path.resolve().is_relative_to(out.resolve())
+        if name not in made and inside and path.is_file() and _digest(path) == digest:
+            path.unlink()
+    if made:
+        with replacing(out / WRITTEN) as file:
+            file.write(orjson.dumps(made, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
+    else:
+        (out / WRITTEN).unlink(missing_ok=True)
+
+
+def _written(out: Path) -> dict[str, object]:
+    """The list of the paper before; nothing where there is none, or none that can be read."""
+    try:
+        found = orjson.loads((out / WRITTEN).read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return {}
+    return {name: digest for name, digest in found.items() if "\0" not in name} if isinstance(found, dict) else {}
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
