@@ -58,18 +58,34 @@ number <- function(text) {
   ifelse(is.finite(found), found, NA)
 }
 
-failed <- function(cells) !cell(cells, "error") %in% c("", "empty answer", "empty answer: all of it was reasoning")
+NOTHING <- c("", "0", "0.0", "false", "none", "null", "nan", NA)
+NO_MARK <- c(NOTHING, "no", "n", "f")
 
-# What a trial shows to a model, as one text for each row; NA where the table has just its conditions.
-stimuli <- function(cells, shown, conditions) {
+failed <- function(cells) {
+  error <- cell(cells, "error")
+  !tolower(trimws(error)) %in% NOTHING & !error %in% c("empty answer", "empty answer: all of it was reasoning")
+}
+
+# The stimulus of each row within its condition: the item, or else what the trial shows to a model, as one text; NA where
+# the table has just its conditions.
+stimuli <- function(cells, item, shown, conditions) {
+  items <- cell(cells, item)
+  shown <- texts(cells, shown, conditions)
+  ifelse(items == "", shown, items)
+}
+
+texts <- function(cells, shown, conditions) {
   own <- intersect(shown, names(cells))
   if (!length(setdiff(own, conditions))) return(rep(NA_character_, nrow(cells)))
   do.call(paste, c(unname(as.list(cells[own])), sep = "\r"))
 }
 
+# The column with the models' names: Grace's, or that of people's own tables.
+named <- function(cells) intersect(c("model_name", "model", "Model"), names(cells))
+
 # The name of each row's model; models of one name are told apart by what differs.
 models <- function(cells) {
-  keys <- data.frame(name = cell(cells, "model_name"), sapply(HOW, function(column) cell(cells, column), simplify = FALSE))
+  keys <- data.frame(name = cell(cells, c(named(cells), "model_name")[1]), sapply(HOW, function(column) cell(cells, column), simplify = FALSE))
   known <- distinct(keys)
   shown <- sapply(seq_len(nrow(known)), function(place) {
     namesakes <- known[known$name == known$name[place], , drop = FALSE]
@@ -85,6 +101,10 @@ models <- function(cells) {
 # How many independent rows these are worth (Kish 1965, with the intraclass correlation from analysis of variance,
 # Donner 1986, within cells). NA where stimuli are not known.
 effective <- function(values, stimuli, cells = rep("", length(values))) {
+  if (is.data.frame(stimuli)) { # stimuli and their texts: the smaller number counts
+    known <- Filter(function(one) !anyNA(one), stimuli[-1])
+    return(min(effective(values, stimuli[[1]], cells), unlist(lapply(known, function(one) effective(values, one, cells)))))
+  }
   n <- length(values)
   if (!n || anyNA(stimuli)) return(if (n) NA_real_ else 0)
   group <- paste(cells, stimuli, sep = "\r")
@@ -128,6 +148,7 @@ t_tested <- function(test, values, stimuli, alternative, against = 0) {
 
 # The same of the stimuli's means.
 clustered_t_tested <- function(test, values, stimuli, alternative, against = 0) {
+  if (is.data.frame(stimuli)) stimuli <- stimuli[[1]]
   if (anyNA(stimuli)) return(tested(test, n = length(values), note = NO_STIMULI))
   means <- as.vector(tapply(values, stimuli, mean))
   mutate(t_tested(test, means, seq_along(means), alternative, against), n = length(values), n_effective = length(means))
@@ -224,7 +245,7 @@ for_models <- function(cells, analyse) {
   model <- models(cells)
   found <- lapply(unique(model), function(name) {
     tables <- analyse(cells[model == name, , drop = FALSE])
-    if (!"model_name" %in% names(cells)) return(tables)
+    if (!length(named(cells)) && n_distinct(model) < 2) return(tables)
     lapply(tables, function(table) cbind(model_name = rep(name, nrow(table)), table))
   })
   tables <- unique(unlist(lapply(found, names)))

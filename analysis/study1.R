@@ -37,12 +37,12 @@ read_trials <- function(cells, exclusions) {
   }
   if (exclusions) {
     for (column in grep("^drop_", names(cells), value = TRUE)) {
-      kept <- kept & tolower(cells[[column]]) %in% c("", "0", "no", "false")
+      kept <- kept & tolower(trimws(cells[[column]])) %in% NO_MARK
     }
   }
   data.frame(
     access, word = WORDS[ifelse(observe %in% 1:3, observe, NA)], bets,
-    stimulus = stimuli(cells, SHOWN, c("participant_id", "access", "observe")),
+    stimulus = stimuli(cells, "story_shortname", SHOWN, c("participant_id", "access", "observe")),
     participant = cell(cells, "participant_id"), item = cell(cells, "story_shortname")
   )[which(kept), ]
 }

@@ -31,6 +31,8 @@ goal_of <- function(text) {
   )
 }
 
+OF_TEXTS <- c("stimulus", "text")
+
 # The trials that are analysed: goal, state, utterance, negated, stimulus, participant and item.
 read_trials <- function(cells) {
   was <- cells[[needed(cells, "was or wasn't", "Was_Wasnt", "Was/Wasn't", "Was.Wasn.t")]]
@@ -43,7 +45,8 @@ read_trials <- function(cells) {
     state = suppressWarnings(as.numeric(state)),
     utterance = paste(frame, assessment, sep = "_"),
     negated = as.numeric(frame == "wasnt"),
-    stimulus = stimuli(cells, SHOWN, c("Participant_ID", "goal", "State")),
+    stimulus = stimuli(cells, "Domain", SHOWN, c("Participant_ID", "goal", "State")),
+    text = texts(cells, SHOWN, c("Participant_ID", "goal", "State")),
     participant = cell(cells, "Participant_ID"), item = cell(cells, "Domain")
   )
   trials[which(!failed(cells) & !is.na(trials$goal) & trials$state %in% HEARTS & trials$utterance %in% UTTERANCES), ]
@@ -65,7 +68,7 @@ means_of <- function(trials) {
   bind_rows(lapply(seq_len(nrow(CELLS)), function(place) {
     own <- in_cell(trials, place)
     bind_rows(lapply(UTTERANCES, function(utterance) {
-      tibble(CELLS[place, ], utterance, share_of(as.numeric(own$utterance == utterance), own$stimulus))
+      tibble(CELLS[place, ], utterance, share_of(as.numeric(own$utterance == utterance), own[OF_TEXTS]))
     }))
   }))
 }
@@ -73,7 +76,7 @@ means_of <- function(trials) {
 negation_of <- function(trials) {
   bind_rows(lapply(seq_len(nrow(CELLS)), function(place) {
     own <- in_cell(trials, place)
-    tibble(CELLS[place, ], share_of(own$negated, own$stimulus))
+    tibble(CELLS[place, ], share_of(own$negated, own[OF_TEXTS]))
   }))
 }
 
@@ -82,7 +85,7 @@ tests_of <- function(trials) {
   negation <- function(prefix, test) {
     holm(bind_rows(lapply(seq_len(nrow(CELLS)), function(place) {
       own <- in_cell(trials, place)
-      test(sprintf("%s:negation:%s-s%d", prefix, CELLS$goal[place], CELLS$state[place]), own$negated, own$stimulus,
+      test(sprintf("%s:negation:%s-s%d", prefix, CELLS$goal[place], CELLS$state[place]), own$negated, own[OF_TEXTS],
            CHANCE_OF_NEGATION)
     })))
   }
@@ -91,7 +94,7 @@ tests_of <- function(trials) {
       own <- in_cell(trials, place)
       bind_rows(lapply(UTTERANCES, function(utterance) {
         test(sprintf("%s:utterance:%s-s%d:%s", prefix, CELLS$goal[place], CELLS$state[place], utterance),
-             as.numeric(own$utterance == utterance), own$stimulus, CHANCE)
+             as.numeric(own$utterance == utterance), own[OF_TEXTS], CHANCE)
       }))
     })))
   }
@@ -103,7 +106,7 @@ tests_of <- function(trials) {
     c("participant", "item"),
     function(formula, data) glmer(formula, data, binomial, control = glmerControl("bobyqa", optCtrl = list(maxfun = 1e5))),
     note = if (any(shares %in% c(0, 1))) "complete separation: in a cell nobody or everybody says it" else "",
-    n_effective = if (nrow(trials)) effective(trials$negated, trials$stimulus, cell_of) else NA
+    n_effective = if (nrow(trials)) effective(trials$negated, trials[OF_TEXTS], cell_of) else NA
   )
   bind_rows(negation("binomial", binomial_tested), utterances("binomial", binomial_tested),
             negation("clustered", by_stimulus), utterances("clustered", by_stimulus), mixed)

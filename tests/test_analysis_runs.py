@@ -43,7 +43,7 @@ def test_runs_are_merged_and_a_failed_model_says_so(
     assert done.code == 0, done
     assert "study1, canned: 12 of 12 rows analysed" in done.out
     assert "study1, broken: 0 of 12 rows analysed" in done.out
-    assert "12 not usable: the request failed" in done.out
+    assert "12 not usable: the request failed (the first: row 13)" in done.out
     means = read_rows(tmp_path / "out" / "means.csv")
     assert {row["model_name"] for row in means} == {"canned", "broken"}
     assert sum(int(row["n"]) for row in means if row["model_name"] == "canned") == 12 * 4

@@ -313,3 +313,49 @@ def _cell(row: dict[str, Any]) -> tuple[int, int]:
 def trials_of_story(row: dict[str, Any]) -> float:
     """A number that is the same for all rows of a story."""
     return (sum(map(ord, row["story_shortname"])) % 7) / 10
+
+
+@pytest.mark.parametrize("mark", ["0.0", "N", "nan", " no "])
+def test_what_says_that_nothing_is_marked_excludes_nothing(analyze: Any, mark: str) -> None:
+    _, _, summary, _ = analyze(study1(random.Random(3), drop_incomplete=mark), "--no-figures")
+    assert summary["models"][""]["analysed"] == 300
+
+
+@pytest.mark.parametrize("nothing", ["0", "None", "nan"])
+def test_an_error_that_says_there_is_none_is_none(analyze: Any, nothing: str) -> None:
+    _, _, summary, _ = analyze(study1(random.Random(3), error=nothing), "--no-figures")
+    assert summary["models"][""]["analysed"] == 300
+
+
+@pytest.mark.parametrize("column", ["model", "Model"])
+def test_models_in_people_s_own_column_are_told_apart(analyze: Any, column: str) -> None:
+    rng = random.Random(4)
+    tables, _, summary, _ = analyze([row for name in "ab" for row in study1(rng, **{column: name})], "--no-figures")
+    assert set(summary["models"]) == {"a", "b"}
+    assert {row["model_name"] for row in tables["means"]} == {"a", "b"}
+
+
+def test_settings_tell_models_without_a_name_apart(analyze: Any) -> None:
+    rng = random.Random(4)
+    tables, _, _, _ = analyze([row for heat in ("0.7", "1.0") for row in study1(rng, temperature=heat)], "--no-figures")
+    assert {row["model_name"] for row in tables["means"]} == {"(0.7)", "(1.0)"}
+
+
+def test_the_analysed_table_is_not_overwritten_nor_are_files_of_others_removed(grace: Command, tmp_path: Path) -> None:
+    means = write(tmp_path / "means.csv", study1(random.Random(3)))
+    before = means.read_bytes()
+    done = grace("analyze", "study1", "--input", means, "--out", tmp_path, "--no-figures")
+    assert (done.code, means.read_bytes()) == (2, before)
+    assert "would be replaced; choose another --out" in done.err
+    mine = tmp_path / "other" / "calibration.csv"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    assert grace("analyze", "study1", "--input", means, "--out", mine.parent, "--no-figures").code == 0
+    assert mine.read_text() == "mine"
+
+
+def test_nothing_to_analyse_is_exit_code_1_and_names_a_row(grace: Command, tmp_path: Path) -> None:
+    table = write(tmp_path / "t.csv", study1(random.Random(3), access="three"))
+    done = grace("analyze", "study1", "--input", table, "--no-figures")
+    assert done.code == 1
+    assert "300 not usable: access and observe are no cell of the design (the first: row 1)" in done.out

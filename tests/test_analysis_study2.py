@@ -173,3 +173,17 @@ def test_annotations_of_real_answers(grace: Command, shared: Path, tmp_path: Pat
         if own:
             negated = sum(r["Was/Wasn't"] == "wasn't" for r in own)
             assert number(row["proportion"]) == pytest.approx(negated / len(own))
+
+
+def test_answers_that_follow_the_item_and_not_the_names_count_once(analyze: Any) -> None:
+    """As at temperature 0: one answer for each thing, goal and state, whoever the persons are; no effect of either."""
+    rows = study2(random.Random(5))
+    for row in rows:
+        goal = "feel good" in row["Goal"], "accurate" in row["Goal"]
+        of_item = random.Random(str((row["Domain"], goal, row["State"])))
+        row["Was_Wasnt"] = "wasn't" if of_item.random() < 0.4 else "was"
+    tables, tests, summary, _ = analyze(rows, "--no-figures")
+    assert summary["models"][""]["stimuli"] == 144
+    assert all(number(row["n_effective"]) <= 12 + 1e-9 for row in tables["negation"])
+    assert number(tests["clustered:negation:both-s2"]["df1"]) == 11
+    assert min(number(tests[f"mixed:{name}"]["p"]) for name in ("goal", "state", "goal:state")) > 0.01

@@ -124,6 +124,13 @@ def test_probabilities_find_their_rows_wherever_they_stand(
     assert len(set(truth.values())) >= 4  # else any join would do
 
 
+def test_probabilities_alone_say_whose_they_are(make: Make, merged: Any) -> None:
+    scores = make("score", "s.csv", input="trials.csv")
+    rows, _ = merged(scores)
+    assert {row["model_name"] for row in rows} == {"table"}
+    assert all(row["prob_warm_yes"] for row in rows)
+
+
 def test_a_row_that_was_not_scored_says_so(make: Make, merged: Any) -> None:
     answers, scores = make("query", "a.csv"), make("score", "s.csv", "--limit", 3)
     rows, _ = merged(answers, more=("--scores", scores.path))

@@ -58,13 +58,13 @@ def _samples(frame: Frame, study: Study, exclusions: bool, rows: Sequence[Row]) 
 
 def _as_study1(trial: Trial) -> Mapping[str, object]:
     bets = {f"probability_{state}": bet for state, bet in enumerate(trial.bets or ())}
-    story = trial.row["story_shortname"] or trial.row.stimulus
+    story = trial.unit
     return {"access": trial.access, "observe": NUMBERS[trial.word], "story_shortname": story, **bets}
 
 
 def _as_study2(trial: study2.Trial) -> Mapping[str, object]:
     frame, _, assessment = (trial.utterance or "").partition("_")
-    thing = trial.row["Domain"] or trial.row.stimulus
+    thing = trial.unit
     return {
         "goal": trial.goal,
         "State": trial.state,

@@ -38,9 +38,10 @@ NOTHING = "none of the rows can be analysed"
 SCORES_ALONE = "the table has no answers of Experiment 1, only probabilities"
 
 CLUSTERS = (
-    "rows are clustered by stimulus, which is all that a trial shows to the model; replications of a row are of its "
-    "stimulus. n_effective = n / (1 + (m - 1) r): r is the intraclass correlation of a stimulus's rows within its "
-    "cell, m the sum of squared numbers of rows of a stimulus over n (Kish 1965)"
+    "rows are clustered by stimulus, which is an item (story_shortname, Domain) within a condition, or where there is "
+    "no such column, all that a trial shows; replications of a row are of its stimulus. "
+    "n_effective = n / (1 + (m - 1) r): r is the intraclass correlation of a stimulus's rows within its cell, m the "
+    "sum of squared numbers of rows of a stimulus over n (Kish 1965)"
 )
 
 
@@ -72,6 +73,13 @@ class Analysis:
     fits: "tuple[Fit, ...]"
     patterns: "tuple[Pattern, ...]"
     summary: Mapping[str, Any]
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing of any model could be analysed."""
+        return "distributions" not in self.tables and not any(
+            one["analysed"] for one in self.summary["models"].values()
+        )
 
 
 @dataclass(frozen=True)
@@ -148,8 +156,10 @@ def write_analysis(analysis: Analysis, out: Path) -> list[Path]:
 
     from grace.analysis.references import write_references
 
-    for name in {*_layout(load_study(analysis.study)), *REFERENCES} - set(analysis.tables):
-        (out / f"{name}.csv").unlink(missing_ok=True)  # of an earlier analysis, and would be taken for this one's
+    names = {*analysis.tables, *(REFERENCES if analysis.fits else ())}
+    if analysis.source.resolve() in {(out / f"{name}.csv").resolve() for name in names}:
+        raise InputError(f"--out {out}: has the analysed table in it, which would be replaced; choose another --out")
+    _remove_stale(out, names)
     paths = []
     for name, table in analysis.tables.items():
         paths.append(out / f"{name}.csv")
@@ -161,6 +171,22 @@ def write_analysis(analysis: Analysis, out: Path) -> list[Path]:
     with replacing(paths[-1]) as file:
         file.write(orjson.dumps({**analysis.summary, "tables": files}, option=orjson.OPT_INDENT_2))
     return paths
+
+
+def _remove_stale(out: Path, names: Iterable[str]) -> None:
+    """Remove tables of an earlier analysis that this one doesn't make, and that would be taken for its own."""
+    import orjson
+
+    try:
+        earlier = {
+            Path(table["file"]).name: table["sha256"] for table in orjson.loads((out / SUMMARY).read_bytes())["tables"]
+        }
+    except (OSError, ValueError, LookupError, TypeError):
+        return
+    for name in earlier.keys() - {f"{name}.csv" for name in names}:
+        path = out / name
+        if path.is_file() and sha256_of(path) == earlier[name]:
+            path.unlink()
 
 
 def _distinct(runs: Sequence[Run], extraction: Run | None, scores_run: Run | None) -> list[Run]:
@@ -272,7 +298,7 @@ def _study1(frame: Frame, study: Study, exclusions: bool, rows: Sequence[Row]) -
         tests += scores.expected_tests(asked, study1.PLANNED)
     return _OfModel(
         {**tables, **of_scores, "tests": [test.cells for test in tests]},
-        _summary(rows, answers.columns.bets is not None, len(answers.kept), answers.unusable, tests, notes)
+        _summary(answers, answers.columns.bets is not None, tests, notes)
         | {"excluded": dict(sorted(answers.excluded.items()))}
         | summary,
     )
@@ -289,7 +315,7 @@ def _asked1(trial: Trial, study: Study) -> scores.Asked:
         share = float(trial.knowledge == YES)
         sampled |= {"prob_knowledge_yes": share, "prob_knowledge_no": 1 - share}
         labels["knowledge"] = trial.knowledge
-    return scores.Asked(trial.row, trial.cell, sampled, labels)
+    return scores.Asked(trial.row, trial.cell, trial.unit, sampled, labels)
 
 
 def _study2(frame: Frame, study: Study, exclusions: bool, rows: Sequence[Row]) -> _OfModel:
@@ -306,21 +332,19 @@ def _study2(frame: Frame, study: Study, exclusions: bool, rows: Sequence[Row]) -
         tables["tests"] = [test.cells for test in tests]
     asked = [_asked2(trial, study) for trial in answers.trials if all(trial.cell)]
     of_scores, summary = _scores(asked, frame, study, study2.cells())
-    return _OfModel(
-        {**tables, **of_scores}, _summary(rows, answered, len(answers.kept), answers.unusable, tests, []) | summary
-    )
+    return _OfModel({**tables, **of_scores}, _summary(answers, answered, tests, []) | summary)
 
 
 def _asked2(trial: study2.Trial, study: Study) -> scores.Asked:
     if trial.utterance is None or trial.row.failed:
-        return scores.Asked(trial.row, trial.cell, {}, {})
+        return scores.Asked(trial.row, trial.cell, trial.unit, {}, {})
     question = study.questions[study2.UTTERANCE]
     labels = dict(zip(question.space.labels, question.columns.probabilities, strict=True))
     sampled = {column: float(label == trial.utterance) for label, column in labels.items()}
     for factor, level_of in (question.space.factors or {}).items():
         own = level_of[trial.utterance]
         sampled |= {column: float(level == own) for level, column in question.columns.marginals[factor].items()}
-    return scores.Asked(trial.row, trial.cell, sampled, {study2.UTTERANCE: trial.utterance})
+    return scores.Asked(trial.row, trial.cell, trial.unit, sampled, {study2.UTTERANCE: trial.utterance})
 
 
 def _scores(
@@ -348,22 +372,22 @@ def _scores(
 
 
 def _summary(
-    rows: Sequence[Row],
-    answered: bool,
-    kept: int,
-    unusable: Mapping[str, int],
-    tests: Iterable[Tested],
-    notes: Sequence[str],
+    answers: study1.Answers | study2.Answers, answered: bool, tests: Iterable[Tested], notes: Sequence[str]
 ) -> dict[str, Any]:
     """What the summary says of a model; `answered` is whether the table has answers of Experiment 1 at all."""
-    stimuli = {row.stimulus for row in rows}
+    units = {(trial.cell, trial.unit) for trial in answers.trials}
+    kept = len(answers.kept)
+    unusable = sorted(answers.unusable.items()) if answered else []
+    trials: Sequence[Trial | study2.Trial] = answers.trials
+    first = {trial.unusable: trial.row.place for trial in reversed(trials)}
     undefined = {test.name: test.note for test in tests if test.p is None}
     noted = {test.name: test.note for test in tests if test.p is not None and test.note}
     return {
-        "rows": len(rows),
-        "stimuli": None if None in stimuli else len(stimuli),
+        "rows": len(answers.trials),
+        "stimuli": None if any(unit is None for _, unit in units) else len(units),
         "analysed": kept if answered else 0,
-        "not_usable": dict(sorted(unusable.items())) if answered else {},
+        "not_usable": dict(unusable),
+        "first_not_usable": {why: first[why] for why, _ in unusable},
         "undefined_tests": undefined,
         "remarks_on_tests": noted,
         "notes": [*notes, *([] if kept and answered else [NOTHING if answered else SCORES_ALONE])],

@@ -179,7 +179,7 @@ def _keyed(side: Side) -> list[tuple[tuple[object, ...], Row]]:
     found = []
     for row in side.rows:
         shown = row.stimulus or tuple(row[name] for name in side.study.design.cells)
-        key: tuple[object, ...] = (shown, row[participant], row[REPLICATION])
+        key: tuple[object, ...] = (shown, row[participant], row[REPLICATION] or "1")
         seen[key] += 1
         found.append(((*key, seen[key]), row))
     return found

@@ -49,6 +49,11 @@ class Trial:
         return self.access, self.word
 
     @property
+    def unit(self) -> str | None:
+        """Its stimulus, within its condition."""
+        return self.row.unit("story_shortname")
+
+    @property
     def fitting(self) -> str:
         """The knowledge answer that fits access."""
         return YES if self.access == len(WORDS) else NO

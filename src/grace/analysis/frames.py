@@ -27,13 +27,22 @@ class Row:
     Attributes:
         cells: by column; a missing one is an empty text.
         stimulus: what names the stimulus that it shows; None where the table does not tell.
+        place: its number in the table; 1 is the first.
     """
 
     cells: Mapping[str, str]
     stimulus: str | None
+    place: int
 
     def __getitem__(self, column: str | None) -> str:
         return self.cells.get(column, "") if column else ""
+
+    def unit(self, item: str | None) -> str | None:
+        """What a row counts as within its condition: its item, else the stimulus; None where the table tells neither.
+
+        Texts about one item in one condition differ in persons' names only, and are not independent.
+        """
+        return self[item] or self.stimulus
 
     def number(self, column: str | None) -> float | None:
         """The number in a cell; 40, 40% and $40 are the same. None where there is none."""
@@ -47,16 +56,18 @@ class Row:
     @property
     def failed(self) -> bool:
         """Whether the model gave no answer because its request failed."""
-        return bool(self[ERROR]) and self[ERROR] not in EMPTIES
+        return self[ERROR].strip().lower() not in _NOTHING and self[ERROR] not in EMPTIES
 
     @property
     def dropped(self) -> str | None:
         """The column in which a person marked the row as not to be used; None where there is none."""
-        marked = (name for name in self.cells if name.startswith(DROP) and self[name].lower() not in _NO_MARK)
+        marked = (name for name in self.cells if name.startswith(DROP) and self[name].strip().lower() not in _NO_MARK)
         return next(marked, None)
 
 
-_NO_MARK = ("", "0", "no", "false")
+_NOTHING = ("", "0", "0.0", "false", "none", "null", "nan")
+"""Cells by which a table says that there is nothing, in lower case; pandas and R write several of them."""
+_NO_MARK = (*_NOTHING, "no", "n", "f")
 
 
 @dataclass(frozen=True)
@@ -77,8 +88,8 @@ class Frame:
 
     @property
     def names_models(self) -> bool:
-        """Whether the table says which model a row is of."""
-        return MODEL in self.columns
+        """Whether the table says which model a row is of, or tells several apart."""
+        return _names(self.columns) is not None or len(self.models) > 1
 
     @property
     def rows(self) -> int:
@@ -110,13 +121,13 @@ def read_frame(path: Path, study: Study) -> Frame:
         if not len(table):
             raise InputError(f"{path}: has a header and no rows")
         shown = _shown(study, table.columns)
-        rows = [_row(cells, shown) for cells in table.rows()]
-        return Frame(path.name, table.sha256, table.columns, dict(_by_model(rows)))
+        rows = [_row(cells, shown, place) for place, cells in enumerate(table.rows(), 1)]
+        return Frame(path.name, table.sha256, table.columns, dict(_by_model(rows, _names(table.columns))))
 
 
-def _row(cells: Mapping[str, str], shown: Sequence[str]) -> Row:
+def _row(cells: Mapping[str, str], shown: Sequence[str], place: int) -> Row:
     known = {name: "" if cell in MISSING else cell for name, cell in cells.items()}
-    return Row(known, "\0".join(cells[name] for name in shown) if shown else None)
+    return Row(known, "\0".join(cells[name] for name in shown) if shown else None, place)
 
 
 def _shown(study: Study, columns: Sequence[str]) -> list[str]:
@@ -128,13 +139,18 @@ def _shown(study: Study, columns: Sequence[str]) -> list[str]:
     return [name for name in own if name != study.design.participant]
 
 
-def _by_model(rows: Sequence[Row]) -> Iterator[tuple[str, tuple[Row, ...]]]:
+def _names(columns: Sequence[str]) -> str | None:
+    """The column with the models' names: Grace's, or that of people's own tables."""
+    return next((name for name in (MODEL, "model", "Model") if name in columns), None)
+
+
+def _by_model(rows: Sequence[Row], named: str | None) -> Iterator[tuple[str, tuple[Row, ...]]]:
     """Rows by model; several of one name are told apart by their revision, protocol and temperature."""
     groups: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
-        groups.setdefault((row[MODEL], *(row[name] for name in HOW)), []).append(row)
+        groups.setdefault((row[named], *(row[name] for name in HOW)), []).append(row)
     for key, own in groups.items():
         namesakes = [other for other in groups if other[0] == key[0]]
         differing = [place for place in range(1, len(key)) if len({other[place] for other in namesakes}) > 1]
         how = ", ".join(key[place] or f"no {HOW[place - 1]}" for place in differing)
-        yield f"{key[0]} ({how})" if how else key[0], tuple(own)
+        yield f"{key[0]} ({how})".strip() if how else key[0], tuple(own)

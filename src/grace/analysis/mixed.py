@@ -1,10 +1,11 @@
 """A mixed-effects logistic regression of yes and no on two factors, with random intercepts, also under separation.
 
 The model is Bayesian: statsmodels' BinomialBayesMixedGLM, fitted by variational Bayes. Yoon et al. (2020) analysed
-negation with a Bayesian mixed-effects logistic regression too. That approximation takes the coefficients for independent,
-which finds effects in noise where conditions are near 0 or 1. So only its means are used. The coefficients' covariance is
-that of the posterior's curvature there (Laplace's approximation), with all coefficients and intercepts in it. A factor's
-test is Wald's: with its coefficients b and their covariance V it is b' V^-1 b, against chi-squared.
+negation with a Bayesian mixed-effects logistic regression too. That approximation takes the coefficients for
+independent, which finds effects in noise where conditions are near 0 or 1. So only its means are used. The
+coefficients' covariance is that of the posterior's curvature there (Laplace's approximation), with all coefficients and
+intercepts in it. A factor's test is Wald's: with its coefficients b and their covariance V it is b' V^-1 b, against
+chi-squared.
 
 Under complete separation (a condition in which nobody, or everybody, says yes) the likelihood has no maximum: it grows
 without end as a coefficient does. Then the prior decides how large the coefficient is. The wide prior is replaced by a
@@ -39,7 +40,7 @@ WORTH_SAYING = 1.01
 
 SEPARATED = (
     "complete separation: the likelihood has no maximum, so the coefficients' prior (normal, sd "
-    f"{INFORMATIVE:g}, for {WIDE:g}) bears on this test"
+    f"{INFORMATIVE:g}, for {WIDE:g}) bears on this test, which is cautious"
 )
 
 

@@ -98,7 +98,7 @@ class Paired:
         for place, (row, _) in enumerate(self.pairs.rows):
             cell = conditions.setdefault(self._condition(row), len(conditions))
             cells.append(cell)
-            of.append(stimuli.setdefault((cell, row[item] or row.stimulus or str(place)), len(stimuli)))
+            of.append(stimuli.setdefault((cell, row.unit(item) or str(place)), len(stimuli)))
         return tuple(conditions), np.array(cells, dtype=np.int64), np.array(of, dtype=np.int64)
 
     def _condition(self, row: Row) -> str:

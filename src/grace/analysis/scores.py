@@ -1,7 +1,7 @@
 """Experiment 2: distributions by condition, tests on expected bets, and how well they predict sampled answers.
 
-Rows of one stimulus have the same prompt, so they have one distribution: here a stimulus counts once. Knowledge answers
-exclude nothing, since a distribution belongs to no single answer.
+Here a stimulus counts once, with the mean of its rows: those with equal prompts have one distribution. Knowledge
+answers exclude nothing, since a distribution belongs to no single answer.
 """
 
 from collections import defaultdict
@@ -29,12 +29,14 @@ class Asked:
     Attributes:
         row: the row.
         cell: its condition.
+        unit: its stimulus, within its condition; None where the table does not tell.
         sampled: what the sampled answer says of a quantity, as {"prob_knowledge_yes": 1.0, "state3_mean": 60.0}.
         labels: the sampled answer of each question that it answers, as {"knowledge": "yes", "state3": "60"}.
     """
 
     row: Row
     cell: Cell
+    unit: str | None
     sampled: Mapping[str, float]
     labels: Mapping[str, str]
 
@@ -82,7 +84,7 @@ def by_stimulus(asked: Sequence[Asked], value: Callable[[Row], float | None]) ->
     groups: dict[str, list[float]] = defaultdict(list)
     for place, one in enumerate(asked):
         if (number := value(one.row)) is not None:
-            groups[one.row.stimulus if one.row.stimulus is not None else f"row {place}"].append(number)
+            groups[one.unit if one.unit is not None else f"row {place}"].append(number)
     return Sample([fmean(group) for group in groups.values()], list(groups))
 
 

@@ -59,10 +59,13 @@ class Sample:
     Attributes:
         values: one for each row.
         stimuli: of the same length; None where nobody knows which rows show the same.
+        texts: of the same length, where several texts are of one stimulus and rows of one text, as replications, are
+            still more alike.
     """
 
     values: Sequence[float]
     stimuli: Sequence[str] | None
+    texts: Sequence[str] | None = None
 
     @property
     def by_stimulus(self) -> "Sample | None":
@@ -96,21 +99,28 @@ def effective(cells: Mapping[str, Sample]) -> float:
     rows of a stimulus over n (Kish 1965, Survey Sampling; for unequal sizes Donner & Klar 2000). r is the estimator
     from one-way analysis of variance within cells (Donner 1986, International Statistical Review 54, 67-82), cut off
     at 0 and 1. It cannot be estimated where all rows are equal, nor where each cell has one stimulus: then it counts
-    as 1, and n_effective is at most the number of stimuli.
+    as 1, and n_effective is at most the number of stimuli. Where samples have texts too, the smaller number counts.
 
     Args:
         cells: samples whose means may differ by design, each with its stimuli.
     """
+    worth = _effective_by({name: (one.values, one.stimuli or ()) for name, one in cells.items()})
+    texts = {name: (one.values, one.texts) for name, one in cells.items() if one.texts is not None}
+    return min(worth, _effective_by(texts)) if len(texts) == len(cells) else worth
+
+
+def _effective_by(cells: Mapping[str, tuple[Sequence[float], Sequence[str]]]) -> float:
+    """`effective`, of values with what they are grouped by."""
     sizes: list[int] = []
     between = within = 0.0
     freedom = weight = 0.0
-    for sample in cells.values():
-        if not sample.values:
+    for values, labels in cells.values():
+        if not values:
             continue
         groups: dict[str, list[float]] = defaultdict(list)
-        for stimulus, value in zip(sample.stimuli or (), sample.values, strict=True):
-            groups[stimulus].append(value)
-        grand, n = fmean(sample.values), len(sample.values)
+        for label, value in zip(labels, values, strict=True):
+            groups[label].append(value)
+        grand, n = fmean(values), len(values)
         own = [len(group) for group in groups.values()]
         sizes += own
         freedom += len(own) - 1

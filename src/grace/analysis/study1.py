@@ -81,7 +81,7 @@ def read_answers(rows: Sequence[Row], frame: Frame, study: Study, exclusions: bo
 
 def sample(trials: Sequence[Trial], value: Callable[[Trial], float]) -> Sample:
     """A number of each trial, with the trials' stimuli."""
-    stimuli = [trial.row.stimulus for trial in trials if trial.row.stimulus is not None]
+    stimuli = [trial.unit for trial in trials if trial.unit is not None]
     return Sample([value(trial) for trial in trials], stimuli if len(stimuli) == len(trials) else None)
 
 
@@ -118,7 +118,7 @@ def knowledge(trials: Sequence[Trial], study: Study) -> Iterator[tuple[object, .
 
 def tests(kept: Sequence[Trial]) -> list[Tested]:
     """Analysis of variance and planned comparisons, over rows and, with names that begin with clustered:, stimuli."""
-    data = [Observation(str(trial.access), trial.word, _bet(ANOVA_STATE)(trial), trial.row.stimulus) for trial in kept]
+    data = [Observation(str(trial.access), trial.word, _bet(ANOVA_STATE)(trial), trial.unit) for trial in kept]
     factors = ("access", "word")
     anova = two_way_anova("anova", factors, data)
     means_of_stimuli = stimulus_means(data)

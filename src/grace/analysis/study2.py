@@ -78,6 +78,11 @@ class Trial:
         return self.goal, self.state
 
     @property
+    def unit(self) -> str | None:
+        """Its stimulus, within its condition."""
+        return self.row.unit("Domain")
+
+    @property
     def negated(self) -> bool:
         """Whether the speaker says "wasn't"."""
         return bool(self.utterance and self.utterance.startswith(NEGATED))
@@ -155,9 +160,14 @@ def _utterance(row: Row, study: Study, columns: Columns) -> str | None:
 
 
 def sample(trials: Sequence[Trial], value: Callable[[Trial], bool]) -> Sample:
-    """A 0 or 1 of each trial, with the trials' stimuli."""
-    stimuli = [trial.row.stimulus for trial in trials if trial.row.stimulus is not None]
-    return Sample([float(value(trial)) for trial in trials], stimuli if len(stimuli) == len(trials) else None)
+    """A 0 or 1 of each trial, with the trials' stimuli and texts."""
+    stimuli = [trial.unit for trial in trials if trial.unit is not None]
+    texts = [trial.row.stimulus for trial in trials if trial.row.stimulus is not None]
+    return Sample(
+        [float(value(trial)) for trial in trials],
+        stimuli if len(stimuli) == len(trials) else None,
+        texts if len(texts) == len(trials) else None,
+    )
 
 
 def _says(utterance: str) -> Callable[[Trial], bool]:

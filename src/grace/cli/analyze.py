@@ -46,7 +46,7 @@ def analyze(
     Writes CSV tables (means, tests, and others), summary.json, which says what was left out and why, and figures as
     PDF and PNG with their captions. Runs are merged
     first; what belongs to a run is found beside it. Rows of one stimulus are not independent: n_effective says what
-    they are worth, and tests by stimulus stand beside those by row.
+    they are worth, and tests by stimulus stand beside those by row. Exit code 1 means that nothing could be analysed.
 
     \b
     Examples:
@@ -89,6 +89,8 @@ def analyze(
             _tell_files("figures", draw(analysis, own / "figures"))
         if with_r:
             _tell_files("R", run_r(analysis, own, not no_exclusions))
+    if any(analysis.empty for analysis, _ in made):
+        raise typer.Exit(1)
 
 
 def _drawing(theme: str) -> "Callable[[Analysis, Path], list[Path]]":
@@ -113,7 +115,7 @@ def _tell(analysis: "Analysis", paths: Sequence[Path]) -> None:
         name = f"{analysis.study}, {model}" if model else analysis.study
         print(f"{name}: {found['analysed']} of {count(found['rows'], 'row')} analysed")
         for why, number in found["not_usable"].items():
-            print(f"  {number} not usable: {why}")
+            print(f"  {number} not usable: {why} (the first: row {found['first_not_usable'][why]})")
         for why, number in found.get("excluded", {}).items():
             print(f"  {number} excluded: {why}")
         if found["undefined_tests"]:

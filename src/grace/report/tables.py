@@ -60,7 +60,7 @@ def of_design(study: Study, frame: Frame) -> Table:
             "participants": len({row[design.participant] for row in own}) if design.participant else None,
             "items": len({row[design.item] for row in own}) if design.item else None,
             "conditions": len({tuple(row.get(name, "") for name in design.cells) for row in full}),
-            "stimuli": len({row.stimulus for row in own}),
+            "distinct texts": len({row.stimulus for row in own}),
             "replications": len({row["replication"] for row in own}),
         }
         if asked_for_answers(own):

@@ -18,7 +18,7 @@ from grace.stages.export_fields import BATCH, INPUT
 from grace.stages.export_scores import ScoreRows
 from grace.stages.extracted import Known, Rows, extractor_of
 from grace.stages.quality.flags import RowChecks
-from grace.stages.quality.layout import Layout
+from grace.stages.quality.layout import MODEL, Layout
 from grace.stages.quality.thresholds import thresholds_of
 from grace.stages.related import Related, related, study_in
 from grace.stages.scored import Scores
@@ -187,6 +187,8 @@ class _Part:
         self._rows, self._known = self._open_extraction(stack)
         self._scores, self._scored_rows = self._open_scores(stack)
         self._provenance = _provenance(group)
+        if base is group.scores:  # or answers, or somebody's own table, name the model
+            self._provenance |= {MODEL: base.manifest["identity"]["model"]["name"]}
         self._ids: Counter[str] = Counter()
         scope = base.scope
         self.rows = scope["rows"] * (scope["replications"] if group.answers else 1)
@@ -195,6 +197,7 @@ class _Part:
             ROW_ID,
             *self._given,
             *self._answers,
+            *((MODEL,) if base is group.scores else ()),
             *(self._rows.extraction.columns if self._rows else ()),
             *((*self._scores.columns, SCORES_ERROR) if self._scores else ()),
             FLAGS,
@@ -236,7 +239,7 @@ class _Part:
         Raises:
             InputError: that name is taken too.
         """
-        taken = {ROW_ID, SCORES_ERROR, FLAGS, *PROVENANCE}
+        taken = {ROW_ID, SCORES_ERROR, FLAGS, *PROVENANCE, *self._provenance}
         taken |= set(self._rows.extraction.columns) if self._rows else set()
         taken |= set(self._scores.columns) if self._scores else set()
         names = [name + INPUT if name in taken else name for name in told_apart(self._table.columns)]
