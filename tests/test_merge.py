@@ -125,7 +125,7 @@ def test_probabilities_find_their_rows_wherever_they_stand(
 
 
 def test_probabilities_alone_say_whose_they_are(make: Make, merged: Any) -> None:
-    scores = make("score", "s.csv", input="trials.csv")
+    scores = make("score", "s.csv")
     rows, _ = merged(scores)
     assert {row["model_name"] for row in rows} == {"table"}
     assert all(row["prob_warm_yes"] for row in rows)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grace.cli.options import count, progressing
+from grace.cli.options import beside, count, outside_runs, progressing
 
 if TYPE_CHECKING:
     from grace.analysis.compare import Comparison
@@ -53,7 +53,7 @@ def compare(
     with progressing() as progress:
         sides = [read_side(path, progress, study) for path in (a, b)]
     made = make(sides[0], sides[1], margin, draws, seed)
-    folder = out or a.with_name(f"{a.stem}_and_{b.stem}")
+    folder = outside_runs(out or beside(a, f"_and_{b.stem}"))
     paths = write_comparison(made, folder)
     for line in in_words(made):
         print(line)
