@@ -359,3 +359,13 @@ def test_nothing_to_analyse_is_exit_code_1_and_names_a_row(grace: Command, tmp_p
     done = grace("analyze", "study1", "--input", table, "--no-figures")
     assert done.code == 1
     assert "300 not usable: access and observe are no cell of the design (the first: row 1)" in done.out
+
+
+def test_a_missing_bet_is_named_and_a_file_is_no_folder(grace: Command, tmp_path: Path) -> None:
+    rows = study1(random.Random(3))
+    table = write(tmp_path / "t.csv", rows)
+    assert "is a file; give a folder" in grace("analyze", "study1", "--input", table, "--out", table).err
+    part = write(tmp_path / "p.csv", [{k: v for k, v in row.items() if k != "probability_2"} for row in rows])
+    done = grace("analyze", "study1", "--input", part)
+    assert done.code == 2
+    assert "p.csv: has no column 'probability_2' for the bet on state 2" in done.err

@@ -825,7 +825,7 @@ def test_an_interrupt_ends_it_with_a_message(tmp_path: Path, sent: signal.Signal
     process.send_signal(sent)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "")
-    assert err.splitlines()[-1] == "grace: interrupted; nothing was written"
+    assert err.splitlines()[-1] == "grace: interrupted; no file is half written"
     assert not (tmp_path / "answers_quality").exists()
 
 

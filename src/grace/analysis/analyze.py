@@ -156,6 +156,8 @@ def write_analysis(analysis: Analysis, out: Path) -> list[Path]:
 
     from grace.analysis.references import write_references
 
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out {out}: is a file; give a folder")
     names = {*analysis.tables, *(REFERENCES if analysis.fits else ())}
     if analysis.source.resolve() in {(out / f"{name}.csv").resolve() for name in names}:
         raise InputError(f"--out {out}: has the analysed table in it, which would be replaced; choose another --out")
@@ -271,6 +273,9 @@ def _check(frame: Frame, study: Study) -> None:
     frame.needed("how many the speaker looked at", "access")
     frame.needed("how many of these have the property, the word that the speaker says", "observe")
     if Columns.of(frame).bets is None and not scores.has_scores(frame, study):
+        if frame.column(*(f"probability_{state}" for state in STATES)):
+            for state in STATES:
+                frame.needed(f"the bet on state {state}", f"probability_{state}")
         raise InputError(
             f"{frame.name}: has neither bets (probability_0 to probability_3) nor probabilities (state0_mean, ...); "
             "`grace extract` finds the values in answers"

@@ -14,7 +14,7 @@ import numpy as np
 from grace.analysis.bootstrap import DRAWS, SEED
 from grace.analysis.compare_sides import REPLICATION, Pairs, Side, check_comparable, pair
 from grace.analysis.distances import Array, earth_mover, jensen_shannon, normalised, total_variation
-from grace.analysis.effects import ALPHA, bounds, effects_of, estimate
+from grace.analysis.effects import ALPHA, ONE_STIMULUS, bounds, effects_of, estimate
 from grace.analysis.equivalence import (
     DIFFERENT,
     EQUIVALENT,
@@ -282,7 +282,7 @@ def _why(shifts: Sequence[Finding], alike: Sequence[Finding], lacking: Sequence[
     parts = [_why_shifts(shifts)] if shifts else []
     names: dict[str, list[str]] = defaultdict(list)
     for agreed in alike:
-        most = f"so at most {1 - agreed.low:.1%} of stimuli differ" if np.isfinite(agreed.low) else agreed.reason
+        most = f"so at most {1 - agreed.low:.1%} of stimuli differ" if np.isfinite(agreed.low) else ONE_STIMULUS
         names[f"the same in all {agreed.rows} pairs of {agreed.stimuli} stimuli, {most}"].append(agreed.of)
     parts += [f"{', '.join(own)}: {said}" for said, own in names.items()]
     if lacking:
@@ -300,7 +300,7 @@ def _why_shifts(shifts: Sequence[Finding]) -> str:
     elif known and settled < len(shifts):
         why += f"; the one farthest from it is {_shift(max(known, key=lambda shift: shift.p_equivalence))}"
     elif not known:
-        why += f": {shifts[0].reason}"
+        why += f"; none could be tested ({next((shift.reason for shift in shifts if shift.reason), 'no variance')})"
     return why
 
 
@@ -446,7 +446,11 @@ def _sentence(a: str, b: str, verdict: str, parts: Sequence[Part], margin: float
     else:
         said = f"Can't tell whether {a} and {b} are equivalent within a margin of {margin:g}"
         deciding = [part for part in parts if part.verdict == UNDECIDED]
-    return f"{said}: {'; '.join(f'{part.of}: {part.why}' for part in deciding)}."
+    names: dict[str, list[str]] = defaultdict(list)
+    for part in deciding:
+        names[part.why].append(part.of)
+    told = (f"{', '.join(own)}: {why}" for why, own in names.items())  # as questions that one reason holds for
+    return f"{said}: {'; '.join(told)}."
 
 
 def _of_pairs(pairs: Pairs) -> str:

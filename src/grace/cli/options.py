@@ -128,7 +128,7 @@ def progressing() -> "Iterator[Progress]":
         with _terminable(), make_progress() as progress:
             yield progress
     except KeyboardInterrupt:
-        print("grace: interrupted; nothing was written", file=sys.stderr)
+        print("grace: interrupted; no file is half written", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
 
 
