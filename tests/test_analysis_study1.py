@@ -271,7 +271,7 @@ def test_expected_bets_are_analysed_by_stimulus_and_calibrated(analyze: Any) -> 
     [
         ({"access": "acess"}, "has no column 'access'"),
         ({"observe": "observed"}, "(is 'observed' meant?)"),
-        ({"probability_2": "probability_two"}, "has neither bets"),
+        ({"probability_2": "probability_two"}, "has bets, but no column 'probability_2'; all four are needed"),
     ],
 )
 def test_a_table_that_lacks_a_column_is_refused(analyze: Any, change: dict[str, str], says: str) -> None:
@@ -361,11 +361,6 @@ def test_nothing_to_analyse_is_exit_code_1_and_names_a_row(grace: Command, tmp_p
     assert "300 not usable: access and observe are no cell of the design (the first: row 1)" in done.out
 
 
-def test_a_missing_bet_is_named_and_a_file_is_no_folder(grace: Command, tmp_path: Path) -> None:
-    rows = study1(random.Random(3))
-    table = write(tmp_path / "t.csv", rows)
+def test_a_file_is_no_folder(grace: Command, tmp_path: Path) -> None:
+    table = write(tmp_path / "t.csv", study1(random.Random(3)))
     assert "is a file; give a folder" in grace("analyze", "study1", "--input", table, "--out", table).err
-    part = write(tmp_path / "p.csv", [{k: v for k, v in row.items() if k != "probability_2"} for row in rows])
-    done = grace("analyze", "study1", "--input", part)
-    assert done.code == 2
-    assert "p.csv: has no column 'probability_2' for the bet on state 2" in done.err

@@ -273,9 +273,9 @@ def _check(frame: Frame, study: Study) -> None:
     frame.needed("how many the speaker looked at", "access")
     frame.needed("how many of these have the property, the word that the speaker says", "observe")
     if Columns.of(frame).bets is None and not scores.has_scores(frame, study):
-        if frame.column(*(f"probability_{state}" for state in STATES)):
-            for state in STATES:
-                frame.needed(f"the bet on state {state}", f"probability_{state}")
+        lacking = [name for state in STATES if (name := f"probability_{state}") not in frame.columns]
+        if len(lacking) < len(STATES):
+            raise InputError(f"{frame.name}: has bets, but no column {lacking[0]!r}; all four are needed")
         raise InputError(
             f"{frame.name}: has neither bets (probability_0 to probability_3) nor probabilities (state0_mean, ...); "
             "`grace extract` finds the values in answers"
