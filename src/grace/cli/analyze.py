@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grace.cli.options import beside, count, outside_runs, progressing
+from grace.cli.options import Extraction, NoExclusions, Scores, Theme, beside, count, outside_runs, progressing
 from grace.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,16 +26,10 @@ def analyze(
         Path | None,
         typer.Option(help="Folder to write to. Default: outputs/a_analysis for outputs/a.run or outputs/a.csv."),
     ] = None,
-    no_exclusions: Annotated[
-        bool, typer.Option("--no-exclusions", help="Study 1: exclude no trial by its knowledge answer or a mark.")
-    ] = False,
-    extraction: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="The run of `grace extract`, where several belong to the RUN.")
-    ] = None,
-    scores: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="The run of `grace score`, where several would do.")
-    ] = None,
-    theme: Annotated[str, typer.Option(metavar="paper|slides", help="The look of the figures.")] = "paper",
+    no_exclusions: NoExclusions = False,
+    extraction: Extraction = None,
+    scores: Scores = None,
+    theme: Theme = "paper",
     no_figures: Annotated[bool, typer.Option("--no-figures", help="Write tables only.")] = False,
     with_r: Annotated[
         bool, typer.Option("--with-r", help="Do the same in R too, with lme4 and ggplot2, to OUT/r; needs R.")
@@ -44,9 +38,9 @@ def analyze(
     """Do the statistics of study 1 or 2: means, tests, knowledge or negation, distributions, calibration.
 
     Writes CSV tables (means, tests, and others), summary.json, which says what was left out and why, and figures as
-    PDF and PNG with their captions. Runs are merged
-    first; what belongs to a run is found beside it. Rows of one stimulus are not independent: n_effective says what
-    they are worth, and tests by stimulus stand beside those by row. Exit code 1 means that nothing could be analysed.
+    PDF and PNG with their captions. Runs are merged first; what belongs to a run is found beside it. Rows of one
+    stimulus are not independent: n_effective says what they are worth, and tests by stimulus stand beside those by
+    row. Exit code 1 means that nothing could be analysed.
 
     \b
     Examples:

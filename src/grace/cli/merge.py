@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from grace.cli.options import beside, count, outside_runs, progressing
+from grace.cli.options import Extraction, Scores, beside, count, outside_runs, progressing
 
 
 def merge(
@@ -16,13 +16,8 @@ def merge(
         Path | None,
         typer.Option(help="Folder to write to. Default: for outputs/study1.run it is outputs/study1_merged/."),
     ] = None,
-    extraction: Annotated[
-        Path | None,
-        typer.Option(metavar="RUN", help="The run of `grace extract`, where several belong to the answers."),
-    ] = None,
-    scores: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="The run of `grace score`, where several would do.")
-    ] = None,
+    extraction: Extraction = None,
+    scores: Scores = None,
 ) -> None:
     """Make one table for the analysis: answers, values, probabilities and quality flags, with a codebook.
 

@@ -28,6 +28,14 @@ Input = Annotated[Path, typer.Option(help="CSV table of trials.")]
 Output = Annotated[
     Path, typer.Option(help="Table to write, .csv or .parquet; a.csv and a.parquet are made from the run in a.run/.")
 ]
+Extraction = Annotated[
+    Path | None, typer.Option(metavar="RUN", help="The run of `grace extract`, where several belong to the RUN.")
+]
+Scores = Annotated[Path | None, typer.Option(metavar="RUN", help="The run of `grace score`, where several would do.")]
+NoExclusions = Annotated[
+    bool, typer.Option("--no-exclusions", help="Study 1: exclude no trial by its knowledge answer or a mark.")
+]
+Theme = Annotated[str, typer.Option(metavar="paper|slides", help="The look of the figures.")]
 ModelEndpoint = Annotated[str, typer.Option(help="Address of a model server, or 'embedded'.")]
 Shard = Annotated[
     str | None,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from grace.cli.options import beside, count, outside_runs, progressing
+from grace.cli.options import Extraction, NoExclusions, Scores, Theme, beside, count, outside_runs, progressing
 
 
 def paper(
@@ -21,16 +21,10 @@ def paper(
             "--force", help="Write the paper anew: what was edited in paper.md is lost, unchanged files of before go."
         ),
     ] = False,
-    no_exclusions: Annotated[
-        bool, typer.Option("--no-exclusions", help="Study 1: exclude no trial by its knowledge answer or a mark.")
-    ] = False,
-    extraction: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="The run of `grace extract`, where several belong to the RUN.")
-    ] = None,
-    scores: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="The run of `grace score`, where several would do.")
-    ] = None,
-    theme: Annotated[str, typer.Option(metavar="paper|slides", help="The look of the figures.")] = "paper",
+    no_exclusions: NoExclusions = False,
+    extraction: Extraction = None,
+    scores: Scores = None,
+    theme: Theme = "paper",
 ) -> None:
     """Write the parts of a paper: methods and results as Markdown, tables as CSV, LaTeX and DOCX, figure files.
 

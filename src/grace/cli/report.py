@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from grace.cli.options import beside, outside_runs, progressing
+from grace.cli.options import Extraction, NoExclusions, Scores, Theme, beside, outside_runs, progressing
 
 
 def report(
@@ -15,16 +15,10 @@ def report(
     out: Annotated[
         Path | None, typer.Option(help="File to write, .html. Default: outputs/a_report.html for outputs/a.run.")
     ] = None,
-    no_exclusions: Annotated[
-        bool, typer.Option("--no-exclusions", help="Study 1: exclude no trial by its knowledge answer or a mark.")
-    ] = False,
-    extraction: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="The run of `grace extract`, where several belong to the RUN.")
-    ] = None,
-    scores: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="The run of `grace score`, where several would do.")
-    ] = None,
-    theme: Annotated[str, typer.Option(metavar="paper|slides", help="The look of the figures.")] = "paper",
+    no_exclusions: NoExclusions = False,
+    extraction: Extraction = None,
+    scores: Scores = None,
+    theme: Theme = "paper",
 ) -> None:
     """Write a report as one web page: what ran, data quality, results with figures, comparisons, examples, provenance.
 
