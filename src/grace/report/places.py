@@ -1,6 +1,5 @@
 """Where reports and papers are written: what is there already, and what of an earlier paper is stale."""
 
-import hashlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import orjson
 
 from grace.errors import InputError
-from grace.tables import replacing
+from grace.tables import replacing, sha256_of
 
 GENERATOR = "Grace"
 """A page's meta element named generator begins so."""
@@ -67,11 +66,11 @@ def remove_stale(out: Path, files: Iterable[Path]) -> None:
     Raises:
         InputError: the list cannot be written.
     """
-    made = {path.relative_to(out).as_posix(): _digest(path) for path in files}
+    made = {path.relative_to(out).as_posix(): sha256_of(path) for path in files}
     for name, digest in _written(out).items():
         path = out / name
         inside = path.resolve().is_relative_to(out.resolve())
-        if name not in made and inside and path.is_file() and _digest(path) == digest:
+        if name not in made and inside and path.is_file() and sha256_of(path) == digest:
             path.unlink()
     if made:
         with replacing(out / WRITTEN) as file:
@@ -87,7 +86,3 @@ def _written(out: Path) -> dict[str, object]:
     except (OSError, orjson.JSONDecodeError):
         return {}
     return {name: digest for name, digest in found.items() if "\0" not in name} if isinstance(found, dict) else {}
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
