@@ -72,7 +72,7 @@ def run(options: Options) -> Result:
     ]
     shown = _command(Path(), Path("bodies.jsonl"), MANY, ())
     result.commands = [
-        "python tests/canned.py --latency 0",
+        "python tests/support/canned.py --latency 0",
         QUERY_SHOWN,
         " ".join(["inspect", *shown[1:]]),
         "the same with " + " ".join(LEAN),

@@ -41,7 +41,7 @@ def run(options: Options) -> Result:
             ("CPU of start and end, whatever the rows", spread(start, 2, "s")),
             ("rows a second, server on the same machine", spread(rates, 0)),
         ],
-        commands=["python tests/canned.py --latency 0", QUERY_SHOWN],
+        commands=["python tests/support/canned.py --latency 0", QUERY_SHOWN],
         notes=[
             "User and system time of the grace process as the kernel counts it (wait4). What a start costs is taken "
             f"out by the difference between {MANY:,} and {FEW:,} rows; reading the table, checking it, rendering, "

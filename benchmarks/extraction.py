@@ -57,9 +57,9 @@ def run(options: Options) -> Result:
     ]
     result.commands = ["python -m grace extract study1 --input answers.csv --output values.csv"]
     result.notes = [
-        "Rows are the sequential answers of tests/extraction_corpus_2.yaml (three texts each, as chat models write "
-        "them) in random order, with the stimuli of data/study1.csv. The command's figure has reading and writing CSV "
-        "in it.",
+        "Rows are the sequential answers of tests/fixtures/extraction_corpus_2.yaml (three texts each, as chat models "
+        "write them) in random order, with the stimuli of data/study1.csv. The command's figure has reading and "
+        "writing CSV in it.",
     ]
     return result
 

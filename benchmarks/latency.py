@@ -23,7 +23,7 @@ from benchmarks.parts import (
 )
 from grace.endpoints.dialects import OpenAI, Sampling
 from grace.ledger import scan
-from grace.stages.done import request_seed
+from grace.stages.answers.records import request_seed
 from grace.studies.study import load_study
 from grace.tables import CsvTable
 
@@ -65,7 +65,7 @@ def run(options: Options) -> Result:
             ("possible at most", f"{ceiling:,.0f}"),
         ],
         commands=[
-            f"python tests/canned.py --latency {LATENCY}",
+            f"python tests/support/canned.py --latency {LATENCY}",
             QUERY_SHOWN,
             f"python -m benchmarks.bare URL bodies.jsonl {CONNECTIONS}",
         ],

@@ -34,7 +34,7 @@ from benchmarks.parts import (
 )
 from grace.ledger import Ledger, request_key, scan
 from grace.runs import Run
-from grace.stages.done import request_seed
+from grace.stages.answers.records import request_seed
 from grace.studies.study import load_study
 from grace.tables import CsvTable
 

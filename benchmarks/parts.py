@@ -104,7 +104,7 @@ def megabytes(maxrss: int) -> float:
 @contextmanager
 def canned_server(latency: float = 0.0, module: str | None = None) -> Iterator[str]:
     """The canned server, or another one that is a module, as a process of its own; gives its address."""
-    command = [PYTHON, "-m", module] if module else [PYTHON, "tests/canned.py", "--latency", str(latency)]
+    command = [PYTHON, "-m", module] if module else [PYTHON, "tests/support/canned.py", "--latency", str(latency)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT) as process:
         try:
             assert process.stdout

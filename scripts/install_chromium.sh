@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Install Debian's Chromium, to run the tests marked "browser". 113 MB and what it depends on; needs apt-get and root.
 #
-# Nothing is done where there is a Chromium or Chrome already that tests/browser.py finds. GRACE_CHROMIUM names another.
+# Nothing is done where there is a Chromium or Chrome already that tests/support/browser.py finds. GRACE_CHROMIUM names another.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -36,13 +36,13 @@ from grace.analysis.statistics import TEST_COLUMNS
 from grace.cli import app
 from grace.errors import StudyError
 from grace.ledger import Ledger
+from grace.quality.codebook import FLAGS, ROW_ID, SCORES_ERROR
+from grace.quality.merge import PROVENANCE
 from grace.runs import Run
-from grace.stages.codebook import FLAGS, ROW_ID, SCORES_ERROR
-from grace.stages.export_answers import ANSWER_COLUMNS, ANSWER_KINDS, answer_columns
-from grace.stages.export_scores import score_columns
-from grace.stages.extracted import Rows, decide
-from grace.stages.extractor import DEEPSEEK_MODEL, MOST_CHARACTERS, REPAIRED, SEEN
-from grace.stages.merge import PROVENANCE
+from grace.stages.answers.table import ANSWER_COLUMNS, ANSWER_KINDS, answer_columns
+from grace.stages.fields.extractor import DEEPSEEK_MODEL, MOST_CHARACTERS, REPAIRED, SEEN
+from grace.stages.fields.records import Rows, decide
+from grace.stages.scores.table import score_columns
 from grace.studies import format
 from grace.studies.extraction import Extraction
 from grace.studies.fields import DOUBTFUL, EXTRACTED

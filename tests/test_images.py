@@ -19,7 +19,7 @@ import pytest
 
 from conftest import ROOT, Command, read_rows
 from grace import __version__
-from test_serve import ends, serving
+from served import ends, serving
 
 ARGS = os.environ.get("GRACE_IMAGES_ARGS")
 ENGINE = shutil.which("podman") or shutil.which("docker") or ""

@@ -32,6 +32,8 @@ from grace.errors import InputError, RunLocked, RunMismatch
 from grace.tables import replacing, sweep
 
 FORMAT = 1
+GENERATE, SCORE, EXTRACT = "generate", "score", "extract"
+"""What a run may hold: Experiment 1, Experiment 2, or the values that an extraction finds in answers."""
 PACKAGES = ("aiohttp", "orjson", "pydantic", "jinja2", "xllamacpp")
 EMPTY_SECONDS = 5.0
 """A lock without a name in it for so long is nobody's: its maker died between two system calls."""

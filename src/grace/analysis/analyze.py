@@ -18,8 +18,8 @@ from grace.analysis.exclusions import STATES, YES, Columns, Trial, cells
 from grace.analysis.frames import MODEL, Frame, Row, read_frame
 from grace.analysis.statistics import TEST_COLUMNS, Tested
 from grace.errors import InputError
+from grace.quality.merge import merge
 from grace.runs import Run
-from grace.stages.merge import merge
 from grace.stages.related import related, study_in
 from grace.stages.session import Progress
 from grace.studies.study import BUILT_IN, Study, load_study

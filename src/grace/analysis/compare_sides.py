@@ -12,9 +12,9 @@ import orjson
 
 from grace.analysis.frames import Frame, Row, read_frame
 from grace.errors import InputError, RunMismatch
+from grace.quality.merge import merge
+from grace.quality.sources import Opener
 from grace.runs import Run
-from grace.stages.merge import merge
-from grace.stages.quality.sources import Opener
 from grace.stages.related import related, study_in
 from grace.stages.session import Progress
 from grace.studies.check import guess_study

@@ -7,9 +7,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from grace.errors import InputError, nearest
-from grace.stages.export_answers import EMPTIES
-from grace.stages.quality.layout import number_in
-from grace.stages.quality.sources import Opener
+from grace.quality.layout import number_in
+from grace.quality.sources import Opener
+from grace.stages.answers.table import EMPTIES
 from grace.studies.format import MISSING
 from grace.studies.study import Study
 

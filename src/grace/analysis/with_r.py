@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 from grace.analysis.analyze import Analysis
 from grace.errors import InputError
-from grace.stages.quality.sources import Opener
+from grace.quality.sources import Opener
 from grace.tables import write_table
 
 RSCRIPT = "Rscript"

@@ -27,9 +27,9 @@ def export(
       grace export outputs/study1.run --output outputs/study1.parquet
     """
     from grace.runs import Run
+    from grace.stages.answers.table import ExportedAnswers
     from grace.stages.export import export as make_table
-    from grace.stages.export_answers import ExportedAnswers
-    from grace.stages.export_fields import ExportedFields
+    from grace.stages.fields.table import ExportedFields
 
     if output and output.exists() and not force:
         raise InputError(f"--output {output}: is there already; choose another name, or add --force to replace it")

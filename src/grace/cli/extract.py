@@ -13,7 +13,7 @@ from grace.cli.options import count
 from grace.errors import InputError
 
 if TYPE_CHECKING:
-    from grace.stages.export_fields import Agreement, ExportedFields
+    from grace.stages.fields.table import Agreement, ExportedFields
     from grace.stages.prepare import Endpoint
 
 DEEPSEEK = "deepseek"
@@ -73,9 +73,9 @@ def extract(
       grace extract study2 --input outputs/study2.csv --output outputs/study2_structured.csv \\
           --extractor http://localhost:8000 --extractor-model gemma-2-9b-it
     """
-    from grace.stages.extract import Extract
-    from grace.stages.extract import extract as run_extract
-    from grace.stages.extractor import DEEPSEEK_EXTRA
+    from grace.stages.fields.ask import Extract
+    from grace.stages.fields.ask import extract as run_extract
+    from grace.stages.fields.extractor import DEEPSEEK_EXTRA
 
     asked = None
     mode: Literal["schema", "object"] = "schema"
@@ -116,8 +116,8 @@ def _endpoint(
     """Which model extracts. Raises InputError for what cannot be meant."""
     from grace.endpoints.client import without_userinfo
     from grace.endpoints.transport import check_url
-    from grace.stages.extractor import DEEPSEEK as DEEPSEEK_URL
-    from grace.stages.extractor import DEEPSEEK_MODEL
+    from grace.stages.fields.extractor import DEEPSEEK as DEEPSEEK_URL
+    from grace.stages.fields.extractor import DEEPSEEK_MODEL
     from grace.stages.prepare import EMBEDDED, Endpoint
 
     key = options.read_key(api_key_env)

@@ -25,7 +25,7 @@ def join(
       grace join outputs/study1.csv
       grace join outputs/study1_scores.parquet
     """
-    from grace.stages.export_answers import ExportedAnswers
+    from grace.stages.answers.table import ExportedAnswers
     from grace.stages.join import join as put_together
 
     joined = put_together(output, break_lock=break_lock)

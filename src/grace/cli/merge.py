@@ -30,8 +30,8 @@ def merge(
       grace merge outputs/study1_gemma.run outputs/study1_llama.run --out outputs/study1_all
       grace merge outputs/study2.run --scores outputs/study2_scores_canonical.run
     """
+    from grace.quality.merge import merge as make_table
     from grace.runs import Run
-    from grace.stages.merge import merge as make_table
 
     folder = outside_runs(out or beside(runs[0], "_merged"))
     with progressing() as progress:

@@ -36,8 +36,8 @@ def noise(
       grace noise outputs/study1_gemma.run --repeat 5 --questions 100 --model-endpoint http://localhost:8000
     """
     from grace.runs import Run
-    from grace.stages.noise import Noise, last_endpoint, model_of
-    from grace.stages.noise import noise as measure
+    from grace.stages.scores.noise import Noise, last_endpoint, model_of
+    from grace.stages.scores.noise import noise as measure
 
     scored = Run(run)
     wanted = Noise(

@@ -9,8 +9,8 @@ from grace.cli.options import count
 from grace.errors import InputError
 
 if TYPE_CHECKING:
-    from grace.stages.export_answers import ExportedAnswers
-    from grace.stages.query import Query
+    from grace.stages.answers.ask import Query
+    from grace.stages.answers.table import ExportedAnswers
 
 
 def query(
@@ -56,7 +56,7 @@ def query(
           --model-endpoint http://localhost:8000 --model-name gemma-2-2b-it
       grace query my_study.yaml --input trials.csv --output outputs/mine.csv --limit 10
     """
-    from grace.stages.query import Query
+    from grace.stages.answers.ask import Query
 
     wanted = Query(
         study=study,
@@ -85,8 +85,8 @@ def query(
 
 def ask_and_tell(wanted: "Query") -> None:
     """Ask what is wanted with progress shown, and tell of it; exit 1 when something failed."""
+    from grace.stages.answers.ask import query as ask
     from grace.stages.prepare import ShardDone
-    from grace.stages.query import query as ask
 
     made: ExportedAnswers | ShardDone
     made, _ = options.work_on(wanted.run.path, lambda progress: ask(wanted, progress))

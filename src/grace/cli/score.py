@@ -9,8 +9,8 @@ from grace.cli import options
 from grace.cli.options import count
 
 if TYPE_CHECKING:
-    from grace.stages.export_scores import ExportedScores
-    from grace.stages.score import Score
+    from grace.stages.scores.ask import Score
+    from grace.stages.scores.table import ExportedScores
 
 
 class Policy(StrEnum):
@@ -72,7 +72,7 @@ def score(
           --model-endpoint http://localhost:8000 --model-name gemma-2-2b-it
       grace score my_study.yaml --input trials.csv --output outputs/mine.csv --policy canonical --limit 10
     """
-    from grace.stages.score import Score
+    from grace.stages.scores.ask import Score
 
     wanted = Score(
         study=study,
@@ -98,7 +98,7 @@ def score(
 def measure_and_tell(wanted: "Score") -> None:
     """Measure what is wanted with progress shown, and tell of it; exit 1 when something failed."""
     from grace.stages.prepare import ShardDone
-    from grace.stages.score import score as measure
+    from grace.stages.scores.ask import score as measure
 
     made: ExportedScores | ShardDone
     made, _ = options.work_on(wanted.run.path, lambda progress: measure(wanted, progress))

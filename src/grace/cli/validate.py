@@ -10,8 +10,8 @@ from grace.cli.options import beside, count, progressing
 from grace.errors import InputError
 
 if TYPE_CHECKING:
+    from grace.quality.report import Report
     from grace.runs import Run
-    from grace.stages.quality.report import Report
 
 WIDTH = 160
 """Of the table at least: a terminal may break its lines, a file keeps them whole."""
@@ -62,9 +62,9 @@ def validate(
       grace validate outputs/study1.run --threshold truncated=0.1 --threshold extracted=0.9
       grace validate outputs/study1.csv outputs/study1_scores.csv --input data/study1.csv
     """
+    from grace.quality.thresholds import read_thresholds
+    from grace.quality.validate import validate_files, validate_run
     from grace.runs import Run
-    from grace.stages.quality.thresholds import read_thresholds
-    from grace.stages.quality.validate import validate_files, validate_run
 
     if show_thresholds:
         _show_thresholds()
@@ -130,7 +130,7 @@ def _show_thresholds() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from grace.stages.quality.checks import CHECKS
+    from grace.quality.checks import CHECKS
 
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("threshold", "default", "meaning"):
@@ -160,8 +160,8 @@ def _tell_one(report: "Report", folder: Path) -> None:
     from rich.text import Text
 
     from grace.endpoints.client import printable
-    from grace.stages.quality.validate import FILES
-    from grace.stages.quality.words import failure_of, limit_of, measured_of, remark_of
+    from grace.quality.validate import FILES
+    from grace.quality.words import failure_of, limit_of, measured_of, remark_of
 
     console = Console(highlight=False, markup=False, soft_wrap=True, width=max(WIDTH, Console().width))
     table = Table(box=None, padding=(0, 2, 0, 0))

@@ -12,8 +12,8 @@ from grace.cli.score import measure_and_tell
 from grace.errors import GraceError
 
 if TYPE_CHECKING:
-    from grace.stages.query import Query
-    from grace.stages.score import Score
+    from grace.stages.answers.ask import Query
+    from grace.stages.scores.ask import Score
 
 
 def visit(
@@ -95,7 +95,7 @@ def visit(
 
 def _ask(task: "Query | Score") -> int:
     """Ask one experiment of one study, tell of it, and give its exit code."""
-    from grace.stages.query import Query
+    from grace.stages.answers.ask import Query
 
     try:
         ask_and_tell(task) if isinstance(task, Query) else measure_and_tell(task)

@@ -1,1 +1,1 @@
-"""Kubernetes: manifests as typed objects, access to a cluster, and what can be asked of it before anything runs."""
+"""Kubernetes: access to a cluster, the manifests of a lineup, and the preflight of both."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from grace.analysis.effects import WORDS
 from grace.analysis.frames import Row
 from grace.errors import InputError
+from grace.quality.codebook import FLAGS
+from grace.quality.layout import RESPONSE
+from grace.quality.review import harmless
 from grace.report.gather import Part
-from grace.stages.codebook import FLAGS
-from grace.stages.quality.layout import RESPONSE
-from grace.stages.quality.review import harmless
 from grace.studies.study import Study
 
 LONGEST = 1200

@@ -11,12 +11,12 @@ from grace.analysis.compare_sides import Side, read_side
 from grace.analysis.figures import theme_named
 from grace.analysis.frames import Frame, read_frame
 from grace.errors import InputError
+from grace.quality.merge import merge
+from grace.quality.report import Report as QualityReport
+from grace.quality.validate import validate_run
 from grace.report import tables
 from grace.report.ran import model_name, runs_table
 from grace.runs import Run
-from grace.stages.merge import merge
-from grace.stages.quality.report import Report as QualityReport
-from grace.stages.quality.validate import validate_run
 from grace.stages.related import Related, related, study_in
 from grace.stages.session import Progress
 from grace.studies.study import BUILT_IN, Study

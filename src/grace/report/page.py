@@ -13,6 +13,10 @@ from markupsafe import Markup, escape
 import grace
 from grace.analysis.figures import draw_analysis, draw_comparisons, theme_named
 from grace.errors import InputError
+from grace.quality.checks import CHECKS
+from grace.quality.report import UNCHECKED
+from grace.quality.review import harmless
+from grace.quality.words import failure_of, limit_of, measured_of, remark_of
 from grace.report import grids_common, grids_study1, grids_study2
 from grace.report.commands import commands_of, inputs_of
 from grace.report.examples import Example, examples_of, shortened
@@ -23,10 +27,6 @@ from grace.report.places import GENERATOR, check_page
 from grace.report.ran import Prompt, prompts_of
 from grace.report.troubles import headline, troubles_of
 from grace.runs import now
-from grace.stages.quality.checks import CHECKS
-from grace.stages.quality.report import UNCHECKED
-from grace.stages.quality.review import harmless
-from grace.stages.quality.words import failure_of, limit_of, measured_of, remark_of
 from grace.stages.session import Progress
 from grace.tables import replacing
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from grace.analysis.figures import draw_analysis, draw_comparisons, theme_named, write_figures
 from grace.errors import InputError
+from grace.quality.review import cell
 from grace.report import grids_common
 from grace.report.gather import Part, Wanted, gather
 from grace.report.grids import Grid
@@ -21,7 +22,6 @@ from grace.report.places import check_folder, remove_stale
 from grace.report.ran import prompts_of
 from grace.report.sentences import results_of
 from grace.report.troubles import troubles_of
-from grace.stages.quality.review import cell
 from grace.stages.session import Progress
 from grace.tables import replacing, write_table
 

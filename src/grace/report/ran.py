@@ -8,14 +8,13 @@ from grace.analysis.analyze import Table
 from grace.analysis.frames import MODEL
 from grace.errors import InputError
 from grace.report.grids import Record, table_of
-from grace.runs import Run
-from grace.stages import done, scored
-from grace.stages.related import EXTRACT, Related, experiment_of, study_in
+from grace.runs import EXTRACT, GENERATE, SCORE, Run
+from grace.stages.related import Related, experiment_of, study_in
 from grace.studies.study import completed
 from grace.tables import CsvTable
 
 ANSWERS, VALUES, PROBABILITIES = "answers", "values", "probabilities"
-KINDS = {done.EXPERIMENT: ANSWERS, EXTRACT: VALUES, scored.EXPERIMENT: PROBABILITIES}
+KINDS = {GENERATE: ANSWERS, EXTRACT: VALUES, SCORE: PROBABILITIES}
 PLAIN = {"top_p": (1,), "top_k": (0, -1), "min_p": (0,), "repeat_penalty": (1,), "repetition_penalty": (1,)}
 """Sampling parameters and the values at which they do nothing."""
 RULES = "rules"

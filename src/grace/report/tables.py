@@ -13,9 +13,9 @@ from grace.analysis.paired import WITHIN, Finding
 from grace.analysis.people import study1_tests, study2_counts
 from grace.analysis.references import FIT_COLUMNS, PATTERN_COLUMNS, RSA, Fit, Pattern, cell_of
 from grace.analysis.samples import GOALS, UTTERANCES
+from grace.quality.layout import RESPONSE
+from grace.quality.report import Report as QualityReport
 from grace.report.grids import Record, table_of
-from grace.stages.quality.layout import RESPONSE
-from grace.stages.quality.report import Report as QualityReport
 from grace.studies.study import Study
 
 QUALITY = ("run", "table", "check", "status", "measured", "threshold", "looked_at", "flagged", "flags", "why")

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 from grace.analysis.frames import MODEL, Row
+from grace.quality.layout import RESPONSE
 from grace.report.gather import Part, by_name
 from grace.report.grids import models_of, records
 from grace.report.numbers import counted, is_known, whole
 from grace.report.ran import model_name
 from grace.report.tables import asked_for_answers
-from grace.stages.quality.layout import RESPONSE
 
 EXPECTED = "expected:"
 """Tests of probabilities begin so; where a model has none, that is said elsewhere."""

@@ -8,7 +8,7 @@ from grace.ledger import Ledger
 from grace.review.queue import Queue
 from grace.review.view import JSON, Readings, Shown, row_view
 from grace.runs import now
-from grace.stages.extracted import Answered, Known, Rows, Verdict, decide
+from grace.stages.fields.records import Answered, Known, Rows, Verdict, decide
 from grace.studies.fields import Cell
 from grace.tables import CsvTable
 

@@ -13,11 +13,10 @@ from grace.review.desk import Desk
 from grace.review.queue import Choice, Queue
 from grace.review.server import ReviewServer
 from grace.review.view import Shown
-from grace.runs import Run
-from grace.stages import scored
-from grace.stages.export_fields import ExportedFields, export_fields
-from grace.stages.extracted import Known, Rows, extractor_of
-from grace.stages.related import EXTRACT, answers_of, experiment_of, extractions_of, study_in, table_of
+from grace.runs import EXTRACT, SCORE, Run
+from grace.stages.fields.records import Known, Rows, extractor_of
+from grace.stages.fields.table import ExportedFields, export_fields
+from grace.stages.related import answers_of, experiment_of, extractions_of, study_in, table_of
 from grace.stages.session import Progress
 from grace.studies.study import Study, parse_study
 from grace.tables import CsvTable, check_writable
@@ -127,7 +126,7 @@ def extraction_of(run: Run) -> Run:
     experiment = experiment_of(run)
     if experiment == EXTRACT:
         return run
-    if experiment == scored.EXPERIMENT:
+    if experiment == SCORE:
         raise InputError(
             f"{run.path}: holds probabilities, which need no reading; `grace review` takes the run of `grace extract`"
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 from grace.errors import StudyError
 from grace.review.queue import SLACK, reasons
-from grace.stages.extracted import IDENTIFYING, Answered, Decision, Rows
+from grace.stages.fields.records import IDENTIFYING, Answered, Decision, Rows
 from grace.studies.extraction import Extraction
 from grace.studies.fields import DOUBTFUL, Extracted, Field
 from grace.studies.reading import Answer, Missing, Value

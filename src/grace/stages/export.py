@@ -4,18 +4,18 @@ from pathlib import Path
 
 from grace.errors import InputError
 from grace.ledger import LedgerReader
-from grace.runs import Run
-from grace.stages import done as answers
-from grace.stages import scored as scores
-from grace.stages.export_answers import ExportedAnswers, export_answers
-from grace.stages.export_fields import ExportedFields, export_fields
-from grace.stages.export_scores import ExportedScores, export_scores
-from grace.stages.related import EXTRACT, study_in
+from grace.runs import EXTRACT, GENERATE, SCORE, Run
+from grace.stages.answers import records as answers
+from grace.stages.answers.table import ExportedAnswers, export_answers
+from grace.stages.fields.table import ExportedFields, export_fields
+from grace.stages.related import study_in
+from grace.stages.scores import records as scores
+from grace.stages.scores.table import ExportedScores, export_scores
 from grace.tables import CsvTable, check_writable
 
 _IDENTITY = {
-    answers.EXPERIMENT: {"experiment", "study", "turns", "input", "model", "seed"},
-    scores.EXPERIMENT: {"experiment", "study", "questions", "input", "model", "scoring"},
+    GENERATE: {"experiment", "study", "turns", "input", "model", "seed"},
+    SCORE: {"experiment", "study", "questions", "input", "model", "scoring"},
     EXTRACT: {"experiment", "study", "source"},
 }
 
@@ -55,7 +55,7 @@ def export(
     with CsvTable(run.input) as table, LedgerReader(run.ledger) as ledger:
         if table.sha256 != identity["input"]["sha256"]:
             raise InputError(f"{run.input}: was changed since the run began; restore it from a copy")
-        if experiment == scores.EXPERIMENT:
+        if experiment == SCORE:
             assert not isinstance(done, answers.Done)
             return export_scores(run, output, table, ledger, done or scores.Scores.read(run), keys)
         assert not isinstance(done, scores.Scores)

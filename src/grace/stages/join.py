@@ -8,10 +8,10 @@ from pathlib import Path
 from grace.errors import InputError, RunMismatch
 from grace.ledger import Ledger, scan
 from grace.runs import Run, differences
+from grace.stages.answers.table import ExportedAnswers
 from grace.stages.export import export
-from grace.stages.export_answers import ExportedAnswers
-from grace.stages.export_scores import ExportedScores
 from grace.stages.prepare import check_output
+from grace.stages.scores.table import ExportedScores
 from grace.stages.shard import Shard, shards_of
 from grace.tables import sweep
 

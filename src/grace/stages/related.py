@@ -6,12 +6,9 @@ from typing import Any
 
 from grace.errors import InputError
 from grace.ledger import request_key
-from grace.runs import Run
-from grace.stages import done, scored
+from grace.runs import EXTRACT, GENERATE, SCORE, Run
 from grace.stages.shard import is_shard
 from grace.studies.study import Study, parse_study
-
-EXTRACT = "extract"
 
 
 @dataclass(frozen=True)
@@ -31,7 +28,7 @@ class Related:
 def experiment_of(run: Run) -> str:
     """Which experiment a run holds. Raises InputError."""
     experiment = run.manifest["identity"].get("experiment")
-    known = (done.EXPERIMENT, scored.EXPERIMENT, EXTRACT)
+    known = (GENERATE, SCORE, EXTRACT)
     if experiment not in known:
         raise InputError(f"{run.path}: holds the experiment {experiment!r}; {', '.join(known)} are known")
     return str(experiment)
@@ -66,10 +63,10 @@ def related(run: Run, extraction: Run | None = None, scores: Run | None = None) 
     Raises:
         InputError: several runs would do; the message names them and the option that chooses.
     """
-    kinds = {done.EXPERIMENT: "answers", scored.EXPERIMENT: "scores", EXTRACT: "extraction"}
+    kinds = {GENERATE: "answers", SCORE: "scores", EXTRACT: "extraction"}
     found = {kinds[experiment_of(run)]: run}
     if scores and "scores" not in found:
-        found["scores"] = _as(scores, scored.EXPERIMENT, "--scores")
+        found["scores"] = _as(scores, SCORE, "--scores")
     if extraction and "extraction" not in found:
         found["extraction"] = _as(extraction, EXTRACT, "--extraction")
     others = [other for other in _siblings(run) if other.path.resolve() != run.path.resolve()]

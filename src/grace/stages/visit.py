@@ -20,9 +20,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from grace.errors import InputError
+from grace.stages.answers.ask import Query
 from grace.stages.prepare import Endpoint
-from grace.stages.query import Query
-from grace.stages.score import Score
+from grace.stages.scores.ask import Score
 from grace.stages.shard import Shard
 from grace.studies.answers import Policy
 from grace.studies.study import BUILT_IN, load_study

@@ -25,8 +25,8 @@ def gpus(
       grace cluster gpus --product 3090
       grace cluster gpus --format csv > gpus.csv
     """
-    from grace.cluster.gpus import gpu_products, gpu_report
-    from grace.cluster.nodes import list_nodes
+    from grace.cluster.access.gpus import gpu_products, gpu_report
+    from grace.cluster.access.nodes import list_nodes
     from grace.policy.cluster_file import load_cluster
 
     known = load_cluster(cluster)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from grace.cluster.access import Api
+    from grace.cluster.access.connection import Api
 
 Kubeconfig = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Default: KUBECONFIG, then ~/.kube/config, then that of the pod.")
@@ -20,7 +20,7 @@ ClusterName = Annotated[str, typer.Option("--cluster", metavar="NAME|FILE", help
 
 def connect(kubeconfig: Path | None, context: str | None) -> "Api":
     """A connection; what should be mended about it is said on standard error."""
-    from grace.cluster.access import connect as connected
+    from grace.cluster.access.connection import connect as connected
 
     api = connected(kubeconfig, context)
     for warning in api.target.warnings:

@@ -88,9 +88,9 @@ def render(
       grace cluster render --profile rtx3090 --study my_study.yaml --experiment 1 --replications 10 --shards 4
       grace cluster render --profile rtx3090 --model gemma-2-9b-it --mode server --code wheel
     """
-    from grace.cluster.layout import Request
-    from grace.cluster.render import render as render_manifests
-    from grace.cluster.render import write
+    from grace.cluster.manifests.layout import Request
+    from grace.cluster.manifests.render import render as render_manifests
+    from grace.cluster.manifests.render import write
 
     rendering = render_manifests(
         Request(

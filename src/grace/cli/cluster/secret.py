@@ -39,7 +39,7 @@ def secret(
       grace cluster secret --from-file ~/token --namespace my-lab --dry-run
       grace cluster secret --name huggingface-token --key token --from-env HF_TOKEN --replace
     """
-    from grace.cluster.secret import check_names, make_secret, read_token
+    from grace.cluster.access.secret import check_names, make_secret, read_token
     from grace.errors import InputError
     from grace.policy.cluster_file import load_cluster
 

@@ -1,1 +1,1 @@
-"""Manifests as typed objects of the official client, whose import takes 0.2 s: only `grace.cluster.render` does it."""
+"""Manifests of a lineup: its layout, and its objects as those of the official client, which only `render` imports."""

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from kubernetes import client as k8s
 
-from grace.cluster.code import Wheel
-from grace.cluster.layout import Layout, Served
+from grace.cluster.manifests.code import Wheel
+from grace.cluster.manifests.layout import Layout, Served
 from grace.cluster.manifests.parts import (
     CODE,
     INPUT,

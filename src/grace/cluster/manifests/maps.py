@@ -2,11 +2,11 @@
 
 from kubernetes import client as k8s
 
-from grace.cluster.code import Wheel, install_script
-from grace.cluster.layout import Layout, Served
 from grace.cluster.manifests.client import code_names
+from grace.cluster.manifests.code import Wheel, install_script
+from grace.cluster.manifests.layout import Layout, Served
 from grace.cluster.manifests.parts import metadata
-from grace.cluster.yaml_out import dumped
+from grace.cluster.manifests.yaml_out import dumped
 
 COMPONENT = "lineup"
 

@@ -2,7 +2,6 @@
 
 from kubernetes import client as k8s
 
-from grace.cluster.layout import NO_PRIORITY, Layout, Served
 from grace.cluster.manifests.client import (
     HUB,
     MAIN,
@@ -12,6 +11,7 @@ from grace.cluster.manifests.client import (
     visit_volumes,
 )
 from grace.cluster.manifests.jobs import make_job
+from grace.cluster.manifests.layout import NO_PRIORITY, Layout, Served
 from grace.cluster.manifests.parts import labels, metadata, pod, root_reason, selector
 from grace.cluster.manifests.server import (
     CHECK,

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from kubernetes import client as k8s
 
 from grace import __version__
-from grace.cluster.layout import Layout, Served
+from grace.cluster.manifests.layout import Layout, Served
 from grace.cluster.names import file_name, literal
 
 LINEUP = "/grace/lineup"

@@ -4,8 +4,8 @@ import shlex
 
 from kubernetes import client as k8s
 
-from grace.cluster.layout import Layout, Served
 from grace.cluster.manifests.client import grace_container
+from grace.cluster.manifests.layout import Layout, Served
 from grace.cluster.manifests.parts import (
     TMP,
     WEIGHTS,

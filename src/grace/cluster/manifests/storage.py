@@ -2,8 +2,8 @@
 
 from kubernetes import client as k8s
 
-from grace.cluster.layout import Layout
 from grace.cluster.manifests.jobs import make_job
+from grace.cluster.manifests.layout import Layout
 from grace.cluster.manifests.parts import (
     FULL,
     INPUT,

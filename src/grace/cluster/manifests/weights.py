@@ -2,9 +2,9 @@
 
 from kubernetes import client as k8s
 
-from grace.cluster.layout import Layout, Served
 from grace.cluster.manifests.client import HUB, code_volumes, grace_container, install_containers, lineup_volume
 from grace.cluster.manifests.jobs import make_job
+from grace.cluster.manifests.layout import Layout, Served
 from grace.cluster.manifests.parts import (
     LINEUP,
     WEIGHTS,

@@ -1,0 +1,1 @@
+"""Access to a cluster: kubeconfig, login, one connection; and what is there: nodes, GPUs, storage classes, Secrets."""

@@ -1,0 +1,453 @@
+"""Access to a cluster: one connection, requests that are repeated where that is harmless, and errors in plain words."""
+
+import json
+import random
+import re
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote, urlencode
+
+from grace import __version__
+from grace.cluster.access.kubeconfig import Target, decoded, find_kubeconfig, find_target
+from grace.cluster.access.login import LOG_IN_AGAIN, Credential, log_in, without_secrets
+from grace.cluster.names import check_namespace
+from grace.errors import ClusterError, GraceError, InputError
+
+if TYPE_CHECKING:
+    from kubernetes.client.api_client import ApiClient
+    from kubernetes.client.rest import RESTResponse
+
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 30.0
+TRIES = 4
+MOST_WAIT = 30.0
+"""Seconds between two tries at most; a server that asks for a longer pause is not waited for."""
+PAGE = 100
+"""Objects asked for at once: a node may be described by 20 kB and more."""
+
+MANAGER = "grace"
+"""What the cluster notes as the author of fields."""
+
+_TRANSIENT = {429, 500, 502, 503, 504}
+_REFUSED_UNTOUCHED = {429, 503}
+"""Statuses that say that nothing was done, so that any request may be repeated."""
+_WARNING = re.compile(r'\b\d{3}\s+\S+\s+"((?:[^"\\]|\\.)*)"')
+
+
+class ApiError(ClusterError):
+    """A request that the cluster did not do.
+
+    Attributes:
+        status: of HTTP; 0 when there was no answer.
+        detail: what the cluster said, without secrets; may be empty.
+        warnings: as in Answer.
+    """
+
+    def __init__(self, message: str, status: int = 0, detail: str = "", warnings: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.status = status
+        self.detail = detail
+        self.warnings = warnings
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the cluster answered.
+
+    Attributes:
+        body: the object.
+        warnings: that its admission rules gave with it.
+    """
+
+    body: dict[str, Any] = field(repr=False)
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A kind of objects as the cluster names it: of `apps/v1` and `Deployment`, the plural `deployments`."""
+
+    api_version: str
+    kind: str
+    plural: str
+    namespaced: bool
+
+    @property
+    def group(self) -> str:
+        """As "apps"; empty for the core."""
+        return self.api_version.rpartition("/")[0]
+
+    def path(self, namespace: str, name: str = "") -> str:
+        """Of its objects in a namespace, or of one of them."""
+        parts = ["apis" if self.group else "api", *self.api_version.split("/")]
+        parts += ["namespaces", namespace] if self.namespaced else []
+        return path_of(*parts, self.plural, *([name] if name else []))
+
+
+def path_of(*parts: str) -> str:
+    """A path of an URL; no part can leave its place. Raises ApiError for one that can be no name."""
+    for part in parts:
+        if part in ("", ".", ".."):
+            raise ApiError(f"{part!r} is no name that an object can have", status=400)
+    return "".join(f"/{quote(part, safe='')}" for part in parts)
+
+
+def connect(
+    kubeconfig: Path | None = None,
+    context: str | None = None,
+    *,
+    connect_seconds: float = CONNECT_SECONDS,
+    read_seconds: float = READ_SECONDS,
+) -> "Api":
+    """Make a connection ready; the login plugin runs now, the server is asked with the first request.
+
+    Args:
+        kubeconfig: file; None: KUBECONFIG, then ~/.kube/config, then the service account of the pod one runs in.
+        context: of the kubeconfig; None: its current one.
+        connect_seconds: to wait for the connection.
+        read_seconds: to wait for more of an answer.
+
+    Raises:
+        InputError: no kubeconfig, one that does not hold together, or no such context; kubernetes is not installed.
+        ClusterError: the login has expired, or its plugin failed.
+    """
+    return Api(find_target(find_kubeconfig(kubeconfig), context), connect_seconds, read_seconds)
+
+
+class Api:
+    """A connection to a cluster. Objects go in and out as plain mappings; `with` closes it.
+
+    Requests that change nothing are repeated after transient faults, others only when the cluster says that it did
+    nothing. A login that the server no longer takes is renewed once, when it comes from a plugin or a file. Threads may
+    share it.
+    """
+
+    def __init__(
+        self, target: Target, connect_seconds: float = CONNECT_SECONDS, read_seconds: float = READ_SECONDS
+    ) -> None:
+        """Log in. Raises as `connect`."""
+        self.target = target
+        self._timeout = (connect_seconds, read_seconds)
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._resources = cache(self._ask_resources)
+        self._lock = Lock()
+        self._asking = Lock()
+        self._hidden: tuple[str, ...] = ()
+        _installed()
+        self._credential = log_in(target)
+        self._client = self._new_client()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close connections, and remove the copies of a client's certificate."""
+        self._client.close()  # type: ignore[no-untyped-call]
+        if self._folder:
+            self._folder.cleanup()
+
+    def get(self, path: str, **query: str) -> dict[str, Any]:
+        """An object. Raises ApiError, as the others do."""
+        return self._request("GET", path, query, safe=True).body
+
+    def items(self, path: str, **query: str) -> Iterator[dict[str, Any]]:
+        """All objects of a list, page by page."""
+        token = ""
+        while True:
+            page = self.get(path, limit=str(PAGE), **query, **({"continue": token} if token else {}))
+            yield from (item for item in page.get("items") or [] if isinstance(item, dict))
+            token = (page.get("metadata") or {}).get("continue") or ""
+            if not token:
+                return
+
+    def review(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask a question by creating an object that the cluster does not keep, as a SelfSubjectAccessReview."""
+        return self._request("POST", path, {}, body, safe=True).body
+
+    def create(self, path: str, body: Mapping[str, Any], *, dry_run: bool = False) -> Answer:
+        """Create an object; with `dry_run` only as a trial, through all of the cluster's checks."""
+        query = {"fieldManager": MANAGER, "fieldValidation": "Strict", **_dry(dry_run)}
+        return self._request("POST", path, query, body, safe=dry_run)
+
+    def apply(self, path: str, body: Mapping[str, Any], *, dry_run: bool = False) -> Answer:
+        """Create or change an object so that it has these fields (server-side apply)."""
+        query = {"fieldManager": MANAGER, "fieldValidation": "Strict", "force": "true", **_dry(dry_run)}
+        return self._request("PATCH", path, query, body, safe=True, content="application/apply-patch+yaml")
+
+    def merge(self, path: str, body: Mapping[str, Any], *, dry_run: bool = False) -> Answer:
+        """Change some fields of an object (merge patch)."""
+        query = {"fieldManager": MANAGER, **_dry(dry_run)}
+        return self._request("PATCH", path, query, body, safe=dry_run, content="application/merge-patch+json")
+
+    def hide(self, *secrets: str) -> None:
+        """Keep texts out of all messages, should the cluster repeat them."""
+        self._hidden += secrets
+
+    def namespace(self, given: str | None, usual: str) -> str:
+        """The namespace to work in: the one given, else the context's, else the usual one.
+
+        Raises:
+            InputError: the one given can be none, as an empty one.
+        """
+        return (self.target.namespace or usual) if given is None else check_namespace(given)
+
+    def resource(self, api_version: str, kind: str) -> Resource:
+        """How the cluster names a kind. Raises ApiError with status 404 when it has none such."""
+        missing = ApiError(f"the cluster has no kind {kind} in {api_version}", status=404)
+        try:
+            with self._asking:
+                known = self._resources(api_version)
+        except ApiError as error:
+            raise missing if error.status == 404 else error from None
+        for resource in known:
+            if resource.kind == kind:
+                return resource
+        raise missing
+
+    def _ask_resources(self, api_version: str) -> tuple[Resource, ...]:
+        path = path_of("apis" if "/" in api_version else "api", *api_version.split("/"))
+        found = self.get(path).get("resources") or []
+        return tuple(
+            Resource(api_version, each.get("kind", ""), each.get("name", ""), bool(each.get("namespaced")))
+            for each in found
+            if "/" not in each.get("name", "")
+        )
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        body: Mapping[str, Any] | None = None,
+        *,
+        safe: bool,
+        content: str = "application/json",
+    ) -> Answer:
+        """One request with its repetitions.
+
+        Args:
+            method: of HTTP.
+            path: of the URL.
+            query: of the URL.
+            body: to send, as JSON.
+            safe: doing it twice is like doing it once.
+            content: type of the body.
+        """
+        renewed = False
+        for number in range(1, TRIES + 1):
+            shown = self._credential
+            try:
+                return self._once(method, path, query, body, content)
+            except _Again as fault:
+                if fault.error.status == 401 and shown.renewable and not renewed and number < TRIES:
+                    renewed = True
+                    self._renew(shown)
+                    continue
+                wait = fault.wait if fault.wait is not None else 0.25 * 2.0**number * random.uniform(0.5, 1.0)
+                repeatable = fault.error.status != 401 and (safe or fault.untouched)
+                if number >= fault.tries or not repeatable or wait > MOST_WAIT:
+                    raise fault.error from None
+                _sleep(wait)
+        raise AssertionError("the last try returns or raises")
+
+    def _once(
+        self, method: str, path: str, query: Mapping[str, str], body: Mapping[str, Any] | None, content: str
+    ) -> Answer:
+        from kubernetes.client.exceptions import ApiException
+        from urllib3.exceptions import HTTPError
+
+        url = f"{self.target.cluster.server.rstrip('/')}{path}{'?' if query else ''}{urlencode(query)}"
+        headers = {"Accept": "application/json", "User-Agent": f"grace/{__version__}"}
+        if self._credential.authorization:
+            headers["Authorization"] = self._credential.authorization
+        if body is not None:
+            headers["Content-Type"] = content
+        try:
+            response = self._client.call_api(method, url, headers, body, _request_timeout=self._timeout)
+            answer = response.read()  # type: ignore[no-untyped-call]
+        except (ApiException, HTTPError, OSError) as error:
+            raise self._unreached(error) from None
+        return self._answered(method, path, response, answer)
+
+    def _answered(self, method: str, path: str, response: "RESTResponse", content: bytes) -> Answer:
+        status = int(response.status)
+        said = tuple(self._clean(text) for text in warnings_of(response.headers.get_all("Warning", [])))
+        try:
+            body = json.loads(content)
+        except (ValueError, RecursionError):
+            body = None
+        if 200 <= status < 300 and isinstance(body, dict):
+            return Answer(body, said)
+        if 200 <= status < 400:
+            raise ApiError(
+                f"{self.target.server}: answers {method} {path} with something that is not Kubernetes ({status}); "
+                f"is its address in {self.target.title} right, and is no login page of a network in between?",
+                status,
+            )
+        detail = self._clean(str(body.get("message") or "")) if isinstance(body, dict) else ""
+        error = ApiError(self._refusal(method, path, status, detail), status, detail, said)
+        if status not in _TRANSIENT and status != 401:
+            raise error
+        raise _Again(error, _seconds(response.headers.get("Retry-After")), status in _REFUSED_UNTOUCHED)
+
+    def _refusal(self, method: str, path: str, status: int, detail: str) -> str:
+        """What a status means for people."""
+        who, server = self.target.user_name or "nobody (no login was sent)", self.target.server
+        said = f": {detail}" if detail else ""
+        if status == 401:
+            return f"{server}: does not take the login of user {who} of {self.target.title} (401); {LOG_IN_AGAIN}"
+        if status == 403:
+            rights = "; ask the administrators of the namespace for this right" if " cannot " in detail else ""
+            return f"{server}: refuses {method} {path} (403){said}{rights}"
+        if status == 404:
+            return f"{server}: has no {path} (404){said}"
+        if status == 429:
+            return f"{server}: is too busy for {method} {path} (429){said}; wait a few minutes and try again"
+        if status >= 500:
+            return f"{server}: failed at {method} {path} ({status}){said}; try again, or ask the cluster's support"
+        return f"{server}: does not do {method} {path} ({status}){said}"
+
+    def _unreached(self, error: Exception) -> "ApiError | _Again":
+        """What kept a request from an answer, in words."""
+        kind, text = type(error).__name__, self._clean(str(getattr(error, "reason", "") or error))
+        server, title = self.target.server, self.target.title
+        if any(sign in f"{kind} {text}" for sign in ("SSL", "CERTIFICATE", "certificate")):
+            return ApiError(f"{server}: no secure connection: {_tls(text)}; see {title}")
+        message = {
+            "LocationParseError": "this is no address of a server",
+            "NameResolutionError": "there is no server of that name; check the network (a VPN?) and the address",
+            "NewConnectionError": "nobody answers there; check the network, and that the cluster is up",
+            "ConnectTimeoutError": f"no connection within {self._timeout[0]:g} s; check the network, VPN or firewall",
+            "ReadTimeoutError": f"no answer within {self._timeout[1]:g} s; the cluster is overloaded, try again later",
+            "ProtocolError": "the connection was cut in the middle of an answer; try again",
+            "ProxyError": "the proxy gives no connection; check proxy-url and HTTPS_PROXY",
+        }.get(kind, f"no answer: {text or kind}")
+        untouched = kind in ("NewConnectionError", "ConnectTimeoutError", "NameResolutionError", "ProxyError")
+        tries = 2 if kind in ("ConnectTimeoutError", "ReadTimeoutError") else TRIES  # these have been long already
+        return _Again(ApiError(f"{server}: {message}; see {title}"), None, untouched, tries)
+
+    def _clean(self, text: str) -> str:
+        return without_secrets(text, (*self._credential.secrets, *self._hidden))
+
+    def _renew(self, old: Credential) -> None:
+        """Log in again, unless another thread has done it."""
+        with self._lock:
+            if self._credential is old:
+                try:
+                    self._credential = log_in(self.target)
+                    self._client = self._new_client()
+                except GraceError as error:
+                    raise ApiError(str(error), status=401) from None
+
+    def _new_client(self) -> "ApiClient":
+        from kubernetes.client.api_client import ApiClient
+        from kubernetes.client.configuration import Configuration
+
+        cluster = self.target.cluster
+        settings = Configuration(host=cluster.server.rstrip("/"))
+        settings.retries = False  # repeated here instead, and redirects are not followed: the token goes nowhere else
+        settings.verify_ssl = not cluster.insecure_skip_tls_verify
+        settings.tls_server_name = cluster.tls_server_name or None
+        if cluster.proxy_url:
+            settings.proxy = cluster.proxy_url
+        if cluster.certificate_authority_data:
+            data = decoded(cluster.certificate_authority_data, "certificate-authority-data", self.target)
+            settings.ca_cert_data = data.decode(errors="replace")
+        elif cluster.certificate_authority:
+            path = self.target.folders[0] / Path(cluster.certificate_authority).expanduser()
+            if not path.is_file():
+                raise InputError(f"{self.target.title}: certificate-authority names {path}, which is not there")
+            settings.ssl_ca_cert = str(path)
+        if not settings.verify_ssl:
+            from urllib3.exceptions import InsecureRequestWarning
+
+            warnings.simplefilter("ignore", InsecureRequestWarning)  # said once, in the target's own warnings
+        settings.cert_file = self._kept(self._credential.certificate, "client.crt")
+        settings.key_file = self._kept(self._credential.key, "client.key")
+        return ApiClient(settings)
+
+    def _kept(self, content: bytes | Path | None, name: str) -> str | None:
+        """A file of a certificate or key: TLS reads them from files only. The folder is for this user alone."""
+        if content is None or isinstance(content, Path):
+            return None if content is None else str(content)
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="grace-")
+        path = Path(self._folder.name, name)
+        path.write_bytes(content)
+        return str(path)
+
+
+class _Again(Exception):
+    """A fault that may pass.
+
+    Attributes:
+        wait: seconds that the server asks to wait; None when it does not say.
+        untouched: surely nothing was done.
+        tries: at most.
+    """
+
+    def __init__(self, error: ApiError, wait: float | None, untouched: bool, tries: int = TRIES) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.wait = wait
+        self.untouched = untouched
+        self.tries = tries
+
+
+def warnings_of(headers: list[str]) -> list[str]:
+    """The texts of Warning headers (RFC 7234, 5.5), each once: `299 - "text"`; several may share a header."""
+    texts = [re.sub(r"\\(.)", r"\1", text) for header in headers for text in _WARNING.findall(header)]
+    return list(dict.fromkeys(texts))
+
+
+def _dry(dry_run: bool) -> dict[str, str]:
+    return {"dryRun": "All"} if dry_run else {}
+
+
+def _seconds(header: str | None) -> float | None:
+    return float(header) if header and header.isdecimal() else None
+
+
+def _tls(text: str) -> str:
+    """What is wrong with a secure connection."""
+    for sign, meaning in (
+        ("self-signed", "the server shows a certificate that this kubeconfig's certificate-authority did not sign"),
+        ("self signed", "the server shows a certificate that this kubeconfig's certificate-authority did not sign"),
+        ("unable to get local issuer", "the kubeconfig's certificate-authority is not that of the server"),
+        ("certificate has expired", "the server's certificate has expired, or this machine's clock is wrong"),
+        ("match", "the server's certificate is for another name than the address in the kubeconfig"),
+        ("WRONG_VERSION_NUMBER", "the server does not speak TLS there; should its address begin with http://?"),
+        ("encrypted", "the client's key has a password, which Kubernetes clients cannot use"),
+        ("KEY_VALUES_MISMATCH", "the client's key and certificate do not belong together"),
+    ):
+        if sign in text:
+            return meaning
+    return text
+
+
+def _installed() -> None:
+    """Raises InputError when the official client is not there."""
+    try:
+        import kubernetes.client.rest  # noqa: F401
+    except ImportError:
+        raise InputError(
+            "a cluster is reached with the package kubernetes, which is not installed: "
+            "pip install 'grace-experiments[cluster]'"
+        ) from None
+
+
+def _sleep(seconds: float) -> None:
+    time.sleep(seconds)

@@ -1,0 +1,336 @@
+"""What a rendering is made of, decided and checked before any object is built: models, studies, names, places."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import ceil
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from grace import __version__
+from grace.cluster import names
+from grace.cluster.manifests.code import Wheel, make_wheel
+from grace.errors import InputError, Refused, nearest
+from grace.models.catalogue import OVERLAY, hub_model, hub_models, profile
+from grace.models.plan import GIB, MemoryPlan, plan
+from grace.policy.cluster_file import Cluster, ClusterGpu, load_cluster
+from grace.stages.visit import Experiment, QuerySettings, StudyVisit, VisitFile
+from grace.studies.study import BUILT_IN, load_study
+
+Mode = Literal["job", "server"]
+Code = Literal["image", "wheel"]
+
+NO_PRIORITY = "none"
+"""Stands for no priority class where one would be chosen."""
+VLLM_IMAGE = "vllm/vllm-openai:v0.33.0-cu129"
+"""CUDA 12.9 runs on more nodes than the default image's CUDA 13. Tags of releases are never moved."""
+PYTHON_IMAGE = "python:3.12.12-slim-bookworm"
+"""For --code wheel; constraints.txt holds for Python 3.11 to 3.13."""
+GRACE_IMAGE = f"grace/query-generator:{__version__}"
+DRIVERS = {"cu129": 570, "cu130": 580}
+"""NVIDIA drivers that images need at least, by a part of their tag (vLLM's installation guide)."""
+DEFAULT_DRIVER = 580
+MOST_STUDIES_BYTES = 180_000
+"""Of what a ConfigMap takes, so that `kubectl apply` can keep a copy in an annotation, which has 262,144 bytes."""
+TAKEN = ("lineup.yaml", "visit.yaml", "catalogue.yaml")
+"""Files of Grace's own in the lineup's ConfigMap, beside which study files lie."""
+WEIGHTS_SHARE = 1.2
+"""Room for weights over their published size: tokenizers, and files that break and come again."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for; None and empty: Grace chooses. `render` of the command line says what each means."""
+
+    profile: str
+    models: tuple[str, ...] = ()
+    studies: tuple[str, ...] = ()
+    experiments: tuple[int, ...] = ()
+    shards: int = 1
+    parallelism: int | None = None
+    replications: int = 1
+    temperature: float = 0.7
+    max_tokens: int = 512
+    seed: int = 1
+    mode: Mode = "job"
+    code: Code = "image"
+    image: str | None = None
+    vllm_image: str | None = None
+    variant: str | None = None
+    gpus: int | None = None
+    nodes: int | None = None
+    cluster: str = "nrp"
+    namespace: str | None = None
+    run: str | None = None
+    storage_class: str | None = None
+    priority_class: str | None = None
+    queue: str | None = None
+    secret: str = "huggingface-token"  # noqa: S105 - a name
+    secret_key: str = "token"  # noqa: S105 - a name
+
+
+@dataclass(frozen=True)
+class Served:
+    """A model that is served.
+
+    Attributes:
+        plan: its weights, GPUs and memory.
+        gpu: the GPU as the cluster calls it.
+        priority_class: of the pods that hold GPUs; empty for none.
+    """
+
+    plan: MemoryPlan
+    gpu: ClusterGpu
+    priority_class: str
+
+    @property
+    def name(self) -> str:
+        """What clients call it."""
+        return self.plan.variant.served_name
+
+    @property
+    def identity(self) -> str:
+        """Which weights answer: the repository and its commit, where one is known."""
+        variant = self.plan.variant
+        return f"{variant.repo}@{variant.revision}" if variant.revision else variant.repo
+
+    @property
+    def nodes(self) -> int:
+        """Machines that it runs on."""
+        return self.plan.nodes
+
+    @property
+    def startup_seconds(self) -> int:
+        """How long loading may take."""
+        return self.plan.startup_minutes * 60
+
+
+@dataclass(frozen=True)
+class Layout:
+    """All that manifests are made from.
+
+    Attributes:
+        profile, cluster, namespace, mode: as asked for.
+        run: its name, as names of objects begin.
+        models: in the order of the lineup.
+        visit: what each model is asked.
+        files: of the lineup's ConfigMap: studies of the user's own, and their catalogue.
+        shards: parts that each model's questions are cut into, each for a pod of its own.
+        parallelism: how many of them run at once.
+        image, vllm_image: that Grace and vLLM run in.
+        wheel: Grace's own code, where the image does not bring it.
+        storage_class: of all volumes; empty: the cluster's default.
+        priority_given: the priority class, or none, was asked for.
+        secret, secret_key: where the hub's token is.
+        queue: of Kueue; empty: none.
+    """
+
+    profile: str
+    run: str
+    namespace: str
+    cluster: Cluster
+    mode: Mode
+    models: tuple[Served, ...]
+    visit: VisitFile
+    files: dict[str, str] = field(hash=False)
+    shards: int
+    parallelism: int
+    image: str
+    vllm_image: str
+    wheel: Wheel | None
+    storage_class: str
+    priority_given: bool
+    queue: str
+    secret: str
+    secret_key: str
+
+    def name(self, *parts: str, most: int = names.LONGEST) -> str:
+        """The name of an object of this run."""
+        return names.object_name(self.run, *parts, most=most)
+
+    @cached_property
+    def weights_gib(self) -> int:
+        """Size of the volume for the weights of all models, in steps of 10 GiB."""
+        size = sum(served.plan.variant.weights_bytes for served in self.models) * WEIGHTS_SHARE / GIB
+        return 10 * ceil(size / 10)
+
+    @property
+    def driver(self) -> int:
+        """The NVIDIA driver that vLLM's image needs at least."""
+        tag = self.vllm_image.rpartition(":")[2]
+        return next((driver for part, driver in DRIVERS.items() if part in tag), DEFAULT_DRIVER)
+
+    @property
+    def root_owned(self) -> bool:
+        """Whether the root folders of the volumes belong to root, and Grace's pods could not write there."""
+        known = self.cluster.storage_class(self.storage_class)
+        return known is not None and known.root_owned
+
+
+def make_layout(request: Request) -> Layout:
+    """Decide everything.
+
+    Raises:
+        InputError: something that was asked for does not exist or cannot be; the message names the option.
+        Refused: a rule of models or of the cluster says no.
+    """
+    _check_profile(request.profile)
+    cluster = load_cluster(request.cluster)
+    models = tuple(_served(name, request, cluster) for name in _model_names(request))
+    visit, files = _visit(request)
+    several = next((served for served in models if served.nodes > 1), None)
+    if several and request.mode == "server":
+        raise InputError(f"{several.name}: {several.nodes} nodes need --mode job: a Deployment's pods have no ranks")
+    if several and request.shards > 1:
+        raise InputError(f"--shards {request.shards}: {several.name} runs on {several.nodes} nodes; it takes one pass")
+    wheel = make_wheel() if request.code == "wheel" else None
+    usual_image = PYTHON_IMAGE if wheel else GRACE_IMAGE
+    return Layout(
+        profile=request.profile,
+        run=names.sanitized(f"grace-{request.profile}" if request.run is None else request.run, names.LONGEST_RUN),
+        namespace=names.check_namespace(_given(request.namespace, cluster.namespace)),
+        cluster=cluster,
+        mode=request.mode,
+        models=models,
+        visit=visit,
+        files=files,
+        shards=_at_least_one("--shards", request.shards),
+        parallelism=min(_at_least_one("--parallelism", request.parallelism or request.shards), request.shards),
+        image=names.check_image("--image", _given(request.image, usual_image)),
+        vllm_image=names.check_image("--vllm-image", _given(request.vllm_image, VLLM_IMAGE)),
+        wheel=wheel,
+        storage_class=_storage_class(request, cluster),
+        priority_given=request.priority_class is not None,
+        queue="" if request.queue is None else names.check_label_value("--queue", request.queue),
+        secret=names.check_object_name("--secret", request.secret),
+        secret_key=names.check_key("--secret-key", request.secret_key),
+    )
+
+
+def _given(asked: str | None, usual: str) -> str:
+    """What was asked for; an empty text is not nothing: a variable of a script may not have been set."""
+    return usual if asked is None else asked
+
+
+def _check_profile(name: str) -> None:
+    known = profile(name)
+    if known.embedded:
+        raise InputError(
+            f"--profile {name}: runs on this machine and needs no manifests: `grace models pull {known.embedded}`, "
+            f"then `grace visit VISIT.yaml --out outputs/{known.embedded}`"
+        )
+
+
+def _model_names(request: Request) -> Sequence[str]:
+    """The models asked for, once each; by default all that the profile serves."""
+    if request.models:
+        return list(dict.fromkeys(hub_model(name).name for name in request.models))
+    return [name for name, model in hub_models().items() if request.profile in model.profiles]
+
+
+def _served(name: str, request: Request, cluster: Cluster) -> Served:
+    planned = plan(name, profile=request.profile, variant=request.variant, gpus=request.gpus, nodes=request.nodes)
+    gpu = cluster.gpu(planned.gpu.name)
+    most = cluster.limits.gpus_of_a_node
+    if most and planned.gpus > most:
+        raise Refused(f"{planned.model.name}: {planned.gpus} GPUs, but a node of {cluster.title} has {most} at most")
+    return Served(planned, gpu, _priority_class(request, cluster, gpu, planned))
+
+
+def _priority_class(request: Request, cluster: Cluster, gpu: ClusterGpu, planned: MemoryPlan) -> str:
+    """The class that was asked for; else one that needs no quota, where the quota does not reach."""
+    given, classes = request.priority_class, cluster.priority_classes
+    if given == NO_PRIORITY:
+        return ""
+    if given is not None:
+        if classes.allowed and given not in classes.allowed:
+            raise Refused(
+                f"--priority-class {names.shown(given)}: users of {cluster.title} may set "
+                f"{', '.join(classes.allowed)}, or {NO_PRIORITY}{_meant(given, classes.allowed)}"
+            )
+        return names.check_object_name("--priority-class", given)
+    short = gpu.quota is not None and gpu.quota < planned.gpus * planned.nodes
+    return classes.no_quota[0] if short and classes.no_quota else ""
+
+
+def _storage_class(request: Request, cluster: Cluster) -> str:
+    name = _given(request.storage_class, cluster.storage.shared)
+    if not name and request.storage_class is None:
+        return ""
+    names.check_object_name("--storage-class", name)
+    known = cluster.storage_class(name)
+    if known and known.forbidden:
+        raise Refused(f"--storage-class {name}: {cluster.title} keeps it {known.forbidden}; take another")
+    if known and "ReadWriteMany" not in known.access:
+        raise Refused(
+            f"--storage-class {name}: its volumes are for one node ({', '.join(known.access)}), and several pods use "
+            f"Grace's; take one with ReadWriteMany"
+        )
+    return name
+
+
+def _visit(request: Request) -> tuple[VisitFile, dict[str, str]]:
+    """What is asked, and the files that come with it, by the name that each has beside the visit file."""
+    visits, files = [], _catalogue()
+    for asked in request.studies or BUILT_IN:
+        study = load_study(asked)
+        name = asked
+        if asked not in BUILT_IN:
+            name = names.check_key("--study", f"{study.name}.yaml")
+            if name in TAKEN:
+                raise InputError(f"--study {names.shown(asked)}: calls itself {study.name}; give it another name there")
+            files[name] = study.content.decode()
+        visits.append(StudyVisit(study=name, input=f"/input/{study.name}.csv"))
+    if len({visited.input for visited in visits}) < len(visits):
+        raise InputError("--study: the same study is there twice")
+    if sum(len(text.encode()) for text in files.values()) > MOST_STUDIES_BYTES:
+        raise InputError(
+            f"--study: the study files have more than {MOST_STUDIES_BYTES} bytes, and travel in a ConfigMap"
+        )
+    return VisitFile(
+        studies=tuple(visits),
+        experiments=_experiments(request.experiments),
+        query=_query(request),
+    ), files
+
+
+def _query(request: Request) -> QuerySettings:
+    """How Experiment 1 asks."""
+    try:
+        return QuerySettings(
+            temperature=request.temperature,
+            max_tokens=request.max_tokens,
+            replications=request.replications,
+            seed=request.seed,
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = f"--{first['loc'][0]}".replace("_", "-")
+        raise InputError(f"{option} {first['input']}: {first['msg']}") from None
+
+
+def _catalogue() -> dict[str, str]:
+    """A catalogue of the user's own goes along: the pod that brings the weights must know the same models."""
+    overlay = os.environ.get(OVERLAY)
+    return {"catalogue.yaml": Path(overlay).expanduser().read_text(encoding="utf-8")} if overlay else {}
+
+
+def _experiments(asked: tuple[int, ...]) -> tuple[Experiment, ...]:
+    wrong = [number for number in asked if number not in (1, 2)]
+    if wrong:
+        raise InputError(f"--experiment {wrong[0]}: there are 1 (answers) and 2 (probabilities)")
+    return tuple(number for number in (1, 2) if number in asked or not asked)
+
+
+def _at_least_one(option: str, number: int) -> int:
+    if number < 1:
+        raise InputError(f"{option} {number}: must be at least 1")
+    return number
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    near = nearest(name, known)
+    return f"; is {near} meant?" if near else ""

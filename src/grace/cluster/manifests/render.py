@@ -1,0 +1,248 @@
+"""Manifests of a lineup: files that `kubectl apply -f` takes as they are, one for each model and a few for all."""
+
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from textwrap import wrap
+from typing import Any
+
+from grace import __version__
+from grace.cluster.manifests.layout import Layout, Request, Served, make_layout
+from grace.cluster.manifests.yaml_out import to_yaml
+from grace.cluster.names import file_name
+from grace.errors import InputError
+from grace.tables import replacing
+
+STORAGE, LINEUP, CODE = "00-storage.yaml", "01-lineup.yaml", "01-code.yaml"
+
+_FIRST_LINE = re.compile(r"# Grace, run ([a-z0-9-]+): .*")
+
+
+@dataclass(frozen=True)
+class File:
+    """One file with manifests.
+
+    Attributes:
+        name: without folder.
+        objects: in it, as Kubernetes takes them.
+        text: the same as YAML, with a header.
+    """
+
+    name: str
+    objects: tuple[dict[str, Any], ...]
+    text: str
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """All files of a run, in the order in which they are applied.
+
+    Attributes:
+        run, namespace: their names.
+        notes: what to know.
+    """
+
+    run: str
+    namespace: str
+    files: tuple[File, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was done in a folder: files written, and files of an earlier rendering that were removed."""
+
+    written: tuple[Path, ...]
+    removed: tuple[Path, ...]
+
+
+def render(request: Request) -> Rendering:
+    """Make the manifests. Equal requests give equal bytes; nothing is written and no cluster asked.
+
+    Raises:
+        InputError: what was asked for does not exist or cannot be, or the client for Kubernetes is not installed.
+        Refused: a rule of models or of the cluster says no.
+    """
+    layout = make_layout(request)
+    parts = list(_parts(layout))
+    objects = _plain([each for part in parts for each in part.objects])
+    _check_names(objects)
+    files, rest = [], iter(objects)
+    for part in parts:
+        own = tuple(next(rest) for _ in part.objects)
+        header = _header(layout, request, part, [other.name for other in parts])
+        files.append(File(part.name, own, header + to_yaml(own)))
+    return Rendering(layout.run, layout.namespace, tuple(files), tuple(_notes(layout)))
+
+
+def write(rendering: Rendering, folder: Path) -> Written:
+    """Write the files into a folder, and remove those of an earlier rendering of the same run that are no more.
+
+    Raises:
+        InputError: a file of the same name is not of this run, another run has its files there, or it cannot be made.
+    """
+    mine = {folder / file.name: file for file in rendering.files}
+    there = sorted(folder.glob("*.yaml")) if folder.is_dir() else []
+    for path in dict.fromkeys([*there, *mine]):
+        _check_ours(path, rendering.run, wanted=path in mine)
+    removed = [path for path in there if path not in mine and _run_of(path) == rendering.run]
+    for path, file in mine.items():
+        with replacing(path) as out:
+            out.write(file.text.encode())
+    for path in removed:
+        path.unlink()
+    return Written(tuple(mine), tuple(removed))
+
+
+def _check_ours(path: Path, run: str, wanted: bool) -> None:
+    """Refuse to write over what is not this run's, or beside another run's files."""
+    if not path.exists() and not path.is_symlink():
+        return
+    found = None if path.is_symlink() else _run_of(path)
+    if found is None and wanted:
+        raise InputError(f"{path}: was not made by `grace cluster render`; move it away, or choose another --out")
+    if found not in (None, run):
+        raise InputError(
+            f"{path}: belongs to run {found}, and this is run {run}: one folder holds one run; choose another --out"
+        )
+
+
+def _run_of(path: Path) -> str | None:
+    """The run whose manifests a file holds; None when Grace did not make it."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            match = _FIRST_LINE.fullmatch(file.readline(500).rstrip("\n"))
+    except OSError:
+        return None
+    return match[1] if match else None
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One file before it is written: what it is about, its objects, and what to know about them."""
+
+    name: str
+    about: str
+    objects: Sequence[Any]
+    remarks: Sequence[str] = ()
+
+
+def _parts(layout: Layout) -> Iterator[_Part]:
+    try:
+        from grace.cluster.manifests import maps, models, storage, weights
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] != "kubernetes":
+            raise
+        raise InputError("manifests need the client for Kubernetes: pip install 'grace-experiments[cluster]'") from None
+    opening = [storage.open_job(layout)] if layout.root_owned else []
+    about = "volumes for input, outputs and weights"
+    yield _Part(STORAGE, about, [*storage.claims(layout), *opening], ["A volume can grow, and never be made smaller."])
+    yield _Part(LINEUP, "what every model is asked", [maps.lineup_map(layout)])
+    if layout.wheel:
+        about = "Grace's own code, which pods install when they start"
+        yield _Part(CODE, about, maps.code_maps(layout, layout.wheel))
+    for served in layout.models:
+        about = f"the weights of {served.name} come to their volume, on a CPU"
+        name = f"02-weights-{file_name(served.name)}.yaml"
+        yield _Part(name, about, [weights.weights_job(layout, served)], _about_token(layout, served))
+    objects_of = models.job_objects if layout.mode == "job" else models.server_objects
+    for served in layout.models:
+        nodes = f"{served.nodes} nodes with " if served.nodes > 1 else ""
+        where = f"{nodes}{served.plan.gpus} x {served.plan.gpu.title}"
+        name = f"10-{file_name(served.name)}.yaml"
+        yield _Part(name, f"ask {served.name} on {where}", objects_of(layout, served), _about_gpus(layout, served))
+
+
+def _about_token(layout: Layout, served: Served) -> list[str]:
+    if not served.plan.variant.gated:
+        return []
+    return [
+        f"Needs the licence accepted on {served.plan.model.licence.page}, and the key {layout.secret_key} of",
+        f"the Secret {layout.secret}, which `grace cluster secret` makes.",
+    ]
+
+
+def _about_gpus(layout: Layout, served: Served) -> list[str]:
+    if served.priority_class not in layout.cluster.priority_classes.no_quota:
+        return []
+    quota, resource = served.gpu.quota, served.gpu.resource
+    because = "" if quota is None else f" because a namespace has {quota} {resource} until it asks for more"
+    where = f" ({served.gpu.request})" if served.gpu.request else ""
+    return [
+        f"Pods have the priority class {served.priority_class}{because}{where}:",
+        "they can be preempted at any time, and their Jobs go on. With a quota, render with --priority-class none.",
+    ]
+
+
+def _plain(objects: Sequence[Any]) -> list[dict[str, Any]]:
+    """Typed objects as what goes over the wire."""
+    from kubernetes.client import ApiClient
+
+    with ApiClient() as client:
+        return [client.sanitize_for_serialization(each) for each in objects]
+
+
+def _check_names(objects: Sequence[dict[str, Any]]) -> None:
+    """Refuse two objects of one name: names that were made from different ones can hardly meet, but they could."""
+    seen = set()
+    for each in objects:
+        key = (each["kind"], each["metadata"]["name"])
+        if key in seen:
+            raise InputError(f"two objects would be {key[0]}/{key[1]}; choose another --run or other models")
+        seen.add(key)
+
+
+def _header(layout: Layout, request: Request, part: _Part, names: Sequence[str]) -> str:
+    shared = ", ".join(name for name in names if not name.startswith(("02-", "10-")))
+    tables = ", ".join(Path(visited.input).name for visited in layout.visit.studies)
+    paragraphs = [
+        " ".join(part.remarks),
+        f"Made by grace {__version__} with: {_command(request)}",
+        "Change that command, not this file.",
+        f"Apply {shared}, and put {tables} onto the volume {layout.name('input')}; then 02-weights-*.yaml, and wait "
+        f"until each Job is complete; then 10-*.yaml, one model after the other. `kubectl delete -f` removes what a "
+        f"file made. 00-storage.yaml comes last, and takes all data with it: bring the outputs home before.",
+    ]
+    lines = [f"Grace, run {layout.run}: {part.about}", ""]
+    for paragraph in paragraphs:
+        lines += wrap(paragraph, 110, break_long_words=False, break_on_hyphens=False)
+    return "".join(f"# {line}".rstrip() + "\n" for line in lines)
+
+
+def _command(request: Request) -> str:
+    """The command that asks for this, with what differs from the defaults, in one line of ASCII."""
+    words = ["grace", "cluster", "render"]
+    singular = {"models": "model", "studies": "study", "experiments": "experiment"}
+    for field in fields(request):
+        value = getattr(request, field.name)
+        if value == field.default:
+            continue
+        option = f"--{singular.get(field.name, field.name).replace('_', '-')}"
+        for each in value if isinstance(value, tuple) else (value,):
+            words += [option, shlex.quote(str(each))]
+    return "".join(letter if " " <= letter <= "~" else ascii(letter)[1:-1] for letter in " ".join(words))
+
+
+def _notes(layout: Layout) -> Iterator[str]:
+    """What to know about this rendering."""
+    for served in layout.models:
+        for note in served.plan.notes:
+            yield f"{served.name}: {note}"
+    for remark in dict.fromkeys(" ".join(_about_gpus(layout, served)) for served in layout.models):
+        if remark:
+            yield remark
+    most = layout.cluster.limits.violators
+    pods = max(layout.parallelism, *(served.nodes for served in layout.models))
+    if most and layout.mode == "job" and pods > most:
+        yield (
+            f"{pods} pods with GPUs at once, and no more than {most} may use less of them than {layout.cluster.title} "
+            f"wants; --parallelism {most} lets the others wait"
+        )
+    if layout.shards > 1:
+        yield "each shard has a run of its own; `grace join` puts them together when the outputs are home"
+    if layout.mode == "server" and len(layout.models) > 1:
+        yield "servers hold their GPUs until they are deleted: apply and delete one model after the other"
+    if layout.queue:
+        yield f"what asks models starts suspended, until Kueue admits it from queue {layout.queue}"

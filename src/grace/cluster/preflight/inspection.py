@@ -1,0 +1,139 @@
+"""A preflight under way: the manifests, the connection, and what the cluster has said already."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from threading import Lock
+from typing import Any
+
+from grace.cluster.access.connection import Api, ApiError, path_of
+from grace.cluster.access.nodes import Node, list_nodes
+from grace.cluster.access.storage import StorageClassInfo, storage_classes
+from grace.cluster.preflight.report import Line
+from grace.policy.cluster_file import Cluster
+from grace.policy.documents import Manifest, Scene
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One thing to look at; each gives a line, also when the cluster cannot be asked.
+
+    Attributes:
+        title: as `Secret/huggingface-token`.
+        namespace: it is in; empty when in none.
+        of: what the look is given.
+    """
+
+    title: str
+    namespace: str = ""
+    of: Any = None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a preflight is about, known before any cluster is asked.
+
+    Attributes:
+        scene: the manifests; its cluster has the namespace that is meant.
+        manifests: all of them, also those that their schema does not accept.
+    """
+
+    scene: Scene
+    manifests: tuple[Manifest, ...]
+
+    @property
+    def cluster(self) -> Cluster:
+        """The cluster's file."""
+        return self.scene.cluster
+
+    @cached_property
+    def namespaces(self) -> tuple[str, ...]:
+        """Where objects go; without any, where they would."""
+        found = {self.scene.namespace_of(manifest) for manifest in self.manifests} - {""}
+        return tuple(sorted(found)) or (self.cluster.namespace,)
+
+
+@dataclass
+class Trial:
+    """A Wanted with a connection. Answers are kept, so that no two looks ask the same question; threads may share it.
+
+    Attributes:
+        lost: why nothing more can be asked; empty as long as it can.
+    """
+
+    wanted: Wanted
+    api: Api
+    lost: str = ""
+    _existing: dict[Manifest, dict[str, Any] | None] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+    _nodes: list[Node] | None = None
+    _classes: dict[str, StorageClassInfo] | None = None
+
+    @property
+    def scene(self) -> Scene:
+        """The manifests."""
+        return self.wanted.scene
+
+    @property
+    def cluster(self) -> Cluster:
+        """The cluster's file."""
+        return self.wanted.cluster
+
+    @property
+    def nodes(self) -> list[Node]:
+        """All nodes. Raises ApiError, as all of these."""
+        with self._lock:
+            if self._nodes is None:
+                self._nodes = list_nodes(self.api)
+            return self._nodes
+
+    @property
+    def storage_classes(self) -> dict[str, StorageClassInfo]:
+        """All storage classes by name."""
+        with self._lock:
+            if self._classes is None:
+                self._classes = {known.name: known for known in storage_classes(self.api)}
+            return self._classes
+
+    def quotas(self, namespace: str) -> Sequence[dict[str, Any]]:
+        """The ResourceQuotas of a namespace."""
+        return list(self.api.items(path_of("api", "v1", "namespaces", namespace, "resourcequotas")))
+
+    def path(self, manifest: Manifest, *, own: bool) -> str:
+        """Where an object is (`own`), or where it is created."""
+        resource = self.api.resource(manifest.api_version, manifest.kind)
+        return resource.path(self.scene.namespace_of(manifest), manifest.name if own else "")
+
+    def existing(self, manifest: Manifest) -> dict[str, Any] | None:
+        """The object of that name that the cluster has already; None when it has none."""
+        if manifest not in self._existing:
+            named = bool(manifest.metadata.get("name"))
+            self._existing[manifest] = self.find(self.path(manifest, own=True)) if named else None
+        return self._existing[manifest]
+
+    def find(self, path: str) -> dict[str, Any] | None:
+        """An object; None when there is none."""
+        try:
+            return self.api.get(path)
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+
+Look = Callable[[Trial, Subject], Iterator[Line]]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A kind of look.
+
+    Attributes:
+        check: its name in the report.
+        subjects: what it looks at.
+        look: asks the cluster about one of them. Raises ApiError when that gives no answer.
+    """
+
+    check: str
+    subjects: Callable[[Wanted], Sequence[Subject]]
+    look: Look

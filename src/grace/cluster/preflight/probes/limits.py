@@ -1,0 +1,210 @@
+"""Looks at what a namespace may take: quotas, GPUs that need asking for, and the limits of each container."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from grace.cluster.access.connection import ApiError, path_of
+from grace.cluster.preflight.demands import claims, counted, gpus_of, pod_limits, pod_requests, resources_of
+from grace.cluster.preflight.inspection import Probe, Subject, Trial, Wanted
+from grace.cluster.preflight.report import Line, failed, passed, unknown
+from grace.policy.documents import Container, Workload
+from grace.policy.quantities import quantity
+
+_BYTES = ("memory", "storage")
+
+
+def _namespaces(wanted: Wanted) -> Sequence[Subject]:
+    return [Subject(namespace, namespace) for namespace in wanted.namespaces]
+
+
+def _quota(trial: Trial, subject: Subject) -> Iterator[Line]:
+    quotas = trial.quotas(subject.namespace)
+    new = [manifest for manifest in trial.scene.manifests if not _there(trial, manifest)]
+    ours = [manifest for manifest in new if trial.scene.namespace_of(manifest) == subject.namespace]
+    fine: list[str] = []
+    full: list[Line] = []
+    for quota in quotas:
+        name = (quota.get("metadata") or {}).get("name", "")
+        asked = counted(trial.scene, ours, lambda workload, quota=quota: _in_scope(quota, workload))  # type: ignore[misc]
+        for what, hard, used in _entries(quota):
+            want = asked.get(what, 0.0)
+            words = f"{what} {_amount(what, used)} used + {_amount(what, want)} asked of {_amount(what, hard)}"
+            if want and used + want > hard:
+                full.append(failed("quota", subject.title, f"{name}: {words}", _ask_for(trial, what)))
+            elif want:
+                fine.append(f"{name}: {words}")
+    yield from full
+    if not full:
+        message = "; ".join(fine) or ("nothing that is asked has a quota" if quotas else "the namespace has no quota")
+        yield passed("quota", subject.title, message)
+
+
+def _there(trial: Trial, manifest: Any) -> bool:
+    """Whether an object is counted already. Where that cannot be seen it is taken as new."""
+    try:
+        return trial.existing(manifest) is not None
+    except ApiError as error:
+        if error.status in (403, 404):
+            return False
+        raise
+
+
+def _entries(quota: Mapping[str, Any]) -> Iterator[tuple[str, float, float]]:
+    """What a quota limits: its name for it, how much there may be, and how much there is."""
+    status = quota.get("status") or {}
+    used = status.get("used") or {}
+    for what, amount in (status.get("hard") or (quota.get("spec") or {}).get("hard") or {}).items():
+        hard = quantity(amount)
+        if hard is not None:
+            yield what, hard, quantity(used.get(what)) or 0.0
+
+
+def _in_scope(quota: Mapping[str, Any], workload: Workload) -> bool:
+    """Whether a quota counts the pods of a workload.
+
+    https://kubernetes.io/docs/concepts/policy/resource-quotas/#quota-scopes
+    """
+    spec = quota.get("spec") or {}
+    plain = [{"scopeName": scope, "operator": "Exists"} for scope in spec.get("scopes") or []]
+    expressions = (spec.get("scopeSelector") or {}).get("matchExpressions") or []
+    return all(_matches(each, workload) for each in [*plain, *expressions])
+
+
+def _matches(expression: Mapping[str, Any], workload: Workload) -> bool:
+    scope, values = expression.get("scopeName"), expression.get("values") or []
+    if scope == "PriorityClass":
+        name = workload.spec.get("priorityClassName")
+        return {
+            "In": name in values,
+            "NotIn": name not in values,
+            "Exists": bool(name),
+            "DoesNotExist": not name,
+        }.get(str(expression.get("operator")), False)
+    ends = workload.spec.get("activeDeadlineSeconds") is not None
+    bare = not pod_requests(workload) and not pod_limits(workload)
+    known = {"Terminating": ends, "NotTerminating": not ends, "BestEffort": bare, "NotBestEffort": not bare}
+    return known.get(str(scope), False)
+
+
+def _ask_for(trial: Trial, what: str) -> str:
+    """How to get more of something."""
+    resource = what.removeprefix("requests.").removeprefix("limits.")
+    known = [gpu for gpu in trial.cluster.gpus if gpu.resource == resource and gpu.quota is not None]
+    if not known:
+        return "ask for less, delete what is not needed any more, or ask the administrators for more"
+    form = next((gpu.request for gpu in known if gpu.request), "")
+    free = " or ".join(trial.cluster.priority_classes.no_quota)
+    other = f", or set priorityClassName: {free} (no quota is needed then, and the pod can be stopped at any time)"
+    return f"ask for a quota {f'with the form {form}' if form else 'from the administrators'}{other if free else ''}"
+
+
+def _rare(wanted: Wanted) -> Sequence[Subject]:
+    """Workloads that ask for GPUs of which a namespace has none until it asks."""
+    cluster = wanted.cluster
+    rare = {gpu.resource for gpu in cluster.gpus if gpu.quota == 0}
+    return [
+        Subject(f"{workload.manifest.title}, {name}", wanted.scene.namespace_of(workload.manifest), (workload, name))
+        for workload in wanted.scene.workloads
+        for name in gpus_of(pod_requests(workload))
+        if name in rare and workload.spec.get("priorityClassName") not in cluster.priority_classes.no_quota
+    ]
+
+
+def _granted(trial: Trial, subject: Subject) -> Iterator[Line]:
+    workload, resource = subject.of
+    what = f"requests.{resource}"
+    todo = _ask_for(trial, what)
+    usual = f"the file of cluster {trial.cluster.name} says that a namespace has none until it asks"
+    try:
+        quotas = [quota for quota in trial.quotas(subject.namespace) if _in_scope(quota, workload)]
+    except ApiError as error:
+        if error.status != 403:
+            raise
+        yield unknown("gpu quota", subject.title, f"you may not see the namespace's quotas, and {usual}", todo)
+        return
+    hard = [hard for quota in quotas for name, hard, _ in _entries(quota) if name == what]
+    if hard and min(hard) > 0:
+        yield passed("gpu quota", subject.title, f"the namespace has a quota of {min(hard):g}")
+    elif hard:
+        yield failed("gpu quota", subject.title, "the namespace's quota is 0", todo)
+    else:
+        yield failed("gpu quota", subject.title, f"the namespace's quotas do not name it, and {usual}", todo)
+
+
+def _limits(trial: Trial, subject: Subject) -> Iterator[Line]:
+    ranges = list(trial.api.items(path_of("api", "v1", "namespaces", subject.namespace, "limitranges")))
+    items = [item for each in ranges for item in (each.get("spec") or {}).get("limits") or []]
+    broken = [
+        line
+        for workload in trial.scene.workloads
+        if trial.scene.namespace_of(workload.manifest) == subject.namespace
+        for item in items
+        for line in _broken(workload, item)
+    ]
+    for claim in claims(trial.scene):
+        for item in items:
+            mine = trial.scene.namespace_of(claim.manifest) == subject.namespace
+            if mine and item.get("type") == "PersistentVolumeClaim" and claim.size is not None:
+                broken += _outside(f"{claim.title} asks", "storage", claim.size, claim.size, item)
+    for message in dict.fromkeys(broken):
+        yield failed("limits", subject.title, message, "change the manifest, or ask the administrators")
+    if not broken:
+        words = "all keep to the namespace's LimitRange" if items else "the namespace has no LimitRange"
+        yield passed("limits", subject.title, words, [_defaults(item) for item in items if _defaults(item)])
+
+
+def _broken(workload: Workload, item: Mapping[str, Any]) -> Iterator[str]:
+    """What of a workload is outside of a range."""
+    title = workload.manifest.title
+    if item.get("type") == "Pod":
+        requests, limits = pod_requests(workload), pod_limits(workload)
+        for resource in {*requests, *limits}:
+            yield from _outside(f"a pod of {title}", resource, requests.get(resource), limits.get(resource), item)
+    elif item.get("type") == "Container":
+        for container in workload.containers:
+            for resource in {*resources_of([container]), *(item.get("default") or {})}:
+                request, limit = _with_defaults(container, resource, item)
+                yield from _outside(f"{title}, container {container.name}", resource, request, limit, item)
+
+
+def _with_defaults(container: Container, resource: str, item: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """Request and limit of a container after the cluster has put in what is missing."""
+    limit = container.limit(resource)
+    request = container.request(resource)
+    if request is None:
+        request = quantity((item.get("defaultRequest") or {}).get(resource))
+    return request, limit if limit is not None else quantity((item.get("default") or {}).get(resource))
+
+
+def _outside(
+    what: str, resource: str, request: float | None, limit: float | None, item: Mapping[str, Any]
+) -> Iterator[str]:
+    least, most, ratio = (
+        quantity((item.get(part) or {}).get(resource)) for part in ("min", "max", "maxLimitRequestRatio")
+    )
+    highest = limit if limit is not None else request
+    if least is not None and request is not None and request < least:
+        yield f"{what}: {resource} {_amount(resource, request)} is below the least, {_amount(resource, least)}"
+    if most is not None and highest is not None and highest > most:
+        yield f"{what}: {resource} {_amount(resource, highest)} is above the most, {_amount(resource, most)}"
+    if request is not None and limit is not None and request > limit:
+        yield f"{what}: {resource} asks for {_amount(resource, request)}, above its limit {_amount(resource, limit)}"
+    if ratio is not None and request and limit is not None and limit / request > ratio:
+        yield f"{what}: {resource} has a limit of {limit / request:.3g} times the request, {ratio:g} at most"
+
+
+def _defaults(item: Mapping[str, Any]) -> str:
+    """What the cluster puts in where a container names nothing."""
+    found = [f"{name} {amount}" for name, amount in (item.get("default") or {}).items()]
+    return f"a container that names no limit gets {', '.join(found)}" if found else ""
+
+
+def _amount(resource: str, number: float) -> str:
+    if any(part in resource for part in _BYTES) and not resource.endswith("persistentvolumeclaims"):
+        return f"{number / 2**30:.4g}Gi"
+    return f"{number:g}"
+
+
+QUOTA = Probe("quota", _namespaces, _quota)
+GPU_QUOTA = Probe("gpu quota", _rare, _granted)
+LIMITS = Probe("limits", _namespaces, _limits)

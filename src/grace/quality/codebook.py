@@ -1,0 +1,247 @@
+"""The codebook of a merged table: what every column means, its type, unit and values, and how much of it is missing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args
+
+import orjson
+
+import grace
+from grace.runs import now
+from grace.stages.fields.table import INPUT
+from grace.studies.fields import EXTRACTED, Method
+from grace.studies.questions import Question
+from grace.studies.study import Study
+from grace.tables import replacing, sha256_of
+
+MOST_VALUES = 20
+"""Columns with more different values than this have them counted, not listed."""
+
+TEXT, INTEGER, NUMBER = "text", "integer", "number"
+_TYPES = {str: TEXT, int: INTEGER, float: NUMBER}
+
+ROW_ID = "row_id"
+FLAGS = "quality_flags"
+SCORES_ERROR = "scores_error"
+
+_OWN: dict[str, tuple[str, str, str]] = {
+    ROW_ID: ("names the row: study, model, how it was asked, trial, replication and seed", TEXT, ""),
+    "model_name": ("the name that the server knows the model by", TEXT, ""),
+    "model_response": ("the model's raw answer; several turns one after the other", TEXT, ""),
+    "response_timestamp": ("when the answer came", TEXT, "ISO 8601, UTC"),
+    "processing_time_ms": ("how long the server took", INTEGER, "milliseconds"),
+    "finish_reason": ("why the answer ended: stop, or length at the token limit", TEXT, ""),
+    "prompt_tokens": ("length of the prompt", INTEGER, "tokens"),
+    "completion_tokens": ("length of the answer", INTEGER, "tokens"),
+    "replication": ("which of several independent answers to the same trial", INTEGER, ""),
+    "seed": ("the answer's sampling seed", INTEGER, ""),
+    "error": ("why there is no answer, or only an empty one", TEXT, ""),
+    "model_reasoning": ("what the model wrote before its answer, where it reasons", TEXT, ""),
+    EXTRACTED[0]: ("who found the values: rule, model or human", TEXT, ""),
+    EXTRACTED[1]: ("how plainly the least plain value was said", NUMBER, "0 to 1, a grade and no probability"),
+    EXTRACTED[2]: ("why fields are empty", TEXT, ""),
+    SCORES_ERROR: ("why probabilities are missing", TEXT, ""),
+    FLAGS: ("names of the quality checks that flag the row, with ; between", TEXT, ""),
+    "protocol": ("how the conversation was held", TEXT, ""),
+    "temperature": ("of the sampling of answers", NUMBER, ""),
+    "model_revision": ("which weights answered, as far as the server or the user told", TEXT, ""),
+    "answers_run": ("folder of the run with the answers", TEXT, ""),
+    "extraction_run": ("folder of the run with the extraction", TEXT, ""),
+    "scores_run": ("folder of the run with the probabilities", TEXT, ""),
+    "grace_version": ("version of Grace that asked for the answers", TEXT, ""),
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """What is known of a column before its cells are read; `values` are those that it may have, where these are few."""
+
+    name: str
+    about: str
+    type: str
+    unit: str = ""
+    values: tuple[str, ...] = ()
+
+
+@dataclass
+class _Found:
+    """What the cells of a column are like."""
+
+    missing: int = 0
+    low: float | None = None
+    high: float | None = None
+    distinct: dict[str, int] = field(default_factory=dict)
+    many: bool = False
+
+    def add(self, cell: object) -> None:
+        if cell is None or cell == "":
+            self.missing += 1
+            return
+        if isinstance(cell, int | float):
+            self.low = cell if self.low is None else min(self.low, cell)
+            self.high = cell if self.high is None else max(self.high, cell)
+        if not self.many:
+            text = str(cell)
+            self.distinct[text] = self.distinct.get(text, 0) + 1
+            if len(self.distinct) > MOST_VALUES:
+                self.many = True
+                self.distinct.clear()
+
+
+class Codebook:
+    """Gathers what the columns of a table are like while its rows pass by."""
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self.columns = columns
+        self.rows = 0
+        self._found = [_Found() for _ in columns]
+
+    def add(self, cells: Sequence[object]) -> None:
+        """Take note of one row."""
+        self.rows += 1
+        for found, cell in zip(self._found, cells, strict=True):
+            found.add(cell)
+
+    def entries(self) -> list[dict[str, Any]]:
+        """Every column as JSON has it."""
+        return [
+            {
+                "name": column.name,
+                "meaning": column.about,
+                "type": column.type,
+                "unit": column.unit or None,
+                "values": list(column.values) or None,
+                "missing": found.missing,
+                "missing_share": found.missing / self.rows if self.rows else None,
+                "lowest": found.low,
+                "highest": found.high,
+                "found": None if found.many else found.distinct,
+            }
+            for column, found in zip(self.columns, self._found, strict=True)
+        ]
+
+
+def describe(studies: Sequence[Study], name: str) -> Column:
+    """What a column of a merged table means, by the studies' files and Grace's own words."""
+    if name == EXTRACTED[0]:
+        return Column(name, *_OWN[name], values=get_args(Method))
+    if name in _OWN:
+        return Column(name, *_OWN[name])
+    for study in studies:
+        column = _of_study(study, name)
+        if column:
+            return column
+    if name.endswith(INPUT):
+        return Column(name, f"the input's own column {name.removesuffix(INPUT)}", TEXT)
+    if name.startswith("response_"):
+        return Column(name, f"the model's raw answer in the turn {name.removeprefix('response_')}", TEXT)
+    return Column(name, "a column of the input that the study does not describe", TEXT)
+
+
+def _of_study(study: Study, name: str) -> Column | None:
+    if name in study.columns:
+        column = study.columns[name]
+        return Column(name, column.about, column.type, values=tuple(map(str, column.values)))
+    if study.extraction and name in study.extraction.fields:
+        found = study.extraction.fields[name]
+        values = tuple(map(str, found.values)) or (found.wanted,)
+        return Column(name, found.about, _TYPES[found.kind], found.unit, values)
+    for question in study.questions.values():
+        about = _of_question(question, name)
+        if about:
+            return Column(name, *about)
+    return None
+
+
+def _of_question(question: Question, name: str) -> tuple[str, str, str] | None:
+    columns = question.columns
+    for label, own in zip(question.space.labels, columns.probabilities, strict=True):
+        if own == name:
+            return f"{question.name}: probability of {label!r}, normalised over the answers", NUMBER, "probability"
+    for factor, levels in columns.marginals.items():
+        for level, own in levels.items():
+            if own == name:
+                return f"{question.name}: probability of {level!r}, whatever the other parts", NUMBER, "probability"
+        if columns.marginal_entropies.get(factor) == name:
+            return f"{question.name}: entropy over {factor}", NUMBER, "bits"
+    singles = {
+        columns.mean: ("mean of the distribution", "the labels' own"),
+        columns.std: ("standard deviation of the distribution", "the labels' own"),
+        columns.entropy: ("entropy of the distribution", "bits"),
+        columns.label_mass: ("probability of all answers together, before they are normalised", "probability"),
+        columns.residual: ("at most so much probability was not asked for", "probability"),
+    }
+    if name in singles:
+        about, unit = singles[name]
+        return f"{question.name}: {about}", NUMBER, unit
+    return None
+
+
+def write_codebook(book: Codebook, out: Path, study: Study, runs: Sequence[str], tables: Sequence[Path]) -> list[Path]:
+    """Write codebook.json and codebook.md into a folder, and return their paths."""
+    data = {
+        "study": study.name,
+        "title": study.title,
+        "source": study.source,
+        "made": now(),
+        "grace": grace.__version__,
+        "rows": book.rows,
+        "runs": list(runs),
+        "tables": [{"file": table.name, "sha256": sha256_of(table)} for table in tables],
+        "columns": book.entries(),
+    }
+    paths = [out / "codebook.json", out / "codebook.md"]
+    with replacing(paths[0]) as file:
+        file.write(orjson.dumps(data, option=orjson.OPT_INDENT_2))
+    with replacing(paths[1]) as file:
+        file.write(_markdown(data).encode())
+    return paths
+
+
+def _markdown(data: Mapping[str, Any]) -> str:
+    tables = ", ".join(f"`{table['file']}`" for table in data["tables"])
+    lines = [
+        f"# Codebook: {_cell(data['title'])}",
+        "",
+        f"{data['rows']:,} rows, {len(data['columns'])} columns: {tables}.",
+        f"Made by Grace {data['grace']} at {data['made']}.",
+        "",
+        *([f"Source of the study: {_cell(data['source'])}", ""] if data["source"] else []),
+        "An empty cell means: missing. Each row is one answer of one model to one trial.",
+        "",
+        "| column | meaning | type | unit | values | missing |",
+        "|---|---|---|---|---|---|",
+    ]
+    for column in data["columns"]:
+        cells = (
+            f"`{column['name']}`",
+            column["meaning"],
+            column["type"],
+            column["unit"] or "",
+            _values(column),
+            "?" if column["missing_share"] is None else f"{column['missing_share']:.1%}",
+        )
+        lines.append("| " + " | ".join(map(_cell, cells)) + " |")
+    return "\n".join([*lines, ""])
+
+
+def _values(column: Mapping[str, Any]) -> str:
+    """What a column holds, in few words."""
+    if column["values"]:
+        return ", ".join(column["values"])
+    if column["lowest"] is not None:
+        return f"{column['lowest']:.6g} to {column['highest']:.6g}"
+    found = column["found"]
+    if found is None:
+        return f"more than {MOST_VALUES} different ones"
+    short = [value if len(value) <= 40 else value[:39] + "…" for value in found]
+    return ", ".join(short[:6]) + (f" and {len(short) - 6} more" if len(short) > 6 else "")
+
+
+def _cell(text: str) -> str:
+    """A text that cannot break out of its cell: a model's answer may be anything."""
+    flat = " ".join(str(text).split())
+    for mark in "\\|<>[]`" if not flat.startswith("`") else "|<>":
+        flat = flat.replace(mark, "\\" + mark)
+    return flat

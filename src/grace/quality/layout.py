@@ -1,0 +1,246 @@
+"""Layout: what kind of table this is, told by its columns, and what each of its columns may hold."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from math import isfinite, log2
+
+from grace.quality.codebook import FLAGS, ROW_ID, SCORES_ERROR
+from grace.stages.answers.table import ANSWER_COLUMNS
+from grace.stages.fields.table import INPUT
+from grace.studies.fields import EXTRACTED
+from grace.studies.format import MISSING
+from grace.studies.questions import Question
+from grace.studies.study import Study
+
+RESPONSE = "model_response"
+ERROR = "error"
+MODEL = "model_name"
+METHOD, CONFIDENCE, REASONS = EXTRACTED
+MASS = "label_mass_"
+SLACK = 1e-6
+"""Sums of floating-point numbers may be so far outside of their range."""
+
+ANSWERS, STRUCTURED, SCORES, MERGED, TRIALS = "answers", "structured", "scores", "merged", "input"
+KINDS = (ANSWERS, STRUCTURED, SCORES, MERGED, TRIALS)
+"""The kinds of tables, in the order in which they are reported."""
+
+
+class Cells:
+    """The cells of one row; an absent value is an empty text, and numbers are read once."""
+
+    __slots__ = ("_numbers", "_row")
+
+    def __init__(self, row: Mapping[str, str | None]) -> None:
+        self._row = row
+        self._numbers: dict[str, float | None] = {}
+
+    def __getitem__(self, column: str) -> str:
+        cell = self._row.get(column)
+        return "" if cell is None or cell in MISSING else cell
+
+    def raw(self, column: str) -> str:
+        """The cell as it is written."""
+        return self._row.get(column) or ""
+
+    def number(self, column: str) -> float | None:
+        """The number in a cell, None where there is none."""
+        try:
+            return self._numbers[column]
+        except KeyError:
+            number = self._numbers[column] = number_in(self[column])
+            return number
+
+    def numbers(self, columns: Iterable[str]) -> list[float] | None:
+        """The numbers in some cells, None unless all of them hold one."""
+        found = []
+        for column in columns:
+            number = self.number(column)
+            if number is None:
+                return None
+            found.append(number)
+        return found
+
+
+def number_in(cell: str) -> float | None:
+    """The finite number that a cell holds, None where it holds none."""
+    try:
+        number = float(cell)
+    except ValueError:
+        return None
+    return number if isfinite(number) else None
+
+
+@dataclass(frozen=True)
+class Numeric:
+    """A column of numbers: whole ones or not, and the bounds; None where there is no bound."""
+
+    whole: bool
+    low: float | None
+    high: float | None
+    slack: float = 0.0
+
+    def fits(self, number: float) -> bool:
+        """Whether a number is between the bounds."""
+        low_enough = self.high is None or number <= self.high + self.slack
+        return low_enough and (self.low is None or number >= self.low - self.slack)
+
+    @property
+    def wanted(self) -> str:
+        """The bounds in words."""
+        if self.high is None:
+            return f"{self.low:g} or more"
+        return f"from {self.low:g} to {self.high:.4g}"
+
+
+COUNTS = {
+    "processing_time_ms": Numeric(True, 0, None),
+    "prompt_tokens": Numeric(True, 0, None),
+    "completion_tokens": Numeric(True, 0, None),
+    "replication": Numeric(True, 1, None),
+    "seed": Numeric(True, 0, None),
+}
+"""The answers' columns of numbers."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The columns of a table, and which of its parts are to be checked.
+
+    Attributes:
+        study: the study.
+        columns: the table's columns.
+        answers, fields, scores: whether the answers', the extraction's and the scores' columns are checked here; each
+            part is checked in one table, though others may hold a copy of it.
+        judges_refusals: whether refusals are looked for here: where the fields are, when there are any.
+        asked: whether Grace asked for the answers, and did not find them in a table of somebody's own.
+    """
+
+    study: Study
+    columns: tuple[str, ...]
+    answers: bool
+    fields: bool
+    scores: bool
+    judges_refusals: bool
+    asked: bool = True
+
+    @classmethod
+    def of(cls, study: Study, columns: Iterable[str]) -> "Layout":
+        """The layout of a table in which all parts are checked that it has."""
+        columns = tuple(columns)
+        return cls(
+            study,
+            columns,
+            answers=RESPONSE in columns,
+            fields=METHOD in columns,
+            scores=any(question.columns.label_mass in columns for question in study.questions.values()),
+            judges_refusals=RESPONSE in columns or METHOD in columns,
+            asked=not {MODEL, "replication", "seed"}.isdisjoint(columns),
+        )
+
+    @property
+    def kind(self) -> str:
+        """What the table is: answers, structured, scores, merged, or input where it is none of these."""
+        if self.present.issuperset((ROW_ID, FLAGS)):
+            return MERGED
+        if self.scores:
+            return MERGED if self.answers or self.fields else SCORES
+        return STRUCTURED if self.fields else ANSWERS if self.answers else TRIALS
+
+    @cached_property
+    def present(self) -> frozenset[str]:
+        """The columns."""
+        return frozenset(self.columns)
+
+    @cached_property
+    def questions(self) -> dict[str, Question]:
+        """The questions whose distributions are checked here and have all their columns."""
+        if not self.scores:
+            return {}
+        return {
+            name: question
+            for name, question in self.study.questions.items()
+            if self.present.issuperset(question.columns.probabilities)
+        }
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """The columns that say why something is missing, of the parts that are checked here."""
+        both = SCORES_ERROR in self.present
+        names = ((ERROR, self.answers or (self.scores and not both)), (SCORES_ERROR, self.scores))
+        return tuple(name for name, checked in names if checked and name in self.present)
+
+    @property
+    def all_errors(self) -> tuple[str, ...]:
+        """Every column that says why something is missing."""
+        return tuple(name for name in (ERROR, SCORES_ERROR) if name in self.present)
+
+    @property
+    def scores_error(self) -> str:
+        """The column that says why probabilities are missing."""
+        return SCORES_ERROR if SCORES_ERROR in self.present else ERROR
+
+    @cached_property
+    def responses(self) -> tuple[str, ...]:
+        """The columns of whole answers: the model's, or those that somebody's own table has."""
+        if RESPONSE in self.present:
+            return (RESPONSE,)
+        extraction = self.study.extraction
+        if extraction is None or METHOD not in self.present:
+            return ()
+        return tuple(name for name in extraction.all_texts if name in self.present)
+
+    @property
+    def turns(self) -> tuple[str, ...]:
+        """The columns of the answers of single turns."""
+        extraction = self.study.extraction
+        others = {*self.study.columns, *ANSWER_COLUMNS, *(extraction.columns if extraction else ())}
+        return tuple(name for name in self.columns if name.startswith("response_") and name not in others)
+
+    @property
+    def numeric(self) -> dict[str, Numeric]:
+        """The columns of numbers that are checked here."""
+        columns = dict(COUNTS) if self.answers else {}
+        if self.fields and self.study.extraction:
+            columns[CONFIDENCE] = Numeric(False, 0, 1)
+            for name, field in self.study.extraction.fields.items():
+                if field.kind is not str and not field.values:
+                    columns[name] = Numeric(field.kind is int, field.low, field.high)
+        if self.scores:
+            for question in self.study.questions.values():
+                columns |= _of_scores(question)
+        return {name: numeric for name, numeric in columns.items() if name in self.present}
+
+    def expected(self) -> dict[str, tuple[str, ...]]:
+        """The columns that a table of this kind has, in groups whose order is the table's."""
+        groups: dict[str, tuple[str, ...]] = {}
+        if self.answers and self.asked:
+            groups["answers"] = ANSWER_COLUMNS
+        if self.fields and self.study.extraction:
+            groups["fields"] = self.study.extraction.columns
+        if self.scores:
+            groups |= {name: question.columns.names for name, question in self.study.questions.items()}
+            groups["scores"] = (MODEL, self.scores_error)
+        return groups
+
+    def called(self, name: str) -> str:
+        """What a column of the input is called in this table: one that is named as a field has another name there."""
+        extraction = self.study.extraction
+        renamed = METHOD in self.present and extraction is not None and name in extraction.columns
+        return name + INPUT if renamed else name
+
+
+def _of_scores(question: Question) -> dict[str, Numeric]:
+    """The numeric columns of a question."""
+    space, columns = question.space, question.columns
+    share = Numeric(False, 0, 1, SLACK)
+    numeric = dict.fromkeys((*columns.probabilities, columns.label_mass, columns.residual), share)
+    numeric[columns.entropy] = Numeric(False, 0, log2(len(space.labels)), SLACK)
+    if space.values is not None and columns.mean and columns.std:
+        low, high = min(space.values), max(space.values)
+        numeric[columns.mean] = Numeric(False, low, high, SLACK * max(1.0, high - low))
+        numeric[columns.std] = Numeric(False, 0, (high - low) / 2, SLACK * max(1.0, high - low))
+    for factor, levels in columns.marginals.items():
+        numeric |= dict.fromkeys(levels.values(), share)
+        numeric[columns.marginal_entropies[factor]] = Numeric(False, 0, log2(len(levels)), SLACK)
+    return numeric

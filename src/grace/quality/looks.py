@@ -1,0 +1,82 @@
+"""How a check of single rows looks at a row, and how what it saw is counted."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import NamedTuple
+
+from grace.quality.layout import Cells
+
+Fault = tuple[str, str]
+"""The column or columns, and what is wrong."""
+
+
+class Unit(NamedTuple):
+    """One thing that a check counts, as a row or one of its distributions, and what is wrong with it.
+
+    Attributes:
+        group: shares are of all units of one group, as a question; "" where there are no groups.
+        faults: empty where it is as it should be.
+    """
+
+    group: str
+    faults: Sequence[Fault]
+
+
+Look = Callable[[Cells], Iterable[Unit]]
+"""Looks at one row; gives nothing for a row that the check is not about."""
+
+
+@dataclass(frozen=True)
+class Flagged:
+    """A flag with its place.
+
+    Attributes:
+        row: of the table, 1 below the header; None where the table has no such row.
+        column: the column or columns, "" where it is the whole row.
+        why: what is wrong.
+        trial: the row of the input, where it is that which is meant.
+    """
+
+    row: int | None
+    column: str
+    why: str
+    trial: int | None = None
+
+
+@dataclass
+class Tally:
+    """What a check has seen of a table.
+
+    Attributes:
+        keep: so many flags are kept; all are counted.
+        units, bad: how many things were looked at and how many of them are wrong, by group.
+        flags: how many flags there are.
+        kept: the first of them.
+    """
+
+    keep: int
+    units: Counter[str] = field(default_factory=Counter)
+    bad: Counter[str] = field(default_factory=Counter)
+    flags: int = 0
+    kept: list[Flagged] = field(default_factory=list)
+
+    def add(self, row: int, unit: Unit) -> None:
+        """Take note of a unit of a row."""
+        group, faults = unit
+        self.units[group] += 1
+        if faults:
+            self.bad[group] += 1
+            self.flag(*(Flagged(row, column, why) for column, why in faults))
+
+    def flag(self, *flags: Flagged) -> None:
+        """Keep or count some flags."""
+        self.flags += len(flags)
+        self.kept += flags[: max(0, self.keep - len(self.kept))]
+
+
+def groups(places: Sequence[int], values: Sequence[int]) -> Iterator[list[int]]:
+    """Places by their value, each group in order."""
+    for _, group in groupby(sorted(places, key=values.__getitem__), key=values.__getitem__):
+        yield list(group)

@@ -1,0 +1,339 @@
+"""Merging: one analysis-ready table of a study, from the ledgers of its runs; rows are joined by what they hold."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from grace.errors import InputError
+from grace.ledger import LedgerReader, request_key
+from grace.quality.codebook import FLAGS, ROW_ID, SCORES_ERROR, Codebook, describe, write_codebook
+from grace.quality.flags import RowChecks
+from grace.quality.layout import MODEL, Layout
+from grace.quality.thresholds import thresholds_of
+from grace.runs import Run
+from grace.stages.answers.records import Done
+from grace.stages.answers.table import ANSWER_KINDS, answer_columns, answer_rows
+from grace.stages.fields.records import Known, Rows, extractor_of
+from grace.stages.fields.table import BATCH, INPUT
+from grace.stages.related import Related, related, study_in
+from grace.stages.scores.records import Scores
+from grace.stages.scores.table import ScoreRows
+from grace.stages.session import Progress
+from grace.studies.study import Study
+from grace.tables import CsvTable, can_write_parquet, told_apart, write_table
+
+PROVENANCE = (
+    "protocol",
+    "temperature",
+    "model_revision",
+    "answers_run",
+    "extraction_run",
+    "scores_run",
+    "grace_version",
+)
+"""Columns that tell where a row comes from; the runs' folders tell the rest."""
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What was written.
+
+    Attributes:
+        paths: the table as CSV, as Parquet where that can be written, and the codebook.
+        rows, columns: how many the table has.
+        flagged: how many rows have quality flags.
+        notes: what the reader should know, as a run that was not found.
+    """
+
+    paths: tuple[Path, ...]
+    rows: int
+    columns: int
+    flagged: int
+    notes: tuple[str, ...]
+
+
+def merge(
+    runs: Sequence[Run], out: Path, progress: Progress, extraction: Run | None = None, scores: Run | None = None
+) -> Merged:
+    """Write the merged table of some runs of one study, and its codebook.
+
+    Args:
+        runs: one for each model, of answers, of their extraction or of probabilities; the others of the same study,
+            table and model are found beside it.
+        out: the folder to write to.
+        progress: hears how far it is.
+        extraction: the extraction, where several would do; with a single run only.
+        scores: the probabilities, in the same way.
+
+    Raises:
+        InputError: the runs are not of one study, or one cannot be read.
+    """
+    if len(runs) > 1 and (extraction or scores):
+        raise InputError(
+            "--extraction and --scores choose for a single RUN; several runs each need just one beside them"
+        )
+    with ExitStack() as stack:
+        parts = [_Part(related(run, extraction, scores), stack) for run in runs]
+        names = {part.study.name for part in parts}
+        if len(names) > 1:
+            raise InputError(f"the runs are of different studies ({', '.join(sorted(names))}); merge each on its own")
+        _check_distinct(parts)
+        return _write(parts, out, progress)
+
+
+def _check_distinct(parts: "Sequence[_Part]") -> None:
+    """Refuse runs given twice, whose rows would stand twice in the table."""
+    seen: set[Path] = set()
+    for part in parts:
+        base = part.base.path.resolve()
+        if base in seen:
+            raise InputError(f"{part.base.path}: belongs to two of the runs given; give one run for each model")
+        seen.add(base)
+
+
+def _write(parts: "Sequence[_Part]", out: Path, progress: Progress) -> Merged:
+    study = parts[0].study
+    columns = tuple(dict.fromkeys(column for part in parts for column in part.columns))
+    kinds = {name: kind for part in parts for name, kind in part.kinds.items()}
+    typed_by_study = _Typed(study, columns)
+    book = Codebook([describe([own for part in parts for own in part.studies], name) for name in columns])
+    flagged = 0
+    progress.begin(sum(part.rows for part in parts), 0, "rows")
+
+    def rows() -> Iterator[list[object]]:
+        nonlocal flagged
+        for part in parts:
+            for number, row in enumerate(part.merged(), 1):
+                full = [row.get(name) for name in columns]
+                book.add(full)
+                typed_by_study.add(full)
+                flagged += bool(row[FLAGS])
+                yield full
+                if number % BATCH == 0 or number == part.rows:
+                    progress.advance(False, number % BATCH or BATCH)
+
+    tables = [out / f"{study.name}.csv"]
+    count = write_table(tables[0], columns, rows())
+    notes = [note for part in parts for note in part.notes]
+    if can_write_parquet():
+        tables.append(out / f"{study.name}.parquet")
+        kinds |= typed_by_study.kinds
+        with CsvTable(tables[0]) as written:
+            typed = (_typed(cells, columns, kinds) for cells in written.all_cells())
+            write_table(tables[1], columns, typed, kinds)
+    else:
+        notes.append("written as CSV only: Parquet needs pyarrow (pip install 'grace-experiments[parquet]')")
+    runs = [str(run.path) for part in parts for run in part.group.runs]
+    books = write_codebook(book, out, study, runs, tables)
+    return Merged((*tables, *books), count, len(columns), flagged, tuple(notes))
+
+
+class _Typed:
+    """Which of the input's columns hold what the study says: only then are they numbers in Parquet."""
+
+    def __init__(self, study: Study, columns: Sequence[str]) -> None:
+        kinds = {"integer": int, "number": float}
+        self.kinds: dict[str, type] = {
+            name: kinds[study.columns[name].type]
+            for name in columns
+            if name in study.columns and study.columns[name].type in kinds
+        }
+        self._places = {name: columns.index(name) for name in self.kinds}
+
+    def add(self, cells: Sequence[object]) -> None:
+        """Take note of one row."""
+        for name, kind in list(self.kinds.items()):
+            cell = cells[self._places[name]]
+            try:
+                kind(cell if cell else 0)
+            except (TypeError, ValueError):
+                del self.kinds[name]
+
+
+def _typed(cells: Sequence[str], columns: Sequence[str], kinds: Mapping[str, type]) -> list[object]:
+    """A CSV row's cells as their columns' types; an empty one is missing."""
+    return [kinds.get(name, str)(cell) if cell else None for name, cell in zip(columns, cells, strict=True)]
+
+
+class _Part:
+    """The rows of one group of related runs.
+
+    Attributes:
+        group: the runs.
+        base: the one whose rows these are: answers, or else an extraction of a table of somebody's own, or scores.
+        study: its study.
+        studies: those of all runs, whose columns are described by them.
+        columns: of the merged rows.
+        kinds: the type of columns that hold numbers.
+        rows: how many there will be.
+        notes: what is missing.
+    """
+
+    def __init__(self, group: Related, stack: ExitStack) -> None:
+        self.group = group
+        base = group.answers or group.extraction or group.scores
+        assert base is not None
+        self.base = base
+        self._table = stack.enter_context(CsvTable(base.input))
+        self.study = study_in(base)
+        self.studies = [self.study]
+        self.kinds: dict[str, type] = {"temperature": float}
+        self.notes: list[str] = []
+        self._answers = self._answer_columns() if group.answers else ()
+        self._rows, self._known = self._open_extraction(stack)
+        self._scores, self._scored_rows = self._open_scores(stack)
+        self._provenance = _provenance(group)
+        if base is group.scores:  # or answers, or somebody's own table, name the model
+            self._provenance |= {MODEL: base.manifest["identity"]["model"]["name"]}
+        self._ids: Counter[str] = Counter()
+        scope = base.scope
+        self.rows = scope["rows"] * (scope["replications"] if group.answers else 1)
+        self._given = self._renamed()
+        self.columns = (
+            ROW_ID,
+            *self._given,
+            *self._answers,
+            *((MODEL,) if base is group.scores else ()),
+            *(self._rows.extraction.columns if self._rows else ()),
+            *((*self._scores.columns, SCORES_ERROR) if self._scores else ()),
+            FLAGS,
+            *PROVENANCE,
+        )
+        layout = Layout.of(self._rows.study if self._rows else self.study, self.columns)
+        self._checks = RowChecks(layout, thresholds_of(self.study))
+
+    def merged(self) -> Iterator[dict[str, object]]:
+        """The rows, each by column."""
+        decided = 0
+        for cells in self._base_rows():
+            texts = {
+                name: "" if cell is None else str(cell)
+                for name, cell in zip((*self._table.columns, *self._answers), cells, strict=True)
+            }
+            full: dict[str, object] = dict(zip((*self._given, *self._answers), cells, strict=True))
+            full[ROW_ID] = self._row_id(cells, texts)
+            if self._rows and self._known:
+                answered = self._rows.of(texts)
+                read = self._known.completed(answered, self._rows.read(answered))
+                decided += read.method == "human"
+                full |= zip(self._rows.extraction.columns, read.cells(), strict=True)
+            if self._scores:
+                full |= self._scored(texts)
+            own = {name: cell for name, cell in texts.items() if name in self.study.columns}  # also where renamed
+            flags = self._checks.flags({name: _cell(value) for name, value in (full | own).items()})
+            full[FLAGS] = "; ".join(dict.fromkeys(flag.check for flag in flags)) or None
+            yield full | self._provenance
+        lost = self._known.decisions - decided if self._known else 0
+        if lost > 0:
+            self.notes.append(
+                f"{self.base.path}: {lost} decisions of people belong to no row; see `grace extract` again"
+            )
+
+    def _renamed(self) -> list[str]:
+        """The input's columns: one that is called as a column of Grace's gets another name, as `grace extract` does.
+
+        Raises:
+            InputError: that name is taken too.
+        """
+        taken = {ROW_ID, SCORES_ERROR, FLAGS, *PROVENANCE, *self._provenance}
+        taken |= set(self._rows.extraction.columns) if self._rows else set()
+        taken |= set(self._scores.columns) if self._scores else set()
+        names = [name + INPUT if name in taken else name for name in told_apart(self._table.columns)]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice:
+            raise InputError(
+                f"{self._table.path}: has the columns {twice.removesuffix(INPUT)!r} and {twice!r}; rename one"
+            )
+        return names
+
+    def _row_id(self, cells: Sequence[object], texts: Mapping[str, str]) -> str:
+        """What names a row: the model and how it was asked, the trial, and the draw; equal rows are counted."""
+        identity = (self.group.answers or self.group.scores or self.base).manifest["identity"]
+        how = [identity.get(part) for part in ("study", "model", "protocol", "sampling")]
+        drawn = [texts.get(name) for name in ("replication", "seed")] if self.group.answers else None
+        key = request_key(how, [str(cell) for cell in cells[: len(self._given)]], drawn)[:16]
+        self._ids[key] += 1
+        return key if self._ids[key] == 1 else f"{key}-{self._ids[key]}"
+
+    def _base_rows(self) -> Iterator[Sequence[object]]:
+        if self.group.answers is None:
+            yield from islice(self._table.all_cells(), self.base.scope["rows"])
+            return
+        if not self.base.ledger.exists():
+            raise InputError(f"{self.base.path}: holds no answers yet (it has no {self.base.ledger.name})")
+        done = Done.read(self.base, len(self._table), tuple(self.base.manifest["identity"]["turns"]))
+        with LedgerReader(self.base.ledger) as ledger:
+            yield from answer_rows(self.base, self._table, ledger, done)
+
+    def _answer_columns(self) -> tuple[str, ...]:
+        self.kinds |= ANSWER_KINDS
+        return answer_columns(tuple(self.base.manifest["identity"]["turns"]))
+
+    def _open_extraction(self, stack: ExitStack) -> tuple[Rows | None, Known | None]:
+        """What makes the fields; without an extraction's run, rules alone do."""
+        run = self.group.extraction
+        if run is None and (self.group.answers is None or self.study.extraction is None):
+            return None, None
+        study = study_in(run) if run else self.study
+        self.studies.append(study)
+        rows = Rows(study, (*self._table.columns, *self._answers))
+        self.kinds |= rows.extraction.kinds
+        if run is None:
+            self.notes.append(f"{self.base.path}: no extraction beside it, so its fields are read by rules alone")
+            return rows, Known(self.base, rows.extraction, None)
+        return rows, stack.enter_context(Known.read(run, rows.extraction, extractor_of(run)))
+
+    def _open_scores(self, stack: ExitStack) -> tuple[ScoreRows | None, dict[str, int]]:
+        """What makes the probabilities, and the row of the scores' own input by what it holds."""
+        run = self.group.scores
+        if run is None:
+            self.notes.append(f"{self.base.path}: no run of `grace score` beside it, so there are no probabilities")
+            return None, {}
+        if not run.ledger.exists():
+            raise InputError(f"{run.path}: holds no answers yet (it has no {run.ledger.name})")
+        table = stack.enter_context(CsvTable(run.input))
+        scores = ScoreRows(run, table, stack.enter_context(LedgerReader(run.ledger)), Scores.read(run))
+        self.studies.append(scores.study)
+        self.kinds |= dict.fromkeys(scores.columns, float)
+        columns = [name for name in table.columns if name in scores.study.columns]
+        rows = islice(table.rows(), run.scope["rows"])
+        by_content = {_content(cells, columns): row for row, cells in enumerate(rows)}
+        self._score_columns = columns
+        return scores, by_content
+
+    def _scored(self, texts: Mapping[str, str]) -> dict[str, object]:
+        """The probabilities of a row."""
+        assert self._scores is not None
+        row = self._scored_rows.get(_content(texts, self._score_columns))
+        if row is None:
+            return {SCORES_ERROR: "not asked: the run of probabilities has no such row"}
+        cells, error, _ = self._scores.of(row)
+        return {**dict(zip(self._scores.columns, cells, strict=True)), SCORES_ERROR: error}
+
+
+def _content(row: Mapping[str, str], columns: Sequence[str]) -> str:
+    """What names a trial: the cells of the study's columns."""
+    return request_key([row.get(name, "") for name in columns])
+
+
+def _cell(value: object) -> str | None:
+    return None if value is None or value == "" else str(value)
+
+
+def _provenance(group: Related) -> dict[str, object]:
+    """The provenance columns of a group."""
+    known: dict[str, Any] = dict.fromkeys(PROVENANCE)
+    base = group.answers or group.scores
+    if base is not None:
+        identity, sessions = base.manifest["identity"], base.manifest["sessions"]
+        model = identity["model"]
+        known["model_revision"] = model.get("revision") or model.get("sha256") or model.get("weights")
+        known["grace_version"] = sessions[-1]["grace"] if sessions else None
+        known["protocol"] = identity.get("protocol")
+        known["temperature"] = identity.get("sampling", {}).get("temperature")
+    names = {"answers_run": group.answers, "extraction_run": group.extraction, "scores_run": group.scores}
+    return known | {name: run.path.name for name, run in names.items() if run}

@@ -1,0 +1,96 @@
+"""Checks of single answers: cut off, refused, or no answer at all."""
+
+import re
+from collections.abc import Iterator
+
+import orjson
+
+from grace.quality.layout import ERROR, RESPONSE, Cells, Layout
+from grace.quality.looks import Look, Unit
+from grace.quality.thresholds import Thresholds
+from grace.stages.answers.table import EMPTIES
+from grace.studies.reading.text import REFUSAL, plain
+
+ERROR_TEXT = re.compile(
+    r"""\s*(?:
+        error: | \[error\] | error\W*\Z | error\ code:\ *[45]\d\d\b | traceback\b
+        | http(?:/[\d.]+)?[ ]+(?:error[ ]+)?[45]\d\d\b
+        | (?:[45]\d\d[ ]+)?(?:internal\ server\ error|bad\ gateway|gateway\ time-?out|too\ many\ requests)\b
+        | 503[ ]+service\ unavailable\b
+        | https?connectionpool\( | max\ retries\ exceeded
+        | <(?:!doctype\ html|html)\b.{0,500}?\b[45]\d\d\b
+    )""",
+    re.IGNORECASE | re.DOTALL | re.VERBOSE,
+)
+"""How answers begin that are a program's error message."""
+ENDING = "finish_reason"
+
+
+def truncated(layout: Layout, _: Thresholds) -> Look | str:
+    """Answers that ended at the token limit."""
+    if ENDING not in layout.present:
+        return f"the table has no column {ENDING}"
+
+    def look(cells: Cells) -> Iterator[Unit]:
+        if ending := cells[ENDING]:
+            yield Unit("", [(ENDING, "was cut off at the token limit")] if ending == "length" else [])
+
+    return look
+
+
+def empty_answers(layout: Layout, _: Thresholds) -> Look | str:
+    """Answers that came and were empty."""
+    if ERROR not in layout.present:
+        return f"the table has no column {ERROR}"
+
+    def look(cells: Cells) -> Iterator[Unit]:
+        if cells[ERROR] in EMPTIES or not cells[ERROR]:
+            yield Unit("", [(ERROR, cells[ERROR])] if cells[ERROR] else [])
+
+    return look
+
+
+def refusals(layout: Layout, _: Thresholds) -> Look | str:
+    """Answers that decline to answer; one in which a value was found does not."""
+    names = layout.responses
+    if not names:
+        return f"the table has no column {RESPONSE}"
+    fields = (
+        [name for name in layout.study.extraction.fields if name in layout.present] if layout.study.extraction else []
+    )
+
+    def look(cells: Cells) -> Iterator[Unit]:
+        texts = [(name, cells[name]) for name in names if cells[name]]
+        if texts:
+            answered = any(cells[name] for name in fields)
+            declined = () if answered else (name for name, text in texts if REFUSAL.search(plain(text)))
+            yield Unit("", [(name, "declines to answer") for name in declined])
+
+    return look
+
+
+def error_texts(layout: Layout, _: Thresholds) -> Look | str:
+    """Answers that are a program's error message."""
+    names = layout.responses
+    if not names:
+        return f"the table has no column {RESPONSE}"
+
+    def look(cells: Cells) -> Iterator[Unit]:
+        texts = [(name, cells[name]) for name in names if cells[name]]
+        if texts:
+            yield Unit("", [(name, "is an error message, not an answer") for name, text in texts if is_error(text)])
+
+    return look
+
+
+def is_error(text: str) -> bool:
+    """Whether a text is a program's error message: `Error: ...`, a traceback, an HTTP status, JSON with an error."""
+    if ERROR_TEXT.match(text):
+        return True
+    if not text.lstrip().startswith("{"):
+        return False
+    try:
+        said = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(said, dict) and bool(said.get("error"))

@@ -1,0 +1,182 @@
+"""Checks of single cells: errors, missing values, types and ranges."""
+
+from collections.abc import Callable, Iterator
+from typing import get_args
+
+from grace.quality.layout import CONFIDENCE, METHOD, MODEL, REASONS, RESPONSE, Cells, Layout
+from grace.quality.looks import Fault, Look, Unit
+from grace.quality.thresholds import Thresholds
+from grace.stages.answers.table import EMPTIES
+from grace.studies.fields import Method
+from grace.studies.format import MISSING, Column
+
+METHODS = get_args(Method)
+ALWAYS = (MODEL, "replication", "seed")
+"""Columns of answers that hold something in every row."""
+ANSWERED = (RESPONSE, "response_timestamp", "processing_time_ms")
+"""Those that hold something in every row without an error."""
+LONGEST = 80
+"""So many characters of a cell are quoted."""
+
+
+def quoted(cell: str) -> str:
+    """A cell in quotes, shortened where it is long."""
+    return repr(cell if len(cell) <= LONGEST else cell[:LONGEST] + "...")
+
+
+def errors(layout: Layout, _: Thresholds) -> Look | str:
+    """Rows whose requests failed or were not sent; an empty answer is one that came."""
+    names = layout.errors
+    if not names:
+        return "the table has no column error"
+
+    def look(cells: Cells) -> Iterator[Unit]:
+        yield Unit("", [(name, cells[name]) for name in names if cells[name] and cells[name] not in EMPTIES])
+
+    return look
+
+
+def missing_values(layout: Layout, _: Thresholds) -> Look | str:
+    """Cells that hold nothing, where something should stand and no error says why."""
+    finders: list[Callable[[Cells], Iterator[Fault]]] = [_missing_of_input(layout)]
+    if layout.answers:
+        finders.append(_missing_of_answers(layout))
+    if layout.fields:
+        finders.append(_missing_of_fields(layout))
+    if layout.questions:
+        finders.append(_missing_of_scores(layout))
+
+    def look(cells: Cells) -> Iterator[Unit]:
+        yield Unit("", [fault for find in finders for fault in find(cells)])
+
+    return look
+
+
+def _missing_of_input(layout: Layout) -> Callable[[Cells], Iterator[Fault]]:
+    names = [name for name, column in _given(layout) if column.required]
+
+    def find(cells: Cells) -> Iterator[Fault]:
+        for name in names:
+            if (cell := cells.raw(name)) in MISSING:
+                yield name, f"is marked as missing ({cell})" if cell else "is empty"
+
+    return find
+
+
+def _missing_of_answers(layout: Layout) -> Callable[[Cells], Iterator[Fault]]:
+    always = [name for name in ALWAYS if name in layout.present]
+    answered = [name for name in (*ANSWERED, *layout.turns) if name in layout.present]
+    error = "error" if "error" in layout.present else None
+
+    def find(cells: Cells) -> Iterator[Fault]:
+        failed = error is not None and cells[error]
+        for name in always if failed else (*always, *answered):
+            if (cell := cells.raw(name).strip()) in MISSING:
+                yield name, f"is {f'marked as missing ({cell})' if cell else 'empty'}, and there is no error"
+
+    return find
+
+
+def _missing_of_fields(layout: Layout) -> Callable[[Cells], Iterator[Fault]]:
+    fields = (
+        [name for name in layout.study.extraction.fields if name in layout.present] if layout.study.extraction else []
+    )
+    reasons = REASONS if REASONS in layout.present else None
+    confidence = CONFIDENCE if CONFIDENCE in layout.present else None
+
+    def find(cells: Cells) -> Iterator[Fault]:
+        if not cells[METHOD]:
+            yield METHOD, "is empty"
+        empty = [name for name in fields if not cells[name]]
+        if reasons and empty and not cells[reasons]:
+            yield from ((name, f"is empty, and {reasons} does not say why") for name in empty)
+        if confidence and len(empty) < len(fields) and not cells[confidence]:
+            yield confidence, "is empty, though there are values"
+
+    return find
+
+
+def _missing_of_scores(layout: Layout) -> Callable[[Cells], Iterator[Fault]]:
+    groups = [
+        (question.columns.probabilities, [name for name in question.columns.names if name in layout.present])
+        for question in layout.questions.values()
+    ]
+    error, has_model = layout.scores_error, MODEL in layout.present and not layout.answers
+
+    def find(cells: Cells) -> Iterator[Fault]:
+        if has_model and not cells.raw(MODEL).strip():
+            yield MODEL, "is empty"
+        failed = cells[error]
+        for probabilities, names in groups:
+            if failed and not any(cells[name] for name in probabilities):
+                continue
+            yield from ((name, "is empty, and there is no error") for name in names if not cells[name])
+
+    return find
+
+
+def schema(layout: Layout, _: Thresholds) -> Look | str:
+    """Cells that are not of their column's type, or not one of its values."""
+    numeric = layout.numeric
+    given = _given(layout)
+    extraction = layout.study.extraction if layout.fields else None
+    sets = (
+        [field for field in extraction.fields.values() if field.values and field.name in layout.present]
+        if extraction
+        else []
+    )
+
+    def faults(cells: Cells) -> Iterator[Fault]:
+        for name, column in given:
+            cell = cells.raw(name)
+            if cell not in MISSING and (what := column.oddity(cell)):
+                yield name, what
+        for name, kind in numeric.items():
+            number = cells.number(name)
+            if number is None:
+                if cells[name]:
+                    yield name, f"{quoted(cells[name])} is not a number"
+            elif kind.whole and not number.is_integer():
+                yield name, f"{quoted(cells[name])} is not a whole number"
+        for field in sets:
+            if (cell := cells[field.name]) and (what := _no_value(field.parse, cell)):
+                yield field.name, what
+        if extraction and (method := cells[METHOD]) and method not in METHODS:
+            yield METHOD, f"{quoted(method)} is not one of {', '.join(METHODS)}"
+
+    def look(cells: Cells) -> Iterator[Unit]:
+        yield Unit("", list(faults(cells)))
+
+    return look
+
+
+def _no_value(parse: Callable[[object], int | float | str], cell: str) -> str | None:
+    try:
+        value = str(parse(cell))
+    except ValueError as error:
+        return str(error) if len(cell) <= LONGEST else f"{quoted(cell)} is none of the field's values"
+    return None if value == cell else f"{quoted(cell)} should be written {value!r}"
+
+
+def range_(layout: Layout, _: Thresholds) -> Look | str:
+    """Numbers outside of what is possible."""
+    numeric = layout.numeric
+    if not numeric:
+        return "the table has no column of numbers"
+
+    def look(cells: Cells) -> Iterator[Unit]:
+        faults = [
+            (name, f"is {cells[name]}, not {kind.wanted}")
+            for name, kind in numeric.items()
+            if (number := cells.number(name)) is not None and not kind.fits(number)
+        ]
+        yield Unit("", faults)
+
+    return look
+
+
+def _given(layout: Layout) -> list[tuple[str, Column]]:
+    """The study's own columns that the table has and a model may see."""
+    return [
+        (name, column) for name, column in layout.study.columns.items() if not column.hidden and name in layout.present
+    ]

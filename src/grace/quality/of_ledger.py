@@ -1,0 +1,120 @@
+"""The check against the ledger: is the table that lies there still the one that the run's ledger makes?"""
+
+from array import array
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from math import isclose
+
+from grace.quality.layout import number_in
+from grace.quality.looks import Flagged, Tally
+from grace.quality.of_cells import quoted
+from grace.quality.rows import Multiset
+from grace.studies.format import MISSING
+from grace.tables import CsvTable
+
+PRECISION = 1e-12
+"""Numbers that differ by less are the same: other programs write fewer digits."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What the comparison found: cells that differ, and whether rows only stand in another order."""
+
+    tally: Tally
+    moved: int
+
+
+class _Pair:
+    """The table and the one that the ledger makes, by the columns that they have in common."""
+
+    def __init__(self, table: CsvTable, fresh: CsvTable, identity: Sequence[str]) -> None:
+        self.names = [name for name in fresh.columns if name and name in table.columns]
+        self._table, self._fresh = table, fresh
+        self._own = [table.columns.index(name) for name in self.names]
+        self._theirs = [fresh.columns.index(name) for name in self.names]
+        self._identity = [place for place, name in enumerate(self.names) if name in identity]
+
+    def own(self, row: int) -> tuple[str, ...]:
+        """A row of the table."""
+        cells = self._table.cells(row)
+        return tuple([cells[place] for place in self._own])
+
+    def theirs(self, row: int) -> tuple[str, ...]:
+        """A row of the ledger's."""
+        cells = self._fresh.cells(row)
+        return tuple([cells[place] for place in self._theirs])
+
+    def identity(self, cells: tuple[str, ...]) -> int:
+        """What tells a row from others."""
+        return hash(tuple([cells[place] for place in self._identity]))
+
+
+def compare(table: CsvTable, fresh: CsvTable, identity: Iterable[str], keep: int) -> Compared:
+    """Compare a table with the one that the ledger makes, rows by what they hold.
+
+    Args:
+        table: the table that lies there.
+        fresh: the one that was just made from the ledger.
+        identity: the columns that tell rows apart.
+        keep: how many flags are kept.
+    """
+    pair = _Pair(table, fresh, tuple(identity))
+    tally = Tally(keep)
+    for name in fresh.columns:
+        if name and name not in table.columns:
+            tally.bad[""] += 1
+            tally.flag(Flagged(None, name, "the column is not there; the ledger has it"))
+    own, theirs = _unequal(pair, len(table), len(fresh))
+    tally.units[""] = (max(len(table), len(fresh)) * len(pair.names)) or 0
+    moved = len(own)
+    own, theirs = _without_moved(pair, own, theirs)
+    moved -= len(own)
+    for row, other in _matched(pair, own, theirs):
+        for name, one, another in zip(pair.names, pair.own(row), pair.theirs(other), strict=True):
+            if not _same(one, another):
+                tally.bad[""] += 1
+                tally.flag(Flagged(row + 1, name, f"is {quoted(one)}; the ledger says {quoted(another)}"))
+    return Compared(tally, moved if len(table) == len(fresh) else 0)  # where rows are missing, all others move up
+
+
+def _unequal(pair: _Pair, own: int, theirs: int) -> tuple[Sequence[int], Sequence[int]]:
+    """The rows of both that are not the same as the other's at the same place."""
+    both = min(own, theirs)
+    differ = array("Q", (row for row in range(both) if not _equal(pair.own(row), pair.theirs(row))))
+    return differ + array("Q", range(both, own)), differ + array("Q", range(both, theirs))
+
+
+def _without_moved(pair: _Pair, own: Sequence[int], theirs: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
+    """Leave out the rows that are there in another place."""
+    known = Multiset(hash(pair.theirs(row)) for row in theirs)
+    left = array("Q", [row for row in own if not known.take(hash(pair.own(row)))])
+    return left, array("Q", [row for row in theirs if known.take(hash(pair.theirs(row)))])
+
+
+def _matched(pair: _Pair, own: Sequence[int], theirs: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Rows that are meant to be the same: those of one identity, and else those at one place."""
+    places: dict[int, list[int]] = defaultdict(list)
+    for row in reversed(theirs):
+        places[pair.identity(pair.theirs(row))].append(row)
+    strangers = []
+    for row in own:
+        rows = places.get(pair.identity(pair.own(row)))
+        if rows:
+            yield row, rows.pop()
+        else:
+            strangers.append(row)
+    left = {row for rows in places.values() for row in rows}
+    yield from ((row, row) for row in strangers if row in left)
+
+
+def _equal(one: tuple[str, ...], another: tuple[str, ...]) -> bool:
+    return one == another or all(map(_same, one, another))
+
+
+def _same(one: str, another: str) -> bool:
+    """Whether two cells say the same, perhaps with other digits of one number, or another sign for nothing."""
+    if one == another or (one in MISSING and another in MISSING):
+        return True
+    first, second = number_in(one), number_in(another)
+    return first is not None and second is not None and isclose(first, second, rel_tol=PRECISION, abs_tol=PRECISION)

@@ -1,0 +1,65 @@
+"""review.csv: the flagged rows with what is wrong, to be looked at in a spreadsheet."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from grace.quality.layout import RESPONSE, number_in
+from grace.quality.looks import Flagged
+from grace.quality.report import Report, Result, flags_of
+from grace.tables import CsvTable, write_table
+
+COLUMNS = ("table", "row", "column", "check", "why")
+LONGEST = 4000
+"""So many characters of an answer are copied."""
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def harmless(text: str) -> str:
+    """A text that a spreadsheet or browser only shows: no control characters, none that turn the line around."""
+    return _CONTROL.sub("�", text.replace("\r\n", "\n"))
+
+
+def cell(text: str) -> str:
+    """A text as a spreadsheet's cell, with a quote before what it would take for a formula."""
+    if len(text) > LONGEST:
+        text = f"{text[:LONGEST]}... ({len(text) - LONGEST:,} characters more)"
+    text = harmless(text)
+    return f"'{text}" if text.lstrip().startswith(_FORMULA) and number_in(text) is None else text
+
+
+def write_review(report: Report, path: Path) -> None:
+    """Write review.csv, atomically: one line for each flag, with the input's cells and the answer."""
+    names = _given(report)
+    given = (cell(f"{name}_input" if name in COLUMNS else name) for name in names)
+    columns = (*COLUMNS, *given, RESPONSE)
+    write_table(path, columns, _lines(report, names))
+
+
+def _given(report: Report) -> tuple[str, ...]:
+    """The input's columns; the study's own where there is no input."""
+    group = report.group
+    names = group.input.columns if group.input else tuple(group.study.columns)
+    return tuple(name for name in names if name and name != RESPONSE)
+
+
+def _lines(report: Report, names: tuple[str, ...]) -> Iterator[list[str]]:
+    for result, flagged in flags_of(report):
+        row = row_of(report, result, flagged)
+        place = "" if flagged.row is None else str(flagged.row)
+        yield [
+            *(cell(text) for text in (result.table, place, flagged.column, result.check, flagged.why)),
+            *(cell(row.get(name, "")) for name in (*names, RESPONSE)),
+        ]
+
+
+def row_of(report: Report, result: Result, flagged: Flagged) -> dict[str, str]:
+    """The row that a flag is about, its input columns by their names in the input; of a missing row the input's."""
+    group = report.group
+    source = next((source for source in group.sources if source.name == result.table), None)
+    if flagged.row is not None and source:
+        row = source.table.row(flagged.row - 1)
+        return row | {name: row.get(source.layout.called(name), "") for name in _given(report)}
+    trials: CsvTable | None = source.trials.table if source and source.trials else None
+    return trials.row(flagged.trial - 1) if trials and flagged.trial is not None else {}

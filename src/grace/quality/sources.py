@@ -1,0 +1,273 @@
+"""Which tables are checked, what kind each is, and which rows it should have."""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from grace.errors import InputError
+from grace.quality.layout import ANSWERS, MERGED, SCORES, STRUCTURED, TRIALS, Layout
+from grace.quality.rows import REPLICATION, SEED, Trials, asking, copies_in
+from grace.runs import Run
+from grace.stages.answers.records import request_seed
+from grace.stages.related import Related, study_in, table_of
+from grace.studies.check import guess_study
+from grace.studies.study import Study, load_study
+from grace.tables import CsvTable, sha256_of, write_table
+
+NO_INPUT = "no --input to compare with"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table to check.
+
+    Attributes:
+        name: what it is called in the report.
+        path: the file that lies there.
+        layout: its columns, and which parts are checked.
+        table: its rows.
+        run: the run that it was made from, where that is known.
+        trials: the rows that it should have; None where nobody knows.
+    """
+
+    name: str
+    path: Path
+    layout: Layout
+    table: CsvTable
+    run: Run | None = None
+    trials: Trials | None = None
+
+
+@dataclass(frozen=True)
+class Absent:
+    """A table that cannot be checked: one that is damaged or not there (`failed`), or that was never asked for."""
+
+    name: str
+    why: str
+    failed: bool
+    run: Run | None = None
+    path: Path | None = None
+
+
+@dataclass(frozen=True)
+class Group:
+    """The tables of one study and, mostly, one model.
+
+    Attributes:
+        study: the study, whose thresholds count.
+        sources, absent: the tables that are there, and those that are not.
+        input, input_path: the rows of the experiment and their file; None where they are not known.
+        temperature: at which the answers were drawn, where that is known.
+    """
+
+    study: Study
+    sources: tuple[Source, ...]
+    absent: tuple[Absent, ...] = ()
+    input: CsvTable | None = None
+    input_path: Path | None = None
+    temperature: float | None = None
+
+
+@dataclass
+class Opener:
+    """Opens tables, in a folder of its own where they have to be made readable first."""
+
+    folder: Path
+    stack: ExitStack
+    opened: dict[Path, CsvTable] = field(default_factory=dict)
+
+    def open(self, path: Path) -> CsvTable:
+        """A CSV or Parquet file's rows. Raises InputError."""
+        if path not in self.opened:
+            readable = path
+            if path.suffix.lower() == ".parquet":
+                readable = self.folder / f"{len(self.opened)}.csv"
+                _print_parquet_as_csv(path, readable)
+            self.opened[path] = self.stack.enter_context(CsvTable(readable))
+        return self.opened[path]
+
+
+def _print_parquet_as_csv(path: Path, copy: Path) -> None:
+    try:
+        import pyarrow.parquet
+    except ImportError:
+        raise InputError(
+            f"{path}: reading Parquet needs pyarrow: pip install 'grace-experiments[parquet]', or check the CSV"
+        ) from None
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            batches = (batch.to_pydict().values() for batch in file.iter_batches(1000))
+            write_table(copy, file.schema_arrow.names, (row for batch in batches for row in zip(*batch, strict=True)))
+    except (OSError, pyarrow.ArrowException) as error:
+        raise InputError(f"{path}: cannot be read as Parquet: {error}") from None
+
+
+# Runs
+
+
+def of_runs(related: Related, opener: Opener) -> Group:
+    """The tables of some related runs."""
+    found: list[Source] = []
+    absent: list[Absent] = []
+    base = related.answers or related.extraction or related.scores
+    assert base is not None
+    study = study_in(base)
+    for name, run in ((ANSWERS, related.answers), (STRUCTURED, related.extraction), (SCORES, related.scores)):
+        made = _of_run(name, run, opener) if run else _never(name, study)
+        if isinstance(made, Source):
+            if related.answers is None and name == STRUCTURED:  # its input's columns are those that it should have
+                made = replace(made, layout=replace(made.layout, asked=False))
+            found.append(replace(made, trials=_trials_of(made, related, opener)))
+        elif made:
+            absent.append(made)
+    temperature = (
+        related.answers.manifest["identity"].get("sampling", {}).get("temperature") if related.answers else None
+    )
+    return Group(study, _shared_out(found), tuple(absent), opener.open(base.input), base.input, temperature)
+
+
+def _of_run(name: str, run: Run, opener: Opener) -> Source | Absent:
+    path = table_of(run)
+    if not path.exists():
+        return Absent(name, f"{path} is not there", True, run, path)
+    try:
+        table = opener.open(path)
+    except InputError as error:
+        return Absent(name, str(error), True, run, path)
+    if not len(table):
+        return Absent(name, f"{path} has a header and no rows", True, run, path)
+    layout = Layout.of(study_in(run), table.columns)
+    layout = replace(
+        layout,
+        answers=name == ANSWERS or (name == STRUCTURED and layout.answers),
+        fields=name == STRUCTURED,
+        scores=name == SCORES,
+        judges_refusals=name != SCORES,
+    )
+    return Source(name, path, layout, table, run)
+
+
+def _never(name: str, study: Study) -> Absent | None:
+    """What to say of a table that no run makes; None where the study cannot have it."""
+    made_by = {ANSWERS: "query", STRUCTURED: "extract", SCORES: "score"}[name]
+    can = {ANSWERS: study.conversations, STRUCTURED: study.extraction, SCORES: study.questions}[name]
+    return Absent(name, f"no run of `grace {made_by}` is beside it", False) if can else None
+
+
+def _trials_of(source: Source, related: Related, opener: Opener) -> Trials:
+    """The rows that a run's table should have: those that were asked about, with their seeds."""
+    run = source.run
+    assert run is not None
+    if source.name == STRUCTURED and related.answers is None:  # of a table of somebody's own
+        table = opener.open(run.input)
+        return Trials(table, len(table), (), lambda row: [()])
+    asked = related.answers if source.name == STRUCTURED else run
+    assert asked is not None
+    table, scope = opener.open(asked.input), asked.scope
+    if source.name == SCORES:
+        return Trials(table, scope["rows"], (), lambda row: [()])
+    by = tuple(name for name in (REPLICATION, SEED) if name in source.layout.present)
+    return Trials(table, scope["rows"], by, _copies_of(asked, by))
+
+
+def _copies_of(run: Run, by: Sequence[str]) -> Callable[[int], list[tuple[str, ...]]]:
+    """The cells of `by` in each of a row's answers."""
+    identity, replications = run.manifest["identity"], run.scope["replications"]
+
+    def copies(row: int) -> list[tuple[str, ...]]:
+        made = []
+        for replication in range(replications):
+            seed = request_seed(identity["seed"], identity["study"], row, replication)
+            cells = {REPLICATION: str(replication + 1), SEED: str(seed)}
+            made.append(tuple([cells[name] for name in by]))
+        return made
+
+    return copies
+
+
+# Files
+
+
+def of_files(paths: Sequence[Path], input: Path | None, study: str | None, opener: Opener) -> Group:
+    """The tables in some files.
+
+    Raises:
+        InputError: a file cannot be read or recognised, or there are two inputs.
+    """
+    tables = [(path, opener.open(path)) for path in dict.fromkeys(paths)]
+    chosen = load_study(study) if study else _guessed([input, *paths] if input else paths, opener)
+    sources: list[Source] = []
+    for path, table in tables:
+        layout = Layout.of(chosen, table.columns)
+        if layout.kind != TRIALS:
+            sources.append(Source(layout.kind, path, layout, table))
+            continue
+        chosen.check_columns(table.columns, path)
+        if input is not None:
+            raise InputError(f"{path}: has no column of an output, so it is an input, beside {input}; give just one")
+        input = path
+    if not sources:
+        raise InputError(
+            f"{paths[0]}: has no column of answers, values or probabilities; give a table that `grace query`, "
+            "`grace extract`, `grace score` or `grace merge` wrote (`grace data check` is for inputs)"
+        )
+    trials = opener.open(input) if input else None
+    full = [source for source in sources if len(source.table)]
+    if trials is not None:
+        full = [replace(source, trials=_trials_in(source, trials)) for source in full]
+    empty = tuple(
+        Absent(source.name, f"{source.path} has a header and no rows", True, None, source.path)
+        for source in sources
+        if not len(source.table)
+    )
+    return Group(chosen, _shared_out(_named(full)), empty, trials, input)
+
+
+def _guessed(paths: Sequence[Path], opener: Opener) -> Study:
+    """The built-in study that the columns of one of the files fit. Raises InputError about the first."""
+    problem: InputError | None = None
+    for path in paths:
+        try:
+            return guess_study(opener.open(path).columns, path)
+        except InputError as error:
+            problem = problem or error
+    assert problem is not None
+    raise problem
+
+
+def _trials_in(source: Source, input: CsvTable) -> Trials:
+    """The rows that a table should have: all of the input's, in as many copies as it seems to have of them."""
+    names = (*asking(source.layout), REPLICATION) if source.layout.kind == MERGED else (REPLICATION,)
+    by = tuple(name for name in names if name in source.layout.present and name not in input.columns)
+    copies = copies_in(source.table, by)
+    return Trials(input, len(input), by, lambda row: copies)
+
+
+def _named(sources: Sequence[Source]) -> list[Source]:
+    """Tables of one kind are told apart by their files."""
+    kinds = [source.name for source in sources]
+    return [
+        replace(source, name=f"{source.name} ({source.path.name})") if kinds.count(source.name) > 1 else source
+        for source in sources
+    ]
+
+
+def _shared_out(sources: Sequence[Source]) -> tuple[Source, ...]:
+    """Have the answers' columns checked in one table: that of the answers, but refusals where the fields are."""
+    kinds = {source.layout.kind for source in sources}
+    answers, fields = ANSWERS in kinds, any(source.layout.fields for source in sources)
+    shared = []
+    for source in sources:
+        layout = source.layout
+        if layout.kind == STRUCTURED and answers:
+            layout = replace(layout, answers=False)
+        if layout.kind == ANSWERS and fields:
+            layout = replace(layout, judges_refusals=False)
+        shared.append(replace(source, layout=layout))
+    return tuple(shared)
+
+
+def facts_of(path: Path) -> dict[str, object]:
+    """What names a file in a report."""
+    return {"file": str(path), "sha256": sha256_of(path)}

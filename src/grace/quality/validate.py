@@ -1,0 +1,381 @@
+"""Validation: do the tables hold what was asked for, and is it good enough to be analysed?"""
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from grace.errors import InputError, StudyError
+from grace.quality.balance import Balance
+from grace.quality.checks import CHECKS
+from grace.quality.flags import RowChecks
+from grace.quality.layout import ANSWERS, KINDS, MERGED, MODEL, RESPONSE, STRUCTURED, Cells, Layout
+from grace.quality.looks import Flagged, Tally, Unit
+from grace.quality.of_cells import quoted
+from grace.quality.of_ledger import compare
+from grace.quality.page import write_page
+from grace.quality.report import UNCHECKED, Report, Result, judged, write_json
+from grace.quality.review import write_review
+from grace.quality.rows import SEED, Comparison, Repeats, Trials, asking
+from grace.quality.seeds import FEWEST, Answers, Seeds
+from grace.quality.sources import NO_INPUT, Absent, Group, Opener, Source, of_files, of_runs
+from grace.quality.stale import Stale
+from grace.quality.thresholds import Thresholds, thresholds_of
+from grace.runs import Run, outside_runs
+from grace.stages.export import export
+from grace.stages.fields.table import BATCH
+from grace.stages.related import related
+from grace.stages.session import Progress
+from grace.studies.check import Cell
+from grace.studies.study import completed
+from grace.tables import CsvTable
+
+KEEP = 1000
+"""So many flags of each check are listed in review.csv."""
+MOST_MODELS = 50
+FILES = ("quality.json", "review.csv", "quality.html")
+
+
+def validate_run(
+    run: Run,
+    out: Path,
+    given: Mapping[str, float],
+    progress: Progress,
+    extraction: Run | None = None,
+    scores: Run | None = None,
+    keep: int = KEEP,
+) -> Report:
+    """Check the tables of a run and of those that belong to it, and write the report to the folder `out`.
+
+    Raises:
+        InputError: the run cannot be read, several runs may belong to it, or a threshold is wrong.
+    """
+    with ExitStack() as stack:
+        opener = _opener(stack)
+        return _validated(of_runs(related(run, extraction, scores), opener), opener, out, given, progress, keep)
+
+
+def validate_files(
+    files: Sequence[Path],
+    out: Path,
+    given: Mapping[str, float],
+    progress: Progress,
+    input: Path | None = None,
+    study: str | None = None,
+    keep: int = KEEP,
+) -> Report:
+    """Check some tables, and write the report to the folder `out`.
+
+    Raises:
+        InputError: a file cannot be read or is no table of a study, or a threshold is wrong.
+    """
+    with ExitStack() as stack:
+        opener = _opener(stack)
+        return _validated(of_files(files, input, study, opener), opener, out, given, progress, keep)
+
+
+def _opener(stack: ExitStack) -> Opener:
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="grace-validate-"))
+    return Opener(Path(folder), stack)
+
+
+def _validated(
+    group: Group, opener: Opener, out: Path, given: Mapping[str, float], progress: Progress, keep: int
+) -> Report:
+    thresholds = thresholds_of(group.study, given)
+    outside_runs(out)
+    progress.begin(sum(len(source.table) for source in group.sources), 0, "rows")
+    models: dict[str, None] = {}
+    results = [_absence(absent, thresholds) for absent in group.absent]
+    for source in group.sources:
+        inspection = Inspection(source, group, thresholds, keep)
+        inspection.read(progress)
+        models |= dict.fromkeys(inspection.models)
+        results += inspection.results(opener)
+    results.sort(key=lambda result: KINDS.index(result.table) if result.table in KINDS else len(KINDS))
+    report = Report(group, thresholds, tuple(models), tuple(results))
+    for name, write in zip(FILES, (write_json, write_review, write_page), strict=True):
+        write(report, out / name)
+    return report
+
+
+def _absence(absent: Absent, thresholds: Thresholds) -> Result:
+    """The result for a table that is not there."""
+    if not absent.failed:
+        return Result("table", absent.name, UNCHECKED, limit=thresholds["table"], why=absent.why)
+    tally = Tally(1)
+    tally.add(0, Unit("", [("", absent.why)]))
+    tally.kept = [Flagged(None, "", absent.why)]
+    return judged("table", absent.name, tally, thresholds["table"], advice=_advice("table", absent.run))
+
+
+def _advice(check: str, run: Run | None) -> str:
+    advice = CHECKS[check].advice
+    return advice.replace("RUN", str(run.path)) if run else advice
+
+
+class Inspection:
+    """All checks of one table.
+
+    Attributes:
+        models: names of the models in it, each with its first row; of very many the first ones.
+    """
+
+    def __init__(self, source: Source, group: Group, thresholds: Thresholds, keep: int) -> None:
+        self._source, self._group, self._thresholds, self._keep = source, group, thresholds, keep
+        layout = source.layout
+        self._rows = RowChecks(layout, thresholds, again=True)
+        self._tallies = {name: Tally(keep) for name in self._rows.names}
+        self._comparison = Comparison(source.trials, layout, keep) if source.trials else None
+        self._repeats = Repeats(layout) if not self._comparison and SEED in layout.present else None
+        self._repeated = Tally(keep)
+        self._seeds = Seeds() if layout.answers and SEED in layout.present else None
+        self._answers = (
+            Answers(thresholds["duplicate_answers_length"]) if self._seeds and RESPONSE in layout.present else None
+        )
+        self._by_model = layout.kind == MERGED
+        answers = [(other.layout, other.table) for other in group.sources if other.layout.kind == ANSWERS]
+        stale = Stale(layout, answers) if layout.kind == STRUCTURED and answers else None
+        self._stale = stale if stale and stale.can else None
+        self._asking = asking(layout) if self._by_model else ()
+        self._balances: dict[str, Balance] = {}
+        self._conditions: dict[str, Counter[Cell]] | None = None
+        if layout.study.design.cells and source.trials:
+            self._conditions = _conditions(layout, source.trials)
+            self._balances = {model: Balance(layout, wanted) for model, wanted in self._conditions.items()}
+        self._last: tuple[tuple[str, ...], dict[str, str], int] | None = None
+        self.models: dict[str, int] = {}
+
+    # Reading
+
+    def read(self, progress: Progress) -> None:
+        """See every row once."""
+        table = self._source.table
+        for number, row in enumerate(table.rows(), 1):
+            self._see(number, Cells(row))
+            if number % BATCH == 0 or number == len(table):
+                progress.advance(False, number % BATCH or BATCH)
+        if self._comparison:
+            self._comparison.finish()
+        elif self._repeats:
+            self._repeated.units[""] = len(table)
+            for later, first in self._repeats.finish():
+                self._repeated.bad[""] += 1
+                self._repeated.flag(Flagged(later, "", f"equals row {first}, seed included"))
+
+    def _see(self, number: int, cells: Cells) -> None:
+        model = cells[MODEL]
+        own = model if self._by_model else ""
+        for name, unit in self._rows.units(cells):
+            if own:
+                unit = Unit(f"{own}, {unit.group}" if unit.group else own, unit.faults)
+            self._tallies[name].add(number, unit)
+        if self._comparison:
+            self._comparison.see(number, cells)
+        elif self._repeats:
+            self._repeats.see(cells)
+        if self._seeds:
+            self._seeds.see(self._asked(cells), cells[SEED])
+        if self._stale:
+            self._stale.see(cells)
+        if model and len(self.models) < MOST_MODELS:
+            self.models.setdefault(model, number)
+        if self._source.layout.study.design.cells or self._answers:
+            self._see_trial(number, own, cells)
+
+    def _asked(self, cells: Cells) -> tuple[str, ...]:
+        """Who was asked and how, in a table that may hold several of both."""
+        return tuple(map(cells.raw, self._asking))
+
+    def _see_trial(self, number: int, model: str, cells: Cells) -> None:
+        """What has to do with what a row shows the model."""
+        study = self._source.layout.study
+        given = tuple(map(cells.raw, study.columns))
+        if self._last is None or self._last[0] != given:
+            try:
+                full = study.complete(dict(zip(study.columns, given, strict=True)))
+                self._last = given, full, hash(tuple(study.stimulus(full)))
+            except StudyError as error:
+                self._tallies["schema"].add(number, Unit("", [("", str(error))]))
+                return
+        _, full, stimulus = self._last
+        if study.design.cells and (self._conditions is None or model in self._conditions):
+            if model not in self._balances:
+                self._balances[model] = Balance(self._source.layout, None)
+            self._balances[model].see(full, cells)
+        text, greedy = cells[RESPONSE], self._by_model and cells.number("temperature") == 0
+        if self._answers and text and cells[SEED] and not greedy:
+            self._answers.see(number, hash((self._asked(cells), stimulus)), text, cells[SEED])
+
+    # Results
+
+    def results(self, opener: Opener) -> list[Result]:
+        """The result of each check, in their order."""
+        found = {result.check: result for result in self._results(opener)}
+        return [found[name] for name in CHECKS if name in found]
+
+    def _results(self, opener: Opener) -> Iterator[Result]:
+        yield self._judged("table", _units(len(self._source.table), self._keep))
+        yield self._columns()
+        yield from self._of_rows()
+        for name, tally in self._tallies.items():
+            if name == "reread" and not tally.units:
+                yield self._undone(name, "no row is of rules alone")
+                continue
+            yield self._extracted(tally) if name == "extracted" else self._judged(name, tally)
+        for name, why in self._rows.undone.items():
+            yield self._undone(name, why)
+        if not self._by_model:
+            yield self._of_models()
+        if self._source.layout.kind == STRUCTURED:
+            yield self._of_stale()
+        if self._source.layout.answers:
+            yield self._of_seeds()
+            yield self._of_answers()
+        yield self._of_balance()
+        if self._source.run:
+            yield self._of_ledger(opener, self._source.run)
+
+    def _judged(self, check: str, tally: Tally, measured: float | None = None, why: str = "") -> Result:
+        advice = _advice(check, self._source.run)
+        return judged(
+            check, self._source.name, tally, self._thresholds[check], measured=measured, why=why, advice=advice
+        )
+
+    def _undone(self, check: str, why: str) -> Result:
+        return Result(check, self._source.name, UNCHECKED, limit=self._thresholds[check], why=why)
+
+    def _columns(self) -> Result:
+        tally = Tally(self._keep)
+        faults = list(column_faults(self._source.layout, self._source.trials))
+        tally.units[""] = len(self._source.table.columns)
+        tally.bad[""] = len(faults)
+        tally.flag(*faults)
+        return self._judged("columns", tally)
+
+    def _of_rows(self) -> Iterator[Result]:
+        if self._comparison:
+            yield self._judged("rows_missing", self._comparison.missing)
+            yield self._judged("rows_unexpected", self._comparison.unexpected)
+            yield self._judged("rows_duplicate", self._comparison.duplicate)
+            return
+        yield self._undone("rows_missing", NO_INPUT)
+        yield self._undone("rows_unexpected", NO_INPUT)
+        if self._repeats:
+            yield self._judged("rows_duplicate", self._repeated, why="by their seeds, since there is no --input")
+        else:
+            yield self._undone("rows_duplicate", NO_INPUT)
+
+    def _extracted(self, tally: Tally) -> Result:
+        """Below a second threshold, the advice is that people look at the rows."""
+        result = self._judged("extracted", tally)
+        few = result.measured is not None and result.measured < self._thresholds["extracted_review"]
+        if not few or not result.advice:
+            return result
+        run = self._source.run.path if self._source.run else "RUN"
+        return replace(result, advice=f"a manual review is needed: `grace review {run}`; {result.advice}")
+
+    def _of_stale(self) -> Result:
+        if self._stale is None:
+            return self._undone("stale", "there is no table of answers to compare with")
+        return self._judged("stale", self._stale.finish(self._keep))
+
+    def _of_models(self) -> Result:
+        if MODEL not in self._source.layout.present:
+            return self._undone("models", f"the table has no column {MODEL}")
+        tally = _units(len(self._source.table), self._keep)
+        first, *others = self.models.items() or [("", 0)]
+        tally.bad[""] = len(others)
+        for name, row in others:
+            tally.flag(Flagged(row, MODEL, f"is {quoted(name)}; row {first[1]} has {quoted(first[0])}"))
+        return self._judged("models", tally, len(self.models))
+
+    def _of_seeds(self) -> Result:
+        if self._seeds is None:
+            return self._undone("seeds", "the table has no column seed")
+        return self._judged("seeds", self._seeds.finish(self._keep))
+
+    def _of_answers(self) -> Result:
+        name = "duplicate_answers"
+        if self._answers is None:
+            return self._undone(name, "the table has no column seed")
+        if self._group.temperature == 0:
+            return self._undone(name, "the temperature is 0, so equal prompts give equal answers")
+        tally = self._answers.finish(self._keep, RESPONSE)
+        if tally.units.total() < FEWEST:
+            return self._undone(
+                name, f"fewer than {FEWEST} stimuli have answers of several seeds that are long or differ"
+            )
+        return self._judged(name, tally)
+
+    def _of_balance(self) -> Result:
+        if not self._source.layout.study.design.cells:
+            return self._undone("balance", "the study's design has no cells")
+        tally = Tally(self._keep)
+        for model, balance in self._balances.items():
+            balance.finish(tally, self._thresholds["balance"], model)
+        worst = max((balance.worst for balance in self._balances.values()), default=None)
+        why = "" if self._source.trials else f"among the rows that are there, since there is {NO_INPUT}"
+        return self._judged("balance", tally, worst, why)
+
+    def _of_ledger(self, opener: Opener, run: Run) -> Result:
+        source = self._source
+        fresh = opener.folder / f"{source.name}-from-ledger.csv"
+        try:
+            export(run, fresh)
+        except InputError as error:
+            tally = _units(1, self._keep)
+            tally.bad[""] = 1
+            tally.flag(Flagged(None, "", str(error)))
+            return self._judged("ledger", tally)
+        names = source.trials.table.columns if source.trials else ()
+        identity = (*map(source.layout.called, names), *(source.trials.by if source.trials else ()))
+        with CsvTable(fresh) as table:
+            compared = compare(source.table, table, identity, self._keep)
+        fresh.unlink()
+        why = (
+            f"{compared.moved:,} rows stand in another order than in the ledger; that does no harm"
+            if compared.moved
+            else ""
+        )
+        return self._judged("ledger", compared.tally, why=why)
+
+
+def _units(count: int, keep: int) -> Tally:
+    tally = Tally(keep)
+    tally.units[""] = count
+    return tally
+
+
+def _conditions(layout: Layout, trials: Trials) -> dict[str, Counter[Cell]]:
+    """How many rows of each condition there should be, by model; the model is "" where a table has just one."""
+    conditions: dict[str, Counter[Cell]] = {}
+    place = trials.by.index(MODEL) if MODEL in trials.by else None
+    for row in range(trials.rows):
+        full = completed(layout.study, trials.table, row)
+        condition = tuple(full.get(name, "") for name in layout.study.design.cells)
+        for copy in trials.copies(row):
+            conditions.setdefault("" if place is None else copy[place], Counter())[condition] += 1
+    return conditions
+
+
+def column_faults(layout: Layout, trials: Trials | None) -> Iterator[Flagged]:
+    """Columns that should be there and are not, and those that stand in another order than Grace writes them."""
+    groups = layout.expected()
+    if trials:
+        groups["input"] = tuple(layout.called(name) for name in trials.table.columns if name)
+    else:
+        groups["input"] = tuple(name for name, column in layout.study.columns.items() if column.required)
+    for name in dict.fromkeys(name for names in groups.values() for name in names):
+        if name not in layout.present:
+            yield Flagged(None, name, "the column is missing")
+    for part, names in groups.items():
+        if part == "input" and not trials:
+            continue
+        wanted = [name for name in names if name in layout.present]
+        found = [name for name in layout.columns if name in set(wanted)]
+        moved = [one for one, other in zip(found, wanted, strict=True) if one != other]
+        if moved:
+            yield Flagged(None, ", ".join(moved), "stand in another order than Grace writes them; were names swapped?")

@@ -1,0 +1,154 @@
+"""Experiment 1: ask the model about every trial and keep its raw answers in the ledger."""
+
+import random
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from grace.endpoints.client import Client
+from grace.endpoints.dialects import OpenAI, Sampling, read_answer
+from grace.endpoints.pace import Pace
+from grace.errors import StudyError
+from grace.ledger import Ledger, LedgerReader, request_key
+from grace.runs import Run
+from grace.stages.answers.records import Done, request_seed
+from grace.stages.session import Job, Outcome, Progress, Session
+from grace.stages.shard import Shard
+from grace.studies.study import Conversation, Study
+from grace.studies.templates import Message
+from grace.tables import CsvTable
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is asked of whom, and how.
+
+    Attributes:
+        rows: numbers of the table's rows (0 is the first) to ask about, in the order of asking.
+        replications: how many independent answers are drawn for each row.
+        seed: the base seed, from which every request's own is derived.
+        shard: the part that is asked; None: all.
+    """
+
+    study: Study
+    conversation: Conversation
+    table: CsvTable
+    rows: Sequence[int]
+    replications: int
+    seed: int
+    sampling: Sampling
+    model: str
+    identity: dict[str, Any]
+    shard: Shard | None = None
+
+    def rows_of(self, replication: int) -> Sequence[int]:
+        """The rows to ask about in one replication."""
+        return self.shard.rows(self.rows, replication) if self.shard else self.rows
+
+    @property
+    def total(self) -> int:
+        """How many requests the whole plan takes."""
+        turns = len(self.conversation.turns)
+        return sum(len(self.rows_of(replication)) * turns for replication in range(self.replications))
+
+    def done(self, done: Done) -> int:
+        """How many of them are finished."""
+        return sum(done.count(self.rows_of(replication), replication) for replication in range(self.replications))
+
+
+async def generate(
+    plan: Plan, run: Run, done: Done, client: Client, dialect: OpenAI, pace: Pace, progress: Progress
+) -> Outcome:
+    """Ask what is not finished yet, each answer written to the ledger as it comes.
+
+    Raises:
+        EndpointError: requests failed one like the other and the rest was not tried.
+    """
+    with Ledger(run.ledger) as ledger, LedgerReader(run.ledger) as reader:
+        session = Session(run, ledger, client, pace, progress, done.add)
+        asker = _Asker(plan, done, client, dialect, session, reader)
+        return await session.work(asker.jobs(), plan.total, plan.done(done))
+
+
+class _Asker:
+    """Holds the conversations of one session."""
+
+    def __init__(
+        self, plan: Plan, done: Done, client: Client, dialect: OpenAI, session: Session, reader: LedgerReader
+    ) -> None:
+        self.plan, self.done, self.client, self.dialect = plan, done, client, dialect
+        self.session, self.reader = session, reader
+
+    def jobs(self) -> Iterator[Job]:
+        """A conversation for each row and replication with a turn left to ask."""
+        last = self.plan.conversation.turns[-1]
+        for replication in range(self.plan.replications):
+            for row in self.done.open(self.plan.rows_of(replication), replication, last):
+                yield partial(self._ask_row, row, replication)
+
+    async def _ask_row(self, row: int, replication: int) -> float | None:
+        """Hold the conversation about one row, going on where an earlier session stopped."""
+        plan = self.plan
+        seconds = None
+        try:
+            cells = plan.study.complete(plan.table.row(row))
+            messages = plan.conversation.opening(cells)
+            seed = request_seed(plan.seed, plan.study.name, row, replication)
+            for turn in plan.conversation.turns:
+                messages.append(plan.conversation.turn(turn, cells))
+                offset = self.done.finished(row, replication, turn)
+                if offset is None and self.session.stopping:
+                    return seconds
+                record = (
+                    self.reader[offset]
+                    if offset is not None
+                    else await self._ask(messages, row, replication, turn, seed)
+                )
+                if record["status"] == "failed":
+                    return None
+                messages.append({"role": "assistant", "content": record["response"]["text"]})
+                seconds = record["milliseconds"] / 1000
+        except StudyError as error:
+            raise StudyError(f"{plan.table.path}, row {row + 1}: {error}") from None
+        return seconds
+
+    async def _ask(self, messages: list[Message], row: int, replication: int, turn: str, seed: int) -> dict[str, Any]:
+        """One request and its record."""
+        body = self.dialect.chat_body(self.plan.model, messages, self.plan.sampling, seed)
+        settings = {name: value for name, value in body.items() if name not in ("model", "messages")}
+        request = {
+            "key": request_key(self.plan.identity, messages, settings),
+            "rows": [row + 1],
+            "replication": replication + 1,
+            "question": turn,
+            "request": settings,
+        }
+
+        async def answer() -> dict[str, Any]:
+            exchange = await self.client.post("/v1/chat/completions", body)
+            answer = read_answer(exchange.data)
+            return {
+                "status": "answered" if answer.text.strip() else "empty",
+                "response": {
+                    "text": answer.text,
+                    "reasoning": answer.reasoning,
+                    "finish_reason": answer.finish_reason,
+                },
+                "tokens": {"prompt": answer.prompt_tokens, "completion": answer.completion_tokens},
+                "milliseconds": round(exchange.milliseconds, 3),
+                "attempts": exchange.attempts,
+            }
+
+        return await self.session.record(request, answer)
+
+
+def order(rows: int, limit: int | None, shuffle: bool, seed: int) -> Sequence[int]:
+    """The rows to ask about, in the order of asking: the first `limit`, shuffled or not, four bytes a row."""
+    chosen = range(rows if limit is None else min(limit, rows))
+    if not shuffle:
+        return chosen
+    shuffled = array("I", chosen)
+    random.Random(seed).shuffle(shuffled)
+    return shuffled

@@ -1,0 +1,79 @@
+"""What a run has done already: which requests are finished, and where in its ledger they stand."""
+
+from array import array
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+from typing import Any
+
+from grace.errors import LedgerCorrupt
+from grace.ledger import scan
+from grace.runs import GENERATE, Run
+
+NOT_ASKED = "not asked yet"
+
+
+class Done:
+    """Which requests have been finished, and where in the ledger they stand: eight bytes for each planned request.
+
+    A request stands here by row, replication and turn, since within a run these determine its key: the manifest holds
+    the digests of all else. Of several records for one request a finished one counts over a failed one.
+    """
+
+    def __init__(self, rows: int, turns: Sequence[str]) -> None:
+        self._rows = rows
+        self._turns = turns
+        self._offsets: dict[tuple[int, str], array[int]] = {}
+        self._failed: dict[tuple[int, int, str], int] = {}
+
+    @classmethod
+    def read(cls, run: Run, rows: int, turns: Sequence[str]) -> "Done":
+        """Read a run's ledger. Raises LedgerCorrupt."""
+        done = cls(rows, turns)
+        for offset, record in scan(run.ledger):
+            try:
+                done.add(offset, record)
+            except (LookupError, TypeError):
+                raise LedgerCorrupt(
+                    f"{run.ledger}, byte {offset}: is no record of this run; restore the file from a copy"
+                ) from None
+        return done
+
+    def add(self, offset: int, record: dict[str, Any]) -> None:
+        """Take note of one record."""
+        row, replication, turn = record["rows"][0] - 1, record["replication"] - 1, record["question"]
+        if not (0 <= row < self._rows and turn in self._turns):
+            raise LookupError
+        if record["status"] == "failed":
+            self._failed[row, replication, turn] = offset
+            return
+        offsets = self._offsets.get((replication, turn))
+        if offsets is None:
+            offsets = self._offsets[replication, turn] = array("q", [-1]) * self._rows
+        offsets[row] = offset
+        if self._failed:
+            self._failed.pop((row, replication, turn), None)
+
+    def finished(self, row: int, replication: int, turn: str) -> int | None:
+        """The offset of the finished record, None where there is none."""
+        offsets = self._offsets.get((replication, turn))
+        return None if offsets is None or offsets[row] < 0 else offsets[row]
+
+    def failed(self, row: int, replication: int, turn: str) -> int | None:
+        """The offset of the last failed record of a request that was never finished."""
+        return self._failed.get((row, replication, turn))
+
+    def count(self, rows: Sequence[int], replication: int) -> int:
+        """How many requests about these rows are finished in one replication."""
+        turns = [turn for counted, turn in self._offsets if counted == replication]
+        return sum(len(rows) - sum(1 for _ in self.open(rows, replication, turn)) for turn in turns)
+
+    def open(self, rows: Sequence[int], replication: int, turn: str) -> Iterator[int]:
+        """Those of `rows` whose request is not finished; each is looked at when it is taken."""
+        offsets = self._offsets.get((replication, turn))
+        return (row for row in rows if offsets is None or offsets[row] < 0)
+
+
+def request_seed(base: int, study: str, row: int, replication: int) -> int:
+    """The sampling seed of one row's answer: equal prompts in different rows give independent draws; below 2**31."""
+    digest = blake2b(f"{base}/{study}/{GENERATE}/{row + 1}/{replication + 1}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") % 2**31

@@ -1,0 +1,121 @@
+"""The table of Experiment 1: every row with its raw answers."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from grace.ledger import LedgerReader
+from grace.runs import Run
+from grace.stages.answers.records import NOT_ASKED, Done, request_seed
+from grace.tables import CsvTable, write_table
+
+ANSWER_COLUMNS = (
+    "model_name",
+    "model_response",
+    "response_timestamp",
+    "processing_time_ms",
+    "finish_reason",
+    "prompt_tokens",
+    "completion_tokens",
+    "replication",
+    "seed",
+    "error",
+)
+ANSWER_KINDS = dict.fromkeys(("processing_time_ms", "prompt_tokens", "completion_tokens", "replication", "seed"), int)
+"""The columns that hold numbers."""
+EMPTY = "empty answer"
+ONLY_REASONED = "empty answer: all of it was reasoning"
+EMPTIES = (EMPTY, ONLY_REASONED)
+"""What `error` says of answers that came and were empty; they are not asked for again."""
+
+
+@dataclass(frozen=True)
+class ExportedAnswers:
+    """What a table holds: its rows, how many of them were cut at the token limit, and the errors by their text."""
+
+    path: Path
+    rows: int
+    cut: int
+    errors: Counter[str]
+
+
+def answer_columns(turns: Sequence[str]) -> tuple[str, ...]:
+    """The columns that follow the input's: one `response_<turn>` for each turn where there are several."""
+    by_turn = tuple(f"response_{turn}" for turn in turns) if len(turns) > 1 else ()
+    return (*ANSWER_COLUMNS, *by_turn, "model_reasoning")
+
+
+def export_answers(run: Run, output: Path, table: CsvTable, ledger: LedgerReader, done: Done) -> ExportedAnswers:
+    """Write the table of an Experiment 1 run; see `grace.stages.export`."""
+    columns = (*table.columns, *answer_columns(tuple(run.manifest["identity"]["turns"])))
+    ending, failing = (columns.index(name, len(table.columns)) for name in ("finish_reason", "error"))
+    errors: Counter[str] = Counter()
+    cut = 0
+
+    def rows() -> Iterator[list[object]]:
+        nonlocal cut
+        for full in answer_rows(run, table, ledger, done):
+            cut += full[ending] == "length"
+            if full[failing]:
+                errors[str(full[failing])] += 1
+            yield full
+
+    return ExportedAnswers(output, write_table(output, columns, rows(), ANSWER_KINDS), cut, errors)
+
+
+def answer_rows(run: Run, table: CsvTable, ledger: LedgerReader, done: Done) -> Iterator[list[object]]:
+    """The rows of the table, in order: the input's cells, then the answer's."""
+    identity, scope = run.manifest["identity"], run.scope
+    turns = tuple(identity["turns"])
+    for row in range(scope["rows"]):
+        cells = table.cells(row)
+        for replication in range(scope["replications"]):
+            seed = request_seed(identity["seed"], identity["study"], row, replication)
+            yield [*cells, *_answer_cells(done, ledger, row, replication, turns, identity["model"]["name"], seed)]
+
+
+def _answer_cells(
+    done: Done, ledger: LedgerReader, row: int, replication: int, turns: Sequence[str], model: str, seed: int
+) -> list[object]:
+    """The answer columns of one row: several turns add up in time and tokens, and a cut one tells how it ended."""
+    records, error = [], None
+    for turn in turns:
+        offset = done.finished(row, replication, turn)
+        if offset is None:
+            failed = done.failed(row, replication, turn)
+            error = NOT_ASKED if failed is None else ledger[failed]["error"]["message"]
+            break
+        records.append(ledger[offset])
+        if records[-1]["status"] == "empty":
+            error = EMPTY if records[-1]["response"]["reasoning"] is None else ONLY_REASONED
+    responses = [record["response"] for record in records]
+    texts = [_readable(response["text"]) for response in responses]
+    endings = [response["finish_reason"] for response in responses]
+    cells: list[object] = [
+        model,
+        "\n\n".join(texts) if texts else None,
+        records[-1]["ended"] if records else None,
+        round(sum(record["milliseconds"] for record in records)) if records else None,
+        "length" if "length" in endings else endings[-1] if endings else None,
+        _total(record["tokens"]["prompt"] for record in records),
+        _total(record["tokens"]["completion"] for record in records),
+        replication + 1,
+        seed,
+        error,
+    ]
+    if len(turns) > 1:
+        cells += texts + [None] * (len(turns) - len(texts))
+    cells.append("\n\n".join(_readable(r["reasoning"]) for r in responses if r["reasoning"]) or None)
+    return cells
+
+
+def _readable(text: str) -> str:
+    """A text without NUL, which no reader of CSV takes; the ledger keeps it."""
+    return text.replace("\0", "\ufffd")
+
+
+def _total(counts: Iterable[int | None]) -> int | None:
+    """The sum, None when nothing is known."""
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None

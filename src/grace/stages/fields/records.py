@@ -1,0 +1,327 @@
+"""What an extraction knows of a row: what rules read, what the extractor model said, what a person decided."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from grace.errors import InputError, LedgerCorrupt
+from grace.ledger import Ledger, LedgerReader, request_key, scan
+from grace.runs import Run, now
+from grace.stages.fields.extractor import REPAIRED, SEEN, Extractor, Invalid, ask, ask_again, read_reply
+from grace.studies.extraction import Extraction
+from grace.studies.fields import DOUBTFUL, Cell, Extracted
+from grace.studies.reading import EXACT, Answer, Missing, Value
+from grace.studies.study import Study
+from grace.tables import CsvTable
+
+REVIEW = "review"
+REJECTED = "rejected by a person"
+"""Why a field is empty that a person emptied."""
+IDENTIFYING = ("model_name", "replication", "seed")
+"""Columns of answers that tell rows apart whose trials are equal."""
+
+Verdict = Literal["accepted", "corrected", "rejected"]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a person decided about one row."""
+
+    verdict: Verdict
+    values: Mapping[str, Cell | None]
+    by: str
+    when: str
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One row of a table of answers, ready to be read.
+
+    Attributes:
+        texts: for each reading the text that its answer stands in.
+        cut: whether the answer ended at the token limit; None when the table does not tell, or not of which text.
+        error: why there is no answer, "" where there is one.
+    """
+
+    texts: Mapping[str, str]
+    cut: bool | None
+    error: str
+    _identifying: Sequence[tuple[str, str]]
+
+    @property
+    def key(self) -> str:
+        """What names the row by what it holds, wherever it stands."""
+        return request_key(self._identifying)
+
+    @property
+    def has_text(self) -> bool:
+        """Whether there is anything to read."""
+        return any(text.strip() for text in self.texts.values())
+
+
+class Rows:
+    """Makes rows of a table ready to be read."""
+
+    def __init__(self, study: Study, columns: tuple[str, ...], name: object = "the table") -> None:
+        """For a table with these columns; `name` is what errors call it.
+
+        Raises:
+            InputError: the study extracts nothing, or the table has none of the columns with answers.
+        """
+        if study.extraction is None:
+            raise InputError(f"{study.name} says nothing of extraction, so there is nothing to extract")
+        self.study = study
+        self.extraction: Extraction = study.extraction
+        try:
+            self.sources = self.extraction.sources(columns)
+        except LookupError as error:
+            raise InputError(
+                f"{name}: has {error.args[0]}; is it a table of answers, as `grace query` writes it?"
+            ) from None
+        texts = tuple(dict.fromkeys(self.sources.values()))
+        self._alone = len(texts) == 1
+        self._shared = len(texts) < len(self.sources)
+        self._identifying = tuple(name for name in (*study.columns, *IDENTIFYING, *texts) if name in columns)
+
+    def of(self, row: Mapping[str, str]) -> Answered:
+        """One row."""
+        ending = row.get("finish_reason", "")
+        cut = None if not ending or (ending == "length" and not self._alone) else ending == "length"
+        return Answered(
+            texts={reading: row[column] for reading, column in self.sources.items()},
+            cut=cut,
+            error=row.get("error", ""),
+            _identifying=[(name, row[name]) for name in self._identifying],
+        )
+
+    def read(self, answered: Answered) -> Extracted:
+        """What rules read in a row."""
+        read = self.extraction.read(answered.texts, answered.cut, self._shared)
+        if not answered.error:
+            return read
+        why = Missing(f"there is no answer ({answered.error})")  # a turn that failed, and those behind it
+        unasked = {reading for reading, text in answered.texts.items() if not text.strip()}
+        answers = {
+            name: why if self.extraction.fields[name].reading in unasked else answer
+            for name, answer in read.answers.items()
+        }
+        return replace(read, answers=answers)
+
+
+class Known:
+    """What an extraction's ledger holds beyond the rules."""
+
+    def __init__(self, run: Run, extraction: Extraction, extractor: Extractor | None) -> None:
+        self._extraction = extraction
+        self.extractor = extractor
+        self._decisions: dict[str, Decision] = {}
+        self._finished: dict[str, int] = {}
+        self._failed: dict[str, int] = {}
+        self._run = run
+        self._reader: LedgerReader | None = None
+
+    @classmethod
+    def read(cls, run: Run, extraction: Extraction, extractor: Extractor | None) -> "Known":
+        """Read a run's ledger. Raises LedgerCorrupt."""
+        known = cls(run, extraction, extractor)
+        for offset, record in scan(run.ledger):
+            try:
+                known.add(offset, record)
+            except (LookupError, TypeError, AttributeError):
+                raise LedgerCorrupt(
+                    f"{run.ledger}, byte {offset}: is no record of this run; restore the file from a copy"
+                ) from None
+        return known
+
+    def add(self, offset: int, record: dict[str, Any]) -> None:
+        """Take note of one record."""
+        if record["question"] == REVIEW:
+            self._decisions[record["key"]] = Decision(
+                record["verdict"], record["values"], record["by"], record["ended"]
+            )
+            return
+        (self._failed if record["status"] == "failed" else self._finished)[record["key"]] = offset
+
+    def decision(self, key: str) -> Decision | None:
+        """What a person decided last about a row."""
+        return self._decisions.get(key)
+
+    @property
+    def decisions(self) -> int:
+        """How many rows people decided about."""
+        return len(self._decisions)
+
+    def reply(self, key: str) -> str | None:
+        """What the extractor replied to a request; None where it has not replied."""
+        offset = self._finished.get(key)
+        return None if offset is None else str(self._record(offset)["response"]["text"])
+
+    def failure(self, key: str) -> str | None:
+        """Why the last try of a request failed that was never finished."""
+        offset = self._failed.get(key)
+        return None if offset is None else str(self._record(offset)["error"]["message"])
+
+    def _record(self, offset: int) -> dict[str, Any]:
+        if self._reader is None:
+            self._reader = LedgerReader(self._run.ledger)
+        return self._reader[offset]
+
+    def is_settled(self, texts: Mapping[str, str]) -> bool:
+        """Whether the extractor has said all that it will be asked about a row's texts."""
+        assert self.extractor is not None
+        messages = ask(self._extraction, texts)
+        reply = self.reply(self.extractor.key(messages))
+        if reply is None:
+            return False
+        try:
+            read_reply(self._extraction, texts, reply, SEEN)
+        except Invalid as error:
+            return self.reply(self.extractor.key(ask_again(messages, reply, str(error)))) is not None
+        return True
+
+    def modelled(self, texts: Mapping[str, str]) -> "dict[str, Answer] | str | None":
+        """What the extractor model found in a row's texts; a text says why nothing; None where it was not asked."""
+        if self.extractor is None:
+            return None
+        messages = ask(self._extraction, texts)
+        key = self.extractor.key(messages)
+        reply = self.reply(key)
+        if reply is None:
+            failed = self.failure(key)
+            return failed and f"the extractor failed: {failed}"
+        try:
+            return read_reply(self._extraction, texts, reply, SEEN)
+        except Invalid as error:
+            key = self.extractor.key(ask_again(messages, reply, str(error)))
+            reply = self.reply(key)
+        if reply is None:
+            failed = self.failure(key)
+            return f"the extractor failed: {failed}" if failed else "the extractor's reply was not valid"
+        try:
+            return read_reply(self._extraction, texts, reply, REPAIRED)
+        except Invalid as error:
+            return f"the extractor's reply was not valid, also when asked again ({error})"
+
+    def completed(self, answered: Answered, read: Extracted) -> Extracted:
+        """What is known of a row: a person's decision, else what rules read, with the model's values in open fields."""
+        decision = self._decisions.get(answered.key) if self._decisions else None
+        found = self.found(answered, read)
+        if decision is None:
+            return found
+        return Extracted(decided(self._extraction, decision, found), "human", read.refused)
+
+    def found(self, answered: Answered, read: Extracted) -> Extracted:
+        """What rules and the extractor model found in a row, whatever a person decided."""
+        if not read.open or read.refused or not answered.has_text:
+            return read
+        found = self.modelled(answered.texts)
+        if found is None:
+            return read
+        if isinstance(found, str):
+            return replace(
+                read,
+                answers={
+                    name: Missing(f"{answer.why}; {found}") if isinstance(answer, Missing) else answer
+                    for name, answer in read.answers.items()
+                },
+            )
+        return _with(read, found)
+
+    def close(self) -> None:
+        """Close the ledger's reader."""
+        if self._reader is not None:
+            self._reader.close()
+
+    def __enter__(self) -> "Known":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def _with(read: Extracted, found: Mapping[str, Answer]) -> Extracted:
+    """Rules' values with the model's in the open fields; in a doubtful one, two that agree are no longer in doubt."""
+    answers = dict(read.answers)
+    used = False
+    for name in read.open:
+        own, theirs = answers[name], found[name]
+        if isinstance(theirs, Missing):
+            if isinstance(own, Missing):
+                answers[name] = Missing(f"{own.why}; {theirs.why}")
+            continue
+        if isinstance(own, Value) and own.value == theirs.value:
+            answers[name] = Value(own.value, max(theirs.confidence, DOUBTFUL))
+            continue
+        answers[name] = theirs
+        used = True
+    return Extracted(answers, "model" if used else read.method, read.refused)
+
+
+def decided(extraction: Extraction, decision: Decision, found: Extracted) -> dict[str, Answer]:
+    """The fields as a person left them; `found` is what rules and model had found."""
+    answers: dict[str, Answer] = {}
+    for name in extraction.fields:
+        value, own = decision.values.get(name), found.answers[name]
+        answers[name] = Value(value, EXACT) if value is not None else _emptied(own)
+    return answers
+
+
+def _emptied(own: Answer) -> Missing:
+    """Why a field is empty that a person left so: the person's doing where something had been found."""
+    return Missing(REJECTED) if isinstance(own, Value) else own
+
+
+def decide(
+    ledger: Ledger,
+    answered: Answered,
+    row: int,
+    read: Extracted,
+    verdict: Verdict,
+    values: Mapping[str, Cell | None],
+    by: str,
+    started: str,
+) -> dict[str, Any]:
+    """Write a person's decision about a row down, and return its record; what was read before stays beside it.
+
+    Args:
+        ledger: that of the extraction.
+        answered: the row.
+        row: its number in the table, 1 below the header.
+        read: what was read before.
+        verdict: what the person says of it.
+        values: all fields as the person leaves them.
+        by: the person's name.
+        started: when the person first saw the row.
+    """
+    record = {
+        "key": answered.key,
+        "rows": [row],
+        "question": REVIEW,
+        "status": "human",
+        "verdict": verdict,
+        "values": dict(values),
+        "read": {"values": read.values, "method": read.method, "confidence": read.confidence, "errors": read.errors},
+        "by": by,
+        "started": started,
+        "ended": now(),
+        "attempts": 1,
+        "error": None,
+    }
+    ledger.append(record)
+    return record
+
+
+def extractor_of(run: Run) -> Extractor | None:
+    """The extractor that a run asked last; None when it has only rules."""
+    kept = run.manifest.get("extractor")
+    return Extractor(kept["model"], kept["settings"]) if kept else None
+
+
+def all_rows(
+    rows: Rows, known: Known, table: CsvTable
+) -> Iterator[tuple[list[str], Mapping[str, str], Answered, Extracted]]:
+    """Each row of a table, as cells (several columns may have no name) and by name, with what is known of it."""
+    for cells in table.all_cells():
+        row = dict(zip(table.columns, cells, strict=True))
+        answered = rows.of(row)
+        yield cells, row, answered, known.completed(answered, rows.read(answered))

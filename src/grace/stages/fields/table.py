@@ -1,0 +1,140 @@
+"""The table of extraction: every row of the answers' table with the values that were found in it."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from grace.errors import InputError
+from grace.runs import Run
+from grace.stages.fields.records import Known, Rows, all_rows, extractor_of
+from grace.stages.session import Progress
+from grace.studies.extraction import Extraction
+from grace.studies.fields import DOUBTFUL, EXTRACTED, Cell
+from grace.studies.study import Study
+from grace.tables import CsvTable, write_table
+
+BATCH = 200
+"""So many rows are read between two signs of progress."""
+NOTHING = ("", "NA")
+"""What people write who found no value."""
+INPUT = "_input"
+"""Added to the name of a column of the input that is called as a field, as in tables that people have annotated."""
+
+
+@dataclass
+class Agreement:
+    """How often two readings of a field agree.
+
+    Attributes:
+        compared: rows in which both give a value.
+        equal: those in which it is the same.
+        one_only: rows in which just one of them gives a value.
+    """
+
+    compared: int = 0
+    equal: int = 0
+    one_only: int = 0
+
+    def add(self, one: Cell | None, other: Cell | None) -> None:
+        """Compare two readings."""
+        if one is None or other is None:
+            self.one_only += (one is None) != (other is None)
+            return
+        self.compared += 1
+        self.equal += one == other
+
+
+@dataclass(frozen=True)
+class ExportedFields:
+    """What a table of values holds.
+
+    Attributes:
+        lacking: for each field, how many rows have no value.
+        methods: how many rows were read by whom.
+        whole: how many rows have all fields.
+        doubtful: how many rows have a value of low confidence.
+        reasons: why rows lack fields, by the reason's text.
+        with_input: agreement with the input's own columns of the same names.
+        unmatched: how many decisions of people belong to no row of the table.
+    """
+
+    path: Path
+    rows: int
+    lacking: Counter[str]
+    methods: Counter[str]
+    whole: int
+    doubtful: int
+    reasons: Counter[str]
+    with_input: dict[str, Agreement]
+    unmatched: int = 0
+
+
+def output_columns(extraction: Extraction, table: CsvTable) -> tuple[str, ...]:
+    """The columns of the values' table: the input's, renamed where a field is called so, and the fields.
+
+    Raises:
+        InputError: the input is such a table itself, or has a field's column and one of its new name too.
+    """
+    if set(EXTRACTED) <= set(table.columns):
+        raise InputError(
+            f"{table.path}: is a table that `grace extract` made; give the table of raw answers as --input"
+        )
+    taken = set(extraction.columns)
+    columns = [name + INPUT if name in taken else name for name in table.columns]
+    twice = next((name for name in columns if name and columns.count(name) > 1), None)
+    if twice:
+        raise InputError(
+            f"{table.path}: has the columns {twice.removesuffix(INPUT)!r} and {twice!r} already; rename one of them"
+        )
+    return (*columns, *extraction.columns)
+
+
+def export_fields(
+    run: Run, output: Path, table: CsvTable, study: Study, progress: Progress | None = None
+) -> ExportedFields:
+    """Write the values' table of an extraction: the rows of its input, in their order, without asking a model."""
+    rows = Rows(study, table.columns)
+    extraction = rows.extraction
+    columns = output_columns(extraction, table)
+    annotated = [name for name in extraction.fields if name in table.columns]
+    lacking: Counter[str] = Counter(dict.fromkeys(extraction.fields, 0))
+    counts = ExportedFields(output, 0, lacking, Counter(), 0, 0, Counter(), {name: Agreement() for name in annotated})
+    whole = doubtful = 0
+    matched: set[str] = set()
+
+    def cells(known: Known) -> Iterator[list[object]]:
+        nonlocal whole, doubtful
+        if progress:
+            progress.begin(len(table), 0, "rows")
+        for number, (given, row, answered, read) in enumerate(all_rows(rows, known, table), 1):
+            values = read.values
+            counts.methods[read.method] += 1
+            absent = [name for name, value in values.items() if value is None]
+            whole += not absent
+            if absent:
+                counts.lacking.update(absent)
+                counts.reasons.update(set(read.errors.values()))
+            doubtful += (read.confidence or 1) < DOUBTFUL
+            if read.method == "human":
+                matched.add(answered.key)
+            for name in annotated:
+                theirs = _annotated(extraction, name, row[name])
+                if theirs is not None or row[name].strip() in NOTHING:
+                    counts.with_input[name].add(values[name], theirs)
+            yield [*given, *read.cells()]
+            if progress and (number % BATCH == 0 or number == len(table)):
+                progress.advance(False, number % BATCH or BATCH)
+
+    with Known.read(run, extraction, extractor_of(run)) as known:
+        made = write_table(output, columns, cells(known), extraction.kinds)
+        unmatched = known.decisions - len(matched)
+    return replace(counts, rows=made, whole=whole, doubtful=doubtful, unmatched=unmatched)
+
+
+def _annotated(extraction: Extraction, name: str, cell: str) -> Cell | None:
+    """The value that a person wrote into the input; None for anything else, as a guess with a question mark."""
+    try:
+        return extraction.fields[name].parse(cell.strip())
+    except ValueError:
+        return None

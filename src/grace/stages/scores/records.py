@@ -1,0 +1,137 @@
+"""What Experiment 2 has to ask and has done already: questions by the key of their prompt, each asked once."""
+
+from array import array
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+from grace.errors import InputError, LedgerCorrupt, StudyError
+from grace.ledger import request_key, scan
+from grace.runs import Run
+from grace.stages.shard import Shard
+from grace.studies.answers import Policy
+from grace.studies.questions import Question
+from grace.studies.study import Study, parse_study
+from grace.studies.templates import Message
+from grace.tables import CsvTable
+
+
+class Keys:
+    """The key of each row's questions: rows whose rendered prompt is the same have the same key.
+
+    Attributes:
+        scoring: what bears on all answers: `policy`, `residual`, `answer_start`.
+    """
+
+    def __init__(self, study: Study, table: CsvTable, model: Mapping[str, Any], scoring: Mapping[str, Any]) -> None:
+        self._study, self._table, self._model = study, table, model
+        self.scoring = dict(scoring)
+        policy: Policy = self.scoring["policy"]
+        self.forms = {name: question.space.chosen(policy) for name, question in study.questions.items()}
+        self._known: dict[tuple[str, tuple[str, ...]], str] = {}
+
+    def of(self, row: int) -> dict[str, str]:
+        """The key of each question about row `row`, by the question's name. Raises StudyError naming the row."""
+        cells = self._table.row(row)
+        keys = {}
+        for name, question in self._study.questions.items():
+            seen = tuple(value for column, value in cells.items() if question.uses is None or column in question.uses)
+            key = self._known.get((name, seen))
+            if key is None:
+                key = request_key(self._model, self.messages(row, question), self.forms[name], self.scoring)
+                self._known[name, seen] = key
+            keys[name] = key
+        return keys
+
+    def messages(self, row: int, question: Question) -> list[Message]:
+        """What is said to the model about row `row`. Raises StudyError naming the row."""
+        try:
+            return question.messages(self._study.complete(self._table.row(row)))
+        except StudyError as error:
+            raise StudyError(f"{self._table.path}, row {row + 1}: {error}") from None
+
+
+def study_of(run: Run) -> Study:
+    """The study of a run, from the run's own copy.
+
+    Raises:
+        InputError: the copy is gone, or asks other questions than the run did.
+    """
+    try:
+        study = parse_study(run.study.read_bytes(), str(run.study))
+    except OSError as error:
+        raise InputError(f"{run.study}: cannot be read: {error.strerror}; restore it from a copy") from None
+    if {name: question.sha256 for name, question in study.questions.items()} != run.manifest["identity"]["questions"]:
+        raise InputError(f"{run.study}: was changed since the run began; restore it from a copy")
+    return study
+
+
+@dataclass
+class Todo:
+    """One distinct question: asked about `row`, and its answer holds for all of `rows` (both from 0)."""
+
+    question: str
+    row: int
+    rows: "array[int]" = field(default_factory=lambda: array("I"))
+
+
+def distinct(keys: Keys, rows: int) -> dict[str, Todo]:
+    """The different questions about the first rows of a table, by key, in the order of asking."""
+    todos: dict[str, Todo] = {}
+    for row in range(rows):
+        for name, key in keys.of(row).items():
+            todo = todos.get(key)
+            if todo is None:
+                todo = todos[key] = Todo(name, row)
+            if not todo.rows or todo.rows[-1] != row:  # two questions of a row may ask the same
+                todo.rows.append(row)
+    return todos
+
+
+def share(todos: Mapping[str, Todo], shard: Shard) -> dict[str, Todo]:
+    """A shard's part of the questions; those first met in one row stay together, since their prompts begin alike."""
+    together = groupby(todos.items(), key=lambda item: item[1].row)
+    return dict(item for number, (_, items) in enumerate(together) if shard.takes(number) for item in items)
+
+
+class Scores:
+    """Which questions have been answered, and where in the ledger: a finished record counts over a failed one."""
+
+    def __init__(self) -> None:
+        self._finished: dict[str, int] = {}
+        self._failed: dict[str, int] = {}
+
+    @classmethod
+    def read(cls, run: Run) -> "Scores":
+        """Read a run's ledger. Raises LedgerCorrupt."""
+        scores = cls()
+        for offset, record in scan(run.ledger):
+            try:
+                scores.add(offset, record)
+            except (LookupError, TypeError):
+                raise LedgerCorrupt(
+                    f"{run.ledger}, byte {offset}: is no record of this run; restore the file from a copy"
+                ) from None
+        return scores
+
+    def add(self, offset: int, record: dict[str, Any]) -> None:
+        """Take note of one record."""
+        found = self._failed if record["status"] == "failed" else self._finished
+        found[record["key"]] = offset
+
+    def finished(self, key: str) -> int | None:
+        """The offset of the finished record, None where there is none."""
+        return self._finished.get(key)
+
+    def failed(self, key: str) -> int | None:
+        """The offset of the last failed record of a question that was never finished."""
+        return self._failed.get(key)
+
+    def count(self, todos: Mapping[str, Todo]) -> int:
+        """How many of the questions are finished."""
+        return len(todos) - sum(1 for _ in self.open(todos))
+
+    def open(self, todos: Mapping[str, Todo]) -> Iterator[tuple[str, Todo]]:
+        """Those questions that are not finished."""
+        return ((key, todo) for key, todo in todos.items() if key not in self._finished)

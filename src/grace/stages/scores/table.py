@@ -1,0 +1,148 @@
+"""The table of Experiment 2: every row with the distribution over each question's answers."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from math import fsum
+from pathlib import Path
+from typing import Any
+
+from grace.ledger import LedgerReader
+from grace.runs import Run
+from grace.stages.answers.records import NOT_ASKED
+from grace.stages.scores.records import Keys, Scores, study_of
+from grace.studies.answers import distribution
+from grace.studies.questions import TABLE
+from grace.studies.study import Study
+from grace.tables import CsvTable, write_table
+
+LOW_MASS = 0.5
+"""With less label mass than this, most of the model's probability lies outside of the answers."""
+LOOSE = 0.01
+"""A residual of more than this share of the label mass blurs the distribution."""
+CACHED = 10_000
+NOTHING = "none of the answers has any probability"
+NOT_LOOKED_FOR = (
+    "all answers lie below the bound, so none was looked for; a smaller --residual, where the server can, finds them"
+)
+
+
+@dataclass
+class Mass:
+    """The label mass of one question's distinct prompts.
+
+    Attributes:
+        prompts: how many distinct prompts were scored.
+        total, lowest: of the prompts' label masses.
+        low: how many prompts have less than LOW_MASS.
+        loose: how many have a residual of more than LOOSE of it.
+        residual: the largest.
+    """
+
+    prompts: int = 0
+    total: float = 0.0
+    lowest: float = 1.0
+    low: int = 0
+    loose: int = 0
+    residual: float = 0.0
+
+    def add(self, label_mass: float, residual: float) -> None:
+        """Take note of one prompt."""
+        self.prompts += 1
+        self.total += label_mass
+        self.lowest = min(self.lowest, label_mass)
+        self.low += label_mass < LOW_MASS
+        self.loose += residual > LOOSE * label_mass
+        self.residual = max(self.residual, residual)
+
+
+@dataclass(frozen=True)
+class ExportedScores:
+    """What a table holds: its rows, the label mass by question, and the errors by their text."""
+
+    path: Path
+    rows: int
+    masses: dict[str, Mass] = field(default_factory=dict)
+    errors: Counter[str] = field(default_factory=Counter)
+    failed: int = 0
+    """How many rows lack a question that failed or was not asked yet, and will be asked again."""
+
+
+def score_columns(study: Study) -> tuple[str, ...]:
+    """The columns that follow the input's."""
+    model, error = TABLE
+    return (model, *(name for question in study.questions.values() for name in question.columns.names), error)
+
+
+def export_scores(
+    run: Run, output: Path, table: CsvTable, ledger: LedgerReader, scores: Scores, keys: Keys | None = None
+) -> ExportedScores:
+    """Write the table of an Experiment 2 run; see `grace.stages.export`."""
+    made = ScoreRows(run, table, ledger, scores, keys)
+    errors: Counter[str] = Counter()
+    failed = 0
+
+    def rows() -> Iterator[list[object]]:
+        nonlocal failed
+        for row in range(run.scope["rows"]):
+            cells, error, again = made.of(row)
+            if error:
+                errors[error] += 1
+            failed += again
+            yield [*table.cells(row), run.manifest["identity"]["model"]["name"], *cells, error]
+
+    columns = (*table.columns, *score_columns(made.study))
+    written = write_table(output, columns, rows(), dict.fromkeys(made.columns, float))
+    return ExportedScores(output, written, made.masses, errors, failed)
+
+
+class ScoreRows:
+    """Makes the cells of rows from a score run's ledger.
+
+    Attributes:
+        study: the run's study.
+        columns: what the cells are, in order.
+        masses: the label mass of the prompts met so far, by question.
+    """
+
+    def __init__(
+        self, run: Run, table: CsvTable, ledger: LedgerReader, scores: Scores, keys: Keys | None = None
+    ) -> None:
+        identity = run.manifest["identity"]
+        self.study = study_of(run)
+        self.columns = tuple(name for question in self.study.questions.values() for name in question.columns.names)
+        self.masses = {name: Mass() for name in self.study.questions}
+        self._keys = keys or Keys(self.study, table, identity["model"], identity["scoring"])
+        self._ledger, self._scores = ledger, scores
+        self._seen: set[tuple[str, str]] = set()
+        self._cells = lru_cache(CACHED)(self._cells_of)
+
+    def of(self, row: int) -> tuple[list[float | None], str | None, bool]:
+        """The cells of row `row` (0 is the first), why some are empty, and whether something is to be asked again."""
+        full: list[float | None] = []
+        bad, again = [], False
+        for name, key in self._keys.of(row).items():
+            own, why, is_open = self._cells(name, key)
+            full += own
+            again |= is_open
+            if why:
+                bad.append(why if why == NOT_ASKED else f"{name}: {why}")
+        return full, "; ".join(dict.fromkeys(bad)) or None, again
+
+    def _cells_of(self, name: str, key: str) -> tuple[tuple[float | None, ...], str | None, bool]:
+        """A question's cells, why they are empty, and whether it is to be asked again."""
+        columns = self.study.questions[name].columns
+        offset = self._scores.finished(key)
+        if offset is None:
+            failed = self._scores.failed(key)
+            why = NOT_ASKED if failed is None else self._ledger[failed]["error"]["message"]
+            return (None,) * len(columns.names), why, True
+        response: dict[str, Any] = self._ledger[offset]["response"]
+        found = distribution(self.study.questions[name].space, response["labels"])
+        label_mass = fsum(response["labels"].values())
+        if (name, key) not in self._seen:
+            self._seen.add((name, key))
+            self.masses[name].add(label_mass, response["residual"])
+        why = None if found else NOTHING if not response["residual"] else NOT_LOOKED_FOR
+        return columns.cells(found, label_mass, response["residual"]), why, False

@@ -1,0 +1,471 @@
+"""The study format: what it takes, what it refuses and in which words, and what a template can never reach."""
+
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import yaml
+
+from grace.errors import InputError, StudyError, nearest
+from grace.studies.format import Column
+from grace.studies.study import BUILT_IN, Study, load_study, parse_study
+from grace.studies.templates import lines_from_html
+
+ROOT = Path(__file__).parents[2]
+SHARED = ROOT.parent / "shared" / "data"
+EXAMPLE = ROOT / "examples" / "some-and-all" / "study.yaml"
+GUIDE = ROOT / "docs" / "add-a-study.md"
+
+SMALL = """
+name: small
+title: A small study
+columns:
+  item: {}
+  count: {type: integer, values: [1, 2, 3]}
+  known: {values: [yes, no], required: false}
+  key: {hidden: true}
+derived:
+  plural: "{{ 'many' if count == '3' else 'few' }}"
+design: {item: item, cells: [plural]}
+checks:
+  - {that: "item != 'nothing'", otherwise: there is no item}
+protocols:
+  ask:
+    turns:
+      first: "{{ item }} {{ count }} {{ plural }}"
+"""
+ROW = {"item": "lamps", "count": "3", "known": "yes", "key": "secret"}
+
+
+def study(changes: Mapping[str, str] | None = None) -> Study:
+    """The small study with some of its text replaced."""
+    text = SMALL
+    for old, new in (changes or {}).items():
+        assert text.count(old) == 1, f"{old!r} stands there {text.count(old)} times"
+        text = text.replace(old, new)
+    return parse_study(text.encode(), "small.yaml")
+
+
+def said(study: Study, row: Mapping[str, str] = ROW) -> str:
+    """The first message to the model about a row."""
+    conversation = study.conversation(None)
+    return conversation.turn(conversation.turns[0], study.complete(row))["content"]
+
+
+def odd(study: Study, **cells: str) -> list[tuple[str, str]]:
+    return list(study.oddities(study.complete({**ROW, **cells})))
+
+
+# What is asked
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_built_in_studies_are_study_files_like_any_other(name: str, tmp_path: Path) -> None:
+    built_in = load_study(name)
+    copy = tmp_path / "copy.yaml"
+    copy.write_bytes(built_in.content)
+    assert load_study(str(copy)).sha256 == built_in.sha256
+
+
+def test_a_message_is_made_from_the_row_and_its_derived_columns() -> None:
+    assert said(study()) == "lamps 3 many"
+    assert said(study(), {**ROW, "count": "1"}) == "lamps 1 few"
+
+
+def test_derived_columns_may_build_on_earlier_ones() -> None:
+    changed = study(
+        {"derived:": 'derived:\n  first: "{{ item }}!"\n  second: "{{ first }}!"', "{{ plural }}": "{{ second }}"}
+    )
+    assert said(changed) == "lamps 3 lamps!!"
+
+
+def test_columns_of_any_name_are_reached_by_row() -> None:
+    changed = study({"item: {}": "item: {}\n  True state (1-3): {}", "{{ plural }}": "{{ row['True state (1-3)'] }}"})
+    assert said(changed, {**ROW, "True state (1-3)": "x"}) == "lamps 3 x"
+
+
+def test_empty_and_absent_cells_reach_the_template_as_they_are() -> None:
+    changed = study({"{{ plural }}": "[{{ known }}]"})
+    assert said(changed, {**ROW, "known": "NA"}) == "lamps 3 [NA]"
+    assert said(changed, {**ROW, "known": ""}) == "lamps 3 []"
+    assert said(changed, {name: cell for name, cell in ROW.items() if name != "known"}) == "lamps 3 []"
+
+
+def test_what_stands_in_a_cell_is_text_and_nothing_else() -> None:
+    for cell in ("{{ count }}", "{% raw %}", "<b>&amp;</b>", "{# no #}", "a: b"):
+        assert said(study(), {**ROW, "item": cell}) == f"{cell} 3 many"
+
+
+@pytest.mark.parametrize(("cell", "shown"), [
+    ("One.<br>Two.", "One.\nTwo."),
+    ("One.<br> Two.", "One.\nTwo."),
+    ("One. <br/> Two.<br />Three.", "One.\nTwo.\nThree."),
+    ("One.<br><br>Two.", "One.\n\nTwo."),
+    ("a < b", "a < b"),
+    ("", ""),
+])  # fmt: skip
+def test_br_is_a_line_break(cell: str, shown: str) -> None:
+    assert lines_from_html(cell) == shown
+    assert said(study({"{{ item }} {{ count }} {{ plural }}": "{{ item | lines }}"}), {**ROW, "item": cell}) == shown
+
+
+def test_a_system_message_stands_first_and_only_where_there_is_one() -> None:
+    full = study().complete(ROW)
+    assert study().conversation("ask").opening(full) == []
+    changed = study({"  ask:": "  ask:\n    system: You know {{ item }}."})
+    assert changed.conversation("ask").opening(full) == [{"role": "system", "content": "You know lamps."}]
+    assert changed.conversation("ask").turns == ("first",)
+
+
+def test_the_first_protocol_is_the_default_and_others_go_by_name() -> None:
+    study1 = load_study("study1")
+    assert study1.conversation(None).name == "single"
+    assert study1.conversation("sequential").turns == ("prior", "state", "knowledge")
+    with pytest.raises(InputError, match="study1 has no protocol 'both'; it has single, sequential"):
+        study1.conversation("both")
+
+
+def test_study1_asks_all_three_questions_in_both_protocols() -> None:
+    questions = {"priorQ": "PRIOR?", "speachQ": "STATE?", "knowledgeQ": "KNOWS?"}
+    row = {"story_setup": "A.<br> B.", "speach": "'1 of 1.'", "access": "1", "observe": "1", **questions}
+    for name in ("single", "sequential"):
+        study1 = load_study("study1")
+        conversation, full = study1.conversation(name), study1.complete(row)
+        whole = "\n".join(conversation.turn(turn, full)["content"] for turn in conversation.turns)
+        assert [whole.count(question) for question in questions.values()] == [1, 1, 1]
+        assert "A.\nB." in whole
+
+
+def test_study2_never_shows_the_utterance() -> None:
+    study2 = load_study("study2")
+    row = {name: name for name in study2.columns} | {"Utterance": "SECRET", "Goal": "to feel good"}
+    for name, conversation in study2.conversations.items():
+        full = study2.complete(row)
+        assert "SECRET" not in str([conversation.turn(turn, full) for turn in conversation.turns]), name
+        assert "SECRET" not in full.values()
+
+
+@pytest.mark.parametrize(("goal", "kind"), [
+    ("If A wanted B to feel good", "social"),
+    ("If A wanted to be accurate", "informational"),
+    ("If A wanted B to feel good and to be accurate", "both"),
+    ("If A wanted lunch", "NA"),
+])  # fmt: skip
+def test_study2_tells_goals_apart(goal: str, kind: str) -> None:
+    assert load_study("study2").complete({"Goal": goal})["goal"] == kind
+
+
+# What no template reaches
+
+
+@pytest.mark.parametrize("template", [
+    "{{ key }}",
+    "{% set x = key %}{{ x }}",
+    "{% if key %}yes{% endif %}",
+    "{{ item ~ key }}",
+])  # fmt: skip
+def test_a_template_that_names_a_hidden_column_is_refused(template: str) -> None:
+    with pytest.raises(StudyError, match=r"protocols\.ask\.first: the column 'key' is hidden"):
+        study({"{{ item }} {{ count }} {{ plural }}": template})
+
+
+@pytest.mark.parametrize("template", [
+    "{{ row.key }}",
+    "{{ row['key'] }}",
+    "{{ row['k' ~ 'ey'] }}",
+    "{{ row | attr('key') }}",
+    "{{ row | map(attribute='key') | list }}",
+    "{{ self._TemplateReference__context }}",
+    "{{ row.values() | join(' ') }}",
+    "{{ row.items() | list }}",
+    "{{ row }}",
+    "{% for name in row %}{{ row[name] }} {% endfor %}",
+])  # fmt: skip
+def test_a_hidden_cell_cannot_be_reached_by_a_detour(template: str) -> None:
+    with suppress(StudyError):
+        assert "secret" not in said(study({"{{ item }} {{ count }} {{ plural }}": template}))
+
+
+def test_checks_and_derived_columns_cannot_see_hidden_ones() -> None:
+    with pytest.raises(StudyError, match=r"derived\.plural: the column 'key' is hidden"):
+        study({"count == '3'": "key == '3'"})
+    with pytest.raises(StudyError, match="checks: the column 'key' is hidden"):
+        study({"item != 'nothing'": "key != 'nothing'"})
+
+
+@pytest.mark.parametrize("expression", [
+    "item.__class__",
+    "item.__class__.__mro__[1].__subclasses__()",
+    "''.__class__.__base__",
+    "item | attr('__class__')",
+    "item.format.__globals__",
+    "'{0.__class__}'.format(item)",
+    "'{x.__class__}'.format_map({'x': item})",
+    "row.clear()",
+    "row.update({'item': 'x'})",
+    "row.__init__.__globals__",
+    "self.__init__.__globals__",
+    "cycler.__init__.__globals__.os",
+    "lipsum.__globals__",
+])  # fmt: skip
+def test_templates_and_checks_stay_in_the_sandbox(expression: str) -> None:
+    with pytest.raises(StudyError):
+        said(study({"{{ plural }}": "{{ " + expression + " }}"}))
+    with pytest.raises(StudyError):
+        odd(study({"item != 'nothing'": f"({expression}).x"}))
+
+
+# What is odd about a row
+
+
+def test_a_row_of_the_design_is_not_odd() -> None:
+    assert odd(study()) == []
+
+
+@pytest.mark.parametrize(("cells", "oddity"), [
+    ({"item": ""}, ("item", "is missing")),
+    ({"item": "NA"}, ("item", "is missing")),
+    ({"count": "three"}, ("count", "'three' is not an integer")),
+    ({"count": "1.0"}, ("count", "'1.0' is not an integer")),
+    ({"count": "4"}, ("count", "'4' is outside the design (1, 2, 3)")),
+    ({"known": "maybe"}, ("known", "'maybe' is outside the design (yes, no)")),
+    ({"item": "nothing"}, ("", "there is no item")),
+])  # fmt: skip
+def test_odd_cells(cells: dict[str, str], oddity: tuple[str, str]) -> None:
+    assert odd(study(), **cells) == [oddity]
+
+
+def test_an_optional_cell_may_be_empty_and_a_hidden_one_anything() -> None:
+    assert odd(study(), known="", key="") == []
+
+
+def test_numbers() -> None:
+    column = Column(type="number")
+    assert [cell for cell in ("1", "-2.5", "1e3", "x", "1,5") if column.oddity(cell)] == ["x", "1,5"]
+
+
+@pytest.mark.parametrize("name", ["row", "self", "environment", "source"])
+def test_a_table_may_have_columns_of_any_name(name: str) -> None:
+    assert odd(study(), **{name: "1"}) == []
+    assert said(study(), {**ROW, name: "1"}) == "lamps 3 many"
+
+
+@pytest.mark.parametrize("check", ["count / 2 > 1", "count | int / 0", "row['nothing'] == 'x'", "count.nothing == 1"])
+def test_a_check_that_cannot_be_computed_says_so(check: str) -> None:
+    with pytest.raises(StudyError, match="the check 'there is no item' cannot be computed: "):
+        odd(study({"item != 'nothing'": check}))
+
+
+def test_a_template_that_fails_on_a_row_says_so() -> None:
+    with pytest.raises(StudyError, match="cannot be rendered: 'dict object' has no attribute 'nothing'"):
+        said(study({"{{ plural }}": "{{ row['nothing'] }}"}))
+
+
+# What Grace says of a wrong file
+
+
+MISTAKES = {
+    "field misspelt": (("columns:", "colums:"), "no field 'colums'; is 'columns' meant?"),
+    "field of a column misspelt": (("hidden:", "hiden:"), "columns.key: no field 'hiden'; is 'hidden' meant?"),
+    "unknown field": (("title:", "zzz: 1\ntitle:"), "the file: no field 'zzz'"),
+    "no name": (("name: some_and_all\n", ""), "name: is missing"),
+    "name with capitals": (
+        ("name: some_and_all", "name: Some-and-all"),
+        "name: must be a name of small letters, digits and _, with a letter first",
+    ),
+    "turn with capitals": (
+        ("      reason: |", "      Reason: |"),
+        "protocols.naturalness.turns.Reason: must be a name of small letters, digits and _, with a letter first",
+    ),
+    "column without fields": (
+        ("item: {about: what the sentence is about}", "item: the topic"),
+        "columns.item: must hold fields, as {about: ...}",
+    ),
+    "neither true nor false": (("hidden: true", "hidden: perhaps"), "columns.key.hidden: must be true or false"),
+    "unknown type": (("integer", "int"), "columns.trial.type: Input should be 'text', 'integer' or 'number'"),
+    "list without brackets": (("[quantifier, relation]", "relation"), "design.cells: must be a list, as [a, b]"),
+    "cell of no column": (
+        ("[quantifier, relation]", "[quantifier, relations]"),
+        "design.cells: no column 'relations'; is 'relation' meant?",
+    ),
+    "hidden cell": (("[quantifier, relation]", "[quantifier, key]"), "design.cells: the column 'key' is hidden"),
+    "item of no column": (("  item: item", "  item: thing"), "design.item: no column 'thing'"),
+    "short condition": (
+        ("[some, some]", "[some]"),
+        "design.expect: [some] should hold one value for each of quantifier, relation",
+    ),
+    "template of no column": (
+        ("{{ sentence }}\n\n        Is", "{{ sentense }}\n\n        Is"),
+        "protocols.verdict.response: no column 'sentense'; is 'sentence' meant?",
+    ),
+    "template of a hidden column": (
+        ("{{ sentence }}\n\n        Is", "{{ key }}\n\n        Is"),
+        "protocols.verdict.response: the column 'key' is hidden",
+    ),
+    "text that changes": (
+        ("{{ sentence }}\n\n        Is", "{{ sentence | random }}\n\n        Is"),
+        "protocols.verdict.response, line 3: No filter named 'random'.",
+    ),
+    "brace forgotten": (
+        ("{{ sentence }}\n\n        Is", "{{ sentence }\n\n        Is"),
+        "protocols.verdict.response, line 3: unexpected '}'",
+    ),
+    "unknown filter": (
+        ("{{ sentence }}\n\n        Is", "{{ sentence | shout }}\n\n        Is"),
+        "protocols.verdict.response, line 3: No filter named 'shout'.",
+    ),
+    "if without end": (
+        ("{{ sentence }}\n\n        Is", "{% if sentence %}x\n\n        Is"),
+        "protocols.verdict.response, line 3: Unexpected end of template.",
+    ),
+    "derived as a column": (
+        ("  quantifier: \"", "  relation: x\n  quantifier: \""),
+        "derived.relation: is a column already; choose another name",
+    ),
+    "derived from a later one": (
+        ("  quantifier: \"", "  early: \"{{ quantifier }}\"\n  quantifier: \""),
+        "derived.early: no column 'quantifier'",
+    ),
+    "check of no column": (("sentence.ends", "sentnce.ends"), "checks: no column 'sentnce'; is 'sentence' meant?"),
+    "check with one =": (("sentence.endswith('.')", "item = 'x'"), "checks, line 1: expected token ')', got '='"),
+    "check with braces": (
+        ("sentence.endswith('.')", "item == '{{ item }}' }}"),
+        "checks, line 1: unexpected '}'",
+    ),
+    "check that closes braces": (("sentence.endswith('.')", "item }} {{ item"), "checks, line 1: unexpected '}'"),
+    "system twice": (
+        ("    turns:\n      response: |", "    system: a\n    turns:\n      system: b\n      response: |"),
+        "protocols.verdict: a turn cannot be called system",
+    ),
+    "colon in a text": (
+        ("title: Some and all", "title: Some: and all"),
+        "is not YAML: mapping values are not allowed here (line 3)",
+    ),
+    "tab": (("  item: {", "\titem: {"), "is not YAML: found character '\\t' that cannot start any token (line 8)"),
+    "bracket forgotten": (("[all, some, none]}", "[all, some, none}"), "is not YAML: "),
+    "protocol twice": (("  naturalness:", "  verdict:"), "is not YAML: 'verdict' stands twice (line 41)"),
+    "field twice": (("title:", "title: x\ntitle:"), "is not YAML: 'title' stands twice (line 4)"),
+}  # fmt: skip
+
+
+def complaint(change: tuple[str, str]) -> str:
+    """What Grace says of the example with one change, without the file's name."""
+    text = EXAMPLE.read_text(encoding="utf-8")
+    assert change[0] in text
+    with pytest.raises(StudyError, match=r"^study\.yaml: ") as caught:
+        parse_study(text.replace(*change, 1).encode(), "study.yaml")
+    return str(caught.value).removeprefix("study.yaml: ")
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_are_named_with_their_place(mistake: str) -> None:
+    change, message = MISTAKES[mistake]
+    assert message in complaint(change)
+
+
+@pytest.mark.parametrize("content", [b"", b"- a\n- b\n", b"just text", b"12"])
+def test_a_file_of_something_else(content: bytes) -> None:
+    with pytest.raises(StudyError, match=r"study\.yaml: the file: must hold fields"):
+        parse_study(content, "study.yaml")
+
+
+@pytest.mark.parametrize(
+    "content", [b"name: caf\xe9\n", b"name: \x00\n", b"a: &x [*x]\n", b"a: !!python/name:os.system x\n"]
+)
+def test_bytes_that_are_no_study(content: bytes) -> None:
+    with pytest.raises(StudyError, match=r"study\.yaml: "):
+        parse_study(content, "study.yaml")
+
+
+def test_values_are_text_as_written() -> None:
+    """YAML would read yes as true, 01 as 1, 1.50 as 1.5 and 12:30 as 750."""
+    changed = study({"[yes, no]": "[yes, no, 01, 1.50, 12:30, null, 2024-01-01]"})
+    assert changed.columns["known"].values == ("yes", "no", "01", "1.50", "12:30", "null", "2024-01-01")
+
+
+def test_studies_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"there is no study 'studi1' \(is 'study1' meant\?\); built in are study1, study2"
+    ):
+        load_study("studi1")
+    with pytest.raises(InputError, match=r"none\.yaml: cannot be read: No such file"):
+        load_study(str(tmp_path / "none.yaml"))
+    with pytest.raises(InputError, match="cannot be read: Is a directory"):
+        load_study(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x" * 300 + ".yaml", "study\0", "study\0.yaml"])
+def test_names_that_no_file_can_have(name: str):
+    with pytest.raises(InputError, match=r"there is no study|cannot be read"):
+        load_study(name)
+
+
+def test_missing_columns_are_named_with_the_nearest_there_is() -> None:
+    with pytest.raises(InputError) as caught:
+        study().check_columns(["Item", "cuont", "key"], Path("t.csv"))
+    message = str(caught.value)
+    assert message.startswith("t.csv: no column 'item' (is 'Item' meant?); no column 'count' (is 'cuont' meant?). ")
+    assert message.endswith("small needs: item, count, key")
+    study().check_columns(["item", "count", "key", "anything"], Path("t.csv"))
+
+
+def test_nearest() -> None:
+    assert nearest("SPEACH", ["speech", "story"]) == "speech"
+    assert nearest("state", ["State"]) == "State"
+    assert nearest("x", ["story", "speech"]) is None
+
+
+# The guide
+
+
+def test_the_guide_shows_the_example_as_it_is() -> None:
+    shown = re.findall(r"```(\w+)\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+    assert ("yaml", EXAMPLE.read_text(encoding="utf-8")) in shown
+    (table,) = (text for kind, text in shown if kind == "csv")
+    assert (EXAMPLE.parent / "trials.csv").read_text(encoding="utf-8").startswith(table)
+
+
+def test_the_guide_explains_every_field() -> None:
+    text = GUIDE.read_text(encoding="utf-8")
+    fields = {"name", "title", "source", "columns", "derived", "design", "checks", "protocols", "turns", "system",
+              "about", "type", "values", "required", "hidden", "participant", "item", "cells", "expect", "that",
+              "otherwise"}  # fmt: skip
+    assert {field for field in fields if f"`{field}`" not in text} == set()
+
+
+def test_the_guide_quotes_messages_as_they_are() -> None:
+    """Each message about the study file is what one of the mistakes above really gives."""
+    section = GUIDE.read_text(encoding="utf-8").split("## 6.")[1].split("And about the table")[0]
+    quoted = re.findall(r"^\| `(.+?)` \|", section, re.MULTILINE)
+    assert len(quoted) == 12
+    real = [complaint(change) for change, _ in MISTAKES.values()]
+    assert [message for message in quoted if not any(message in found for found in real)] == []
+
+
+def test_the_guides_template_notation_works() -> None:
+    template = "{{ item | upper }} {{ item | replace('l', 'L') }}{% if count == '3' %}!{% endif %}"
+    changed = study({"{{ item }} {{ count }} {{ plural }}": template})
+    assert said(changed) == "LAMPS Lamps!"
+    assert odd(study({"item != 'nothing'": "count | int > 2"})) == []
+
+
+def test_the_example_hides_its_key() -> None:
+    example = load_study(str(EXAMPLE))
+    row = {"trial": "1", "item": "x", "relation": "all", "sentence": "Some x are y.", "key": "SECRET"}
+    for conversation in example.conversations.values():
+        for turn in conversation.turns:
+            assert "SECRET" not in conversation.turn(turn, example.complete(row))["content"]
+    assert example.complete(row)["quantifier"] == "some"
+
+
+def test_study_files_are_plain_yaml() -> None:
+    """Any YAML reader takes them, so researchers can read them in R too."""
+    for content in (load_study("study1").content, load_study("study2").content, EXAMPLE.read_bytes()):
+        assert set(yaml.safe_load(content)) >= {"name", "title", "columns", "protocols"}
+
+
+def test_a_study_that_asks_nothing_is_refused() -> None:
+    with pytest.raises(StudyError, match="has neither protocols nor questions"):
+        parse_study(b"name: a\ntitle: A\ncolumns: {x: {}}\n", "study.yaml")

@@ -1,0 +1,35 @@
+"""`grace serve` as a process of its own, for tests."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+
+@contextmanager
+def serving(*arguments: str, **environment: str) -> Iterator[tuple["subprocess.Popen[str]", Sequence[str]]]:
+    """`grace serve` and the four lines that it prints when it is ready."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "grace", "serve", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | environment,
+    )
+    with process:
+        try:
+            assert process.stdout is not None
+            yield process, [process.stdout.readline() for _ in range(4)]
+        finally:
+            process.kill()
+
+
+def ends(process: "subprocess.Popen[str]", number: int) -> float:
+    """Send a signal; the seconds until the process has ended, as it should."""
+    started = time.monotonic()
+    process.send_signal(number)
+    out, err = process.communicate(timeout=10)
+    assert (process.returncode, out, err) == (0, "", "")
+    return time.monotonic() - started
