@@ -34,18 +34,17 @@ from grace.analysis import references, scores, study1, study2
 from grace.analysis.paired import Finding
 from grace.analysis.statistics import TEST_COLUMNS
 from grace.cli import app
+from grace.columns import ANSWER_COLUMNS, ANSWER_KINDS, EXTRACTED, FLAGS, PROVENANCE, ROW_ID, SCORES_ERROR
 from grace.errors import StudyError
 from grace.ledger import Ledger
-from grace.quality.codebook import FLAGS, ROW_ID, SCORES_ERROR
-from grace.quality.merge import PROVENANCE
 from grace.runs import Run
-from grace.stages.answers.table import ANSWER_COLUMNS, ANSWER_KINDS, answer_columns
+from grace.stages.answers.table import answer_columns
 from grace.stages.fields.extractor import DEEPSEEK_MODEL, MOST_CHARACTERS, REPAIRED, SEEN
 from grace.stages.fields.records import Rows, decide
 from grace.stages.scores.table import score_columns
 from grace.studies import format
 from grace.studies.extraction import Extraction
-from grace.studies.fields import DOUBTFUL, EXTRACTED
+from grace.studies.fields import DOUBTFUL
 from grace.studies.reading import CLEAR, DOUBT, EXACT, IMPLIED, Value
 from grace.studies.study import BUILT_IN, load_study, parse_study
 from grace.tables import CsvTable

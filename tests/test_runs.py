@@ -158,7 +158,7 @@ def test_an_unreadable_lock_is_explained_and_can_be_broken(run: Run, garbage: by
 
 
 def test_an_empty_lock_is_given_time_and_then_followed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("grace.runs.EMPTY_SECONDS", 0.4)
+    monkeypatch.setattr("grace.lock.EMPTY_SECONDS", 0.4)
     plant(run, b"")
     started = time.monotonic()
     with run.locked():

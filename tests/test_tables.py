@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grace.errors import InputError
-from grace.tables import CsvTable, replacing, write_table
+from grace.files import replacing
+from grace.tables import CsvTable, write_table
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 

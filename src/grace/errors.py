@@ -1,4 +1,4 @@
-"""The exception tree: every failure that a user can act on, each with its exit code; and help with wording them.
+"""The exception tree: every failure that a user can act on, each with its exit code.
 
 GraceError
 ├── InputError            2   a file, column, option or value is wrong
@@ -15,8 +15,6 @@ Exit code 0 means done, 1 done but with failed requests or failed checks, 70 a d
 resumable.
 """
 
-import difflib
-from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -70,10 +68,3 @@ class ClusterError(GraceError):
     """The cluster failed."""
 
     exit_code = 5
-
-
-def nearest(name: str, names: Sequence[str]) -> str | None:
-    """The name most like `name`, whatever the case, or None when none is much like it."""
-    by_lower = {other.lower(): other for other in names}
-    found = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
-    return by_lower[found[0]] if found else None

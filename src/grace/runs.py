@@ -9,15 +9,13 @@ NAME.run/
 """
 
 import hashlib
-import os
 import platform
 import secrets
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -28,15 +26,14 @@ from typing import Any
 import orjson
 
 import grace
-from grace.errors import InputError, RunLocked, RunMismatch
-from grace.tables import replacing, sweep
+from grace.errors import InputError, RunMismatch
+from grace.files import replacing, sweep
+from grace.lock import locked
 
 FORMAT = 1
 GENERATE, SCORE, EXTRACT = "generate", "score", "extract"
 """What a run may hold: Experiment 1, Experiment 2, or the values that an extraction finds in answers."""
 PACKAGES = ("aiohttp", "orjson", "pydantic", "jinja2", "xllamacpp")
-EMPTY_SECONDS = 5.0
-"""A lock without a name in it for so long is nobody's: its maker died between two system calls."""
 
 
 @dataclass(frozen=True)
@@ -178,67 +175,11 @@ class Run:
 
     @contextmanager
     def locked(self, break_lock: bool = False) -> Iterator[None]:
-        """Be the only writer of the run.
-
-        The lock is a file that names host and process, since advisory locks are unreliable on network file systems. One
-        left by a dead process of this machine is taken over; one of another machine only with `break_lock`.
-
-        Raises:
-            RunLocked: somebody else writes, or may.
-            InputError: the folder cannot be made or written.
-        """
-        path = self.path / "lock"
-        mine = orjson.dumps({"host": socket.gethostname(), "pid": os.getpid(), "started": _process_start(os.getpid())})
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            for _ in range(3):
-                try:
-                    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-                    break
-                except FileExistsError:
-                    self._take_over(path, break_lock)
-            else:
-                raise RunLocked(f"{path}: another process keeps taking this run's lock; wait for it to end")
-            os.write(fd, mine)
-            os.close(fd)
-        except OSError as error:
-            raise InputError(f"{self.path}: cannot be written: {error.strerror}; choose another --output") from None
-        try:
+        """Be the only writer of the run; see `grace.lock`."""
+        with locked(self.path, break_lock):
             for kept in (self.path / "run.json", self.input, self.study):
                 sweep(kept)
             yield
-        finally:
-            with suppress(FileNotFoundError):
-                if path.read_bytes() == mine:  # and not of somebody who broke it
-                    path.unlink()
-
-    def _take_over(self, path: Path, break_lock: bool) -> None:
-        """Remove a lock that nobody holds. Raises RunLocked when somebody does, or may."""
-        try:
-            raw, age = path.read_bytes(), time.time() - path.stat().st_mtime
-        except FileNotFoundError:
-            return
-        if not raw and age < EMPTY_SECONDS and not break_lock:
-            time.sleep(min(EMPTY_SECONDS, EMPTY_SECONDS - age))
-            return
-        if raw and not break_lock:  # one that stays empty was left by a process that died making it
-            host, pid, started = _holder(raw)
-            if host != socket.gethostname():
-                raise RunLocked(
-                    f"{self.path}: is being written by process {pid} on {host}. If that machine or job has ended, "
-                    "add --break-lock to go on; if it has not, two writers would ask the model everything twice."
-                )
-            if started is not None and started == _process_start(pid):
-                raise RunLocked(f"{self.path}: is being written by process {pid} of this machine; wait until it ends")
-        stale = path.with_name(f"lock.stale.{os.getpid()}")
-        try:
-            path.rename(stale)  # of two that find it stale, one rename succeeds
-        except FileNotFoundError:
-            return
-        if stale.read_bytes() != raw:  # a new owner came in between: give it back
-            stale.rename(path)
-        else:
-            stale.unlink()
 
 
 def outside_runs(out: Path) -> Path:
@@ -264,34 +205,6 @@ def differences(before: Any, after: Any, name: str = "") -> Iterator[tuple[str, 
             yield from differences(before.get(key), after.get(key), f"{name}.{key}".lstrip("."))
     elif before != after:
         yield name, before, after
-
-
-def _holder(raw: bytes) -> tuple[str, int, str | None]:
-    """Host, process and mark of its start, as a lock names them."""
-    try:
-        holder = orjson.loads(raw)
-        return str(holder["host"]), int(holder["pid"]), holder["started"]
-    except (ValueError, LookupError, TypeError):
-        return "an unknown host", 0, None
-
-
-def _process_start(pid: int) -> str | None:
-    """A mark that tells a living process from a later one with the same number; None when there is no such process."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        ended = fields[0] in "ZX"  # killed, but its parent has not taken note: containers without an init
-        return None if ended else fields[19]  # field 22, starttime, in ticks since boot
-    except (FileNotFoundError, ProcessLookupError):
-        pass
-    if Path("/proc/self/stat").exists():
-        return None
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return None
-    except PermissionError:
-        pass
-    return "alive"  # no /proc (macOS): the number must do
 
 
 def _provenance() -> dict[str, Any]:

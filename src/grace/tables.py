@@ -1,7 +1,6 @@
-"""Tables: CSV in, CSV or Parquet out; any size in little memory, cells kept as they were, files replaced atomically."""
+"""Tables: CSV in, CSV or Parquet out; any size in little memory, cells kept as they were."""
 
 import csv
-import glob
 import hashlib
 import importlib.util
 import io
@@ -9,11 +8,11 @@ import itertools
 import os
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from grace.errors import InputError
+from grace.files import replacing
 
 csv.field_size_limit(2**31 - 1)  # a cell may hold a whole story; the default stops at 128 KiB
 
@@ -181,42 +180,6 @@ class CsvTable:
         self.close()
 
 
-@contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file that takes the place of `path` when the block ends, and not at all when the block fails.
-
-    A reader sees the old file or the new one, never a part; folders are made as needed.
-
-    Raises:
-        InputError: `path` is a folder itself, or its folder cannot be made or written, or the disk is full.
-    """
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder; give the name of a file in it")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = open(temporary, "wb")  # noqa: SIM115 - closed below, before the rename
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror}; choose another folder") from None
-    try:
-        with file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException as error:
-        temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise InputError(f"{path}: cannot be written: {error.strerror}; see to the disk and try again") from None
-        raise
-
-
-def sweep(path: Path) -> None:
-    """Remove what killed writers of `path` left beside it; for the one who alone may write it."""
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-        left.unlink(missing_ok=True)
-
-
 def write_table(
     path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]], kinds: Mapping[str, type] | None = None
 ) -> int:
@@ -254,12 +217,6 @@ def check_writable(path: Path) -> None:
 def can_write_parquet() -> bool:
     """Whether Parquet's package is installed."""
     return importlib.util.find_spec("pyarrow") is not None
-
-
-def sha256_of(path: Path) -> str:
-    """Hex digest of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _print_parquet(

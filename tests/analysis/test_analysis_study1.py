@@ -270,7 +270,7 @@ def test_expected_bets_are_analysed_by_stimulus_and_calibrated(analyze: Any) -> 
     ("change", "says"),
     [
         ({"access": "acess"}, "has no column 'access'"),
-        ({"observe": "observed"}, "(is 'observed' meant?)"),
+        ({"observe": "observed"}, "(did you mean 'observed'?)"),
         ({"probability_2": "probability_two"}, "has bets, but no column 'probability_2'; all four are needed"),
     ],
 )

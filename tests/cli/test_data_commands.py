@@ -99,7 +99,7 @@ def test_synth_refuses_what_it_cannot_make(tmp_path: Path) -> None:
     assert ended.code == 2
     assert (
         ended.error
-        == "there is nothing to make 'Study1' from (is 'study1' meant?); tables can be made for study1 and study2"
+        == "there is nothing to make 'Study1' from (did you mean 'study1'?); tables can be made for study1 and study2"
     )
     assert data("synth", "study1", "--output", output, "--participants", "0").code == 2
     assert not output.exists()
@@ -271,7 +271,7 @@ def test_the_study_is_guessed_from_the_columns() -> None:
 
 @pytest.mark.parametrize(("content", "code", "message"), [
     ("access,observe\n1,1\n", 2, "no column 'participant_id'"),
-    ("Domain,Precontext,Scenario,Goal,state,SP_Name,LS_Name,ID\n", 2, "no column 'State' (is 'state' meant?)"),
+    ("Domain,Precontext,Scenario,Goal,state,SP_Name,LS_Name,ID\n", 2, "no column 'State' (did you mean 'state'?)"),
     ("a,b\n1,2\n", 2, "has the columns of no built-in study; name its file: FILE.yaml for"),
     ("", 2, "is empty; it needs a header line and at least one row"),
     ("participant_id,story_shortname,story_setup,priorQ,speach,speachQ,knowledgeQ,access,observe\n", 2,
@@ -291,9 +291,9 @@ def test_tables_that_cannot_be_used(tmp_path: Path, content: str, code: int, mes
 def test_files_and_studies_that_are_not_there(tmp_path: Path) -> None:
     assert "No such file" in data("check", tmp_path / "none.csv").error
     ended = data("check", ROOT / "data" / "study1.csv", "--study", "studi1")
-    assert (ended.code, "is 'study1' meant?" in ended.error) == (2, True)
+    assert (ended.code, "did you mean 'study1'?" in ended.error) == (2, True)
     ended = data("check", ROOT / "data" / "study1.csv", "--study", "study2")
-    assert (ended.code, "no column 'Participant_ID' (is 'participant_id' meant?)" in ended.error) == (2, True)
+    assert (ended.code, "no column 'Participant_ID' (did you mean 'participant_id'?)" in ended.error) == (2, True)
 
 
 def test_a_failing_template_is_named_with_its_row(tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ def test_of_equal_names_the_first_file_counts(tmp_path, monkeypatch):
         ("clusters: [{name: x, cluster: {server: 'http://[::1'}}]", "clusters.0.cluster.server"),
         ("clusters: [{name: x, cluster: {server: 'cluster.example'}}]", "is no address of a server"),
         ("current-context: x", "has no context 'x'"),
-        ("contexts: [{name: dev, context: {cluster: c}}]\ncurrent-context: dve", "is dev meant?"),
+        ("contexts: [{name: dev, context: {cluster: c}}]\ncurrent-context: dve", "did you mean 'dev'?"),
         (
             "contexts: [{name: dev, context: {cluster: c}}]",
             "no current context; choose with --context NAME (it has dev)",

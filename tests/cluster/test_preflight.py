@@ -377,7 +377,7 @@ def test_the_default_class_is_taken_where_none_is_named(look, server):
 
 
 def test_a_near_name_is_suggested(look):
-    assert "is rook-cephfs meant?" in only(look(changed(("rook-cephfs\n", "rook-cephs\n"))), "storage").todo
+    assert "did you mean 'rook-cephfs'?" in only(look(changed(("rook-cephfs\n", "rook-cephs\n"))), "storage").todo
 
 
 @pytest.mark.parametrize(
@@ -386,7 +386,7 @@ def test_a_near_name_is_suggested(look):
         (
             [("RTX-3090", "RTX-3009")],
             "no node has the GPU NVIDIA-GeForce-RTX-3009",
-            "is NVIDIA-GeForce-RTX-3090 meant?",
+            "did you mean 'NVIDIA-GeForce-RTX-3090'?",
         ),
         (
             [("{nvidia.com/gpu.product: NVIDIA-GeForce-RTX-3090}", "{zone: moon}")],
@@ -560,7 +560,7 @@ def test_limit_ranges(look, server, item, words):
 def test_a_secret_with_another_key(look, server):
     server.objects["secrets", "lab", "huggingface-token"]["data"] = {"Token": "c2VjcmV0LXZhbHVl"}
     line = only(look(), "secret")
-    assert "has no key 'token', only Token (is Token meant?)" in line.message
+    assert "has no key 'token', only Token (did you mean 'Token'?)" in line.message
     assert "--key token` adds it" in line.todo
     assert "c2VjcmV0" not in str(line)
 
@@ -680,7 +680,7 @@ def test_trials_that_fail(look, server, code, reason, message, state, exit_code)
 def test_objects_that_their_schema_does_not_accept(look):
     report = look(changed(("restartPolicy: Never", "restartPolicie: Never")))
     line = only(report, "schema")
-    assert "is 'restartPolicy' meant?" in line.message
+    assert "did you mean 'restartPolicy'?" in line.message
     assert only(report, "storage").status == "pass"
     assert only(report, "dry run", "Job").status == "pass"
 

@@ -22,11 +22,11 @@ from grace.endpoints.client import (
     Exchange,
     RequestFailed,
     base_url,
-    printable,
     without_userinfo,
 )
 from grace.endpoints.transport import AiohttpTransport, NoReply, Reply, check_url, is_loopback
 from grace.errors import InputError
+from grace.text import one_line
 
 OK = Reply(200, b'{"answer": 42}')
 TEXT_PATH = "/v1/chat/completions"
@@ -325,14 +325,14 @@ def test_a_short_message_is_kept_and_a_long_one_cut() -> None:
 
 @given(st.text())
 def test_nothing_printable_moves_the_terminal(text: str) -> None:
-    shown = printable("a\x1b[31m" + text + "\u202eb\x9b2J")
+    shown = one_line("a\x1b[31m" + text + "\u202eb\x9b2J")
     assert not any(ord(character) < 32 or 127 <= ord(character) < 160 for character in shown)
     assert "\u202e" not in shown
 
 
 @given(st.text(st.characters(exclude_categories=["Cc", "Cf", "Zl", "Zp"])))
 def test_what_is_printable_stays(text: str) -> None:
-    assert printable(text) == text.strip()
+    assert one_line(text) == text.strip()
 
 
 # Addresses

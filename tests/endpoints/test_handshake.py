@@ -184,7 +184,8 @@ def test_the_wrong_name_lists_the_right_ones(canned: CannedServer) -> None:
     canned.models = ["gemma-2-2b-it", "llama-3"]
     message = refused(canned, model="gemma-2-2b")
     assert message == (
-        f"{canned.url}: model: 'gemma-2-2b' is not served here, only gemma-2-2b-it, llama-3; is 'gemma-2-2b-it' meant?"
+        f"{canned.url}: model: 'gemma-2-2b' is not served here, only gemma-2-2b-it, "
+        "llama-3 (did you mean 'gemma-2-2b-it'?)"
     )
 
 

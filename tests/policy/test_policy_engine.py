@@ -344,14 +344,14 @@ def test_all_faults_of_an_object_are_told_with_their_lines():
     )
     container = "spec.template.spec.containers[0]"
     assert found == [
-        (5, "spec.backofLimit", "unknown field 'backofLimit'; is 'backoffLimit' meant?"),
+        (5, "spec.backofLimit", "unknown field 'backofLimit' (did you mean 'backoffLimit'?)"),
         (6, "spec.parallelism", "must be a whole number, and is a text"),
         (11, f"{container}.name", "the field 'name' is missing"),
         (12, f"{container}.args[0]", "must be a text, and is a number (in quotes, it is a text)"),
         (12, f"{container}.args[1]", "an item of the list is empty"),
         (14, f"{container}.env[0].value", "must be a text, and is a number (in quotes, it is a text)"),
         (15, f"{container}.env[1].value", "must be a text, and is true or false (in quotes, it is a text)"),
-        (16, f"{container}.imagePullPolicies", "unknown field 'imagePullPolicies'; is 'imagePullPolicy' meant?"),
+        (16, f"{container}.imagePullPolicies", "unknown field 'imagePullPolicies' (did you mean 'imagePullPolicy'?)"),
     ]
 
 
@@ -366,7 +366,7 @@ def test_all_faults_of_an_object_are_told_with_their_lines():
         ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: no}\n", "is true or false (in quotes, it is a text)"),
         ("apiVersion: v1\nkind: Job\nmetadata: {name: x}\n", "Kubernetes 1.32 has Job in batch/v1, not in v1"),
         ("apiVersion: batch/v1beta1\nkind: CronJob\nmetadata: {name: x}\n", "has CronJob in batch/v1, not in"),
-        ("apiVersion: v1\nkind: Pods\nmetadata: {name: x}\n", "has no kind 'Pods' in v1; is Pod meant?"),
+        ("apiVersion: v1\nkind: Pods\nmetadata: {name: x}\n", "has no kind 'Pods' in v1 (did you mean 'Pod'?)"),
         (
             "apiVersion: networking.k8s.io/v2\nkind: Ingress\nmetadata: {name: x}\n",
             "has Ingress in networking.k8s.io/v1, not in networking.k8s.io/v2",
@@ -462,7 +462,7 @@ def test_a_reason_suppresses_a_rule_on_its_object_only():
     [
         ("K8S025", "K8S025 is suppressed without a reason, and so is not"),
         ("'K8S025:  '", "K8S025 is suppressed without a reason, and so is not"),
-        ("'K8S25: typed badly'", "there is no rule 'K8S25'; is K8S025 meant?"),
+        ("'K8S25: typed badly'", "there is no rule 'K8S25' (did you mean 'K8S025'?)"),
         ("'all of them'", "there is no rule 'all of them'"),
         ("': why not'", "there is no rule ''"),
         ("'K8S003: hush'", "K8S003 cannot be suppressed"),
@@ -728,8 +728,8 @@ def test_wrong_input_ends_with_2_and_says_what_to_do(grace: Command, files: Path
     for arguments, message in (
         ((), "give files or a folder"),
         ((files / "no.yaml",), "cannot be read"),
-        ((files, "--cluster", "nrpp"), "is nrp meant?"),
-        (("--explain", "NPR001"), "is NRP001 meant?"),
+        ((files, "--cluster", "nrpp"), "did you mean 'nrp'?"),
+        (("--explain", "NPR001"), "did you mean 'NRP001'?"),
     ):
         result = grace("cluster", "check", *arguments)
         assert result.code == 2

@@ -141,7 +141,7 @@ def test_one_name_for_two_kinds_or_namespaces_is_no_double():
         ("cpu: '2'", "cpu: 1500m", "requests 2 cpu and allows 1500m"),
         ("memory: 2G", "memory: 2Gi", ""),
         ("memory: 2Gi", "memory: 2G", "requests 2Gi memory and allows 2G"),
-        ("memory: 16GB", "memory: 16GB", "'16GB' is no quantity; 16Gi is meant?"),
+        ("memory: 16GB", "memory: 16GB", "'16GB' is no quantity (did you mean '16Gi'?)"),
         ("memory: 16gb", "memory: 16Gi", "'16gb' is no quantity"),
         ("memory: '-1'", "memory: 16Gi", "'-1' is no quantity"),
         ("memory: 512m", "memory: 1Gi", "512m of memory is 0.512 bytes"),
@@ -222,7 +222,7 @@ spec:
 """
     assert not messages("K8S010", text)
     assert messages("K8S010", changed(text, ("[{name: data, mountPath", "[{name: date, mountPath"))) == [
-        "spec.template.spec.containers[0].volumeMounts[0].name: the pod has no volume 'date'; is data meant?"
+        "spec.template.spec.containers[0].volumeMounts[0].name: the pod has no volume 'date' (did you mean 'data'?)"
     ]
 
 
@@ -401,7 +401,7 @@ def test_what_a_volume_refers_to_is_there(volume: str, there: str, kind: str):
 
 def test_a_name_like_it_is_proposed():
     [message] = messages("K8S017", with_volume("persistentVolumeClaim: {claimName: outputs}"), claim("output"))
-    assert message.endswith("; is output meant?")
+    assert message.endswith(" (did you mean 'output'?)")
 
 
 def test_what_is_optional_or_always_there_is_not_missed():

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from conftest import Command, read_rows
-from grace.quality.merge import PROVENANCE
+from grace.columns import PROVENANCE
 from grace.runs import Run
 from table_model import TableServer, printable_model
 

@@ -528,7 +528,7 @@ def test_the_scores_that_are_meant_can_be_chosen(runs: Path, grace: Command) -> 
         (("answers.csv", "--scores", "scores.run"), "go with a RUN"),
         (("answers.csv", "--threshold", "truncated"), "is not NAME=VALUE, as truncated=0.1"),
         (("answers.csv", "--threshold", "truncated=much"), "is not NAME=VALUE"),
-        (("answers.csv", "--threshold", "truncatd=0.1"), "no threshold 'truncatd' (is 'truncated' meant?)"),
+        (("answers.csv", "--threshold", "truncatd=0.1"), "no threshold 'truncatd' (did you mean 'truncated'?)"),
         (("answers.csv", "--threshold", "truncated=1.5"), "truncated is 1.5; it must be from 0 to 1"),
         (("answers.csv", "--threshold", "errors=-1"), "errors is -1; it must be 0 or more"),
         (("answers.csv", "--threshold", "errors=nan"), "errors is nan; it must be 0 or more"),
@@ -861,7 +861,7 @@ def test_thresholds_of_a_study_file_decide(tmp_path: Path, grace: Command) -> No
     path.write_text(OWN + "quality: {label_mas: 0.3}\n")
     done = grace(*arguments)
     assert done.code == 2
-    assert "colours: quality: no threshold 'label_mas' (is 'label_mass' meant?)" in done.err
+    assert "colours: quality: no threshold 'label_mas' (did you mean 'label_mass'?)" in done.err
 
 
 def test_the_thresholds_can_be_listed(grace: Command) -> None:

@@ -23,7 +23,7 @@ pytest.importorskip("matplotlib")
 from grace.analysis.analyze import Table
 from grace.report.grids import Grid
 from grace.report.markdown import fenced, latex_table
-from grace.report.places import WRITTEN, remove_stale
+from grace.report.places import WRITTEN, list_files
 from grace.report.sentences import results_of
 
 STUDY1, STUDY2 = ROOT / "data" / "study1.csv", ROOT / "data" / "study2.csv"
@@ -199,12 +199,12 @@ def test_what_is_not_made_any_longer_goes(grace: Command, own: Speaker, tmp_path
 def test_a_list_of_files_removes_nothing_elsewhere(tmp_path: Path) -> None:
     out, other = tmp_path / "p", tmp_path / "other.csv"
     other.write_text("mine")
-    remove_stale(out, [])
+    list_files(out, [])
     listed = {"../other.csv": hashlib.sha256(b"mine").hexdigest(), str(other): hashlib.sha256(b"mine").hexdigest()}
     for damaged in (json.dumps(listed), json.dumps([1]), "{", json.dumps({"": 1, "\0": 2})):
         (out / WRITTEN).parent.mkdir(parents=True, exist_ok=True)
         (out / WRITTEN).write_text(damaged)
-        remove_stale(out, [])
+        list_files(out, [])
         assert other.read_text() == "mine"
 
 

@@ -15,14 +15,14 @@ from aiohttp import web
 
 from canned import CannedServer, completion, error
 from conftest import ROOT, Command, Result, read_rows
+from grace.columns import EXTRACTED, IDENTIFYING
 from grace.errors import InputError
 from grace.ledger import Ledger, scan
 from grace.runs import Run
 from grace.stages.fields.ask import Extract, extract
-from grace.stages.fields.records import IDENTIFYING, REJECTED, Known, Rows, all_rows, decide
+from grace.stages.fields.records import REJECTED, Known, Rows, all_rows, decide
 from grace.stages.fields.table import BATCH
 from grace.stages.related import answers_of, extractions_of, related, table_of
-from grace.studies.fields import EXTRACTED
 from grace.studies.study import load_study
 from grace.tables import CsvTable
 from table_model import TableServer, printable_model
@@ -238,7 +238,7 @@ def test_a_study_that_extracts_nothing(read: Command, answers: Path, tmp_path: P
 
 def test_a_study_that_is_not_there(read: Command, answers: Path) -> None:
     write(answers, [{"model_response": PLAIN}])
-    assert "is 'study1' meant?" in one_message(read("studi1"))
+    assert "did you mean 'study1'?" in one_message(read("studi1"))
 
 
 def test_input_that_is_no_table(read: Command, answers: Path, values: Path) -> None:

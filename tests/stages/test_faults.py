@@ -17,9 +17,9 @@ from aiohttp import web
 
 from canned import CannedServer, Cut, answer_to, completion, error
 from conftest import ROOT, Command, Result, read_rows
+from grace.columns import ANSWER_COLUMNS
 from grace.ledger import scan
 from grace.runs import Run
-from grace.stages.answers.table import ANSWER_COLUMNS
 from grace.stages.export import export
 
 pytestmark = pytest.mark.usefixtures("impatient")
@@ -171,7 +171,7 @@ def test_the_server_is_down(query: Command, unused_port: int, tmp_path: Path) ->
 def test_the_name_is_wrong(query: Command, canned: CannedServer) -> None:
     canned.models = ["gemma-2-2b-it", "llama"]
     message = one_message(query("--model-name", "gema-2-2b-it"), 3)
-    assert "'gema-2-2b-it' is not served here, only gemma-2-2b-it, llama; is 'gemma-2-2b-it' meant?" in message
+    assert "'gema-2-2b-it' is not served here, only gemma-2-2b-it, llama (did you mean 'gemma-2-2b-it'?)" in message
 
 
 def test_a_start_that_failed_leaves_nothing_in_the_way(query: Command, canned: CannedServer) -> None:
@@ -833,7 +833,7 @@ def test_a_missing_column_suggests_the_nearest(query: Command, canned: CannedSer
     write_rows(trials, [[{"speach": "speech", "access": "Acces"}.get(name, name) for name in header], *rows])
     message = one_message(query(), 2)
     assert message.startswith(
-        f"{trials}: no column 'speach' (is 'speech' meant?); no column 'access' (is 'Acces' meant?)"
+        f"{trials}: no column 'speach' (did you mean 'speech'?); no column 'access' (did you mean 'Acces'?)"
     )
     assert "study1 needs: participant_id, story_shortname" in message
     assert canned.bodies == []
@@ -1013,7 +1013,7 @@ def test_options_out_of_range(options: list[str], query: Command, canned: Canned
 
 def test_a_study_that_is_not_there(grace: Command, canned: CannedServer, trials: Path, answers: Path) -> None:
     where = ["--input", trials, "--output", answers, "--model-endpoint", canned.url, "--model-name", "canned"]
-    assert "is 'study1' meant?" in one_message(grace("query", "studi1", *where), 2)
+    assert "did you mean 'study1'?" in one_message(grace("query", "studi1", *where), 2)
     assert "no.yaml: cannot be read: No such file" in one_message(grace("query", "no.yaml", *where), 2)
 
 

@@ -940,7 +940,7 @@ def test_a_key_that_is_missing(score: Command, table: TableServer, output: Path)
 
 def test_the_name_is_wrong(score: Command, table: TableServer, output: Path) -> None:
     message = one_message(score("--model-name", "tabel"), 3)
-    assert "'tabel' is not served here, only table; is 'table' meant?" in message
+    assert "'tabel' is not served here, only table (did you mean 'table'?)" in message
     assert nothing_was_asked(table, output)
 
 

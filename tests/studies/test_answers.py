@@ -472,14 +472,14 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     # format.py
     "no prompt": ({"prompt": None}, "questions.asked.prompt: is missing"),
     "no answers": ({"answers": None}, "questions.asked.answers: is missing"),
-    "a field that is none": ({"promt": "x"}, "questions.asked: no field 'promt'; is 'prompt' meant?"),
+    "a field that is none": ({"promt": "x"}, "questions.asked: no field 'promt' (did you mean 'prompt'?)"),
     "a field of answers that is none": (
         {"answers": labels(variant=["case"])},
-        "questions.asked.answers: no field 'variant'; is 'variants' meant?",
+        "questions.asked.answers: no field 'variant' (did you mean 'variants'?)",
     ),
     "a column that is none": (
         {"columns": {"probabilty": "p"}},
-        "questions.asked.columns: no field 'probabilty'; is 'probability' meant?",
+        "questions.asked.columns: no field 'probabilty' (did you mean 'probability'?)",
     ),
     "labels in a list": (
         {"answers": {"labels": ["yes", "no"]}},
@@ -605,7 +605,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     # templates
     "a prompt with an unknown column": (
         {"prompt": "{{ itme }}?"},
-        "questions.asked.prompt: no column 'itme'; is 'item' meant?",
+        "questions.asked.prompt: no column 'itme' (did you mean 'item'?)",
     ),
     "a system message with an unknown column": ({"system": "{{ itme }}"}, "questions.asked.system: no column 'itme'"),
     "a prompt with a hidden column": ({"prompt": "{{ key }}?"}, "questions.asked.prompt: the column 'key' is hidden"),

@@ -10,8 +10,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from grace.columns import EXTRACTED
 from grace.studies.extraction import Extraction
-from grace.studies.fields import EXTRACTED
 from grace.studies.reading import DOUBT, EXACT, IMPLIED, Missing, Value
 from grace.studies.reading.text import REFUSAL, Headings, Text, plain
 from grace.studies.study import load_study

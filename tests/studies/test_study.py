@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from grace.errors import InputError, StudyError, nearest
+from grace.errors import InputError, StudyError
 from grace.studies.format import Column
 from grace.studies.study import BUILT_IN, Study, load_study, parse_study
 from grace.studies.templates import lines_from_html
+from grace.text import nearest
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared" / "data"
@@ -267,8 +268,8 @@ def test_a_template_that_fails_on_a_row_says_so() -> None:
 
 
 MISTAKES = {
-    "field misspelt": (("columns:", "colums:"), "no field 'colums'; is 'columns' meant?"),
-    "field of a column misspelt": (("hidden:", "hiden:"), "columns.key: no field 'hiden'; is 'hidden' meant?"),
+    "field misspelt": (("columns:", "colums:"), "no field 'colums' (did you mean 'columns'?)"),
+    "field of a column misspelt": (("hidden:", "hiden:"), "columns.key: no field 'hiden' (did you mean 'hidden'?)"),
     "unknown field": (("title:", "zzz: 1\ntitle:"), "the file: no field 'zzz'"),
     "no name": (("name: some_and_all\n", ""), "name: is missing"),
     "name with capitals": (
@@ -288,7 +289,7 @@ MISTAKES = {
     "list without brackets": (("[quantifier, relation]", "relation"), "design.cells: must be a list, as [a, b]"),
     "cell of no column": (
         ("[quantifier, relation]", "[quantifier, relations]"),
-        "design.cells: no column 'relations'; is 'relation' meant?",
+        "design.cells: no column 'relations' (did you mean 'relation'?)",
     ),
     "hidden cell": (("[quantifier, relation]", "[quantifier, key]"), "design.cells: the column 'key' is hidden"),
     "item of no column": (("  item: item", "  item: thing"), "design.item: no column 'thing'"),
@@ -298,7 +299,7 @@ MISTAKES = {
     ),
     "template of no column": (
         ("{{ sentence }}\n\n        Is", "{{ sentense }}\n\n        Is"),
-        "protocols.verdict.response: no column 'sentense'; is 'sentence' meant?",
+        "protocols.verdict.response: no column 'sentense' (did you mean 'sentence'?)",
     ),
     "template of a hidden column": (
         ("{{ sentence }}\n\n        Is", "{{ key }}\n\n        Is"),
@@ -328,7 +329,7 @@ MISTAKES = {
         ("  quantifier: \"", "  early: \"{{ quantifier }}\"\n  quantifier: \""),
         "derived.early: no column 'quantifier'",
     ),
-    "check of no column": (("sentence.ends", "sentnce.ends"), "checks: no column 'sentnce'; is 'sentence' meant?"),
+    "check of no column": (("sentence.ends", "sentnce.ends"), "checks: no column 'sentnce' (did you mean 'sentence'?)"),
     "check with one =": (("sentence.endswith('.')", "item = 'x'"), "checks, line 1: expected token ')', got '='"),
     "check with braces": (
         ("sentence.endswith('.')", "item == '{{ item }}' }}"),
@@ -406,7 +407,9 @@ def test_missing_columns_are_named_with_the_nearest_there_is() -> None:
     with pytest.raises(InputError) as caught:
         study().check_columns(["Item", "cuont", "key"], Path("t.csv"))
     message = str(caught.value)
-    assert message.startswith("t.csv: no column 'item' (is 'Item' meant?); no column 'count' (is 'cuont' meant?). ")
+    assert message.startswith(
+        "t.csv: no column 'item' (did you mean 'Item'?); no column 'count' (did you mean 'cuont'?). "
+    )
     assert message.endswith("small needs: item, count, key")
     study().check_columns(["item", "count", "key", "anything"], Path("t.csv"))
 

@@ -15,15 +15,17 @@ from typing import TYPE_CHECKING, Any
 import grace
 from grace.analysis import scores, study1, study2
 from grace.analysis.exclusions import STATES, YES, Columns, Trial, cells
-from grace.analysis.frames import MODEL, Frame, Row, read_frame
+from grace.analysis.frames import Frame, Row, read_frame
 from grace.analysis.statistics import TEST_COLUMNS, Tested
+from grace.columns import MODEL
 from grace.errors import InputError
+from grace.files import Entry, FileList, replacing, sha256_of
+from grace.progress import Progress
 from grace.quality.merge import merge
 from grace.runs import Run
 from grace.stages.related import related, study_in
-from grace.stages.session import Progress
 from grace.studies.study import BUILT_IN, Study, load_study
-from grace.tables import replacing, sha256_of, write_table
+from grace.tables import write_table
 
 if TYPE_CHECKING:
     from grace.analysis.references import Fit, Pattern
@@ -161,7 +163,7 @@ def write_analysis(analysis: Analysis, out: Path) -> list[Path]:
     names = {*analysis.tables, *(REFERENCES if analysis.fits else ())}
     if analysis.source.resolve() in {(out / f"{name}.csv").resolve() for name in names}:
         raise InputError(f"--out {out}: has the analysed table in it, which would be replaced; choose another --out")
-    _remove_stale(out, names)
+    _earlier(out).remove_stale(f"{name}.csv" for name in names)
     paths = []
     for name, table in analysis.tables.items():
         paths.append(out / f"{name}.csv")
@@ -175,20 +177,15 @@ def write_analysis(analysis: Analysis, out: Path) -> list[Path]:
     return paths
 
 
-def _remove_stale(out: Path, names: Iterable[str]) -> None:
-    """Remove tables of an earlier analysis that this one doesn't make, and that would be taken for its own."""
+def _earlier(out: Path) -> FileList:
+    """The tables of an earlier analysis in a folder; one that this analysis doesn't make would be taken for its own."""
     import orjson
 
     try:
-        earlier = {
-            Path(table["file"]).name: table["sha256"] for table in orjson.loads((out / SUMMARY).read_bytes())["tables"]
-        }
+        tables = orjson.loads((out / SUMMARY).read_bytes())["tables"]
+        return FileList(out, {Path(table["file"]).name: Entry(table["sha256"]) for table in tables})
     except (OSError, ValueError, LookupError, TypeError):
-        return
-    for name in earlier.keys() - {f"{name}.csv" for name in names}:
-        path = out / name
-        if path.is_file() and sha256_of(path) == earlier[name]:
-            path.unlink()
+        return FileList(out, {})
 
 
 def _distinct(runs: Sequence[Run], extraction: Run | None, scores_run: Run | None) -> list[Run]:

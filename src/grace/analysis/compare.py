@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 
 from grace.analysis.bootstrap import DRAWS, SEED
-from grace.analysis.compare_sides import REPLICATION, Pairs, Side, check_comparable, pair
+from grace.analysis.compare_sides import Pairs, Side, check_comparable, pair
 from grace.analysis.distances import Array, earth_mover, jensen_shannon, normalised, total_variation
 from grace.analysis.effects import ALPHA, ONE_STIMULUS, bounds, effects_of, estimate
 from grace.analysis.equivalence import (
@@ -31,6 +31,7 @@ from grace.analysis.frames import Row
 from grace.analysis.paired import EARTH_MOVER, Finding, Paired
 from grace.analysis.references import shown
 from grace.analysis.samples import ANSWERS, LAYOUTS, SOURCES, distribution_in, number_in
+from grace.columns import REPLICATION
 from grace.errors import InputError
 from grace.studies.fields import Field
 from grace.studies.questions import Question

@@ -12,7 +12,8 @@ from grace.analysis.compare import Comparison
 from grace.analysis.distances import finite
 from grace.analysis.paired import Finding
 from grace.analysis.references import cell_of
-from grace.tables import replacing, write_table
+from grace.files import replacing
+from grace.tables import write_table
 
 COLUMNS = tuple(field.name for field in fields(Finding))
 FILES = ("compare.csv", "compare.json", "compare.txt")

@@ -11,17 +11,17 @@ from typing import Any
 import orjson
 
 from grace.analysis.frames import Frame, Row, read_frame
+from grace.columns import REPLICATION
 from grace.errors import InputError, RunMismatch
+from grace.progress import Progress
 from grace.quality.merge import merge
 from grace.quality.sources import Opener
 from grace.runs import Run
 from grace.stages.related import related, study_in
-from grace.stages.session import Progress
 from grace.studies.check import guess_study
 from grace.studies.study import Study, load_study
 
 NOISE = "noise.json"
-REPLICATION = "replication"
 
 
 @dataclass(frozen=True)

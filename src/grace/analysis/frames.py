@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from grace.errors import InputError, nearest
+from grace.columns import ERROR, MODEL
+from grace.errors import InputError
 from grace.quality.layout import number_in
 from grace.quality.sources import Opener
 from grace.stages.answers.table import EMPTIES
 from grace.studies.format import MISSING
 from grace.studies.study import Study
+from grace.text import did_you_mean
 
-MODEL, ERROR = "model_name", "error"
 HOW = ("model_revision", "protocol", "temperature")
 """Columns that tell models of one name apart."""
 DROP = "drop_"
@@ -104,8 +105,7 @@ class Frame:
         """The same, of a column that has to be there. Raises InputError."""
         found = self.column(*names)
         if found is None:
-            near = nearest(names[0], self.columns)
-            meant = f" (is {near!r} meant?)" if near else ""
+            meant = did_you_mean(names[0], self.columns)
             raise InputError(f"{self.name}: has no column {names[0]!r} for {what}{meant}; rename one, or give another")
         return found
 

@@ -41,13 +41,12 @@ def synth(
       grace data synth study1 > trials.csv
       grace data synth study2 --output outputs/small.csv --participants 12 --seed 7
     """
-    from grace.errors import nearest
     from grace.studies.designs import GENERATORS
+    from grace.text import did_you_mean
 
     if study not in GENERATORS:
-        near = nearest(study, tuple(GENERATORS))
         raise InputError(
-            f"there is nothing to make {study!r} from{f' (is {near!r} meant?)' if near else ''}; "
+            f"there is nothing to make {study!r} from{did_you_mean(study, GENERATORS)}; "
             f"tables can be made for {' and '.join(GENERATORS)}"
         )
     generator = GENERATORS[study]
@@ -129,7 +128,7 @@ def _show(file: Path, study: "Study", report: "TableReport") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from grace.endpoints.client import printable
+    from grace.text import one_line
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
     console.print(f"{file} as {study.name} ({study.title})\n")
@@ -152,7 +151,7 @@ def _show(file: Path, study: "Study", report: "TableReport") -> None:
         cells.add_column("rows", justify="right")
         for cell, count in list(report.cells.items())[:MOST_CELLS]:
             style = "red" if cell in report.missing_cells or cell in report.unexpected_cells else ""
-            cells.add_row(*(Text(printable(value)) for value in cell), f"{count:,}", style=style)
+            cells.add_row(*(Text(one_line(value)) for value in cell), f"{count:,}", style=style)
         console.print()
         console.print(cells)
         if len(report.cells) > MOST_CELLS:
@@ -162,7 +161,7 @@ def _show(file: Path, study: "Study", report: "TableReport") -> None:
         if lines:
             console.print(f"\n{title}")
             for line in lines[:MOST_LINES]:
-                console.print(f"- {printable(line)}")
+                console.print(f"- {one_line(line)}")
             if len(lines) > MOST_LINES:
                 console.print(f"- and {len(lines) - MOST_LINES:,} more")
     console.print("\nThe table does not fit its study." if report.problems else "\nThe table fits its study.")

@@ -13,8 +13,9 @@ import typer
 from grace.errors import InputError
 
 if TYPE_CHECKING:
+    from grace.progress import Progress
     from grace.stages.prepare import ShardDone
-    from grace.stages.session import Outcome, Progress
+    from grace.stages.session import Outcome
     from grace.stages.shard import Shard as PartOfRun
 
 StudyName = Annotated[

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
-from grace.stages.session import Progress
+from grace.progress import Progress
 
 LINE_SECONDS = 10.0
 FAULT_SECONDS = 5.0

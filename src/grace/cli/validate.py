@@ -159,9 +159,9 @@ def _tell_one(report: "Report", folder: Path) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from grace.endpoints.client import printable
     from grace.quality.validate import FILES
     from grace.quality.words import failure_of, limit_of, measured_of, remark_of
+    from grace.text import one_line
 
     console = Console(highlight=False, markup=False, soft_wrap=True, width=max(WIDTH, Console().width))
     table = Table(box=None, padding=(0, 2, 0, 0))
@@ -169,7 +169,7 @@ def _tell_one(report: "Report", folder: Path) -> None:
         table.add_column(heading)
     for result in report.results:
         cells = (result.check, result.table, measured_of(result), limit_of(result))
-        table.add_row(*(Text(printable(text)) for text in cells), Text(result.status, STYLES[result.status]))
+        table.add_row(*(Text(one_line(text)) for text in cells), Text(result.status, STYLES[result.status]))
     console.print(table)
     for title, lines in (
         ("Failed", [failure_of(result) for result in report.failed]),
@@ -178,8 +178,8 @@ def _tell_one(report: "Report", folder: Path) -> None:
         if lines:
             console.print(f"\n{title}")
         for line in lines:
-            console.print(f"- {printable(line)}")
+            console.print(f"- {one_line(line)}")
     flags = sum(len(result.kept) for result in report.results)
     names = ", ".join(str(folder / name) for name in FILES)
     console.print(f"\nWrote {names} ({count(flags, 'flag')})")
-    console.print(f"{report.group.study.name}: {printable(report.verdict)}")
+    console.print(f"{report.group.study.name}: {one_line(report.verdict)}")

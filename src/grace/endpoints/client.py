@@ -8,7 +8,6 @@ the same way again and is not repeated.
 import asyncio
 import math
 import random
-import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -21,6 +20,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 import orjson
 
 from grace.endpoints.transport import NoReply, Reply, Transport
+from grace.text import one_line
 
 TRANSIENT = frozenset({408, 425, 500, 502, 503, 504, 529})
 PATIENCE = 900.0
@@ -28,8 +28,6 @@ PATIENCE = 900.0
 SHORTEST_PAUSE = 0.1
 """Seconds between two tries at least, also when the server says "at once": one that keeps saying so is overloaded."""
 LONGEST_PAUSE = 60.0
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 
 
 class RequestFailed(Exception):
@@ -179,7 +177,7 @@ class Client:
         """One printable line, with secrets taken out before it is cut."""
         for secret in self._secrets:
             text = text.replace(secret, "[redacted]")
-        text = printable(text)
+        text = one_line(text)
         return text if len(text) <= 300 else text[:297] + "..."
 
 
@@ -187,11 +185,6 @@ async def _wait(event: asyncio.Event, seconds: float) -> None:
     """Wait for the event, but no longer than so."""
     with suppress(TimeoutError):
         await asyncio.wait_for(event.wait(), seconds)
-
-
-def printable(text: str) -> str:
-    """One line that does nothing to a terminal but show its characters."""
-    return _CONTROL.sub(" ", text).strip()
 
 
 def base_url(url: str) -> str:

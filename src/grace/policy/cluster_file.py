@@ -7,20 +7,16 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import Field, PositiveFloat, PositiveInt
 
-from grace.errors import InputError, nearest
-from grace.policy.text import printable
+from grace.declared import Strict, parsed, read
+from grace.errors import InputError
+from grace.text import did_you_mean
 
 AccessMode = Literal["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class StorageClass(_Strict):
+class StorageClass(Strict):
     """One storage class.
 
     Attributes:
@@ -37,14 +33,14 @@ class StorageClass(_Strict):
     forbidden: str = ""
 
 
-class Storage(_Strict):
+class Storage(Strict):
     """Storage classes; `shared` is the one for volumes that several pods use, empty for the cluster's default."""
 
     shared: str = ""
     classes: tuple[StorageClass, ...] = ()
 
 
-class ClusterGpu(_Strict):
+class ClusterGpu(Strict):
     """One kind of GPU, as the cluster calls it.
 
     Attributes:
@@ -64,14 +60,14 @@ class ClusterGpu(_Strict):
     request: str = ""
 
 
-class PriorityClasses(_Strict):
+class PriorityClasses(Strict):
     """Those that users may set, and those of them whose pods need no quota and can be preempted at any time."""
 
     allowed: tuple[str, ...] = ()
     no_quota: tuple[str, ...] = ()
 
 
-class BarePod(_Strict):
+class BarePod(Strict):
     """What a Pod without a controller may take."""
 
     hours: PositiveFloat | None = None
@@ -80,7 +76,7 @@ class BarePod(_Strict):
     cpu: PositiveFloat | None = None
 
 
-class Limits(_Strict):
+class Limits(Strict):
     """Numbers of the cluster's rules; None where it has no such rule. Each is explained beside it in `nrp.yaml`."""
 
     ratio: PositiveFloat | None = None
@@ -92,7 +88,7 @@ class Limits(_Strict):
     ephemeral_storage: str | None = None
 
 
-class Reserved(_Strict):
+class Reserved(Strict):
     """Nodes whose hostname begins so are reserved by a taint of that key and value."""
 
     hostname: str
@@ -100,7 +96,7 @@ class Reserved(_Strict):
     value: str
 
 
-class Cluster(_Strict):
+class Cluster(Strict):
     """A cluster.
 
     Attributes:
@@ -148,26 +144,10 @@ def load_cluster(name: str) -> Cluster:
     """
     if re.fullmatch(r"[\w-]+", name):
         if name not in cluster_names():
-            near = nearest(name, cluster_names())
+            names = cluster_names()
             raise InputError(
-                f"{name!r} is no cluster that Grace knows ({', '.join(cluster_names())})"
-                f"{f'; is {near} meant?' if near else ''}; a file of your own is given by its path, as ./{name}.yaml"
+                f"{name!r}{did_you_mean(name, names)} is no cluster that Grace knows ({', '.join(names)}); "
+                f"a file of your own is given by its path, as ./{name}.yaml"
             )
-        return _parse(resources.files("grace.policy").joinpath("clusters", f"{name}.yaml").read_bytes(), name)
-    try:
-        content = Path(name).read_bytes()
-    except (OSError, ValueError) as error:  # ValueError: a NUL, or half of a character
-        reason = error.strerror if isinstance(error, OSError) else "no file can have this name"
-        raise InputError(f"{printable(name)}: cannot be read: {reason}") from None
-    return _parse(content, name)
-
-
-def _parse(content: bytes, name: str) -> Cluster:
-    try:
-        return Cluster.model_validate(yaml.safe_load(content))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{name}: is not YAML: {' '.join(str(error).split())}") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise InputError(f"{name}: {where}: {first['msg']}") from None
+        return parsed(resources.files("grace.policy").joinpath("clusters", f"{name}.yaml").read_bytes(), name, Cluster)
+    return read(Path(name), Cluster)

@@ -17,8 +17,8 @@ from typing import Any
 from grace.errors import InputError
 from grace.policy.cluster_file import Cluster
 from grace.policy.quantities import quantity
-from grace.policy.text import printable
 from grace.policy.yaml_reader import Node, documents, line_of, node_at
+from grace.text import printable
 
 SUFFIXES = (".yaml", ".yml", ".json")
 MOST_BYTES = 10_000_000

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from grace import __version__
 from grace.policy.check import Finding, Report
 from grace.policy.rule import Rule, Severity
-from grace.policy.text import printable
+from grace.text import printable
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 

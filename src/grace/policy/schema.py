@@ -12,9 +12,10 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from grace.errors import InputError, nearest
+from grace.errors import InputError
 from grace.policy.documents import FieldPath, Manifest
 from grace.policy.rule import Hit
+from grace.text import did_you_mean
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError  # type: ignore[import-untyped]
@@ -81,8 +82,7 @@ class Schemas:
             message = f"Kubernetes {self.version} has {manifest.kind} in {where}, not in {manifest.api_version}"
             yield Hit(manifest, ("apiVersion",), message)
             return
-        near = nearest(manifest.kind, sorted({kind for _, kind in self.names}))
-        meant = f"; is {near} meant?" if near else ""
+        meant = did_you_mean(manifest.kind, sorted({kind for _, kind in self.names}))
         message = f"Kubernetes {self.version} has no kind {manifest.kind!r} in {manifest.api_version}{meant}"
         yield Hit(manifest, ("kind",), message)
 
@@ -168,9 +168,8 @@ def _told(manifest: Manifest, error: "ValidationError") -> Iterator[Hit]:
 
 def _meant(field: str, known: list[str]) -> str:
     """What an unknown field may be: a known one like it, or one that belongs elsewhere."""
-    near = nearest(field, known)
-    if near:
-        return f"; is {near!r} meant?"
+    if meant := did_you_mean(field, known):
+        return meant
     return f"; here belong {', '.join(known[:8])}{', ...' * (len(known) > 8)}" if known else ""
 
 

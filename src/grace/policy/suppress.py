@@ -9,9 +9,9 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from grace.errors import nearest
 from grace.policy.documents import Manifest, Scene
 from grace.policy.rule import Hit, Rule, Severity
+from grace.text import did_you_mean
 
 ANNOTATION = "grace/ignore"
 PATH = ("metadata", "annotations", ANNOTATION)
@@ -69,8 +69,7 @@ def _fault(entry: Entry, ids: Collection[str]) -> str:
     if entry.rule in NEVER:
         return f"{entry.rule} cannot be suppressed"
     if entry.rule not in ids:
-        near = nearest(entry.rule, sorted(ids))
-        return f"there is no rule {entry.rule!r}{f'; is {near} meant?' if near else ''}"
+        return f"there is no rule {entry.rule!r}{did_you_mean(entry.rule, sorted(ids))}"
     return "" if entry.reason else f"{entry.rule} is suppressed without a reason, and so is not"
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from grace.errors import InputError
-from grace.policy.text import printable
+from grace.text import printable
 
 DEEPEST = 100
 """Levels of nesting. Kubernetes objects have about twenty."""

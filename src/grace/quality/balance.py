@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Mapping
 
-from grace.quality.layout import METHOD, Cells, Layout
+from grace.columns import METHOD
+from grace.quality.layout import Cells, Layout
 from grace.quality.looks import Flagged, Tally
 from grace.studies.check import Cell, expected_cells
 

@@ -8,22 +8,18 @@ from typing import Any, get_args
 import orjson
 
 import grace
+from grace.columns import EXTRACTED, FLAGS, INPUT, ROW_ID, SCORES_ERROR
+from grace.files import replacing, sha256_of
 from grace.runs import now
-from grace.stages.fields.table import INPUT
-from grace.studies.fields import EXTRACTED, Method
+from grace.studies.fields import Method
 from grace.studies.questions import Question
 from grace.studies.study import Study
-from grace.tables import replacing, sha256_of
 
 MOST_VALUES = 20
 """Columns with more different values than this have them counted, not listed."""
 
 TEXT, INTEGER, NUMBER = "text", "integer", "number"
 _TYPES = {str: TEXT, int: INTEGER, float: NUMBER}
-
-ROW_ID = "row_id"
-FLAGS = "quality_flags"
-SCORES_ERROR = "scores_error"
 
 _OWN: dict[str, tuple[str, str, str]] = {
     ROW_ID: ("names the row: study, model, how it was asked, trial, replication and seed", TEXT, ""),

@@ -5,18 +5,22 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite, log2
 
-from grace.quality.codebook import FLAGS, ROW_ID, SCORES_ERROR
-from grace.stages.answers.table import ANSWER_COLUMNS
-from grace.stages.fields.table import INPUT
-from grace.studies.fields import EXTRACTED
+from grace.columns import (
+    ANSWER_COLUMNS,
+    CONFIDENCE,
+    ERROR,
+    FLAGS,
+    INPUT,
+    METHOD,
+    MODEL,
+    RESPONSE,
+    ROW_ID,
+    SCORES_ERROR,
+)
 from grace.studies.format import MISSING
 from grace.studies.questions import Question
 from grace.studies.study import Study
 
-RESPONSE = "model_response"
-ERROR = "error"
-MODEL = "model_name"
-METHOD, CONFIDENCE, REASONS = EXTRACTED
 MASS = "label_mass_"
 SLACK = 1e-6
 """Sums of floating-point numbers may be so far outside of their range."""

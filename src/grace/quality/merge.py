@@ -8,34 +8,24 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from grace.columns import ANSWER_KINDS, FLAGS, INPUT, MODEL, PROVENANCE, ROW_ID, SCORES_ERROR
 from grace.errors import InputError
 from grace.ledger import LedgerReader, request_key
-from grace.quality.codebook import FLAGS, ROW_ID, SCORES_ERROR, Codebook, describe, write_codebook
+from grace.progress import Progress
+from grace.quality.codebook import Codebook, describe, write_codebook
 from grace.quality.flags import RowChecks
-from grace.quality.layout import MODEL, Layout
+from grace.quality.layout import Layout
 from grace.quality.thresholds import thresholds_of
 from grace.runs import Run
 from grace.stages.answers.records import Done
-from grace.stages.answers.table import ANSWER_KINDS, answer_columns, answer_rows
+from grace.stages.answers.table import answer_columns, answer_rows
 from grace.stages.fields.records import Known, Rows, extractor_of
-from grace.stages.fields.table import BATCH, INPUT
+from grace.stages.fields.table import BATCH
 from grace.stages.related import Related, related, study_in
 from grace.stages.scores.records import Scores
 from grace.stages.scores.table import ScoreRows
-from grace.stages.session import Progress
 from grace.studies.study import Study
 from grace.tables import CsvTable, can_write_parquet, told_apart, write_table
-
-PROVENANCE = (
-    "protocol",
-    "temperature",
-    "model_revision",
-    "answers_run",
-    "extraction_run",
-    "scores_run",
-    "grace_version",
-)
-"""Columns that tell where a row comes from; the runs' folders tell the rest."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import orjson
 
-from grace.quality.layout import ERROR, RESPONSE, Cells, Layout
+from grace.columns import ENDING, ERROR, RESPONSE
+from grace.quality.layout import Cells, Layout
 from grace.quality.looks import Look, Unit
 from grace.quality.thresholds import Thresholds
 from grace.stages.answers.table import EMPTIES
@@ -23,7 +24,6 @@ ERROR_TEXT = re.compile(
     re.IGNORECASE | re.DOTALL | re.VERBOSE,
 )
 """How answers begin that are a program's error message."""
-ENDING = "finish_reason"
 
 
 def truncated(layout: Layout, _: Thresholds) -> Look | str:

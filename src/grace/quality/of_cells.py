@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import get_args
 
-from grace.quality.layout import CONFIDENCE, METHOD, MODEL, REASONS, RESPONSE, Cells, Layout
+from grace.columns import CONFIDENCE, METHOD, MODEL, REASONS, RESPONSE
+from grace.quality.layout import Cells, Layout
 from grace.quality.looks import Fault, Look, Unit
 from grace.quality.thresholds import Thresholds
 from grace.stages.answers.table import EMPTIES

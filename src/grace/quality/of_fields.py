@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from math import fsum, isclose
 
+from grace.columns import CONFIDENCE, METHOD, REASONS
 from grace.errors import InputError
-from grace.quality.layout import CONFIDENCE, METHOD, REASONS, Cells, Layout
+from grace.quality.layout import Cells, Layout
 from grace.quality.looks import Fault, Look, Unit
 from grace.quality.of_cells import quoted
 from grace.quality.thresholds import Thresholds

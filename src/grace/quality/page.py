@@ -8,13 +8,14 @@ from pathlib import Path
 import jinja2
 
 import grace
+from grace.columns import RESPONSE
+from grace.files import replacing
 from grace.quality.checks import CHECKS
-from grace.quality.layout import RESPONSE
 from grace.quality.report import FAILED, PASSED, UNCHECKED, Report, Result, as_json
-from grace.quality.review import harmless, row_of
+from grace.quality.review import row_of
 from grace.quality.words import limit_of, measured_of
 from grace.runs import now
-from grace.tables import replacing
+from grace.text import harmless
 
 EXAMPLES = 5
 """So many flags of each check are shown."""

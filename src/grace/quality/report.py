@@ -8,12 +8,12 @@ from typing import Any, Literal
 import orjson
 
 import grace
+from grace.files import replacing
 from grace.quality.checks import CHECKS
 from grace.quality.looks import Flagged, Tally
 from grace.quality.sources import Absent, Group, Source, facts_of
 from grace.quality.thresholds import Thresholds
 from grace.runs import now
-from grace.tables import replacing
 
 Status = Literal["passed", "failed", "not checked"]
 PASSED: Status = "passed"

@@ -1,24 +1,19 @@
 """review.csv: the flagged rows with what is wrong, to be looked at in a spreadsheet."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from grace.quality.layout import RESPONSE, number_in
+from grace.columns import RESPONSE
+from grace.quality.layout import number_in
 from grace.quality.looks import Flagged
 from grace.quality.report import Report, Result, flags_of
 from grace.tables import CsvTable, write_table
+from grace.text import harmless
 
 COLUMNS = ("table", "row", "column", "check", "why")
 LONGEST = 4000
 """So many characters of an answer are copied."""
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-
-
-def harmless(text: str) -> str:
-    """A text that a spreadsheet or browser only shows: no control characters, none that turn the line around."""
-    return _CONTROL.sub("�", text.replace("\r\n", "\n"))
 
 
 def cell(text: str) -> str:

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from grace.quality.layout import MODEL, Cells, Layout
+from grace.columns import MODEL, REPLICATION, SEED
+from grace.quality.layout import Cells, Layout
 from grace.quality.looks import Flagged, Tally, Unit, groups
 from grace.tables import CsvTable
 
-REPLICATION, SEED = "replication", "seed"
 EXPLAINED = 200
 """For so many rows that are not in the input it is found out which cells differ."""
 OFTEN = 0.5

@@ -5,15 +5,17 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from grace.columns import REPLICATION, SEED
 from grace.errors import InputError
+from grace.files import sha256_of
 from grace.quality.layout import ANSWERS, MERGED, SCORES, STRUCTURED, TRIALS, Layout
-from grace.quality.rows import REPLICATION, SEED, Trials, asking, copies_in
+from grace.quality.rows import Trials, asking, copies_in
 from grace.runs import Run
 from grace.stages.answers.records import request_seed
 from grace.stages.related import Related, study_in, table_of
 from grace.studies.check import guess_study
 from grace.studies.study import Study, load_study
-from grace.tables import CsvTable, sha256_of, write_table
+from grace.tables import CsvTable, write_table
 
 NO_INPUT = "no --input to compare with"
 

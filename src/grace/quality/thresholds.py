@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping
 from math import inf, isfinite
 
-from grace.errors import InputError, nearest
+from grace.errors import InputError
 from grace.quality.checks import CHECKS
 from grace.studies.study import Study
+from grace.text import did_you_mean
 
 Thresholds = Mapping[str, float]
 
@@ -49,10 +50,9 @@ def read_thresholds(texts: Iterable[str]) -> dict[str, float]:
 def _check(thresholds: Mapping[str, float], where: str) -> None:
     for name, value in thresholds.items():
         if name not in DEFAULTS:
-            near = nearest(name, tuple(DEFAULTS))
             raise InputError(
-                f"{where}: no threshold {name!r}{f' (is {near!r} meant?)' if near else ''}; `grace validate "
-                "--show-thresholds` lists them"
+                f"{where}: no threshold {name!r}{did_you_mean(name, DEFAULTS)}; `grace validate --show-thresholds` "
+                "lists them"
             )
         most = 1 if name in _SHARES else inf
         if not isfinite(value) or not 0 <= value <= most:

@@ -7,18 +7,20 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+from grace.columns import MODEL, RESPONSE, SEED
 from grace.errors import InputError, StudyError
+from grace.progress import Progress
 from grace.quality.balance import Balance
 from grace.quality.checks import CHECKS
 from grace.quality.flags import RowChecks
-from grace.quality.layout import ANSWERS, KINDS, MERGED, MODEL, RESPONSE, STRUCTURED, Cells, Layout
+from grace.quality.layout import ANSWERS, KINDS, MERGED, STRUCTURED, Cells, Layout
 from grace.quality.looks import Flagged, Tally, Unit
 from grace.quality.of_cells import quoted
 from grace.quality.of_ledger import compare
 from grace.quality.page import write_page
 from grace.quality.report import UNCHECKED, Report, Result, judged, write_json
 from grace.quality.review import write_review
-from grace.quality.rows import SEED, Comparison, Repeats, Trials, asking
+from grace.quality.rows import Comparison, Repeats, Trials, asking
 from grace.quality.seeds import FEWEST, Answers, Seeds
 from grace.quality.sources import NO_INPUT, Absent, Group, Opener, Source, of_files, of_runs
 from grace.quality.stale import Stale
@@ -27,7 +29,6 @@ from grace.runs import Run, outside_runs
 from grace.stages.export import export
 from grace.stages.fields.table import BATCH
 from grace.stages.related import related
-from grace.stages.session import Progress
 from grace.studies.check import Cell
 from grace.studies.study import completed
 from grace.tables import CsvTable

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 from grace.analysis.effects import WORDS
 from grace.analysis.frames import Row
+from grace.columns import FLAGS, RESPONSE
 from grace.errors import InputError
-from grace.quality.codebook import FLAGS
-from grace.quality.layout import RESPONSE
-from grace.quality.review import harmless
 from grace.report.gather import Part
 from grace.studies.study import Study
+from grace.text import harmless
 
 LONGEST = 1200
 """So many characters of an answer are shown."""

@@ -11,6 +11,7 @@ from grace.analysis.compare_sides import Side, read_side
 from grace.analysis.figures import theme_named
 from grace.analysis.frames import Frame, read_frame
 from grace.errors import InputError
+from grace.progress import Progress
 from grace.quality.merge import merge
 from grace.quality.report import Report as QualityReport
 from grace.quality.validate import validate_run
@@ -18,7 +19,6 @@ from grace.report import tables
 from grace.report.ran import model_name, runs_table
 from grace.runs import Run
 from grace.stages.related import Related, related, study_in
-from grace.stages.session import Progress
 from grace.studies.study import BUILT_IN, Study
 
 REVIEW = "review.csv"

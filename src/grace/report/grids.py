@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from grace.analysis.analyze import Table
-from grace.analysis.frames import MODEL
+from grace.columns import MODEL
 
 Record = Mapping[str, object]
 """A row of a table by column."""

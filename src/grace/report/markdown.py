@@ -4,8 +4,8 @@ import html
 import re
 from collections.abc import Sequence
 
-from grace.quality.review import harmless
 from grace.report.grids import Grid
+from grace.text import harmless
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|!~^$&@])")
 _LATEX = {

@@ -13,9 +13,10 @@ from markupsafe import Markup, escape
 import grace
 from grace.analysis.figures import draw_analysis, draw_comparisons, theme_named
 from grace.errors import InputError
+from grace.files import replacing
+from grace.progress import Progress
 from grace.quality.checks import CHECKS
 from grace.quality.report import UNCHECKED
-from grace.quality.review import harmless
 from grace.quality.words import failure_of, limit_of, measured_of, remark_of
 from grace.report import grids_common, grids_study1, grids_study2
 from grace.report.commands import commands_of, inputs_of
@@ -27,8 +28,7 @@ from grace.report.places import GENERATOR, check_page
 from grace.report.ran import Prompt, prompts_of
 from grace.report.troubles import headline, troubles_of
 from grace.runs import now
-from grace.stages.session import Progress
-from grace.tables import replacing
+from grace.text import harmless
 
 LARGEST = 5_000_000
 """Bytes of a page."""

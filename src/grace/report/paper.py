@@ -11,6 +11,8 @@ from pathlib import Path
 
 from grace.analysis.figures import draw_analysis, draw_comparisons, theme_named, write_figures
 from grace.errors import InputError
+from grace.files import replacing
+from grace.progress import Progress
 from grace.quality.review import cell
 from grace.report import grids_common
 from grace.report.gather import Part, Wanted, gather
@@ -18,12 +20,11 @@ from grace.report.grids import Grid
 from grace.report.markdown import fenced, html_table, latex_table, markdown_table, plain
 from grace.report.methods import methods_of
 from grace.report.page import OF_STUDY
-from grace.report.places import check_folder, remove_stale
+from grace.report.places import check_folder, list_files
 from grace.report.ran import prompts_of
 from grace.report.sentences import results_of
 from grace.report.troubles import troubles_of
-from grace.stages.session import Progress
-from grace.tables import replacing, write_table
+from grace.tables import write_table
 
 PAPER = "paper.md"
 NO_PANDOC = (
@@ -61,7 +62,7 @@ def paper(wanted: Wanted, out: Path, progress: Progress, force: bool = False) ->
         progress.note("writing")
         made = [_write(part, out / part.study.name if len(parts) > 1 else out) for part in parts]
     if len(made) > 1:
-        remove_stale(out, ())
+        list_files(out, ())
     return made
 
 
@@ -81,7 +82,7 @@ def _write(part: Part, out: Path) -> Paper:
     else:
         notes.append(f"{NO_PANDOC}.")
     files += figures
-    remove_stale(out, files)
+    list_files(out, files)
     return Paper(out, tuple(files), tuple(notes))
 
 

@@ -4,10 +4,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-import orjson
-
 from grace.errors import InputError
-from grace.tables import replacing, sha256_of
+from grace.files import FileList
 
 GENERATOR = "Grace"
 """A page's meta element named generator begins so."""
@@ -15,7 +13,7 @@ MARK = f'<meta name="generator" content="{GENERATOR} '
 BEGINNING = 4096
 """Bytes of a page in which the mark stands."""
 WRITTEN = Path("tables", "written.json")
-"""The list of a paper's files with their SHA-256."""
+"""The list of a paper's files with their SHA-256 and size."""
 
 
 def check_page(path: Path) -> None:
@@ -54,8 +52,8 @@ def _beginning(path: Path) -> bytes:
         raise InputError(f"--out {path}: cannot be read: {error.strerror}; choose another --out") from None
 
 
-def remove_stale(out: Path, files: Iterable[Path]) -> None:
-    """Keep the list of a paper's files, and remove those of the list before that are not made any longer.
+def list_files(out: Path, files: Iterable[Path]) -> None:
+    """Write the list of a paper's files, and remove those of the list before that are not made any longer.
 
     A file that was changed since, and one that no list names, stays.
 
@@ -66,23 +64,9 @@ def remove_stale(out: Path, files: Iterable[Path]) -> None:
     Raises:
         InputError: the list cannot be written.
     """
-    made = {path.relative_to(out).as_posix(): sha256_of(path) for path in files}
-    for name, digest in _written(out).items():
-        path = out / name
-        inside = path.resolve().is_relative_to(out.resolve())
-        if name not in made and inside and path.is_file() and sha256_of(path) == digest:
-            path.unlink()
-    if made:
-        with replacing(out / WRITTEN) as file:
-            file.write(orjson.dumps(made, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
+    made = FileList.of(out, files)
+    FileList.read(out, out / WRITTEN).remove_stale(made.entries)
+    if made.entries:
+        made.write(out / WRITTEN)
     else:
         (out / WRITTEN).unlink(missing_ok=True)
-
-
-def _written(out: Path) -> dict[str, object]:
-    """The list of the paper before; nothing where there is none, or none that can be read."""
-    try:
-        found = orjson.loads((out / WRITTEN).read_bytes())
-    except (OSError, orjson.JSONDecodeError):
-        return {}
-    return {name: digest for name, digest in found.items() if "\0" not in name} if isinstance(found, dict) else {}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from grace.analysis.analyze import Table
-from grace.analysis.frames import MODEL
+from grace.columns import MODEL
 from grace.errors import InputError
 from grace.report.grids import Record, table_of
 from grace.runs import EXTRACT, GENERATE, SCORE, Run

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from grace.analysis.frames import MODEL, Row
-from grace.quality.layout import RESPONSE
+from grace.analysis.frames import Row
+from grace.columns import MODEL, RESPONSE
 from grace.report.gather import Part, by_name
 from grace.report.grids import models_of, records
 from grace.report.numbers import counted, is_known, whole

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from grace.progress import Progress
 from grace.stages.fields.records import Answered, Known, Rows
 from grace.stages.fields.table import BATCH
-from grace.stages.session import Progress
 from grace.studies.extraction import Extraction
 from grace.studies.fields import DOUBTFUL, Extracted
 from grace.studies.reading import Missing, Value

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from grace.errors import InputError
 from grace.ledger import Ledger
+from grace.progress import Progress
 from grace.review.desk import Desk
 from grace.review.queue import Choice, Queue
 from grace.review.server import ReviewServer
@@ -17,7 +18,6 @@ from grace.runs import EXTRACT, SCORE, Run
 from grace.stages.fields.records import Known, Rows, extractor_of
 from grace.stages.fields.table import ExportedFields, export_fields
 from grace.stages.related import answers_of, experiment_of, extractions_of, study_in, table_of
-from grace.stages.session import Progress
 from grace.studies.study import Study, parse_study
 from grace.tables import CsvTable, check_writable
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from grace.columns import IDENTIFYING
 from grace.errors import StudyError
 from grace.review.queue import SLACK, reasons
-from grace.stages.fields.records import IDENTIFYING, Answered, Decision, Rows
+from grace.stages.fields.records import Answered, Decision, Rows
 from grace.studies.extraction import Extraction
 from grace.studies.fields import DOUBTFUL, Extracted, Field
 from grace.studies.reading import Answer, Missing, Value

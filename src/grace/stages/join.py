@@ -6,6 +6,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from grace.errors import InputError, RunMismatch
+from grace.files import sweep
 from grace.ledger import Ledger, scan
 from grace.runs import Run, differences
 from grace.stages.answers.table import ExportedAnswers
@@ -13,7 +14,6 @@ from grace.stages.export import export
 from grace.stages.prepare import check_output
 from grace.stages.scores.table import ExportedScores
 from grace.stages.shard import Shard, shards_of
-from grace.tables import sweep
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,12 @@ from grace.endpoints.handshake import Handshake
 from grace.endpoints.pace import Pace
 from grace.endpoints.transport import AiohttpTransport, check_url
 from grace.errors import InputError
+from grace.files import sweep
+from grace.progress import Progress
 from grace.runs import Run
-from grace.stages.session import Progress
 from grace.stages.shard import Shard
 from grace.studies.study import Study, completed
-from grace.tables import CsvTable, check_writable, sweep
+from grace.tables import CsvTable, check_writable
 
 EMBEDDED = "embedded"
 ODDITY_ROWS = 10_000

@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from grace.endpoints.client import Client, RequestFailed
 from grace.endpoints.pace import Pace
 from grace.errors import EndpointError
 from grace.ledger import Ledger
+from grace.progress import Progress
 from grace.runs import Run, now
 
 ALIKE = 20
@@ -26,22 +27,6 @@ SYNC_SECONDS = 2.0
 
 Job = Callable[[], Awaitable[float | None]]
 """Asks what belongs together, one after the other; gives the seconds that its last request took, None if it failed."""
-
-
-class Progress(Protocol):
-    """Hears what happens; a terminal's progress bar, or plain lines, or nothing."""
-
-    def begin(self, total: int, done: int, what: str = "requests") -> None:
-        """`done` of `total` requests, or of what else there is, were finished in earlier sessions."""
-
-    def advance(self, failed: bool, by: int = 1) -> None:
-        """So many more have ended."""
-
-    def note(self, text: str) -> None:
-        """Something the user should know."""
-
-    def fault(self, text: str) -> None:
-        """A request failed and is tried again."""
 
 
 @dataclass

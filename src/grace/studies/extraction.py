@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, get_args
 
+from grace.columns import EXTRACTED
 from grace.errors import StudyError
 from grace.studies import format
 from grace.studies.answers import fill
-from grace.studies.fields import EXTRACTED, Cell, Extracted, Field, Method
+from grace.studies.fields import Cell, Extracted, Field, Method
 from grace.studies.format import StudyFile
 from grace.studies.reading import DOUBT, Answer, Missing, Reader, Value
 from grace.studies.reading.choice import ChoiceReader

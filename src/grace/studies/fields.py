@@ -9,8 +9,6 @@ from grace.studies.reading import Answer, Missing, Value
 from grace.studies.reading.marks import numbers_in
 from grace.studies.reading.text import plain
 
-EXTRACTED = ("extraction_method", "extraction_confidence", "extraction_errors")
-"""The columns that follow the fields: who read them, how plainly they were said, and why the others are empty."""
 DOUBTFUL = 0.7
 """A value below this confidence is to be looked at, by an extractor model or a person."""
 

@@ -9,23 +9,19 @@ from functools import cached_property
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import BeforeValidator, Field, StringConstraints
 
-from grace.errors import StudyError, nearest
+from grace.declared import NAME, Strict, checked, loaded
+from grace.errors import InputError, StudyError
 from grace.studies.answers import Variant
+from grace.text import did_you_mean
 
 MISSING = ("", "NA")  # how spreadsheets and R write an absent value
 
-_NAME = r"^[a-z][a-z0-9_]*$"
-Name = Annotated[str, StringConstraints(pattern=_NAME)]
+Name = Annotated[str, StringConstraints(pattern=NAME)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Column(_Strict):
+class Column(Strict):
     """One column of the input table."""
 
     about: str = ""
@@ -54,7 +50,7 @@ class Column(_Strict):
         return frozenset(map(str, self.values))
 
 
-class Check(_Strict):
+class Check(Strict):
     """Something that should hold for every row."""
 
     that: str
@@ -63,7 +59,7 @@ class Check(_Strict):
     """What to say of a row where it does not hold."""
 
 
-class Design(_Strict):
+class Design(Strict):
     """How trials are spread over participants, items and conditions."""
 
     participant: str | None = None
@@ -74,7 +70,7 @@ class Design(_Strict):
     """The combinations that the design has, where it is not all of them."""
 
 
-class Protocol(_Strict):
+class Protocol(Strict):
     """One way to hold the conversation with a model about a trial: its turns, in order, by name."""
 
     about: str = ""
@@ -90,7 +86,7 @@ Forms = Annotated[tuple[str, ...], BeforeValidator(_as_tuple), Field(min_length=
 """Surface forms, the canonical one first; a single one needs no list."""
 
 
-class Answers(_Strict):
+class Answers(Strict):
     """The closed set of answers to a question: `labels`, or `factors` and `forms` for answers made of parts."""
 
     labels: dict[str, Forms] = {}
@@ -103,7 +99,7 @@ class Answers(_Strict):
     """Further surface forms, made from the listed ones."""
 
 
-class Columns(_Strict):
+class Columns(Strict):
     """What a question's columns are called: {question}, {label}, {factor} and the names of `each` are filled in."""
 
     probability: str = "prob_{question}_{label}"
@@ -116,7 +112,7 @@ class Columns(_Strict):
     residual: str = "residual_{question}"
 
 
-class Question(_Strict):
+class Question(Strict):
     """One thing asked of the model about one trial, whose answers are a closed set."""
 
     about: str = ""
@@ -128,7 +124,7 @@ class Question(_Strict):
     columns: Columns = Columns()
 
 
-class _Reading(_Strict):
+class _Reading(Strict):
     """How one answer is found in a response: what the readings of all kinds have."""
 
     about: str = ""
@@ -189,7 +185,7 @@ class SentenceReading(_Reading):
 Reading = Annotated[CountReading | SharesReading | ChoiceReading | SentenceReading, Field(discriminator="read")]
 
 
-class Extraction(_Strict):
+class Extraction(Strict):
     """How values are found in the raw answers of Experiment 1."""
 
     response: Forms = ("model_response", "response")
@@ -197,7 +193,7 @@ class Extraction(_Strict):
     readings: dict[Name, Reading] = Field(min_length=1)
 
 
-class StudyFile(_Strict):
+class StudyFile(Strict):
     """A whole study file."""
 
     name: Name
@@ -224,13 +220,13 @@ class StudyFile(_Strict):
             raise StudyError(f"{origin}: {where}: the column {name!r} is hidden")
         visible = set(self.columns) | set(self.derived) if names is None else names
         if name not in visible:
-            near = nearest(name, sorted(set(visible) - set(self.hidden)))
-            raise StudyError(f"{origin}: {where}: no column {name!r}" + (f"; is {near!r} meant?" if near else ""))
+            meant = did_you_mean(name, sorted(set(visible) - set(self.hidden)))
+            raise StudyError(f"{origin}: {where}: no column {name!r}{meant}")
 
 
 def is_name(text: str) -> bool:
     """Whether a text can be the name of a question."""
-    return re.fullmatch(_NAME, text) is not None
+    return re.fullmatch(NAME, text) is not None
 
 
 def read_study_file(content: bytes, origin: str) -> StudyFile:
@@ -240,16 +236,9 @@ def read_study_file(content: bytes, origin: str) -> StudyFile:
         StudyError: it does not hold together; the message names the place.
     """
     try:
-        raw = yaml.load(content, Loader=_TextLoader)  # noqa: S506 - makes text, lists and mappings only
-    except yaml.YAMLError as error:
-        what = " ".join(str(error).split())
-        if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
-            what = f"{error.problem} (line {error.problem_mark.line + 1})"
-        raise StudyError(f"{origin}: is not YAML: {what}") from None
-    try:
-        spec = StudyFile.model_validate(raw)
-    except ValidationError as error:
-        raise StudyError(f"{origin}: {'; '.join(map(_in_words, error.errors()))}") from None
+        spec = checked(loaded(content, origin, _TextLoader), origin, StudyFile)
+    except InputError as error:
+        raise StudyError(str(error)) from None
     _check_names(spec, origin)
     return spec
 
@@ -288,29 +277,3 @@ class _TextLoader(yaml.BaseLoader):
             if key.value in names[:place]:
                 raise yaml.MarkedYAMLError(problem=f"{key.value!r} stands twice", problem_mark=key.start_mark)
         return super().construct_mapping(node, deep)
-
-
-_MODELS = (
-    *(StudyFile, Column, Design, Check, Protocol, Question, Answers, Columns, Extraction),
-    *(CountReading, SharesReading, ChoiceReading, SentenceReading),
-)
-_WORDS = {
-    "bool_parsing": "must be true or false",
-    "dict_type": "must hold names with a colon after each",
-    "model_type": "must hold fields, as {about: ...}",
-    "missing": "is missing",
-    "string_pattern_mismatch": "must be a name of small letters, digits and _, with a letter first",
-    "string_type": "must be text",
-    "too_short": "is empty",
-    "tuple_type": "must be a list, as [a, b]",
-}
-
-
-def _in_words(error: ErrorDetails) -> str:
-    """One of pydantic's errors, for people who write studies."""
-    *outer, last = place = [str(part) for part in error["loc"] if part != "[key]"] or ["the file"]
-    if error["type"] == "extra_forbidden":
-        fields = [field for model in _MODELS for field in model.model_fields]
-        near = nearest(last, fields)
-        return f"{'.'.join(outer) or 'the file'}: no field {last!r}" + (f"; is {near!r} meant?" if near else "")
-    return f"{'.'.join(place)}: {_WORDS.get(error['type'], error['msg'])}"

@@ -10,12 +10,13 @@ from typing import Any
 
 import jinja2
 
-from grace.errors import InputError, StudyError, nearest
+from grace.errors import InputError, StudyError
 from grace.studies.extraction import Extraction, compile_extraction
 from grace.studies.format import Column, Design, Protocol, StudyFile, read_study_file
 from grace.studies.questions import Question, compile_questions
 from grace.studies.templates import Compiler, Message, render
 from grace.tables import CsvTable
+from grace.text import did_you_mean
 
 BUILT_IN = ("study1", "study2")
 
@@ -115,8 +116,7 @@ class Study:
         others = [name for name in columns if name not in self.columns]
         for name, column in self.columns.items():
             if column.required and name not in columns:
-                near = nearest(name, others)
-                problems.append(f"no column {name!r}" + (f" (is {near!r} meant?)" if near else ""))
+                problems.append(f"no column {name!r}{did_you_mean(name, others)}")
         if problems:
             raise InputError(f"{path}: {'; '.join(problems)}. {self.name} needs: {', '.join(self._needed())}")
 
@@ -158,9 +158,8 @@ def load_study(name_or_path: str) -> Study:
         return parse_study(resource.read_bytes(), resource.name)
     path = Path(name_or_path)
     if not path.suffix and not os.path.exists(path):  # noqa: PTH110 - Path.exists raises where it is too long
-        near = nearest(name_or_path, BUILT_IN)
         raise InputError(
-            f"there is no study {name_or_path!r}{f' (is {near!r} meant?)' if near else ''}; "
+            f"there is no study {name_or_path!r}{did_you_mean(name_or_path, BUILT_IN)}; "
             f"built in are {', '.join(BUILT_IN)}, and any other is given by the path of its YAML file"
         )
     try:

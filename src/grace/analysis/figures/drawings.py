@@ -9,8 +9,9 @@ from grace.analysis.figures import of_scores, of_study1, of_study2
 from grace.analysis.figures.points import Rows, distinct, slug
 from grace.analysis.figures.saving import Drawing
 from grace.analysis.figures.shift import draw_shift
-from grace.analysis.figures.theme import LONGEST, NAMELESS, Theme, clean, shortened
+from grace.analysis.figures.theme import LONGEST, NAMELESS, Theme, clean
 from grace.studies.study import load_study
+from grace.text import shortened
 
 if TYPE_CHECKING:
     from grace.analysis.analyze import Analysis

@@ -10,7 +10,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from grace.analysis.figures.theme import Theme, styled
-from grace.tables import replacing
+from grace.files import replacing
 
 FORMATS = ("pdf", "svg", "png")
 PUBLISHED = ("pdf", "png")

@@ -8,19 +8,9 @@ from matplotlib.figure import Figure
 
 from grace.analysis.figures.marks import NO_DATA, Series, legend_below, say, spread, title
 from grace.analysis.figures.points import Point, Row, Rows, number
-from grace.analysis.figures.theme import (
-    BLACK,
-    GREY,
-    PALE,
-    VERMILLION,
-    Theme,
-    clean,
-    look_of,
-    new_figure,
-    shortened,
-    styled,
-)
+from grace.analysis.figures.theme import BLACK, GREY, PALE, VERMILLION, Theme, clean, look_of, new_figure, styled
 from grace.analysis.figures.words import effect_title, question_title, source_title
+from grace.text import shortened
 
 DISTANCES = ("total_variation",)
 LONGEST = 44

@@ -4,7 +4,6 @@ Figures are made without pyplot and drawn by the theme's settings alone: those o
 its open figures are neither read nor changed.
 """
 
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
 
 from grace.errors import InputError
+from grace.text import shortened, visible
 
 BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#009E73"
 ORANGE, PURPLE, SKY = "#E69F00", "#CC79A7", "#56B4E9"
@@ -148,9 +148,7 @@ def _glyphs() -> frozenset[int]:
 
 def clean(text: str) -> str:
     """Text on one line that the font can show; a letter that it lacks becomes its number, as \\u4f60."""
-    seen = unicodedata.normalize("NFC", " ".join(text.split()))
-    shown = (letter for letter in seen if unicodedata.category(letter) not in ("Cc", "Cf", "Cs", "Co", "Cn"))
-    return "".join(letter if ord(letter) in _glyphs() else f"\\u{ord(letter):04x}" for letter in shown)
+    return "".join(letter if ord(letter) in _glyphs() else f"\\u{ord(letter):04x}" for letter in visible(text))
 
 
 def names_of(models: Sequence[str]) -> Mapping[str, str]:
@@ -166,12 +164,6 @@ def names_of(models: Sequence[str]) -> Mapping[str, str]:
 def legend_name(name: str, theme: Theme, width: float = 1.0) -> str:
     """A model's name as a legend has it, on lines of half the figure's width, which is a share of the theme's."""
     return lines_of(name or "model", theme.letters(0.5 * width))
-
-
-def shortened(name: str, most: int) -> str:
-    """A name without its middle where it is longer than that many letters."""
-    half = (most - 1) // 2
-    return name if len(name) <= most else f"{name[:half]}…{name[-half:]}"
 
 
 def lines_of(name: str, letters: int) -> str:

@@ -12,7 +12,7 @@ from grace.cluster.access.nodes import DRIVER, REGION, ZONE, Node
 from grace.models.catalogue import hub_models, profiles
 from grace.policy.cluster_file import Cluster, ClusterGpu
 from grace.policy.pods import MEMORY
-from grace.policy.text import printable
+from grace.text import printable
 
 Format = Literal["text", "json", "csv"]
 

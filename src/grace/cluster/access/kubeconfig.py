@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from grace.errors import InputError, nearest
-from grace.policy.text import printable
+from grace.declared import bytes_of, checked, loaded
+from grace.errors import InputError
+from grace.text import did_you_mean, printable
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where a pod finds its token, the cluster's certificate and its namespace."""
@@ -27,6 +27,8 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 NEXT_STEP = (
     "get one from the cluster's portal and save it as ~/.kube/config, or name it with --kubeconfig FILE or KUBECONFIG"
 )
+
+AGAIN = "; get it anew from the cluster's portal"
 
 
 class _Loose(BaseModel):
@@ -220,9 +222,9 @@ def find_target(config: Kubeconfig | None, context: str | None = None) -> Target
     if not name:
         raise InputError(f"{config.where}: names no current context; choose with --context NAME (it has {known})")
     if name not in config.contexts:
-        near = nearest(name, list(config.contexts))
-        meant = f"; is {printable(near)} meant?" if near else ""
-        raise InputError(f"{config.where}: has no context {name!r} (it has {known}){meant}")
+        raise InputError(
+            f"{config.where}: has no context {name!r}{did_you_mean(name, config.contexts)}; it has {known}"
+        )
     chosen, file = config.contexts[name]
     cluster, cluster_file = _of("cluster", chosen.cluster, name, config.clusters, file)
     parts = urlsplit(cluster.server)
@@ -306,22 +308,10 @@ def _merge(paths: Sequence[Path]) -> Kubeconfig:
 
 def _read(path: Path) -> _File:
     """A kubeconfig file. Errors never quote its text, which holds secrets. Raises InputError."""
-    try:
-        content = yaml.safe_load(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}; {NEXT_STEP}") from None
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" (line {mark.line + 1})" if mark else ""
-        raise InputError(f"{path}: is not YAML{line}; get it anew from the cluster's portal") from None
+    content = loaded(bytes_of(path, f"; {NEXT_STEP}"), str(path), next_step=AGAIN, secret=True)
     if not isinstance(content, dict):
         raise InputError(f"{path}: is empty, or is no kubeconfig; {NEXT_STEP}")
-    try:
-        return _File.model_validate(content)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = printable(".".join(str(part) for part in first["loc"]))
-        raise InputError(f"{path}: {where}: {first['msg']}; get it anew from the cluster's portal") from None
+    return checked(content, str(path), _File, AGAIN)
 
 
 def decoded(text: str, what: str, target: Target) -> bytes:

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from grace.cluster.access.kubeconfig import ExecPart, ProviderPart, Target, decoded, expiry_of
 from grace.errors import ClusterError, InputError
-from grace.policy.text import printable
+from grace.text import printable
 
 MOST_TEXT = 600
 _WEB_TOKEN = re.compile(r"\beyJ[\w-]+\.[\w-]+\.?[\w-]*")

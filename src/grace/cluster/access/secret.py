@@ -11,7 +11,8 @@ from typing import Any
 
 from grace.cluster.access.connection import MANAGER, Api, ApiError, path_of
 from grace.cluster.names import check_key, check_object_name
-from grace.errors import ClusterError, InputError, Refused, nearest
+from grace.errors import ClusterError, InputError, Refused
+from grace.text import did_you_mean
 
 NAME = "huggingface-token"
 KEY = "token"
@@ -143,9 +144,8 @@ def check_names(name: str, key: str) -> None:
 
 def missing_key(name: str, key: str, keys: tuple[str, ...]) -> str:
     """That a Secret lacks a key, and how to mend it."""
-    near = nearest(key, keys)
     return (
-        f"has no key {key!r}, only {', '.join(keys) or 'none'}{f' (is {near} meant?)' if near else ''}: "
+        f"has no key {key!r}, only {', '.join(keys) or 'none'}{did_you_mean(key, keys)}: "
         f"`grace cluster secret --name {name} --key {key}` adds it"
     )
 

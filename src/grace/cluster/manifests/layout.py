@@ -13,12 +13,13 @@ from pydantic import ValidationError
 from grace import __version__
 from grace.cluster import names
 from grace.cluster.manifests.code import Wheel, make_wheel
-from grace.errors import InputError, Refused, nearest
+from grace.errors import InputError, Refused
 from grace.models.catalogue import OVERLAY, hub_model, hub_models, profile
 from grace.models.plan import GIB, MemoryPlan, plan
 from grace.policy.cluster_file import Cluster, ClusterGpu, load_cluster
 from grace.stages.visit import Experiment, QuerySettings, StudyVisit, VisitFile
 from grace.studies.study import BUILT_IN, load_study
+from grace.text import did_you_mean
 
 Mode = Literal["job", "server"]
 Code = Literal["image", "wheel"]
@@ -249,7 +250,7 @@ def _priority_class(request: Request, cluster: Cluster, gpu: ClusterGpu, planned
         if classes.allowed and given not in classes.allowed:
             raise Refused(
                 f"--priority-class {names.shown(given)}: users of {cluster.title} may set "
-                f"{', '.join(classes.allowed)}, or {NO_PRIORITY}{_meant(given, classes.allowed)}"
+                f"{', '.join(classes.allowed)}, or {NO_PRIORITY}{did_you_mean(given, classes.allowed)}"
             )
         return names.check_object_name("--priority-class", given)
     short = gpu.quota is not None and gpu.quota < planned.gpus * planned.nodes
@@ -329,8 +330,3 @@ def _at_least_one(option: str, number: int) -> int:
     if number < 1:
         raise InputError(f"{option} {number}: must be at least 1")
     return number
-
-
-def _meant(name: str, known: Sequence[str]) -> str:
-    near = nearest(name, known)
-    return f"; is {near} meant?" if near else ""

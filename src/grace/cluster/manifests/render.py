@@ -13,7 +13,7 @@ from grace.cluster.manifests.layout import Layout, Request, Served, make_layout
 from grace.cluster.manifests.yaml_out import to_yaml
 from grace.cluster.names import file_name
 from grace.errors import InputError
-from grace.tables import replacing
+from grace.files import replacing
 
 STORAGE, LINEUP, CODE = "00-storage.yaml", "01-lineup.yaml", "01-code.yaml"
 

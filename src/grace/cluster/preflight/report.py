@@ -8,7 +8,7 @@ from typing import Literal
 
 from grace.cluster.access.connection import ApiError
 from grace.errors import ClusterError, InputError, Refused
-from grace.policy.text import printable
+from grace.text import printable
 
 Status = Literal["pass", "fail", "unknown"]
 _ORDER = (InputError.exit_code, ClusterError.exit_code, Refused.exit_code)

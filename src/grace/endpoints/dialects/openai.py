@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 import orjson
 
-from grace.endpoints.client import Client, RequestFailed, printable
+from grace.endpoints.client import Client, RequestFailed
 from grace.studies.templates import Message
+from grace.text import one_line
 
 THINK_OPEN, THINK_CLOSE = "<think>", "</think>"
 TOP = (20, 5, 1)
@@ -161,7 +162,7 @@ def read_answer(data: Mapping[str, Any]) -> Answer:
         if not (isinstance(text, str) and isinstance(reasoning, str | None) and isinstance(finish, str | None)):
             raise TypeError
     except (LookupError, TypeError, AttributeError):
-        why = printable(str(data["error"]))[:300] if data.get("error") else "it is JSON but not a chat completion"
+        why = one_line(str(data["error"]))[:300] if data.get("error") else "it is JSON but not a chat completion"
         raise RequestFailed("garbage", f"the reply is no answer: {why}") from None
     usage = data.get("usage")
     counts = usage if isinstance(usage, dict) else {}

@@ -4,12 +4,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from grace.errors import nearest
 from grace.policy.cluster_file import Cluster, Reserved
 from grace.policy.documents import FieldPath, Scene, Workload
 from grace.policy.pods import HOSTNAME, gpu_resources, named_products, node_terms
 from grace.policy.rule import Hit, Rule, Severity, changed
 from grace.policy.rules.nrp_pages import GPU_PODS, PRIORITIES, READ, SCHEDULING, SPECIAL
+from grace.text import did_you_mean
 
 _LABELS = re.compile(
     r"nvidia\.com/(gpu\.(product|memory|count|family|replicas|machine|present|sharing-strategy|mode|clique"
@@ -52,8 +52,7 @@ def check_known(scene: Scene) -> Iterator[Hit]:
         for container in workload.containers:
             for resource in gpu_resources(container, scene.cluster):
                 if resource not in known and not resource.startswith("nvidia.com/mig-"):
-                    near = nearest(resource.lower(), known)
-                    meant = f"; is {near} meant?" if near else ""
+                    meant = did_you_mean(resource.lower(), known)
                     message = f"container {container.name} asks for {resource}, which no node is known to have{meant}"
                     yield Hit(workload.manifest, (*container.path, "resources", "limits", resource), message)
 
@@ -80,8 +79,7 @@ def check_priority(scene: Scene) -> Iterator[Hit]:
     for workload in scene.workloads:
         name = workload.spec.get("priorityClassName")
         if allowed and name and name not in allowed:
-            near = nearest(name, allowed)
-            meant = f"; is {near} meant?" if near else f" (they are {', '.join(allowed)}, or none)"
+            meant = did_you_mean(name, allowed) or f" (they are {', '.join(allowed)}, or none)"
             message = f"{name!r} is no priority class that users may set{meant}"
             yield Hit(workload.manifest, (*workload.path, "priorityClassName"), message)
 
@@ -139,8 +137,7 @@ def check_labels(scene: Scene) -> Iterator[Hit]:
     for workload in scene.workloads:
         for wanted in {wanted.path: wanted for term in node_terms(workload) for wanted in term}.values():
             if "nvidia" in wanted.key.lower() and not _LABELS.fullmatch(wanted.key):
-                near = nearest(wanted.key, USUAL)
-                meant = f"; is {near} meant?" if near else ""
+                meant = did_you_mean(wanted.key, USUAL)
                 message = (
                     f"no node is known to have the label {wanted.key}, and without it the pod waits for ever{meant}"
                 )

@@ -4,12 +4,12 @@ import re
 from collections.abc import Iterator
 from datetime import date
 
-from grace.errors import nearest
 from grace.policy.documents import FieldPath, Manifest, Scene
 from grace.policy.quantities import quantity
 from grace.policy.rule import Hit, Rule, Severity, changed
 from grace.policy.rules.examples import JOB
 from grace.policy.rules.names import shown
+from grace.text import did_you_mean
 
 READ = date(2026, 11, 25)
 
@@ -48,7 +48,7 @@ def _quantity(manifest: Manifest, path: FieldPath, resource: str, amount: object
     number = quantity(amount)
     if number is None or number < 0:
         found = re.fullmatch(r"([0-9.]+)\s*([KMGT])i?[Bb]", str(amount))
-        meant = f"; {found[1]}{found[2]}i is meant?" if found else ""
+        meant = f" (did you mean '{found[1]}{found[2]}i'?)" if found else ""
         yield Hit(manifest, path, f"{shown(str(amount))} is no quantity{meant}")
     elif "/" in resource and not number.is_integer():
         yield Hit(manifest, path, f"{amount} {resource}: devices are whole")
@@ -98,8 +98,7 @@ def check_pods(scene: Scene) -> Iterator[Hit]:
             yield from _twice(manifest, (*container.path, "volumeMounts"), places, "mountPath")
             for number, mount in enumerate(mounts):
                 if mount.get("name") not in volumes:
-                    near = nearest(mount.get("name", ""), volumes)
-                    meant = f"; is {near} meant?" if near else ""
+                    meant = did_you_mean(mount.get("name", ""), volumes)
                     where = (*container.path, "volumeMounts", number, "name")
                     yield Hit(manifest, where, f"the pod has no volume {mount.get('name')!r}{meant}")
 

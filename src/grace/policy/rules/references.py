@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from grace.errors import nearest
 from grace.policy.documents import FieldPath, Manifest, Scene, Workload
 from grace.policy.rule import Hit, Rule, Severity, changed
+from grace.text import did_you_mean
 
 READ = date(2026, 11, 25)
 
@@ -98,8 +98,7 @@ def _missing(scene: Scene, kinds: tuple[str, ...]) -> Iterator[Hit]:
             told.add(key)
             if not scene.near(found.kind, found.name, workload.manifest):
                 names = [manifest.name for manifest in scene.kind(found.kind)]
-                near = nearest(found.name, names)
-                meant = f"; is {near} meant?" if near else ""
+                meant = did_you_mean(found.name, names)
                 message = f"{found.kind} {found.name!r} is not in these files, so must be in the namespace{meant}"
                 yield Hit(workload.manifest, found.path, message)
 

@@ -8,6 +8,7 @@ from grace.endpoints.client import Client
 from grace.endpoints.dialects import Sampling
 from grace.endpoints.handshake import Need, meet
 from grace.errors import InputError, StudyError
+from grace.progress import Progress
 from grace.runs import GENERATE, Run
 from grace.stages.answers.generate import Plan, generate, order
 from grace.stages.answers.records import Done
@@ -24,7 +25,7 @@ from grace.stages.prepare import (
     on_run,
     session_facts,
 )
-from grace.stages.session import Outcome, Progress
+from grace.stages.session import Outcome
 from grace.studies.check import choose_study
 from grace.studies.study import Conversation, Study, completed
 from grace.studies.templates import Message

@@ -12,9 +12,10 @@ from grace.endpoints.dialects import OpenAI, Sampling, read_answer
 from grace.endpoints.pace import Pace
 from grace.errors import StudyError
 from grace.ledger import Ledger, LedgerReader, request_key
+from grace.progress import Progress
 from grace.runs import Run
 from grace.stages.answers.records import Done, request_seed
-from grace.stages.session import Job, Outcome, Progress, Session
+from grace.stages.session import Job, Outcome, Session
 from grace.stages.shard import Shard
 from grace.studies.study import Conversation, Study
 from grace.studies.templates import Message

@@ -5,25 +5,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from grace.columns import ANSWER_COLUMNS, ANSWER_KINDS
 from grace.ledger import LedgerReader
 from grace.runs import Run
 from grace.stages.answers.records import NOT_ASKED, Done, request_seed
 from grace.tables import CsvTable, write_table
 
-ANSWER_COLUMNS = (
-    "model_name",
-    "model_response",
-    "response_timestamp",
-    "processing_time_ms",
-    "finish_reason",
-    "prompt_tokens",
-    "completion_tokens",
-    "replication",
-    "seed",
-    "error",
-)
-ANSWER_KINDS = dict.fromkeys(("processing_time_ms", "prompt_tokens", "completion_tokens", "replication", "seed"), int)
-"""The columns that hold numbers."""
 EMPTY = "empty answer"
 ONLY_REASONED = "empty answer: all of it was reasoning"
 EMPTIES = (EMPTY, ONLY_REASONED)

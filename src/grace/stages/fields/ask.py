@@ -14,20 +14,22 @@ from grace.endpoints.client import Client
 from grace.endpoints.dialects import Sampling, read_answer
 from grace.endpoints.handshake import Need, meet
 from grace.errors import InputError, RunMismatch
+from grace.files import sweep
 from grace.ledger import Ledger
+from grace.progress import Progress
 from grace.runs import EXTRACT, GENERATE, Run
 from grace.stages.fields.extractor import ASK, REPAIR, Extractor, Invalid, ask, ask_again, read_reply, response_format
 from grace.stages.fields.records import Answered, Known, Rows, extractor_of
 from grace.stages.fields.table import BATCH, Agreement, ExportedFields, export_fields, output_columns
 from grace.stages.prepare import Endpoint, check_endpoint, check_output, choose_pace, served, session_facts, with_client
 from grace.stages.related import source_of
-from grace.stages.session import Outcome, Progress, Session
+from grace.stages.session import Outcome, Session
 from grace.studies.check import choose_study
 from grace.studies.fields import Extracted
 from grace.studies.reading import Value
 from grace.studies.study import Study
 from grace.studies.templates import Message
-from grace.tables import CsvTable, sweep
+from grace.tables import CsvTable
 
 TOKENS = 700
 """An extractor's reply is shorter than that."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from grace.columns import IDENTIFYING
 from grace.errors import InputError, LedgerCorrupt
 from grace.ledger import Ledger, LedgerReader, request_key, scan
 from grace.runs import Run, now
@@ -17,8 +18,6 @@ from grace.tables import CsvTable
 REVIEW = "review"
 REJECTED = "rejected by a person"
 """Why a field is empty that a person emptied."""
-IDENTIFYING = ("model_name", "replication", "seed")
-"""Columns of answers that tell rows apart whose trials are equal."""
 
 Verdict = Literal["accepted", "corrected", "rejected"]
 

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from grace.columns import EXTRACTED, INPUT
 from grace.errors import InputError
+from grace.progress import Progress
 from grace.runs import Run
 from grace.stages.fields.records import Known, Rows, all_rows, extractor_of
-from grace.stages.session import Progress
 from grace.studies.extraction import Extraction
-from grace.studies.fields import DOUBTFUL, EXTRACTED, Cell
+from grace.studies.fields import DOUBTFUL, Cell
 from grace.studies.study import Study
 from grace.tables import CsvTable, write_table
 
@@ -18,8 +19,6 @@ BATCH = 200
 """So many rows are read between two signs of progress."""
 NOTHING = ("", "NA")
 """What people write who found no value."""
-INPUT = "_input"
-"""Added to the name of a column of the input that is called as a field, as in tables that people have annotated."""
 
 
 @dataclass

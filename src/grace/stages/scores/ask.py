@@ -12,6 +12,7 @@ from grace.endpoints.pace import Pace
 from grace.endpoints.scoring import Scored, Scorer
 from grace.errors import InputError, StudyError
 from grace.ledger import Ledger
+from grace.progress import Progress
 from grace.runs import SCORE, Run
 from grace.stages.export import export
 from grace.stages.prepare import (
@@ -28,7 +29,7 @@ from grace.stages.prepare import (
 from grace.stages.scores.proof import prove
 from grace.stages.scores.records import Keys, Scores, Todo, distinct, share
 from grace.stages.scores.table import ExportedScores, score_columns
-from grace.stages.session import Job, Outcome, Progress, Session
+from grace.stages.session import Job, Outcome, Session
 from grace.studies.answers import Policy
 from grace.studies.check import choose_study
 from grace.studies.study import Study, completed

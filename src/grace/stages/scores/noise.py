@@ -20,15 +20,17 @@ from grace.endpoints.client import Client
 from grace.endpoints.handshake import Need, meet
 from grace.endpoints.scoring import Scorer
 from grace.errors import InputError, RunMismatch
+from grace.files import replacing
 from grace.ledger import Ledger, LedgerReader, scan
+from grace.progress import Progress
 from grace.runs import SCORE, Run, now
 from grace.stages.prepare import EMBEDDED, Endpoint, check_endpoint, served, session_facts, with_client
 from grace.stages.scores.ask import SLOTS, ask_question, make_scorer, score_pace
 from grace.stages.scores.proof import prove
 from grace.stages.scores.records import Keys, Scores, Todo, distinct, study_of
-from grace.stages.session import Job, Outcome, Progress, Session
+from grace.stages.session import Job, Outcome, Session
 from grace.studies.study import Study, completed
-from grace.tables import CsvTable, replacing
+from grace.tables import CsvTable
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from grace.endpoints.handshake import Handshake
 from grace.endpoints.scoring import Scorer
 from grace.errors import EndpointError
 from grace.ledger import request_key
-from grace.stages.session import Progress
+from grace.progress import Progress
 from grace.studies.answers import Policy
 from grace.studies.questions import Question
 from grace.studies.templates import Message

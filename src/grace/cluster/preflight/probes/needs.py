@@ -11,10 +11,10 @@ from grace.cluster.access.storage import StorageClassInfo, access_modes
 from grace.cluster.preflight.demands import Claim, claims, gpus_of, pod_requests
 from grace.cluster.preflight.inspection import Probe, Subject, Trial, Wanted
 from grace.cluster.preflight.report import Line, failed, passed, unknown
-from grace.errors import nearest
 from grace.policy.documents import Workload
 from grace.policy.pods import named_products, node_terms
 from grace.policy.rules.references import ALWAYS_THERE, Reference, references
+from grace.text import did_you_mean
 
 _PLURALS = {"ConfigMap": "configmaps", "Secret": "secrets", "ServiceAccount": "serviceaccounts"}
 
@@ -49,8 +49,7 @@ def _named_class(trial: Trial, claim: Claim, name: str) -> Line:
         todo = f"take another class: {', '.join(usable) or 'ask the administrators'}"
         return failed("storage", claim.title, f"users may not take the class {name} ({described.forbidden})", todo)
     if name not in known:
-        near = nearest(name, usable)
-        todo = f"take a class that it has: {', '.join(usable) or 'none'}{f'; is {near} meant?' if near else ''}"
+        todo = f"take a class that it has: {', '.join(usable) or 'none'}{did_you_mean(name, usable)}"
         return failed("storage", claim.title, f"the cluster has no class {name}", todo)
     root = " (its roots belong to root, whatever fsGroup says)" if described and described.root_owned else ""
     return _modes(trial, claim, known[name], f"of the class {name}{root} ")
@@ -121,8 +120,7 @@ def _nowhere(trial: Trial, workload: Workload, reasons: Sequence[str]) -> Line:
     there = sorted({node.product for node in trial.nodes if node.product})
     wrong = [name for name in _products(workload) if name not in there]
     if wrong:
-        near = nearest(wrong[0], there)
-        todo = f"it has {', '.join(there) or 'no GPUs'}{f'; is {near} meant?' if near else ''}"
+        todo = f"it has {', '.join(there) or 'no GPUs'}{did_you_mean(wrong[0], there)}"
         return failed("nodes", title, f"no node has the GPU {' or '.join(wrong)}", todo)
     todo = "see the labels of nodes with `kubectl get nodes --show-labels`, and GPUs with `grace cluster gpus`"
     return failed("nodes", title, f"its nodeSelector and affinity select none of {len(trial.nodes)} nodes", todo)

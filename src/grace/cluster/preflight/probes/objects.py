@@ -7,7 +7,7 @@ from grace.cluster.access.connection import ApiError
 from grace.cluster.preflight.inspection import Probe, Subject, Trial, Wanted
 from grace.cluster.preflight.report import Line, failed, not_answered, passed, unknown
 from grace.policy.documents import Manifest
-from grace.policy.text import printable
+from grace.text import printable
 
 
 def _manifests(wanted: Wanted) -> Sequence[Subject]:

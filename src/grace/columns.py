@@ -1,0 +1,44 @@
+"""The names of the columns that Grace writes, whatever the study."""
+
+MODEL = "model_name"
+RESPONSE = "model_response"
+REPLICATION = "replication"
+SEED = "seed"
+ENDING = "finish_reason"
+ERROR = "error"
+ANSWER_COLUMNS = (
+    MODEL,
+    RESPONSE,
+    "response_timestamp",
+    "processing_time_ms",
+    ENDING,
+    "prompt_tokens",
+    "completion_tokens",
+    REPLICATION,
+    SEED,
+    ERROR,
+)
+"""What a table of answers adds to its input, besides the turns of the conversation and the model's reasoning."""
+ANSWER_KINDS = dict.fromkeys(("processing_time_ms", "prompt_tokens", "completion_tokens", REPLICATION, SEED), int)
+"""Those that hold numbers."""
+IDENTIFYING = (MODEL, REPLICATION, SEED)
+"""Those that tell answers apart whose trials are equal."""
+
+EXTRACTED = METHOD, CONFIDENCE, REASONS = ("extraction_method", "extraction_confidence", "extraction_errors")
+"""Who found the values of a row, how plainly they were said, and why some are missing."""
+INPUT = "_input"
+"""Ends the name of a column of the input that is called as a field, as in tables that people have annotated."""
+
+ROW_ID = "row_id"
+FLAGS = "quality_flags"
+SCORES_ERROR = "scores_error"
+PROVENANCE = (
+    "protocol",
+    "temperature",
+    "model_revision",
+    "answers_run",
+    "extraction_run",
+    "scores_run",
+    "grace_version",
+)
+"""Where a row of a merged table comes from; the folders of its runs tell the rest."""

@@ -1,0 +1,129 @@
+"""Declared: a YAML or JSON file as a strict pydantic model; errors have one wording, and name file and place."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from grace.errors import InputError
+from grace.text import did_you_mean, one_line
+
+Model = TypeVar("Model", bound=BaseModel)
+
+NAME = r"^[a-z][a-z0-9_]*$"
+WHOLE = "the file"
+_NAMES = ("name", "family", "repo")
+"""Fields that name an entry of a list, in the place of its number."""
+_WORDS = {
+    "bool_parsing": "must be true or false",
+    "dict_type": "must hold names with a colon after each",
+    "model_type": "must hold fields, as {about: ...}",
+    "missing": "is missing",
+    "string_type": "must be text",
+    "too_short": "is empty",
+    "tuple_type": "must be a list, as [a, b]",
+}
+
+
+class Strict(BaseModel):
+    """A model without unknown fields, whose values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def read(path: Path, model: type[Model]) -> Model:
+    """Read a YAML file; JSON is YAML too.
+
+    Raises:
+        InputError: it cannot be read, or does not hold together.
+    """
+    return parsed(bytes_of(path), str(path), model)
+
+
+def bytes_of(path: Path, next_step: str = "") -> bytes:
+    """A file's content. Raises InputError, which ends in the next step."""
+    try:
+        return path.read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: a NUL, or half of a character
+        reason = error.strerror if isinstance(error, OSError) else "no file can have this name"
+        raise InputError(f"{one_line(str(path))}: cannot be read: {reason}{next_step}") from None
+
+
+def parsed(content: bytes, name: str, model: type[Model]) -> Model:
+    """Read the content of a file that errors call `name`. Raises InputError."""
+    return checked(loaded(content, name), name, model)
+
+
+def loaded(
+    content: bytes,
+    name: str,
+    loader: type[yaml.BaseLoader | yaml.SafeLoader] = yaml.SafeLoader,
+    next_step: str = "",
+    secret: bool = False,
+) -> Any:
+    """The value that YAML says, which a model has yet to check.
+
+    Raises:
+        InputError: it is not YAML; the message says why, but only where when the content is secret.
+    """
+    try:
+        return yaml.load(content, Loader=loader)  # noqa: S506 - loaders make texts, numbers, lists and mappings only
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        line, what = "", ""
+        if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+            line, what = f" (line {error.problem_mark.line + 1})", "" if secret else f": {error.problem}"
+        raise InputError(f"{name}: is not YAML{line}{what}{next_step}") from None
+
+
+def checked(value: Any, name: str, model: type[Model], next_step: str = "") -> Model:
+    """Check a value against a model. Raises InputError, which names each place that is wrong and what belongs there."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        problems = error.errors(include_input=False, include_url=False)
+        words = "; ".join(dict.fromkeys(f"{_place(each, value)}: {_problem(each, model)}" for each in problems))
+        raise InputError(f"{name}: {words}{next_step}") from None
+
+
+def _place(error: ErrorDetails, value: Any) -> str:
+    """Where an error is, as `lineup.gemma-2-9b-it.profiles`; an unknown field is named by the problem."""
+    parts = [part for part in error["loc"] if part != "[key]"]
+    if error["type"] == "extra_forbidden":
+        parts.pop()
+    return one_line(".".join(_steps(parts, value))) or WHOLE
+
+
+def _steps(parts: list[int | str], value: Any) -> Iterator[str]:
+    for part in parts:
+        try:
+            value = value[part]
+        except (LookupError, TypeError):
+            value = None
+        entry = value if isinstance(part, int) and isinstance(value, dict) else {}
+        yield str(next((entry[name] for name in _NAMES if entry.get(name)), part))
+
+
+def _problem(error: ErrorDetails, model: type[BaseModel]) -> str:
+    """One of pydantic's errors in plain words."""
+    if error["type"] == "extra_forbidden":
+        field = str(error["loc"][-1])
+        return one_line(f"no field {field!r}{did_you_mean(field, dict.fromkeys(_fields(model, set())))}")
+    if error.get("ctx", {}).get("pattern") == NAME:
+        return "must be a name of small letters, digits and _, with a letter first"
+    return _WORDS.get(error["type"], error["msg"].removeprefix("Value error, "))
+
+
+def _fields(annotation: Any, seen: set[Any]) -> Iterator[str]:
+    """The names of all fields of a model and of the models in it."""
+    if annotation in seen:
+        return
+    seen.add(annotation)
+    for part in get_args(annotation):
+        yield from _fields(part, seen)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        for name, field in annotation.model_fields.items():
+            yield field.alias or name
+            yield from _fields(field.annotation, seen)

@@ -1,0 +1,119 @@
+"""Files: replaced atomically, known by SHA-256 and size, and listed, so that a list can be verified and swept."""
+
+import glob
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO
+
+import orjson
+
+from grace.errors import InputError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file that takes the place of `path` when the block ends, and not at all when the block fails.
+
+    A reader sees the old file or the new one, never a part; folders are made as needed.
+
+    Raises:
+        InputError: `path` is a folder itself, or its folder cannot be made or written, or the disk is full.
+    """
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; give the name of a file in it")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = open(temporary, "wb")  # noqa: SIM115 - closed below, before the rename
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}; choose another folder") from None
+    try:
+        with file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException as error:
+        temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise InputError(f"{path}: cannot be written: {error.strerror}; see to the disk and try again") from None
+        raise
+
+
+def sweep(path: Path) -> None:
+    """Remove what killed writers of `path` left beside it; for the one who alone may write it."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        left.unlink(missing_ok=True)
+
+
+def sha256_of(path: Path) -> str:
+    """Hex digest of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a list knows of a file: the hex digest, and the size in bytes where the list tells it."""
+
+    sha256: str
+    bytes: int | None = None
+
+    @classmethod
+    def of(cls, path: Path) -> "Entry":
+        """The entry of a file on disk."""
+        return cls(sha256_of(path), path.stat().st_size)
+
+
+@dataclass(frozen=True)
+class FileList:
+    """Files of a folder, by their path in it with `/` between its parts."""
+
+    folder: Path
+    entries: Mapping[str, Entry]
+
+    @classmethod
+    def of(cls, folder: Path, paths: Iterable[Path]) -> "FileList":
+        """The list of some files in a folder, as they are now."""
+        return cls(folder, {path.relative_to(folder).as_posix(): Entry.of(path) for path in paths})
+
+    @classmethod
+    def read(cls, folder: Path, path: Path) -> "FileList":
+        """A list that `write` wrote; an empty one where there is none, or none that can be read."""
+        try:
+            content = orjson.loads(path.read_bytes())
+            entries = {name: Entry(one) if isinstance(one, str) else Entry(**one) for name, one in content.items()}
+        except (OSError, ValueError, TypeError, AttributeError):
+            return cls(folder, {})
+        return cls(folder, entries)  # before 0.2.0 an entry was the digest alone
+
+    def write(self, path: Path) -> None:
+        """Write the list as JSON, atomically. Raises InputError."""
+        content = {name: asdict(entry) for name, entry in self.entries.items()}
+        with replacing(path) as file:
+            file.write(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
+
+    def altered(self) -> list[str]:
+        """The names of files that are gone, or hold something else than the list says."""
+        return [name for name in self.entries if not self._holds(name)]
+
+    def remove_stale(self, current: Iterable[str]) -> list[Path]:
+        """Remove the files of this list that are not among the current ones, and return their paths.
+
+        A file that was changed since stays, and so does one that lies outside of the folder.
+        """
+        stale = [self.folder / name for name in self.entries.keys() - set(current) if self._holds(name)]
+        for path in stale:
+            path.unlink()
+        return stale
+
+    def _holds(self, name: str) -> bool:
+        if "\0" in name:
+            return False
+        path, entry = self.folder / name, self.entries[name]
+        inside = path.resolve().is_relative_to(self.folder.resolve())
+        return inside and path.is_file() and entry in (Entry(sha256_of(path)), Entry.of(path))

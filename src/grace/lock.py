@@ -1,0 +1,109 @@
+"""The lock of a folder: one writer at a time, named by host and process.
+
+The lock is a file, since advisory locks are unreliable on network file systems.
+"""
+
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import orjson
+
+from grace.errors import InputError, RunLocked
+
+EMPTY_SECONDS = 5.0
+"""A lock that stays empty for so long is nobody's: its maker died between two system calls."""
+
+
+@contextmanager
+def locked(folder: Path, break_lock: bool = False) -> Iterator[None]:
+    """Be the only writer of a folder, which is made where it is not there.
+
+    A lock that a dead process of this machine left is taken over; one of another machine only with `break_lock`.
+
+    Raises:
+        RunLocked: somebody else writes, or may.
+        InputError: the folder cannot be made or written.
+    """
+    path = folder / "lock"
+    mine = orjson.dumps({"host": socket.gethostname(), "pid": os.getpid(), "started": _process_start(os.getpid())})
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for _ in range(3):
+            try:
+                fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+                break
+            except FileExistsError:
+                _take_over(path, break_lock)
+        else:
+            raise RunLocked(f"{path}: another process keeps taking this lock; wait for it to end")
+        os.write(fd, mine)
+        os.close(fd)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written: {error.strerror}; choose another --output") from None
+    try:
+        yield
+    finally:
+        with suppress(FileNotFoundError):
+            if path.read_bytes() == mine:  # and not of somebody who broke it
+                path.unlink()
+
+
+def _take_over(path: Path, break_lock: bool) -> None:
+    """Remove a lock that nobody holds. Raises RunLocked when somebody does, or may."""
+    try:
+        raw, age = path.read_bytes(), time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return
+    if not raw and age < EMPTY_SECONDS and not break_lock:
+        time.sleep(min(EMPTY_SECONDS, EMPTY_SECONDS - age))
+        return
+    if raw and not break_lock:  # one that stays empty was left by a process that died making it
+        host, pid, started = _holder(raw)
+        if host != socket.gethostname():
+            raise RunLocked(
+                f"{path.parent}: is being written by process {pid} on {host}. If that machine or job has ended, "
+                "add --break-lock to go on; if it has not, two writers would ask the model everything twice."
+            )
+        if started is not None and started == _process_start(pid):
+            raise RunLocked(f"{path.parent}: is being written by process {pid} of this machine; wait until it ends")
+    stale = path.with_name(f"lock.stale.{os.getpid()}")
+    try:
+        path.rename(stale)  # of two that find it stale, one rename succeeds
+    except FileNotFoundError:
+        return
+    if stale.read_bytes() != raw:  # a new owner came in between: give it back
+        stale.rename(path)
+    else:
+        stale.unlink()
+
+
+def _holder(raw: bytes) -> tuple[str, int, str | None]:
+    """Host, process and mark of its start, as a lock names them."""
+    try:
+        holder = orjson.loads(raw)
+        return str(holder["host"]), int(holder["pid"]), holder["started"]
+    except (ValueError, LookupError, TypeError):
+        return "an unknown host", 0, None
+
+
+def _process_start(pid: int) -> str | None:
+    """A mark that tells a living process from a later one with the same number; None when there is no such process."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        ended = fields[0] in "ZX"  # killed, but its parent has not taken note: containers without an init
+        return None if ended else fields[19]  # field 22, starttime, in ticks since boot
+    except (FileNotFoundError, ProcessLookupError):
+        pass
+    if Path("/proc/self/stat").exists():
+        return None
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        pass
+    return "alive"  # no /proc (macOS): the number must do

@@ -1,0 +1,19 @@
+"""Progress: what long work tells while it goes on, whoever listens."""
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Listens to long work: a terminal's progress bar, plain lines, or nothing."""
+
+    def begin(self, total: int, done: int, what: str = "requests") -> None:
+        """Work on `total` requests, or on whatever `what` names, begins; earlier sessions finished `done` of them."""
+
+    def advance(self, failed: bool, by: int = 1) -> None:
+        """So many more have ended, all of them well or all of them failed."""
+
+    def note(self, text: str) -> None:
+        """The user should know this."""
+
+    def fault(self, text: str) -> None:
+        """A request failed and is tried again."""
