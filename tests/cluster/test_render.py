@@ -28,7 +28,7 @@ from grace.policy.check import check
 from grace.policy.cluster_file import load_cluster
 from grace.policy.documents import parse
 from grace.policy.quantities import quantity
-from grace.stages.visit import read_visit
+from grace.stages.visit_file import read_visit
 
 PROFILES = ("rtx3090", "a100")
 WAYS = [(profile, mode, code) for profile in PROFILES for mode in ("job", "server") for code in ("image", "wheel")]

@@ -13,7 +13,7 @@ from canned import CannedServer, error
 from conftest import ROOT, Command, Result, read_rows
 from grace.endpoints import waiting
 from grace.errors import InputError
-from grace.stages.visit import read_visit
+from grace.stages.visit_file import read_visit
 from table_model import TableServer
 
 pytestmark = pytest.mark.usefixtures("impatient")

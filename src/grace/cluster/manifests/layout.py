@@ -17,7 +17,7 @@ from grace.errors import InputError, Refused
 from grace.models.catalogue import OVERLAY, hub_model, hub_models, profile
 from grace.models.plan import GIB, MemoryPlan, plan
 from grace.policy.cluster_file import Cluster, ClusterGpu, load_cluster
-from grace.stages.visit import Experiment, QuerySettings, StudyVisit, VisitFile
+from grace.stages.visit_file import Experiment, QuerySettings, StudyVisit, VisitFile
 from grace.studies.study import BUILT_IN, load_study
 from grace.text import did_you_mean
 
