@@ -19,8 +19,8 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from grace.cluster.manifests.layout import Request
 from grace.cluster.manifests.render import render, write
+from grace.cluster.manifests.request import Request
 from grace.errors import GraceError, InputError, Refused
 from grace.models.catalogue import hub_models
 from grace.models.plan import plan
@@ -28,11 +28,11 @@ from grace.policy.check import check
 from grace.policy.cluster_file import load_cluster
 from grace.policy.documents import parse
 from grace.policy.quantities import quantity
-from grace.stages.visit_file import read_visit
+from grace.stages.visit_file import QuerySettings, read_visit
 
 PROFILES = ("rtx3090", "a100")
 WAYS = [(profile, mode, code) for profile in PROFILES for mode in ("job", "server") for code in ("image", "wheel")]
-TWO_NODES = {"profile": "a100", "models": ("llama-3-70b-instruct",), "gpus": 1, "nodes": 2}
+TWO_NODES = {"profile": "a100", "model": ("llama-3-70b-instruct",), "gpus": 1, "nodes": 2}
 STUDY = Path(__file__).parents[2] / "src" / "grace" / "studies" / "study1.yaml"
 
 
@@ -104,8 +104,8 @@ def test_all_models_are_valid_and_break_no_rule(profile, mode, code):
         {"storage_class": "rook-cephfs-central", "mode": "server"},
         {"profile": "a100", "priority_class": "none"},
         {"profile": "a100", "priority_class": "opportunistic2", "mode": "server"},
-        {"studies": ("study2", str(STUDY)), "experiments": (2,)},
-        {"models": ("Gemma-9B",), "variant": "awq", "namespace": "my-lab", "run": "Pilot 2"},
+        {"study": ("study2", str(STUDY)), "experiment": (2,)},
+        {"model": ("Gemma-9B",), "variant": "awq", "namespace": "my-lab", "lineup": "Pilot 2"},
     ],
 )
 def test_other_options_are_valid_and_break_no_rule(more):
@@ -136,7 +136,7 @@ def test_every_object_is_found_by_its_own_labels(mode):
     """`kubectl delete -l` looks at objects, not at the pods that they make."""
     for each in objects(rendered(mode=mode)):
         own = each["metadata"]["labels"]
-        assert own["grace/run"] == "grace-rtx3090"
+        assert own["grace/lineup"] == "grace-rtx3090"
         assert own["grace/profile"] == "rtx3090"
         assert own["app.kubernetes.io/managed-by"] == "grace"
         if each["kind"] in ("Job", "Deployment", "Service"):
@@ -254,7 +254,7 @@ def test_vllm_uses_all_gpus_that_the_pod_holds_on_nodes_that_have_them(profile):
 
 
 def test_another_image_wants_another_driver():
-    rendering = rendered(models=("gemma-2-2b-it",), vllm_image="vllm/vllm-openai:v0.33.0")
+    rendering = rendered(model=("gemma-2-2b-it",), vllm_image="vllm/vllm-openai:v0.33.0")
     assert '"579"' in json.dumps(objects(rendering, "Job"))
 
 
@@ -372,7 +372,7 @@ def test_volumes_are_large_enough_shared_and_of_the_class_that_was_asked_for():
     assert weights * 1.1 < sizes["grace-a100-weights"] < weights * 1.4
     assert sizes["grace-a100-input"] == 5 << 30
     assert sizes["grace-a100-outputs"] == 100 << 30
-    one = named(rendered("a100", models=("gemma-2-2b-it",)), "PersistentVolumeClaim", "-weights")
+    one = named(rendered("a100", model=("gemma-2-2b-it",)), "PersistentVolumeClaim", "-weights")
     assert one["spec"]["resources"]["requests"]["storage"] == "10Gi"
 
 
@@ -398,7 +398,7 @@ def test_storage_classes_that_cannot_serve_are_refused(name, says):
 
 
 def test_a_server_has_an_address_and_its_client_asks_there():
-    rendering = rendered("rtx3090", "server", models=("gemma-2-9b-it",))
+    rendering = rendered("rtx3090", "server", model=("gemma-2-9b-it",))
     deployment, service = named(rendering, "Deployment"), named(rendering, "Service")
     client = named(rendering, "Job", "-client")
     labels = deployment["spec"]["template"]["metadata"]["labels"]
@@ -432,7 +432,7 @@ def test_clients_are_small_enough_to_be_exempt_from_rules_about_use():
 
 
 def test_shards_have_indexes_and_ask_each_its_own_part():
-    rendering = rendered(models=("gemma-2-2b-it",), shards=4, parallelism=2, replications=3)
+    rendering = rendered(model=("gemma-2-2b-it",), shards=4, parallelism=2, replications=3)
     job = named(rendering, "Job", "rtx3090-gemma-2-2b-it")
     spec = job["spec"]
     assert (spec["completionMode"], spec["completions"], spec["parallelism"]) == ("Indexed", 4, 2)
@@ -440,14 +440,14 @@ def test_shards_have_indexes_and_ask_each_its_own_part():
     assert spec["backoffLimitPerIndex"] == 3
     assert "--shard=auto/4" in container(spec["template"]["spec"], "grace")["args"]
     assert yaml.safe_load(named(rendering, "ConfigMap")["data"]["visit.yaml"])["query"]["replications"] == 3
-    whole = named(rendered(models=("gemma-2-2b-it",)), "Job", "rtx3090-gemma-2-2b-it")
+    whole = named(rendered(model=("gemma-2-2b-it",)), "Job", "rtx3090-gemma-2-2b-it")
     assert whole["spec"]["completionMode"] == "NonIndexed"
     assert "--shard" not in json.dumps(whole)
 
 
 def test_more_pods_with_gpus_than_may_idle_are_told():
-    assert any("--parallelism 4" in note for note in rendered(models=("gemma-2-2b-it",), shards=8).notes)
-    assert not any("--parallelism" in note for note in rendered(models=("gemma-2-2b-it",), shards=4).notes)
+    assert any("--parallelism 4" in note for note in rendered(model=("gemma-2-2b-it",), shards=8).notes)
+    assert not any("--parallelism" in note for note in rendered(model=("gemma-2-2b-it",), shards=4).notes)
 
 
 def ranks(script, tmp_path):
@@ -520,10 +520,10 @@ def test_several_nodes_are_refused_where_there_are_no_ranks(more, says):
 
 def test_kueue_is_asked_only_where_there_is_a_queue():
     assert "kueue" not in json.dumps(objects(rendered()))
-    job = named(rendered(queue="lab", models=("gemma-2-2b-it",)), "Job", "rtx3090-gemma-2-2b-it")
+    job = named(rendered(queue="lab", model=("gemma-2-2b-it",)), "Job", "rtx3090-gemma-2-2b-it")
     assert job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "lab"
     assert job["spec"]["suspend"] is True
-    weights = named(rendered(queue="lab", models=("gemma-2-2b-it",)), "Job", "weights-gemma-2-2b-it")
+    weights = named(rendered(queue="lab", model=("gemma-2-2b-it",)), "Job", "weights-gemma-2-2b-it")
     assert "suspend" not in weights["spec"]  # nobody would start it
 
 
@@ -532,7 +532,7 @@ def test_kueue_is_asked_only_where_there_is_a_queue():
 
 def test_the_visit_file_is_one_that_grace_visit_reads(tmp_path):
     rendering = rendered(
-        studies=("study2", str(STUDY)), experiments=(2,), replications=5, temperature=0, max_tokens=2048, seed=7
+        study=("study2", str(STUDY)), experiment=(2,), replications=5, temperature=0, max_tokens=2048, seed=7
     )
     for name, text in named(rendering, "ConfigMap")["data"].items():
         (tmp_path / name).write_text(text, encoding="utf-8")
@@ -549,7 +549,7 @@ def test_the_visit_file_is_one_that_grace_visit_reads(tmp_path):
 def test_a_study_that_kubectl_could_not_apply_is_refused(tmp_path):
     (tmp_path / "big.yaml").write_text(STUDY.read_text() + "# " + "x" * 200_000)
     with pytest.raises(InputError, match="--study: the study files have more than"):
-        render(Request(profile="a100", studies=(str(tmp_path / "big.yaml"),)))
+        render(Request(profile="a100", study=(str(tmp_path / "big.yaml"),)))
 
 
 def test_a_catalogue_of_the_users_own_goes_along(tmp_path, monkeypatch):
@@ -575,7 +575,7 @@ def here(arguments, folder):
 
 
 def test_grace_does_what_its_container_is_told(grace, canned, trials, tmp_path, monkeypatch):
-    rendering = rendered(models=("gemma-2-2b-it",), studies=("study1",), experiments=(1,), shards=2)
+    rendering = rendered(model=("gemma-2-2b-it",), study=("study1",), experiment=(1,), shards=2)
     pod = named(rendering, "Job", "rtx3090-gemma-2-2b-it")["spec"]["template"]["spec"]
     for folder in ("lineup", "input"):
         (tmp_path / folder).mkdir()
@@ -628,8 +628,8 @@ HOSTILE = [
 @given(st.text(max_size=80) | st.sampled_from(HOSTILE), st.sampled_from(["job", "server"]))
 @example("\ud800", "job")
 @example("\u2028 # x", "server")
-def test_any_name_of_a_run_gives_valid_objects(run, mode):
-    rendering = render(Request(profile="rtx3090", models=("llama-3-70b-instruct",), run=run, mode=mode))
+def test_any_name_of_a_lineup_gives_valid_objects(lineup, mode):
+    rendering = render(Request(profile="rtx3090", model=("llama-3-70b-instruct",), lineup=lineup, mode=mode))
     assert_good(rendering)
     for file in rendering.files:
         assert file.text.isprintable() or file.text.replace("\n", "").isprintable()
@@ -637,18 +637,18 @@ def test_any_name_of_a_run_gives_valid_objects(run, mode):
 
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize(
-    "field", ["models", "studies", "namespace", "secret", "secret_key", "image", "vllm_image", "queue", "variant"]
+    "field", ["model", "study", "namespace", "secret", "secret_key", "image", "vllm_image", "queue", "variant"]
 )
 def test_hostile_names_of_other_things_are_refused_in_one_line(field, name):
-    if (field, name) in (("models", "google/gemma-2-2b-it"), ("secret_key", "--leading")):
+    if (field, name) in (("model", "google/gemma-2-2b-it"), ("secret_key", "--leading")):
         return  # what the model is called on the hub, and what a key may be called
     if (field, name) == ("image", "google/gemma-2-2b-it"):
         name += ":latest"
-    value = (name,) if field in ("models", "studies") else name
+    value = (name,) if field in ("model", "study") else name
     with pytest.raises(GraceError) as refused:
         render(Request(**{"profile": "rtx3090", field: value}))
     assert refused.value.exit_code in (2, 4)
-    assert field in ("models", "studies", "variant") or str(refused.value).isprintable()
+    assert field in ("model", "study", "variant") or str(refused.value).isprintable()
 
 
 @pytest.mark.parametrize("field", ["namespace", "image", "vllm_image", "storage_class", "priority_class", "queue"])
@@ -663,7 +663,7 @@ def test_a_study_never_takes_the_place_of_the_lineups_own_files(tmp_path, name):
     study = tmp_path / "mine.yaml"
     study.write_text(STUDY.read_text().replace("name: study1", f"name: {name}", 1))
     with pytest.raises(InputError, match=f"calls itself {name}"):
-        render(Request(profile="rtx3090", studies=(str(study),)))
+        render(Request(profile="rtx3090", study=(str(study),)))
 
 
 def test_hostile_arguments_of_a_catalogue_arrive_as_they_are(tmp_path, monkeypatch):
@@ -672,7 +672,7 @@ def test_hostile_arguments_of_a_catalogue_arrive_as_they_are(tmp_path, monkeypat
     entry["profiles"] = {"a100": entry["profiles"]["a100"] | {"arguments": ["--x=$(A) $$ 'b' \"c\" `d`"]}}
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"lineup": [entry]}))
     monkeypatch.setenv("GRACE_CATALOGUE", str(tmp_path / "mine.yaml"))
-    one = render(Request(profile="a100", models=(entry["name"],)))
+    one = render(Request(profile="a100", model=(entry["name"],)))
     server = container(named(one, "Job", "a100-llama-3-70b-instruct")["spec"]["template"]["spec"], "vllm")
     assert server["args"][-1] == "--x=$$(A) $$$$ 'b' \"c\" `d`"
     several = render(Request(**TWO_NODES))
@@ -685,7 +685,7 @@ def test_hostile_arguments_of_a_catalogue_arrive_as_they_are(tmp_path, monkeypat
 
 
 def test_every_file_says_what_it_is_and_how_it_was_made(tmp_path):
-    request = Request(profile="a100", models=("gemma-2-27b-it",), run="a b", studies=(str(STUDY),), shards=2)
+    request = Request(profile="a100", model=("gemma-2-27b-it",), lineup="a b", study=(str(STUDY),), shards=2)
     rendering = render(request)
     assert [file.name for file in rendering.files] == [
         "00-storage.yaml",
@@ -695,8 +695,10 @@ def test_every_file_says_what_it_is_and_how_it_was_made(tmp_path):
     ]
     for file in rendering.files:
         head = [line for line in file.text.splitlines() if line.startswith("#")]
-        assert head[0].startswith(f"# Grace, run {rendering.run}: ")
-        assert any("--run 'a b'" in line and "--shards 2" in line and shlex.quote(str(STUDY)) in line for line in head)
+        assert head[0].startswith(f"# Grace, lineup {rendering.lineup}: ")
+        assert any(
+            "--lineup 'a b'" in line and "--shards 2" in line and shlex.quote(str(STUDY)) in line for line in head
+        )
         assert "00-storage.yaml, 01-lineup.yaml, and put study1.csv onto" in " ".join(head)
         assert all(len(line) <= 120 for line in head if "Made by" not in line)
     assert "priority class opportunistic because a namespace has 0 nvidia.com/a100" in rendering.files[-1].text
@@ -705,9 +707,9 @@ def test_every_file_says_what_it_is_and_how_it_was_made(tmp_path):
 
 
 def test_files_of_an_earlier_rendering_go_and_others_stay(tmp_path):
-    first = write(render(Request(profile="rtx3090", models=("gemma-2-2b-it", "gpt-oss-20b"))), tmp_path)
+    first = write(render(Request(profile="rtx3090", model=("gemma-2-2b-it", "gpt-oss-20b"))), tmp_path)
     (tmp_path / "mine.yaml").write_text("apiVersion: v1\n")
-    second = write(render(Request(profile="rtx3090", models=("gpt-oss-20b",))), tmp_path)
+    second = write(render(Request(profile="rtx3090", model=("gpt-oss-20b",))), tmp_path)
     gone = {path.name for path in second.removed}
     assert gone == {"02-weights-gemma-2-2b-it.yaml", "10-gemma-2-2b-it.yaml"}
     assert {path.name for path in tmp_path.iterdir()} == {"mine.yaml"} | {path.name for path in first.written} - gone
@@ -716,7 +718,7 @@ def test_files_of_an_earlier_rendering_go_and_others_stay(tmp_path):
 def test_files_that_grace_did_not_make_are_never_written_over(tmp_path):
     mine = tmp_path / "10-gpt-oss-20b.yaml"
     mine.write_text("apiVersion: v1 # mine\n")
-    rendering = render(Request(profile="rtx3090", models=("gpt-oss-20b",)))
+    rendering = render(Request(profile="rtx3090", model=("gpt-oss-20b",)))
     with pytest.raises(InputError, match="was not made by"):
         write(rendering, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [mine.name]  # nothing else was begun
@@ -728,10 +730,20 @@ def test_files_that_grace_did_not_make_are_never_written_over(tmp_path):
         write(rendering, tmp_path)
 
 
-def test_one_folder_holds_one_run(tmp_path):
-    write(render(Request(profile="rtx3090", models=("gpt-oss-20b",), run="one")), tmp_path)
-    with pytest.raises(InputError, match="belongs to run one"):
-        write(render(Request(profile="rtx3090", models=("gpt-oss-20b",), run="two")), tmp_path)
+def test_one_folder_holds_one_lineup(tmp_path):
+    write(render(Request(profile="rtx3090", model=("gpt-oss-20b",), lineup="one")), tmp_path)
+    with pytest.raises(InputError, match="belongs to lineup one"):
+        write(render(Request(profile="rtx3090", model=("gpt-oss-20b",), lineup="two")), tmp_path)
+
+
+def test_files_of_an_earlier_grace_are_those_of_the_lineup_that_it_called_a_run(tmp_path):
+    rendering = render(Request(profile="rtx3090", model=("gpt-oss-20b",)))
+    earlier = [*(file.name for file in rendering.files), "10-gemma-2-2b-it.yaml"]
+    for name in earlier:
+        (tmp_path / name).write_text("# Grace, run grace-rtx3090: what it is about\n")
+    done = write(rendering, tmp_path)
+    assert [path.name for path in done.removed] == ["10-gemma-2-2b-it.yaml"]
+    assert all((tmp_path / file.name).read_text() == file.text for file in rendering.files)
 
 
 # The command line.
@@ -747,6 +759,26 @@ def test_the_command_writes_files_and_says_what_comes_next(grace, tmp_path):
     assert grace("cluster", "check", out).code == 0
     again = grace("cluster", "render", "--profile", "a100", "--model", "gpt-oss-20b", "--out", out)
     assert "removed" in again.out
+
+
+def test_run_is_the_earlier_name_of_lineup(grace, tmp_path):
+    command = ["cluster", "render", "--profile", "a100", "--model", "gpt-oss-20b"]
+    new = grace(*command, "--lineup", "pilot", "--out", tmp_path / "new")
+    old = grace(*command, "--run", "pilot", "--out", tmp_path / "old")
+    assert (new.code, old.code) == (0, 0)
+    assert "--run" not in new.err
+    assert "--run is called --lineup now" in old.err
+    texts = [{path.name: path.read_text() for path in (tmp_path / name).iterdir()} for name in ("new", "old")]
+    assert texts[0] == texts[1]
+    assert "--run" not in grace("cluster", "render", "--help").out
+    both = grace(*command, "--lineup", "pilot", "--run", "pilot", "--out", tmp_path / "both")
+    assert both.code == 2
+    assert "give --lineup alone" in both.err
+
+
+def test_options_of_experiment_1_have_the_defaults_of_a_visit_file():
+    request = Request(profile="rtx3090")
+    assert {name: getattr(request, name) for name in QuerySettings.model_fields} == dict(QuerySettings())
 
 
 @pytest.mark.parametrize(
@@ -778,7 +810,7 @@ def test_another_cluster_is_another_file(tmp_path):
         "name: lab\ntitle: our lab\nkubernetes: '1.32'\nnamespace: exp\n"
         "gpus:\n  - {gpu: rtx3090, resource: amd.com/gpu, products: [X]}\n"
     )
-    rendering = render(Request(profile="rtx3090", models=("gpt-oss-20b",), cluster=str(tmp_path / "lab.yaml")))
+    rendering = render(Request(profile="rtx3090", model=("gpt-oss-20b",), cluster=str(tmp_path / "lab.yaml")))
     job = named(rendering, "Job", "rtx3090-gpt-oss-20b")
     assert container(job["spec"]["template"]["spec"], "vllm")["resources"]["limits"]["amd.com/gpu"] == "1"
     assert job["metadata"]["namespace"] == "exp"
@@ -788,6 +820,7 @@ def test_another_cluster_is_another_file(tmp_path):
 
 
 def test_without_the_extra_the_message_says_how_to_get_it(monkeypatch):
+    monkeypatch.setattr("grace.cluster.manifests", sys.modules["grace.cluster.manifests"])  # as it is, also afterwards
     for name in [name for name in sys.modules if name.startswith("grace.cluster.manifests")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "kubernetes", None)

@@ -15,8 +15,8 @@ import yaml
 
 import grace
 from grace.cluster.manifests.code import DISTRIBUTION, install_script, make_wheel
-from grace.cluster.manifests.layout import Request
 from grace.cluster.manifests.render import render
+from grace.cluster.manifests.request import Request
 from grace.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -29,7 +29,7 @@ def wheel():
 
 @pytest.fixture(scope="module")
 def rendering():
-    return render(Request(profile="rtx3090", models=("gemma-2-2b-it",), code="wheel"))
+    return render(Request(profile="rtx3090", model=("gemma-2-2b-it",), code="wheel"))
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ LONGEST = 63
 """Characters of a label, of a Job's name, and of a Service's."""
 INDEXED = 57
 """Characters of the name of a Job whose pods have indexes: `-` and five digits come behind it in their host names."""
-LONGEST_RUN = 40
-"""Characters of a run's name: names of objects begin with it and go on with that of a model."""
+LONGEST_LINEUP = 40
+"""Characters of a lineup's name: names of objects begin with it and go on with that of a model."""
 
 _IMAGE = re.compile(
     r"[a-z0-9]+([.-][a-z0-9]+)*(:[0-9]{1,5})?"  # registry, or the first part of the path

@@ -105,14 +105,14 @@ def visit_container(layout: Layout, served: Served, endpoint: str, leader: str |
         f"--model-name={served.name}",
         f"--model-endpoint={endpoint}",
         f"--model-revision={served.identity}",
-        f"--out={OUTPUTS}/{layout.run}/{file_name(served.name)}",
+        f"--out={OUTPUTS}/{layout.lineup}/{file_name(served.name)}",
         f"--wait={wait_seconds(layout, served)}",
         # What a pod left that was taken away: the Job makes another one only when that one is gone, and no other Job
         # writes into this folder.
         "--break-lock",
     ]
-    if layout.shards > 1:
-        arguments.append(f"--shard=auto/{layout.shards}")
+    if layout.request.shards > 1:
+        arguments.append(f"--shard=auto/{layout.request.shards}")
     if leader:
         arguments.append(f"--leader={leader}")
     mounts = [mount("lineup", LINEUP, True), mount("input", INPUT, True), mount("outputs", OUTPUTS)]
@@ -121,7 +121,7 @@ def visit_container(layout: Layout, served: Served, endpoint: str, leader: str |
 
 def wait_seconds(layout: Layout, served: Served) -> int:
     """How long to wait for the server: beside it, it is up already; behind a Service, it may wait for a GPU first."""
-    return served.startup_seconds + (6 * 3600 if layout.mode == "server" else 0)
+    return served.startup_seconds + (6 * 3600 if layout.request.mode == "server" else 0)
 
 
 def visit_volumes(layout: Layout) -> list[k8s.V1Volume]:

@@ -2,17 +2,17 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
 from pathlib import Path
-from typing import Literal
 
 from pydantic import ValidationError
 
 from grace import __version__
 from grace.cluster import names
 from grace.cluster.manifests.code import Wheel, make_wheel
+from grace.cluster.manifests.request import Request
 from grace.errors import InputError, Refused
 from grace.models.catalogue import OVERLAY, hub_model, hub_models, profile
 from grace.models.plan import GIB, MemoryPlan, plan
@@ -20,9 +20,6 @@ from grace.policy.cluster_file import Cluster, ClusterGpu, load_cluster
 from grace.stages.visit_file import Experiment, QuerySettings, StudyVisit, VisitFile
 from grace.studies.study import BUILT_IN, load_study
 from grace.text import did_you_mean
-
-Mode = Literal["job", "server"]
-Code = Literal["image", "wheel"]
 
 NO_PRIORITY = "none"
 """Stands for no priority class where one would be chosen."""
@@ -40,37 +37,6 @@ TAKEN = ("lineup.yaml", "visit.yaml", "catalogue.yaml")
 """Files of Grace's own in the lineup's ConfigMap, beside which study files lie."""
 WEIGHTS_SHARE = 1.2
 """Room for weights over their published size: tokenizers, and files that break and come again."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What was asked for; None and empty: Grace chooses. `render` of the command line says what each means."""
-
-    profile: str
-    models: tuple[str, ...] = ()
-    studies: tuple[str, ...] = ()
-    experiments: tuple[int, ...] = ()
-    shards: int = 1
-    parallelism: int | None = None
-    replications: int = 1
-    temperature: float = 0.7
-    max_tokens: int = 512
-    seed: int = 1
-    mode: Mode = "job"
-    code: Code = "image"
-    image: str | None = None
-    vllm_image: str | None = None
-    variant: str | None = None
-    gpus: int | None = None
-    nodes: int | None = None
-    cluster: str = "nrp"
-    namespace: str | None = None
-    run: str | None = None
-    storage_class: str | None = None
-    priority_class: str | None = None
-    queue: str | None = None
-    secret: str = "huggingface-token"  # noqa: S105 - a name
-    secret_key: str = "token"  # noqa: S105 - a name
 
 
 @dataclass(frozen=True)
@@ -114,43 +80,33 @@ class Layout:
     """All that manifests are made from.
 
     Attributes:
-        profile, cluster, namespace, mode: as asked for.
-        run: its name, as names of objects begin.
+        request: what was asked for, checked; what follows was decided where it left the choice.
+        lineup: its name, as names of objects begin.
         models: in the order of the lineup.
         visit: what each model is asked.
         files: of the lineup's ConfigMap: studies of the user's own, and their catalogue.
-        shards: parts that each model's questions are cut into, each for a pod of its own.
-        parallelism: how many of them run at once.
+        parallelism: how many shards run at once.
         image, vllm_image: that Grace and vLLM run in.
         wheel: Grace's own code, where the image does not bring it.
         storage_class: of all volumes; empty: the cluster's default.
-        priority_given: the priority class, or none, was asked for.
-        secret, secret_key: where the hub's token is.
-        queue: of Kueue; empty: none.
     """
 
-    profile: str
-    run: str
+    request: Request
+    lineup: str
     namespace: str
     cluster: Cluster
-    mode: Mode
     models: tuple[Served, ...]
     visit: VisitFile
-    files: dict[str, str] = field(hash=False)
-    shards: int
+    files: dict[str, str]
     parallelism: int
     image: str
     vllm_image: str
     wheel: Wheel | None
     storage_class: str
-    priority_given: bool
-    queue: str
-    secret: str
-    secret_key: str
 
     def name(self, *parts: str, most: int = names.LONGEST) -> str:
-        """The name of an object of this run."""
-        return names.object_name(self.run, *parts, most=most)
+        """The name of an object of this lineup."""
+        return names.object_name(self.lineup, *parts, most=most)
 
     @cached_property
     def weights_gib(self) -> int:
@@ -190,25 +146,31 @@ def make_layout(request: Request) -> Layout:
     wheel = make_wheel() if request.code == "wheel" else None
     usual_image = PYTHON_IMAGE if wheel else GRACE_IMAGE
     return Layout(
-        profile=request.profile,
-        run=names.sanitized(f"grace-{request.profile}" if request.run is None else request.run, names.LONGEST_RUN),
+        request=_checked(request),
+        lineup=names.sanitized(_given(request.lineup, f"grace-{request.profile}"), names.LONGEST_LINEUP),
         namespace=names.check_namespace(_given(request.namespace, cluster.namespace)),
         cluster=cluster,
-        mode=request.mode,
         models=models,
         visit=visit,
         files=files,
-        shards=_at_least_one("--shards", request.shards),
-        parallelism=min(_at_least_one("--parallelism", request.parallelism or request.shards), request.shards),
+        parallelism=min(request.parallelism or request.shards, request.shards),
         image=names.check_image("--image", _given(request.image, usual_image)),
         vllm_image=names.check_image("--vllm-image", _given(request.vllm_image, VLLM_IMAGE)),
         wheel=wheel,
         storage_class=_storage_class(request, cluster),
-        priority_given=request.priority_class is not None,
-        queue="" if request.queue is None else names.check_label_value("--queue", request.queue),
-        secret=names.check_object_name("--secret", request.secret),
-        secret_key=names.check_key("--secret-key", request.secret_key),
     )
+
+
+def _checked(request: Request) -> Request:
+    """The same, when its numbers can be meant and its names can be names. Raises InputError."""
+    for option, number in (("--shards", request.shards), ("--parallelism", request.parallelism or 1)):
+        if number < 1:
+            raise InputError(f"{option} {number}: must be at least 1")
+    if request.queue is not None:
+        names.check_label_value("--queue", request.queue)
+    names.check_object_name("--secret", request.secret)
+    names.check_key("--secret-key", request.secret_key)
+    return request
 
 
 def _given(asked: str | None, usual: str) -> str:
@@ -227,8 +189,8 @@ def _check_profile(name: str) -> None:
 
 def _model_names(request: Request) -> Sequence[str]:
     """The models asked for, once each; by default all that the profile serves."""
-    if request.models:
-        return list(dict.fromkeys(hub_model(name).name for name in request.models))
+    if request.model:
+        return list(dict.fromkeys(hub_model(name).name for name in request.model))
     return [name for name, model in hub_models().items() if request.profile in model.profiles]
 
 
@@ -276,7 +238,7 @@ def _storage_class(request: Request, cluster: Cluster) -> str:
 def _visit(request: Request) -> tuple[VisitFile, dict[str, str]]:
     """What is asked, and the files that come with it, by the name that each has beside the visit file."""
     visits, files = [], _catalogue()
-    for asked in request.studies or BUILT_IN:
+    for asked in request.study or BUILT_IN:
         study = load_study(asked)
         name = asked
         if asked not in BUILT_IN:
@@ -293,7 +255,7 @@ def _visit(request: Request) -> tuple[VisitFile, dict[str, str]]:
         )
     return VisitFile(
         studies=tuple(visits),
-        experiments=_experiments(request.experiments),
+        experiments=_experiments(request.experiment or ()),
         query=_query(request),
     ), files
 
@@ -301,12 +263,7 @@ def _visit(request: Request) -> tuple[VisitFile, dict[str, str]]:
 def _query(request: Request) -> QuerySettings:
     """How Experiment 1 asks."""
     try:
-        return QuerySettings(
-            temperature=request.temperature,
-            max_tokens=request.max_tokens,
-            replications=request.replications,
-            seed=request.seed,
-        )
+        return QuerySettings.model_validate({name: getattr(request, name) for name in QuerySettings.model_fields})
     except ValidationError as error:
         first = error.errors()[0]
         option = f"--{first['loc'][0]}".replace("_", "-")
@@ -319,14 +276,8 @@ def _catalogue() -> dict[str, str]:
     return {"catalogue.yaml": Path(overlay).expanduser().read_text(encoding="utf-8")} if overlay else {}
 
 
-def _experiments(asked: tuple[int, ...]) -> tuple[Experiment, ...]:
+def _experiments(asked: Sequence[int]) -> tuple[Experiment, ...]:
     wrong = [number for number in asked if number not in (1, 2)]
     if wrong:
         raise InputError(f"--experiment {wrong[0]}: there are 1 (answers) and 2 (probabilities)")
     return tuple(number for number in (1, 2) if number in asked or not asked)
-
-
-def _at_least_one(option: str, number: int) -> int:
-    if number < 1:
-        raise InputError(f"{option} {number}: must be at least 1")
-    return number

@@ -59,7 +59,7 @@ def job_objects(layout: Layout, served: Served) -> list[k8s.V1Job | k8s.V1Servic
         metadata(layout, name, "visit", served, suppress=suppress, queued=True),
         spec,
         hopeless={MAIN: HOPELESS, CHECK: NO_WEIGHTS},
-        completions=nodes if leader else layout.shards,
+        completions=nodes if leader else layout.request.shards,
         parallelism=nodes if leader else layout.parallelism,
         leader_decides=leader is not None,
     )
@@ -144,7 +144,7 @@ def _client(layout: Layout, served: Served, service: str) -> k8s.V1Job:
             deadline=_deadline(served) + 6 * HOUR,
         ),
         hopeless={MAIN: HOPELESS},
-        completions=layout.shards,
+        completions=layout.request.shards,
         parallelism=layout.parallelism,
     )
 
@@ -156,6 +156,6 @@ def _deadline(served: Served) -> int:
 
 def _quota_reason(layout: Layout, served: Served) -> dict[str, str]:
     """Why a GPU of a quota is asked for without a class that needs none."""
-    if not layout.priority_given or served.gpu.quota is None:
+    if layout.request.priority_class is None or served.gpu.quota is None:
         return {}
     return {"NRP016": f"rendered with --priority-class {served.priority_class or NO_PRIORITY}: a quota was granted"}

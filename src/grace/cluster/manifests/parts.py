@@ -28,21 +28,21 @@ FULL = "ReadWriteMany"
 
 
 def labels(layout: Layout, component: str, served: Served | None = None) -> dict[str, str]:
-    """The labels of an object and of its pods; what they select is told by run, model and component."""
+    """The labels of an object and of its pods; lineup, model and component select them."""
     found = {
         "app.kubernetes.io/name": "grace",
         "app.kubernetes.io/component": component,
         "app.kubernetes.io/managed-by": "grace",
         "app.kubernetes.io/version": __version__,
-        "grace/profile": layout.profile,
-        "grace/run": layout.run,
+        "grace/profile": layout.request.profile,
+        "grace/lineup": layout.lineup,
     }
     return found | ({"grace/model": file_name(served.name)} if served else {})
 
 
 def selector(layout: Layout, component: str, served: Served) -> dict[str, str]:
     """The labels that tell the pods of one model's component from all others."""
-    keys = ("app.kubernetes.io/component", "grace/model", "grace/run")
+    keys = ("app.kubernetes.io/component", "grace/lineup", "grace/model")
     return {key: value for key, value in labels(layout, component, served).items() if key in keys}
 
 
@@ -65,7 +65,7 @@ def metadata(
         suppress: rules of the policy checker that do not hold for it, each with the reason.
         queued: Kueue decides when it starts, where there is a queue.
     """
-    own = labels(layout, component, served) | ({QUEUE: layout.queue} if queued and layout.queue else {})
+    own = labels(layout, component, served) | ({QUEUE: layout.request.queue} if queued and layout.request.queue else {})
     reasons = "; ".join(f"{rule}: {reason.replace(';', ',')}" for rule, reason in (suppress or {}).items())
     return k8s.V1ObjectMeta(
         name=name, namespace=layout.namespace, labels=own, annotations={SUPPRESS: reasons} if reasons else None
@@ -116,7 +116,7 @@ def environment(variables: Mapping[str, str]) -> list[k8s.V1EnvVar]:
 
 
 def claim_volume(layout: Layout, what: str, read_only: bool = False) -> k8s.V1Volume:
-    """A volume of the run: input, outputs or weights."""
+    """A volume of the lineup: input, outputs or weights."""
     source = k8s.V1PersistentVolumeClaimVolumeSource(
         claim_name=layout.name(what), read_only=True if read_only else None
     )

@@ -9,7 +9,8 @@ from textwrap import wrap
 from typing import Any
 
 from grace import __version__
-from grace.cluster.manifests.layout import Layout, Request, Served, make_layout
+from grace.cluster.manifests.layout import Layout, Served, make_layout
+from grace.cluster.manifests.request import Request
 from grace.cluster.manifests.yaml_out import to_yaml
 from grace.cluster.names import file_name
 from grace.errors import InputError
@@ -17,7 +18,8 @@ from grace.files import replacing
 
 STORAGE, LINEUP, CODE = "00-storage.yaml", "01-lineup.yaml", "01-code.yaml"
 
-_FIRST_LINE = re.compile(r"# Grace, run ([a-z0-9-]+): .*")
+_FIRST_LINE = re.compile(r"# Grace, (?:lineup|run) ([a-z0-9-]+): .*")
+"""Files of an earlier Grace call a lineup a run."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +39,14 @@ class File:
 
 @dataclass(frozen=True)
 class Rendering:
-    """All files of a run, in the order in which they are applied.
+    """All files of a lineup, in the order in which they are applied.
 
     Attributes:
-        run, namespace: their names.
+        lineup, namespace: their names.
         notes: what to know.
     """
 
-    run: str
+    lineup: str
     namespace: str
     files: tuple[File, ...]
     notes: tuple[str, ...]
@@ -74,20 +76,20 @@ def render(request: Request) -> Rendering:
         own = tuple(next(rest) for _ in part.objects)
         header = _header(layout, request, part, [other.name for other in parts])
         files.append(File(part.name, own, header + to_yaml(own)))
-    return Rendering(layout.run, layout.namespace, tuple(files), tuple(_notes(layout)))
+    return Rendering(layout.lineup, layout.namespace, tuple(files), tuple(_notes(layout)))
 
 
 def write(rendering: Rendering, folder: Path) -> Written:
-    """Write the files into a folder, and remove those of an earlier rendering of the same run that are no more.
+    """Write the files into a folder, and remove those of an earlier rendering of the same lineup that are no more.
 
     Raises:
-        InputError: a file of the same name is not of this run, another run has its files there, or it cannot be made.
+        InputError: a file of the same name is not of this lineup, the folder holds another one, or it cannot be made.
     """
     mine = {folder / file.name: file for file in rendering.files}
     there = sorted(folder.glob("*.yaml")) if folder.is_dir() else []
     for path in dict.fromkeys([*there, *mine]):
-        _check_ours(path, rendering.run, wanted=path in mine)
-    removed = [path for path in there if path not in mine and _run_of(path) == rendering.run]
+        _check_ours(path, rendering.lineup, written=path in mine)
+    removed = [path for path in there if path not in mine and _lineup_of(path) == rendering.lineup]
     for path, file in mine.items():
         with replacing(path) as out:
             out.write(file.text.encode())
@@ -96,21 +98,22 @@ def write(rendering: Rendering, folder: Path) -> Written:
     return Written(tuple(mine), tuple(removed))
 
 
-def _check_ours(path: Path, run: str, wanted: bool) -> None:
-    """Refuse to write over what is not this run's, or beside another run's files."""
+def _check_ours(path: Path, lineup: str, written: bool) -> None:
+    """Refuse to write over what is not this lineup's, or beside another lineup's files."""
     if not path.exists() and not path.is_symlink():
         return
-    found = None if path.is_symlink() else _run_of(path)
-    if found is None and wanted:
+    owner = None if path.is_symlink() else _lineup_of(path)
+    if owner is None and written:
         raise InputError(f"{path}: was not made by `grace cluster render`; move it away, or choose another --out")
-    if found not in (None, run):
+    if owner not in (None, lineup):
         raise InputError(
-            f"{path}: belongs to run {found}, and this is run {run}: one folder holds one run; choose another --out"
+            f"{path}: belongs to lineup {owner}, and this is lineup {lineup}: one folder holds one lineup; choose "
+            "another --out"
         )
 
 
-def _run_of(path: Path) -> str | None:
-    """The run whose manifests a file holds; None when Grace did not make it."""
+def _lineup_of(path: Path) -> str | None:
+    """The lineup whose manifests a file holds; None when Grace did not make it."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             match = _FIRST_LINE.fullmatch(file.readline(500).rstrip("\n"))
@@ -147,7 +150,7 @@ def _parts(layout: Layout) -> Iterator[_Part]:
         about = f"the weights of {served.name} come to their volume, on a CPU"
         name = f"02-weights-{file_name(served.name)}.yaml"
         yield _Part(name, about, [weights.weights_job(layout, served)], _about_token(layout, served))
-    objects_of = models.job_objects if layout.mode == "job" else models.server_objects
+    objects_of = models.job_objects if layout.request.mode == "job" else models.server_objects
     for served in layout.models:
         nodes = f"{served.nodes} nodes with " if served.nodes > 1 else ""
         where = f"{nodes}{served.plan.gpus} x {served.plan.gpu.title}"
@@ -159,8 +162,8 @@ def _about_token(layout: Layout, served: Served) -> list[str]:
     if not served.plan.variant.gated:
         return []
     return [
-        f"Needs the licence accepted on {served.plan.model.licence.page}, and the key {layout.secret_key} of",
-        f"the Secret {layout.secret}, which `grace cluster secret` makes.",
+        f"Needs the licence accepted on {served.plan.model.licence.page}, and the key {layout.request.secret_key} of",
+        f"the Secret {layout.request.secret}, which `grace cluster secret` makes.",
     ]
 
 
@@ -190,7 +193,7 @@ def _check_names(objects: Sequence[dict[str, Any]]) -> None:
     for each in objects:
         key = (each["kind"], each["metadata"]["name"])
         if key in seen:
-            raise InputError(f"two objects would be {key[0]}/{key[1]}; choose another --run or other models")
+            raise InputError(f"two objects would be {key[0]}/{key[1]}; choose another --lineup or other models")
         seen.add(key)
 
 
@@ -205,7 +208,7 @@ def _header(layout: Layout, request: Request, part: _Part, names: Sequence[str])
         f"until each Job is complete; then 10-*.yaml, one model after the other. `kubectl delete -f` removes what a "
         f"file made. 00-storage.yaml comes last, and takes all data with it: bring the outputs home before.",
     ]
-    lines = [f"Grace, run {layout.run}: {part.about}", ""]
+    lines = [f"Grace, lineup {layout.lineup}: {part.about}", ""]
     for paragraph in paragraphs:
         lines += wrap(paragraph, 110, break_long_words=False, break_on_hyphens=False)
     return "".join(f"# {line}".rstrip() + "\n" for line in lines)
@@ -214,14 +217,12 @@ def _header(layout: Layout, request: Request, part: _Part, names: Sequence[str])
 def _command(request: Request) -> str:
     """The command that asks for this, with what differs from the defaults, in one line of ASCII."""
     words = ["grace", "cluster", "render"]
-    singular = {"models": "model", "studies": "study", "experiments": "experiment"}
     for field in fields(request):
         value = getattr(request, field.name)
         if value == field.default:
             continue
-        option = f"--{singular.get(field.name, field.name).replace('_', '-')}"
-        for each in value if isinstance(value, tuple) else (value,):
-            words += [option, shlex.quote(str(each))]
+        for each in (value,) if isinstance(value, str | int | float) else value:
+            words += [f"--{field.name.replace('_', '-')}", shlex.quote(str(each))]
     return "".join(letter if " " <= letter <= "~" else ascii(letter)[1:-1] for letter in " ".join(words))
 
 
@@ -235,14 +236,14 @@ def _notes(layout: Layout) -> Iterator[str]:
             yield remark
     most = layout.cluster.limits.violators
     pods = max(layout.parallelism, *(served.nodes for served in layout.models))
-    if most and layout.mode == "job" and pods > most:
+    if most and layout.request.mode == "job" and pods > most:
         yield (
             f"{pods} pods with GPUs at once, and no more than {most} may use less of them than {layout.cluster.title} "
             f"wants; --parallelism {most} lets the others wait"
         )
-    if layout.shards > 1:
+    if layout.request.shards > 1:
         yield "each shard has a run of its own; `grace join` puts them together when the outputs are home"
-    if layout.mode == "server" and len(layout.models) > 1:
+    if layout.request.mode == "server" and len(layout.models) > 1:
         yield "servers hold their GPUs until they are deleted: apply and delete one model after the other"
-    if layout.queue:
-        yield f"what asks models starts suspended, until Kueue admits it from queue {layout.queue}"
+    if layout.request.queue:
+        yield f"what asks models starts suspended, until Kueue admits it from queue {layout.request.queue}"

@@ -30,7 +30,8 @@ _SETTINGS = {
 def weights_job(layout: Layout, served: Served) -> k8s.V1Job:
     """The Job. It alone gets the token; where the model is open to everybody, it starts without one."""
     variant = served.plan.variant
-    token = k8s.V1SecretKeySelector(name=layout.secret, key=layout.secret_key, optional=None if variant.gated else True)
+    request, optional = layout.request, None if variant.gated else True
+    token = k8s.V1SecretKeySelector(name=request.secret, key=request.secret_key, optional=optional)
     variables = [
         *environment(_SETTINGS),
         *catalogue_variables(layout),
