@@ -214,7 +214,7 @@ def fill(of: Run, to: int) -> int:
     there: set[int] = set()
     for _, record in scan(of.ledger):
         there.add(record["rows"][0] - 1)
-    study, identity = load_study("study1"), of.manifest["identity"]
+    study, identity = load_study("study1"), of.identity
     conversation = study.conversation(identity["protocol"])
     (turn,) = conversation.turns
     model, seed = identity["model"], identity["seed"]

@@ -17,16 +17,19 @@ import pytest
 import grace
 from grace.errors import GraceError, InputError, RunLocked, RunMismatch
 from grace.ledger import Ledger
+from grace.manifest import FORMAT, Identity, Manifest, SourceTree
 from grace.runs import Run
 
-IDENTITY: dict[str, Any] = {
+FACTS: dict[str, Any] = {
     "experiment": "generate",
+    "study": "s",
     "input": {"file": "a.csv", "rows": 2, "sha256": "aa"},
     "model": {"name": "gemma", "source": "org/gemma"},
     "sampling": {"temperature": 0.7},
     "turns": ("one", "two"),
     "seed": 1,
 }
+IDENTITY = Identity(**FACTS)
 
 TAKE_AND_HOLD = """
 import sys, time
@@ -237,7 +240,7 @@ def test_a_run_keeps_its_inputs_byte_for_byte(run: Run, table: Path) -> None:
     assert run.input.read_bytes() == table.read_bytes()
     assert run.study.read_bytes() == b"name: s\r\n"
     again = Run(run.path)
-    assert again.manifest["identity"] == {**IDENTITY, "turns": ["one", "two"]}
+    assert again.identity == IDENTITY
     again.begin(IDENTITY, table, b"")  # a tuple is a list in JSON, and no difference
     assert again.study.read_bytes() == b"name: s\r\n"
 
@@ -260,7 +263,7 @@ def test_a_mismatch_names_both_sides(run: Run, table: Path, change: dict[str, An
     begun(run, table)
     before = (run.path / "run.json").read_bytes()
     with pytest.raises(RunMismatch, match=re.escape(f"\n  {line}\n")) as caught:
-        Run(run.path).begin(IDENTITY | change, table, b"")
+        Run(run.path).begin(Identity(**FACTS | change), table, b"")
     assert str(run.path) in str(caught.value)
     assert caught.value.exit_code == 2
     assert (run.path / "run.json").read_bytes() == before
@@ -268,8 +271,8 @@ def test_a_mismatch_names_both_sides(run: Run, table: Path, change: dict[str, An
 
 def test_the_same_table_under_another_name_is_the_same(run: Run, table: Path) -> None:
     begun(run, table)
-    Run(run.path).begin(IDENTITY | {"input": {"file": "moved.csv", "rows": 2, "sha256": "aa"}}, table, b"")
-    assert run.manifest["identity"]["input"]["file"] == "a.csv"
+    Run(run.path).begin(Identity(**FACTS | {"input": {"file": "moved.csv", "rows": 2, "sha256": "aa"}}), table, b"")
+    assert run.identity.input.file == "a.csv"
 
 
 def test_answers_without_a_manifest_are_not_taken_for_ones_own(run: Run, table: Path) -> None:
@@ -304,8 +307,8 @@ def test_a_damaged_manifest_is_named(run: Run, table: Path, content: bytes) -> N
 
 def test_a_later_versions_run_is_left_alone(run: Run, table: Path) -> None:
     begun(run, table)
-    (run.path / "run.json").write_bytes(b'{"format":2,"identity":{},"sessions":[]}')
-    with pytest.raises(InputError, match=r"run\.json: is of format 2"):
+    (run.path / "run.json").write_bytes(b'{"format":3,"identity":{},"sessions":[]}')
+    with pytest.raises(InputError, match=r"run\.json: is of format 3"):
         Run(run.path).begin(IDENTITY, table, b"")
 
 
@@ -318,19 +321,21 @@ def test_what_is_no_run_is_said_to_be_none(tmp_path: Path) -> None:
 def test_a_session_tells_what_worked_on_the_run(run: Run, table: Path) -> None:
     begun(run, table)
     with run.session(endpoint="http://here") as session:
-        on_disk = Run(run.path).manifest["sessions"][-1]
-        assert on_disk["ended"] is None  # what a kill leaves behind
-        session["finished"] = 7
+        on_disk = Run(run.path).sessions[-1]
+        assert on_disk.ended is None  # what a kill leaves behind
+        session.finished = 7
     with pytest.raises(ZeroDivisionError), run.session(endpoint="http://there"):
         raise ZeroDivisionError
-    _, first, second = Run(run.path).manifest["sessions"]
-    assert (first["endpoint"], first["finished"], second["endpoint"]) == ("http://here", 7, "http://there")
+    _, first, second = Run(run.path).sessions
+    assert (first.endpoint, first.finished, second.endpoint) == ("http://here", 7, "http://there")
     for session in (first, second):
-        assert datetime.fromisoformat(session["started"]) <= datetime.fromisoformat(session["ended"])
-        assert session["grace"] == grace.__version__
-        assert session["host"] == socket.gethostname()
-        assert session["python"] == ".".join(map(str, sys.version_info[:3]))
-        assert {"aiohttp", "orjson", "pydantic", "jinja2"} <= session["packages"].keys()
+        assert session.started
+        assert session.ended
+        assert datetime.fromisoformat(session.started) <= datetime.fromisoformat(session.ended)
+        assert session.grace == grace.__version__
+        assert session.host == socket.gethostname()
+        assert session.python == ".".join(map(str, sys.version_info[:3]))
+        assert {"aiohttp", "orjson", "pydantic", "jinja2"} <= session.packages.keys()
 
 
 def test_a_session_knows_the_commit_it_runs_from(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -348,15 +353,16 @@ def test_a_session_knows_the_commit_it_runs_from(run: Run, tmp_path: Path, monke
     git("commit", "-q", "-m", "one")
     monkeypatch.setattr("grace.runs.__file__", str(tree / "src" / "grace" / "runs.py"))
     monkeypatch.setattr(Run, "save", lambda self: None)
-    run.__dict__["manifest"] = {"sessions": []}
+    run.__dict__["manifest"] = Manifest(format=FORMAT, identity=IDENTITY, sessions=[])
     with run.session() as session:
-        assert session["git"] == {"commit": git("rev-parse", "HEAD"), "dirty": False}
+        assert session.git == SourceTree(commit=git("rev-parse", "HEAD"), dirty=False)
     (tree / "src" / "grace" / "runs.py").write_text("2")
     with run.session() as session:
-        assert session["git"]["dirty"] is True
+        assert session.git
+        assert session.git.dirty is True
     monkeypatch.setattr("grace.runs.__file__", str(tmp_path / "site-packages" / "lib" / "grace" / "runs.py"))
     with run.session() as session:
-        assert session["git"] is None
+        assert session.git is None
 
 
 def test_a_full_disk_keeps_the_old_manifest(run: Run, table: Path, monkeypatch: pytest.MonkeyPatch) -> None:

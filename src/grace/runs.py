@@ -14,7 +14,7 @@ import secrets
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,10 +29,8 @@ import grace
 from grace.errors import InputError, RunMismatch
 from grace.files import replacing, sweep
 from grace.lock import locked
+from grace.manifest import FORMAT, Identity, Manifest, Scope, SessionRecord, read_manifest
 
-FORMAT = 1
-GENERATE, SCORE, EXTRACT = "generate", "score", "extract"
-"""What a run may hold: Experiment 1, Experiment 2, or the values that an extraction finds in answers."""
 PACKAGES = ("aiohttp", "orjson", "pydantic", "jinja2", "xllamacpp")
 
 
@@ -68,7 +66,7 @@ class Run:
         return (self.path / "run.json").exists()
 
     @cached_property
-    def manifest(self) -> dict[str, Any]:
+    def manifest(self) -> Manifest:
         """The content of `run.json`.
 
         Raises:
@@ -76,44 +74,45 @@ class Run:
         """
         path = self.path / "run.json"
         try:
-            manifest = orjson.loads(path.read_bytes())
+            return read_manifest(path.read_bytes(), str(path))
         except (FileNotFoundError, NotADirectoryError):
             raise InputError(f"{self.path}: is not a run (it has no run.json)") from None
         except OSError as error:
             raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-        except orjson.JSONDecodeError:
-            manifest = None
-        kinds = {"format": int, "identity": dict, "sessions": list}
-        if not isinstance(manifest, dict) or not all(isinstance(manifest.get(k), kinds[k]) for k in kinds):
-            raise InputError(f"{path}: is damaged; restore it from a copy")
-        if manifest["format"] != FORMAT:
-            raise InputError(f"{path}: is of format {manifest['format']}, this version reads {FORMAT}; update grace")
-        return manifest
+
+    @property
+    def identity(self) -> Identity:
+        """All that determines the run's answers. Raises InputError, as `manifest` does."""
+        return self.manifest.identity
+
+    @property
+    def sessions(self) -> list[SessionRecord]:
+        """The sessions that worked on the run, the first one first. Raises InputError, as `manifest` does."""
+        return self.manifest.sessions
 
     def save(self) -> None:
         """Write the manifest back, atomically."""
         with replacing(self.path / "run.json") as file:
-            file.write(orjson.dumps(self.manifest, option=orjson.OPT_INDENT_2))
+            file.write(orjson.dumps(self.manifest.as_json(), option=orjson.OPT_INDENT_2))
 
-    def begin(self, identity: Mapping[str, Any], input: Path, study: bytes) -> None:
+    def begin(self, identity: Identity, input: Path, study: bytes) -> None:
         """Start the run, or go on with it when it was started with the same `identity`; `session` writes it down.
 
         Args:
-            identity: all that determines the answers, JSON-serialisable: experiment, study, input, model, sampling.
+            identity: all that determines the answers.
             input: the table to copy into a new run.
             study: the bytes of the study file.
 
         Raises:
             RunMismatch: the run was started with another identity; the message says what differs.
-            InputError: the folder holds answers of a run that cannot be told.
+            InputError: the folder holds answers, but no run.json says whose they are.
         """
-        identity = orjson.loads(orjson.dumps(identity))
         if self.exists:
-            found = list(differences(self.manifest["identity"], identity))
-            if found:
+            different = list(differences(self.identity.as_json(), identity.as_json()))
+            if different:
                 raise RunMismatch(
                     f"{self.path}: was made with other settings than asked for now.\n"
-                    + "\n".join(f"  {name}: {then!r} in this run, {now!r} now" for name, then, now in found)
+                    + "\n".join(f"  {name}: {then!r} in this run, {now!r} now" for name, then, now in different)
                     + "\nChoose another --output to start a new run, or ask as before to go on with this one."
                 )
             return
@@ -125,13 +124,13 @@ class Run:
         with replacing(self.input) as copy, open(input, "rb") as source:
             shutil.copyfileobj(source, copy, 1 << 20)
         self.keep_study(study)
-        self.__dict__["manifest"] = {
-            "format": FORMAT,
-            "id": secrets.token_hex(8),
-            "identity": identity,
-            "scope": {},
-            "sessions": [],
-        }
+        self.__dict__["manifest"] = Manifest(
+            format=FORMAT,
+            id=secrets.token_hex(8),
+            identity=identity,
+            scope=Scope(rows=0, replications=0),
+            sessions=[],
+        )
 
     def keep_study(self, study: bytes) -> None:
         """Copy a study file into the run, where it asks the same as before and only calls its columns otherwise."""
@@ -149,28 +148,26 @@ class Run:
                 shutil.copyfileobj(source, copy, 1 << 20)
 
     @property
-    def scope(self) -> dict[str, int]:
-        """How many of the input's rows (the first ones), and how many replications of each, were ever asked for."""
-        return {"rows": 0, "replications": 0, **self.manifest.get("scope", {})}
+    def scope(self) -> Scope:
+        """How many of the input's rows, and how many replications of each, were ever asked for."""
+        return self.manifest.scope
 
     def widen(self, rows: int, replications: int) -> None:
         """Have the table cover so many rows and replications at least: one that shrank would hide answers."""
-        before = self.scope
-        self.manifest["scope"] = {
-            "rows": max(rows, before["rows"]),
-            "replications": max(replications, before["replications"]),
-        }
+        self.manifest.scope = Scope(
+            rows=max(rows, self.scope.rows), replications=max(replications, self.scope.replications)
+        )
 
     @contextmanager
-    def session(self, **facts: Any) -> Iterator[dict[str, Any]]:
-        """Record one sitting of work on the run: versions, start, end, and the facts given; the block may add more."""
-        entry: dict[str, Any] = {**facts, **_provenance(), "started": now(), "ended": None}
-        self.manifest["sessions"].append(entry)
+    def session(self, **facts: Any) -> Iterator[SessionRecord]:
+        """Record one session of work on the run: versions, start, end, and the facts given; the block may add more."""
+        record = SessionRecord(**facts, **_provenance(), started=now(), ended=None)
+        self.sessions.append(record)
         self.save()
         try:
-            yield entry
+            yield record
         finally:
-            entry["ended"] = now()
+            record.ended = now()
             self.save()
 
     @contextmanager

@@ -39,7 +39,7 @@ def test_a_study_is_asked(grace, endpoint, tmp_path, study):
     assert len(rows) == 10
     assert all(row["model_response"] and int(row["prompt_tokens"]) > 50 and not row["error"] for row in rows)
     assert len({row["seed"] for row in rows}) == 10
-    assert Run(tmp_path / "answers.run").manifest["identity"]["model"]["source"]
+    assert Run(tmp_path / "answers.run").identity.model["source"]
 
 
 def test_the_sequential_protocol_is_held_and_going_on_asks_the_rest(grace, endpoint, tmp_path):

@@ -102,7 +102,7 @@ class Torment:
             heard, killed = self._heard_in_all(), self.kills
             while not self.one_process(table, output, self.kills < kills):
                 pass
-            total = len(expected) * len(Run.beside(output).manifest["identity"]["turns"])
+            total = len(expected) * len(Run.beside(output).identity.turns)
             repeated = self._heard_in_all() - heard - total
             assert 0 <= repeated <= CONCURRENCY * (self.kills - killed), "more was lost than was under way"
             assert without_times(output) == expected
@@ -162,13 +162,11 @@ class Torment:
 
     def _asked_since(self, heard: int, run: Run) -> set[str]:
         """The keys of the requests that the server has received, by its own log."""
-        identity = run.manifest["identity"]
+        identity = run.identity
         with self.log.open("rb") as file:
             file.seek(heard)
             lines = [json.loads(line) for line in file]
-        return {
-            request_key(identity["model"], messages, {**identity["sampling"], "seed": seed}) for messages, seed in lines
-        }
+        return {request_key(identity.model, messages, {**identity.sampling, "seed": seed}) for messages, seed in lines}
 
     def all_is_well(self, output: Path, rows: int) -> None:
         """Look at a run that has ended."""
@@ -177,15 +175,15 @@ class Torment:
         records = [record for _, record in scan(run.ledger)]
         assert {record["status"] for record in records} == {"answered"}
         asked = [(record["rows"][0], record["replication"], record["question"]) for record in records]
-        assert len(asked) == len(set(asked)) == rows * len(run.manifest["identity"]["turns"])
+        assert len(asked) == len(set(asked)) == rows * len(run.identity.turns)
         assert len({record["key"] for record in records}) == len(records)
         for record in records:
             assert record["key"] in self.keys_heard(run)
         left = sorted(path.name for path in run.path.iterdir())
         assert left == ["input.csv", "ledger.jsonl", "run.json", "study.yaml"]
         assert list(output.parent.glob(f".{output.name}*")) == []
-        sessions = run.manifest["sessions"]
-        assert sessions[-1]["ended"] is not None
+        sessions = run.sessions
+        assert sessions[-1].ended is not None
 
     def keys_heard(self, run: Run) -> set[str]:
         """All keys of requests about this model that the server ever received."""

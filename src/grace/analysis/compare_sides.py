@@ -13,6 +13,7 @@ import orjson
 from grace.analysis.frames import Frame, Row, read_frame
 from grace.columns import REPLICATION
 from grace.errors import InputError, RunMismatch
+from grace.manifest import Identity
 from grace.progress import Progress
 from grace.quality.merge import merge
 from grace.quality.sources import Opener
@@ -41,7 +42,7 @@ class Side:
     path: Path
     study: Study
     frame: Frame
-    identities: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    identities: Mapping[str, Identity] = field(default_factory=dict)
     floor: Mapping[str, Any] | None = None
 
     @property
@@ -94,7 +95,7 @@ def _read_run(run: Run, progress: Progress) -> Side:
     with TemporaryDirectory() as folder:
         table = merge([run], Path(folder), progress).paths[0]
         frame = read_frame(table, study)
-    identities = {str(other.manifest["identity"]["experiment"]): other.manifest["identity"] for other in group.runs}
+    identities: dict[str, Identity] = {other.identity.experiment: other.identity for other in group.runs}
     floor = _floor(group.scores.path / NOISE) if group.scores else None
     return _checked(Side(run.path.name, run.path, study, frame, identities, floor))
 
@@ -133,10 +134,10 @@ def check_comparable(a: Side, b: Side) -> list[str]:
             f"{a.path} is of {a.study.name}, {b.path} is of {b.study.name}; only runs of one study can be compared"
         )
     for experiment in a.identities.keys() & b.identities.keys():
-        inputs = [side.identities[experiment].get("input", {}) for side in (a, b)]
-        if inputs[0].get("sha256") != inputs[1].get("sha256"):
+        inputs = [side.identities[experiment].input for side in (a, b)]
+        if inputs[0].sha256 != inputs[1].sha256:
             raise RunMismatch(
-                f"{a.path} was made from {inputs[0].get('file')} and {b.path} from {inputs[1].get('file')}, which are "
+                f"{a.path} was made from {inputs[0].file} and {b.path} from {inputs[1].file}, which are "
                 "different tables of trials; ask both models about the same table, or compare the tables that "
                 "`grace merge` makes, where trials that are in both can be paired"
             )
@@ -147,7 +148,7 @@ def _otherwise(a: Side, b: Side) -> list[str]:
     """What two sides were asked differently, in words; the model is meant to differ."""
     found = []
     for experiment in sorted(a.identities.keys() & b.identities.keys()):
-        ours, theirs = a.identities[experiment], b.identities[experiment]
+        ours, theirs = a.identities[experiment].as_json(), b.identities[experiment].as_json()
         names = sorted((ours.keys() | theirs.keys()) - {"model", "input", "experiment", "study", "source"})
         differing = (name for name in names if ours.get(name) != theirs.get(name))
         found += [f"{experiment}: {_told(name, ours.get(name), theirs.get(name))}" for name in differing]

@@ -178,10 +178,10 @@ class _Part:
         self._scores, self._scored_rows = self._open_scores(stack)
         self._provenance = _provenance(group)
         if base is group.scores:  # or answers, or somebody's own table, name the model
-            self._provenance |= {MODEL: base.manifest["identity"]["model"]["name"]}
+            self._provenance |= {MODEL: base.identity.model["name"]}
         self._ids: Counter[str] = Counter()
         scope = base.scope
-        self.rows = scope["rows"] * (scope["replications"] if group.answers else 1)
+        self.rows = scope.rows * (scope.replications if group.answers else 1)
         self._given = self._renamed()
         self.columns = (
             ROW_ID,
@@ -242,8 +242,8 @@ class _Part:
 
     def _row_id(self, cells: Sequence[object], texts: Mapping[str, str]) -> str:
         """What names a row: the model and how it was asked, the trial, and the draw; equal rows are counted."""
-        identity = (self.group.answers or self.group.scores or self.base).manifest["identity"]
-        how = [identity.get(part) for part in ("study", "model", "protocol", "sampling")]
+        identity = (self.group.answers or self.group.scores or self.base).identity
+        how = [identity.study, identity.model, identity.protocol, identity.sampling]
         drawn = [texts.get(name) for name in ("replication", "seed")] if self.group.answers else None
         key = request_key(how, [str(cell) for cell in cells[: len(self._given)]], drawn)[:16]
         self._ids[key] += 1
@@ -251,17 +251,17 @@ class _Part:
 
     def _base_rows(self) -> Iterator[Sequence[object]]:
         if self.group.answers is None:
-            yield from islice(self._table.all_cells(), self.base.scope["rows"])
+            yield from islice(self._table.all_cells(), self.base.scope.rows)
             return
         if not self.base.ledger.exists():
             raise InputError(f"{self.base.path}: holds no answers yet (it has no {self.base.ledger.name})")
-        done = Done.read(self.base, len(self._table), tuple(self.base.manifest["identity"]["turns"]))
+        done = Done.read(self.base, len(self._table), self.base.identity.turns)
         with LedgerReader(self.base.ledger) as ledger:
             yield from answer_rows(self.base, self._table, ledger, done)
 
     def _answer_columns(self) -> tuple[str, ...]:
         self.kinds |= ANSWER_KINDS
-        return answer_columns(tuple(self.base.manifest["identity"]["turns"]))
+        return answer_columns(self.base.identity.turns)
 
     def _open_extraction(self, stack: ExitStack) -> tuple[Rows | None, Known | None]:
         """What makes the fields; without an extraction's run, rules alone do."""
@@ -290,7 +290,7 @@ class _Part:
         self.studies.append(scores.study)
         self.kinds |= dict.fromkeys(scores.columns, float)
         columns = [name for name in table.columns if name in scores.study.columns]
-        rows = islice(table.rows(), run.scope["rows"])
+        rows = islice(table.rows(), run.scope.rows)
         by_content = {_content(cells, columns): row for row, cells in enumerate(rows)}
         self._score_columns = columns
         return scores, by_content
@@ -319,11 +319,11 @@ def _provenance(group: Related) -> dict[str, object]:
     known: dict[str, Any] = dict.fromkeys(PROVENANCE)
     base = group.answers or group.scores
     if base is not None:
-        identity, sessions = base.manifest["identity"], base.manifest["sessions"]
-        model = identity["model"]
+        identity, sessions = base.identity, base.sessions
+        model = identity.model
         known["model_revision"] = model.get("revision") or model.get("sha256") or model.get("weights")
-        known["grace_version"] = sessions[-1]["grace"] if sessions else None
-        known["protocol"] = identity.get("protocol")
-        known["temperature"] = identity.get("sampling", {}).get("temperature")
+        known["grace_version"] = sessions[-1].grace if sessions else None
+        known["protocol"] = identity.protocol
+        known["temperature"] = identity.sampling.get("temperature")
     names = {"answers_run": group.answers, "extraction_run": group.extraction, "scores_run": group.scores}
     return known | {name: run.path.name for name, run in names.items() if run}

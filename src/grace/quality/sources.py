@@ -123,9 +123,7 @@ def of_runs(related: Related, opener: Opener) -> Group:
             found.append(replace(made, trials=_trials_of(made, related, opener)))
         elif made:
             absent.append(made)
-    temperature = (
-        related.answers.manifest["identity"].get("sampling", {}).get("temperature") if related.answers else None
-    )
+    temperature = related.answers.identity.sampling.get("temperature") if related.answers else None
     return Group(study, _shared_out(found), tuple(absent), opener.open(base.input), base.input, temperature)
 
 
@@ -168,19 +166,19 @@ def _trials_of(source: Source, related: Related, opener: Opener) -> Trials:
     assert asked is not None
     table, scope = opener.open(asked.input), asked.scope
     if source.name == SCORES:
-        return Trials(table, scope["rows"], (), lambda row: [()])
+        return Trials(table, scope.rows, (), lambda row: [()])
     by = tuple(name for name in (REPLICATION, SEED) if name in source.layout.present)
-    return Trials(table, scope["rows"], by, _copies_of(asked, by))
+    return Trials(table, scope.rows, by, _copies_of(asked, by))
 
 
 def _copies_of(run: Run, by: Sequence[str]) -> Callable[[int], list[tuple[str, ...]]]:
     """The cells of `by` in each of a row's answers."""
-    identity, replications = run.manifest["identity"], run.scope["replications"]
+    identity, replications = run.identity, run.scope.replications
 
     def copies(row: int) -> list[tuple[str, ...]]:
         made = []
         for replication in range(replications):
-            seed = request_seed(identity["seed"], identity["study"], row, replication)
+            seed = request_seed(identity.seed, identity.study, row, replication)
             cells = {REPLICATION: str(replication + 1), SEED: str(seed)}
             made.append(tuple([cells[name] for name in by]))
         return made

@@ -2,14 +2,13 @@
 
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 import orjson
 
 from grace.report.gather import Wanted
 from grace.report.ran import ANSWERS, KINDS, PROBABILITIES, further
 from grace.runs import Run
-from grace.stages.related import Related, experiment_of, table_of
+from grace.stages.related import Related, table_of
 from grace.studies.study import BUILT_IN, load_study
 
 PAPER = "paper"
@@ -33,9 +32,9 @@ def inputs_of(groups: Sequence[Related]) -> dict[str, str]:
     found = {}
     for group in groups:
         for run in filter(None, (group.answers, group.scores)):
-            given = run.manifest["identity"].get("input")
-            if isinstance(given, dict) and given.get("file"):
-                found[str(given["file"])] = str(given.get("sha256") or "")
+            input = run.identity.input
+            if input.file:
+                found[input.file] = input.sha256
     return found
 
 
@@ -51,7 +50,7 @@ def _typed(parts: Iterable[object]) -> str:
 
 
 def _command(run: Run, group: Related) -> list[object]:
-    kind = KINDS[experiment_of(run)]
+    kind = KINDS[run.identity.experiment]
     if kind == ANSWERS:
         return ["query", *_asked(run), *_of_answers(run)]
     if kind == PROBABILITIES:
@@ -62,45 +61,45 @@ def _command(run: Run, group: Related) -> list[object]:
 
 
 def _asked(run: Run) -> Iterator[object]:
-    identity = run.manifest["identity"]
-    model = identity.get("model", {})
+    identity = run.identity
+    model = identity.model
     yield study_argument(run)
-    yield from ("--input", identity.get("input", {}).get("file"))
+    yield from ("--input", identity.input.file)
     yield from ("--output", table_of(run).name)
-    yield from ("--model-endpoint", _told(run, "endpoint") or "URL", "--model-name", model.get("name"))
+    yield from ("--model-endpoint", _endpoint(run), "--model-name", model.get("name"))
     if model.get("revision"):
         yield from ("--model-revision", model["revision"])
-    if run.scope["rows"] < (identity.get("input", {}).get("rows") or 0):
-        yield from ("--limit", run.scope["rows"])
+    if run.scope.rows < identity.input.rows:
+        yield from ("--limit", run.scope.rows)
 
 
 def _of_answers(run: Run) -> Iterator[object]:
-    identity = run.manifest["identity"]
-    sampling = identity.get("sampling", {})
-    yield from ("--protocol", identity.get("protocol"), "--seed", identity.get("seed"))
+    identity = run.identity
+    sampling = identity.sampling
+    yield from ("--protocol", identity.protocol, "--seed", identity.seed)
     yield from ("--temperature", sampling.get("temperature"), "--max-tokens", sampling.get("max_tokens"))
-    if run.scope["replications"] > 1:
-        yield from ("--replications", run.scope["replications"])
-    if (_told(run, "options") or {}).get("shuffle"):
+    if run.scope.replications > 1:
+        yield from ("--replications", run.scope.replications)
+    if next((session.options for session in run.sessions if session.options), {}).get("shuffle"):
         yield "--shuffle"
     if extra := further(sampling):
         yield from ("--extra-body", orjson.dumps(extra).decode())
 
 
 def _of_scores(run: Run) -> Iterator[object]:
-    scoring = run.manifest["identity"].get("scoring", {})
+    scoring = run.identity.scoring
     yield from ("--policy", scoring.get("policy"), "--residual", scoring.get("residual"))
     if scoring.get("answer_start"):
         yield from ("--answer-start", scoring["answer_start"])
 
 
 def _of_extractor(run: Run) -> Iterator[object]:
-    extractor = run.manifest.get("extractor")
-    if isinstance(extractor, dict):
-        yield from ("--extractor", _told(run, "endpoint") or "URL")
-        yield from ("--extractor-model", extractor.get("model", {}).get("name"))
+    extractor = run.manifest.extractor
+    if extractor:
+        yield from ("--extractor", _endpoint(run))
+        yield from ("--extractor-model", extractor.model.get("name"))
 
 
-def _told(run: Run, name: str) -> Any:
-    """What the first session that tells it says: one that joined parts asked nobody."""
-    return next((session[name] for session in run.manifest["sessions"] if session.get(name)), None)
+def _endpoint(run: Run) -> str:
+    """Where the first session asked that did: one that joined parts asked nobody."""
+    return next((session.endpoint for session in run.sessions if session.endpoint), "URL")

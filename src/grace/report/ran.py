@@ -1,15 +1,16 @@
 """What ran, from the manifests of runs: models, settings, seeds, engines, times; and what was said to them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from grace.analysis.analyze import Table
 from grace.columns import MODEL
 from grace.errors import InputError
+from grace.manifest import EXTRACT, GENERATE, SCORE, ServerFacts, SessionRecord, SourceTree
 from grace.report.grids import Record, table_of
-from grace.runs import EXTRACT, GENERATE, SCORE, Run
-from grace.stages.related import Related, experiment_of, study_in
+from grace.runs import Run
+from grace.stages.related import Related, study_in
 from grace.studies.study import completed
 from grace.tables import CsvTable
 
@@ -35,57 +36,54 @@ def runs_table(groups: Sequence[Related]) -> Table:
 def model_name(group: Related) -> str:
     """The name that the model was asked under; "" where only a table of somebody's own was read."""
     base = group.answers or group.scores
-    return str(_in(base.manifest, "identity", "model", "name") or "") if base else ""
+    return str(base.identity.model["name"]) if base else ""
 
 
 def facts_of(run: Run, group: Related) -> Record:
     """What a run's manifest tells, under RUNS; what it does not tell is missing."""
-    identity, sessions = run.manifest["identity"], run.manifest["sessions"]
-    last = sessions[-1] if sessions else {}
-    model = _in(identity, "model") or {}
-    sampling = _in(identity, "sampling") or {}
-    kind = KINDS[experiment_of(run)]
+    identity, sessions = run.identity, run.sessions
+    last = sessions[-1] if sessions else SessionRecord()
+    model, sampling, input = identity.model, identity.sampling, identity.input
+    server = next((session.server for session in sessions if session.server), ServerFacts())
+    kind, prompts = KINDS[identity.experiment], identity.templates or identity.questions
     return {
-        MODEL: _in(model, "name") or model_name(group),
+        MODEL: model.get("name") or model_name(group),
         "kind": kind,
         "run": run.path.name,
-        "run_id": run.manifest.get("id"),
-        "revision": _in(model, "revision"),
-        "quantization": _in(model, "quantization"),
-        "weights": _in(model, "weights") or _in(model, "sha256"),
-        "source": _in(model, "source"),
-        "parameters": _in(model, "parameters"),
-        "engine": " ".join(str(part) for name in _ENGINE if (part := _first(sessions, "server", name))),
-        "context": _first(sessions, "server", "context"),
-        "protocol": _in(identity, "protocol"),
-        "temperature": _in(sampling, "temperature"),
-        "max_tokens": _in(sampling, "max_tokens"),
+        "run_id": run.manifest.id,
+        "revision": model.get("revision"),
+        "quantization": model.get("quantization"),
+        "weights": model.get("weights") or model.get("sha256"),
+        "source": model.get("source"),
+        "parameters": model.get("parameters"),
+        "engine": " ".join(part for part in (server.dialect, server.version) if part),
+        "context": server.context,
+        "protocol": identity.protocol,
+        "temperature": sampling.get("temperature"),
+        "max_tokens": sampling.get("max_tokens"),
         "further_sampling": ", ".join(f"{name} {value}" for name, value in further(sampling).items()),
-        "seed": _in(identity, "seed"),
-        "replications": run.scope["replications"] if kind == ANSWERS else None,
-        "policy": _in(identity, "scoring", "policy"),
-        "residual": _in(identity, "scoring", "residual"),
-        "extractor": (_in(run.manifest, "extractor", "model", "name") or RULES) if kind == VALUES else None,
-        "input": _in(identity, "input", "file"),
-        "input_rows": _in(identity, "input", "rows"),
-        "input_sha256": _in(identity, "input", "sha256"),
-        "rows": run.scope["rows"],
-        "study_sha256": _in(last, "study_sha256"),
-        "prompts_sha256": ", ".join(sorted(str(value)[:16] for value in _digests(identity))),
-        "finished": sum(count for session in sessions if isinstance(count := session.get("finished"), int)),
+        "seed": identity.seed if kind == ANSWERS else None,
+        "replications": run.scope.replications if kind == ANSWERS else None,
+        "policy": identity.scoring.get("policy"),
+        "residual": identity.scoring.get("residual"),
+        "extractor": _extractor(run) if kind == VALUES else None,
+        "input": input.file or None,
+        "input_rows": input.rows if input.file else None,
+        "input_sha256": input.sha256 or None,
+        "rows": run.scope.rows,
+        "study_sha256": last.study_sha256,
+        "prompts_sha256": ", ".join(sorted(str(digest)[:16] for digest in prompts.values())),
+        "finished": sum(session.finished or 0 for session in sessions),
         "failed": failures(run),
-        "started": _in(sessions[0], "started") if sessions else None,
-        "ended": _in(last, "ended"),
-        "grace": _in(last, "grace"),
-        "commit": _commit(last),
-        "python": _in(last, "python"),
+        "started": sessions[0].started if sessions else None,
+        "ended": last.ended,
+        "grace": last.grace,
+        "commit": _commit(last.git),
+        "python": last.python,
     }
 
 
-_ENGINE = ("dialect", "version")
-
-
-def further(sampling: dict[str, Any]) -> dict[str, Any]:
+def further(sampling: Mapping[str, Any]) -> dict[str, Any]:
     """The sampling parameters that do something, beside temperature and length."""
     own = {name: value for name, value in sampling.items() if name not in ("temperature", "max_tokens")}
     return {name: value for name, value in own.items() if value not in PLAIN.get(name, ())}
@@ -93,32 +91,19 @@ def further(sampling: dict[str, Any]) -> dict[str, Any]:
 
 def failures(run: Run) -> str:
     """How many requests failed in the last session that asked, by kind."""
-    asking = [session for session in run.manifest["sessions"] if isinstance(session.get("failed"), dict)]
-    failed = asking[-1]["failed"] if asking else {}
-    return ", ".join(f"{count} {kind}" for kind, count in failed.items())
+    asking = [session.failed for session in run.sessions if session.failed is not None]
+    return ", ".join(f"{count} {kind}" for kind, count in (asking[-1] if asking else {}).items())
 
 
-def _digests(identity: dict[str, Any]) -> list[Any]:
-    """The digests of prompts: of turns and their parts, or of questions."""
-    found = _in(identity, "templates") or _in(identity, "questions") or {}
-    return list(found.values()) if isinstance(found, dict) else []
+def _extractor(run: Run) -> str:
+    extractor = run.manifest.extractor
+    return str(extractor.model.get("name") or RULES) if extractor else RULES
 
 
-def _commit(session: dict[str, Any]) -> str | None:
-    commit = _in(session, "git", "commit")
-    return f"{commit} with changes" if commit and _in(session, "git", "dirty") else commit
-
-
-def _in(found: Any, *names: str) -> Any:
-    """What stands at a place in JSON; None where there is no such place."""
-    for name in names:
-        found = found.get(name) if isinstance(found, dict) else None
-    return found
-
-
-def _first(sessions: Sequence[dict[str, Any]], *names: str) -> Any:
-    """The same in the first session that has it: one that joined parts asked nobody."""
-    return next((value for session in sessions if (value := _in(session, *names)) is not None), None)
+def _commit(tree: SourceTree | None) -> str | None:
+    if tree is None:
+        return None
+    return f"{tree.commit} with changes" if tree.dirty else tree.commit
 
 
 @dataclass(frozen=True)
@@ -142,8 +127,8 @@ def prompts_of(group: Related) -> Iterator[Prompt]:
 
 
 def _turns(run: Run) -> Iterator[Prompt]:
-    study, identity = study_in(run), run.manifest["identity"]
-    conversation = study.conversation(_in(identity, "protocol"))
+    study, identity = study_in(run), run.identity
+    conversation = study.conversation(identity.protocol)
     with CsvTable(run.input) as table:
         row = completed(study, table, 0)
     for message in conversation.opening(row):

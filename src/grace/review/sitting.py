@@ -9,15 +9,16 @@ from pathlib import Path
 
 from grace.errors import InputError
 from grace.ledger import Ledger
+from grace.manifest import EXTRACT, SCORE
 from grace.progress import Progress
 from grace.review.desk import Desk
 from grace.review.queue import Choice, Queue
 from grace.review.server import ReviewServer
 from grace.review.view import Shown
-from grace.runs import EXTRACT, SCORE, Run
+from grace.runs import Run
 from grace.stages.fields.records import Known, Rows, extractor_of
 from grace.stages.fields.table import ExportedFields, export_fields
-from grace.stages.related import answers_of, experiment_of, extractions_of, study_in, table_of
+from grace.stages.related import answers_of, extractions_of, study_in, table_of
 from grace.studies.study import Study, parse_study
 from grace.tables import CsvTable, check_writable
 
@@ -99,11 +100,11 @@ def review(
                 if not len(queue):
                     return Sat(run, queue, 0, None)
                 desk = Desk(table, rows, known, ledger, queue, by, _shown(run, study), run.path.name)
-                with run.session(output=output.name, rows=len(table), by=by) as entry:
+                with run.session(output=output.name, rows=len(table), by=by) as record:
                     try:
                         asyncio.run(_serve(wanted.port, desk, lambda url, once: opened(Open(url, once, queue, run))))
                     finally:
-                        entry["decided"] = desk.made
+                        record.decided = desk.made
                 decided = known.decisions
             made = _written(run, output, table, study, progress) if decided else None
     return Sat(run, queue, desk.made, made)
@@ -123,7 +124,7 @@ def extraction_of(run: Run) -> Run:
     Raises:
         InputError: there is none, or several; the message says what to do.
     """
-    experiment = experiment_of(run)
+    experiment = run.identity.experiment
     if experiment == EXTRACT:
         return run
     if experiment == SCORE:
@@ -148,7 +149,7 @@ def _shown(run: Run, study: Study) -> Shown:
         asked = parse_study(answers.study.read_bytes(), str(answers.study))
     except OSError:
         return Shown(study, None, False)
-    return Shown(asked, answers.manifest["identity"].get("protocol"), True)
+    return Shown(asked, answers.identity.protocol, True)
 
 
 def _written(

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from grace.errors import InputError
 from grace.ledger import LedgerReader
-from grace.runs import EXTRACT, GENERATE, SCORE, Run
+from grace.manifest import EXTRACT, SCORE
+from grace.runs import Run
 from grace.stages.answers import records as answers
 from grace.stages.answers.table import ExportedAnswers, export_answers
 from grace.stages.fields.table import ExportedFields, export_fields
@@ -12,12 +13,6 @@ from grace.stages.related import study_in
 from grace.stages.scores import records as scores
 from grace.stages.scores.table import ExportedScores, export_scores
 from grace.tables import CsvTable, check_writable
-
-_IDENTITY = {
-    GENERATE: {"experiment", "study", "turns", "input", "model", "seed"},
-    SCORE: {"experiment", "study", "questions", "input", "model", "scoring"},
-    EXTRACT: {"experiment", "study", "source"},
-}
 
 
 def export(
@@ -36,28 +31,21 @@ def export(
     Raises:
         InputError: not such a run, or the output cannot be written.
     """
-    identity = run.manifest["identity"]
-    experiment = identity.get("experiment")
-    if experiment is not None and experiment not in _IDENTITY:
-        raise InputError(
-            f"{run.path}: holds the experiment {experiment!r}; {', '.join(map(repr, _IDENTITY))} are exported"
-        )
-    if experiment is None or not _IDENTITY[experiment] <= identity.keys():
-        raise InputError(f"{run.path / 'run.json'}: is damaged (its identity is not whole); restore it from a copy")
+    identity = run.identity
     check_writable(output)
     if run.path.resolve() in output.resolve().parents:
         raise InputError(f"{output}: is inside the run, which is kept as it is; choose a name outside of {run.path}")
-    if experiment == EXTRACT:
+    if identity.experiment == EXTRACT:
         with CsvTable(run.input) as table:
             return export_fields(run, output, table, study_in(run))
     if not run.ledger.exists():
         raise InputError(f"{run.path}: holds no answers yet (it has no {run.ledger.name})")
     with CsvTable(run.input) as table, LedgerReader(run.ledger) as ledger:
-        if table.sha256 != identity["input"]["sha256"]:
+        if table.sha256 != identity.input.sha256:
             raise InputError(f"{run.input}: was changed since the run began; restore it from a copy")
-        if experiment == SCORE:
+        if identity.experiment == SCORE:
             assert not isinstance(done, answers.Done)
             return export_scores(run, output, table, ledger, done or scores.Scores.read(run), keys)
         assert not isinstance(done, scores.Scores)
-        known = done or answers.Done.read(run, len(table), tuple(identity["turns"]))
+        known = done or answers.Done.read(run, len(table), identity.turns)
         return export_answers(run, output, table, ledger, known)

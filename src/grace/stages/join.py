@@ -61,15 +61,15 @@ def join(output: Path, *, break_lock: bool = False) -> Joined:
     with run.locked(break_lock):
         sweep(output)
         _begin(run, runs)
-        with run.session(output=output.name, joined=[str(shard) for shard in there]) as session:
-            session["finished"] = records = _append_new(run, runs)
+        with run.session(output=output.name, joined=[str(shard) for shard in there]) as record:
+            record.finished = records = _append_new(run, runs)
         table = export(run, output)
     assert isinstance(table, ExportedAnswers | ExportedScores)
     return Joined(table, there, missing, records)
 
 
 def _check_alike(first: Run, other: Run) -> None:
-    found = list(differences(first.manifest["identity"], other.manifest["identity"]))
+    found = list(differences(first.identity.as_json(), other.identity.as_json()))
     if found:
         lines = "".join(f"\n  {name}: {one!r} in that one, {two!r} in this" for name, one, two in found)
         raise RunMismatch(f"{other.path}: is not a part of the same run as {first.path}:{lines}")
@@ -79,13 +79,13 @@ def _begin(run: Run, parts: Sequence[Run]) -> None:
     """Start the joined run as the parts were, or see that it was; take over what they say of rows and sessions."""
     first = parts[0]
     try:
-        run.begin(first.manifest["identity"], first.input, first.study.read_bytes())
+        run.begin(first.identity, first.input, first.study.read_bytes())
     except OSError as error:
         raise InputError(f"{first.study}: cannot be read: {error.strerror}; restore it from a copy") from None
-    known = run.manifest["sessions"]
+    known = run.sessions
     for part in parts:
-        run.widen(part.scope["rows"], part.scope["replications"])
-        known += [session for session in part.manifest["sessions"] if session not in known]
+        run.widen(part.scope.rows, part.scope.replications)
+        known += [session for session in part.sessions if session not in known]
 
 
 def _append_new(run: Run, parts: Sequence[Run]) -> int:

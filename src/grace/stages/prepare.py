@@ -16,6 +16,7 @@ from grace.endpoints.pace import Pace
 from grace.endpoints.transport import AiohttpTransport, check_url
 from grace.errors import InputError
 from grace.files import sweep
+from grace.manifest import InputFacts
 from grace.progress import Progress
 from grace.runs import Run
 from grace.stages.shard import Shard
@@ -220,6 +221,6 @@ def session_facts(wanted: Endpoint, client: Client, hands: Handshake, *options: 
     }
 
 
-def input_identity(table: CsvTable) -> dict[str, Any]:
+def input_facts(table: CsvTable) -> InputFacts:
     """What tells a table from others."""
-    return {"file": table.path.name, "rows": len(table), "sha256": table.sha256}
+    return InputFacts(file=table.path.name, rows=len(table), sha256=table.sha256)

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from grace.errors import InputError
 from grace.ledger import request_key
-from grace.runs import EXTRACT, GENERATE, SCORE, Run
+from grace.manifest import EXTRACT, GENERATE, SCORE, Identity
+from grace.runs import Run
 from grace.stages.shard import is_shard
 from grace.studies.study import Study, parse_study
 
@@ -25,18 +25,9 @@ class Related:
         return tuple(run for run in (self.answers, self.extraction, self.scores) if run)
 
 
-def experiment_of(run: Run) -> str:
-    """Which experiment a run holds. Raises InputError."""
-    experiment = run.manifest["identity"].get("experiment")
-    known = (GENERATE, SCORE, EXTRACT)
-    if experiment not in known:
-        raise InputError(f"{run.path}: holds the experiment {experiment!r}; {', '.join(known)} are known")
-    return str(experiment)
-
-
 def source_of(run: Run) -> str:
     """What names a run in the manifest of another that was made from it."""
-    return request_key(run.manifest["identity"], run.manifest.get("id"))
+    return request_key(run.identity.as_json(), run.manifest.id)
 
 
 def study_in(run: Run) -> Study:
@@ -49,9 +40,8 @@ def study_in(run: Run) -> Study:
 
 def table_of(run: Run) -> Path:
     """The table that was made from a run last."""
-    sessions = run.manifest["sessions"]
-    name = sessions[-1].get("output") if sessions else None
-    return run.path.with_name(str(name)) if name else run.path.with_suffix(".csv")
+    name = run.sessions[-1].output if run.sessions else None
+    return run.path.with_name(name) if name else run.path.with_suffix(".csv")
 
 
 def related(run: Run, extraction: Run | None = None, scores: Run | None = None) -> Related:
@@ -64,7 +54,7 @@ def related(run: Run, extraction: Run | None = None, scores: Run | None = None) 
         InputError: several runs would do; the message names them and the option that chooses.
     """
     kinds = {GENERATE: "answers", SCORE: "scores", EXTRACT: "extraction"}
-    found = {kinds[experiment_of(run)]: run}
+    found = {kinds[run.identity.experiment]: run}
     if scores and "scores" not in found:
         found["scores"] = _as(scores, SCORE, "--scores")
     if extraction and "extraction" not in found:
@@ -73,7 +63,7 @@ def related(run: Run, extraction: Run | None = None, scores: Run | None = None) 
     for name in ("answers", "extraction", "scores"):  # an extraction tells its answers, and these the scores
         if name in found:
             continue
-        fitting = [other for other in others if kinds[experiment_of(other)] == name and _fits(other, name, found)]
+        fitting = [other for other in others if kinds[other.identity.experiment] == name and _fits(other, name, found)]
         if len(fitting) > 1:
             names = ", ".join(str(other.path) for other in fitting)
             how = "give the one that is meant itself" if name == "answers" else f"choose with --{name}"
@@ -88,19 +78,19 @@ def extractions_of(answers: Run) -> list[Run]:
     return [
         other
         for other in _siblings(answers)
-        if experiment_of(other) == EXTRACT and other.manifest["identity"]["source"] == source_of(answers)
+        if other.identity.experiment == EXTRACT and other.identity.source == source_of(answers)
     ]
 
 
 def answers_of(extraction: Run) -> Run | None:
     """The run of answers that an extraction was made from, where it lies in the same folder."""
-    source = extraction.manifest["identity"]["source"]
+    source = extraction.identity.source
     return next((other for other in _siblings(extraction) if source_of(other) == source), None)
 
 
 def _as(run: Run, experiment: str, option: str) -> Run:
-    if experiment_of(run) != experiment:
-        raise InputError(f"{option} {run.path}: holds {experiment_of(run)!r}, not {experiment!r}")
+    if run.identity.experiment != experiment:
+        raise InputError(f"{option} {run.path}: holds {run.identity.experiment!r}, not {experiment!r}")
     return run
 
 
@@ -112,7 +102,7 @@ def _siblings(run: Run) -> list[Run]:
             continue  # its records are in the run that it was joined into
         other = Run(run.path.parent / path.name)
         try:
-            experiment_of(other)
+            _ = other.manifest
         except InputError:
             continue
         siblings.append(other)
@@ -121,15 +111,15 @@ def _siblings(run: Run) -> list[Run]:
 
 def _fits(other: Run, name: str, found: dict[str, Run]) -> bool:
     """Whether a run belongs to one of those found."""
-    theirs = other.manifest["identity"]
+    theirs = other.identity
     if "extraction" in found and name == "answers":
-        return bool(found["extraction"].manifest["identity"].get("source") == source_of(other))
+        return found["extraction"].identity.source == source_of(other)
     if name == "extraction":
-        return "answers" in found and theirs.get("source") == source_of(found["answers"])
-    ours = next((found[own].manifest["identity"] for own in ("answers", "scores") if own in found), None)
+        return "answers" in found and theirs.source == source_of(found["answers"])
+    ours = next((found[own].identity for own in ("answers", "scores") if own in found), None)
     return ours is not None and _asked(theirs) == _asked(ours)
 
 
-def _asked(identity: dict[str, Any]) -> tuple[Any, ...]:
+def _asked(identity: Identity) -> tuple[object, ...]:
     """What two experiments about the same trials have in common."""
-    return identity.get("study"), identity.get("input", {}).get("sha256"), identity.get("model")
+    return identity.study, identity.input.sha256, identity.model

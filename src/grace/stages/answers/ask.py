@@ -8,8 +8,9 @@ from grace.endpoints.client import Client
 from grace.endpoints.dialects import Sampling
 from grace.endpoints.handshake import Need, meet
 from grace.errors import InputError, StudyError
+from grace.manifest import GENERATE, Identity
 from grace.progress import Progress
-from grace.runs import GENERATE, Run
+from grace.runs import Run
 from grace.stages.answers.generate import Plan, generate, order
 from grace.stages.answers.records import Done
 from grace.stages.answers.table import ExportedAnswers, answer_columns
@@ -21,7 +22,7 @@ from grace.stages.prepare import (
     check_options,
     check_table,
     choose_pace,
-    input_identity,
+    input_facts,
     on_run,
     session_facts,
 )
@@ -84,22 +85,22 @@ async def _query(
     hands = await meet(client, wanted.model, _need(study, conversation, table, len(rows), wanted.max_tokens))
     sampling = Sampling(wanted.temperature, wanted.max_tokens, wanted.extra_body)
     model = {**hands.facts.identity, "revision": wanted.revision}
-    identity = {
-        "experiment": GENERATE,
-        "study": study.name,
-        "protocol": conversation.name,
-        "turns": conversation.turns,
-        "templates": conversation.hashes,
-        "input": input_identity(table),
-        "model": model,
-        "sampling": {
+    identity = Identity(
+        experiment=GENERATE,
+        study=study.name,
+        protocol=conversation.name,
+        turns=conversation.turns,
+        templates=conversation.hashes,
+        input=input_facts(table),
+        model=model,
+        sampling={
             "temperature": wanted.temperature,
             "max_tokens": wanted.max_tokens,
             **hands.dialect.neutral,
             **wanted.extra_body,
         },
-        "seed": wanted.seed,
-    }
+        seed=wanted.seed,
+    )
     run.begin(identity, table.path, study.content)
     table.read_from(run.input)
     run.widen(len(rows), wanted.replications)
@@ -109,9 +110,9 @@ async def _query(
     done = Done.read(run, len(table), conversation.turns)
     pace = choose_pace(wanted.concurrency, hands.facts.slots, client)
     facts = session_facts(wanted, client, hands, "limit", "replications", "shuffle", "shard")
-    with run.session(**facts, study_sha256=study.sha256, output=wanted.table_name) as session:
+    with run.session(**facts, study_sha256=study.sha256, output=wanted.table_name) as record:
         outcome = await generate(plan, run, done, client, hands.dialect, pace, progress)
-        session |= {"finished": outcome.finished, "failed": dict(outcome.failures)}
+        record.finished, record.failed = outcome.finished, dict(outcome.failures)
     if outcome.interrupted:
         return outcome, None
     if wanted.shard:

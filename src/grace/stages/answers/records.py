@@ -7,7 +7,8 @@ from typing import Any
 
 from grace.errors import LedgerCorrupt
 from grace.ledger import scan
-from grace.runs import GENERATE, Run
+from grace.manifest import GENERATE
+from grace.runs import Run
 
 NOT_ASKED = "not asked yet"
 

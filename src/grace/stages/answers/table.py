@@ -35,7 +35,7 @@ def answer_columns(turns: Sequence[str]) -> tuple[str, ...]:
 
 def export_answers(run: Run, output: Path, table: CsvTable, ledger: LedgerReader, done: Done) -> ExportedAnswers:
     """Write the table of an Experiment 1 run; see `grace.stages.export`."""
-    columns = (*table.columns, *answer_columns(tuple(run.manifest["identity"]["turns"])))
+    columns = (*table.columns, *answer_columns(run.identity.turns))
     ending, failing = (columns.index(name, len(table.columns)) for name in ("finish_reason", "error"))
     errors: Counter[str] = Counter()
     cut = 0
@@ -53,13 +53,12 @@ def export_answers(run: Run, output: Path, table: CsvTable, ledger: LedgerReader
 
 def answer_rows(run: Run, table: CsvTable, ledger: LedgerReader, done: Done) -> Iterator[list[object]]:
     """The rows of the table, in order: the input's cells, then the answer's."""
-    identity, scope = run.manifest["identity"], run.scope
-    turns = tuple(identity["turns"])
-    for row in range(scope["rows"]):
+    identity, scope = run.identity, run.scope
+    for row in range(scope.rows):
         cells = table.cells(row)
-        for replication in range(scope["replications"]):
-            seed = request_seed(identity["seed"], identity["study"], row, replication)
-            yield [*cells, *_answer_cells(done, ledger, row, replication, turns, identity["model"]["name"], seed)]
+        for replication in range(scope.replications):
+            seed = request_seed(identity.seed, identity.study, row, replication)
+            yield [*cells, *_answer_cells(done, ledger, row, replication, identity.turns, identity.model["name"], seed)]
 
 
 def _answer_cells(

@@ -16,8 +16,9 @@ from grace.endpoints.handshake import Need, meet
 from grace.errors import InputError, RunMismatch
 from grace.files import sweep
 from grace.ledger import Ledger
+from grace.manifest import EXTRACT, GENERATE, ExtractorFacts, Identity
 from grace.progress import Progress
-from grace.runs import EXTRACT, GENERATE, Run
+from grace.runs import Run
 from grace.stages.fields.extractor import ASK, REPAIR, Extractor, Invalid, ask, ask_again, read_reply, response_format
 from grace.stages.fields.records import Answered, Known, Rows, extractor_of
 from grace.stages.fields.table import BATCH, Agreement, ExportedFields, export_fields, output_columns
@@ -85,17 +86,13 @@ def extract(wanted: Extract, progress: Progress) -> tuple[Outcome, Made | None]:
                 f"{table.path}: is not UTF-8; read as Latin-1 ({table.encoding}), values are written as UTF-8"
             )
         source = Run.beside(wanted.input)
-        known_source = source.exists and source.manifest["identity"].get("experiment") == GENERATE
-        if known_source and source.manifest["identity"].get("study") != study.name:
+        known_source = source.exists and source.identity.experiment == GENERATE
+        if known_source and source.identity.study != study.name:
             raise InputError(
-                f"{table.path}: holds answers of the study {source.manifest['identity'].get('study')!r} "
+                f"{table.path}: holds answers of the study {source.identity.study!r} "
                 f"({source.path}), not of {study.name!r}"
             )
-        identity = {
-            "experiment": EXTRACT,
-            "study": study.name,
-            "source": source_of(source) if known_source else None,
-        }
+        identity = Identity(experiment=EXTRACT, study=study.name, source=source_of(source) if known_source else None)
         with run.locked(wanted.break_lock):
             _check_source(run, identity, wanted)
             sweep(wanted.output)
@@ -111,9 +108,9 @@ def extract(wanted: Extract, progress: Progress) -> tuple[Outcome, Made | None]:
             return _with_model(wanted, wanted.extractor, run, study, table, progress)
 
 
-def _check_source(run: Run, identity: Mapping[str, Any], wanted: Extract) -> None:
+def _check_source(run: Run, identity: Identity, wanted: Extract) -> None:
     """Say in words that an extraction was made from other answers; digests would not tell."""
-    if run.exists and run.manifest["identity"].get("source", identity["source"]) != identity["source"]:
+    if run.exists and run.identity.experiment == EXTRACT and run.identity.source != identity.source:
         raise RunMismatch(
             f"{run.path}: was made from the answers of another run than {Run.beside(wanted.input).path}, or that "
             "folder was moved or renamed since; move it back beside the table, or choose another --output"
@@ -156,11 +153,11 @@ async def _ask(
         model=orjson.loads(orjson.dumps(hands.facts.identity)),
         settings={name: value for name, value in body.items() if name not in ("model", "messages")},
     )
-    run.manifest["extractor"] = {"model": extractor.model, "settings": extractor.settings}
+    run.manifest.extractor = ExtractorFacts(model=dict(extractor.model), settings=dict(extractor.settings))
     pace = choose_pace(endpoint.concurrency, hands.facts.slots, client)
     facts = session_facts(endpoint, client, hands)
     with (
-        run.session(**facts, output=wanted.output.name, rows=len(table), check_rules=wanted.check_rules) as entry,
+        run.session(**facts, output=wanted.output.name, rows=len(table), check_rules=wanted.check_rules) as record,
         Ledger(run.ledger) as ledger,
         Known.read(run, extraction, extractor) as known,
     ):
@@ -168,7 +165,7 @@ async def _ask(
         asker = _Asker(rows, table, known, client, session, endpoint.model)
         todo, done = await asker.todo(wanted, progress)
         outcome = await session.work((partial(asker.ask_row, row) for row in todo), len(todo) + done, done)
-        entry |= {"finished": outcome.finished, "failed": dict(outcome.failures)}
+        record.finished, record.failed = outcome.finished, dict(outcome.failures)
     return outcome
 
 

@@ -312,8 +312,8 @@ def decide(
 
 def extractor_of(run: Run) -> Extractor | None:
     """The extractor that a run asked last; None when it has only rules."""
-    kept = run.manifest.get("extractor")
-    return Extractor(kept["model"], kept["settings"]) if kept else None
+    facts = run.manifest.extractor
+    return Extractor(facts.model, facts.settings) if facts else None
 
 
 def all_rows(

@@ -12,8 +12,9 @@ from grace.endpoints.pace import Pace
 from grace.endpoints.scoring import Scored, Scorer
 from grace.errors import InputError, StudyError
 from grace.ledger import Ledger
+from grace.manifest import SCORE, Identity
 from grace.progress import Progress
-from grace.runs import SCORE, Run
+from grace.runs import Run
 from grace.stages.export import export
 from grace.stages.prepare import (
     ShardDone,
@@ -22,7 +23,7 @@ from grace.stages.prepare import (
     check_options,
     check_table,
     choose_pace,
-    input_identity,
+    input_facts,
     on_run,
     session_facts,
 )
@@ -79,20 +80,20 @@ async def _score(
     first = completed(study, table, 0)
     proof = await prove(scorer, hands, study.questions, first, wanted.policy, progress)
     scoring = {"policy": wanted.policy, "residual": scorer.residual, "answer_start": scorer.start}
-    identity = {
-        "experiment": SCORE,
-        "study": study.name,
-        "questions": {name: question.sha256 for name, question in study.questions.items()},
-        "input": input_identity(table),
-        "model": model,
-        "scoring": scoring,
-        "rendered": proof.rendered,
-    }
+    identity = Identity(
+        experiment=SCORE,
+        study=study.name,
+        questions={name: question.sha256 for name, question in study.questions.items()},
+        input=input_facts(table),
+        model=model,
+        scoring=scoring,
+        rendered=proof.rendered,
+    )
     run.begin(identity, table.path, study.content)
     run.keep_study(study.content)
     table.read_from(run.input)
     run.widen(rows, 1)
-    keys = Keys(study, table, run.manifest["identity"]["model"], scoring)
+    keys = Keys(study, table, run.identity.model, scoring)
     todos = distinct(keys, rows)
     asked = rows * len(study.questions)
     progress.note(f"{asked} question{'s' * (asked != 1)} in {rows} row{'s' * (rows != 1)}, {len(todos)} distinct")
@@ -102,14 +103,12 @@ async def _score(
     done = scores.count(todos)
     pace = score_pace(wanted.concurrency, hands, client)
     facts = session_facts(wanted, client, hands, "limit", "shard")
-    with run.session(
-        **facts, study_sha256=study.sha256, output=wanted.table_name, spellings=proof.spellings
-    ) as session_entry:
+    with run.session(**facts, study_sha256=study.sha256, output=wanted.table_name, spellings=proof.spellings) as record:
         with Ledger(run.ledger) as ledger:
             session = Session(run, ledger, client, pace, progress, scores.add)
             jobs = _jobs(session, scorer, keys, study, scores.open(todos))
             outcome = await session.work(jobs, len(todos), done)
-        session_entry |= {"finished": outcome.finished, "failed": dict(outcome.failures)}
+        record.finished, record.failed = outcome.finished, dict(outcome.failures)
     if outcome.interrupted:
         return outcome, None
     if wanted.shard:

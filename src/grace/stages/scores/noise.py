@@ -22,8 +22,9 @@ from grace.endpoints.scoring import Scorer
 from grace.errors import InputError, RunMismatch
 from grace.files import replacing
 from grace.ledger import Ledger, LedgerReader, scan
+from grace.manifest import SCORE
 from grace.progress import Progress
-from grace.runs import SCORE, Run, now
+from grace.runs import Run, now
 from grace.stages.prepare import EMBEDDED, Endpoint, check_endpoint, served, session_facts, with_client
 from grace.stages.scores.ask import SLOTS, ask_question, make_scorer, score_pace
 from grace.stages.scores.proof import prove
@@ -77,16 +78,12 @@ class Measured:
 
 def last_endpoint(run: Run) -> str:
     """Where a run was worked on last."""
-    sessions = run.manifest["sessions"]
-    return str(sessions[-1]["endpoint"]) if sessions else EMBEDDED
+    return (run.sessions[-1].endpoint if run.sessions else None) or EMBEDDED
 
 
 def model_of(run: Run) -> str:
-    """The served name of the model that a run asked. Raises InputError where the run does not say."""
-    try:
-        return str(run.manifest["identity"]["model"]["name"])
-    except (LookupError, TypeError):
-        raise InputError(f"{run.path / 'run.json'}: is damaged (it names no model); restore it from a copy") from None
+    """The served name of the model that a run asked."""
+    return str(run.identity.model["name"])
 
 
 def noise(wanted: Noise, progress: Progress) -> tuple[Outcome, Measured | None]:
@@ -101,8 +98,7 @@ def noise(wanted: Noise, progress: Progress) -> tuple[Outcome, Measured | None]:
     """
     check_endpoint(wanted)
     run = wanted.run
-    identity = run.manifest["identity"]
-    if identity.get("experiment") != SCORE:
+    if run.identity.experiment != SCORE:
         raise InputError(f"{run.path}: is not a run of `grace score`, so it has no probabilities to compare")
     study = study_of(run)
     with (
@@ -118,22 +114,22 @@ def noise(wanted: Noise, progress: Progress) -> tuple[Outcome, Measured | None]:
 async def _noise(
     wanted: Noise, run: Run, study: Study, table: CsvTable, client: Client, progress: Progress
 ) -> tuple[Outcome, Measured | None]:
-    identity = run.manifest["identity"]
-    scoring = identity["scoring"]
-    keys = Keys(study, table, identity["model"], scoring)
+    identity = run.identity
+    scoring = identity.scoring
+    keys = Keys(study, table, identity.model, scoring)
     scores = Scores.read(run)
-    todos = {key: todo for key, todo in distinct(keys, run.scope["rows"]).items() if scores.finished(key) is not None}
+    todos = {key: todo for key, todo in distinct(keys, run.scope.rows).items() if scores.finished(key) is not None}
     if not todos:
         raise InputError(f"{run.path}: has no scored questions yet; `grace score` comes first")
     chosen = random.Random(wanted.seed).sample(list(todos), min(wanted.questions, len(todos)))
     first = completed(study, table, 0)
     hands = await meet(client, wanted.model, Need(shape=next(iter(study.questions.values())).messages(first)))
-    found = orjson.loads(orjson.dumps({**hands.facts.identity, "revision": identity["model"]["revision"]}))
-    if found != identity["model"]:
-        raise RunMismatch(f"{run.path}: was scored with {identity['model']}, the endpoint has {found}")
+    found = orjson.loads(orjson.dumps({**hands.facts.identity, "revision": identity.model["revision"]}))
+    if found != identity.model:
+        raise RunMismatch(f"{run.path}: was scored with {identity.model}, the endpoint has {found}")
     scorer = make_scorer(client, wanted.model, hands, scoring["residual"], scoring["answer_start"])
     proof = await prove(scorer, hands, study.questions, first, scoring["policy"], progress)
-    if proof.rendered != identity.get("rendered"):
+    if proof.rendered != identity.rendered:
         raise RunMismatch(f"{run.path}: the server renders other prompts than when it was scored (its chat template)")
     path = run.path / "noise.jsonl"
     facts = session_facts(wanted, client, hands, "repeat", "questions", "seed")

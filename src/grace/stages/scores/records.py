@@ -62,7 +62,7 @@ def study_of(run: Run) -> Study:
         study = parse_study(run.study.read_bytes(), str(run.study))
     except OSError as error:
         raise InputError(f"{run.study}: cannot be read: {error.strerror}; restore it from a copy") from None
-    if {name: question.sha256 for name, question in study.questions.items()} != run.manifest["identity"]["questions"]:
+    if {name: question.sha256 for name, question in study.questions.items()} != run.identity.questions:
         raise InputError(f"{run.study}: was changed since the run began; restore it from a copy")
     return study
 

@@ -85,12 +85,12 @@ def export_scores(
 
     def rows() -> Iterator[list[object]]:
         nonlocal failed
-        for row in range(run.scope["rows"]):
+        for row in range(run.scope.rows):
             cells, error, again = made.of(row)
             if error:
                 errors[error] += 1
             failed += again
-            yield [*table.cells(row), run.manifest["identity"]["model"]["name"], *cells, error]
+            yield [*table.cells(row), run.identity.model["name"], *cells, error]
 
     columns = (*table.columns, *score_columns(made.study))
     written = write_table(output, columns, rows(), dict.fromkeys(made.columns, float))
@@ -109,11 +109,11 @@ class ScoreRows:
     def __init__(
         self, run: Run, table: CsvTable, ledger: LedgerReader, scores: Scores, keys: Keys | None = None
     ) -> None:
-        identity = run.manifest["identity"]
+        identity = run.identity
         self.study = study_of(run)
         self.columns = tuple(name for question in self.study.questions.values() for name in question.columns.names)
         self.masses = {name: Mass() for name in self.study.questions}
-        self._keys = keys or Keys(self.study, table, identity["model"], identity["scoring"])
+        self._keys = keys or Keys(self.study, table, identity.model, identity.scoring)
         self._ledger, self._scores = ledger, scores
         self._seen: set[tuple[str, str]] = set()
         self._cells = lru_cache(CACHED)(self._cells_of)
