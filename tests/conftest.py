@@ -9,11 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from browser import Tab, browse
 from canned import CannedServer
 
 ROOT = Path(__file__).parents[1]
+
+# A busy machine takes long to make an example and to try it: that is no failure.
+settings.register_profile("grace", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("grace")
 
 
 @dataclass(frozen=True)

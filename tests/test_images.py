@@ -19,6 +19,7 @@ import pytest
 
 from conftest import ROOT, Command, read_rows
 from grace import __version__
+from limits import HANG
 from served import ends, serving
 
 ARGS = os.environ.get("GRACE_IMAGES_ARGS")
@@ -37,7 +38,7 @@ contained = pytest.mark.skipif(ARGS is None or not ENGINE, reason=TOLD)
 
 def engine(*arguments: object) -> str:
     """What podman or docker prints; it must end well."""
-    done = subprocess.run([ENGINE, *map(str, arguments)], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([ENGINE, *map(str, arguments)], capture_output=True, text=True, timeout=HANG)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -56,14 +57,14 @@ def run(image: str, *arguments: object, data: Path | None = None, entrypoint: st
     try:
         return engine("run", *options, tag(image), *arguments)
     finally:  # a container outlives the command that started it, if that one is killed because time is up
-        subprocess.run([ENGINE, "rm", "--force", name], capture_output=True, timeout=60)
+        subprocess.run([ENGINE, "rm", "--force", name], capture_output=True, timeout=HANG)
 
 
 @pytest.fixture(scope="module")
 def images() -> Images:
     """All images, built; what the engine says of each, by its name."""
     make = ["make", "images", f"ENGINE={ENGINE}", f"ARGS={ARGS}"]
-    done = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, timeout=250)
+    done = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, timeout=HANG)
     assert done.returncode == 0, done.stdout + done.stderr
     return {image: json.loads(engine("image", "inspect", tag(image)))[0] for image in ("base", *COMMANDS)}
 

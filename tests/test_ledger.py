@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 
 from grace.errors import GraceError, InputError, LedgerCorrupt
 from grace.ledger import Ledger, LedgerReader, request_key, scan
+from limits import HANG
 
-same_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+same_folder = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=60
+)
 
 # Answers of models: any text that JSON can carry, line ends and lookalikes of them among it.
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40) | st.sampled_from(
@@ -184,7 +187,7 @@ with Ledger(Path({str(path)!r})) as ledger:
     except GraceError as error:
         print(number, error)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=HANG)
     assert done.returncode == 0, done.stderr
     number, message = done.stdout.split(maxsplit=1)
     assert "ledger.jsonl: cannot be written: File too large" in message

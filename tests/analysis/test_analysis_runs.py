@@ -2,7 +2,6 @@
 
 import json
 import random
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import analysis_tables
 from canned import CannedServer, completion
 from conftest import Command, read_rows
 from grace.studies.study import load_study
+from limits import cpu_below
 
 pytest.importorskip("statsmodels")
 
@@ -86,7 +86,6 @@ def test_both_studies_take_seconds(grace: Command, tmp_path: Path) -> None:
     for name, rows in (("study1", analysis_tables.study1(rng)), ("study2", analysis_tables.study2(rng))):
         scores = {column: 0.1 for q in load_study(name).questions.values() for column in q.columns.names}
         path = analysis_tables.write(tmp_path / f"{name}.csv", [{**row, **scores} for row in rows])
-        began = time.monotonic()
-        assert grace("analyze", name, "--input", path, "--out", tmp_path / name).code == 0
+        with cpu_below(20):  # two or three, mostly
+            assert grace("analyze", name, "--input", path, "--out", tmp_path / name).code == 0
         assert (tmp_path / name / "calibration.csv").exists()
-        assert time.monotonic() - began < 20  # two or three, on a machine with nothing else to do

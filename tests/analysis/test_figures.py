@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 pytest.importorskip("matplotlib")
@@ -109,7 +109,6 @@ def _panels(drawing: Drawing) -> list[Axes]:
     return [axes for axes in drawing.figure.axes if axes.axison]
 
 
-@settings(deadline=None)  # the first example imports scipy
 @given(
     share=st.floats(0, 1),
     spread=st.floats(0, 0.5),

@@ -526,7 +526,7 @@ def test_a_whole_table(study: str, tmp_path: Path) -> None:
     assert {pattern.verdict for pattern in patterns if pattern.effect == planted} == {"shown"}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1))
 def test_any_table_of_answers_gives_numbers_within_their_bounds(seed: int) -> None:
     rng = np.random.default_rng(seed)

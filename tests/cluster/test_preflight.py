@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import time
 from contextlib import asynccontextmanager
 
 import kmock
@@ -710,10 +709,9 @@ def test_one_question_is_asked_once(look, server):
 
 
 def test_a_distant_cluster_is_asked_several_things_at_once(look, server):
-    server.latency = 0.05
-    begun = time.monotonic()
+    server.latency = 0.2
     assert look().exit_code == 0
-    assert time.monotonic() - begun < 0.6 * len(server.asked) * server.latency
+    assert server.rounds < 0.6 * len(server.asked)
 
 
 # Other servers, other clients

@@ -16,7 +16,7 @@ from pathlib import Path
 import kubernetes_validate
 import pytest
 import yaml
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from grace.cluster.manifests.render import render, write
@@ -29,6 +29,7 @@ from grace.policy.cluster_file import load_cluster
 from grace.policy.documents import parse
 from grace.policy.quantities import quantity
 from grace.stages.visit_file import QuerySettings, read_visit
+from limits import HANG
 
 PROFILES = ("rtx3090", "a100")
 WAYS = [(profile, mode, code) for profile in PROFILES for mode in ("job", "server") for code in ("image", "wheel")]
@@ -152,7 +153,7 @@ def test_rendering_is_the_same_in_every_process_and_takes_below_two_seconds(tmp_
         command = [sys.executable, "-m", "grace", "cluster", "render", "--profile", "a100", "--code", code]
         began = resource.getrusage(resource.RUSAGE_CHILDREN)
         environment = os.environ | {"PYTHONHASHSEED": seed}
-        subprocess.run([*command, "--out", str(out)], check=True, capture_output=True, env=environment, timeout=60)
+        subprocess.run([*command, "--out", str(out)], check=True, capture_output=True, env=environment, timeout=HANG)
         ended = resource.getrusage(resource.RUSAGE_CHILDREN)  # others may keep the machine busy
         took.append(ended.ru_utime + ended.ru_stime - began.ru_utime - began.ru_stime)
         texts.append({path.name: path.read_bytes() for path in out.iterdir()})
@@ -166,7 +167,7 @@ def test_kubectl_reads_the_files_as_they_are_meant(tmp_path):
     rendering = rendered("a100", "server", "wheel")
     write(rendering, tmp_path)
     command = ["kubectl", "label", "--local", "-f", str(tmp_path), "read=yes", "-o", "json"]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=HANG)
     found, rest = [], done.stdout.lstrip()
     while rest:
         each, end = json.JSONDecoder().raw_decode(rest)
@@ -501,7 +502,7 @@ def test_the_probe_tells_up_from_down_and_gives_up_before_a_gpu_idles_for_hours(
 
     def look(url):
         command = [sys.executable, flag, script, str(mark), seconds, f"{url}/health"]
-        return subprocess.run(command, capture_output=True, timeout=30).returncode
+        return subprocess.run(command, capture_output=True, timeout=HANG).returncode
 
     down = f"http://127.0.0.1:{unused_port}"
     assert look(canned.url) == 0
@@ -624,7 +625,7 @@ HOSTILE = [
 ]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 @given(st.text(max_size=80) | st.sampled_from(HOSTILE), st.sampled_from(["job", "server"]))
 @example("\ud800", "job")
 @example("\u2028 # x", "server")

@@ -18,6 +18,7 @@ from grace.cluster.manifests.code import DISTRIBUTION, install_script, make_whee
 from grace.cluster.manifests.render import render
 from grace.cluster.manifests.request import Request
 from grace.errors import InputError
+from limits import HANG
 
 ROOT = Path(__file__).parents[2]
 
@@ -90,7 +91,7 @@ def test_parts_are_put_together_and_installed_by_pip(rendering, mounted, tmp_pat
     arguments = install_arguments(rendering, site)[:3]
     environment = os.environ | {"PIP_NO_DEPS": "1", "PIP_NO_INDEX": "1"}
     command = [sys.executable, str(mounted / "install.py"), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=HANG)
     assert done.returncode == 0, done.stderr
     asked = subprocess.run(
         [sys.executable, "-c", "import grace; print(grace.__file__, grace.__version__)"],
@@ -107,7 +108,7 @@ def test_a_part_of_another_render_is_noticed(rendering, mounted, tmp_path):
     part = sorted(mounted.glob("part-*"))[-1]
     part.write_bytes(part.read_bytes()[:-1] + b"x")
     command = [sys.executable, str(mounted / "install.py"), *install_arguments(rendering, tmp_path / "site")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANG)
     assert done.returncode == 2
     assert "apply all manifests of one render" in done.stderr
     assert not (tmp_path / "site").exists()

@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from grace.cluster.manifests.yaml_out import dumped, to_yaml
+from limits import HANG
 
 LOOKS_LIKE_SOMETHING_ELSE = [
     "yes", "No", "on", "OFF", "y", "N", "true", "null", "~", "None", "1.0", "0123", "0o14", "0x1f", "1e3", "1_000",
@@ -58,5 +59,5 @@ def test_kubectl_reads_the_same(tmp_path):
     written = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": data}
     (tmp_path / "a.yaml").write_text(to_yaml([written]), encoding="utf-8")
     command = ["kubectl", "label", "--local", "-f", str(tmp_path / "a.yaml"), "x=y", "-o", "json"]
-    done = subprocess.run(command, capture_output=True, check=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, check=True, timeout=HANG)
     assert json.loads(done.stdout)["data"] == data

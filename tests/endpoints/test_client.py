@@ -27,6 +27,7 @@ from grace.endpoints.client import (
 from grace.endpoints.transport import AiohttpTransport, NoReply, Reply, check_url, is_loopback
 from grace.errors import InputError
 from grace.text import one_line
+from limits import HANG
 
 OK = Reply(200, b'{"answer": 42}')
 TEXT_PATH = "/v1/chat/completions"
@@ -409,7 +410,7 @@ def exchange(server: CannedServer, use: Callable[[AiohttpTransport], Awaitable[R
 BODY = orjson.dumps({"messages": [{"role": "user", "content": "x"}], "seed": 1})
 
 
-def send(server: CannedServer, timeout: float = 5.0, url: str = "", path: str = TEXT_PATH) -> Reply | NoReply:
+def send(server: CannedServer, timeout: float = HANG, url: str = "", path: str = TEXT_PATH) -> Reply | NoReply:
     return exchange(
         server,
         lambda transport: transport.send("POST", (url or server.url) + path, headers={}, body=BODY, timeout=timeout),
@@ -425,12 +426,10 @@ def test_a_reply_comes_whole(canned: CannedServer) -> None:
 
 
 def test_a_stall_is_a_timeout(canned: CannedServer) -> None:
-    canned.latency = 5
-    started = time.monotonic()
+    canned.latency = HANG
     broken = send(canned, timeout=0.2)
     assert isinstance(broken, NoReply)
     assert (broken.kind, str(broken)) == ("timeout", "no answer within 0.2 s")
-    assert time.monotonic() - started < 3
 
 
 def test_a_cut_body_is_no_reply(canned: CannedServer) -> None:
@@ -470,7 +469,7 @@ def test_the_password_in_an_address_is_used(canned: CannedServer) -> None:
         transport = AiohttpTransport(canned.url)
         try:
             url = canned.url.replace("http://", "http://me:pw@")
-            return await transport.send("POST", url + TEXT_PATH, headers={}, body=BODY, timeout=5)
+            return await transport.send("POST", url + TEXT_PATH, headers={}, body=BODY, timeout=HANG)
         finally:
             await transport.close()
 

@@ -23,6 +23,7 @@ from grace.endpoints.embedded import NO_KEY, EmbeddedServer
 from grace.errors import InputError, ModelFileError
 from grace.models.files import model_path
 from grace.models.serving import MOST_PARALLEL, ServingOptions, default_threads, llamacpp_settings, vllm_arguments
+from limits import HANG
 
 NAME = "smollm2-135m"
 SMALL = ServingOptions(NAME, context=512, parallel=2)
@@ -39,7 +40,7 @@ def ask(
 ) -> tuple[int, Any, dict[str, str]]:
     """Status, content (read as JSON where it is) and headers of one exchange."""
     host, _, port = url.removeprefix("http://").rpartition(":")
-    connection = http.client.HTTPConnection(host, int(port), timeout=60)
+    connection = http.client.HTTPConnection(host, int(port), timeout=HANG)
     try:
         head = {"Content-Type": "application/json", **(headers or {})}
         if key:
@@ -54,13 +55,18 @@ def ask(
         connection.close()
 
 
-def occupy(url: str, key: str) -> list[threading.Thread]:
-    """Keep the server busy with long answers, for as long as it lives; join the threads when it is gone."""
+def occupy(url: str, key: str, answered: list[object] | None = None) -> list[threading.Thread]:
+    """Keep the server busy with long answers, for as long as it lives; join the threads when it is gone.
+
+    Answers that came are put into `answered`.
+    """
     body = {"prompt": "Once", "max_tokens": 400, "ignore_eos": True}
 
     def long_answer() -> None:
         with suppress(OSError, http.client.HTTPException):  # the server goes away, as it should
-            ask(url, "/v1/completions", body, key=key)
+            answer = ask(url, "/v1/completions", body, key=key)
+            if answered is not None:
+                answered.append(answer)
 
     threads = [threading.Thread(target=long_answer) for _ in range(4)]
     for thread in threads:
@@ -146,12 +152,12 @@ def test_the_key_is_not_among_the_arguments_of_any_process(server):
 
 
 def test_closing_is_quick_even_while_it_works_and_leaves_nothing():
+    answered: list[object] = []
     with EmbeddedServer(model_path(NAME), SMALL) as server:
-        waiting = occupy(server.url, server.api_key)
-        started = time.monotonic()
-    assert time.monotonic() - started < 2
+        waiting = occupy(server.url, server.api_key, answered)
     for thread in waiting:
-        thread.join(5)
+        thread.join(HANG)
+    assert not answered
     assert not is_open(server.url)
 
 
@@ -161,7 +167,7 @@ from grace.endpoints.embedded import EmbeddedServer
 with EmbeddedServer.running("smollm2-135m") as (url, key):
     print(url, key, flush=True)
     try:
-        time.sleep(60)
+        time.sleep(600)
     except KeyboardInterrupt:
         print("interrupted", flush=True)
 """
@@ -177,12 +183,12 @@ def test_no_server_outlives_its_owner(number):
         children = psutil.Process(owner.pid).children(recursive=True)
         waiting = occupy(url, key)
         owner.send_signal(number)
-        gone, alive = psutil.wait_procs(children, timeout=5)
+        gone, alive = psutil.wait_procs(children, timeout=HANG)
         assert gone
         assert not alive
-        owner.wait(5)
+        owner.wait(HANG)
         for thread in waiting:
-            thread.join(5)
+            thread.join(HANG)
         assert not is_open(url)
         assert owner.stderr.read() == ""  # llama.cpp's log stays away from the terminal
         if number == signal.SIGINT:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from grace.endpoints.pace import REST, WINDOW_SECONDS, Pace
+from limits import HANG
 
 
 class Clock:
@@ -23,7 +24,7 @@ class Clock:
 
 
 def run(coroutine: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(coroutine, 30))
+    asyncio.run(asyncio.wait_for(coroutine, HANG))
 
 
 async def free(pace: Pace) -> bool:

@@ -20,6 +20,7 @@ from grace.endpoints.transport import AiohttpTransport
 from grace.errors import StudyError
 from grace.ledger import scan
 from grace.models.serving import ServingOptions
+from limits import HANG
 from tiny_gguf import CHATML, HARMONY, THINKING, write_tiny_gguf
 
 T = TypeVar("T")
@@ -85,7 +86,7 @@ def spellings(server: EmbeddedServer, name: str, *forms: str) -> list[list[int]]
 def ask(server: EmbeddedServer, path: str, body: object) -> Any:
     head = {"Content-Type": "application/json", "Authorization": f"Bearer {server.api_key}"}
     with urllib.request.urlopen(
-        urllib.request.Request(server.url + path, json.dumps(body).encode(), head), timeout=60
+        urllib.request.Request(server.url + path, json.dumps(body).encode(), head), timeout=HANG
     ) as reply:
         return json.load(reply)
 

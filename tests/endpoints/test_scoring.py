@@ -141,14 +141,14 @@ def check_bounds(found: Mapping[str, float], residual: float, true: Mapping[str,
 
 
 @given(questions())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_vllm_tells_every_label_exactly_or_within_the_residual(vllm: TableServer, question: Question) -> None:
     question = serve(vllm, question)
     use(vllm, lambda scorer: all_bounds(scorer, question))
 
 
 @given(questions(spreads=(0.0, 0.5, 3.0, 8.0, 300.0)), st.integers(1, 8), st.integers(2, 5), st.sampled_from([None, 3]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_llama_cpp_tells_every_label_exactly_or_within_the_residual(
     llama: TableServer, question: Question, first: int, growth: int, slots: int | None
 ) -> None:
@@ -421,7 +421,7 @@ def by_text(question: Question, least: float = 1e-7) -> tuple[dict[str, float], 
 
 
 @given(questions(), st.sampled_from([1, 3, 5, 20]))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_a_plain_server_tells_bounds_of_what_the_answers_text_says(
     plain: TableServer, question: Question, most: int
 ) -> None:

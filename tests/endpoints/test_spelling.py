@@ -336,7 +336,7 @@ def merging(draw: st.DrawFn) -> TableModel:
     st.text(st.sampled_from("abQ:7. \n"), max_size=6),
     st.text(st.sampled_from("abQ:7. \n"), min_size=1, max_size=5),
 )
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_a_form_is_written_as_behind_the_whole_prompt_or_refused(
     vllm: TableServer, model: TableModel, message: str, form: str
 ) -> None:

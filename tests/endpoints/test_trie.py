@@ -263,7 +263,7 @@ def top(shares: Sequence[float], tokens: Sequence[int], most: int) -> Read:
 
 
 @given(questions(spreads=(0.0, 0.5, 3.0, 8.0, 300.0)), st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_the_bounds_hold_after_every_single_answer_whatever_is_asked_first(
     question: Question, data: st.DataObject
 ) -> None:
@@ -285,7 +285,7 @@ def test_the_bounds_hold_after_every_single_answer_whatever_is_asked_first(
 
 
 @given(questions(), st.floats(0, 1))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_asking_only_what_is_wanted_ends_within_the_bound_and_stops_as_soon_as_it_is(
     question: Question, allowed: float
 ) -> None:

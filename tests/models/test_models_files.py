@@ -23,6 +23,7 @@ from grace.models.download import AccessRefused, fetch
 from grace.models.files import find_model, model_path, pull, weights_digest
 from grace.models.hub import HubFile, hub_file
 from grace.models.registry import Network
+from limits import HANG
 
 CONTENT = random.Random(1).randbytes(1_000_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -535,7 +536,7 @@ def hub(shelf: Shelf, tmp_path: Path) -> tuple[Shelf, dict[str, str]]:
 
 def run_grace(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "grace", *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=HANG, check=False)
 
 
 def test_a_hub_file_is_pulled_found_and_named(hub):

@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import ROOT, Command
@@ -29,6 +28,7 @@ from grace.policy.quantities import quantity
 from grace.policy.rule import Rule, Severity, changed
 from grace.policy.rules import ALL
 from grace.policy.schema import schemas
+from limits import cpu_below
 from policy_examples import JOB, SERVER, SERVICE, checked, job, plain, with_args
 
 NRP = load_cluster("nrp")
@@ -226,9 +226,8 @@ def test_deep_nesting_does_not_reach_the_parser_which_would_die_of_it(text: str)
 
 def test_aliases_that_multiply_are_refused_in_time():
     levels = "\n".join(f"{chr(98 + n)}: &{chr(98 + n)} [{', '.join([f'*{chr(97 + n)}'] * 9)}]" for n in range(12))
-    begun = time.monotonic()
-    assert "stands for more than 200,000 values" in refused(f"a: &a [x]\n{levels}\n")
-    assert time.monotonic() - begun < 10
+    with cpu_below(10):
+        assert "stands for more than 200,000 values" in refused(f"a: &a [x]\n{levels}\n")
 
 
 @pytest.mark.parametrize(
@@ -765,13 +764,12 @@ def many(folder: Path, number: int) -> None:
             (folder / f"{name}-{count}.yaml").write_text(text)
 
 
-def test_500_manifests_take_less_than_5_seconds_with_the_start_of_the_interpreter(tmp_path: Path):
+def test_500_manifests_take_less_than_5_seconds_of_cpu_with_the_start_of_the_interpreter(tmp_path: Path):
     many(tmp_path, 500)
-    begun = time.monotonic()
     command = [sys.executable, "-m", "grace", "cluster", "check", str(tmp_path)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    with cpu_below(5):
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.stdout.splitlines()[-1].startswith("500 files, 500 objects"), result.stderr
-    assert time.monotonic() - begun < 5
 
 
 ANYTHING = st.recursive(
@@ -781,7 +779,7 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(kind=st.sampled_from(["Pod", "Job", "CronJob", "Deployment", "Service", "Secret", "List"]), spec=ANYTHING)
 def test_anything_at_all_is_checked_without_a_traceback(kind: str, spec: Any):
     versions = {"Job": "batch/v1", "CronJob": "batch/v1", "Deployment": "apps/v1"}
@@ -825,7 +823,7 @@ def _replace(value: Any, choice: Any, piece: Any) -> Any:
     return piece
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300)
 @given(data=st.data())
 def test_an_example_with_a_part_replaced_is_checked_without_a_traceback(data: st.DataObject):
     whole = data.draw(st.sampled_from(BODIES))
@@ -836,7 +834,7 @@ def test_an_example_with_a_part_replaced_is_checked_without_a_traceback(data: st
     as_text(check(parse(json.dumps({**whole, "kind": whole.get("kind")}), json=True), NRP))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(text=st.text(max_size=60) | st.text(alphabet="abk:-?[]{}&*!|>'\"#%@` \n\t0.<=~,\\", max_size=60))
 def test_any_text_is_read_or_refused_with_the_files_name(text: str):
     try:

@@ -27,6 +27,7 @@ from grace.quality.of_answers import is_error
 from grace.quality.thresholds import DEFAULTS, thresholds_of
 from grace.quality.validate import validate_files
 from grace.studies.study import load_study, parse_study
+from limits import HANG
 from quality_tables import Table, answers, edit, experiment, merged, said, scores, trials
 from table_model import TableServer, printable_model
 
@@ -823,7 +824,7 @@ def test_an_interrupt_ends_it_with_a_message(tmp_path: Path, sent: signal.Signal
     assert process.stderr is not None
     process.stderr.readline()  # it has begun to read
     process.send_signal(sent)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=HANG)
     assert (process.returncode, out) == (130, "")
     assert err.splitlines()[-1] == "grace: interrupted; no file is half written"
     assert not (tmp_path / "answers_quality").exists()

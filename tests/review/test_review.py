@@ -25,6 +25,7 @@ from grace.stages.fields.records import Known, Rows
 from grace.studies.reading import Missing, Value
 from grace.studies.study import load_study
 from grace.tables import CsvTable
+from limits import HANG
 
 CLEAN = "Initial Answer: 3\nProbabilities: 0: 10%, 1: 20%, 2: 30%, 3: 40%\nKnowledge: no"
 NO_KNOWLEDGE = "Initial Answer: 1\nProbabilities: 0: 0%, 1: 50%, 2: 50%, 3: 0%"
@@ -91,7 +92,7 @@ class Page:
 
     def request(self, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, Any, Any]:
         """Status, what was answered (JSON is read) and the headers of one request."""
-        connection = http.client.HTTPConnection(self.host, timeout=30)
+        connection = http.client.HTTPConnection(self.host, timeout=HANG)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request(method, path, body, named)
         reply = connection.getresponse()
@@ -121,7 +122,7 @@ class Page:
         return self.wait()
 
     def wait(self) -> str:
-        out, err = self.process.communicate(timeout=60)
+        out, err = self.process.communicate(timeout=HANG)
         assert self.process.returncode == 0, err
         return out
 
@@ -443,7 +444,7 @@ def test_the_token_stands_nowhere_but_in_the_address(page: Page, run: Path) -> N
     page.request("GET", "/nothing", **{TOKEN_HEADER: page.token})
     page.decide(0, "rejected")
     page.process.send_signal(signal.SIGINT)
-    out, err = page.process.communicate(timeout=60)
+    out, err = page.process.communicate(timeout=HANG)
     assert page.token not in out + err
     for path in run.iterdir():
         assert page.token.encode() not in path.read_bytes()
@@ -738,7 +739,7 @@ def test_a_browser_gets_a_ticket_that_opens_once(run: Path, tmp_path: Path) -> N
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as process:
         try:
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + HANG
             while not (tmp_path / "opened").exists():
                 assert time.monotonic() < deadline
                 time.sleep(0.05)

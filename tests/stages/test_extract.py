@@ -25,6 +25,7 @@ from grace.stages.fields.table import BATCH
 from grace.stages.related import answers_of, extractions_of, related, table_of
 from grace.studies.study import load_study
 from grace.tables import CsvTable
+from limits import HANG
 from table_model import TableServer, printable_model
 
 pytestmark = pytest.mark.usefixtures("impatient")
@@ -608,12 +609,12 @@ def test_the_readme_s_script_is_the_command(answers: Path, values: Path) -> None
     write(answers, [{"model_response": PLAIN}])
     script = [sys.executable, ROOT / "src" / "extract_structured_output.py"]
     done = subprocess.run(
-        [*script, "study1", "--input", answers, "--output", values], capture_output=True, text=True, timeout=60
+        [*script, "study1", "--input", answers, "--output", values], capture_output=True, text=True, timeout=HANG
     )
     assert done.returncode == 0, done.stderr
     assert "1 row (1 by rules), 1 with every field (100.0%)" in done.stdout
     assert fields_of(read_rows(values)[0]) == VALUES
-    done = subprocess.run([*script, "study1"], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*script, "study1"], capture_output=True, text=True, timeout=HANG)
     assert done.returncode == 2
     assert "--input" in done.stderr
 
@@ -633,7 +634,7 @@ def test_an_interrupt_writes_no_half_table(answers: Path, values: Path, tmp_path
         while "reading" not in process.stderr.readline():
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=HANG)
     assert process.returncode == 130
     assert "interrupted" in err
     assert "The same command goes on" in err

@@ -21,6 +21,7 @@ from grace.columns import ANSWER_COLUMNS
 from grace.ledger import scan
 from grace.runs import Run
 from grace.stages.export import export
+from limits import HANG
 
 pytestmark = pytest.mark.usefixtures("impatient")
 
@@ -254,13 +255,11 @@ def test_an_early_end_waits_for_the_others_but_not_for_ever(
     async def one_of_two(number: int, body: dict[str, Any]) -> web.StreamResponse | None:
         if number == 2:
             return error(404, "gone")
-        await asyncio.sleep(30)
+        await asyncio.sleep(HANG)
         return None
 
     canned.handler = one_of_two
-    started = time.monotonic()
     assert query("--concurrency", 2).code == 3
-    assert time.monotonic() - started < 15
     assert [record["status"] for record in ledger(answers)] == ["failed"]
 
 
@@ -320,12 +319,11 @@ def test_a_changed_copy_of_the_input_is_not_asked_about(query: Command, canned: 
 def test_an_interrupt_ends_the_wait_for_another_try(query: Command, canned: CannedServer, answers: Path) -> None:
     async def busy(number: int, body: dict[str, Any]) -> web.StreamResponse:
         asyncio.get_running_loop().call_later(0.5, os.kill, os.getpid(), signal.SIGINT)
-        return error(429, "busy", retry_after="120")
+        return error(429, "busy", retry_after=str(HANG))
 
     canned.handler = busy
-    started = time.monotonic()
     assert query("--concurrency", 1).code == 130
-    assert time.monotonic() - started < 10
+    assert len(canned.bodies) == 1
     assert [record["status"] for record in ledger(answers)] == ["failed"]
 
 
@@ -503,17 +501,15 @@ def test_failures_with_success_between_do_not_end_a_run(
 def test_a_stall_is_a_timeout(query: Command, canned: CannedServer, answers: Path) -> None:
     async def stall(number: int, body: dict[str, Any]) -> web.StreamResponse | None:
         if number == 1:
-            await asyncio.sleep(5)
+            await asyncio.sleep(HANG)
         return None
 
     canned.handler = stall
-    started = time.monotonic()
-    done = query("--timeout", 0.5, "--max-retries", 0, "--limit", 3)
-    assert time.monotonic() - started < 4
+    done = query("--timeout", 2, "--max-retries", 0, "--limit", 3)
     assert done.code == 1
-    assert "grace: 1 request failed with timeout: no answer within 0.5 s\n" in done.err
-    assert sorted(row["error"] for row in read_rows(answers)) == ["", "", "no answer within 0.5 s"]
-    assert query("--timeout", 0.5, "--limit", 3).code == 0
+    assert "grace: 1 request failed with timeout: no answer within 2 s\n" in done.err
+    assert sorted(row["error"] for row in read_rows(answers)) == ["", "", "no answer within 2 s"]
+    assert query("--limit", 3).code == 0
 
 
 @pytest.mark.parametrize(

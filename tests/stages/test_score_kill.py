@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -17,12 +16,11 @@ import pytest
 from conftest import read_rows
 from grace.endpoints.dialects.llamacpp import FIRST
 from grace.ledger import scan
+from limits import HANG, wait_until
 from table_model import TableServer, printable_model
 
 KILLS = 26
 CONCURRENCY = 4
-DEADLINE = 60.0
-"""Seconds after which a process that should have ended has hung."""
 MODEL = printable_model("é", "yes", "no", "ten", seed=3, spread=2.0)
 STUDY = """\
 name: things
@@ -39,17 +37,6 @@ questions:
 THINGS, PLACES = 30, 3
 DISTINCT = THINGS * PLACES + THINGS
 """`right` is asked about each thing in each place, `many` about each thing alone."""
-
-
-def wait_until(happened: Callable[[], bool], process: "subprocess.Popen[str]") -> bool:
-    """Wait until something has happened or the process has ended; False when it has ended."""
-    deadline = time.monotonic() + DEADLINE
-    while not happened():
-        if process.poll() is not None:
-            return False
-        assert time.monotonic() < deadline, "the process hangs"
-        time.sleep(0.001)
-    return True
 
 
 @dataclass
@@ -94,7 +81,7 @@ class Torment:
         """Make runs until so many processes were killed, each run to its end."""
         untouched = self.folder / "untouched.csv"
         process = self.start(untouched)
-        _, err = process.communicate(timeout=DEADLINE)
+        _, err = process.communicate(timeout=HANG)
         assert process.returncode == 0, err
         while self.kills < kills:
             self.runs += 1
@@ -119,7 +106,7 @@ class Torment:
         killed = to_be_killed and self.wait_for_a_bad_moment(process, output, heard, len(finished))
         if killed:
             process.kill()
-        _, err = process.communicate(timeout=DEADLINE)
+        _, err = process.communicate(timeout=HANG)
         assert "Traceback" not in err, err
         if killed and process.returncode == 0:  # it was quicker
             killed = False

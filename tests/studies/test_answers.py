@@ -110,7 +110,7 @@ masses = st.lists(st.floats(0, 1) | st.floats(0, 1e-12) | st.floats(0, 1e-320), 
 
 
 @given(masses)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_whatever_the_masses_the_distribution_is_one(parts: list[float]) -> None:
     forms, factors = joint({"x": {"1": ["1"], "2": ["2"]}, "y": {"3": ["3"], "4": ["4"]}}, ["{x}{y}"])
     answers = AnswerSpace({label: tuple(own) for label, own in forms.items()}, (1.0, 2.0, 3.0, 10.0), factors)

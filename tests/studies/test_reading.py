@@ -279,7 +279,7 @@ ANYTHING = st.text(max_size=300) | st.text(alphabet="0123 $%.,:-\nonthe restall 
 
 
 @given(ANYTHING, st.sampled_from([True, False, None]))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_text_gives_valid_values_or_reasons(text: str, cut: bool | None) -> None:
     for extraction in EXTRACTIONS.values():
         found = extraction.read(dict.fromkeys(extraction.about, text), cut)

@@ -87,6 +87,9 @@ class ApiServer(InThread):
     asked: list[Asked] = field(default_factory=list)
     latency: float = 0.0
     """Seconds before each answer."""
+    under_way: int = 0
+    rounds: int = 0
+    """How many requests came while no other one was waiting for its answer."""
     most: int = 500
     """Objects of a page, however many are asked for."""
 
@@ -128,7 +131,12 @@ class ApiServer(InThread):
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         text = await request.text()
         body = yaml.safe_load(text) if text else None
-        await asyncio.sleep(self.latency)
+        self.rounds += not self.under_way
+        self.under_way += 1
+        try:
+            await asyncio.sleep(self.latency)
+        finally:
+            self.under_way -= 1
         self.asked.append(Asked(request.method, request.path, dict(request.query), body))
         if self.fault and (answer := await self.fault(len(self.asked), request)):
             return answer

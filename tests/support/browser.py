@@ -22,6 +22,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from limits import HANG
+
 if TYPE_CHECKING:
     from playwright.sync_api import ConsoleMessage, Page
 
@@ -53,7 +55,7 @@ PATIENCE = 10_000
 def _starts(program: str) -> bool:
     """Whether it is a browser that runs. Ubuntu's chromium-browser is there and only says that a snap is needed."""
     try:
-        asked = subprocess.run([program, "--version"], stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+        asked = subprocess.run([program, "--version"], stdin=subprocess.DEVNULL, capture_output=True, timeout=HANG)
     except (OSError, subprocess.TimeoutExpired):
         return False
     return asked.returncode == 0

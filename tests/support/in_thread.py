@@ -9,6 +9,8 @@ from typing import Self
 
 from aiohttp import web
 
+from limits import HANG
+
 
 class InThread:
     """What a server inherits that runs in a thread; `url` is its address."""
@@ -20,24 +22,18 @@ class InThread:
         raise NotImplementedError
 
     def __enter__(self) -> Self:
-        self._loop = asyncio.new_event_loop()
         started = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(started,), daemon=True)
+        self._thread = threading.Thread(target=asyncio.run, args=(self._serve(started),), daemon=True)
         self._thread.start()
-        assert started.wait(10)
+        assert started.wait(HANG)
         return self
 
     def __exit__(self, *exc: object) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
-
-    def _run(self, started: threading.Event) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(self._serve(started))
-        self._loop.close()
+        self._thread.join(HANG)
 
     async def _serve(self, started: threading.Event) -> None:
-        self._stop = asyncio.Event()
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         async with self.served() as self.url:
             started.set()
             await self._stop.wait()

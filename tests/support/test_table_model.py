@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from canned import Cut, error
 from conftest import Command
+from limits import HANG
 from table_model import (
     LOWEST,
     MISSING,
@@ -35,7 +36,7 @@ PROMPT = [0, 1, 4, 3, 8, 2, 3, 1, 5, 3]
 
 def ask(server: str, path: str, body: object = None) -> tuple[int, Any]:
     """Status and content, read as JSON where there is any."""
-    connection = http.client.HTTPConnection(server.removeprefix("http://"), timeout=60)
+    connection = http.client.HTTPConnection(server.removeprefix("http://"), timeout=HANG)
     try:
         head = {"Content-Type": "application/json"}
         connection.request("GET" if body is None else "POST", path, None if body is None else json.dumps(body), head)
@@ -54,7 +55,7 @@ def logs(model: TableModel, context: list[int]) -> list[float]:
 
 
 @given(table_models(), st.lists(st.integers(0, 9), max_size=5))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_every_context_has_a_distribution_of_its_own_and_always_the_same(model, context):
     shares = model.probabilities(context)
     assert len(shares) == len(model.tokens)
@@ -81,7 +82,7 @@ def test_the_longest_override_counts():
 
 
 @given(questions())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_tokens_have_the_text_that_they_were_made_of_and_the_prompt_ends_at_a_stable_boundary(question):
     model = question.model
     prompt = model.render(question.messages)
@@ -146,7 +147,7 @@ def test_the_prompt_counts_and_one_form_cannot_have_two_labels():
 
 
 @given(questions())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_labels_share_what_starts_with_a_shortest_form(question):
     forms = [tuple(form) for forms in question.forms.values() for form in forms]
     shortest = [form for form in forms if not any(form[: len(other)] == other for other in forms if other != form)]
@@ -170,7 +171,7 @@ def test_questions_have_forms_that_begin_others_within_a_label_and_across(same):
             for its, other in forms
         )
 
-    only_look = settings(max_examples=100, database=None, deadline=None, phases=[Phase.generate])
+    only_look = settings(max_examples=100, database=None, phases=[Phase.generate])
     find(questions(), begins, settings=only_look)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from grace.endpoints.embedded import EmbeddedServer
 from grace.models.serving import ServingOptions
+from limits import HANG
 from tiny_gguf import CHATML, CONTROL, HARMONY, NUMBERS, THINKING, WORDS, write_tiny_gguf
 
 OPTIONS = ServingOptions("tiny", context=512, parallel=2)
@@ -27,7 +28,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]
 def post(server: EmbeddedServer, path: str, body: object) -> Any:
     head = {"Content-Type": "application/json", "Authorization": f"Bearer {server.api_key}"}
     request = urllib.request.Request(server.url + path, json.dumps(body).encode(), head)
-    with urllib.request.urlopen(request, timeout=30) as reply:
+    with urllib.request.urlopen(request, timeout=HANG) as reply:
         return json.load(reply)
 
 
