@@ -19,7 +19,8 @@ import psutil
 import pytest
 
 from grace.endpoints import embedded
-from grace.endpoints.embedded import NO_KEY, EmbeddedServer
+from grace.endpoints.embedded import EmbeddedServer
+from grace.endpoints.serving import NO_KEY
 from grace.errors import InputError, ModelFileError
 from grace.models.files import model_path
 from grace.models.serving import MOST_PARALLEL, ServingOptions, default_threads, llamacpp_settings, vllm_arguments
@@ -164,8 +165,8 @@ def test_closing_is_quick_even_while_it_works_and_leaves_nothing():
 OWNER = """
 import sys, time
 from grace.endpoints.embedded import EmbeddedServer
-with EmbeddedServer.running("smollm2-135m") as (url, key):
-    print(url, key, flush=True)
+with EmbeddedServer.of("smollm2-135m") as server:
+    print(server.url, server.api_key, flush=True)
     try:
         time.sleep(600)
     except KeyboardInterrupt:
@@ -262,9 +263,9 @@ def test_without_llama_cpp_the_extra_is_named(monkeypatch):
 def test_a_model_is_served_under_the_very_name_that_was_asked_for(tmp_path):
     path = tmp_path / "my model.gguf"
     path.symlink_to(model_path(NAME))
-    with EmbeddedServer.running(str(path)) as (url, key):
-        assert key is not None
-        assert ask(url, "/v1/models", key=key)[1]["data"][0]["id"] == str(path)
+    with EmbeddedServer.of(str(path)) as server:
+        assert server.name == str(path)
+        assert ask(server.url, "/v1/models", key=server.api_key)[1]["data"][0]["id"] == str(path)
 
 
 # Options

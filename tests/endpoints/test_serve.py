@@ -8,9 +8,11 @@ import socket
 import subprocess
 from pathlib import Path
 
+import psutil
 import pytest
 from test_embedded import ask, is_open, occupy
 
+import vllm_stand_in
 from grace.models.files import model_path
 from limits import HANG
 from served import ends, serving
@@ -76,8 +78,6 @@ def test_a_path_and_names(tmp_path):
 
 
 def test_a_server_that_dies_is_told():
-    import psutil
-
     with serving("--port", "0", *FAST) as (process, _):
         (child,) = psutil.Process(process.pid).children()
         child.kill()
@@ -119,25 +119,13 @@ def test_what_cannot_be_served_is_one_clear_line(grace, monkeypatch, arguments, 
     assert says in done.err
 
 
-# vLLM, played by a script of the same name: it tells what it was given.
-
-STAND_IN = """
-import json, os, signal, sys
-signal.signal(signal.SIGTERM, lambda *_: (print("ended", flush=True), sys.exit(0)))
-print(json.dumps([sys.argv[1:], os.environ.get("VLLM_API_KEY")]), flush=True)
-if "--max-model-len=99" in sys.argv:
-    sys.exit(7)
-signal.pause()
-"""
+# vLLM, played by a package of the same name
 
 
 @pytest.fixture
 def stand_in(tmp_path: Path) -> str:
     """A PYTHONPATH with a package named vllm."""
-    folder = tmp_path / "packages" / "vllm" / "entrypoints" / "openai"
-    folder.mkdir(parents=True)
-    (folder / "api_server.py").write_text(STAND_IN)
-    return os.pathsep.join([str(tmp_path / "packages"), os.environ.get("PYTHONPATH", "")])
+    return vllm_stand_in.install(tmp_path)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
@@ -162,3 +150,16 @@ def test_vllm_that_does_not_start_is_told(stand_in):
         _, err = process.communicate(timeout=HANG)
         assert process.returncode == 3
         assert "vLLM ended by itself with code 7" in err
+
+
+@pytest.mark.parametrize("mode", ["ready", "silent"])
+def test_vllm_ends_with_all_its_workers_when_its_owner_is_killed(stand_in, mode):
+    """Also one that still loads (silent)."""
+    arguments = ["google/gemma-2-2b-it", "--port", str(free_port())]
+    with serving(*arguments, PYTHONPATH=stand_in, GRACE_STAND_IN=mode) as (process, _):
+        assert process.stdout.readline().startswith("[[")  # it has started, and its worker
+        processes = psutil.Process(process.pid).children(recursive=True)
+        assert len(processes) == 3  # the leash, vLLM and its worker
+        process.kill()
+        _, alive = psutil.wait_procs(processes, timeout=60)
+        assert not alive

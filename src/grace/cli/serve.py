@@ -1,5 +1,7 @@
 """`grace serve`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grace.cli.options import read_key
-from grace.errors import EndpointError, InputError
+from grace.errors import InputError
 
 if TYPE_CHECKING:
-    from grace.models.serving import ServingOptions
+    from grace.endpoints.serving import ModelServer
 
 
 class Engine(StrEnum):
@@ -51,7 +53,9 @@ def serve(
       grace serve models/gemma-2-2b-it-Q4_K_M.gguf --context 2048 --parallel 4
       grace serve google/gemma-2-2b-it --engine vllm --api-key-env MY_KEY
     """
-    from grace.endpoints.vllm import vllm_is_installed
+    from grace.endpoints.embedded import EmbeddedServer
+    from grace.endpoints.vllm import VllmServer, vllm_is_installed
+    from grace.models.files import find_model
     from grace.models.serving import ServingOptions
 
     key = read_key(api_key_env) or ""
@@ -61,16 +65,20 @@ def serve(
             f"{model}: is not a GGUF file, and vLLM, which could serve it, is not installed (pip install vllm)"
         )
     if engine is Engine.llamacpp or (engine is Engine.auto and is_file):
-        from grace.models.files import find_model
-
-        found = find_model(model)
-        options = ServingOptions(served_model_name or found.name, host, port, context, parallel, threads)
-        _serve_llamacpp(found.path, options, key, api_key_env)
-        return
-    if is_file:
+        weights = find_model(model)
+        options = ServingOptions(served_model_name or weights.name, host, port, context, parallel, threads)
+        with _until_interrupted(), EmbeddedServer(weights.path, options, api_key=key) as server:
+            _tell(server, api_key_env, "ready")
+            server.wait()
+    elif is_file:
         raise InputError(f"{model}: vLLM serves model folders and hub ids, not GGUF files; leave out --engine vllm")
-    options = ServingOptions(served_model_name or Path(model).absolute().name, host, port, context, parallel, threads)
-    _serve_vllm(model, options, key, api_key_env)
+    else:
+        name = served_model_name or Path(model).absolute().name
+        vllm = VllmServer(model, ServingOptions(name, host, port, context, parallel, threads), api_key=key)
+        with _until_interrupted():
+            _tell(vllm, api_key_env, "starting; ready when /health answers")
+            with vllm:
+                vllm.wait()
 
 
 def _is_gguf(model: str) -> bool:
@@ -79,40 +87,26 @@ def _is_gguf(model: str) -> bool:
     return model in catalogue() or model.lower().endswith(".gguf")
 
 
-def _serve_llamacpp(path: Path, options: "ServingOptions", key: str, key_name: str | None) -> None:
+@contextmanager
+def _until_interrupted() -> Iterator[None]:
+    """End the block at Ctrl-C, SIGTERM, or SIGHUP, and go on behind it."""
     import signal
-
-    from grace.endpoints.embedded import EmbeddedServer
 
     # SIGTERM is as good an end as Ctrl-C, which shells let jobs in the background ignore; nohup is to hold.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
         signal.signal(signal.SIGHUP, signal.default_int_handler)
-    try:
-        with EmbeddedServer(path, options, api_key=key) as server:
-            _tell(options.name, server.url, key_name, "ready")
-            code = server.wait()
-    except KeyboardInterrupt:
-        return
-    raise EndpointError(
-        f"llama.cpp ended by itself with code {code}; start it again, with less --context if memory ran out"
-    )
+    with suppress(KeyboardInterrupt):
+        yield
 
 
-def _serve_vllm(model: str, options: "ServingOptions", key: str, key_name: str | None) -> None:
-    from grace.endpoints.vllm import run_vllm
-
-    url = f"http://{options.host}:{options.port}"
-    _tell(options.name, url, key_name, "starting; ready when /health answers")
-    run_vllm(model, options, key)
-
-
-def _tell(name: str, url: str, key_name: str | None, state: str) -> None:
+def _tell(server: "ModelServer", key_name: str | None, state: str) -> None:
     """Say where the model is, with two commands to paste."""
     import json
     from shlex import quote
 
+    name, url = server.name, server.url
     key_header = f' -H "Authorization: Bearer ${key_name}"' if key_name else ""
     key_option = f" --api-key-env {key_name}" if key_name else ""
     body = quote(json.dumps({"model": name, "prompt": "Test", "max_tokens": 10}))

@@ -10,22 +10,24 @@ import json
 import os
 import re
 import secrets
-import socket
+import select
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from grace.errors import InputError, ModelFileError
+from grace.endpoints.serving import OwnedProcess, check_port
+from grace.errors import EndpointError, InputError, ModelFileError
 from grace.models.files import GGUF_MAGIC, find_model
 from grace.models.serving import ServingOptions, llamacpp_settings
 
-NO_KEY = ""
-"""As an API key: everybody on this machine may ask."""
+EMBEDDED = "embedded"
+"""In place of an endpoint's address: a server of our own, for as long as it is asked."""
+END_SECONDS = 1.0
+"""llama.cpp gets so long to end; it needs a few milliseconds."""
 
 _WAITING = {"GOMP_SPINCOUNT": "1000"}
 """llama.cpp's threads wait for each other many times for every token, spinning for a while before they sleep. If they
@@ -37,45 +39,38 @@ _ERROR_LINE = re.compile(r"^[\d.]+ E (.*)$", re.MULTILINE)
 
 
 class EmbeddedServer:
-    """A context manager around a model that is served while the block runs.
-
-    Attributes:
-        url: base address, as "http://127.0.0.1:41525"; set when the block is entered.
-        api_key: what clients send as bearer token; empty when none is needed.
-    """
+    """llama.cpp with a GGUF file; see ModelServer for what it promises."""
 
     url: str
-    api_key: str
 
-    def __init__(self, path: Path, options: ServingOptions, *, api_key: str | None = None) -> None:
+    def __init__(
+        self, path: Path, options: ServingOptions, *, api_key: str | None = None, limit: float | None = None
+    ) -> None:
         """Prepare to serve a GGUF file.
 
         Args:
             path: the model file.
             options: name, port, context, slots and threads.
             api_key: the key that clients must send. None makes a random one, NO_KEY lets everybody in.
+            limit: it must answer within so many seconds; None: however long it takes to load.
         """
-        self._path, self._options = path, options
+        self._path, self._options, self._limit = path, options, limit
+        self.name = options.name
         self.api_key = secrets.token_urlsafe(32) if api_key is None else api_key
 
     @classmethod
-    @contextmanager
-    def running(cls, model: str, parallel: int | None = None) -> Iterator[tuple[str, str | None]]:
-        """Serve a model under the very name that the user gave, at a free port, with a random key.
+    def of(cls, model: str, slots: int | None = None) -> Self:
+        """A server of a model under the very name that the user gave, at a free port, with a random key.
 
         Args:
             model: name of the catalogue, path of a GGUF file, or file of a hub (`grace.models.files.find_model`).
-            parallel: requests worked on at once; see ServingOptions.
-
-        Yields:
-            Address and key.
+            slots: requests worked on at once; see ServingOptions.
 
         Raises:
-            InputError: no such model, or llama.cpp is not installed.
-            ModelFileError: its file is not there yet, or cannot be served.
+            InputError: no such model.
+            ModelFileError: its file is not there yet.
         """
-        with cls(find_model(model).path, ServingOptions(model, parallel=parallel)) as server:
-            yield server.url, server.api_key
+        return cls(find_model(model).path, ServingOptions(model, parallel=slots))
 
     def __enter__(self) -> Self:
         """Start the server and wait until it answers.
@@ -83,6 +78,7 @@ class EmbeddedServer:
         Raises:
             InputError: llama.cpp is not installed, or the port is taken.
             ModelFileError: llama.cpp cannot serve the file.
+            EndpointError: it did not answer within the limit.
         """
         if importlib.util.find_spec("xllamacpp") is None:
             raise InputError("serving a GGUF file here needs llama.cpp: pip install 'grace-experiments[local]'")
@@ -90,40 +86,44 @@ class EmbeddedServer:
         check_port(self._options)
         settings = json.dumps(llamacpp_settings(self._path, self._options, self.api_key))
         with tempfile.TemporaryFile() as log:
-            # Its own session, so that Ctrl-C on the terminal reaches us alone; we end it when all is tidied up.
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", str(_CHILD)],
-                env=_WAITING | os.environ,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                bufsize=0,
-                start_new_session=True,
+            self._process = OwnedProcess(
+                [sys.executable, "-P", str(_CHILD)], _WAITING | os.environ, stdout=subprocess.PIPE, stderr=log
             )
             try:
-                self.url = self._talk(settings, log)
+                self.url = self._handed_over(settings, log)
             except BaseException:
-                self._stop()
+                self._process.end(END_SECONDS)
                 raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stop()
+        """End the server, within a second."""
+        self._process.end(END_SECONDS)
 
-    def wait(self) -> int:
-        """Wait until the server's process ends by itself, and return its exit code (minus the signal's number)."""
-        return self._process.wait()
+    def wait(self, seconds: float | None = None) -> None:
+        """Return after so many seconds; None: never.
 
-    def _talk(self, settings: str, log: IO[bytes]) -> str:
+        Raises:
+            EndpointError: the server ended by itself.
+        """
+        code = self._process.wait(seconds)
+        if code is not None:
+            raise EndpointError(
+                f"llama.cpp ended by itself with code {code}; start it again, with less --context if memory ran out"
+            )
+
+    def _handed_over(self, settings: str, log: IO[bytes]) -> str:
         """Send the settings (a key has no place among the arguments, which everybody sees) and read the address."""
-        to, answers = self._process.stdin, self._process.stdout
-        assert to is not None
-        assert answers is not None
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
         with suppress(BrokenPipeError):  # it died at once: its log says why
-            to.write(settings.encode() + b"\n")
-        line = answers.readline()
+            stdin.write(settings.encode() + b"\n")
+        if not select.select([stdout], [], [], self._limit)[0]:
+            raise EndpointError(f"{self._path}: llama.cpp did not answer within {self._limit:g} s")
+        line = stdout.readline()
         if line:
             return str(json.loads(line))
         code = self._process.wait()
@@ -132,19 +132,8 @@ class EmbeddedServer:
             f"{self._path}: llama.cpp cannot serve it: {_why(log.read().decode(errors='replace'), code)}"
         )
 
-    def _stop(self) -> None:
-        process = self._process
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                pipe.close()  # standard input: its sign to end
-        try:
-            process.wait(1)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
-
-def _why(log: str, code: int) -> str:
+def _why(log: str, code: int | None) -> str:
     """What the log of a server that did not start gives as the reason: llama.cpp's first error says it best."""
     lines = _ERROR_LINE.findall(log) or log.splitlines()[-1:]
     if "bad_alloc" in log or code == -9:
@@ -160,23 +149,3 @@ def _check_gguf(path: Path) -> None:
         raise ModelFileError(f"{path}: cannot be read: {error.strerror}") from None
     if magic != GGUF_MAGIC:
         raise ModelFileError(f"{path}: is not a GGUF file")
-
-
-def check_port(options: ServingOptions) -> None:
-    """See that the port is free, which servers themselves say late or not at all.
-
-    Raises:
-        InputError: it is not.
-    """
-    if not options.port:
-        return
-    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((options.host, options.port))
-        except OSError as error:
-            raise InputError(
-                f"port {options.port} of {options.host} cannot be used: {error.strerror}; "
-                f"choose another with --port (0 finds a free one)"
-            ) from None

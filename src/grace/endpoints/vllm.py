@@ -1,19 +1,26 @@
-"""vLLM as a child in the foreground: started, told when to end, and waited for."""
+"""vLLM as a server of our own: it loads weights, then it answers, and it ends with the process that started it."""
 
+import http.client
 import importlib.util
 import os
-import signal
-import subprocess
+import secrets
 import sys
-from types import FrameType
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
 
-from grace.endpoints.embedded import check_port
+from grace.endpoints.serving import OwnedProcess, check_port
 from grace.errors import EndpointError, InputError
 from grace.models.serving import ServingOptions, vllm_arguments
 
-PATIENCE = 30.0
-"""Seconds that vLLM gets to end by itself once it was asked to."""
+END_SECONDS = 30.0
+"""vLLM gets so long to end by itself once it was asked to."""
+LOOK_SECONDS = 0.2
+"""While vLLM loads, it is asked so often whether it is ready."""
 
+_LEASH = Path(__file__).with_name("leash.py")
 _MODULE = "vllm.entrypoints.openai.api_server"
 
 
@@ -22,50 +29,104 @@ def vllm_is_installed() -> bool:
     return importlib.util.find_spec("vllm") is not None
 
 
-def run_vllm(model: str, options: ServingOptions, api_key: str) -> None:
-    """Run vLLM's server until SIGINT, SIGTERM or SIGHUP asks this process to end, and pass that on.
+class VllmServer:
+    """vLLM with a model folder or the weights of a hub; see ModelServer for what it promises."""
 
-    Args:
-        model: folder with a model in Hugging Face's format, or its id on the hub.
-        options: how it is served; the port must be given.
-        api_key: what clients must send; empty: nothing. It goes by the environment: processes show their arguments.
+    def __init__(
+        self,
+        model: str,
+        options: ServingOptions,
+        *,
+        api_key: str | None = None,
+        limit: float | None = None,
+        log: Path | None = None,
+    ) -> None:
+        """Prepare to serve a model.
 
-    Raises:
-        InputError: vLLM is not installed, or the port cannot be used.
-        EndpointError: vLLM ended without having been asked to.
-    """
-    if not vllm_is_installed():
-        raise InputError(
-            "vLLM is not installed in this Python: pip install vllm (it wants a GPU), or serve a GGUF file instead"
-        )
-    if not options.port:
-        raise InputError("vLLM wants a port of your choice; give one with --port")
-    check_port(options)
-    environment = {"VLLM_NO_USAGE_STATS": "1", **os.environ}
-    environment.pop("VLLM_API_KEY", None)
-    if api_key:
-        environment["VLLM_API_KEY"] = api_key
-    # Its own session: a Ctrl-C on the terminal comes to us only, and once.
-    process = subprocess.Popen(
-        [sys.executable, "-m", _MODULE, *vllm_arguments(model, options)], env=environment, start_new_session=True
-    )
-    asked = False
+        Args:
+            model: folder with a model in Hugging Face's format, or its id on the hub.
+            options: how it is served; the port must be given.
+            api_key: the key that clients must send. None makes a random one, NO_KEY lets everybody in. It goes by the
+                environment: processes show their arguments.
+            limit: it must answer within so many seconds; None: however long it takes to load.
+            log: the file that takes its messages; None: where this process writes its own.
 
-    def pass_on(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        asked = True
-        process.terminate()
-        signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+        Raises:
+            InputError: vLLM is not installed, or an option that it does not have.
+        """
+        if not vllm_is_installed():
+            raise InputError(
+                "vLLM is not installed in this Python: pip install vllm (it wants a GPU), or serve a GGUF file instead"
+            )
+        if not options.port:
+            raise InputError("vLLM wants a port of your choice; give one with --port")
+        self._arguments = [sys.executable, "-m", _MODULE, *vllm_arguments(model, options)]
+        self._options, self._limit, self._log = options, limit, log
+        self.name = options.name
+        self.url = f"http://{options.host}:{options.port}"
+        self.api_key = secrets.token_urlsafe(32) if api_key is None else api_key
 
-    def lose_patience(number: int, frame: FrameType | None) -> None:
-        os.killpg(process.pid, signal.SIGKILL)
+    def __enter__(self) -> Self:
+        """Start the server and wait until /health answers.
 
-    signal.signal(signal.SIGALRM, lose_patience)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, pass_on)
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # else nohup: stay
-        signal.signal(signal.SIGHUP, pass_on)
-    code = process.wait()
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    if not asked:
-        raise EndpointError(f"vLLM ended by itself with code {code}; its own messages above say why")
+        Raises:
+            InputError: the port is taken, or the log cannot be written.
+            EndpointError: vLLM ended, or did not answer within the limit.
+        """
+        check_port(self._options)
+        environment = {"VLLM_NO_USAGE_STATS": "1", **os.environ}
+        environment.pop("VLLM_API_KEY", None)
+        if self.api_key:
+            environment["VLLM_API_KEY"] = self.api_key
+        command = [sys.executable, "-P", str(_LEASH), f"{END_SECONDS:g}", *self._arguments]
+        with ExitStack() as files:
+            try:
+                log = files.enter_context(open(self._log, "wb")) if self._log else None
+            except OSError as error:
+                raise InputError(f"{self._log}: cannot be written: {error.strerror}") from None
+            self._process = OwnedProcess(command, environment, stdout=log, stderr=log)
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self._process.end(END_SECONDS)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the server, within half a minute."""
+        self._process.end(END_SECONDS)
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Return after so many seconds; None: never.
+
+        Raises:
+            EndpointError: the server ended by itself.
+        """
+        code = self._process.wait(seconds)
+        if code is not None:
+            raise EndpointError(f"vLLM ended by itself with code {code}; {self._messages} say why")
+
+    def _wait_until_ready(self) -> None:
+        started = time.monotonic()
+        while not self._answers():
+            self.wait(LOOK_SECONDS)
+            if self._limit is not None and time.monotonic() - started > self._limit:
+                raise EndpointError(
+                    f"{self.url}: vLLM did not answer within {self._limit:g} s; {self._messages} say how far it came"
+                )
+
+    def _answers(self) -> bool:
+        connection = http.client.HTTPConnection(self._options.host, self._options.port, timeout=5)
+        try:
+            connection.request("GET", "/health")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    @property
+    def _messages(self) -> str:
+        return f"its messages in {self._log}" if self._log else "its own messages above"

@@ -194,8 +194,8 @@ def served(wanted: Endpoint, slots: int | None = None) -> Iterator[tuple[str, st
     if wanted.endpoint != EMBEDDED:
         yield wanted.endpoint, wanted.api_key
         return
-    with EmbeddedServer.running(wanted.model, slots) as (url, key):
-        yield url, key
+    with EmbeddedServer.of(wanted.model, slots) as server:
+        yield server.url, server.api_key
 
 
 def choose_pace(concurrency: int | None, slots: int | None, client: Client) -> Pace:
