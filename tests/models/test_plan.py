@@ -1,4 +1,4 @@
-"""The memory planner and vLLM's command line: sums that were measured elsewhere, and every rule broken once."""
+"""The memory planner: sums that were measured elsewhere, and every rule broken once."""
 
 import json
 
@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from grace.errors import InputError, Refused
 from grace.models.catalogue import gpus, hub_model, hub_models
 from grace.models.plan import CannotRun, plan
-from grace.models.serving import read_vllm_command, vllm_problems, vllm_serve_arguments
+from grace.models.serving import vllm_serve_arguments
+from grace.policy.vllm import vllm_problems
 
 PROFILES = ("rtx3090", "a100")
 
@@ -206,57 +207,6 @@ def test_arguments_of_several_nodes():
         vllm_serve_arguments(made, port=8000)
     with pytest.raises(InputError, match="rank 2"):
         vllm_serve_arguments(made, port=8000, rank=2, leader="x")
-
-
-ROADMAP = "python -m vllm.entrypoints.openai.api_server --model=google/gemma-2-2b-it --host=0.0.0.0 --dtype=float16"
-
-
-@pytest.mark.parametrize(
-    ("command", "asked", "count", "rules"),
-    [
-        (ROADMAP, {"gemma-2-2b-it"}, 1, ["gemma-float16", "served-name", "vllm-serve"]),
-        (
-            "--model=TheBloke/gemma-2-9b-it-AWQ --quantization=awq --dtype=half",
-            (),
-            1,
-            ["repo-exists", "gemma-awq-half"],
-        ),
-        ("vllm serve google/gemma-2-9b-it --quantization awq --dtype half", (), 1, ["gemma-awq-half"]),
-        ("serve openai/gpt-oss-20b --quantization=gptq", (), 1, ["gpt-oss-mxfp4"]),
-        ("somebody/gpt-oss-20b-AWQ", (), 1, ["gpt-oss-mxfp4"]),
-        ("openai/gpt-oss-20b --dtype float16", (), 1, ["gpt-oss-mxfp4"]),
-        ("vllm serve google/gemma-2-27b-it --dtype=bfloat16", (), 4, ["gpu-count"]),
-        ("vllm serve meta-llama/Meta-Llama-3-70B-Instruct --tensor_parallel_size 2", {"llama"}, 2, ["served-name"]),
-        ("vllm serve meta-llama/Meta-Llama-3-70B-Instruct -tp 2 -pp 2 --nnodes 2", (), 2, []),
-        ("vllm serve meta-llama/Meta-Llama-3-70B-Instruct -tp $(GPUS)", (), 2, []),
-        ("vllm serve google/gemma-2-2b-it --served-model-name a b --dtype auto", {"a", "b"}, 1, []),
-        ("vllm serve --enable-prefix-caching google/gemma-2-2b-it --dtype bfloat16", {"google/gemma-2-2b-it"}, 1, []),
-        ("vllm serve --port 8000 google/gemma-2-2b-it", {"gemma"}, None, ["served-name"]),
-        ("", (), None, []),
-    ],
-)
-def test_problems_of_a_command(command, asked, count, rules):
-    problems = vllm_problems(command.split(), asked, gpus=count)
-    assert [problem.rule for problem in problems] == rules
-    assert [problem.rule for problem in problems if problem.note] == [rule for rule in rules if rule == "vllm-serve"]
-
-
-def test_a_command_is_read():
-    text = "vllm serve org/model --dtype half -q awq --served-model-name a b --seed -1"
-    command = read_vllm_command(text.split())
-    assert command.model == "org/model"
-    assert command.served_names() == ("a", "b")
-    assert (command.value("dtype"), command.value("quantization")) == ("half", "awq")
-    assert command.value("seed") == "-1"
-    assert command.value("nothing") is None
-
-
-@given(
-    st.lists(st.one_of(st.text(max_size=20), st.sampled_from(["--model", "--dtype=half", "-tp", "serve", "=", "-"])))
-)
-def test_any_words_can_be_read(words):
-    for problem in vllm_problems(words, {"x"}, gpus=2):
-        assert problem.rule
 
 
 # The command line.

@@ -1,14 +1,13 @@
 """Serving options in one place: what llama.cpp's settings and vLLM's arguments are made from."""
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 from grace.errors import InputError
 from grace.models.plan import BATCHED_TOKENS, MemoryPlan
-from grace.models.rules import Problem, weights_problems
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - inside a cluster, for the other pods
@@ -183,117 +182,6 @@ def _always(name: str, host: str, port: int) -> dict[str, object]:
 
 def _written(arguments: Mapping[str, object]) -> list[str]:
     return [f"--{key}={value}" for key, value in arguments.items() if value is not None]
-
-
-_MODULE = "vllm.entrypoints.openai.api_server"
-_SHORT = {"-tp": "tensor-parallel-size", "-pp": "pipeline-parallel-size", "-dp": "data-parallel-size"} | {
-    "-q": "quantization",
-    "-n": "nnodes",
-}
-_SWITCHES = ("enable-", "disable-", "no-", "enforce-eager", "trust-remote-code", "headless")
-"""How options begin that take no value."""
-
-
-@dataclass(frozen=True)
-class VllmCommand:
-    """What a vLLM server was told.
-
-    Attributes:
-        options: values by the option's long name without dashes; none for a switch.
-        model: repository or folder that is served; None where the command does not say.
-        by_module: started as a Python module instead of by `vllm serve`.
-    """
-
-    options: Mapping[str, tuple[str, ...]]
-    model: str | None
-    by_module: bool
-
-    def value(self, option: str) -> str | None:
-        """The value of an option, the last where there are several."""
-        return self.options[option][-1] if self.options.get(option) else None
-
-    def number(self, option: str, otherwise: int) -> int | None:
-        """The same as a whole number; None where it is none that can be read, as $(GPUS)."""
-        text = self.value(option)
-        if text is None:
-            return otherwise
-        return int(text) if text.isdecimal() else None
-
-    def served_names(self) -> tuple[str, ...]:
-        """What clients may call the model."""
-        return self.options.get("served-model-name") or ((self.model,) if self.model else ())
-
-
-def read_vllm_command(words: Sequence[str]) -> VllmCommand:
-    """Read the words of a vLLM server's command line.
-
-    Args:
-        words: with or without `vllm serve` or `python -m ...api_server` before them; shell text must be split before.
-    """
-    rest = list(words)
-    by_module = _MODULE in rest
-    for start in (_MODULE, "serve"):
-        if start in rest:
-            rest = rest[rest.index(start) + 1 :]
-            break
-    options: dict[str, tuple[str, ...]] = {}
-    bare: list[str] = []
-    name = ""
-    for word in rest:
-        if word.startswith("-") and not word[1:].isdecimal():
-            name, equals, value = word.partition("=")
-            name = _SHORT.get(name) or name.lstrip("-").replace("_", "-")
-            options[name] = (value,) if equals else ()
-            if equals or name.startswith(_SWITCHES):
-                name = ""
-        elif name:
-            options[name] += (word,)
-            name = name if name == "served-model-name" else ""  # the one that takes several
-        else:
-            bare.append(word)
-    model = options.get("model", ()) or tuple(bare if not by_module else ())
-    return VllmCommand(options, model[0] if model else None, by_module)
-
-
-def vllm_problems(arguments: Sequence[str], asked: Collection[str] = (), *, gpus: int | None = None) -> list[Problem]:
-    """What is wrong with a vLLM server's command line, as far as it tells.
-
-    Args:
-        arguments: as for `read_vllm_command`.
-        asked: names of models that clients ask this server for.
-        gpus: how many GPUs its container gets; None: not known.
-    """
-    return list(_problems(read_vllm_command(arguments), asked, gpus))
-
-
-def _problems(command: VllmCommand, asked: Collection[str], gpus: int | None) -> Iterator[Problem]:
-    if command.model:
-        yield from weights_problems(command.model, command.value("dtype"), command.value("quantization"))
-        served = command.served_names()
-        for name in sorted({*asked} - {*served}):
-            yield Problem(
-                "served-name",
-                f"clients ask for {name!r}, but the server calls its model {', '.join(map(repr, served))}, so that "
-                f"every request is answered 404",
-                f"add --served-model-name={name}",
-            )
-    tensor, stages, copies, nodes = (
-        command.number(f"{option}", 1)
-        for option in ("tensor-parallel-size", "pipeline-parallel-size", "data-parallel-size", "nnodes")
-    )
-    if gpus and tensor and stages and copies and nodes and gpus * nodes != tensor * stages * copies:
-        yield Problem(
-            "gpu-count",
-            f"the container gets {gpus} GPUs, but vLLM uses {tensor * stages * copies // nodes} of them",
-            f"set --tensor-parallel-size={gpus}, or ask for as many GPUs as vLLM uses",
-        )
-    if command.by_module:
-        yield Problem(
-            "vllm-serve",
-            f"python -m {_MODULE} is deprecated",
-            "use `vllm serve MODEL` with the same options",
-            note=True,
-        )
 
 
 def vllm_is_for_processors() -> bool:

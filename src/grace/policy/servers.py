@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from grace.models.catalogue import HubModel, Variant, hub_models
-from grace.models.serving import VllmCommand, read_vllm_command
 from grace.policy.documents import Container, FieldPath, Scene, Workload
 from grace.policy.pods import Place, gpu_count, place_of
 from grace.policy.programs import Program, expanded, programs, variables
+from grace.policy.vllm import VllmCommand, read_vllm_command
 
 PORT = 8000
 """vLLM's own."""

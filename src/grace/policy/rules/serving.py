@@ -6,11 +6,11 @@ from datetime import date
 from grace.errors import InputError
 from grace.models.plan import CannotRun, plan
 from grace.models.rules import Problem
-from grace.models.serving import vllm_problems
 from grace.policy.documents import Scene
 from grace.policy.pods import gpu_kinds
 from grace.policy.rule import Hit, Rule, Severity, changed
 from grace.policy.servers import Server, asked_names, servers
+from grace.policy.vllm import vllm_problems
 
 READ = date(2026, 11, 25)
 
@@ -21,11 +21,11 @@ PLACES = {
     "served-name": ("served-model-name",),
     "gpu-count": ("tensor-parallel-size", "tp"),
 }
-"""Options that a problem of grace.models.serving is about; the model, where none is named."""
+"""Options that a problem of grace.policy.vllm is about; the model, where none is named."""
 
 
 def _problems(*names: str) -> Callable[[Scene], Iterable[Hit]]:
-    """The check for some of the rules of grace.models.serving, by their names there."""
+    """The check for some of the rules of grace.policy.vllm, by their names there."""
 
     def check(scene: Scene) -> Iterator[Hit]:
         asked = asked_names(scene)
