@@ -21,9 +21,9 @@ from conftest import Command, read_rows
 from grace.cli import main
 from grace.cli.progress import Lines
 from grace.quality.checks import CHECKS
+from grace.quality.checks.answers import is_error
 from grace.quality.flags import Flag, RowChecks, row_flags
 from grace.quality.layout import Layout
-from grace.quality.of_answers import is_error
 from grace.quality.thresholds import DEFAULTS, thresholds_of
 from grace.quality.validate import validate_files
 from grace.studies.study import load_study, parse_study

@@ -1,39 +1,12 @@
 """Checks of single rows: each needs one row, alone or joined from several tables, and says what is wrong with it."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from grace.quality import of_answers, of_cells, of_fields, of_scores
+from grace.quality.checks import CHECKS, Part
 from grace.quality.layout import Cells, Layout
-from grace.quality.looks import Look, Unit
-from grace.quality.thresholds import Thresholds
+from grace.quality.looks import Look, Maker, Thresholds, Unit
 from grace.studies.study import Study
-
-Maker = Callable[[Layout, Thresholds], Look | str]
-"""Makes a check for a table, or says why it cannot be done there."""
-
-_CELLS: dict[str, Maker] = {
-    "missing_values": of_cells.missing_values,
-    "schema": of_cells.schema,
-    "range": of_cells.range_,
-}
-_ASKED: dict[str, Maker] = {"errors": of_cells.errors}
-_ANSWERS: dict[str, Maker] = {
-    "empty_answers": of_answers.empty_answers,
-    "truncated": of_answers.truncated,
-    "error_texts": of_answers.error_texts,
-}
-_FIELDS: dict[str, Maker] = {
-    "percentage_sum": of_fields.percentage_sum,
-    "extracted": of_fields.extracted,
-    "extraction_doubt": of_fields.extraction_doubt,
-}
-_SCORES: dict[str, Maker] = {
-    "probability_sum": of_scores.probability_sum,
-    "derived_values": of_scores.derived_values,
-    "label_mass": of_scores.label_mass,
-    "uniform": of_scores.uniform,
-}
 
 
 @dataclass(frozen=True)
@@ -92,13 +65,18 @@ def row_flags(study: Study, row: Mapping[str, str | None], thresholds: Threshold
 
 def _makers(layout: Layout, again: bool) -> dict[str, Maker]:
     """The checks that fit a table's parts."""
-    parts: Iterable[tuple[bool, dict[str, Maker]]] = (
-        (layout.answers or layout.scores, _ASKED),
-        (True, _CELLS),
-        (layout.scores, _SCORES),
-        (layout.answers, _ANSWERS),
-        (layout.judges_refusals, {"refusals": of_answers.refusals}),
-        (layout.fields, _FIELDS),
-        (layout.fields and again, {"reread": of_fields.reread}),
-    )
-    return {name: make for wanted, own in parts if wanted for name, make in own.items()}
+    parts: dict[Part, bool] = {
+        "requests": layout.answers or layout.scores,
+        "cells": True,
+        "scores": layout.scores,
+        "answers": layout.answers,
+        "refusals": layout.judges_refusals,
+        "fields": layout.fields,
+        "fields again": layout.fields and again,
+    }
+    return {
+        check.name: check.make
+        for part, is_there in parts.items()
+        for check in CHECKS.values()
+        if is_there and check.part == part and check.make
+    }

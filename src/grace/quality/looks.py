@@ -1,12 +1,12 @@
 """How a check of single rows looks at a row, and how what it saw is counted."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import NamedTuple
 
-from grace.quality.layout import Cells
+from grace.quality.layout import Cells, Layout
 
 Fault = tuple[str, str]
 """The column or columns, and what is wrong."""
@@ -26,6 +26,10 @@ class Unit(NamedTuple):
 
 Look = Callable[[Cells], Iterable[Unit]]
 """Looks at one row; gives nothing for a row that the check is not about."""
+Thresholds = Mapping[str, float]
+"""Thresholds by name."""
+Maker = Callable[[Layout, Thresholds], Look | str]
+"""Makes a check of single rows for a table, or says why it cannot be done there."""
 
 
 @dataclass(frozen=True)

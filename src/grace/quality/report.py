@@ -10,9 +10,8 @@ import orjson
 import grace
 from grace.files import replacing
 from grace.quality.checks import CHECKS
-from grace.quality.looks import Flagged, Tally
+from grace.quality.looks import Flagged, Tally, Thresholds
 from grace.quality.sources import Absent, Group, Source, facts_of
-from grace.quality.thresholds import Thresholds
 from grace.runs import now
 
 Status = Literal["passed", "failed", "not checked"]

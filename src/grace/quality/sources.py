@@ -8,8 +8,8 @@ from pathlib import Path
 from grace.columns import REPLICATION, SEED
 from grace.errors import InputError
 from grace.files import sha256_of
+from grace.quality.checks.rows import Trials, asking, copies_in
 from grace.quality.layout import ANSWERS, MERGED, SCORES, STRUCTURED, TRIALS, Layout
-from grace.quality.rows import Trials, asking, copies_in
 from grace.runs import Run
 from grace.stages.answers.records import request_seed
 from grace.stages.related import Related, study_in, table_of

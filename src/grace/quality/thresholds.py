@@ -8,8 +8,6 @@ from grace.quality.checks import CHECKS
 from grace.studies.study import Study
 from grace.text import did_you_mean
 
-Thresholds = Mapping[str, float]
-
 DEFAULTS: dict[str, float] = {
     name: value
     for check in CHECKS.values()

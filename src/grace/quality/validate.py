@@ -10,21 +10,22 @@ from pathlib import Path
 from grace.columns import MODEL, RESPONSE, SEED
 from grace.errors import InputError, StudyError
 from grace.progress import Progress
-from grace.quality.balance import Balance
 from grace.quality.checks import CHECKS
+from grace.quality.checks.balance import Balance
+from grace.quality.checks.cells import quoted
+from grace.quality.checks.columns import column_faults
+from grace.quality.checks.ledger import compare
+from grace.quality.checks.rows import Comparison, Repeats, Trials, asking
+from grace.quality.checks.seeds import FEWEST, Answers, Seeds
+from grace.quality.checks.stale import Stale
 from grace.quality.flags import RowChecks
 from grace.quality.layout import ANSWERS, KINDS, MERGED, STRUCTURED, Cells, Layout
-from grace.quality.looks import Flagged, Tally, Unit
-from grace.quality.of_cells import quoted
-from grace.quality.of_ledger import compare
+from grace.quality.looks import Flagged, Tally, Thresholds, Unit
 from grace.quality.page import write_page
 from grace.quality.report import UNCHECKED, Report, Result, judged, write_json
 from grace.quality.review import write_review
-from grace.quality.rows import Comparison, Repeats, Trials, asking
-from grace.quality.seeds import FEWEST, Answers, Seeds
 from grace.quality.sources import NO_INPUT, Absent, Group, Opener, Source, of_files, of_runs
-from grace.quality.stale import Stale
-from grace.quality.thresholds import Thresholds, thresholds_of
+from grace.quality.thresholds import thresholds_of
 from grace.runs import Run, outside_runs
 from grace.stages.export import export
 from grace.stages.fields.table import BATCH
@@ -360,23 +361,3 @@ def _conditions(layout: Layout, trials: Trials) -> dict[str, Counter[Cell]]:
         for copy in trials.copies(row):
             conditions.setdefault("" if place is None else copy[place], Counter())[condition] += 1
     return conditions
-
-
-def column_faults(layout: Layout, trials: Trials | None) -> Iterator[Flagged]:
-    """Columns that should be there and are not, and those that stand in another order than Grace writes them."""
-    groups = layout.expected()
-    if trials:
-        groups["input"] = tuple(layout.called(name) for name in trials.table.columns if name)
-    else:
-        groups["input"] = tuple(name for name, column in layout.study.columns.items() if column.required)
-    for name in dict.fromkeys(name for names in groups.values() for name in names):
-        if name not in layout.present:
-            yield Flagged(None, name, "the column is missing")
-    for part, names in groups.items():
-        if part == "input" and not trials:
-            continue
-        wanted = [name for name in names if name in layout.present]
-        found = [name for name in layout.columns if name in set(wanted)]
-        moved = [one for one, other in zip(found, wanted, strict=True) if one != other]
-        if moved:
-            yield Flagged(None, ", ".join(moved), "stand in another order than Grace writes them; were names swapped?")

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import isclose
 
+from grace.quality.checks.cells import quoted
+from grace.quality.checks.rows import Multiset
 from grace.quality.layout import number_in
 from grace.quality.looks import Flagged, Tally
-from grace.quality.of_cells import quoted
-from grace.quality.rows import Multiset
 from grace.studies.format import MISSING
 from grace.tables import CsvTable
 

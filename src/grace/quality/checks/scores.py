@@ -4,8 +4,7 @@ from collections.abc import Iterator, Sequence
 from math import fsum, sqrt
 
 from grace.quality.layout import Cells, Layout
-from grace.quality.looks import Fault, Look, Unit
-from grace.quality.thresholds import Thresholds
+from grace.quality.looks import Fault, Look, Thresholds, Unit
 from grace.studies.answers import entropy
 from grace.studies.questions import Question
 

@@ -7,8 +7,7 @@ import orjson
 
 from grace.columns import ENDING, ERROR, RESPONSE
 from grace.quality.layout import Cells, Layout
-from grace.quality.looks import Look, Unit
-from grace.quality.thresholds import Thresholds
+from grace.quality.looks import Look, Thresholds, Unit
 from grace.stages.answers.table import EMPTIES
 from grace.studies.reading.text import REFUSAL, plain
 

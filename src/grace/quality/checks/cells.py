@@ -5,8 +5,7 @@ from typing import get_args
 
 from grace.columns import CONFIDENCE, METHOD, MODEL, REASONS, RESPONSE
 from grace.quality.layout import Cells, Layout
-from grace.quality.looks import Fault, Look, Unit
-from grace.quality.thresholds import Thresholds
+from grace.quality.looks import Fault, Look, Thresholds, Unit
 from grace.stages.answers.table import EMPTIES
 from grace.studies.fields import Method
 from grace.studies.format import MISSING, Column

@@ -1,9 +1,19 @@
-"""The checks by name: what each finds, how much of it is too much, and what to do then."""
+"""The checks by name: what each finds, how much of it is too much, what to do then, and how a row is looked at.
+
+A new check is an entry of CHECKS. A check of single rows names the function that makes it (in `cells`, `answers`,
+`fields` or `scores`); `grace validate` and `grace merge` then do it. A check that needs the whole table is a class in a
+file of its own, which `Inspection` in `grace.quality.validate` calls.
+"""
 
 from dataclasses import dataclass
 from typing import Literal
 
+from grace.quality.checks import answers, cells, fields, scores
+from grace.quality.looks import Maker
+
 Unit = Literal["rows", "cells", "columns", "problems", "models", "share"]
+Part = Literal["requests", "cells", "scores", "answers", "refusals", "fields", "fields again"]
+"""The part of a table that a check of single rows looks at; `RowChecks` knows which tables have it."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +36,7 @@ class Check:
         limit: the default of the most that is fine, or with `least` of the least.
         advice: what to do when it fails; RUN stands for the run's folder.
         settings: further numbers that can be chosen.
+        part, make: of a check of single rows, the part of a table that it needs, and what makes it for a table.
     """
 
     name: str
@@ -35,6 +46,8 @@ class Check:
     advice: str
     least: bool = False
     settings: tuple[Setting, ...] = ()
+    part: Part | None = None
+    make: Maker | None = None
 
     def holds(self, measured: float, limit: float) -> bool:
         """Whether what was measured is good enough."""
@@ -64,13 +77,23 @@ CHECKS: dict[str, Check] = {
             f"see which cells differ from the input; {_AGAIN}",
         ),
         Check("rows_duplicate", "rows that are there more often than in the input", "rows", 0, _AGAIN),
-        Check("errors", "rows with a text in `error`: requests that failed or were not sent", "rows", 0, _ASK),
+        Check(
+            "errors",
+            "rows with a text in `error`: requests that failed or were not sent",
+            "rows",
+            0,
+            _ASK,
+            part="requests",
+            make=cells.errors,
+        ),
         Check(
             "empty_answers",
             "answers that came and were empty, which are not asked for again",
             "share",
             0.05,
             "see `model_reasoning`: where all of it was reasoning, a higher `--max-tokens` and another `--output` help",
+            part="answers",
+            make=answers.empty_answers,
         ),
         Check(
             "missing_values",
@@ -78,11 +101,27 @@ CHECKS: dict[str, Check] = {
             "share",
             0,
             f"{_AGAIN}; where the input itself lacks the value, complete it or leave the row out",
+            part="cells",
+            make=cells.missing_values,
         ),
         Check(
-            "schema", "rows with a cell that is no number, or none of the values that it may have", "rows", 0, _AGAIN
+            "schema",
+            "rows with a cell that is no number, or none of the values that it may have",
+            "rows",
+            0,
+            _AGAIN,
+            part="cells",
+            make=cells.schema,
         ),
-        Check("range", "rows with a number outside of what is possible", "rows", 0, _AGAIN),
+        Check(
+            "range",
+            "rows with a number outside of what is possible",
+            "rows",
+            0,
+            _AGAIN,
+            part="cells",
+            make=cells.range_,
+        ),
         Check(
             "probability_sum",
             "rows with a distribution whose probabilities do not sum to 1",
@@ -90,6 +129,8 @@ CHECKS: dict[str, Check] = {
             0,
             _AGAIN,
             settings=(Setting("probability_sum_tolerance", 0.01, "how far from 1 the sum may be"),),
+            part="scores",
+            make=scores.probability_sum,
         ),
         Check(
             "percentage_sum",
@@ -100,6 +141,8 @@ CHECKS: dict[str, Check] = {
             settings=(
                 Setting("percentage_sum_tolerance", 1, "how far from the total the sum may be, in percent of it"),
             ),
+            part="fields",
+            make=fields.percentage_sum,
         ),
         Check(
             "derived_values",
@@ -108,6 +151,8 @@ CHECKS: dict[str, Check] = {
             0,
             f"cells or columns were changed or swapped; {_AGAIN}",
             settings=(Setting("derived_values_tolerance", 1e-6, "how far a value may be from its formula"),),
+            part="scores",
+            make=scores.derived_values,
         ),
         Check(
             "ledger",
@@ -129,6 +174,8 @@ CHECKS: dict[str, Check] = {
             "rows",
             0,
             f"values or answers were changed, shifted or swapped, or other rules read them; {_AGAIN}",
+            part="fields again",
+            make=fields.reread,
         ),
         Check(
             "models",
@@ -143,6 +190,8 @@ CHECKS: dict[str, Check] = {
             "share",
             0.05,
             "ask again with a higher `--max-tokens` and another `--output`",
+            part="answers",
+            make=answers.truncated,
         ),
         Check(
             "refusals",
@@ -150,6 +199,8 @@ CHECKS: dict[str, Check] = {
             "share",
             0.05,
             "read some of them; another prompt, or another model, may be needed",
+            part="refusals",
+            make=answers.refusals,
         ),
         Check(
             "error_texts",
@@ -157,6 +208,8 @@ CHECKS: dict[str, Check] = {
             "rows",
             0,
             "see what the server was doing at that time; ask again with another `--output`",
+            part="answers",
+            make=answers.error_texts,
         ),
         Check(
             "label_mass",
@@ -165,6 +218,8 @@ CHECKS: dict[str, Check] = {
             0.10,
             "the distribution is about the little that is left; other words, or `--answer-start`, may help",
             settings=(Setting("label_mass_low", 0.5, "a label mass below this is low"),),
+            part="scores",
+            make=scores.label_mass,
         ),
         Check(
             "uniform",
@@ -173,6 +228,8 @@ CHECKS: dict[str, Check] = {
             0.01,
             "see where these rows come from; a model's own distribution is never exactly uniform",
             settings=(Setting("uniform_tolerance", 1e-9, "how far from uniform each probability may be"),),
+            part="scores",
+            make=scores.uniform,
         ),
         Check(
             "duplicate_answers",
@@ -197,6 +254,8 @@ CHECKS: dict[str, Check] = {
             "look at the reasons in `extraction_errors`; an `--extractor` may find more",
             least=True,
             settings=(Setting("extracted_review", 0.90, "below this, people have to look at the rows"),),
+            part="fields",
+            make=fields.extracted,
         ),
         Check(
             "extraction_doubt",
@@ -205,6 +264,8 @@ CHECKS: dict[str, Check] = {
             0.10,
             "`grace review RUN` shows them to a person; an `--extractor` may settle them",
             settings=(Setting("extraction_doubt_below", 0.7, "a confidence below this is a doubt"),),
+            part="fields",
+            make=fields.extraction_doubt,
         ),
         Check(
             "balance",

@@ -5,10 +5,9 @@ from math import fsum, isclose
 
 from grace.columns import CONFIDENCE, METHOD, REASONS
 from grace.errors import InputError
+from grace.quality.checks.cells import quoted
 from grace.quality.layout import Cells, Layout
-from grace.quality.looks import Fault, Look, Unit
-from grace.quality.of_cells import quoted
-from grace.quality.thresholds import Thresholds
+from grace.quality.looks import Fault, Look, Thresholds, Unit
 from grace.stages.fields.records import Rows
 from grace.studies.fields import Cell
 

@@ -4,9 +4,9 @@ from array import array
 from collections.abc import Sequence
 
 from grace.columns import MODEL, REPLICATION, RESPONSE, SEED
+from grace.quality.checks.rows import Multiset
 from grace.quality.layout import Cells, Layout
 from grace.quality.looks import Flagged, Tally
-from grace.quality.rows import Multiset
 from grace.tables import CsvTable
 
 CHANGED = "is not what the answers' table says: the answer has changed since the extraction"
