@@ -9,23 +9,36 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from grace.errors import InputError
-from grace.text import did_you_mean, one_line
+from grace.text import did_you_mean, printable
 
 Model = TypeVar("Model", bound=BaseModel)
 
 NAME = r"^[a-z][a-z0-9_]*$"
 WHOLE = "the file"
+MOST = 5
+"""So many problems of a file are named; the others are counted."""
 _NAMES = ("name", "family", "repo")
 """Fields that name an entry of a list, in the place of its number."""
 _WORDS = {
     "bool_parsing": "must be true or false",
     "dict_type": "must hold names with a colon after each",
-    "model_type": "must hold fields, as {about: ...}",
+    "finite_number": "must be a finite number",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be {ge} or more",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "less_than_equal": "must be {le} or less",
+    "literal_error": "must be {expected}",
     "missing": "is missing",
+    "model_type": "must hold fields, as {{about: ...}}",
+    "string_too_short": "is empty",
     "string_type": "must be text",
     "too_short": "is empty",
     "tuple_type": "must be a list, as [a, b]",
 }
+"""Plain words for pydantic's errors, with the names that pydantic gives to their limits."""
 
 
 class Strict(BaseModel):
@@ -49,7 +62,7 @@ def bytes_of(path: Path, next_step: str = "") -> bytes:
         return path.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a NUL, or half of a character
         reason = error.strerror if isinstance(error, OSError) else "no file can have this name"
-        raise InputError(f"{one_line(str(path))}: cannot be read: {reason}{next_step}") from None
+        raise InputError(f"{printable(str(path))}: cannot be read: {reason}{next_step}") from None
 
 
 def parsed(content: bytes, name: str, model: type[Model]) -> Model:
@@ -72,10 +85,11 @@ def loaded(
     try:
         return yaml.load(content, Loader=loader)  # noqa: S506 - loaders make texts, numbers, lists and mappings only
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        line, what = "", ""
+        what = ""
         if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
-            line, what = f" (line {error.problem_mark.line + 1})", "" if secret else f": {error.problem}"
-        raise InputError(f"{name}: is not YAML{line}{what}{next_step}") from None
+            problem = "" if secret else f": {printable(str(error.problem))}"
+            what = f"{problem} (line {error.problem_mark.line + 1})"
+        raise InputError(f"{name}: is not YAML{what}{next_step}") from None
 
 
 def checked(value: Any, name: str, model: type[Model], next_step: str = "") -> Model:
@@ -84,8 +98,9 @@ def checked(value: Any, name: str, model: type[Model], next_step: str = "") -> M
         return model.model_validate(value)
     except ValidationError as error:
         problems = error.errors(include_input=False, include_url=False)
-        words = "; ".join(dict.fromkeys(f"{_place(each, value)}: {_problem(each, model)}" for each in problems))
-        raise InputError(f"{name}: {words}{next_step}") from None
+        words = list(dict.fromkeys(f"{_place(each, value)}: {_problem(each, model)}" for each in problems))
+        more = f"; and {len(words) - MOST} more" if len(words) > MOST else ""
+        raise InputError(f"{name}: {'; '.join(words[:MOST])}{more}{next_step}") from None
 
 
 def _place(error: ErrorDetails, value: Any) -> str:
@@ -93,7 +108,7 @@ def _place(error: ErrorDetails, value: Any) -> str:
     parts = [part for part in error["loc"] if part != "[key]"]
     if error["type"] == "extra_forbidden":
         parts.pop()
-    return one_line(".".join(_steps(parts, value))) or WHOLE
+    return printable(".".join(_steps(parts, value))) or WHOLE
 
 
 def _steps(parts: list[int | str], value: Any) -> Iterator[str]:
@@ -110,10 +125,13 @@ def _problem(error: ErrorDetails, model: type[BaseModel]) -> str:
     """One of pydantic's errors in plain words."""
     if error["type"] == "extra_forbidden":
         field = str(error["loc"][-1])
-        return one_line(f"no field {field!r}{did_you_mean(field, dict.fromkeys(_fields(model, set())))}")
-    if error.get("ctx", {}).get("pattern") == NAME:
+        return printable(f"no field {field!r}{did_you_mean(field, dict.fromkeys(_fields(model, set())))}")
+    limits = error.get("ctx", {})
+    if limits.get("pattern") == NAME:
         return "must be a name of small letters, digits and _, with a letter first"
-    return _WORDS.get(error["type"], error["msg"].removeprefix("Value error, "))
+    if error["type"] in _WORDS:
+        return _WORDS[error["type"]].format(**limits)
+    return error["msg"].removeprefix("Value error, ")
 
 
 def _fields(annotation: Any, seen: set[Any]) -> Iterator[str]:

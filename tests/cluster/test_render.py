@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from grace.cluster.manifests.render import render, write
 from grace.cluster.manifests.request import Request
+from grace.declared import read
 from grace.errors import GraceError, InputError, Refused
 from grace.models.catalogue import hub_models
 from grace.models.plan import plan
@@ -28,7 +29,7 @@ from grace.policy.check import check
 from grace.policy.cluster_file import load_cluster
 from grace.policy.documents import parse
 from grace.policy.quantities import quantity
-from grace.stages.visit_file import QuerySettings, read_visit
+from grace.stages.visit_file import QuerySettings, VisitFile
 from limits import HANG
 
 PROFILES = ("rtx3090", "a100")
@@ -537,7 +538,7 @@ def test_the_visit_file_is_one_that_grace_visit_reads(tmp_path):
     )
     for name, text in named(rendering, "ConfigMap")["data"].items():
         (tmp_path / name).write_text(text, encoding="utf-8")
-    visit = read_visit(tmp_path / "visit.yaml")
+    visit = read(tmp_path / "visit.yaml", VisitFile)
     assert [(each.study, each.input) for each in visit.studies] == [
         ("study2", "/input/study2.csv"),
         ("study1.yaml", "/input/study1.csv"),

@@ -425,7 +425,7 @@ def test_the_catalogue_is_sound():
 
 
 def test_a_misspelt_name_gets_the_nearest():
-    with pytest.raises(InputError, match="is smollm2-135m meant"):
+    with pytest.raises(InputError, match="did you mean 'smollm2-135m'"):
         model_path("smollm2-135")
 
 

@@ -237,13 +237,13 @@ def test_probabilities_alone(make: Make, merged: Any) -> None:
 def test_people_s_decisions_count(grace: Command, make: Make, merged: Any, tmp_path: Path) -> None:
     from grace.ledger import Ledger
     from grace.stages.fields.records import Rows, decide
-    from grace.stages.related import study_in
+    from grace.stages.records import study_of
     from grace.tables import CsvTable
 
     answers = make("query", "a.csv")
     extraction = make("extract", "e.csv", input="a.csv")
     with CsvTable(extraction.input) as table, Ledger(extraction.ledger) as ledger:
-        rows = Rows(study_in(extraction), table.columns)
+        rows = Rows(study_of(extraction), table.columns)
         answered = rows.of(table.row(2))
         decide(ledger, answered, 3, rows.read(answered), "corrected", {"is_warm": "yes"}, "ada", "2026-01-01")
     found, said = merged(answers)

@@ -10,9 +10,10 @@ from test_score import MODEL, STUDY, TRIALS
 
 from canned import CannedServer, error
 from conftest import ROOT, Command, Result, read_rows
+from grace.declared import read
 from grace.endpoints import waiting
 from grace.errors import InputError
-from grace.stages.visit_file import read_visit
+from grace.stages.visit_file import VisitFile
 from limits import HANG
 from table_model import TableServer
 
@@ -115,12 +116,12 @@ def test_failed_requests_give_1(grace: Command, canned: CannedServer, folder: Pa
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("studies: []\n", "studies: Tuple should have at least 1 item"),
+        ("studies: []\n", "studies: is empty"),
         ("[", "is not YAML"),
-        ("", "the whole: Input should be a valid dictionary"),
-        (BOTH + "experiments: [3]\n", "experiments.0: Input should be 1 or 2"),
-        (BOTH + "experimnets: [1]\n", "experimnets: Extra inputs are not permitted"),
-        (BOTH + "query: {temperature: .nan}\n", "query.temperature: Input should be a finite number"),
+        ("", "the file: must hold fields"),
+        (BOTH + "experiments: [3]\n", "experiments.0: must be 1 or 2"),
+        (BOTH + "experimnets: [1]\n", "the file: no field 'experimnets' (did you mean 'experiments'?)"),
+        (BOTH + "query: {temperature: .nan}\n", "query.temperature: must be a finite number"),
         (BOTH + "query: {seed: true, max_tokens: 0}\n", "query.max_tokens"),
         (BOTH + "  - {study: study3, input: a.csv}\n", "there is no study"),
         (BOTH + "  - {study: study1, input: other.csv}\n", "lists a study twice"),
@@ -137,7 +138,7 @@ def test_a_visit_file_that_does_not_hold_together(grace: Command, folder: Path, 
 
 def test_no_visit_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.yaml: cannot be read: No such file"):
-        read_visit(tmp_path / "none.yaml")
+        read(tmp_path / "none.yaml", VisitFile)
 
 
 @pytest.mark.usefixtures("quick")

@@ -285,7 +285,7 @@ MISTAKES = {
         "columns.item: must hold fields, as {about: ...}",
     ),
     "neither true nor false": (("hidden: true", "hidden: perhaps"), "columns.key.hidden: must be true or false"),
-    "unknown type": (("integer", "int"), "columns.trial.type: Input should be 'text', 'integer' or 'number'"),
+    "unknown type": (("integer", "int"), "columns.trial.type: must be 'text', 'integer' or 'number'"),
     "list without brackets": (("[quantifier, relation]", "relation"), "design.cells: must be a list, as [a, b]"),
     "cell of no column": (
         ("[quantifier, relation]", "[quantifier, relations]"),
@@ -388,7 +388,7 @@ def test_values_are_text_as_written() -> None:
 
 def test_studies_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(
-        InputError, match=r"there is no study 'studi1' \(is 'study1' meant\?\); built in are study1, study2"
+        InputError, match=r"there is no study 'studi1' \(did you mean 'study1'\?\); built in are study1, study2"
     ):
         load_study("studi1")
     with pytest.raises(InputError, match=r"none\.yaml: cannot be read: No such file"):

@@ -23,7 +23,8 @@ from grace.files import Entry, FileList, replacing, sha256_of
 from grace.progress import Progress
 from grace.quality.merge import merge
 from grace.runs import Run
-from grace.stages.related import related, study_in
+from grace.stages.records import study_of
+from grace.stages.related import related
 from grace.studies.study import BUILT_IN, Study, load_study
 from grace.tables import write_table
 
@@ -141,14 +142,14 @@ def analyze_runs(
     check_installed()
     by_study: dict[str, list[Run]] = {}
     for run in _distinct(runs, extraction, scores_run):
-        study = study_in(run)
+        study = study_of(run)
         _module(study)
         by_study.setdefault(study.name, []).append(run)
     found = []
     for name, own in by_study.items():
         folder = out / name if len(by_study) > 1 else out
         made = merge(own, folder / MERGED, progress, extraction, scores_run)
-        found.append((_analyze(study_in(own[0]), made.paths[0], exclusions, made.notes), folder))
+        found.append((_analyze(study_of(own[0]), made.paths[0], exclusions, made.notes), folder))
     return found
 
 

@@ -18,7 +18,8 @@ from grace.progress import Progress
 from grace.quality.merge import merge
 from grace.quality.sources import Opener
 from grace.runs import Run
-from grace.stages.related import related, study_in
+from grace.stages.records import study_of
+from grace.stages.related import related
 from grace.studies.check import guess_study
 from grace.studies.study import Study, load_study
 
@@ -91,7 +92,7 @@ def read_side(path: Path, progress: Progress, study: str | None = None) -> Side:
 
 def _read_run(run: Run, progress: Progress) -> Side:
     group = related(run)
-    study = study_in(run)
+    study = study_of(run)
     with TemporaryDirectory() as folder:
         table = merge([run], Path(folder), progress).paths[0]
         frame = read_frame(table, study)

@@ -21,7 +21,8 @@ from grace.stages.answers.records import Done
 from grace.stages.answers.table import answer_columns, answer_rows
 from grace.stages.fields.records import Known, Rows, extractor_of
 from grace.stages.fields.table import BATCH
-from grace.stages.related import Related, related, study_in
+from grace.stages.records import study_of
+from grace.stages.related import Related, related
 from grace.stages.scores.records import Scores
 from grace.stages.scores.table import ScoreRows
 from grace.studies.study import Study
@@ -169,7 +170,7 @@ class _Part:
         assert base is not None
         self.base = base
         self._table = stack.enter_context(CsvTable(base.input))
-        self.study = study_in(base)
+        self.study = study_of(base)
         self.studies = [self.study]
         self.kinds: dict[str, type] = {"temperature": float}
         self.notes: list[str] = []
@@ -268,7 +269,7 @@ class _Part:
         run = self.group.extraction
         if run is None and (self.group.answers is None or self.study.extraction is None):
             return None, None
-        study = study_in(run) if run else self.study
+        study = study_of(run) if run else self.study
         self.studies.append(study)
         rows = Rows(study, (*self._table.columns, *self._answers))
         self.kinds |= rows.extraction.kinds

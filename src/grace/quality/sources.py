@@ -12,7 +12,8 @@ from grace.quality.checks.rows import Trials, asking, copies_in
 from grace.quality.layout import ANSWERS, MERGED, SCORES, STRUCTURED, TRIALS, Layout
 from grace.runs import Run
 from grace.stages.answers.records import request_seed
-from grace.stages.related import Related, study_in, table_of
+from grace.stages.records import study_of
+from grace.stages.related import Related, table_of
 from grace.studies.check import guess_study
 from grace.studies.study import Study, load_study
 from grace.tables import CsvTable, write_table
@@ -114,7 +115,7 @@ def of_runs(related: Related, opener: Opener) -> Group:
     absent: list[Absent] = []
     base = related.answers or related.extraction or related.scores
     assert base is not None
-    study = study_in(base)
+    study = study_of(base)
     for name, run in ((ANSWERS, related.answers), (STRUCTURED, related.extraction), (SCORES, related.scores)):
         made = _of_run(name, run, opener) if run else _never(name, study)
         if isinstance(made, Source):
@@ -137,7 +138,7 @@ def _of_run(name: str, run: Run, opener: Opener) -> Source | Absent:
         return Absent(name, str(error), True, run, path)
     if not len(table):
         return Absent(name, f"{path} has a header and no rows", True, run, path)
-    layout = Layout.of(study_in(run), table.columns)
+    layout = Layout.of(study_of(run), table.columns)
     layout = replace(
         layout,
         answers=name == ANSWERS or (name == STRUCTURED and layout.answers),

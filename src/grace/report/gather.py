@@ -18,7 +18,8 @@ from grace.quality.validate import validate_run
 from grace.report import tables
 from grace.report.ran import model_name, runs_table
 from grace.runs import Run
-from grace.stages.related import Related, related, study_in
+from grace.stages.records import study_of
+from grace.stages.related import Related, related
 from grace.studies.study import BUILT_IN, Study
 
 REVIEW = "review.csv"
@@ -162,7 +163,7 @@ def gather(wanted: Wanted, folder: Path, progress: Progress) -> list[Part]:
     """
     by_study: dict[str, list[Related]] = {}
     for group in _grouped(wanted):
-        by_study.setdefault(study_in(_base(group)).name, []).append(group)
+        by_study.setdefault(study_of(_base(group)).name, []).append(group)
     return [_part(groups, wanted, folder / name, progress) for name, groups in by_study.items()]
 
 
@@ -191,7 +192,7 @@ def _name(group: Related) -> str:
 
 
 def _part(groups: Sequence[Related], wanted: Wanted, folder: Path, progress: Progress) -> Part:
-    study = study_in(_base(groups[0]))
+    study = study_of(_base(groups[0]))
     readable, lost = list(groups), list[Lost]()
     frame, analysis, notes = _analysed(study, readable, wanted, folder, progress)
     if frame is None:  # one that cannot be read spoils the merging of all

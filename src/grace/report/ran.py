@@ -10,7 +10,8 @@ from grace.errors import InputError
 from grace.manifest import EXTRACT, GENERATE, SCORE, ServerFacts, SessionRecord, SourceTree
 from grace.report.grids import Record, table_of
 from grace.runs import Run
-from grace.stages.related import Related, study_in
+from grace.stages.records import study_of
+from grace.stages.related import Related
 from grace.studies.study import completed
 from grace.tables import CsvTable
 
@@ -127,7 +128,7 @@ def prompts_of(group: Related) -> Iterator[Prompt]:
 
 
 def _turns(run: Run) -> Iterator[Prompt]:
-    study, identity = study_in(run), run.identity
+    study, identity = study_of(run), run.identity
     conversation = study.conversation(identity.protocol)
     with CsvTable(run.input) as table:
         row = completed(study, table, 0)
@@ -138,7 +139,7 @@ def _turns(run: Run) -> Iterator[Prompt]:
 
 
 def _questions(run: Run) -> Iterator[Prompt]:
-    study = study_in(run)
+    study = study_of(run)
     with CsvTable(run.input) as table:
         row = completed(study, table, 0)
     for name, question in study.questions.items():

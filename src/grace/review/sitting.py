@@ -18,7 +18,8 @@ from grace.review.view import Shown
 from grace.runs import Run
 from grace.stages.fields.records import Known, Rows, extractor_of
 from grace.stages.fields.table import ExportedFields, export_fields
-from grace.stages.related import answers_of, extractions_of, study_in, table_of
+from grace.stages.records import study_of
+from grace.stages.related import answers_of, extractions_of, table_of
 from grace.studies.study import Study, parse_study
 from grace.tables import CsvTable, check_writable
 
@@ -90,7 +91,7 @@ def review(
     run = extraction_of(wanted.run)
     output = table_of(run)
     check_writable(output)
-    study = study_in(run)
+    study = study_of(run)
     with CsvTable(run.input) as table:
         rows = Rows(study, table.columns)
         with run.locked(wanted.break_lock), Ledger(run.ledger) as ledger:

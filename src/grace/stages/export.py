@@ -9,7 +9,7 @@ from grace.runs import Run
 from grace.stages.answers import records as answers
 from grace.stages.answers.table import ExportedAnswers, export_answers
 from grace.stages.fields.table import ExportedFields, export_fields
-from grace.stages.related import study_in
+from grace.stages.records import study_of
 from grace.stages.scores import records as scores
 from grace.stages.scores.table import ExportedScores, export_scores
 from grace.tables import CsvTable, check_writable
@@ -37,7 +37,7 @@ def export(
         raise InputError(f"{output}: is inside the run, which is kept as it is; choose a name outside of {run.path}")
     if identity.experiment == EXTRACT:
         with CsvTable(run.input) as table:
-            return export_fields(run, output, table, study_in(run))
+            return export_fields(run, output, table, study_of(run))
     if not run.ledger.exists():
         raise InputError(f"{run.path}: holds no answers yet (it has no {run.ledger.name})")
     with CsvTable(run.input) as table, LedgerReader(run.ledger) as ledger:

@@ -8,7 +8,6 @@ from grace.ledger import request_key
 from grace.manifest import EXTRACT, GENERATE, SCORE, Identity
 from grace.runs import Run
 from grace.stages.shard import is_shard
-from grace.studies.study import Study, parse_study
 
 
 @dataclass(frozen=True)
@@ -28,14 +27,6 @@ class Related:
 def source_of(run: Run) -> str:
     """What names a run in the manifest of another that was made from it."""
     return request_key(run.identity.as_json(), run.manifest.id)
-
-
-def study_in(run: Run) -> Study:
-    """The study of a run, from the run's own copy. Raises InputError."""
-    try:
-        return parse_study(run.study.read_bytes(), str(run.study))
-    except OSError as error:
-        raise InputError(f"{run.study}: cannot be read: {error.strerror}; restore it from a copy") from None
 
 
 def table_of(run: Run) -> Path:

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from grace.declared import read
 from grace.errors import InputError
 from grace.stages.answers.ask import Query
 from grace.stages.prepare import Endpoint
 from grace.stages.scores.ask import Score
 from grace.stages.shard import Shard
-from grace.stages.visit_file import read_visit
+from grace.stages.visit_file import VisitFile
 from grace.studies.study import BUILT_IN, load_study
 
 
@@ -38,7 +39,7 @@ def tasks(
     Raises:
         InputError: the file, or a study file that it names, does not hold together.
     """
-    file = read_visit(path)
+    file = read(path, VisitFile)
     here = path.parent
     common = {**asdict(endpoint), "revision": revision, "limit": limit, "shard": shard, "break_lock": break_lock}
     found: list[Query | Score] = []

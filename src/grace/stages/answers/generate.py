@@ -8,13 +8,14 @@ from functools import partial
 from typing import Any
 
 from grace.endpoints.client import Client
-from grace.endpoints.dialects import OpenAI, Sampling, read_answer
+from grace.endpoints.dialects import OpenAI, Sampling
 from grace.endpoints.pace import Pace
 from grace.errors import StudyError
 from grace.ledger import Ledger, LedgerReader, request_key
 from grace.progress import Progress
 from grace.runs import Run
 from grace.stages.answers.records import Done, request_seed
+from grace.stages.records import chat
 from grace.stages.session import Job, Outcome, Session
 from grace.stages.shard import Shard
 from grace.studies.study import Conversation, Study
@@ -126,23 +127,7 @@ class _Asker:
             "question": turn,
             "request": settings,
         }
-
-        async def answer() -> dict[str, Any]:
-            exchange = await self.client.post("/v1/chat/completions", body)
-            answer = read_answer(exchange.data)
-            return {
-                "status": "answered" if answer.text.strip() else "empty",
-                "response": {
-                    "text": answer.text,
-                    "reasoning": answer.reasoning,
-                    "finish_reason": answer.finish_reason,
-                },
-                "tokens": {"prompt": answer.prompt_tokens, "completion": answer.completion_tokens},
-                "milliseconds": round(exchange.milliseconds, 3),
-                "attempts": exchange.attempts,
-            }
-
-        return await self.session.record(request, answer)
+        return await self.session.record(request, partial(chat, self.client, body))
 
 
 def order(rows: int, limit: int | None, shuffle: bool, seed: int) -> Sequence[int]:

@@ -5,10 +5,9 @@ from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from typing import Any
 
-from grace.errors import LedgerCorrupt
-from grace.ledger import scan
 from grace.manifest import GENERATE
 from grace.runs import Run
+from grace.stages.records import replay
 
 NOT_ASKED = "not asked yet"
 
@@ -30,13 +29,7 @@ class Done:
     def read(cls, run: Run, rows: int, turns: Sequence[str]) -> "Done":
         """Read a run's ledger. Raises LedgerCorrupt."""
         done = cls(rows, turns)
-        for offset, record in scan(run.ledger):
-            try:
-                done.add(offset, record)
-            except (LookupError, TypeError):
-                raise LedgerCorrupt(
-                    f"{run.ledger}, byte {offset}: is no record of this run; restore the file from a copy"
-                ) from None
+        replay(run, done.add)
         return done
 
     def add(self, offset: int, record: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import orjson
 
 from grace.endpoints.client import Client
-from grace.endpoints.dialects import Sampling, read_answer
+from grace.endpoints.dialects import Sampling
 from grace.endpoints.handshake import Need, meet
 from grace.errors import InputError, RunMismatch
 from grace.files import sweep
@@ -23,6 +23,7 @@ from grace.stages.fields.extractor import ASK, REPAIR, Extractor, Invalid, ask, 
 from grace.stages.fields.records import Answered, Known, Rows, extractor_of
 from grace.stages.fields.table import BATCH, Agreement, ExportedFields, export_fields, output_columns
 from grace.stages.prepare import Endpoint, check_endpoint, check_output, choose_pace, served, session_facts, with_client
+from grace.stages.records import chat
 from grace.stages.related import source_of
 from grace.stages.session import Outcome, Session
 from grace.studies.check import choose_study
@@ -223,20 +224,8 @@ class _Asker:
             return known, None
         settings = {name: value for name, value in self._extractor.settings.items() if name != "response_format"}
         request = {"key": key, "rows": [row + 1], "question": question, "request": settings}
-
-        async def answer() -> dict[str, Any]:
-            body = {"model": self._model, "messages": messages, **self._extractor.settings}
-            exchange = await self._client.post("/v1/chat/completions", body)
-            said = read_answer(exchange.data)
-            return {
-                "status": "answered" if said.text.strip() else "empty",
-                "response": {"text": said.text, "reasoning": said.reasoning, "finish_reason": said.finish_reason},
-                "tokens": {"prompt": said.prompt_tokens, "completion": said.completion_tokens},
-                "milliseconds": round(exchange.milliseconds, 3),
-                "attempts": exchange.attempts,
-            }
-
-        record = await self._session.record(request, answer)
+        body = {"model": self._model, "messages": messages, **self._extractor.settings}
+        record = await self._session.record(request, partial(chat, self._client, body))
         if record["status"] == "failed":
             return None, None
         return str(record["response"]["text"]), record["milliseconds"] / 1000

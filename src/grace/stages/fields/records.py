@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from grace.columns import IDENTIFYING
-from grace.errors import InputError, LedgerCorrupt
-from grace.ledger import Ledger, LedgerReader, request_key, scan
+from grace.errors import InputError
+from grace.ledger import Ledger, LedgerReader, request_key
 from grace.runs import Run, now
 from grace.stages.fields.extractor import REPAIRED, SEEN, Extractor, Invalid, ask, ask_again, read_reply
+from grace.stages.records import replay
 from grace.studies.extraction import Extraction
 from grace.studies.fields import DOUBTFUL, Cell, Extracted
 from grace.studies.reading import EXACT, Answer, Missing, Value
@@ -123,13 +124,7 @@ class Known:
     def read(cls, run: Run, extraction: Extraction, extractor: Extractor | None) -> "Known":
         """Read a run's ledger. Raises LedgerCorrupt."""
         known = cls(run, extraction, extractor)
-        for offset, record in scan(run.ledger):
-            try:
-                known.add(offset, record)
-            except (LookupError, TypeError, AttributeError):
-                raise LedgerCorrupt(
-                    f"{run.ledger}, byte {offset}: is no record of this run; restore the file from a copy"
-                ) from None
+        replay(run, known.add)
         return known
 
     def add(self, offset: int, record: dict[str, Any]) -> None:

@@ -26,9 +26,10 @@ from grace.manifest import SCORE
 from grace.progress import Progress
 from grace.runs import Run, now
 from grace.stages.prepare import EMBEDDED, Endpoint, check_endpoint, served, session_facts, with_client
+from grace.stages.records import study_of
 from grace.stages.scores.ask import SLOTS, ask_question, make_scorer, score_pace
 from grace.stages.scores.proof import prove
-from grace.stages.scores.records import Keys, Scores, Todo, distinct, study_of
+from grace.stages.scores.records import Keys, Scores, Todo, distinct
 from grace.stages.session import Job, Outcome, Session
 from grace.studies.study import Study, completed
 from grace.tables import CsvTable

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
-from grace.errors import InputError, LedgerCorrupt, StudyError
-from grace.ledger import request_key, scan
+from grace.errors import StudyError
+from grace.ledger import request_key
 from grace.runs import Run
+from grace.stages.records import replay
 from grace.stages.shard import Shard
 from grace.studies.answers import Policy
 from grace.studies.questions import Question
-from grace.studies.study import Study, parse_study
+from grace.studies.study import Study
 from grace.studies.templates import Message
 from grace.tables import CsvTable
 
@@ -50,21 +51,6 @@ class Keys:
             return question.messages(self._study.complete(self._table.row(row)))
         except StudyError as error:
             raise StudyError(f"{self._table.path}, row {row + 1}: {error}") from None
-
-
-def study_of(run: Run) -> Study:
-    """The study of a run, from the run's own copy.
-
-    Raises:
-        InputError: the copy is gone, or asks other questions than the run did.
-    """
-    try:
-        study = parse_study(run.study.read_bytes(), str(run.study))
-    except OSError as error:
-        raise InputError(f"{run.study}: cannot be read: {error.strerror}; restore it from a copy") from None
-    if {name: question.sha256 for name, question in study.questions.items()} != run.identity.questions:
-        raise InputError(f"{run.study}: was changed since the run began; restore it from a copy")
-    return study
 
 
 @dataclass
@@ -106,13 +92,7 @@ class Scores:
     def read(cls, run: Run) -> "Scores":
         """Read a run's ledger. Raises LedgerCorrupt."""
         scores = cls()
-        for offset, record in scan(run.ledger):
-            try:
-                scores.add(offset, record)
-            except (LookupError, TypeError):
-                raise LedgerCorrupt(
-                    f"{run.ledger}, byte {offset}: is no record of this run; restore the file from a copy"
-                ) from None
+        replay(run, scores.add)
         return scores
 
     def add(self, offset: int, record: dict[str, Any]) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 from grace.ledger import LedgerReader
 from grace.runs import Run
 from grace.stages.answers.records import NOT_ASKED
-from grace.stages.scores.records import Keys, Scores, study_of
+from grace.stages.records import study_of
+from grace.stages.scores.records import Keys, Scores
 from grace.studies.answers import distribution
 from grace.studies.questions import TABLE
 from grace.studies.study import Study

@@ -1,0 +1,56 @@
+"""What all experiments do with a run: read its ledger back, record one chat, and read the study that was asked."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from grace.endpoints.client import Client
+from grace.endpoints.dialects import read_answer
+from grace.errors import InputError, LedgerCorrupt
+from grace.ledger import scan
+from grace.manifest import SCORE
+from grace.runs import Run
+from grace.studies.study import Study, parse_study
+
+
+def replay(run: Run, take: Callable[[int, dict[str, Any]], None]) -> None:
+    """Hand each record of a run's ledger, with its offset, to `take`.
+
+    Raises:
+        LedgerCorrupt: a line is no record, or `take` cannot make sense of one.
+    """
+    for offset, record in scan(run.ledger):
+        try:
+            take(offset, record)
+        except (LookupError, TypeError, AttributeError):
+            raise LedgerCorrupt(
+                f"{run.ledger}, byte {offset}: is no record of this run; restore the file from a copy"
+            ) from None
+
+
+async def chat(client: Client, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Ask a chat completion, and give the part of its record that tells of the answer. Raises RequestFailed."""
+    exchange = await client.post("/v1/chat/completions", body)
+    answer = read_answer(exchange.data)
+    return {
+        "status": "answered" if answer.text.strip() else "empty",
+        "response": {"text": answer.text, "reasoning": answer.reasoning, "finish_reason": answer.finish_reason},
+        "tokens": {"prompt": answer.prompt_tokens, "completion": answer.completion_tokens},
+        "milliseconds": round(exchange.milliseconds, 3),
+        "attempts": exchange.attempts,
+    }
+
+
+def study_of(run: Run) -> Study:
+    """The study of a run, from the run's own copy.
+
+    Raises:
+        InputError: the copy is gone, or asks other questions than the run did.
+    """
+    try:
+        study = parse_study(run.study.read_bytes(), str(run.study))
+    except OSError as error:
+        raise InputError(f"{run.study}: cannot be read: {error.strerror}; restore it from a copy") from None
+    digests = {name: question.sha256 for name, question in study.questions.items()}
+    if run.identity.experiment == SCORE and digests != run.identity.questions:
+        raise InputError(f"{run.study}: was changed since the run began; restore it from a copy")
+    return study
