@@ -115,11 +115,11 @@ def test_failed_requests_give_1(grace: Command, canned: CannedServer, folder: Pa
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("studies: []\n", "studies: Tuple should have at least 1 item"),
+        ("studies: []\n", "studies: is empty"),
         ("[", "is not YAML"),
-        ("", "the whole: Input should be a valid dictionary"),
+        ("", "the file: must hold fields"),
         (BOTH + "experiments: [3]\n", "experiments.0: Input should be 1 or 2"),
-        (BOTH + "experimnets: [1]\n", "experimnets: Extra inputs are not permitted"),
+        (BOTH + "experimnets: [1]\n", "no field 'experimnets' (did you mean 'experiments'?)"),
         (BOTH + "query: {temperature: .nan}\n", "query.temperature: Input should be a finite number"),
         (BOTH + "query: {seed: true, max_tokens: 0}\n", "query.max_tokens"),
         (BOTH + "  - {study: study3, input: a.csv}\n", "there is no study"),

@@ -13,20 +13,15 @@ Paths start at the file's own folder. The tables go to one folder: study1.csv, s
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import Field, PositiveInt
 
-from grace.errors import InputError
+from grace.declared import Strict, read
 from grace.studies.answers import Policy
 
 Experiment = Literal[1, 2]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class StudyVisit(_Strict):
+class StudyVisit(Strict):
     """One study: its name or the path of its file, the table of trials, and how it asks (None: its first way)."""
 
     study: Annotated[str, Field(min_length=1)]
@@ -34,7 +29,7 @@ class StudyVisit(_Strict):
     protocol: str | None = None
 
 
-class QuerySettings(_Strict):
+class QuerySettings(Strict):
     """What `grace query` takes, with its defaults."""
 
     temperature: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.7
@@ -43,14 +38,14 @@ class QuerySettings(_Strict):
     seed: Annotated[int, Field(ge=-(2**53), le=2**53)] = 1
 
 
-class ScoreSettings(_Strict):
+class ScoreSettings(Strict):
     """What `grace score` takes, with its defaults."""
 
     policy: Policy = "variants"
     residual: Annotated[float, Field(ge=0, le=1)] | None = None
 
 
-class VisitFile(_Strict):
+class VisitFile(Strict):
     """The content of a visit file."""
 
     studies: Annotated[tuple[StudyVisit, ...], Field(min_length=1)]
@@ -65,13 +60,4 @@ def read_visit(path: Path) -> VisitFile:
     Raises:
         InputError: it cannot be read, or does not hold together; the message names the place in it.
     """
-    try:
-        return VisitFile.model_validate(yaml.safe_load(path.read_bytes()))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: is not YAML: {' '.join(str(error).split())}") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the whole"
-        raise InputError(f"{path}: {where}: {first['msg']}") from None
+    return read(path, VisitFile)
