@@ -21,7 +21,7 @@ from grace.cluster.access import kubeconfig
 from grace.cluster.access.connection import ApiError, connect, warnings_of
 from grace.cluster.access.gpus import gpu_products
 from grace.cluster.access.kubeconfig import expiry_of, find_kubeconfig, find_target
-from grace.cluster.access.nodes import Node, Taint, list_nodes, why_not
+from grace.cluster.access.nodes import ClusterNode, Taint, list_nodes, why_not
 from grace.cluster.access.secret import read_token
 from grace.cluster.access.storage import storage_classes
 from grace.errors import ClusterError, InputError
@@ -572,7 +572,7 @@ def machine(**changes):
         "ready": True,
         "cordoned": False,
     }
-    return Node(**{**usual, **changes})
+    return ClusterNode(**{**usual, **changes})
 
 
 def affinity(*expressions):

@@ -12,7 +12,7 @@ import yaml
 
 from api_server import ApiServer, cut, status, web_token
 from grace.cluster.access import connection as access
-from grace.cluster.preflight.preflight import PROBES, preflight
+from grace.cluster.preflight.sequence import PROBES, preflight
 from grace.policy.cluster_file import load_cluster
 from grace.policy.documents import parse
 from in_thread import InThread

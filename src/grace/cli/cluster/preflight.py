@@ -35,8 +35,8 @@ def preflight(
       grace cluster preflight kubernetes/ --namespace my-lab
       grace cluster preflight kubernetes/ --cluster my-cluster.yaml --format json
     """
-    from grace.cluster.preflight.preflight import preflight as looked_at
     from grace.cluster.preflight.report import as_json, as_text
+    from grace.cluster.preflight.sequence import preflight as looked_at
     from grace.policy.cluster_file import load_cluster
     from grace.policy.documents import read
 

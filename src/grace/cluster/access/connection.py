@@ -48,7 +48,7 @@ class ApiError(ClusterError):
     Attributes:
         status: of HTTP; 0 when there was no answer.
         detail: what the cluster said, without secrets; may be empty.
-        warnings: as in Answer.
+        warnings: as in ApiAnswer.
     """
 
     def __init__(self, message: str, status: int = 0, detail: str = "", warnings: tuple[str, ...] = ()) -> None:
@@ -59,7 +59,7 @@ class ApiError(ClusterError):
 
 
 @dataclass(frozen=True)
-class Answer:
+class ApiAnswer:
     """What the cluster answered.
 
     Attributes:
@@ -177,17 +177,17 @@ class Api:
         """Ask a question by creating an object that the cluster does not keep, as a SelfSubjectAccessReview."""
         return self._request("POST", path, {}, body, safe=True).body
 
-    def create(self, path: str, body: Mapping[str, Any], *, dry_run: bool = False) -> Answer:
+    def create(self, path: str, body: Mapping[str, Any], *, dry_run: bool = False) -> ApiAnswer:
         """Create an object; with `dry_run` only as a trial, through all of the cluster's checks."""
         query = {"fieldManager": MANAGER, "fieldValidation": "Strict", **_dry(dry_run)}
         return self._request("POST", path, query, body, safe=dry_run)
 
-    def apply(self, path: str, body: Mapping[str, Any], *, dry_run: bool = False) -> Answer:
+    def apply(self, path: str, body: Mapping[str, Any], *, dry_run: bool = False) -> ApiAnswer:
         """Create or change an object so that it has these fields (server-side apply)."""
         query = {"fieldManager": MANAGER, "fieldValidation": "Strict", "force": "true", **_dry(dry_run)}
         return self._request("PATCH", path, query, body, safe=True, content="application/apply-patch+yaml")
 
-    def merge(self, path: str, body: Mapping[str, Any], *, dry_run: bool = False) -> Answer:
+    def merge(self, path: str, body: Mapping[str, Any], *, dry_run: bool = False) -> ApiAnswer:
         """Change some fields of an object (merge patch)."""
         query = {"fieldManager": MANAGER, **_dry(dry_run)}
         return self._request("PATCH", path, query, body, safe=dry_run, content="application/merge-patch+json")
@@ -235,7 +235,7 @@ class Api:
         *,
         safe: bool,
         content: str = "application/json",
-    ) -> Answer:
+    ) -> ApiAnswer:
         """One request with its repetitions.
 
         Args:
@@ -265,7 +265,7 @@ class Api:
 
     def _once(
         self, method: str, path: str, query: Mapping[str, str], body: Mapping[str, Any] | None, content: str
-    ) -> Answer:
+    ) -> ApiAnswer:
         from kubernetes.client.exceptions import ApiException
         from urllib3.exceptions import HTTPError
 
@@ -282,7 +282,7 @@ class Api:
             raise self._unreached(error) from None
         return self._answered(method, path, response, answer)
 
-    def _answered(self, method: str, path: str, response: "RESTResponse", content: bytes) -> Answer:
+    def _answered(self, method: str, path: str, response: "RESTResponse", content: bytes) -> ApiAnswer:
         status = int(response.status)
         said = tuple(self._clean(text) for text in warnings_of(response.headers.get_all("Warning", [])))
         try:
@@ -290,7 +290,7 @@ class Api:
         except (ValueError, RecursionError):
             body = None
         if 200 <= status < 300 and isinstance(body, dict):
-            return Answer(body, said)
+            return ApiAnswer(body, said)
         if 200 <= status < 400:
             raise ApiError(
                 f"{self.target.server}: answers {method} {path} with something that is not Kubernetes ({status}); "

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from grace.cluster.access.nodes import DRIVER, REGION, ZONE, Node
+from grace.cluster.access.nodes import DRIVER, REGION, ZONE, ClusterNode
 from grace.models.catalogue import hub_models, profiles
 from grace.policy.cluster_file import Cluster, ClusterGpu
 from grace.policy.pods import MEMORY
@@ -54,7 +54,7 @@ class GpuProduct:
     profiles: tuple[str, ...]
 
 
-def gpu_products(nodes: Sequence[Node], cluster: Cluster, only: str = "") -> list[GpuProduct]:
+def gpu_products(nodes: Sequence[ClusterNode], cluster: Cluster, only: str = "") -> list[GpuProduct]:
     """Kinds of GPUs, those with most first.
 
     Args:
@@ -62,7 +62,7 @@ def gpu_products(nodes: Sequence[Node], cluster: Cluster, only: str = "") -> lis
         cluster: its file.
         only: products that hold this text, whatever the case.
     """
-    groups: dict[str, list[Node]] = {}
+    groups: dict[str, list[ClusterNode]] = {}
     for node in nodes:
         if node.gpus or node.product:
             groups.setdefault(node.product or "(no product label)", []).append(node)
@@ -70,12 +70,12 @@ def gpu_products(nodes: Sequence[Node], cluster: Cluster, only: str = "") -> lis
     return sorted(products, key=lambda each: (-sum(each.resources.values()), each.product))
 
 
-def usable(node: Node) -> bool:
+def usable(node: ClusterNode) -> bool:
     """Whether a node takes pods that tolerate nothing."""
     return node.ready and not node.cordoned and not any(taint.effect != "PreferNoSchedule" for taint in node.taints)
 
 
-def _product(name: str, nodes: Sequence[Node], cluster: Cluster) -> GpuProduct:
+def _product(name: str, nodes: Sequence[ClusterNode], cluster: Cluster) -> GpuProduct:
     resources: Counter[str] = Counter()
     for node in nodes:
         resources.update(node.gpus)
@@ -112,7 +112,7 @@ def _profiles(gpus: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in profiles() if name in used)
 
 
-def _labels(nodes: Sequence[Node], label: str) -> tuple[str, ...]:
+def _labels(nodes: Sequence[ClusterNode], label: str) -> tuple[str, ...]:
     return tuple(sorted({value for node in nodes if (value := node.labels.get(label))}))
 
 

@@ -120,7 +120,7 @@ class _NamedContext(_Named):
     context: ContextPart
 
 
-class _File(_Loose):
+class _KubeconfigFile(_Loose):
     current_context: str | None = None
     clusters: tuple[_NamedCluster, ...] | None = None
     users: tuple[_NamedUser, ...] | None = None
@@ -306,12 +306,12 @@ def _merge(paths: Sequence[Path]) -> Kubeconfig:
     return Kubeconfig(tuple(paths), current, clusters, users, contexts)
 
 
-def _read(path: Path) -> _File:
+def _read(path: Path) -> _KubeconfigFile:
     """A kubeconfig file. Errors never quote its text, which holds secrets. Raises InputError."""
     content = loaded(bytes_of(path, f"; {NEXT_STEP}"), str(path), next_step=AGAIN, secret=True)
     if not isinstance(content, dict):
         raise InputError(f"{path}: is empty, or is no kubeconfig; {NEXT_STEP}")
-    return checked(content, str(path), _File, AGAIN)
+    return checked(content, str(path), _KubeconfigFile, AGAIN)
 
 
 def decoded(text: str, what: str, target: Target) -> bytes:

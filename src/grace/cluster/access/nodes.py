@@ -26,7 +26,7 @@ class Taint:
 
 
 @dataclass(frozen=True)
-class Node:
+class ClusterNode:
     """A machine.
 
     Attributes:
@@ -54,15 +54,15 @@ class Node:
         return self.labels.get(PRODUCT, "")
 
 
-def list_nodes(api: Api) -> list[Node]:
+def list_nodes(api: Api) -> list[ClusterNode]:
     """All nodes, page by page. Raises ApiError."""
     return [_node(item) for item in api.items(path_of("api", "v1", "nodes"))]
 
 
-def _node(item: Mapping[str, Any]) -> Node:
+def _node(item: Mapping[str, Any]) -> ClusterNode:
     metadata, spec, status = (item.get(part) or {} for part in ("metadata", "spec", "status"))
     conditions = {each.get("type"): each.get("status") for each in status.get("conditions") or []}
-    return Node(
+    return ClusterNode(
         name=str(metadata.get("name", "")),
         labels=metadata.get("labels") or {},
         taints=tuple(
@@ -75,7 +75,7 @@ def _node(item: Mapping[str, Any]) -> Node:
     )
 
 
-def why_not(node: Node, pod: Mapping[str, Any], asked: Mapping[str, float]) -> str:
+def why_not(node: ClusterNode, pod: Mapping[str, Any], asked: Mapping[str, float]) -> str:
     """Why a pod cannot run on a node, in the order in which the scheduler would say it; empty when it can.
 
     Args:
@@ -99,7 +99,7 @@ def why_not(node: Node, pod: Mapping[str, Any], asked: Mapping[str, float]) -> s
     return ""
 
 
-def _selected(node: Node, pod: Mapping[str, Any]) -> bool:
+def _selected(node: ClusterNode, pod: Mapping[str, Any]) -> bool:
     """Whether nodeSelector, nodeName and the required node affinity let a pod onto a node."""
     if pod.get("nodeName", node.name) != node.name:
         return False
@@ -110,7 +110,7 @@ def _selected(node: Node, pod: Mapping[str, Any]) -> bool:
     return required is None or any(_term(node, term) for term in required.get("nodeSelectorTerms") or [])
 
 
-def _term(node: Node, term: Mapping[str, Any]) -> bool:
+def _term(node: ClusterNode, term: Mapping[str, Any]) -> bool:
     """All expressions of a term hold; an empty term selects nothing."""
     expressions, fields = term.get("matchExpressions") or [], term.get("matchFields") or []
     return bool(expressions or fields) and all(

@@ -40,7 +40,7 @@ class Token:
 
 
 @dataclass(frozen=True)
-class Made:
+class SecretChange:
     """What was done with a Secret, or with `dry_run` what would be.
 
     Attributes:
@@ -91,7 +91,7 @@ def make_secret(
     key: str = KEY,
     replace: bool = False,
     dry_run: bool = False,
-) -> Made:
+) -> SecretChange:
     """Make a Secret hold a token under a key; its other keys stay as they are.
 
     Args:
@@ -127,7 +127,7 @@ def make_secret(
         keys = key_names(api, namespace, name)
         if key not in keys:
             raise ClusterError(f"Secret {name} in {namespace}: has no key {key} afterwards (it has {', '.join(keys)})")
-    return Made(action, namespace, name, keys, dry_run)
+    return SecretChange(action, namespace, name, keys, dry_run)
 
 
 def key_names(api: Api, namespace: str, name: str) -> tuple[str, ...]:

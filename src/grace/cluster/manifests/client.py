@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from kubernetes import client as k8s
 
-from grace.cluster.manifests.code import Wheel
-from grace.cluster.manifests.layout import Layout, Served
+from grace.cluster.manifests.code import CodeWheel
+from grace.cluster.manifests.layout import LineupLayout, Served
 from grace.cluster.manifests.parts import (
     CODE,
     INPUT,
@@ -32,7 +32,7 @@ _SETTINGS = {"HOME": TMP, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1
 
 
 def grace_container(
-    layout: Layout,
+    layout: LineupLayout,
     name: str,
     arguments: Sequence[str],
     mounts: Sequence[k8s.V1VolumeMount],
@@ -52,7 +52,7 @@ def grace_container(
     )
 
 
-def install_containers(layout: Layout, requirements: Sequence[str] = ()) -> list[k8s.V1Container]:
+def install_containers(layout: LineupLayout, requirements: Sequence[str] = ()) -> list[k8s.V1Container]:
     """With a wheel, the init container that installs it on the pod's own disk, never on a shared volume."""
     if not layout.wheel:
         return []
@@ -70,7 +70,7 @@ def install_containers(layout: Layout, requirements: Sequence[str] = ()) -> list
     ]
 
 
-def code_volumes(layout: Layout) -> list[k8s.V1Volume]:
+def code_volumes(layout: LineupLayout) -> list[k8s.V1Volume]:
     """What `grace_container` and `install_containers` mount."""
     found = [empty_volume("tmp", "1Gi")]
     if layout.wheel:
@@ -85,12 +85,12 @@ def code_volumes(layout: Layout) -> list[k8s.V1Volume]:
     return found
 
 
-def code_names(layout: Layout, wheel: Wheel) -> list[str]:
+def code_names(layout: LineupLayout, wheel: CodeWheel) -> list[str]:
     """The names of the ConfigMaps with the parts of the wheel."""
     return [layout.name(f"code-{number}") for number in range(len(wheel.parts))]
 
 
-def visit_container(layout: Layout, served: Served, endpoint: str, leader: str | None = None) -> k8s.V1Container:
+def visit_container(layout: LineupLayout, served: Served, endpoint: str, leader: str | None = None) -> k8s.V1Container:
     """The container that asks a model everything.
 
     Args:
@@ -119,12 +119,12 @@ def visit_container(layout: Layout, served: Served, endpoint: str, leader: str |
     return grace_container(layout, MAIN, arguments, mounts)
 
 
-def wait_seconds(layout: Layout, served: Served) -> int:
+def wait_seconds(layout: LineupLayout, served: Served) -> int:
     """How long to wait for the server: beside it, it is up already; behind a Service, it may wait for a GPU first."""
     return served.startup_seconds + (6 * 3600 if layout.request.mode == "server" else 0)
 
 
-def visit_volumes(layout: Layout) -> list[k8s.V1Volume]:
+def visit_volumes(layout: LineupLayout) -> list[k8s.V1Volume]:
     """What `visit_container` mounts, code included."""
     return [
         lineup_volume(layout),
@@ -134,6 +134,6 @@ def visit_volumes(layout: Layout) -> list[k8s.V1Volume]:
     ]
 
 
-def lineup_volume(layout: Layout) -> k8s.V1Volume:
+def lineup_volume(layout: LineupLayout) -> k8s.V1Volume:
     """The ConfigMap with what is asked."""
     return k8s.V1Volume(name="lineup", config_map=k8s.V1ConfigMapVolumeSource(name=layout.name("lineup")))

@@ -25,7 +25,7 @@ _WHEEL = f"Wheel-Version: 1.0\nGenerator: grace\nRoot-Is-Purelib: true\nTag: {_T
 
 
 @dataclass(frozen=True)
-class Wheel:
+class CodeWheel:
     """A wheel and what is needed to install it.
 
     Attributes:
@@ -57,7 +57,7 @@ def install_script() -> str:
     return resources.files("grace.cluster.manifests").joinpath("install.py").read_text(encoding="utf-8")
 
 
-def make_wheel() -> Wheel:
+def make_wheel() -> CodeWheel:
     """The wheel of the Grace that runs, as it is on this disk, changes included. Needs no network and no build tool.
 
     Raises:
@@ -71,7 +71,7 @@ def make_wheel() -> Wheel:
     files[f"{stem}.dist-info/METADATA"] = described.encode()
     files[f"{stem}.dist-info/WHEEL"] = _WHEEL.encode()
     files[f"{stem}.dist-info/RECORD"] = _record(files, f"{stem}.dist-info/RECORD")
-    return Wheel(f"{stem}-{_TAG}.whl", _zipped(files), _constraints(folder))
+    return CodeWheel(f"{stem}-{_TAG}.whl", _zipped(files), _constraints(folder))
 
 
 def _metadata() -> str:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from grace import __version__
 from grace.cluster import names
-from grace.cluster.manifests.code import Wheel, make_wheel
+from grace.cluster.manifests.code import CodeWheel, make_wheel
 from grace.cluster.manifests.request import Request
 from grace.errors import InputError, Refused
 from grace.models.catalogue import OVERLAY, hub_model, hub_models, profile
@@ -76,7 +76,7 @@ class Served:
 
 
 @dataclass(frozen=True)
-class Layout:
+class LineupLayout:
     """All that manifests are made from.
 
     Attributes:
@@ -101,7 +101,7 @@ class Layout:
     parallelism: int
     image: str
     vllm_image: str
-    wheel: Wheel | None
+    wheel: CodeWheel | None
     storage_class: str
 
     def name(self, *parts: str, most: int = names.LONGEST) -> str:
@@ -127,7 +127,7 @@ class Layout:
         return known is not None and known.root_owned
 
 
-def make_layout(request: Request) -> Layout:
+def make_layout(request: Request) -> LineupLayout:
     """Decide everything.
 
     Raises:
@@ -145,7 +145,7 @@ def make_layout(request: Request) -> Layout:
         raise InputError(f"--shards {request.shards}: {several.name} runs on {several.nodes} nodes; it takes one pass")
     wheel = make_wheel() if request.code == "wheel" else None
     usual_image = PYTHON_IMAGE if wheel else GRACE_IMAGE
-    return Layout(
+    return LineupLayout(
         request=_checked(request),
         lineup=names.sanitized(_given(request.lineup, f"grace-{request.profile}"), names.LONGEST_LINEUP),
         namespace=names.check_namespace(_given(request.namespace, cluster.namespace)),

@@ -3,15 +3,15 @@
 from kubernetes import client as k8s
 
 from grace.cluster.manifests.client import code_names
-from grace.cluster.manifests.code import Wheel, install_script
-from grace.cluster.manifests.layout import Layout, Served
+from grace.cluster.manifests.code import CodeWheel, install_script
+from grace.cluster.manifests.layout import LineupLayout, Served
 from grace.cluster.manifests.parts import metadata
 from grace.cluster.manifests.yaml_out import dumped
 
 COMPONENT = "lineup"
 
 
-def lineup_map(layout: Layout) -> k8s.V1ConfigMap:
+def lineup_map(layout: LineupLayout) -> k8s.V1ConfigMap:
     """The visit file, which every pod that asks reads, study files of the user's own, and the lineup for the record."""
     return k8s.V1ConfigMap(
         api_version="v1",
@@ -38,7 +38,7 @@ def _told(served: Served) -> dict[str, object]:
     }
 
 
-def code_maps(layout: Layout, wheel: Wheel) -> list[k8s.V1ConfigMap]:
+def code_maps(layout: LineupLayout, wheel: CodeWheel) -> list[k8s.V1ConfigMap]:
     """The wheel in parts, and beside the first one what installs it."""
     beside = {"install.py": install_script(), "constraints.txt": wheel.constraints}
     return [

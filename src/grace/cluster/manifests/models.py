@@ -11,7 +11,7 @@ from grace.cluster.manifests.client import (
     visit_volumes,
 )
 from grace.cluster.manifests.jobs import make_job
-from grace.cluster.manifests.layout import NO_PRIORITY, Layout, Served
+from grace.cluster.manifests.layout import NO_PRIORITY, LineupLayout, Served
 from grace.cluster.manifests.parts import labels, metadata, pod, root_reason, selector
 from grace.cluster.manifests.server import (
     CHECK,
@@ -34,7 +34,7 @@ NO_WEIGHTS = (2, 3)
 """Exit codes of `grace models path`: the weights are not there. A GPU must not wait until they are."""
 
 
-def job_objects(layout: Layout, served: Served) -> list[k8s.V1Job | k8s.V1Service]:
+def job_objects(layout: LineupLayout, served: Served) -> list[k8s.V1Job | k8s.V1Service]:
     """One visit: the server beside the container that asks, both gone when the questions are done."""
     name = layout.name(served.name, most=INDEXED)
     nodes = served.nodes
@@ -66,7 +66,7 @@ def job_objects(layout: Layout, served: Served) -> list[k8s.V1Job | k8s.V1Servic
     return [_names_of_pods(layout, served, name), job] if leader else [job]
 
 
-def _names_of_pods(layout: Layout, served: Served, name: str) -> k8s.V1Service:
+def _names_of_pods(layout: LineupLayout, served: Served, name: str) -> k8s.V1Service:
     """A Service without an address of its own: it gives pods their names, also before they are ready."""
     return k8s.V1Service(
         api_version="v1",
@@ -81,13 +81,13 @@ def _names_of_pods(layout: Layout, served: Served, name: str) -> k8s.V1Service:
     )
 
 
-def server_objects(layout: Layout, served: Served) -> list[k8s.V1Deployment | k8s.V1Service | k8s.V1Job]:
+def server_objects(layout: LineupLayout, served: Served) -> list[k8s.V1Deployment | k8s.V1Service | k8s.V1Job]:
     """A server that stays until it is deleted, its address, and the Job that asks it."""
     name = layout.name(served.name, most=INDEXED)
     return [_deployment(layout, served, name), _service(layout, served, name), _client(layout, served, name)]
 
 
-def _deployment(layout: Layout, served: Served, name: str) -> k8s.V1Deployment:
+def _deployment(layout: LineupLayout, served: Served, name: str) -> k8s.V1Deployment:
     spec = pod(
         [server_container(layout, served)],
         [*server_volumes(layout, served), *catalogue_volumes(layout), *code_volumes(layout)],
@@ -114,7 +114,7 @@ def _deployment(layout: Layout, served: Served, name: str) -> k8s.V1Deployment:
     )
 
 
-def _service(layout: Layout, served: Served, name: str) -> k8s.V1Service:
+def _service(layout: LineupLayout, served: Served, name: str) -> k8s.V1Service:
     return k8s.V1Service(
         api_version="v1",
         kind="Service",
@@ -127,7 +127,7 @@ def _service(layout: Layout, served: Served, name: str) -> k8s.V1Service:
     )
 
 
-def _client(layout: Layout, served: Served, service: str) -> k8s.V1Job:
+def _client(layout: LineupLayout, served: Served, service: str) -> k8s.V1Job:
     return make_job(
         metadata(
             layout,
@@ -154,7 +154,7 @@ def _deadline(served: Served) -> int:
     return served.startup_seconds + (12 if served.plan.model.parameters > LARGE else 6) * HOUR
 
 
-def _quota_reason(layout: Layout, served: Served) -> dict[str, str]:
+def _quota_reason(layout: LineupLayout, served: Served) -> dict[str, str]:
     """Why a GPU of a quota is asked for without a class that needs none."""
     if layout.request.priority_class is None or served.gpu.quota is None:
         return {}

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from kubernetes import client as k8s
 
 from grace import __version__
-from grace.cluster.manifests.layout import Layout, Served
+from grace.cluster.manifests.layout import LineupLayout, Served
 from grace.cluster.names import file_name, literal
 
 LINEUP = "/grace/lineup"
@@ -27,7 +27,7 @@ QUEUE = "kueue.x-k8s.io/queue-name"
 FULL = "ReadWriteMany"
 
 
-def labels(layout: Layout, component: str, served: Served | None = None) -> dict[str, str]:
+def labels(layout: LineupLayout, component: str, served: Served | None = None) -> dict[str, str]:
     """The labels of an object and of its pods; lineup, model and component select them."""
     found = {
         "app.kubernetes.io/name": "grace",
@@ -40,14 +40,14 @@ def labels(layout: Layout, component: str, served: Served | None = None) -> dict
     return found | ({"grace/model": file_name(served.name)} if served else {})
 
 
-def selector(layout: Layout, component: str, served: Served) -> dict[str, str]:
+def selector(layout: LineupLayout, component: str, served: Served) -> dict[str, str]:
     """The labels that tell the pods of one model's component from all others."""
     keys = ("app.kubernetes.io/component", "grace/lineup", "grace/model")
     return {key: value for key, value in labels(layout, component, served).items() if key in keys}
 
 
 def metadata(
-    layout: Layout,
+    layout: LineupLayout,
     name: str,
     component: str,
     served: Served | None = None,
@@ -72,7 +72,7 @@ def metadata(
     )
 
 
-def root_reason(layout: Layout) -> dict[str, str]:
+def root_reason(layout: LineupLayout) -> dict[str, str]:
     """Why pods that are not root may write to volumes whose root folder is root's."""
     return {"NRP026": f"the Job {layout.name('open')} opens the volumes first"} if layout.root_owned else {}
 
@@ -115,7 +115,7 @@ def environment(variables: Mapping[str, str]) -> list[k8s.V1EnvVar]:
     return [k8s.V1EnvVar(name=name, value=literal(value)) for name, value in variables.items()]
 
 
-def claim_volume(layout: Layout, what: str, read_only: bool = False) -> k8s.V1Volume:
+def claim_volume(layout: LineupLayout, what: str, read_only: bool = False) -> k8s.V1Volume:
     """A volume of the lineup: input, outputs or weights."""
     source = k8s.V1PersistentVolumeClaimVolumeSource(
         claim_name=layout.name(what), read_only=True if read_only else None

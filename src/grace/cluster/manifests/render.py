@@ -9,7 +9,7 @@ from textwrap import wrap
 from typing import Any
 
 from grace import __version__
-from grace.cluster.manifests.layout import Layout, Served, make_layout
+from grace.cluster.manifests.layout import LineupLayout, Served, make_layout
 from grace.cluster.manifests.request import Request
 from grace.cluster.manifests.yaml_out import to_yaml
 from grace.cluster.names import file_name
@@ -123,7 +123,7 @@ def _lineup_of(path: Path) -> str | None:
 
 
 @dataclass(frozen=True)
-class _Part:
+class _Draft:
     """One file before it is written: what it is about, its objects, and what to know about them."""
 
     name: str
@@ -132,7 +132,7 @@ class _Part:
     remarks: Sequence[str] = ()
 
 
-def _parts(layout: Layout) -> Iterator[_Part]:
+def _parts(layout: LineupLayout) -> Iterator[_Draft]:
     try:
         from grace.cluster.manifests import maps, models, storage, weights
     except ImportError as error:
@@ -141,24 +141,24 @@ def _parts(layout: Layout) -> Iterator[_Part]:
         raise InputError("manifests need the client for Kubernetes: pip install 'grace-experiments[cluster]'") from None
     opening = [storage.open_job(layout)] if layout.root_owned else []
     about = "volumes for input, outputs and weights"
-    yield _Part(STORAGE, about, [*storage.claims(layout), *opening], ["A volume can grow, and never be made smaller."])
-    yield _Part(LINEUP, "what every model is asked", [maps.lineup_map(layout)])
+    yield _Draft(STORAGE, about, [*storage.claims(layout), *opening], ["A volume can grow, and never be made smaller."])
+    yield _Draft(LINEUP, "what every model is asked", [maps.lineup_map(layout)])
     if layout.wheel:
         about = "Grace's own code, which pods install when they start"
-        yield _Part(CODE, about, maps.code_maps(layout, layout.wheel))
+        yield _Draft(CODE, about, maps.code_maps(layout, layout.wheel))
     for served in layout.models:
         about = f"the weights of {served.name} come to their volume, on a CPU"
         name = f"02-weights-{file_name(served.name)}.yaml"
-        yield _Part(name, about, [weights.weights_job(layout, served)], _about_token(layout, served))
+        yield _Draft(name, about, [weights.weights_job(layout, served)], _about_token(layout, served))
     objects_of = models.job_objects if layout.request.mode == "job" else models.server_objects
     for served in layout.models:
         nodes = f"{served.nodes} nodes with " if served.nodes > 1 else ""
         where = f"{nodes}{served.plan.gpus} x {served.plan.gpu.title}"
         name = f"10-{file_name(served.name)}.yaml"
-        yield _Part(name, f"ask {served.name} on {where}", objects_of(layout, served), _about_gpus(layout, served))
+        yield _Draft(name, f"ask {served.name} on {where}", objects_of(layout, served), _about_gpus(layout, served))
 
 
-def _about_token(layout: Layout, served: Served) -> list[str]:
+def _about_token(layout: LineupLayout, served: Served) -> list[str]:
     if not served.plan.variant.gated:
         return []
     return [
@@ -167,7 +167,7 @@ def _about_token(layout: Layout, served: Served) -> list[str]:
     ]
 
 
-def _about_gpus(layout: Layout, served: Served) -> list[str]:
+def _about_gpus(layout: LineupLayout, served: Served) -> list[str]:
     if served.priority_class not in layout.cluster.priority_classes.no_quota:
         return []
     quota, resource = served.gpu.quota, served.gpu.resource
@@ -197,7 +197,7 @@ def _check_names(objects: Sequence[dict[str, Any]]) -> None:
         seen.add(key)
 
 
-def _header(layout: Layout, request: Request, part: _Part, names: Sequence[str]) -> str:
+def _header(layout: LineupLayout, request: Request, part: _Draft, names: Sequence[str]) -> str:
     shared = ", ".join(name for name in names if not name.startswith(("02-", "10-")))
     tables = ", ".join(Path(visited.input).name for visited in layout.visit.studies)
     paragraphs = [
@@ -226,7 +226,7 @@ def _command(request: Request) -> str:
     return "".join(letter if " " <= letter <= "~" else ascii(letter)[1:-1] for letter in " ".join(words))
 
 
-def _notes(layout: Layout) -> Iterator[str]:
+def _notes(layout: LineupLayout) -> Iterator[str]:
     """What to know about this rendering."""
     for served in layout.models:
         for note in served.plan.notes:

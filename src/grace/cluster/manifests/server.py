@@ -5,7 +5,7 @@ import shlex
 from kubernetes import client as k8s
 
 from grace.cluster.manifests.client import grace_container
-from grace.cluster.manifests.layout import Layout, Served
+from grace.cluster.manifests.layout import LineupLayout, Served
 from grace.cluster.manifests.parts import (
     TMP,
     WEIGHTS,
@@ -55,7 +55,7 @@ FIRST_LOOK = f"{TMP}/first-look"
 
 
 def server_container(
-    layout: Layout, served: Served, leader: str | None = None, sidecar: bool = False
+    layout: LineupLayout, served: Served, leader: str | None = None, sidecar: bool = False
 ) -> k8s.V1Container:
     """vLLM with a model.
 
@@ -129,7 +129,7 @@ def _probe(period: int, failures: int) -> k8s.V1Probe:
     return k8s.V1Probe(http_get=health, period_seconds=period, failure_threshold=failures, timeout_seconds=10)
 
 
-def check_container(layout: Layout, served: Served) -> k8s.V1Container:
+def check_container(layout: LineupLayout, served: Served) -> k8s.V1Container:
     """An init container that ends with 3 unless all files of the weights are on their volume."""
     arguments = ["models", "path", *model_arguments(served)]
     mounts = [mount("weights", WEIGHTS, read_only=True), *catalogue_mounts(layout)]
@@ -137,7 +137,7 @@ def check_container(layout: Layout, served: Served) -> k8s.V1Container:
     return grace_container(layout, CHECK, arguments, mounts, variables)
 
 
-def server_volumes(layout: Layout, served: Served) -> list[k8s.V1Volume]:
+def server_volumes(layout: LineupLayout, served: Served) -> list[k8s.V1Volume]:
     """What `server_container` mounts."""
     return [
         claim_volume(layout, "weights", read_only=True),
@@ -151,7 +151,7 @@ def _shared_gib(served: Served) -> int:
     return min(2 * served.plan.gpus, MOST_SHARED_GIB)
 
 
-def affinity(layout: Layout, served: Served, component: str) -> k8s.V1Affinity:
+def affinity(layout: LineupLayout, served: Served, component: str) -> k8s.V1Affinity:
     """Nodes with the right GPU and a driver that is new enough; with several nodes, near each other."""
     wanted = [_requires("nvidia.com/gpu.product", "In", *served.gpu.products)]
     if served.gpu.memory_above:

@@ -3,7 +3,7 @@
 from kubernetes import client as k8s
 
 from grace.cluster.manifests.jobs import make_job
-from grace.cluster.manifests.layout import Layout
+from grace.cluster.manifests.layout import LineupLayout
 from grace.cluster.manifests.parts import (
     FULL,
     INPUT,
@@ -23,7 +23,7 @@ OUTPUT_SIZE = "100Gi"
 PLACES = {"input": INPUT, "outputs": OUTPUTS, "weights": WEIGHTS}
 
 
-def claims(layout: Layout) -> list[k8s.V1PersistentVolumeClaim]:
+def claims(layout: LineupLayout) -> list[k8s.V1PersistentVolumeClaim]:
     """The volume claims; several pods on several nodes use each of them."""
     sizes = {"input": INPUT_SIZE, "outputs": OUTPUT_SIZE, "weights": f"{layout.weights_gib}Gi"}
     known = layout.cluster.storage_class(layout.storage_class)
@@ -45,7 +45,7 @@ def claims(layout: Layout) -> list[k8s.V1PersistentVolumeClaim]:
     ]
 
 
-def open_job(layout: Layout) -> k8s.V1Job:
+def open_job(layout: LineupLayout) -> k8s.V1Job:
     """Where volumes belong to root whatever fsGroup says: a Job that opens their root folders, as root, once.
 
     It needs no capability: the folders are root's own.

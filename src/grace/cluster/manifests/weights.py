@@ -4,7 +4,7 @@ from kubernetes import client as k8s
 
 from grace.cluster.manifests.client import HUB, code_volumes, grace_container, install_containers, lineup_volume
 from grace.cluster.manifests.jobs import make_job
-from grace.cluster.manifests.layout import Layout, Served
+from grace.cluster.manifests.layout import LineupLayout, Served
 from grace.cluster.manifests.parts import (
     LINEUP,
     WEIGHTS,
@@ -27,7 +27,7 @@ _SETTINGS = {
 }
 
 
-def weights_job(layout: Layout, served: Served) -> k8s.V1Job:
+def weights_job(layout: LineupLayout, served: Served) -> k8s.V1Job:
     """The Job. It alone gets the token; where the model is open to everybody, it starts without one."""
     variant = served.plan.variant
     request, optional = layout.request, None if variant.gated else True
@@ -72,16 +72,16 @@ def model_arguments(served: Served) -> list[str]:
     return [plan.model.name, f"--variant={plan.variant.name}", f"--to={WEIGHTS}"]
 
 
-def catalogue_variables(layout: Layout) -> list[k8s.V1EnvVar]:
+def catalogue_variables(layout: LineupLayout) -> list[k8s.V1EnvVar]:
     """A catalogue of the user's own, for `grace models`."""
     return environment({OVERLAY: f"{LINEUP}/catalogue.yaml"}) if "catalogue.yaml" in layout.files else []
 
 
-def catalogue_mounts(layout: Layout) -> list[k8s.V1VolumeMount]:
+def catalogue_mounts(layout: LineupLayout) -> list[k8s.V1VolumeMount]:
     """Where it lies."""
     return [mount("lineup", LINEUP, read_only=True)] if "catalogue.yaml" in layout.files else []
 
 
-def catalogue_volumes(layout: Layout) -> list[k8s.V1Volume]:
+def catalogue_volumes(layout: LineupLayout) -> list[k8s.V1Volume]:
     """What brings it."""
     return [lineup_volume(layout)] if "catalogue.yaml" in layout.files else []

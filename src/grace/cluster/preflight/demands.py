@@ -108,16 +108,16 @@ def counted(scene: Scene, manifests: Iterable[Manifest], scopes: Callable[[Workl
         manifests: the objects to count.
         scopes: whether the quota is about the pods of a workload.
     """
-    wanted = set(manifests)
+    submission = set(manifests)
     sums: dict[str, float] = {}
-    for manifest in wanted:
+    for manifest in submission:
         for name in _COUNTED.get(manifest.kind, ()):
             _add(sums, name, 1)
     for workload in scene.workloads:
-        if workload.manifest in wanted and scopes(workload):
+        if workload.manifest in submission and scopes(workload):
             _add_pods(sums, workload)
     for claim in claims(scene):
-        if claim.manifest in wanted and claim.size is not None:
+        if claim.manifest in submission and claim.size is not None:
             _add(sums, "requests.storage", claim.size)
             if claim.storage_class:
                 _add(sums, f"{claim.storage_class}.storageclass.storage.k8s.io/requests.storage", claim.size)

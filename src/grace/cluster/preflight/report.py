@@ -16,21 +16,17 @@ _ORDER = (InputError.exit_code, ClusterError.exit_code, Refused.exit_code)
 
 
 @dataclass(frozen=True)
-class Line:
-    """What one look brought.
+class Verdict:
+    """What a probe says of one subject.
 
     Attributes:
-        check: what was looked at: "secret".
-        about: the object or namespace; empty for the whole cluster.
-        status: unknown where it could not be looked at, or nothing tells.
+        status: unknown where the probe cannot look, or nothing tells.
         message: what is so.
         todo: what to do; empty when nothing is to be done.
         notes: warnings, which change no status.
-        code: how the command ends because of it; 0 for those that do not fail.
+        code: how the command ends because of it; 0 unless the status is fail.
     """
 
-    check: str
-    about: str
     status: Status
     message: str
     todo: str = ""
@@ -39,14 +35,27 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Report:
+class PreflightLine:
+    """A verdict with the check and the object or namespace that it is about; empty for the whole cluster."""
+
+    check: str
+    about: str
+    status: Status
+    message: str
+    todo: str
+    notes: tuple[str, ...]
+    code: int
+
+
+@dataclass(frozen=True)
+class PreflightReport:
     """A preflight's lines, in their order, and where it looked; empty where that could not be found."""
 
     cluster: str
     context: str
     server: str
     namespace: str
-    lines: tuple[Line, ...]
+    lines: tuple[PreflightLine, ...]
 
     @property
     def counts(self) -> Counter[Status]:
@@ -60,34 +69,37 @@ class Report:
         return next((code for code in _ORDER if code in codes), 0)
 
 
-def passed(check: str, about: str, message: str, notes: Sequence[str] = ()) -> Line:
-    """A line that all is well."""
-    return Line(check, about, "pass", message, notes=tuple(notes))
+def line(check: str, about: str, verdict: Verdict) -> PreflightLine:
+    """The report's line for a verdict."""
+    return PreflightLine(check, about, **vars(verdict))
 
 
-def failed(
-    check: str, about: str, message: str, todo: str = "", *, notes: Sequence[str] = (), code: int = Refused.exit_code
-) -> Line:
-    """A line that something keeps the manifests from running."""
-    return Line(check, about, "fail", message, todo, tuple(notes), code)
+def passed(message: str, notes: Sequence[str] = ()) -> Verdict:
+    """All is well."""
+    return Verdict("pass", message, notes=tuple(notes))
 
 
-def unknown(check: str, about: str, message: str, todo: str = "", notes: Sequence[str] = ()) -> Line:
-    """A line that something could not be found out."""
-    return Line(check, about, "unknown", message, todo, tuple(notes))
+def failed(message: str, todo: str = "", *, notes: Sequence[str] = (), code: int = Refused.exit_code) -> Verdict:
+    """Something keeps the manifests from running."""
+    return Verdict("fail", message, todo, tuple(notes), code)
 
 
-def not_answered(check: str, about: str, error: ApiError) -> Line:
-    """The line of a question that the cluster did not answer."""
+def unknown(message: str, todo: str = "", notes: Sequence[str] = ()) -> Verdict:
+    """Something could not be found out."""
+    return Verdict("unknown", message, todo, tuple(notes))
+
+
+def not_answered(error: ApiError) -> Verdict:
+    """The cluster did not answer a question."""
     if error.status == 403:
-        return unknown(check, about, f"you may not look at it: {error.detail or error}", notes=error.warnings)
+        return unknown(f"you may not look at it: {error.detail or error}", notes=error.warnings)
     if error.status == 404:
-        return unknown(check, about, f"the cluster does not have it: {error.detail or error}", notes=error.warnings)
+        return unknown(f"the cluster does not have it: {error.detail or error}", notes=error.warnings)
     code = Refused.exit_code if error.status in (400, 409, 422) else error.exit_code
-    return failed(check, about, str(error), notes=error.warnings, code=code)
+    return failed(str(error), notes=error.warnings, code=code)
 
 
-def as_text(report: Report) -> str:
+def as_text(report: PreflightReport) -> str:
     """The report for people: what to do stands under a line, after an arrow; warnings after an exclamation mark."""
     wide = max((len(line.check) for line in report.lines), default=0)
     rows: list[str] = []
@@ -101,6 +113,6 @@ def as_text(report: Report) -> str:
     return "\n".join(rows)
 
 
-def as_json(report: Report) -> str:
+def as_json(report: PreflightReport) -> str:
     """The report for programs."""
     return json.dumps({**asdict(report), "counts": dict(report.counts), "exit_code": report.exit_code}, indent=2)

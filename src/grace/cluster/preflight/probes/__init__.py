@@ -1,1 +1,1 @@
-"""Probes: what preflight looks at, each a function from an inspection to lines of the report."""
+"""Probes: what preflight looks at, each a function from an view to lines of the report."""

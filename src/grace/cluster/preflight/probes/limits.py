@@ -5,44 +5,42 @@ from typing import Any
 
 from grace.cluster.access.connection import ApiError, path_of
 from grace.cluster.preflight.demands import claims, counted, gpus_of, pod_limits, pod_requests, resources_of
-from grace.cluster.preflight.inspection import Probe, Subject, Trial, Wanted
-from grace.cluster.preflight.report import Line, failed, passed, unknown
+from grace.cluster.preflight.probe import ClusterView, Probe, Subject, Submission
+from grace.cluster.preflight.report import Verdict, failed, passed, unknown
 from grace.policy.documents import Container, Workload
 from grace.policy.quantities import quantity
 
 _BYTES = ("memory", "storage")
 
 
-def _namespaces(wanted: Wanted) -> Sequence[Subject]:
-    return [Subject(namespace, namespace) for namespace in wanted.namespaces]
+def _namespaces(submission: Submission) -> Sequence[Subject]:
+    return [Subject(namespace, namespace) for namespace in submission.namespaces]
 
 
-def _quota(trial: Trial, subject: Subject) -> Iterator[Line]:
-    quotas = trial.quotas(subject.namespace)
-    new = [manifest for manifest in trial.scene.manifests if not _there(trial, manifest)]
-    ours = [manifest for manifest in new if trial.scene.namespace_of(manifest) == subject.namespace]
+def _quota(view: ClusterView, subject: Subject) -> list[Verdict]:
+    quotas = view.quotas(subject.namespace)
+    new = [manifest for manifest in view.scene.manifests if not _there(view, manifest)]
+    ours = [manifest for manifest in new if view.scene.namespace_of(manifest) == subject.namespace]
     fine: list[str] = []
-    full: list[Line] = []
+    full: list[Verdict] = []
     for quota in quotas:
         name = (quota.get("metadata") or {}).get("name", "")
-        asked = counted(trial.scene, ours, lambda workload, quota=quota: _in_scope(quota, workload))  # type: ignore[misc]
+        asked = counted(view.scene, ours, lambda workload, quota=quota: _in_scope(quota, workload))  # type: ignore[misc]
         for what, hard, used in _entries(quota):
             want = asked.get(what, 0.0)
             words = f"{what} {_amount(what, used)} used + {_amount(what, want)} asked of {_amount(what, hard)}"
             if want and used + want > hard:
-                full.append(failed("quota", subject.title, f"{name}: {words}", _ask_for(trial, what)))
+                full.append(failed(f"{name}: {words}", _ask_for(view, what)))
             elif want:
                 fine.append(f"{name}: {words}")
-    yield from full
-    if not full:
-        message = "; ".join(fine) or ("nothing that is asked has a quota" if quotas else "the namespace has no quota")
-        yield passed("quota", subject.title, message)
+    message = "; ".join(fine) or ("nothing that is asked has a quota" if quotas else "the namespace has no quota")
+    return full or [passed(message)]
 
 
-def _there(trial: Trial, manifest: Any) -> bool:
+def _there(view: ClusterView, manifest: Any) -> bool:
     """Whether an object is counted already. Where that cannot be seen it is taken as new."""
     try:
-        return trial.existing(manifest) is not None
+        return view.existing(manifest) is not None
     except ApiError as error:
         if error.status in (403, 404):
             return False
@@ -86,71 +84,71 @@ def _matches(expression: Mapping[str, Any], workload: Workload) -> bool:
     return known.get(str(scope), False)
 
 
-def _ask_for(trial: Trial, what: str) -> str:
+def _ask_for(view: ClusterView, what: str) -> str:
     """How to get more of something."""
     resource = what.removeprefix("requests.").removeprefix("limits.")
-    known = [gpu for gpu in trial.cluster.gpus if gpu.resource == resource and gpu.quota is not None]
+    known = [gpu for gpu in view.cluster.gpus if gpu.resource == resource and gpu.quota is not None]
     if not known:
         return "ask for less, delete what is not needed any more, or ask the administrators for more"
     form = next((gpu.request for gpu in known if gpu.request), "")
-    free = " or ".join(trial.cluster.priority_classes.no_quota)
+    free = " or ".join(view.cluster.priority_classes.no_quota)
     other = f", or set priorityClassName: {free} (no quota is needed then, and the pod can be stopped at any time)"
     return f"ask for a quota {f'with the form {form}' if form else 'from the administrators'}{other if free else ''}"
 
 
-def _rare(wanted: Wanted) -> Sequence[Subject]:
+def _rare(submission: Submission) -> Sequence[Subject]:
     """Workloads that ask for GPUs of which a namespace has none until it asks."""
-    cluster = wanted.cluster
+    cluster = submission.cluster
     rare = {gpu.resource for gpu in cluster.gpus if gpu.quota == 0}
     return [
-        Subject(f"{workload.manifest.title}, {name}", wanted.scene.namespace_of(workload.manifest), (workload, name))
-        for workload in wanted.scene.workloads
+        Subject(
+            f"{workload.manifest.title}, {name}", submission.scene.namespace_of(workload.manifest), (workload, name)
+        )
+        for workload in submission.scene.workloads
         for name in gpus_of(pod_requests(workload))
         if name in rare and workload.spec.get("priorityClassName") not in cluster.priority_classes.no_quota
     ]
 
 
-def _granted(trial: Trial, subject: Subject) -> Iterator[Line]:
+def _granted(view: ClusterView, subject: Subject) -> Verdict:
     workload, resource = subject.of
     what = f"requests.{resource}"
-    todo = _ask_for(trial, what)
-    usual = f"the file of cluster {trial.cluster.name} says that a namespace has none until it asks"
+    todo = _ask_for(view, what)
+    usual = f"the file of cluster {view.cluster.name} says that a namespace has none until it asks"
     try:
-        quotas = [quota for quota in trial.quotas(subject.namespace) if _in_scope(quota, workload)]
+        quotas = [quota for quota in view.quotas(subject.namespace) if _in_scope(quota, workload)]
     except ApiError as error:
         if error.status != 403:
             raise
-        yield unknown("gpu quota", subject.title, f"you may not see the namespace's quotas, and {usual}", todo)
-        return
+        return unknown(f"you may not see the namespace's quotas, and {usual}", todo)
     hard = [hard for quota in quotas for name, hard, _ in _entries(quota) if name == what]
     if hard and min(hard) > 0:
-        yield passed("gpu quota", subject.title, f"the namespace has a quota of {min(hard):g}")
-    elif hard:
-        yield failed("gpu quota", subject.title, "the namespace's quota is 0", todo)
-    else:
-        yield failed("gpu quota", subject.title, f"the namespace's quotas do not name it, and {usual}", todo)
+        return passed(f"the namespace has a quota of {min(hard):g}")
+    if hard:
+        return failed("the namespace's quota is 0", todo)
+    return failed(f"the namespace's quotas do not name it, and {usual}", todo)
 
 
-def _limits(trial: Trial, subject: Subject) -> Iterator[Line]:
-    ranges = list(trial.api.items(path_of("api", "v1", "namespaces", subject.namespace, "limitranges")))
+def _limits(view: ClusterView, subject: Subject) -> list[Verdict]:
+    ranges = view.api.items(path_of("api", "v1", "namespaces", subject.namespace, "limitranges"))
     items = [item for each in ranges for item in (each.get("spec") or {}).get("limits") or []]
     broken = [
-        line
-        for workload in trial.scene.workloads
-        if trial.scene.namespace_of(workload.manifest) == subject.namespace
+        message
+        for workload in view.scene.workloads
+        if view.scene.namespace_of(workload.manifest) == subject.namespace
         for item in items
-        for line in _broken(workload, item)
+        for message in _broken(workload, item)
     ]
-    for claim in claims(trial.scene):
+    for claim in claims(view.scene):
         for item in items:
-            mine = trial.scene.namespace_of(claim.manifest) == subject.namespace
-            if mine and item.get("type") == "PersistentVolumeClaim" and claim.size is not None:
+            ours = view.scene.namespace_of(claim.manifest) == subject.namespace
+            if ours and item.get("type") == "PersistentVolumeClaim" and claim.size is not None:
                 broken += _outside(f"{claim.title} asks", "storage", claim.size, claim.size, item)
-    for message in dict.fromkeys(broken):
-        yield failed("limits", subject.title, message, "change the manifest, or ask the administrators")
-    if not broken:
-        words = "all keep to the namespace's LimitRange" if items else "the namespace has no LimitRange"
-        yield passed("limits", subject.title, words, [_defaults(item) for item in items if _defaults(item)])
+    if broken:
+        todo = "change the manifest, or ask the administrators"
+        return [failed(message, todo) for message in dict.fromkeys(broken)]
+    words = "all keep to the namespace's LimitRange" if items else "the namespace has no LimitRange"
+    return [passed(words, [_defaults(item) for item in items if _defaults(item)])]
 
 
 def _broken(workload: Workload, item: Mapping[str, Any]) -> Iterator[str]:

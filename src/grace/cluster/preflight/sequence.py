@@ -1,4 +1,4 @@
-"""Preflight: is a cluster ready, and would it take these manifests? Asks, tries with dryRun, and changes nothing."""
+"""The sequence of a preflight: the probes, their order, and what stays unknown when one of them fails."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -8,12 +8,21 @@ from pathlib import Path
 from grace.cluster.access.connection import Api, ApiError
 from grace.cluster.access.kubeconfig import Target, find_kubeconfig, find_target
 from grace.cluster.names import check_namespace
-from grace.cluster.preflight.inspection import Probe, Subject, Trial, Wanted
+from grace.cluster.preflight.probe import ClusterView, Probe, Subject, Submission
 from grace.cluster.preflight.probes.access import IDENTITY, NAMESPACE, PERMISSION, SERVER
 from grace.cluster.preflight.probes.limits import GPU_QUOTA, LIMITS, QUOTA
 from grace.cluster.preflight.probes.needs import CONFIGS, NODES, PRIORITY, SECRETS, STORAGE, VOLUMES
 from grace.cluster.preflight.probes.objects import DRY_RUN, EXISTING
-from grace.cluster.preflight.report import Line, Report, failed, not_answered, passed, unknown
+from grace.cluster.preflight.report import (
+    PreflightLine,
+    PreflightReport,
+    Verdict,
+    failed,
+    line,
+    not_answered,
+    passed,
+    unknown,
+)
 from grace.errors import GraceError, InputError
 from grace.policy.check import make_scene
 from grace.policy.cluster_file import Cluster
@@ -51,7 +60,7 @@ def preflight(
     namespace: str | None = None,
     kubeconfig: Path | None = None,
     context: str | None = None,
-) -> Report:
+) -> PreflightReport:
     """Look at all that manifests need. Faults of the cluster or of the login become lines of the report.
 
     Args:
@@ -67,115 +76,116 @@ def preflight(
     """
     if namespace is not None:
         check_namespace(namespace)
-    lines: list[Line] = []
-    target = _found(lines, kubeconfig, context)
+    lines: list[PreflightLine] = []
+    target = _target(lines, kubeconfig, context)
     where = namespace or (target.namespace if target else "") or cluster.namespace
     scene = make_scene(manifests, cluster.model_copy(update={"namespace": where}))
-    wanted = Wanted(scene, tuple(manifests))
-    lines += _elsewhere(wanted, namespace)
-    lines += _broken(wanted)
+    submission = Submission(scene, tuple(manifests))
+    lines += _elsewhere(submission, namespace)
+    lines += _broken(submission)
     api = _logged_in(lines, target)
     if api is None:
-        lines += _unasked(wanted, "there is no login to ask the cluster with")
+        lines += _unasked(submission, "there is no login to ask the cluster with")
     else:
         with api:
-            lines += _asked(Trial(wanted, api))
-    return Report(cluster.name, target.context if target else "", target.server if target else "", where, tuple(lines))
+            lines += _asked(ClusterView(submission, api))
+    context, server = (target.context, target.server) if target else ("", "")
+    return PreflightReport(cluster.name, context, server, where, tuple(lines))
 
 
-def _found(lines: list[Line], kubeconfig: Path | None, context: str | None) -> Target | None:
+def _target(lines: list[PreflightLine], kubeconfig: Path | None, context: str | None) -> Target | None:
     """The target, with lines about the kubeconfig and its context; None when there is none."""
     try:
         config = find_kubeconfig(kubeconfig)
     except InputError as error:
-        lines.append(failed("kubeconfig", "", str(error), code=error.exit_code))
-        lines.append(unknown("context", "", "the kubeconfig could not be read"))
+        lines.append(line("kubeconfig", "", failed(str(error), code=error.exit_code)))
+        lines.append(line("context", "", unknown("the kubeconfig could not be read")))
         return None
     try:
         target = find_target(config, context)
     except InputError as error:
         if config:
-            lines.append(passed("kubeconfig", "", f"{config.where} is read"))
-        check = "context" if config else "kubeconfig"
-        lines.append(failed(check, "", str(error), code=error.exit_code))
+            lines.append(line("kubeconfig", "", passed(f"{config.where} is read")))
+        lines.append(line("context" if config else "kubeconfig", "", failed(str(error), code=error.exit_code)))
         return None
-    lines.append(passed("kubeconfig", "", f"{target.where} is read", target.warnings))
+    lines.append(line("kubeconfig", "", passed(f"{target.where} is read", target.warnings)))
     user = f" as user {target.user_name}" if target.user_name else ", without a user"
-    lines.append(passed("context", target.context, f"leads to {target.server}{user}"))
+    lines.append(line("context", target.context, passed(f"leads to {target.server}{user}")))
     return target
 
 
-def _logged_in(lines: list[Line], target: Target | None) -> Api | None:
+def _logged_in(lines: list[PreflightLine], target: Target | None) -> Api | None:
     """A connection, with a line about the login; None when there is none."""
     if target is None:
         return None
     try:
         api = Api(target)
     except GraceError as error:
-        lines.append(failed("login", "", str(error), code=error.exit_code))
+        lines.append(line("login", "", failed(str(error), code=error.exit_code)))
         return None
-    lines.append(passed("login", "", "there is one; whether the cluster takes it is seen below"))
+    lines.append(line("login", "", passed("there is one; whether the cluster takes it is seen below")))
     return api
 
 
-def _elsewhere(wanted: Wanted, namespace: str | None) -> Iterator[Line]:
+def _elsewhere(submission: Submission, namespace: str | None) -> Iterator[PreflightLine]:
     """Objects whose own namespace is not the one that is asked for: kubectl refuses them."""
-    for manifest in wanted.manifests if namespace else ():
+    for manifest in submission.manifests if namespace else ():
         if manifest.namespace not in ("", namespace):
             place = f"{manifest.source.file}:{manifest.source.line}"
             todo = f"leave --namespace out, or change {place} (`grace cluster render --namespace {namespace}`)"
-            yield failed("namespace", manifest.title, f"it names {manifest.namespace}, not {namespace}", todo)
+            yield line("namespace", manifest.title, failed(f"it names {manifest.namespace}, not {namespace}", todo))
 
 
-def _broken(wanted: Wanted) -> Iterator[Line]:
-    """Objects that their schema does not accept: what they need cannot be told. Custom resources are fine."""
-    known = schemas(wanted.cluster.kubernetes)
-    for manifest in wanted.scene.broken:
-        faults = known.faults(manifest)
+def _broken(submission: Submission) -> Iterator[PreflightLine]:
+    """Objects that their schema does not accept: nobody can say what they need. Custom resources are fine."""
+    accepted = schemas(submission.cluster.kubernetes)
+    for manifest in submission.scene.broken:
+        faults = accepted.faults(manifest)
         if faults:
             more = f" and {len(faults) - 1} more" if len(faults) > 1 else ""
             place = f"{manifest.source.file}:{manifest.line(faults[0].path)}"
             todo = "`grace cluster check` shows all; what the object needs is not looked at"
-            yield failed("schema", manifest.title, f"{place}: {faults[0].message}{more}", todo)
+            yield line("schema", manifest.title, failed(f"{place}: {faults[0].message}{more}", todo))
 
 
-def _unasked(wanted: Wanted, reason: str) -> Iterator[Line]:
+def _unasked(submission: Submission, reason: str) -> Iterator[PreflightLine]:
     for probe in PROBES:
-        for subject in probe.subjects(wanted):
-            yield unknown(probe.check, subject.title, reason)
+        for subject in probe.subjects(submission):
+            yield line(probe.check, subject.title, unknown(reason))
 
 
-def _asked(trial: Trial) -> Iterator[Line]:
+def _asked(view: ClusterView) -> Iterator[PreflightLine]:
     """The lines of all probes. What depends on something that failed is unknown, and says why."""
     gone: set[str] = set()
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for probe in PROBES:
-            subjects = probe.subjects(trial.wanted)
-            told = ""
-            for subject, (lines, lost) in zip(
-                subjects, pool.map(partial(_look, trial, probe, frozenset(gone)), subjects), strict=True
-            ):
-                yield from [unknown(probe.check, subject.title, told)] if lost and told else lines
-                told = told or lost
-                if probe is NAMESPACE and _fails(lines):
+            subjects = probe.subjects(view.submission)
+            reason = ""
+            looks = pool.map(partial(_look, view, probe, frozenset(gone)), subjects)
+            for subject, (verdicts, lost) in zip(subjects, looks, strict=True):
+                for verdict in [unknown(reason)] if lost and reason else verdicts:
+                    yield line(probe.check, subject.title, verdict)
+                reason = reason or lost
+                fails = any(verdict.status == "fail" for verdict in verdicts)
+                if probe is NAMESPACE and fails:
                     gone.add(subject.title)
-                if probe is IDENTITY and _fails(lines):
-                    trial.lost = trial.lost or "the cluster does not know you"
+                if probe is IDENTITY and fails:
+                    view.lost = view.lost or "the cluster does not know you"
 
 
-def _look(trial: Trial, probe: Probe, gone: frozenset[str], subject: Subject) -> tuple[list[Line], str]:
-    """The lines about a subject, and why nothing more can be asked after it."""
-    if trial.lost:
-        return [unknown(probe.check, subject.title, trial.lost)], ""
+def _look(view: ClusterView, probe: Probe, gone: frozenset[str], subject: Subject) -> tuple[list[Verdict], str]:
+    """The verdicts on a subject, and why nothing more can be asked after it."""
+    if view.lost:
+        return [unknown(view.lost)], ""
     if subject.namespace in gone and probe.check not in _WIDE:
-        return [unknown(probe.check, subject.title, f"the namespace {subject.namespace} is not there")], ""
+        return [unknown(f"the namespace {subject.namespace} is not there")], ""
     try:
-        return list(probe.look(trial, subject)), ""
+        verdicts = probe.look(view, subject)
+        return verdicts if isinstance(verdicts, list) else [verdicts], ""
     except ApiError as error:
         lost = _lost(error)
-        if lost:
-            trial.lost = lost
-        return [not_answered(probe.check, subject.title, error)], lost
+        view.lost = lost or view.lost
+        return [not_answered(error)], lost
 
 
 def _lost(error: ApiError) -> str:
@@ -183,7 +193,3 @@ def _lost(error: ApiError) -> str:
     if error.status == 401:
         return "the cluster does not take the login"
     return "" if error.status else "the cluster cannot be reached"
-
-
-def _fails(lines: Sequence[Line]) -> bool:
-    return any(line.status == "fail" for line in lines)

@@ -1,15 +1,15 @@
-"""A preflight under way: the manifests, the connection, and what the cluster has said already."""
+"""What a probe is, and what it is given: the manifests, and a view of the cluster that asks each question once."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Lock
 from typing import Any
 
 from grace.cluster.access.connection import Api, ApiError, path_of
-from grace.cluster.access.nodes import Node, list_nodes
+from grace.cluster.access.nodes import ClusterNode, list_nodes
 from grace.cluster.access.storage import StorageClassInfo, storage_classes
-from grace.cluster.preflight.report import Line
+from grace.cluster.preflight.report import Verdict
 from grace.policy.cluster_file import Cluster
 from grace.policy.documents import Manifest, Scene
 
@@ -30,8 +30,8 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What a preflight is about, known before any cluster is asked.
+class Submission:
+    """The manifests that somebody means to send, before any cluster is asked.
 
     Attributes:
         scene: the manifests; its cluster has the namespace that is meant.
@@ -49,38 +49,39 @@ class Wanted:
     @cached_property
     def namespaces(self) -> tuple[str, ...]:
         """Where objects go; without any, where they would."""
-        found = {self.scene.namespace_of(manifest) for manifest in self.manifests} - {""}
-        return tuple(sorted(found)) or (self.cluster.namespace,)
+        named = {self.scene.namespace_of(manifest) for manifest in self.manifests} - {""}
+        return tuple(sorted(named)) or (self.cluster.namespace,)
 
 
 @dataclass
-class Trial:
-    """A Wanted with a connection. Answers are kept, so that no two looks ask the same question; threads may share it.
+class ClusterView:
+    """What the cluster says. It keeps the answers, so that no two probes ask the same question; threads may share it.
 
     Attributes:
+        submission: the manifests that it is asked about.
         lost: why nothing more can be asked; empty as long as it can.
     """
 
-    wanted: Wanted
+    submission: Submission
     api: Api
     lost: str = ""
     _existing: dict[Manifest, dict[str, Any] | None] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
-    _nodes: list[Node] | None = None
+    _nodes: list[ClusterNode] | None = None
     _classes: dict[str, StorageClassInfo] | None = None
 
     @property
     def scene(self) -> Scene:
         """The manifests."""
-        return self.wanted.scene
+        return self.submission.scene
 
     @property
     def cluster(self) -> Cluster:
         """The cluster's file."""
-        return self.wanted.cluster
+        return self.submission.cluster
 
     @property
-    def nodes(self) -> list[Node]:
+    def nodes(self) -> list[ClusterNode]:
         """All nodes. Raises ApiError, as all of these."""
         with self._lock:
             if self._nodes is None:
@@ -121,12 +122,9 @@ class Trial:
             raise
 
 
-Look = Callable[[Trial, Subject], Iterator[Line]]
-
-
 @dataclass(frozen=True)
 class Probe:
-    """A kind of look.
+    """One check of a preflight.
 
     Attributes:
         check: its name in the report.
@@ -135,5 +133,5 @@ class Probe:
     """
 
     check: str
-    subjects: Callable[[Wanted], Sequence[Subject]]
-    look: Look
+    subjects: Callable[[Submission], Sequence[Subject]]
+    look: Callable[[ClusterView, Subject], Verdict | list[Verdict]]
