@@ -35,6 +35,7 @@ values = st.recursive(
 
 @given(st.dictionaries(st.text(), values, max_size=4))
 @example({"a": "x\n  y \n\n"})
+@example({"\n\x85": "x\u2028\ny\u2029"})
 def test_what_is_written_is_read(value):
     assert yaml.safe_load(dumped(value)) == value
 

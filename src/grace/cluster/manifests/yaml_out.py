@@ -17,6 +17,8 @@ LAST = ("template", "initContainers", "containers", "volumes")
 
 _PLAIN = re.compile(r"(?:[A-Za-z/]|--?[a-z])(?:[\w./=@%+,-]|:(?=[\w/])| (?=[\w(]))*", re.ASCII)
 _QUANTITY = re.compile(r"[0-9]+(?:m|[KMGT]i)")
+_OTHER_BREAKS = re.compile("[\x85\u2028\u2029]")
+"""Characters that YAML 1.1 takes for ends of lines: in a block they would be read as such."""
 _MEANT_OTHERWISE = {"y", "n", "yes", "no", "on", "off", "true", "false", "null", "none", "nan", "inf"}
 
 
@@ -36,7 +38,7 @@ def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 
 
 def _style(text: str) -> str | None:
-    if "\n" in text:
+    if "\n" in text and not _OTHER_BREAKS.search(text):
         return "|"
     if _QUANTITY.fullmatch(text) or (_PLAIN.fullmatch(text) and text.lstrip("-").lower() not in _MEANT_OTHERWISE):
         return None
