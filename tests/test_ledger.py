@@ -14,21 +14,11 @@ from hypothesis import strategies as st
 from grace.errors import GraceError, InputError, LedgerCorrupt
 from grace.ledger import Ledger, LedgerReader, request_key, scan
 from limits import HANG
+from strategies import ledger_records, ledger_texts, ledger_values
 
 same_folder = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=60
 )
-
-# Answers of models: any text that JSON can carry, line ends and lookalikes of them among it.
-texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=40) | st.sampled_from(
-    ["", "\n", "\r\n", "\u2028", '"}\n{"', "\0", "🂡" * 9, "x" * 70_000]
-)
-values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | texts,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
-    max_leaves=6,
-)
-records = st.lists(st.dictionaries(texts, values, max_size=4), max_size=6)
 
 
 def write(path: Path, content: list[dict[str, object]]) -> list[int]:
@@ -36,7 +26,7 @@ def write(path: Path, content: list[dict[str, object]]) -> list[int]:
         return [ledger.append(record) for record in content]
 
 
-@given(records)
+@given(ledger_records)
 @same_folder
 def test_scan_gives_what_was_written(tmp_path: Path, content: list[dict[str, object]]) -> None:
     path = tmp_path / "ledger.jsonl"
@@ -48,7 +38,7 @@ def test_scan_gives_what_was_written(tmp_path: Path, content: list[dict[str, obj
             assert reader[offset] == record
 
 
-@given(records.filter(bool), st.data())
+@given(ledger_records.filter(bool), st.data())
 @same_folder
 def test_cut_at_any_byte_the_complete_lines_stay(
     tmp_path: Path, content: list[dict[str, object]], data: st.DataObject
@@ -124,7 +114,7 @@ def test_a_ledger_that_cannot_be_opened(tmp_path: Path) -> None:
         Ledger(tmp_path / "ledger.jsonl")
 
 
-@given(records.filter(bool), st.lists(st.integers(1, 30), min_size=1, max_size=8))
+@given(ledger_records.filter(bool), st.lists(st.integers(1, 30), min_size=1, max_size=8))
 @same_folder
 def test_short_writes_are_finished(tmp_path: Path, content: list[dict[str, object]], lengths: list[int]) -> None:
     path = tmp_path / "ledger.jsonl"
@@ -215,7 +205,7 @@ def test_a_disk_that_fails_on_sync_is_one_message(tmp_path: Path, monkeypatch: p
         os.fstat(ledger._fd)  # closed all the same
 
 
-@given(st.dictionaries(texts, values, min_size=2, max_size=5), st.randoms(use_true_random=False))
+@given(st.dictionaries(ledger_texts, ledger_values, min_size=2, max_size=5), st.randoms(use_true_random=False))
 def test_a_key_does_not_depend_on_the_order_of_keys(mapping: dict[str, object], random: object) -> None:
     items = list(mapping.items())
     random.shuffle(items)  # type: ignore[attr-defined]
@@ -224,7 +214,7 @@ def test_a_key_does_not_depend_on_the_order_of_keys(mapping: dict[str, object], 
     )
 
 
-@given(st.lists(values, max_size=3), st.lists(values, max_size=3))
+@given(st.lists(ledger_values, max_size=3), st.lists(ledger_values, max_size=3))
 def test_a_key_names_one_request_only(one: list[object], other: list[object]) -> None:
     alike = orjson.dumps(one, option=orjson.OPT_SORT_KEYS) == orjson.dumps(other, option=orjson.OPT_SORT_KEYS)
     assert (request_key(*one) == request_key(*other)) == alike

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 
@@ -35,17 +34,14 @@ from grace.analysis.statistics import Sample as Numbers
 from grace.analysis.statistics import clustered_t_test
 from grace.errors import InputError
 from grace.studies.study import load_study
+from strategies import distributions
 
 SHARED = ROOT.parent / "shared" / "data" / "human_study2_production.csv"
-
-weights = arrays(float, 5, elements=st.floats(0, 1).map(lambda value: value if value > 1e-9 else 0.0))
-distributions = weights.filter(lambda value: value.sum() > 0.01).map(normalised)
-
 
 # --- distances -------------------------------------------------------------------------------------------------------
 
 
-@given(distributions, distributions)
+@given(distributions(), distributions())
 def test_jensen_shannon_is_the_square_of_scipys_distance(p: np.ndarray, q: np.ndarray) -> None:
     here = float(jensen_shannon(p, q))
     assert here == pytest.approx(float(jensenshannon(p, q, base=2)) ** 2, abs=1e-9)
@@ -53,7 +49,7 @@ def test_jensen_shannon_is_the_square_of_scipys_distance(p: np.ndarray, q: np.nd
     assert 0 <= here <= 1 + 1e-12
 
 
-@given(distributions, distributions)
+@given(distributions(), distributions())
 def test_the_earth_mover_carries_as_far_as_scipys(p: np.ndarray, q: np.ndarray) -> None:
     scale = np.array([0.0, 10, 20, 50, 100])
     there = stats.wasserstein_distance(scale, scale, p, q)

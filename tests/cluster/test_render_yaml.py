@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from grace.cluster.manifests.yaml_out import dumped, to_yaml
 from limits import HANG
+from strategies import yaml_values
 
 LOOKS_LIKE_SOMETHING_ELSE = [
     "yes", "No", "on", "OFF", "y", "N", "true", "null", "~", "None", "1.0", "0123", "0o14", "0x1f", "1e3", "1_000",
@@ -26,14 +27,7 @@ def test_texts_that_look_like_something_else_stay_texts(text):
         assert dumped({"a": text}).startswith('a: "')
 
 
-values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-    max_leaves=12,
-)
-
-
-@given(st.dictionaries(st.text(), values, max_size=4))
+@given(st.dictionaries(st.text(), yaml_values, max_size=4))
 @example({"a": "x\n  y \n\n"})
 @example({"\n\x85": "x\u2028\ny\u2029"})
 def test_what_is_written_is_read(value):

@@ -19,7 +19,8 @@ from grace.endpoints.dialects import LlamaCpp, OpenAI, Vllm, llamacpp
 from grace.endpoints.scoring import Scored, Scorer, bounds_by_text
 from grace.endpoints.transport import AiohttpTransport
 from grace.studies.answers import AnswerSpace
-from table_model import Question, TableModel, TableServer, brute_force, printable_model, questions
+from strategies import questions
+from table_model import Question, TableModel, TableServer, ascii_model, brute_force
 
 T = TypeVar("T")
 DIALECTS = {"vllm": Vllm, "llamacpp": LlamaCpp, "openai": OpenAI}
@@ -61,11 +62,6 @@ def fails(server: TableServer, question: Question, **options: Any) -> RequestFai
     with pytest.raises(RequestFailed) as caught:
         score(server, question, **options)
     return caught.value
-
-
-def ascii_model(*pieces: str, **options: Any) -> TableModel:
-    """A model that can read ASCII, and whatever the speller tries before a prompt's end."""
-    return printable_model(*dict.fromkeys("".join(spelling.BEFORE)), *pieces, **options)
 
 
 def readable(question: Question) -> Question:

@@ -17,20 +17,11 @@ from grace.endpoints.spelling import BoundaryMoves, Ending, Speller
 from grace.endpoints.transport import AiohttpTransport
 from grace.errors import StudyError
 from grace.models.reasoning import answer_start
-from table_model import Messages, TableModel, TableServer, brute_force, printable_model
+from strategies import merging_models
+from table_model import Messages, TableModel, TableServer, ascii_model, brute_force, plain_template
 
 T = TypeVar("T")
 TOKENIZED = "/tokenize"
-
-
-def ascii_model(*pieces: str, **options: Any) -> TableModel:
-    """A model that can read ASCII, and whatever the speller tries before a prompt's end."""
-    return printable_model(*dict.fromkeys("".join(spelling.BEFORE)), *pieces, **options)
-
-
-def plain_template(messages: Messages, add_generation_prompt: bool) -> str:
-    """A template without special tokens."""
-    return f"Q: {messages[-1]['content']}\nA:"
 
 
 def say(text: str) -> list[dict[str, str]]:
@@ -321,18 +312,8 @@ def test_a_prompt_whose_text_does_not_give_its_tokens_again_is_refused(server: T
         spelled(server, prompt_of(model, "hey ?"), ["yes"])
 
 
-@st.composite
-def merging(draw: st.DrawFn) -> TableModel:
-    """Vocabularies with tokens across every boundary, with and without special tokens in the template."""
-    letters = draw(st.lists(st.sampled_from("abQ:7. \n"), min_size=3, unique=True))
-    pieces = draw(st.lists(st.text(st.sampled_from(letters), min_size=2, max_size=2), max_size=25, unique=True))
-    template = draw(st.sampled_from([plain_template, None]))
-    options: dict[str, Any] = {} if template is None else {"template": template}
-    return ascii_model(*pieces, **options)
-
-
 @given(
-    merging(),
+    merging_models(),
     st.text(st.sampled_from("abQ:7. \n"), max_size=6),
     st.text(st.sampled_from("abQ:7. \n"), min_size=1, max_size=5),
 )

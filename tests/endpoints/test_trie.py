@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from grace.endpoints.dialects import Read
 from grace.endpoints.trie import Node, Path, Reading, SameSpelling, grow
-from table_model import Question, brute_force, questions
+from strategies import questions
+from table_model import Question, brute_force
 
 A, B, C, D, E = range(5)
 Told = Mapping[int, float]

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import yaml
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from grace.errors import StudyError
 from grace.studies.answers import AnswerSpace, Distribution, distribution, entropy, fill, joint, variants_of
 from grace.studies.study import Study, load_study, parse_study
+from strategies import masses
 
 ROOT = Path(__file__).parents[2]
 
@@ -104,9 +104,6 @@ def test_without_any_probability_there_is_no_distribution_and_no_uniform_one_eit
     assert distribution(space("yes", "no"), {"yes": 0.0, "no": 0.0}) is None
     columns = load_study("study1").questions["state0"].columns
     assert columns.cells(None, 0.0, 1e-7) == (None,) * 14 + (0.0, 1e-7)
-
-
-masses = st.lists(st.floats(0, 1) | st.floats(0, 1e-12) | st.floats(0, 1e-320), min_size=4, max_size=4)
 
 
 @given(masses)

@@ -15,6 +15,7 @@ from grace.studies.extraction import Extraction
 from grace.studies.reading import DOUBT, EXACT, IMPLIED, Missing, Value
 from grace.studies.reading.text import REFUSAL, Headings, Text, plain
 from grace.studies.study import load_study
+from strategies import answers_in_prose
 
 CORPORA = Path(__file__).parents[1] / "fixtures"
 CORPUS = {
@@ -275,10 +276,7 @@ def test_a_sum_short_of_the_total_is_kept_when_the_text_is_whole() -> None:
 # Any text at all
 
 
-ANYTHING = st.text(max_size=300) | st.text(alphabet="0123 $%.,:-\nonthe restall wasn'tbad*|{}\"", max_size=200)
-
-
-@given(ANYTHING, st.sampled_from([True, False, None]))
+@given(answers_in_prose, st.sampled_from([True, False, None]))
 @settings(max_examples=300)
 def test_any_text_gives_valid_values_or_reasons(text: str, cut: bool | None) -> None:
     for extraction in EXTRACTIONS.values():

@@ -16,9 +16,9 @@ from functools import cached_property
 from typing import Any, Literal
 
 from aiohttp import web
-from hypothesis import strategies as st
 
 from canned import CannedServer
+from grace.endpoints.spelling import BEFORE
 
 Messages = Sequence[Mapping[str, str]]
 Template = Callable[[Messages, bool], str]
@@ -43,6 +43,11 @@ def chat_template(messages: Messages, add_generation_prompt: bool) -> str:
     """The usual template: turns between special tokens, a newline after the role and after the turn."""
     turns = "".join(f"<turn>{message['role']}\n{message['content']}</turn>\n" for message in messages)
     return "<s>" + turns + ("<turn>assistant\n" if add_generation_prompt else "")
+
+
+def plain_template(messages: Messages, add_generation_prompt: bool) -> str:
+    """A template without special tokens."""
+    return f"Q: {messages[-1]['content']}\nA:"
 
 
 class Untokenizable(ValueError):
@@ -149,6 +154,11 @@ def printable_model(*pieces: str, **options: Any) -> TableModel:
     """A model that can read any printable ASCII, so that whole programs can talk to it; `pieces` are more tokens."""
     ordinary = dict.fromkeys(["\n", *map(chr, range(32, 127)), *ROLES, *pieces])
     return TableModel((*SPECIAL, *ordinary), frozenset(range(len(SPECIAL))), **options)
+
+
+def ascii_model(*pieces: str, **options: Any) -> TableModel:
+    """A model that can read ASCII, and whatever the speller tries before a prompt's end."""
+    return printable_model(*dict.fromkeys("".join(BEFORE)), *pieces, **options)
 
 
 def brute_force(
@@ -614,59 +624,3 @@ class Question:
     def forms(self) -> dict[str, list[list[int]]]:
         """The tokens of each label's forms."""
         return {label: [self.model.tokenize(form) for form in forms] for label, forms in self.labels.items()}
-
-
-@st.composite
-def vocabularies(draw: st.DrawFn, blanks: bool = True) -> tuple[tuple[str, ...], frozenset[int]]:
-    """The texts of 10 to 50 tokens, and which ids are special.
-
-    Each has the special tokens, the roles, the newline (in no other token, so that nothing crosses it), a few letters,
-    and pieces of several of them. `blanks` allows the space among the letters.
-    """
-    letters = draw(st.lists(st.sampled_from(LETTERS + " " * blanks), min_size=2, max_size=5, unique=True))
-    longer = st.text(st.sampled_from(letters), min_size=2, max_size=4)
-    pieces = draw(st.lists(longer, min_size=1, max_size=38, unique=True))
-    tokens = draw(st.permutations([*SPECIAL, "\n", *ROLES, *letters, *pieces]))
-    return tuple(tokens), frozenset(tokens.index(text) for text in SPECIAL)
-
-
-@st.composite
-def table_models(draw: st.DrawFn, blanks: bool = True, spreads: Sequence[float] = (0.0, 0.5, 3.0, 8.0)) -> TableModel:
-    """Models with any such vocabulary; a spread of several hundred makes some probabilities zero."""
-    tokens, special = draw(vocabularies(blanks))
-    return TableModel(tokens, special, draw(st.integers(0, 2**32 - 1)), draw(st.sampled_from(spreads)))
-
-
-def pieces_of(model: TableModel) -> list[str]:
-    """The texts that forms and messages are made of: the ordinary tokens but the roles and the newline."""
-    ordinary = [text for id, text in enumerate(model.tokens) if id not in model.special]
-    return [text for text in ordinary if text not in (*ROLES, "\n")]
-
-
-@st.composite
-def answer_spaces(draw: st.DrawFn, model: TableModel, max_labels: int = 8, max_forms: int = 3) -> dict[str, list[str]]:
-    """2 to `max_labels` labels of 1 to `max_forms` forms, no form twice and none blank.
-
-    Many forms begin as others do, and many are the beginning of others, of the same label or another's.
-    """
-    pieces = pieces_of(model)
-    inked = [piece for piece in pieces if piece.strip()]
-    tails = st.lists(st.sampled_from(pieces), min_size=1, max_size=3).map("".join)
-    counts = draw(st.lists(st.integers(1, max_forms), min_size=2, max_size=max_labels))
-    forms: list[str] = []
-    for _ in range(sum(counts)):
-        stems = ["", *(form for form in forms if len(form) < 12)]
-        form = draw(st.sampled_from(stems)) + draw(tails)
-        while form in forms or not form.strip():
-            form += draw(st.sampled_from(inked))
-        forms.append(form)
-    mixed = iter(draw(st.permutations(forms)))
-    return {f"label {number}": [next(mixed) for _ in range(count)] for number, count in enumerate(counts)}
-
-
-@st.composite
-def questions(draw: st.DrawFn, blanks: bool = True, spreads: Sequence[float] = (0.0, 0.5, 3.0, 8.0)) -> Question:
-    """A model, a message that it can read, and an answer space over its vocabulary."""
-    model = draw(table_models(blanks, spreads))
-    message = draw(st.lists(st.sampled_from([*pieces_of(model), "\n"]), max_size=6).map("".join))
-    return Question(model, message, draw(answer_spaces(model)))

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from canned import Cut, error
 from conftest import Command
 from limits import HANG
+from strategies import questions, table_models
 from table_model import (
     LOWEST,
     MISSING,
@@ -23,8 +24,6 @@ from table_model import (
     Untokenizable,
     brute_force,
     printable_model,
-    questions,
-    table_models,
 )
 
 MODEL = TableModel(
