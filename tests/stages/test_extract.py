@@ -19,7 +19,7 @@ from grace.columns import EXTRACTED, IDENTIFYING
 from grace.errors import InputError
 from grace.ledger import Ledger, scan
 from grace.runs import Run
-from grace.stages.fields.ask import Extract, extract
+from grace.stages.fields.ask import Extract
 from grace.stages.fields.records import REJECTED, Known, Rows, all_rows, decide
 from grace.stages.fields.table import BATCH
 from grace.stages.related import answers_of, extractions_of, related, table_of
@@ -750,8 +750,10 @@ def test_a_decision_whose_row_is_gone_is_told_and_kept(read: Command, three: Pat
 
 
 def test_the_function_gives_what_the_command_prints(three: Path, values: Path) -> None:
-    outcome, made = extract(Extract(study="study1", input=three, output=values), Silent())
+    with Extract(study="study1", input=three, output=values).prepared(Silent()) as prepared:
+        outcome = prepared.read(Silent())
     assert not outcome.interrupted
+    made = outcome.result
     assert made is not None
     assert (made.table.rows, made.table.whole, made.checked) == (3, 1, {})
     assert made.table.methods == {"rule": 3}

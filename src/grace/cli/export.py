@@ -1,14 +1,20 @@
 """`grace export`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from grace.cli.asking import end
 from grace.cli.extract import tell_fields
 from grace.cli.query import tell_answers
 from grace.cli.score import tell_scores
 from grace.errors import InputError
+
+if TYPE_CHECKING:
+    from grace.stages.answers.table import ExportedAnswers
+    from grace.stages.fields.table import ExportedFields
+    from grace.stages.scores.table import ExportedScores
 
 
 def export(
@@ -27,16 +33,21 @@ def export(
       grace export outputs/study1.run --output outputs/study1.parquet
     """
     from grace.runs import Run
-    from grace.stages.answers.table import ExportedAnswers
     from grace.stages.export import export as make_table
-    from grace.stages.fields.table import ExportedFields
 
     if output and output.exists() and not force:
         raise InputError(f"--output {output}: is there already; choose another name, or add --force to replace it")
-    made = make_table(Run(run), output or run.with_suffix(".csv"))
-    if isinstance(made, ExportedAnswers):
-        tell_answers(made)
-    elif isinstance(made, ExportedFields):
-        tell_fields(made)
-    else:
-        tell_scores(made)
+    end(not tell_table(make_table(Run(run), output or run.with_suffix(".csv"))))
+
+
+def tell_table(table: "ExportedAnswers | ExportedScores | ExportedFields") -> bool:
+    """Say what a run's table holds; False when rows of it have errors."""
+    from grace.stages.answers.table import ExportedAnswers
+    from grace.stages.fields.table import ExportedFields
+
+    if isinstance(table, ExportedAnswers):
+        return tell_answers(table)
+    if isinstance(table, ExportedFields):
+        tell_fields(table)
+        return True
+    return tell_scores(table)

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from grace.cli import options
+from grace.cli.asking import end, server_for, show, tell_outcome
 from grace.cli.options import count
 from grace.errors import InputError
 
 if TYPE_CHECKING:
+    from grace.progress import Progress
+    from grace.stages.fields.ask import ExtractResult
     from grace.stages.fields.table import Agreement, ExportedFields
-    from grace.stages.prepare import Endpoint
+    from grace.stages.task import Endpoint, TaskOutcome
 
 DEEPSEEK = "deepseek"
 KEY = "DEEPSEEK_API_KEY"
@@ -74,14 +77,13 @@ def extract(
           --extractor http://localhost:8000 --extractor-model gemma-2-9b-it
     """
     from grace.stages.fields.ask import Extract
-    from grace.stages.fields.ask import extract as run_extract
     from grace.stages.fields.extractor import DEEPSEEK_EXTRA
 
-    asked = None
+    endpoint = None
     mode: Literal["schema", "object"] = "schema"
     extra: Mapping[str, Any] = {}
     if extractor is not None:
-        asked = _endpoint(extractor, extractor_model, concurrency, timeout, max_retries, api_key_env)
+        endpoint = _endpoint(extractor, extractor_model, concurrency, timeout, max_retries, api_key_env)
         if extractor == DEEPSEEK:
             mode, extra = "object", DEEPSEEK_EXTRA
         if json_mode is not JsonMode.auto:
@@ -90,24 +92,36 @@ def extract(
         raise InputError(
             "--extractor-model, --json-mode and --api-key-env belong to an --extractor, which is not given"
         )
-    wanted = Extract(
+    task = Extract(
         study=study,
         input=input,
         output=output,
-        extractor=asked,
+        extractor=endpoint,
         mode=mode,
         extra=extra,
         check_rules=check_rules,
         seed=seed,
         break_lock=break_lock,
     )
-    made, failed = options.work_on(output.with_suffix(".run"), lambda progress: run_extract(wanted, progress))
-    tell_fields(made.table)
-    if check_rules:
-        _tell_agreement("the extractor", made.checked)
-    if failed:
+
+    def work(progress: "Progress") -> "TaskOutcome[ExtractResult]":
+        with task.prepared(progress) as prepared:
+            if endpoint is None:
+                return prepared.read(progress)
+            with server_for(endpoint) as address:
+                return prepared.ask(address, progress)
+
+    end(tell_outcome(task.run.path, show(work), _tell))
+
+
+def _tell(result: "ExtractResult") -> bool:
+    """Say what was made; False when requests failed."""
+    tell_fields(result.table)
+    if result.checked:
+        _tell_agreement("the extractor", result.checked)
+    if result.failed:
         print("  `grace extract` as before asks again for what failed.")
-        raise typer.Exit(1)
+    return not result.failed
 
 
 def _endpoint(
@@ -115,15 +129,14 @@ def _endpoint(
 ) -> "Endpoint":
     """Which model extracts. Raises InputError for what cannot be meant."""
     from grace.endpoints.client import without_userinfo
+    from grace.endpoints.serving import EMBEDDED
     from grace.endpoints.transport import check_url
     from grace.stages.fields.extractor import DEEPSEEK as DEEPSEEK_URL
     from grace.stages.fields.extractor import DEEPSEEK_MODEL
-    from grace.stages.prepare import EMBEDDED, Endpoint
 
-    key = options.read_key(api_key_env)
     if extractor == DEEPSEEK:
-        key = key or os.environ.get(KEY, "").strip()
-        if not key:
+        api_key_env = api_key_env or KEY
+        if api_key_env == KEY and not os.environ.get(KEY, "").strip():
             raise InputError(f"--extractor deepseek: needs a key in the environment variable {KEY}")
         url, name = DEEPSEEK_URL, model or DEEPSEEK_MODEL
     elif extractor == EMBEDDED:
@@ -136,14 +149,7 @@ def _endpoint(
                 "knows the model by"
             )
         url, name = extractor, model
-    return Endpoint(
-        endpoint=url,
-        model=name,
-        concurrency=options.read_concurrency(concurrency),
-        timeout=timeout,
-        max_retries=max_retries,
-        api_key=key,
-    )
+    return options.read_endpoint(url, name, concurrency, timeout, max_retries, api_key_env)
 
 
 def tell_fields(made: "ExportedFields") -> None:

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from grace.cli import options
-from grace.cli.query import tell_answers
-from grace.cli.score import tell_scores
+from grace.cli.asking import end
+from grace.cli.export import tell_table
 
 
 def join(
@@ -25,11 +25,10 @@ def join(
       grace join outputs/study1.csv
       grace join outputs/study1_scores.parquet
     """
-    from grace.stages.answers.table import ExportedAnswers
     from grace.stages.join import join as put_together
 
     joined = put_together(output, break_lock=break_lock)
     print(f"{options.count(len(joined.shards), 'shard')} joined, {options.count(joined.records, 'new record')}")
     if joined.missing:
         print(f"  not there: {', '.join(map(str, joined.missing))}; join again when they are")
-    tell_answers(joined.table) if isinstance(joined.table, ExportedAnswers) else tell_scores(joined.table)
+    end(not tell_table(joined.table))

@@ -1,11 +1,16 @@
 """`grace noise`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from grace.cli import options
+from grace.cli.asking import ask
+from grace.cli.options import count
+
+if TYPE_CHECKING:
+    from grace.stages.scores.noise import NoiseResult
 
 
 def noise(
@@ -37,29 +42,28 @@ def noise(
     """
     from grace.runs import Run
     from grace.stages.scores.noise import Noise, last_endpoint, model_of
-    from grace.stages.scores.noise import noise as measure
 
     scored = Run(run)
-    wanted = Noise(
+    where = model_endpoint or last_endpoint(scored), model_name or model_of(scored)
+    task = Noise(
+        endpoint=options.read_endpoint(*where, concurrency, timeout, max_retries, api_key_env),
         run=scored,
         repeat=repeat,
         questions=questions,
         seed=seed,
-        endpoint=model_endpoint or last_endpoint(scored),
-        model=model_name or model_of(scored),
-        concurrency=options.read_concurrency(concurrency),
-        timeout=timeout,
-        max_retries=max_retries,
-        api_key=options.read_key(api_key_env),
         break_lock=break_lock,
     )
-    measured, failed = options.work_on(run, lambda progress: measure(wanted, progress))
-    floor = measured.floor
-    print(f"{measured.path}: {options.count(floor.questions, 'question')} asked again, {floor.repeats} times each")
+    ask(task, _tell)
+
+
+def _tell(result: "NoiseResult") -> bool:
+    """Say what was measured; False when requests failed."""
+    floor = result.floor
+    print(f"{result.path}: {count(floor.questions, 'question')} asked again, {floor.repeats} times each")
     print(f"  largest difference of a probability {floor.largest:.2g}, mean {floor.mean:.2g}")
     print(f"  largest difference of a label mass {floor.largest_label_mass:.2g}")
     for name, largest in floor.by_question.items():
         print(f"  {name}: {largest:.2g}")
-    if failed:
-        print(f"  {options.count(failed, 'request')} failed; the same command asks again for these.")
-        raise typer.Exit(1)
+    if result.failed:
+        print(f"  {count(result.failed, 'request')} failed; the same command asks again for these.")
+    return not result.failed

@@ -3,10 +3,10 @@
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,9 +14,8 @@ from grace.errors import InputError
 
 if TYPE_CHECKING:
     from grace.progress import Progress
-    from grace.stages.prepare import ShardDone
-    from grace.stages.session import Outcome
     from grace.stages.shard import Shard as PartOfRun
+    from grace.stages.task import Endpoint
 
 StudyName = Annotated[
     str | None,
@@ -63,8 +62,6 @@ BreakLock = Annotated[bool, typer.Option("--break-lock", help="Go on with a run 
 INTERRUPTED = 130
 """Exit code of work that was stopped and can be gone on with."""
 
-T = TypeVar("T")
-
 
 def read_key(variable: str | None) -> str | None:
     """The key in an environment variable. Raises InputError when the variable is not set."""
@@ -76,7 +73,23 @@ def read_key(variable: str | None) -> str | None:
     return key
 
 
-def read_concurrency(text: str) -> int | None:
+def read_endpoint(
+    url: str, model: str, concurrency: str, timeout: float, max_retries: int, api_key_env: str | None
+) -> "Endpoint":
+    """Which model is asked, and how patiently. Raises InputError."""
+    from grace.stages.task import Endpoint
+
+    return Endpoint(
+        url=url,
+        model=model,
+        concurrency=_concurrency(concurrency),
+        timeout=timeout,
+        max_retries=max_retries,
+        api_key=read_key(api_key_env),
+    )
+
+
+def _concurrency(text: str) -> int | None:
     """A number of requests at once, None for "auto". Raises InputError."""
     if text == "auto":
         return None
@@ -92,49 +105,13 @@ def read_shard(text: str | None) -> "PartOfRun | None":
     return None if text is None else PartOfRun.parse(text)
 
 
-def tell_shard(made: "ShardDone") -> None:
-    """Say how far a shard is; exit 1 when something of it failed."""
-    print(f"{made.run.path}: {made.done} of {count(made.asked, 'request')} of part {made.shard} done")
-    if made.done < made.asked:
-        print("  the same command asks again for what failed.")
-        raise typer.Exit(1)
-
-
-def work_on(run: Path, work: "Callable[[Progress], tuple[Outcome, T | None]]") -> tuple[T, int]:
-    """Do long work on a run with progress shown, and say what failed.
-
-    Returns:
-        What the work made, and how many requests failed.
-
-    Raises:
-        typer.Exit: with 130, when the work was interrupted.
-    """
-    from grace.cli.progress import make_progress
-
-    try:
-        with _terminable(), make_progress() as progress:
-            outcome, made = work(progress)
-    except KeyboardInterrupt:  # before the asking began, or after it
-        made = None
-    if made is None:
-        print(
-            f"grace: interrupted; all finished answers are safe in {run}. The same command goes on where this one "
-            f"stopped; `grace export {run}` writes what there is.",
-            file=sys.stderr,
-        )
-        raise typer.Exit(INTERRUPTED)
-    for kind, example in outcome.examples.items():
-        print(f"grace: {count(outcome.failures[kind], 'request')} failed with {kind}: {example}", file=sys.stderr)
-    return made, outcome.failures.total()
-
-
 @contextmanager
 def progressing() -> "Iterator[Progress]":
     """Show the progress of long work that asks no model; SIGTERM and Ctrl-C end it, and nothing half done stays."""
     from grace.cli.progress import make_progress
 
     try:
-        with _terminable(), make_progress() as progress:
+        with terminable(), make_progress() as progress:
             yield progress
     except KeyboardInterrupt:
         print("grace: interrupted; no file is half written", file=sys.stderr)
@@ -142,7 +119,7 @@ def progressing() -> "Iterator[Progress]":
 
 
 @contextmanager
-def _terminable() -> Iterator[None]:
+def terminable() -> Iterator[None]:
     """Have SIGTERM, which ends jobs on clusters, do what Ctrl-C does: undo what is half done."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

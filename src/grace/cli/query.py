@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grace.cli import options
+from grace.cli.asking import ask
 from grace.cli.options import count
 from grace.errors import InputError
 
 if TYPE_CHECKING:
-    from grace.stages.answers.ask import Query
     from grace.stages.answers.table import ExportedAnswers
 
 
@@ -58,12 +58,11 @@ def query(
     """
     from grace.stages.answers.ask import Query
 
-    wanted = Query(
+    task = Query(
         study=study,
         input=input,
         output=output,
-        endpoint=model_endpoint,
-        model=model_name,
+        endpoint=options.read_endpoint(model_endpoint, model_name, concurrency, timeout, max_retries, api_key_env),
         temperature=temperature,
         max_tokens=max_tokens,
         protocol=protocol,
@@ -71,26 +70,12 @@ def query(
         replications=replications,
         shuffle=shuffle,
         limit=limit,
-        concurrency=options.read_concurrency(concurrency),
-        timeout=timeout,
-        max_retries=max_retries,
         extra_body=_json_object(extra_body),
-        api_key=options.read_key(api_key_env),
         revision=model_revision,
         shard=options.read_shard(shard),
         break_lock=break_lock,
     )
-    ask_and_tell(wanted)
-
-
-def ask_and_tell(wanted: "Query") -> None:
-    """Ask what is wanted with progress shown, and tell of it; exit 1 when something failed."""
-    from grace.stages.answers.ask import query as ask
-    from grace.stages.prepare import ShardDone
-
-    made: ExportedAnswers | ShardDone
-    made, _ = options.work_on(wanted.run.path, lambda progress: ask(wanted, progress))
-    options.tell_shard(made) if isinstance(made, ShardDone) else tell_answers(made)
+    ask(task, tell_answers)
 
 
 def _json_object(text: str) -> dict[str, object]:
@@ -105,8 +90,8 @@ def _json_object(text: str) -> dict[str, object]:
     return value
 
 
-def tell_answers(exported: "ExportedAnswers") -> None:
-    """Say what the table holds; exit 1 when rows of it have errors."""
+def tell_answers(exported: "ExportedAnswers") -> bool:
+    """Say what the table holds; False when rows of it have errors."""
     rows, bad = exported.rows, exported.errors.total()
     print(f"{exported.path}: {count(rows, 'row')}, {rows - bad} answered, {exported.cut / rows:.0%} cut off")
     if exported.cut:
@@ -115,4 +100,4 @@ def tell_answers(exported: "ExportedAnswers") -> None:
         print(f"  {count(number, 'row')}: {text}")
     if bad:
         print("  `grace query` as before asks again for what failed; empty answers stay as they are.")
-        raise typer.Exit(1)
+    return not bad

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grace.cli import options
+from grace.cli.asking import ask
 from grace.cli.options import count
 
 if TYPE_CHECKING:
-    from grace.stages.scores.ask import Score
     from grace.stages.scores.table import ExportedScores
 
 
@@ -74,39 +74,24 @@ def score(
     """
     from grace.stages.scores.ask import Score
 
-    wanted = Score(
+    task = Score(
         study=study,
         input=input,
         output=output,
-        endpoint=model_endpoint,
-        model=model_name,
+        endpoint=options.read_endpoint(model_endpoint, model_name, concurrency, timeout, max_retries, api_key_env),
         policy=policy.value,
         residual=residual,
         limit=limit,
-        concurrency=options.read_concurrency(concurrency),
-        timeout=timeout,
-        max_retries=max_retries,
         answer_start=answer_start,
-        api_key=options.read_key(api_key_env),
         revision=model_revision,
         shard=options.read_shard(shard),
         break_lock=break_lock,
     )
-    measure_and_tell(wanted)
+    ask(task, tell_scores)
 
 
-def measure_and_tell(wanted: "Score") -> None:
-    """Measure what is wanted with progress shown, and tell of it; exit 1 when something failed."""
-    from grace.stages.prepare import ShardDone
-    from grace.stages.scores.ask import score as measure
-
-    made: ExportedScores | ShardDone
-    made, _ = options.work_on(wanted.run.path, lambda progress: measure(wanted, progress))
-    options.tell_shard(made) if isinstance(made, ShardDone) else tell_scores(made)
-
-
-def tell_scores(exported: "ExportedScores") -> None:
-    """Say what the table holds, with the label mass of each question; exit 1 when rows of it have errors."""
+def tell_scores(exported: "ExportedScores") -> bool:
+    """Say what the table holds, with the label mass of each question; False when rows of it have errors."""
     from rich.console import Console
     from rich.table import Table
 
@@ -136,5 +121,4 @@ def tell_scores(exported: "ExportedScores") -> None:
         print(f"  {count(number, 'row')}: {text}")
     if exported.failed:
         print("  `grace score` as before asks again for what failed.")
-    if bad:
-        raise typer.Exit(1)
+    return not bad

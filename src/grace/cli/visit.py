@@ -1,19 +1,15 @@
 """`grace visit`."""
 
-import sys
+from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from grace.cli import options
-from grace.cli.query import ask_and_tell
-from grace.cli.score import measure_and_tell
-from grace.errors import GraceError
-
-if TYPE_CHECKING:
-    from grace.stages.answers.ask import Query
-    from grace.stages.scores.ask import Score
+from grace.cli.asking import end, server_for, tell_outcome
+from grace.cli.export import tell_table
 
 
 def visit(
@@ -58,25 +54,14 @@ def visit(
       grace visit visit.yaml --out outputs/gemma --model-endpoint http://localhost:8000 --model-name gemma-2-2b-it \\
           --wait 900
     """
-    from grace.endpoints.waiting import wait_until_gone, wait_until_up
-    from grace.stages.prepare import EMBEDDED, Endpoint
-    from grace.stages.shard import completion_index
-    from grace.stages.visit import tasks
+    from grace.cli.progress import make_progress
+    from grace.stages.visit import ask_all, follow_leader, slots_for, tasks, wait_for_server
 
-    if leader is not None and completion_index():
-        # Never with exit code 0: a Job that has its first pod's success ends the others by itself, and where the first
-        # pod was taken away, both must come again.
+    if leader is not None:
         with options.progressing() as progress:
-            wait_until_gone(leader, wait, progress.note)
-    endpoint = Endpoint(
-        endpoint=model_endpoint,
-        model=model_name,
-        concurrency=options.read_concurrency(concurrency),
-        timeout=timeout,
-        max_retries=max_retries,
-        api_key=options.read_key(api_key_env),
-    )
-    todo = tasks(
+            follow_leader(leader, wait, progress)
+    endpoint = options.read_endpoint(model_endpoint, model_name, concurrency, timeout, max_retries, api_key_env)
+    listed = tasks(
         file,
         endpoint,
         out,
@@ -85,25 +70,12 @@ def visit(
         shard=options.read_shard(shard),
         break_lock=break_lock,
     )
-    if wait and model_endpoint != EMBEDDED:
+    if wait:
         with options.progressing() as progress:
-            wait_until_up(model_endpoint, wait, progress.note)
-    worst = max(_ask(task) for task in todo)
-    if worst:
-        raise typer.Exit(worst)
-
-
-def _ask(task: "Query | Score") -> int:
-    """Ask one experiment of one study, tell of it, and give its exit code."""
-    from grace.stages.answers.ask import Query
-
-    try:
-        ask_and_tell(task) if isinstance(task, Query) else measure_and_tell(task)
-    except typer.Exit as ended:
-        if ended.exit_code == options.INTERRUPTED:
-            raise
-        return ended.exit_code
-    except GraceError as error:
-        print(f"grace: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+            wait_for_server(endpoint, wait, progress)
+    serve = partial(server_for, endpoint, slots_for(listed))
+    worst = 0
+    with options.terminable(), closing(ask_all(listed, serve, make_progress)) as outcomes:
+        for task, outcome in outcomes:
+            worst = max(worst, tell_outcome(task.run.path, outcome, tell_table))
+    end(worst)

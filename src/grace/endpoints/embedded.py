@@ -24,8 +24,6 @@ from grace.errors import EndpointError, InputError, ModelFileError
 from grace.models.files import GGUF_MAGIC, find_model
 from grace.models.serving import ServingOptions, llamacpp_settings
 
-EMBEDDED = "embedded"
-"""In place of an endpoint's address: a server of our own, for as long as it is asked."""
 END_SECONDS = 1.0
 """llama.cpp gets so long to end; it needs a few milliseconds."""
 

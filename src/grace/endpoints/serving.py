@@ -13,6 +13,8 @@ from typing import IO, Protocol, Self
 from grace.errors import InputError
 from grace.models.serving import ServingOptions
 
+EMBEDDED = "embedded"
+"""In place of an endpoint's address: llama.cpp on this machine, started for as long as it is asked."""
 NO_KEY = ""
 """As an API key: everybody on this machine may ask."""
 

@@ -1,29 +1,27 @@
-"""What both experiments do before they ask: options and table checked, server started and met, a pace chosen."""
+"""What both experiments do before they ask: options and table are checked, a client is made, a pace is chosen."""
 
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 from typing import Any, TypeVar
 
 from grace.endpoints.client import Client
-from grace.endpoints.embedded import EmbeddedServer
 from grace.endpoints.handshake import Handshake
 from grace.endpoints.pace import Pace
+from grace.endpoints.serving import EMBEDDED, Address
 from grace.endpoints.transport import AiohttpTransport, check_url
 from grace.errors import InputError
 from grace.files import sweep
 from grace.manifest import InputFacts
 from grace.progress import Progress
 from grace.runs import Run
-from grace.stages.shard import Shard
+from grace.stages.task import Endpoint, ExperimentTask
 from grace.studies.study import Study, completed
 from grace.tables import CsvTable, check_writable
 
-EMBEDDED = "embedded"
 ODDITY_ROWS = 10_000
 """So many rows are checked before the asking starts; `grace data check` looks at all."""
 START, CEILING = 8, 256
@@ -32,67 +30,18 @@ START, CEILING = 8, 256
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Endpoint:
-    """Which model is asked, and how patiently; each field is an option of the command."""
-
-    endpoint: str
-    model: str
-    concurrency: int | None = None
-    timeout: float = 300.0
-    max_retries: int = 5
-    api_key: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wanted(Endpoint):
-    """What the user asked for in either experiment."""
-
-    study: str | None
-    input: Path
-    output: Path
-    limit: int | None = None
-    revision: str | None = None
-    shard: Shard | None = None
-    break_lock: bool = False
-
-    @property
-    def run(self) -> Run:
-        """The run that is worked on: the output's, or that of its shard."""
-        return self.shard.run(self.output) if self.shard else Run.beside(self.output)
-
-    @property
-    def table_name(self) -> str | None:
-        """The table that is made of the run; a shard has none."""
-        return None if self.shard else self.output.name
-
-
-@dataclass(frozen=True)
-class ShardDone:
-    """A shard that was worked on: no table is made of it before it is joined with the others.
-
-    Attributes:
-        asked: how many requests it takes in all.
-        done: how many of them are finished now.
-    """
-
-    shard: Shard
-    run: Run
-    asked: int
-    done: int
-
-
-def check_options(wanted: Wanted) -> None:
+def check_options(task: ExperimentTask) -> None:
     """Refuse options that cannot be meant.
 
     Raises:
         InputError: the message names the option.
     """
-    check_endpoint(wanted)
-    check_output(wanted.output, wanted.input, Run.beside(wanted.output))
-    if wanted.shard and Run.beside(wanted.output).exists:
+    check_endpoint(task.endpoint)
+    whole = Run.beside(task.output)
+    check_output(task.output, task.input, whole)
+    if task.shard and whole.exists:
         raise InputError(
-            f"--shard {wanted.shard}: {Run.beside(wanted.output).path} is there, which asks all by itself; go on with "
+            f"--shard {task.shard}: {whole.path} is there, which asks all by itself; go on with "
             "it without --shard, or choose another --output"
         )
 
@@ -109,11 +58,11 @@ def check_output(output: Path, input: Path, run: Run) -> None:
         )
 
 
-def check_endpoint(wanted: Endpoint) -> None:
+def check_endpoint(endpoint: Endpoint) -> None:
     """Refuse an address or timeout that cannot be used. Raises InputError."""
-    if wanted.endpoint != EMBEDDED:
-        check_url(wanted.endpoint, f"--model-endpoint (or {EMBEDDED!r})")
-    check_number("timeout", wanted.timeout)
+    if endpoint.url != EMBEDDED:
+        check_url(endpoint.url, f"--model-endpoint (or {EMBEDDED!r})")
+    check_number("timeout", endpoint.timeout)
 
 
 def check_number(option: str, value: float) -> None:
@@ -130,7 +79,7 @@ def check_table(study: Study, table: CsvTable, taken: Collection[str], repeated:
         table: the trials.
         taken: the columns that the command will add.
         repeated: what is done about rows that repeat another one.
-        progress: hears of oddities.
+        progress: is told of oddities.
 
     Raises:
         InputError: columns are missing or in the way, or there are no rows.
@@ -164,38 +113,34 @@ def check_table(study: Study, table: CsvTable, taken: Collection[str], repeated:
         progress.note(f"{table.path}: {len(odd) - 5} more oddities; `grace data check {table.path}` lists them")
 
 
-def on_run(
-    wanted: Wanted, run: Run, progress: Progress, work: Callable[[Client], Awaitable[T]], slots: int | None = None
-) -> T:
-    """Do some work on a run, as its one writer, with a client of the endpoint; see `served` for `slots`."""
-    with run.locked(wanted.break_lock), served(wanted, slots) as (url, key):
-        sweep(wanted.output)
-        return asyncio.run(with_client(wanted, url, key, progress, work))
-
-
-async def with_client(
-    wanted: Endpoint, url: str, key: str | None, progress: Progress, work: Callable[[Client], Awaitable[T]]
-) -> T:
-    """Do some work with a client, and close its connections."""
-    transport = AiohttpTransport(url)
-    client = Client(
-        transport, url, api_key=key, timeout=wanted.timeout, max_retries=wanted.max_retries, on_fault=progress.fault
-    )
-    try:
-        progress.note(f"checking {client.shown_url}")
-        return await work(client)
-    finally:
-        await transport.close()
-
-
 @contextmanager
-def served(wanted: Endpoint, slots: int | None = None) -> Iterator[tuple[str, str | None]]:
-    """The endpoint's address and key; an embedded server, with so many slots, runs for the length of the block."""
-    if wanted.endpoint != EMBEDDED:
-        yield wanted.endpoint, wanted.api_key
-        return
-    with EmbeddedServer.of(wanted.model, slots) as server:
-        yield server.url, server.api_key
+def locked(task: ExperimentTask, run: Run) -> Iterator[None]:
+    """Be the one writer of a task's run, with nothing half written left beside its table."""
+    with run.locked(task.break_lock):
+        sweep(task.output)
+        yield
+
+
+def with_client(endpoint: Endpoint, address: Address, progress: Progress, work: Callable[[Client], Awaitable[T]]) -> T:
+    """Do some work with a client of the server at an address, and close its connections."""
+
+    async def connected() -> T:
+        transport = AiohttpTransport(address.url)
+        client = Client(
+            transport,
+            address.url,
+            api_key=address.api_key,
+            timeout=endpoint.timeout,
+            max_retries=endpoint.max_retries,
+            on_fault=progress.fault,
+        )
+        try:
+            progress.note(f"checking {client.shown_url}")
+            return await work(client)
+        finally:
+            await transport.close()
+
+    return asyncio.run(connected())
 
 
 def choose_pace(concurrency: int | None, slots: int | None, client: Client) -> Pace:
@@ -208,16 +153,17 @@ def choose_pace(concurrency: int | None, slots: int | None, client: Client) -> P
     return pace
 
 
-def session_facts(wanted: Endpoint, client: Client, hands: Handshake, *options: str) -> dict[str, Any]:
-    """What a session's entry in the manifest tells beyond versions and times; `options` are fields of `wanted`."""
+def session_facts(endpoint: Endpoint, client: Client, handshake: Handshake, **options: Any) -> dict[str, Any]:
+    """What a session's entry in the manifest says beyond versions and times; `options` are those of the command."""
+    patience = {name: getattr(endpoint, name) for name in ("concurrency", "timeout", "max_retries")}
     return {
-        "endpoint": EMBEDDED if wanted.endpoint == EMBEDDED else client.shown_url,
+        "endpoint": EMBEDDED if endpoint.url == EMBEDDED else client.shown_url,
         "server": {
-            "dialect": hands.dialect.name,
-            "version": hands.facts.version,
-            "context": hands.facts.context,
+            "dialect": handshake.dialect.name,
+            "version": handshake.facts.version,
+            "context": handshake.facts.context,
         },
-        "options": {name: getattr(wanted, name) for name in (*options, "concurrency", "timeout", "max_retries")},
+        "options": {**options, **patience},
     }
 
 

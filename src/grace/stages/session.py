@@ -1,4 +1,4 @@
-"""One sitting of work on a run: requests under way as the pace allows, each recorded, until done or stopped."""
+"""A session: one stretch of work on a run, with as many requests under way as the pace allows, each recorded."""
 
 import asyncio
 import signal
@@ -12,17 +12,18 @@ from grace.endpoints.client import Client, RequestFailed
 from grace.endpoints.pace import Pace
 from grace.errors import EndpointError
 from grace.ledger import Ledger
+from grace.manifest import SessionRecord
 from grace.progress import Progress
 from grace.runs import Run, now
 
 ALIKE = 20
-"""So many failures of one kind in a row, with no success between them, end a run early."""
+"""So many failures of one kind in a row, with no success between them, end a session early."""
 FATAL = ("http 401", "http 403", "http 404", "quota")
 """Failures that every request will share; while nothing has been answered, one is enough."""
 OWN = ("http 400", "http 413", "http 422", "inexact")
-"""Failures that are a row's own where others were answered, as a prompt too long is: they do not end a run."""
+"""Failures that are a row's own where others were answered, as a prompt too long is: they do not end a session."""
 LAST_SECONDS = 10.0
-"""So long the answers under way may still come when a run ends early."""
+"""When a session ends early, requests under way get so long to be answered."""
 SYNC_SECONDS = 2.0
 
 Job = Callable[[], Awaitable[float | None]]
@@ -30,15 +31,24 @@ Job = Callable[[], Awaitable[float | None]]
 
 
 @dataclass
-class Outcome:
-    """How a session went: requests by what became of them."""
+class RequestCounts:
+    """The requests of a session, by how they ended.
+
+    Attributes:
+        finished: how many were answered.
+        failures: how many failed, by kind.
+        examples: for each kind of failure, the first message.
+        interrupted: whether the user stopped the session before all was asked.
+    """
 
     finished: int = 0
     failures: Counter[str] = field(default_factory=Counter)
-    """How many requests failed, by kind."""
     examples: dict[str, str] = field(default_factory=dict)
-    """For each kind of failure, the first one in words."""
     interrupted: bool = False
+
+    def note_in(self, record: SessionRecord) -> None:
+        """Write them into the session's record in the manifest."""
+        record.finished, record.failed = self.finished, dict(self.failures)
 
 
 class Session:
@@ -60,10 +70,10 @@ class Session:
             ledger: where records go.
             client: asks the endpoint.
             pace: how many jobs are under way at once.
-            progress: hears what happens.
-            keep: takes note of each record and its offset in the ledger.
+            progress: is told what happens.
+            keep: is called with each record and its offset in the ledger.
         """
-        self.outcome = Outcome()
+        self.requests = RequestCounts()
         self.stopping = False
         self._run, self._ledger, self._client, self._pace, self._progress = run, ledger, client, pace, progress
         self._keep = keep
@@ -72,7 +82,7 @@ class Session:
         self._alike: tuple[str, int] = ("", 0)
         self._fault: BaseException | None = None
 
-    async def work(self, jobs: Iterable[Job], total: int, done: int) -> Outcome:
+    async def work(self, jobs: Iterable[Job], total: int, done: int) -> RequestCounts:
         """Do the jobs, each begun as soon as the pace allows.
 
         An interrupt (SIGINT, SIGTERM) lets the requests under way finish; a second one drops them.
@@ -94,12 +104,12 @@ class Session:
                 await self._do_all(jobs)
         finally:
             syncing.cancel()
-        if self._verdict and not self.outcome.interrupted:
+        if self._verdict and not self.requests.interrupted:
             raise EndpointError(
-                f"{self._client.shown_url}: {self._verdict}. {done + self.outcome.finished} of {total} answers are "
-                f"safe in {self._run.path}; when the cause is mended, the same command goes on"
+                f"{self._client.shown_url}: {self._verdict}. {done + self.requests.finished} of {total} answers are "
+                f"safe in {self._run.path}; once the cause is fixed, the same command goes on"
             )
-        return self.outcome
+        return self.requests
 
     async def record(self, request: dict[str, Any], ask: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
         """Ask one thing and write its record: `request`, what `ask` returns or how it failed, and the times."""
@@ -113,7 +123,7 @@ class Session:
         else:
             self._alike, self._answered = ("", 0), True
             record["error"] = None
-            self.outcome.finished += 1
+            self.requests.finished += 1
         record["ended"] = now()
         self._keep(self._ledger.append(record), record)
         self._progress.advance(record["status"] == "failed")
@@ -142,10 +152,10 @@ class Session:
 
     def _interrupt(self) -> None:
         """Stop sending; on the second call drop what is under way."""
-        if self.outcome.interrupted:
+        if self.requests.interrupted:
             self._drop()
             return
-        self.outcome.interrupted = True
+        self.requests.interrupted = True
         if self._tasks:
             self._progress.note(f"stopping: waiting for {len(self._tasks)} answers under way (again to drop them)")
             asyncio.get_running_loop().call_later(self._client.timeout, self._drop)
@@ -162,7 +172,7 @@ class Session:
             task.cancel()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        """Ask no more when something broke that is not a request; what is under way may still come."""
+        """Ask no more when something broke that is not a request; requests under way go on."""
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
             self._fault = self._fault or error
@@ -170,14 +180,14 @@ class Session:
 
     def _failed(self, error: RequestFailed) -> None:
         """Count a failure, and see whether going on makes sense."""
-        self.outcome.failures[error.kind] += 1
-        self.outcome.examples.setdefault(error.kind, str(error))
+        self.requests.failures[error.kind] += 1
+        self.requests.examples.setdefault(error.kind, str(error))
         kind, number = self._alike
         self._alike = (error.kind, number + 1 if kind == error.kind else 1)
         shared = error.kind in FATAL
         if self._answered and error.kind in OWN:
             return
-        enough = ALIKE if self._answered or not shared else 1  # a gateway may say 404 once, and be well again
+        enough = ALIKE if self._answered or not shared else 1  # a gateway may say 404 once and answer the next request
         if self._verdict is None and self._alike[1] >= enough:
             many = "a request" if enough == 1 else f"{enough} requests in a row"
             self._verdict = f"{many} failed with {error.kind}: {error}"

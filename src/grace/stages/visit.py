@@ -1,16 +1,22 @@
 """A visit: all that is asked of one model while its weights are loaded, as a visit file lists it."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
+from typing import Any
 
 from grace.declared import read
-from grace.errors import InputError
+from grace.endpoints.serving import EMBEDDED, Address
+from grace.endpoints.waiting import wait_until_gone, wait_until_up
+from grace.errors import GraceError, InputError
+from grace.progress import Progress
 from grace.stages.answers.ask import Query
-from grace.stages.prepare import Endpoint
+from grace.stages.answers.table import ExportedAnswers
 from grace.stages.scores.ask import Score
-from grace.stages.shard import Shard
+from grace.stages.scores.table import ExportedScores
+from grace.stages.shard import Shard, completion_index
+from grace.stages.task import Endpoint, ShardResult, TaskOutcome
 from grace.stages.visit_file import VisitFile
 from grace.studies.study import BUILT_IN, load_study
 
@@ -41,20 +47,87 @@ def tasks(
     """
     file = read(path, VisitFile)
     here = path.parent
-    common = {**asdict(endpoint), "revision": revision, "limit": limit, "shard": shard, "break_lock": break_lock}
-    found: list[Query | Score] = []
+    common: dict[str, Any] = {"endpoint": endpoint, "revision": revision, "limit": limit, "shard": shard}
+    common["break_lock"] = break_lock
+    listed: list[Query | Score] = []
     for visited in file.studies:
         named = visited.study if visited.study in BUILT_IN else str(here / visited.study)
         study = load_study(named)
         common |= {"study": named, "input": here / visited.input}
         if 1 in file.experiments:
             settings = {**dict(file.query), "protocol": visited.protocol}
-            found.append(Query(output=out / f"{study.name}.csv", **common, **settings))
+            listed.append(Query(output=out / f"{study.name}.csv", **common, **settings))
         if 2 in file.experiments and study.questions:
-            found.append(Score(output=out / f"{study.name}_scores.csv", **common, **dict(file.score)))
-    twice = [output for output, times in Counter(task.output for task in found).items() if times > 1]
+            listed.append(Score(output=out / f"{study.name}_scores.csv", **common, **dict(file.score)))
+    twice = [output for output, times in Counter(task.output for task in listed).items() if times > 1]
     if twice:
         raise InputError(f"{path}: lists a study twice; both would be written to {twice[0]}")
-    if not found:
+    if not listed:
         raise InputError(f"{path}: asks nothing: Experiment 2 alone, of studies without questions to score")
-    return found
+    return listed
+
+
+def slots_for(listed: Sequence[Query | Score]) -> int | None:
+    """How many requests a server for all these tasks should work on at once; None: as many as it does by itself."""
+    slots = {task.slots for task in listed}
+    return slots.pop() if len(slots) == 1 else None
+
+
+def follow_leader(leader: str | None, seconds: float, progress: Progress) -> None:
+    """In a pod that is not the first of its Job, wait until the first one's server is gone, however long it takes.
+
+    Such a pod holds a part of the model; the first one asks. It always ends with an error: a Job whose first pod
+    succeeded ends the others by itself, and where the first pod was taken away, both must come again.
+
+    Args:
+        leader: the address of the first pod's server; None: this pod asks.
+        seconds: so long that server may take to come up.
+        progress: is told of the waiting.
+
+    Raises:
+        InputError: the address cannot be one.
+        EndpointError: the server did not come up, or, in the end, it is gone.
+    """
+    if leader is not None and completion_index():
+        wait_until_gone(leader, seconds, progress.note)
+
+
+def wait_for_server(endpoint: Endpoint, seconds: float, progress: Progress) -> None:
+    """Wait until the server that will be asked is up; not at all where seconds are 0, or it is started for the visit.
+
+    Raises:
+        InputError: the address cannot be one.
+        EndpointError: it was not up within so many seconds.
+    """
+    if seconds and endpoint.url != EMBEDDED:
+        wait_until_up(endpoint.url, seconds, progress.note)
+
+
+def ask_all(
+    listed: Sequence[Query | Score],
+    serve: Callable[[], AbstractContextManager[Address]],
+    show: Callable[[], AbstractContextManager[Progress]],
+) -> Generator[tuple[Query | Score, TaskOutcome[ExportedAnswers | ExportedScores | ShardResult]]]:
+    """Do one task after the other and yield each with its outcome, as soon as it has ended.
+
+    One that fails does not keep the others from being asked. One that is interrupted is the last.
+
+    Args:
+        listed: the tasks.
+        serve: gives the model's address, for as long as anything is asked; entered when the first task is ready to ask.
+        show: gives what is told of a task's progress.
+    """
+    with ExitStack() as served:
+        address: Address | None = None
+        for task in listed:
+            try:
+                with show() as progress, task.prepared(progress) as prepared:
+                    address = address or served.enter_context(serve())
+                    outcome = prepared.ask(address, progress)
+            except GraceError as error:
+                outcome = TaskOutcome(error=error)
+            except KeyboardInterrupt:  # before the asking began, or after it
+                outcome = TaskOutcome()
+            yield task, outcome
+            if outcome.interrupted:
+                return

@@ -16,7 +16,7 @@ from grace.progress import Progress
 from grace.runs import Run
 from grace.stages.answers.records import Done, request_seed
 from grace.stages.records import chat
-from grace.stages.session import Job, Outcome, Session
+from grace.stages.session import Job, RequestCounts, Session
 from grace.stages.shard import Shard
 from grace.studies.study import Conversation, Study
 from grace.studies.templates import Message
@@ -62,7 +62,7 @@ class Plan:
 
 async def generate(
     plan: Plan, run: Run, done: Done, client: Client, dialect: OpenAI, pace: Pace, progress: Progress
-) -> Outcome:
+) -> RequestCounts:
     """Ask what is not finished yet, each answer written to the ledger as it comes.
 
     Raises:

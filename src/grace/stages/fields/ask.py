@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ import orjson
 from grace.endpoints.client import Client
 from grace.endpoints.dialects import Sampling
 from grace.endpoints.handshake import Need, meet
+from grace.endpoints.serving import Address
 from grace.errors import InputError, RunMismatch
 from grace.files import sweep
 from grace.ledger import Ledger
@@ -22,10 +24,11 @@ from grace.runs import Run
 from grace.stages.fields.extractor import ASK, REPAIR, Extractor, Invalid, ask, ask_again, read_reply, response_format
 from grace.stages.fields.records import Answered, Known, Rows, extractor_of
 from grace.stages.fields.table import BATCH, Agreement, ExportedFields, export_fields, output_columns
-from grace.stages.prepare import Endpoint, check_endpoint, check_output, choose_pace, served, session_facts, with_client
+from grace.stages.prepare import check_endpoint, check_output, choose_pace, session_facts, with_client
 from grace.stages.records import chat
 from grace.stages.related import source_of
-from grace.stages.session import Outcome, Session
+from grace.stages.session import RequestCounts, Session
+from grace.stages.task import Endpoint, TaskOutcome
 from grace.studies.check import choose_study
 from grace.studies.fields import Extracted
 from grace.studies.reading import Value
@@ -58,116 +61,146 @@ class Extract:
     seed: int = 1
     break_lock: bool = False
 
+    @property
+    def run(self) -> Run:
+        """The run that is worked on."""
+        return Run.beside(self.output)
+
+    @contextmanager
+    def prepared(self, progress: Progress) -> Iterator["PreparedExtract"]:
+        """Check options, study and table, begin the run and keep it locked for the length of the block.
+
+        Raises:
+            InputError: options, study or table do not fit, the run is another one's, or another process writes it.
+        """
+        run = self.run
+        _check_options(self, run)
+        with CsvTable(self.input) as table:
+            study = choose_study(self.study, table)
+            rows = Rows(study, table.columns, table.path)
+            if not len(table):
+                raise InputError(f"{table.path}: has a header but no rows")
+            output_columns(rows.extraction, table)
+            if table.encoding != "utf-8":
+                progress.note(
+                    f"{table.path}: is not UTF-8; read as Latin-1 ({table.encoding}), values are written as UTF-8"
+                )
+            identity = Identity(experiment=EXTRACT, study=study.name, source=_source(table, study, self.input))
+            with run.locked(self.break_lock):
+                _check_source(run, identity, self)
+                sweep(self.output)
+                run.begin(identity, table.path, study.content)
+                run.keep_study(study.content)
+                run.keep_input(table.path)
+                table.read_from(run.input)
+                run.widen(len(table), 1)
+                yield PreparedExtract(self, run, study, table, rows)
+
 
 @dataclass(frozen=True)
-class Made:
-    """An extraction's table, and what the check of the rules found."""
+class ExtractResult:
+    """What an extraction made.
+
+    Attributes:
+        table: the values' table.
+        checked: how far the extractor agrees with the rules, by field, where that was checked.
+        failed: how many requests failed.
+    """
 
     table: ExportedFields
     checked: dict[str, Agreement]
+    failed: int = 0
 
 
-def extract(wanted: Extract, progress: Progress) -> tuple[Outcome, Made | None]:
-    """Read every row of a table of answers, and write the values' table unless interrupted.
+@dataclass(frozen=True)
+class PreparedExtract:
+    """An extraction that is ready to read: its table is open and its run is locked."""
 
-    Raises:
-        InputError: options, study or table do not fit, or the run is another one's.
-        EndpointError: the extractor cannot be used.
-    """
-    run = Run.beside(wanted.output)
-    _check_options(wanted, run)
-    with CsvTable(wanted.input) as table:
-        study = choose_study(wanted.study, table)
-        rows = Rows(study, table.columns, table.path)
-        if not len(table):
-            raise InputError(f"{table.path}: has a header but no rows")
-        output_columns(rows.extraction, table)
-        if table.encoding != "utf-8":
-            progress.note(
-                f"{table.path}: is not UTF-8; read as Latin-1 ({table.encoding}), values are written as UTF-8"
-            )
-        source = Run.beside(wanted.input)
-        known_source = source.exists and source.identity.experiment == GENERATE
-        if known_source and source.identity.study != study.name:
-            raise InputError(
-                f"{table.path}: holds answers of the study {source.identity.study!r} "
-                f"({source.path}), not of {study.name!r}"
-            )
-        identity = Identity(experiment=EXTRACT, study=study.name, source=source_of(source) if known_source else None)
-        with run.locked(wanted.break_lock):
-            _check_source(run, identity, wanted)
-            sweep(wanted.output)
-            run.begin(identity, table.path, study.content)
-            run.keep_study(study.content)
-            run.keep_input(table.path)
-            table.read_from(run.input)
-            run.widen(len(table), 1)
-            if wanted.extractor is None:
-                with run.session(output=wanted.output.name, rows=len(table)):
-                    pass
-                return Outcome(), Made(export_fields(run, wanted.output, table, study, progress), {})
-            return _with_model(wanted, wanted.extractor, run, study, table, progress)
+    task: Extract
+    run: Run
+    study: Study
+    table: CsvTable
+    rows: Rows
+
+    def read(self, progress: Progress) -> TaskOutcome[ExtractResult]:
+        """Read every row by rules alone, and write the values' table."""
+        with self.run.session(output=self.task.output.name, rows=len(self.table)):
+            pass
+        return TaskOutcome(ExtractResult(self._export(progress), {}))
+
+    def ask(self, address: Address, progress: Progress) -> TaskOutcome[ExtractResult]:
+        """Read every row, ask the extractor at an address what rules leave open, and write the values' table.
+
+        The table is not written when this is interrupted.
+
+        Raises:
+            EndpointError: the extractor cannot be used.
+        """
+        endpoint = self.task.extractor
+        assert endpoint is not None
+        requests = with_client(endpoint, address, progress, lambda client: self._ask(endpoint, client, progress))
+        if requests.interrupted:
+            return TaskOutcome(requests=requests)
+        exported = self._export(progress)
+        checked = _checked(self.task, self.run, self.study, self.table)
+        return TaskOutcome(ExtractResult(exported, checked, requests.failures.total()), requests)
+
+    def _export(self, progress: Progress) -> ExportedFields:
+        return export_fields(self.run, self.task.output, self.table, self.study, progress)
+
+    async def _ask(self, endpoint: Endpoint, client: Client, progress: Progress) -> RequestCounts:
+        task, run, table, extraction = self.task, self.run, self.table, self.rows.extraction
+        need = Need(shape=ask(extraction, dict.fromkeys(extraction.about, "Yes.")))
+        handshake = await meet(client, endpoint.model, need)
+        sampling = Sampling(0.0, TOKENS, {"response_format": response_format(extraction, task.mode), **task.extra})
+        body = handshake.dialect.chat_body(endpoint.model, [], sampling, task.seed)
+        extractor = Extractor(
+            model=orjson.loads(orjson.dumps(handshake.facts.identity)),
+            settings={name: value for name, value in body.items() if name not in ("model", "messages")},
+        )
+        run.manifest.extractor = ExtractorFacts(model=dict(extractor.model), settings=dict(extractor.settings))
+        pace = choose_pace(endpoint.concurrency, handshake.facts.slots, client)
+        facts = session_facts(endpoint, client, handshake)
+        with (
+            run.session(**facts, output=task.output.name, rows=len(table), check_rules=task.check_rules) as record,
+            Ledger(run.ledger) as ledger,
+            Known.read(run, extraction, extractor) as known,
+        ):
+            session = Session(run, ledger, client, pace, progress, known.add)
+            asker = _Asker(self.rows, table, known, client, session, endpoint.model)
+            todo, done = await asker.todo(task, progress)
+            requests = await session.work((partial(asker.ask_row, row) for row in todo), len(todo) + done, done)
+            requests.note_in(record)
+        return requests
 
 
-def _check_source(run: Run, identity: Identity, wanted: Extract) -> None:
+def _source(table: CsvTable, study: Study, input: Path) -> str | None:
+    """What tells the answers' run from others, where the table lies beside it. Raises InputError for another study."""
+    source = Run.beside(input)
+    if not (source.exists and source.identity.experiment == GENERATE):
+        return None
+    if source.identity.study != study.name:
+        raise InputError(
+            f"{table.path}: holds answers of the study {source.identity.study!r} ({source.path}), not of {study.name!r}"
+        )
+    return source_of(source)
+
+
+def _check_source(run: Run, identity: Identity, task: Extract) -> None:
     """Say in words that an extraction was made from other answers; digests would not tell."""
     if run.exists and run.identity.experiment == EXTRACT and run.identity.source != identity.source:
         raise RunMismatch(
-            f"{run.path}: was made from the answers of another run than {Run.beside(wanted.input).path}, or that "
+            f"{run.path}: was made from the answers of another run than {Run.beside(task.input).path}, or that "
             "folder was moved or renamed since; move it back beside the table, or choose another --output"
         )
 
 
-def _check_options(wanted: Extract, run: Run) -> None:
-    check_output(wanted.output, wanted.input, run)
-    if wanted.extractor:
-        check_endpoint(wanted.extractor)
-    elif wanted.check_rules:
+def _check_options(task: Extract, run: Run) -> None:
+    check_output(task.output, task.input, run)
+    if task.extractor:
+        check_endpoint(task.extractor)
+    elif task.check_rules:
         raise InputError("--check-rules: needs an --extractor to check the rules against")
-
-
-def _with_model(
-    wanted: Extract, endpoint: Endpoint, run: Run, study: Study, table: CsvTable, progress: Progress
-) -> tuple[Outcome, Made | None]:
-    """Ask the extractor what rules leave open, then write the table."""
-    with served(endpoint) as (url, key):
-        outcome = asyncio.run(
-            with_client(
-                endpoint, url, key, progress, lambda client: _ask(wanted, endpoint, run, study, table, client, progress)
-            )
-        )
-    if outcome.interrupted:
-        return outcome, None
-    made = export_fields(run, wanted.output, table, study, progress)
-    return outcome, Made(made, _checked(wanted, run, study, table))
-
-
-async def _ask(
-    wanted: Extract, endpoint: Endpoint, run: Run, study: Study, table: CsvTable, client: Client, progress: Progress
-) -> Outcome:
-    rows = Rows(study, table.columns)
-    extraction = rows.extraction
-    hands = await meet(client, endpoint.model, Need(shape=ask(extraction, dict.fromkeys(extraction.about, "Yes."))))
-    sampling = Sampling(0.0, TOKENS, {"response_format": response_format(extraction, wanted.mode), **wanted.extra})
-    body = hands.dialect.chat_body(endpoint.model, [], sampling, wanted.seed)
-    extractor = Extractor(
-        model=orjson.loads(orjson.dumps(hands.facts.identity)),
-        settings={name: value for name, value in body.items() if name not in ("model", "messages")},
-    )
-    run.manifest.extractor = ExtractorFacts(model=dict(extractor.model), settings=dict(extractor.settings))
-    pace = choose_pace(endpoint.concurrency, hands.facts.slots, client)
-    facts = session_facts(endpoint, client, hands)
-    with (
-        run.session(**facts, output=wanted.output.name, rows=len(table), check_rules=wanted.check_rules) as record,
-        Ledger(run.ledger) as ledger,
-        Known.read(run, extraction, extractor) as known,
-    ):
-        session = Session(run, ledger, client, pace, progress, known.add)
-        asker = _Asker(rows, table, known, client, session, endpoint.model)
-        todo, done = await asker.todo(wanted, progress)
-        outcome = await session.work((partial(asker.ask_row, row) for row in todo), len(todo) + done, done)
-        record.finished, record.failed = outcome.finished, dict(outcome.failures)
-    return outcome
 
 
 class _Asker:
@@ -178,7 +211,7 @@ class _Asker:
         self._rows, self._table, self._known, self._extractor = rows, table, known, known.extractor
         self._client, self._session, self._model = client, session, model
 
-    async def todo(self, wanted: Extract, progress: Progress) -> tuple[list[int], int]:
+    async def todo(self, task: Extract, progress: Progress) -> tuple[list[int], int]:
         """The rows to ask about (from 0), one for each different answer, and how many more were asked before."""
         todo: list[int] = []
         seen: set[str] = set()
@@ -189,7 +222,7 @@ class _Asker:
                 await asyncio.sleep(0)  # an interrupt comes through here
             answered = self._rows.of(cells)
             read = self._rows.read(answered)
-            if not (_is_open(self._known, answered, read) or _is_checked(wanted, answered, read)):
+            if not (_is_open(self._known, answered, read) or _is_checked(task, answered, read)):
                 continue
             key = self._extractor.key(ask(self._rows.extraction, answered.texts))
             if key in seen:
@@ -236,22 +269,22 @@ def _is_open(known: Known, answered: Answered, read: Extracted) -> bool:
     return bool(read.open) and not read.refused and known.decision(answered.key) is None and answered.has_text
 
 
-def _is_checked(wanted: Extract, answered: Answered, read: Extracted) -> bool:
+def _is_checked(task: Extract, answered: Answered, read: Extracted) -> bool:
     """Whether a row that rules read wholly is sent to the extractor too."""
-    return not read.open and random.Random(f"{wanted.seed}/{answered.key}").random() < wanted.check_rules
+    return not read.open and random.Random(f"{task.seed}/{answered.key}").random() < task.check_rules
 
 
-def _checked(wanted: Extract, run: Run, study: Study, table: CsvTable) -> dict[str, Agreement]:
+def _checked(task: Extract, run: Run, study: Study, table: CsvTable) -> dict[str, Agreement]:
     """How far the extractor agrees with the rules, field by field, among the rows that were sent to it for that."""
     rows = Rows(study, table.columns)
     agreements = {name: Agreement() for name in rows.extraction.fields}
-    if not wanted.check_rules:
+    if not task.check_rules:
         return {}
     with Known.read(run, rows.extraction, extractor_of(run)) as known:
         for cells in table.rows():
             answered = rows.of(cells)
             read = rows.read(answered)
-            found = known.modelled(answered.texts) if _is_checked(wanted, answered, read) else None
+            found = known.modelled(answered.texts) if _is_checked(task, answered, read) else None
             if not isinstance(found, dict):
                 continue
             for name, value in read.values.items():

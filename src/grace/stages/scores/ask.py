@@ -1,15 +1,17 @@
 """`grace score`, Experiment 2: from a table of trials to a table of exact answer probabilities."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
-from typing import Any
+from typing import Any, ClassVar
 
 from grace.endpoints.client import Client
 from grace.endpoints.handshake import Handshake, Need, meet
 from grace.endpoints.pace import Pace
 from grace.endpoints.scoring import Scored, Scorer
+from grace.endpoints.serving import EMBEDDED, Address
 from grace.errors import InputError, StudyError
 from grace.ledger import Ledger
 from grace.manifest import SCORE, Identity
@@ -17,20 +19,20 @@ from grace.progress import Progress
 from grace.runs import Run
 from grace.stages.export import export
 from grace.stages.prepare import (
-    ShardDone,
-    Wanted,
     check_number,
     check_options,
     check_table,
     choose_pace,
     input_facts,
-    on_run,
+    locked,
     session_facts,
+    with_client,
 )
 from grace.stages.scores.proof import prove
 from grace.stages.scores.records import Keys, Scores, Todo, distinct, share
 from grace.stages.scores.table import ExportedScores, score_columns
-from grace.stages.session import Job, Outcome, Session
+from grace.stages.session import Job, Session
+from grace.stages.task import Endpoint, ExperimentTask, ShardResult, TaskOutcome
 from grace.studies.answers import Policy
 from grace.studies.check import choose_study
 from grace.studies.study import Study, completed
@@ -41,100 +43,124 @@ SLOTS = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Score(Wanted):
+class Score(ExperimentTask):
     """What the user asked for; each field is an option of the command."""
+
+    slots: ClassVar[int | None] = SLOTS
 
     policy: Policy = "variants"
     residual: float | None = None
     answer_start: str | None = None
 
+    @contextmanager
+    def prepared(self, progress: Progress) -> Iterator["PreparedScore"]:
+        """Check options, study and table, and lock the run for the length of the block.
 
-def score(wanted: Score, progress: Progress) -> tuple[Outcome, ExportedScores | ShardDone | None]:
-    """Score every distinct question about the trials once, and write the table unless interrupted.
-
-    Raises:
-        InputError: options, study or table do not fit, or the run is another one's.
-        EndpointError: the endpoint cannot do what is asked of it.
-    """
-    run = wanted.run
-    check_options(wanted)
-    if wanted.residual is not None:
-        check_number("residual", wanted.residual)
-    with CsvTable(wanted.input) as table:
-        study = choose_study(wanted.study, table)
-        if not study.questions:
-            raise InputError(
-                f"{wanted.study or study.name}: has no questions to score; docs/add-a-study.md shows how to write them"
-            )
-        check_table(study, table, score_columns(study), "it is scored once", progress)
-        return on_run(wanted, run, progress, lambda client: _score(wanted, study, table, run, client, progress), SLOTS)
+        Raises:
+            InputError: options, study or table do not fit, or another process writes the run.
+        """
+        run = self.run
+        check_options(self)
+        if self.residual is not None:
+            check_number("residual", self.residual)
+        with CsvTable(self.input) as table:
+            study = choose_study(self.study, table)
+            if not study.questions:
+                raise InputError(
+                    f"{self.study or study.name}: has no questions to score; docs/add-a-study.md shows how to write "
+                    "them"
+                )
+            check_table(study, table, score_columns(study), "it is scored once", progress)
+            with locked(self, run):
+                yield PreparedScore(self, study, table, run)
 
 
-async def _score(
-    wanted: Score, study: Study, table: CsvTable, run: Run, client: Client, progress: Progress
-) -> tuple[Outcome, ExportedScores | ShardDone | None]:
-    rows = len(table) if wanted.limit is None else min(wanted.limit, len(table))
-    hands = await meet(client, wanted.model, _need(study, table, rows))
-    scorer = make_scorer(client, wanted.model, hands, wanted.residual, wanted.answer_start)
-    model = {**hands.facts.identity, "revision": wanted.revision}
-    first = completed(study, table, 0)
-    proof = await prove(scorer, hands, study.questions, first, wanted.policy, progress)
-    scoring = {"policy": wanted.policy, "residual": scorer.residual, "answer_start": scorer.start}
-    identity = Identity(
-        experiment=SCORE,
-        study=study.name,
-        questions={name: question.sha256 for name, question in study.questions.items()},
-        input=input_facts(table),
-        model=model,
-        scoring=scoring,
-        rendered=proof.rendered,
-    )
-    run.begin(identity, table.path, study.content)
-    run.keep_study(study.content)
-    table.read_from(run.input)
-    run.widen(rows, 1)
-    keys = Keys(study, table, run.identity.model, scoring)
-    todos = distinct(keys, rows)
-    asked = rows * len(study.questions)
-    progress.note(f"{asked} question{'s' * (asked != 1)} in {rows} row{'s' * (rows != 1)}, {len(todos)} distinct")
-    if wanted.shard:
-        todos = share(todos, wanted.shard)
-    scores = Scores.read(run)
-    done = scores.count(todos)
-    pace = score_pace(wanted.concurrency, hands, client)
-    facts = session_facts(wanted, client, hands, "limit", "shard")
-    with run.session(**facts, study_sha256=study.sha256, output=wanted.table_name, spellings=proof.spellings) as record:
-        with Ledger(run.ledger) as ledger:
+@dataclass(frozen=True)
+class PreparedScore:
+    """A score that is ready to ask: its table is open and its run is locked."""
+
+    task: Score
+    study: Study
+    table: CsvTable
+    run: Run
+
+    def ask(self, address: Address, progress: Progress) -> TaskOutcome[ExportedScores | ShardResult]:
+        """Score every distinct question about the trials once, and write the table unless interrupted.
+
+        Raises:
+            InputError: the run is another one's.
+            EndpointError: the server at the address cannot do what is asked of it.
+        """
+        return with_client(self.task.endpoint, address, progress, lambda client: self._ask(client, progress))
+
+    async def _ask(self, client: Client, progress: Progress) -> TaskOutcome[ExportedScores | ShardResult]:
+        task, study, table, run = self.task, self.study, self.table, self.run
+        rows = len(table) if task.limit is None else min(task.limit, len(table))
+        handshake = await meet(client, task.endpoint.model, _need(study, table, rows))
+        scorer = make_scorer(task.endpoint, client, handshake, task.residual, task.answer_start)
+        first = completed(study, table, 0)
+        proof = await prove(scorer, handshake, study.questions, first, task.policy, progress)
+        scoring = {"policy": task.policy, "residual": scorer.residual, "answer_start": scorer.start}
+        identity = Identity(
+            experiment=SCORE,
+            study=study.name,
+            questions={name: question.sha256 for name, question in study.questions.items()},
+            input=input_facts(table),
+            model={**handshake.facts.identity, "revision": task.revision},
+            scoring=scoring,
+            rendered=proof.rendered,
+        )
+        run.begin(identity, table.path, study.content)
+        run.keep_study(study.content)
+        table.read_from(run.input)
+        run.widen(rows, 1)
+        keys = Keys(study, table, run.identity.model, scoring)
+        todos = distinct(keys, rows)
+        asked = rows * len(study.questions)
+        progress.note(f"{asked} question{'s' * (asked != 1)} in {rows} row{'s' * (rows != 1)}, {len(todos)} distinct")
+        if task.shard:
+            todos = share(todos, task.shard)
+        scores = Scores.read(run)
+        done = scores.count(todos)
+        pace = score_pace(task.endpoint, client, handshake)
+        facts = session_facts(task.endpoint, client, handshake, limit=task.limit, shard=task.shard)
+        facts |= {"study_sha256": study.sha256, "output": task.table_name, "spellings": proof.spellings}
+        with run.session(**facts) as record, Ledger(run.ledger) as ledger:
             session = Session(run, ledger, client, pace, progress, scores.add)
             jobs = _jobs(session, scorer, keys, study, scores.open(todos))
-            outcome = await session.work(jobs, len(todos), done)
-        record.finished, record.failed = outcome.finished, dict(outcome.failures)
-    if outcome.interrupted:
-        return outcome, None
-    if wanted.shard:
-        return outcome, ShardDone(wanted.shard, run, len(todos), scores.count(todos))
-    exported = export(run, wanted.output, scores, keys)
-    assert isinstance(exported, ExportedScores)
-    return outcome, exported
+            requests = await session.work(jobs, len(todos), done)
+            requests.note_in(record)
+        if requests.interrupted:
+            return TaskOutcome(requests=requests)
+        if task.shard:
+            return TaskOutcome(ShardResult(task.shard, run, len(todos), scores.count(todos)), requests)
+        exported = export(run, task.output, scores, keys)
+        assert isinstance(exported, ExportedScores)
+        return TaskOutcome(exported, requests)
+
+
+def slots_of(endpoint: Endpoint, handshake: Handshake) -> int | None:
+    """How many of the server's slots are used, one by each question under way; None when it has no such.
+
+    A server of our own may be shared with Experiment 1 and have more slots. Used like one with a single slot, it gives
+    the same numbers.
+    """
+    return SLOTS if endpoint.url == EMBEDDED else handshake.facts.slots
 
 
 def make_scorer(
-    client: Client, model: str, hands: Handshake, residual: float | None, answer_start: str | None
+    endpoint: Endpoint, client: Client, handshake: Handshake, residual: float | None, answer_start: str | None
 ) -> Scorer:
     """The scorer for an endpoint, with its dialect's own bound where none is given."""
-    return Scorer(
-        client,
-        hands.dialect,
-        model,
-        residual=hands.dialect.residual if residual is None else residual,
-        slots=hands.facts.slots,
-        start=answer_start,
-    )
+    dialect = handshake.dialect
+    bound = dialect.residual if residual is None else residual
+    slots = slots_of(endpoint, handshake)
+    return Scorer(client, dialect, endpoint.model, residual=bound, slots=slots, start=answer_start)
 
 
-def score_pace(concurrency: int | None, hands: Handshake, client: Client) -> Pace:
+def score_pace(endpoint: Endpoint, client: Client, handshake: Handshake) -> Pace:
     """As many questions at once as the user says, else as the server has slots, since each keeps one; else adapted."""
-    return choose_pace(concurrency or hands.facts.slots, None, client)
+    return choose_pace(endpoint.concurrency or slots_of(endpoint, handshake), None, client)
 
 
 def _jobs(

@@ -4,46 +4,37 @@ A server computes many requests together, and how they are grouped changes the o
 gets slightly different numbers each time. Differences between two runs mean something only where they are larger.
 """
 
-import asyncio
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import combinations
 from math import fsum
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 
 from grace.endpoints.client import Client
-from grace.endpoints.handshake import Need, meet
+from grace.endpoints.handshake import Handshake, Need, meet
 from grace.endpoints.scoring import Scorer
+from grace.endpoints.serving import EMBEDDED, Address
 from grace.errors import InputError, RunMismatch
 from grace.files import replacing
 from grace.ledger import Ledger, LedgerReader, scan
 from grace.manifest import SCORE
 from grace.progress import Progress
 from grace.runs import Run, now
-from grace.stages.prepare import EMBEDDED, Endpoint, check_endpoint, served, session_facts, with_client
+from grace.stages.prepare import check_endpoint, session_facts, with_client
 from grace.stages.records import study_of
 from grace.stages.scores.ask import SLOTS, ask_question, make_scorer, score_pace
 from grace.stages.scores.proof import prove
 from grace.stages.scores.records import Keys, Scores, Todo, distinct
-from grace.stages.session import Job, Outcome, Session
+from grace.stages.session import Job, Session
+from grace.stages.task import Endpoint, TaskOutcome
 from grace.studies.study import Study, completed
 from grace.tables import CsvTable
-
-
-@dataclass(frozen=True, kw_only=True)
-class Noise(Endpoint):
-    """What the user asked for; each field is an option of the command."""
-
-    run: Run
-    repeat: int = 3
-    questions: int = 50
-    seed: int = 1
-    break_lock: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,11 +61,148 @@ class Floor:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """The noise floor and the file it was written to."""
+class NoiseResult:
+    """The noise floor, the file it was written to, and how many requests failed."""
 
     path: Path
     floor: Floor
+    failed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noise:
+    """What the user asked for; each field is an option of the command."""
+
+    slots: ClassVar[int | None] = SLOTS
+
+    endpoint: Endpoint
+    run: Run
+    repeat: int = 3
+    questions: int = 50
+    seed: int = 1
+    break_lock: bool = False
+
+    @contextmanager
+    def prepared(self, progress: Progress) -> Iterator["PreparedNoise"]:
+        """Check the run, and lock it for the length of the block.
+
+        Raises:
+            InputError: not a run of `grace score`, or another process writes it.
+        """
+        check_endpoint(self.endpoint)
+        run = self.run
+        if run.identity.experiment != SCORE:
+            raise InputError(f"{run.path}: is not a run of `grace score`, so it has no probabilities to compare")
+        study = study_of(run)
+        with CsvTable(run.input) as table, run.locked(self.break_lock):
+            keys = Keys(study, table, run.identity.model, run.identity.scoring)
+            scores, todos = Scores.read(run), distinct(keys, run.scope.rows)
+            todos = {key: todo for key, todo in todos.items() if scores.finished(key) is not None}
+            if not todos:
+                raise InputError(f"{run.path}: has no scored questions yet; `grace score` comes first")
+            chosen = random.Random(self.seed).sample(list(todos), min(self.questions, len(todos)))
+            yield PreparedNoise(self, run, study, table, keys, scores, {key: todos[key] for key in chosen})
+
+
+@dataclass(frozen=True)
+class PreparedNoise:
+    """A measurement that is ready to ask: the table is open and the run is locked; `sample` is asked again, by key."""
+
+    task: Noise
+    run: Run
+    study: Study
+    table: CsvTable
+    keys: Keys
+    scores: Scores
+    sample: Mapping[str, Todo]
+
+    def ask(self, address: Address, progress: Progress) -> TaskOutcome[NoiseResult]:
+        """Ask the sample of the run's questions again, and write the noise floor beside its ledger unless interrupted.
+
+        Repeats are records of a ledger of their own, `noise.jsonl`, so under the same conditions none is asked twice.
+
+        Raises:
+            RunMismatch: the endpoint's model is not the run's.
+            EndpointError: the endpoint cannot be used.
+        """
+        return with_client(self.task.endpoint, address, progress, lambda client: self._ask(client, progress))
+
+    async def _ask(self, client: Client, progress: Progress) -> TaskOutcome[NoiseResult]:
+        task, run, endpoint = self.task, self.run, self.task.endpoint
+        handshake, scorer = await self._meet(client, progress)
+        options = {"repeat": task.repeat, "questions": task.questions, "seed": task.seed}
+        facts = session_facts(endpoint, client, handshake, **options)
+        conditions = {"endpoint": facts["endpoint"], "server": facts["server"], "concurrency": endpoint.concurrency}
+        repeats = _Repeats(run.path / "noise.jsonl", conditions)
+        every = [(key, number) for number in range(1, task.repeat + 1) for key in _shuffled(list(self.sample), number)]
+        unasked = [repeat for repeat in every if repeat not in repeats.responses]
+        pace = score_pace(endpoint, client, handshake)
+        with Ledger(repeats.path) as ledger:
+            session = Session(run, ledger, client, pace, progress, repeats.keep)
+            jobs = self._jobs(session, scorer, unasked, conditions)
+            requests = await session.work(jobs, len(every), len(every) - len(unasked))
+        if requests.interrupted:
+            return TaskOutcome(requests=requests)
+        floor = noise_floor(self._draws(repeats), task.repeat)
+        path = run.path / "noise.json"
+        with replacing(path) as file:
+            file.write(orjson.dumps({"measured": now(), **asdict(floor), **facts}, option=orjson.OPT_INDENT_2))
+        return TaskOutcome(NoiseResult(path, floor, requests.failures.total()), requests)
+
+    async def _meet(self, client: Client, progress: Progress) -> tuple[Handshake, Scorer]:
+        """See that the endpoint has the run's model, and can score. Raises RunMismatch, EndpointError."""
+        task, run, study = self.task, self.run, self.study
+        identity = run.identity
+        scoring = identity.scoring
+        first = completed(study, self.table, 0)
+        handshake = await meet(
+            client, task.endpoint.model, Need(shape=next(iter(study.questions.values())).messages(first))
+        )
+        model = orjson.loads(orjson.dumps({**handshake.facts.identity, "revision": identity.model["revision"]}))
+        if model != identity.model:
+            raise RunMismatch(f"{run.path}: was scored with {identity.model}, the endpoint has {model}")
+        scorer = make_scorer(task.endpoint, client, handshake, scoring["residual"], scoring["answer_start"])
+        proof = await prove(scorer, handshake, study.questions, first, scoring["policy"], progress)
+        if proof.rendered != identity.rendered:
+            raise RunMismatch(
+                f"{run.path}: the server renders other prompts than when it was scored (its chat template)"
+            )
+        return handshake, scorer
+
+    def _jobs(
+        self, session: Session, scorer: Scorer, repeats: Sequence[tuple[str, int]], conditions: dict[str, Any]
+    ) -> Iterator[Job]:
+        for key, number in repeats:
+            more = {"repetition": number, "conditions": conditions}
+            yield partial(ask_question, session, scorer, self.keys, self.study, key, self.sample[key], **more)
+
+    def _draws(self, repeats: "_Repeats") -> list[tuple[str, list[dict[str, Any]]]]:
+        """For each question of the sample its name and all responses, the run's own first."""
+        with LedgerReader(self.run.ledger) as reader:
+            return [
+                (todo.question, [reader[offset]["response"], *repeats.of(key, self.task.repeat)])
+                for key, todo in self.sample.items()
+                if (offset := self.scores.finished(key)) is not None
+            ]
+
+
+class _Repeats:
+    """Responses to questions that were asked again under the same conditions, by key and repetition."""
+
+    def __init__(self, path: Path, conditions: dict[str, Any]) -> None:
+        self.path, self._conditions = path, conditions
+        self.responses: dict[tuple[str, int], dict[str, Any]] = {}
+        for offset, record in scan(path):
+            self.keep(offset, record)
+
+    def keep(self, offset: int, record: dict[str, Any]) -> None:
+        """Take note of a record."""
+        if record["status"] == "scored" and record["conditions"] == self._conditions:
+            self.responses[record["key"], record["repetition"]] = record["response"]
+
+    def of(self, key: str, repeat: int) -> list[dict[str, Any]]:
+        """The responses to one question, by repetition."""
+        return [self.responses[key, n] for n in range(1, repeat + 1) if (key, n) in self.responses]
 
 
 def last_endpoint(run: Run) -> str:
@@ -87,111 +215,9 @@ def model_of(run: Run) -> str:
     return str(run.identity.model["name"])
 
 
-def noise(wanted: Noise, progress: Progress) -> tuple[Outcome, Measured | None]:
-    """Ask a sample of a run's questions again, and write the noise floor beside its ledger unless interrupted.
-
-    Repeats are records of a ledger of their own, `noise.jsonl`, so under the same conditions none is asked twice.
-
-    Raises:
-        InputError: not a run of `grace score`, or nothing was scored in it.
-        RunMismatch: the endpoint's model is not the run's.
-        EndpointError: the endpoint cannot be used.
-    """
-    check_endpoint(wanted)
-    run = wanted.run
-    if run.identity.experiment != SCORE:
-        raise InputError(f"{run.path}: is not a run of `grace score`, so it has no probabilities to compare")
-    study = study_of(run)
-    with (
-        CsvTable(run.input) as table,
-        run.locked(wanted.break_lock),
-        served(wanted, SLOTS) as (url, key),
-    ):
-        return asyncio.run(
-            with_client(wanted, url, key, progress, lambda client: _noise(wanted, run, study, table, client, progress))
-        )
-
-
-async def _noise(
-    wanted: Noise, run: Run, study: Study, table: CsvTable, client: Client, progress: Progress
-) -> tuple[Outcome, Measured | None]:
-    identity = run.identity
-    scoring = identity.scoring
-    keys = Keys(study, table, identity.model, scoring)
-    scores = Scores.read(run)
-    todos = {key: todo for key, todo in distinct(keys, run.scope.rows).items() if scores.finished(key) is not None}
-    if not todos:
-        raise InputError(f"{run.path}: has no scored questions yet; `grace score` comes first")
-    chosen = random.Random(wanted.seed).sample(list(todos), min(wanted.questions, len(todos)))
-    first = completed(study, table, 0)
-    hands = await meet(client, wanted.model, Need(shape=next(iter(study.questions.values())).messages(first)))
-    found = orjson.loads(orjson.dumps({**hands.facts.identity, "revision": identity.model["revision"]}))
-    if found != identity.model:
-        raise RunMismatch(f"{run.path}: was scored with {identity.model}, the endpoint has {found}")
-    scorer = make_scorer(client, wanted.model, hands, scoring["residual"], scoring["answer_start"])
-    proof = await prove(scorer, hands, study.questions, first, scoring["policy"], progress)
-    if proof.rendered != identity.rendered:
-        raise RunMismatch(f"{run.path}: the server renders other prompts than when it was scored (its chat template)")
-    path = run.path / "noise.jsonl"
-    facts = session_facts(wanted, client, hands, "repeat", "questions", "seed")
-    conditions = {"endpoint": facts["endpoint"], "server": facts["server"], "concurrency": wanted.concurrency}
-    again = {
-        (record["key"], record["repetition"]): record["response"]
-        for _, record in scan(path)
-        if _scored(record) and record["conditions"] == conditions
-    }
-    wants = [(key, repetition) for repetition in range(1, wanted.repeat + 1) for key in _shuffled(chosen, repetition)]
-
-    def keep(offset: int, record: dict[str, Any]) -> None:
-        if _scored(record):
-            again[record["key"], record["repetition"]] = record["response"]
-
-    done = sum(want in again for want in wants)
-    pace = score_pace(wanted.concurrency, hands, client)
-    with Ledger(path) as ledger:
-        session = Session(run, ledger, client, pace, progress, keep)
-        jobs = _jobs(session, scorer, keys, study, todos, [want for want in wants if want not in again], conditions)
-        outcome = await session.work(jobs, len(wants), done)
-    if outcome.interrupted:
-        return outcome, None
-    with LedgerReader(run.ledger) as reader:
-        draws = [
-            (
-                todos[key].question,
-                [reader[offset]["response"]]
-                + [again[key, repetition] for repetition in range(1, wanted.repeat + 1) if (key, repetition) in again],
-            )
-            for key in chosen
-            if (offset := scores.finished(key)) is not None
-        ]
-    floor = noise_floor(draws, wanted.repeat)
-    measured = run.path / "noise.json"
-    with replacing(measured) as file:
-        file.write(orjson.dumps({"measured": now(), **asdict(floor), **facts}, option=orjson.OPT_INDENT_2))
-    return outcome, Measured(measured, floor)
-
-
-def _scored(record: dict[str, Any]) -> bool:
-    return bool(record["status"] == "scored")
-
-
 def _shuffled(keys: Sequence[str], repetition: int) -> list[str]:
     """The keys in an order of the repetition's own, so that each question meets other ones on the server."""
     return random.Random(repetition).sample(list(keys), len(keys))
-
-
-def _jobs(
-    session: Session,
-    scorer: Scorer,
-    keys: Keys,
-    study: Study,
-    todos: dict[str, Todo],
-    wants: Sequence[tuple[str, int]],
-    conditions: dict[str, Any],
-) -> Iterator[Job]:
-    for key, repetition in wants:
-        more = {"repetition": repetition, "conditions": conditions}
-        yield partial(ask_question, session, scorer, keys, study, key, todos[key], **more)
 
 
 def noise_floor(draws: Sequence[tuple[str, Sequence[dict[str, Any]]]], repeats: int) -> Floor:

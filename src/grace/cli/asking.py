@@ -1,0 +1,101 @@
+"""Asking a model from the command line: where it is served, how it goes, and what became of it."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import typer
+
+from grace.cli import options
+from grace.cli.options import count
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from grace.endpoints.serving import Address
+    from grace.progress import Progress
+    from grace.stages.task import Endpoint, ShardResult, Task, TaskOutcome
+
+T = TypeVar("T")
+
+
+@contextmanager
+def server_for(endpoint: "Endpoint", slots: int | None = None) -> "Iterator[Address]":
+    """The address of an endpoint; `embedded` starts a server with so many slots for the length of the block.
+
+    Raises:
+        InputError: there is no such model, or llama.cpp is not installed.
+        ModelFileError: the model's file is not there yet, or cannot be served.
+    """
+    from grace.endpoints.embedded import EmbeddedServer
+    from grace.endpoints.serving import EMBEDDED, Address
+
+    if endpoint.url != EMBEDDED:
+        yield Address(endpoint.url, endpoint.api_key)
+        return
+    with EmbeddedServer.of(endpoint.model, slots) as server:
+        yield Address(server.url, server.api_key)
+
+
+def ask(task: "Task[T | ShardResult]", tell: Callable[[T], bool]) -> None:
+    """Ask with progress shown, and tell what was made. Raises typer.Exit where not all is well."""
+
+    def work(progress: "Progress") -> "TaskOutcome[T | ShardResult]":
+        with task.prepared(progress) as prepared, server_for(task.endpoint, task.slots) as address:
+            return prepared.ask(address, progress)
+
+    end(tell_outcome(task.run.path, show(work), tell))
+
+
+def show(work: "Callable[[Progress], TaskOutcome[T]]") -> "TaskOutcome[T]":
+    """Do work that Ctrl-C and SIGTERM interrupt, with progress shown."""
+    from grace.cli.progress import make_progress
+    from grace.stages.task import TaskOutcome
+
+    try:
+        with options.terminable(), make_progress() as progress:
+            return work(progress)
+    except KeyboardInterrupt:  # before the asking began, or after it
+        return TaskOutcome()
+
+
+def tell_outcome(run: "Path", outcome: "TaskOutcome[Any]", tell: Callable[[Any], bool]) -> int:
+    """Say what became of a task, and give its exit code.
+
+    Args:
+        run: the folder of its run.
+        outcome: what became of it.
+        tell: says what was made, unless that is a shard, and gives whether all of it is well.
+    """
+    from grace.stages.task import ShardResult
+
+    if outcome.error:
+        print(f"grace: {outcome.error}", file=sys.stderr)
+        return outcome.error.exit_code
+    if outcome.result is None:
+        print(
+            f"grace: interrupted; all finished answers are safe in {run}. The same command goes on where this one "
+            f"stopped; `grace export {run}` writes what there is.",
+            file=sys.stderr,
+        )
+        return options.INTERRUPTED
+    requests = outcome.requests
+    for kind, example in requests.examples.items():
+        print(f"grace: {count(requests.failures[kind], 'request')} failed with {kind}: {example}", file=sys.stderr)
+    result = outcome.result
+    return 0 if (_tell_shard(result) if isinstance(result, ShardResult) else tell(result)) else 1
+
+
+def _tell_shard(shard: "ShardResult") -> bool:
+    """Say how far a shard is; False when something of it failed."""
+    print(f"{shard.run.path}: {shard.done} of {count(shard.asked, 'request')} of part {shard.shard} done")
+    if shard.done < shard.asked:
+        print("  the same command asks again for what failed.")
+    return shard.done >= shard.asked
+
+
+def end(code: int) -> None:
+    """End the command with an exit code other than 0."""
+    if code:
+        raise typer.Exit(code)

@@ -1,0 +1,130 @@
+"""A task: one thing that is asked of a model over a run, what it needs of a server, and what becomes of it."""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+from grace.endpoints.serving import Address
+from grace.errors import GraceError
+from grace.progress import Progress
+from grace.runs import Run
+from grace.stages.session import RequestCounts
+from grace.stages.shard import Shard
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """Which model is asked, and how patiently.
+
+    Attributes:
+        url: a server's address, or EMBEDDED.
+        model: the name that the server knows the model by.
+        concurrency: requests under way at once; None: as many as the server can take.
+        timeout: seconds to wait for one answer.
+        max_retries: further tries after transient faults.
+        api_key: what is sent as bearer token; None: nothing.
+    """
+
+    url: str
+    model: str
+    concurrency: int | None = None
+    timeout: float = 300.0
+    max_retries: int = 5
+    api_key: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExperimentTask:
+    """What both experiments have in common; each field is an option of the command, those of `endpoint` are several."""
+
+    endpoint: Endpoint
+    study: str | None
+    input: Path
+    output: Path
+    limit: int | None = None
+    revision: str | None = None
+    shard: Shard | None = None
+    break_lock: bool = False
+
+    @property
+    def run(self) -> Run:
+        """The run that is worked on: the output's, or that of its shard."""
+        return self.shard.run(self.output) if self.shard else Run.beside(self.output)
+
+    @property
+    def table_name(self) -> str | None:
+        """The table that is made of the run; a shard has none."""
+        return None if self.shard else self.output.name
+
+
+@dataclass(frozen=True)
+class ShardResult:
+    """How far a shard is: no table is made of it before it is joined with the others.
+
+    Attributes:
+        asked: how many requests it takes in all.
+        done: how many of them are finished now.
+    """
+
+    shard: Shard
+    run: Run
+    asked: int
+    done: int
+
+
+@dataclass(frozen=True)
+class TaskOutcome(Generic[T_co]):
+    """What became of a task.
+
+    Attributes:
+        result: what was made; None where the task failed or was interrupted.
+        requests: this session's requests, by how they ended.
+        error: why the task failed; None where it did not.
+    """
+
+    result: T_co | None = None
+    requests: RequestCounts = field(default_factory=RequestCounts)
+    error: GraceError | None = None
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the task was stopped; it can be gone on with."""
+        return self.result is None and self.error is None
+
+
+class Prepared(Protocol[T_co]):
+    """A task whose options and files are in order, whose table is open and whose run is locked."""
+
+    def ask(self, address: Address, progress: Progress) -> TaskOutcome[T_co]:
+        """Ask the model server at an address what is not answered yet, and make the result unless interrupted.
+
+        Raises:
+            InputError: the run belongs to other inputs, another model or other settings.
+            EndpointError: the server cannot do what is asked of it, or requests failed one like the other.
+        """
+
+
+class Task(Protocol[T_co]):
+    """Something to ask; `Query`, `Score` and `Noise` are tasks."""
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Which model is asked, and how patiently."""
+
+    @property
+    def slots(self) -> int | None:
+        """How many requests a server that is started for this should work on at once; None: its own default."""
+
+    @property
+    def run(self) -> Run:
+        """The run that is worked on."""
+
+    def prepared(self, progress: Progress) -> AbstractContextManager[Prepared[T_co]]:
+        """Find all mistakes that can be found without a server, and keep the run locked for the length of the block.
+
+        Raises:
+            InputError: options, study, table or run do not fit, or another process writes the run.
+        """
