@@ -50,53 +50,44 @@ def file_name(text: str) -> str:
 
 def check_namespace(name: str) -> str:
     """The namespace, which is never changed: another name would be another place. Raises InputError."""
-    if not is_label(name):
-        raise InputError(
-            f"--namespace {shown(name)}: no namespace has this name: at most {LONGEST} of a-z, 0-9 and -, a letter or "
-            f"digit first and last; `kubectl config view --minify` shows yours"
-        )
-    return name
+    words = (
+        f"no namespace has this name: at most {LONGEST} of a-z, 0-9 and -, a letter or digit first and last; "
+        f"`kubectl config view --minify` shows yours"
+    )
+    return _checked("--namespace", name, is_label(name), words)
 
 
 def check_object_name(option: str, name: str) -> str:
     """The name of an object that is there already. Raises InputError; `option` names where it was given."""
-    if not is_subdomain(name):
-        raise InputError(
-            f"{option} {shown(name)}: no object has this name: at most 253 of a-z, 0-9, - and dots, a letter or digit "
-            f"first and last"
-        )
-    return name
+    words = "no object has this name: at most 253 of a-z, 0-9, - and dots, a letter or digit first and last"
+    return _checked(option, name, is_subdomain(name), words)
 
 
 def check_label_value(option: str, value: str) -> str:
     """The value of a label. Raises InputError; `option` names where it was given."""
-    if not is_label_value(value):
-        raise InputError(
-            f"{option} {shown(value)}: is no value of a label: at most {LONGEST} letters, digits, - _ and dots, a "
-            f"letter or digit first and last"
-        )
-    return value
+    words = f"is no value of a label: at most {LONGEST} letters, digits, - _ and dots, a letter or digit first and last"
+    return _checked(option, value, is_label_value(value), words)
 
 
 def check_key(option: str, key: str) -> str:
     """The key of a ConfigMap or Secret. Raises InputError; `option` names where it was given."""
-    if not is_key(key):
-        raise InputError(f"{option} {shown(key)}: is no key: letters, digits, - _ and dots are")
-    return key
+    return _checked(option, key, is_key(key), "is no key: letters, digits, - _ and dots are")
 
 
 def check_image(option: str, reference: str) -> str:
     """The reference of a container image, with a tag or digest, and not `latest`. Raises InputError."""
-    if len(reference) > 500 or not _IMAGE.fullmatch(reference):
-        raise InputError(
-            f"{option} {shown(reference)}: is no image: name it as registry/name:tag or name@sha256:digest"
-        )
+    fits = len(reference) <= 500 and _IMAGE.fullmatch(reference) is not None
+    _checked(option, reference, fits, "is no image: name it as registry/name:tag or name@sha256:digest")
     tag = reference.rpartition("/")[2].partition("@")[0].partition(":")[2]
-    if "@sha256:" not in reference and tag in ("", "latest"):
-        raise InputError(
-            f"{option} {shown(reference)}: may be another image tomorrow; name a version or a digest (name@sha256:...)"
-        )
-    return reference
+    fixed = "@sha256:" in reference or tag not in ("", "latest")
+    words = "may be another image tomorrow; name a version or a digest (name@sha256:...)"
+    return _checked(option, reference, fixed, words)
+
+
+def _checked(option: str, text: str, fits: bool, words: str) -> str:
+    if not fits:
+        raise InputError(f"{option} {shown(text)}: {words}")
+    return text
 
 
 def shown(text: str) -> str:

@@ -29,7 +29,7 @@ def gpus(
     from grace.cluster.access.nodes import list_nodes
     from grace.policy.cluster_file import load_cluster
 
-    known = load_cluster(cluster)
+    described = load_cluster(cluster)
     with connect(kubeconfig, context) as api:
         nodes = list_nodes(api)
-    typer.echo(gpu_report(gpu_products(nodes, known, product), format))
+    typer.echo(gpu_report(gpu_products(nodes, described, product), format))

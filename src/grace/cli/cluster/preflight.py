@@ -36,13 +36,13 @@ def preflight(
       grace cluster preflight kubernetes/ --cluster my-cluster.yaml --format json
     """
     from grace.cluster.preflight.report import as_json, as_text
-    from grace.cluster.preflight.sequence import preflight as looked_at
+    from grace.cluster.preflight.sequence import preflight as look
     from grace.policy.cluster_file import load_cluster
     from grace.policy.documents import read
 
-    known = load_cluster(cluster)
+    described = load_cluster(cluster)
     manifests = read(files) if files else []
-    report = looked_at(manifests, known, namespace=namespace, kubeconfig=kubeconfig, context=context)
+    report = look(manifests, described, namespace=namespace, kubeconfig=kubeconfig, context=context)
     typer.echo(as_json(report) if format == "json" else as_text(report))
     if report.exit_code:
         raise typer.Exit(report.exit_code)

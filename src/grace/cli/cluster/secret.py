@@ -59,5 +59,5 @@ def secret(
             f"{'Trying to put' if dry_run else 'Putting'} {token.source} into Secret {name}, key {key}, namespace "
             f"{where}, on {api.target.server}"
         )
-        made = make_secret(api, token, namespace=where, name=name, key=key, replace=replace, dry_run=dry_run)
-    typer.echo(f"{'Would be ' * dry_run}{made.action}; keys of {made.name}: {', '.join(made.keys)}")
+        change = make_secret(api, token, namespace=where, name=name, key=key, replace=replace, dry_run=dry_run)
+    typer.echo(f"{'Would be ' * dry_run}{change.action}; keys of {change.name}: {', '.join(change.keys)}")

@@ -209,20 +209,20 @@ class Api:
         missing = ApiError(f"the cluster has no kind {kind} in {api_version}", status=404)
         try:
             with self._asking:
-                known = self._resources(api_version)
+                resources = self._resources(api_version)
         except ApiError as error:
             raise missing if error.status == 404 else error from None
-        for resource in known:
+        for resource in resources:
             if resource.kind == kind:
                 return resource
         raise missing
 
     def _ask_resources(self, api_version: str) -> tuple[Resource, ...]:
         path = path_of("apis" if "/" in api_version else "api", *api_version.split("/"))
-        found = self.get(path).get("resources") or []
+        entries = self.get(path).get("resources") or []
         return tuple(
             Resource(api_version, each.get("kind", ""), each.get("name", ""), bool(each.get("namespaced")))
-            for each in found
+            for each in entries
             if "/" not in each.get("name", "")
         )
 
@@ -390,6 +390,7 @@ class Api:
         return str(path)
 
 
+@dataclass(eq=False)
 class _Again(Exception):
     """A fault that may pass.
 
@@ -399,12 +400,10 @@ class _Again(Exception):
         tries: at most.
     """
 
-    def __init__(self, error: ApiError, wait: float | None, untouched: bool, tries: int = TRIES) -> None:
-        super().__init__(str(error))
-        self.error = error
-        self.wait = wait
-        self.untouched = untouched
-        self.tries = tries
+    error: ApiError
+    wait: float | None
+    untouched: bool
+    tries: int = TRIES
 
 
 def warnings_of(headers: list[str]) -> list[str]:

@@ -80,8 +80,8 @@ def _product(name: str, nodes: Sequence[ClusterNode], cluster: Cluster) -> GpuPr
     for node in nodes:
         resources.update(node.gpus)
     memory = {int(text) for node in nodes if (text := node.labels.get(MEMORY, "")).isdecimal()}
-    known = [gpu for gpu in cluster.gpus if _is(gpu, name, memory)]
-    names = tuple(gpu.gpu for gpu in known)
+    named = [gpu for gpu in cluster.gpus if _is(gpu, name, memory)]
+    names = tuple(gpu.gpu for gpu in named)
     return GpuProduct(
         product=name,
         nodes=len(nodes),

@@ -248,13 +248,13 @@ def find_target(config: Kubeconfig | None, context: str | None = None) -> Target
     )
 
 
-def _of(what: str, wanted: str, context: str, parts: "_Found[Part]", file: Path) -> tuple[Part, Path]:
-    if wanted not in parts:
+def _of(what: str, name: str, context: str, parts: "_Found[Part]", file: Path) -> tuple[Part, Path]:
+    if name not in parts:
         raise InputError(
-            f"{file}: context {context!r} names the {what} {wanted!r}, which is not there; get the file anew from the "
+            f"{file}: context {context!r} names the {what} {name!r}, which is not there; get the file anew from the "
             f"cluster's portal"
         )
-    return parts[wanted]
+    return parts[name]
 
 
 def _own_pod(context: str | None) -> Target:
@@ -280,14 +280,14 @@ def _own_pod(context: str | None) -> Target:
 
 
 def _warnings(files: Sequence[Path], cluster: ClusterPart) -> tuple[str, ...]:
-    found = [
+    warnings = [
         f"{file}: other users of this machine can read it, and with it log in as you; chmod 600 {file}"
         for file in files
         if os.name == "posix" and file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH)
     ]
     if cluster.insecure_skip_tls_verify:
-        found.append("insecure-skip-tls-verify is set: anybody on the way can pose as the server and take your login")
-    return tuple(found)
+        warnings += ["insecure-skip-tls-verify is set: anybody on the way can pose as the server and take your login"]
+    return tuple(warnings)
 
 
 def _merge(paths: Sequence[Path]) -> Kubeconfig:

@@ -171,7 +171,7 @@ def _of_plugin(target: Target, plugin: ExecPart) -> Credential:
 
 def _run(target: Target, plugin: ExecPart) -> bytes:
     name = printable(plugin.command)
-    command = _found(target, plugin)
+    command = _program(target, plugin)
     shown = sys.stderr.isatty()  # people may have to read what it says, as the address to log in at
     try:
         ended = subprocess.run(
@@ -199,21 +199,21 @@ def _run(target: Target, plugin: ExecPart) -> bytes:
     return ended.stdout
 
 
-def _found(target: Target, plugin: ExecPart) -> str:
+def _program(target: Target, plugin: ExecPart) -> str:
     """The plugin's program; a path in the kubeconfig starts at the kubeconfig's folder."""
     name = printable(plugin.command)
     if os.sep in plugin.command:
         command = target.folders[1] / Path(plugin.command).expanduser()
-        found = str(command) if os.access(command, os.X_OK) else None
+        path = str(command) if os.access(command, os.X_OK) else None
     else:
-        found = shutil.which(plugin.command)
-    if found is None:
+        path = shutil.which(plugin.command)
+    if path is None:
         hint = printable(" ".join(plugin.install_hint.split()))[:500]
         raise InputError(
             f"{target.title}: logs in with the program {name}, which is not installed here; "
             f"{hint or 'install it (kubelogin is kubectl-oidc_login), or get a kubeconfig with a ServiceAccount token'}"
         )
-    return found
+    return path
 
 
 def _info(target: Target, plugin: ExecPart, interactive: bool) -> dict[str, str]:

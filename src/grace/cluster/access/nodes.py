@@ -45,8 +45,8 @@ class ClusterNode:
     @property
     def gpus(self) -> dict[str, int]:
         """GPUs by the name of their resource; those that a driver shares out (mig-...) too."""
-        found = {name: int(amount) for name, amount in self.allocatable.items() if name.startswith("nvidia.com/")}
-        return {name: amount for name, amount in sorted(found.items()) if amount > 0}
+        amounts = {name: int(amount) for name, amount in self.allocatable.items() if name.startswith("nvidia.com/")}
+        return {name: amount for name, amount in sorted(amounts.items()) if amount > 0}
 
     @property
     def product(self) -> str:

@@ -132,8 +132,8 @@ def make_secret(
 
 def key_names(api: Api, namespace: str, name: str) -> tuple[str, ...]:
     """The names of a Secret's keys. Raises ApiError, with status 404 when there is no such Secret."""
-    found = api.get(path_of("api", "v1", "namespaces", namespace, "secrets", name))
-    return tuple(sorted(found.get("data") or {}))
+    secret = api.get(path_of("api", "v1", "namespaces", namespace, "secrets", name))
+    return tuple(sorted(secret.get("data") or {}))
 
 
 def check_names(name: str, key: str) -> None:
@@ -199,18 +199,17 @@ def _decoded(text: str) -> str | None:
 def _checked(text: str, source: str) -> Token:
     """A token without the newline that files end with. Its value is never quoted. Raises InputError."""
     value = text.rstrip("\r\n")
-    if not value.strip():
-        raise InputError(f"{source} is empty")
-    if len(value) > _MOST:
-        raise InputError(f"{source} has {len(value)} characters; no token is that long")
-    if any(character.isspace() for character in value):
-        raise InputError(f"{source} has a space or line break in it, which no token has; copy it again")
-    if not (value.isascii() and value.isprintable()):
-        raise InputError(f"{source} has characters that no token has; copy it again")
-    if value[0] in "\"'" or value[-1] in "\"'":
-        raise InputError(f"{source} has quotation marks around it; leave them out")
-    if _PLACEHOLDER.fullmatch(value):
-        raise InputError(f"{source} holds a placeholder, no token; put your own token there")
+    faults = (
+        (not value.strip(), "is empty"),
+        (len(value) > _MOST, f"has {len(value)} characters; no token is that long"),
+        (any(map(str.isspace, value)), "has a space or line break in it, which no token has; copy it again"),
+        (not (value.isascii() and value.isprintable()), "has characters that no token has; copy it again"),
+        (value.startswith(("'", '"')) or value.endswith(("'", '"')), "has quotation marks around it; leave them out"),
+        (_PLACEHOLDER.fullmatch(value), "holds a placeholder, no token; put your own token there"),
+    )
+    for holds, fault in faults:
+        if holds:
+            raise InputError(f"{source} {fault}")
     doubts = () if value.startswith("hf_") else (f"{source} does not begin with hf_, as tokens of the hub do",)
     return Token(value, source, doubts)
 

@@ -44,7 +44,7 @@ class StorageClassInfo:
 def storage_classes(api: Api) -> list[StorageClassInfo]:
     """All storage classes by name. Raises ApiError."""
     items = api.items(path_of("apis", "storage.k8s.io", "v1", "storageclasses"))
-    return sorted((_class(item) for item in items), key=lambda known: known.name)
+    return sorted((_class(item) for item in items), key=lambda each: each.name)
 
 
 def _class(item: Mapping[str, Any]) -> StorageClassInfo:
@@ -59,11 +59,11 @@ def _class(item: Mapping[str, Any]) -> StorageClassInfo:
     )
 
 
-def access_modes(known: StorageClassInfo, cluster: Cluster) -> frozenset[str] | None:
+def access_modes(storage_class: StorageClassInfo, cluster: Cluster) -> frozenset[str] | None:
     """The access modes that volumes of a class can have: as the cluster's file says, else as its provisioner is known
     for; None when neither tells.
     """
-    if described := cluster.storage_class(known.name):
+    if described := cluster.storage_class(storage_class.name):
         return frozenset(described.access)
-    ending = (modes for name, modes in _BY_PROVISIONER.items() if known.provisioner.endswith(name))
+    ending = (modes for name, modes in _BY_PROVISIONER.items() if storage_class.provisioner.endswith(name))
     return next(ending, None)

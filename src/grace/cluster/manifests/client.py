@@ -72,17 +72,17 @@ def install_containers(layout: LineupLayout, requirements: Sequence[str] = ()) -
 
 def code_volumes(layout: LineupLayout) -> list[k8s.V1Volume]:
     """What `grace_container` and `install_containers` mount."""
-    found = [empty_volume("tmp", "1Gi")]
+    volumes = [empty_volume("tmp", "1Gi")]
     if layout.wheel:
         sources = [
             k8s.V1VolumeProjection(config_map=k8s.V1ConfigMapProjection(name=name))
             for name in code_names(layout, layout.wheel)
         ]
-        found += [
+        volumes += [
             empty_volume("site", "1Gi"),
             k8s.V1Volume(name="code", projected=k8s.V1ProjectedVolumeSource(sources=sources)),
         ]
-    return found
+    return volumes
 
 
 def code_names(layout: LineupLayout, wheel: CodeWheel) -> list[str]:

@@ -77,8 +77,8 @@ def make_wheel() -> CodeWheel:
 def _metadata() -> str:
     """What pip needs to know: name, version, requirements. Raises InputError, as `make_wheel`."""
     try:
-        known = metadata.distribution(DISTRIBUTION)
-        described = known.read_text("METADATA")
+        installed = metadata.distribution(DISTRIBUTION)
+        described = installed.read_text("METADATA")
     except metadata.PackageNotFoundError:
         described = None
     if described is None:
@@ -86,10 +86,10 @@ def _metadata() -> str:
             f"--code wheel: cannot make a wheel: {DISTRIBUTION} is not installed here with its metadata; install it "
             f"with pip, or use --code image"
         )
-    if known.version != grace.__version__:
+    if installed.version != grace.__version__:
         raise InputError(
-            f"--code wheel: the code is of version {grace.__version__}, and pip installed {known.version}: run `pip "
-            f"install` again"
+            f"--code wheel: the code is of version {grace.__version__}, and pip installed {installed.version}: run "
+            f"`pip install` again"
         )
     return described
 

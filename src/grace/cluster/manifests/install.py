@@ -16,9 +16,9 @@ def main(sha256: str, name: str, folder: str, *requirements: str) -> int:
     """Install into the folder. Returns the exit code: 2 when the parts are not what they should be, else pip's."""
     here = Path(__file__).parent
     wheel = b"".join(part.read_bytes() for part in sorted(here.glob("part-*")))
-    found = hashlib.sha256(wheel).hexdigest()
-    if found != sha256:
-        print(f"install.py: the parts give {found}, not {sha256}: apply all manifests of one render", file=sys.stderr)  # noqa: T201
+    digest = hashlib.sha256(wheel).hexdigest()
+    if digest != sha256:
+        print(f"install.py: the parts give {digest}, not {sha256}: apply all manifests of one render", file=sys.stderr)  # noqa: T201
         return 2
     with tempfile.TemporaryDirectory() as temporary:
         path = Path(temporary) / name

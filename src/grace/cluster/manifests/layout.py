@@ -123,8 +123,8 @@ class LineupLayout:
     @property
     def root_owned(self) -> bool:
         """Whether the root folders of the volumes belong to root, and Grace's pods could not write there."""
-        known = self.cluster.storage_class(self.storage_class)
-        return known is not None and known.root_owned
+        described = self.cluster.storage_class(self.storage_class)
+        return described is not None and described.root_owned
 
 
 def make_layout(request: Request) -> LineupLayout:
@@ -179,11 +179,11 @@ def _given(asked: str | None, usual: str) -> str:
 
 
 def _check_profile(name: str) -> None:
-    known = profile(name)
-    if known.embedded:
+    described = profile(name)
+    if described.embedded:
         raise InputError(
-            f"--profile {name}: runs on this machine and needs no manifests: `grace models pull {known.embedded}`, "
-            f"then `grace visit VISIT.yaml --out outputs/{known.embedded}`"
+            f"--profile {name}: runs on this machine and needs no manifests: `grace models pull {described.embedded}`, "
+            f"then `grace visit VISIT.yaml --out outputs/{described.embedded}`"
         )
 
 
@@ -224,13 +224,13 @@ def _storage_class(request: Request, cluster: Cluster) -> str:
     if not name and request.storage_class is None:
         return ""
     names.check_object_name("--storage-class", name)
-    known = cluster.storage_class(name)
-    if known and known.forbidden:
-        raise Refused(f"--storage-class {name}: {cluster.title} keeps it {known.forbidden}; take another")
-    if known and "ReadWriteMany" not in known.access:
+    described = cluster.storage_class(name)
+    if described and described.forbidden:
+        raise Refused(f"--storage-class {name}: {cluster.title} keeps it {described.forbidden}; take another")
+    if described and "ReadWriteMany" not in described.access:
         raise Refused(
-            f"--storage-class {name}: its volumes are for one node ({', '.join(known.access)}), and several pods use "
-            f"Grace's; take one with ReadWriteMany"
+            f"--storage-class {name}: its volumes are for one node ({', '.join(described.access)}), and several pods "
+            f"use Grace's; take one with ReadWriteMany"
         )
     return name
 

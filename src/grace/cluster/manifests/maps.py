@@ -18,14 +18,14 @@ def lineup_map(layout: LineupLayout) -> k8s.V1ConfigMap:
         kind="ConfigMap",
         metadata=metadata(layout, layout.name("lineup"), COMPONENT),
         data={
-            "lineup.yaml": dumped([_told(served) for served in layout.models]),
+            "lineup.yaml": dumped([_entry(served) for served in layout.models]),
             "visit.yaml": dumped(layout.visit.model_dump(mode="json", exclude_none=True)),
             **layout.files,
         },
     )
 
 
-def _told(served: Served) -> dict[str, object]:
+def _entry(served: Served) -> dict[str, object]:
     plan = served.plan
     return {
         "model": served.name,

@@ -29,7 +29,7 @@ FULL = "ReadWriteMany"
 
 def labels(layout: LineupLayout, component: str, served: Served | None = None) -> dict[str, str]:
     """The labels of an object and of its pods; lineup, model and component select them."""
-    found = {
+    shared = {
         "app.kubernetes.io/name": "grace",
         "app.kubernetes.io/component": component,
         "app.kubernetes.io/managed-by": "grace",
@@ -37,7 +37,7 @@ def labels(layout: LineupLayout, component: str, served: Served | None = None) -
         "grace/profile": layout.request.profile,
         "grace/lineup": layout.lineup,
     }
-    return found | ({"grace/model": file_name(served.name)} if served else {})
+    return shared | ({"grace/model": file_name(served.name)} if served else {})
 
 
 def selector(layout: LineupLayout, component: str, served: Served) -> dict[str, str]:

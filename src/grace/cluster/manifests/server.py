@@ -153,28 +153,28 @@ def _shared_gib(served: Served) -> int:
 
 def affinity(layout: LineupLayout, served: Served, component: str) -> k8s.V1Affinity:
     """Nodes with the right GPU and a driver that is new enough; with several nodes, near each other."""
-    wanted = [_requires("nvidia.com/gpu.product", "In", *served.gpu.products)]
+    expressions = [_requires("nvidia.com/gpu.product", "In", *served.gpu.products)]
     if served.gpu.memory_above:
-        wanted.append(_requires("nvidia.com/gpu.memory", "Gt", str(served.gpu.memory_above)))
-    wanted.append(_requires("nvidia.com/cuda.driver.major", "Gt", str(layout.driver - 1)))
-    term = k8s.V1NodeSelectorTerm(match_expressions=wanted)
+        expressions.append(_requires("nvidia.com/gpu.memory", "Gt", str(served.gpu.memory_above)))
+    expressions.append(_requires("nvidia.com/cuda.driver.major", "Gt", str(layout.driver - 1)))
+    term = k8s.V1NodeSelectorTerm(match_expressions=expressions)
     required = k8s.V1NodeSelector(node_selector_terms=[term])
-    found = k8s.V1Affinity(
+    chosen = k8s.V1Affinity(
         node_affinity=k8s.V1NodeAffinity(required_during_scheduling_ignored_during_execution=required)
     )
     if served.nodes > 1:
         own = k8s.V1LabelSelector(match_labels=selector(layout, component, served))
-        found.pod_affinity = k8s.V1PodAffinity(
+        chosen.pod_affinity = k8s.V1PodAffinity(
             required_during_scheduling_ignored_during_execution=[
                 k8s.V1PodAffinityTerm(label_selector=own, topology_key=ZONE)
             ]
         )
-        found.pod_anti_affinity = k8s.V1PodAntiAffinity(
+        chosen.pod_anti_affinity = k8s.V1PodAntiAffinity(
             required_during_scheduling_ignored_during_execution=[
                 k8s.V1PodAffinityTerm(label_selector=own, topology_key=HOSTNAME)
             ]
         )
-    return found
+    return chosen
 
 
 def _requires(key: str, operator: str, *values: str) -> k8s.V1NodeSelectorRequirement:

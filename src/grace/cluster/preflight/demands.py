@@ -88,11 +88,11 @@ def resources_of(containers: Iterable[Container]) -> list[str]:
 
 
 def _of_pod(workload: Workload, read: Callable[[Container, str], float | None]) -> dict[str, float]:
-    found = {
+    amounts = {
         resource: pod_amount(workload, lambda container, name=resource: read(container, name) or 0.0)  # type: ignore[misc]
         for resource in resources_of(workload.containers)
     }
-    return {resource: amount for resource, amount in found.items() if amount}
+    return {resource: amount for resource, amount in amounts.items() if amount}
 
 
 def gpus_of(requests: Mapping[str, float]) -> dict[str, int]:

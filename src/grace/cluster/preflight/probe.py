@@ -93,7 +93,7 @@ class ClusterView:
         """All storage classes by name."""
         with self._lock:
             if self._classes is None:
-                self._classes = {known.name: known for known in storage_classes(self.api)}
+                self._classes = {each.name: each for each in storage_classes(self.api)}
             return self._classes
 
     def quotas(self, namespace: str) -> Sequence[dict[str, Any]]:

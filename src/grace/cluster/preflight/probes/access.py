@@ -68,11 +68,11 @@ def _server(view: ClusterView, subject: Subject) -> Verdict:
 
 def _other_version(view: ClusterView, text: str) -> list[str]:
     """A note when manifests are checked against another version than that of the server."""
-    found = re.match(r"v?(1\.\d+)", text)
-    known = view.cluster.kubernetes
-    if not found or found[1] == known:
+    server = re.match(r"v?(1\.\d+)", text)
+    checked = view.cluster.kubernetes
+    if not server or server[1] == checked:
         return []
-    return [f"manifests are checked against the schemas of {known}, as the file of cluster {view.cluster.name} says"]
+    return [f"manifests are checked against the schemas of {checked}, as the file of cluster {view.cluster.name} says"]
 
 
 def _identity(view: ClusterView, subject: Subject) -> Verdict:
@@ -95,29 +95,29 @@ def _identity(view: ClusterView, subject: Subject) -> Verdict:
 
 def _rights(submission: Submission) -> Sequence[Subject]:
     kinds = sorted({(manifest.api_version, manifest.kind) for manifest in submission.manifests}) or _RENDERED
-    needs = [Right(_WRITES, api_version, kind) for api_version, kind in kinds if api_version and kind]
+    rights = [Right(_WRITES, api_version, kind) for api_version, kind in kinds if api_version and kind]
     return [
-        Subject(f"{need.kind or need.resource}{'' if need.wide else f' in {namespace}'}", namespace, need)
+        Subject(f"{right.kind or right.resource}{'' if right.wide else f' in {namespace}'}", namespace, right)
         for number, namespace in enumerate(submission.namespaces)
-        for need in (*needs, *_OWN)
-        if not (need.wide and number)
+        for right in (*rights, *_OWN)
+        if not (right.wide and number)
     ]
 
 
 def _permission(view: ClusterView, subject: Subject) -> Verdict:
-    need: Right = subject.of
-    group, resource = need.group, need.resource
-    namespace = "" if need.wide else subject.namespace
-    if need.kind:
-        known = view.api.resource(need.api_version, need.kind)
-        group, resource = known.group, known.plural
-        namespace = namespace if known.namespaced else ""
-    refused = [verb for verb in need.verbs if not _allowed(view, verb, group, resource, namespace)]
+    right: Right = subject.of
+    group, resource = right.group, right.resource
+    namespace = "" if right.wide else subject.namespace
+    if right.kind:
+        named = view.api.resource(right.api_version, right.kind)
+        group, resource = named.group, named.plural
+        namespace = namespace if named.namespaced else ""
+    refused = [verb for verb in right.verbs if not _allowed(view, verb, group, resource, namespace)]
     if not refused:
-        return passed(f"you may {', '.join(need.verbs)}")
-    if need.optional:
+        return passed(f"you may {', '.join(right.verbs)}")
+    if right.optional:
         return unknown(f"you may not {', '.join(refused)}; what it would tell stays unknown")
-    if need.kind == "Namespace":
+    if right.kind == "Namespace":
         return failed(f"you may not {', '.join(refused)}", _PORTAL)
     todo = "ask an administrator of the namespace, or choose yours with --namespace"
     return failed(f"you may not {', '.join(refused)}", todo)
@@ -143,11 +143,11 @@ def _namespaces(submission: Submission) -> Sequence[Subject]:
 
 
 def _namespace(view: ClusterView, subject: Subject) -> Verdict:
-    found = view.find(path_of("api", "v1", "namespaces", subject.title))
-    if found is None:
+    namespace = view.find(path_of("api", "v1", "namespaces", subject.title))
+    if namespace is None:
         todo = "make it, or join it, on the cluster's portal (not with kubectl); --namespace names another"
         return failed("the cluster has no such namespace", todo)
-    if (found.get("status") or {}).get("phase") == "Terminating":
+    if (namespace.get("status") or {}).get("phase") == "Terminating":
         return failed("it is being deleted", "choose another with --namespace")
     return passed("is there")
 

@@ -80,17 +80,17 @@ def _matches(expression: Mapping[str, Any], workload: Workload) -> bool:
         }.get(str(expression.get("operator")), False)
     ends = workload.spec.get("activeDeadlineSeconds") is not None
     bare = not pod_requests(workload) and not pod_limits(workload)
-    known = {"Terminating": ends, "NotTerminating": not ends, "BestEffort": bare, "NotBestEffort": not bare}
-    return known.get(str(scope), False)
+    truths = {"Terminating": ends, "NotTerminating": not ends, "BestEffort": bare, "NotBestEffort": not bare}
+    return truths.get(str(scope), False)
 
 
 def _ask_for(view: ClusterView, what: str) -> str:
     """How to get more of something."""
     resource = what.removeprefix("requests.").removeprefix("limits.")
-    known = [gpu for gpu in view.cluster.gpus if gpu.resource == resource and gpu.quota is not None]
-    if not known:
+    limited = [gpu for gpu in view.cluster.gpus if gpu.resource == resource and gpu.quota is not None]
+    if not limited:
         return "ask for less, delete what is not needed any more, or ask the administrators for more"
-    form = next((gpu.request for gpu in known if gpu.request), "")
+    form = next((gpu.request for gpu in limited if gpu.request), "")
     free = " or ".join(view.cluster.priority_classes.no_quota)
     other = f", or set priorityClassName: {free} (no quota is needed then, and the pod can be stopped at any time)"
     return f"ask for a quota {f'with the form {form}' if form else 'from the administrators'}{other if free else ''}"
@@ -193,8 +193,8 @@ def _outside(
 
 def _defaults(item: Mapping[str, Any]) -> str:
     """What the cluster puts in where a container names nothing."""
-    found = [f"{name} {amount}" for name, amount in (item.get("default") or {}).items()]
-    return f"a container that names no limit gets {', '.join(found)}" if found else ""
+    amounts = [f"{name} {amount}" for name, amount in (item.get("default") or {}).items()]
+    return f"a container that names no limit gets {', '.join(amounts)}" if amounts else ""
 
 
 def _amount(resource: str, number: float) -> str:

@@ -1,6 +1,7 @@
 """Looks at what manifests need from the cluster: storage, nodes, priority classes, secrets and volumes."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from grace.cluster.access.connection import path_of
@@ -25,32 +26,32 @@ def _claims(submission: Submission) -> Sequence[Subject]:
 
 def _storage(view: ClusterView, subject: Subject) -> Verdict:
     claim: Claim | None = subject.of
-    known = view.storage_classes
+    classes = view.storage_classes
     if claim is None:
-        return passed(f"the cluster has the classes {', '.join(known) or 'none'}")
+        return passed(f"the cluster has the classes {', '.join(classes) or 'none'}")
     if claim.storage_class == "":
         return unknown("names no class on purpose: a volume that fits must be there already")
     if claim.storage_class is None:
-        default = [each for each in known.values() if each.default]
+        default = [each for each in classes.values() if each.default]
         if default:
             return _modes(view, claim, default[0], "of the default class ")
-        todo = f"name a class in storageClassName: {', '.join(known) or 'the cluster has none'}"
+        todo = f"name a class in storageClassName: {', '.join(classes) or 'the cluster has none'}"
         return failed("names no class, and the cluster has no default one", todo)
     return _named_class(view, claim, claim.storage_class)
 
 
 def _named_class(view: ClusterView, claim: Claim, name: str) -> Verdict:
-    known = view.storage_classes
-    usable = [each for each in known if not _forbidden(view, each)]
+    classes = view.storage_classes
+    usable = [each for each in classes if not _forbidden(view, each)]
     described = view.cluster.storage_class(name)
     if described and described.forbidden:
         todo = f"take another class: {', '.join(usable) or 'ask the administrators'}"
         return failed(f"users may not take the class {name} ({described.forbidden})", todo)
-    if name not in known:
+    if name not in classes:
         todo = f"take a class that it has: {', '.join(usable) or 'none'}{did_you_mean(name, usable)}"
         return failed(f"the cluster has no class {name}", todo)
     root = " (its roots belong to root, whatever fsGroup says)" if described and described.root_owned else ""
-    return _modes(view, claim, known[name], f"of the class {name}{root} ")
+    return _modes(view, claim, classes[name], f"of the class {name}{root} ")
 
 
 def _forbidden(view: ClusterView, name: str) -> bool:
@@ -58,8 +59,8 @@ def _forbidden(view: ClusterView, name: str) -> bool:
     return bool(described and described.forbidden)
 
 
-def _modes(view: ClusterView, claim: Claim, known: StorageClassInfo, words: str) -> Verdict:
-    modes = access_modes(known, view.cluster)
+def _modes(view: ClusterView, claim: Claim, storage_class: StorageClassInfo, words: str) -> Verdict:
+    modes = access_modes(storage_class, view.cluster)
     if modes is None:
         return unknown(f"{words}is there; whether its volumes can be {', '.join(claim.modes)} is not known")
     wrong = [mode for mode in claim.modes if mode not in modes]
@@ -91,15 +92,11 @@ def _nodes(view: ClusterView, subject: Subject) -> Verdict:
         (sum(node.gpus.get(name, 0) // count for node in fitting) for name, count in gpus.items() if count), default=0
     )
     if gpus and room < workload.pods:
-        message = (
-            f"asks for {workload.pods} pods at once, and the nodes that fit have GPUs for {room} when all are free"
-        )
-        return failed(message, "lower parallelism or replicas; the others would wait")
-    have = ", ".join(f"{sum(node.gpus.get(name, 0) for node in fitting)} {name}" for name in gpus)
-    message = f"{len(fitting)} of {len(view.nodes)} nodes fit" + (
-        f", with {have} in all (how many are free cannot be known)" if gpus else ""
-    )
-    return passed(message)
+        fits = f"asks for {workload.pods} pods at once, and the nodes that fit have GPUs for {room} when all are free"
+        return failed(fits, "lower parallelism or replicas; the others would wait")
+    sums = ", ".join(f"{sum(node.gpus.get(name, 0) for node in fitting)} {name}" for name in gpus)
+    have = f", with {sums} in all (how many are free cannot be known)" if gpus else ""
+    return passed(f"{len(fitting)} of {len(view.nodes)} nodes fit{have}")
 
 
 def _nowhere(view: ClusterView, workload: Workload, reasons: Sequence[str]) -> Verdict:
@@ -141,25 +138,17 @@ def _priority(view: ClusterView, subject: Subject) -> Verdict:
 
 def _references(submission: Submission, kinds: tuple[str, ...]) -> Sequence[Subject]:
     """What pods refer to, each object once, with all keys that are needed of it."""
-    found: dict[tuple[str, str, str], dict[str, None]] = {}
+    needed: dict[tuple[str, str, str], dict[str, None]] = {}
     for workload in submission.scene.workloads:
         namespace = submission.scene.namespace_of(workload.manifest)
         for each in references(workload):
             if each.kind in kinds and each.name and not each.optional and (each.kind, each.name) not in ALWAYS_THERE:
-                keys = found.setdefault((namespace, each.kind, each.name), {})
+                keys = needed.setdefault((namespace, each.kind, each.name), {})
                 keys |= dict.fromkeys(key for key, _ in each.keys)
     return [
         Subject(f"{kind}/{name}", namespace, Reference(kind, name, (), tuple((key, ()) for key in keys)))
-        for (namespace, kind, name), keys in found.items()
+        for (namespace, kind, name), keys in needed.items()
     ]
-
-
-def _secrets(submission: Submission) -> Sequence[Subject]:
-    return _references(submission, ("Secret",))
-
-
-def _configs(submission: Submission) -> Sequence[Subject]:
-    return _references(submission, ("ConfigMap", "ServiceAccount"))
 
 
 def _object(view: ClusterView, subject: Subject) -> Verdict:
@@ -168,11 +157,11 @@ def _object(view: ClusterView, subject: Subject) -> Verdict:
     if view.scene.find(reference.kind, subject.namespace, reference.name):
         return passed("is among the manifests")
     plural = _PLURALS[reference.kind]
-    found = view.find(path_of("api", "v1", "namespaces", subject.namespace, plural, reference.name))
+    current = view.find(path_of("api", "v1", "namespaces", subject.namespace, plural, reference.name))
     needed = [key for key, _ in reference.keys]
-    if found is None:
+    if current is None:
         return failed(f"is neither in {subject.namespace} nor among the manifests", _make(reference))
-    keys = tuple(sorted({*(found.get("data") or {}), *(found.get("binaryData") or {})}))
+    keys = tuple(sorted({*(current.get("data") or {}), *(current.get("binaryData") or {})}))
     missing = [key for key in needed if key not in keys]
     if missing and reference.kind == "Secret":
         what, _, todo = missing_key(reference.name, missing[0], keys).partition(": ")
@@ -190,34 +179,29 @@ def _make(reference: Reference) -> str:
     return f"write {reference.kind} {reference.name} into the manifests, or apply it first"
 
 
-def _volumes(submission: Submission) -> Sequence[Subject]:
-    return _references(submission, ("PersistentVolumeClaim",))
-
-
 def _volume(view: ClusterView, subject: Subject) -> Verdict:
     name, namespace = subject.of.name, subject.namespace
-    found = view.find(path_of("api", "v1", "namespaces", namespace, "persistentvolumeclaims", name))
-    listed = view.scene.find("PersistentVolumeClaim", namespace, name)
-    if found is None:
-        if listed:
-            return passed("is among the manifests, and not on the cluster yet")
-        todo = "`grace cluster render` writes claims; apply them first"
-        return failed(f"is neither in {namespace} nor among the manifests", todo)
-    return _claim_state(view, subject.title, found)
+    claim = view.find(path_of("api", "v1", "namespaces", namespace, "persistentvolumeclaims", name))
+    if claim is not None:
+        return _claim_state(view, subject.title, claim)
+    if view.scene.find("PersistentVolumeClaim", namespace, name):
+        return passed("is among the manifests, and not on the cluster yet")
+    todo = "`grace cluster render` writes claims; apply them first"
+    return failed(f"is neither in {namespace} nor among the manifests", todo)
 
 
-def _claim_state(view: ClusterView, title: str, found: dict[str, Any]) -> Verdict:
-    phase = (found.get("status") or {}).get("phase", "")
+def _claim_state(view: ClusterView, title: str, claim: dict[str, Any]) -> Verdict:
+    phase = (claim.get("status") or {}).get("phase", "")
     events = f"see why with `kubectl describe {title.lower()}`"
-    if (found.get("metadata") or {}).get("deletionTimestamp"):
+    if (claim.get("metadata") or {}).get("deletionTimestamp"):
         return failed("is being deleted", "wait until it is gone (pods that use it keep it), then apply it")
     if phase == "Bound":
-        size = ((found.get("status") or {}).get("capacity") or {}).get("storage", "?")
+        size = ((claim.get("status") or {}).get("capacity") or {}).get("storage", "?")
         return passed(f"is bound, {size}")
     if phase == "Pending":
-        name = (found.get("spec") or {}).get("storageClassName", "")
-        known = view.storage_classes.get(name)
-        if known and known.waits:
+        name = (claim.get("spec") or {}).get("storageClassName", "")
+        storage_class = view.storage_classes.get(name)
+        if storage_class and storage_class.waits:
             return passed("waits for its first pod, as its storage class has it")
         return failed("has no volume yet (Pending)", events)
     return failed(f"is {phase or 'in no phase'}", events)
@@ -226,6 +210,6 @@ def _claim_state(view: ClusterView, title: str, found: dict[str, Any]) -> Verdic
 STORAGE = Probe("storage", _claims, _storage)
 NODES = Probe("nodes", _workloads, _nodes)
 PRIORITY = Probe("priority", _priorities, _priority)
-SECRETS = Probe("secret", _secrets, _object)
-CONFIGS = Probe("config", _configs, _object)
-VOLUMES = Probe("volume", _volumes, _volume)
+SECRETS = Probe("secret", partial(_references, kinds=("Secret",)), _object)
+CONFIGS = Probe("config", partial(_references, kinds=("ConfigMap", "ServiceAccount")), _object)
+VOLUMES = Probe("volume", partial(_references, kinds=("PersistentVolumeClaim",)), _volume)

@@ -20,15 +20,15 @@ def _manifests(submission: Submission) -> Sequence[Subject]:
 
 def _existing(view: ClusterView, subject: Subject) -> Verdict:
     manifest: Manifest = subject.of
-    found = view.existing(manifest)
-    if found is None:
+    current = view.existing(manifest)
+    if current is None:
         return passed("its name is free")
-    if (found.get("metadata") or {}).get("deletionTimestamp"):
+    if (current.get("metadata") or {}).get("deletionTimestamp"):
         return failed("one of that name is being deleted", "wait until it is gone")
     if manifest.kind == "Job":
         where = f" -n {subject.namespace}" if subject.namespace else ""
         return failed(
-            f"one of that name is there ({_state(found)}); a Job cannot be changed, and does not run twice",
+            f"one of that name is there ({_state(current)}); a Job cannot be changed, and does not run twice",
             f"fetch its results, then `kubectl delete job {manifest.name}{where}`; or give this one another name",
         )
     return passed("is there; applying it changes it to what the manifest says")
