@@ -1,13 +1,14 @@
 """Write examples/answers/, invented answers to both studies that the analysis can be tried with."""
 
-import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from grace.analysis import rsa_knowledge, rsa_politeness
-from grace.analysis.samples import LAYOUTS, UTTERANCES, condition_of
+from grace.analysis.designs import UTTERANCES
+from grace.analysis.frames import Row, read_frame
+from grace.analysis.studies import analysis_of
+from grace.studies.study import load_study
 from grace.tables import write_table
 
 ROOT = Path(__file__).parents[1]
@@ -27,21 +28,23 @@ UNKNOWING = 0.1
 def rows(study: str) -> Iterator[tuple[str, ...]]:
     """The trials of the first participants, each with an answer drawn from what rational speech acts predict."""
     rng = np.random.default_rng(1)
-    predicted = (rsa_knowledge if study == "study1" else rsa_politeness).predictions()
-    with open(ROOT / "data" / f"{study}.csv", newline="", encoding="utf-8") as file:
-        for trial in csv.DictReader(file):
-            if int(trial[SHOWN[study][0]]) > PARTICIPANTS[study]:
-                return
-            shares = predicted[LAYOUTS[study].cells.index(condition_of(study, trial) or "")]
-            answer = bets(trial, shares, rng) if study == "study1" else utterance(shares, rng)
-            yield *(trial[name] for name in SHOWN[study]), *answer
+    analysis, own = analysis_of(study), load_study(study)
+    predicted = dict(zip(analysis.conditions, analysis.predictions(), strict=True))
+    frame = read_frame(ROOT / "data" / f"{study}.csv", own)
+    read = analysis.reader(frame, own)
+    for row in frame.models[""]:
+        if int(row[SHOWN[study][0]]) > PARTICIPANTS[study]:
+            return
+        shares = predicted[read(row).cell]
+        answer = bets(row, shares, rng) if study == "study1" else utterance(shares, rng)
+        yield *(row[name] for name in SHOWN[study]), *answer
 
 
-def bets(trial: dict[str, str], shares: Sequence[float], rng: np.random.Generator) -> list[str]:
+def bets(row: Row, shares: Sequence[float], rng: np.random.Generator) -> list[str]:
     """Percentages that sum to 100, and whether the speaker knows."""
     drawn = np.floor(100 * rng.dirichlet(CONCENTRATION * np.asarray(shares) + 0.1)).astype(int)
     drawn[drawn.argmax()] += 100 - drawn.sum()
-    knows = (trial["access"] == "3") != (rng.random() < UNKNOWING)
+    knows = (row["access"] == "3") != (rng.random() < UNKNOWING)
     return [*map(str, drawn), "yes" if knows else "no"]
 
 

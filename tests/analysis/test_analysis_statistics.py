@@ -11,10 +11,11 @@ pytest.importorskip("statsmodels")
 import numpy as np
 from scipy import stats
 
-from grace.analysis.mixed import INFORMATIVE, Outcome, mixed_tests, separable
+from grace.analysis.mixed import INFORMATIVE, BinaryAnswer, mixed_tests, separable
+from grace.analysis.names import PLANNED, TestName
 from grace.analysis.statistics import (
+    Numbers,
     Observation,
-    Sample,
     binomial_test,
     clustered_t_test,
     effective,
@@ -25,17 +26,18 @@ from grace.analysis.statistics import (
     wilson,
 )
 
+NAME = TestName(PLANNED, "a comparison")
 SLEEP = (0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0), (1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4)
 """Extra hours of sleep with two drugs (Student 1908): R's data set `sleep`."""
 
 
-def distinct(values: Sequence[float]) -> Sample:
-    return Sample(values, [str(place) for place in range(len(values))])
+def distinct(values: Sequence[float]) -> Numbers:
+    return Numbers(values, [str(place) for place in range(len(values))])
 
 
 def test_paired_t_is_that_of_r() -> None:
     differences = [b - a for a, b in zip(*SLEEP, strict=True)]
-    test = t_test("sleep", distinct(differences), "greater")
+    test = t_test(NAME, distinct(differences), "greater")
     # R: with(sleep, t.test(extra[group == 2], extra[group == 1], paired = TRUE, alternative = "greater"))
     assert test.statistic == pytest.approx(4.062127683382037, abs=1e-12)
     assert test.df1 == 9
@@ -55,43 +57,41 @@ def test_paired_t_is_that_of_r() -> None:
     ],
 )
 def test_what_is_not_defined_has_a_reason_and_no_number(values: list[float], why: str) -> None:
-    test = t_test("t", distinct(values), "greater")
+    test = t_test(NAME, distinct(values), "greater")
     assert (test.statistic, test.p, test.effect_size) == (None, None, None)
     assert test.note.startswith(why)
-    assert clustered_t_test("t", distinct(values), "greater").p is None
-    assert [one.p for one in two_way_anova("anova", ("a", "b"), [Observation("1", "1", v, "s") for v in values])] == [
-        None
-    ] * 4
+    assert clustered_t_test(NAME, distinct(values), "greater").p is None
+    assert [one.p for one in two_way_anova(("a", "b"), [Observation("1", "1", v, "s") for v in values])] == [None] * 4
 
 
 def test_clustered_t_counts_each_stimulus_once() -> None:
-    sample = Sample([1, 3, 5, 5, 5, 5, 9], ["a", "a", "b", "b", "b", "b", "c"])
-    test = clustered_t_test("t", sample, "greater")
+    sample = Numbers([1, 3, 5, 5, 5, 5, 9], ["a", "a", "b", "b", "b", "b", "c"])
+    test = clustered_t_test(NAME, sample, "greater")
     expected = stats.ttest_1samp([2, 5, 9], 0, alternative="greater")
     assert test.statistic == pytest.approx(expected.statistic)
     assert (test.df1, test.n, test.n_effective) == (2, 7, 3)
-    single = clustered_t_test("t", Sample([1, 2], ["a", "a"]), "greater")
+    single = clustered_t_test(NAME, Numbers([1, 2], ["a", "a"]), "greater")
     assert single.note == "a single stimulus has no variance"
-    assert "does not tell" in clustered_t_test("t", Sample([1, 2], None), "greater").note
+    assert "does not tell" in clustered_t_test(NAME, Numbers([1, 2], None), "greater").note
 
 
 def test_effective_n() -> None:
     assert effective({"": distinct([1, 2, 3])}) == 3  # no stimulus stands twice
-    assert effective({"": Sample([1, 1, 5, 5], ["a", "a", "b", "b"])}) == 2  # replications that say the same
-    assert effective({"": Sample([7, 7, 7, 7], ["a", "a", "b", "b"])}) == 2  # nothing differs, so nothing is known
-    assert effective({"": Sample([1, 2, 3, 4], ["a"] * 4)}) == 1
+    assert effective({"": Numbers([1, 1, 5, 5], ["a", "a", "b", "b"])}) == 2  # replications that say the same
+    assert effective({"": Numbers([7, 7, 7, 7], ["a", "a", "b", "b"])}) == 2  # nothing differs, so nothing is known
+    assert effective({"": Numbers([1, 2, 3, 4], ["a"] * 4)}) == 1
     rng = random.Random(3)
-    independent = Sample([rng.gauss(0, 1) for _ in range(2000)], [str(i % 50) for i in range(2000)])
+    independent = Numbers([rng.gauss(0, 1) for _ in range(2000)], [str(i % 50) for i in range(2000)])
     assert effective({"": independent}) > 1000
     shared = [rng.gauss(0, 1) for _ in range(50)]
-    half = Sample([shared[i % 50] + rng.gauss(0, 1) for i in range(2000)], [str(i % 50) for i in range(2000)])
+    half = Numbers([shared[i % 50] + rng.gauss(0, 1) for i in range(2000)], [str(i % 50) for i in range(2000)])
     assert effective({"": half}) == pytest.approx(2000 / (1 + 39 * 0.5), rel=0.3)
-    moved = {"a": half, "b": Sample([value + 100 for value in half.values], half.stimuli)}
+    moved = {"a": half, "b": Numbers([value + 100 for value in half.values], half.stimuli)}
     assert effective(moved) == pytest.approx(2 * effective({"": half}))  # cells may differ by design
 
 
 def test_holm_is_that_of_r_and_leaves_out_what_has_no_p() -> None:
-    tests = [t_test(str(i), distinct(v), "greater") for i, v in enumerate([[1, 2, 4], [1, 1], [3, 4, 5], [-1, 2, 1]])]
+    tests = [t_test(NAME, distinct(v), "greater") for i, v in enumerate([[1, 2, 4], [1, 1], [3, 4, 5], [-1, 2, 1]])]
     raw = [test.p for test in tests if test.p is not None]
     first, second, third = sorted(raw)  # R: p.adjust(p, "holm")
     expected = {first: min(1, 3 * first), second: max(3 * first, 2 * second), third: max(3 * first, 2 * second, third)}
@@ -113,7 +113,7 @@ def test_anova_is_that_of_r_in_a_design_with_empty_cells() -> None:
         for place, (cell, n) in enumerate(zip(cells, numbers, strict=True))
         for i in range(n)
     ]
-    tests = {test.name: test for test in two_way_anova("anova", ("access", "word"), data)}
+    tests = {str(test.name): test for test in two_way_anova(("access", "word"), data)}
     assert [(test.df1, test.df2) for test in tests.values()] == [(2, 205), (2, 205), (1, 205), (2, 205)]
     table = pandas.DataFrame(
         {"y": [d.value for d in data], "a": [d.first for d in data], "w": [d.second for d in data]}
@@ -124,21 +124,21 @@ def test_anova_is_that_of_r_in_a_design_with_empty_cells() -> None:
     for name, place in (("anova:access", 1), ("anova:word", 2), ("anova:access:word", 3)):
         assert tests[name].statistic == pytest.approx(nested["F"].iloc[place], rel=1e-9)
         assert tests[name].p == pytest.approx(stats.f.sf(nested["F"].iloc[place], nested["df_diff"].iloc[place], 205))
-    swapped = two_way_anova("anova", ("word", "access"), [Observation(d.second, d.first, d.value, "") for d in data])
+    swapped = two_way_anova(("word", "access"), [Observation(d.second, d.first, d.value, "") for d in data])
     assert tests["anova:access|word"].statistic == pytest.approx(swapped[1].statistic)
 
 
 def test_anova_says_what_empty_cells_leave_undefined() -> None:
     rng = random.Random(1)
     data = [Observation(a, w, rng.gauss(0, 1), None) for a, w in [("1", "one"), ("2", "two")] for _ in range(5)]
-    access, word, both, given = two_way_anova("anova", ("access", "word"), data)
+    access, word, both, given = two_way_anova(("access", "word"), data)
     assert access.p is not None
     assert access.n_effective is None
     for test in (word, both, given):
         assert test.p is None
         assert "cannot be estimated" in test.note
     equal = [Observation(a, "one", float(a), "s") for a in "112233"]
-    assert "no variance" in two_way_anova("anova", ("access", "word"), equal)[0].note
+    assert "no variance" in two_way_anova(("access", "word"), equal)[0].note
 
 
 def test_wilson_and_binomial() -> None:
@@ -146,9 +146,9 @@ def test_wilson_and_binomial() -> None:
     assert wilson(0, 10)[0] == 0
     assert wilson(1, 10)[1] == 1
     assert wilson(0, 0) == (None, None)
-    test = binomial_test("b", distinct([1.0] * 8 + [0.0] * 2), 0.5)
+    test = binomial_test(NAME, distinct([1.0] * 8 + [0.0] * 2), 0.5)
     assert (test.statistic, test.p) == (8, pytest.approx(0.109375))  # R: binom.test(8, 10, 0.5)
-    assert binomial_test("b", distinct([]), 0.5).note == "no rows"
+    assert binomial_test(NAME, distinct([]), 0.5).note == "no rows"
     assert mean_and_se([2.0]) == (2.0, None)
     assert mean_and_se([]) == (None, None)
 
@@ -157,20 +157,20 @@ def test_null_p_values_are_uniform_by_row_and_by_stimulus() -> None:
     rng = random.Random(11)
     rows, stimuli, f = [], [], []
     for _ in range(500):
-        rows.append(t_test("t", distinct([rng.gauss(0, 20) for _ in range(25)]), "greater").p)
+        rows.append(t_test(NAME, distinct([rng.gauss(0, 20) for _ in range(25)]), "greater").p)
         shared = [rng.gauss(0, 10) for _ in range(6)]
-        sample = Sample([shared[i % 6] + rng.gauss(0, 10) for i in range(48)], [str(i % 6) for i in range(48)])
-        stimuli.append(clustered_t_test("t", sample, "greater").p)
+        sample = Numbers([shared[i % 6] + rng.gauss(0, 10) for i in range(48)], [str(i % 6) for i in range(48)])
+        stimuli.append(clustered_t_test(NAME, sample, "greater").p)
         cells = [("1", "one"), ("2", "one"), ("2", "two"), ("3", "one"), ("3", "two"), ("3", "three")]
         data = [Observation(*cell, rng.gauss(0, 20), None) for cell in cells for _ in range(8)]
-        f.append([test.p for test in two_way_anova("anova", ("a", "w"), data)])
+        f.append([test.p for test in two_way_anova(("a", "w"), data)])
     assert stats.kstest(rows, "uniform").pvalue > 0.01
     assert stats.kstest(stimuli, "uniform").pvalue > 0.01
     for column in np.array(f, dtype=float).T:
         assert stats.kstest(column, "uniform").pvalue > 0.01
 
 
-def outcomes(rng: random.Random, people: int, share: dict[tuple[str, str], float], spread: float) -> list[Outcome]:
+def outcomes(rng: random.Random, people: int, share: dict[tuple[str, str], float], spread: float) -> list[BinaryAnswer]:
     """Each person answers each condition once, with another item each time."""
     items = [rng.gauss(0, spread) for _ in range(12)]
     found = []
@@ -180,7 +180,7 @@ def outcomes(rng: random.Random, people: int, share: dict[tuple[str, str], float
         for item, (levels, p) in zip(order, share.items(), strict=True):
             logit = math.inf if p == 1 else -math.inf if p == 0 else math.log(p / (1 - p)) + of_person + items[item]
             yes = rng.random() < (1 / (1 + math.exp(-logit)) if math.isfinite(logit) else p)
-            found.append(Outcome(int(yes), levels, {"participant": str(person), "item": str(item)}))
+            found.append(BinaryAnswer(int(yes), levels, {"participant": str(person), "item": str(item)}))
     return found
 
 
@@ -229,10 +229,10 @@ def test_mixed_model_says_when_the_prior_decides() -> None:
 
 
 def test_mixed_model_with_nothing_to_explain() -> None:
-    same = [Outcome(0, cell, {"participant": "1", "item": "1"}) for cell in CELLS]
+    same = [BinaryAnswer(0, cell, {"participant": "1", "item": "1"}) for cell in CELLS]
     for found in ([], same):
         assert [test.p for test in mixed_tests(("goal", "state"), found, None)] == [None] * 3
-    lone = [Outcome(place % 2, ("both", "0"), {"participant": str(place), "item": "1"}) for place in range(6)]
+    lone = [BinaryAnswer(place % 2, ("both", "0"), {"participant": str(place), "item": "1"}) for place in range(6)]
     tests = mixed_tests(("goal", "state"), lone, None)
     assert {test.note for test in tests} == {"a factor has one level only"}
 

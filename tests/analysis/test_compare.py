@@ -22,8 +22,9 @@ from grace.analysis.compare_sides import read_side
 from grace.analysis.effects import Estimate, estimate
 from grace.analysis.equivalence import Tost, holm, overall, tost, verdict_of_distance, verdict_of_tests
 from grace.analysis.paired import Finding, smoothed
-from grace.analysis.samples import Sample, condition_of
+from grace.analysis.samples import Sample
 from grace.errors import InputError
+from grace.studies.study import load_study
 from limits import cpu_below
 from report_runs import ask, chosen, speaker
 
@@ -144,9 +145,11 @@ def test_two_draws_of_one_source_are_not_called_different(compared: Compare) -> 
 
 def of_each_condition(stimuli: int) -> list[dict[str, Any]]:
     """One trial of study 2 for each of some stimuli in each condition."""
-    kept: dict[str | None, dict[str, dict[str, Any]]] = {}
+    kept: dict[object, dict[str, dict[str, Any]]] = {}
+    study = load_study("study2")
     for row in trials("study2"):
-        kept.setdefault(condition_of("study2", row), {}).setdefault(row["Domain"], row)
+        full = study.complete(row)
+        kept.setdefault((full["goal"], full["State"]), {}).setdefault(row["Domain"], row)
     return [row for items in kept.values() for row in list(items.values())[:stimuli]]
 
 

@@ -24,7 +24,6 @@ from conftest import Command
 from grace.analysis.analyze import Analysis, analyze_table
 from grace.analysis.compare import Comparison, compare
 from grace.analysis.compare_sides import read_side
-from grace.analysis.effects import effects_of
 from grace.analysis.figures import (
     FORMATS,
     THEMES,
@@ -39,7 +38,7 @@ from grace.analysis.figures import (
 )
 from grace.analysis.figures.points import bounded
 from grace.analysis.figures.theme import COLOURS, clean
-from grace.analysis.figures.words import effect_title
+from grace.analysis.studies import analysis_of
 from grace.studies.study import load_study
 
 PAPER = theme_named("paper")
@@ -413,11 +412,10 @@ def test_what_shifts_is_told_in_words_that_stay_on_the_page(study: str, theme: s
 
 @pytest.mark.parametrize("study", ["study1", "study2"])
 def test_each_effect_has_a_title_of_its_own(study: str) -> None:
-    names = [effect.name for effect in effects_of(study)]
-    titles = [effect_title(name) for name in names]
-    assert len(set(titles)) == len(names)
-    assert not set(titles) & set(names)
-    assert effect_title("something new") == "something new"
+    effects = analysis_of(study).effects()
+    titles = {effect.title for effect in effects}
+    assert len(titles) == len(effects)
+    assert not titles & {effect.name for effect in effects}
 
 
 def test_figures_of_comparisons_are_named_by_their_sides_and_none_overwrites_another(tmp_path: Path) -> None:

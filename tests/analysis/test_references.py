@@ -1,6 +1,7 @@
 """References: people's figures, rational speech acts from their equations, and how near a model is to either."""
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from conftest import ROOT, read_rows
 from grace.analysis import rsa_knowledge, rsa_politeness
 from grace.analysis.against import table_against
 from grace.analysis.bootstrap import interval, resampled_counts, resampled_means
+from grace.analysis.designs import GOALS, UTTERANCES
 from grace.analysis.distances import (
     correlation,
     correlations,
@@ -23,19 +25,23 @@ from grace.analysis.distances import (
     normalised,
     total_variation,
 )
-from grace.analysis.effects import effects_of, estimate, planned_weights
-from grace.analysis.frames import read_frame
+from grace.analysis.effects import estimate
+from grace.analysis.frames import Frame, Row, read_frame
+from grace.analysis.names import PLANNED, TestName
 from grace.analysis.people import study1_tests, study2_counts
 from grace.analysis.references import against, write_references, yardsticks
 from grace.analysis.rsa_knowledge import Knowledge
 from grace.analysis.rsa_politeness import Politeness, Weights
-from grace.analysis.samples import GOALS, LAYOUTS, UTTERANCES, Sample, condition_of, distribution_in, sample_of
-from grace.analysis.statistics import Sample as Numbers
-from grace.analysis.statistics import clustered_t_test
+from grace.analysis.samples import Sample, sample_of, shares
+from grace.analysis.statistics import Numbers, clustered_t_test
+from grace.analysis.studies import ANALYSES
+from grace.analysis.study1 import planned_effects
+from grace.analysis.trials import Trial
 from grace.errors import InputError
 from grace.studies.study import load_study
 from strategies import distributions
 
+KNOWLEDGE, POLITENESS = ANALYSES["study1"], ANALYSES["study2"]
 SHARED = ROOT.parent / "shared" / "data" / "human_study2_production.csv"
 
 # --- distances -------------------------------------------------------------------------------------------------------
@@ -184,8 +190,8 @@ def test_the_base_rate_is_the_most_likely_one() -> None:
 
 def test_rational_speech_acts_have_the_direction_of_every_comparison_of_people() -> None:
     means = rsa_knowledge.predictions()
-    for name, own in planned_weights().items():
-        assert np.sign((means * own).sum()) == np.sign(study1_tests()[name].statistic), name
+    for effect in planned_effects():
+        assert np.sign((means * effect.weights).sum()) == np.sign(study1_tests()[effect.name].statistic), effect.name
 
 
 # --- rational speech acts: politeness --------------------------------------------------------------------------------
@@ -277,22 +283,41 @@ def sampled(
     return Sample(np.array(values, dtype=float), np.array(cells), np.array(of), len(means))
 
 
+def understood(study: str, cells: Mapping[str, object]) -> Trial:
+    """A row of such cells, as the analysis of its study understands it."""
+    row = Row({name: str(cell) for name, cell in cells.items()}, None, 1)
+    return ANALYSES[study].reader(Frame("t.csv", "", tuple(cells), {"": (row,)}), load_study(study))(row)
+
+
 def test_rows_are_read_whatever_their_cells_are() -> None:
     bets = {f"probability_{state}": bet for state, bet in enumerate(("10", 20.0, "30", 60))}
     row = {"access": "2", "observe": "1", "story_shortname": "x", **bets}
-    assert distribution_in("study1", "answers", row) == pytest.approx([10 / 120, 20 / 120, 30 / 120, 60 / 120])
-    for missing in ("", None, "NA", "nan", "inf", -5):
-        assert distribution_in("study1", "answers", {**row, "probability_2": missing}) is None
-    assert distribution_in("study1", "answers", {**row, **dict.fromkeys(bets, 0)}) is None
-    assert condition_of("study1", row) == "access 2, word 1"
-    said = distribution_in("study2", "answers", {"Was_Wasnt": "wasn't", "Assessment": "Bad"})
+    trial = understood("study1", row)
+    assert shares(trial.weights) == pytest.approx([10 / 120, 20 / 120, 30 / 120, 60 / 120])
+    for missing in ("", "NA", "nan", "inf", -5):
+        assert understood("study1", {**row, "probability_2": missing}).weights is None
+    assert shares(understood("study1", {**row, **dict.fromkeys(bets, 0)}).weights) is None
+    assert KNOWLEDGE.conditions[trial.cell] == "access 2, word 1"
+    said = understood("study2", {"Was_Wasnt": "wasn't", "Assessment": "Bad"}).weights
     assert said is not None
     assert UTTERANCES[said.index(1)] == "wasnt_bad"
-    assert distribution_in("study2", "answers", {"Was_Wasnt": "was", "Assessment": "okay"}) is None
-    made = sample_of("study1", "answers", [row, {**row, "probability_0": ""}])
+    assert understood("study2", {"Was_Wasnt": "was", "Assessment": "okay"}).weights is None
+    lacking, outside = (understood("study1", {**row, name: ""}) for name in ("probability_0", "access"))
+    made = sample_of(KNOWLEDGE, [(one.cell, one.unit, one.weights) for one in (trial, lacking)])
     assert (len(made), made.missing) == (1, 1)
     with pytest.raises(InputError, match="no row tells its condition: study1 needs access and observe"):
-        sample_of("study1", "answers", [{**row, "access": ""}])
+        sample_of(KNOWLEDGE, [(outside.cell, outside.unit, outside.weights)])
+
+
+def test_the_goal_of_a_row_is_what_the_study_derives() -> None:
+    for clause, goal in {
+        "If Fran wanted to make Jake feel good": "social",
+        "If Fran wanted to give accurate feedback": "informational",
+        "If Fran wanted to make Jake feel good and give accurate feedback": "both",
+        "If Fran wanted nothing": "",
+    }.items():
+        assert understood("study2", {"Goal": clause, "State": "1 heart"}).cell == (goal, "1")
+    assert understood("study2", {"Goal_simplified": "kind", "State_number": "2.0"}).cell == ("social", "2")
 
 
 def test_one_row_a_stimulus_gives_the_plain_tests() -> None:
@@ -309,9 +334,9 @@ def test_one_row_a_stimulus_gives_the_plain_tests() -> None:
 
 def test_repeating_rows_makes_nothing_surer() -> None:
     rng = np.random.default_rng(4)
-    once = sampled(rng, LAYOUTS["study1"].cells and rsa_knowledge.predictions(), rows=3)
+    once = sampled(rng, rsa_knowledge.predictions(), rows=3)
     thrice = Sample(*(np.repeat(part, 3, axis=0) for part in (once.values, once.cells, once.stimuli)), once.conditions)
-    for effect in effects_of("study1"):
+    for effect in KNOWLEDGE.effects():
         one, other = (estimate(sample.grouped, effect.weights) for sample in (once, thrice))
         assert (one.value, one.se, one.stimuli) == pytest.approx((other.value, other.se, other.stimuli), nan_ok=True)
 
@@ -333,7 +358,7 @@ def test_unequal_stimuli_are_tested_as_in_the_table_of_tests() -> None:
     rng = np.random.default_rng(2)
     stimuli = np.repeat(np.arange(4), (20, 3, 2, 1))
     values = rng.normal(size=len(stimuli))
-    there = clustered_t_test("t", Numbers(values.tolist(), [str(one) for one in stimuli]), "greater")
+    there = clustered_t_test(TestName(PLANNED, "t"), Numbers(values.tolist(), [str(one) for one in stimuli]), "greater")
     here = estimate(Sample(values[:, None], np.zeros_like(stimuli), stimuli, 1).grouped, np.ones((1, 1)))
     assert (here.statistic, here.df, here.p) == pytest.approx((there.statistic, there.df1, there.p))
 
@@ -358,7 +383,7 @@ def test_null_effects_have_uniform_p_values() -> None:
     """With equal conditions, and stimuli that differ, p is uniform: the stimuli are the units."""
     rng = np.random.default_rng(5)
     means = np.full((12, 8), 1 / 8)
-    effect = next(effect for effect in effects_of("study2") if effect.name == "interaction:both>social")
+    effect = next(effect for effect in POLITENESS.effects() if effect.name == "interaction:both>social")
     found = []
     for _ in range(400):
         sample = sampled(rng, means, stimuli=10, rows=5, spread=0.05)
@@ -370,7 +395,7 @@ def test_null_effects_have_uniform_p_values() -> None:
 def test_planted_effects_lie_within_their_intervals() -> None:
     rng = np.random.default_rng(6)
     truth = normalised(study2_counts())
-    effect = effects_of("study2")[0]
+    effect = POLITENESS.effects()[0]
     planted = float((truth * effect.weights).sum())
     inside = 0
     for _ in range(100):
@@ -408,43 +433,43 @@ def test_drawn_people_keep_their_number() -> None:
 
 def test_a_model_like_people_is_found_to_be_like_people() -> None:
     sample = sampled(np.random.default_rng(8), normalised(study2_counts()), stimuli=12, rows=50)
-    found = against("study2", "m", {"answers": sample}, draws=500)
+    found = against(POLITENESS, "m", {"answers": sample}, draws=500)
     fits = {(fit.reference, fit.measure): fit for fit in found.fits}
     assert fits["people", "correlation"].value > 0.98
     floor = next(
-        fit for fit in yardsticks("study2", 500) if (fit.model_name, fit.measure) == ("people", "jensen_shannon")
+        fit for fit in yardsticks(POLITENESS, 500) if (fit.model_name, fit.measure) == ("people", "jensen_shannon")
     )
     assert fits["people", "jensen_shannon"].value < 3 * floor.value
     assert fits["people", "jensen_shannon"].stimuli == 144
     shown = {pattern.effect: pattern.verdict for pattern in found.patterns if pattern.people}
     assert set(shown.values()) == {"shown"}
-    assert found == against("study2", "m", {"answers": sample}, draws=500)  # the same seed, the same numbers
-    assert found != against("study2", "m", {"answers": sample}, draws=500, seed=2)
+    assert found == against(POLITENESS, "m", {"answers": sample}, draws=500)  # the same seed, the same numbers
+    assert found != against(POLITENESS, "m", {"answers": sample}, draws=500, seed=2)
 
 
 def test_a_model_of_chance_shows_nothing() -> None:
     sample = sampled(np.random.default_rng(9), np.full((12, 8), 1 / 8), stimuli=12, rows=17)
-    found = against("study2", "m", {"answers": sample}, draws=200)
+    found = against(POLITENESS, "m", {"answers": sample}, draws=200)
     verdicts = [pattern.verdict for pattern in found.patterns]
     assert verdicts.count("not shown") >= len(verdicts) - 3
     chance = next(
-        fit for fit in yardsticks("study2", 200) if fit.model_name == "uniform" and fit.measure == "correlation"
+        fit for fit in yardsticks(POLITENESS, 200) if fit.model_name == "uniform" and fit.measure == "correlation"
     )
     assert np.isnan(chance.value)
     assert "constant" in chance.reason
 
 
 def test_yardsticks_put_rational_speech_acts_between_people_and_chance() -> None:
-    far = {fit.model_name: fit.value for fit in yardsticks("study2", 200) if fit.measure == "jensen_shannon"}
+    far = {fit.model_name: fit.value for fit in yardsticks(POLITENESS, 200) if fit.measure == "jensen_shannon"}
     assert far["people"] < far["rsa"] < far["uniform"]
-    assert {fit.measure for fit in yardsticks("study1", 200)} == {"effects_correlation"}
+    assert {fit.measure for fit in yardsticks(KNOWLEDGE, 200)} == {"effects_correlation"}
 
 
 def test_an_empty_condition_is_named_and_the_others_count() -> None:
     full = sampled(np.random.default_rng(10), normalised(rsa_knowledge.predictions() + 0.1))
     kept = full.cells != 0
     sample = Sample(full.values[kept], full.cells[kept], full.stimuli[kept], 6, missing=8)
-    found = against("study1", "m", {"answers": sample}, draws=200)
+    found = against(KNOWLEDGE, "m", {"answers": sample}, draws=200)
     fits = {(fit.reference, fit.measure): fit for fit in found.fits}
     assert fits["rsa", "jensen_shannon"].conditions == 5
     assert fits["rsa", "jensen_shannon"].reason == ("without 1 of 6 conditions, which are empty: access 1, word 1")
@@ -459,7 +484,7 @@ def test_one_stimulus_in_a_condition_that_is_used_leaves_no_interval() -> None:
     full = sampled(np.random.default_rng(11), normalised(rsa_knowledge.predictions() + 0.1))
     kept = (full.cells != 5) | (full.stimuli == 30)  # access 3, word 3: no planned comparison uses it
     sample = Sample(full.values[kept], full.cells[kept], full.stimuli[kept], 6)
-    found = against("study1", "m", {"answers": sample}, draws=100)
+    found = against(KNOWLEDGE, "m", {"answers": sample}, draws=100)
     for fit in found.fits:
         used = fit.measure != "effects_correlation"
         assert np.isfinite(fit.value)
@@ -467,7 +492,7 @@ def test_one_stimulus_in_a_condition_that_is_used_leaves_no_interval() -> None:
     assert all(np.isfinite(pattern.low) for pattern in found.patterns)
     kept = (full.cells != 0) | (full.stimuli == 0)
     sample = Sample(full.values[kept], full.cells[kept], full.stimuli[kept], 6)
-    for pattern in against("study1", "m", {"answers": sample}, draws=100).patterns:
+    for pattern in against(KNOWLEDGE, "m", {"answers": sample}, draws=100).patterns:
         used = pattern.effect in ("planned:a1-one:1>2", "planned:a1-one:1>3", "interaction:one:1>2")
         assert np.isfinite(pattern.estimate)
         assert (np.isnan(pattern.low), pattern.verdict == "not defined") == (used, used)
@@ -478,15 +503,15 @@ def test_intervals_of_contrasts_stay_within_what_contrasts_can_be() -> None:
     rng = np.random.default_rng(12)
     for study, means in (("study1", rsa_knowledge.predictions()), ("study2", normalised(study2_counts()))):
         sample = sampled(rng, normalised(means + 0.02), stimuli=6, rows=2)
-        patterns = against(study, "m", {"answers": sample}, draws=200).patterns
-        for effect, pattern in zip(effects_of(study), patterns, strict=True):
+        patterns = against(ANALYSES[study], "m", {"answers": sample}, draws=200).patterns
+        for effect, pattern in zip(ANALYSES[study].effects(), patterns, strict=True):
             least, largest = effect.weights.min(axis=1).sum(), effect.weights.max(axis=1).sum()
             assert least <= pattern.low <= pattern.estimate <= pattern.high <= largest
 
 
 def test_a_model_that_failed_has_reasons_and_no_numbers(tmp_path: Path) -> None:
     nothing = Sample(np.zeros((0, 4)), np.array([], dtype=int), np.array([], dtype=int), 6, missing=300)
-    found = against("study1", "m", {"answers": nothing}, draws=100)
+    found = against(KNOWLEDGE, "m", {"answers": nothing}, draws=100)
     assert all(np.isnan(fit.value) and fit.reason for fit in found.fits)
     assert all(pattern.verdict == "not defined" for pattern in found.patterns)
     references, patterns = write_references(tmp_path, found.fits, found.patterns)
@@ -499,7 +524,7 @@ def test_a_model_that_failed_has_reasons_and_no_numbers(tmp_path: Path) -> None:
 def test_constant_answers_have_no_correlation_but_distances() -> None:
     values = np.full((36, 4), 0.25)
     sample = Sample(values, np.repeat(np.arange(6), 6), np.arange(36), 6)
-    fits = {(fit.reference, fit.measure): fit for fit in against("study1", "m", {"answers": sample}, draws=100).fits}
+    fits = {(fit.reference, fit.measure): fit for fit in against(KNOWLEDGE, "m", {"answers": sample}, draws=100).fits}
     assert np.isnan(fits["rsa", "correlation"].value)
     assert "the first side is constant" in fits["rsa", "correlation"].reason
     assert fits["rsa", "jensen_shannon"].low == fits["rsa", "jensen_shannon"].value > 0
@@ -517,7 +542,7 @@ def test_a_whole_table(study: str, tmp_path: Path) -> None:
     own = load_study(study)
     fits, patterns = table_against(read_frame(path, own), own, draws=200)
     assert {fit.model_name for fit in fits} >= {"one", "two", "rsa", "uniform"}
-    assert len(patterns) == 2 * len(effects_of(study))
+    assert len(patterns) == 2 * len(ANALYSES[study].effects())
     planted = {"study1": "planned:a3-two:2>3", "study2": "negation:0:both>informational"}[study]
     assert {pattern.verdict for pattern in patterns if pattern.effect == planted} == {"shown"}
 
@@ -529,7 +554,7 @@ def test_any_table_of_answers_gives_numbers_within_their_bounds(seed: int) -> No
     rows = int(rng.integers(1, 40))
     cells = rng.integers(0, 6, rows)
     sample = Sample(rng.dirichlet(np.ones(4), rows), cells, cells * 10 + rng.integers(0, 3, rows), 6)
-    for fit in against("study1", "m", {"answers": sample}, draws=100).fits:
+    for fit in against(KNOWLEDGE, "m", {"answers": sample}, draws=100).fits:
         if fit.measure != "earth_mover" and not np.isnan(fit.value):
             assert -1 <= fit.value <= 1 + 1e-9
             assert not fit.low > fit.value + 1e-9

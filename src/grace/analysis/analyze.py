@@ -6,17 +6,18 @@ table has one.
 
 import importlib.util
 import platform
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import grace
-from grace.analysis import scores, study1, study2
-from grace.analysis.exclusions import STATES, YES, Columns, Trial, cells
-from grace.analysis.frames import Frame, Row, read_frame
-from grace.analysis.statistics import TEST_COLUMNS, Tested
+from grace.analysis import scores
+from grace.analysis.frames import Frame, read_frame
+from grace.analysis.studies import analysis_of
+from grace.analysis.study_analysis import Lines, Results, StudyAnalysis
+from grace.analysis.trials import Cell, ModelTrials, Trial
 from grace.columns import MODEL
 from grace.errors import InputError
 from grace.files import Entry, FileList, replacing, sha256_of
@@ -25,7 +26,7 @@ from grace.quality.merge import merge
 from grace.runs import Run
 from grace.stages.records import study_of
 from grace.stages.related import related
-from grace.studies.study import BUILT_IN, Study, load_study
+from grace.studies.study import Study, load_study
 from grace.tables import write_table
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class Analysis:
 class _OfModel:
     """The results for one model: the rows of each table, and its part of the summary."""
 
-    rows: Mapping[str, Sequence[tuple[object, ...]]]
+    rows: Mapping[str, Lines]
     summary: Mapping[str, Any]
 
 
@@ -142,9 +143,7 @@ def analyze_runs(
     check_installed()
     by_study: dict[str, list[Run]] = {}
     for run in _distinct(runs, extraction, scores_run):
-        study = study_of(run)
-        _module(study)
-        by_study.setdefault(study.name, []).append(run)
+        by_study.setdefault(analysis_of(study_of(run).name).name, []).append(run)
     found = []
     for name, own in by_study.items():
         folder = out / name if len(by_study) > 1 else out
@@ -202,31 +201,23 @@ def _distinct(runs: Sequence[Run], extraction: Run | None, scores_run: Run | Non
     return found
 
 
-def _module(study: Study) -> "Callable[[Frame, Study, bool, Sequence[Row]], _OfModel]":
-    if study.name == "study1":
-        return _study1
-    if study.name == "study2":
-        return _study2
-    raise InputError(
-        f"{study.name}: there is no analysis of this study, only of {' and '.join(BUILT_IN)}; "
-        "`grace merge` makes the table for one of your own"
-    )
-
-
 def _analyze(study: Study, path: Path, exclusions: bool, notes: Sequence[str] = ()) -> Analysis:
     from grace.analysis.against import table_against
 
-    analyse = _module(study)
+    analysis = analysis_of(study.name)
     frame = read_frame(path, study)
-    _check(frame, study)
+    analysis.check(frame, study)
     try:
         fits, patterns = table_against(frame, study, exclusions)
     except InputError as error:
         fits, patterns, notes = (), (), [*notes, f"not compared with people: {error}"]
-    found = {model: analyse(frame, study, exclusions, rows) for model, rows in frame.models.items()}
+    models = {
+        model: _of_model(analysis, frame, study, analysis.read(rows, frame, study, exclusions))
+        for model, rows in frame.models.items()
+    }
     tables = {}
-    for name, columns in _layout(study).items():
-        rows = [(model, row) for model, own in found.items() for row in own.rows.get(name, ())]
+    for name, columns in {**analysis.tables, **scores.tables(analysis.factors)}.items():
+        rows = [(model, row) for model, own in models.items() for row in own.rows.get(name, ())]
         if not rows:
             continue
         if frame.names_models:
@@ -239,7 +230,7 @@ def _analyze(study: Study, path: Path, exclusions: bool, notes: Sequence[str] = 
         "input": {"file": frame.name, "rows": frame.rows, "sha256": frame.sha256},
         "exclusions": exclusions,
         "clusters": CLUSTERS,
-        "models": {model: own.summary for model, own in found.items()},
+        "models": {model: own.summary for model, own in models.items()},
         "notes": list(notes),
         "versions": {"grace": grace.__version__, "python": platform.python_version()}
         | {name: metadata.version(name) for name in PACKAGES},
@@ -252,115 +243,27 @@ def _cell(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
 
 
-def _layout(study: Study) -> dict[str, tuple[str, ...]]:
-    """The columns of each table of a study."""
-    if study.name == "study1":
-        own = {"means": study1.MEANS, "tests": TEST_COLUMNS, "knowledge": study1.KNOWLEDGE}
-        cell: tuple[str, ...] = ("access", "word")
-    else:
-        own = {"means": study2.MEANS, "tests": TEST_COLUMNS, "negation": study2.NEGATION}
-        cell = ("goal", "state")
-    return own | {"distributions": (*cell, *scores.DISTRIBUTIONS), "calibration": scores.CALIBRATION}
-
-
-def _check(frame: Frame, study: Study) -> None:
-    """See that a table has conditions, and something to analyse. Raises InputError."""
-    if study.name == "study2":
-        study2.check_has_answers(frame)
-        return
-    frame.needed("how many the speaker looked at", "access")
-    frame.needed("how many of these have the property, the word that the speaker says", "observe")
-    if Columns.of(frame).bets is None and not scores.has_scores(frame, study):
-        lacking = [name for state in STATES if (name := f"probability_{state}") not in frame.columns]
-        if len(lacking) < len(STATES):
-            raise InputError(f"{frame.name}: has bets, but no column {lacking[0]!r}; all four are needed")
-        raise InputError(
-            f"{frame.name}: has neither bets (probability_0 to probability_3) nor probabilities (state0_mean, ...); "
-            "`grace extract` finds the values in answers"
-        )
-
-
-def _study1(frame: Frame, study: Study, exclusions: bool, rows: Sequence[Row]) -> _OfModel:
-    answers = study1.read_answers(rows, frame, study, exclusions)
-    tables: dict[str, Sequence[tuple[object, ...]]] = {}
-    tests: list[Tested] = []
-    notes = []
-    if answers.columns.bets:
-        tables["means"] = list(study1.means(answers.kept, study))
-        tests = study1.tests(answers.kept)
-    if answers.columns.knowledge:
-        tables["knowledge"] = list(study1.knowledge(answers.trials, study))
-    elif exclusions and answers.columns.bets:
-        notes.append("the table has no column Knowledge_A, so no trial is excluded by its knowledge answer")
-    sums = [sum(trial.bets or ()) for trial in answers.kept]
-    if uneven := sum(abs(total - 100) > 0.5 for total in sums):
-        notes.append(f"the bets of {uneven} of {len(sums)} trials do not sum to 100; they are analysed as they are")
-    asked = [_asked1(trial, study) for trial in answers.trials if trial.access]
-    of_scores, summary = _scores(asked, frame, study, cells(study))
-    if of_scores:
-        tests += scores.expected_tests(asked, study1.PLANNED)
+def _of_model(analysis: StudyAnalysis, frame: Frame, study: Study, trials: ModelTrials) -> _OfModel:
+    results = analysis.results(trials, frame, study)
+    of_scores, summary = _scores([trial for trial in trials.trials if trial.inside], frame, study, analysis.conditions)
+    excluded = {"excluded": dict(sorted(trials.excluded.items()))} if analysis.excludes else {}
     return _OfModel(
-        {**tables, **of_scores, "tests": [test.cells for test in tests]},
-        _summary(answers, answers.columns.bets is not None, tests, notes)
-        | {"excluded": dict(sorted(answers.excluded.items()))}
-        | summary,
+        {**results.tables, **of_scores, "tests": [test.cells for test in results.tests]},
+        _summary(trials, analysis.has_answers(frame), results) | excluded | summary,
     )
 
 
-def _asked1(trial: Trial, study: Study) -> scores.Asked:
-    sampled: dict[str, float] = {}
-    labels: dict[str, str] = {}
-    if not trial.row.failed and trial.bets:
-        sampled |= {f"state{state}_mean": trial.bets[state] for state in STATES}
-        numeric = {f"state{state}": trial.bets[state] for state in STATES}
-        labels |= {name: scores.nearest_label(study.questions[name], bet) for name, bet in numeric.items()}
-    if not trial.row.failed and trial.knowledge:
-        share = float(trial.knowledge == YES)
-        sampled |= {"prob_knowledge_yes": share, "prob_knowledge_no": 1 - share}
-        labels["knowledge"] = trial.knowledge
-    return scores.Asked(trial.row, trial.cell, trial.unit, sampled, labels)
-
-
-def _study2(frame: Frame, study: Study, exclusions: bool, rows: Sequence[Row]) -> _OfModel:
-    answers = study2.read_answers(rows, frame, study)
-    tables: dict[str, Sequence[tuple[object, ...]]] = {}
-    tests: list[Tested] = []
-    answered = study2.Columns.of(frame).answered
-    if answered:
-        tables = {
-            "means": list(study2.means(answers.kept, study)),
-            "negation": list(study2.negation(answers.kept)),
-        }
-        tests = study2.tests(answers.kept, study)
-        tables["tests"] = [test.cells for test in tests]
-    asked = [_asked2(trial, study) for trial in answers.trials if all(trial.cell)]
-    of_scores, summary = _scores(asked, frame, study, study2.cells())
-    return _OfModel({**tables, **of_scores}, _summary(answers, answered, tests, []) | summary)
-
-
-def _asked2(trial: study2.Trial, study: Study) -> scores.Asked:
-    if trial.utterance is None or trial.row.failed:
-        return scores.Asked(trial.row, trial.cell, trial.unit, {}, {})
-    question = study.questions[study2.UTTERANCE]
-    labels = dict(zip(question.space.labels, question.columns.probabilities, strict=True))
-    sampled = {column: float(label == trial.utterance) for label, column in labels.items()}
-    for factor, level_of in (question.space.factors or {}).items():
-        own = level_of[trial.utterance]
-        sampled |= {column: float(level == own) for level, column in question.columns.marginals[factor].items()}
-    return scores.Asked(trial.row, trial.cell, trial.unit, sampled, {study2.UTTERANCE: trial.utterance})
-
-
 def _scores(
-    asked: Sequence[scores.Asked], frame: Frame, study: Study, of_design: Sequence[tuple[object, ...]]
-) -> tuple[dict[str, Sequence[tuple[object, ...]]], dict[str, Any]]:
+    trials: Sequence[Trial], frame: Frame, study: Study, cells: Iterable[Cell]
+) -> tuple[dict[str, Lines], dict[str, Any]]:
     """The tables of Experiment 2, and what the summary says of it; nothing where the table has no probabilities."""
     if not scores.has_scores(frame, study):
         return {}, {}
     names = [name for name in scores.quantities(study) if name in frame.columns]
-    found = list(scores.calibrations(asked, study))
-    tables: dict[str, Sequence[tuple[object, ...]]] = {
-        "distributions": list(scores.distributions(asked, of_design, names)),
-        "calibration": [row for one in found for row in one.bins],
+    calibrations = list(scores.calibrations(trials, study))
+    tables: dict[str, Lines] = {
+        "distributions": list(scores.distributions(trials, study, cells, names)),
+        "calibration": [row for one in calibrations for row in one.bins],
     }
     of_all = {
         one.question: {
@@ -369,29 +272,25 @@ def _scores(
             "brier_uniform": one.brier_uniform,
             "expected_calibration_error": one.ece,
         }
-        for one in found
+        for one in calibrations
     }
     return tables, {"calibration": of_all}
 
 
-def _summary(
-    answers: study1.Answers | study2.Answers, answered: bool, tests: Iterable[Tested], notes: Sequence[str]
-) -> dict[str, Any]:
+def _summary(trials: ModelTrials, answered: bool, results: Results) -> dict[str, Any]:
     """What the summary says of a model; `answered` is whether the table has answers of Experiment 1 at all."""
-    units = {(trial.cell, trial.unit) for trial in answers.trials}
-    kept = len(answers.kept)
-    unusable = sorted(answers.unusable.items()) if answered else []
-    trials: Sequence[Trial | study2.Trial] = answers.trials
-    first = {trial.unusable: trial.row.place for trial in reversed(trials)}
-    undefined = {test.name: test.note for test in tests if test.p is None}
-    noted = {test.name: test.note for test in tests if test.p is not None and test.note}
+    units = {(trial.cell, trial.unit) for trial in trials.trials}
+    kept = len(trials.kept)
+    flawed = sorted(trials.flawed.items()) if answered else []
+    first = {trial.flaw: trial.row.place for trial in reversed(trials.trials)}
+    tests = {str(test.name): test for test in results.tests}
     return {
-        "rows": len(answers.trials),
+        "rows": len(trials.trials),
         "stimuli": None if any(unit is None for _, unit in units) else len(units),
         "analysed": kept if answered else 0,
-        "not_usable": dict(unusable),
-        "first_not_usable": {why: first[why] for why, _ in unusable},
-        "undefined_tests": undefined,
-        "remarks_on_tests": noted,
-        "notes": [*notes, *([] if kept and answered else [NOTHING if answered else SCORES_ALONE])],
+        "not_usable": dict(flawed),
+        "first_not_usable": {why: first[why] for why, _ in flawed},
+        "undefined_tests": {name: test.note for name, test in tests.items() if test.p is None},
+        "remarks_on_tests": {name: test.note for name, test in tests.items() if test.p is not None and test.note},
+        "notes": [*results.notes, *([] if kept and answered else [NOTHING if answered else SCORES_ALONE])],
     }

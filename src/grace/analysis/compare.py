@@ -14,7 +14,7 @@ import numpy as np
 from grace.analysis.bootstrap import DRAWS, SEED
 from grace.analysis.compare_sides import Pairs, Side, check_comparable, pair
 from grace.analysis.distances import Array, earth_mover, jensen_shannon, normalised, total_variation
-from grace.analysis.effects import ALPHA, ONE_STIMULUS, bounds, effects_of, estimate
+from grace.analysis.effects import ALPHA, ONE_STIMULUS, bounds, estimate
 from grace.analysis.equivalence import (
     DIFFERENT,
     EQUIVALENT,
@@ -30,7 +30,9 @@ from grace.analysis.equivalence import (
 from grace.analysis.frames import Row
 from grace.analysis.paired import EARTH_MOVER, Finding, Paired
 from grace.analysis.references import shown
-from grace.analysis.samples import ANSWERS, LAYOUTS, SOURCES, distribution_in, number_in
+from grace.analysis.samples import ANSWERS, number_in, shares, weights_in
+from grace.analysis.study_analysis import StudyAnalysis
+from grace.analysis.trials import Trial
 from grace.columns import REPLICATION
 from grace.errors import InputError
 from grace.studies.fields import Field
@@ -173,7 +175,7 @@ def _distributions(both: Paired, columns: Sequence[str]) -> tuple[list[int], Arr
     seen: dict[object, tuple[int, list[float], list[float]]] = {}
     lost = 0
     for place, (ours, theirs) in enumerate(both.pairs.rows):
-        one, other = _numbers(ours, columns), _numbers(theirs, columns)
+        one, other = weights_in(ours, columns), weights_in(theirs, columns)
         if one is None or other is None:
             lost += 1
         else:
@@ -186,12 +188,6 @@ def _columns(known: Sequence[tuple[int, list[float], list[float]]], labels: int)
     """The distributions of both sides, each of shape (pairs, labels)."""
     p = np.array([own for _, own, _ in known], dtype=float).reshape(len(known), labels)
     return p, np.array([own for _, _, own in known], dtype=float).reshape(len(known), labels)
-
-
-def _numbers(row: Row, columns: Sequence[str]) -> list[float] | None:
-    found = [number_in(row[column]) for column in columns]
-    numbers = [number for number in found if number is not None and number >= 0]
-    return numbers if len(numbers) == len(columns) and sum(numbers) > 0 else None
 
 
 def _same_top(p: Array, q: Array) -> Array:
@@ -389,37 +385,44 @@ def own_agreement(side: Side, read: Callable[[Row], object]) -> float:
 
 
 def _whole_answers(both: Paired) -> Iterator[Finding]:
-    """Distance of whole answers: of study 1 the bets, taken as distributions, of study 2 the utterances."""
-    if both.known_study:
-        places, p, q = _values(both, both.known_study, ANSWERS)
-        if places:
-            name = "bets" if both.known_study == "study1" else "utterance"
-            measures = {"total_variation": total_variation(p, q), "same_most_likely": _same_top(p, q)}
-            yield from both.means(DRAWN, name, places, measures).values()
+    """Distance of whole answers, taken as distributions over the labels of the study's analysis."""
+    if not both.analysis:
+        return
+    places, p, q = _values(both, both.analysis, ANSWERS)
+    if places:
+        measures = {"total_variation": total_variation(p, q), "same_most_likely": _same_top(p, q)}
+        yield from both.means(DRAWN, both.analysis.whole_answer, places, measures).values()
 
 
 # Effects
 
 
-def _values(both: Paired, study: str, source: str) -> tuple[list[int], Array, Array]:
+def _values(both: Paired, analysis: StudyAnalysis, source: str) -> tuple[list[int], Array, Array]:
     """The pairs that have a distribution of a source on both sides, and these distributions."""
+    columns = analysis.sources.get(source)
+
+    def distribution(trial: Trial) -> list[float] | None:
+        return shares(weights_in(trial.row, columns) if columns else trial.weights)
+
     known = [
         (place, p, q)
-        for place, (ours, theirs) in enumerate(both.pairs.rows)
-        if (p := distribution_in(study, source, ours.cells)) and (q := distribution_in(study, source, theirs.cells))
+        for place, (ours, theirs) in enumerate(both.trials)
+        if (p := distribution(ours)) and (q := distribution(theirs))
     ]
-    return [place for place, _, _ in known], *_columns(known, len(LAYOUTS[study].labels))
+    return [place for place, _, _ in known], *_columns(known, len(analysis.labels))
 
 
 def shifts_of_effects(both: Paired) -> Iterator[Finding]:
     """Every effect of the study on both sides and its shift, from each source of distributions that both have."""
-    study = both.known_study
-    for source in SOURCES[study] if study else ():
-        places, p, q = _values(both, study or "", source)
+    analysis = both.analysis
+    if not analysis:
+        return
+    for source in (ANSWERS, *analysis.sources):
+        places, p, q = _values(both, analysis, source)
         if not places:
             continue
         ours, theirs, shift = (both.sample(places, values).grouped for values in (p, q, q - p))
-        for effect in effects_of(study or ""):
+        for effect in analysis.effects():
             weights = np.zeros((len(both.conditions), p.shape[1]))
             weights[: len(effect.weights)] = effect.weights
             x, y = estimate(ours, weights), estimate(theirs, weights)

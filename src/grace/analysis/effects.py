@@ -1,17 +1,13 @@
 """Effects: contrasts of conditions that people show or do not show, and their estimates in a sample."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache
 
 import numpy as np
 
 from grace.analysis.distances import SLACK, Array
-from grace.analysis.people import study1_tests, study2_counts
-from grace.analysis.samples import ACCESS_WORD, GOALS, UTTERANCES, Grouped
+from grace.analysis.samples import Grouped
 
 ALPHA = 0.05
-WORDS = {1: "one", 2: "two", 3: "three"}
 ONE_STIMULUS = "a condition has one stimulus only, so nothing tells how much stimuli vary"
 """Why there is no standard error and no interval."""
 ALL_ALIKE = "stimuli do not vary at all, so nothing tells how sure this is"
@@ -25,12 +21,14 @@ class Effect:
     Attributes:
         name: as planned:a3-two:2>3.
         about: in words.
+        title: in fewer words, for figures.
         weights: shape (conditions, labels).
         people: whether people show it.
     """
 
     name: str
     about: str
+    title: str
     weights: Array
     people: bool
 
@@ -98,92 +96,3 @@ def estimate(grouped: Grouped, weights: Array) -> Estimate:
 def bounds(weights: Array) -> tuple[float, float]:
     """The least and the largest that a contrast of shares can be; `weights` have the shape (conditions, labels)."""
     return float(weights.min(axis=1).sum()), float(weights.max(axis=1).sum())
-
-
-def effects_of(study: str) -> tuple[Effect, ...]:
-    """The effects of a study."""
-    return tuple(_study1() if study == "study1" else _study2())
-
-
-@cache
-def planned_weights() -> dict[str, Array]:
-    """The planned comparisons of study 1 as weights, shape (conditions, states), in the order of the paper."""
-    return {name: _comparison(name) for name in study1_tests() if name.startswith("planned:")}
-
-
-def _comparison(name: str) -> Array:
-    """The weights of a comparison named as planned:a3-two:2>3."""
-    _, condition, states = name.split(":")
-    access, word = condition[1:].split("-")
-    number = next(number for number, spelled in WORDS.items() if spelled == word)
-    higher, lower = states.split(">")
-    weights = np.zeros((len(ACCESS_WORD), 4))
-    weights[ACCESS_WORD.index((int(access), number)), [int(higher), int(lower)]] = 1, -1
-    return weights
-
-
-def _study1() -> Iterator[Effect]:
-    tests = study1_tests()
-    planned = planned_weights()
-    for name, weights in planned.items():
-        _, condition, states = name.split(":")
-        access, word = condition[1:].split("-")
-        higher, lower = states.split(">")
-        about = f"access {access}, '{word}': more on {higher} than on {lower}"
-        yield Effect(name, about, weights, tests[name].holds)
-    for word, states, partial in (("two", "2>3", 2), ("one", "1>2", 1)):
-        full, less = (planned[f"planned:a{access}-{word}:{states}"] for access in (3, partial))
-        about = f"'{word}' means '{word}, not more' rather with access 3 than with access {partial}"
-        yield Effect(f"interaction:{word}:{states}", about, full - less, tests["anova:access:word"].holds)
-
-
-NEGATION = np.array([utterance.startswith("wasnt") for utterance in UTTERANCES], dtype=float)
-PRAISE = np.array([utterance in ("was_good", "was_amazing") for utterance in UTTERANCES], dtype=float)
-BLUNT = np.array([utterance == "was_terrible" for utterance in UTTERANCES], dtype=float)
-
-
-def _cell(goal: str, hearts: int, labels: Array) -> Array:
-    """Weights that pick the share of some utterances in one condition of study 2."""
-    weights = np.zeros((len(GOALS) * 4, len(UTTERANCES)))
-    weights[GOALS.index(goal) * 4 + hearts] = labels
-    return weights
-
-
-def _study2() -> Iterator[Effect]:
-    def effect(name: str, about: str, weights: Array) -> Effect:
-        return Effect(name, about, weights, shown_by_people(weights))
-
-    def falls(goal: str) -> Array:
-        return _cell(goal, 0, NEGATION) - _cell(goal, 3, NEGATION)
-
-    for hearts in range(4):
-        for goal in ("informational", "social"):
-            about = f"{hearts} hearts: more negation with both goals than with the {goal} one"
-            weights = _cell("both", hearts, NEGATION) - _cell(goal, hearts, NEGATION)
-            yield effect(f"negation:{hearts}:both>{goal}", about, weights)
-    for goal in GOALS:
-        yield effect(f"negation:{goal}:0>3", f"goal {goal}: more negation at 0 hearts than at 3", falls(goal))
-    for goal in ("informational", "social"):
-        about = f"negation falls more steeply with the hearts for both goals than for the {goal} one"
-        yield effect(f"interaction:both>{goal}", about, falls("both") - falls(goal))
-    about = "0 hearts: more praise ('was good', 'was amazing') with the social goal than with the informational one"
-    praise = _cell("social", 0, PRAISE) - _cell("informational", 0, PRAISE)
-    yield effect("praise:0:social>informational", about, praise)
-    blunt = _cell("informational", 0, BLUNT) - _cell("both", 0, BLUNT)
-    yield effect("blunt:0:informational>both", "0 hearts: 'was terrible' more with the informational goal", blunt)
-
-
-def shown_by_people(weights: Array) -> bool:
-    """Whether a contrast of study 2 is above zero in people: z of the counts, one-tailed p below 0.05.
-
-    The same people answered in all conditions, but who answered what is not published, so conditions count as
-    independent; the variance of a share of n people is that of a multinomial.
-    """
-    from scipy.stats import norm
-
-    counts = study2_counts()
-    people = counts.sum(axis=1)
-    shares = counts / people[:, None]
-    means = (shares * weights).sum(axis=1)
-    variance = (((shares * weights**2).sum(axis=1) - means**2) / people).sum()
-    return bool(norm.sf(means.sum() / np.sqrt(variance)) < ALPHA)

@@ -24,6 +24,7 @@ from itertools import pairwise
 from math import exp
 from typing import TYPE_CHECKING, Any
 
+from grace.analysis.names import MIXED, Factors, TestName
 from grace.analysis.statistics import Tested
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ SEPARATED = (
 
 
 @dataclass(frozen=True)
-class Outcome:
+class BinaryAnswer:
     """One answer.
 
     Attributes:
@@ -59,7 +60,7 @@ class Outcome:
     groups: Mapping[str, str]
 
 
-def mixed_tests(names: tuple[str, str], outcomes: Sequence[Outcome], n_effective: float | None) -> list[Tested]:
+def mixed_tests(names: tuple[str, str], outcomes: Sequence[BinaryAnswer], n_effective: float | None) -> list[Tested]:
     """Tests of two factors (in the model without interaction) and of their interaction (in the model with it).
 
     Args:
@@ -67,11 +68,8 @@ def mixed_tests(names: tuple[str, str], outcomes: Sequence[Outcome], n_effective
         outcomes: one for each row, all with the same groups.
         n_effective: of the rows; None where it is not known, and then they are taken for independent.
     """
-    first, second = names
-    tests = [
-        Tested(f"mixed:{name}", n=len(outcomes), n_effective=n_effective)
-        for name in (first, second, f"{first}:{second}")
-    ]
+    effects = (*(Factors((name,)) for name in names), Factors(names))
+    tests = [Tested(TestName(MIXED, of), n=len(outcomes), n_effective=n_effective) for of in effects]
     if len({outcome.yes for outcome in outcomes}) < 2:
         why = "all answers are equal, so nothing can depend on anything" if outcomes else "no rows"
         return [replace(test, note=why) for test in tests]
@@ -99,7 +97,7 @@ class _Fitted:
     note: str
 
 
-def _design(outcomes: Sequence[Outcome], interaction: bool) -> _Design:
+def _design(outcomes: Sequence[BinaryAnswer], interaction: bool) -> _Design:
     import numpy as np
 
     one, other = (_contrasts([outcome.levels[place] for outcome in outcomes]) for place in (0, 1))
@@ -121,7 +119,7 @@ def _contrasts(levels: Sequence[str]) -> "NDArray[float64]":
     return np.asarray(table[[names.index(level) for level in levels]])
 
 
-def _fit(design: _Design, outcomes: Sequence[Outcome]) -> _Fitted:
+def _fit(design: _Design, outcomes: Sequence[BinaryAnswer]) -> _Fitted:
     """Fit the model, with the prior that separation asks for."""
     import numpy as np
     from scipy.sparse import csr_matrix
@@ -177,7 +175,7 @@ def _spread(names: Sequence[str], logs: Sequence[float]) -> str:
     return ", ".join(f"{name} (sd {exp(log):.2g})" for name, log in zip(names, logs, strict=True))
 
 
-def _random(outcomes: Sequence[Outcome]) -> list[str]:
+def _random(outcomes: Sequence[BinaryAnswer]) -> list[str]:
     """The groups that can have intercepts: several, some with several rows, and no two that are the same."""
     found: dict[tuple[int, ...], str] = {}
     for name in outcomes[0].groups:

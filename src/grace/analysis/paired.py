@@ -12,9 +12,11 @@ from grace.analysis.distances import SLACK, Array
 from grace.analysis.effects import ALL_ALIKE, ONE_STIMULUS, Estimate, estimate, stimuli_alike
 from grace.analysis.equivalence import Tost, p_of_same_shift, smoothed_variance, tost
 from grace.analysis.frames import Row
-from grace.analysis.samples import LAYOUTS, STUDIES, Integers, Sample, condition_of
-from grace.analysis.statistics import Sample as Numbers
-from grace.analysis.statistics import effective
+from grace.analysis.samples import Integers, Sample
+from grace.analysis.statistics import Numbers, effective
+from grace.analysis.studies import ANALYSES
+from grace.analysis.study_analysis import StudyAnalysis
+from grace.analysis.trials import Trial
 
 WITHIN = 0.90
 """Distances are judged by their 90% interval: each end is one test at 5%, as in two one-sided tests."""
@@ -83,28 +85,40 @@ class Paired:
     seed: int
 
     @property
-    def known_study(self) -> str | None:
-        """study1 or study2, None for another one."""
-        return self.a.study.name if self.a.study.name in STUDIES else None
+    def analysis(self) -> StudyAnalysis | None:
+        """The analysis of their study; None where there is none."""
+        return ANALYSES.get(self.a.study.name)
+
+    @cached_property
+    def trials(self) -> list[tuple[Trial, Trial]]:
+        """The pairs as the analysis understands them; none where there is no analysis."""
+        if not self.analysis:
+            return []
+        ours, theirs = (self.analysis.reader(side.frame, side.study) for side in (self.a, self.b))
+        return [(ours(row), theirs(other)) for row, other in self.pairs.rows]
 
     @cached_property
     def _places(self) -> tuple[tuple[str, ...], Integers, Integers]:
         """The conditions' names, and of each pair the condition and the stimulus, as indices."""
-        names = list(LAYOUTS[self.known_study].cells) if self.known_study else []
+        names = self.analysis.conditions.values() if self.analysis else ()
         conditions = {name: number for number, name in enumerate(names)}
         stimuli: dict[tuple[int, str], int] = {}
         item = self.a.study.design.item
         cells, of = [], []
         for place, (row, _) in enumerate(self.pairs.rows):
-            cell = conditions.setdefault(self._condition(row), len(conditions))
+            cell = conditions.setdefault(self._condition(place), len(conditions))
             cells.append(cell)
             of.append(stimuli.setdefault((cell, row.unit(item) or str(place)), len(stimuli)))
         return tuple(conditions), np.array(cells, dtype=np.int64), np.array(of, dtype=np.int64)
 
-    def _condition(self, row: Row) -> str:
-        if self.known_study:
-            name = condition_of(self.known_study, row.cells)
-            return name if name in LAYOUTS[self.known_study].cells else OUTSIDE
+    def _condition(self, place: int) -> str:
+        """What the condition of a pair is called: that of its first row."""
+        if self.analysis:
+            return self.analysis.conditions.get(self.trials[place][0].cell, OUTSIDE)
+        return self._own_condition(self.pairs.rows[place][0])
+
+    def _own_condition(self, row: Row) -> str:
+        """The condition of a row in a study of the user's own."""
         full = self.a.study.complete(row.cells)
         return ", ".join(full.get(name, "") for name in self.a.study.design.cells)
 
@@ -114,12 +128,12 @@ class Paired:
         return self._places[0]
 
     def empty(self, places: Sequence[int]) -> list[str]:
-        """The conditions that none of some pairs is in: of study 1 and 2 those of the design, else of both tables."""
+        """The conditions that none of some pairs is in: of the design, or of both tables where there is no analysis."""
         index = np.array(places, dtype=np.int64)
         there = {self.conditions[cell] for cell in np.unique(self._places[1][index])}
-        if self.known_study:
-            return [name for name in LAYOUTS[self.known_study].cells if name not in there]
-        every = dict.fromkeys(self._condition(row) for side in (self.a, self.b) for row in side.rows)
+        if self.analysis:
+            return [name for name in self.analysis.conditions.values() if name not in there]
+        every = dict.fromkeys(self._own_condition(row) for side in (self.a, self.b) for row in side.rows)
         return [name for name in every if name not in there]
 
     def sample(self, places: Sequence[int], values: Array) -> Sample:

@@ -8,8 +8,8 @@ from importlib import resources
 import numpy as np
 import yaml
 
+from grace.analysis.designs import GOAL_HEARTS, UTTERANCES
 from grace.analysis.distances import Array
-from grace.analysis.samples import GOALS, UTTERANCES
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,10 @@ def study1_tests() -> dict[str, Published]:
 
 @cache
 def study2_counts() -> Array:
-    """How many people chose which utterance, shape (conditions, utterances), in the order of `samples.LAYOUTS`."""
+    """How many people chose which utterance, shape (conditions, utterances), in the order of `designs`."""
     lines = [line for line in _read("study2.csv").splitlines() if not line.startswith("#")]
     counts = {(row["goal"], row["hearts"]): row for row in csv.DictReader(lines)}
-    return np.array(
-        [[float(counts[goal, str(hearts)][name]) for name in UTTERANCES] for goal in GOALS for hearts in range(4)]
-    )
+    return np.array([[float(counts[cell][name]) for name in UTTERANCES] for cell in GOAL_HEARTS])
 
 
 def _read(name: str) -> str:

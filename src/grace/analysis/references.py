@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from grace.analysis import rsa_knowledge, rsa_politeness
 from grace.analysis.bootstrap import DRAWS, SEED, interval, resampled_counts, resampled_means
 from grace.analysis.distances import (
     Array,
@@ -26,13 +25,11 @@ from grace.analysis.effects import (
     Effect,
     Estimate,
     bounds,
-    effects_of,
     estimate,
-    planned_weights,
     stimuli_alike,
 )
-from grace.analysis.people import study1_tests, study2_counts
-from grace.analysis.samples import LAYOUTS, Grouped, Integers, Sample
+from grace.analysis.samples import Grouped, Integers, Sample
+from grace.analysis.study_analysis import EffectSizes, StudyAnalysis
 from grace.tables import write_table
 
 Booleans = NDArray[np.bool_]
@@ -117,16 +114,13 @@ class Against:
     patterns: tuple[Pattern, ...]
 
 
-def predictions(study: str) -> Array:
-    """Rational speech acts in each condition, shape (conditions, labels)."""
-    return rsa_knowledge.predictions() if study == "study1" else rsa_politeness.predictions()
-
-
-def against(study: str, model: str, samples: Mapping[str, Sample], draws: int = DRAWS, seed: int = SEED) -> Against:
+def against(
+    study: StudyAnalysis, model: str, samples: Mapping[str, Sample], draws: int = DRAWS, seed: int = SEED
+) -> Against:
     """Compare a model with people and with rational speech acts.
 
     Args:
-        study: study1 or study2.
+        study: the analysis of the study.
         model: its name.
         samples: by source, as of `samples.sample_of`; after exclusions, where there are any.
         draws: of the bootstrap over stimuli (and over people, where their counts are known).
@@ -138,38 +132,40 @@ def against(study: str, model: str, samples: Mapping[str, Sample], draws: int = 
         rng = np.random.default_rng(seed)
         grouped, alike = sample.grouped, stimuli_alike(sample.grouped)
         drawn = resampled_means(grouped, draws, rng)
-        side = _Side(model, source, grouped.means, drawn, grouped.stimuli, sample.missing)
+        side = _ModelMeans(model, source, grouped.means, drawn, grouped.stimuli, sample.missing)
         fits += _fits(study, side, rng)
         again = resampled_means(alike, draws, np.random.default_rng(seed))
-        patterns += [_pattern(study, effect, replace(side, drawn=again), alike) for effect in effects_of(study)]
+        patterns += [_pattern(study, effect, replace(side, drawn=again), alike) for effect in study.effects()]
     return Against(tuple(fits), tuple(patterns))
 
 
-def yardsticks(study: str, draws: int = DRAWS, seed: int = SEED) -> tuple[Fit, ...]:
+def yardsticks(study: StudyAnalysis, draws: int = DRAWS, seed: int = SEED) -> tuple[Fit, ...]:
     """What to hold a model's fit against: that of rational speech acts, of mere chance, and of people.
 
     People against people are bootstrap samples of them: nothing can be expected to come nearer.
     """
     rng = np.random.default_rng(seed)
-    shape = (len(LAYOUTS[study].cells), len(LAYOUTS[study].labels))
+    shape = (len(study.conditions), len(study.labels))
     none = np.zeros(shape[0], dtype=np.int64)
     sides = [
-        _Side(RSA, "equations", predictions(study), predictions(study)[None], none, 0),
-        _Side(UNIFORM, "chance", np.full(shape, 1 / shape[1]), np.full((1, *shape), 1 / shape[1]), none, 0),
+        _ModelMeans(RSA, "equations", study.predictions(), study.predictions()[None], none, 0),
+        _ModelMeans(UNIFORM, "chance", np.full(shape, 1 / shape[1]), np.full((1, *shape), 1 / shape[1]), none, 0),
     ]
-    made = [fit for side in sides for fit in _fits(study, side, rng) if fit.reference == PEOPLE]
-    if study == "study2":
-        shares = normalised(study2_counts())
-        again = resampled_counts(study2_counts(), draws, rng)
-        for measure, values in _distances(study, again, shares).items():
-            low, high = np.quantile(values, [0.025, 0.975])
-            far = (float(values.mean()), float(low), float(high))
-            made.append(Fit(PEOPLE, "again", PEOPLE, measure, *far, shape[0], 0, 0))
-    return tuple(made)
+    fits = [fit for side in sides for fit in _fits(study, side, rng) if fit.reference == PEOPLE]
+    counts = study.people()
+    if isinstance(counts, EffectSizes):
+        return tuple(fits)
+    again = resampled_counts(counts, draws, rng)
+    for measure, values in _distances(study, again, normalised(counts)).items():
+        low, high = np.quantile(values, [0.025, 0.975])
+        fits.append(
+            Fit(PEOPLE, "again", PEOPLE, measure, float(values.mean()), float(low), float(high), shape[0], 0, 0)
+        )
+    return tuple(fits)
 
 
 @dataclass(frozen=True)
-class _Side:
+class _ModelMeans:
     """A model's means, shape (conditions, labels), and those of its bootstrap samples, (draws, conditions, labels).
 
     `stimuli` has their number in each condition, shape (conditions,).
@@ -187,23 +183,22 @@ class _Side:
         return bool((self.stimuli[used] == 1).any())
 
 
-def _fits(study: str, side: _Side, rng: np.random.Generator) -> list[Fit]:
-    found = []
-    if study == "study1":
-        found.append(_effects_fit(side))
+def _fits(study: StudyAnalysis, side: _ModelMeans, rng: np.random.Generator) -> list[Fit]:
+    people = study.people()
+    if isinstance(people, EffectSizes):
+        fits = [_effects_fit(people, side)]
     else:
-        counts = study2_counts()
-        again = resampled_counts(counts, len(side.drawn) if len(side.drawn) > 1 else DRAWS, rng)
-        found += _fits_to(study, side, PEOPLE, normalised(counts), again)
+        again = resampled_counts(people, len(side.drawn) if len(side.drawn) > 1 else DRAWS, rng)
+        fits = _fits_to(study, side, PEOPLE, normalised(people), again)
     if side.model != RSA:
-        found += _fits_to(study, side, RSA, predictions(study), predictions(study)[None])
-    return found
+        fits += _fits_to(study, side, RSA, study.predictions(), study.predictions()[None])
+    return fits
 
 
-def _fits_to(study: str, side: _Side, reference: str, means: Array, drawn: Array) -> list[Fit]:
+def _fits_to(study: StudyAnalysis, side: _ModelMeans, reference: str, means: Array, drawn: Array) -> list[Fit]:
     """All measures of a model against a reference, over the conditions that the model has."""
     there: Booleans = np.asarray(np.isfinite(side.means).all(axis=1))
-    empty = [name for name, known in zip(LAYOUTS[study].cells, there, strict=True) if not known]
+    empty = [name for name, known in zip(study.conditions.values(), there, strict=True) if not known]
     reason = f"without {len(empty)} of {len(there)} conditions, which are empty: {'; '.join(empty)}" if empty else ""
     if not there.any():
         nothing = f"no distributions ({side.missing} rows have none)"
@@ -223,34 +218,32 @@ def _fits_to(study: str, side: _Side, reference: str, means: Array, drawn: Array
     ]
 
 
-def _distances(study: str, p: Array, q: Array) -> dict[str, Array]:
+def _distances(study: StudyAnalysis, p: Array, q: Array) -> dict[str, Array]:
     """Distances, each the mean over conditions, shape (draws,); shapes of p and q broadcast."""
     made = {"jensen_shannon": jensen_shannon(p, q), "total_variation": total_variation(p, q)}
-    scale = LAYOUTS[study].scale
-    if scale is not None:
-        made["earth_mover"] = earth_mover(p, q, scale)
+    if study.scale is not None:
+        made["earth_mover"] = earth_mover(p, q, study.scale)
     return {measure: np.asarray(values.mean(axis=-1)) for measure, values in made.items()}
 
 
-def _effects_fit(side: _Side) -> Fit:
-    """Correlation of a model's planned comparisons with people's effect sizes (their means are not published)."""
-    weights = np.stack(list(planned_weights().values()))
-    people = np.array([study1_tests()[name].effect_size for name in planned_weights()])
+def _effects_fit(people: EffectSizes, side: _ModelMeans) -> Fit:
+    """Correlation of a model's contrasts with people's effect sizes."""
+    weights = people.weights
     model = np.einsum("cl,ecl->e", np.nan_to_num(side.means), weights)
     there: Booleans = np.asarray(np.isfinite(side.means).all(axis=1))
     known = ~(np.abs(weights).sum(axis=2)[:, ~there].any(axis=1))
     drawn = np.einsum("dcl,ecl->de", np.nan_to_num(side.drawn), weights)[:, known]
-    point = correlation(model[known], people[known])
+    point = correlation(model[known], people.sizes[known])
     reason = point.reason or (
         "" if known.all() else f"over {known.sum()} of {len(known)} comparisons: empty conditions"
     )
-    values = correlations(drawn, people[known]) if known.sum() > 2 else np.array([])
+    values = correlations(drawn, people.sizes[known]) if known.sum() > 2 else np.array([])
     used: Booleans = there & np.abs(weights).sum(axis=2)[known].any(axis=0)
     return _fit(side, PEOPLE, "effects_correlation", Measured(point.value, reason), values, there, used)
 
 
 def _fit(
-    side: _Side,
+    side: _ModelMeans,
     reference: str,
     measure: str,
     point: Measured,
@@ -269,7 +262,7 @@ def _fit(
     return Fit(side.model, side.source, reference, measure, point.value, low, high, *counts, reason)
 
 
-def _pattern(study: str, effect: Effect, side: _Side, alike: Grouped) -> Pattern:
+def _pattern(study: StudyAnalysis, effect: Effect, side: _ModelMeans, alike: Grouped) -> Pattern:
     found = estimate(alike, effect.weights)
     used: Booleans = np.asarray(np.abs(effect.weights).sum(axis=1) > 0)
     low, high = np.nan, np.nan
@@ -284,7 +277,7 @@ def _pattern(study: str, effect: Effect, side: _Side, alike: Grouped) -> Pattern
         effect.name,
         effect.about,
         effect.people,
-        float((predictions(study) * effect.weights).sum()),
+        float((study.predictions() * effect.weights).sum()),
         found.value,
         low,
         high,

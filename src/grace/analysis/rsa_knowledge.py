@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from grace.analysis.designs import ACCESS_NUMBER
 from grace.analysis.distances import Array, normalised
-from grace.analysis.samples import ACCESS_WORD
 
 OBJECTS = 3
 STATES = np.arange(OBJECTS + 1)
@@ -83,7 +83,7 @@ def predictions(parameters: Knowledge | None = None) -> Array:
     """What the listener infers in each condition of study 1, shape (conditions, states)."""
     parameters = parameters or Knowledge()
     by_access = {access: listener(parameters, access) for access in range(1, OBJECTS + 1)}
-    return np.stack([by_access[access][word - 1] for access, word in ACCESS_WORD])
+    return np.stack([by_access[access][word - 1] for access, word in ACCESS_NUMBER])
 
 
 def fitted_base_rate(rationality: float = RATIONALITY) -> float:
@@ -94,15 +94,13 @@ def fitted_base_rate(rationality: float = RATIONALITY) -> float:
     """
     from scipy.optimize import minimize_scalar
 
-    from grace.analysis.effects import planned_weights
-    from grace.analysis.people import study1_tests
+    from grace.analysis.study1 import effect_sizes
 
-    weights = planned_weights()
-    people = np.array([study1_tests()[name].effect_size for name in weights])
+    people = effect_sizes()
 
     def misfit(base_rate: float) -> float:
         means = predictions(Knowledge(rationality, base_rate))
-        model = np.array([(means * own).sum() for own in weights.values()])
-        return float(((people - model * (model @ people) / (model @ model)) ** 2).sum())
+        model = np.array([(means * own).sum() for own in people.weights])
+        return float(((people.sizes - model * (model @ people.sizes) / (model @ model)) ** 2).sum())
 
     return float(minimize_scalar(misfit, bounds=(0.05, 0.95), method="bounded").x)

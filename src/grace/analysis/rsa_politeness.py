@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from grace.analysis.designs import GOALS, UTTERANCES
 from grace.analysis.distances import Array, normalised
-from grace.analysis.samples import GOALS, UTTERANCES
 
 HEARTS = np.arange(4.0)
 

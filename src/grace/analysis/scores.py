@@ -5,13 +5,14 @@ answers exclude nothing, since a distribution belongs to no single answer.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import fsum
 from statistics import fmean
 
 from grace.analysis.frames import Frame, Row
-from grace.analysis.statistics import Sample, Tested, holm, mean_and_se, t_test
+from grace.analysis.statistics import Numbers, mean_and_se
+from grace.analysis.trials import Cell, Trial
 from grace.studies.questions import Question
 from grace.studies.study import Study
 
@@ -19,26 +20,10 @@ DISTRIBUTIONS = ("quantity", "mean", "se", "n", "sampled", "sampled_n")
 CALIBRATION = ("question", "low", "high", "predicted", "observed", "n", "answers")
 BINS = 10
 
-Cell = tuple[object, ...]
 
-
-@dataclass(frozen=True)
-class Asked:
-    """A row with its condition, and what the model answered in Experiment 1.
-
-    Attributes:
-        row: the row.
-        cell: its condition.
-        unit: its stimulus, within its condition; None where the table does not tell.
-        sampled: what the sampled answer says of a quantity, as {"prob_knowledge_yes": 1.0, "state3_mean": 60.0}.
-        labels: the sampled answer of each question that it answers, as {"knowledge": "yes", "state3": "60"}.
-    """
-
-    row: Row
-    cell: Cell
-    unit: str | None
-    sampled: Mapping[str, float]
-    labels: Mapping[str, str]
+def tables(factors: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The columns of the tables of Experiment 2; `factors` are those that name a condition."""
+    return {"distributions": (*factors, *DISTRIBUTIONS), "calibration": CALIBRATION}
 
 
 def has_scores(frame: Frame, study: Study) -> bool:
@@ -59,11 +44,14 @@ def quantities(study: Study) -> list[str]:
     return found
 
 
-def distributions(asked: Sequence[Asked], cells: Sequence[Cell], names: Sequence[str]) -> Iterator[tuple[object, ...]]:
+def distributions(
+    trials: Sequence[Trial], study: Study, cells: Iterable[Cell], names: Sequence[str]
+) -> Iterator[tuple[object, ...]]:
     """Each quantity's mean over the stimuli of a cell, and what the sampled answers of Experiment 1 say of it.
 
     Args:
-        asked: all rows of one model.
+        trials: those of one model that are in the design's cells.
+        study: theirs.
         cells: the design's.
         names: of the columns.
 
@@ -71,46 +59,39 @@ def distributions(asked: Sequence[Asked], cells: Sequence[Cell], names: Sequence
         The cell, then the cells under DISTRIBUTIONS.
     """
     for cell in cells:
-        own = [one for one in asked if one.cell == cell]
+        own = [trial for trial in trials if trial.cell == cell]
+        numbers = [sampled(trial, study) for trial in own]
         for name in names:
-            values = by_stimulus(own, lambda row, name=name: row.number(name))  # type: ignore[misc]
-            sampled = [one.sampled[name] for one in own if name in one.sampled]
-            mean_of_sampled = fmean(sampled) if sampled else None
-            yield *cell, name, *mean_and_se(values.values), len(values.values), mean_of_sampled, len(sampled)
+            values = by_stimulus(own, lambda row, name=name: row.number(name)).values  # type: ignore[misc]
+            answers = [one[name] for one in numbers if name in one]
+            yield *cell, name, *mean_and_se(values), len(values), fmean(answers) if answers else None, len(answers)
 
 
-def by_stimulus(asked: Sequence[Asked], value: Callable[[Row], float | None]) -> Sample:
+def sampled(trial: Trial, study: Study) -> dict[str, float]:
+    """What a trial's answers say of the quantities: a number of the mean, a label of the probabilities (1 and 0)."""
+    quantities: dict[str, float] = {}
+    for name, answer in trial.answers.items():
+        question = study.questions[name]
+        columns = question.columns
+        if isinstance(answer, float):
+            assert columns.mean is not None
+            quantities[columns.mean] = answer
+            continue
+        labels = zip(question.space.labels, columns.probabilities, strict=True)
+        quantities |= {column: float(label == answer) for label, column in labels}
+        for factor, level_of in (question.space.factors or {}).items():
+            levels = columns.marginals[factor].items()
+            quantities |= {column: float(level == level_of[answer]) for level, column in levels}
+    return quantities
+
+
+def by_stimulus(trials: Sequence[Trial], value: Callable[[Row], float | None]) -> Numbers:
     """A number of each stimulus; where stimuli are not known, of each row."""
     groups: dict[str, list[float]] = defaultdict(list)
-    for place, one in enumerate(asked):
-        if (number := value(one.row)) is not None:
-            groups[one.unit if one.unit is not None else f"row {place}"].append(number)
-    return Sample([fmean(group) for group in groups.values()], list(groups))
-
-
-def expected_tests(asked: Sequence[Asked], planned: Sequence[tuple[int, str, int, int]]) -> list[Tested]:
-    """Study 1's planned comparisons on expected bets: a stimulus's four means, divided by their sum, times 100."""
-    tests = []
-    for access, word, state, than in planned:
-        own = [one for one in asked if one.cell == (access, word)]
-        differences = by_stimulus(own, lambda row, a=state, b=than: _difference(row, a, b))  # type: ignore[misc]
-        tests.append(t_test(f"expected:a{access}-{word}:{state}>{than}", differences, "greater"))
-    return holm(tests)
-
-
-def expected_bets(row: Row) -> tuple[float, ...] | None:
-    """Study 1: what a model would bet on 0, 1, 2 and 3, percent; None where a mean is missing, or all are 0."""
-    means = [row.number(f"state{state}_mean") for state in range(4)]
-    known = [mean for mean in means if mean is not None]
-    total = fsum(known)
-    if len(known) < len(means) or total <= 0:
-        return None
-    return tuple(100 * mean / total for mean in known)
-
-
-def _difference(row: Row, state: int, than: int) -> float | None:
-    bets = expected_bets(row)
-    return bets[state] - bets[than] if bets else None
+    for place, trial in enumerate(trials):
+        if (number := value(trial.row)) is not None:
+            groups[trial.unit if trial.unit is not None else f"row {place}"].append(number)
+    return Numbers([fmean(group) for group in groups.values()], list(groups))
 
 
 @dataclass(frozen=True)
@@ -136,23 +117,26 @@ class Calibration:
     ece: float
 
 
-def calibrations(asked: Sequence[Asked], study: Study) -> Iterator[Calibration]:
+def calibrations(trials: Sequence[Trial], study: Study) -> Iterator[Calibration]:
     """Each question that Experiment 1 answers too, against its sampled answers; those without both are left out."""
     for name, question in study.questions.items():
-        pairs = list(_pairs(asked, name, question))
+        pairs = list(_pairs(trials, name, question))
         if pairs:
             yield _calibration(name, pairs)
 
 
-def _pairs(asked: Sequence[Asked], name: str, question: Question) -> Iterator[list[tuple[float, bool]]]:
+def _pairs(trials: Sequence[Trial], name: str, question: Question) -> Iterator[list[tuple[float, bool]]]:
     """For each answer, the probability of each label and whether it is the answer."""
     columns = list(zip(question.space.labels, question.columns.probabilities, strict=True))
-    for one in asked:
-        said = one.labels.get(name)
-        found = [(label, one.row.number(column)) for label, column in columns]
-        known = [(probability, label == said) for label, probability in found if probability is not None]
-        if said is not None and len(known) == len(columns):
-            yield known
+    for trial in trials:
+        answer = trial.answers.get(name)
+        if answer is None:
+            continue
+        label = nearest_label(question, answer) if isinstance(answer, float) else answer
+        probabilities = [(other, trial.row.number(column)) for other, column in columns]
+        pairs = [(number, other == label) for other, number in probabilities if number is not None]
+        if len(pairs) == len(columns):
+            yield pairs
 
 
 def _calibration(name: str, pairs: Sequence[Sequence[tuple[float, bool]]]) -> Calibration:

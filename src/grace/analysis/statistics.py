@@ -8,6 +8,8 @@ from math import asin, fsum, sqrt
 from statistics import fmean, stdev
 from typing import Literal
 
+from grace.analysis.names import ANOVA, Factors, TestName
+
 Alternative = Literal["greater", "two-sided"]
 
 CONSTANT = 10 * 2.0**-52
@@ -21,7 +23,7 @@ class Tested:
     """One line of `tests.csv`; None is what is not defined, and `note` says why.
 
     Attributes:
-        name: as `planned:a3-two:2>3`.
+        name: what it tests, as the tables write it.
         statistic: t, F, chi-squared, or the number of successes of a binomial test.
         df1, df2: degrees of freedom; of t and of chi-squared there is only the first.
         p: not corrected.
@@ -32,7 +34,7 @@ class Tested:
         note: what a reader has to know.
     """
 
-    name: str
+    name: TestName
     statistic: float | None = None
     df1: float | None = None
     df2: float | None = None
@@ -46,14 +48,14 @@ class Tested:
     @property
     def cells(self) -> tuple[object, ...]:
         """The line's cells, under `TEST_COLUMNS`."""
-        return tuple(getattr(self, "name" if column == "test" else column) for column in TEST_COLUMNS)
+        return str(self.name), *(getattr(self, column) for column in TEST_COLUMNS[1:])
 
 
 TEST_COLUMNS = ("test", "statistic", "df1", "df2", "p", "p_holm", "effect_size", "n", "n_effective", "note")
 
 
 @dataclass(frozen=True)
-class Sample:
+class Numbers:
     """Numbers, each with the stimulus that it is about.
 
     Attributes:
@@ -68,14 +70,14 @@ class Sample:
     texts: Sequence[str] | None = None
 
     @property
-    def by_stimulus(self) -> "Sample | None":
+    def by_stimulus(self) -> "Numbers | None":
         """The mean of each stimulus; None where the stimuli are not known."""
         if self.stimuli is None:
             return None
         groups: dict[str, list[float]] = defaultdict(list)
         for stimulus, value in zip(self.stimuli, self.values, strict=True):
             groups[stimulus].append(value)
-        return Sample([fmean(group) for group in groups.values()], list(groups))
+        return Numbers([fmean(group) for group in groups.values()], list(groups))
 
     @property
     def n_effective(self) -> float | None:
@@ -92,7 +94,7 @@ def mean_and_se(values: Sequence[float]) -> tuple[float | None, float | None]:
     return mean, stdev(values) / sqrt(len(values)) if len(values) > 1 else None
 
 
-def effective(cells: Mapping[str, Sample]) -> float:
+def effective(cells: Mapping[str, Numbers]) -> float:
     """How many independent rows are worth as much as these, when rows of one stimulus are alike.
 
     n / (1 + (m - 1) r) with r the intraclass correlation of rows of one stimulus, and m the sum of squared numbers of
@@ -141,7 +143,7 @@ def _effective_by(cells: Mapping[str, tuple[Sequence[float], Sequence[str]]]) ->
     return n / (1 + (mean_size - 1) * correlation)
 
 
-def t_test(name: str, sample: Sample, alternative: Alternative, against: float = 0.0) -> Tested:
+def t_test(name: TestName, sample: Numbers, alternative: Alternative, against: float = 0.0) -> Tested:
     """Whether a mean differs from a number: Student's t of one sample, which for differences is the paired t.
 
     The same as R's `t.test(values - against, alternative = ...)`; dz is t over the root of n.
@@ -174,7 +176,7 @@ def t_test(name: str, sample: Sample, alternative: Alternative, against: float =
     )
 
 
-def clustered_t_test(name: str, sample: Sample, alternative: Alternative, against: float = 0.0) -> Tested:
+def clustered_t_test(name: TestName, sample: Numbers, alternative: Alternative, against: float = 0.0) -> Tested:
     """The same of the stimuli's means: each stimulus counts once, however often it was asked (Clark 1973, "F2")."""
     means = sample.by_stimulus
     if means is None:
@@ -184,7 +186,7 @@ def clustered_t_test(name: str, sample: Sample, alternative: Alternative, agains
     return replace(found, n=len(sample.values), n_effective=float(len(means.values)), note=note)
 
 
-def binomial_test(name: str, sample: Sample, chance: float) -> Tested:
+def binomial_test(name: TestName, sample: Numbers, chance: float) -> Tested:
     """Whether a share of 0s and 1s differs from chance: the exact binomial test, two-sided, rows taken as independent.
 
     The same as R's `binom.test`. The effect is Cohen's h (1988): the difference of 2 asin(sqrt(share)).
@@ -230,7 +232,7 @@ class Observation:
     stimulus: str | None
 
 
-def two_way_anova(prefix: str, names: tuple[str, str], data: Sequence[Observation]) -> list[Tested]:
+def two_way_anova(factors: tuple[str, str], data: Sequence[Observation], by_stimulus: bool = False) -> list[Tested]:
     """Analysis of variance with two factors in a design that may have empty cells, by comparing nested models.
 
     Four models, each within the next: the mean; + the first factor; + the second; a mean for each cell. Each step's F
@@ -239,17 +241,17 @@ def two_way_anova(prefix: str, names: tuple[str, str], data: Sequence[Observatio
     factor given the second, since in an unbalanced design the order matters. Effects are partial eta squared.
 
     Args:
-        prefix: of the tests' names, as `anova`.
-        names: the factors, as ("access", "word").
-        data: one number for each row.
+        factors: their names, as ("access", "word").
+        data: one number for each row; or for each stimulus.
+        by_stimulus: which of both, for the tests' names.
     """
-    first, second = names
-    steps = {first: 0, second: 1, f"{first}:{second}": 2}
+    first, second = factors
+    effects = (Factors((first,)), Factors((second,)), Factors(factors), Factors((first,), after=second))
     cells: dict[str, list[Observation]] = defaultdict(list)
     for row in data:
         cells[f"{row.first}\0{row.second}"].append(row)
-    empty = Tested("", n=len(data), n_effective=_effective(cells))
-    tests = [replace(empty, name=f"{prefix}:{name}") for name in (*steps, f"{first}|{second}")]
+    n_effective = _effective(cells)
+    tests = [Tested(TestName(ANOVA, of, by_stimulus), n=len(data), n_effective=n_effective) for of in effects]
     if not data:
         return [replace(test, note="no rows") for test in tests]
     models = [
@@ -270,19 +272,19 @@ def _effective(cells: Mapping[str, Sequence[Observation]]) -> float | None:
         stimuli = [row.stimulus for row in rows if row.stimulus is not None]
         if len(stimuli) < len(rows):
             return None
-        samples[name] = Sample([row.value for row in rows], stimuli)
+        samples[name] = Numbers([row.value for row in rows], stimuli)
     return effective(samples) if samples else None
 
 
 @dataclass(frozen=True)
-class _Fit:
+class _LeastSquares:
     """A least-squares fit: residual sum of squares and degrees of freedom."""
 
     ssr: float
     df: int
 
 
-def _fit(data: Sequence[Observation], factors: Sequence[Callable[[Observation], str]]) -> _Fit:
+def _fit(data: Sequence[Observation], factors: Sequence[Callable[[Observation], str]]) -> _LeastSquares:
     """Fit a mean for each level of some factors, which add up."""
     import numpy as np
 
@@ -292,10 +294,12 @@ def _fit(data: Sequence[Observation], factors: Sequence[Callable[[Observation], 
         columns += [[float(level == one) for level in levels] for one in sorted(set(levels))[1:]]
     design, values = np.array(columns).T, np.array([row.value for row in data])
     coefficients, _, rank, _ = np.linalg.lstsq(design, values)  # of columns that depend on others, rank counts one
-    return _Fit(float(((values - design @ coefficients) ** 2).sum()), len(data) - int(rank))
+    return _LeastSquares(float(((values - design @ coefficients) ** 2).sum()), len(data) - int(rank))
 
 
-def _step(test: Tested, small: _Fit, large: _Fit, full: _Fit, data: Sequence[Observation]) -> Tested:
+def _step(
+    test: Tested, small: _LeastSquares, large: _LeastSquares, full: _LeastSquares, data: Sequence[Observation]
+) -> Tested:
     from scipy import stats
 
     gained = small.df - large.df

@@ -1,169 +1,160 @@
 """Study 2, politeness: utterances and negation by goal and state, against chance and by mixed-effects regression."""
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
 
-from grace.analysis.exclusions import FAILED
+import numpy as np
+
+from grace.analysis import rsa_politeness
+from grace.analysis.designs import GOAL_HEARTS, GOALS, HEARTS, UTTERANCES
+from grace.analysis.distances import Array
+from grace.analysis.effects import ALPHA, Effect
 from grace.analysis.frames import Frame, Row
-from grace.analysis.mixed import Outcome, mixed_tests
-from grace.analysis.statistics import Sample, Tested, binomial_test, clustered_t_test, effective, holm, wilson
+from grace.analysis.mixed import BinaryAnswer, mixed_tests
+from grace.analysis.names import BINOMIAL, TestName
+from grace.analysis.people import study2_counts
+from grace.analysis.samples import CHOICE
+from grace.analysis.statistics import (
+    TEST_COLUMNS,
+    Numbers,
+    Tested,
+    binomial_test,
+    clustered_t_test,
+    effective,
+    holm,
+    wilson,
+)
+from grace.analysis.study_analysis import Results, StudyAnalysis
+from grace.analysis.trials import Cell, ModelTrials, Trial, flaw_of
 from grace.errors import InputError
 from grace.studies.study import Study
 
-GOALS = ("informational", "social", "both")
-_GOALS = {**{goal: goal for goal in GOALS}, "informative": "informational", "kind": "social"}
-HEARTS = ("0", "1", "2", "3")
+if TYPE_CHECKING:
+    from grace.analysis.figures.points import Rows
+    from grace.analysis.figures.saving import Drawing
+    from grace.analysis.figures.theme import Theme
+
 UTTERANCE = "utterance"
 """The question's name in the study file, whose labels name the utterances."""
 NEGATED = "wasnt_"
 
+OUTSIDE = "goal or state is none of the design's"
 NO_UTTERANCE = "the answer is none of the eight utterances"
-NO_CELL = "goal or state is none of the design's"
+
+FACTORS = ("goal", "state")
 SHARE = ("proportion", "low", "high", "n", "n_effective", "low_clustered", "high_clustered")
-MEANS = ("goal", "state", "utterance", *SHARE)
-NEGATION = ("goal", "state", *SHARE)
 
 CHANCE, CHANCE_OF_NEGATION = 1 / 8, 1 / 2
 """A speaker who draws one of the eight utterances says each with 1/8, and one of the four with "wasn't" with 1/2."""
 
 
 @dataclass(frozen=True)
-class Columns:
-    """What a table calls the columns; None where it has none."""
+class ConditionShare:
+    """A share that is tested: of negation or of an utterance in a condition. As text it is negation:both-s0."""
 
     goal: str
-    derived: bool
     state: str
-    frame: str | None
-    assessment: str | None
+    utterance: str = ""
 
-    @classmethod
-    def of(cls, frame: Frame) -> "Columns":
-        """Find them: Grace's names, or those of people's own tables. Raises InputError."""
-        derived = frame.column("Goal")
-        return cls(
-            derived or frame.needed("the speaker's goal", "goal", "Goal_simplified"),
-            derived is not None,
-            frame.needed("the true state", "State", "State_number", "state"),
-            frame.column("Was_Wasnt", "Was/Wasn't", "Was.Wasn.t"),
-            frame.column("Assessment"),
+    def __str__(self) -> str:
+        if self.utterance:
+            return f"utterance:{self.goal}-s{self.state}:{self.utterance}"
+        return f"negation:{self.goal}-s{self.state}"
+
+
+# Reading
+
+_GOALS = {**{goal: goal for goal in GOALS}, "informative": "informational", "kind": "social"}
+"""What tables call goals."""
+
+
+def goal_column(frame: Frame) -> str | None:
+    """The column of goals: if-clauses, or what the study derives from them, also as people's own tables call it."""
+    return frame.column("Goal", "goal", "Goal_simplified")
+
+
+def state_column(frame: Frame) -> str | None:
+    """The column of hearts."""
+    return frame.column("State", "State_number", "state")
+
+
+def answer_columns(frame: Frame) -> tuple[str, str] | None:
+    """The columns of frame and assessment, as Grace, R and people's own tables call them; None without both."""
+    words, assessment = frame.column("Was_Wasnt", "Was/Wasn't", "Was.Wasn.t"), frame.column("Assessment")
+    return (words, assessment) if words and assessment else None
+
+
+def check(frame: Frame, study: Study) -> None:
+    """See that a table has conditions, and answers or probabilities. Raises InputError."""
+    if not goal_column(frame):
+        frame.needed("the speaker's goal", "goal")
+    if not state_column(frame):
+        frame.needed("the true state", "State")
+    if not answer_columns(frame) and "prob_was_terrible" not in frame.columns:
+        raise InputError(
+            f"{frame.name}: has neither answers (Was_Wasnt, Assessment) nor probabilities (prob_was_terrible, ...); "
+            "`grace extract` finds the values in answers"
         )
 
-    @property
-    def answered(self) -> bool:
-        """Whether there are answers of Experiment 1."""
-        return self.frame is not None and self.assessment is not None
+
+def reader(frame: Frame, study: Study) -> Callable[[Row], Trial]:
+    """What understands a row."""
+    goals, states, columns = goal_column(frame), state_column(frame), answer_columns(frame)
+    goal_of = _goals(study) if goals == "Goal" else lambda cell: _GOALS.get(cell, "")
+
+    def read(row: Row) -> Trial:
+        state = row[states].strip().partition(" ")[0].removesuffix(".0")
+        cell = goal_of(row[goals]), state if state in map(str, HEARTS) else ""
+        utterance = _utterance(row, study, columns) if columns else None
+        weights = tuple(float(utterance == label) for label in UTTERANCES) if utterance else None
+        return Trial(
+            row,
+            cell,
+            row.unit(study.design.item),
+            weights,
+            {UTTERANCE: utterance} if utterance and not row.failed else {},
+            flaw_of(row, cell, weights, OUTSIDE, NO_UTTERANCE),
+        )
+
+    return read
 
 
-@dataclass(frozen=True)
-class Trial:
-    """One row of study 2, understood.
+def _goals(study: Study) -> Callable[[str], str]:
+    """What tells the goal of an if-clause, as the study derives it; "" where it is none of the design's."""
 
-    Attributes:
-        row: the row.
-        goal: informational, social or both; "" where it is neither.
-        state: hearts, 0 to 3; "" where it is none of these.
-        utterance: its label, as was_good; None where the answer is none of the eight.
-    """
+    @cache
+    def goal_of(clause: str) -> str:
+        goal = _GOALS.get(clause) or study.complete({"Goal": clause}).get("goal", "")
+        return goal if goal in GOALS else ""
 
-    row: Row
-    goal: str
-    state: str
-    utterance: str | None
-
-    @property
-    def cell(self) -> tuple[str, str]:
-        """Its condition."""
-        return self.goal, self.state
-
-    @property
-    def unit(self) -> str | None:
-        """Its stimulus, within its condition."""
-        return self.row.unit("Domain")
-
-    @property
-    def negated(self) -> bool:
-        """Whether the speaker says "wasn't"."""
-        return bool(self.utterance and self.utterance.startswith(NEGATED))
-
-    @property
-    def unusable(self) -> str | None:
-        """Why the row cannot be analysed; None where it can."""
-        if self.row.failed:
-            return FAILED
-        if not all(self.cell):
-            return NO_CELL
-        return None if self.utterance else NO_UTTERANCE
+    return goal_of
 
 
-@dataclass(frozen=True)
-class Answers:
-    """The answers of one model: all rows, those that are analysed, and how many are not, by reason."""
-
-    trials: tuple[Trial, ...]
-    kept: tuple[Trial, ...]
-    unusable: Counter[str]
-
-
-def cells() -> list[tuple[str, str]]:
-    """The design's cells."""
-    return [(goal, state) for goal in GOALS for state in HEARTS]
-
-
-def utterances(study: Study) -> tuple[str, ...]:
-    """The labels of the eight utterances, as was_terrible."""
-    return tuple(study.questions[UTTERANCE].space.labels)
-
-
-def read_answers(rows: Sequence[Row], frame: Frame, study: Study) -> Answers:
-    """Understand the rows of one model. Raises InputError."""
-    columns = Columns.of(frame)
-    goal = _goals(study, columns)
-    trials = tuple(_read(row, study, columns, goal) for row in rows)
-    return Answers(
-        trials,
-        tuple(trial for trial in trials if not trial.unusable),
-        Counter(trial.unusable for trial in trials if trial.unusable),
-    )
-
-
-def _goals(study: Study, columns: Columns) -> Callable[[str], str]:
-    """What tells the goal of a cell: the study derives it from the if-clause."""
-    known = dict(_GOALS)
-
-    def goal(cell: str) -> str:
-        if columns.derived and cell not in known:
-            known[cell] = study.complete({"Goal": cell}).get("goal", "")
-        found = known.get(cell, "")
-        return found if found in GOALS else ""
-
-    return goal
-
-
-def _read(row: Row, study: Study, columns: Columns, goal: Callable[[str], str]) -> Trial:
-    state = row[columns.state].strip().partition(" ")[0].removesuffix(".0")
-    return Trial(row, goal(row[columns.goal]), state if state in HEARTS else "", _utterance(row, study, columns))
-
-
-def _utterance(row: Row, study: Study, columns: Columns) -> str | None:
+def _utterance(row: Row, study: Study, columns: tuple[str, str]) -> str | None:
     """The label of the utterance in a row's cells."""
     assert study.extraction is not None
     fields = study.extraction.fields
     try:
-        frame = str(fields["Was_Wasnt"].parse(row[columns.frame]))
-        assessment = str(fields["Assessment"].parse(row[columns.assessment]))
+        words, assessment = (
+            str(fields[name].parse(row[column]))
+            for name, column in zip(("Was_Wasnt", "Assessment"), columns, strict=True)
+        )
     except ValueError:
         return None
-    label = f"{'was' if frame == 'was' else 'wasnt'}_{assessment}"
-    return label if label in study.questions[UTTERANCE].space.labels else None
+    label = f"{'was' if words == 'was' else 'wasnt'}_{assessment}"
+    return label if label in UTTERANCES else None
 
 
-def sample(trials: Sequence[Trial], value: Callable[[Trial], bool]) -> Sample:
+# Results
+
+
+def sample(trials: Sequence[Trial], value: Callable[[Trial], bool]) -> Numbers:
     """A 0 or 1 of each trial, with the trials' stimuli and texts."""
     stimuli = [trial.unit for trial in trials if trial.unit is not None]
     texts = [trial.row.stimulus for trial in trials if trial.row.stimulus is not None]
-    return Sample(
+    return Numbers(
         [float(value(trial)) for trial in trials],
         stimuli if len(stimuli) == len(trials) else None,
         texts if len(texts) == len(trials) else None,
@@ -171,80 +162,193 @@ def sample(trials: Sequence[Trial], value: Callable[[Trial], bool]) -> Sample:
 
 
 def _says(utterance: str) -> Callable[[Trial], bool]:
-    return lambda trial: trial.utterance == utterance
+    return lambda trial: trial.answers[UTTERANCE] == utterance
 
 
 def _negated(trial: Trial) -> bool:
-    return trial.negated
+    return str(trial.answers[UTTERANCE]).startswith(NEGATED)
 
 
-def _share(found: Sample) -> tuple[float | int | None, ...]:
+def _share(answers: Numbers) -> tuple[float | int | None, ...]:
     """The cells of SHARE: a share, Wilson's interval, numbers, and the interval by the effective number."""
-    n = len(found.values)
+    n = len(answers.values)
     if not n:
         return None, None, None, 0, 0, None, None
-    share, worth = sum(found.values) / n, found.n_effective
+    share, worth = sum(answers.values) / n, answers.n_effective
     return share, *wilson(share, n), n, worth, *(wilson(share, worth) if worth is not None else (None, None))
 
 
-def means(kept: Sequence[Trial], study: Study) -> Iterator[tuple[object, ...]]:
-    """The share of each utterance in each cell, under MEANS; a cell without rows has n 0 and no share."""
-    for cell in cells():
-        own = [trial for trial in kept if trial.cell == cell]
-        for utterance in utterances(study):
-            yield *cell, utterance, *_share(sample(own, _says(utterance)))
-
-
-def negation(kept: Sequence[Trial]) -> Iterator[tuple[object, ...]]:
-    """The share of "wasn't" in each cell, under NEGATION."""
-    for cell in cells():
-        yield *cell, *_share(sample([trial for trial in kept if trial.cell == cell], _negated))
-
-
-def tests(kept: Sequence[Trial], study: Study) -> list[Tested]:
-    """Mixed-effects regression of negation; then negation and utterances against chance, over rows and over stimuli."""
-    by_cell = {cell: [trial for trial in kept if trial.cell == cell] for cell in cells()}
-    found = [
-        (f"negation:{goal}-s{state}", sample(own, _negated), CHANCE_OF_NEGATION)
-        for (goal, state), own in by_cell.items()
+def results(trials: ModelTrials, frame: Frame, study: Study) -> Results:
+    """The tables and tests of one model."""
+    if not answer_columns(frame):
+        return Results({})
+    by_cell = {cell: [trial for trial in trials.kept if trial.cell == cell] for cell in GOAL_HEARTS}
+    tables = {
+        # a cell without rows has n 0 and no share
+        "means": [
+            (*cell, utterance, *_share(sample(own, _says(utterance))))
+            for cell, own in by_cell.items()
+            for utterance in UTTERANCES
+        ],
+        "negation": [(*cell, *_share(sample(own, _negated))) for cell, own in by_cell.items()],
+    }
+    groups = {"participant": study.design.participant or "", "item": study.design.item or ""}
+    outcomes = [
+        BinaryAnswer(int(_negated(trial)), trial.cell, {name: trial.row[column] for name, column in groups.items()})
+        for trial in trials.kept
     ]
-    said = [
-        (f"utterance:{goal}-s{state}:{utterance}", sample(own, _says(utterance)), CHANCE)
-        for (goal, state), own in by_cell.items()
-        for utterance in utterances(study)
-    ]
-    mixed = mixed_tests(("goal", "state"), _outcomes(kept, study), _effective(by_cell))
+    return Results(tables, [*mixed_tests(FACTORS, outcomes, _effective(by_cell)), *against_chance(by_cell)])
+
+
+def against_chance(by_cell: Mapping[Cell, Sequence[Trial]]) -> list[Tested]:
+    """Negation and utterances against chance, over rows and over stimuli; Holm's correction is for each family."""
+    negation = {ConditionShare(*cell): (sample(own, _negated), CHANCE_OF_NEGATION) for cell, own in by_cell.items()}
+    utterances = {
+        ConditionShare(*cell, utterance): (sample(own, _says(utterance)), CHANCE)
+        for cell, own in by_cell.items()
+        for utterance in UTTERANCES
+    }
     exact = [
-        [binomial_test(f"binomial:{name}", values, chance) for name, values, chance in family]
-        for family in (found, said)
+        [binomial_test(TestName(BINOMIAL, of), *share) for of, share in family.items()]
+        for family in (negation, utterances)
     ]
     clustered = [
-        [clustered_t_test(f"clustered:{name}", values, "two-sided", chance) for name, values, chance in family]
-        for family in (found, said)
+        [
+            clustered_t_test(TestName(BINOMIAL, of, by_stimulus=True), values, "two-sided", chance)
+            for of, (values, chance) in family.items()
+        ]
+        for family in (negation, utterances)
     ]
-    return [*mixed, *(test for family in (*exact, *clustered) for test in holm(family))]
+    return [test for family in (*exact, *clustered) for test in holm(family)]
 
 
-def _outcomes(kept: Sequence[Trial], study: Study) -> list[Outcome]:
-    """Negation, with participant and item."""
-    groups = {"participant": study.design.participant or "", "item": study.design.item or ""}
-    return [
-        Outcome(int(trial.negated), trial.cell, {name: trial.row[column] for name, column in groups.items()})
-        for trial in kept
-    ]
-
-
-def _effective(by_cell: dict[tuple[str, str], list[Trial]]) -> float | None:
+def _effective(by_cell: Mapping[Cell, Sequence[Trial]]) -> float | None:
     samples = {"-".join(cell): sample(own, _negated) for cell, own in by_cell.items() if own}
     if not samples or any(one.stimuli is None for one in samples.values()):
         return None
     return effective(samples)
 
 
-def check_has_answers(frame: Frame) -> None:
-    """See that a table has answers of Experiment 1 or probabilities. Raises InputError."""
-    if not Columns.of(frame).answered and "prob_was_terrible" not in frame.columns:
-        raise InputError(
-            f"{frame.name}: has neither answers (Was_Wasnt, Assessment) nor probabilities (prob_was_terrible, ...); "
-            "`grace extract` finds the values in answers"
+# References
+
+NEGATION = np.array([utterance.startswith(NEGATED) for utterance in UTTERANCES], dtype=float)
+PRAISE = np.array([utterance in ("was_good", "was_amazing") for utterance in UTTERANCES], dtype=float)
+BLUNT = np.array([utterance == "was_terrible" for utterance in UTTERANCES], dtype=float)
+
+
+def hearts_title(hearts: object) -> str:
+    """A state as figures call it: 1 heart, 2 hearts."""
+    return f"{hearts} heart{'s' * (str(hearts) != '1')}"
+
+
+def cell_title(cell: Cell) -> str:
+    """A condition as figures call it."""
+    return f"{cell[0]}, {hearts_title(cell[1])}"
+
+
+def _share_in(goal: str, hearts: int, labels: Array) -> Array:
+    """Weights that pick the share of some utterances in one condition, shape (conditions, utterances)."""
+    weights = np.zeros((len(GOAL_HEARTS), len(UTTERANCES)))
+    weights[GOAL_HEARTS.index((goal, str(hearts)))] = labels
+    return weights
+
+
+def _fall(goal: str) -> Array:
+    """How much more negation there is at 0 hearts than at 3."""
+    return _share_in(goal, 0, NEGATION) - _share_in(goal, 3, NEGATION)
+
+
+@cache
+def effects() -> tuple[Effect, ...]:
+    """More negation with both goals, its fall with the hearts, praise and bluntness."""
+    return tuple(_effects())
+
+
+def _effects() -> Iterator[Effect]:
+    def effect(name: str, about: str, title: str, weights: Array) -> Effect:
+        return Effect(name, about, title, weights, shown_by_people(weights))
+
+    for hearts in HEARTS:
+        for goal in ("informational", "social"):
+            yield effect(
+                f"negation:{hearts}:both>{goal}",
+                f"{hearts} hearts: more negation with both goals than with the {goal} one",
+                f"wasn’t, {hearts_title(hearts)}: both > {goal}",
+                _share_in("both", hearts, NEGATION) - _share_in(goal, hearts, NEGATION),
+            )
+    for goal in GOALS:
+        yield effect(
+            f"negation:{goal}:0>3",
+            f"goal {goal}: more negation at 0 hearts than at 3",
+            f"wasn’t, {goal}: 0 > 3 hearts",
+            _fall(goal),
         )
+    for goal in ("informational", "social"):
+        yield effect(
+            f"interaction:both>{goal}",
+            f"negation falls more steeply with the hearts for both goals than for the {goal} one",
+            f"steeper fall of wasn’t: both > {goal}",
+            _fall("both") - _fall(goal),
+        )
+    yield effect(
+        "praise:0:social>informational",
+        "0 hearts: more praise ('was good', 'was amazing') with the social goal than with the informational one",
+        "praise, 0 hearts: social > informational",
+        _share_in("social", 0, PRAISE) - _share_in("informational", 0, PRAISE),
+    )
+    yield effect(
+        "blunt:0:informational>both",
+        "0 hearts: 'was terrible' more with the informational goal",
+        "was terrible, 0 hearts: informational > both",
+        _share_in("informational", 0, BLUNT) - _share_in("both", 0, BLUNT),
+    )
+
+
+def shown_by_people(weights: Array) -> bool:
+    """Whether a contrast is above zero in people: z of the counts, one-tailed p below 0.05.
+
+    The same people answered in all conditions, but who answered what is not published, so conditions count as
+    independent; the variance of a share of n people is that of a multinomial.
+    """
+    from scipy.stats import norm
+
+    counts = study2_counts()
+    people = counts.sum(axis=1)
+    shares = counts / people[:, None]
+    means = (shares * weights).sum(axis=1)
+    variance = (((shares * weights**2).sum(axis=1) - means**2) / people).sum()
+    return bool(norm.sf(means.sum() / np.sqrt(variance)) < ALPHA)
+
+
+def draw(tables: "Mapping[str, Rows]", theme: "Theme") -> "Iterator[Drawing]":
+    """The figures of tables of results."""
+    from grace.analysis.figures import of_study2  # imports matplotlib
+
+    return of_study2.draw(tables, theme)
+
+
+STUDY2 = StudyAnalysis(
+    name="study2",
+    factors=FACTORS,
+    needs="Goal (or goal) and State",
+    conditions={cell: f"{cell[0]}, {cell[1]} hearts" for cell in GOAL_HEARTS},
+    labels=UTTERANCES,
+    scale=None,
+    tables={
+        "means": (*FACTORS, UTTERANCE, *SHARE),
+        "tests": TEST_COLUMNS,
+        "negation": (*FACTORS, *SHARE),
+    },
+    sources={CHOICE: tuple(f"prob_{utterance}" for utterance in UTTERANCES)},
+    whole_answer=UTTERANCE,
+    excludes=False,
+    check=check,
+    has_answers=lambda frame: answer_columns(frame) is not None,
+    reader=reader,
+    results=results,
+    effects=effects,
+    predictions=rsa_politeness.predictions,
+    people=study2_counts,
+    cell_title=cell_title,
+    draw=draw,
+)

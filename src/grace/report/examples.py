@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from grace.analysis.effects import WORDS
+from grace.analysis.designs import WORDS
 from grace.analysis.frames import Row
 from grace.columns import FLAGS, RESPONSE
 from grace.errors import InputError

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from grace.analysis.analyze import Table
-from grace.analysis.samples import UTTERANCES
+from grace.analysis.designs import UTTERANCES
 from grace.report.grids import Grid, Record, Records, heads, model_of, models_of, named, pivot, records, texts
 from grace.report.numbers import NOTHING, decimal, freedom, interval, is_known, p_value, share, whole, with_error
 

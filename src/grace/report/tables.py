@@ -7,12 +7,12 @@ from grace.analysis import rsa_knowledge, rsa_politeness
 from grace.analysis.analyze import Analysis, Table
 from grace.analysis.bootstrap import DRAWS, LEVEL, SEED
 from grace.analysis.compare import Comparison
+from grace.analysis.designs import GOALS, UTTERANCES
 from grace.analysis.effects import ALPHA
 from grace.analysis.frames import Frame, Row
 from grace.analysis.paired import WITHIN, Finding
 from grace.analysis.people import study1_tests, study2_counts
 from grace.analysis.references import FIT_COLUMNS, PATTERN_COLUMNS, RSA, Fit, Pattern, cell_of
-from grace.analysis.samples import GOALS, UTTERANCES
 from grace.columns import ERROR, MODEL, RESPONSE
 from grace.quality.report import Report as QualityReport
 from grace.report.grids import Record, table_of

@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from grace.analysis.figures import of_scores, of_study1, of_study2
+from grace.analysis.figures import of_scores
 from grace.analysis.figures.points import Rows, distinct, slug
 from grace.analysis.figures.saving import Drawing
 from grace.analysis.figures.shift import draw_shift
 from grace.analysis.figures.theme import LONGEST, NAMELESS, Theme, clean
+from grace.analysis.studies import ANALYSES, analysis_of
 from grace.studies.study import load_study
 from grace.text import shortened
 
@@ -34,13 +35,14 @@ def draw_tables(study: str, tables: Mapping[str, Rows], theme: Theme) -> Iterato
     """The same of its tables: the rows of means.csv, tests.csv and so on, by name; cells may be numbers or text.
 
     Args:
-        study: study1 or study2.
+        study: the name of one that has an analysis.
         tables: by name; what is not there is not drawn.
         theme: the look.
     """
-    yield from (of_study1 if study == "study1" else of_study2).draw(tables, theme)
+    analysis = analysis_of(study)
+    yield from analysis.draw(tables, theme)
     if rows := tables.get("distributions"):
-        yield from of_scores.draw(load_study(study), rows, theme)
+        yield from of_scores.draw(load_study(study), analysis, rows, theme)
 
 
 def draw_comparisons(comparisons: Sequence["Comparison"], theme: Theme) -> Iterator[Drawing]:
@@ -60,7 +62,9 @@ def draw_comparison(comparison: "Comparison", theme: Theme) -> Drawing:
         "shares, shifts, with 90% intervals of Student's t over stimuli. The grey area is the margin of "
         f"{comparison.margin:g}; a red line is how far one model is from itself when asked twice, where that is known."
     )
-    figure = draw_shift(rows, comparison.margin, f"{b} against {a}", theme)
+    analysis = ANALYSES.get(comparison.a.study.name)
+    titles = {effect.name: effect.title for effect in analysis.effects()} if analysis else {}
+    figure = draw_shift(rows, titles, comparison.margin, f"{b} against {a}", theme)
     return Drawing(_file_name(comparison), figure, caption, theme)
 
 

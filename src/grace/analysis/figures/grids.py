@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from grace.analysis.designs import ASSESSMENTS, GOALS, HEARTS, STATES
+from grace.analysis.designs import WORDS as NUMBER_WORDS
 from grace.analysis.figures.marks import (
     Line,
     Series,
@@ -31,12 +33,9 @@ from grace.analysis.figures.theme import (
     new_figure,
     styled,
 )
-from grace.analysis.figures.words import hearts_of
-from grace.analysis.samples import ASSESSMENTS, GOALS
+from grace.analysis.study2 import hearts_title
 
-WORDS = ("one", "two", "three")
-STATES = (0, 1, 2, 3)
-HEARTS = (0, 1, 2, 3)
+WORDS = tuple(NUMBER_WORDS.values())
 FRAME_LOOK = {"was": ("It was …", BLUE, "o"), "wasnt": ("It wasn't …", VERMILLION, "s")}
 
 GAP = 0.24
@@ -176,7 +175,7 @@ def draw_utterances(
                 for series in _frames(other, cell, label, True):
                     draw_series(axes, series)
             own = [point for key, point in shares.items() if key[:2] == cell and point.known]
-            head(axes, hearts_of(cell[1]) if cell[0] == GOALS[0] else "", rows_note(own), theme)
+            head(axes, hearts_title(cell[1]) if cell[0] == GOALS[0] else "", rows_note(own), theme)
         legend_below(
             figure,
             [one for label in ("", *(others or {})) for one in _frames({}, ("", 0), label, bool(label))],

@@ -17,25 +17,32 @@ from grace.analysis.figures.points import (
 from grace.analysis.figures.saving import Drawing
 from grace.analysis.figures.spaces import Panel, draw_entropy, draw_label_mass, most_bits
 from grace.analysis.figures.theme import Theme, names_of
-from grace.analysis.figures.words import hearts_of, question_title
+from grace.analysis.figures.words import question_title
+from grace.analysis.study_analysis import StudyAnalysis
 from grace.studies.study import Study
 
-CONDITION = {"study1": "access and word", "study2": "goal and state"}
 
-
-def draw(study: Study, rows: Rows, theme: Theme) -> Iterator[Drawing]:
+def draw(study: Study, analysis: StudyAnalysis, rows: Rows, theme: Theme) -> Iterator[Drawing]:
     """The figures of the rows of distributions.csv."""
+
+    def condition(row: Row) -> str:
+        first, second = analysis.factors
+        return analysis.cell_title((str(row[first]), str(row[second])))
+
+    def points(rows: Rows, column: str, top: float) -> dict[str, Point]:
+        return {condition(row): mean_point(row, top) for row in rows if row["quantity"] == column}
+
     there = {str(row["quantity"]) for row in rows}
     names = names_of(models_in(rows))
     panels = [
-        Panel(title, top, {name: _points(study, of_model(rows, model), column, top) for model, name in names.items()})
+        Panel(title, top, {name: points(of_model(rows, model), column, top) for model, name in names.items()})
         for column, (title, top) in _entropies(study).items()
         if column in there
     ]
     shown = {name for panel in panels for name, points in panel.points.items() if any_known(points.values())}
     if shown:
-        conditions = list(dict.fromkeys(_condition(study, row) for row in rows))
-        about = CONDITION[study.name]
+        conditions = list(dict.fromkeys(map(condition, rows)))
+        about = " and ".join(analysis.factors)
         caption = (
             f"Mean entropy of the distributions of Experiment 2 by condition ({about}). "
             f"{STIMULI_BARS} The broken line is the entropy of an even distribution, the most that there can be."
@@ -60,16 +67,6 @@ def _entropies(study: Study) -> Mapping[str, tuple[str, float]]:
         for factor, column in question.columns.marginal_entropies.items():
             found[column] = (question_title(factor), most_bits(len(question.columns.marginals[factor])))
     return found
-
-
-def _condition(study: Study, row: Row) -> str:
-    if study.name == "study1":
-        return f"access {row['access']}, “{row['word']}”"
-    return f"{row['goal']}, {hearts_of(row['state'])}"
-
-
-def _points(study: Study, rows: Rows, column: str, top: float) -> dict[str, Point]:
-    return {_condition(study, row): mean_point(row, top) for row in rows if row["quantity"] == column}
 
 
 def _masses(study: Study, rows: Rows) -> dict[str, list[float]]:

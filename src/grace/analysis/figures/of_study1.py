@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from grace.analysis.figures.grids import STATES, WORDS, Bets, draw_bets, draw_bets_of_models
+from grace.analysis.designs import ACCESS_NUMBER, STATES, WORDS
+from grace.analysis.figures.grids import Bets, draw_bets, draw_bets_of_models
 from grace.analysis.figures.points import (
     MEANS_BARS,
     MISSING,
@@ -20,16 +21,15 @@ from grace.analysis.figures.points import (
     without,
 )
 from grace.analysis.figures.saving import Drawing
-from grace.analysis.figures.scatter import Cloud, Pair, Scales, draw_scatter
+from grace.analysis.figures.scatter import Cloud, Scales, ScatterPoint, draw_scatter
 from grace.analysis.figures.theme import BLUE, GREEN, VERMILLION, Theme, names_of
-from grace.analysis.figures.words import comparison_title
+from grace.analysis.names import PLANNED, kind_in
 from grace.analysis.people import study1_tests
 from grace.analysis.rsa_knowledge import predictions
-from grace.analysis.samples import ACCESS_WORD
+from grace.analysis.study1 import cell_title, planned_effects
 
 THEORY = "rational speech acts"
 WORD_LOOK = {"one": (BLUE, "o"), "two": (VERMILLION, "s"), "three": (GREEN, "^")}
-PLANNED = "planned:"
 
 
 @dataclass(frozen=True)
@@ -65,15 +65,15 @@ def draw(tables: Mapping[str, Rows], theme: Theme) -> Iterator[Drawing]:
         yield from _of_means(rows, theme)
     for spread_over in DISTRIBUTIONS:
         yield from _of_distributions(tables.get("distributions", ()), spread_over, theme)
-    if rows := [row for row in tables.get("tests", ()) if str(row["test"]).startswith(PLANNED)]:
+    if rows := [row for row in tables.get("tests", ()) if kind_in(row["test"]) == PLANNED]:
         yield from _people(rows, theme)
 
 
 def theory() -> Bets:
     """What rational speech acts predict, percent."""
     return {
-        (access, WORDS[word - 1], state): Point(100 * float(share))
-        for (access, word), shares in zip(ACCESS_WORD, predictions(), strict=True)
+        (access, WORDS[number], state): Point(100 * float(share))
+        for (access, number), shares in zip(ACCESS_NUMBER, predictions(), strict=True)
         for state, share in enumerate(shares)
     }
 
@@ -140,10 +140,10 @@ def _against_theory(everyone: Mapping[str, Bets], more: str, theme: Theme) -> Dr
         Cloud(
             name,
             [
-                Pair(
+                ScatterPoint(
                     point.mean,
                     bets.get(key, MISSING).mean,
-                    f"access {key[0]}, “{key[1]}”: {key[2]}",
+                    f"{cell_title((str(key[0]), key[1]))}: {key[2]}",
                     f"word “{key[1]}”",
                 )
                 for key, point in predicted.items()
@@ -163,20 +163,20 @@ def _against_theory(everyone: Mapping[str, Bets], more: str, theme: Theme) -> Dr
 
 def _people(rows: Rows, theme: Theme) -> Iterator[Drawing]:
     """Effect sizes, since the means of people are not published as numbers."""
-    published = {name: test for name, test in study1_tests().items() if name.startswith(PLANNED)}
+    published = {effect.name: (effect.title, study1_tests()[effect.name]) for effect in planned_effects()}
     names = names_of(models_in(rows))
     clouds = []
     for model, name in names.items():
         sizes = {str(row["test"]): number(row, "effect_size") for row in of_model(rows, model)}
         pairs = [
-            Pair(test.effect_size, sizes.get(key, float("nan")), _comparison(key), _found(test.holds))
-            for key, test in published.items()
+            ScatterPoint(test.effect_size, sizes.get(key, float("nan")), title, _shown(test.holds))
+            for key, (title, test) in published.items()
         ]
         clouds.append(Cloud(name, pairs))
     there = [cloud for cloud in clouds if cloud.known]
     if not there:
         return
-    looks = {_found(True): (BLUE, "o"), _found(False): (VERMILLION, "s")}
+    looks = {_shown(True): (BLUE, "o"), _shown(False): (VERMILLION, "s")}
     caption = (
         "Effect sizes d_z (mean difference over its standard deviation) of the eight planned comparisons, of each "
         "model against people; theirs follow from the t of Goodman & Stuhlmüller (2013), whose means are not "
@@ -188,10 +188,5 @@ def _people(rows: Rows, theme: Theme) -> Iterator[Drawing]:
     yield Drawing("study1_people", draw_scatter(there, looks, scales, theme), caption, theme)
 
 
-def _found(holds: bool) -> str:
+def _shown(holds: bool) -> str:
     return "people show it" if holds else "people do not"
-
-
-def _comparison(name: str) -> str:
-    _, condition, states = name.split(":")
-    return comparison_title(condition, states)

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from grace.analysis.figures.grids import FRAME_LOOK, HEARTS, Negation, Shares, draw_negation, draw_utterances
+from grace.analysis.designs import GOALS, HEARTS, UTTERANCES
+from grace.analysis.figures.grids import FRAME_LOOK, Negation, Shares, draw_negation, draw_utterances
 from grace.analysis.figures.points import (
     MISSING,
     SHARES_BARS,
@@ -20,10 +21,9 @@ from grace.analysis.figures.points import (
     without,
 )
 from grace.analysis.figures.saving import Drawing
-from grace.analysis.figures.scatter import Cloud, Pair, Scales, draw_scatter
+from grace.analysis.figures.scatter import Cloud, Scales, ScatterPoint, draw_scatter
 from grace.analysis.figures.theme import Theme, names_of
 from grace.analysis.people import study2_counts
-from grace.analysis.samples import GOALS, UTTERANCES
 from grace.analysis.statistics import wilson
 
 PEOPLE = "people"
@@ -108,7 +108,7 @@ def _utterances(
         Cloud(
             name,
             [
-                Pair(point.mean, own.get(key, MISSING).mean, _label(key), FRAME_LOOK[key[2].split("_")[0]][0])
+                ScatterPoint(point.mean, own.get(key, MISSING).mean, _label(key), FRAME_LOOK[key[2].split("_")[0]][0])
                 for key, point in reference.items()
             ],
         )

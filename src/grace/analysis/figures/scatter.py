@@ -26,7 +26,7 @@ PLACES = (
 
 
 @dataclass(frozen=True)
-class Pair:
+class ScatterPoint:
     """A point: the reference's number, the model's, what it is about, and the group that gives it its look."""
 
     x: float
@@ -40,10 +40,10 @@ class Cloud:
     """A panel: a model's name and its points; NaN is what is not known."""
 
     name: str
-    pairs: Sequence[Pair]
+    pairs: Sequence[ScatterPoint]
 
     @property
-    def known(self) -> list[Pair]:
+    def known(self) -> list[ScatterPoint]:
         """The points that are there."""
         return [pair for pair in self.pairs if isfinite(pair.x) and isfinite(pair.y)]
 
@@ -78,7 +78,7 @@ def draw_scatter(clouds: Sequence[Cloud], looks: dict[str, tuple[str, str]], sca
         for axes in list(grid.flat)[len(clouds) :]:
             axes.set_axis_off()
         low, high = scales.ends or _ends(clouds)
-        named: list[tuple[Axes, list[Pair]]] = []
+        named: list[tuple[Axes, list[ScatterPoint]]] = []
         for place, (cloud, axes) in enumerate(zip(clouds, grid.flat, strict=False)):
             _draw_cloud(axes, cloud, looks, (low, high), theme)
             name = lines_of(cloud.name, theme.letters(0.7 * side)) if cloud.name else ""
@@ -146,7 +146,7 @@ def _r(cloud: Cloud) -> str:
     return f"r = {found.value:.2f}".replace("-", "\N{MINUS SIGN}") + lost
 
 
-def _name(axes: Axes, pairs: Sequence[Pair], everyone: Sequence[Pair], theme: Theme) -> None:
+def _name(axes: Axes, pairs: Sequence[ScatterPoint], everyone: Sequence[ScatterPoint], theme: Theme) -> None:
     """Label points where there is room; one that has none stays without."""
     size = theme.marker * axes.figure.dpi / 72
     frame = axes.get_window_extent().padded(-0.4 * size)  # not on the axes
@@ -163,12 +163,12 @@ def _name(axes: Axes, pairs: Sequence[Pair], everyone: Sequence[Pair], theme: Th
             label.remove()
 
 
-def _box(axes: Axes, pair: Pair, size: float) -> Bbox:
+def _box(axes: Axes, pair: ScatterPoint, size: float) -> Bbox:
     x, y = axes.transData.transform((pair.x, pair.y))
     return Bbox.from_bounds(x - size / 2, y - size / 2, size, size)
 
 
-def _label(axes: Axes, pair: Pair, across: int, up: int, theme: Theme) -> Annotation:
+def _label(axes: Axes, pair: ScatterPoint, across: int, up: int, theme: Theme) -> Annotation:
     step = theme.marker
     return axes.annotate(
         pair.label,

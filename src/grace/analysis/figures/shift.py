@@ -1,6 +1,6 @@
 """What quantization (or another server, or another model) shifts: distances and effects, beside the margin."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isfinite
 
 from matplotlib.axes import Axes
@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from grace.analysis.figures.marks import NO_DATA, Series, legend_below, say, spread, title
 from grace.analysis.figures.points import Point, Row, Rows, number
 from grace.analysis.figures.theme import BLACK, GREY, PALE, VERMILLION, Theme, clean, look_of, new_figure, styled
-from grace.analysis.figures.words import effect_title, question_title, source_title
+from grace.analysis.figures.words import question_title, source_title
 from grace.text import shortened
 
 DISTANCES = ("total_variation",)
@@ -17,11 +17,12 @@ LONGEST = 44
 """Letters of a row's name."""
 
 
-def draw_shift(findings: Rows, margin: float, name: str, theme: Theme) -> Figure:
+def draw_shift(findings: Rows, titles: Mapping[str, str], margin: float, name: str, theme: Theme) -> Figure:
     """Two panels: how far the distributions are apart, and how far each effect moves; with 90% intervals.
 
     Args:
         findings: rows of compare.csv, or of a Comparison's findings as dictionaries.
+        titles: of the effects, by name; one that is not here keeps its name.
         margin: shares that differ by less count as the same; both panels show it.
         name: the title.
         theme: the look.
@@ -35,6 +36,7 @@ def draw_shift(findings: Rows, margin: float, name: str, theme: Theme) -> Figure
         title(figure, name, theme)
         left, right = figure.subplots(1, 2)
         _distances(left, apart, margin, theme)
+        _rows(right, [_name(titles.get(effect, effect)) for effect in effects])
         legend = _effects(right, shifts, effects, margin, theme)
         legend.append(Series(f"margin ({margin:g})", PALE, "s", {}))
         if any(isfinite(number(row, "noise")) for row in apart):
@@ -66,7 +68,6 @@ def _distances(axes: Axes, rows: Rows, margin: float, theme: Theme) -> None:
 def _effects(axes: Axes, rows: Rows, effects: Sequence[str], margin: float, theme: Theme) -> list[Series]:
     """A row for each effect, and side by side in it the sources that it is known from."""
     axes.set_title("shift of effects")
-    _rows(axes, [_name(effect_title(effect)) for effect in effects])
     axes.axvspan(-margin, margin, color=PALE, zorder=0, linewidth=0)
     axes.axvline(0, color=GREY, linewidth=theme.line * 0.7, zorder=1)
     sources = list(dict.fromkeys(str(row["experiment"]).removeprefix("effects of ") for row in rows))

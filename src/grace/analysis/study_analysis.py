@@ -1,0 +1,97 @@
+"""What the analysis knows of one study: its design, how its rows are read, its tests, its references, its figures.
+
+The analysis of a further study is one more instance of `StudyAnalysis`, in a file of its own, which `studies.py` lists.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from grace.analysis.distances import Array
+from grace.analysis.effects import Effect
+from grace.analysis.frames import Frame, Row
+from grace.analysis.statistics import Tested
+from grace.analysis.trials import Cell, ModelTrials, Trial
+from grace.studies.study import Study
+
+if TYPE_CHECKING:
+    from grace.analysis.figures.points import Rows
+    from grace.analysis.figures.saving import Drawing
+    from grace.analysis.figures.theme import Theme
+
+Lines = Sequence[tuple[object, ...]]
+"""The rows of a table of results, under its columns."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """What the answers of one model say: the rows of each table, the tests, and what a reader has to know."""
+
+    tables: Mapping[str, Lines]
+    tests: Sequence[Tested] = ()
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class EffectSizes:
+    """Effects of people of which sizes alone are published.
+
+    Attributes:
+        weights: the contrasts, shape (effects, conditions, labels).
+        sizes: of people, shape (effects,).
+    """
+
+    weights: Array
+    sizes: Array
+
+
+@dataclass(frozen=True)
+class StudyAnalysis:
+    """The analysis of one study. Arrays have their conditions and labels in the order of `conditions` and `labels`.
+
+    Attributes:
+        name: the study's.
+        factors: the columns of results that name a condition.
+        needs: the columns of a table that tell a row's condition, in words.
+        conditions: by cell, what a condition is called.
+        labels: what distributions are over.
+        scale: the labels' places on a scale, shape (labels,); None for labels without an order.
+        tables: the columns of each table of results.
+        sources: where the distributions of Experiment 2 come from: by name, a column for each label.
+        whole_answer: what a comparison calls a whole answer of Experiment 1.
+        excludes: whether trials are excluded by their answers.
+        check: sees that a table has conditions and something to analyse; raises InputError.
+        has_answers: whether a table has answers of Experiment 1.
+        reader: for a table, what understands a row of it.
+        results: tables and tests of one model.
+        effects: contrasts of conditions that people show or do not show.
+        predictions: of rational speech acts, shape (conditions, labels).
+        people: how many people chose which label, shape (conditions, labels), or effect sizes where no counts are
+            published.
+        cell_title: what figures call a condition.
+        draw: the figures of tables of results that are the study's own.
+    """
+
+    name: str
+    factors: tuple[str, str]
+    needs: str
+    conditions: Mapping[Cell, str]
+    labels: tuple[str, ...]
+    scale: Array | None
+    tables: Mapping[str, tuple[str, ...]]
+    sources: Mapping[str, tuple[str, ...]]
+    whole_answer: str
+    excludes: bool
+    check: Callable[[Frame, Study], None]
+    has_answers: Callable[[Frame], bool]
+    reader: Callable[[Frame, Study], Callable[[Row], Trial]]
+    results: Callable[[ModelTrials, Frame, Study], Results]
+    effects: Callable[[], tuple[Effect, ...]]
+    predictions: Callable[[], Array]
+    people: Callable[[], Array | EffectSizes]
+    cell_title: Callable[[Cell], str]
+    draw: "Callable[[Mapping[str, Rows], Theme], Iterable[Drawing]]"
+
+    def read(self, rows: Sequence[Row], frame: Frame, study: Study, exclusions: bool) -> ModelTrials:
+        """The rows of one model, understood."""
+        return ModelTrials(tuple(map(self.reader(frame, study), rows)), exclusions)
