@@ -1,62 +1,40 @@
-"""Shell scripts, read far enough to know which commands they run and in which loops; nothing is ever executed.
+"""Shell scripts, read far enough to say which commands they run and in which loops; nothing is ever executed.
 
-Quotes, comments, here-documents, redirections, substitutions, loops and simple variables are understood. Functions are
-read where they stand; arrays and arithmetic are not. What cannot be understood is left as it is written.
+tree-sitter-bash parses; here its tree is asked. Simple variables are followed, functions are read where they stand.
+What a shell would compute (arrays, arithmetic, the output of commands) is left as it is written. Of a script with a
+syntax error, the parts that make sense are read.
 """
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
+from time import thread_time
+from typing import TYPE_CHECKING
+
+from grace.errors import InputError
+
+if TYPE_CHECKING:
+    from tree_sitter import Node, Parser
 
 SHELLS = {"sh", "bash", "ash", "dash", "zsh", "ksh"}
 MOST_NESTED = 8
-"""Scripts in scripts and substitutions in substitutions that are followed."""
+"""Scripts in scripts that are followed."""
 MOST_LOOPS = 50
-"""Loops in loops that are told apart."""
+"""Loops around a command that are told apart, from the innermost."""
 MOST_SETTINGS = 500
 """Variables that are followed."""
+MOST_BYTES = 200_000
+MOST_PIPES = 2000
+"""Of a script; what follows is left unread. The time that the parser takes for a pipeline grows with its square."""
+MOST_SECONDS = 1
+"""Processor time for a script: enough for a hundred times the work of a long one, and a bound for hostile texts."""
 
-_TOKEN = re.compile(
-    r"""
-      (?P<blank>   (?: [ \t\r] | \\\r?\n )+ )
-    | (?P<comment> \# [^\n]*+ )
-    | (?P<here>    <<(?P<tabs>-?)[ \t]*+(?P<quote>['"\\]?)(?P<tag>\w++)['"]? )
-    | (?P<redirect>[0-9]*(?: <<< | >\||&>>|&> | >>&?|>&|<&|<>|>|< )(?!\() )
-    | (?P<operator>\n|;;&|;;|;&|&&|\|\||\|&|;|&|\||\(|\)|<(?=\()|>(?=\() )
-    | (?P<word>    (?: \\. | '[^']*+' | "(?:\\.|[^"\\])*+" | \$\((?:[^()'"]|'[^']*+'|"(?:\\.|[^"\\])*+"|\([^()]*+\))*+\)
-                     | `[^`]*+` | \$\{[^}]{0,500}+\} | [^\s;&|()<>'"\\`] )++ )
-    | (?P<rest>    . )
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-_PIECE = re.compile(
-    r"""\\(?P<escaped>.) | '(?P<single>[^']*+)' | "(?P<double>(?:\\.|[^"\\])*+)" | (?P<plain>[^'"\\]++|.)""",
-    re.VERBOSE | re.DOTALL,
-)
 _VARIABLE = re.compile(r"\$(?:\{(\w+)(?::?-([^}]*))?\}|(\w+))", re.ASCII)
-_SUBSTITUTION = re.compile(r"\$\(((?:[^()]|\([^()]*+\))*+)\)|`([^`]*+)`", re.DOTALL)
-_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)=(.*)", re.ASCII | re.DOTALL)
-_LOOPS = {"while", "until", "for", "select"}
-_KEYWORDS = {
-    "if",
-    "then",
-    "else",
-    "elif",
-    "fi",
-    "do",
-    "done",
-    "esac",
-    "!",
-    "{",
-    "}",
-    "time",
-    "coproc",
-    "function",
-} | _LOOPS
-_ALL_PARAMETERS = ("$@", '"$@"', "$*", '"$*"', "${@}", '"${@}"')
-_ALWAYS = ("true", ":", "/bin/true", "[ 1 ]", "[[ 1 ]]", "[ true ]", "[[ true ]]")
-_ENDLESS = {f"while {always}" for always in _ALWAYS} | {"until false", "until /bin/false"}
-"""Loops that do not end by themselves."""
+_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*", re.ASCII | re.DOTALL)
+_ALL_PARAMETERS = {"$@", '"$@"', "$*", '"$*"', "${@}", '"${@}"'}
+_ALWAYS = {"true", ":", "/bin/true", "[ 1 ]", "[[ 1 ]]", "[ true ]", "[[ true ]]"}
+_NEVER = {"false", "/bin/false"}
 
 
 @dataclass(eq=False)
@@ -79,7 +57,7 @@ class Command:
     """A command of a script.
 
     Attributes:
-        words: program first, without quotes; variables that are known are filled in.
+        words: program first, without quotes; variables whose values are known are filled in.
         line: in the script, from 1.
         loops: that it stands in, the innermost last.
         settings: variables that are set where it runs.
@@ -105,6 +83,9 @@ def read_script(text: str, settings: Mapping[str, str] | None = None, parameters
         text: the script.
         settings: variables that are set before it.
         parameters: what it is called with: $1, $2, ... and $@.
+
+    Raises:
+        InputError: tree-sitter-bash is not installed.
     """
     numbered = {str(number): word for number, word in enumerate(parameters, start=1)}
     return _Script({**(settings or {}), **numbered}, parameters).read(text, 1, 0)
@@ -113,168 +94,257 @@ def read_script(text: str, settings: Mapping[str, str] | None = None, parameters
 def is_script(text: str) -> bool:
     """Whether a text begins as shell scripts do."""
     first = text.lstrip("\ufeff").partition("\n")[0]
-    found = re.match(r"#!\s*(\S+)(?:\s+(?:-\S+\s+)*(\S+))?", first)
-    if not found:
+    match = re.match(r"#!\s*(\S+)(?:\s+(?:-\S+\s+)*(\S+))?", first)
+    if not match:
         return False
-    program = found[2] if found[1].endswith("/env") and found[2] else found[1]
+    program = match[2] if match[1].endswith("/env") and match[2] else match[1]
     return program.rpartition("/")[2] in SHELLS
 
 
 class _Script:
-    """Reads one script: its variables, and the loops that are open."""
+    """Reads one script: its variables, and the loops and statements that are open."""
 
     def __init__(self, settings: Mapping[str, str], parameters: Sequence[str]) -> None:
         self.settings = settings
         self.parameters = parameters
+        self.commands: list[Command] = []
         self.loops: list[Loop] = []
-        self.found: list[Command] = []
-        self.words: list[str] = []
-        self.line = 1
+        self.closed: Loop | None = None
+        """The loop that a `&` sends into the background."""
+        self.reader = 0
+        """How many commands there are before a here-document: the last one reads it."""
         self.target = ""
-        """Of the last redirection of a line."""
+        """Where the output of a statement goes."""
+        self.document: tuple[str, int] | None = None
+        """A here-document and its line."""
 
     def read(self, text: str, line: int, depth: int) -> list[Command]:
         """The commands; `line` is that of the text's beginning."""
-        waiting: list[re.Match[str]] = []  # here-documents that begin behind the next line break
-        position, skip, here_string, parentheses = 0, False, False, 0
-        while position < len(text):
-            token = _TOKEN.match(text, position)
-            assert token
-            if not self.words:
-                self.line = line
-            position, kind = token.end(), token.lastgroup
-            line += token[0].count("\n")
-            if kind in ("word", "rest"):
-                if skip:
-                    self.target = self._plain(token[0])
-                else:
-                    self.words.append(token[0])
-                self._substituted(token[0], depth)
-                if skip and here_string:
-                    self._finish("")
-                    self._document(self.target, self.line, depth)
-                skip = False
-            elif kind == "redirect":
-                skip, here_string = True, token[0].endswith("<<<")
-            elif token["here"]:
-                waiting.append(token)
-            elif kind == "operator":
-                operator, skip = token[0], False
-                self._finish(operator, pattern=operator == ")" and parentheses == 0)
-                parentheses = max(0, parentheses + (operator == "(") - (operator == ")"))
-                if operator == "\n" and waiting:
-                    body, end = _documents(text, position, waiting)
-                    self._document(body, line, depth)
-                    line += text.count("\n", position, end)
-                    position, waiting = end, []
-                if operator == "\n":
-                    self.target = ""
-        self._finish("")
-        return self.found
+        self.first, self.depth = line, depth
+        self.source, root = _parsed(text)
+        parents: list[str] = []
+        for node, entered in _walk(root) if root else ():
+            if entered:
+                self._enter(node, parents[-1] if parents else "")
+                parents.append(node.type)
+            else:
+                parents.pop()
+                self._leave(node, parents[-1] if parents else "")
+        return self.commands
 
-    def _document(self, text: str, line: int, depth: int) -> None:
-        """A here-document: a script where a shell reads it (`bash <<EOF`) or a file gets it that will be one."""
-        command = self.found[-1] if self.found else None
-        if command is None:
-            return
-        read = (command.program in SHELLS and len(command.words) == 1) or self.target.endswith((".sh", ".bash"))
-        self.found[-1] = replace(command, document=text)
-        if read and depth < MOST_NESTED:
-            self.found += _Script(self.settings, self.parameters).read(text, line, depth + 1)
+    def _enter(self, node: "Node", parent: str) -> None:
+        if node.type == "while_statement":
+            condition = " ".join(self._text(node.named_children[0]).split()) if node.named_children else ""
+            self.loops.append(Loop(condition in (_NEVER if node.children[0].type == "until" else _ALWAYS)))
+        elif node.type == "do_group" and parent in ("for_statement", "c_style_for_statement"):
+            self.loops.append(Loop())
+        elif node.type == "redirected_statement":
+            self.target = ""
+        elif node.type == "heredoc_redirect":
+            self.reader = len(self.commands)
 
-    def _substituted(self, word: str, depth: int) -> None:
-        """Commands inside `$(...)` of a word."""
-        if depth >= MOST_NESTED or ("$(" not in word and "`" not in word):
-            return
-        for found in _SUBSTITUTION.finditer(re.sub(r"'[^']*'", "''", word)):
-            inner = _Script(self.settings, self.parameters)
-            inner.loops = list(self.loops)
-            self.found += inner.read(found[1] or found[2] or "", self.line, depth + 1)
+    def _leave(self, node: "Node", parent: str) -> None:
+        """Most things are read when they are left: what stands inside runs first."""
+        kind = node.type
+        if kind == "while_statement" or (kind == "do_group" and parent in ("for_statement", "c_style_for_statement")):
+            self.closed = self.loops.pop()
+        elif kind == "&" and self.closed:
+            self.closed.background = True
+        elif kind == "command":
+            self._command(node)
+            self._attached()
+        elif kind == "test_command":
+            self._add(node, self._text(node).split(), self.settings)
+        elif kind == "variable_assignment" and parent != "command":
+            self.settings = self._merged(self._assignment(node))
+        elif kind == "file_redirect" and node.named_children:
+            self.target = self._plain(node.named_children[-1])
+        elif kind == "herestring_redirect" and node.named_children:
+            self.reader = len(self.commands) + (parent == "command")
+            self.document = self._plain(node.named_children[-1]), self._line(node)
+        elif kind == "heredoc_body":
+            self.document = self._text(node), self._line(node)
+        elif kind == "redirected_statement":
+            self._attached()
 
-    def _finish(self, operator: str, pattern: bool = False) -> None:
-        """One command is complete; a pattern of `case` is none."""
-        words, self.words = self.words, []
-        first = 0
-        while first < len(words) and words[first] in _KEYWORDS:
-            word, first = words[first], first + 1
-            if word in _LOOPS and len(self.loops) < MOST_LOOPS:
-                self.loops.append(Loop(" ".join([word, *words[first : first + 4]]) in _ENDLESS))
-            elif word == "done" and self.loops:
-                self.loops.pop().background = operator == "&"
-            if word in ("for", "select", "done"):
-                return
-            first += word == "function"  # its name
-        if not pattern:
-            self._add(*self._assigned([plain for word in words[first:] for plain in self._passed(word)]))
+    def _command(self, node: "Node") -> None:
+        settings: dict[str, str] = {}
+        for child in node.children:
+            if child.type == "variable_assignment":
+                settings |= self._assignment(child)
+        words = [*node.children_by_field_name("name"), *node.children_by_field_name("argument")]
+        self._add(node, [plain for word in words for plain in self._passed(word)], self._merged(settings))
 
-    def _add(self, words: list[str], settings: Mapping[str, str]) -> None:
+    def _add(self, node: "Node", words: list[str], settings: Mapping[str, str]) -> None:
+        self.closed = None
         if not words or not words[0]:
             return
-        command = Command(tuple(words), self.line, tuple(self.loops), settings)
-        self.found.append(command)
-        for loop in self.loops:
+        loops = tuple(self.loops[-MOST_LOOPS:])
+        command = Command(tuple(words), self._line(node), loops, settings)
+        self.commands.append(command)
+        for loop in loops:
             loop.commands.append(command)
         if words[0] in ("break", "exit", "return", "exec"):
-            for loop in self.loops[-1:] if words[0] == "break" else self.loops:
+            for loop in loops[-1:] if words[0] == "break" else loops:
                 loop.endless = False
 
-    def _assigned(self, words: list[str]) -> tuple[list[str], Mapping[str, str]]:
-        """A command without the variables that are set before it, and all that are set where it runs.
+    def _attached(self) -> None:
+        """A here-document goes to its command; it is a script where a shell reads it or a file gets it that is one."""
+        if self.document is None:
+            return
+        (text, line), self.document = self.document, None
+        if not 0 < self.reader <= len(self.commands):
+            return
+        reader = self.commands[self.reader - 1]
+        self.commands[self.reader - 1] = replace(reader, document=text)
+        shell = any(command.program in SHELLS and len(command.words) == 1 for command in (reader, self.commands[-1]))
+        if (shell or self.target.endswith((".sh", ".bash"))) and self.depth < MOST_NESTED:
+            self.commands += _Script(self.settings, self.parameters).read(text, line, self.depth + 1)
 
-        Variables that are set without a command hold from then on.
-        """
-        exports = bool(words) and words[0] in ("export", "declare", "local", "readonly", "typeset")
-        rest = [word for word in words[1:] if not word.startswith("-")] if exports else words
-        settings: dict[str, str] = {}
-        while rest and (found := _ASSIGNMENT.fullmatch(rest[0])):
-            settings[found[1]] = found[2]
-            rest = rest[1:]
-        merged = {**self.settings, **settings} if settings and len(self.settings) < MOST_SETTINGS else self.settings
-        if exports or not rest:
-            self.settings = merged
-            return [], merged
-        return rest, merged
+    def _assignment(self, node: "Node") -> dict[str, str]:
+        name, value = node.child_by_field_name("name"), node.child_by_field_name("value")
+        if name is None or name.type != "variable_name":
+            return {}
+        key = self._text(name)
+        before = self.settings.get(key, "") if any(child.type == "+=" for child in node.children) else ""
+        return {key: before + (self._plain(value) if value else "")}
 
-    def _passed(self, word: str) -> Sequence[str]:
+    def _merged(self, settings: dict[str, str]) -> Mapping[str, str]:
+        return {**self.settings, **settings} if settings and len(self.settings) < MOST_SETTINGS else self.settings
+
+    def _passed(self, node: "Node") -> Sequence[str]:
         """What a word becomes: one word, or all parameters."""
-        return self.parameters if self.parameters and word in _ALL_PARAMETERS else (self._plain(word),)
+        every = self.parameters and self._text(node) in _ALL_PARAMETERS
+        return self.parameters if every else (self._plain(node),)
 
-    def _plain(self, word: str) -> str:
+    def _plain(self, node: "Node") -> str:
         """A word as the shell passes it on."""
-        pieces: list[str] = []
-        for found in _PIECE.finditer(word):
-            if found["single"] is not None:
-                pieces.append(found["single"])
-            elif found["escaped"] is not None:
-                pieces.append(found["escaped"])
-            elif found["double"] is not None:
-                pieces.append(self._filled(re.sub(r"\\([$`\"\\\n])", r"\1", found["double"])))
-            else:
-                pieces.append(self._filled(found["plain"]))
-        return "".join(pieces)
+        text, kind = self._text(node), node.type
+        if kind == "word":
+            return re.sub(r"\\(.)", lambda match: match[1].strip("\n"), text, flags=re.DOTALL)
+        if kind == "raw_string":
+            return text[1:-1]
+        if kind == "ansi_c_string":
+            return text[2:-1]
+        if kind in ("simple_expansion", "expansion"):
+            return self._filled(text)
+        if kind not in ("command_name", "concatenation", "string", "translated_string"):
+            return text
+        pieces, position = [], node.start_byte
+        for child in node.children:
+            pieces.append(self._between(position, child.start_byte))
+            pieces.append(self._piece(child, kind))
+            position = child.end_byte
+        return "".join([*pieces, self._between(position, node.end_byte)])
+
+    def _piece(self, node: "Node", kind: str) -> str:
+        """A part of a word; in a string only some characters are escaped."""
+        if node.type == '"':
+            return ""
+        if kind == "string" and node.type == "string_content":
+            return re.sub(r'\\([$`"\\\n])', lambda match: match[1].strip("\n"), self._text(node))
+        return self._plain(node)
 
     def _filled(self, text: str) -> str:
-        """Text with the variables that are known."""
+        """An expansion with the value of its variable, or its default."""
 
-        def value(found: re.Match[str]) -> str:
-            known = self.settings.get(found[1] or found[3])
+        def value(match: re.Match[str]) -> str:
+            known = self.settings.get(match[1] or match[3])
             if known is not None:
                 return known
-            return found[0] if found[2] is None else found[2]
+            return match[0] if match[2] is None else match[2]
 
-        return _VARIABLE.sub(value, text) if "$" in text else text
+        return _VARIABLE.sub(value, text)
+
+    def _text(self, node: "Node") -> str:
+        return self._between(node.start_byte, node.end_byte)
+
+    def _between(self, start: int, end: int) -> str:
+        return self.source[start:end].decode(errors="replace")
+
+    def _line(self, node: "Node") -> int:
+        return self.first + node.start_point.row
 
 
-def _documents(text: str, position: int, waiting: list[re.Match[str]]) -> tuple[str, int]:
-    """The text of the last of some here-documents, and where the script goes on behind them."""
-    body = ""
-    for document in waiting:
-        indent = r"\t*" if document["tabs"] else ""
-        end = re.compile(rf"^{indent}{re.escape(document['tag'])}[ \t\r]*$\n?", re.MULTILINE).search(text, position)
-        if end is None:
-            return text[position:], len(text)
-        body, position = text[position : end.start()], end.end()
-    return body, position
+@cache
+def _parser() -> "Parser":
+    try:
+        import tree_sitter_bash
+        from tree_sitter import Language, Parser
+    except ImportError:
+        raise InputError(
+            "scripts in manifests are read with tree-sitter-bash, which is not installed: "
+            "pip install 'grace-experiments[cluster]'"
+        ) from None
+    return Parser(Language(tree_sitter_bash.language()))
+
+
+def _parsed(text: str) -> tuple[bytes, "Node | None"]:
+    """A script as bytes, and its tree; None where the parser takes too long.
+
+    tree-sitter-bash understands one here-document a line, and none without an end. The shell reads the last one of a
+    line, and one without an end to the end of the file: such texts are written so that they mean the same.
+    """
+    text = text.replace("\r\n", "\n").replace("\0", "")
+    source = "|".join(text.split("|")[: MOST_PIPES + 1]).encode(errors="replace")[:MOST_BYTES]
+    end = thread_time() + MOST_SECONDS
+    for _ in range(MOST_NESTED):
+        root = _tree(source, end)
+        plain = _plain_documents(source, root) if root and root.has_error else source
+        if plain == source:
+            break
+        source = plain
+    return source, root
+
+
+def _tree(source: bytes, end: float) -> "Node | None":
+    """The tree of a script; None where the processor time of this thread comes to an end before."""
+
+    def part(start: int, _: object) -> bytes:  # of a text that it has as a whole, the parser shows no progress
+        return source[start : start + 65536]
+
+    try:
+        return _parser().parse(part, progress_callback=lambda *_: thread_time() > end).root_node
+    except ValueError:  # cancelled
+        _parser().reset()
+        return None
+
+
+def _plain_documents(source: bytes, root: "Node") -> bytes:
+    """A script of which one here-document is changed that the parser has not understood; else the script itself."""
+    for node, entered in _walk(root):
+        parts = {child.type: child for child in node.children} if entered and node.type in _AROUND_DOCUMENTS else {}
+        start = parts.get("heredoc_start")
+        if start and node.type == "ERROR":
+            tag = re.sub(rb"[\"'\\]", b"", source[start.start_byte : start.end_byte])
+            return source if source.endswith(b"\n" + tag) else source + b"\n" + tag
+        if start and {"ERROR", "heredoc_body", "heredoc_end"} <= parts.keys():
+            last = parts["heredoc_end"].end_byte
+            for first, behind in ((node.start_byte, start.end_byte), (parts["heredoc_body"].start_byte, last)):
+                source = source[:first] + re.sub(rb"[^\n]", b" ", source[first:behind]) + source[behind:]
+            return source
+    return source
+
+
+_AROUND_DOCUMENTS = {"ERROR", "heredoc_redirect"}
+
+
+def _walk(root: "Node") -> Iterator[tuple["Node", bool]]:
+    """All nodes of a tree in the order of the text, each when it is entered (True) and when it is left (False).
+
+    Without recursion, since a script may be nested as deep as it is long.
+    """
+    cursor = root.walk()
+    while True:
+        assert cursor.node
+        yield cursor.node, True
+        if cursor.goto_first_child():
+            continue
+        yield cursor.node, False
+        while not cursor.goto_next_sibling():
+            if not cursor.goto_parent():
+                return
+            yield cursor.node, False
 
 
 def unwrapped(words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
@@ -299,6 +369,7 @@ _WRAPPERS: Mapping[str, str] = {
     "catatonit": "",
     "chroot": "",
     "command": "",
+    "coproc": "",
     "coreutils": "",
     "dumb-init": "r",
     "env": "uC",
