@@ -24,7 +24,7 @@ ProfileName = Literal["local", "rtx3090", "a100"]
 Dtype = Literal["bfloat16", "float16", "float32"]
 
 
-class Wheel(Strict):
+class ModelPackage(Strict):
     """A Python package that holds a model file.
 
     Attributes:
@@ -57,7 +57,7 @@ class CatalogueModel(Strict):
     file: Annotated[str, Field(pattern=r"^[\w.-]+$")]
     bytes: PositiveInt
     sha256: Sha256
-    source: Wheel
+    source: ModelPackage
 
 
 class Reasoning(Strict):
