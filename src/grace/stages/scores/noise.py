@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import orjson
 
 from grace.endpoints.client import Client
-from grace.endpoints.handshake import Handshake, EndpointNeed, meet
+from grace.endpoints.handshake import EndpointNeed, Handshake, meet
 from grace.endpoints.scoring import Scorer
 from grace.endpoints.serving import EMBEDDED, Address
 from grace.errors import InputError, RunMismatch
