@@ -722,11 +722,11 @@ MISTAKES = [
 
 def test_the_guide_explains_every_field_of_a_question() -> None:
     told = names_in(rows(section(STUDY_GUIDE.read_text(), QUESTIONS_GUIDE)))
-    for model in (format.Question, format.Answers, format.Columns):
+    for model in (format.QuestionSpec, format.AnswersSpec, format.ColumnPatterns):
         assert set(model.model_fields) <= told
     assert {"case", "stop", "apostrophe", "space"} <= told
     patterns = dict(cells for cells in ((row[0], row[-1]) for row in rows(STUDY_GUIDE.read_text())))
-    for field, default in format.Columns():
+    for field, default in format.ColumnPatterns():
         assert f"`{default}`" in next(said for name, said in patterns.items() if f"`{field}`" in name), field
 
 
@@ -766,11 +766,11 @@ def test_the_guide_explains_every_field_of_extraction() -> None:
     text = STUDY_GUIDE.read_text()
     told = names_in(rows(section(text, EXTRACTION_GUIDE)))
     readings = (format.CountReading, format.SharesReading, format.ChoiceReading, format.SentenceReading)
-    for model in (format.Extraction, *readings):
+    for model in (format.ExtractionSpec, *readings):
         assert set(model.model_fields) <= told
     assert "**`quality`**" in text
     defaults = {name: said[-1] for name, *said in rows(section(text, EXTRACTION_GUIDE))}
-    assert defaults["`response`"] == f"`[{', '.join(format.Extraction.model_fields['response'].default)}]`"
+    assert defaults["`response`"] == f"`[{', '.join(format.ExtractionSpec.model_fields['response'].default)}]`"
     assert defaults["`total`"] == f"{format.SharesReading.model_fields['total'].default}"
 
 

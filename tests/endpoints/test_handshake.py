@@ -12,8 +12,8 @@ import pytest
 from canned import CannedServer, completion, error
 from conftest import Command
 from grace.endpoints.client import Client, RequestFailed
-from grace.endpoints.dialects import Answer, LlamaCpp, OpenAI, Sampling, Vllm, read_answer
-from grace.endpoints.handshake import Check, Handshake, Need, checks, meet
+from grace.endpoints.dialects import ChatAnswer, LlamaCpp, OpenAI, Sampling, Vllm, read_answer
+from grace.endpoints.handshake import EndpointCheck, EndpointNeed, Handshake, checks, meet
 from grace.endpoints.transport import AiohttpTransport, Reply
 from grace.errors import EndpointError
 
@@ -45,30 +45,34 @@ class Routes:
         """Nothing is open."""
 
 
-def look(routes: Mapping[str, Route], need: Need | None = None, model: str = "canned") -> tuple[Handshake, list[Check]]:
+def look(
+    routes: Mapping[str, Route], need: EndpointNeed | None = None, model: str = "canned"
+) -> tuple[Handshake, list[EndpointCheck]]:
     """All checks of a server with these routes."""
     hands = Handshake(Client(Routes(routes), "http://s", max_retries=0), model)
 
-    async def gather() -> list[Check]:
-        return [check async for check in checks(hands, need or Need())]
+    async def gather() -> list[EndpointCheck]:
+        return [check async for check in checks(hands, need or EndpointNeed())]
 
     return hands, asyncio.run(gather())
 
 
-def told(found: Sequence[Check], name: str) -> tuple[bool | None, str]:
+def told(found: Sequence[EndpointCheck], name: str) -> tuple[bool | None, str]:
     """What one check found."""
     [check] = [check for check in found if check.name == name]
     return check.ok, check.detail
 
 
-def refused(server: CannedServer, need: Need | None = None, model: str = "canned", **options: Any) -> str:
+def refused(server: CannedServer, need: EndpointNeed | None = None, model: str = "canned", **options: Any) -> str:
     """The message with which a run would end."""
 
     async def scenario() -> str:
         transport = AiohttpTransport(server.url)
         try:
             with pytest.raises(EndpointError) as caught:
-                await meet(Client(transport, server.url, **{"max_retries": 0, **options}), model, need or Need())
+                await meet(
+                    Client(transport, server.url, **{"max_retries": 0, **options}), model, need or EndpointNeed()
+                )
             return str(caught.value)
         finally:
             await transport.close()
@@ -76,11 +80,11 @@ def refused(server: CannedServer, need: Need | None = None, model: str = "canned
     return asyncio.run(scenario())
 
 
-def met(server: CannedServer, need: Need | None = None, model: str = "canned", **options: Any) -> Handshake:
+def met(server: CannedServer, need: EndpointNeed | None = None, model: str = "canned", **options: Any) -> Handshake:
     async def scenario() -> Handshake:
         transport = AiohttpTransport(server.url)
         try:
-            return await meet(Client(transport, server.url, **options), model, need or Need())
+            return await meet(Client(transport, server.url, **options), model, need or EndpointNeed())
         finally:
             await transport.close()
 
@@ -259,13 +263,13 @@ def test_what_lists_no_models_is_no_model_server(models: bytes) -> None:
 )
 def test_a_server_that_describes_itself_in_another_form_is_refused(routes: dict[str, Route]) -> None:
     _, found = look(routes)
-    assert found[-1] == Check("models", False, "a llamacpp server that describes itself in no form we know")
+    assert found[-1] == EndpointCheck("models", False, "a llamacpp server that describes itself in no form we know")
 
 
 @pytest.mark.parametrize("context", ["4096", -1, 0, 1.5, None, [1]], ids=repr)
 def test_a_context_that_is_no_number_is_not_known(context: object) -> None:
     entry = {"id": "canned", "owned_by": "vllm", "max_model_len": context}
-    need = Need(longest=LONGEST, longest_name="row 3", max_tokens=10)
+    need = EndpointNeed(longest=LONGEST, longest_name="row 3", max_tokens=10)
     hands, found = look({"GET /v1/models": as_json({"data": [entry]}), "POST /tokenize": as_json({"count": 90})}, need)
     assert hands.facts.context is None
     assert told(found, "longest prompt")[0] is None
@@ -298,7 +302,7 @@ def test_a_template_that_knows_no_system_message(canned: CannedServer) -> None:
 
     canned.handshake = no_system
     shape = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "?"}]
-    message = refused(canned, Need(shape=shape))
+    message = refused(canned, EndpointNeed(shape=shape))
     assert "chat template: refuses the conversation: System role not supported" in message
     assert "put the study's system text into the first turn" in message
     assert met(canned).facts.served == ("canned",)
@@ -321,7 +325,7 @@ def fits(tokens: int, max_tokens: int, context: int | None, turns: int = 1) -> t
     entry = {"id": "canned", "owned_by": "vllm", "max_model_len": context}
     _, found = look(
         {"GET /v1/models": as_json({"data": [entry]}), "POST /tokenize": as_json({"count": tokens})},
-        Need(longest=longest, longest_name="row 17", max_tokens=max_tokens),
+        EndpointNeed(longest=longest, longest_name="row 17", max_tokens=max_tokens),
     )
     return told(found, "longest prompt")
 
@@ -362,7 +366,7 @@ def test_turns_that_may_not_fit_together_are_remarked() -> None:
 
 
 def test_a_server_that_tells_no_lengths() -> None:
-    _, found = look({}, Need(longest=LONGEST, longest_name="row 3"))
+    _, found = look({}, EndpointNeed(longest=LONGEST, longest_name="row 3"))
     assert told(found, "longest prompt") == (
         None,
         "the server does not tell lengths; a prompt too long becomes a failed row",
@@ -426,18 +430,18 @@ def test_a_plain_servers_most_likely_tokens_are_counted() -> None:
 # Answers
 
 
-def answer(**message: Any) -> Answer:
+def answer(**message: Any) -> ChatAnswer:
     return read_answer({"choices": [{"message": message, "finish_reason": "stop"}]})
 
 
 def test_an_answer_is_kept_as_it_is() -> None:
-    assert read_answer(completion("  3\n", finish_reason="length")) == Answer("  3\n", None, "length", 200, 20)
+    assert read_answer(completion("  3\n", finish_reason="length")) == ChatAnswer("  3\n", None, "length", 200, 20)
 
 
 @pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
 def test_reasoning_in_a_field_of_its_own(field: str) -> None:
-    assert answer(content="3", **{field: "hm"}) == Answer("3", "hm", "stop", None, None)
-    assert answer(content=None, **{field: "hm"}) == Answer("", "hm", "stop", None, None)
+    assert answer(content="3", **{field: "hm"}) == ChatAnswer("3", "hm", "stop", None, None)
+    assert answer(content=None, **{field: "hm"}) == ChatAnswer("", "hm", "stop", None, None)
     assert answer(content="3", **{field: ""}).reasoning is None
 
 

@@ -18,7 +18,7 @@ from aiohttp import web
 
 from grace.errors import InputError, ModelFileError
 from grace.models import catalogue, download, files, registry
-from grace.models.catalogue import CatalogueModel, Wheel
+from grace.models.catalogue import CatalogueModel, ModelPackage
 from grace.models.download import AccessRefused, fetch
 from grace.models.files import find_model, model_path, pull, weights_digest
 from grace.models.hub import HubFile, hub_file
@@ -281,7 +281,7 @@ SMALL = CatalogueModel(
     file="model.gguf",
     bytes=len(GGUF),
     sha256=hashlib.sha256(GGUF).hexdigest(),
-    source=Wheel(
+    source=ModelPackage(
         kind="wheel",
         requirement="small-model==1.0",
         member="small_model/model.gguf",

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from grace.errors import InputError, StudyError
-from grace.studies.format import Column
+from grace.studies.format import InputColumn
 from grace.studies.study import BUILT_IN, Study, load_study, parse_study
 from grace.studies.templates import lines_from_html
 from grace.text import nearest
@@ -243,7 +243,7 @@ def test_an_optional_cell_may_be_empty_and_a_hidden_one_anything() -> None:
 
 
 def test_numbers() -> None:
-    column = Column(type="number")
+    column = InputColumn(type="number")
     assert [cell for cell in ("1", "-2.5", "1e3", "x", "1,5") if column.oddity(cell)] == ["x", "1,5"]
 
 

@@ -30,14 +30,14 @@ def check_endpoint(
     from rich.text import Text
 
     from grace.endpoints.client import Client, without_userinfo
-    from grace.endpoints.handshake import Check, Handshake, Need, checks
+    from grace.endpoints.handshake import EndpointCheck, EndpointNeed, Handshake, checks
     from grace.endpoints.transport import AiohttpTransport, check_url
 
-    async def look() -> list[Check]:
+    async def look() -> list[EndpointCheck]:
         transport = AiohttpTransport(url)
         try:
             client = Client(transport, url, api_key=key, timeout=timeout, max_retries=0, patience=0)
-            return [check async for check in checks(Handshake(client, model_name), Need())]
+            return [check async for check in checks(Handshake(client, model_name), EndpointNeed())]
         finally:
             await transport.close()
 

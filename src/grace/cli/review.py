@@ -13,7 +13,7 @@ from grace.errors import InputError
 
 if TYPE_CHECKING:
     from grace.review.queue import Queue
-    from grace.review.sitting import Open
+    from grace.review.sitting import OpenPage
 
 
 def review(
@@ -55,7 +55,7 @@ def review(
         break_lock=break_lock,
     )
 
-    def opened(page: "Open") -> None:
+    def opened(page: "OpenPage") -> None:
         _tell_queue(page.run.path, page.queue)
         print(page.address)
         print(f"  Decisions are signed {wanted.by!r}. Ctrl-C, or the page's button, ends the review.", flush=True)

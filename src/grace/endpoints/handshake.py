@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from grace.endpoints.client import Client, RequestFailed
-from grace.endpoints.dialects import Answer, OpenAI, Sampling, ServerFacts, read_answer, recognise
+from grace.endpoints.dialects import ChatAnswer, OpenAI, Sampling, ServerDescription, read_answer, recognise
 from grace.errors import EndpointError
 from grace.studies.templates import Message
 from grace.text import did_you_mean, one_line
@@ -15,7 +15,7 @@ MOST_NAMES = 20
 
 
 @dataclass(frozen=True)
-class Need:
+class EndpointNeed:
     """What a run will ask of the model.
 
     Attributes:
@@ -36,7 +36,7 @@ class Need:
 
 
 @dataclass(frozen=True)
-class Check:
+class EndpointCheck:
     """One thing that was looked at: `ok` is None for a remark that is neither good nor bad."""
 
     name: str
@@ -51,7 +51,7 @@ class Handshake:
     client: Client
     model: str
     dialect: OpenAI = field(default_factory=OpenAI)
-    facts: ServerFacts = field(default_factory=lambda: ServerFacts(()))
+    facts: ServerDescription = field(default_factory=lambda: ServerDescription(()))
     reasons: bool = False
     """Whether the model was seen to reason before it answers."""
 
@@ -60,111 +60,117 @@ class Handshake:
         return (await _ask(self, messages)).prompt_tokens
 
 
-async def meet(client: Client, model: str, need: Need) -> Handshake:
+async def meet(client: Client, model: str, need: EndpointNeed) -> Handshake:
     """Do all checks.
 
     Raises:
         EndpointError: one of them failed; the message says which, and what to do.
     """
-    hands = Handshake(client, model)
-    async for check in checks(hands, need):
+    handshake = Handshake(client, model)
+    async for check in checks(handshake, need):
         if check.ok is False:
             raise EndpointError(f"{client.shown_url}: {check.name}: {check.detail}")
-    return hands
+    return handshake
 
 
-async def checks(hands: Handshake, need: Need) -> AsyncIterator[Check]:
+async def checks(handshake: Handshake, need: EndpointNeed) -> AsyncIterator[EndpointCheck]:
     """Look at the endpoint, one check after the other, and end after the first without which the rest means nothing."""
-    async for check in _checks(hands, need):
+    async for check in _checks(handshake, need):
         yield replace(check, detail=one_line(check.detail))  # servers name their models as they like
 
 
-async def _checks(hands: Handshake, need: Need) -> AsyncIterator[Check]:
-    client, model = hands.client, hands.model
+async def _checks(handshake: Handshake, need: EndpointNeed) -> AsyncIterator[EndpointCheck]:
+    client, model = handshake.client, handshake.model
     try:
         reply = await client.get("/health")
     except RequestFailed as error:
-        yield Check("health", False, f"{_no_reply(error)}; is the server up, and the address right?")
+        yield EndpointCheck("health", False, f"{_no_reply(error)}; is the server up, and the address right?")
         return
     if reply.status in (200, 401, 403, 404, 405):  # plain OpenAI servers have no /health
-        yield Check("health", True if reply.status == 200 else None, f"/health answers {reply.status}")
+        yield EndpointCheck("health", True if reply.status == 200 else None, f"/health answers {reply.status}")
     elif 300 <= reply.status < 400:
-        yield Check("health", False, f"sends us on to {reply.headers.get('location')}; give the address that it names")
+        yield EndpointCheck(
+            "health", False, f"sends us on to {reply.headers.get('location')}; give the address that it names"
+        )
         return
     else:
-        yield Check("health", False, f"/health answers {reply.status}; is the model still loading?")
+        yield EndpointCheck("health", False, f"/health answers {reply.status}; is the model still loading?")
         return
 
     try:
         models = await _list_models(client)
-        hands.dialect = await recognise(client, models)
-        hands.facts = await hands.dialect.facts(client, model, models)
+        handshake.dialect = await recognise(client, models)
+        handshake.facts = await handshake.dialect.facts(client, model, models)
     except RequestFailed as error:
-        yield Check("models", False, _advice(error))
+        yield EndpointCheck("models", False, _advice(error))
         return
     except (AttributeError, TypeError, ValueError):
-        yield Check("models", False, f"a {hands.dialect.name} server that describes itself in no form we know")
+        yield EndpointCheck(
+            "models", False, f"a {handshake.dialect.name} server that describes itself in no form we know"
+        )
         return
-    facts = hands.facts
-    yield Check("server", None, f"{hands.dialect.name} {facts.version or ''}".strip())
+    facts = handshake.facts
+    yield EndpointCheck("server", None, f"{handshake.dialect.name} {facts.version or ''}".strip())
     if model not in facts.served:
         hint = did_you_mean(model, facts.served)
-        yield Check("model", False, f"{model!r} is not served here, only {_list(facts.served)}{hint}")
+        yield EndpointCheck("model", False, f"{model!r} is not served here, only {_list(facts.served)}{hint}")
         return
-    yield Check("model", True, ", ".join(f"{k} {v}" for k, v in facts.identity.items() if v is not None))
+    yield EndpointCheck("model", True, ", ".join(f"{k} {v}" for k, v in facts.identity.items() if v is not None))
 
     try:
-        answer = await _ask(hands, [{"role": "user", "content": "Say hello."}])
-        hands.reasons = answer.reasoning is not None
+        answer = await _ask(handshake, [{"role": "user", "content": "Say hello."}])
+        handshake.reasons = answer.reasoning is not None
         tokens = "?" if answer.completion_tokens is None else answer.completion_tokens
-        yield Check("completion", True, f"answers ({tokens} tokens)")
+        yield EndpointCheck("completion", True, f"answers ({tokens} tokens)")
     except RequestFailed as error:
-        yield Check("completion", False, _advice(error))
+        yield EndpointCheck("completion", False, _advice(error))
         return
 
     try:
-        await _ask(hands, need.shape)
-        yield Check("chat template", True, "takes " + ", ".join(dict.fromkeys(m["role"] for m in need.shape)))
+        await _ask(handshake, need.shape)
+        yield EndpointCheck("chat template", True, "takes " + ", ".join(dict.fromkeys(m["role"] for m in need.shape)))
     except RequestFailed as error:
         advice = f"refuses the conversation: {error}"
         if need.shape[0]["role"] == "system":
             advice += "; it may know no system message: put the study's system text into the first turn"
-        yield Check("chat template", False, advice)
+        yield EndpointCheck("chat template", False, advice)
         return
 
-    yield await _fits(hands, need)
+    yield await _fits(handshake, need)
 
     try:
-        support = await hands.dialect.logprob_support(client, model)
+        support = await handshake.dialect.logprob_support(client, model)
     except RequestFailed as error:
         support = None if error.status else str(error)
-    yield Check("logprobs", None, support or "none")
+    yield EndpointCheck("logprobs", None, support or "none")
 
 
-async def _fits(hands: Handshake, need: Need) -> Check:
-    context = hands.facts.context
+async def _fits(handshake: Handshake, need: EndpointNeed) -> EndpointCheck:
+    context = handshake.facts.context
     if need.longest is None:
-        return Check("context", None, f"{context or 'unknown'} tokens")
+        return EndpointCheck("context", None, f"{context or 'unknown'} tokens")
     try:
-        tokens = await hands.dialect.count_tokens(hands.client, hands.model, need.longest)
+        tokens = await handshake.dialect.count_tokens(handshake.client, handshake.model, need.longest)
     except RequestFailed as error:
-        return Check("longest prompt", False, f"{need.longest_name} cannot be tokenized: {error}")
+        return EndpointCheck("longest prompt", False, f"{need.longest_name} cannot be tokenized: {error}")
     if tokens is None or context is None:
-        return Check("longest prompt", None, "the server does not tell lengths; a prompt too long becomes a failed row")
+        return EndpointCheck(
+            "longest prompt", None, "the server does not tell lengths; a prompt too long becomes a failed row"
+        )
     turns = sum(message["role"] == "user" for message in need.longest)
     least, most = tokens + need.max_tokens, tokens + turns * need.max_tokens
     said = f"{tokens} tokens ({need.longest_name}), answers up to {need.max_tokens}, context {context}"
     if least <= context:
         note = "" if most <= context else f"; {turns} answers of that length would not fit together"
-        return Check("longest prompt", True if most <= context else None, said + note)
+        return EndpointCheck("longest prompt", True if most <= context else None, said + note)
     room = context - tokens
     way = f"use --max-tokens {room} or less, or " if room > 0 else ""
-    return Check("longest prompt", False, f"{said}; {way}serve the model with a longer context")
+    return EndpointCheck("longest prompt", False, f"{said}; {way}serve the model with a longer context")
 
 
-async def _ask(hands: Handshake, messages: Sequence[Message]) -> Answer:
-    body = hands.dialect.chat_body(hands.model, messages, Sampling(0.0, PROBE_TOKENS), seed=1)
-    return read_answer((await hands.client.post("/v1/chat/completions", body)).data)
+async def _ask(handshake: Handshake, messages: Sequence[Message]) -> ChatAnswer:
+    body = handshake.dialect.chat_body(handshake.model, messages, Sampling(0.0, PROBE_TOKENS), seed=1)
+    return read_answer((await handshake.client.post("/v1/chat/completions", body)).data)
 
 
 async def _list_models(client: Client) -> list[dict[str, Any]]:

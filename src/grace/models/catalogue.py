@@ -24,7 +24,7 @@ ProfileName = Literal["local", "rtx3090", "a100"]
 Dtype = Literal["bfloat16", "float16", "float32"]
 
 
-class Wheel(Strict):
+class ModelPackage(Strict):
     """A Python package that holds a model file.
 
     Attributes:
@@ -57,7 +57,7 @@ class CatalogueModel(Strict):
     file: Annotated[str, Field(pattern=r"^[\w.-]+$")]
     bytes: PositiveInt
     sha256: Sha256
-    source: Wheel
+    source: ModelPackage
 
 
 class Reasoning(Strict):
@@ -68,7 +68,7 @@ class Reasoning(Strict):
         names: parts of the models' names, in small letters; empty where the end of the prompt tells enough.
         but_not: parts of the names of their kin that do not reason.
         prompt_ends: how their rendered prompts end.
-        answer_start: what comes then up to the answer, when the reasoning is empty.
+        answer_start: the text from there up to the answer, when the reasoning is empty.
     """
 
     family: str
@@ -127,7 +127,7 @@ class Variant(Strict):
         quantization: vLLM's --quantization; None: vLLM reads it from the model's own configuration.
         weights_bytes: published size of the weights.
         files, but_not: patterns of the files that vLLM reads, and of duplicates among them.
-        note: what to know before using it.
+        note: a warning before its use.
     """
 
     name: Name
@@ -235,21 +235,19 @@ class HubModel(Strict):
     def variant(self, name: str | None = None) -> Variant:
         """A variant by its name, served name or repository, whatever the case; None: full precision.
 
-        Raises:
-            InputError: there is none; the message lists the names there are.
+        Raises InputError when there is none; the message lists all names.
         """
         if name is None:
             return self.full
-        wanted = name.lower()
         for variant in self.variants:
-            if wanted in (variant.name, variant.served_name, variant.repo.lower()):
+            if name.lower() in (variant.name, variant.served_name, variant.repo.lower()):
                 return variant
         names = [variant.name for variant in self.variants]
         raise InputError(f"{self.name}: has no variant {name!r} ({', '.join(names)}){did_you_mean(name, names)}")
 
 
 class MissingRepo(Strict):
-    """A repository that somebody named although the hub has none of that name, and what to take instead."""
+    """A repository that people name and the hub does not have, and what to take instead."""
 
     repo: Repo
     instead: str
@@ -276,9 +274,7 @@ class _Catalogue(Strict):
     missing_repos: tuple[MissingRepo, ...] = ()
 
 
-_KEYS = {"models": "name", "reasoning": "family", "gpus": "name", "profiles": "name", "lineup": "name"} | {
-    "missing_repos": "repo"
-}
+_KEYS = dict.fromkeys(_Catalogue.model_fields, "name") | {"reasoning": "family", "missing_repos": "repo"}
 """What an entry of each section is known by: an overlay's entry replaces the one of the same name."""
 
 
@@ -313,11 +309,7 @@ def missing_repos() -> Mapping[str, str]:
 
 
 def catalogue_model(name: str) -> CatalogueModel:
-    """The model of that name that runs on this machine.
-
-    Raises:
-        InputError: there is none; the message lists the names there are.
-    """
+    """A model of this machine by its name. Raises InputError, which lists all names."""
     models = catalogue()
     if name in models:
         return models[name]
@@ -330,22 +322,17 @@ def catalogue_model(name: str) -> CatalogueModel:
 
 def find_hub_model(name: str) -> HubModel | None:
     """A model of the lineup by its name, title or repository, whatever the case; None when there is none."""
-    wanted = name.lower()
     for model in hub_models().values():
-        if wanted in (model.name, model.title.lower(), model.full.repo.lower()):
+        if name.lower() in (model.name, model.title.lower(), model.full.repo.lower()):
             return model
     return None
 
 
 def hub_model(name: str) -> HubModel:
-    """A model of the lineup by its name, title or repository, whatever the case.
-
-    Raises:
-        InputError: there is none; the message lists the names there are.
-    """
-    found = find_hub_model(name)
-    if found:
-        return found
+    """As `find_hub_model`. Raises InputError when there is none; the message lists all names."""
+    model = find_hub_model(name)
+    if model:
+        return model
     models = hub_models()
     for model in models.values():
         for variant in model.variants:
@@ -356,38 +343,29 @@ def hub_model(name: str) -> HubModel:
 
 
 def gpu(name: str) -> Gpu:
-    """A kind of GPU by its name, whatever the case.
-
-    Raises:
-        InputError: there is none; the message lists the names there are.
-    """
+    """A kind of GPU by its name, whatever the case. Raises InputError, which lists all names."""
     return _named("GPU", name, gpus())
 
 
 def profile(name: str) -> Profile:
-    """A profile by its name.
-
-    Raises:
-        InputError: there is none; the message lists the names there are.
-    """
+    """A profile by its name. Raises InputError, which lists all names."""
     return _named("profile", name, profiles())
 
 
 T = TypeVar("T", Gpu, Profile)
 
 
-def _named(what: str, name: str, known: Mapping[str, T]) -> T:
-    found = known.get(name.lower())
-    if found is None:
-        raise InputError(f"{name!r} is no {what} that Grace knows ({', '.join(known)}){did_you_mean(name, [*known])}")
-    return found
+def _named(what: str, name: str, entries: Mapping[str, T]) -> T:
+    entry = entries.get(name.lower())
+    if entry is None:
+        raise InputError(f"{name!r} is no {what} that Grace knows ({', '.join(entries)}){did_you_mean(name, entries)}")
+    return entry
 
 
 def use_overlay(path: Path) -> None:
     """Lay a catalogue of the user's own over Grace's, for this process and those it starts.
 
-    Raises:
-        InputError: the file cannot be read or does not hold together; the message names the field.
+    Raises InputError when the file cannot be read or does not hold together; the message names the field.
     """
     os.environ[OVERLAY] = str(path)
     _catalogue()
@@ -401,12 +379,11 @@ def _catalogue() -> _Catalogue:
 def _load(overlay: str | None) -> _Catalogue:
     """Grace's own file, with the entries of the user's file in the place of those of the same name, or behind them."""
     text = resources.files("grace.models").joinpath("catalogue.yaml").read_bytes()
-    own = _sections(text, "catalogue.yaml")
+    built_in = _sections(text, "catalogue.yaml")
     if overlay is None:
-        return _checked(own, "catalogue.yaml")
-    path = Path(overlay).expanduser()
-    theirs = _sections(bytes_of(path, f"; {OVERLAY} or --catalogue names it"), overlay)
-    return _checked({name: _laid_over(own[name], theirs.get(name, []), key) for name, key in _KEYS.items()}, overlay)
+        return _checked(built_in, "catalogue.yaml")
+    user = _sections(bytes_of(Path(overlay).expanduser(), f"; {OVERLAY} or --catalogue names it"), overlay)
+    return _checked({name: _laid_over(built_in[name], user.get(name, []), key) for name, key in _KEYS.items()}, overlay)
 
 
 def _sections(text: bytes, file: str) -> dict[str, list[Any]]:
@@ -422,17 +399,17 @@ def _sections(text: bytes, file: str) -> dict[str, list[Any]]:
     return content
 
 
-def _laid_over(own: list[Any], theirs: list[Any], key: str) -> list[Any]:
-    replaced = {entry.get(key): entry for entry in theirs}
-    known = {entry[key] for entry in own}
-    return [replaced.get(entry[key], entry) for entry in own] + [e for e in theirs if e.get(key) not in known]
+def _laid_over(built_in: list[Any], user: list[Any], key: str) -> list[Any]:
+    replaced = {entry.get(key): entry for entry in user}
+    names = {entry[key] for entry in built_in}
+    return [replaced.get(entry[key], entry) for entry in built_in] + [e for e in user if e.get(key) not in names]
 
 
 def _checked(content: Mapping[str, list[Any]], file: str) -> _Catalogue:
-    read = checked(content, file, _Catalogue)
-    known = {gpu.name for gpu in read.gpus}
-    for model in read.lineup:
-        for name, serving in model.profiles.items():
-            if serving.gpu not in known:
-                raise InputError(f"{file}: lineup.{model.name}.profiles.{name}.gpu: {serving.gpu!r} is none of gpus")
-    return read
+    whole = checked(content, file, _Catalogue)
+    names = {gpu.name for gpu in whole.gpus}
+    for model in whole.lineup:
+        for profile, serving in model.profiles.items():
+            if serving.gpu not in names:
+                raise InputError(f"{file}: lineup.{model.name}.profiles.{profile}.gpu: {serving.gpu!r} is none of gpus")
+    return whole

@@ -33,11 +33,7 @@ def lineup_table() -> str:
 
 
 def describe(name: str) -> str:
-    """Everything about a model of the lineup.
-
-    Raises:
-        InputError: there is none of that name.
-    """
+    """Everything about a model of the lineup. Raises InputError when there is none of that name."""
     model = hub_model(name)
     facts = [
         ("name", model.name),

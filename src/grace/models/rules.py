@@ -63,9 +63,9 @@ def weights_problems(repo: str, dtype: str | None, quantization: str | None) -> 
 
 def _gpt_oss_problems(repo: str, dtype: str, method: str) -> Iterator[Problem]:
     mend = "use openai/gpt-oss-20b as it is published, in MXFP4, without --quantization and with --dtype bfloat16"
-    other = [known for known in OTHER_QUANTIZATIONS if known in f"{repo.lower()} {method}"]
-    if other:
-        yield Problem("gpt-oss-mxfp4", f"{repo}: gpt-oss has no {other[0].upper()} weights", mend)
+    quantizations = [name for name in OTHER_QUANTIZATIONS if name in f"{repo.lower()} {method}"]
+    if quantizations:
+        yield Problem("gpt-oss-mxfp4", f"{repo}: gpt-oss has no {quantizations[0].upper()} weights", mend)
     elif dtype in HALF:
         yield Problem("gpt-oss-mxfp4", f"{repo}: gpt-oss does not run in {dtype}", mend)
 

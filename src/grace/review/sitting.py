@@ -40,7 +40,7 @@ class Review:
 
 
 @dataclass(frozen=True)
-class Open:
+class OpenPage:
     """A review that waits for its person.
 
     Attributes:
@@ -57,7 +57,7 @@ class Open:
 
 
 @dataclass(frozen=True)
-class Sat:
+class SittingResult:
     """How a sitting went.
 
     Attributes:
@@ -74,8 +74,8 @@ class Sat:
 
 
 def review(
-    wanted: Review, progress: Callable[[], AbstractContextManager[Progress]], opened: Callable[[Open], None]
-) -> Sat:
+    wanted: Review, progress: Callable[[], AbstractContextManager[Progress]], opened: Callable[[OpenPage], None]
+) -> SittingResult:
     """Let a person review a run until they end it, then write the values' table again.
 
     Args:
@@ -99,16 +99,18 @@ def review(
                 with progress() as shown:
                     queue = Queue.of(rows, known, table, wanted.choice, shown)
                 if not len(queue):
-                    return Sat(run, queue, 0, None)
+                    return SittingResult(run, queue, 0, None)
                 desk = Desk(table, rows, known, ledger, queue, by, _shown(run, study), run.path.name)
                 with run.session(output=output.name, rows=len(table), by=by) as record:
                     try:
-                        asyncio.run(_serve(wanted.port, desk, lambda url, once: opened(Open(url, once, queue, run))))
+                        asyncio.run(
+                            _serve(wanted.port, desk, lambda url, once: opened(OpenPage(url, once, queue, run)))
+                        )
                     finally:
                         record.decided = desk.made
                 decided = known.decisions
             made = _written(run, output, table, study, progress) if decided else None
-    return Sat(run, queue, desk.made, made)
+    return SittingResult(run, queue, desk.made, made)
 
 
 def _name(by: str) -> str:

@@ -135,7 +135,7 @@ def check_table(study: Study, table: CsvTable) -> TableReport:
     crossings: Counter[tuple[str, Cell]] = Counter()
     stimuli: set[int] = set()
     seen: set[int] = set()
-    found, repeats = _Found(), _Found()
+    found, repeats = _OddityCounts(), _OddityCounts()
     for number, row in enumerate(table.rows(), start=1):
         try:
             full = study.complete(row)
@@ -217,7 +217,7 @@ def sample_rows(rows: int, count: int, seed: int | None) -> Sequence[int]:
     return sorted(random.Random(seed).sample(range(rows), count))
 
 
-class _Found:
+class _OddityCounts:
     """Oddities by column and kind, while rows are read."""
 
     def __init__(self) -> None:

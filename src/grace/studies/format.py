@@ -21,7 +21,7 @@ MISSING = ("", "NA")  # how spreadsheets and R write an absent value
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 
 
-class Column(Strict):
+class InputColumn(Strict):
     """One column of the input table."""
 
     about: str = ""
@@ -50,7 +50,7 @@ class Column(Strict):
         return frozenset(map(str, self.values))
 
 
-class Check(Strict):
+class RowCheck(Strict):
     """Something that should hold for every row."""
 
     that: str
@@ -86,7 +86,7 @@ Forms = Annotated[tuple[str, ...], BeforeValidator(_as_tuple), Field(min_length=
 """Surface forms, the canonical one first; a single one needs no list."""
 
 
-class Answers(Strict):
+class AnswersSpec(Strict):
     """The closed set of answers to a question: `labels`, or `factors` and `forms` for answers made of parts."""
 
     labels: dict[str, Forms] = {}
@@ -99,7 +99,7 @@ class Answers(Strict):
     """Further surface forms, made from the listed ones."""
 
 
-class Columns(Strict):
+class ColumnPatterns(Strict):
     """What a question's columns are called: {question}, {label}, {factor} and the names of `each` are filled in."""
 
     probability: str = "prob_{question}_{label}"
@@ -112,7 +112,7 @@ class Columns(Strict):
     residual: str = "residual_{question}"
 
 
-class Question(Strict):
+class QuestionSpec(Strict):
     """One thing asked of the model about one trial, whose answers are a closed set."""
 
     about: str = ""
@@ -120,8 +120,8 @@ class Question(Strict):
     """Ask once for each combination of these values; prompt and columns can use them."""
     system: str | None = None
     prompt: str
-    answers: Answers
-    columns: Columns = Columns()
+    answers: AnswersSpec
+    columns: ColumnPatterns = ColumnPatterns()
 
 
 class _Reading(Strict):
@@ -185,7 +185,7 @@ class SentenceReading(_Reading):
 Reading = Annotated[CountReading | SharesReading | ChoiceReading | SentenceReading, Field(discriminator="read")]
 
 
-class Extraction(Strict):
+class ExtractionSpec(Strict):
     """How values are found in the raw answers of Experiment 1."""
 
     response: Forms = ("model_response", "response")
@@ -199,13 +199,13 @@ class StudyFile(Strict):
     name: Name
     title: str
     source: str = ""
-    columns: dict[str, Column] = Field(min_length=1)
+    columns: dict[str, InputColumn] = Field(min_length=1)
     derived: dict[Name, str] = {}
     design: Design = Design()
-    checks: tuple[Check, ...] = ()
+    checks: tuple[RowCheck, ...] = ()
     protocols: dict[Name, Protocol] = {}
-    questions: dict[str, Question] = {}
-    extraction: Extraction | None = None
+    questions: dict[str, QuestionSpec] = {}
+    extraction: ExtractionSpec | None = None
     quality: dict[str, float] = {}
     """Thresholds of `grace validate` that differ from the default ones."""
 

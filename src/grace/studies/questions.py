@@ -24,7 +24,7 @@ _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Columns:
+class ScoreColumns:
     """What the columns of one question are called; None where there is no such column."""
 
     probabilities: tuple[str, ...]
@@ -78,7 +78,7 @@ class Question:
 
     name: str
     space: AnswerSpace
-    columns: Columns
+    columns: ScoreColumns
     uses: frozenset[str] | None
     sha256: str
     _prompt: jinja2.Template
@@ -120,7 +120,7 @@ def compile_questions(spec: StudyFile, compiler: Compiler) -> dict[str, Question
     return questions
 
 
-def _compile(declared: format.Question, name: str, each: dict[str, str], compiler: Compiler) -> Question:
+def _compile(declared: format.QuestionSpec, name: str, each: dict[str, str], compiler: Compiler) -> Question:
     where = f"questions.{name}"
     visible = compiler.visible | each.keys()
     space = _space(declared.answers, f"{compiler.origin}: {where}.answers")
@@ -142,7 +142,7 @@ def _digest(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()
 
 
-def _space(answers: format.Answers, where: str) -> AnswerSpace:
+def _space(answers: format.AnswersSpec, where: str) -> AnswerSpace:
     if bool(answers.labels) == bool(answers.factors):
         raise StudyError(f"{where}: gives either labels, or factors and forms")
     if answers.labels and answers.forms:
@@ -184,7 +184,7 @@ def _numbers(labels: Mapping[str, object], where: str) -> Iterator[float]:
         yield float(label)
 
 
-def _columns(patterns: format.Columns, space: AnswerSpace, name: str, each: dict[str, str]) -> Columns:
+def _columns(patterns: format.ColumnPatterns, space: AnswerSpace, name: str, each: dict[str, str]) -> ScoreColumns:
     def called(pattern: str, **fields: str) -> str:
         return fill(pattern, {"question": name, **each, **fields})
 
@@ -193,7 +193,7 @@ def _columns(patterns: format.Columns, space: AnswerSpace, name: str, each: dict
         factor: {level: called(patterns.marginal, factor=factor, label=level) for level in dict.fromkeys(of.values())}
         for factor, of in (space.factors or {}).items()
     }
-    return Columns(
+    return ScoreColumns(
         probabilities=tuple(called(patterns.probability, label=label) for label in space.labels),
         mean=called(patterns.mean) if numeric else None,
         std=called(patterns.std) if numeric else None,

@@ -12,7 +12,7 @@ import jinja2
 
 from grace.errors import InputError, StudyError
 from grace.studies.extraction import Extraction, compile_extraction
-from grace.studies.format import Column, Design, Protocol, StudyFile, read_study_file
+from grace.studies.format import Design, InputColumn, Protocol, StudyFile, read_study_file
 from grace.studies.questions import Question, compile_questions
 from grace.studies.templates import Compiler, Message, render
 from grace.tables import CsvTable
@@ -59,7 +59,7 @@ class Study:
     name: str
     title: str
     source: str
-    columns: dict[str, Column]
+    columns: dict[str, InputColumn]
     design: Design
     conversations: dict[str, Conversation]
     questions: dict[str, Question]

@@ -5,20 +5,20 @@ from typing import Any
 
 from grace.endpoints.client import Client
 from grace.endpoints.dialects.llamacpp import LlamaCpp
-from grace.endpoints.dialects.openai import Answer, OpenAI, Sampling, ServerFacts, get_json, read_answer
+from grace.endpoints.dialects.openai import ChatAnswer, OpenAI, Sampling, ServerDescription, get_json, read_answer
 from grace.endpoints.dialects.tokens import Ask, Lane, Post, Read, TokenDialect
 from grace.endpoints.dialects.vllm import Vllm
 
 __all__ = [
-    "Answer",
     "Ask",
+    "ChatAnswer",
     "Lane",
     "LlamaCpp",
     "OpenAI",
     "Post",
     "Read",
     "Sampling",
-    "ServerFacts",
+    "ServerDescription",
     "TokenDialect",
     "Vllm",
     "read_answer",

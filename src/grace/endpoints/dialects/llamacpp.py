@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from grace.endpoints.client import Client, RequestFailed
-from grace.endpoints.dialects.openai import ServerFacts, entry_of, get_json, names_of, number
+from grace.endpoints.dialects.openai import ServerDescription, entry_of, get_json, names_of, number
 from grace.endpoints.dialects.tokens import (
     Ask,
     Lane,
@@ -39,7 +39,7 @@ class LlamaCpp(TokenDialect):
     neutral: ClassVar[Mapping[str, Any]] = {"top_p": 1, "top_k": 0, "min_p": 0, "repeat_penalty": 1}
     reads_many = False
 
-    async def facts(self, client: Client, model: str, models: Sequence[Mapping[str, Any]]) -> ServerFacts:
+    async def facts(self, client: Client, model: str, models: Sequence[Mapping[str, Any]]) -> ServerDescription:
         """Names, build, context length of a slot, slots, and the model file's own facts and digest."""
         meta = entry_of(model, models).get("meta") or {}
         props = await get_json(client, "/props")
@@ -55,7 +55,7 @@ class LlamaCpp(TokenDialect):
         if is_loopback(client.url):
             identity["weights"] = await asyncio.to_thread(_digest, path)
         settings = props.get("default_generation_settings") or {}
-        return ServerFacts(
+        return ServerDescription(
             names_of(models),
             version=props.get("build_info"),
             context=number(settings.get("n_ctx")) or None,

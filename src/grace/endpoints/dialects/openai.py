@@ -26,7 +26,7 @@ class Sampling:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ChatAnswer:
     """What a model said to one chat request; token counts are None where the server does not tell."""
 
     text: str
@@ -37,7 +37,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class ServerFacts:
+class ServerDescription:
     """What a server tells about itself and the model.
 
     Attributes:
@@ -65,11 +65,11 @@ class OpenAI:
     residual: ClassVar[float] = 1e-6
     """The default of what may be left unasked in scoring, as a probability; measured to be the fastest up to 1e-6."""
 
-    async def facts(self, client: Client, model: str, models: Sequence[Mapping[str, Any]]) -> ServerFacts:
+    async def facts(self, client: Client, model: str, models: Sequence[Mapping[str, Any]]) -> ServerDescription:
         """Read what the server tells; `models` is its own list. Raises RequestFailed."""
         entry = entry_of(model, models)
         identity = {"name": model, "source": None, "owned_by": entry.get("owned_by")}
-        return ServerFacts(names_of(models), identity=identity)
+        return ServerDescription(names_of(models), identity=identity)
 
     def chat_body(self, model: str, messages: Sequence[Message], sampling: Sampling, seed: int) -> dict[str, Any]:
         """The JSON body of a chat request."""
@@ -143,7 +143,7 @@ def _top(data: Mapping[str, Any]) -> list[dict[str, Any]]:
     return top
 
 
-def read_answer(data: Mapping[str, Any]) -> Answer:
+def read_answer(data: Mapping[str, Any]) -> ChatAnswer:
     """Read a chat completion.
 
     Reasoning comes in a field of its own or, from servers without a parser for it, as a leading think block. A block
@@ -168,7 +168,9 @@ def read_answer(data: Mapping[str, Any]) -> Answer:
     counts = usage if isinstance(usage, dict) else {}
     if reasoning is None:
         reasoning, text = _without_thoughts(text)
-    return Answer(text, reasoning, finish, number(counts.get("prompt_tokens")), number(counts.get("completion_tokens")))
+    return ChatAnswer(
+        text, reasoning, finish, number(counts.get("prompt_tokens")), number(counts.get("completion_tokens"))
+    )
 
 
 def _joined(content: Any) -> Any:

@@ -5,7 +5,7 @@ from math import exp
 from typing import Any, ClassVar
 
 from grace.endpoints.client import Client, RequestFailed
-from grace.endpoints.dialects.openai import ServerFacts, entry_of, get_json, names_of, number
+from grace.endpoints.dialects.openai import ServerDescription, entry_of, get_json, names_of, number
 from grace.endpoints.dialects.tokens import (
     ROUNDING,
     Ask,
@@ -41,11 +41,11 @@ class Vllm(TokenDialect):
     reads_many = True
     residual = 0.0  # all places go in one request; a round that finds out what to skip costs more than it saves
 
-    async def facts(self, client: Client, model: str, models: Sequence[Mapping[str, Any]]) -> ServerFacts:
+    async def facts(self, client: Client, model: str, models: Sequence[Mapping[str, Any]]) -> ServerDescription:
         """Names, version, context length, and the folder or hub repository that the weights came from."""
         entry = entry_of(model, models)
         version = await get_json(client, "/version")
-        return ServerFacts(
+        return ServerDescription(
             names_of(models),
             version=version.get("version"),
             context=number(entry.get("max_model_len")) or None,

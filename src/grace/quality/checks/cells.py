@@ -8,7 +8,7 @@ from grace.quality.layout import Cells, Layout
 from grace.quality.looks import Fault, Look, Thresholds, Unit
 from grace.stages.answers.table import EMPTIES
 from grace.studies.fields import Method
-from grace.studies.format import MISSING, Column
+from grace.studies.format import MISSING, InputColumn
 
 METHODS = get_args(Method)
 ALWAYS = (MODEL, "replication", "seed")
@@ -175,7 +175,7 @@ def range_(layout: Layout, _: Thresholds) -> Look | str:
     return look
 
 
-def _given(layout: Layout) -> list[tuple[str, Column]]:
+def _given(layout: Layout) -> list[tuple[str, InputColumn]]:
     """The study's own columns that the table has and a model may see."""
     return [
         (name, column) for name, column in layout.study.columns.items() if not column.hidden and name in layout.present

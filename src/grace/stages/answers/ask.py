@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from grace.endpoints.client import Client
 from grace.endpoints.dialects import Sampling
-from grace.endpoints.handshake import Need, meet
+from grace.endpoints.handshake import EndpointNeed, meet
 from grace.endpoints.serving import Address
 from grace.errors import InputError, StudyError
 from grace.manifest import GENERATE, Identity
@@ -142,10 +142,10 @@ class PreparedQuery:
             seed=query.seed,
         )
 
-    def _need(self, rows: int) -> Need:
+    def _need(self, rows: int) -> EndpointNeed:
         """What the handshake is to try: this conversation, and the longest row's."""
         longest = max(range(rows), key=self.table.row_bytes)
-        return Need(
+        return EndpointNeed(
             shape=self._whole(0),
             longest=self._whole(longest),
             longest_name=f"row {longest + 1}",

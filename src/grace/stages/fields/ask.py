@@ -13,7 +13,7 @@ import orjson
 
 from grace.endpoints.client import Client
 from grace.endpoints.dialects import Sampling
-from grace.endpoints.handshake import Need, meet
+from grace.endpoints.handshake import EndpointNeed, meet
 from grace.endpoints.serving import Address
 from grace.errors import InputError, RunMismatch
 from grace.files import sweep
@@ -150,7 +150,7 @@ class PreparedExtract:
 
     async def _ask(self, endpoint: Endpoint, client: Client, progress: Progress) -> RequestCounts:
         task, run, table, extraction = self.task, self.run, self.table, self.rows.extraction
-        need = Need(shape=ask(extraction, dict.fromkeys(extraction.about, "Yes.")))
+        need = EndpointNeed(shape=ask(extraction, dict.fromkeys(extraction.about, "Yes.")))
         handshake = await meet(client, endpoint.model, need)
         sampling = Sampling(0.0, TOKENS, {"response_format": response_format(extraction, task.mode), **task.extra})
         body = handshake.dialect.chat_body(endpoint.model, [], sampling, task.seed)

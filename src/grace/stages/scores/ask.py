@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any, ClassVar
 
 from grace.endpoints.client import Client
-from grace.endpoints.handshake import Handshake, Need, meet
+from grace.endpoints.handshake import EndpointNeed, Handshake, meet
 from grace.endpoints.pace import Pace
 from grace.endpoints.scoring import Scored, Scorer
 from grace.endpoints.serving import EMBEDDED, Address
@@ -222,12 +222,12 @@ def _record(scored: Scored) -> dict[str, Any]:
     }
 
 
-def _need(study: Study, table: CsvTable, rows: int) -> Need:
+def _need(study: Study, table: CsvTable, rows: int) -> EndpointNeed:
     """What the handshake is to try: the first question, and the longest row's longest one."""
     longest = max(range(rows), key=table.row_bytes)
     cells = completed(study, table, longest)
     questions = list(study.questions.values())
-    return Need(
+    return EndpointNeed(
         shape=questions[0].messages(completed(study, table, 0)),
         longest=max((question.messages(cells) for question in questions), key=lambda said: len(said[-1]["content"])),
         longest_name=f"row {longest + 1}",

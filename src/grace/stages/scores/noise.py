@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import orjson
 
 from grace.endpoints.client import Client
-from grace.endpoints.handshake import Handshake, Need, meet
+from grace.endpoints.handshake import EndpointNeed, Handshake, meet
 from grace.endpoints.scoring import Scorer
 from grace.endpoints.serving import EMBEDDED, Address
 from grace.errors import InputError, RunMismatch
@@ -156,7 +156,7 @@ class PreparedNoise:
         scoring = identity.scoring
         first = completed(study, self.table, 0)
         handshake = await meet(
-            client, task.endpoint.model, Need(shape=next(iter(study.questions.values())).messages(first))
+            client, task.endpoint.model, EndpointNeed(shape=next(iter(study.questions.values())).messages(first))
         )
         model = orjson.loads(orjson.dumps({**handshake.facts.identity, "revision": identity.model["revision"]}))
         if model != identity.model:
