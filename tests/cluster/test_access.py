@@ -23,7 +23,7 @@ from grace.cluster.access.gpus import gpu_products
 from grace.cluster.access.kubeconfig import expiry_of, find_kubeconfig, find_target
 from grace.cluster.access.nodes import ClusterNode, Taint, list_nodes, why_not
 from grace.cluster.access.secret import read_token
-from grace.cluster.access.storage import storage_classes
+from grace.cluster.access.storage_classes import storage_classes
 from grace.errors import ClusterError, InputError
 from grace.policy.cluster_file import load_cluster
 from limits import HANG

@@ -9,7 +9,7 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from grace.cluster.manifests.yaml_out import dumped, to_yaml
+from grace.cluster.manifests.yaml_text import dumped, to_yaml
 from limits import HANG
 from strategies import yaml_values
 

@@ -1,1 +1,1 @@
-"""Kubernetes: access to a cluster, the manifests of a lineup, and the preflight of both."""
+"""Kubernetes: what talks to a cluster (access/), describes a lineup (manifests/), and tries the two (preflight/)."""

@@ -19,7 +19,7 @@ ClusterName = Annotated[str, typer.Option("--cluster", metavar="NAME|FILE", help
 
 
 def connect(kubeconfig: Path | None, context: str | None) -> "Api":
-    """A connection; what should be mended about it is said on standard error."""
+    """A connection; its warnings go to standard error."""
     from grace.cluster.access.connection import connect as connected
 
     api = connected(kubeconfig, context)

@@ -1,1 +1,1 @@
-"""Access to a cluster: kubeconfig, login, one connection; and what is there: nodes, GPUs, storage classes, Secrets."""
+"""Access: all that talks to a cluster. Kubeconfig, login, one connection, and what is there: nodes, GPUs, Secrets."""

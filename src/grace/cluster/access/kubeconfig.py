@@ -163,7 +163,7 @@ class Target:
         namespace: that the context names; empty when none.
         user_name: as the kubeconfig calls the user; empty when there is none.
         folders: of the files with the cluster and the user, which paths in them start from.
-        warnings: what should be mended, though it works.
+        warnings: what should be fixed, although it works.
     """
 
     where: str

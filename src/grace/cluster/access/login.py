@@ -83,7 +83,6 @@ def log_in(target: Target) -> Credential:
         return _of_provider(target, user.auth_provider)
     token = user.token or (_text(target, user.token_file, "tokenFile") if user.token_file else "")
     if token:
-        _check_expiry(target, token)
         return _bearer(target, token, renewable=bool(user.token_file and not user.token))
     if user.exec:
         return _of_plugin(target, user.exec)
@@ -94,6 +93,10 @@ def log_in(target: Target) -> Credential:
 
 
 def _bearer(target: Target, token: str, *, renewable: bool) -> Credential:
+    expires = expiry_of(token)
+    if expires is not None and expires < time.time():
+        when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(expires))
+        raise ClusterError(f"{target.title}: the token of user {target.user_name} expired at {when}; {LOG_IN_AGAIN}")
     if not (token.isascii() and token.isprintable()) or " " in token:
         raise InputError(f"{target.title}: the token of user {target.user_name} holds characters that no token has")
     return Credential(f"Bearer {token}", *_certificate(target), renewable=renewable, secrets=(token,))
@@ -130,13 +133,6 @@ def _text(target: Target, name: str, what: str) -> str:
         raise InputError(f"{path}: cannot be read; {target.title} names it as {what}") from None
 
 
-def _check_expiry(target: Target, token: str) -> None:
-    expires = expiry_of(token)
-    if expires is not None and expires < time.time():
-        when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(expires))
-        raise ClusterError(f"{target.title}: the token of user {target.user_name} expired at {when}; {LOG_IN_AGAIN}")
-
-
 def _of_provider(target: Target, provider: ProviderPart) -> Credential:
     token = (provider.config or {}).get("id-token", "")
     if provider.name != "oidc":
@@ -146,7 +142,6 @@ def _of_provider(target: Target, provider: ProviderPart) -> Credential:
         )
     if not token:
         raise ClusterError(f"{target.title}: user {target.user_name} has no token yet; {LOG_IN_AGAIN}")
-    _check_expiry(target, token)
     return _bearer(target, token, renewable=False)
 
 
@@ -161,7 +156,6 @@ def _of_plugin(target: Target, plugin: ExecPart) -> Credential:
             f"{target.title}: the login plugin {name} printed no ExecCredential with a status; run it by hand to see"
         ) from None
     if status.token:
-        _check_expiry(target, status.token)
         return _bearer(target, status.token, renewable=True)
     if status.certificate and status.key:
         pair = status.certificate.encode(), status.key.encode()

@@ -143,7 +143,7 @@ def check_names(name: str, key: str) -> None:
 
 
 def missing_key(name: str, key: str, keys: tuple[str, ...]) -> str:
-    """That a Secret lacks a key, and how to mend it."""
+    """That a Secret lacks a key, and how to add it."""
     return (
         f"has no key {key!r}, only {', '.join(keys) or 'none'}{did_you_mean(key, keys)}: "
         f"`grace cluster secret --name {name} --key {key}` adds it"

@@ -1,1 +1,1 @@
-"""Manifests of a lineup: its layout, and its objects as those of the official client, which only `render` imports."""
+"""Manifests: a request becomes a layout, the layout becomes objects and files. No module here asks a cluster."""

@@ -62,7 +62,7 @@ def make_job(
 
 
 def _failure_policy(hopeless: Mapping[str, tuple[int, ...]]) -> k8s.V1PodFailurePolicy:
-    """Pods that the cluster took away do not count; what cannot be mended by trying again ends the Job."""
+    """Pods that the cluster took away do not count; what another try cannot fix ends the Job."""
     taken = k8s.V1PodFailurePolicyRule(
         action="Ignore",
         on_pod_conditions=[k8s.V1PodFailurePolicyOnPodConditionsPattern(type="DisruptionTarget", status="True")],

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from grace import __version__
 from grace.cluster import names
-from grace.cluster.manifests.code import CodeWheel, make_wheel
 from grace.cluster.manifests.request import Request
+from grace.cluster.manifests.wheel import CodeWheel, make_wheel
 from grace.errors import InputError, Refused
 from grace.models.catalogue import OVERLAY, hub_model, hub_models, profile
 from grace.models.plan import GIB, MemoryPlan, plan

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from grace import __version__
 from grace.cluster.manifests.layout import LineupLayout, Served, make_layout
 from grace.cluster.manifests.request import Request
-from grace.cluster.manifests.yaml_out import to_yaml
+from grace.cluster.manifests.yaml_text import to_yaml
 from grace.cluster.names import file_name
 from grace.errors import InputError
 from grace.files import replacing
@@ -68,14 +69,13 @@ def render(request: Request) -> Rendering:
         Refused: a rule of models or of the cluster says no.
     """
     layout = make_layout(request)
-    parts = list(_parts(layout))
-    objects = _plain([each for part in parts for each in part.objects])
-    _check_names(objects)
-    files, rest = [], iter(objects)
-    for part in parts:
-        own = tuple(next(rest) for _ in part.objects)
-        header = _header(layout, request, part, [other.name for other in parts])
-        files.append(File(part.name, own, header + to_yaml(own)))
+    drafts = list(_drafts(layout))
+    names = [draft.name for draft in drafts]
+    files = []
+    for draft in drafts:
+        objects = _plain(draft.objects)
+        files.append(File(draft.name, objects, _header(layout, draft, names) + to_yaml(objects)))
+    _check_names([each for file in files for each in file.objects])
     return Rendering(layout.lineup, layout.namespace, tuple(files), tuple(_notes(layout)))
 
 
@@ -132,25 +132,25 @@ class _Draft:
     remarks: Sequence[str] = ()
 
 
-def _parts(layout: LineupLayout) -> Iterator[_Draft]:
+def _drafts(layout: LineupLayout) -> Iterator[_Draft]:
     try:
-        from grace.cluster.manifests import maps, models, storage, weights
+        from grace.cluster.manifests import config_maps, volumes, weights_job, workloads
     except ImportError as error:
         if (error.name or "").partition(".")[0] != "kubernetes":
             raise
         raise InputError("manifests need the client for Kubernetes: pip install 'grace-experiments[cluster]'") from None
-    opening = [storage.open_job(layout)] if layout.root_owned else []
+    opening = [volumes.open_job(layout)] if layout.root_owned else []
     about = "volumes for input, outputs and weights"
-    yield _Draft(STORAGE, about, [*storage.claims(layout), *opening], ["A volume can grow, and never be made smaller."])
-    yield _Draft(LINEUP, "what every model is asked", [maps.lineup_map(layout)])
+    yield _Draft(STORAGE, about, [*volumes.claims(layout), *opening], ["A volume can grow, and never be made smaller."])
+    yield _Draft(LINEUP, "what every model is asked", [config_maps.lineup_map(layout)])
     if layout.wheel:
         about = "Grace's own code, which pods install when they start"
-        yield _Draft(CODE, about, maps.code_maps(layout, layout.wheel))
+        yield _Draft(CODE, about, config_maps.code_maps(layout, layout.wheel))
     for served in layout.models:
         about = f"the weights of {served.name} come to their volume, on a CPU"
         name = f"02-weights-{file_name(served.name)}.yaml"
-        yield _Draft(name, about, [weights.weights_job(layout, served)], _about_token(layout, served))
-    objects_of = models.job_objects if layout.request.mode == "job" else models.server_objects
+        yield _Draft(name, about, [weights_job.weights_job(layout, served)], _about_token(layout, served))
+    objects_of = workloads.job_objects if layout.request.mode == "job" else workloads.server_objects
     for served in layout.models:
         nodes = f"{served.nodes} nodes with " if served.nodes > 1 else ""
         where = f"{nodes}{served.plan.gpus} x {served.plan.gpu.title}"
@@ -179,36 +179,33 @@ def _about_gpus(layout: LineupLayout, served: Served) -> list[str]:
     ]
 
 
-def _plain(objects: Sequence[Any]) -> list[dict[str, Any]]:
+def _plain(objects: Sequence[Any]) -> tuple[dict[str, Any], ...]:
     """Typed objects as what goes over the wire."""
     from kubernetes.client import ApiClient
 
     with ApiClient() as client:
-        return [client.sanitize_for_serialization(each) for each in objects]
+        return tuple(client.sanitize_for_serialization(each) for each in objects)
 
 
 def _check_names(objects: Sequence[dict[str, Any]]) -> None:
     """Refuse two objects of one name: names that were made from different ones can hardly meet, but they could."""
-    seen = set()
-    for each in objects:
-        key = (each["kind"], each["metadata"]["name"])
-        if key in seen:
-            raise InputError(f"two objects would be {key[0]}/{key[1]}; choose another --lineup or other models")
-        seen.add(key)
+    (title, count), *_ = Counter(f"{each['kind']}/{each['metadata']['name']}" for each in objects).most_common(1)
+    if count > 1:
+        raise InputError(f"two objects would be {title}; choose another --lineup or other models")
 
 
-def _header(layout: LineupLayout, request: Request, part: _Draft, names: Sequence[str]) -> str:
+def _header(layout: LineupLayout, draft: _Draft, names: Sequence[str]) -> str:
     shared = ", ".join(name for name in names if not name.startswith(("02-", "10-")))
     tables = ", ".join(Path(visited.input).name for visited in layout.visit.studies)
     paragraphs = [
-        " ".join(part.remarks),
-        f"Made by grace {__version__} with: {_command(request)}",
+        " ".join(draft.remarks),
+        f"Made by grace {__version__} with: {_command(layout.request)}",
         "Change that command, not this file.",
         f"Apply {shared}, and put {tables} onto the volume {layout.name('input')}; then 02-weights-*.yaml, and wait "
         f"until each Job is complete; then 10-*.yaml, one model after the other. `kubectl delete -f` removes what a "
         f"file made. 00-storage.yaml comes last, and takes all data with it: bring the outputs home before.",
     ]
-    lines = [f"Grace, lineup {layout.lineup}: {part.about}", ""]
+    lines = [f"Grace, lineup {layout.lineup}: {draft.about}", ""]
     for paragraph in paragraphs:
         lines += wrap(paragraph, 110, break_long_words=False, break_on_hyphens=False)
     return "".join(f"# {line}".rstrip() + "\n" for line in lines)

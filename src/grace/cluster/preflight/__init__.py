@@ -1,1 +1,1 @@
-"""Preflight: whether a cluster is ready for some manifests. It asks and tries, and changes nothing."""
+"""Preflight: whether a cluster is ready for some manifests. Probes ask and try; nothing here changes a cluster."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from grace.cluster.access.connection import Api, ApiError, path_of
 from grace.cluster.access.nodes import ClusterNode, list_nodes
-from grace.cluster.access.storage import StorageClassInfo, storage_classes
+from grace.cluster.access.storage_classes import StorageClassInfo, storage_classes
 from grace.cluster.preflight.report import Verdict
 from grace.policy.cluster_file import Cluster
 from grace.policy.documents import Manifest, Scene

@@ -1,1 +1,1 @@
-"""Probes: what preflight looks at, each a function from an view to lines of the report."""
+"""Probes: a module for each group of checks. A probe takes a view of the cluster and a subject, and gives a verdict."""

@@ -8,7 +8,7 @@ from grace.cluster.access.connection import path_of
 from grace.cluster.access.gpus import FREE, gpu_products
 from grace.cluster.access.nodes import most_common, why_not
 from grace.cluster.access.secret import missing_key
-from grace.cluster.access.storage import StorageClassInfo, access_modes
+from grace.cluster.access.storage_classes import StorageClassInfo, access_modes
 from grace.cluster.preflight.demands import Claim, claims, gpus_of, pod_requests
 from grace.cluster.preflight.probe import ClusterView, Probe, Subject, Submission
 from grace.cluster.preflight.report import Verdict, failed, passed, unknown

@@ -74,11 +74,11 @@ def _refused(title: str, error: ApiError) -> Verdict:
     if error.status == 400 and "dry run" in detail:
         return unknown(f"the cluster cannot try it: {detail}", notes=error.warnings)
     meaning = {
-        400: ("the cluster does not understand it", "mend the manifest; `grace cluster check` shows the place"),
-        403: ("the cluster would refuse it", "mend what it names, or ask the administrators"),
+        400: ("the cluster does not understand it", "fix the manifest; `grace cluster check` shows the place"),
+        403: ("the cluster would refuse it", "fix what it names, or ask the administrators"),
         404: ("the cluster has no place for it", "is the namespace there, and the kind known to the cluster?"),
         409: ("something of that name is there", "delete it, or choose another name"),
-        422: ("the cluster finds it invalid", "mend the manifest; `grace cluster check` shows the place"),
+        422: ("the cluster finds it invalid", "fix the manifest; `grace cluster check` shows the place"),
     }.get(error.status)
     if meaning is None:
         return not_answered(error)

@@ -2,7 +2,13 @@
 
 from kubernetes import client as k8s
 
-from grace.cluster.manifests.client import HUB, code_volumes, grace_container, install_containers, lineup_volume
+from grace.cluster.manifests.grace_container import (
+    HUB,
+    code_volumes,
+    grace_container,
+    install_containers,
+    lineup_volume,
+)
 from grace.cluster.manifests.jobs import make_job
 from grace.cluster.manifests.layout import LineupLayout, Served
 from grace.cluster.manifests.parts import (

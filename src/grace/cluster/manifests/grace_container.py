@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from kubernetes import client as k8s
 
-from grace.cluster.manifests.code import CodeWheel
 from grace.cluster.manifests.layout import LineupLayout, Served
 from grace.cluster.manifests.parts import (
     CODE,
@@ -20,6 +19,7 @@ from grace.cluster.manifests.parts import (
     mount,
     small,
 )
+from grace.cluster.manifests.wheel import CodeWheel
 from grace.cluster.names import file_name, literal
 
 MAIN = "grace"

@@ -14,9 +14,9 @@ import pytest
 import yaml
 
 import grace
-from grace.cluster.manifests.code import DISTRIBUTION, install_script, make_wheel
 from grace.cluster.manifests.render import render
 from grace.cluster.manifests.request import Request
+from grace.cluster.manifests.wheel import DISTRIBUTION, install_script, make_wheel
 from grace.errors import InputError
 from limits import HANG
 
@@ -73,7 +73,7 @@ def test_the_wheel_holds_all_of_grace_and_no_more(wheel):
 
 
 def test_equal_code_gives_equal_bytes(wheel):
-    code = "import sys; from grace.cluster.manifests.code import make_wheel; print(make_wheel().sha256)"
+    code = "import sys; from grace.cluster.manifests.wheel import make_wheel; print(make_wheel().sha256)"
     environment = os.environ | {"PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.strip() == wheel.sha256
@@ -130,7 +130,7 @@ def test_hash_in_the_manifest_is_that_of_the_wheel(rendering, wheel, mounted):
 
 
 def test_a_grace_without_metadata_says_what_to_do(monkeypatch):
-    monkeypatch.setattr("grace.cluster.manifests.code.DISTRIBUTION", f"{DISTRIBUTION}-is-not-here")
+    monkeypatch.setattr("grace.cluster.manifests.wheel.DISTRIBUTION", f"{DISTRIBUTION}-is-not-here")
     with pytest.raises(InputError, match="use --code image"):
         make_wheel()
 

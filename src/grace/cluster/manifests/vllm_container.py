@@ -4,7 +4,7 @@ import shlex
 
 from kubernetes import client as k8s
 
-from grace.cluster.manifests.client import grace_container
+from grace.cluster.manifests.grace_container import grace_container
 from grace.cluster.manifests.layout import LineupLayout, Served
 from grace.cluster.manifests.parts import (
     TMP,
@@ -17,7 +17,7 @@ from grace.cluster.manifests.parts import (
     resources,
     selector,
 )
-from grace.cluster.manifests.weights import catalogue_mounts, catalogue_variables, model_arguments
+from grace.cluster.manifests.weights_job import catalogue_mounts, catalogue_variables, model_arguments
 from grace.cluster.names import literal
 from grace.models.serving import vllm_serve_arguments
 

@@ -2,11 +2,11 @@
 
 from kubernetes import client as k8s
 
-from grace.cluster.manifests.client import code_names
-from grace.cluster.manifests.code import CodeWheel, install_script
+from grace.cluster.manifests.grace_container import code_names
 from grace.cluster.manifests.layout import LineupLayout, Served
 from grace.cluster.manifests.parts import metadata
-from grace.cluster.manifests.yaml_out import dumped
+from grace.cluster.manifests.wheel import CodeWheel, install_script
+from grace.cluster.manifests.yaml_text import dumped
 
 COMPONENT = "lineup"
 

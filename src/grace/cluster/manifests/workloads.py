@@ -1,8 +1,10 @@
 """The objects of one model: a Job with its server in it, or a server that stays and a Job that asks it."""
 
+from typing import Any
+
 from kubernetes import client as k8s
 
-from grace.cluster.manifests.client import (
+from grace.cluster.manifests.grace_container import (
     HUB,
     MAIN,
     code_volumes,
@@ -13,7 +15,7 @@ from grace.cluster.manifests.client import (
 from grace.cluster.manifests.jobs import make_job
 from grace.cluster.manifests.layout import NO_PRIORITY, LineupLayout, Served
 from grace.cluster.manifests.parts import labels, metadata, pod, root_reason, selector
-from grace.cluster.manifests.server import (
+from grace.cluster.manifests.vllm_container import (
     CHECK,
     PORT,
     affinity,
@@ -21,7 +23,7 @@ from grace.cluster.manifests.server import (
     server_container,
     server_volumes,
 )
-from grace.cluster.manifests.weights import catalogue_volumes
+from grace.cluster.manifests.weights_job import catalogue_volumes
 from grace.cluster.names import INDEXED
 
 HOUR = 3600
@@ -63,28 +65,18 @@ def job_objects(layout: LineupLayout, served: Served) -> list[k8s.V1Job | k8s.V1
         parallelism=nodes if leader else layout.parallelism,
         leader_decides=leader is not None,
     )
-    return [_names_of_pods(layout, served, name), job] if leader else [job]
-
-
-def _names_of_pods(layout: LineupLayout, served: Served, name: str) -> k8s.V1Service:
-    """A Service without an address of its own: it gives pods their names, also before they are ready."""
-    return k8s.V1Service(
-        api_version="v1",
-        kind="Service",
-        metadata=metadata(layout, name, "visit", served),
-        spec=k8s.V1ServiceSpec(
-            cluster_ip="None",
-            publish_not_ready_addresses=True,
-            selector=selector(layout, "visit", served),
-            ports=[k8s.V1ServicePort(name="http", port=PORT, target_port="http")],
-        ),
-    )
+    if not leader:
+        return [job]
+    # A Service without an address of its own gives pods their names, also before they are ready.
+    names = _service(layout, served, name, "visit", cluster_ip="None", publish_not_ready_addresses=True)
+    return [names, job]
 
 
 def server_objects(layout: LineupLayout, served: Served) -> list[k8s.V1Deployment | k8s.V1Service | k8s.V1Job]:
     """A server that stays until it is deleted, its address, and the Job that asks it."""
     name = layout.name(served.name, most=INDEXED)
-    return [_deployment(layout, served, name), _service(layout, served, name), _client(layout, served, name)]
+    service = _service(layout, served, name, "server", type="ClusterIP")
+    return [_deployment(layout, served, name), service, _client(layout, served, name)]
 
 
 def _deployment(layout: LineupLayout, served: Served, name: str) -> k8s.V1Deployment:
@@ -114,15 +106,16 @@ def _deployment(layout: LineupLayout, served: Served, name: str) -> k8s.V1Deploy
     )
 
 
-def _service(layout: LineupLayout, served: Served, name: str) -> k8s.V1Service:
+def _service(layout: LineupLayout, served: Served, name: str, component: str, **more: Any) -> k8s.V1Service:
+    """The address of a component's pods; `more` is of the Service's spec."""
     return k8s.V1Service(
         api_version="v1",
         kind="Service",
-        metadata=metadata(layout, name, "server", served),
+        metadata=metadata(layout, name, component, served),
         spec=k8s.V1ServiceSpec(
-            type="ClusterIP",
-            selector=selector(layout, "server", served),
+            selector=selector(layout, component, served),
             ports=[k8s.V1ServicePort(name="http", port=PORT, target_port="http")],
+            **more,
         ),
     )
 
