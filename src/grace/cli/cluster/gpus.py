@@ -1,4 +1,4 @@
-"""`grace cluster gpus`."""
+"""`grace cluster gpus`: list the GPUs of a cluster."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""Options that the commands have in common that ask a cluster."""
+"""Options that all commands share that ask a cluster."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated

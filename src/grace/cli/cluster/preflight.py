@@ -1,4 +1,4 @@
-"""`grace cluster preflight`."""
+"""`grace cluster preflight`: see whether a cluster is ready, and would take some manifests."""
 
 from pathlib import Path
 from typing import Annotated, Literal

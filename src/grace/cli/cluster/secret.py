@@ -1,4 +1,4 @@
-"""`grace cluster secret`."""
+"""`grace cluster secret`: make the Secret with the model hub's token."""
 
 from pathlib import Path
 from typing import Annotated

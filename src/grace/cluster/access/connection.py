@@ -43,7 +43,7 @@ _WARNING = re.compile(r'\b\d{3}\s+\S+\s+"((?:[^"\\]|\\.)*)"')
 
 
 class ApiError(ClusterError):
-    """A request that the cluster did not do.
+    """A request failed, or the cluster refused it.
 
     Attributes:
         status: of HTTP; 0 when there was no answer.
@@ -107,10 +107,10 @@ def connect(
     connect_seconds: float = CONNECT_SECONDS,
     read_seconds: float = READ_SECONDS,
 ) -> "Api":
-    """Make a connection ready; the login plugin runs now, the server is asked with the first request.
+    """Log in to a cluster. The login plugin runs now; the server is asked with the first request.
 
     Args:
-        kubeconfig: file; None: KUBECONFIG, then ~/.kube/config, then the service account of the pod one runs in.
+        kubeconfig: file; None: KUBECONFIG, then ~/.kube/config, then the service account of the pod.
         context: of the kubeconfig; None: its current one.
         connect_seconds: to wait for the connection.
         read_seconds: to wait for more of an answer.
@@ -178,7 +178,7 @@ class Api:
         return self._request("POST", path, {}, body, safe=True).body
 
     def create(self, path: str, body: Mapping[str, Any], *, dry_run: bool = False) -> ApiAnswer:
-        """Create an object; with `dry_run` only as a trial, through all of the cluster's checks."""
+        """Create an object; with `dry_run` the cluster only checks it."""
         query = {"fieldManager": MANAGER, "fieldValidation": "Strict", **_dry(dry_run)}
         return self._request("POST", path, query, body, safe=dry_run)
 
@@ -193,11 +193,11 @@ class Api:
         return self._request("PATCH", path, query, body, safe=dry_run, content="application/merge-patch+json")
 
     def hide(self, *secrets: str) -> None:
-        """Keep texts out of all messages, should the cluster repeat them."""
+        """Keep texts out of all messages, also when the cluster repeats them."""
         self._hidden += secrets
 
     def namespace(self, given: str | None, usual: str) -> str:
-        """The namespace to work in: the one given, else the context's, else the usual one.
+        """The namespace to work in: the given one, else the context's, else the usual one.
 
         Raises:
             InputError: the one given can be none, as an empty one.
@@ -205,7 +205,7 @@ class Api:
         return (self.target.namespace or usual) if given is None else check_namespace(given)
 
     def resource(self, api_version: str, kind: str) -> Resource:
-        """How the cluster names a kind. Raises ApiError with status 404 when it has none such."""
+        """How the cluster names a kind. Raises ApiError with status 404 when it has no such kind."""
         missing = ApiError(f"the cluster has no kind {kind} in {api_version}", status=404)
         try:
             with self._asking:
@@ -424,7 +424,6 @@ def _tls(text: str) -> str:
     """What is wrong with a secure connection."""
     for sign, meaning in (
         ("self-signed", "the server shows a certificate that this kubeconfig's certificate-authority did not sign"),
-        ("self signed", "the server shows a certificate that this kubeconfig's certificate-authority did not sign"),
         ("unable to get local issuer", "the kubeconfig's certificate-authority is not that of the server"),
         ("certificate has expired", "the server's certificate has expired, or this machine's clock is wrong"),
         ("match", "the server's certificate is for another name than the address in the kubeconfig"),
@@ -432,7 +431,7 @@ def _tls(text: str) -> str:
         ("encrypted", "the client's key has a password, which Kubernetes clients cannot use"),
         ("KEY_VALUES_MISMATCH", "the client's key and certificate do not belong together"),
     ):
-        if sign in text:
+        if sign in text.replace("self signed", "self-signed"):
             return meaning
     return text
 

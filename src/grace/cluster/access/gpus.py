@@ -117,7 +117,7 @@ def _labels(nodes: Sequence[ClusterNode], label: str) -> tuple[str, ...]:
 
 
 def gpu_report(products: Sequence[GpuProduct], format: Format) -> str:
-    """The products as a table, JSON or CSV; a person's table ends with what it cannot say."""
+    """The products as a table, JSON or CSV; the table ends with what it cannot say."""
     if format == "json":
         return json.dumps([asdict(product) for product in products], indent=2)
     if format == "csv":
@@ -158,7 +158,7 @@ def _table(products: Sequence[GpuProduct]) -> str:
 
 
 def _csv(products: Sequence[GpuProduct]) -> str:
-    """One line for each product; several values of a cell are divided by `;`."""
+    """One line for each product; `;` stands between several values of a cell."""
     columns = list(GpuProduct.__dataclass_fields__)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -32,7 +32,7 @@ AGAIN = "; get it anew from the cluster's portal"
 
 
 class _Loose(BaseModel):
-    """Part of a kubeconfig; what Grace does not need is not looked at."""
+    """Part of a kubeconfig; Grace ignores the fields that it does not need."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=lambda name: name.replace("_", "-"))
 
@@ -155,7 +155,7 @@ class Kubeconfig:
 
 @dataclass(frozen=True)
 class Target:
-    """A cluster and a user: what `access.connect` needs.
+    """A cluster and a user: what `access.connection.connect` needs.
 
     Attributes:
         where: files it comes from, for messages.

@@ -147,24 +147,22 @@ def _of_provider(target: Target, provider: ProviderPart) -> Credential:
 
 def _of_plugin(target: Target, plugin: ExecPart) -> Credential:
     """Run the plugin as https://kubernetes.io/docs/reference/access-authn-authz/authentication/ describes."""
-    name = printable(plugin.command)
-    output = _run(target, plugin)
+    title = f"{target.title}: the login plugin {printable(plugin.command)}"
+    output = _run(target, plugin, title)
     try:
         status = _Printed.model_validate_json(output).status
     except ValidationError:
-        raise ClusterError(
-            f"{target.title}: the login plugin {name} printed no ExecCredential with a status; run it by hand to see"
-        ) from None
+        raise ClusterError(f"{title} printed no ExecCredential with a status; run it by hand to see") from None
     if status.token:
         return _bearer(target, status.token, renewable=True)
     if status.certificate and status.key:
         pair = status.certificate.encode(), status.key.encode()
         return Credential("", *pair, renewable=True, secrets=(status.key,))
-    raise ClusterError(f"{target.title}: the login plugin {name} gave neither token nor certificate; {LOG_IN_AGAIN}")
+    raise ClusterError(f"{title} gave neither token nor certificate; {LOG_IN_AGAIN}")
 
 
-def _run(target: Target, plugin: ExecPart) -> bytes:
-    name = printable(plugin.command)
+def _run(target: Target, plugin: ExecPart, title: str) -> bytes:
+    """What the plugin prints. Raises InputError and ClusterError, whose messages begin with the title."""
     command = _program(target, plugin)
     shown = sys.stderr.isatty()  # people may have to read what it says, as the address to log in at
     try:
@@ -178,18 +176,14 @@ def _run(target: Target, plugin: ExecPart) -> bytes:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise ClusterError(
-            f"{target.title}: the login plugin {name} did not end within {PLUGIN_SECONDS:.0f} s; {LOG_IN_AGAIN}"
-        ) from None
+        raise ClusterError(f"{title} did not end within {PLUGIN_SECONDS:.0f} s; {LOG_IN_AGAIN}") from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "an argument or variable that no program takes"
-        raise InputError(f"{target.title}: the login plugin {name} cannot be run: {reason}") from None
+        raise InputError(f"{title} cannot be run: {reason}") from None
     if ended.returncode:
         last = (ended.stderr or b"").decode(errors="replace").strip().splitlines()[-1:]
         said = f" ({without_secrets(last[0], ())})" if last else ""
-        raise ClusterError(
-            f"{target.title}: the login plugin {name} failed with exit code {ended.returncode}{said}; {LOG_IN_AGAIN}"
-        )
+        raise ClusterError(f"{title} failed with exit code {ended.returncode}{said}; {LOG_IN_AGAIN}")
     return ended.stdout
 
 

@@ -143,7 +143,7 @@ def check_names(name: str, key: str) -> None:
 
 
 def missing_key(name: str, key: str, keys: tuple[str, ...]) -> str:
-    """That a Secret lacks a key, and how to add it."""
+    """The message that a Secret lacks a key, and how to add it."""
     return (
         f"has no key {key!r}, only {', '.join(keys) or 'none'}{did_you_mean(key, keys)}: "
         f"`grace cluster secret --name {name} --key {key}` adds it"
@@ -170,7 +170,7 @@ def _new(name: str, namespace: str, key: str, value: str) -> dict[str, Any]:
 
 
 def _change(existing: Mapping[str, Any], key: str, value: str) -> dict[str, Any]:
-    """The change, for the very version that was looked at: one that somebody changed since is refused."""
+    """The change, for the version that was read: the cluster refuses it when the Secret has changed since."""
     version = (existing.get("metadata") or {}).get("resourceVersion")
     labels = {"app.kubernetes.io/managed-by": MANAGER}
     metadata = {"labels": labels, **({"resourceVersion": version} if version else {})}
@@ -178,7 +178,7 @@ def _change(existing: Mapping[str, Any], key: str, value: str) -> dict[str, Any]
 
 
 def _action(existing: Mapping[str, Any], what: str, key: str, value: str, replace: bool) -> str:
-    """What has to be done with a Secret that is there. Raises Refused."""
+    """What to do with a Secret that is there. Raises Refused."""
     data = existing.get("data") or {}
     if key in data and _decoded(data[key]) == value:
         return "unchanged"

@@ -30,7 +30,7 @@ class StorageClassInfo:
     Attributes:
         provisioner: the program that makes its volumes.
         default: it is taken where a claim names none.
-        waits: volumes are made when the first pod wants them, so that a claim stays Pending before.
+        waits: volumes are made for the first pod that uses them; a claim stays Pending until then.
         expandable: volumes can grow.
     """
 

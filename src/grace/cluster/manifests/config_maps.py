@@ -1,4 +1,4 @@
-"""ConfigMaps: what is asked of whom, and Grace's own code."""
+"""ConfigMaps: what each model is asked, and Grace's own code."""
 
 from kubernetes import client as k8s
 
@@ -39,7 +39,7 @@ def _entry(served: Served) -> dict[str, object]:
 
 
 def code_maps(layout: LineupLayout, wheel: CodeWheel) -> list[k8s.V1ConfigMap]:
-    """The wheel in parts, and beside the first one what installs it."""
+    """The wheel in parts; the first one also has the program that installs it."""
     beside = {"install.py": install_script(), "constraints.txt": wheel.constraints}
     return [
         k8s.V1ConfigMap(

@@ -1,4 +1,4 @@
-"""The container that asks the questions, and what brings Grace's code into it."""
+"""The container that asks the questions, and how Grace's code comes into it."""
 
 from collections.abc import Sequence
 
@@ -107,7 +107,7 @@ def visit_container(layout: LineupLayout, served: Served, endpoint: str, leader:
         f"--model-revision={served.identity}",
         f"--out={OUTPUTS}/{layout.lineup}/{file_name(served.name)}",
         f"--wait={wait_seconds(layout, served)}",
-        # What a pod left that was taken away: the Job makes another one only when that one is gone, and no other Job
+        # A pod that was taken away leaves a lock. The Job starts another only when that pod is gone, and no other Job
         # writes into this folder.
         "--break-lock",
     ]
@@ -135,5 +135,5 @@ def visit_volumes(layout: LineupLayout) -> list[k8s.V1Volume]:
 
 
 def lineup_volume(layout: LineupLayout) -> k8s.V1Volume:
-    """The ConfigMap with what is asked."""
+    """The volume of the lineup's ConfigMap."""
     return k8s.V1Volume(name="lineup", config_map=k8s.V1ConfigMapVolumeSource(name=layout.name("lineup")))

@@ -128,7 +128,7 @@ class LineupLayout:
 
 
 def make_layout(request: Request) -> LineupLayout:
-    """Decide everything.
+    """Decide what a request leaves open, and check the rest.
 
     Raises:
         InputError: something that was asked for does not exist or cannot be; the message names the option.
@@ -162,7 +162,7 @@ def make_layout(request: Request) -> LineupLayout:
 
 
 def _checked(request: Request) -> Request:
-    """The same, when its numbers can be meant and its names can be names. Raises InputError."""
+    """The request, when its numbers make sense and Kubernetes takes its names. Raises InputError."""
     for option, number in (("--shards", request.shards), ("--parallelism", request.parallelism or 1)):
         if number < 1:
             raise InputError(f"{option} {number}: must be at least 1")
@@ -174,7 +174,7 @@ def _checked(request: Request) -> Request:
 
 
 def _given(asked: str | None, usual: str) -> str:
-    """What was asked for; an empty text is not nothing: a variable of a script may not have been set."""
+    """What was asked for. An empty text counts: it comes from a script whose variable is not set."""
     return usual if asked is None else asked
 
 
@@ -271,7 +271,7 @@ def _query(request: Request) -> QuerySettings:
 
 
 def _catalogue() -> dict[str, str]:
-    """A catalogue of the user's own goes along: the pod that brings the weights must know the same models."""
+    """A catalogue of the user's own goes along: the pod that fetches the weights must know the same models."""
     overlay = os.environ.get(OVERLAY)
     return {"catalogue.yaml": Path(overlay).expanduser().read_text(encoding="utf-8")} if overlay else {}
 

@@ -15,7 +15,7 @@ WEIGHTS = "/weights"
 INPUT = "/input"
 OUTPUTS = "/outputs"
 TMP = "/tmp"  # noqa: S108 - of a container of its own
-"""Places in containers. All but outputs and tmp (and weights, where they are brought) are read-only."""
+"""Places in containers. All but outputs and tmp (and weights, in the Job that fetches them) are read-only."""
 
 USER = 2000
 """The user of all containers. vLLM's image knows it as `vllm` (vllm-project/vllm, pull request 40275), and PyTorch asks
@@ -41,7 +41,7 @@ def labels(layout: LineupLayout, component: str, served: Served | None = None) -
 
 
 def selector(layout: LineupLayout, component: str, served: Served) -> dict[str, str]:
-    """The labels that tell the pods of one model's component from all others."""
+    """The labels that only the pods of one model's component have."""
     keys = ("app.kubernetes.io/component", "grace/lineup", "grace/model")
     return {key: value for key, value in labels(layout, component, served).items() if key in keys}
 
@@ -85,7 +85,7 @@ def resources(cpu: str, memory: str, disk: str, devices: Mapping[str, int] | Non
 
 
 def small() -> k8s.V1ResourceRequirements:
-    """One core and below 2 GB: pods that are no larger are exempt from the rules about utilisation of NRP."""
+    """One core and below 2 GB: NRP exempts pods of this size from its rules about utilisation."""
     return resources("1", "1900Mi", "2Gi")
 
 
@@ -111,7 +111,7 @@ def container_security() -> k8s.V1SecurityContext:
 
 
 def environment(variables: Mapping[str, str]) -> list[k8s.V1EnvVar]:
-    """Variables as they are: nothing in them is replaced."""
+    """Variables, literally: Kubernetes replaces nothing in them."""
     return [k8s.V1EnvVar(name=name, value=literal(value)) for name, value in variables.items()]
 
 
@@ -145,7 +145,7 @@ def pod(
     affinity: k8s.V1Affinity | None = None,
     subdomain: str | None = None,
 ) -> k8s.V1PodSpec:
-    """A pod that may do nothing that it need not.
+    """A pod with no more rights than it needs.
 
     Args:
         containers: those that do the work.

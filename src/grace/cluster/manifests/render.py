@@ -44,7 +44,7 @@ class Rendering:
 
     Attributes:
         lineup, namespace: their names.
-        notes: what to know.
+        notes: remarks for the user.
     """
 
     lineup: str
@@ -62,7 +62,7 @@ class Written:
 
 
 def render(request: Request) -> Rendering:
-    """Make the manifests. Equal requests give equal bytes; nothing is written and no cluster asked.
+    """Make the manifests. Equal requests give equal bytes. It writes nothing, and asks no cluster.
 
     Raises:
         InputError: what was asked for does not exist or cannot be, or the client for Kubernetes is not installed.
@@ -124,7 +124,7 @@ def _lineup_of(path: Path) -> str | None:
 
 @dataclass(frozen=True)
 class _Draft:
-    """One file before it is written: what it is about, its objects, and what to know about them."""
+    """One file before it is written: what it is about, its objects, and remarks on them."""
 
     name: str
     about: str
@@ -180,7 +180,7 @@ def _about_gpus(layout: LineupLayout, served: Served) -> list[str]:
 
 
 def _plain(objects: Sequence[Any]) -> tuple[dict[str, Any], ...]:
-    """Typed objects as what goes over the wire."""
+    """The client's objects as plain ones, which go over the wire."""
     from kubernetes.client import ApiClient
 
     with ApiClient() as client:
@@ -188,7 +188,7 @@ def _plain(objects: Sequence[Any]) -> tuple[dict[str, Any], ...]:
 
 
 def _check_names(objects: Sequence[dict[str, Any]]) -> None:
-    """Refuse two objects of one name: names that were made from different ones can hardly meet, but they could."""
+    """Refuse two objects of one name: shortened names hardly ever meet, but they can."""
     (title, count), *_ = Counter(f"{each['kind']}/{each['metadata']['name']}" for each in objects).most_common(1)
     if count > 1:
         raise InputError(f"two objects would be {title}; choose another --lineup or other models")
@@ -224,7 +224,7 @@ def _command(request: Request) -> str:
 
 
 def _notes(layout: LineupLayout) -> Iterator[str]:
-    """What to know about this rendering."""
+    """Remarks for the user."""
     for served in layout.models:
         for note in served.plan.notes:
             yield f"{served.name}: {note}"

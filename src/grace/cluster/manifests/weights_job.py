@@ -79,15 +79,15 @@ def model_arguments(served: Served) -> list[str]:
 
 
 def catalogue_variables(layout: LineupLayout) -> list[k8s.V1EnvVar]:
-    """A catalogue of the user's own, for `grace models`."""
+    """The variable that names a catalogue of the user's own to `grace models`."""
     return environment({OVERLAY: f"{LINEUP}/catalogue.yaml"}) if "catalogue.yaml" in layout.files else []
 
 
 def catalogue_mounts(layout: LineupLayout) -> list[k8s.V1VolumeMount]:
-    """Where it lies."""
+    """Where the catalogue lies."""
     return [mount("lineup", LINEUP, read_only=True)] if "catalogue.yaml" in layout.files else []
 
 
 def catalogue_volumes(layout: LineupLayout) -> list[k8s.V1Volume]:
-    """What brings it."""
+    """The volume with the catalogue."""
     return [lineup_volume(layout)] if "catalogue.yaml" in layout.files else []

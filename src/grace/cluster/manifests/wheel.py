@@ -61,7 +61,7 @@ def make_wheel() -> CodeWheel:
     """The wheel of the Grace that runs, as it is on this disk, changes included. Needs no network and no build tool.
 
     Raises:
-        InputError: Grace is not installed in a way that tells its metadata, or they are those of another version, or
+        InputError: Grace is installed without its metadata, or with those of another version, or
             its constraints are not there.
     """
     folder = Path(grace.__file__).parent
@@ -75,7 +75,7 @@ def make_wheel() -> CodeWheel:
 
 
 def _metadata() -> str:
-    """What pip needs to know: name, version, requirements. Raises InputError, as `make_wheel`."""
+    """The metadata for pip: name, version, requirements. Raises InputError, as `make_wheel`."""
     try:
         installed = metadata.distribution(DISTRIBUTION)
         described = installed.read_text("METADATA")

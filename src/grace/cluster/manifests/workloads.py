@@ -107,7 +107,7 @@ def _deployment(layout: LineupLayout, served: Served, name: str) -> k8s.V1Deploy
 
 
 def _service(layout: LineupLayout, served: Served, name: str, component: str, **more: Any) -> k8s.V1Service:
-    """The address of a component's pods; `more` is of the Service's spec."""
+    """The Service of a component's pods; `more` goes into its spec."""
     return k8s.V1Service(
         api_version="v1",
         kind="Service",

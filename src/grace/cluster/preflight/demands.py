@@ -25,11 +25,11 @@ _PLAIN = ("cpu", "memory")
 
 @dataclass(frozen=True)
 class Claim:
-    """A volume that is asked for.
+    """A request for a volume.
 
     Attributes:
         manifest: the claim, or the workload with the claim's template.
-        storage_class: None where the cluster's default is meant; "" for a volume that somebody made by hand.
+        storage_class: None for the cluster's default; "" for a volume that was made by hand.
         modes: of access.
         size: in bytes; None when it says none.
         title: as `PersistentVolumeClaim/outputs`.

@@ -16,12 +16,12 @@ from grace.policy.documents import Manifest, Scene
 
 @dataclass(frozen=True)
 class Subject:
-    """One thing to look at; each gives a line, also when the cluster cannot be asked.
+    """One thing that a probe looks at; it has a line in the report, also when the cluster cannot be asked.
 
     Attributes:
         title: as `Secret/huggingface-token`.
         namespace: it is in; empty when in none.
-        of: what the look is given.
+        of: the object, for the probe.
     """
 
     title: str
@@ -31,7 +31,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Submission:
-    """The manifests that somebody means to send, before any cluster is asked.
+    """The manifests to send, before any cluster is asked.
 
     Attributes:
         scene: the manifests; its cluster has the namespace that is meant.

@@ -1,4 +1,4 @@
-"""The report of a preflight: one line for each thing that was looked at, each pass, fail or unknown."""
+"""The report of a preflight: a line for each subject, with a verdict: pass, fail or unknown."""
 
 import json
 from collections import Counter
@@ -85,7 +85,7 @@ def failed(message: str, todo: str = "", *, notes: Sequence[str] = (), code: int
 
 
 def unknown(message: str, todo: str = "", notes: Sequence[str] = ()) -> Verdict:
-    """Something could not be found out."""
+    """Nobody could find out."""
     return Verdict("unknown", message, todo, tuple(notes))
 
 

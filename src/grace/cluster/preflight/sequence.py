@@ -61,14 +61,14 @@ def preflight(
     kubeconfig: Path | None = None,
     context: str | None = None,
 ) -> PreflightReport:
-    """Look at all that manifests need. Faults of the cluster or of the login become lines of the report.
+    """Look at all that manifests need. Faults of the cluster and of the login are lines of the report.
 
     Args:
         manifests: as read; none: only the way in, and what the cluster has.
         cluster: its file.
         namespace: for objects that name none; None: the context's, then that of the cluster's file.
-        kubeconfig: as `access.connect` has it.
-        context: as `access.connect` has it.
+        kubeconfig: as `access.connection.connect` takes it.
+        context: as `access.connection.connect` takes it.
 
     Raises:
         InputError: there are no schemas of the cluster's version, or the extra that brings them is not installed; or

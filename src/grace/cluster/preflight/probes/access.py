@@ -1,4 +1,4 @@
-"""Looks at the way in: the server and its version, who one is, what one may do, and the namespace."""
+"""Probes of the way in: the server and its version, who you are, what you may do, and the namespace."""
 
 import re
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ from grace.errors import ClusterError
 
 @dataclass(frozen=True)
 class Right:
-    """Rights that are needed.
+    """What you must be allowed to do with some objects.
 
     Attributes:
         api_version, kind: of objects in manifests; empty for what Grace itself needs.
-        group, resource: of the API, where the kind does not tell; a subresource follows a slash.
+        group, resource: of the API, where there is no kind; a subresource follows a slash.
         verbs: what has to be allowed.
         wide: of the whole cluster, not of a namespace.
         optional: without it, something stays unknown, and all works.
@@ -67,7 +67,7 @@ def _server(view: ClusterView, subject: Subject) -> Verdict:
 
 
 def _other_version(view: ClusterView, text: str) -> list[str]:
-    """A note when manifests are checked against another version than that of the server."""
+    """A note when the schemas of the manifests are of another version than the server."""
     server = re.match(r"v?(1\.\d+)", text)
     checked = view.cluster.kubernetes
     if not server or server[1] == checked:
@@ -153,7 +153,7 @@ def _namespace(view: ClusterView, subject: Subject) -> Verdict:
 
 
 def once(submission: Submission) -> Sequence[Subject]:
-    """Of a look at the cluster as a whole."""
+    """The cluster as a whole."""
     return [Subject("")]
 
 

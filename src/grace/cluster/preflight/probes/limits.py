@@ -1,4 +1,4 @@
-"""Looks at what a namespace may take: quotas, GPUs that need asking for, and the limits of each container."""
+"""Probes of what a namespace may take: quotas, GPUs that need a quota, and the limits of each container."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -38,7 +38,7 @@ def _quota(view: ClusterView, subject: Subject) -> list[Verdict]:
 
 
 def _there(view: ClusterView, manifest: Any) -> bool:
-    """Whether an object is counted already. Where that cannot be seen it is taken as new."""
+    """Whether the cluster has an object, and counts it already. An object that it does not show counts as new."""
     try:
         return view.existing(manifest) is not None
     except ApiError as error:
@@ -152,7 +152,7 @@ def _limits(view: ClusterView, subject: Subject) -> list[Verdict]:
 
 
 def _broken(workload: Workload, item: Mapping[str, Any]) -> Iterator[str]:
-    """What of a workload is outside of a range."""
+    """What a workload has outside of a range."""
     title = workload.manifest.title
     if item.get("type") == "Pod":
         requests, limits = pod_requests(workload), pod_limits(workload)
@@ -166,7 +166,7 @@ def _broken(workload: Workload, item: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _with_defaults(container: Container, resource: str, item: Mapping[str, Any]) -> tuple[float | None, float | None]:
-    """Request and limit of a container after the cluster has put in what is missing."""
+    """Request and limit of a container with the defaults that the cluster puts in."""
     limit = container.limit(resource)
     request = container.request(resource)
     if request is None:
@@ -192,7 +192,7 @@ def _outside(
 
 
 def _defaults(item: Mapping[str, Any]) -> str:
-    """What the cluster puts in where a container names nothing."""
+    """The limits that the cluster puts in where a container names none."""
     amounts = [f"{name} {amount}" for name, amount in (item.get("default") or {}).items()]
     return f"a container that names no limit gets {', '.join(amounts)}" if amounts else ""
 

@@ -1,4 +1,4 @@
-"""Looks at what manifests need from the cluster: storage, nodes, priority classes, secrets and volumes."""
+"""Probes of what manifests need from the cluster: storage, nodes, priority classes, secrets and volumes."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -137,7 +137,7 @@ def _priority(view: ClusterView, subject: Subject) -> Verdict:
 
 
 def _references(submission: Submission, kinds: tuple[str, ...]) -> Sequence[Subject]:
-    """What pods refer to, each object once, with all keys that are needed of it."""
+    """What pods refer to, each object once, with all its keys that they need."""
     needed: dict[tuple[str, str, str], dict[str, None]] = {}
     for workload in submission.scene.workloads:
         namespace = submission.scene.namespace_of(workload.manifest)

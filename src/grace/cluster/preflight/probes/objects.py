@@ -1,4 +1,4 @@
-"""Looks at each object: whether one of its name is there, and whether the cluster would take it (a view on it)."""
+"""Probes of each object: whether its name is free, and whether the cluster would take it (a dry run)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -69,7 +69,7 @@ def _placed(view: ClusterView, manifest: Manifest) -> dict[str, Any]:
 
 
 def _refused(title: str, error: ApiError) -> Verdict:
-    """What it means that the cluster would not take an object."""
+    """The verdict when the cluster would not take an object."""
     detail = error.detail or str(error)
     if error.status == 400 and "dry run" in detail:
         return unknown(f"the cluster cannot try it: {detail}", notes=error.warnings)
