@@ -242,11 +242,18 @@ def test_an_extraction_is_made_again(name: str, copied: Callable[[], Path]) -> N
 
 @pytest.mark.parametrize("name", ["parts", "skies"])
 def test_shards_are_joined_again(name: str, copied: Callable[[], Path]) -> None:
+    """Into the run that is there, which has all that they hold already, and into a new one."""
     outputs = copied() / "outputs"
-    (outputs / f"{name}.csv").unlink()
-    shutil.rmtree(outputs / f"{name}.run")
-    assert run("join", outputs / f"{name}.csv") == 0
-    assert (outputs / f"{name}.csv").read_bytes() == (FIXTURES / "outputs" / f"{name}.csv").read_bytes()
+    output, joined = outputs / f"{name}.csv", outputs / f"{name}.run"
+    before = ledger_of(joined), json.loads((joined / "run.json").read_bytes())
+    assert run("join", output) == 0
+    after = ledger_of(joined), json.loads((joined / "run.json").read_bytes())
+    assert after[0] == before[0]
+    assert len(after[1]["sessions"]) == len(before[1]["sessions"]) + 1  # none of the shards' is taken twice
+    shutil.rmtree(joined)
+    output.unlink()
+    assert run("join", output) == 0
+    assert output.read_bytes() == (FIXTURES / "outputs" / output.name).read_bytes()
 
 
 def ledger_of(run_folder: Path) -> bytes:
