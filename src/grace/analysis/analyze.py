@@ -22,10 +22,9 @@ from grace.columns import MODEL
 from grace.errors import InputError
 from grace.files import Entry, FileList, replacing, sha256_of
 from grace.progress import Progress
-from grace.quality.merge import merge
+from grace.quality.merge import merge_groups
 from grace.runs import Run
-from grace.stages.records import study_of
-from grace.stages.related import related
+from grace.stages.related import Related, groups_of
 from grace.studies.study import Study, load_study
 from grace.tables import write_table
 
@@ -113,7 +112,9 @@ def analyze_table(name: str, path: Path, exclusions: bool = True) -> Analysis:
         InputError: there is no such study or table, no analysis of that study, or the table lacks what it needs.
     """
     check_installed()
-    return _analyze(load_study(name), path, exclusions)
+    study = load_study(name)
+    analysis_of(study.name)  # before the table is read
+    return analyze_frame(study, read_frame(path, study), path, exclusions)
 
 
 def analyze_runs(
@@ -141,14 +142,15 @@ def analyze_runs(
         InputError: a run cannot be read, or there is no analysis of its study.
     """
     check_installed()
-    by_study: dict[str, list[Run]] = {}
-    for run in _distinct(runs, extraction, scores_run):
-        by_study.setdefault(analysis_of(study_of(run).name).name, []).append(run)
+    by_study: dict[str, list[Related]] = {}
+    for group in groups_of(runs, extraction, scores_run):
+        by_study.setdefault(analysis_of(group.study_of(group.given).name).name, []).append(group)
     found = []
     for name, own in by_study.items():
         folder = out / name if len(by_study) > 1 else out
-        made = merge(own, folder / MERGED, progress, extraction, scores_run)
-        found.append((_analyze(study_of(own[0]), made.paths[0], exclusions, made.notes), folder))
+        merged = merge_groups(own, folder / MERGED, progress)
+        study, table = own[0].study_of(own[0].given), merged.paths[0]
+        found.append((analyze_frame(study, read_frame(table, study), table, exclusions, merged.notes), folder))
     return found
 
 
@@ -188,24 +190,24 @@ def _earlier(out: Path) -> FileList:
         return FileList(out, {})
 
 
-def _distinct(runs: Sequence[Run], extraction: Run | None, scores_run: Run | None) -> list[Run]:
-    """The runs, without those that belong to one before them."""
-    if len(runs) > 1 and (extraction or scores_run):
-        raise InputError("--extraction and --scores choose for a single RUN; give one at a time")
-    covered: set[Path] = set()
-    found = []
-    for run in runs:
-        if run.path.resolve() not in covered:
-            found.append(run)
-            covered |= {other.path.resolve() for other in related(run, extraction, scores_run).runs}
-    return found
+def analyze_frame(
+    study: Study, frame: Frame, source: Path, exclusions: bool = True, notes: Sequence[str] = ()
+) -> Analysis:
+    """Analyse a table that was read.
 
+    Args:
+        study: study1, study2, or a version of one of them.
+        frame: the table.
+        source: the file that it was read from.
+        exclusions: as in `analyze_table`.
+        notes: what is to be said in the summary, as of the merging.
 
-def _analyze(study: Study, path: Path, exclusions: bool, notes: Sequence[str] = ()) -> Analysis:
+    Raises:
+        InputError: there is no analysis of that study, or the table lacks what it needs.
+    """
     from grace.analysis.against import table_against
 
     analysis = analysis_of(study.name)
-    frame = read_frame(path, study)
     analysis.check(frame, study)
     try:
         fits, patterns = table_against(frame, study, exclusions)
@@ -235,7 +237,7 @@ def _analyze(study: Study, path: Path, exclusions: bool, notes: Sequence[str] = 
         "versions": {"grace": grace.__version__, "python": platform.python_version()}
         | {name: metadata.version(name) for name in PACKAGES},
     }
-    return Analysis(study.name, path, tables, fits, patterns, summary)
+    return Analysis(study.name, source, tables, fits, patterns, summary)
 
 
 def _cell(value: object) -> object:

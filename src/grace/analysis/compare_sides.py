@@ -15,11 +15,10 @@ from grace.columns import REPLICATION
 from grace.errors import InputError, RunMismatch
 from grace.manifest import Identity
 from grace.progress import Progress
-from grace.quality.merge import merge
+from grace.quality.merge import merge_groups
 from grace.quality.sources import Opener
 from grace.runs import Run
-from grace.stages.records import study_of
-from grace.stages.related import related
+from grace.stages.related import Related, related
 from grace.studies.check import guess_study
 from grace.studies.study import Study, load_study
 
@@ -91,14 +90,21 @@ def read_side(path: Path, progress: Progress, study: str | None = None) -> Side:
 
 
 def _read_run(run: Run, progress: Progress) -> Side:
-    group = related(run)
-    study = study_of(run)
+    runs = related(run)
     with TemporaryDirectory() as folder:
-        table = merge([run], Path(folder), progress).paths[0]
-        frame = read_frame(table, study)
-    identities: dict[str, Identity] = {other.identity.experiment: other.identity for other in group.runs}
-    floor = _floor(group.scores.path / NOISE) if group.scores else None
-    return _checked(Side(run.path.name, run.path, study, frame, identities, floor))
+        table = merge_groups([runs], Path(folder), progress, csv_alone=True).paths[0]
+        return side_of(run, runs, read_frame(table, runs.study_of(run)))
+
+
+def side_of(run: Run, runs: Related, frame: Frame) -> Side:
+    """The side of a run, from the merged table of the runs that belong together.
+
+    Raises:
+        InputError: the table holds several models, or the noise floor is damaged.
+    """
+    identities: dict[str, Identity] = {other.identity.experiment: other.identity for other in runs.runs}
+    floor = _floor(runs.scores.path / NOISE) if runs.scores else None
+    return _checked(Side(run.path.name, run.path, runs.study_of(run), frame, identities, floor))
 
 
 def _floor(path: Path) -> Mapping[str, Any] | None:

@@ -1,8 +1,9 @@
 """Frames: a table read for the analysis; its rows by model, and which of them show the same stimulus."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,6 +14,7 @@ from grace.quality.sources import Opener
 from grace.stages.answers.table import EMPTIES
 from grace.studies.format import MISSING
 from grace.studies.study import Study
+from grace.tables import CsvTable
 from grace.text import did_you_mean
 
 HOW = ("model_revision", "protocol", "temperature")
@@ -118,11 +120,35 @@ def read_frame(path: Path, study: Study) -> Frame:
     """
     with TemporaryDirectory() as folder, ExitStack() as stack:
         table = Opener(Path(folder), stack).open(path)
-        if not len(table):
-            raise InputError(f"{path}: has a header and no rows")
-        shown = _shown(study, table.columns)
-        rows = [_row(cells, shown, place) for place, cells in enumerate(table.rows(), 1)]
-        return Frame(path.name, table.sha256, table.columns, dict(_by_model(rows, _names(table.columns))))
+        return _frame(path, table, table.columns, table.rows(), study)
+
+
+def read_parts(path: Path, study: Study, parts: Sequence[tuple[int, tuple[str, ...]]]) -> Iterator[Frame]:
+    """The parts of a merged table, each as if it were a table of its own.
+
+    Args:
+        path: a CSV file.
+        study: of all parts.
+        parts: how many rows each has, and its columns, as `grace.quality.merge` tells them.
+
+    Raises:
+        InputError: the file cannot be read, or a part has no rows.
+    """
+    with CsvTable(path) as table:
+        rows = table.rows()
+        for count, columns in parts:
+            own = [{name: cells[name] for name in columns} for cells in islice(rows, count)]
+            yield _frame(path, table, columns, own, study)
+
+
+def _frame(
+    path: Path, table: CsvTable, columns: tuple[str, ...], cells: Iterable[Mapping[str, str]], study: Study
+) -> Frame:
+    shown = _shown(study, columns)
+    rows = [_row(own, shown, place) for place, own in enumerate(cells, 1)]
+    if not rows:
+        raise InputError(f"{path}: has a header and no rows")
+    return Frame(path.name, table.sha256, columns, dict(_by_model(rows, _names(columns))))
 
 
 def _row(cells: Mapping[str, str], shown: Sequence[str], place: int) -> Row:

@@ -63,8 +63,9 @@ def validate(
       grace validate outputs/study1.csv outputs/study1_scores.csv --input data/study1.csv
     """
     from grace.quality.thresholds import read_thresholds
-    from grace.quality.validate import validate_files, validate_run
+    from grace.quality.validate import validate_files, validate_runs
     from grace.runs import Run
+    from grace.stages.related import groups_of
 
     if show_thresholds:
         _show_thresholds()
@@ -81,14 +82,14 @@ def validate(
         return
     if input or study:
         raise InputError("--input and --study go with FILES; a RUN has its own copies of both")
-    groups = _grouped(runs, Run(extraction) if extraction else None, Run(scores) if scores else None)
+    groups = groups_of(runs, Run(extraction) if extraction else None, Run(scores) if scores else None)
     if len(groups) > 1 and out:
         raise InputError("--out: these runs do not belong together, and each has a report of its own; leave it out")
     reports = []
-    for run, own_extraction, own_scores in groups:
-        folder = out or beside(run.path, "_quality")
+    for group in groups:
+        folder = out or beside(group.given.path, "_quality")
         with progressing() as progress:
-            reports.append((validate_run(run, folder, given, progress, own_extraction, own_scores), folder))
+            reports.append((validate_runs(group, folder, given, progress), folder))
     _tell(reports)
 
 
@@ -105,25 +106,6 @@ def _sorted_out(what: Sequence[Path]) -> "tuple[list[Run], list[Path]]":
     for run in runs:
         _ = run.manifest
     return runs, files
-
-
-def _grouped(
-    runs: "Sequence[Run]", extraction: "Run | None", scores: "Run | None"
-) -> "list[tuple[Run, Run | None, Run | None]]":
-    """The runs to check, each with its extraction and scores; one that belongs to another is not checked twice."""
-    from grace.stages.related import related
-
-    if len(runs) > 1 and (extraction or scores):
-        raise InputError("--extraction and --scores choose for a single RUN; give one at a time")
-    groups: list[tuple[Run, Run | None, Run | None]] = []
-    covered: set[Path] = set()
-    for run in runs:
-        if run.path.resolve() in covered:
-            continue
-        found = related(run, extraction, scores)
-        covered |= {other.path.resolve() for other in found.runs}
-        groups.append((run, found.extraction, found.scores))
-    return groups
 
 
 def _show_thresholds() -> None:

@@ -21,7 +21,6 @@ from grace.stages.answers.records import Done
 from grace.stages.answers.table import answer_columns, answer_rows
 from grace.stages.fields.records import Known, Rows, extractor_of
 from grace.stages.fields.table import BATCH
-from grace.stages.records import study_of
 from grace.stages.related import Related, related
 from grace.stages.scores.records import Scores
 from grace.stages.scores.table import ScoreRows
@@ -38,6 +37,7 @@ class Merged:
         rows, columns: how many the table has.
         flagged: how many rows have quality flags.
         notes: what the reader should know, as a run that was not found.
+        parts: for each group of runs, how many of the rows are its own, and which columns it has.
     """
 
     paths: tuple[Path, ...]
@@ -45,6 +45,7 @@ class Merged:
     columns: int
     flagged: int
     notes: tuple[str, ...]
+    parts: tuple[tuple[int, tuple[str, ...]], ...]
 
 
 def merge(
@@ -67,13 +68,28 @@ def merge(
         raise InputError(
             "--extraction and --scores choose for a single RUN; several runs each need just one beside them"
         )
+    return merge_groups([related(run, extraction, scores) for run in runs], out, progress)
+
+
+def merge_groups(groups: Sequence[Related], out: Path, progress: Progress, csv_alone: bool = False) -> Merged:
+    """Write the merged table of some groups of runs of one study.
+
+    Args:
+        groups: one for each model.
+        out: the folder to write to.
+        progress: hears how far it is.
+        csv_alone: whether Parquet and the codebook are left out, where the table is only read again.
+
+    Raises:
+        InputError: the runs are not of one study, or one cannot be read.
+    """
     with ExitStack() as stack:
-        parts = [_Part(related(run, extraction, scores), stack) for run in runs]
+        parts = [_Part(group, stack) for group in groups]
         names = {part.study.name for part in parts}
         if len(names) > 1:
             raise InputError(f"the runs are of different studies ({', '.join(sorted(names))}); merge each on its own")
         _check_distinct(parts)
-        return _write(parts, out, progress)
+        return _write(parts, out, progress, csv_alone)
 
 
 def _check_distinct(parts: "Sequence[_Part]") -> None:
@@ -86,22 +102,26 @@ def _check_distinct(parts: "Sequence[_Part]") -> None:
         seen.add(base)
 
 
-def _write(parts: "Sequence[_Part]", out: Path, progress: Progress) -> Merged:
+def _write(parts: "Sequence[_Part]", out: Path, progress: Progress, csv_alone: bool) -> Merged:
     study = parts[0].study
     columns = tuple(dict.fromkeys(column for part in parts for column in part.columns))
     kinds = {name: kind for part in parts for name, kind in part.kinds.items()}
     typed_by_study = _Typed(study, columns)
     book = Codebook([describe([own for part in parts for own in part.studies], name) for name in columns])
     flagged = 0
+    counts: list[int] = []
     progress.begin(sum(part.rows for part in parts), 0, "rows")
 
     def rows() -> Iterator[list[object]]:
         nonlocal flagged
         for part in parts:
+            counts.append(0)
             for number, row in enumerate(part.merged(), 1):
                 full = [row.get(name) for name in columns]
-                book.add(full)
-                typed_by_study.add(full)
+                counts[-1] = number
+                if not csv_alone:
+                    book.add(full)
+                    typed_by_study.add(full)
                 flagged += bool(row[FLAGS])
                 yield full
                 if number % BATCH == 0 or number == part.rows:
@@ -110,6 +130,9 @@ def _write(parts: "Sequence[_Part]", out: Path, progress: Progress) -> Merged:
     tables = [out / f"{study.name}.csv"]
     count = write_table(tables[0], columns, rows())
     notes = [note for part in parts for note in part.notes]
+    sizes = tuple(zip(counts, (part.columns for part in parts), strict=True))
+    if csv_alone:
+        return Merged(tuple(tables), count, len(columns), flagged, tuple(notes), sizes)
     if can_write_parquet():
         tables.append(out / f"{study.name}.parquet")
         kinds |= typed_by_study.kinds
@@ -120,7 +143,7 @@ def _write(parts: "Sequence[_Part]", out: Path, progress: Progress) -> Merged:
         notes.append("written as CSV only: Parquet needs pyarrow (pip install 'grace-experiments[parquet]')")
     runs = [str(run.path) for part in parts for run in part.group.runs]
     books = write_codebook(book, out, study, runs, tables)
-    return Merged((*tables, *books), count, len(columns), flagged, tuple(notes))
+    return Merged((*tables, *books), count, len(columns), flagged, tuple(notes), sizes)
 
 
 class _Typed:
@@ -166,11 +189,9 @@ class _Part:
 
     def __init__(self, group: Related, stack: ExitStack) -> None:
         self.group = group
-        base = group.answers or group.extraction or group.scores
-        assert base is not None
-        self.base = base
+        self.base = base = group.base
         self._table = stack.enter_context(CsvTable(base.input))
-        self.study = study_of(base)
+        self.study = group.study
         self.studies = [self.study]
         self.kinds: dict[str, type] = {"temperature": float}
         self.notes: list[str] = []
@@ -269,7 +290,7 @@ class _Part:
         run = self.group.extraction
         if run is None and (self.group.answers is None or self.study.extraction is None):
             return None, None
-        study = study_of(run) if run else self.study
+        study = self.group.study_of(run) if run else self.study
         self.studies.append(study)
         rows = Rows(study, (*self._table.columns, *self._answers))
         self.kinds |= rows.extraction.kinds
@@ -286,8 +307,9 @@ class _Part:
             return None, {}
         if not run.ledger.exists():
             raise InputError(f"{run.path}: holds no answers yet (it has no {run.ledger.name})")
+        study = self.group.study_of(run)
         table = stack.enter_context(CsvTable(run.input))
-        scores = ScoreRows(run, table, stack.enter_context(LedgerReader(run.ledger)), Scores.read(run))
+        scores = ScoreRows(run, table, stack.enter_context(LedgerReader(run.ledger)), Scores.read(run), study=study)
         self.studies.append(scores.study)
         self.kinds |= dict.fromkeys(scores.columns, float)
         columns = [name for name in table.columns if name in scores.study.columns]

@@ -12,7 +12,6 @@ from grace.quality.checks.rows import Trials, asking, copies_in
 from grace.quality.layout import ANSWERS, MERGED, SCORES, STRUCTURED, TRIALS, Layout
 from grace.runs import Run
 from grace.stages.answers.records import request_seed
-from grace.stages.records import study_of
 from grace.stages.related import Related, table_of
 from grace.studies.check import guess_study
 from grace.studies.study import Study, load_study
@@ -32,6 +31,7 @@ class Source:
         table: its rows.
         run: the run that it was made from, where that is known.
         trials: the rows that it should have; None where nobody knows.
+        study: of the run.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Source:
     table: CsvTable
     run: Run | None = None
     trials: Trials | None = None
+    study: Study | None = None
 
 
 @dataclass(frozen=True)
@@ -113,11 +114,9 @@ def of_runs(related: Related, opener: Opener) -> Group:
     """The tables of some related runs."""
     found: list[Source] = []
     absent: list[Absent] = []
-    base = related.answers or related.extraction or related.scores
-    assert base is not None
-    study = study_of(base)
+    base, study = related.base, related.study
     for name, run in ((ANSWERS, related.answers), (STRUCTURED, related.extraction), (SCORES, related.scores)):
-        made = _of_run(name, run, opener) if run else _never(name, study)
+        made = _of_run(name, run, related, opener) if run else _never(name, study)
         if isinstance(made, Source):
             if related.answers is None and name == STRUCTURED:  # its input's columns are those that it should have
                 made = replace(made, layout=replace(made.layout, asked=False))
@@ -128,7 +127,7 @@ def of_runs(related: Related, opener: Opener) -> Group:
     return Group(study, _shared_out(found), tuple(absent), opener.open(base.input), base.input, temperature)
 
 
-def _of_run(name: str, run: Run, opener: Opener) -> Source | Absent:
+def _of_run(name: str, run: Run, related: Related, opener: Opener) -> Source | Absent:
     path = table_of(run)
     if not path.exists():
         return Absent(name, f"{path} is not there", True, run, path)
@@ -138,7 +137,8 @@ def _of_run(name: str, run: Run, opener: Opener) -> Source | Absent:
         return Absent(name, str(error), True, run, path)
     if not len(table):
         return Absent(name, f"{path} has a header and no rows", True, run, path)
-    layout = Layout.of(study_of(run), table.columns)
+    study = related.study_of(run)
+    layout = Layout.of(study, table.columns)
     layout = replace(
         layout,
         answers=name == ANSWERS or (name == STRUCTURED and layout.answers),
@@ -146,7 +146,7 @@ def _of_run(name: str, run: Run, opener: Opener) -> Source | Absent:
         scores=name == SCORES,
         judges_refusals=name != SCORES,
     )
-    return Source(name, path, layout, table, run)
+    return Source(name, path, layout, table, run, study=study)
 
 
 def _never(name: str, study: Study) -> Absent | None:

@@ -29,7 +29,7 @@ from grace.quality.thresholds import thresholds_of
 from grace.runs import Run, outside_runs
 from grace.stages.export import export
 from grace.stages.fields.table import BATCH
-from grace.stages.related import related
+from grace.stages.related import Related
 from grace.studies.check import Cell
 from grace.studies.study import completed
 from grace.tables import CsvTable
@@ -40,23 +40,15 @@ MOST_MODELS = 50
 FILES = ("quality.json", "review.csv", "quality.html")
 
 
-def validate_run(
-    run: Run,
-    out: Path,
-    given: Mapping[str, float],
-    progress: Progress,
-    extraction: Run | None = None,
-    scores: Run | None = None,
-    keep: int = KEEP,
-) -> Report:
-    """Check the tables of a run and of those that belong to it, and write the report to the folder `out`.
+def validate_runs(runs: Related, out: Path, given: Mapping[str, float], progress: Progress, keep: int = KEEP) -> Report:
+    """Check the tables of runs that belong together, and write the report to the folder `out`.
 
     Raises:
-        InputError: the run cannot be read, several runs may belong to it, or a threshold is wrong.
+        InputError: a run cannot be read, or a threshold is wrong.
     """
     with ExitStack() as stack:
         opener = _opener(stack)
-        return _validated(of_runs(related(run, extraction, scores), opener), opener, out, given, progress, keep)
+        return _validated(of_runs(runs, opener), opener, out, given, progress, keep)
 
 
 def validate_files(
@@ -326,7 +318,7 @@ class Inspection:
         source = self._source
         fresh = opener.folder / f"{source.name}-from-ledger.csv"
         try:
-            export(run, fresh)
+            export(run, fresh, study=source.study)
         except InputError as error:
             tally = _units(1, self._keep)
             tally.bad[""] = 1

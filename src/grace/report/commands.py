@@ -9,7 +9,7 @@ from grace.report.gather import Wanted
 from grace.report.ran import ANSWERS, KINDS, PROBABILITIES, further
 from grace.runs import Run
 from grace.stages.related import Related, table_of
-from grace.studies.study import BUILT_IN, load_study
+from grace.studies.study import BUILT_IN, built_in_file
 
 PAPER = "paper"
 """The theme that figures have by default."""
@@ -19,8 +19,7 @@ def commands_of(groups: Sequence[Related], wanted: Wanted, report: str) -> list[
     """What to type, in its order; files are named without folders. `report` is the name of the report's file."""
     how = [*wanted.options, *(["--theme", wanted.theme] if wanted.theme != PAPER else [])]
     lines = [_typed(_command(run, group)) for group in groups for run in group.runs]
-    bases = [group.answers or group.extraction or group.scores for group in groups]
-    runs = [base.path.name for base in bases if base]
+    runs = [group.base.path.name for group in groups]
     lines.append(_typed(["analyze", *runs, *how]))
     lines += [_typed(["compare", runs[0], other]) for other in runs[1:]]
     lines.append(_typed(["report", *runs, *how, "--out", report]))
@@ -41,7 +40,7 @@ def inputs_of(groups: Sequence[Related]) -> dict[str, str]:
 def study_argument(run: Run) -> str:
     """How a command names a run's study: a built-in one by its name, else the copy in the run."""
     content = run.study.read_bytes()
-    built_in = (name for name in BUILT_IN if load_study(name).content == content)
+    built_in = (name for name in BUILT_IN if built_in_file(name) == content)
     return next(built_in, f"{run.path.name}/{run.study.name}")
 
 

@@ -5,21 +5,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from grace.analysis.analyze import MERGED, Analysis, Table, analyze_runs
+from grace.analysis.analyze import MERGED, Analysis, Table, analyze_frame
 from grace.analysis.compare import Comparison, compare
-from grace.analysis.compare_sides import Side, read_side
+from grace.analysis.compare_sides import Side, side_of
 from grace.analysis.figures import theme_named
-from grace.analysis.frames import Frame, read_frame
+from grace.analysis.frames import Frame, read_frame, read_parts
 from grace.errors import InputError
 from grace.progress import Progress
-from grace.quality.merge import merge
+from grace.quality.merge import Merged, merge_groups
 from grace.quality.report import Report as QualityReport
-from grace.quality.validate import validate_run
+from grace.quality.validate import validate_runs
 from grace.report import tables
 from grace.report.ran import model_name, runs_table
 from grace.runs import Run
-from grace.stages.records import study_of
-from grace.stages.related import Related, related
+from grace.stages.related import Related, groups_of
 from grace.studies.study import BUILT_IN, Study
 
 REVIEW = "review.csv"
@@ -162,92 +161,90 @@ def gather(wanted: Wanted, folder: Path, progress: Progress) -> list[Part]:
         InputError: something given is no run, or several runs may belong to one.
     """
     by_study: dict[str, list[Related]] = {}
-    for group in _grouped(wanted):
-        by_study.setdefault(study_of(_base(group)).name, []).append(group)
+    for group in groups_of(wanted.runs, wanted.extraction, wanted.scores):
+        by_study.setdefault(group.study.name, []).append(group)
     return [_part(groups, wanted, folder / name, progress) for name, groups in by_study.items()]
 
 
-def _grouped(wanted: Wanted) -> Iterator[Related]:
-    """The runs with what belongs to them; one that belongs to another stands with that one alone."""
-    if len(wanted.runs) > 1 and (wanted.extraction or wanted.scores):
-        raise InputError("--extraction and --scores choose for a single RUN; give one at a time")
-    covered: set[Path] = set()
-    for run in wanted.runs:
-        if run.path.resolve() not in covered:
-            group = related(run, wanted.extraction, wanted.scores)
-            covered |= {other.path.resolve() for other in group.runs}
-            yield group
-
-
-def _base(group: Related) -> Run:
-    """The run whose rows are told: answers, or an extraction of somebody's own table, or probabilities."""
-    base = group.answers or group.extraction or group.scores
-    assert base is not None
-    return base
-
-
 def _name(group: Related) -> str:
-    model, run = model_name(group), _base(group).path.name
+    model, run = model_name(group), group.base.path.name
     return f"{model} ({run})" if model else run
 
 
 def _part(groups: Sequence[Related], wanted: Wanted, folder: Path, progress: Progress) -> Part:
-    study = study_of(_base(groups[0]))
+    study = groups[0].study
     readable, lost = list(groups), list[Lost]()
-    frame, analysis, notes = _analysed(study, readable, wanted, folder, progress)
-    if frame is None:  # one that cannot be read spoils the merging of all
-        readable, lost = _readable(groups, wanted, folder / "alone")
+    merged = _merged(readable, folder / MERGED, progress)
+    if isinstance(merged, str):  # a group that cannot be read spoils the merging of all
+        readable, lost = _readable(groups, folder / "alone")
         if readable and lost:
-            frame, analysis, notes = _analysed(study, readable, wanted, folder, progress)
+            merged = _merged(readable, folder / MERGED, progress)
+    analysis, notes = _analysed(study, readable, merged, wanted)
     notes = [note for note in notes if not any(one.why in note for one in lost)]
+    frame = None if isinstance(merged, str) else merged.frame
     progress.note(f"{study.name}: checking the data's quality")
-    quality = tuple(_checked(group, wanted, folder / f"quality_{place}") for place, group in enumerate(groups))
-    comparisons = tuple(_compared(readable, notes, progress))
-    made = dict(analysis.tables) if analysis else {}
-    made |= {"runs": runs_table(groups), "quality": tables.of_quality([(one.name, one.report) for one in quality])}
+    quality = tuple(_checked(group, folder / f"quality_{place}") for place, group in enumerate(groups))
+    comparisons = () if isinstance(merged, str) else tuple(_compared(readable, merged, notes, progress))
+    numbers = dict(analysis.tables) if analysis else {}
+    numbers |= {"runs": runs_table(groups), "quality": tables.of_quality([(one.name, one.report) for one in quality])}
     if frame:
-        made |= {"design": tables.of_design(study, frame)}
+        numbers |= {"design": tables.of_design(study, frame)}
         if analysis:
-            made |= tables.of_summary(analysis, frame) | tables.of_people(study.name)
-            made |= tables.of_parameters(study.name, comparisons)
-            made |= tables.of_references(analysis.fits, analysis.patterns)
-    made |= tables.of_comparisons(comparisons)
-    return Part(study, tuple(groups), frame, analysis, comparisons, quality, tuple(lost), tuple(notes), wanted, made)
+            numbers |= tables.of_summary(analysis, frame) | tables.of_people(study.name)
+            numbers |= tables.of_parameters(study.name, comparisons)
+            numbers |= tables.of_references(analysis.fits, analysis.patterns)
+    numbers |= tables.of_comparisons(comparisons)
+    return Part(study, tuple(groups), frame, analysis, comparisons, quality, tuple(lost), tuple(notes), wanted, numbers)
 
 
-def _readable(groups: Sequence[Related], wanted: Wanted, folder: Path) -> tuple[list[Related], list[Lost]]:
+@dataclass(frozen=True)
+class _Rows:
+    """The merged rows of some groups of runs, and the file that they stand in."""
+
+    file: Merged
+    frame: Frame
+
+    @property
+    def path(self) -> Path:
+        return self.file.paths[0]
+
+
+def _merged(groups: Sequence[Related], folder: Path, progress: Progress) -> _Rows | str:
+    """The rows of some groups of one study, or why they cannot be merged."""
+    try:
+        file = merge_groups(groups, folder, progress, csv_alone=True)
+        return _Rows(file, read_frame(file.paths[0], groups[0].study))
+    except InputError as error:
+        return by_name(error, groups)
+
+
+def _readable(groups: Sequence[Related], folder: Path) -> tuple[list[Related], list[Lost]]:
     """The groups whose rows can be merged, and the others with why they cannot."""
     readable, lost = [], []
     for group in groups:
         try:
-            merge([_base(group)], folder, _Silent(), wanted.extraction, wanted.scores)
+            merge_groups([group], folder, _Silent(), csv_alone=True)
         except InputError as error:
-            lost.append(Lost(_base(group).path.name, by_name(error, [group])))
+            lost.append(Lost(group.base.path.name, by_name(error, [group])))
         else:
             readable.append(group)
     return readable, lost
 
 
 def _analysed(
-    study: Study, groups: Sequence[Related], wanted: Wanted, folder: Path, progress: Progress
-) -> tuple[Frame | None, Analysis | None, list[str]]:
-    """The merged rows and their analysis, and what there is to know about both."""
-    runs = [_base(group) for group in groups]
-    if study.name in BUILT_IN:
-        try:
-            found = analyze_runs(runs, folder, progress, wanted.exclusions, wanted.extraction, wanted.scores)
-        except InputError as error:
-            notes = [f"There is no analysis: {by_name(error, groups)}."]
-        else:
-            return read_frame(folder / MERGED / f"{study.name}.csv", study), found[0][0], []
-    else:
-        notes = [f"{study.name} is a study of your own: its data are told, and there is no analysis of it."]
+    study: Study, groups: Sequence[Related], merged: _Rows | str, wanted: Wanted
+) -> tuple[Analysis | None, list[str]]:
+    """The analysis, and what a reader should know about it and about the rows."""
+    lacking = [f"{merged}."] if isinstance(merged, str) else list(merged.file.notes)
+    if study.name not in BUILT_IN:
+        own = f"{study.name} is a study of your own: its data are told, and there is no analysis of it."
+        return None, [own, *lacking]
+    if isinstance(merged, str):
+        return None, [f"There is no analysis: {merged}."]
     try:
-        made = merge(runs, folder / MERGED, progress, wanted.extraction, wanted.scores)
-        return read_frame(made.paths[0], study), None, [*notes, *made.notes]
+        return analyze_frame(study, merged.frame, merged.path, wanted.exclusions, merged.file.notes), []
     except InputError as error:
-        why = by_name(error, groups)
-        return None, None, notes if any(why in note for note in notes) else [*notes, f"{why}."]
+        return None, [f"There is no analysis: {by_name(error, groups)}.", *lacking]
 
 
 def by_name(text: object, groups: Sequence[Related]) -> str:
@@ -258,9 +255,9 @@ def by_name(text: object, groups: Sequence[Related]) -> str:
     return text
 
 
-def _checked(group: Related, wanted: Wanted, folder: Path) -> Quality:
+def _checked(group: Related, folder: Path) -> Quality:
     try:
-        report = validate_run(_base(group), folder, {}, _Silent(), wanted.extraction, wanted.scores)
+        report = validate_runs(group, folder, {}, _Silent())
         with open(folder / REVIEW, newline="", encoding="utf-8") as file:
             flagged = tuple(csv.DictReader(file))
     except InputError as error:
@@ -268,15 +265,16 @@ def _checked(group: Related, wanted: Wanted, folder: Path) -> Quality:
     return Quality(_name(group), report, flagged)
 
 
-def _compared(groups: Sequence[Related], notes: list[str], progress: Progress) -> Iterator[Comparison]:
+def _compared(groups: Sequence[Related], merged: _Rows, notes: list[str], progress: Progress) -> Iterator[Comparison]:
     """Each model with the first."""
     if len(groups) < 2:
         return
     progress.note("comparing")
     sides: list[Side] = []
-    for group in groups:
+    frames = read_parts(merged.path, groups[0].study, merged.file.parts)
+    for group, frame in zip(groups, frames, strict=True):
         try:
-            sides.append(read_side(_base(group).path, _Silent()))
+            sides.append(side_of(group.base, group, frame))
         except InputError as error:
             notes.append(f"{by_name(error, groups)}.")
     for other in sides[1:]:

@@ -10,9 +10,8 @@ from grace.errors import InputError
 from grace.manifest import EXTRACT, GENERATE, SCORE, ServerFacts, SessionRecord, SourceTree
 from grace.report.grids import Record, table_of
 from grace.runs import Run
-from grace.stages.records import study_of
 from grace.stages.related import Related
-from grace.studies.study import completed
+from grace.studies.study import Study, completed
 from grace.tables import CsvTable
 
 ANSWERS, VALUES, PROBABILITIES = "answers", "values", "probabilities"
@@ -120,16 +119,15 @@ def prompts_of(group: Related) -> Iterator[Prompt]:
     """What was said about the first trial; nothing where that cannot be made again."""
     try:
         if group.answers:
-            yield from _turns(group.answers)
+            yield from _turns(group.answers, group.study_of(group.answers))
         if group.scores:
-            yield from _questions(group.scores)
+            yield from _questions(group.scores, group.study_of(group.scores))
     except InputError:
         return
 
 
-def _turns(run: Run) -> Iterator[Prompt]:
-    study, identity = study_of(run), run.identity
-    conversation = study.conversation(identity.protocol)
+def _turns(run: Run, study: Study) -> Iterator[Prompt]:
+    conversation = study.conversation(run.identity.protocol)
     with CsvTable(run.input) as table:
         row = completed(study, table, 0)
     for message in conversation.opening(row):
@@ -138,8 +136,7 @@ def _turns(run: Run) -> Iterator[Prompt]:
         yield Prompt(turn, ANSWERS, conversation.turn(turn, row)["content"])
 
 
-def _questions(run: Run) -> Iterator[Prompt]:
-    study = study_of(run)
+def _questions(run: Run, study: Study) -> Iterator[Prompt]:
     with CsvTable(run.input) as table:
         row = completed(study, table, 0)
     for name, question in study.questions.items():

@@ -12,11 +12,16 @@ from grace.stages.fields.table import ExportedFields, export_fields
 from grace.stages.records import study_of
 from grace.stages.scores import records as scores
 from grace.stages.scores.table import ExportedScores, export_scores
+from grace.studies.study import Study
 from grace.tables import CsvTable, check_writable
 
 
 def export(
-    run: Run, output: Path, done: answers.Done | scores.Scores | None = None, keys: scores.Keys | None = None
+    run: Run,
+    output: Path,
+    done: answers.Done | scores.Scores | None = None,
+    keys: scores.Keys | None = None,
+    study: Study | None = None,
 ) -> ExportedAnswers | ExportedScores | ExportedFields:
     """Write the table of a run: the rows asked about, in the input's order.
 
@@ -27,6 +32,7 @@ def export(
         output: the CSV or Parquet file to write or replace.
         done: what is known of the ledger, when the caller has just read it.
         keys: those of a score run's questions, when the caller has just made them.
+        study: the run's, when the caller has compiled it.
 
     Raises:
         InputError: not such a run, or the output cannot be written.
@@ -37,7 +43,7 @@ def export(
         raise InputError(f"{output}: is inside the run, which is kept as it is; choose a name outside of {run.path}")
     if identity.experiment == EXTRACT:
         with CsvTable(run.input) as table:
-            return export_fields(run, output, table, study_of(run))
+            return export_fields(run, output, table, study or study_of(run))
     if not run.ledger.exists():
         raise InputError(f"{run.path}: holds no answers yet (it has no {run.ledger.name})")
     with CsvTable(run.input) as table, LedgerReader(run.ledger) as ledger:
@@ -45,7 +51,7 @@ def export(
             raise InputError(f"{run.input}: was changed since the run began; restore it from a copy")
         if identity.experiment == SCORE:
             assert not isinstance(done, answers.Done)
-            return export_scores(run, output, table, ledger, done or scores.Scores.read(run), keys)
+            return export_scores(run, output, table, ledger, done or scores.Scores.read(run), keys, study)
         assert not isinstance(done, scores.Scores)
         known = done or answers.Done.read(run, len(table), identity.turns)
         return export_answers(run, output, table, ledger, known)

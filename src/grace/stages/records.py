@@ -40,16 +40,24 @@ async def chat(client: Client, body: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def study_of(run: Run) -> Study:
+def study_of(run: Run, compiled: dict[bytes, Study] | None = None) -> Study:
     """The study of a run, from the run's own copy.
+
+    Args:
+        run: the run.
+        compiled: studies that are compiled already, by the bytes of their file; a new one is added.
 
     Raises:
         InputError: the copy is gone, or asks other questions than the run did.
     """
+    compiled = {} if compiled is None else compiled
     try:
-        study = parse_study(run.study.read_bytes(), str(run.study))
+        content = run.study.read_bytes()
     except OSError as error:
         raise InputError(f"{run.study}: cannot be read: {error.strerror}; restore it from a copy") from None
+    if content not in compiled:
+        compiled[content] = parse_study(content, str(run.study))
+    study = compiled[content]
     digests = {name: question.sha256 for name, question in study.questions.items()}
     if run.identity.experiment == SCORE and digests != run.identity.questions:
         raise InputError(f"{run.study}: was changed since the run began; restore it from a copy")

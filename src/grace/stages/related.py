@@ -1,27 +1,53 @@
 """Runs that belong together: the answers, their extraction, and the probabilities, of one study, table and model."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from grace.errors import InputError
 from grace.ledger import request_key
 from grace.manifest import EXTRACT, GENERATE, SCORE, Identity
 from grace.runs import Run
+from grace.stages.records import study_of
 from grace.stages.shard import is_shard
+from grace.studies.study import Study
 
 
 @dataclass(frozen=True)
 class Related:
-    """The runs of one study, table and model; one at least is there."""
+    """The runs of one study, table and model; one at least is there.
 
+    A command finds them once and hands this value on: the runs' manifests are read and their studies compiled once.
+
+    Attributes:
+        given: the run that the others were found by.
+        answers, extraction, scores: the runs.
+    """
+
+    given: Run
     answers: Run | None = None
     extraction: Run | None = None
     scores: Run | None = None
+    _compiled: dict[bytes, Study] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def runs(self) -> tuple[Run, ...]:
         """Those that are there."""
         return tuple(run for run in (self.answers, self.extraction, self.scores) if run)
+
+    @property
+    def base(self) -> Run:
+        """The run whose rows are meant: answers, else an extraction of somebody's own table, else probabilities."""
+        return self.answers or self.extraction or self.scores or self.given
+
+    @property
+    def study(self) -> Study:
+        """The study of the base. Raises InputError."""
+        return self.study_of(self.base)
+
+    def study_of(self, run: Run) -> Study:
+        """The study of one of the runs; runs with equal copies of it share one. Raises InputError."""
+        return study_of(run, self._compiled)
 
 
 def source_of(run: Run) -> str:
@@ -61,7 +87,24 @@ def related(run: Run, extraction: Run | None = None, scores: Run | None = None) 
             raise InputError(f"{run.path}: several runs may belong to it ({names}); {how}")
         if fitting:
             found[name] = fitting[0]
-    return Related(**found)
+    return Related(run, found.get("answers"), found.get("extraction"), found.get("scores"))
+
+
+def groups_of(runs: Sequence[Run], extraction: Run | None = None, scores: Run | None = None) -> list[Related]:
+    """Each of some runs with what belongs to it; a run that belongs to one before it has no group of its own.
+
+    Raises:
+        InputError: as `related`; or a run is chosen for several.
+    """
+    if len(runs) > 1 and (extraction or scores):
+        raise InputError("--extraction and --scores choose for a single RUN; give one at a time")
+    groups: list[Related] = []
+    covered: set[Path] = set()
+    for run in runs:
+        if run.path.resolve() not in covered:
+            groups.append(related(run, extraction, scores))
+            covered |= {other.path.resolve() for other in groups[-1].runs}
+    return groups
 
 
 def extractions_of(answers: Run) -> list[Run]:

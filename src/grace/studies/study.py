@@ -146,6 +146,11 @@ class Study:
                 yield "", otherwise
 
 
+def built_in_file(name: str) -> bytes:
+    """The file of a built-in study."""
+    return (resources.files("grace.studies") / f"{name}.yaml").read_bytes()
+
+
 def load_study(name_or_path: str) -> Study:
     """Read a study: a built-in one by name, or any by the path of its YAML file.
 
@@ -154,8 +159,7 @@ def load_study(name_or_path: str) -> Study:
         InputError: there is no such study or file.
     """
     if name_or_path in BUILT_IN:
-        resource = resources.files("grace.studies") / f"{name_or_path}.yaml"
-        return parse_study(resource.read_bytes(), resource.name)
+        return parse_study(built_in_file(name_or_path), f"{name_or_path}.yaml")
     path = Path(name_or_path)
     if not path.suffix and not os.path.exists(path):  # noqa: PTH110 - Path.exists raises where it is too long
         raise InputError(

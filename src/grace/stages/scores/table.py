@@ -77,10 +77,16 @@ def score_columns(study: Study) -> tuple[str, ...]:
 
 
 def export_scores(
-    run: Run, output: Path, table: CsvTable, ledger: LedgerReader, scores: Scores, keys: Keys | None = None
+    run: Run,
+    output: Path,
+    table: CsvTable,
+    ledger: LedgerReader,
+    scores: Scores,
+    keys: Keys | None = None,
+    study: Study | None = None,
 ) -> ExportedScores:
     """Write the table of an Experiment 2 run; see `grace.stages.export`."""
-    made = ScoreRows(run, table, ledger, scores, keys)
+    made = ScoreRows(run, table, ledger, scores, keys, study)
     errors: Counter[str] = Counter()
     failed = 0
 
@@ -108,10 +114,16 @@ class ScoreRows:
     """
 
     def __init__(
-        self, run: Run, table: CsvTable, ledger: LedgerReader, scores: Scores, keys: Keys | None = None
+        self,
+        run: Run,
+        table: CsvTable,
+        ledger: LedgerReader,
+        scores: Scores,
+        keys: Keys | None = None,
+        study: Study | None = None,
     ) -> None:
         identity = run.identity
-        self.study = study_of(run)
+        self.study = study or study_of(run)
         self.columns = tuple(name for question in self.study.questions.values() for name in question.columns.names)
         self.masses = {name: Mass() for name in self.study.questions}
         self._keys = keys or Keys(self.study, table, identity.model, identity.scoring)
