@@ -1,7 +1,7 @@
 """What pods ask a cluster for: amounts, GPUs, and the nodes that they may run on."""
 
 import posixpath
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,9 @@ from grace.policy.documents import Container, FieldPath, Workload
 
 GIB = 1 << 30
 HOSTNAME = "kubernetes.io/hostname"
+REGION = "topology.kubernetes.io/region"
+ZONE = "topology.kubernetes.io/zone"
+DRIVER = "nvidia.com/cuda.driver.major"
 PRODUCT = "nvidia.com/gpu.product"
 MEMORY = "nvidia.com/gpu.memory"
 """Label of nodes: memory of each GPU in MiB."""
@@ -31,6 +34,16 @@ class Requirement:
     operator: str
     values: tuple[str, ...]
     path: FieldPath
+
+
+def operator_holds(operator: object, value: str | None, values: Sequence[str]) -> bool | None:
+    """Whether a value, None where there is none, meets an operator of a selector; None for other operators, as Gt."""
+    return {
+        "In": value in values,
+        "NotIn": value not in values,
+        "Exists": value is not None,
+        "DoesNotExist": value is None,
+    }.get(str(operator))
 
 
 def node_terms(workload: Workload) -> list[list[Requirement]]:

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from grace.cluster.access.nodes import DRIVER, REGION, ZONE, ClusterNode
+from grace.cluster.access.nodes import ClusterNode
 from grace.models.catalogue import hub_models, profiles
 from grace.policy.cluster_file import Cluster, ClusterGpu
-from grace.policy.pods import MEMORY
+from grace.policy.pods import DRIVER, MEMORY, REGION, ZONE
 from grace.text import printable
 
 Format = Literal["text", "json", "csv"]

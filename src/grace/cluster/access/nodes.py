@@ -5,12 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from grace.cluster.access.connection import Api, path_of
-from grace.policy.pods import PRODUCT
+from grace.policy.pods import PRODUCT, operator_holds
 from grace.policy.quantities import quantity
-
-DRIVER = "nvidia.com/cuda.driver.major"
-REGION = "topology.kubernetes.io/region"
-ZONE = "topology.kubernetes.io/zone"
 
 
 @dataclass(frozen=True)
@@ -128,12 +124,7 @@ def _holds(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
             return False
         mine, bound = map(int, numbers)
         return mine > bound if operator == "Gt" else mine < bound
-    return {
-        "In": value in values,
-        "NotIn": value not in values,
-        "Exists": value is not None,
-        "DoesNotExist": value is None,
-    }.get(str(operator), False)
+    return bool(operator_holds(operator, value, values))
 
 
 def _tolerated(taint: Taint, pod: Mapping[str, Any]) -> bool:

@@ -20,13 +20,12 @@ from grace.cluster.manifests.parts import (
 from grace.cluster.manifests.weights_job import catalogue_mounts, catalogue_variables, model_arguments
 from grace.cluster.names import literal
 from grace.models.serving import vllm_serve_arguments
+from grace.policy.pods import DRIVER, HOSTNAME, MEMORY, PRODUCT, ZONE
 
 PORT = 8000
 NAME = "vllm"
 CHECK = "weights"
 """Name of the init container that looks whether the weights are there."""
-HOSTNAME = "kubernetes.io/hostname"
-ZONE = "topology.kubernetes.io/zone"
 DISK = "10Gi"
 """For compiled kernels and logs."""
 MOST_SHARED_GIB = 10
@@ -153,10 +152,10 @@ def _shared_gib(served: Served) -> int:
 
 def affinity(layout: LineupLayout, served: Served, component: str) -> k8s.V1Affinity:
     """Nodes with the right GPU and a driver that is new enough; with several nodes, near each other."""
-    expressions = [_requires("nvidia.com/gpu.product", "In", *served.gpu.products)]
+    expressions = [_requires(PRODUCT, "In", *served.gpu.products)]
     if served.gpu.memory_above:
-        expressions.append(_requires("nvidia.com/gpu.memory", "Gt", str(served.gpu.memory_above)))
-    expressions.append(_requires("nvidia.com/cuda.driver.major", "Gt", str(layout.driver - 1)))
+        expressions.append(_requires(MEMORY, "Gt", str(served.gpu.memory_above)))
+    expressions.append(_requires(DRIVER, "Gt", str(layout.driver - 1)))
     term = k8s.V1NodeSelectorTerm(match_expressions=expressions)
     required = k8s.V1NodeSelector(node_selector_terms=[term])
     chosen = k8s.V1Affinity(

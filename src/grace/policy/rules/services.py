@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from grace.policy.documents import FieldPath, Manifest, Scene, Workload
+from grace.policy.pods import operator_holds
 from grace.policy.rule import Hit, Severity, changed, rule
 from grace.policy.rules.examples import example
 
@@ -55,13 +56,7 @@ def _unmet(selector: dict[str, Any], labels: dict[str, str]) -> Iterator[str]:
             yield f"{key}={value}"
     for term in selector.get("matchExpressions") or []:
         key, operator, values = term["key"], term["operator"], term.get("values") or []
-        met = {
-            "In": labels.get(key) in values,
-            "NotIn": key not in labels or labels[key] not in values,
-            "Exists": key in labels,
-            "DoesNotExist": key not in labels,
-        }
-        if not met.get(operator, True):
+        if operator_holds(operator, labels.get(key), values) is False:
             yield f"{key} {operator} {', '.join(map(str, values))}".strip()
 
 

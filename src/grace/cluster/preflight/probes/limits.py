@@ -8,6 +8,7 @@ from grace.cluster.preflight.demands import claims, counted, gpus_of, pod_limits
 from grace.cluster.preflight.probe import ClusterView, Probe, Subject, Submission
 from grace.cluster.preflight.report import Verdict, failed, passed, unknown
 from grace.policy.documents import Container, Workload
+from grace.policy.pods import operator_holds
 from grace.policy.quantities import quantity
 
 _BYTES = ("memory", "storage")
@@ -71,13 +72,8 @@ def _in_scope(quota: Mapping[str, Any], workload: Workload) -> bool:
 def _matches(expression: Mapping[str, Any], workload: Workload) -> bool:
     scope, values = expression.get("scopeName"), expression.get("values") or []
     if scope == "PriorityClass":
-        name = workload.spec.get("priorityClassName")
-        return {
-            "In": name in values,
-            "NotIn": name not in values,
-            "Exists": bool(name),
-            "DoesNotExist": not name,
-        }.get(str(expression.get("operator")), False)
+        name = workload.spec.get("priorityClassName") or None
+        return bool(operator_holds(expression.get("operator"), name, values))
     ends = workload.spec.get("activeDeadlineSeconds") is not None
     bare = not pod_requests(workload) and not pod_limits(workload)
     truths = {"Terminating": ends, "NotTerminating": not ends, "BestEffort": bare, "NotBestEffort": not bare}
