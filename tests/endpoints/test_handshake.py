@@ -228,7 +228,7 @@ def test_a_server_that_still_loads(canned: CannedServer) -> None:
 def test_a_server_that_sends_us_elsewhere() -> None:
     _, found = look({"GET /health": Reply(307, b"", {"location": "https://s/\x1b[0mhealth"})})
     assert [(check.name, check.ok) for check in found] == [("health", False)]
-    assert found[0].detail == "sends us on to https://s/ [0mhealth; give the address that it names"
+    assert found[0].detail == "redirects to https://s/ [0mhealth; give that address"
 
 
 def test_a_server_that_wants_a_key(canned: CannedServer) -> None:
@@ -263,7 +263,7 @@ def test_what_lists_no_models_is_no_model_server(models: bytes) -> None:
 )
 def test_a_server_that_describes_itself_in_another_form_is_refused(routes: dict[str, Route]) -> None:
     _, found = look(routes)
-    assert found[-1] == EndpointCheck("models", False, "a llamacpp server that describes itself in no form we know")
+    assert found[-1] == EndpointCheck("models", False, "a llamacpp server that describes itself in an unknown form")
 
 
 @pytest.mark.parametrize("context", ["4096", -1, 0, 1.5, None, [1]], ids=repr)
@@ -369,7 +369,7 @@ def test_a_server_that_tells_no_lengths() -> None:
     _, found = look({}, EndpointNeed(longest=LONGEST, longest_name="row 3"))
     assert told(found, "longest prompt") == (
         None,
-        "the server does not tell lengths; a prompt too long becomes a failed row",
+        "the server gives no lengths; a prompt that is too long becomes a failed row",
     )
 
 

@@ -125,8 +125,8 @@ def plan_models(
         parallel=parallel,
     )
     if name is not None:
-        found = planned(name)
-        typer.echo(plan_json([found]) if as_json else plan_text(found))
+        plan_of_one = planned(name)
+        typer.echo(plan_json([plan_of_one]) if as_json else plan_text(plan_of_one))
         return
     plans = plan_lineup(planned)
     typer.echo(plan_json(plans) if as_json else plan_table(plans))

@@ -24,9 +24,9 @@ from grace.text import one_line
 
 TRANSIENT = frozenset({408, 425, 500, 502, 503, 504, 529})
 PATIENCE = 900.0
-"""Seconds that one request waits in all for a server that keeps saying 429."""
+"""Seconds in all that one request waits for a server that answers 429."""
 SHORTEST_PAUSE = 0.1
-"""Seconds between two tries at least, also when the server says "at once": one that keeps saying so is overloaded."""
+"""Seconds between two tries at least, even when the server asks for none: one that repeats that is overloaded."""
 LONGEST_PAUSE = 60.0
 
 
@@ -34,9 +34,9 @@ class RequestFailed(Exception):
     """A request got no usable answer.
 
     Attributes:
-        kind: what failed alike fails alike: "http 500", "timeout", "connection", "garbage".
-        status: the last HTTP status, None where there was none.
-        attempts: how often it was sent.
+        kind: groups failures of one cause: "http 500", "timeout", "connection", "garbage".
+        status: the last HTTP status, None without a reply.
+        attempts: how often the request was sent.
     """
 
     def __init__(self, kind: str, message: str, *, status: int | None = None, attempts: int = 1) -> None:
@@ -93,10 +93,7 @@ class Client:
 
     async def get(self, path: str) -> Reply:
         """One GET, not retried. Raises RequestFailed when there is no reply at all."""
-        try:
-            return await self._send("GET", path, None)
-        except NoReply as error:
-            raise RequestFailed(error.kind, self._clean(str(error))) from None
+        return await self._send("GET", path, None)
 
     async def get_object(self, path: str) -> dict[str, Any]:
         """One GET of a JSON object, not retried. Raises RequestFailed for anything else."""
@@ -104,10 +101,7 @@ class Client:
 
     async def post_once(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """One POST, not retried. Raises RequestFailed for anything but a JSON object with status 200."""
-        try:
-            return self._read(await self._send("POST", path, orjson.dumps(body)))
-        except NoReply as error:
-            raise RequestFailed(error.kind, self._clean(str(error))) from None
+        return self._read(await self._send("POST", path, orjson.dumps(body)))
 
     async def post(self, path: str, body: Mapping[str, Any]) -> Exchange:
         """A POST, retried while that can help. Raises RequestFailed."""
@@ -122,8 +116,6 @@ class Client:
                 reply = await self._send("POST", path, payload)
                 data = self._read(reply)
                 return Exchange(data, (time.perf_counter() - started) * 1000, attempts)
-            except NoReply as error:
-                failure = RequestFailed(error.kind, self._clean(str(error)))
             except RequestFailed as error:
                 failure = error
             failure.attempts = attempts
@@ -144,19 +136,22 @@ class Client:
                 if failure.status == 503:
                     self.on_push_back(pause)
             self.on_fault(f"{failure.kind}: {failure}")
-            # Those that were refused together should not come back together.
+            # Requests that were refused together must not return together.
             await _wait(self._stopped, pause + random.uniform(0, 0.1 * pause))
             if self._stopped.is_set():
                 raise failure
 
     def stop(self) -> None:
-        """Try nothing again from now on: requests that wait for their next try fail with their last failure."""
+        """Try no request again: those that wait for their next try fail with their last failure."""
         self._stopped.set()
 
     async def _send(self, method: str, path: str, body: bytes | None) -> Reply:
-        return await self._transport.send(
-            method, self.url + path, headers=self._headers, body=body, timeout=self.timeout
-        )
+        try:
+            return await self._transport.send(
+                method, self.url + path, headers=self._headers, body=body, timeout=self.timeout
+            )
+        except NoReply as error:
+            raise RequestFailed(error.kind, self._clean(str(error))) from None
 
     def _read(self, reply: Reply) -> dict[str, Any]:
         try:
@@ -182,7 +177,7 @@ class Client:
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:
-    """Wait for the event, but no longer than so."""
+    """Wait for the event, for so many seconds at most."""
     with suppress(TimeoutError):
         await asyncio.wait_for(event.wait(), seconds)
 

@@ -1,4 +1,4 @@
-"""The handshake: see that an endpoint can do what a run will ask of it, before anything is asked in earnest."""
+"""The handshake: checks that an endpoint can do what a run needs, before the run asks it anything."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,12 +16,12 @@ MOST_NAMES = 20
 
 @dataclass(frozen=True)
 class EndpointNeed:
-    """What a run will ask of the model.
+    """What a run needs of an endpoint.
 
     Attributes:
-        shape: a conversation of the kind that will be held, with a few words for the answers.
-        longest: the longest one that will be held, without the model's answers; None when not known.
-        longest_name: where it comes from, for messages, as "row 17".
+        shape: a conversation like those of the run, with a few words for the answers.
+        longest: the run's longest conversation, without the model's answers; None when not known.
+        longest_name: its origin for messages, as "row 17".
         max_tokens: the answer's limit in tokens.
     """
 
@@ -37,7 +37,7 @@ class EndpointNeed:
 
 @dataclass(frozen=True)
 class EndpointCheck:
-    """One thing that was looked at: `ok` is None for a remark that is neither good nor bad."""
+    """The result of one check: `ok` is None for a remark that is neither good nor bad."""
 
     name: str
     ok: bool | None
@@ -46,26 +46,22 @@ class EndpointCheck:
 
 @dataclass
 class Handshake:
-    """What is known of an endpoint, filled in as the checks go on."""
+    """What is known of an endpoint. The checks fill it in."""
 
     client: Client
     model: str
     dialect: OpenAI = field(default_factory=OpenAI)
     facts: ServerDescription = field(default_factory=lambda: ServerDescription(()))
     reasons: bool = False
-    """Whether the model was seen to reason before it answers."""
+    """Whether the model reasoned before its answer to a check."""
 
     async def prompt_tokens(self, messages: Sequence[Message]) -> int | None:
-        """The length of a chat prompt as the server counts it when asked in earnest. Raises RequestFailed."""
+        """The length of a chat prompt as the server counts it in a real request. Raises RequestFailed."""
         return (await _ask(self, messages)).prompt_tokens
 
 
 async def meet(client: Client, model: str, need: EndpointNeed) -> Handshake:
-    """Do all checks.
-
-    Raises:
-        EndpointError: one of them failed; the message says which, and what to do.
-    """
+    """Do all checks. Raises EndpointError when one fails; the message says which, and what to do."""
     handshake = Handshake(client, model)
     async for check in checks(handshake, need):
         if check.ok is False:
@@ -74,7 +70,7 @@ async def meet(client: Client, model: str, need: EndpointNeed) -> Handshake:
 
 
 async def checks(handshake: Handshake, need: EndpointNeed) -> AsyncIterator[EndpointCheck]:
-    """Look at the endpoint, one check after the other, and end after the first without which the rest means nothing."""
+    """Check the endpoint step by step, and end after a failure without which the other checks mean nothing."""
     async for check in _checks(handshake, need):
         yield replace(check, detail=one_line(check.detail))  # servers name their models as they like
 
@@ -89,9 +85,7 @@ async def _checks(handshake: Handshake, need: EndpointNeed) -> AsyncIterator[End
     if reply.status in (200, 401, 403, 404, 405):  # plain OpenAI servers have no /health
         yield EndpointCheck("health", True if reply.status == 200 else None, f"/health answers {reply.status}")
     elif 300 <= reply.status < 400:
-        yield EndpointCheck(
-            "health", False, f"sends us on to {reply.headers.get('location')}; give the address that it names"
-        )
+        yield EndpointCheck("health", False, f"redirects to {reply.headers.get('location')}; give that address")
         return
     else:
         yield EndpointCheck("health", False, f"/health answers {reply.status}; is the model still loading?")
@@ -106,7 +100,7 @@ async def _checks(handshake: Handshake, need: EndpointNeed) -> AsyncIterator[End
         return
     except (AttributeError, TypeError, ValueError):
         yield EndpointCheck(
-            "models", False, f"a {handshake.dialect.name} server that describes itself in no form we know"
+            "models", False, f"a {handshake.dialect.name} server that describes itself in an unknown form"
         )
         return
     facts = handshake.facts
@@ -132,7 +126,7 @@ async def _checks(handshake: Handshake, need: EndpointNeed) -> AsyncIterator[End
     except RequestFailed as error:
         advice = f"refuses the conversation: {error}"
         if need.shape[0]["role"] == "system":
-            advice += "; it may know no system message: put the study's system text into the first turn"
+            advice += "; the model may have no system role: put the study's system text into the first turn"
         yield EndpointCheck("chat template", False, advice)
         return
 
@@ -155,7 +149,7 @@ async def _fits(handshake: Handshake, need: EndpointNeed) -> EndpointCheck:
         return EndpointCheck("longest prompt", False, f"{need.longest_name} cannot be tokenized: {error}")
     if tokens is None or context is None:
         return EndpointCheck(
-            "longest prompt", None, "the server does not tell lengths; a prompt too long becomes a failed row"
+            "longest prompt", None, "the server gives no lengths; a prompt that is too long becomes a failed row"
         )
     turns = sum(message["role"] == "user" for message in need.longest)
     least, most = tokens + need.max_tokens, tokens + turns * need.max_tokens
@@ -181,7 +175,7 @@ async def _list_models(client: Client) -> list[dict[str, Any]]:
 
 
 def _list(names: Sequence[str]) -> str:
-    """Some names in words; gateways serve hundreds."""
+    """The first names, in words; gateways serve hundreds."""
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     return (", ".join(names[:MOST_NAMES]) or "nothing") + more
 

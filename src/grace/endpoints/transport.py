@@ -1,4 +1,4 @@
-"""The transport: one HTTP exchange, and nothing else. Tests put their own in its place."""
+"""The transport: one HTTP exchange, and nothing else. Tests replace it by one of their own."""
 
 import ipaddress
 import os
@@ -15,7 +15,7 @@ from grace.errors import InputError
 
 @dataclass(frozen=True)
 class Reply:
-    """What a server answered; header names are lower case."""
+    """A server's reply; names of headers are in small letters."""
 
     status: int
     body: bytes
@@ -23,7 +23,7 @@ class Reply:
 
 
 class NoReply(Exception):
-    """The exchange broke before a whole reply was there; `kind` is "timeout" or "connection"."""
+    """The exchange ended before the whole reply arrived; `kind` is "timeout" or "connection"."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -43,7 +43,7 @@ class Transport(Protocol):
 
 
 class AiohttpTransport:
-    """HTTP over aiohttp, with as many connections as the caller has requests under way."""
+    """HTTP over aiohttp, with a connection for each open request."""
 
     def __init__(self, base_url: str) -> None:
         # Proxies from the environment are for servers elsewhere; most proxies cannot reach this machine's loopback.
@@ -81,11 +81,7 @@ def _why(error: aiohttp.ClientConnectorError) -> str:
 
 
 def check_url(url: str, option: str) -> None:
-    """See that `url` is an address that can be asked.
-
-    Raises:
-        InputError: it is not; the message names the option it came from, and neither user nor password.
-    """
+    """Raise InputError unless `url` is a server's address; the message has its option, but no user or password."""
     try:
         parts = urlsplit(url)
         good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0

@@ -1,4 +1,4 @@
-"""What the catalogue and the planner say, in words, tables and JSON."""
+"""The catalogue and memory plans in words, tables and JSON."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

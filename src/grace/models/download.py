@@ -1,4 +1,4 @@
-"""Downloads of files whose content is known beforehand: resumed where they stopped, checked when they are complete."""
+"""Downloads of files with a known digest: resumed where they stopped, checked when they are complete."""
 
 import asyncio
 import fcntl
@@ -14,7 +14,7 @@ from grace.files import sha256_of
 from grace.models.registry import Network
 
 DownloadProgress = Callable[[int, int], None]
-"""Told now and then how many bytes are here, and how many there will be."""
+"""Called now and then with the number of bytes here, and in all."""
 
 RETRIES = 4
 """Further tries without a single new byte before giving up."""
@@ -32,15 +32,15 @@ def fetch(url: str, part: Path, *, size: int, sha256: str, network: Network, pro
 
     Args:
         url: where it is, http or https.
-        part: file to fill; what it holds after a failure is where the next call goes on.
+        part: file to fill; the next call goes on from its end.
         size: the whole file's length in bytes.
         sha256: hex digest of the whole file. A file with another one is deleted.
         network: certificates and proxy.
-        progress: told as bytes come in.
+        progress: called as bytes arrive.
 
     Raises:
-        AccessRefused: this server does not let us have it.
-        ModelFileError: it could not be brought, or is not the file it should be.
+        AccessRefused: the server wants credentials, or its certificate is not trusted.
+        ModelFileError: the file cannot be fetched, or is not the file it should be.
         InputError: `part` cannot be written.
     """
     try:
@@ -63,7 +63,7 @@ def fetch(url: str, part: Path, *, size: int, sha256: str, network: Network, pro
 
 
 def _lock(file: IO[bytes], part: Path) -> None:
-    """Two downloads into one file would mix their bytes; the lock goes with the process."""
+    """Lock the file, since two downloads into it would mix their bytes; the lock ends with the process."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -73,6 +73,7 @@ def _lock(file: IO[bytes], part: Path) -> None:
 
 
 async def _fill(url: str, file: IO[bytes], size: int, network: Network, progress: DownloadProgress) -> None:
+    """Ask again until the file has its size, or no more bytes arrive."""
     if file.tell() > size:
         _empty(file)
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=60)
@@ -117,7 +118,7 @@ async def _append(
             file.write(chunk)
             progress(min(file.tell(), size), size)
             if file.tell() > size:
-                return  # longer than it should be: the checksum will say so
+                return  # longer than it should be: the checksum shows it
 
 
 def _empty(file: IO[bytes]) -> None:

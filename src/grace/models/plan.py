@@ -38,10 +38,10 @@ NCCL_GIB = 0.4
 GRAPHS_GIB = 0.5
 """CUDA graphs; public logs of vLLM from 0.21 on estimate 0.2 to 0.7 GiB."""
 CONTEXT = 4096
-"""Tokens, where no profile says more: prompt and answer of the built-in studies take a few hundred."""
+"""Tokens, where no profile gives a number: prompt and answer of the built-in studies take a few hundred."""
 SERVER_GIB = 4
 WORKER_GIB = 6
-"""Host memory of vLLM's server and engine, and of each GPU's process with one file of weights (5 GB) in its hands."""
+"""Host memory of vLLM's server and engine, and of each GPU's process, which holds one file of weights (5 GB)."""
 
 
 class CannotRun(Refused):

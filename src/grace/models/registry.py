@@ -33,7 +33,7 @@ class Network:
     proxy: str | None = None
 
     def tls(self) -> ssl.SSLContext:
-        """What connections are checked against (SSL_CERT_FILE and SSL_CERT_DIR hold where pip sets nothing).
+        """The certificates to trust (those of SSL_CERT_FILE and SSL_CERT_DIR where pip sets none).
 
         Raises ModelFileError when the certificates cannot be read.
         """

@@ -12,7 +12,7 @@ from grace.models.plan import BATCHED_TOKENS, MemoryPlan
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - inside a cluster, for the other pods
 CONTEXT = 4096
-"""Tokens of prompt and answer that llama.cpp keeps room for in each slot, when nothing else is asked for."""
+"""Tokens of prompt and answer that llama.cpp keeps room for in each slot, unless `ServingOptions.context` says."""
 PARALLEL = 4
 """Requests worked on at once by llama.cpp. Measured on two processors, 8 were no faster and took 365 MB more."""
 MOST_PARALLEL = 256
@@ -58,8 +58,8 @@ def llamacpp_settings(path: Path, options: ServingOptions, api_key: str) -> Mapp
 
     Args:
         path: GGUF file.
-        options: what was asked for.
-        api_key: what clients must send; empty: nothing.
+        options: how to serve it.
+        api_key: the key that clients must send; empty: none.
 
     Raises:
         InputError: more slots than llama.cpp has.
@@ -80,7 +80,7 @@ def llamacpp_settings(path: Path, options: ServingOptions, api_key: str) -> Mapp
         "cache_ram_mib": 0,  # old prompts would fill 8 GiB in the course of a run, and saved no time
         "fit_params": False,  # would change the options to fit the memory, without a word
         "use_jinja": True,  # the model's own chat template
-        # No shaping of the distribution that nobody asked for; vLLM does none either.
+        # The distribution is not shaped unless a request asks for it, as in vLLM.
         "sampling.top_k": 0,
         "sampling.top_p": 1.0,
         "sampling.min_p": 0.0,
@@ -104,7 +104,7 @@ def vllm_arguments(model: str, options: ServingOptions) -> list[str]:
 
     Args:
         model: folder with a model in Hugging Face's format, or its id on the hub.
-        options: what was asked for.
+        options: how to serve it.
 
     Raises:
         InputError: an option that vLLM does not have.
@@ -130,7 +130,7 @@ def vllm_serve_arguments(
     rank: int = 0,
     leader: str | None = None,
 ) -> list[str]:
-    """What stands behind `vllm serve` on a cluster: vLLM 0.32 or newer. A key is not among it.
+    """Arguments of `vllm serve` (0.32 or newer) on a cluster. The key is not among them.
 
     Args:
         plan: model, weights and GPUs.
@@ -146,8 +146,7 @@ def vllm_serve_arguments(
         raise InputError(f"rank {rank}: the plan has {plan.nodes} nodes, counted from 0")
     if plan.nodes > 1 and leader is None:
         raise InputError(f"{plan.nodes} nodes: each must know the address of the first")
-    several = plan.nodes > 1
-    variant = plan.variant
+    several, variant = plan.nodes > 1, plan.variant
     arguments = {
         "revision": variant.revision,
         "tokenizer-revision": variant.revision,
@@ -169,7 +168,7 @@ def vllm_serve_arguments(
 
 
 def _always(name: str, host: str, port: int) -> dict[str, object]:
-    """What every vLLM server of Grace is told."""
+    """Arguments of every vLLM server that Grace starts."""
     return {
         "served-model-name": name,
         "host": host,

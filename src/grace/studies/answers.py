@@ -12,7 +12,7 @@ from grace.errors import StudyError
 Policy = Literal["canonical", "variants"]
 """Which surface forms count: the first of each label, or all of them."""
 Variant = Literal["case", "stop", "apostrophe", "space"]
-"""How further surface forms are made from those that a study lists: see `variants_of`."""
+"""A rule that makes further surface forms from the listed ones: see `variants_of`."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class AnswerSpace:
 
 @dataclass(frozen=True)
 class Distribution:
-    """What the probabilities of all labels say, once they are divided by their sum.
+    """The probabilities of all labels, divided by their sum, and the numbers that follow from them.
 
     Attributes:
         probabilities: in the order of the labels; they sum to 1.
@@ -99,15 +99,15 @@ def _marginal(joint: Iterable[tuple[str, float]], level_of: Mapping[str, str]) -
 
 
 def variants_of(forms: Sequence[str], variants: Sequence[Variant]) -> tuple[str, ...]:
-    """The forms, and then what the variants make of them, in every combination.
+    """The forms, and then those that the variants make of them, in every combination.
 
     case: the first letter small and capital; stop: with and without a full stop at the end; apostrophe: ' and ’;
     space: without and with a space in front.
     """
-    made = dict.fromkeys(forms)
+    spellings = dict.fromkeys(forms)
     for variant in variants:
-        made |= dict.fromkeys(_OTHER[variant](form) for form in list(made))
-    return tuple(made)
+        spellings |= dict.fromkeys(_OTHER[variant](form) for form in list(spellings))
+    return tuple(spellings)
 
 
 def _other_case(form: str) -> str:
@@ -156,4 +156,4 @@ def joint(
 
 def fill(pattern: str, pieces: Mapping[str, str]) -> str:
     """Put a piece of text into the place of each {name}; other braces stay."""
-    return re.sub(r"\{(\w+)\}", lambda found: pieces.get(found[1], found[0]), pattern)
+    return re.sub(r"\{(\w+)\}", lambda match: pieces.get(match[1], match[0]), pattern)

@@ -1,4 +1,4 @@
-"""Checks a table against its study: columns, cells of the design, distinct stimuli, and what is odd."""
+"""Checks a table against its study: columns, cells of the design, distinct stimuli, and oddities."""
 
 import itertools
 import random
@@ -13,9 +13,9 @@ from grace.studies.study import BUILT_IN, Study, load_study
 from grace.tables import CsvTable
 
 FIRST_ROWS = 5
-"""So many row numbers are kept of each oddity."""
+"""Row numbers that are kept of each oddity."""
 MOST_KINDS = 1000
-"""So many different oddities are told apart; a column of nonsense would fill the memory otherwise."""
+"""Kinds of oddities that are counted one by one; a column of nonsense would fill the memory otherwise."""
 
 Cell = tuple[str, ...]
 """One combination of the design's conditions."""
@@ -23,7 +23,7 @@ Cell = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Oddity:
-    """Something odd, with the rows that have it."""
+    """Something odd about a table, and the rows that have it."""
 
     column: str
     """"" where it concerns several columns."""
@@ -40,7 +40,7 @@ class Oddity:
 
 @dataclass(frozen=True)
 class TableReport:
-    """What a table holds, measured against its study."""
+    """The content of a table, compared with its study."""
 
     study: str
     rows: int
@@ -60,7 +60,7 @@ class TableReport:
     rows_per_item_and_cell: tuple[int, int] | None
     """Fewest and most rows of one item in one cell, among the combinations that occur."""
     stimuli: int
-    """Different prompts of the default protocol; equal ones need to be scored only once."""
+    """Different prompts of the default protocol; equal ones are scored only once."""
     repeats: Oddity | None
     """Rows that equal an earlier one in every cell."""
     oddities: tuple[Oddity, ...]
@@ -70,7 +70,7 @@ class TableReport:
 
     @property
     def ok(self) -> bool:
-        """Whether the data hold what the study says of them; remarks do not count."""
+        """Whether nothing contradicts the study; remarks do not count."""
         return not self.problems
 
     @property
@@ -90,7 +90,7 @@ class TableReport:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What contradicts nothing, and is good to know, in words."""
+        """Remarks that contradict nothing, in words."""
         return tuple(self._remarks())
 
     def _remarks(self) -> Iterator[str]:
@@ -135,11 +135,11 @@ def check_table(study: Study, table: CsvTable) -> TableReport:
     crossings: Counter[tuple[str, Cell]] = Counter()
     stimuli: set[int] = set()
     seen: set[int] = set()
-    found, repeats = _OddityCounts(), _OddityCounts()
+    oddities, repeats = _OddityCounts(), _OddityCounts()
     for number, row in enumerate(table.rows(), start=1):
         try:
             full = study.complete(row)
-            found.add(number, study.oddities(full))
+            oddities.add(number, study.oddities(full))
             stimuli.add(hash(tuple(study.stimulus(full))))
         except StudyError as error:
             raise StudyError(f"{table.path}, row {number}: {error}") from None
@@ -173,12 +173,12 @@ def check_table(study: Study, table: CsvTable) -> TableReport:
         rows_per_item_and_cell=_range(crossings.values()),
         stimuli=len(stimuli),
         repeats=next(iter(repeats.most_common()), None),
-        oddities=found.most_common(),
+        oddities=oddities.most_common(),
         design=design.cells,
     )
 
 
-_OWN = "name its file: FILE.yaml for `grace query`, `score` and `extract`, elsewhere --study FILE.yaml"
+_NAME_IT = "name its file: FILE.yaml for `grace query`, `score` and `extract`, elsewhere --study FILE.yaml"
 
 
 def choose_study(name_or_path: str | None, table: CsvTable) -> Study:
@@ -187,11 +187,7 @@ def choose_study(name_or_path: str | None, table: CsvTable) -> Study:
 
 
 def guess_study(columns: Sequence[str], path: Path) -> Study:
-    """The built-in study that a table's columns fit.
-
-    Raises:
-        InputError: they fit none; the message says what the nearest one misses.
-    """
+    """The built-in study that a table's columns fit. Raises InputError, which says what the nearest one misses."""
     studies = [load_study(name) for name in BUILT_IN]
     missing = {
         study.name: [name for name, column in study.columns.items() if column.required and name not in columns]
@@ -199,11 +195,11 @@ def guess_study(columns: Sequence[str], path: Path) -> Study:
     }
     nearest = min(studies, key=lambda study: len(missing[study.name]) / len(study.columns))
     if set(columns).isdisjoint(nearest.columns):
-        raise InputError(f"{path}: has the columns of no built-in study; {_OWN}")
+        raise InputError(f"{path}: has the columns of no built-in study; {_NAME_IT}")
     try:
         nearest.check_columns(columns, path)
     except InputError as error:
-        raise InputError(f"{error}. If the table has a study of its own, {_OWN}") from None
+        raise InputError(f"{error}. If the table has a study of its own, {_NAME_IT}") from None
     return nearest
 
 
@@ -218,14 +214,14 @@ def sample_rows(rows: int, count: int, seed: int | None) -> Sequence[int]:
 
 
 class _OddityCounts:
-    """Oddities by column and kind, while rows are read."""
+    """Counts oddities by column and kind, while rows are read."""
 
     def __init__(self) -> None:
         self._counts: Counter[tuple[str, str]] = Counter()
         self._rows: dict[tuple[str, str], list[int]] = {}
 
     def add(self, number: int, oddities: Iterable[tuple[str, str]]) -> None:
-        """Take note of what is odd about row `number`."""
+        """Count the oddities of row `number`."""
         for kind in oddities:
             if kind not in self._counts and len(self._counts) >= MOST_KINDS:
                 kind = (kind[0], "has more that is odd, of many kinds")
@@ -235,17 +231,17 @@ class _OddityCounts:
                 rows.append(number)
 
     def most_common(self) -> tuple[Oddity, ...]:
-        """What was found, most frequent first."""
+        """All oddities, most frequent first."""
         return tuple(
             Oddity(column, what, count, tuple(self._rows[column, what]))
             for (column, what), count in self._counts.most_common()
         )
 
 
-def expected_cells(study: Study, found: Mapping[Cell, int]) -> Iterator[Cell]:
+def expected_cells(study: Study, counts: Mapping[Cell, int]) -> Iterator[Cell]:
     """The design's cells as the study file lists them; without a list, all combinations of its columns' values.
 
-    A column without a list of values counts with those that the table has.
+    A column without a list of values has those of the table.
     """
     if study.design.expect:
         for combination in study.design.expect:
@@ -256,7 +252,9 @@ def expected_cells(study: Study, found: Mapping[Cell, int]) -> Iterator[Cell]:
     levels = []
     for place, name in enumerate(study.design.cells):
         declared = study.columns[name].values if name in study.columns else ()
-        levels.append([str(value) for value in declared] or sorted({cell[place] for cell in found}.difference(MISSING)))
+        levels.append(
+            [str(value) for value in declared] or sorted({cell[place] for cell in counts}.difference(MISSING))
+        )
     yield from itertools.product(*levels)
 
 

@@ -1,8 +1,9 @@
-"""Extraction: the fields that a study finds in raw answers, and the rules that find them."""
+"""Extraction: the fields that a study finds in responses, and the rules that find them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from typing import Any, get_args
 
 from grace.columns import EXTRACTED
@@ -63,26 +64,26 @@ class Extraction:
         return tuple(dict.fromkeys((*(name for names in self._texts.values() for name in names), *self._response)))
 
     def sources(self, columns: Sequence[str]) -> dict[str, str]:
-        """For each reading the column of a table that its answer stands in.
+        """For each reading the column of a table that holds its answer.
 
-        Raises:
-            LookupError: none of a reading's columns is there; the message says which would do.
+        Raises LookupError when a table has none of a reading's columns; the message says which would do.
         """
-        found: dict[str, str] = {}
-        for reading, own in self._texts.items():
-            known = next((name for name in (*own, *self._response) if name in columns), None)
-            if known is None:
-                raise LookupError(f"no column {' or '.join(map(repr, (*own, *self._response)))} for {reading}")
-            found[reading] = known
-        return found
+        sources: dict[str, str] = {}
+        for reading, texts in self._texts.items():
+            names = (*texts, *self._response)
+            source = next((name for name in names if name in columns), None)
+            if source is None:
+                raise LookupError(f"no column {' or '.join(map(repr, names))} for {reading}")
+            sources[reading] = source
+        return sources
 
     def read(self, texts: Mapping[str, str], cut: bool | None = None, shared: bool | None = None) -> Extracted:
         """Find the fields in the texts of one row.
 
         Args:
-            texts: for each reading the text that its answer stands in; several readings may share one.
-            shared: whether one text holds several answers; told by equal texts where it is not given.
-            cut: whether the text ends at a token limit; None when nobody knows.
+            texts: for each reading the text with its answer; several readings may share one.
+            cut: whether the text ends at a token limit; None when that is not known.
+            shared: whether one text holds several answers; None: it does when texts are equal.
         """
         answers: dict[str, Answer] = {}
         refused = False
@@ -94,15 +95,15 @@ class Extraction:
             if not whole.strip():
                 answers |= dict.fromkeys(reader.columns, Missing("the answer is empty"))
                 continue
-            found = self._read_one(reading, reader, whole, cut, shared)
-            if not any(isinstance(answer, Value) for answer in found.values()) and REFUSAL.search(whole):
+            own = self._read_one(reading, reader, whole, cut, shared)
+            if not any(isinstance(answer, Value) for answer in own.values()) and REFUSAL.search(whole):
                 refused = True
-                found = dict.fromkeys(reader.columns, Missing("the answer is a refusal"))
-            answers |= found
+                own = dict.fromkeys(reader.columns, Missing("the answer is a refusal"))
+            answers |= own
         return Extracted({name: answers[name] for name in self.fields}, refused=refused)
 
     def _read_one(self, reading: str, reader: Reader, text: str, cut: bool | None, shared: bool) -> dict[str, Answer]:
-        """Read the parts behind the reading's headings, and where they say nothing, the text."""
+        """Read the parts behind the reading's headings; without any, the text outside of other readings' parts."""
         sections = list(self._headings.sections(text))
         if shared and not sections:
             parts = numbered(text, len(self._readers))
@@ -122,22 +123,21 @@ class Extraction:
         free = _outside(taken, text)
         if not free.strip():
             return reader.read(Text("", False))
-        found = reader.read(Text(free, cut))
         if isinstance(reader, CountReader) and not sections:
-            found = self._doubted(reader, free)
-        return found
+            return self._doubted(reader, free)
+        return reader.read(Text(free, cut))
 
     def _doubted(self, reader: Reader, text: str) -> dict[str, Answer]:
-        """A count in a text that does not say what it answers: that of what stands before any amount, in doubt."""
+        """A count in a text without headings: the one before any amount, in doubt."""
         shares = next((other for other in self._readers.values() if isinstance(other, SharesReader)), None)
         before = text[: shares.begins(text)] if shares else text
-        found = reader.read(Text(before, False))
         return {
-            name: Value(answer.value, DOUBT) if isinstance(answer, Value) else answer for name, answer in found.items()
+            name: Value(answer.value, DOUBT) if isinstance(answer, Value) else answer
+            for name, answer in reader.read(Text(before, False)).items()
         }
 
     def contradiction(self, values: Mapping[str, Cell | None]) -> str | None:
-        """How values contradict each other, as a sentence that is not made of the parts beside it."""
+        """How values contradict each other, as a sentence and the parts beside it; None: they do not."""
         sentences = (reader for reader in self._readers.values() if isinstance(reader, SentenceReader))
         return next((odd for reader in sentences if (odd := reader.contradiction(values))), None)
 
@@ -170,14 +170,14 @@ def _plainness(answers: Mapping[str, Answer]) -> tuple[int, float]:
 
 
 def _line_end(text: str, start: int, end: int) -> int:
-    """Where the first line that holds something ends in a part of a text."""
+    """Where the first line that is not blank ends, in a part of a text."""
     held = next((place for place in range(start, end) if not text[place].isspace()), end)
     line = text.find("\n", held, end)
     return end if line < 0 else line
 
 
 def _outside(spans: Sequence[tuple[int, int]], text: str) -> str:
-    """What of a text is outside of some spans."""
+    """The parts of a text outside of some spans, a line each."""
     kept, place = [], 0
     for start, end in spans:
         kept.append(text[place:start])
@@ -186,7 +186,7 @@ def _outside(spans: Sequence[tuple[int, int]], text: str) -> str:
 
 
 def compile_extraction(spec: StudyFile, taken: Mapping[str, str], origin: str) -> Extraction | None:
-    """Compile what a study file says of extraction; None where it says nothing.
+    """Compile the extraction of a study file; None where it has none.
 
     Args:
         spec: the study file.
@@ -203,14 +203,14 @@ def compile_extraction(spec: StudyFile, taken: Mapping[str, str], origin: str) -
     sums: dict[str, Sum] = {}
     for name, reading in spec.extraction.readings.items():
         where = f"{origin}: extraction.readings.{name}"
-        readers[name], own = _compile(spec, name, reading, where)
+        readers[name], columns = _compile(spec, name, reading, where)
         if isinstance(reading, format.SharesReading):
-            sums[name] = Sum(tuple(field.name for field in own), reading.total)
-        for made in own:
-            owner = fields[made.name].reading if made.name in fields else taken.get(made.name)
-            if owner or made.name in EXTRACTED:
-                raise StudyError(f"{where}: its column {made.name!r} is one of {owner or 'the table'} already")
-            fields[made.name] = made
+            sums[name] = Sum(tuple(field.name for field in columns), reading.total)
+        for field in columns:
+            owner = fields[field.name].reading if field.name in fields else taken.get(field.name)
+            if owner or field.name in EXTRACTED:
+                raise StudyError(f"{where}: its column {field.name!r} is one of {owner or 'the table'} already")
+            fields[field.name] = field
     return Extraction(
         fields=fields,
         sums=sums,
@@ -303,7 +303,6 @@ def _parts(spec: StudyFile, reading: format.SentenceReading, where: str) -> Part
 
 def _wholes(parts: Parts) -> Iterator[str]:
     """Every sentence in its canonical form."""
-    combinations: list[dict[str, str]] = [{}]
-    for factor, own in parts.factors.items():
-        combinations = [{**pieces, factor: ways[0]} for pieces in combinations for ways in own.values()]
-    return (fill(parts.form, pieces) for pieces in combinations)
+    canonical = ([ways[0] for ways in labels.values()] for labels in parts.factors.values())
+    for pieces in product(*canonical):
+        yield fill(parts.form, dict(zip(parts.factors, pieces, strict=True)))

@@ -1,4 +1,4 @@
-"""Fields: the columns of values that a study finds in raw answers, and what was found in one of them."""
+"""Fields: the columns of values that a study finds in responses, and the values of one response."""
 
 import re
 from collections.abc import Mapping
@@ -10,10 +10,10 @@ from grace.studies.reading.marks import numbers_in
 from grace.studies.reading.text import plain
 
 DOUBTFUL = 0.7
-"""A value below this confidence is to be looked at, by an extractor model or a person."""
+"""An extractor model or a person looks at values below this confidence."""
 
 SENTENCE = 3
-"""So many words can say a choice without naming it."""
+"""Words that can say a choice without naming it, at least."""
 _NO_WORDS = re.compile(r"\b(?:no|none|nothing|never|not|neither|zero)\b")
 _ALL_WORDS = re.compile(r"\b(?:all|each|every|everything|whole|entire|both)\b")
 
@@ -27,14 +27,14 @@ class Field:
 
     Attributes:
         name: the column.
-        about: what it means.
+        about: its meaning.
         kind: int, float or str.
-        values: the closed set that it is one of; empty where any number between the bounds is.
+        values: the closed set of its values; empty where any number between the bounds is one.
         low, high: bounds of numbers.
         reading: the reading that fills it.
         also: other words for values, as tables of people's annotations have them.
         unit: of numbers, "" where there is none.
-        literal: whether a value stands in an answer as one of its words, and does not follow from a whole sentence.
+        literal: whether an answer says a value as one word of it, and not by a whole sentence.
     """
 
     name: str
@@ -56,11 +56,7 @@ class Field:
         return {"description": self.about, "type": [kind, "null"], "minimum": self.low, "maximum": self.high}
 
     def parse(self, value: object) -> Cell:
-        """A value from a table, a model or a person as one of the field's own.
-
-        Raises:
-            ValueError: it is none; the message says what would be.
-        """
+        """A value from a table, a model or a person as one of the field's. Raises ValueError, which lists them."""
         if isinstance(value, bool) or value is None:
             raise ValueError(f"{value!r} is not {self.wanted}")
         if self.kind is str:
@@ -81,8 +77,7 @@ class Field:
     def is_said(self, value: Cell, quote: str) -> bool:
         """Whether some words, in text as `plain` makes it, can say a value: a number or word of it stands in them.
 
-        A choice is said by its word or by a sentence, of several words at least. English words are not looked for in
-        other scripts.
+        A choice is said by its word, or by a sentence of several words. A quote in another script counts as a choice.
         """
         foreign = any(letter.isalpha() and not letter.isascii() for letter in quote)
         if isinstance(value, str):
@@ -102,7 +97,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Extracted:
-    """What was found in one row's answer.
+    """The values of one row's answer.
 
     Attributes:
         answers: for each field its value, or why it has none.
@@ -121,7 +116,7 @@ class Extracted:
 
     @property
     def confidence(self) -> float | None:
-        """That of the least plain value; None where there is no value at all."""
+        """The confidence of the least plain value; None where there is no value at all."""
         return min((answer.confidence for answer in self.answers.values() if isinstance(answer, Value)), default=None)
 
     @property

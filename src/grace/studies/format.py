@@ -1,6 +1,6 @@
-"""The format of a study file: what YAML says, read and checked before anything is compiled.
+"""The format of a study file, read from YAML and checked before anything is compiled.
 
-Both built-in studies use this format and so does a user's own; `docs/add-a-study.md` explains it field by field.
+Built-in studies and a user's own use the same format; `docs/add-a-study.md` explains it field by field.
 """
 
 import re
@@ -51,23 +51,23 @@ class InputColumn(Strict):
 
 
 class RowCheck(Strict):
-    """Something that should hold for every row."""
+    """A condition on every row."""
 
     that: str
     """A Jinja expression over the row."""
     otherwise: str
-    """What to say of a row where it does not hold."""
+    """The message about a row where it does not hold."""
 
 
 class Design(Strict):
-    """How trials are spread over participants, items and conditions."""
+    """The columns with participants, items and conditions."""
 
     participant: str | None = None
     item: str | None = None
     cells: tuple[str, ...] = ()
     """The columns, given or derived, whose combinations are the conditions."""
     expect: tuple[tuple[str | int, ...], ...] = ()
-    """The combinations that the design has, where it is not all of them."""
+    """The combinations of the design, where it has not all of them."""
 
 
 class Protocol(Strict):
@@ -100,7 +100,7 @@ class AnswersSpec(Strict):
 
 
 class ColumnPatterns(Strict):
-    """What a question's columns are called: {question}, {label}, {factor} and the names of `each` are filled in."""
+    """Patterns of a question's column names: {question}, {label}, {factor} and the names of `each` are filled in."""
 
     probability: str = "prob_{question}_{label}"
     mean: str = "mean_{question}"
@@ -125,13 +125,13 @@ class QuestionSpec(Strict):
 
 
 class _Reading(Strict):
-    """How one answer is found in a response: what the readings of all kinds have."""
+    """How one answer is found in a response: the fields of all kinds of readings."""
 
     about: str = ""
     texts: Forms | tuple[()] = ()
     """Columns that hold this answer alone, the first one that a table has; without any, the whole response is read."""
     headings: Forms | tuple[()] = ()
-    """What stands before this answer in a response that holds several, as in "Knowledge: yes"."""
+    """The words before this answer in a response with several, as in "Knowledge: yes"."""
 
 
 class CountReading(_Reading):
@@ -149,12 +149,12 @@ class SharesReading(_Reading):
     column: str
     """{label} is filled in."""
     labels: dict[str, Forms] = Field(min_length=2)
-    """What each is called in prose, beside its own name."""
+    """Other words for each in prose."""
     total: float = Field(default=100, gt=0)
 
 
 class ChoiceReading(_Reading):
-    """One of a few labels, said outright or by what a sentence says."""
+    """One of a few labels, said by its name or by a sentence."""
 
     read: Literal["choice"]
     column: str
@@ -164,7 +164,7 @@ class ChoiceReading(_Reading):
     """Regular expressions that say a label in prose, in small letters, each beginning with a whole word. Labels that
     stand first outweigh later ones where their phrases overlap."""
     unclear: Forms | tuple[()] = ()
-    """Regular expressions that say that the answer is not known; they outweigh phrases that overlap with them."""
+    """Regular expressions that say "I do not know"; they outweigh phrases that overlap with them."""
 
 
 class SentenceReading(_Reading):
@@ -230,11 +230,7 @@ def is_name(text: str) -> bool:
 
 
 def read_study_file(content: bytes, origin: str) -> StudyFile:
-    """Read the bytes of a study file; `origin` names it in errors.
-
-    Raises:
-        StudyError: it does not hold together; the message names the place.
-    """
+    """Read the bytes of a study file; `origin` names it in errors. Raises StudyError, which names the place."""
     try:
         spec = checked(loaded(content, origin, _TextLoader), origin, StudyFile)
     except InputError as error:
@@ -244,7 +240,7 @@ def read_study_file(content: bytes, origin: str) -> StudyFile:
 
 
 def _check_names(spec: StudyFile, origin: str) -> None:
-    """See that what the fields say of each other is true."""
+    """Raise StudyError unless all names refer to something."""
     for field, name in (("participant", spec.design.participant), ("item", spec.design.item)):
         if name is not None:
             spec.see(name, f"design.{field}", origin)
@@ -252,8 +248,9 @@ def _check_names(spec: StudyFile, origin: str) -> None:
         spec.see(name, "design.cells", origin)
     for combination in spec.design.expect:
         if len(combination) != len(spec.design.cells):
-            wanted = f"one value for each of {', '.join(spec.design.cells) or 'design.cells, which is empty'}"
-            raise StudyError(f"{origin}: design.expect: [{', '.join(map(str, combination))}] should hold {wanted}")
+            cells = ", ".join(spec.design.cells) or "design.cells, which is empty"
+            values = ", ".join(map(str, combination))
+            raise StudyError(f"{origin}: design.expect: [{values}] should hold one value for each of {cells}")
     if not (spec.protocols or spec.questions):
         raise StudyError(f"{origin}: has neither protocols nor questions, so there is nothing to ask")
     for name in spec.derived:

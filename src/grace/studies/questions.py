@@ -1,4 +1,4 @@
-"""Questions: what Experiment 2 asks about a row, with which answers, and what the columns are called."""
+"""Questions: what Experiment 2 asks about a row, the answers that count, and the names of their columns."""
 
 import hashlib
 import json
@@ -19,13 +19,13 @@ from grace.studies.templates import Compiler, Message, render
 TABLE = ("model_name", "error")
 """Columns that every table of scores has beside those of the questions."""
 MOST_FORMS = 10_000
-"""So many surface forms one question may have, variants not counted."""
+"""Surface forms that one question may have, without variants."""
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
 
 
 @dataclass(frozen=True)
 class ScoreColumns:
-    """What the columns of one question are called; None where there is no such column."""
+    """The names of one question's columns; None where there is no such column."""
 
     probabilities: tuple[str, ...]
     mean: str | None
@@ -49,16 +49,16 @@ class ScoreColumns:
             self.residual,
         )
 
-    def cells(self, found: Distribution | None, label_mass: float, residual: float) -> tuple[float | None, ...]:
+    def cells(self, answers: Distribution | None, label_mass: float, residual: float) -> tuple[float | None, ...]:
         """The cells under `names`; the distribution's are empty where there is none."""
-        if found is None:
+        if answers is None:
             return (*(None,) * (len(self.names) - 2), label_mass, residual)
         return (
-            *found.probabilities,
-            *(value for value in (found.mean, found.std) if value is not None),
-            found.entropy,
-            *(found.marginals[factor][level] for factor, levels in self.marginals.items() for level in levels),
-            *(found.marginal_entropies[factor] for factor in self.marginal_entropies),
+            *answers.probabilities,
+            *(value for value in (answers.mean, answers.std) if value is not None),
+            answers.entropy,
+            *(answers.marginals[factor][level] for factor, levels in self.marginals.items() for level in levels),
+            *(answers.marginal_entropies[factor] for factor in self.marginal_entropies),
             label_mass,
             residual,
         )
@@ -71,9 +71,9 @@ class Question:
     Attributes:
         name: as in the ledger and in messages.
         space: its answers.
-        columns: what its columns in the table are called.
-        uses: the input columns that its prompt is made from, None when that can be any.
-        sha256: digest of all that determines what is asked and what counts as an answer.
+        columns: the names of its columns in the table.
+        uses: the input columns that its prompt depends on, None when these can be any.
+        sha256: digest of all that determines the prompt and the answers that count.
     """
 
     name: str
@@ -86,7 +86,7 @@ class Question:
     _each: dict[str, str]
 
     def messages(self, row: Mapping[str, str]) -> list[Message]:
-        """What is said to the model about a completed row. Raises StudyError."""
+        """The messages to the model about a completed row. Raises StudyError."""
         system = [{"role": "system", "content": render(self._system, row, self._each)}] if self._system else []
         return [*system, {"role": "user", "content": render(self._prompt, row, self._each)}]
 
@@ -94,18 +94,17 @@ class Question:
 def compile_questions(spec: StudyFile, compiler: Compiler) -> dict[str, Question]:
     """All questions of a study by name, those with `each` once for every combination of its values.
 
-    Raises:
-        StudyError: names, forms or columns do not fit together; the message says where.
+    Raises StudyError when names, forms or columns do not fit together; the message says where.
     """
     questions: dict[str, Question] = {}
     taken: dict[str, str] = dict.fromkeys((*spec.columns, *TABLE), "the table")
     for pattern, declared in spec.questions.items():
-        for variable, wanted in declared.each.items():
-            if not wanted or variable in ("row", "self"):
-                why = "has no values" if not wanted else "is a name that templates use already"
+        for variable, values in declared.each.items():
+            if not values or variable in ("row", "self"):
+                why = "has no values" if not values else "is a name that templates use already"
                 raise StudyError(f"{compiler.origin}: questions.{pattern}.each: {variable!r} {why}")
-        for values in product(*declared.each.values()):
-            each = dict(zip(declared.each, values, strict=True))
+        for combination in product(*declared.each.values()):
+            each = dict(zip(declared.each, combination, strict=True))
             name = fill(pattern, each)
             where = f"{compiler.origin}: questions.{name}"
             if not format.is_name(name):

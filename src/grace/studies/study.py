@@ -10,6 +10,7 @@ from typing import Any
 
 import jinja2
 
+from grace.declared import bytes_of
 from grace.errors import InputError, StudyError
 from grace.studies.extraction import Extraction, compile_extraction
 from grace.studies.format import Design, InputColumn, Protocol, StudyFile, read_study_file
@@ -23,7 +24,7 @@ BUILT_IN = ("study1", "study2")
 
 @dataclass(frozen=True)
 class Conversation:
-    """A protocol compiled: renders what is said to the model about a row."""
+    """A compiled protocol, which renders the messages to the model about a row."""
 
     name: str
     turns: tuple[str, ...]
@@ -33,7 +34,7 @@ class Conversation:
     _templates: dict[str, jinja2.Template]
 
     def opening(self, row: Mapping[str, str]) -> list[Message]:
-        """What stands before the first turn: the system message, where the protocol has one."""
+        """The messages before the first turn: the system message, where the protocol has one."""
         return [{"role": "system", "content": render(self._system, row)}] if self._system else []
 
     def turn(self, name: str, row: Mapping[str, str]) -> Message:
@@ -46,13 +47,13 @@ class Study:
     """A study, ready to use.
 
     Attributes:
-        name, title, source: what it is called and where it was published.
+        name, title, source: its names, and where it was published.
         columns: the input table's columns by name.
         design: how trials are spread over conditions.
         conversations: the protocols of Experiment 1 by name; the first is the default.
         questions: those of Experiment 2, by name.
-        extraction: the fields that are found in the answers of Experiment 1; None where the study has none.
-        quality: thresholds of its own for `grace validate`.
+        extraction: the fields of the answers of Experiment 1; None where the study has none.
+        quality: the study's own thresholds for `grace validate`.
         content: the study file's bytes.
     """
 
@@ -76,11 +77,7 @@ class Study:
         return hashlib.sha256(self.content).hexdigest()
 
     def conversation(self, protocol: str | None) -> Conversation:
-        """The protocol called so, or the default.
-
-        Raises:
-            InputError: the study has no such protocol.
-        """
+        """The protocol of this name, or the default. Raises InputError when the study has none."""
         if not self.conversations:
             raise InputError(f"{self.name} has no protocols, only questions: `grace score` asks those")
         if protocol is None:
@@ -96,7 +93,7 @@ class Study:
         return self.extraction.schema(f"{self.title}: values of one answer")
 
     def stimulus(self, full_row: Mapping[str, str]) -> Iterator[str]:
-        """All that is said to a model about a completed row: by the default protocol, or by the questions."""
+        """The texts of all messages about a completed row, by the default protocol or else by the questions."""
         if not self.conversations:
             for question in self.questions.values():
                 yield from (message["content"] for message in question.messages(full_row))
@@ -107,21 +104,12 @@ class Study:
             yield conversation.turn(turn, full_row)["content"]
 
     def check_columns(self, columns: Sequence[str], path: Path) -> None:
-        """See that a table has what the study needs.
-
-        Raises:
-            InputError: a column is missing; the message names the nearest one that is there.
-        """
-        problems = []
+        """Raise InputError when a table lacks a column that the study needs; the message names the nearest column."""
+        required = [name for name, column in self.columns.items() if column.required]
         others = [name for name in columns if name not in self.columns]
-        for name, column in self.columns.items():
-            if column.required and name not in columns:
-                problems.append(f"no column {name!r}{did_you_mean(name, others)}")
+        problems = [f"no column {name!r}{did_you_mean(name, others)}" for name in required if name not in columns]
         if problems:
-            raise InputError(f"{path}: {'; '.join(problems)}. {self.name} needs: {', '.join(self._needed())}")
-
-    def _needed(self) -> list[str]:
-        return [name for name, column in self.columns.items() if column.required]
+            raise InputError(f"{path}: {'; '.join(problems)}. {self.name} needs: {', '.join(required)}")
 
     def complete(self, row: Mapping[str, str]) -> dict[str, str]:
         """The row as templates see it: derived columns added, hidden ones left out."""
@@ -133,7 +121,7 @@ class Study:
         return full
 
     def oddities(self, full_row: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-        """What is odd about a completed row, as (column, what); the column is "" where a check over several fails."""
+        """The oddities of a completed row, as (column, what); the column is "" where a check over several fails."""
         for name, column in self.columns.items():
             if not column.hidden and (column.required or full_row[name]) and (what := column.oddity(full_row[name])):
                 yield name, what
@@ -166,13 +154,7 @@ def load_study(name_or_path: str) -> Study:
             f"there is no study {name_or_path!r}{did_you_mean(name_or_path, BUILT_IN)}; "
             f"built in are {', '.join(BUILT_IN)}, and any other is given by the path of its YAML file"
         )
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    except ValueError as error:  # a NUL in the name
-        raise InputError(f"{name_or_path!r}: cannot be read: {error}") from None
-    return parse_study(content, str(path))
+    return parse_study(bytes_of(path), str(path))
 
 
 def parse_study(content: bytes, origin: str) -> Study:
@@ -224,8 +206,7 @@ def _conversation(compiler: Compiler, spec: StudyFile, name: str, protocol: Prot
 def completed(study: Study, table: CsvTable, row: int) -> dict[str, str]:
     """Row `row` of a table (0 is the first) as templates see it.
 
-    Raises:
-        StudyError: a derived column cannot be computed; the message names table and row.
+    Raises StudyError when a derived column cannot be computed; the message names table and row.
     """
     try:
         return study.complete(table.row(row))

@@ -17,7 +17,7 @@ _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 
 
 class Compiler:
-    """Makes templates of a study file's texts; every name in them must be one that a row has."""
+    """Compiles the texts of a study file; every name in them must be one that a row has."""
 
     def __init__(self, spec: StudyFile, origin: str) -> None:
         self._spec, self.origin = spec, origin
@@ -39,7 +39,7 @@ class Compiler:
         return self._spec.derived
 
     def template(self, source: str, where: str, names: Collection[str] | None = None) -> jinja2.Template:
-        """Compile a text; `names` are those that it may use, by default all columns. Raises StudyError."""
+        """Compile a text that may use `names`, by default all columns. Raises StudyError."""
         try:
             for name in self._names(source) - {"row"}:
                 self._spec.see(name, where, self.origin, names)
@@ -53,7 +53,7 @@ class Compiler:
         return self._environment.compile_expression(source, undefined_to_none=False)
 
     def columns_used(self, *sources: str) -> frozenset[str] | None:
-        """The columns of the table that bear on some texts, also by way of derived ones; None: any may."""
+        """The columns of the table that some texts depend on, directly or by derived ones; None: any column."""
         used: set[str] = set()
         names = set().union(*map(self._names, sources))
         while names:

@@ -1,4 +1,4 @@
-"""Dialects: how one family of servers is recognised and asked. The plain OpenAI one is the base of the others."""
+"""Dialects: how one family of servers is recognised and asked. The plain OpenAI dialect is the base of the others."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -27,11 +27,7 @@ __all__ = [
 
 
 async def recognise(client: Client, models: Sequence[Mapping[str, Any]]) -> OpenAI:
-    """Find the dialect by what the server says of its models, or else by which addresses it knows.
-
-    Raises:
-        RequestFailed: the server stopped answering.
-    """
+    """The dialect by the server's list of models, or else by its addresses. Raises RequestFailed without a reply."""
     owners = {entry.get("owned_by") for entry in models}
     if "vllm" in owners:
         return Vllm()

@@ -27,7 +27,7 @@ from grace.models.files import weights_digest
 from grace.studies.templates import Message
 
 FIRST, GROWTH = 64, 16
-"""So many of the most likely tokens are asked for at first, and so many times more when a wanted one is not there."""
+"""How many of the most likely tokens the first request asks for, and by which factor each further one asks for more."""
 BIASED = 0.999
 """A probability that a bias makes and hardly a model."""
 
@@ -65,15 +65,8 @@ class LlamaCpp(TokenDialect):
 
     async def logprob_support(self, client: Client, model: str) -> str | None:
         """Whether the most likely tokens come back before sampling changes them, as many as asked for."""
-        body = {
-            "prompt": "Yes",
-            "n_predict": 1,
-            "n_probs": 100,
-            "temperature": 0,
-            "post_sampling_probs": False,
-        }
         try:
-            reply = await client.post_once("/completion", body)
+            reply = await client.post_once("/completion", _one_token("Yes", 100))
             top = reply["completion_probabilities"][0]["top_logprobs"]
         except (RequestFailed, LookupError, TypeError):
             return await super().logprob_support(client, model)
@@ -99,49 +92,46 @@ class LlamaCpp(TokenDialect):
     ) -> list[Read]:
         """One request a place, in the slot that holds the prompt already.
 
-        Tokens that are not among the most likely ones told have at most the least of those probabilities each; asked
-        again, more are told.
+        A token that is not among the most likely ones has at most the least of their probabilities; the next try asks
+        for more of them.
         """
         reads = []
         for ask in asks:
             most = FIRST * GROWTH**ask.tries
-            body: dict[str, Any] = {
-                "model": model,
-                "prompt": [*prompt, *ask.path],
-                "n_predict": 1,
-                "n_probs": most,
-                "temperature": 0,
-                "post_sampling_probs": False,
-                "cache_prompt": True,
-            }
+            body = {"model": model, **_one_token([*prompt, *ask.path], most), "cache_prompt": True}
             if lane is not None:
                 body |= {"id_slot": lane.slot, "cache_prompt": bool(ask.path) or not lane.fresh}
             reply = await post("/completion", body)
             if not reply.get("completion_probabilities"):
-                # The drawn token was a part of a character, of which it says nothing. Have it draw another one: what it
-                # tells are the probabilities before that.
+                # The drawn token was a part of a character, for which llama.cpp gives nothing. A bias has it draw
+                # another one; the reply holds the probabilities before the bias.
                 reply = await post("/completion", {**body, "logit_bias": [[prompt[-1], 1000]]})
-                if _told(reply).get(prompt[-1], 0.0) > BIASED:
+                if _top(reply).get(prompt[-1], 0.0) > BIASED:
                     raise garbage("its probabilities are those after a bias, not the model's own")
-            told = _told(reply)
-            found = {token: told[token] for token in ask.tokens if token in told}
-            missing = len(ask.tokens) - len(found)
-            if missing and len(told) < most:
+            top = _top(reply)
+            probabilities = {token: top[token] for token in ask.tokens if token in top}
+            missing = len(ask.tokens) - len(probabilities)
+            if missing and len(top) < most:
                 raise garbage(f"{missing} tokens that were asked for are not in the server's vocabulary")
-            reads.append(checked(Read(found, missing * min(told.values()) if missing else 0.0), ask.path))
+            reads.append(checked(Read(probabilities, missing * min(top.values()) if missing else 0.0), ask.path))
         return reads
 
 
-def _told(reply: Mapping[str, Any]) -> Mapping[int, float]:
+def _one_token(prompt: Any, most: int) -> dict[str, Any]:
+    """The body of a request for one token, and for the most likely ones in its place."""
+    return {"prompt": prompt, "n_predict": 1, "n_probs": most, "temperature": 0, "post_sampling_probs": False}
+
+
+def _top(reply: Mapping[str, Any]) -> Mapping[int, float]:
     """The probabilities of the most likely tokens by id."""
     try:
-        top = reply["completion_probabilities"][0]["top_logprobs"]
-        told = {int(entry["id"]): exp(entry["logprob"]) for entry in top}
+        entries = reply["completion_probabilities"][0]["top_logprobs"]
+        top = {int(entry["id"]): exp(entry["logprob"]) for entry in entries}
     except (LookupError, TypeError, ValueError, OverflowError):
-        told = {}
-    return checked_top(told)
+        top = {}
+    return checked_top(top)
 
 
 def _digest(path: Path) -> str | None:
-    """The digest of a model file, None where this machine has no such file, or one that only the server may read."""
+    """The digest of a model file, None where this process cannot read it."""
     return weights_digest(path) if os.access(path, os.R_OK) and path.is_file() else None

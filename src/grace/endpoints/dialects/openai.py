@@ -1,4 +1,4 @@
-"""The plain OpenAI dialect: chat completions, and the most likely first tokens where the server tells them."""
+"""The plain OpenAI dialect: chat completions, and the most likely first tokens where the server gives them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ class Sampling:
 
 @dataclass(frozen=True)
 class ChatAnswer:
-    """What a model said to one chat request; token counts are None where the server does not tell."""
+    """What a model answered to one chat request; token counts are None where the server gives none."""
 
     text: str
     reasoning: str | None
@@ -38,14 +38,14 @@ class ChatAnswer:
 
 @dataclass(frozen=True)
 class ServerDescription:
-    """What a server tells about itself and the model.
+    """What a server says of itself and the model; None where it says nothing.
 
     Attributes:
         served: the names of all models that it serves.
-        version: the server's version, where it tells.
-        context: the longest prompt and answer together, in tokens, where it tells.
+        version: the server's version.
+        context: the longest prompt and answer together, in tokens.
         slots: how many requests it works on at once, where that is fixed.
-        identity: what tells this model from any other: served name, source, weights.
+        identity: distinguishes this model from any other: served name, source, weights.
     """
 
     served: tuple[str, ...]
@@ -56,17 +56,17 @@ class ServerDescription:
 
 
 class OpenAI:
-    """Any server with OpenAI's chat completions; asks for nothing that is not in that interface."""
+    """Any server with OpenAI's chat completions; it is asked for nothing beyond that interface."""
 
     name: ClassVar[str] = "openai"
     neutral: ClassVar[Mapping[str, Any]] = {"top_p": 1}
-    """Sampling settings that change nothing, sent always: servers and model files bring defaults of their own that
+    """Sampling settings that change nothing. Every request has them: servers and model files have defaults that
     would make one temperature mean different things on different servers."""
     residual: ClassVar[float] = 1e-6
-    """The default of what may be left unasked in scoring, as a probability; measured to be the fastest up to 1e-6."""
+    """The probability that scoring may leave unasked by default; the fastest value up to 1e-6, as measured."""
 
     async def facts(self, client: Client, model: str, models: Sequence[Mapping[str, Any]]) -> ServerDescription:
-        """Read what the server tells; `models` is its own list. Raises RequestFailed."""
+        """The server's description; `models` is its own list. Raises RequestFailed."""
         entry = entry_of(model, models)
         identity = {"name": model, "source": None, "owned_by": entry.get("owned_by")}
         return ServerDescription(names_of(models), identity=identity)
@@ -84,7 +84,7 @@ class OpenAI:
         }
 
     async def count_tokens(self, client: Client, model: str, messages: Sequence[Message]) -> int | None:
-        """The length of a chat prompt in tokens, None where the server cannot tell. Raises RequestFailed."""
+        """The length of a chat prompt in tokens, None where the server does not count. Raises RequestFailed."""
         return None
 
     async def logprob_support(self, client: Client, model: str) -> str | None:
@@ -117,15 +117,14 @@ def top_body(model: str, messages: Sequence[Message], most: int) -> dict[str, An
 def read_top(data: Mapping[str, Any]) -> list[tuple[str, float]]:
     """The first tokens' texts with their probabilities; the text of a part of a character is "".
 
-    Raises:
-        RequestFailed: of kind "garbage", when the reply tells none.
+    Raises RequestFailed of kind "garbage" when the reply gives none.
     """
     try:
         top = [(_text(entry), exp(entry["logprob"])) for entry in _top(data)]
     except (LookupError, TypeError, ValueError, OverflowError):
         top = []
     if not top or sum(probability for _, probability in top) > 1 + 1e-3:
-        raise RequestFailed("garbage", "the reply tells no probabilities of first tokens")
+        raise RequestFailed("garbage", "the reply gives no probabilities of first tokens")
     return top
 
 

@@ -1,4 +1,4 @@
-"""What scoring needs of a server: to count in token ids, and to tell the probability of tokens that we name."""
+"""What scoring needs of a server: token ids, and the probability of any tokens."""
 
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -15,14 +15,14 @@ Post = Callable[[str, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 FLOOR = 1e-7
 """The likeliest token has at least this probability, for vocabularies have fewer than ten million tokens."""
 ROUNDING = 1e-3
-"""Servers compute in 32 bits, some in 16: so far may a sum of their probabilities go beyond 1."""
+"""How far a sum of a server's probabilities may go beyond 1: servers compute in 32 bits, some in 16."""
 
 
 @dataclass(frozen=True)
 class Ask:
     """A question about one place in an answer: how probable is each of `tokens` behind prompt and `path`?
 
-    `tries` counts how often it was asked before and not told in full.
+    `tries` counts the earlier requests for it that did not give all of them.
     """
 
     path: tuple[int, ...]
@@ -32,7 +32,7 @@ class Ask:
 
 @dataclass(frozen=True)
 class Lane:
-    """One of the server's slots, and whether what it holds of the prompt is to be forgotten first."""
+    """One of the server's slots; a `fresh` one forgets first what it holds of the prompt."""
 
     slot: int
     fresh: bool = False
@@ -40,14 +40,14 @@ class Lane:
 
 @dataclass(frozen=True)
 class Read:
-    """What a server told: the probability of each token, and at most how much those have together that it left out."""
+    """A server's answer to an ask: the probability of each token, and a bound for all missing ones together."""
 
     probabilities: Mapping[int, float]
     unknown: float = 0.0
 
 
 class TokenDialect(OpenAI):
-    """A server whose tokens can be named.
+    """A server that can be asked about single tokens.
 
     Attributes:
         reads_many: whether it works on many places at once, or best on one after the other.
@@ -78,18 +78,14 @@ class TokenDialect(OpenAI):
             model: the served name.
             prompt: token ids of the rendered prompt.
             asks: places in the answer.
-            lane: the slot to use, where the server has such.
+            lane: the slot to use, where the server has slots.
 
         Raises:
             RequestFailed: no answer, or one that is no distribution (kind "garbage").
         """
 
     async def prove(self, post: Post, model: str) -> None:
-        """See that the server tells the model's own probabilities, where settings of it could change them.
-
-        Raises:
-            RequestFailed: it does not.
-        """
+        """Raise RequestFailed unless the server gives the model's own probabilities, whatever its settings."""
 
     async def count_tokens(self, client: Client, model: str, messages: Sequence[Message]) -> int | None:
         """The length of the rendered prompt."""
@@ -108,11 +104,11 @@ def checked(read: Read, path: Sequence[int]) -> Read:
     return read
 
 
-def checked_top(told: Mapping[int, float]) -> Mapping[int, float]:
-    """Probabilities that hold the likeliest token's. Raises RequestFailed where they cannot be a distribution's."""
-    if not told or max(told.values()) < FLOOR or sum(told.values()) > 1 + ROUNDING:
-        raise garbage("it tells no probabilities of tokens (are they logits?)")
-    return told
+def checked_top(top: Mapping[int, float]) -> Mapping[int, float]:
+    """The likeliest tokens' probabilities. Raises RequestFailed where they cannot be a distribution's."""
+    if not top or max(top.values()) < FLOOR or sum(top.values()) > 1 + ROUNDING:
+        raise garbage("it gives no probabilities of tokens (are they logits?)")
+    return top
 
 
 def text_of(value: Any) -> str:

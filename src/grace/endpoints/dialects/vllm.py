@@ -22,13 +22,13 @@ from grace.endpoints.dialects.tokens import (
 from grace.studies.templates import Message
 
 MOST_IDS = 128
-"""So many ids one request may ask for; the same ones are told for each of its prompts."""
+"""Ids that one request may ask for; each of its prompts gets the same ones."""
 NEUTRAL = {"repetition_penalty": 1, "presence_penalty": 0, "frequency_penalty": 0}
-"""A model's own settings of these would shape probabilities under some of vLLM's --logprobs-mode."""
+"""A model's own settings of these would shape probabilities in some of vLLM's logprobs modes."""
 BIAS = 10.0
 COUNTING = "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19"
 LIKELY = 0.01
-"""However badly a model counts, its five most likely next tokens have more probability than this together."""
+"""The least probability of the five most likely next tokens together, however badly a model counts."""
 MISSING = -9999.0
 """What vLLM writes for a log probability that it does not have."""
 
@@ -60,22 +60,14 @@ class Vllm(TokenDialect):
 
     async def logprob_support(self, client: Client, model: str) -> str | None:
         """Whether the tokens asked for by id come back: an unknown request field is ignored with status 200."""
-        asked = (11, 12, 13)
-        body = {
-            "model": model,
-            "prompt": "Yes",
-            "max_tokens": 1,
-            "temperature": 0,
-            "logprobs": 1,
-            "logprob_token_ids": asked,
-            "return_tokens_as_token_ids": True,
-        }
+        tokens = (11, 12, 13)
+        body = _one_token(model, "Yes", logprobs=1, logprob_token_ids=tokens)
         try:
             reply = await client.post_once("/v1/completions", body)
-            given = reply["choices"][0]["logprobs"]["top_logprobs"][0].keys()
+            names = reply["choices"][0]["logprobs"]["top_logprobs"][0].keys()
         except (RequestFailed, LookupError, TypeError, AttributeError):
-            return await super().logprob_support(client, model)
-        if {f"token_id:{token}" for token in asked} <= set(given):
+            names = ()
+        if {f"token_id:{token}" for token in tokens}.issubset(names):
             return "any tokens, by id"
         return await super().logprob_support(client, model)
 
@@ -97,39 +89,34 @@ class Vllm(TokenDialect):
         self, post: Post, model: str, prompt: Sequence[int], asks: Sequence[Ask], lane: Lane | None
     ) -> list[Read]:
         """All places in one request, unless their tokens are more than it may name. The prefix cache does the rest."""
-        found: list[dict[int, float]] = [{} for _ in asks]
+        probabilities: list[dict[int, float]] = [{} for _ in asks]
         for group in _groups(asks):
             ids = sorted({token for _, tokens in group for token in tokens})
-            body = {
-                "model": model,
-                "prompt": [[*prompt, *asks[place].path] for place, _ in group],
-                "max_tokens": 1,
-                "temperature": 0,
-                "logprobs": 1,
-                "logprob_token_ids": ids,
-                "return_tokens_as_token_ids": True,
-                **NEUTRAL,
-            }
-            for (place, tokens), told in zip(
-                group, _told(await post("/v1/completions", body), len(group)), strict=True
-            ):
-                found[place].update(_probabilities(told, tokens))
-        return [checked(Read(probabilities), ask.path) for ask, probabilities in zip(asks, found, strict=True)]
+            prompts = [[*prompt, *asks[place].path] for place, _ in group]
+            body = _one_token(model, prompts, logprobs=1, logprob_token_ids=ids)
+            logprobs = _logprobs(await post("/v1/completions", body), len(group))
+            for (place, tokens), by_name in zip(group, logprobs, strict=True):
+                probabilities[place].update(_probabilities(by_name, tokens))
+        return [checked(Read(own), ask.path) for ask, own in zip(asks, probabilities, strict=True)]
 
     async def prove(self, post: Post, model: str) -> None:
         """See that its --logprobs-mode is raw_logprobs: a bias changes nothing, and likely tokens are likely."""
         [token, *_] = await self.tokenize(post, model, "a")
-        body = {"model": model, "prompt": COUNTING, "max_tokens": 1, "temperature": 0, **NEUTRAL}
-        body["return_tokens_as_token_ids"] = True
-        one = {**body, "logprobs": 1, "logprob_token_ids": [token]}
-        plain = _told(await post("/v1/completions", one), 1)
-        biased = _told(await post("/v1/completions", {**one, "logit_bias": {str(token): BIAS}}), 1)
-        before, after = (_probabilities(told[0], [token])[token] for told in (plain, biased))
+        one = _one_token(model, COUNTING, logprobs=1, logprob_token_ids=[token])
+        [plain] = _logprobs(await post("/v1/completions", one), 1)
+        [biased] = _logprobs(await post("/v1/completions", {**one, "logit_bias": {str(token): BIAS}}), 1)
+        before, after = (_probabilities(logprobs, [token])[token] for logprobs in (plain, biased))
         if after > before * exp(BIAS / 2):
             raise garbage("its probabilities are shaped by settings; start vLLM with --logprobs-mode raw_logprobs")
-        likely = _told(await post("/v1/completions", {**body, "logprobs": 5}), 1)[0]
+        [likely] = _logprobs(await post("/v1/completions", _one_token(model, COUNTING, logprobs=5)), 1)
         if not LIKELY <= sum(map(exp, likely.values())) <= 1 + ROUNDING:
-            raise garbage("what it tells are no probabilities; start vLLM with --logprobs-mode raw_logprobs")
+            raise garbage("it gives no probabilities; start vLLM with --logprobs-mode raw_logprobs")
+
+
+def _one_token(model: str, prompt: Any, **logprobs: Any) -> dict[str, Any]:
+    """The body of a request for one token, and for log probabilities in its place."""
+    body = {"model": model, "prompt": prompt, "max_tokens": 1, "temperature": 0, "return_tokens_as_token_ids": True}
+    return {**body, **NEUTRAL, **logprobs}
 
 
 def _groups(asks: Sequence[Ask]) -> Iterator[list[tuple[int, tuple[int, ...]]]]:
@@ -147,24 +134,25 @@ def _groups(asks: Sequence[Ask]) -> Iterator[list[tuple[int, tuple[int, ...]]]]:
     yield group
 
 
-def _told(reply: Mapping[str, Any], prompts: int) -> list[Mapping[str, float]]:
-    """For each prompt, in order, the log probabilities of named tokens."""
+def _logprobs(reply: Mapping[str, Any], prompts: int) -> list[Mapping[str, float]]:
+    """For each prompt, in order, log probabilities by the names of tokens."""
     try:
-        told = {choice["index"]: choice["logprobs"]["top_logprobs"][0] for choice in reply["choices"]}
-        number = len(reply["choices"])
+        by_prompt = {choice["index"]: choice["logprobs"]["top_logprobs"][0] for choice in reply["choices"]}
+        choices = len(reply["choices"])
     except (LookupError, TypeError):
-        raise garbage("it tells no log probabilities") from None
-    if number != prompts or told.keys() != set(range(prompts)):
-        raise garbage(f"{prompts} prompts, choices {sorted(map(str, told))}")
-    return [told[place] for place in range(prompts)]
+        raise garbage("it gives no log probabilities") from None
+    if choices != prompts or by_prompt.keys() != set(range(prompts)):
+        raise garbage(f"{prompts} prompts, choices {sorted(map(str, by_prompt))}")
+    return [by_prompt[place] for place in range(prompts)]
 
 
-def _probabilities(told: Mapping[str, float], tokens: Sequence[int]) -> dict[int, float]:
+def _probabilities(logprobs: Mapping[str, float], tokens: Sequence[int]) -> dict[int, float]:
+    """The probabilities of some tokens by id."""
     try:
-        logs = {token: told[f"token_id:{token}"] for token in tokens}
+        logs = {token: logprobs[f"token_id:{token}"] for token in tokens}
         if min(logs.values()) <= MISSING:
             raise KeyError
-        checked_top({0: exp(max(told.values()))})  # the likeliest token, which is drawn, is told too
+        checked_top({0: exp(max(logprobs.values()))})  # the likeliest token, which is drawn, is always among them
         return {token: exp(log) for token, log in logs.items()}
     except (LookupError, TypeError, OverflowError, AttributeError):
         raise garbage("it lacks the log probability of a token that was asked for by its id") from None

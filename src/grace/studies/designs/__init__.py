@@ -11,12 +11,12 @@ Rows = Iterator[tuple[str | int, ...]]
 
 @dataclass(frozen=True)
 class Generator:
-    """What makes the trials of one study.
+    """Makes the trials of one study.
 
     Attributes:
         columns: the table's header.
-        participants: how many the published study had, the default.
-        trials: yields the rows of so many participants, with the generator of random numbers to draw from.
+        participants: the number of the published study, which is the default.
+        trials: yields the rows, given the number of participants and a generator of random numbers.
     """
 
     columns: tuple[str, ...]

@@ -19,17 +19,17 @@ COLUMNS = (
 )
 PARTICIPANTS = 50
 CELLS = ((1, 1), (2, 1), (2, 2), (3, 1), (3, 2), (3, 3))
-"""(access, observe): how many of the three the speaker looked at, and how many of these have the property."""
+"""(access, observe): the number of things that the speaker looked at, and of those among them with the property."""
 
 
 @dataclass(frozen=True)
 class Story:
-    """One item: its words, from which the sentences of all six cells are made."""
+    """One item: its words, which the sentences of all six cells use."""
 
     setup: str
     speaker: str
     looked: str
-    """What the speaker did to find out, as in "I ___ 2 of the 3 lamps"."""
+    """Completes "I ___ 2 of the 3 lamps": how the speaker looked."""
     things: str
     one: str
     """The property said of 1, as in "1 of the lamps works"."""

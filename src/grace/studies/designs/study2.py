@@ -34,9 +34,9 @@ class Domain:
     """One item."""
 
     made: str
-    """What the listener did, as in "Nadia ___."."""
+    """Completes "Nadia ___.": what the listener did."""
     met: str
-    """How the speaker came to know it, as in "Tom ___."."""
+    """Completes "Tom ___.": how the speaker learned of it."""
 
 
 DOMAINS = {
@@ -87,6 +87,6 @@ def trials(participants: int, rng: random.Random) -> Iterator[tuple[str | int, .
 
 
 def scenario(domain: str, speaker: str, listener: str) -> str:
-    """How the speaker came to be asked."""
+    """How the speaker learned of the thing, and the listener's question."""
     met = DOMAINS[domain].met.format(listener=listener)
     return f"{speaker} {met}. Afterwards {listener} said to {speaker}: 'Tell me, what did you think of my {domain}?'"

@@ -1,6 +1,6 @@
-"""Reading: the value of an answer, found in a model's prose by rules alone. What the text does not say stays missing.
+"""Reading: rules that find the value of an answer in a model's prose. A value that the text does not say is missing.
 
-A reader takes a `Text` and gives, for each column that it fills, a `Value` or the reason why there is `Missing`.
+A reader takes a `Text` and gives, for each of its columns, a `Value`, or `Missing` with the reason.
 """
 
 from typing import NamedTuple, Protocol
@@ -8,17 +8,17 @@ from typing import NamedTuple, Protocol
 from grace.studies.reading.text import Text
 
 EXACT = 1.0
-"""Said in the form that was asked for, or as the answer's first words."""
+"""Said in the form of the question, or as the answer's first words."""
 CLEAR = 0.9
 """Said in free prose, and nothing in the text speaks against it."""
 IMPLIED = 0.8
 """Follows from what is said: the rest, an even split, zeros where the total is reached, words between the parts."""
 DOUBT = 0.5
-"""Read, but the text also says otherwise, or it is not sure that this is meant as the answer."""
+"""Read, but the text also says otherwise, or may not mean this as the answer."""
 
 
 class Value(NamedTuple):
-    """A value that was read, and how plainly it was said (one of the grades above)."""
+    """A value, and how plainly the text says it (one of the grades above)."""
 
     value: int | float | str
     confidence: float
@@ -45,7 +45,7 @@ class Reader(Protocol):
 
 
 def whole(value: float) -> int | float:
-    """A number without a useless ".0", and without the dust of binary fractions."""
+    """A number as an integer where it is whole, and without rounding errors of binary fractions."""
     if isinstance(value, int):
         return value
     rounded = round(value, 9)

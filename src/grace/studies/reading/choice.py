@@ -1,4 +1,4 @@
-"""Reads a choice: one of a few labels, said outright ("Yes, ...") or by what a sentence says."""
+"""Reads a choice: one of a few labels, said by its name ("Yes, ...") or by a sentence."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -28,8 +28,7 @@ class ChoiceReader:
     ) -> None:
         """Compile the labels' words and phrases; each phrase begins with a whole word, in small letters.
 
-        Raises:
-            StudyError: a phrase is no regular expression; the message begins with `where`.
+        Raises StudyError when a phrase is no regular expression; the message begins with `where`.
         """
         self.columns = (column,)
         self._labels = {word.lower(): label for label, words in labels.items() for word in (label, *words)}
@@ -61,7 +60,7 @@ class ChoiceReader:
             label = self._labels[leading["label"]]
             against = bool(said) and label not in said
             return Value(label, DOUBT if against else EXACT)
-        stated = {self._labels[found[found.lastgroup or 0]] for found in self._stated.finditer(text)}
+        stated = {self._labels[match[match.lastgroup or 0]] for match in self._stated.finditer(text)}
         if len(stated) == 1:
             return Value(stated.pop(), CLEAR)
         if said:
@@ -74,11 +73,11 @@ class ChoiceReader:
 
     def _said(self, text: str) -> tuple[list[str], bool]:
         """The labels that phrases say, in the order of the text, and whether it says that the answer is not known."""
-        taken = [found.span() for found in self._unclear.finditer(text)] if self._unclear else []
+        taken = [match.span() for match in self._unclear.finditer(text)] if self._unclear else []
         unclear = bool(taken)
         said: list[tuple[int, str]] = []
         for label, pattern in self._phrases.items():
-            spans = [found.span() for found in pattern.finditer(text)] if pattern else []
+            spans = [match.span() for match in pattern.finditer(text)] if pattern else []
             spans = [span for span in spans if not any(span[0] < end and start < span[1] for start, end in taken)]
             said += [(start, label) for start, _ in spans]
             taken += spans

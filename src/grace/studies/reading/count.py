@@ -1,4 +1,4 @@
-"""Reads a count: a whole number of so many things, as in "3", "all three of them" or "2 of the 3"."""
+"""Reads a count: a whole number of things, as in "3", "all three of them" or "2 of the 3"."""
 
 import re
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ _JOINED = re.compile(
 _OR = re.compile(rf"(?:\bor\b|(?:\band\b|,)\s*{_PERHAPS})(?:\s{_PERHAPS})?\s*$")
 _NUMBERED = re.compile(r"^\W*1[.)]\s[^\n]*(?:\n[^\n]*)*?\s2[.)]\s")
 _BARE = re.compile(r"\s*(?:[.,;:!)\]\"}]|$)")
-"""What stands behind a number that is an answer by itself."""
+"""The characters behind a number that is an answer by itself."""
 _SENTENCE = re.compile(r"[.!?]\s|\n")
 _VERDICT = re.compile(
     r"\b(?:my (?:final |initial )?(?:answer|estimate|guess)|the (?:final )?answer"
@@ -63,7 +63,7 @@ class _Mention:
 
 
 class CountReader:
-    """Finds how many of `of` things a text says it is."""
+    """Finds a number from 0 to `of`."""
 
     def __init__(self, column: str, of: int) -> None:
         self.columns = (column,)
@@ -103,13 +103,13 @@ class CountReader:
         self._mention = re.compile(rf"(?<![a-z\d.,$/-])(?:{'|'.join(kinds)})")
 
     def read(self, text: Text) -> dict[str, Answer]:
-        """The count. A lower bound, a range or several different numbers are none."""
+        """The count. A bound, a range or several different numbers are no count."""
         mentions = list(self._mentions(text.plain))
         answer = self._first_words(text.plain, mentions) or self._anywhere(text.plain, mentions)
         return {self.columns[0]: answer}
 
     def _first_words(self, text: str, mentions: list[_Mention]) -> Answer | None:
-        """What a text says that begins with its answer."""
+        """The count of a text that begins with its answer."""
         leading = self._leading.search(text)
         if leading is None:
             outside = self._outside.search(text)
@@ -134,7 +134,7 @@ class CountReader:
         return Missing("names a range, not one number") if goes_on else Value(number, EXACT)
 
     def _anywhere(self, text: str, mentions: list[_Mention]) -> Answer:
-        """What the mentions of a text come to."""
+        """The count that the mentions of a text agree on."""
         firm, loose = [], False
         for place, mention in enumerate(mentions):
             before = _SENTENCE.split(text[max(0, mention.start - 60) : mention.start])[-1]
@@ -170,14 +170,9 @@ class CountReader:
         )
 
     def _mentions(self, text: str) -> Iterator[_Mention]:
-        for found in self._mention.finditer(text):
-            named = found.lastgroup
-            yield _Mention(
-                self._number(found[named] if named else found[0]),
-                found.start(named) if named else found.start(),
-                found.end(),
-                weak=named == "them",
-            )
+        for match in self._mention.finditer(text):
+            group = match.lastgroup or 0
+            yield _Mention(self._number(match[group]), match.start(group), match.end(), weak=group == "them")
 
     def _number(self, words: str) -> int:
         """The number that a mention names, by its first word; "all of the 3" is all of them."""
@@ -186,5 +181,5 @@ class CountReader:
 
 def _sentence(text: str, mention: _Mention) -> str:
     """The sentence of a mention, up to its end."""
-    start = max((found.end() for found in _SENTENCE.finditer(text, 0, mention.start)), default=0)
+    start = max((match.end() for match in _SENTENCE.finditer(text, 0, mention.start)), default=0)
     return text[start : mention.end]

@@ -1,4 +1,4 @@
-"""Marks: what counts in a text about shares, as amounts, labels and "the rest", and where each of them stands."""
+"""Marks: the amounts, labels and words as "the rest" in a text about shares, and the place of each."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -66,19 +66,19 @@ _FIRSTS = (
     *("twice", "double"),
     *("rest", "remainder", "other", "balance", "each", "any", "every", "what"),
 )
-"""What the words of amounts, "the rest" and "each" begin with."""
+"""The beginnings of the words of amounts, "the rest" and "each"."""
 
 
 @dataclass(slots=True)
 class Mark:
-    """Something that counts, and where it stands. A bare number may be an amount, and a label too."""
+    """An amount, a label or the like, and its place. A bare number may be an amount and a label."""
 
     start: int
     end: int
     amount: float | None = None
     unit: Unit | None = None
     bad: str | None = None
-    """Why the amount is none, as for a range."""
+    """Why the amount does not count, as for a range."""
     labels: tuple[str, ...] = ()
     rest: bool = False
     each: bool = False
@@ -115,13 +115,13 @@ class Marks:
 
     def find(self, text: str) -> Iterator[Mark]:
         """The marks of a text, in order."""
-        for found in self._pattern.finditer(text):
-            kind = found.lastgroup
+        for match in self._pattern.finditer(text):
+            kind = match.lastgroup
             assert kind is not None
-            start, end = found.span()
+            start, end = match.span()
             if kind in ("digit", "name"):
-                name = found[kind]
-                bare = kind == "digit" and found[0] == name
+                name = match[kind]
+                bare = kind == "digit" and match[0] == name
                 labels: tuple[str, ...] = (self._names[name],)
                 yield Mark(start, end, float(name) if bare else None, "plain" if bare else None, labels=labels)
             elif kind == "rest":
@@ -129,7 +129,7 @@ class Marks:
             elif kind == "each":
                 yield Mark(start, end, labels=self._labels, each=True)
             elif kind == "span":
-                labels = self._spanned(found[0])
+                labels = self._spanned(match[0])
                 if labels:
                     yield Mark(start, end, labels=labels)
             elif kind in ("range", "among"):
@@ -137,7 +137,7 @@ class Marks:
             elif kind == "relative":
                 yield Mark(start, end, unit="money", bad="is said by another amount")
             elif kind == "but":
-                yield Mark(start, end, self._total - amount_of(found[0], "money"), "money")
+                yield Mark(start, end, self._total - amount_of(match[0], "money"), "money")
             elif kind in ("all", "nothing"):
                 yield Mark(start, end, self._total if kind == "all" else 0.0, "word")
             else:
@@ -145,7 +145,7 @@ class Marks:
                 worded = start > 1 and text[start - 2].isalpha()  # most amounts begin a line or follow a mark
                 bound = (worded and _BOUND.search(text, max(0, start - 20), start)) or _OR_MORE.match(text, end)
                 bad = "is only a bound" if bound else None
-                yield Mark(start, end, amount_of(found[0], unit), unit, bad)
+                yield Mark(start, end, amount_of(match[0], unit), unit, bad)
 
     def _spanned(self, words: str) -> tuple[str, ...]:
         """The labels of "0-2"; none when not all of these are labels."""
@@ -178,8 +178,8 @@ _UNITS: Mapping[str, Unit] = {
 
 def numbers_in(text: str) -> set[float]:
     """All numbers that a text names, in digits, in words up to a hundred, or as a part of a hundred."""
-    numbers = {float(found.replace(",", ".")) for found in re.findall(r"\d+(?:[.,]\d+)?|\.\d+", text)}
-    numbers |= {amount_of(found, "plain") for found in re.findall(rf"\b{_SPELLED}\b", text)}
+    numbers = {float(digits.replace(",", ".")) for digits in re.findall(r"\d+(?:[.,]\d+)?|\.\d+", text)}
+    numbers |= {amount_of(words, "plain") for words in re.findall(rf"\b{_SPELLED}\b", text)}
     return numbers | {100 / size for name, size in _PARTS.items() if name in text}
 
 

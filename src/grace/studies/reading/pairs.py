@@ -1,4 +1,4 @@
-"""Pairs: which amount belongs to which labels, told by what stands between two marks of a text.
+"""Pairs: which amount belongs to which labels, by the words between two marks of a text.
 
 "$90 *on* 3 lamps", "3 lamps*:* $90", "nothing *for* 0, 1 and 2", "the rest *on* 3".
 """
@@ -12,7 +12,7 @@ from grace.studies.reading.marks import Mark, Unit
 
 LONGEST_GAP = 110
 LONGEST_LIST = 12
-"""So many labels of one amount are looked for; repetition without end is no answer."""
+"""Labels that one amount may have; endless repetition is no answer."""
 SEVERAL = "is one amount for several"
 
 _ON = re.compile(
@@ -60,14 +60,14 @@ _HAD_BEEN = re.compile(r"\bwould have (?:bet|put|placed|allocated|gone|divided|s
 
 @dataclass(slots=True)
 class Pair:
-    """An amount that belongs to some labels; to all that are left where it has none.
+    """An amount that belongs to some labels; without any, to all labels that are left.
 
     Attributes:
         amount: None where it is "the rest", or bad.
-        bad: why the amount is none.
+        bad: why the amount does not count.
         is_rest: whether the amount is what the others leave.
-        grade: how plainly it is said.
-        weak: whether it means a bet only among others, as "2 at 10%".
+        grade: how plainly the text says it.
+        weak: whether it is a bet only among others, as "2 at 10%".
     """
 
     labels: tuple[str, ...]
@@ -87,10 +87,9 @@ def find_pairs(text: str, marks: Sequence[Mark], total: float) -> list[Pair]:
     pairs: list[Pair] = []
     place = 0
     while place < len(marks) - 1:
-        made = finder.amount_first(place) or finder.label_first(place)
-        if made and not finder.is_hypothetical(made[0]):
-            pairs.append(made[0])
-        place = made[1] if made else place + 1
+        pair, place = finder.amount_first(place) or finder.label_first(place) or (None, place + 1)
+        if pair and not finder.is_hypothetical(pair):
+            pairs.append(pair)
     return pairs
 
 
@@ -100,7 +99,7 @@ class _Finder:
         self._may_ask, self._may_suppose = "?" in text, "would have" in text
 
     def _gap(self, place: int) -> str:
-        """What stands between a mark and the next one; a long gap is a full stop."""
+        """The text between a mark and the next one; a long gap is a full stop."""
         start, end = self._marks[place].end, self._marks[place + 1].start
         return self._text[start:end] if end - start <= LONGEST_GAP else "."
 
@@ -142,7 +141,7 @@ class _Finder:
         return None
 
     def is_hypothetical(self, pair: Pair) -> bool:
-        """Whether a pair is only asked about, or what somebody would have bet."""
+        """Whether a pair is only a question, or what somebody would have bet."""
         if self._may_ask and _ASKED.match(self._text, pair.end):
             return True
         return self._may_suppose and bool(_HAD_BEEN.search(self._text, max(0, pair.start - 60), pair.start))
@@ -163,14 +162,14 @@ class _Finder:
         if amount.unit == "plain":
             return bool(_IS_BARE.search(gap))
         parted = "." in gap or ";" in gap or ("\n" in gap and ":" not in gap and "|" not in gap)
-        found = None if parted else _IS.search(gap)
-        if not found:
+        link = None if parted else _IS.search(gap)
+        if not link:
             before = self._text[max(0, label.start - 20) : label.start]
             start = _FOR if _NOUN.fullmatch(gap) else _LINE_START if _LISTED.fullmatch(gap) else None
             return bool(start and start.search(before)) and not self._is_taken(place + 1)
-        if _NOT_ON.search(found["words"]):
+        if _NOT_ON.search(link["words"]):
             return False
-        worded = (alone and label.unit != "plain" and not label.rest) or found["verb"]
+        worded = (alone and label.unit != "plain" and not label.rest) or link["verb"]
         return not (worded and self._is_taken(place + 1))  # "... one is $20 on 1": it belongs to what follows
 
     def _is_taken(self, place: int) -> bool:
@@ -191,7 +190,7 @@ class _Finder:
         return bool(_OWN_AMOUNT.search(self._gap(place)))
 
     def _pair(self, amount: Mark, labels: Sequence[str], other: Mark, start: int, end: int) -> Pair:
-        """A pair; one amount for several labels is each one's when the text says so, or when it is nothing."""
+        """A pair; several labels have the same amount when the text says so, or when the amount is nothing."""
         pair = Pair(tuple(dict.fromkeys(labels)), amount.amount, amount.unit, start, end, amount.bad, amount.rest)
         if other.rest:
             pair.labels, pair.grade = (), IMPLIED

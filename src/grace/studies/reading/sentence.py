@@ -1,4 +1,4 @@
-"""Reads a sentence made of parts, as "It wasn't bad.": the first one that a text says."""
+"""Reads a sentence with parts, as "It wasn't bad.": the first one that a text says."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,13 +15,13 @@ _NOT_SAID = re.compile(
     r"|right|accurate|correct))*[\s\"':,]*$"
 )
 MANY = 2
-"""With so many other sentences behind the first one, a text may be listing what could be said."""
+"""With this many other sentences behind the first one, a text may only list the options."""
 _HEADS = r"(?:it|that|this|they|(?:the|your|his|her|my) [a-z]+(?: [a-z]+)?)"
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What a sentence is made of.
+    """The parts of a sentence.
 
     Attributes:
         form: the canonical sentence with {factor} in the place of each part.
@@ -76,8 +76,10 @@ class SentenceReader:
 
         A sentence that the text only rejects is passed over.
         """
-        found = list(self._pattern.finditer(text.plain))
-        said = [match for match in found if not _NOT_SAID.search(text.plain, max(0, match.start() - 80), match.start())]
+        matches = list(self._pattern.finditer(text.plain))
+        said = [
+            match for match in matches if not _NOT_SAID.search(text.plain, max(0, match.start() - 80), match.start())
+        ]
         whole = [match for match in said if not (text.cut and match.end() == len(text.plain))]
         if whole:
             first = self._first(whole, text.plain)
@@ -89,38 +91,36 @@ class SentenceReader:
         ways = {factor: pattern.search(text.plain) for factor, pattern in self._fields.items()}
         if all(ways.values()):
             return dict(self._values({factor: way["way"] for factor, way in ways.items() if way}, IMPLIED))
-        why = "only says what would not be said" if found and not said else "has none of the sentences asked for"
+        why = "only says what would not be said" if matches and not said else "has none of the sentences asked for"
         return dict.fromkeys(self.columns, Missing(why))
 
     def contradiction(self, values: Mapping[str, int | float | str | None]) -> str | None:
         """How a sentence differs from the parts beside it; None: it does not."""
         parts = {factor: values[self._parts.columns[factor]] for factor in self._parts.factors}
         whole = values[self._parts.cleaned]
-        made = (
-            None if None in parts.values() else fill(self._parts.form, {name: str(own) for name, own in parts.items()})
-        )
-        if whole == made:
-            return None
-        return (
-            f"{self._parts.cleaned}: must be {'empty, as its parts are not all there' if made is None else repr(made)}"
-        )
+        if None in parts.values():
+            sentence, needed = None, "empty, as its parts are not all there"
+        else:
+            sentence = fill(self._parts.form, {factor: str(part) for factor, part in parts.items()})
+            needed = repr(sentence)
+        return None if whole == sentence else f"{self._parts.cleaned}: must be {needed}"
 
-    def _first(self, found: Sequence[re.Match[str]], text: str) -> re.Match[str]:
-        if not text[: found[0].start()].strip(" \"'\n"):
-            return found[0]
-        return next((match for match in found if text[: match.start()].endswith(('"', "'"))), found[0])
+    def _first(self, matches: Sequence[re.Match[str]], text: str) -> re.Match[str]:
+        if not text[: matches[0].start()].strip(" \"'\n"):
+            return matches[0]
+        return next((match for match in matches if text[: match.start()].endswith(('"', "'"))), matches[0])
 
-    def _ways(self, found: re.Match[str]) -> dict[str, str]:
+    def _ways(self, match: re.Match[str]) -> dict[str, str]:
         """How each part is written."""
-        return {factor: re.sub(r"\s+", " ", found[factor]) for factor in self._parts.factors}
+        return {factor: re.sub(r"\s+", " ", match[factor]) for factor in self._parts.factors}
 
-    def _answers(self, found: re.Match[str]) -> dict[str, Value]:
-        groups = found.groupdict()
+    def _answers(self, match: re.Match[str]) -> dict[str, Value]:
+        groups = match.groupdict()
         literal = groups.get("head", "it") == "it" and not groups.get("between")
-        return self._values(self._ways(found), EXACT if literal else IMPLIED)
+        return self._values(self._ways(match), EXACT if literal else IMPLIED)
 
     def _values(self, ways: Mapping[str, str], grade: float) -> dict[str, Value]:
-        """The values of a sentence whose parts are written so."""
+        """The values of a sentence, from the spelling of each part."""
         canonical = {factor: self._parts.factors[factor][self._labels[factor][way]][0] for factor, way in ways.items()}
         answers = {self._parts.columns[factor]: Value(piece, grade) for factor, piece in canonical.items()}
         return answers | {self._parts.cleaned: Value(fill(self._parts.form, canonical), grade)}

@@ -1,7 +1,7 @@
 """Reads shares: an amount for each label, as "0: 10%, 1: 90%", "$90 on 3 lamps" or "everything on 2".
 
 Marks of the text make pairs, pairs make lists, and one list counts: a complete one before others, one that is called
-final before others. What complete lists say differently stays open.
+final before others. A label on which complete lists differ stays open.
 """
 
 import re
@@ -33,8 +33,8 @@ _Amounts = dict[str, Pair]
 
 
 @dataclass
-class _List:
-    """Pairs that together say one division of the total."""
+class _Division:
+    """Pairs that together divide the total once."""
 
     pairs: list[Pair] = field(default_factory=list)
     amounts: _Amounts = field(default_factory=dict)
@@ -63,12 +63,12 @@ class SharesReader:
         marks = list(self._marks.find(text.plain))
         pairs = self._evenly(text.plain, _of_one_kind(find_pairs(text.plain, marks, self._total), self._total))
         respective = self._across(text.plain, marks) or self._respectively(text.plain, marks)
-        lists = [respective] if respective else _lists(_heads(text.plain, pairs))
-        amounts = [self._completed(found, text) for found in lists]
-        if not any(len(found) == len(self._of) for found in amounts):
-            amounts += [found for found in (self._by_lines(text.plain, marks),) if found]
-        in_order = None if lists else self._in_order(text.plain, marks)
-        answers = self._chosen([in_order] if in_order else amounts, text)
+        divisions = [respective] if respective else _divisions(_heads(text.plain, pairs))
+        lists = [self._completed(division, text) for division in divisions]
+        if not any(len(amounts) == len(self._of) for amounts in lists):
+            lists += filter(None, [self._by_lines(text.plain, marks)])
+        in_order = None if divisions else self._in_order(text.plain, marks)
+        answers = self._chosen([in_order] if in_order else lists, text)
         said = fsum(pair.amount or 0 for pair in answers.values() if isinstance(pair, Pair) and not pair.bad)
         return {column: self._checked(answers.get(label), text, said) for label, column in self._of.items()}
 
@@ -77,20 +77,20 @@ class SharesReader:
         pairs = find_pairs(text, list(self._marks.find(text)), self._total)
         return min((pair.start for pair in pairs), default=len(text))
 
-    def _completed(self, found: _List, text: Text) -> _Amounts:
-        """A list with its amounts as shares of the total, and with what follows from them for other labels."""
-        self._scale(found)
-        amounts = dict(found.amounts)
-        shared = [pair for pair in found.pairs if pair.bad == SEVERAL and pair.amount is not None]
+    def _completed(self, division: _Division, text: Text) -> _Amounts:
+        """Amounts as shares of the total, with those that follow from them for other labels."""
+        self._scale(division)
+        amounts = dict(division.amounts)
+        shared = [pair for pair in division.pairs if pair.bad == SEVERAL and pair.amount is not None]
         if len(shared) == 1 and isclose(_sum(amounts) + len(shared[0].labels) * (shared[0].amount or 0), self._total):
             shared[0].bad, shared[0].grade = None, IMPLIED  # "$50 on 2 and 3": each
         if any(pair.bad for pair in amounts.values()):
             return amounts
-        for pair in found.pairs:
+        for pair in division.pairs:
             if pair.is_rest and pair.labels:
                 left = self._total - fsum(other.amount or 0 for other in amounts.values() if not other.is_rest)
                 pair.amount = whole(left / len(pair.labels)) if left >= 0 else None
-        for pair in found.pairs:
+        for pair in division.pairs:
             if not pair.labels and pair.amount is not None:
                 amounts |= self._to_others(pair, amounts)
         end = max((pair.end for pair in amounts.values()), default=0)
@@ -100,12 +100,12 @@ class SharesReader:
             amounts |= dict.fromkeys(self._open(amounts), zero)
         return amounts
 
-    def _scale(self, found: _List) -> None:
+    def _scale(self, division: _Division) -> None:
         """Turn fractions, and bare numbers that sum to 1, into shares of the total."""
-        bare = [pair.amount for pair in found.amounts.values() if pair.unit == "plain" and pair.amount is not None]
+        bare = [pair.amount for pair in division.amounts.values() if pair.unit == "plain" and pair.amount is not None]
         sure = len(bare) == len(self._of) or any(not float(amount).is_integer() for amount in bare)
         of_one = sure and isclose(fsum(bare), 1, abs_tol=0.011)
-        for pair in found.pairs:
+        for pair in division.pairs:
             if pair.amount is not None:
                 share = pair.unit == "fraction" or (of_one and pair.unit == "plain")
                 pair.amount = whole(pair.amount * (self._total if share else 1))
@@ -123,70 +123,62 @@ class SharesReader:
 
     def _evenly(self, text: str, pairs: list[Pair]) -> list[Pair]:
         """The pairs, with what "evenly between 2 and 3" says in its place: of an amount before it, or of the total."""
-        found = _EVENLY.search(text) if "even" in text or "equal" in text or "uniform" in text else None
-        if not found:
+        split = _EVENLY.search(text) if "even" in text or "equal" in text or "uniform" in text else None
+        if not split:
             return pairs
-        marks = list(self._marks.find(found["what"]))
+        marks = list(self._marks.find(split["what"]))
         labels = {label for mark in marks for label in mark.labels}
-        if not labels and not any(mark.rest for mark in marks) and _ALL.search(found["what"]):
+        if not labels and not any(mark.rest for mark in marks) and _ALL.search(split["what"]):
             labels = set(self._of)
         if not labels:
             return pairs
-        start, end = found.span()
+        start, end = split.span()
         before = list(self._marks.find(text[max(0, start - 30) : start]))
         amount = before[-1] if before else None
-        split = Pair(tuple(label for label in self._of if label in labels), None, "word", start, end, grade=IMPLIED)
+        pair = Pair(tuple(label for label in self._of if label in labels), None, "word", start, end, grade=IMPLIED)
         if amount is not None and amount.rest:
-            split.is_rest = True
+            pair.is_rest = True
         elif amount is not None and amount.unit in ("money", "percent") and amount.amount is not None:
-            split.amount = whole(amount.amount / len(labels))
+            pair.amount = whole(amount.amount / len(labels))
         else:
-            split.amount = whole(self._total / len(labels))
-        outside = [pair for pair in pairs if pair.end <= start or pair.start >= end]
-        return sorted([*outside, split], key=lambda pair: pair.start)
+            pair.amount = whole(self._total / len(labels))
+        outside = [other for other in pairs if other.end <= start or other.start >= end]
+        return sorted([*outside, pair], key=lambda pair: pair.start)
 
-    def _respectively(self, text: str, marks: Sequence[Mark]) -> _List | None:
+    def _respectively(self, text: str, marks: Sequence[Mark]) -> _Division | None:
         """As in "$10, $20 and $70 on 1, 2 and 3, respectively": amounts and labels in the same order."""
         place = text.find("respectively")
         if place < 0:
             return None
-        known = [mark for mark in marks if text.rfind("\n", 0, place) < mark.start < place]
-        amounts = [mark for mark in known if mark.unit in ("money", "percent") and not mark.bad]
-        labels = [mark.labels[0] for mark in known if len(mark.labels) == 1]
+        line = [mark for mark in marks if text.rfind("\n", 0, place) < mark.start < place]
+        amounts = [mark for mark in line if mark.unit in ("money", "percent") and not mark.bad]
+        labels = [mark.labels[0] for mark in line if len(mark.labels) == 1]
         if len(amounts) != len(labels) or len(set(labels)) < 2:
             return None
-        found = _List()
-        for label, mark in zip(labels, amounts, strict=True):
-            found.add(Pair((label,), mark.amount, mark.unit, mark.start, mark.end))
-        return found
+        return _paired(labels, amounts)
 
-    def _across(self, text: str, marks: Sequence[Mark]) -> _List | None:
+    def _across(self, text: str, marks: Sequence[Mark]) -> _Division | None:
         """A table that lies on its side: a line with all labels, and below it a line with as many amounts."""
         if "|" not in text:
             return None
-        lines = _by_line(text, marks)
-        for labels, amounts in pairwise(lines):
-            row = [mark for mark in amounts if mark.amount is not None]
-            if [mark.labels[0] for mark in labels if len(mark.labels) == 1] == list(self._of) and len(row) == len(
-                self._of
-            ):
-                found = _List()
-                for label, mark in zip(self._of, row, strict=True):
-                    found.add(Pair((label,), mark.amount, mark.unit, mark.start, mark.end))
-                return found
+        for head, row in pairwise(_by_line(text, marks)):
+            labels = [mark.labels[0] for mark in head if len(mark.labels) == 1]
+            amounts = [mark for mark in row if mark.amount is not None]
+            if labels == list(self._of) and len(amounts) == len(labels):
+                return _paired(labels, amounts)
         return None
 
     def _by_lines(self, text: str, marks: Sequence[Mark]) -> _Amounts:
         """Lines that begin with a label and end with the one amount in them: "2 - One may be broken. $25"."""
-        found: _Amounts = {}
+        pairs: _Amounts = {}
         for line in _by_line(text, marks):
             amounts = [mark for mark in line if mark.unit in ("money", "percent")]
             head, last = line[0], line[-1]
             begins = _BULLET.fullmatch(text, text.rfind("\n", 0, head.start) + 1, head.start)
             ends = text[last.end :].split("\n", 1)[0].strip(" .)") == ""
             if begins and ends and len(head.labels) == 1 and amounts == [last] and not last.bad:
-                found.setdefault(head.labels[0], Pair(head.labels, last.amount, last.unit, head.start, last.end))
-        return found if len(found) == len(self._of) else {}
+                pairs.setdefault(head.labels[0], Pair(head.labels, last.amount, last.unit, head.start, last.end))
+        return pairs if len(pairs) == len(self._of) else {}
 
     def _in_order(self, text: str, marks: Sequence[Mark]) -> _Amounts | None:
         """As many amounts as there are labels, and no labels, as in "0%, 0%, 10%, 90%"; they must make the total."""
@@ -203,16 +195,17 @@ class SharesReader:
         return None
 
     def _chosen(self, lists: Sequence[_Amounts], text: Text) -> dict[str, Pair | str]:
-        """The list that counts, with the reason in the place of a pair in which complete lists differ."""
-        complete = [found for found in lists if len(found) == len(self._of)]
-        complete = [found for found in complete if all(pair.grade > IMPLIED for pair in found.values())] or complete
+        """The list that counts; where complete lists differ on a label, the reason stands in the place of its pair."""
+        complete = [amounts for amounts in lists if len(amounts) == len(self._of)]
+        plain = [amounts for amounts in complete if all(pair.grade > IMPLIED for pair in amounts.values())]
+        complete = plain or complete
         if not complete:
             return _together(lists)
         *earlier, last = complete
         answers: dict[str, Pair | str] = dict(last)
         if earlier and not _is_final(earlier[-1], last, text.plain):
-            for label, mine in last.items():
-                if any((other[label].amount, other[label].bad) != (mine.amount, mine.bad) for other in earlier):
+            for label, pair in last.items():
+                if any((other[label].amount, other[label].bad) != (pair.amount, pair.bad) for other in earlier):
                     answers[label] = "is given twice with different amounts"
         for later in lists[lists.index(last) + 1 :]:
             if later and _is_final(last, later, text.plain):
@@ -220,7 +213,7 @@ class SharesReader:
         return answers
 
     def _checked(self, answer: Pair | str | None, text: Text, said: float) -> Answer:
-        """What a label's pair says, in the end; `said` is the sum of all amounts."""
+        """The answer of a label's pair; `said` is the sum of all amounts."""
         if answer is None:
             return Missing("is cut off" if text.may_be_cut else "is not said")
         if isinstance(answer, str):
@@ -245,15 +238,14 @@ class SharesReader:
 
 def _together(lists: Sequence[_Amounts]) -> dict[str, Pair | str]:
     """Incomplete lists as one, where none contradicts another; else the longest."""
-    amounts: dict[str, Pair | str] = {}
-    for found in lists:
-        for label, pair in found.items():
-            known = amounts.setdefault(label, pair)
-            if isinstance(known, Pair) and known.amount != pair.amount:
+    together: _Amounts = {}
+    for amounts in lists:
+        for label, pair in amounts.items():
+            if together.setdefault(label, pair).amount != pair.amount:
                 longest = max(lists, key=len)
                 return dict(longest)
-    only = next(iter(amounts.values())) if len(amounts) == 1 else None
-    return {} if isinstance(only, Pair) and only.unit == "plain" else amounts
+    is_bare = len(together) == 1 and all(pair.unit == "plain" for pair in together.values())
+    return {} if is_bare else dict(together)
 
 
 def _is_final(before: _Amounts, after: _Amounts, text: str) -> bool:
@@ -266,14 +258,22 @@ def _sum(amounts: _Amounts) -> float:
     return fsum(pair.amount or 0 for pair in amounts.values() if not pair.bad)
 
 
-def _lists(pairs: Sequence[Pair]) -> list[_List]:
+def _divisions(pairs: Sequence[Pair]) -> list[_Division]:
     """Pairs as lists: a new one begins where a label comes again."""
-    lists: list[_List] = []
+    lists: list[_Division] = []
     for pair in pairs:
         if not lists or not lists[-1].takes(pair):
-            lists.append(_List())
+            lists.append(_Division())
         lists[-1].add(pair)
     return lists
+
+
+def _paired(labels: Sequence[str], amounts: Sequence[Mark]) -> _Division:
+    """Labels and amounts in the same order."""
+    division = _Division()
+    for label, mark in zip(labels, amounts, strict=True):
+        division.add(Pair((label,), mark.amount, mark.unit, mark.start, mark.end))
+    return division
 
 
 def _by_line(text: str, marks: Sequence[Mark]) -> list[list[Mark]]:
@@ -285,14 +285,14 @@ def _by_line(text: str, marks: Sequence[Mark]) -> list[list[Mark]]:
 
 
 def _goes_on(text: Text, end: int) -> bool:
-    """Whether a list may go on where its text was cut: it is known to be cut, or ends in the middle of a reason."""
+    """Whether a list may go on behind the end of its text: the text is cut, or ends in the middle of a reason."""
     return text.may_be_cut and (text.cut is True or len(text.plain[end:].split()) > 4)
 
 
 def _of_one_kind(pairs: list[Pair], total: float) -> list[Pair]:
     """Without bare numbers, where others have a unit: "Step 2: 1 lamp works" is no bet.
 
-    A zero needs no unit, nor does a number that lost it: with the others it makes the total.
+    A zero needs no unit, and neither does a number that makes the total with the others.
     """
     if all(pair.weak for pair in pairs) and len({label for pair in pairs for label in pair.labels}) < 2:
         return []

@@ -5,10 +5,11 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import NamedTuple
 
 LONGEST = 100_000
-"""So many characters of a response are read; an answer stands in them or nowhere."""
+"""Characters of a response that are read; an answer stands in them or nowhere."""
 
 _TYPOGRAPHY = str.maketrans(
     {
@@ -33,34 +34,9 @@ _MARKED = re.compile(r"[*`_~\\#>]")
 _SPACES = re.compile(r"[ ]{2,}")
 _ENDS = frozenset(".!?。！？)]}\"'|*`>")
 
-WORDS = {
-    word: number
-    for number, word in enumerate(
-        [
-            "zero",
-            "one",
-            "two",
-            "three",
-            "four",
-            "five",
-            "six",
-            "seven",
-            "eight",
-            "nine",
-            "ten",
-            "eleven",
-            "twelve",
-            "thirteen",
-            "fourteen",
-            "fifteen",
-            "sixteen",
-            "seventeen",
-            "eighteen",
-            "nineteen",
-            "twenty",
-        ]
-    )
-}
+_ONES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_TEENS = ("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty")
+WORDS = {word: number for number, word in enumerate((*_ONES, *_TEENS))}
 
 REFUSAL = re.compile(
     r"\bas an? (?:ai|artificial intelligence|(?:large )?language model)\b"
@@ -78,7 +54,7 @@ class Text(NamedTuple):
 
     Attributes:
         plain: the text, as `plain` makes it.
-        cut: whether it ends because of a limit; None when nobody knows.
+        cut: whether it ends because of a limit; None when that is not known.
     """
 
     plain: str
@@ -86,7 +62,7 @@ class Text(NamedTuple):
 
     @property
     def may_be_cut(self) -> bool:
-        """Whether the text may go on where it ends: it is known to, or nobody knows and it ends as no answer ends."""
+        """Whether the text may be incomplete: it is known to be, or it ends as no answer ends."""
         return self.cut if self.cut is not None else self.plain.rstrip()[-1:] not in _ENDS
 
 
@@ -124,7 +100,7 @@ class Headings:
 
     @classmethod
     def of(cls, headings: Mapping[str, Sequence[str]]) -> "Headings":
-        """Headings by the name of what stands behind them, in small letters; spaces in them match _ and - too."""
+        """Headings by the name of their part, in small letters; spaces in them match _ and - too."""
         owner = {re.sub(r"[\s_-]+", " ", heading.lower()): name for name, own in headings.items() for heading in own}
         if not owner:
             return cls(None, owner)
@@ -141,9 +117,9 @@ class Headings:
         """The name of each section, where its heading starts, where its text starts and where it ends."""
         if self._pattern is None or not any(first in text for first in self._firsts):
             return
-        found = list(self._pattern.finditer(text))
-        for place, heading in enumerate(found):
-            end = found[place + 1].start() if place + 1 < len(found) else len(text)
+        headings = list(self._pattern.finditer(text))
+        for heading, following in zip_longest(headings, headings[1:]):
+            end = following.start() if following else len(text)
             name = re.sub(r"[\s_-]+", " ", heading["name"] or heading["inner"])
             yield (
                 self._owner.get(name) or self._owner[_unspaced(name, self._owner)],
@@ -157,18 +133,15 @@ _NUMBERED = re.compile(r"(?:^|\n)\W*(?P<word>question|answer|q|a)?\s?#?(?P<numbe
 
 
 def numbered(text: str, parts: int) -> list[tuple[int, int]]:
-    """Where the parts of a text stand that are numbered from 1 to `parts`; empty when they are not so, or are more."""
-    found = list(_NUMBERED.finditer(text))
-    if any(mark["word"] in ("a", "answer") for mark in found):
-        ends = [mark.start() for mark in found] + [len(text)]
-        found = [mark for mark in found if mark["word"] in ("a", "answer")]
-    else:
-        ends = [mark.start() for mark in found] + [len(text)]
-    if [int(mark["number"]) for mark in found] != list(range(1, parts + 1)):
+    """Where the parts of a text stand that are numbered from 1 to `parts`; empty unless there are just these."""
+    numbers = list(_NUMBERED.finditer(text))
+    ends = [number.start() for number in numbers] + [len(text)]
+    answers = [number for number in numbers if number["word"] in ("a", "answer")] or numbers
+    if [int(number["number"]) for number in answers] != list(range(1, parts + 1)):
         return []
-    return [(mark.end(), min(end for end in ends if end >= mark.end())) for mark in found]
+    return [(number.end(), min(end for end in ends if end >= number.end())) for number in answers]
 
 
 def _unspaced(name: str, owner: Mapping[str, str]) -> str:
-    """The heading that was written without its spaces."""
-    return next(known for known in owner if known.replace(" ", "") == name.replace(" ", ""))
+    """The heading whose name was written without its spaces."""
+    return next(heading for heading in owner if heading.replace(" ", "") == name.replace(" ", ""))
