@@ -1,8 +1,9 @@
 """`grace cluster render`: write the manifests of a lineup."""
 
-from inspect import Signature, signature
+from dataclasses import asdict
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
@@ -51,7 +52,13 @@ def _renamed(run: str, lineup: str | None) -> str:
     return run
 
 
-_profile, *_others = signature(Request).parameters.values()
+def _option(field: Parameter) -> Parameter:
+    """A field of a `Request` as an option of the command."""
+    kind, option = get_args(field.annotation)
+    return field.replace(annotation=Annotated[kind, typer.Option(**asdict(option))])
+
+
+_profile, *_others = map(_option, signature(Request).parameters.values())
 _out, _run, _ = signature(render).parameters.values()
 render.__signature__ = Signature(  # type: ignore[attr-defined]
     [each.replace(kind=each.KEYWORD_ONLY) for each in (_profile, _out, *_others, _run)]

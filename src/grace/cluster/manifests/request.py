@@ -3,10 +3,18 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from typer import Option
-
 Mode = Literal["job", "server"]
 Code = Literal["image", "wheel"]
+
+
+@dataclass(frozen=True)
+class Option:
+    """What the command line says of a field: its help, a name for its value, and its bounds."""
+
+    help: str
+    metavar: str | None = None
+    min: float | None = None
+    max: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
