@@ -30,9 +30,10 @@ from aiohttp import web
 
 from canned import CannedServer, completion, error
 from conftest import Command
-from grace.analysis import references, scores, study1, study2
+from grace.analysis import references, scores
 from grace.analysis.paired import Finding
 from grace.analysis.statistics import TEST_COLUMNS
+from grace.analysis.studies import ANALYSES
 from grace.cli import app
 from grace.columns import ANSWER_COLUMNS, ANSWER_KINDS, EXTRACTED, FLAGS, PROVENANCE, ROW_ID, SCORES_ERROR
 from grace.errors import StudyError
@@ -405,7 +406,8 @@ def test_the_dictionary_has_every_column_of_an_analysis() -> None:
     assert names_in(rows(section(text, "`tests.csv`"))) == set(TEST_COLUMNS)
     about_scores = section(text, "`distributions.csv` and `calibration.csv`")
     assert names_in(rows(about_scores)) == {*scores.DISTRIBUTIONS, *scores.CALIBRATION}
-    of_cells = {*study1.MEANS, *study1.KNOWLEDGE, *study2.MEANS, *study2.NEGATION}
+    tables = [each for analysis in ANALYSES.values() for each in analysis.tables.items()]
+    of_cells = {name for table, columns in tables if table != "tests" for name in columns}
     assert names_in(rows(section(text, "Conditions and shares"))) == of_cells
 
 
@@ -689,8 +691,8 @@ def test_agreement_with_people_is_told_as_the_guide_shows(grace: Command, tmp_pa
 def test_the_guide_counts_the_corpora() -> None:
     said = re.search(r"(\d+) in all", EXTRACTION.read_text())
     assert said
-    files = sorted((ROOT / "tests").glob("extraction_corpus*.yaml"))
-    assert all(f"`tests/{file.name}`" in EXTRACTION.read_text() for file in files)
+    files = sorted((ROOT / "tests" / "fixtures").glob("extraction_corpus*.yaml"))
+    assert all(f"`tests/fixtures/{file.name}`" in EXTRACTION.read_text() for file in files)
     corpora = [yaml.safe_load(file.read_text(encoding="utf-8")) for file in files]
     assert int(said[1]) == sum(len(cases) for corpus in corpora for cases in corpus.values())
 
