@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -12,7 +13,9 @@ from canned import CannedServer, error
 from conftest import ROOT, Command, Result, read_rows
 from grace.declared import read
 from grace.endpoints import waiting
+from grace.endpoints.serving import OwnedProcess
 from grace.errors import InputError
+from grace.runs import Run
 from grace.stages.visit_file import VisitFile
 from limits import HANG
 from table_model import TableServer
@@ -24,6 +27,7 @@ studies:
   - {study: study1, input: study1.csv}
   - {study: study2, input: study2.csv}
 """
+FOUR_TABLES = {"more_things.csv": 6, "more_things_scores.csv": 6, "things.csv": 6, "things_scores.csv": 6}
 
 
 @pytest.fixture
@@ -50,19 +54,12 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_both_experiments_of_all_studies(grace: Command, table_server: TableServer, folder: Path) -> None:
     """Weights load once; the tables are those that the single commands make."""
-    study = STUDY + "protocols: {plain: {turns: {ask: 'What is {{ thing }} like?'}}}\n"
-    (folder / "things.yaml").write_text(study)
-    (folder / "more.yaml").write_text(study.replace("name: things", "name: more_things"))
-    (folder / "t.csv").write_text(TRIALS)
-    (folder / "visit.yaml").write_text(
-        "studies: [{study: things.yaml, input: t.csv}, {study: more.yaml, input: t.csv}]\nquery: {max_tokens: 1}\n"
-    )
+    _two_studies(folder, "query: {max_tokens: 1}")
     out = folder / "out"
     server = ("--model-endpoint", table_server.url, "--model-name", table_server.name)
     done = grace("visit", folder / "visit.yaml", "--out", out, *server, "--model-revision", "owner/model@1")
     assert done.code == 0, done.err
-    rows = {path.name: len(read_rows(path)) for path in sorted(out.glob("*.csv"))}
-    assert rows == {"more_things.csv": 6, "more_things_scores.csv": 6, "things.csv": 6, "things_scores.csv": 6}
+    assert {path.name: len(read_rows(path)) for path in out.glob("*.csv")} == FOUR_TABLES
     alone = folder / "alone.csv"
     grace("score", folder / "things.yaml", "--input", folder / "t.csv", "--output", alone, *server)
     assert read_rows(alone) == read_rows(out / "things_scores.csv")
@@ -71,6 +68,33 @@ def test_both_experiments_of_all_studies(grace: Command, table_server: TableServ
     assert again.code == 0
     assert len(ledgers) == 4
     assert {path: path.read_bytes() for path in ledgers} == ledgers  # nothing is asked twice
+
+
+def test_the_embedded_server_is_started_once_and_scores_as_for_each_command(
+    grace: Command, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its slots are for Experiment 1; Experiment 2 uses one of them, so it gets the numbers of a server with one."""
+    starts = []
+    start = OwnedProcess.__init__
+
+    def counted(self: OwnedProcess, *arguments: Any, **named: Any) -> None:
+        starts.append(arguments)
+        start(self, *arguments, **named)
+
+    monkeypatch.setattr(OwnedProcess, "__init__", counted)
+    _two_studies(folder, "query: {max_tokens: 4, temperature: 0}\nscore: {residual: 0}")
+    out = folder / "out"
+    done = grace("visit", folder / "visit.yaml", "--out", out)
+    assert done.code == 0, done.err
+    assert len(starts) == 1
+    assert {path.name: len(read_rows(path)) for path in out.glob("*.csv")} == FOUR_TABLES
+    for study, file in (("things", "things.yaml"), ("more_things", "more.yaml")):
+        sessions = Run(out / f"{study}_scores.run").sessions
+        assert [session.endpoint for session in sessions] == ["embedded"]
+        alone = folder / f"{study}_scores.csv"
+        grace("score", folder / file, "--input", folder / "t.csv", "--output", alone, "--residual", 0)
+        assert alone.read_bytes() == (out / alone.name).read_bytes()
+    assert len(starts) == 3
 
 
 def test_what_fails_does_not_keep_the_others_from_being_asked(
@@ -193,3 +217,13 @@ def test_the_first_pod_asks(
 def _visit(grace: Command, folder: Path, url: str, *options: object) -> Result:
     server = ("--model-endpoint", url, "--model-name", "canned")
     return grace("visit", folder / "visit.yaml", "--out", folder / "out", *server, *options)
+
+
+def _two_studies(folder: Path, settings: str) -> None:
+    """A visit file with two small studies, six trials each."""
+    study = STUDY + "protocols: {plain: {turns: {ask: 'What is {{ thing }} like?'}}}\n"
+    (folder / "things.yaml").write_text(study)
+    (folder / "more.yaml").write_text(study.replace("name: things", "name: more_things"))
+    (folder / "t.csv").write_text(TRIALS)
+    studies = "studies: [{study: things.yaml, input: t.csv}, {study: more.yaml, input: t.csv}]\n"
+    (folder / "visit.yaml").write_text(studies + settings + "\n")
