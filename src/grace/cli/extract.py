@@ -1,4 +1,4 @@
-"""`grace extract`, and how its table is told."""
+"""`grace extract`, and what it says of its table."""
 
 import os
 from collections.abc import Mapping
@@ -152,30 +152,29 @@ def _endpoint(
     return options.read_endpoint(url, name, concurrency, timeout, max_retries, api_key_env)
 
 
-def tell_fields(made: "ExportedFields") -> None:
+def tell_fields(fields: "ExportedFields") -> None:
     """Say what the table holds."""
     from rich.console import Console
     from rich.table import Table
 
-    by = ", ".join(f"{number} by {'rules' if who == 'rule' else 'a ' + who}" for who, number in made.methods.items())
-    print(
-        f"{made.path}: {count(made.rows, 'row')} ({by}), {made.whole} with every field ({made.whole / made.rows:.1%})"
-    )
+    by = ", ".join(f"{number} by {'rules' if who == 'rule' else 'a ' + who}" for who, number in fields.methods.items())
+    whole = f"{fields.whole} with every field ({fields.whole / fields.rows:.1%})"
+    print(f"{fields.path}: {count(fields.rows, 'row')} ({by}), {whole}")
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("field", "rows with a value", "share"):
         table.add_column(heading, justify="left" if heading == "field" else "right")
-    for name, lacking in made.lacking.items():
-        filled = made.rows - lacking
-        table.add_row(name, f"{filled:,}", f"{filled / made.rows:.1%}")
+    for name, lacking in fields.lacking.items():
+        filled = fields.rows - lacking
+        table.add_row(name, f"{filled:,}", f"{filled / fields.rows:.1%}")
     Console(soft_wrap=True).print(table)
-    for why, number in made.reasons.most_common(5):
+    for why, number in fields.reasons.most_common(5):
         print(f"  {count(number, 'row')}: {why}")
-    if made.doubtful:
-        print(f"  {count(made.doubtful, 'row')} with a value in doubt (extraction_confidence below 0.7)")
-    if made.unmatched:
-        print(f"  {count(made.unmatched, 'decision')} of people belong to no row of this table, and wait in the run")
-    if made.with_input:
-        _tell_agreement("the input's own columns (kept under names ending in _input)", made.with_input)
+    if fields.doubtful:
+        print(f"  {count(fields.doubtful, 'row')} with a value in doubt (extraction_confidence below 0.7)")
+    if fields.unmatched:
+        print(f"  {count(fields.unmatched, 'decision')} of people belong to no row of this table, and wait in the run")
+    if fields.with_input:
+        _tell_agreement("the input's own columns (kept under names ending in _input)", fields.with_input)
 
 
 def _tell_agreement(whom: str, agreements: "Mapping[str, Agreement]") -> None:

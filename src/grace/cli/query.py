@@ -1,4 +1,4 @@
-"""`grace query`, and how its table is told."""
+"""`grace query`, and what it says of its table."""
 
 from typing import TYPE_CHECKING, Annotated
 

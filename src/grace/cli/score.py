@@ -1,4 +1,4 @@
-"""`grace score`, and how its table is told."""
+"""`grace score`, and what it says of its table."""
 
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated

@@ -12,9 +12,9 @@ from grace.errors import EndpointError
 
 EVERY_SECONDS = 2.0
 TELL_SECONDS = 60.0
-"""A wait says that it goes on so often: logs of clusters show nothing else."""
+"""A wait says so often that it goes on: the logs of a cluster show nothing else."""
 GONE_SECONDS = 30.0
-"""A server that has not been heard of for so long has ended; one that is busy answers between."""
+"""A server that has not answered for so long has ended; a busy one answers now and then."""
 
 
 def wait_until_up(url: str, seconds: float, note: Callable[[str], None]) -> None:
@@ -40,14 +40,14 @@ def wait_until_gone(url: str, seconds: float, note: Callable[[str], None]) -> No
 
 
 async def _until_up(url: str, seconds: float, note: Callable[[str], None]) -> None:
-    began = told = time.monotonic()
+    began = noted = time.monotonic()
     note(f"waiting for {shown(url)}, {seconds:.0f} s at most")
     while (answer := await _health(url)) != "200":
         now = time.monotonic()
         if now - began > seconds:
             raise EndpointError(f"{shown(url)}: was not ready within {seconds:.0f} s; it last said: {answer}")
-        if now - told > TELL_SECONDS:
-            told = now
+        if now - noted > TELL_SECONDS:
+            noted = now
             note(f"still waiting for {shown(url)} ({now - began:.0f} s): {answer}")
         await asyncio.sleep(EVERY_SECONDS)
 

@@ -187,7 +187,7 @@ def _source(table: CsvTable, study: Study, input: Path) -> str | None:
 
 
 def _check_source(run: Run, identity: Identity, task: Extract) -> None:
-    """Say in words that an extraction was made from other answers; digests would not tell."""
+    """Say in words that the run belongs to other answers: digests would explain nothing. Raises RunMismatch."""
     if run.exists and run.identity.experiment == EXTRACT and run.identity.source != identity.source:
         raise RunMismatch(
             f"{run.path}: was made from the answers of another run than {Run.beside(task.input).path}, or that "
@@ -252,9 +252,9 @@ class _Asker:
     async def _reply(self, messages: list[Message], row: int, question: str) -> tuple[str | None, float | None]:
         """The reply to some messages and the seconds it took, from the ledger or the model; None when it failed."""
         key = self._extractor.key(messages)
-        known = self._known.reply(key)
-        if known is not None:
-            return known, None
+        earlier = self._known.reply(key)
+        if earlier is not None:
+            return earlier, None
         settings = {name: value for name, value in self._extractor.settings.items() if name != "response_format"}
         request = {"key": key, "rows": [row + 1], "question": question, "request": settings}
         body = {"model": self._model, "messages": messages, **self._extractor.settings}
@@ -284,10 +284,10 @@ def _checked(task: Extract, run: Run, study: Study, table: CsvTable) -> dict[str
         for cells in table.rows():
             answered = rows.of(cells)
             read = rows.read(answered)
-            found = known.modelled(answered.texts) if _is_checked(task, answered, read) else None
-            if not isinstance(found, dict):
+            modelled = known.modelled(answered.texts) if _is_checked(task, answered, read) else None
+            if not isinstance(modelled, dict):
                 continue
             for name, value in read.values.items():
-                answer = found[name]
+                answer = modelled[name]
                 agreements[name].add(value, answer.value if isinstance(answer, Value) else None)
     return agreements

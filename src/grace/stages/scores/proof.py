@@ -31,7 +31,7 @@ class Proof:
 
 async def prove(
     scorer: Scorer,
-    hands: Handshake,
+    handshake: Handshake,
     questions: Mapping[str, Question],
     row: Mapping[str, str],
     policy: Policy,
@@ -46,14 +46,14 @@ async def prove(
         EndpointError: the endpoint cannot; the message says why.
         StudyError: a form cannot be scored with this model.
     """
-    where = f"{hands.client.shown_url}: scoring"
-    if scorer.start and not isinstance(hands.dialect, TokenDialect):
+    where = f"{handshake.client.shown_url}: scoring"
+    if scorer.start and not isinstance(handshake.dialect, TokenDialect):
         raise EndpointError(f"{where}: --answer-start needs a server that takes tokens, vLLM or llama.cpp")
     name, question = next(iter(questions.items()))
     messages = question.messages(row)
-    names = [str(hands.facts.identity.get(part) or "") for part in ("name", "source")]
+    names = [str(handshake.facts.identity.get(part) or "") for part in ("name", "source")]
     try:
-        if not await scorer.settle_start(messages, names, hands.reasons):
+        if not await scorer.settle_start(messages, names, handshake.reasons):
             raise EndpointError(
                 f"{where}: the model reasons before it answers, and where its answers start is not known; say what "
                 "stands between prompt and answer with --answer-start TEXT ('' for nothing)"
@@ -64,7 +64,7 @@ async def prove(
             for name, question in questions.items()
         }
         await scorer.score(name, messages, question.space.chosen(policy))
-        await _compare_with_chat(hands, messages, progress)
+        await _compare_with_chat(handshake, messages, progress)
     except RequestFailed as error:
         raise EndpointError(f"{where}: {error}") from None
     if scorer.start:
@@ -72,12 +72,12 @@ async def prove(
     return Proof(spellings, None if rendered is None else request_key(rendered))
 
 
-async def _compare_with_chat(hands: Handshake, messages: Sequence[Message], progress: Progress) -> None:
+async def _compare_with_chat(handshake: Handshake, messages: Sequence[Message], progress: Progress) -> None:
     """Say so when a chat with the same messages has another number of tokens than the rendered prompt."""
-    if not isinstance(hands.dialect, TokenDialect):
+    if not isinstance(handshake.dialect, TokenDialect):
         return
-    rendered = await hands.dialect.count_tokens(hands.client, hands.model, messages)
-    chatted = await hands.prompt_tokens(messages)
+    rendered = await handshake.dialect.count_tokens(handshake.client, handshake.model, messages)
+    chatted = await handshake.prompt_tokens(messages)
     if chatted is not None and chatted != rendered:
         progress.note(
             f"the prompt has {rendered} tokens as rendered for scoring and {chatted} in a chat; look at the server's "
