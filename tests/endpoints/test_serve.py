@@ -102,7 +102,7 @@ def test_a_taken_port_is_one_line(grace):
         (["--host", "0.0.0.0"], 2, "this machine only"),
         (["nothing.gguf"], 2, "no such file"),
         (["google/gemma-2-2b-it"], 2, "pip install vllm"),
-        (["smolm2", "--engine", "llamacpp"], 2, "is smollm2-135m meant"),
+        (["smolm2", "--engine", "llamacpp"], 2, "did you mean 'smollm2-135m'?"),
         (["--engine", "vllm"], 2, "not GGUF files"),
         (["owner/repo:file-Q4.gguf"], 3, "grace models pull owner/repo:file-Q4.gguf"),
         (["--api-key-env", "GRACE_NO_SUCH_KEY"], 2, "GRACE_NO_SUCH_KEY"),
