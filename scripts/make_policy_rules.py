@@ -31,7 +31,7 @@ checked together, because a Service in one file may belong to pods in another.
 - **warning**: likely trouble. With `--strict`, the command ends with 4.
 - **note**: worth knowing.
 
-Objects that their schema does not accept are told as {NEVER[0]}, and no other rule looks at them before that is mended.
+An object that its schema does not accept is reported as {NEVER[0]}. No other rule looks at it until that is fixed.
 A single rule is explained by its id:
 
 ```console
@@ -85,7 +85,7 @@ def _table(rules: list[Rule]) -> str:
 
 
 def _section(rule: Rule) -> str:
-    example = rule.failing[0].strip()
+    example = rule.failing.strip()
     report = check(parse(example, "example.yaml"), load_cluster("nrp"))
     found = next(finding for finding in report.findings if finding.rule is rule)
     return f"""### {rule.id}
@@ -94,7 +94,7 @@ def _section(rule: Rule) -> str:
 
 {rule.why}
 
-How to mend it: {rule.mend}
+How to fix it: {rule.fix}
 
 Source: {rule.source}, read {rule.read}.
 

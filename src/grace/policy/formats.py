@@ -16,7 +16,7 @@ SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sar
 
 
 def as_text(report: Report, show_suppressed: bool = False) -> str:
-    """A report for people: findings by file, each with what it means and how it is mended, then their number."""
+    """A report for people: findings by file, each with what it means and how it is fixed, then their number."""
     lines: list[str] = []
     shown = [*report.findings, *(report.suppressed if show_suppressed else ())]
     for file in dict.fromkeys(finding.file for finding in shown):
@@ -34,7 +34,7 @@ def _lines(finding: Finding) -> Iterator[str]:
     where = f"line {finding.line}, {printable(finding.object)}"
     yield f"  {severity} {finding.rule.id}: {finding.rule.title} ({where})"
     yield f"      {printable(finding.path)}: {printable(finding.message)}"
-    yield f"      Why: {printable(finding.reason)}" if finding.reason else f"      Mend: {finding.rule.mend}"
+    yield f"      Why: {printable(finding.reason)}" if finding.reason else f"      Fix: {finding.rule.fix}"
 
 
 def summary(report: Report) -> str:
@@ -45,13 +45,13 @@ def summary(report: Report) -> str:
 
 
 def explanation(rule: Rule) -> str:
-    """A rule for people: what it finds, why that matters, where that is written, how it is mended, an example."""
+    """A rule for people: what it finds, why that matters, where that is written, how it is fixed, an example."""
     return (
         f"{rule.id} ({rule.severity}): {rule.title}\n\n"
         f"Why: {rule.why}\n"
-        f"Mend: {rule.mend}\n"
+        f"Fix: {rule.fix}\n"
         f"Source: {rule.source} (read {rule.read})\n\n"
-        f"An example that breaks it:\n\n{rule.failing[0].strip()}\n"
+        f"An example that breaks it:\n\n{rule.failing.strip()}\n"
     )
 
 
@@ -84,7 +84,7 @@ def _json(finding: Finding) -> dict[str, Any]:
         "object": finding.object,
         "path": finding.path,
         "message": finding.message,
-        "mend": finding.rule.mend,
+        "mend": finding.rule.fix,
     }
 
 
@@ -119,7 +119,7 @@ def _sarif_rule(rule: Rule) -> dict[str, Any]:
         "id": rule.id,
         "shortDescription": {"text": rule.title},
         "fullDescription": {"text": rule.why},
-        "help": {"text": f"{rule.mend}\nSource: {rule.source} (read {rule.read})"},
+        "help": {"text": f"{rule.fix}\nSource: {rule.source} (read {rule.read})"},
         **({"helpUri": address[0]} if address else {}),
         "defaultConfiguration": {"level": str(rule.severity)},
     }

@@ -1,7 +1,7 @@
-"""What a rule is: a pure function over all objects, with what a person needs to understand and mend what it finds."""
+"""What a rule is: a pure function over all objects, with what a person needs to understand and fix what it finds."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from datetime import date
 from enum import StrEnum
 from typing import Literal
@@ -21,6 +21,8 @@ class Severity(StrEnum):
 
 
 Policy = Literal["general", "nrp"]
+READ = date(2026, 11, 25)
+"""When the sources were read that have no date of their own."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,10 @@ class Hit:
     message: str
 
 
+Check = Callable[[Scene], Iterable[Hit]]
+"""Where a rule is broken. It sees only objects that their schema accepts (see `documents`)."""
+
+
 @dataclass(frozen=True)
 class Rule:
     """A rule.
@@ -46,27 +52,52 @@ class Rule:
         id: NRP001 ... for a cluster's policy, K8S001 ... for any Kubernetes, VLLM001 ... for serving models.
         severity: of all its findings.
         title: what is wrong, in a few words: "Service selects no pod".
+        check: the function that finds where.
         why: what happens otherwise, in a sentence or two.
         source: where that is written: a page's name and address.
-        read: when it was read there.
-        mend: what to do, in the imperative.
-        policy: the set of rules it belongs to; a cluster names its sets.
-        check: the function; it sees only objects that their schema accepts (see `documents`).
-        failing: manifests that break it, as YAML; it must hit each of them.
+        fix: what to do, in the imperative.
+        failing: manifests that break it, as YAML.
         passing: manifests that do not.
+        read: when the source was read.
     """
 
     id: str
     severity: Severity
     title: str
+    check: Check
+    _: KW_ONLY
     why: str
     source: str
+    fix: str
+    failing: str
+    passing: str
     read: date
-    mend: str
-    policy: Policy
-    check: Callable[[Scene], Iterable[Hit]]
-    failing: tuple[str, ...]
-    passing: tuple[str, ...]
+
+    @property
+    def policy(self) -> Policy:
+        """The set of rules it belongs to; a cluster names its sets."""
+        return "nrp" if self.id.startswith("NRP") else "general"
+
+
+def rule(
+    id: str,
+    severity: Severity,
+    title: str,
+    *,
+    why: str,
+    source: str,
+    fix: str,
+    failing: str,
+    passing: str,
+    read: date = READ,
+) -> Callable[[Check], Rule]:
+    """Make a rule of the function below, its check; the attributes are those of `Rule`."""
+
+    def made(check: Check) -> Rule:
+        texts = {"why": why, "source": source, "fix": fix, "failing": failing, "passing": passing}
+        return Rule(id, severity, title, check, read=read, **texts)
+
+    return made
 
 
 def changed(example: str, *changes: tuple[str, str]) -> str:

@@ -2,13 +2,11 @@
 
 import re
 from collections.abc import Iterator
-from datetime import date
 from typing import Any
 
 from grace.policy.documents import Container, FieldPath, Scene, Workload
-from grace.policy.rule import Hit, Rule, Severity, changed
-
-READ = date(2026, 11, 25)
+from grace.policy.rule import Hit, Severity, changed, rule
+from grace.policy.rules.examples import example
 
 INDEX = "JOB_COMPLETION_INDEX"
 MOVING = {
@@ -28,11 +26,23 @@ MOVING = {
 """Parts of image tags that say that the tag moves."""
 SHELLS = {"sh", "bash", "ash", "dash", "zsh", "ksh"}
 NODE_CAPABILITIES = {"ALL", "SYS_ADMIN", "SYS_MODULE", "SYS_PTRACE", "NET_ADMIN", "BPF"}
-
 _REFERENCE = re.compile(r"(\$\$)|\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)", re.ASCII)
 _SERVICE_LINK = re.compile(r"[A-Z0-9_]+_(SERVICE_HOST|SERVICE_PORT|PORT)(_.*)?")
+_JOB = example("hardened-job")
+_STANDARDS = "Kubernetes documentation, Pod Security Standards, https://kubernetes.io/docs/concepts/security/pod-security-standards/"
 
 
+@rule(
+    "K8S025",
+    Severity.WARNING,
+    "image that can change",
+    why="Two runs of one manifest can run two programs, also the pods of one run: results cannot be reproduced, and "
+    "what worked yesterday may need another driver today.",
+    source="Kubernetes documentation, Images, https://kubernetes.io/docs/concepts/containers/images/",
+    fix="Name a version, or a digest: image@sha256:...",
+    failing=changed(_JOB, ("query-generator:0.3.0", "query-generator:latest")),
+    passing=_JOB,
+)
 def check_tags(scene: Scene) -> Iterator[Hit]:
     """Images whose tag may mean another image tomorrow."""
     for workload in scene.workloads:
@@ -54,6 +64,18 @@ def tag_fault(image: str) -> str:
     return "" if re.search(r"[0-9]", tag) else f"the tag {tag!r} names no version"
 
 
+@rule(
+    "K8S026",
+    Severity.WARNING,
+    "variable that is not defined",
+    why="Kubernetes replaces $(NAME) in commands, arguments and variables only by what the container's own env "
+    "defines, for variables: defines earlier. Others stay as they are written, and reach the program so.",
+    source="Kubernetes documentation, Define Dependent Environment Variables, "
+    "https://kubernetes.io/docs/tasks/inject-data-application/define-interdependent-environment-variables/",
+    fix="Define it in env, before it is used; in a script of a shell, write ${NAME}; $$(NAME) is meant literally.",
+    failing=changed(_JOB, ("name: MODEL", "name: MODEL_NAME")),
+    passing=_JOB,
+)
 def check_variables(scene: Scene) -> Iterator[Hit]:
     """References to variables that the container does not define."""
     for workload in scene.workloads:
@@ -97,6 +119,17 @@ def _indexed(workload: Workload) -> bool:
     return (workload.job_spec or {}).get("completionMode") == "Indexed"
 
 
+@rule(
+    "K8S027",
+    Severity.ERROR,
+    "index of a pod in a Job without indexes",
+    why="Without completionMode: Indexed the variable is not set. Every pod does the same shard, or none.",
+    source="Kubernetes documentation, Jobs, Completion mode, "
+    "https://kubernetes.io/docs/concepts/workloads/controllers/job/#completion-mode",
+    fix="Write completionMode: Indexed and completions into the Job's spec.",
+    failing=changed(_JOB, ("  completionMode: Indexed\n", "")),
+    passing=_JOB,
+)
 def check_index(scene: Scene) -> Iterator[Hit]:
     """The index of a pod where there is none."""
     for workload in scene.workloads:
@@ -112,6 +145,16 @@ def check_index(scene: Scene) -> Iterator[Hit]:
                 yield Hit(workload.manifest, places[0], message)
 
 
+@rule(
+    "K8S028",
+    Severity.WARNING,
+    "pod that reaches into its node",
+    why="It can read and change what belongs to others on the node. Shared clusters refuse such pods.",
+    source=_STANDARDS,
+    fix="Remove it: models, volumes and GPUs need no privileges. Shared memory is an emptyDir of medium Memory.",
+    failing=changed(_JOB, ("allowPrivilegeEscalation: false", "privileged: true")),
+    passing=_JOB,
+)
 def check_node(scene: Scene) -> Iterator[Hit]:
     """Pods that can reach into their node."""
     for workload in scene.workloads:
@@ -140,6 +183,17 @@ def _powers(workload: Workload, container: Container) -> Iterator[Hit]:
             yield Hit(workload.manifest, (*path, "capabilities", "add"), message)
 
 
+@rule(
+    "K8S029",
+    Severity.NOTE,
+    "pod with more rights than it needs",
+    why="A program that is tricked, as by a model's files, has all the rights of its container. Some namespaces refuse "
+    "pods that do not give them up.",
+    source=_STANDARDS,
+    fix="Set what is missing in securityContext of the pod and of each container.",
+    failing=changed(_JOB, ("        runAsNonRoot: true\n", "")),
+    passing=_JOB,
+)
 def check_hardened(scene: Scene) -> Iterator[Hit]:
     """Pods below the restricted standard; one hit for each workload."""
     for workload in scene.workloads:
@@ -166,117 +220,3 @@ def _lacks(pod: dict[str, Any], own: dict[str, Any]) -> Iterator[str]:
         "Localhost",
     ):
         yield "seccompProfile.type: RuntimeDefault"
-
-
-_JOB = """
-apiVersion: batch/v1
-kind: Job
-metadata:
-  name: study1
-spec:
-  completions: 4
-  completionMode: Indexed
-  template:
-    spec:
-      restartPolicy: Never
-      securityContext:
-        runAsNonRoot: true
-        seccompProfile: {type: RuntimeDefault}
-      containers:
-      - name: main
-        image: ghcr.io/example/query-generator:0.3.0
-        args: [--shard=$(JOB_COMPLETION_INDEX), --model-name=$(MODEL)]
-        env:
-        - {name: MODEL, value: gemma-2-2b-it}
-        securityContext:
-          allowPrivilegeEscalation: false
-          capabilities: {drop: [ALL]}
-"""
-_STANDARDS = "Kubernetes documentation, Pod Security Standards, https://kubernetes.io/docs/concepts/security/pod-security-standards/"
-
-RULES = (
-    Rule(
-        id="K8S025",
-        severity=Severity.WARNING,
-        title="image that can change",
-        why="Two runs of one manifest can run two programs, also the pods of one run: results cannot be reproduced, "
-        "and what worked yesterday may need another driver today.",
-        source="Kubernetes documentation, Images, https://kubernetes.io/docs/concepts/containers/images/",
-        read=READ,
-        mend="Name a version, or a digest: image@sha256:...",
-        policy="general",
-        check=check_tags,
-        failing=(
-            changed(_JOB, ("query-generator:0.3.0", "query-generator:latest")),
-            changed(_JOB, ("query-generator:0.3.0", "query-generator")),
-            changed(_JOB, ("query-generator:0.3.0", "query-generator:cu129-nightly")),
-        ),
-        passing=(_JOB, changed(_JOB, ("query-generator:0.3.0", f"query-generator@sha256:{'0' * 64}"))),
-    ),
-    Rule(
-        id="K8S026",
-        severity=Severity.WARNING,
-        title="variable that is not defined",
-        why="Kubernetes replaces $(NAME) in commands, arguments and variables only by what the container's own env "
-        "defines, for variables: defines earlier. Others stay as they are written, and reach the program so.",
-        source="Kubernetes documentation, Define Dependent Environment Variables, "
-        "https://kubernetes.io/docs/tasks/inject-data-application/define-interdependent-environment-variables/",
-        read=READ,
-        mend="Define it in env, before it is used; in a script of a shell, write ${NAME}; $$(NAME) is meant literally.",
-        policy="general",
-        check=check_variables,
-        failing=(changed(_JOB, ("name: MODEL", "name: MODEL_NAME")),),
-        passing=(_JOB, changed(_JOB, ("$(MODEL)", "$$(NO_VARIABLE)"))),
-    ),
-    Rule(
-        id="K8S027",
-        severity=Severity.ERROR,
-        title="index of a pod in a Job without indexes",
-        why="Without completionMode: Indexed the variable is not set. Every pod does the same shard, or none.",
-        source="Kubernetes documentation, Jobs, Completion mode, "
-        "https://kubernetes.io/docs/concepts/workloads/controllers/job/#completion-mode",
-        read=READ,
-        mend="Write completionMode: Indexed and completions into the Job's spec.",
-        policy="general",
-        check=check_index,
-        failing=(changed(_JOB, ("  completionMode: Indexed\n", "")),),
-        passing=(_JOB,),
-    ),
-    Rule(
-        id="K8S028",
-        severity=Severity.WARNING,
-        title="pod that reaches into its node",
-        why="It can read and change what belongs to others on the node. Shared clusters refuse such pods.",
-        source=_STANDARDS,
-        read=READ,
-        mend="Remove it: models, volumes and GPUs need no privileges. Shared memory is an emptyDir of medium Memory.",
-        policy="general",
-        check=check_node,
-        failing=(
-            changed(_JOB, ("allowPrivilegeEscalation: false", "privileged: true")),
-            changed(_JOB, ("restartPolicy: Never", "restartPolicy: Never\n      hostNetwork: true")),
-            changed(
-                _JOB,
-                (
-                    "restartPolicy: Never",
-                    "restartPolicy: Never\n      volumes: [{name: h, hostPath: {path: /var/data}}]",
-                ),
-            ),
-        ),
-        passing=(_JOB,),
-    ),
-    Rule(
-        id="K8S029",
-        severity=Severity.NOTE,
-        title="pod with more rights than it needs",
-        why="A program that is tricked, as by a model's files, has all the rights of its container. Some namespaces "
-        "refuse pods that do not give them up.",
-        source=_STANDARDS,
-        read=READ,
-        mend="Set what is missing in securityContext of the pod and of each container.",
-        policy="general",
-        check=check_hardened,
-        failing=(changed(_JOB, ("        runAsNonRoot: true\n", "")),),
-        passing=(_JOB,),
-    ),
-)

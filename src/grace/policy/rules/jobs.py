@@ -1,15 +1,27 @@
 """Rules about Jobs: when they end, when they are removed, and what a preemption costs them."""
 
 from collections.abc import Iterator
-from datetime import date
 from typing import Any
 
 from grace.policy.documents import Scene
-from grace.policy.rule import Hit, Rule, Severity, changed
+from grace.policy.rule import Hit, Severity, changed, rule
+from grace.policy.rules.examples import example
 
-READ = date(2026, 11, 25)
+_JOB = example("preemptible-job")
 
 
+@rule(
+    "K8S030",
+    Severity.NOTE,
+    "Job that stays when it is done",
+    why="Finished Jobs and their pods count against limits of the namespace, and a second run of the same name is "
+    "refused while the first one is there.",
+    source="Kubernetes documentation, Automatic Cleanup for Finished Jobs, "
+    "https://kubernetes.io/docs/concepts/workloads/controllers/ttlafterfinished/",
+    fix="Write ttlSecondsAfterFinished into the Job's spec, long enough to collect results and logs first.",
+    failing=changed(_JOB, ("  ttlSecondsAfterFinished: 86400\n", "")),
+    passing=_JOB,
+)
 def check_removal(scene: Scene) -> Iterator[Hit]:
     """Jobs that stay when they are done."""
     for workload in scene.workloads:
@@ -19,6 +31,17 @@ def check_removal(scene: Scene) -> Iterator[Hit]:
             )
 
 
+@rule(
+    "K8S031",
+    Severity.NOTE,
+    "Job that can run for ever",
+    why="A client that waits for a server which never answers holds its GPU until somebody looks.",
+    source="Kubernetes documentation, Jobs, Job termination and cleanup, "
+    "https://kubernetes.io/docs/concepts/workloads/controllers/job/#job-termination-and-cleanup",
+    fix="Write activeDeadlineSeconds into the Job's spec: twice of what it should take.",
+    failing=changed(_JOB, ("  activeDeadlineSeconds: 86400\n", "")),
+    passing=_JOB,
+)
 def check_deadline(scene: Scene) -> Iterator[Hit]:
     """Jobs that can run for ever."""
     for workload in scene.workloads:
@@ -30,6 +53,18 @@ def check_deadline(scene: Scene) -> Iterator[Hit]:
             yield Hit(workload.manifest, (*path, "activeDeadlineSeconds"), message)
 
 
+@rule(
+    "K8S032",
+    Severity.WARNING,
+    "preemptible Job that counts preemptions as failures",
+    why="Pods of this priority class make room for others at any time. Each time counts against backoffLimit, and when "
+    "that is spent the Job fails, however much of its work is done.",
+    source="Kubernetes documentation, Jobs, Pod failure policy, "
+    "https://kubernetes.io/docs/concepts/workloads/controllers/job/#pod-failure-policy",
+    fix="Add a podFailurePolicy: action Ignore for the pod condition DisruptionTarget; and restartPolicy: Never.",
+    failing=changed(_JOB, ("action: Ignore", "action: Count")),
+    passing=_JOB,
+)
 def check_preemption(scene: Scene) -> Iterator[Hit]:
     """Preemptible Jobs whose back-off limit counts preemptions."""
     for workload in scene.workloads:
@@ -50,80 +85,3 @@ def _ignores_disruption(spec: dict[str, Any]) -> bool:
         and any(condition.get("type") == "DisruptionTarget" for condition in rule.get("onPodConditions") or [])
         for rule in (spec.get("podFailurePolicy") or {}).get("rules") or []
     )
-
-
-_JOB = """
-apiVersion: batch/v1
-kind: Job
-metadata:
-  name: study1
-spec:
-  backoffLimit: 3
-  activeDeadlineSeconds: 86400
-  ttlSecondsAfterFinished: 86400
-  podFailurePolicy:
-    rules:
-    - action: Ignore
-      onPodConditions:
-      - {type: DisruptionTarget, status: "True"}
-  template:
-    spec:
-      restartPolicy: Never
-      priorityClassName: opportunistic
-      containers:
-      - name: main
-        image: ghcr.io/example/query-generator:0.3.0
-"""
-
-RULES = (
-    Rule(
-        id="K8S030",
-        severity=Severity.NOTE,
-        title="Job that stays when it is done",
-        why="Finished Jobs and their pods count against limits of the namespace, and a second run of the same name is "
-        "refused while the first one is there.",
-        source="Kubernetes documentation, Automatic Cleanup for Finished Jobs, "
-        "https://kubernetes.io/docs/concepts/workloads/controllers/ttlafterfinished/",
-        read=READ,
-        mend="Write ttlSecondsAfterFinished into the Job's spec, long enough to collect results and logs first.",
-        policy="general",
-        check=check_removal,
-        failing=(changed(_JOB, ("  ttlSecondsAfterFinished: 86400\n", "")),),
-        passing=(_JOB,),
-    ),
-    Rule(
-        id="K8S031",
-        severity=Severity.NOTE,
-        title="Job that can run for ever",
-        why="A client that waits for a server which never answers holds its GPU until somebody looks.",
-        source="Kubernetes documentation, Jobs, Job termination and cleanup, "
-        "https://kubernetes.io/docs/concepts/workloads/controllers/job/#job-termination-and-cleanup",
-        read=READ,
-        mend="Write activeDeadlineSeconds into the Job's spec: twice of what it should take.",
-        policy="general",
-        check=check_deadline,
-        failing=(changed(_JOB, ("  activeDeadlineSeconds: 86400\n", "")),),
-        passing=(_JOB,),
-    ),
-    Rule(
-        id="K8S032",
-        severity=Severity.WARNING,
-        title="preemptible Job that counts preemptions as failures",
-        why="Pods of this priority class make room for others at any time. Each time counts against backoffLimit, and "
-        "when that is spent the Job fails, however much of its work is done.",
-        source="Kubernetes documentation, Jobs, Pod failure policy, "
-        "https://kubernetes.io/docs/concepts/workloads/controllers/job/#pod-failure-policy",
-        read=READ,
-        mend="Add a podFailurePolicy: action Ignore for the pod condition DisruptionTarget; and restartPolicy: Never.",
-        policy="general",
-        check=check_preemption,
-        failing=(
-            changed(_JOB, ("action: Ignore", "action: Count")),
-            changed(_JOB, ("DisruptionTarget", "Ready")),
-        ),
-        passing=(
-            _JOB,
-            changed(_JOB, ("action: Ignore", "action: Count"), ("      priorityClassName: opportunistic\n", "")),
-        ),
-    ),
-)

@@ -2,21 +2,35 @@
 
 import re
 from collections.abc import Iterator
-from datetime import date
 
 from grace.policy.documents import FieldPath, Manifest, Scene
 from grace.policy.forms import LABEL, LONGEST_LABEL, LONGEST_NAME, is_label, is_label_value, is_subdomain
-from grace.policy.rule import Hit, Rule, Severity, changed
-from grace.policy.rules.examples import CONFIG, JOB
-
-READ = date(2026, 11, 25)
+from grace.policy.rule import Hit, Severity, changed, rule
+from grace.policy.rules.examples import example
 
 SERVICE_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 LONGEST_PORT_NAME = 15
 FREE_NAMES = {"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"}
 """Kinds whose names may hold colons and capitals."""
+NAMES_SOURCE = (
+    "Kubernetes documentation, Object Names and IDs, "
+    "https://kubernetes.io/docs/concepts/overview/working-with-objects/names/"
+)
+_CONFIG = example("config")
+_JOB = example("job")
 
 
+@rule(
+    "K8S004",
+    Severity.ERROR,
+    "name that is no DNS name",
+    why="The cluster refuses names with underscores, capitals, slashes or too many characters, as those that are made "
+    "of file or model names often are.",
+    source=NAMES_SOURCE,
+    fix="Use small letters, digits and -, a letter or digit first and last; 63 characters at most.",
+    failing=changed(_JOB, ("study1-exp1", "study1_exp1")),
+    passing=_JOB,
+)
 def check_names(scene: Scene) -> Iterator[Hit]:
     """Names of objects, their namespaces, and what has a name inside pods."""
     for manifest in scene.manifests:
@@ -70,6 +84,19 @@ def _mended(name: str) -> str:
     return f"; {mended} would do" if SERVICE_LABEL.fullmatch(mended) and len(mended) <= LONGEST_LABEL else ""
 
 
+@rule(
+    "K8S005",
+    Severity.ERROR,
+    "name without room for what is added to it",
+    why="The name of a Job, with its index where it has some, and of a StatefulSet, with a hash, becomes a label or "
+    "host name of its pods, which have 63 characters at most; that of a CronJob becomes one of Jobs.",
+    source="Kubernetes documentation, Jobs and CronJob, "
+    "https://kubernetes.io/docs/concepts/workloads/controllers/job/, .../cron-jobs/; for StatefulSets "
+    "https://github.com/kubernetes/kubernetes/issues/64023",
+    fix="Shorten the name: 52 characters are right everywhere.",
+    failing=changed(_JOB, ("study1-exp1", "study1-" + "x" * 60)),
+    passing=changed(_JOB, ("study1-exp1", "study1-" + "x" * 56)),
+)
 def check_lengths(scene: Scene) -> Iterator[Hit]:
     """Names that are valid, and leave no room for what the cluster adds to them."""
     for workload in scene.workloads:
@@ -87,6 +114,20 @@ def check_lengths(scene: Scene) -> Iterator[Hit]:
                 yield Hit(workload.manifest, ("metadata", "name"), message)
 
 
+@rule(
+    "K8S006",
+    Severity.ERROR,
+    "label that is none",
+    why="The cluster refuses labels with slashes, spaces or colons in their value, as hub names of models have, and "
+    "values above 63 characters.",
+    source="Kubernetes documentation, Labels and Selectors, "
+    "https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/",
+    fix="Put what does not fit into an annotation, whose values are free, and a short form of it into the label.",
+    failing=changed(
+        _JOB, ("name: study1-exp1\n  labels: {app: grace}", "name: study1\n  labels: {model: google/gemma}")
+    ),
+    passing=_JOB,
+)
 def check_labels(scene: Scene) -> Iterator[Hit]:
     """Keys and values of labels, wherever labels stand; keys of annotations."""
     for manifest, path in _label_maps(scene):
@@ -115,77 +156,3 @@ def _label_key(manifest: Manifest, path: FieldPath, key: str) -> Iterator[Hit]:
     if not is_label_value(name) or (slash and not is_subdomain(prefix)):
         message = f"{shown(key)} is no key of {'annotations' if path[-1] == 'annotations' else 'labels'}"
         yield Hit(manifest, (*path, key), f"{message}: a name, or a domain, a slash and a name")
-
-
-NAMES_SOURCE = (
-    "Kubernetes documentation, Object Names and IDs, "
-    "https://kubernetes.io/docs/concepts/overview/working-with-objects/names/"
-)
-
-RULES = (
-    Rule(
-        id="K8S004",
-        severity=Severity.ERROR,
-        title="name that is no DNS name",
-        why="The cluster refuses names with underscores, capitals, slashes or too many characters, as those that are "
-        "made of file or model names often are.",
-        source=NAMES_SOURCE,
-        read=READ,
-        mend="Use small letters, digits and -, a letter or digit first and last; 63 characters at most.",
-        policy="general",
-        check=check_names,
-        failing=(
-            changed(JOB, ("study1-exp1", "study1_exp1")),
-            changed(CONFIG, ("name: lineup", "name: Lineup")),
-            changed(CONFIG, ("name: lineup", f"name: {'x' * 254}")),
-            changed(JOB, ("name: main", "name: google/gemma")),
-        ),
-        passing=(JOB, CONFIG),
-    ),
-    Rule(
-        id="K8S005",
-        severity=Severity.ERROR,
-        title="name without room for what is added to it",
-        why="The name of a Job, with its index where it has some, and of a StatefulSet, with a hash, becomes a label "
-        "or host name of its pods, which have 63 characters at most; that of a CronJob becomes one of Jobs.",
-        source="Kubernetes documentation, Jobs and CronJob, "
-        "https://kubernetes.io/docs/concepts/workloads/controllers/job/, .../cron-jobs/; "
-        "for StatefulSets https://github.com/kubernetes/kubernetes/issues/64023",
-        read=READ,
-        mend="Shorten the name: 52 characters are right everywhere.",
-        policy="general",
-        check=check_lengths,
-        failing=(
-            changed(JOB, ("study1-exp1", "study1-" + "x" * 60)),
-            changed(
-                JOB,
-                ("study1-exp1", "study1-" + "x" * 55),
-                ("grace}\nspec:", "grace}\nspec:\n  completionMode: Indexed\n  completions: 11"),
-            ),
-        ),
-        passing=(changed(JOB, ("study1-exp1", "study1-" + "x" * 56)),),
-    ),
-    Rule(
-        id="K8S006",
-        severity=Severity.ERROR,
-        title="label that is none",
-        why="The cluster refuses labels with slashes, spaces or colons in their value, as hub names of models have, "
-        "and values above 63 characters.",
-        source="Kubernetes documentation, Labels and Selectors, "
-        "https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/",
-        read=READ,
-        mend="Put what does not fit into an annotation, whose values are free, and a short form of it into the label.",
-        policy="general",
-        check=check_labels,
-        failing=(
-            changed(
-                JOB, ("name: study1-exp1\n  labels: {app: grace}", "name: study1\n  labels: {model: google/gemma}")
-            ),
-            changed(CONFIG, ("name: lineup", "name: lineup\n  annotations: {a b: c}")),
-        ),
-        passing=(
-            JOB,
-            changed(CONFIG, ("name: lineup", "name: lineup\n  annotations: {example.com/a: google/gemma}")),
-        ),
-    ),
-)

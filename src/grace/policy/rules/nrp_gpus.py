@@ -7,7 +7,8 @@ from typing import Any
 from grace.policy.cluster_file import Cluster, Reserved
 from grace.policy.documents import FieldPath, Scene, Workload
 from grace.policy.pods import HOSTNAME, gpu_resources, named_products, node_terms
-from grace.policy.rule import Hit, Rule, Severity, changed
+from grace.policy.rule import Hit, Severity, changed, rule
+from grace.policy.rules.examples import example
 from grace.policy.rules.nrp_pages import GPU_PODS, PRIORITIES, READ, SCHEDULING, SPECIAL
 from grace.text import did_you_mean
 
@@ -24,8 +25,24 @@ USUAL = (
     "nvidia.com/gpu.compute.major",
     "nvidia.com/cuda.driver.major",
 )
+_JOB = example("a100-job")
+_RTX = ("[NVIDIA-A100-SXM4-80GB, NVIDIA-A100-80GB-PCIe]", "[NVIDIA-GeForce-RTX-3090]")
+_POD = example("pod-on-reserved-node")
+_TOLERATION = "  - {key: nautilus.io/reservation, operator: Equal, value: suncave, effect: NoSchedule}\n"
 
 
+@rule(
+    "NRP015",
+    Severity.ERROR,
+    "GPU resource that the selected nodes do not have",
+    why="A100, H100, H200, GH200, A40, RTX A6000 and RTX 8000 have resources of their own, as nvidia.com/a100; "
+    "nvidia.com/gpu never lands there, nor nvidia.com/a100 elsewhere. The pod waits for ever.",
+    source=GPU_PODS,
+    read=READ,
+    fix="Ask for the resource of the GPUs that you select, in requests and limits, or select others.",
+    failing=changed(_JOB, ("nvidia.com/a100: 1", "nvidia.com/gpu: 1")),
+    passing=_JOB,
+)
 def check_resource(scene: Scene) -> Iterator[Hit]:
     """GPUs asked for by a resource that the selected nodes do not have."""
     for workload in scene.workloads:
@@ -45,18 +62,18 @@ def check_resource(scene: Scene) -> Iterator[Hit]:
                     yield Hit(workload.manifest, (*container.path, "resources", "limits", resource), message)
 
 
-def check_known(scene: Scene) -> Iterator[Hit]:
-    """GPU resources that the cluster's file does not know; parts of a GPU (MIG) are not looked at."""
-    known = sorted({gpu.resource for gpu in scene.cluster.gpus})
-    for workload in scene.workloads if known else ():
-        for container in workload.containers:
-            for resource in gpu_resources(container, scene.cluster):
-                if resource not in known and not resource.startswith("nvidia.com/mig-"):
-                    meant = did_you_mean(resource.lower(), known)
-                    message = f"container {container.name} asks for {resource}, which no node is known to have{meant}"
-                    yield Hit(workload.manifest, (*container.path, "resources", "limits", resource), message)
-
-
+@rule(
+    "NRP016",
+    Severity.WARNING,
+    "GPU that needs a quota",
+    why="Namespaces have a quota of 0 for A100, H100, H200 and GH200. Until some is granted, no pod of the Job is "
+    "made.",
+    source=GPU_PODS,
+    read=READ,
+    fix="Ask for a quota, or set priorityClassName: opportunistic, which needs none and can be preempted at any time.",
+    failing=changed(_JOB, ("      priorityClassName: opportunistic\n", "")),
+    passing=_JOB,
+)
 def check_quota(scene: Scene) -> Iterator[Hit]:
     """GPUs that a namespace has none of until it asks."""
     none = {gpu.resource for gpu in scene.cluster.gpus if gpu.quota == 0}
@@ -73,6 +90,17 @@ def check_quota(scene: Scene) -> Iterator[Hit]:
                     yield Hit(workload.manifest, (*container.path, "resources", "limits", resource), message)
 
 
+@rule(
+    "NRP017",
+    Severity.ERROR,
+    "priority class that users may not set",
+    why="The cluster refuses the pods.",
+    source=PRIORITIES,
+    read=READ,
+    fix="Leave priorityClassName out, or set one of the allowed ones.",
+    failing=changed(_JOB, ("opportunistic", "system-node-critical")),
+    passing=_JOB,
+)
 def check_priority(scene: Scene) -> Iterator[Hit]:
     """Priority classes that users may not set."""
     allowed = scene.cluster.priority_classes.allowed
@@ -84,6 +112,18 @@ def check_priority(scene: Scene) -> Iterator[Hit]:
             yield Hit(workload.manifest, (*workload.path, "priorityClassName"), message)
 
 
+@rule(
+    "NRP018",
+    Severity.ERROR,
+    "pod that must run on a reserved node",
+    why="The node belongs to somebody and has a taint that says so. A pod that does not tolerate it never runs there, "
+    "and this pod may run nowhere else.",
+    source=SPECIAL,
+    read=READ,
+    fix="Select GPUs by nvidia.com/gpu.product instead of nodes by name; or ask the owner, and tolerate the taint.",
+    failing=changed(_POD, (_TOLERATION, "  - {key: nautilus.io/hardware, operator: Exists}\n")),
+    passing=_POD,
+)
 def check_pinned(scene: Scene) -> Iterator[Hit]:
     """Pods that must run on reserved nodes, and do not tolerate their taint."""
     for workload in scene.workloads:
@@ -120,6 +160,17 @@ def _tolerates(toleration: dict[str, Any], reserved: Reserved) -> bool:
     return key == reserved.taint and (exists or toleration.get("value") == reserved.value)
 
 
+@rule(
+    "NRP019",
+    Severity.WARNING,
+    "pod that tolerates a reservation",
+    why="Reserved nodes are for their owners and those whom they let. Others' pods are removed there, and asked about.",
+    source=SPECIAL,
+    read=READ,
+    fix="Remove the toleration, unless you have the permission; then suppress this with the reason.",
+    failing=_POD,
+    passing=changed(_POD, (_TOLERATION, "  - {key: nautilus.io/hardware, operator: Exists}\n")),
+)
 def check_reservation(scene: Scene) -> Iterator[Hit]:
     """Pods that tolerate a reservation."""
     taints = {reserved.taint for reserved in scene.cluster.reserved}
@@ -132,6 +183,18 @@ def check_reservation(scene: Scene) -> Iterator[Hit]:
                 yield Hit(workload.manifest, path, message)
 
 
+@rule(
+    "NRP020",
+    Severity.NOTE,
+    "label that no node is known to have",
+    why="A pod that requires a label which no node has waits for ever, without an error.",
+    source=f"{SCHEDULING}; NVIDIA GPU feature discovery, "
+    "https://github.com/NVIDIA/k8s-device-plugin/tree/main/docs/gpu-feature-discovery",
+    read=READ,
+    fix="Compare with `kubectl get nodes -L nvidia.com/gpu.product` or `grace cluster gpus`.",
+    failing=changed(_JOB, ("nvidia.com/gpu.product", "gpu.nvidia.com/product")),
+    passing=_JOB,
+)
 def check_labels(scene: Scene) -> Iterator[Hit]:
     """Labels of nodes that look like NVIDIA's and are none of them."""
     for workload in scene.workloads:
@@ -144,176 +207,26 @@ def check_labels(scene: Scene) -> Iterator[Hit]:
                 yield Hit(workload.manifest, wanted.path, message)
 
 
-_JOB = """
-apiVersion: batch/v1
-kind: Job
-metadata:
-  name: gemma-27b
-spec:
-  template:
-    spec:
-      restartPolicy: Never
-      priorityClassName: opportunistic
-      affinity:
-        nodeAffinity:
-          requiredDuringSchedulingIgnoredDuringExecution:
-            nodeSelectorTerms:
-            - matchExpressions:
-              - {key: nvidia.com/gpu.product, operator: In, values: [NVIDIA-A100-SXM4-80GB, NVIDIA-A100-80GB-PCIe]}
-      containers:
-      - name: vllm
-        image: vllm/vllm-openai:v0.33.0
-        resources:
-          limits: {cpu: 4, memory: 16Gi, nvidia.com/a100: 1}
-"""
-_RTX = ("[NVIDIA-A100-SXM4-80GB, NVIDIA-A100-80GB-PCIe]", "[NVIDIA-GeForce-RTX-3090]")
-_POD = """
-apiVersion: v1
-kind: Pod
-metadata:
-  name: look
-spec:
-  nodeSelector:
-    kubernetes.io/hostname: suncave-0
-  tolerations:
-  - {key: nautilus.io/reservation, operator: Equal, value: suncave, effect: NoSchedule}
-  containers:
-  - name: main
-    image: ghcr.io/example/query-generator:0.3.0
-"""
-_TOLERATION = "  - {key: nautilus.io/reservation, operator: Equal, value: suncave, effect: NoSchedule}\n"
-
-RULES = (
-    Rule(
-        id="NRP015",
-        severity=Severity.ERROR,
-        title="GPU resource that the selected nodes do not have",
-        why="A100, H100, H200, GH200, A40, RTX A6000 and RTX 8000 have resources of their own, as nvidia.com/a100; "
-        "nvidia.com/gpu never lands there, nor nvidia.com/a100 elsewhere. The pod waits for ever.",
-        source=GPU_PODS,
-        read=READ,
-        mend="Ask for the resource of the GPUs that you select, in requests and limits, or select others.",
-        policy="nrp",
-        check=check_resource,
-        failing=(
-            changed(_JOB, ("nvidia.com/a100: 1", "nvidia.com/gpu: 1")),
-            changed(_JOB, _RTX),
-        ),
-        passing=(
-            _JOB,
-            changed(_JOB, _RTX, ("nvidia.com/a100: 1", "nvidia.com/gpu: 1")),
-            changed(_JOB, ("nvidia.com/a100: 1", "nvidia.com/gpu: 1"), ("operator: In", "operator: NotIn")),
-            changed(_JOB, ("[NVIDIA-A100-SXM4-80GB", "[NVIDIA-L40"), ("nvidia.com/a100: 1", "nvidia.com/gpu: 1")),
-        ),
-    ),
-    Rule(
-        id="NRP016",
-        severity=Severity.WARNING,
-        title="GPU that needs a quota",
-        why="Namespaces have a quota of 0 for A100, H100, H200 and GH200. Until some is granted, no pod of the Job "
-        "is made.",
-        source=GPU_PODS,
-        read=READ,
-        mend="Ask for a quota, or set priorityClassName: opportunistic, which needs none and can be preempted at any "
-        "time.",
-        policy="nrp",
-        check=check_quota,
-        failing=(changed(_JOB, ("      priorityClassName: opportunistic\n", "")),),
-        passing=(
-            _JOB,
-            changed(
-                _JOB,
-                _RTX,
-                ("nvidia.com/a100: 1", "nvidia.com/gpu: 1"),
-                ("      priorityClassName: opportunistic\n", ""),
-            ),
-        ),
-    ),
-    Rule(
-        id="NRP017",
-        severity=Severity.ERROR,
-        title="priority class that users may not set",
-        why="The cluster refuses the pods.",
-        source=PRIORITIES,
-        read=READ,
-        mend="Leave priorityClassName out, or set one of the allowed ones.",
-        policy="nrp",
-        check=check_priority,
-        failing=(
-            changed(_JOB, ("opportunistic", "system-node-critical")),
-            changed(_JOB, ("opportunistic", "oportunistic")),
-        ),
-        passing=(_JOB, changed(_JOB, ("opportunistic", "opportunistic2")), _POD),
-    ),
-    Rule(
-        id="NRP018",
-        severity=Severity.ERROR,
-        title="pod that must run on a reserved node",
-        why="The node belongs to somebody and has a taint that says so. A pod that does not tolerate it never runs "
-        "there, and this pod may run nowhere else.",
-        source=SPECIAL,
-        read=READ,
-        mend="Select GPUs by nvidia.com/gpu.product instead of nodes by name; or ask the owner, and tolerate the "
-        "taint.",
-        policy="nrp",
-        check=check_pinned,
-        failing=(
-            changed(_POD, (_TOLERATION, "  - {key: nautilus.io/hardware, operator: Exists}\n")),
-            changed(_POD, ("value: suncave,", "value: other,")),
-        ),
-        passing=(_POD, changed(_POD, ("suncave-0", "node-1-1.sdsc.optiputer.net"))),
-    ),
-    Rule(
-        id="NRP019",
-        severity=Severity.WARNING,
-        title="pod that tolerates a reservation",
-        why="Reserved nodes are for their owners and those whom they let. Others' pods are removed there, and asked "
-        "about.",
-        source=SPECIAL,
-        read=READ,
-        mend="Remove the toleration, unless you have the permission; then suppress this with the reason.",
-        policy="nrp",
-        check=check_reservation,
-        failing=(_POD, changed(_POD, (_TOLERATION, "  - {operator: Exists}\n"))),
-        passing=(changed(_POD, (_TOLERATION, "  - {key: nautilus.io/hardware, operator: Exists}\n")), _JOB),
-    ),
-    Rule(
-        id="NRP020",
-        severity=Severity.NOTE,
-        title="label that no node is known to have",
-        why="A pod that requires a label which no node has waits for ever, without an error.",
-        source=f"{SCHEDULING}; NVIDIA GPU feature discovery, "
-        "https://github.com/NVIDIA/k8s-device-plugin/tree/main/docs/gpu-feature-discovery",
-        read=READ,
-        mend="Compare with `kubectl get nodes -L nvidia.com/gpu.product` or `grace cluster gpus`.",
-        policy="nrp",
-        check=check_labels,
-        failing=(
-            changed(_JOB, ("nvidia.com/gpu.product", "gpu.nvidia.com/product")),
-            changed(_JOB, ("nvidia.com/gpu.product", "nvidia.com/gpu-product")),
-        ),
-        passing=(_JOB, changed(_JOB, ("nvidia.com/gpu.product", "nvidia.com/cuda.driver.major"))),
-    ),
-    Rule(
-        id="NRP037",
-        severity=Severity.WARNING,
-        title="GPU resource that is not known",
-        why="Most GPUs are nvidia.com/gpu, whatever their product; A100, H100, H200, GH200, A40, RTX A6000 and RTX "
-        "8000 have resources of their own. For a resource that no node has, the pod waits for ever.",
-        source=GPU_PODS,
-        read=READ,
-        mend="Ask for nvidia.com/gpu, and select the product by the label nvidia.com/gpu.product. If nodes have the "
-        "resource (`kubectl describe node`), add it to a cluster file of your own (--cluster).",
-        policy="nrp",
-        check=check_known,
-        failing=(
-            changed(_JOB, ("nvidia.com/a100", "nvidia.com/A100")),
-            changed(_JOB, ("nvidia.com/a100", "nvidia.com/rtx3090")),
-        ),
-        passing=(
-            _JOB,
-            changed(_JOB, ("nvidia.com/a100", "nvidia.com/gpu")),
-            changed(_JOB, ("nvidia.com/a100", "nvidia.com/mig-1g.5gb")),
-        ),
-    ),
+@rule(
+    "NRP037",
+    Severity.WARNING,
+    "GPU resource that is not known",
+    why="Most GPUs are nvidia.com/gpu, whatever their product; A100, H100, H200, GH200, A40, RTX A6000 and RTX 8000 "
+    "have resources of their own. For a resource that no node has, the pod waits for ever.",
+    source=GPU_PODS,
+    read=READ,
+    fix="Ask for nvidia.com/gpu, and select the product by the label nvidia.com/gpu.product. If nodes have the "
+    "resource (`kubectl describe node`), add it to a cluster file of your own (--cluster).",
+    failing=changed(_JOB, ("nvidia.com/a100", "nvidia.com/A100")),
+    passing=_JOB,
 )
+def check_known(scene: Scene) -> Iterator[Hit]:
+    """GPU resources that the cluster's file does not know; parts of a GPU (MIG) are not looked at."""
+    known = sorted({gpu.resource for gpu in scene.cluster.gpus})
+    for workload in scene.workloads if known else ():
+        for container in workload.containers:
+            for resource in gpu_resources(container, scene.cluster):
+                if resource not in known and not resource.startswith("nvidia.com/mig-"):
+                    meant = did_you_mean(resource.lower(), known)
+                    message = f"container {container.name} asks for {resource}, which no node is known to have{meant}"
+                    yield Hit(workload.manifest, (*container.path, "resources", "limits", resource), message)

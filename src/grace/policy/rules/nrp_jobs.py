@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from grace.policy.documents import CLUSTER_WIDE, Scene
 from grace.policy.pods import pod_gpus
 from grace.policy.programs import Program, programs
-from grace.policy.rule import Hit, Rule, Severity, changed
+from grace.policy.rule import Hit, Severity, changed, rule
+from grace.policy.rules.examples import example
 from grace.policy.rules.nrp_pages import POLICIES, READ, USING
 
 IDLE = {"sleep", "usleep", "echo", "printf", "date", "true", ":", "false"}
@@ -23,8 +24,29 @@ ADMINISTRATORS = CLUSTER_WIDE | {
     "ValidatingWebhookConfiguration",
 }
 """Kinds that users cannot make."""
+_JOB = example("script-job")
+_SCRIPTS = example("scripts")
+_LINE = "python run.py --model sleep-7b"
+_POD = example("sleeping-pod")
+_CRON = example("sleeping-cronjob")
+_WAIT = "until curl -sf http://vllm:8000/health; do sleep 5; done"
+_SERVER = example("gpu-server")
+_QUOTA = example("quota")
 
 
+@rule(
+    "NRP010",
+    Severity.ERROR,
+    "Job that sleeps",
+    why="A Job that sleeps holds what it asked for and does nothing. Users whose Jobs sleep, or end in a script that "
+    "does, are banned.",
+    source=POLICIES,
+    read=READ,
+    fix="Let the Job end when its work is done. To look around, start a Pod without a controller: there, sleep is "
+    "fine.",
+    failing=changed(_JOB, (_LINE, "sleep infinity # python")),
+    passing=_JOB,
+)
 def check_sleep(scene: Scene) -> Iterator[Hit]:
     """Jobs that sleep, other than in a loop that waits for something."""
     for hit, waiting in _sleeps(scene):
@@ -32,6 +54,19 @@ def check_sleep(scene: Scene) -> Iterator[Hit]:
             yield hit
 
 
+@rule(
+    "NRP011",
+    Severity.WARNING,
+    "Job that sleeps while it waits",
+    why="Whoever looks for Jobs that sleep sees the word, not the loop around it, and sleeping in Jobs gets users "
+    "banned.",
+    source=POLICIES,
+    read=READ,
+    fix="Let the client wait: `curl --retry 60 --retry-delay 10 --retry-all-errors URL`; Grace's commands do so by "
+    "themselves. A server beside its client belongs into a sidecar with a startup probe.",
+    failing=changed(_JOB, (_LINE, f"{_WAIT}; python run.py --model sleep-7b")),
+    passing=_JOB,
+)
 def check_waiting(scene: Scene) -> Iterator[Hit]:
     """Jobs that sleep in a loop that waits for something."""
     for hit, waiting in _sleeps(scene):
@@ -97,6 +132,17 @@ def _ends_in_sleep(code: str) -> bool:
     return False
 
 
+@rule(
+    "NRP012",
+    Severity.ERROR,
+    "more Jobs than there may be at once",
+    why="More than 400 Jobs at once slow the cluster down for everybody.",
+    source=USING,
+    read=READ,
+    fix="Make an Indexed Job with completions and parallelism out of many: its pods do not count as Jobs.",
+    failing="---\n".join(changed(_JOB, ("name: study1", f"name: study1-{number}")) for number in range(401)),
+    passing=changed(_JOB, ("spec:\n  template", "spec:\n  completions: 1000\n  template")),
+)
 def check_jobs(scene: Scene) -> Iterator[Hit]:
     """More Jobs than there may be. A CronJob makes one at a time, unless it is suspended."""
     every, most = scene.kind("Job", "CronJob"), scene.cluster.limits.jobs
@@ -106,6 +152,18 @@ def check_jobs(scene: Scene) -> Iterator[Hit]:
         yield Hit(jobs[most], ("metadata", "name"), message)
 
 
+@rule(
+    "NRP013",
+    Severity.ERROR,
+    "object that users cannot make",
+    why="Namespaces are made in the portal, and objects that belong to no namespace, quotas and DaemonSets by "
+    "administrators. `kubectl apply` of the whole folder ends with an error at it.",
+    source=f"{POLICIES}; answers of its admission to users",
+    read=READ,
+    fix="Remove it from the files. For a namespace, or to be made its administrator, see the portal.",
+    failing="apiVersion: v1\nkind: Namespace\nmetadata: {name: grace-experiments}\n",
+    passing=_JOB,
+)
 def check_administrators(scene: Scene) -> Iterator[Hit]:
     """Objects that only administrators make."""
     for manifest in scene.manifests:
@@ -115,6 +173,20 @@ def check_administrators(scene: Scene) -> Iterator[Hit]:
             yield Hit(manifest, ("kind",), f"only administrators make a {manifest.kind}")
 
 
+@rule(
+    "NRP014",
+    Severity.NOTE,
+    "GPUs in a Deployment",
+    why="A Deployment holds its GPUs day and night, also when nobody asks it anything, and counts as a violation then. "
+    "NRP's pages say both that Deployments may have GPUs and that they may not. After 2 weeks it is deleted; volumes "
+    "stay.",
+    source=POLICIES,
+    read=READ,
+    fix="A Job with the server as a sidecar is safe: `grace cluster render --mode job`. Else delete it when it is "
+    "done.",
+    failing=_SERVER,
+    passing=_JOB,
+)
 def check_servers(scene: Scene) -> Iterator[Hit]:
     """GPUs in Deployments and their like."""
     for workload in scene.workloads:
@@ -122,188 +194,3 @@ def check_servers(scene: Scene) -> Iterator[Hit]:
         if workload.kind in ("Deployment", "StatefulSet", "ReplicaSet", "ReplicationController") and gpus:
             message = f"a {workload.kind} holds {gpus} GPUs for as long as it is there, and is deleted after 2 weeks"
             yield Hit(workload.manifest, ("kind",), message.replace(" 1 GPUs", " 1 GPU"))
-
-
-_JOB = """
-apiVersion: batch/v1
-kind: Job
-metadata:
-  name: study1
-spec:
-  template:
-    spec:
-      restartPolicy: Never
-      containers:
-      - name: main
-        image: ghcr.io/example/query-generator:0.3.0
-        command: [bash, -c]
-        args:
-        - |
-          # no sleep here; sleep infinity would get us banned
-          python run.py --model sleep-7b --note "please; sleep well"
-          echo 'sleep 5'
-        volumeMounts:
-        - {name: scripts, mountPath: /scripts}
-      volumes:
-      - name: scripts
-        configMap: {name: scripts}
-"""
-_SCRIPTS = """
-apiVersion: v1
-kind: ConfigMap
-metadata:
-  name: scripts
-data:
-  run.sh: |
-    #!/bin/bash
-    python run.py
-    sleep 3600
-  wait.py: |
-    import time
-    while True:
-        time.sleep(60)
-  words.csv: |
-    word
-    sleep 5
-"""
-_LINE = "python run.py --model sleep-7b"
-_POD = """
-apiVersion: v1
-kind: Pod
-metadata:
-  name: look
-spec:
-  containers:
-  - name: main
-    image: ghcr.io/example/query-generator:0.3.0
-    command: [sleep, infinity]
-"""
-_CRON = """
-apiVersion: batch/v1
-kind: CronJob
-metadata:
-  name: nightly
-spec:
-  schedule: "0 3 * * *"
-  jobTemplate:
-    spec:
-      template:
-        spec:
-          restartPolicy: Never
-          containers:
-          - name: main
-            image: ghcr.io/example/query-generator:0.3.0
-            command: [/usr/bin/env, bash, -lc, "python run.py || sleep 600"]
-"""
-_WAIT = "until curl -sf http://vllm:8000/health; do sleep 5; done"
-_SERVER = """
-apiVersion: apps/v1
-kind: Deployment
-metadata:
-  name: vllm
-spec:
-  selector:
-    matchLabels: {app: vllm}
-  template:
-    metadata:
-      labels: {app: vllm}
-    spec:
-      containers:
-      - name: vllm
-        image: vllm/vllm-openai:v0.33.0
-        resources:
-          limits: {cpu: 4, memory: 16Gi, nvidia.com/gpu: 1}
-"""
-_QUOTA = """
-apiVersion: v1
-kind: ResourceQuota
-metadata:
-  name: gpus
-spec:
-  hard: {requests.nvidia.com/a100: 4}
-"""
-
-RULES = (
-    Rule(
-        id="NRP010",
-        severity=Severity.ERROR,
-        title="Job that sleeps",
-        why="A Job that sleeps holds what it asked for and does nothing. Users whose Jobs sleep, or end in a script "
-        "that does, are banned.",
-        source=POLICIES,
-        read=READ,
-        mend="Let the Job end when its work is done. To look around, start a Pod without a controller: there, sleep "
-        "is fine.",
-        policy="nrp",
-        check=check_sleep,
-        failing=(
-            changed(_JOB, (_LINE, "sleep infinity # python")),
-            changed(_JOB, (_LINE, "while true; do date; sleep 60; done; python")),
-            changed(_JOB, (_LINE, "tail -f /dev/null; python")),
-            changed(_JOB, (_LINE, "python -c 'import time; time.sleep(86400)' #")),
-            changed(_JOB, (_LINE, "timeout 1h sleep 50m; python")),
-            f"{changed(_JOB, (_LINE, 'bash /scripts/run.sh'))}---{_SCRIPTS}",
-            f"{changed(_JOB, (_LINE, 'python /scripts/wait.py'))}---{_SCRIPTS}",
-            _CRON,
-        ),
-        passing=(_JOB, changed(_JOB, (_LINE, f"{_WAIT}; python run.py --model sleep-7b")), _POD),
-    ),
-    Rule(
-        id="NRP011",
-        severity=Severity.WARNING,
-        title="Job that sleeps while it waits",
-        why="Whoever looks for Jobs that sleep sees the word, not the loop around it, and sleeping in Jobs gets "
-        "users banned.",
-        source=POLICIES,
-        read=READ,
-        mend="Let the client wait: `curl --retry 60 --retry-delay 10 --retry-all-errors URL`; Grace's commands do so "
-        "by themselves. A server beside its client belongs into a sidecar with a startup probe.",
-        policy="nrp",
-        check=check_waiting,
-        failing=(changed(_JOB, (_LINE, f"{_WAIT}; python run.py --model sleep-7b")),),
-        passing=(_JOB, changed(_JOB, (_LINE, "curl --retry 60 --retry-all-errors http://vllm:8000/health; python"))),
-    ),
-    Rule(
-        id="NRP012",
-        severity=Severity.ERROR,
-        title="more Jobs than there may be at once",
-        why="More than 400 Jobs at once slow the cluster down for everybody.",
-        source=USING,
-        read=READ,
-        mend="Make an Indexed Job with completions and parallelism out of many: its pods do not count as Jobs.",
-        policy="nrp",
-        check=check_jobs,
-        failing=("---".join(changed(_JOB, ("name: study1", f"name: study1-{number}")) for number in range(401)),),
-        passing=(changed(_JOB, ("spec:\n  template", "spec:\n  completions: 1000\n  template")),),
-    ),
-    Rule(
-        id="NRP013",
-        severity=Severity.ERROR,
-        title="object that users cannot make",
-        why="Namespaces are made in the portal, and objects that belong to no namespace, quotas and DaemonSets by "
-        "administrators. `kubectl apply` of the whole folder ends with an error at it.",
-        source=f"{POLICIES}; answers of its admission to users",
-        read=READ,
-        mend="Remove it from the files. For a namespace, or to be made its administrator, see the portal.",
-        policy="nrp",
-        check=check_administrators,
-        failing=("apiVersion: v1\nkind: Namespace\nmetadata: {name: grace-experiments}\n", _QUOTA),
-        passing=(_JOB, _SCRIPTS),
-    ),
-    Rule(
-        id="NRP014",
-        severity=Severity.NOTE,
-        title="GPUs in a Deployment",
-        why="A Deployment holds its GPUs day and night, also when nobody asks it anything, and counts as a violation "
-        "then. NRP's pages say both that Deployments may have GPUs and that they may not. After 2 weeks it is "
-        "deleted; volumes stay.",
-        source=POLICIES,
-        read=READ,
-        mend="A Job with the server as a sidecar is safe: `grace cluster render --mode job`. Else delete it when it "
-        "is done.",
-        policy="nrp",
-        check=check_servers,
-        failing=(_SERVER,),
-        passing=(_JOB, changed(_SERVER, (", nvidia.com/gpu: 1", ""))),
-    ),
-)

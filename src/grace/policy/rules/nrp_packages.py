@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from grace.policy.documents import Container, Scene, Workload
 from grace.policy.pods import place_of
 from grace.policy.programs import Program, programs
-from grace.policy.rule import Hit, Rule, Severity, changed
+from grace.policy.rule import Hit, Severity, changed, rule
+from grace.policy.rules.examples import example
 from grace.policy.rules.nrp_pages import CEPH, READ
 
 _PIP = re.compile(r"pip[0-9.]*|pipx")
@@ -39,8 +40,24 @@ _WITH_VALUE = {
 }
 """Options of pip that take a value which is no package."""
 _LISTS = ("-r", "--requirement", "-c", "--constraint")
+_JOB = example("installing-job")
+_BLOCK = example("block-claim")
+_INSTALL = "pip install --target /scratch/lib"
 
 
+@rule(
+    "NRP030",
+    Severity.ERROR,
+    "packages on shared storage",
+    why="pip and conda write many thousands of small files, which slow CephFS down for everybody. It is strictly "
+    "prohibited there.",
+    source=CEPH,
+    read=READ,
+    fix="Install into the image; or onto an emptyDir when the pod starts, with pinned versions; or use block storage "
+    "(RBD).",
+    failing=changed(_JOB, (_INSTALL, "pip install --target=/data/lib")),
+    passing=_JOB,
+)
 def check_shared(scene: Scene) -> Iterator[Hit]:
     """Packages that go onto shared storage."""
     for workload in scene.workloads:
@@ -120,6 +137,19 @@ def _makes_environment(words: tuple[str, ...]) -> bool:
     )
 
 
+@rule(
+    "NRP031",
+    Severity.NOTE,
+    "packages in any version",
+    why="The same manifest runs another program tomorrow: results cannot be reproduced, and a new release can break "
+    "it.",
+    source="pip's documentation, Repeatable Installs, https://pip.pypa.io/en/stable/topics/repeatable-installs/",
+    read=READ,
+    fix="Write versions (httpx==0.28.1), or install with -r or -c and a list of pinned ones; best of all, into the "
+    "image.",
+    failing=changed(_JOB, ("httpx==0.28.1", "httpx")),
+    passing=_JOB,
+)
 def check_pinned(scene: Scene) -> Iterator[Hit]:
     """Packages that are installed when a pod runs, in whatever version there is then."""
     for workload in scene.workloads:
@@ -146,87 +176,3 @@ def _unpinned(program: Program) -> list[str]:
         elif not word.startswith("-") and not re.search(r"==|@|/|\$|\.whl$|^\.", word):
             loose.append(word)
     return loose
-
-
-_JOB = """
-apiVersion: batch/v1
-kind: Job
-metadata:
-  name: study1
-spec:
-  template:
-    spec:
-      restartPolicy: Never
-      containers:
-      - name: main
-        image: python:3.11.9-slim
-        command: [bash, -ec]
-        args:
-        - |
-          pip install --target /scratch/lib httpx==0.28.1 pandas==2.3.3
-          pip install --no-deps /wheels/grace.whl
-          python /data/run.py
-        volumeMounts:
-        - {name: data, mountPath: /data}
-        - {name: scratch, mountPath: /scratch}
-      volumes:
-      - name: data
-        persistentVolumeClaim: {claimName: grace-data}
-      - name: scratch
-        emptyDir: {}
-"""
-_BLOCK = """
-apiVersion: v1
-kind: PersistentVolumeClaim
-metadata:
-  name: grace-data
-spec:
-  accessModes: [ReadWriteOnce]
-  storageClassName: rook-ceph-block
-  resources:
-    requests: {storage: 10Gi}
-"""
-_INSTALL = "pip install --target /scratch/lib"
-
-RULES = (
-    Rule(
-        id="NRP030",
-        severity=Severity.ERROR,
-        title="packages on shared storage",
-        why="pip and conda write many thousands of small files, which slow CephFS down for everybody. It is strictly "
-        "prohibited there.",
-        source=CEPH,
-        read=READ,
-        mend="Install into the image; or onto an emptyDir when the pod starts, with pinned versions; or use block "
-        "storage (RBD).",
-        policy="nrp",
-        check=check_shared,
-        failing=(
-            changed(_JOB, (_INSTALL, "pip install --target=/data/lib")),
-            changed(_JOB, (_INSTALL, "export PYTHONUSERBASE=/data/py; python -m pip install --user")),
-            changed(_JOB, (_INSTALL, "python3 -m venv /data/venv; /data/venv/bin/pip install")),
-            changed(_JOB, (_INSTALL, "source /data/venv/bin/activate && pip install")),
-            changed(_JOB, (_INSTALL, "conda create -y -p /data/env")),
-        ),
-        passing=(
-            _JOB,
-            f"{changed(_JOB, (_INSTALL, 'pip install --target=/data/lib'))}---{_BLOCK}",
-            changed(_JOB, (_INSTALL, "echo pip install --target=/data/lib; pip download -d /data")),
-        ),
-    ),
-    Rule(
-        id="NRP031",
-        severity=Severity.NOTE,
-        title="packages in any version",
-        why="The same manifest runs another program tomorrow: results cannot be reproduced, and a new release can "
-        "break it.",
-        source="pip's documentation, Repeatable Installs, https://pip.pypa.io/en/stable/topics/repeatable-installs/",
-        read=READ,
-        mend="Write versions (httpx==0.28.1), or install with -r or -c and a list of pinned ones; best of all, into "
-        "the image.",
-        policy="nrp",
-        check=check_pinned,
-        failing=(changed(_JOB, ("httpx==0.28.1", "httpx")),),
-        passing=(_JOB, changed(_JOB, ("httpx==0.28.1", "httpx -c constraints.txt"))),
-    ),
-)

@@ -6,15 +6,43 @@ from typing import Any
 from grace.policy.documents import Container, Scene, Workload
 from grace.policy.pods import GIB, HOSTNAME, node_terms, pod_amount, pod_gpus
 from grace.policy.quantities import quantity
-from grace.policy.rule import Hit, Rule, Severity, changed
+from grace.policy.rule import Hit, Severity, changed, rule
+from grace.policy.rules.examples import example
 from grace.policy.rules.nrp_pages import POLICIES, READ, USING
 
 BOUNDED = ("cpu", "memory", "ephemeral-storage")
 """Resources whose limits are bound to their requests."""
 EXACT = 1 + 1e-9
 """Factor that keeps rounding from turning 120% into more."""
+_JOB = example("sized-job")
+_RATIO = ('limits: {cpu: "1", memory: 2Gi', "limits: {cpu: 1200m, memory: 2.4Gi")
+_DISK_LIMIT = 'limits: {cpu: "1", memory: 2Gi, ephemeral-storage: 12.1Gi'
+_DISK = "ephemeral-storage: 10Gi}"
+_SIZES = (
+    f'requests: {{cpu: "1", memory: 2Gi, {_DISK}\n          limits: {{cpu: "1", memory: 2Gi, {_DISK}',
+    "requests: {cpu: 16, memory: 16Gi}\n          limits: {cpu: 19, memory: 19Gi}",
+)
+_POD = example("bare-pod")
+_DEPLOYMENT = example("four-gpu-server")
+_HOSTS = example("pod-on-hosts")
 
 
+@rule(
+    "NRP001",
+    Severity.ERROR,
+    "no requests or limits of cores and memory",
+    why="The cluster refuses each pod that has a container without them, init containers included. Of a Job one sees "
+    "only that no pod comes.",
+    source=f"{POLICIES}; its admission rule container-must-have-limits-and-requests",
+    read=READ,
+    fix="Write resources.requests and resources.limits with cpu and memory into every container.",
+    failing=changed(
+        _JOB,
+        ("requests: {cpu: 500m, memory: 1Gi}", "requests: {cpu: 500m}"),
+        ("limits: {cpu: 500m, memory: 1Gi}", "limits: {cpu: 500m}"),
+    ),
+    passing=_JOB,
+)
 def check_given(scene: Scene) -> Iterator[Hit]:
     """Containers without requests or limits of cores and memory. A limit alone is a request, too."""
     for workload in scene.workloads:
@@ -30,6 +58,18 @@ def check_given(scene: Scene) -> Iterator[Hit]:
                 yield Hit(workload.manifest, (*container.path, "resources"), message)
 
 
+@rule(
+    "NRP002",
+    Severity.WARNING,
+    "limit too far above its request",
+    why="Limits are at most 20% above requests, so that nodes are not promised twice. Admission warns, and the "
+    "administrators ask.",
+    source=f"{POLICIES}; its admission rule container-must-meet-memory-and-cpu-ratio",
+    read=READ,
+    fix="Lower the limit to 1.2 times the request, or to the request itself, which is always right.",
+    failing=changed(_JOB, ("limits: {cpu: 500m,", "limits: {cpu: 601m,")),
+    passing=changed(_JOB, _RATIO),
+)
 def check_ratio(scene: Scene) -> Iterator[Hit]:
     """Limits too far above requests."""
     ratio = scene.cluster.limits.ratio
@@ -46,6 +86,17 @@ def check_ratio(scene: Scene) -> Iterator[Hit]:
                     yield Hit(workload.manifest, (*container.path, "resources", "limits", resource), message)
 
 
+@rule(
+    "NRP003",
+    Severity.WARNING,
+    "limits above requests, and many pods",
+    why="Above about 100 pods or jobs at once, limits must equal requests: 20% of each would be too much together.",
+    source=POLICIES,
+    read=READ,
+    fix="Write the same amounts as requests and limits.",
+    failing=changed(_JOB, _RATIO, ("parallelism: 1", "parallelism: 101")),
+    passing=changed(_JOB, ("parallelism: 1", "parallelism: 101")),
+)
 def check_equal(scene: Scene) -> Iterator[Hit]:
     """Limits that are no requests, among many pods."""
     most, pods = scene.cluster.limits.equal_above, sum(workload.pods for workload in scene.workloads)
@@ -68,6 +119,18 @@ def _written(container: Container, part: str, resource: str) -> Any:
     return ((container.body.get("resources") or {}).get(part) or {}).get(resource)
 
 
+@rule(
+    "NRP004",
+    Severity.ERROR,
+    "Pod without a controller that takes too much",
+    why="Such Pods are for looking around: 2 GPUs, 32 GB and 16 cores at most. Jobs and Deployments have no such "
+    "bounds.",
+    source=POLICIES,
+    read=READ,
+    fix="Make it a Job, or ask for less.",
+    failing=changed(_POD, ("nvidia.com/gpu: 2", "nvidia.com/gpu: 3")),
+    passing=_POD,
+)
 def check_bare(scene: Scene) -> Iterator[Hit]:
     """Pods without a controller that take more than such pods may."""
     bounds = scene.cluster.limits.bare_pod
@@ -96,6 +159,17 @@ def _most(workload: Workload, resource: str) -> float:
     return pod_amount(workload, lambda container: container.limit(resource) or container.request(resource) or 0)
 
 
+@rule(
+    "NRP005",
+    Severity.WARNING,
+    "Pod without a controller that wants to live too long",
+    why="Such Pods are removed after 6 hours, with what they did not write to a volume.",
+    source=POLICIES,
+    read=READ,
+    fix="Make it a Job.",
+    failing=changed(_POD, ("21600", "21601")),
+    passing=_POD,
+)
 def check_bare_deadline(scene: Scene) -> Iterator[Hit]:
     """Pods without a controller that want to live longer than they do."""
     hours = scene.cluster.limits.bare_pod.hours
@@ -106,6 +180,17 @@ def check_bare_deadline(scene: Scene) -> Iterator[Hit]:
             yield Hit(workload.manifest, (*workload.path, "activeDeadlineSeconds"), message)
 
 
+@rule(
+    "NRP006",
+    Severity.NOTE,
+    "Pod without a controller",
+    why="It is removed after 6 hours, and nothing starts it again on another node.",
+    source=POLICIES,
+    read=READ,
+    fix="Make work that counts a Job; else write activeDeadlineSeconds, so that it ends as you expect.",
+    failing=changed(_POD, ("  activeDeadlineSeconds: 21600\n", "")),
+    passing=_POD,
+)
 def check_bare_end(scene: Scene) -> Iterator[Hit]:
     """Pods without a controller that do not say when they end."""
     hours = scene.cluster.limits.bare_pod.hours
@@ -114,6 +199,17 @@ def check_bare_end(scene: Scene) -> Iterator[Hit]:
             yield Hit(workload.manifest, workload.path, f"removed after {hours:g} h, whatever it does then")
 
 
+@rule(
+    "NRP007",
+    Severity.ERROR,
+    "more GPUs than a node has",
+    why="All containers of a pod run on one node. The pod waits for ever.",
+    source=USING,
+    read=READ,
+    fix="Take at most 8 GPUs, a quantized model, or vLLM on several nodes with a pod on each.",
+    failing=changed(_DEPLOYMENT, ("gpu: 4", "gpu: 9")),
+    passing=changed(_DEPLOYMENT, ("gpu: 4", "gpu: 8")),
+)
 def check_node_gpus(scene: Scene) -> Iterator[Hit]:
     """Pods with more GPUs than a node has."""
     most = scene.cluster.limits.gpus_of_a_node
@@ -124,6 +220,18 @@ def check_node_gpus(scene: Scene) -> Iterator[Hit]:
             yield Hit(workload.manifest, (*workload.path, "containers"), message)
 
 
+@rule(
+    "NRP008",
+    Severity.ERROR,
+    "one pod on two nodes",
+    why="No node has two names. The pod waits for ever.",
+    source="Kubernetes documentation, Assigning Pods to Nodes, "
+    "https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/",
+    read=READ,
+    fix="Name one node, or none and let nvidia.com/gpu.product choose; for two nodes, run a pod on each.",
+    failing=changed(_HOSTS, ("values: [node-2, node-3]", "values: [node-4]")),
+    passing=_HOSTS,
+)
 def check_two_nodes(scene: Scene) -> Iterator[Hit]:
     """Pods that must run on two nodes at once."""
     for workload in scene.workloads:
@@ -144,6 +252,19 @@ def _split(value: str) -> list[str]:
     return value.replace("+", " ").replace(",", " ").split()
 
 
+@rule(
+    "NRP009",
+    Severity.WARNING,
+    "as many GPUs as named nodes",
+    why="Several hostnames are alternatives. The GPUs of a pod are those of the one node that it runs on, never one of "
+    "each.",
+    source="Kubernetes documentation, Assigning Pods to Nodes, "
+    "https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/",
+    read=READ,
+    fix="Name nodes that have as many GPUs each, or run vLLM on several nodes with a pod on each.",
+    failing=changed(_HOSTS, ("nvidia.com/gpu: 1", "nvidia.com/gpu: 2")),
+    passing=_HOSTS,
+)
 def check_one_of_nodes(scene: Scene) -> Iterator[Hit]:
     """Pods with as many GPUs as named nodes: probably meant to use one of each."""
     for workload in scene.workloads:
@@ -155,236 +276,3 @@ def check_one_of_nodes(scene: Scene) -> Iterator[Hit]:
                     names = " or ".join(wanted.values)
                     message = f"the pod runs on {names}, never on several: that one node must have all {gpus} GPUs"
                     yield Hit(workload.manifest, wanted.path, message)
-
-
-_JOB = """
-apiVersion: batch/v1
-kind: Job
-metadata:
-  name: study1
-spec:
-  parallelism: 1
-  template:
-    spec:
-      restartPolicy: Never
-      initContainers:
-      - name: fetch
-        image: ghcr.io/example/query-generator:0.3.0
-        resources:
-          requests: {cpu: 500m, memory: 1Gi}
-          limits: {cpu: 500m, memory: 1Gi}
-      containers:
-      - name: main
-        image: ghcr.io/example/query-generator:0.3.0
-        resources:
-          requests: {cpu: "1", memory: 2Gi, ephemeral-storage: 10Gi}
-          limits: {cpu: "1", memory: 2Gi, ephemeral-storage: 10Gi}
-"""
-_RATIO = ('limits: {cpu: "1", memory: 2Gi', "limits: {cpu: 1200m, memory: 2.4Gi")
-_DISK_LIMIT = 'limits: {cpu: "1", memory: 2Gi, ephemeral-storage: 12.1Gi'
-_DISK = "ephemeral-storage: 10Gi}"
-_SIZES = (
-    f'requests: {{cpu: "1", memory: 2Gi, {_DISK}\n          limits: {{cpu: "1", memory: 2Gi, {_DISK}',
-    "requests: {cpu: 16, memory: 16Gi}\n          limits: {cpu: 19, memory: 19Gi}",
-)
-_POD = """
-apiVersion: v1
-kind: Pod
-metadata:
-  name: look
-spec:
-  activeDeadlineSeconds: 21600
-  restartPolicy: Never
-  containers:
-  - name: main
-    image: ghcr.io/example/query-generator:0.3.0
-    command: [sleep, infinity]
-    resources:
-      limits: {cpu: 16, memory: 32Gi, nvidia.com/gpu: 2}
-"""
-_DEPLOYMENT = """
-apiVersion: apps/v1
-kind: Deployment
-metadata:
-  name: vllm-llama-70b
-spec:
-  selector:
-    matchLabels: {app: vllm-server}
-  template:
-    metadata:
-      labels: {app: vllm-server}
-    spec:
-      containers:
-      - name: vllm
-        image: vllm/vllm-openai:v0.33.0
-        resources:
-          requests: {cpu: 20, memory: 80Gi, nvidia.com/gpu: 4}
-          limits: {cpu: 24, memory: 96Gi, nvidia.com/gpu: 4}
-"""
-_HOSTS = """
-apiVersion: v1
-kind: Pod
-metadata:
-  name: look
-spec:
-  affinity:
-    nodeAffinity:
-      requiredDuringSchedulingIgnoredDuringExecution:
-        nodeSelectorTerms:
-        - matchExpressions:
-          - {key: kubernetes.io/hostname, operator: In, values: [node-1, node-2, node-3]}
-          - {key: kubernetes.io/hostname, operator: In, values: [node-2, node-3]}
-  containers:
-  - name: main
-    image: ghcr.io/example/query-generator:0.3.0
-    resources:
-      limits: {cpu: 1, memory: 2Gi, nvidia.com/gpu: 1}
-"""
-
-RULES = (
-    Rule(
-        id="NRP001",
-        severity=Severity.ERROR,
-        title="no requests or limits of cores and memory",
-        why="The cluster refuses each pod that has a container without them, init containers included. Of a Job one "
-        "sees only that no pod comes.",
-        source=f"{POLICIES}; its admission rule container-must-have-limits-and-requests",
-        read=READ,
-        mend="Write resources.requests and resources.limits with cpu and memory into every container.",
-        policy="nrp",
-        check=check_given,
-        failing=(
-            changed(
-                _JOB,
-                ("requests: {cpu: 500m, memory: 1Gi}", "requests: {cpu: 500m}"),
-                ("limits: {cpu: 500m, memory: 1Gi}", "limits: {cpu: 500m}"),
-            ),
-            changed(_JOB, ('limits: {cpu: "1", memory: 2Gi,', 'limits: {cpu: "1",')),
-        ),
-        passing=(_JOB, _POD),
-    ),
-    Rule(
-        id="NRP002",
-        severity=Severity.WARNING,
-        title="limit too far above its request",
-        why="Limits are at most 20% above requests, so that nodes are not promised twice. Admission warns, and the "
-        "administrators ask.",
-        source=f"{POLICIES}; its admission rule container-must-meet-memory-and-cpu-ratio",
-        read=READ,
-        mend="Lower the limit to 1.2 times the request, or to the request itself, which is always right.",
-        policy="nrp",
-        check=check_ratio,
-        failing=(
-            changed(_JOB, ("limits: {cpu: 500m,", "limits: {cpu: 601m,")),
-            changed(_JOB, ('limits: {cpu: "1", memory: 2Gi, ephemeral-storage: 10Gi', _DISK_LIMIT)),
-        ),
-        passing=(
-            changed(_JOB, _RATIO),
-            changed(_JOB, _SIZES),
-            _DEPLOYMENT,
-        ),
-    ),
-    Rule(
-        id="NRP003",
-        severity=Severity.WARNING,
-        title="limits above requests, and many pods",
-        why="Above about 100 pods or jobs at once, limits must equal requests: 20% of each would be too much together.",
-        source=POLICIES,
-        read=READ,
-        mend="Write the same amounts as requests and limits.",
-        policy="nrp",
-        check=check_equal,
-        failing=(changed(_JOB, _RATIO, ("parallelism: 1", "parallelism: 101")),),
-        passing=(
-            changed(_JOB, ("parallelism: 1", "parallelism: 101")),
-            changed(_JOB, _RATIO, ("parallelism: 1", "parallelism: 100")),
-            changed(_JOB, _RATIO, ("parallelism: 1", "parallelism: 500\n  completions: 4")),
-        ),
-    ),
-    Rule(
-        id="NRP004",
-        severity=Severity.ERROR,
-        title="Pod without a controller that takes too much",
-        why="Such Pods are for looking around: 2 GPUs, 32 GB and 16 cores at most. Jobs and Deployments have no such "
-        "bounds.",
-        source=POLICIES,
-        read=READ,
-        mend="Make it a Job, or ask for less.",
-        policy="nrp",
-        check=check_bare,
-        failing=(
-            changed(_POD, ("nvidia.com/gpu: 2", "nvidia.com/gpu: 3")),
-            changed(_POD, ("memory: 32Gi", "memory: 33Gi")),
-            changed(_POD, ("cpu: 16", "cpu: 16500m")),
-        ),
-        passing=(_POD, _DEPLOYMENT),
-    ),
-    Rule(
-        id="NRP005",
-        severity=Severity.WARNING,
-        title="Pod without a controller that wants to live too long",
-        why="Such Pods are removed after 6 hours, with what they did not write to a volume.",
-        source=POLICIES,
-        read=READ,
-        mend="Make it a Job.",
-        policy="nrp",
-        check=check_bare_deadline,
-        failing=(changed(_POD, ("21600", "21601")),),
-        passing=(_POD,),
-    ),
-    Rule(
-        id="NRP006",
-        severity=Severity.NOTE,
-        title="Pod without a controller",
-        why="It is removed after 6 hours, and nothing starts it again on another node.",
-        source=POLICIES,
-        read=READ,
-        mend="Make work that counts a Job; else write activeDeadlineSeconds, so that it ends as you expect.",
-        policy="nrp",
-        check=check_bare_end,
-        failing=(changed(_POD, ("  activeDeadlineSeconds: 21600\n", "")),),
-        passing=(_POD, _JOB),
-    ),
-    Rule(
-        id="NRP007",
-        severity=Severity.ERROR,
-        title="more GPUs than a node has",
-        why="All containers of a pod run on one node. The pod waits for ever.",
-        source=USING,
-        read=READ,
-        mend="Take at most 8 GPUs, a quantized model, or vLLM on several nodes with a pod on each.",
-        policy="nrp",
-        check=check_node_gpus,
-        failing=(changed(_DEPLOYMENT, ("gpu: 4", "gpu: 9")),),
-        passing=(changed(_DEPLOYMENT, ("gpu: 4", "gpu: 8")),),
-    ),
-    Rule(
-        id="NRP008",
-        severity=Severity.ERROR,
-        title="one pod on two nodes",
-        why="No node has two names. The pod waits for ever.",
-        source="Kubernetes documentation, Assigning Pods to Nodes, "
-        "https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/",
-        read=READ,
-        mend="Name one node, or none and let nvidia.com/gpu.product choose; for two nodes, run a pod on each.",
-        policy="nrp",
-        check=check_two_nodes,
-        failing=(changed(_HOSTS, ("values: [node-2, node-3]", "values: [node-4]")),),
-        passing=(_HOSTS,),
-    ),
-    Rule(
-        id="NRP009",
-        severity=Severity.WARNING,
-        title="as many GPUs as named nodes",
-        why="Several hostnames are alternatives. The GPUs of a pod are those of the one node that it runs on, never "
-        "one of each.",
-        source="Kubernetes documentation, Assigning Pods to Nodes, "
-        "https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/",
-        read=READ,
-        mend="Name nodes that have as many GPUs each, or run vLLM on several nodes with a pod on each.",
-        policy="nrp",
-        check=check_one_of_nodes,
-        failing=(changed(_HOSTS, ("nvidia.com/gpu: 1", "nvidia.com/gpu: 2")),),
-        passing=(_HOSTS,),
-    ),
-)

@@ -7,7 +7,8 @@ from grace.policy.documents import Container, Manifest, Scene, Workload
 from grace.policy.pods import place_of, pod_amount
 from grace.policy.programs import Program, programs
 from grace.policy.quantities import quantity
-from grace.policy.rule import Hit, Rule, Severity, changed
+from grace.policy.rule import Hit, Severity, changed, rule
+from grace.policy.rules.examples import example
 from grace.policy.rules.nrp_pages import CEPH, LOCAL, READ
 from grace.policy.servers import servers
 
@@ -16,8 +17,25 @@ OUTPUTS = ("--output", "--out", "--output-file", "--output-path", "--output-csv"
 APART = ("--shard", "--leader")
 """Options of Grace with which the pods of one Job do not write the same file."""
 LISTED = "`kubectl get storageclass` lists those there are"
+_CLAIM = example("shared-claim")
+_JOB = example("writing-job")
+_INDEX = "-$(JOB_COMPLETION_INDEX)"
+_ONE_POD = changed(_JOB, (_INDEX, ""), ("completions: 4", "completions: 1"))
+_NOT_ROOT = "restartPolicy: Never\n      securityContext: {runAsNonRoot: true, runAsUser: 1000, fsGroup: 1000}"
+_SERVER = example("cached-server")
 
 
+@rule(
+    "NRP021",
+    Severity.ERROR,
+    "storage class that is not for everybody",
+    why="It belongs to others; volumes of it may be removed without a word.",
+    source=CEPH,
+    read=READ,
+    fix="Take another class: `grace cluster preflight` or `kubectl get storageclass` lists them.",
+    failing=changed(_CLAIM, ("rook-cephfs-central", "rook-cephfs-ucsd")),
+    passing=_CLAIM,
+)
 def check_forbidden(scene: Scene) -> Iterator[Hit]:
     """Storage classes that users may not take."""
     for claim in scene.kind("PersistentVolumeClaim"):
@@ -26,6 +44,17 @@ def check_forbidden(scene: Scene) -> Iterator[Hit]:
             yield Hit(claim, CLASS, f"{known.name} is {known.forbidden}")
 
 
+@rule(
+    "NRP022",
+    Severity.WARNING,
+    "storage class that is not known",
+    why="A claim of a class that there is none of stays Pending, and so does every pod that uses it.",
+    source=CEPH,
+    read=READ,
+    fix="Compare with `kubectl get storageclass`; if it is there, add it to a cluster file of your own (--cluster).",
+    failing=changed(_CLAIM, ("rook-cephfs-central", "standard")),
+    passing=_CLAIM,
+)
 def check_known(scene: Scene) -> Iterator[Hit]:
     """Storage classes that the cluster's file does not know."""
     for claim in scene.kind("PersistentVolumeClaim"):
@@ -34,6 +63,17 @@ def check_known(scene: Scene) -> Iterator[Hit]:
             yield Hit(claim, CLASS, f"{name} is not known to the file of {scene.cluster.title}; {LISTED}")
 
 
+@rule(
+    "NRP023",
+    Severity.NOTE,
+    "storage class that may be gone",
+    why="Classes differ by region and change. A claim of a class that is gone stays Pending.",
+    source=CEPH,
+    read=READ,
+    fix="Ask the cluster before: `grace cluster preflight` or `kubectl get storageclass`.",
+    failing=changed(_CLAIM, ("rook-cephfs-central", "rook-cephfs")),
+    passing=_CLAIM,
+)
 def check_changes(scene: Scene) -> Iterator[Hit]:
     """Storage classes that may be gone."""
     for claim in scene.kind("PersistentVolumeClaim"):
@@ -42,6 +82,17 @@ def check_changes(scene: Scene) -> Iterator[Hit]:
             yield Hit(claim, CLASS, f"{known.name} is not there at all times; {LISTED}")
 
 
+@rule(
+    "NRP024",
+    Severity.ERROR,
+    "access mode that the storage class does not have",
+    why="Block storage (RBD) is attached to one node. The claim stays Pending.",
+    source=CEPH,
+    read=READ,
+    fix="For several pods take a CephFS class; for one pod, ReadWriteOnce.",
+    failing=changed(_CLAIM, ("rook-cephfs-central", "rook-ceph-block")),
+    passing=_CLAIM,
+)
 def check_access(scene: Scene) -> Iterator[Hit]:
     """Access modes that a storage class does not have."""
     for claim in scene.kind("PersistentVolumeClaim"):
@@ -52,6 +103,17 @@ def check_access(scene: Scene) -> Iterator[Hit]:
                 yield Hit(claim, ("spec", "accessModes"), message)
 
 
+@rule(
+    "NRP025",
+    Severity.WARNING,
+    "volume for several pods without a storage class",
+    why="The default class is block storage, whose volumes are for one node. The claim stays Pending.",
+    source=CEPH,
+    read=READ,
+    fix="Name a class that has ReadWriteMany.",
+    failing=changed(_CLAIM, ("  storageClassName: rook-cephfs-central\n", "")),
+    passing=_CLAIM,
+)
 def check_default(scene: Scene) -> Iterator[Hit]:
     """Volumes for several pods without a storage class."""
     for claim in scene.kind("PersistentVolumeClaim"):
@@ -64,6 +126,17 @@ def check_default(scene: Scene) -> Iterator[Hit]:
             yield Hit(claim, CLASS, f"no storageClassName, and the default class may have no {modes.pop()} volumes")
 
 
+@rule(
+    "NRP026",
+    Severity.WARNING,
+    "volume whose root folder belongs to root",
+    why="Volumes of this class ignore fsGroup: whoever is not root cannot write there.",
+    source="NRP users' measurements",
+    read=READ,
+    fix="Take another class, or let a root init container make a folder on it once and chown that.",
+    failing=f"{changed(_JOB, ('restartPolicy: Never', _NOT_ROOT))}---\n{_CLAIM}",
+    passing=f"{_JOB}---\n{_CLAIM}",
+)
 def check_root_owned(scene: Scene) -> Iterator[Hit]:
     """Pods that are not root, on volumes whose root folder is root's."""
     for workload in scene.workloads:
@@ -93,6 +166,18 @@ def _claim(scene: Scene, workload: Workload, container: Container, path: str) ->
     return scene.near("PersistentVolumeClaim", place.claim, workload.manifest) if place and place.claim else None
 
 
+@rule(
+    "NRP027",
+    Severity.WARNING,
+    "emptyDir larger than the pod's local storage",
+    why="emptyDirs count as local storage, whose limit is 50Gi a container where none is written. Above it, the pod is "
+    "evicted.",
+    source=LOCAL,
+    read=READ,
+    fix="Write ephemeral-storage into requests and limits, or use a volume claim.",
+    failing=changed(_JOB, ("sizeLimit: 50Gi", "sizeLimit: 60Gi")),
+    passing=_JOB,
+)
 def check_empty_dir(scene: Scene) -> Iterator[Hit]:
     """emptyDirs larger than what the pod may use."""
     usual = quantity(scene.cluster.limits.ephemeral_storage)
@@ -114,6 +199,18 @@ def _local_storage(workload: Workload, usual: float) -> float:
     return pod_amount(workload, lambda container: container.limit("ephemeral-storage") or usual)
 
 
+@rule(
+    "NRP028",
+    Severity.ERROR,
+    "weights that do not fit on local storage",
+    why="What a container downloads to its own disk or to an emptyDir counts as local storage, 50Gi a container where "
+    "no limit is written. The pod is evicted in the middle of the download, again and again.",
+    source=LOCAL,
+    read=READ,
+    fix="Mount a volume claim at the hub's cache (HF_HOME), filled before by a Job without a GPU.",
+    failing=changed(_SERVER, ("mountPath: /cache", "mountPath: /models")),
+    passing=_SERVER,
+)
 def check_weights(scene: Scene) -> Iterator[Hit]:
     """Weights that do not fit where they are downloaded to."""
     usual = quantity(scene.cluster.limits.ephemeral_storage)
@@ -127,6 +224,18 @@ def check_weights(scene: Scene) -> Iterator[Hit]:
             yield Hit(server.workload.manifest, server.where(), message)
 
 
+@rule(
+    "NRP029",
+    Severity.ERROR,
+    "one file that several pods write",
+    why="On CephFS a file that several clients write blocks them or is damaged.",
+    source=CEPH,
+    read=READ,
+    fix="Give each pod a file of its own: --shard=auto/N, or $(JOB_COMPLETION_INDEX) in its name, and join them at the "
+    "end.",
+    failing=changed(_JOB, (_INDEX, "")),
+    passing=_JOB,
+)
 def check_one_writer(scene: Scene) -> Iterator[Hit]:
     """Files that several pods write."""
     writers: dict[tuple[str, str, str], list[tuple[Workload, Program]]] = {}
@@ -147,228 +256,3 @@ def check_one_writer(scene: Scene) -> Iterator[Hit]:
             names = ", ".join(dict.fromkeys(writer.manifest.title for writer, _ in found))
             message = f"{pods} pods write the same file, {path} on the volume claim {claim} ({names})"
             yield Hit(workload.manifest, program.path, message)
-
-
-_CLAIM = """
-apiVersion: v1
-kind: PersistentVolumeClaim
-metadata:
-  name: outputs
-spec:
-  accessModes: [ReadWriteMany]
-  storageClassName: rook-cephfs-central
-  resources:
-    requests: {storage: 10Gi}
-"""
-_JOB = """
-apiVersion: batch/v1
-kind: Job
-metadata:
-  name: study1
-spec:
-  completions: 4
-  parallelism: 4
-  completionMode: Indexed
-  template:
-    spec:
-      restartPolicy: Never
-      containers:
-      - name: main
-        image: ghcr.io/example/query-generator:0.3.0
-        args: [--input=/data/study1.csv, --output=/data/out-$(JOB_COMPLETION_INDEX).csv]
-        volumeMounts:
-        - {name: data, mountPath: /data}
-        - {name: scratch, mountPath: /scratch}
-      volumes:
-      - name: data
-        persistentVolumeClaim: {claimName: outputs}
-      - name: scratch
-        emptyDir: {sizeLimit: 50Gi}
-"""
-_INDEX = "-$(JOB_COMPLETION_INDEX)"
-_ONE_POD = changed(_JOB, (_INDEX, ""), ("completions: 4", "completions: 1"))
-_NOT_ROOT = "restartPolicy: Never\n      securityContext: {runAsNonRoot: true, runAsUser: 1000, fsGroup: 1000}"
-_SERVER = """
-apiVersion: batch/v1
-kind: Job
-metadata:
-  name: llama-70b
-spec:
-  template:
-    spec:
-      restartPolicy: Never
-      containers:
-      - name: vllm
-        image: vllm/vllm-openai:v0.33.0
-        args: [meta-llama/Meta-Llama-3-70B-Instruct, --tensor-parallel-size=2]
-        env:
-        - {name: HF_HOME, value: /cache}
-        volumeMounts:
-        - {name: weights, mountPath: /cache}
-      volumes:
-      - name: weights
-        persistentVolumeClaim: {claimName: weights}
-"""
-
-RULES = (
-    Rule(
-        id="NRP021",
-        severity=Severity.ERROR,
-        title="storage class that is not for everybody",
-        why="It belongs to others; volumes of it may be removed without a word.",
-        source=CEPH,
-        read=READ,
-        mend="Take another class: `grace cluster preflight` or `kubectl get storageclass` lists them.",
-        policy="nrp",
-        check=check_forbidden,
-        failing=(changed(_CLAIM, ("rook-cephfs-central", "rook-cephfs-ucsd")),),
-        passing=(_CLAIM,),
-    ),
-    Rule(
-        id="NRP022",
-        severity=Severity.WARNING,
-        title="storage class that is not known",
-        why="A claim of a class that there is none of stays Pending, and so does every pod that uses it.",
-        source=CEPH,
-        read=READ,
-        mend="Compare with `kubectl get storageclass`; if it is there, add it to a cluster file of your own "
-        "(--cluster).",
-        policy="nrp",
-        check=check_known,
-        failing=(changed(_CLAIM, ("rook-cephfs-central", "standard")),),
-        passing=(_CLAIM, changed(_CLAIM, ("  storageClassName: rook-cephfs-central\n", ""))),
-    ),
-    Rule(
-        id="NRP023",
-        severity=Severity.NOTE,
-        title="storage class that may be gone",
-        why="Classes differ by region and change. A claim of a class that is gone stays Pending.",
-        source=CEPH,
-        read=READ,
-        mend="Ask the cluster before: `grace cluster preflight` or `kubectl get storageclass`.",
-        policy="nrp",
-        check=check_changes,
-        failing=(changed(_CLAIM, ("rook-cephfs-central", "rook-cephfs")),),
-        passing=(_CLAIM,),
-    ),
-    Rule(
-        id="NRP024",
-        severity=Severity.ERROR,
-        title="access mode that the storage class does not have",
-        why="Block storage (RBD) is attached to one node. The claim stays Pending.",
-        source=CEPH,
-        read=READ,
-        mend="For several pods take a CephFS class; for one pod, ReadWriteOnce.",
-        policy="nrp",
-        check=check_access,
-        failing=(changed(_CLAIM, ("rook-cephfs-central", "rook-ceph-block")),),
-        passing=(
-            _CLAIM,
-            changed(_CLAIM, ("rook-cephfs-central", "rook-ceph-block"), ("ReadWriteMany", "ReadWriteOnce")),
-        ),
-    ),
-    Rule(
-        id="NRP025",
-        severity=Severity.WARNING,
-        title="volume for several pods without a storage class",
-        why="The default class is block storage, whose volumes are for one node. The claim stays Pending.",
-        source=CEPH,
-        read=READ,
-        mend="Name a class that has ReadWriteMany.",
-        policy="nrp",
-        check=check_default,
-        failing=(changed(_CLAIM, ("  storageClassName: rook-cephfs-central\n", "")),),
-        passing=(
-            _CLAIM,
-            changed(_CLAIM, ("  storageClassName: rook-cephfs-central\n", ""), ("ReadWriteMany", "ReadWriteOnce")),
-        ),
-    ),
-    Rule(
-        id="NRP026",
-        severity=Severity.WARNING,
-        title="volume whose root folder belongs to root",
-        why="Volumes of this class ignore fsGroup: whoever is not root cannot write there.",
-        source="NRP users' measurements",
-        read=READ,
-        mend="Take another class, or let a root init container make a folder on it once and chown that.",
-        policy="nrp",
-        check=check_root_owned,
-        failing=(f"{changed(_JOB, ('restartPolicy: Never', _NOT_ROOT))}---{_CLAIM}",),
-        passing=(
-            f"{_JOB}---{_CLAIM}",
-            f"{changed(_JOB, ('restartPolicy: Never', _NOT_ROOT))}---{changed(_CLAIM, ('-central', ''))}",
-        ),
-    ),
-    Rule(
-        id="NRP027",
-        severity=Severity.WARNING,
-        title="emptyDir larger than the pod's local storage",
-        why="emptyDirs count as local storage, whose limit is 50Gi a container where none is written. Above it, the "
-        "pod is evicted.",
-        source=LOCAL,
-        read=READ,
-        mend="Write ephemeral-storage into requests and limits, or use a volume claim.",
-        policy="nrp",
-        check=check_empty_dir,
-        failing=(changed(_JOB, ("sizeLimit: 50Gi", "sizeLimit: 60Gi")),),
-        passing=(
-            _JOB,
-            changed(_JOB, ("sizeLimit: 50Gi", "sizeLimit: 60Gi, medium: Memory")),
-            changed(
-                _JOB,
-                ("sizeLimit: 50Gi", "sizeLimit: 60Gi"),
-                (
-                    "        volumeMounts:",
-                    "        resources: {limits: {ephemeral-storage: 80Gi}}\n        volumeMounts:",
-                ),
-            ),
-        ),
-    ),
-    Rule(
-        id="NRP028",
-        severity=Severity.ERROR,
-        title="weights that do not fit on local storage",
-        why="What a container downloads to its own disk or to an emptyDir counts as local storage, 50Gi a container "
-        "where no limit is written. The pod is evicted in the middle of the download, again and again.",
-        source=LOCAL,
-        read=READ,
-        mend="Mount a volume claim at the hub's cache (HF_HOME), filled before by a Job without a GPU.",
-        policy="nrp",
-        check=check_weights,
-        failing=(
-            changed(_SERVER, ("mountPath: /cache", "mountPath: /models")),
-            changed(_SERVER, ("persistentVolumeClaim: {claimName: weights}", "emptyDir: {}")),
-        ),
-        passing=(
-            _SERVER,
-            changed(
-                _SERVER,
-                ("mountPath: /cache", "mountPath: /models"),
-                ("meta-llama/Meta-Llama-3-70B-Instruct", "google/gemma-2-9b-it"),
-            ),
-            changed(_SERVER, ("value: /cache}", 'value: /home}\n        - {name: HF_HUB_OFFLINE, value: "1"}')),
-        ),
-    ),
-    Rule(
-        id="NRP029",
-        severity=Severity.ERROR,
-        title="one file that several pods write",
-        why="On CephFS a file that several clients write blocks them or is damaged.",
-        source=CEPH,
-        read=READ,
-        mend="Give each pod a file of its own: --shard=auto/N, or $(JOB_COMPLETION_INDEX) in its name, and join them "
-        "at the end.",
-        policy="nrp",
-        check=check_one_writer,
-        failing=(
-            changed(_JOB, (_INDEX, "")),
-            f"{_ONE_POD}---{changed(_ONE_POD, ('name: study1', 'name: study2'))}",
-        ),
-        passing=(
-            _JOB,
-            _ONE_POD,
-            changed(_JOB, (_INDEX, ""), ("args: [", "args: [--shard=auto/4, ")),
-            changed(_JOB, (_INDEX, ""), ("--output=/data", "--output=/scratch")),
-        ),
-    ),
-)

@@ -1,27 +1,55 @@
 """Rules about objects as a whole: their schema, two of one name, and what ConfigMaps can hold."""
 
 from collections.abc import Iterator
-from datetime import date
 
 from grace.policy.documents import Manifest, Scene
 from grace.policy.forms import is_key
-from grace.policy.rule import Hit, Rule, Severity, changed
-from grace.policy.rules.examples import CONFIG, JOB
+from grace.policy.rule import Hit, Severity, changed, rule
+from grace.policy.rules.examples import example
 from grace.policy.rules.names import NAMES_SOURCE, shown
 from grace.policy.schema import schemas
-
-READ = date(2026, 11, 25)
+from grace.policy.suppress import ANNOTATION, NEVER, PATH, Entry, entries
+from grace.text import did_you_mean
 
 MOST_DATA = 1_048_576
 """Bytes of a ConfigMap or Secret."""
+_CONFIG = example("config")
+_JOB = example("job")
+_SETTINGS = example("settings")
+_SUPPRESSED = (
+    "  name: settings",
+    f'  name: settings\n  annotations:\n    {ANNOTATION}: "K8S023: the registry has no version tags"',
+)
 
 
+@rule(
+    "K8S001",
+    Severity.ERROR,
+    "object that its schema does not accept",
+    why="A field that Kubernetes does not know, a value of the wrong type, or a required field that is missing. "
+    "kubectl refuses it, or an older one drops the field in silence: a limit with a misspelt name is no limit.",
+    source="Kubernetes' own API schemas, by kubernetes-validate, https://github.com/willthames/kubernetes-validate",
+    fix="Correct the field; `kubectl explain KIND.FIELD` says what belongs there. Indentation is the usual cause.",
+    failing=changed(_JOB, ("restartPolicy: Never", "restartpolicy: Never")),
+    passing=_JOB,
+)
 def check_schema(scene: Scene) -> Iterator[Hit]:
     """Objects that their schema does not accept."""
     for manifest in scene.broken:
         yield from schemas(scene.cluster.kubernetes).faults(manifest)
 
 
+@rule(
+    "K8S002",
+    Severity.NOTE,
+    "object that cannot be checked",
+    why="It is a custom resource, whose schema only its own cluster has. No rule looks at it.",
+    source="Kubernetes documentation, Custom Resources, "
+    "https://kubernetes.io/docs/concepts/extend-kubernetes/api-extension/custom-resources/",
+    fix="Nothing, if it is meant. `kubectl apply --dry-run=server -f FILE` asks the cluster.",
+    failing="apiVersion: kueue.x-k8s.io/v1beta1\nkind: LocalQueue\nmetadata: {name: queue}\n",
+    passing=_CONFIG,
+)
 def check_known(scene: Scene) -> Iterator[Hit]:
     """Objects that have no schema, and no fault that shows without one."""
     known = schemas(scene.cluster.kubernetes)
@@ -32,6 +60,48 @@ def check_known(scene: Scene) -> Iterator[Hit]:
             )
 
 
+@rule(
+    "K8S003",
+    Severity.WARNING,
+    "suppression that does not count",
+    why="An entry of the annotation grace/ignore names a rule that there is none of, or gives no reason. It suppresses "
+    "nothing, and whoever wrote it believes that it does.",
+    source="Grace's own: docs/policy-rules.md, Suppressing a rule",
+    fix='Write "RULE: the reason", several with semicolons between.',
+    failing=changed(_SETTINGS, _SUPPRESSED, (": the registry has no version tags", "")),
+    passing=changed(_SETTINGS, _SUPPRESSED),
+)
+def check_suppressions(scene: Scene) -> Iterator[Hit]:
+    """Entries of the annotation that suppress nothing."""
+    from grace.policy.rules import ALL
+
+    ids = [rule.id for rule in ALL if rule.id != "K8S003"]
+    for manifest in (*scene.manifests, *scene.broken):
+        for entry in dict.fromkeys(entries(manifest)):
+            if fault := _fault(entry, ids):
+                yield Hit(manifest, PATH, fault)
+
+
+def _fault(entry: Entry, ids: list[str]) -> str:
+    """What is wrong with an entry; empty when nothing is."""
+    if entry.rule in NEVER:
+        return f"{entry.rule} cannot be suppressed"
+    if entry.rule not in ids:
+        return f"there is no rule {entry.rule!r}{did_you_mean(entry.rule, ids)}"
+    return "" if entry.reason else f"{entry.rule} is suppressed without a reason, and so is not"
+
+
+@rule(
+    "K8S007",
+    Severity.ERROR,
+    "object that is there twice",
+    why="Both are applied, one after the other, to one object: of the first, nothing stays. Of two Jobs, the second is "
+    "refused, because a Job's pods cannot be changed.",
+    source=NAMES_SOURCE,
+    fix="Give one of them another name, or remove it.",
+    failing=f"{_CONFIG}---\n{_CONFIG}",
+    passing=f"{_CONFIG}---\n{changed(_CONFIG, ('name: lineup', 'name: study'))}",
+)
 def check_twice(scene: Scene) -> Iterator[Hit]:
     """Objects that are there twice."""
     seen: dict[tuple[str, str, str], Manifest] = {}
@@ -48,6 +118,17 @@ def check_twice(scene: Scene) -> Iterator[Hit]:
             seen[key] = manifest
 
 
+@rule(
+    "K8S011",
+    Severity.ERROR,
+    "ConfigMap or Secret that is too big, or has a key that is none",
+    why="The cluster refuses ConfigMaps and Secrets above 1 MiB, and keys with other characters than letters, digits, "
+    "-, _ and dots: a path is no key.",
+    source="Kubernetes documentation, ConfigMaps, https://kubernetes.io/docs/concepts/configuration/configmap/",
+    fix="Keep data on a volume; give files of a folder keys without slashes.",
+    failing=changed(_CONFIG, ("lineup.yaml:", "models/lineup.yaml:")),
+    passing=_CONFIG,
+)
 def check_data(scene: Scene) -> Iterator[Hit]:
     """ConfigMaps and Secrets that are too big, or have keys that are none."""
     for manifest in scene.kind("ConfigMap", "Secret"):
@@ -60,67 +141,3 @@ def check_data(scene: Scene) -> Iterator[Hit]:
                     yield Hit(manifest, (part, key), f"{shown(key)} is no key: letters, digits, - _ and dots are")
         if total > MOST_DATA:
             yield Hit(manifest, ("data",), f"holds {total / MOST_DATA:.1f} MiB, and can hold 1 MiB")
-
-
-RULES = (
-    Rule(
-        id="K8S001",
-        severity=Severity.ERROR,
-        title="object that its schema does not accept",
-        why="A field that Kubernetes does not know, a value of the wrong type, or a required field that is missing. "
-        "kubectl refuses it, or an older one drops the field in silence: a limit with a misspelt name is no limit.",
-        source="Kubernetes' own API schemas, by kubernetes-validate, https://github.com/willthames/kubernetes-validate",
-        read=READ,
-        mend="Correct the field; `kubectl explain KIND.FIELD` says what belongs there. Indentation is the usual cause.",
-        policy="general",
-        check=check_schema,
-        failing=(
-            changed(JOB, ("restartPolicy: Never", "restartpolicy: Never")),
-            changed(CONFIG, ('"models: [gemma-2b]"', "5")),
-            changed(JOB, ("batch/v1", "batch/v1beta1")),
-        ),
-        passing=(JOB,),
-    ),
-    Rule(
-        id="K8S002",
-        severity=Severity.NOTE,
-        title="object that cannot be checked",
-        why="It is a custom resource, whose schema only its own cluster has. No rule looks at it.",
-        source="Kubernetes documentation, Custom Resources, "
-        "https://kubernetes.io/docs/concepts/extend-kubernetes/api-extension/custom-resources/",
-        read=READ,
-        mend="Nothing, if it is meant. `kubectl apply --dry-run=server -f FILE` asks the cluster.",
-        policy="general",
-        check=check_known,
-        failing=("apiVersion: kueue.x-k8s.io/v1beta1\nkind: LocalQueue\nmetadata: {name: queue}\n",),
-        passing=(CONFIG,),
-    ),
-    Rule(
-        id="K8S007",
-        severity=Severity.ERROR,
-        title="object that is there twice",
-        why="Both are applied, one after the other, to one object: of the first, nothing stays. Of two Jobs, the "
-        "second is refused, because a Job's pods cannot be changed.",
-        source=NAMES_SOURCE,
-        read=READ,
-        mend="Give one of them another name, or remove it.",
-        policy="general",
-        check=check_twice,
-        failing=(f"{CONFIG}---{CONFIG}",),
-        passing=(f"{CONFIG}---{changed(CONFIG, ('name: lineup', 'name: study'))}",),
-    ),
-    Rule(
-        id="K8S011",
-        severity=Severity.ERROR,
-        title="ConfigMap or Secret that is too big, or has a key that is none",
-        why="The cluster refuses ConfigMaps and Secrets above 1 MiB, and keys with other characters than letters, "
-        "digits, -, _ and dots: a path is no key.",
-        source="Kubernetes documentation, ConfigMaps, https://kubernetes.io/docs/concepts/configuration/configmap/",
-        read=READ,
-        mend="Keep data on a volume; give files of a folder keys without slashes.",
-        policy="general",
-        check=check_data,
-        failing=(changed(CONFIG, ("lineup.yaml:", "models/lineup.yaml:")),),
-        passing=(CONFIG,),
-    ),
-)

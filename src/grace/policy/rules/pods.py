@@ -2,18 +2,29 @@
 
 import re
 from collections.abc import Iterator
-from datetime import date
 
 from grace.policy.documents import FieldPath, Manifest, Scene
 from grace.policy.quantities import quantity
-from grace.policy.rule import Hit, Rule, Severity, changed
-from grace.policy.rules.examples import JOB
+from grace.policy.rule import Hit, Severity, changed, rule
+from grace.policy.rules.examples import example
 from grace.policy.rules.names import shown
 from grace.text import did_you_mean
 
-READ = date(2026, 11, 25)
+_JOB = example("job")
 
 
+@rule(
+    "K8S008",
+    Severity.ERROR,
+    "quantity that is none, or a request above its limit",
+    why="The cluster refuses 16GB (it says 16G or 16Gi), a request above its limit, and GPUs in part, without a limit, "
+    "or with one that is not the request. It takes `memory: 512m`, half a byte, and no pod starts.",
+    source="Kubernetes documentation, Resource Management for Pods and Containers, "
+    "https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/",
+    fix="Write cores as 2 or 500m, memory and disk as 512Mi or 16Gi, GPUs as whole numbers, equal in both parts.",
+    failing=changed(_JOB, ('requests: {cpu: "1", memory: 2Gi}', 'requests: {cpu: "1", memory: 2GB}')),
+    passing=_JOB,
+)
 def check_quantities(scene: Scene) -> Iterator[Hit]:
     """Requests and limits, and sizes of volumes, that are no quantities or contradict each other."""
     for workload in scene.workloads:
@@ -56,6 +67,17 @@ def _quantity(manifest: Manifest, path: FieldPath, resource: str, amount: object
         yield Hit(manifest, path, f"{amount} of {resource} is {number:g} bytes; Mi and Gi are the units")
 
 
+@rule(
+    "K8S009",
+    Severity.ERROR,
+    "restart policy that is refused",
+    why="A Job's pods end, so its restartPolicy is Never or OnFailure, and has to be written: the default, Always, is "
+    "refused. With a podFailurePolicy it is Never. Pods of Deployments and their like always restart.",
+    source="Kubernetes documentation, Jobs, https://kubernetes.io/docs/concepts/workloads/controllers/job/",
+    fix="Write restartPolicy: Never in the pod's spec of a Job; none in that of a Deployment.",
+    failing=changed(_JOB, ("      restartPolicy: Never\n", "")),
+    passing=_JOB,
+)
 def check_restarts(scene: Scene) -> Iterator[Hit]:
     """Restart policies that the API refuses."""
     for workload in scene.workloads:
@@ -80,6 +102,17 @@ def check_restarts(scene: Scene) -> Iterator[Hit]:
                 )
 
 
+@rule(
+    "K8S010",
+    Severity.ERROR,
+    "pod that does not hold together",
+    why="A mount of a volume that the pod does not have, a container without an image, or a name or mount path that "
+    "stands twice: the cluster refuses the pod.",
+    source="Kubernetes documentation, Volumes, https://kubernetes.io/docs/concepts/storage/volumes/",
+    fix="Add the volume to the pod's volumes, or correct the name.",
+    failing=changed(_JOB, ("{name: output, mountPath", "{name: outputs, mountPath")),
+    passing=_JOB,
+)
 def check_pods(scene: Scene) -> Iterator[Hit]:
     """Mounts of volumes that there are none of, names that stand twice, containers without an image."""
     for workload in scene.workloads:
@@ -107,62 +140,3 @@ def _twice(manifest: Manifest, path: FieldPath, names: list[str], what: str) -> 
     for name in dict.fromkeys(names):
         if names.count(name) > 1:
             yield Hit(manifest, path, f"{what} {name!r} stands twice")
-
-
-RULES = (
-    Rule(
-        id="K8S008",
-        severity=Severity.ERROR,
-        title="quantity that is none, or a request above its limit",
-        why="The cluster refuses 16GB (it says 16G or 16Gi), a request above its limit, and GPUs in part, without a "
-        "limit, or with one that is not the request. It takes `memory: 512m`, half a byte, and no pod starts.",
-        source="Kubernetes documentation, Resource Management for Pods and Containers, "
-        "https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/",
-        read=READ,
-        mend="Write cores as 2 or 500m, memory and disk as 512Mi or 16Gi, GPUs as whole numbers, equal in both parts.",
-        policy="general",
-        check=check_quantities,
-        failing=(
-            changed(JOB, ('requests: {cpu: "1", memory: 2Gi}', 'requests: {cpu: "1", memory: 2GB}')),
-            changed(JOB, ('requests: {cpu: "1"', 'requests: {cpu: "2"')),
-            changed(JOB, ("memory: 2Gi", "memory: 2000m")),
-            changed(JOB, ("memory: 2Gi}", "memory: 2Gi, nvidia.com/gpu: 0.5}")),
-            changed(JOB, ('requests: {cpu: "1"', 'requests: {nvidia.com/gpu: 1, cpu: "1"')),
-        ),
-        passing=(JOB, changed(JOB, ("memory: 2Gi}", "memory: 2Gi, nvidia.com/gpu: 1}"))),
-    ),
-    Rule(
-        id="K8S009",
-        severity=Severity.ERROR,
-        title="restart policy that is refused",
-        why="A Job's pods end, so its restartPolicy is Never or OnFailure, and has to be written: the default, Always, "
-        "is refused. With a podFailurePolicy it is Never. Pods of Deployments and their like always restart.",
-        source="Kubernetes documentation, Jobs, https://kubernetes.io/docs/concepts/workloads/controllers/job/",
-        read=READ,
-        mend="Write restartPolicy: Never in the pod's spec of a Job; none in that of a Deployment.",
-        policy="general",
-        check=check_restarts,
-        failing=(
-            changed(JOB, ("      restartPolicy: Never\n", "")),
-            changed(JOB, ("restartPolicy: Never", "restartPolicy: Always")),
-        ),
-        passing=(JOB,),
-    ),
-    Rule(
-        id="K8S010",
-        severity=Severity.ERROR,
-        title="pod that does not hold together",
-        why="A mount of a volume that the pod does not have, a container without an image, or a name or mount path "
-        "that stands twice: the cluster refuses the pod.",
-        source="Kubernetes documentation, Volumes, https://kubernetes.io/docs/concepts/storage/volumes/",
-        read=READ,
-        mend="Add the volume to the pod's volumes, or correct the name.",
-        policy="general",
-        check=check_pods,
-        failing=(
-            changed(JOB, ("{name: output, mountPath", "{name: outputs, mountPath")),
-            changed(JOB, ("        image: ghcr.io/example/query-generator:0.3.0\n", "")),
-        ),
-        passing=(JOB,),
-    ),
-)

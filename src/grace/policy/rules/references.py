@@ -2,17 +2,19 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from grace.policy.documents import FieldPath, Manifest, Scene, Workload
-from grace.policy.rule import Hit, Rule, Severity, changed
+from grace.policy.rule import Hit, Severity, changed, rule
+from grace.policy.rules.examples import example
 from grace.text import did_you_mean
-
-READ = date(2026, 11, 25)
 
 ALWAYS_THERE = {("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt")}
 """Objects that the cluster puts into every namespace."""
+_CLAIM = example("claim")
+_HUB = example("hub-secret")
+_JOB = example("referring-job")
+_ALL = f"{_JOB}---\n{_CLAIM}---\n{_HUB}"
 
 
 @dataclass(frozen=True)
@@ -77,11 +79,32 @@ def _of_key(path: FieldPath, source: dict[str, Any]) -> Iterator[Reference]:
             yield Reference(kind, found.get("name", ""), (*path, field, "name"), keys, found.get("optional", False))
 
 
+@rule(
+    "K8S017",
+    Severity.WARNING,
+    "volume claim, ConfigMap or service account that is not in the files",
+    why="The pod waits in Pending or ContainerCreating until there is one of that name in its namespace.",
+    source="Kubernetes documentation, Persistent Volumes and ConfigMaps, "
+    "https://kubernetes.io/docs/concepts/storage/persistent-volumes/",
+    fix="Check all files together. If it is made elsewhere, see that it is there: `kubectl get pvc,configmap`.",
+    failing=f"{_JOB}---\n{_HUB}",
+    passing=_ALL,
+)
 def check_there(scene: Scene) -> Iterator[Hit]:
     """Claims, ConfigMaps and service accounts that are not among the objects."""
     yield from _missing(scene, ("PersistentVolumeClaim", "ConfigMap", "ServiceAccount"))
 
 
+@rule(
+    "K8S018",
+    Severity.NOTE,
+    "Secret that is not in the files",
+    why="Rightly so, as a secret belongs in no file; but the pod does not start before there is one of that name.",
+    source="Kubernetes documentation, Secrets, https://kubernetes.io/docs/concepts/configuration/secret/",
+    fix="See that it is there: `kubectl get secret NAME`. `grace cluster secret` makes that of the model hub.",
+    failing=f"{_JOB}---\n{_CLAIM}",
+    passing=_ALL,
+)
 def check_secret_there(scene: Scene) -> Iterator[Hit]:
     """Secrets that are not among the objects."""
     yield from _missing(scene, ("Secret",))
@@ -103,6 +126,16 @@ def _missing(scene: Scene, kinds: tuple[str, ...]) -> Iterator[Hit]:
                 yield Hit(workload.manifest, found.path, message)
 
 
+@rule(
+    "K8S019",
+    Severity.ERROR,
+    "key that the ConfigMap or Secret does not have",
+    why="The container does not start: CreateContainerConfigError.",
+    source="Kubernetes documentation, Secrets, https://kubernetes.io/docs/concepts/configuration/secret/",
+    fix="Use a key that is there, or add this one.",
+    failing=changed(_ALL, ("key: token", "key: HF_TOKEN")),
+    passing=_ALL,
+)
 def check_keys(scene: Scene) -> Iterator[Hit]:
     """Keys that the ConfigMap or Secret among the objects does not have."""
     for workload in scene.workloads:
@@ -121,6 +154,18 @@ def _keys(target: Manifest) -> set[str]:
     return {key for part in ("data", "binaryData", "stringData") for key in target.body.get(part) or {}}
 
 
+@rule(
+    "K8S020",
+    Severity.WARNING,
+    "volume of one node in several pods",
+    why="A ReadWriteOnce volume is attached to one node. A second pod that lands on another node waits in "
+    "ContainerCreating (Multi-Attach error) until the first one is gone.",
+    source="Kubernetes documentation, Persistent Volumes, Access Modes, "
+    "https://kubernetes.io/docs/concepts/storage/persistent-volumes/#access-modes",
+    fix="Use ReadWriteMany with a storage class that has it, a volume for each pod, or run one after the other.",
+    failing=changed(_ALL, ("parallelism: 1", "parallelism: 4\n  completions: 4")),
+    passing=_ALL,
+)
 def check_shared(scene: Scene) -> Iterator[Hit]:
     """Volumes for one node that several pods use."""
     for claim in scene.kind("PersistentVolumeClaim"):
@@ -140,114 +185,3 @@ def _uses(scene: Scene, workload: Workload, claim: Manifest) -> bool:
     if scene.namespace_of(workload.manifest) != scene.namespace_of(claim):
         return False
     return any(found.kind == claim.kind and found.name == claim.name for found in references(workload))
-
-
-_CLAIM = """
-apiVersion: v1
-kind: PersistentVolumeClaim
-metadata:
-  name: outputs
-spec:
-  accessModes: [ReadWriteOnce]
-  resources:
-    requests: {storage: 10Gi}
-"""
-_HUB = """
-apiVersion: v1
-kind: Secret
-metadata:
-  name: hub
-stringData:
-  token: ""
-"""
-_JOB = """
-apiVersion: batch/v1
-kind: Job
-metadata:
-  name: study1
-spec:
-  parallelism: 1
-  template:
-    spec:
-      restartPolicy: Never
-      containers:
-      - name: main
-        image: ghcr.io/example/query-generator:0.3.0
-        env:
-        - name: HF_TOKEN
-          valueFrom:
-            secretKeyRef: {name: hub, key: token}
-        volumeMounts:
-        - {name: outputs, mountPath: /outputs}
-      volumes:
-      - name: outputs
-        persistentVolumeClaim: {claimName: outputs}
-"""
-_ALL = f"{_JOB}---{_CLAIM}---{_HUB}"
-
-RULES = (
-    Rule(
-        id="K8S017",
-        severity=Severity.WARNING,
-        title="volume claim, ConfigMap or service account that is not in the files",
-        why="The pod waits in Pending or ContainerCreating until there is one of that name in its namespace.",
-        source="Kubernetes documentation, Persistent Volumes and ConfigMaps, "
-        "https://kubernetes.io/docs/concepts/storage/persistent-volumes/",
-        read=READ,
-        mend="Check all files together. If it is made elsewhere, see that it is there: `kubectl get pvc,configmap`.",
-        policy="general",
-        check=check_there,
-        failing=(f"{_JOB}---{_HUB}", changed(_ALL, ("{claimName: outputs}", "{claimName: output}"))),
-        passing=(_ALL,),
-    ),
-    Rule(
-        id="K8S018",
-        severity=Severity.NOTE,
-        title="Secret that is not in the files",
-        why="Rightly so, as a secret belongs in no file; but the pod does not start before there is one of that name.",
-        source="Kubernetes documentation, Secrets, https://kubernetes.io/docs/concepts/configuration/secret/",
-        read=READ,
-        mend="See that it is there: `kubectl get secret NAME`. `grace cluster secret` makes that of the model hub.",
-        policy="general",
-        check=check_secret_there,
-        failing=(f"{_JOB}---{_CLAIM}",),
-        passing=(
-            _ALL,
-            changed(f"{_JOB}---{_CLAIM}", ("{name: hub, key: token}", "{name: hub, key: token, optional: true}")),
-        ),
-    ),
-    Rule(
-        id="K8S019",
-        severity=Severity.ERROR,
-        title="key that the ConfigMap or Secret does not have",
-        why="The container does not start: CreateContainerConfigError.",
-        source="Kubernetes documentation, Secrets, https://kubernetes.io/docs/concepts/configuration/secret/",
-        read=READ,
-        mend="Use a key that is there, or add this one.",
-        policy="general",
-        check=check_keys,
-        failing=(changed(_ALL, ("key: token", "key: HF_TOKEN")),),
-        passing=(_ALL, changed(_ALL, ("key: token", "key: HF_TOKEN, optional: true"))),
-    ),
-    Rule(
-        id="K8S020",
-        severity=Severity.WARNING,
-        title="volume of one node in several pods",
-        why="A ReadWriteOnce volume is attached to one node. A second pod that lands on another node waits in "
-        "ContainerCreating (Multi-Attach error) until the first one is gone.",
-        source="Kubernetes documentation, Persistent Volumes, Access Modes, "
-        "https://kubernetes.io/docs/concepts/storage/persistent-volumes/#access-modes",
-        read=READ,
-        mend="Use ReadWriteMany with a storage class that has it, a volume for each pod, or run one after the other.",
-        policy="general",
-        check=check_shared,
-        failing=(
-            changed(_ALL, ("parallelism: 1", "parallelism: 4\n  completions: 4")),
-            f"{_ALL}---{changed(_JOB, ('name: study1', 'name: study2'))}",
-        ),
-        passing=(
-            _ALL,
-            changed(_ALL, ("parallelism: 1", "parallelism: 4\n  completions: 4"), ("ReadWriteOnce", "ReadWriteMany")),
-        ),
-    ),
-)

@@ -2,12 +2,10 @@
 
 import re
 from collections.abc import Iterator
-from datetime import date
 
 from grace.policy.documents import FieldPath, Manifest, Scene
-from grace.policy.rule import Hit, Rule, Severity, changed
-
-READ = date(2026, 11, 25)
+from grace.policy.rule import Hit, Severity, changed, rule
+from grace.policy.rules.examples import example
 
 FORMS = {
     "a token of Hugging Face": r"\bhf_[A-Za-z0-9]{16,}",
@@ -21,7 +19,6 @@ FORMS = {
 }
 """What secrets look like, whatever they are called."""
 _FORMS = {what: re.compile(pattern, re.ASCII) for what, pattern in FORMS.items()}
-
 _SECRET_WORDS = {"TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "APIKEY", "CREDENTIAL", "CREDENTIALS"}
 _KEY_WORDS = {"API", "ACCESS", "SECRET", "PRIVATE", "AUTH", "ENCRYPTION", "SIGNING", "MASTER", "HMAC"}
 _HARMLESS_ENDS = {"FILE", "PATH", "DIR", "NAME", "ID", "URL", "URI", "ENV", "HOST", "TYPE", "LENGTH", "LIMIT", "TTL"}
@@ -32,8 +29,28 @@ _PLACEHOLDER = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _OPTION = re.compile(r"--?([A-Za-z][A-Za-z0-9_-]*)(?:=(.*))?", re.DOTALL)
+_JOB = example("secret-job")
+_CONFIG = example("settings")
+_OBJECT = example("hub-secret")
+_FAKE = "hf_" + "thisIsNoRealToken"  # in two parts, so that scanners of repositories do not take it for one
+_PRACTICES = (
+    "Kubernetes documentation, Good practices for Kubernetes Secrets, "
+    "https://kubernetes.io/docs/concepts/security/secrets-good-practices/"
+)
 
 
+@rule(
+    "K8S023",
+    Severity.ERROR,
+    "secret in the manifest",
+    why="Everybody who can read the object, its file or the repository has it: `kubectl get -o yaml` shows variables "
+    "and arguments, and Git forgets nothing.",
+    source=_PRACTICES,
+    fix="Revoke it now if the file was shared. Then `grace cluster secret`, or `kubectl create secret`, and refer to "
+    "it with valueFrom.secretKeyRef.",
+    failing=changed(_JOB, ("value: EMPTY", "value: correct-horse-battery")),
+    passing=_JOB,
+)
 def check_inline(scene: Scene) -> Iterator[Hit]:
     """Secrets in variables, commands, arguments, annotations and ConfigMaps."""
     for workload in scene.workloads:
@@ -89,6 +106,16 @@ def is_placeholder(value: str) -> bool:
     return _PLACEHOLDER.fullmatch(value.strip()) is not None
 
 
+@rule(
+    "K8S024",
+    Severity.WARNING,
+    "Secret with its data in a file",
+    why="base64 is no encryption: whoever has the file has the secret, and such files end in repositories.",
+    source=_PRACTICES,
+    fix="Make it from the environment, by `grace cluster secret` or `kubectl create secret`; delete the file.",
+    failing=changed(_OBJECT, ('token: ""', "token: correct-horse-battery")),
+    passing=_OBJECT,
+)
 def check_secret_file(scene: Scene) -> Iterator[Hit]:
     """Secrets as objects, with their data."""
     for manifest in scene.kind("Secret"):
@@ -96,82 +123,3 @@ def check_secret_file(scene: Scene) -> Iterator[Hit]:
             for key, value in (manifest.body.get(part) or {}).items():
                 if not is_placeholder(value):
                     yield Hit(manifest, (part, key), f"the value of {key!r} stands in the file")
-
-
-_JOB = """
-apiVersion: batch/v1
-kind: Job
-metadata:
-  name: study1
-spec:
-  template:
-    spec:
-      restartPolicy: Never
-      containers:
-      - name: main
-        image: ghcr.io/example/query-generator:0.3.0
-        args: [--model-name=gemma-2-2b-it]
-        env:
-        - name: HF_TOKEN
-          valueFrom:
-            secretKeyRef: {name: hub, key: token}
-        - {name: MAX_TOKENS, value: "512"}
-        - {name: OPENAI_API_KEY, value: EMPTY}
-"""
-_CONFIG = """
-apiVersion: v1
-kind: ConfigMap
-metadata:
-  name: settings
-data:
-  LOG_LEVEL: info
-"""
-_OBJECT = """
-apiVersion: v1
-kind: Secret
-metadata:
-  name: hub
-stringData:
-  token: ""
-"""
-_FAKE = "hf_" + "thisIsNoRealToken"  # in two parts, so that scanners of repositories do not take it for one
-_PRACTICES = (
-    "Kubernetes documentation, Good practices for Kubernetes Secrets, "
-    "https://kubernetes.io/docs/concepts/security/secrets-good-practices/"
-)
-
-RULES = (
-    Rule(
-        id="K8S023",
-        severity=Severity.ERROR,
-        title="secret in the manifest",
-        why="Everybody who can read the object, its file or the repository has it: `kubectl get -o yaml` shows "
-        "variables and arguments, and Git forgets nothing.",
-        source=_PRACTICES,
-        read=READ,
-        mend="Revoke it now if the file was shared. Then `grace cluster secret`, or `kubectl create secret`, and refer "
-        "to it with valueFrom.secretKeyRef.",
-        policy="general",
-        check=check_inline,
-        failing=(
-            changed(_JOB, ("value: EMPTY", "value: correct-horse-battery")),
-            changed(_JOB, ("--model-name=gemma-2-2b-it", f"--hf={_FAKE}")),
-            changed(_JOB, ("--model-name=gemma-2-2b-it", "--api-key, correct-horse-battery")),
-            changed(_CONFIG, ("LOG_LEVEL: info", f"settings.ini: 'login = {_FAKE}'")),
-        ),
-        passing=(_JOB, _CONFIG),
-    ),
-    Rule(
-        id="K8S024",
-        severity=Severity.WARNING,
-        title="Secret with its data in a file",
-        why="base64 is no encryption: whoever has the file has the secret, and such files end in repositories.",
-        source=_PRACTICES,
-        read=READ,
-        mend="Make it from the environment, by `grace cluster secret` or `kubectl create secret`; delete the file.",
-        policy="general",
-        check=check_secret_file,
-        failing=(changed(_OBJECT, ('token: ""', "token: correct-horse-battery")),),
-        passing=(_OBJECT,),
-    ),
-)

@@ -2,21 +2,38 @@
 
 import re
 from collections.abc import Iterator
-from datetime import date
 from typing import Any
 
 from grace.policy.documents import FieldPath, Manifest, Scene, Workload
-from grace.policy.rule import Hit, Rule, Severity, changed
-
-READ = date(2026, 11, 25)
+from grace.policy.rule import Hit, Severity, changed, rule
+from grace.policy.rules.examples import example
 
 SELECTING = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController")
 LINKED = ("vllm",)
 """Programs that read variables of their own which a Service of their name would set: NAME_PORT=tcp://..."""
-
 _URL = re.compile(r"\b(https?)://([a-z0-9]([-a-z0-9.]*[a-z0-9])?)(?::([0-9]{1,5}))?(?![-\w.@:])", re.ASCII)
+_SERVER = example("plain-server")
+_SERVICE = example("plain-service")
+_CLIENT = example("plain-client")
+_ALL = f"{_SERVER}---\n{_SERVICE}---\n{_CLIENT}"
+_SERVICES = "Kubernetes documentation, Service, https://kubernetes.io/docs/concepts/services-networking/service/"
+_SELECTORS = (
+    "Kubernetes documentation, Labels and Selectors, "
+    "https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/"
+)
 
 
+@rule(
+    "K8S012",
+    Severity.ERROR,
+    "selector that does not select the workload's own pods",
+    why="The cluster refuses a Deployment whose selector does not match the labels of its template.",
+    source="Kubernetes documentation, Deployments, "
+    "https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#selector",
+    fix="Write the same labels in spec.selector.matchLabels and in spec.template.metadata.labels.",
+    failing=changed(_SERVER, ("matchLabels: {app: vllm-server}", "matchLabels: {app: vllm}")),
+    passing=_SERVER,
+)
 def check_selector(scene: Scene) -> Iterator[Hit]:
     """Workloads whose selector does not select the pods that they make."""
     for workload in scene.workloads:
@@ -52,6 +69,17 @@ def _labels(labels: dict[str, str]) -> str:
     return ", ".join(f"{key}={value}" for key, value in labels.items()) or "no labels"
 
 
+@rule(
+    "K8S013",
+    Severity.WARNING,
+    "labels only on the pods",
+    why="A selector of kubectl looks at the labels of the object itself. `kubectl delete deployment -l app=x` says "
+    "that there is nothing to delete, and what holds the GPU stays.",
+    source=_SELECTORS,
+    fix="Write the labels into the object's own metadata too.",
+    failing=changed(_SERVER, ("  labels: {app: vllm-server}\nspec:", "spec:")),
+    passing=_SERVER,
+)
 def check_own_labels(scene: Scene) -> Iterator[Hit]:
     """Workloads whose labels stand only on their pods."""
     for workload in scene.workloads:
@@ -65,6 +93,16 @@ def check_own_labels(scene: Scene) -> Iterator[Hit]:
             yield Hit(workload.manifest, ("metadata", "labels"), message)
 
 
+@rule(
+    "K8S014",
+    Severity.WARNING,
+    "Service that selects no pod",
+    why="Requests to it fail: it has an address, and nobody behind it.",
+    source=_SERVICES,
+    fix="Select labels that the pods' template has. If the pods are in other files, check all files together.",
+    failing=changed(_ALL, ("selector: {app: vllm-server}", "selector: {app: vllm}")),
+    passing=_ALL,
+)
 def check_selects(scene: Scene) -> Iterator[Hit]:
     """Services that select no pod of these files."""
     for service in scene.kind("Service"):
@@ -74,6 +112,16 @@ def check_selects(scene: Scene) -> Iterator[Hit]:
             yield Hit(service, ("spec", "selector"), message)
 
 
+@rule(
+    "K8S015",
+    Severity.WARNING,
+    "Service that leads to a port nobody names",
+    why="Requests are refused, if the server really listens at the port that its container names.",
+    source=_SERVICES,
+    fix="Make targetPort the containerPort of the server, or its name.",
+    failing=changed(_ALL, ("targetPort: http", "targetPort: 8080")),
+    passing=_ALL,
+)
 def check_target(scene: Scene) -> Iterator[Hit]:
     """Ports of Services that no selected pod has."""
     for service in scene.kind("Service"):
@@ -92,6 +140,18 @@ def _ports(workload: Workload) -> list[dict[str, Any]]:
     return [port for container in workload.containers for port in container.body.get("ports") or []]
 
 
+@rule(
+    "K8S016",
+    Severity.ERROR,
+    "address that no Service makes reachable",
+    why="Names of Deployments and Jobs are no host names. Without a Service of that name in that namespace, every "
+    "request of the client fails.",
+    source="Kubernetes documentation, DNS for Services and Pods, "
+    "https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/",
+    fix="Add a Service of that name, and apply it; or NAME.NAMESPACE for one in another namespace.",
+    failing=f"{_SERVER}---\n{_CLIENT}",
+    passing=_ALL,
+)
 def check_address(scene: Scene) -> Iterator[Hit]:
     """Addresses of workloads that no Service makes reachable."""
     for manifest, path, url, name, namespace in _addresses(scene):
@@ -106,6 +166,16 @@ def check_address(scene: Scene) -> Iterator[Hit]:
             yield Hit(manifest, path, f"{url}: there is no Service {name!r}; {same[0]} alone has no address")
 
 
+@rule(
+    "K8S021",
+    Severity.ERROR,
+    "address with a port that the Service does not have",
+    why="A Service takes requests at its own ports only (`port`), not at those of its containers (`targetPort`).",
+    source=_SERVICES,
+    fix="Ask the Service's port, or give the Service that port.",
+    failing=changed(_ALL, ("http://vllm-gemma-2b:8000", "http://vllm-gemma-2b:8080")),
+    passing=_ALL,
+)
 def check_port(scene: Scene) -> Iterator[Hit]:
     """Addresses with a port that their Service does not have."""
     for manifest, path, url, name, namespace in _addresses(scene):
@@ -141,6 +211,17 @@ def _addresses(scene: Scene) -> Iterator[tuple[Manifest, FieldPath, str, str, st
                         yield workload.manifest, path, found[0], name, where
 
 
+@rule(
+    "K8S022",
+    Severity.ERROR,
+    "Service whose name sets the server's own variables",
+    why="Each Service sets NAME_PORT=tcp://... in all pods of its namespace that start later. vLLM reads VLLM_PORT as "
+    "a number, and does not start.",
+    source="vLLM documentation, Environment Variables, https://docs.vllm.ai/en/latest/configuration/env_vars.html",
+    fix="Write enableServiceLinks: false into the spec of the pods, or give the Service another name.",
+    failing=f"{_SERVER}---\n{changed(_SERVICE, ('name: vllm-gemma-2b', 'name: vllm'))}",
+    passing=_ALL,
+)
 def check_links(scene: Scene) -> Iterator[Hit]:
     """Programs whose own variables a Service of their name sets."""
     for service in scene.kind("Service"):
@@ -163,167 +244,3 @@ def _runs(workload: Workload, program: str) -> bool:
         if re.search(rf"\b{program}\b", words) and f"{program.upper()}_PORT" not in container.env:
             return True
     return False
-
-
-_SERVER = """
-apiVersion: apps/v1
-kind: Deployment
-metadata:
-  name: vllm-gemma-2b
-  labels: {app: vllm-server}
-spec:
-  replicas: 1
-  selector:
-    matchLabels: {app: vllm-server}
-  template:
-    metadata:
-      labels: {app: vllm-server}
-    spec:
-      containers:
-      - name: vllm
-        image: vllm/vllm-openai:v0.33.0
-        args: [google/gemma-2-2b-it]
-        ports:
-        - {name: http, containerPort: 8000}
-"""
-_SERVICE = """
-apiVersion: v1
-kind: Service
-metadata:
-  name: vllm-gemma-2b
-spec:
-  selector: {app: vllm-server}
-  ports:
-  - {port: 8000, targetPort: http}
-"""
-_CLIENT = """
-apiVersion: batch/v1
-kind: Job
-metadata:
-  name: study1
-spec:
-  template:
-    spec:
-      restartPolicy: Never
-      containers:
-      - name: main
-        image: ghcr.io/example/query-generator:0.3.0
-        args: [--model-endpoint=http://vllm-gemma-2b:8000]
-"""
-_ALL = f"{_SERVER}---{_SERVICE}---{_CLIENT}"
-_SERVICES = "Kubernetes documentation, Service, https://kubernetes.io/docs/concepts/services-networking/service/"
-_SELECTORS = (
-    "Kubernetes documentation, Labels and Selectors, "
-    "https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/"
-)
-
-RULES = (
-    Rule(
-        id="K8S012",
-        severity=Severity.ERROR,
-        title="selector that does not select the workload's own pods",
-        why="The cluster refuses a Deployment whose selector does not match the labels of its template.",
-        source="Kubernetes documentation, Deployments, "
-        "https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#selector",
-        read=READ,
-        mend="Write the same labels in spec.selector.matchLabels and in spec.template.metadata.labels.",
-        policy="general",
-        check=check_selector,
-        failing=(changed(_SERVER, ("matchLabels: {app: vllm-server}", "matchLabels: {app: vllm}")),),
-        passing=(_SERVER,),
-    ),
-    Rule(
-        id="K8S013",
-        severity=Severity.WARNING,
-        title="labels only on the pods",
-        why="A selector of kubectl looks at the labels of the object itself. `kubectl delete deployment -l app=x` says "
-        "that there is nothing to delete, and what holds the GPU stays.",
-        source=_SELECTORS,
-        read=READ,
-        mend="Write the labels into the object's own metadata too.",
-        policy="general",
-        check=check_own_labels,
-        failing=(changed(_SERVER, ("  labels: {app: vllm-server}\nspec:", "spec:")),),
-        passing=(_SERVER,),
-    ),
-    Rule(
-        id="K8S014",
-        severity=Severity.WARNING,
-        title="Service that selects no pod",
-        why="Requests to it fail: it has an address, and nobody behind it.",
-        source=_SERVICES,
-        read=READ,
-        mend="Select labels that the pods' template has. If the pods are in other files, check all files together.",
-        policy="general",
-        check=check_selects,
-        failing=(changed(_ALL, ("selector: {app: vllm-server}", "selector: {app: vllm}")),),
-        passing=(_ALL,),
-    ),
-    Rule(
-        id="K8S015",
-        severity=Severity.WARNING,
-        title="Service that leads to a port nobody names",
-        why="Requests are refused, if the server really listens at the port that its container names.",
-        source=_SERVICES,
-        read=READ,
-        mend="Make targetPort the containerPort of the server, or its name.",
-        policy="general",
-        check=check_target,
-        failing=(
-            changed(_ALL, ("targetPort: http", "targetPort: 8080")),
-            changed(_ALL, ("targetPort: http", "targetPort: api")),
-        ),
-        passing=(_ALL, changed(_ALL, ("targetPort: http", "targetPort: 8000"))),
-    ),
-    Rule(
-        id="K8S016",
-        severity=Severity.ERROR,
-        title="address that no Service makes reachable",
-        why="Names of Deployments and Jobs are no host names. Without a Service of that name in that namespace, every "
-        "request of the client fails.",
-        source="Kubernetes documentation, DNS for Services and Pods, "
-        "https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/",
-        read=READ,
-        mend="Add a Service of that name, and apply it; or NAME.NAMESPACE for one in another namespace.",
-        policy="general",
-        check=check_address,
-        failing=(f"{_SERVER}---{_CLIENT}",),
-        passing=(_ALL, changed(_ALL, ("vllm-gemma-2b:8000", "vllm-gemma-2b.grace-experiments.svc.cluster.local:8000"))),
-    ),
-    Rule(
-        id="K8S021",
-        severity=Severity.ERROR,
-        title="address with a port that the Service does not have",
-        why="A Service takes requests at its own ports only (`port`), not at those of its containers (`targetPort`).",
-        source=_SERVICES,
-        read=READ,
-        mend="Ask the Service's port, or give the Service that port.",
-        policy="general",
-        check=check_port,
-        failing=(changed(_ALL, ("http://vllm-gemma-2b:8000", "http://vllm-gemma-2b:8080")),),
-        passing=(
-            _ALL,
-            changed(_ALL, ("{port: 8000", "{port: 80"), ("http://vllm-gemma-2b:8000", "http://vllm-gemma-2b")),
-        ),
-    ),
-    Rule(
-        id="K8S022",
-        severity=Severity.ERROR,
-        title="Service whose name sets the server's own variables",
-        why="Each Service sets NAME_PORT=tcp://... in all pods of its namespace that start later. vLLM reads VLLM_PORT "
-        "as a number, and does not start.",
-        source="vLLM documentation, Environment Variables, https://docs.vllm.ai/en/latest/configuration/env_vars.html",
-        read=READ,
-        mend="Write enableServiceLinks: false into the spec of the pods, or give the Service another name.",
-        policy="general",
-        check=check_links,
-        failing=(f"{_SERVER}---{changed(_SERVICE, ('name: vllm-gemma-2b', 'name: vllm'))}",),
-        passing=(
-            _ALL,
-            changed(
-                f"{_SERVER}---{changed(_SERVICE, ('name: vllm-gemma-2b', 'name: vllm'))}",
-                ("    spec:\n", "    spec:\n      enableServiceLinks: false\n"),
-            ),
-        ),
-    ),
-)

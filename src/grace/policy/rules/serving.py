@@ -1,18 +1,16 @@
 """Serving models with vLLM: what it refuses, what clients cannot find, and what ends a server while it loads."""
 
-from collections.abc import Callable, Iterable, Iterator
-from datetime import date
+from collections.abc import Iterator
 
 from grace.errors import InputError
 from grace.models.plan import CannotRun, plan
 from grace.models.rules import Problem
 from grace.policy.documents import Scene
 from grace.policy.pods import gpu_kinds
-from grace.policy.rule import Hit, Rule, Severity, changed
+from grace.policy.rule import Hit, Severity, changed, rule
+from grace.policy.rules.examples import example
 from grace.policy.servers import Server, asked_names, servers
 from grace.policy.vllm import vllm_problems
-
-READ = date(2026, 11, 25)
 
 PLACES = {
     "gemma-float16": ("dtype",),
@@ -22,22 +20,128 @@ PLACES = {
     "gpu-count": ("tensor-parallel-size", "tp"),
 }
 """Options that a problem of grace.policy.vllm is about; the model, where none is named."""
+SERVER = example("vllm-server")
+_SERVICE = example("vllm-service")
+_CLIENT = example("vllm-client")
+_ALL = f"{SERVER}---\n{_SERVICE}---\n{_CLIENT}"
+_MODULE = ("command: [vllm, serve]", "command: [python, -m, vllm.entrypoints.openai.api_server]")
+_27B = (
+    ("google/gemma-2-2b-it", "google/gemma-2-27b-it"),
+    ("served-model-name=gemma-2-2b-it", "served-model-name=gemma-2-27b-it"),
+)
+_A100 = ("nvidia.com/gpu: 1", "nvidia.com/a100: 1")
+_80GB = (
+    "    spec:\n      containers:",
+    """    spec:
+      affinity:
+        nodeAffinity:
+          requiredDuringSchedulingIgnoredDuringExecution:
+            nodeSelectorTerms:
+            - matchExpressions:
+              - {key: nvidia.com/gpu.memory, operator: Gt, values: ["80000"]}
+      containers:""",
+)
+_70B = ("google/gemma-2-2b-it", "meta-llama/Meta-Llama-3-70B-Instruct")
+VLLM = "vLLM documentation, https://docs.vllm.ai/en/latest/"
 
 
-def _problems(*names: str) -> Callable[[Scene], Iterable[Hit]]:
-    """The check for some of the rules of grace.policy.vllm, by their names there."""
+@rule(
+    "VLLM001",
+    Severity.ERROR,
+    "precision that vLLM refuses for this model",
+    why="Gemma 2 overflows in float16, so vLLM ends with an error before it loads; also for AWQ weights.",
+    source="vLLM, vllm/config/model.py, _FLOAT16_NOT_SUPPORTED_MODELS, https://github.com/vllm-project/vllm",
+    fix="Use --dtype=bfloat16.",
+    failing=changed(SERVER, ("--dtype=bfloat16", "--dtype=float16")),
+    passing=SERVER,
+)
+def check_precision(scene: Scene) -> Iterator[Hit]:
+    """Precisions that vLLM refuses."""
+    yield from _problems(scene, "gemma-float16", "gemma-awq-half")
 
-    def check(scene: Scene) -> Iterator[Hit]:
-        asked = asked_names(scene)
-        for server in servers(scene):
-            for problem in vllm_problems(server.words, asked.get(server.workload, ()), gpus=server.gpus or None):
-                if problem.rule in names:
-                    path = server.where(*PLACES.get(problem.rule, ()))
-                    yield Hit(server.workload.manifest, path, f"{problem.what}: {problem.mend}")
 
-    return check
+def _problems(scene: Scene, *names: str) -> Iterator[Hit]:
+    """What breaks some of the rules of grace.policy.vllm, by their names there."""
+    asked = asked_names(scene)
+    for server in servers(scene):
+        for problem in vllm_problems(server.words, asked.get(server.workload, ()), gpus=server.gpus or None):
+            if problem.rule in names:
+                path = server.where(*PLACES.get(problem.rule, ()))
+                yield Hit(server.workload.manifest, path, f"{problem.what}: {problem.mend}")
 
 
+@rule(
+    "VLLM002",
+    Severity.ERROR,
+    "gpt-oss in another form than its own",
+    why="gpt-oss is published in MXFP4 (12.9 GiB, on one RTX 3090). There are no AWQ weights of it, and it does not "
+    "run in float16.",
+    source="Model card, https://huggingface.co/openai/gpt-oss-20b",
+    fix="Serve openai/gpt-oss-20b with --dtype=bfloat16, without --quantization.",
+    failing=changed(SERVER, ("google/gemma-2-2b-it", "openai/gpt-oss-20b"), ("--dtype=bfloat16", "--quantization=awq")),
+    passing=changed(SERVER, ("google/gemma-2-2b-it", "openai/gpt-oss-20b")),
+)
+def check_gpt_oss(scene: Scene) -> Iterator[Hit]:
+    """gpt-oss in quantizations and precisions that it does not come in."""
+    yield from _problems(scene, "gpt-oss-mxfp4")
+
+
+@rule(
+    "VLLM003",
+    Severity.ERROR,
+    "repository that does not exist",
+    why="The server ends with an error (401 or 404 from the hub), restarts, and holds its GPU meanwhile.",
+    source="The hub itself: grace/models/catalogue.yaml, missing_repos",
+    fix="Take one that is there; `grace models list` names those of the lineup.",
+    failing=changed(SERVER, ("google/gemma-2-2b-it", "TheBloke/gemma-2-9b-it-AWQ")),
+    passing=SERVER,
+)
+def check_repository(scene: Scene) -> Iterator[Hit]:
+    """Repositories that the hub does not have."""
+    yield from _problems(scene, "repo-exists")
+
+
+@rule(
+    "VLLM004",
+    Severity.ERROR,
+    "model that clients call otherwise",
+    why="vLLM serves a model by its repository's name, unless it is told another one, and answers 404 to all others.",
+    source=f"{VLLM}serving/openai_compatible_server/",
+    fix="Add --served-model-name with the name that clients use, or let them use the server's.",
+    failing=changed(_ALL, ("        - --served-model-name=gemma-2-2b-it\n", "")),
+    passing=_ALL,
+)
+def check_served_name(scene: Scene) -> Iterator[Hit]:
+    """Names of models that no server has."""
+    yield from _problems(scene, "served-name")
+
+
+@rule(
+    "VLLM005",
+    Severity.ERROR,
+    "other number of GPUs than vLLM uses",
+    why="vLLM uses one GPU unless it is told more: the model does not fit, or the others are idle. Told more than "
+    "there are, it ends with an error.",
+    source=f"{VLLM}serving/parallelism_scaling/",
+    fix="Set --tensor-parallel-size to the number of GPUs that the container asks for.",
+    failing=changed(SERVER, *_27B, ("nvidia.com/gpu: 1", "nvidia.com/gpu: 4")),
+    passing=SERVER,
+)
+def check_gpu_count(scene: Scene) -> Iterator[Hit]:
+    """GPUs that vLLM does not use, or does not have."""
+    yield from _problems(scene, "gpu-count")
+
+
+@rule(
+    "VLLM006",
+    Severity.ERROR,
+    "model that does not fit on its GPUs",
+    why="vLLM ends with an error: out of memory, or no room for the KV cache.",
+    source="Grace's memory plan: grace/models/plan.py",
+    fix="`grace models plan MODEL --gpu GPU` says what fits: more GPUs, a quantized variant, or a shorter context.",
+    failing=changed(SERVER, *_27B),
+    passing=SERVER,
+)
 def check_fits(scene: Scene) -> Iterator[Hit]:
     """Models that do not fit on any GPU that their server may get."""
     for server in servers(scene):
@@ -47,6 +151,16 @@ def check_fits(scene: Scene) -> Iterator[Hit]:
             yield Hit(server.workload.manifest, server.where(), f"{first.what}: {first.mend}")
 
 
+@rule(
+    "VLLM007",
+    Severity.WARNING,
+    "model that fits on some of the GPUs that it may get",
+    why="A100s have 40 or 80 GB. On the smaller ones the server ends with an error; which it gets is chance.",
+    source="NRP manifests; Grace's memory plan: grace/models/plan.py",
+    fix="Require the larger ones: node affinity nvidia.com/gpu.memory Gt 80000, or nvidia.com/gpu.product.",
+    failing=changed(SERVER, *_27B, _A100),
+    passing=changed(SERVER, *_27B, _A100, _80GB),
+)
 def check_smallest(scene: Scene) -> Iterator[Hit]:
     """Models that fit on some GPUs that their server may get, and not on others."""
     for server in servers(scene):
@@ -106,6 +220,17 @@ def _share(text: str | None) -> float | None:
         return None
 
 
+@rule(
+    "VLLM008",
+    Severity.WARNING,
+    "sampling that the model's own file changes",
+    why="vLLM takes default sampling parameters from the model's generation_config.json. What a client does not send "
+    "is then not neutral, and differs from model to model.",
+    source=f"{VLLM}serving/openai_compatible_server/",
+    fix="Add --generation-config=vllm.",
+    failing=changed(SERVER, ("        - --generation-config=vllm\n", "")),
+    passing=SERVER,
+)
 def check_generation(scene: Scene) -> Iterator[Hit]:
     """Servers that sample as the model's own file says."""
     for server in servers(scene):
@@ -116,262 +241,16 @@ def check_generation(scene: Scene) -> Iterator[Hit]:
             yield Hit(server.workload.manifest, server.where("generation-config"), message)
 
 
-SERVER = """
-apiVersion: apps/v1
-kind: Deployment
-metadata:
-  name: vllm-gemma-2b
-spec:
-  replicas: 1
-  selector:
-    matchLabels: {app: vllm-gemma-2b}
-  template:
-    metadata:
-      labels: {app: vllm-gemma-2b}
-    spec:
-      containers:
-      - name: server
-        image: vllm/vllm-openai:v0.33.0
-        command: [vllm, serve]
-        args:
-        - google/gemma-2-2b-it
-        - --served-model-name=gemma-2-2b-it
-        - --dtype=bfloat16
-        - --max-model-len=4096
-        - --port=8000
-        - --generation-config=vllm
-        ports:
-        - {name: http, containerPort: 8000}
-        startupProbe:
-          httpGet: {path: /health, port: http}
-          periodSeconds: 10
-          failureThreshold: 90
-        livenessProbe:
-          httpGet: {path: /health, port: 8000}
-        resources:
-          limits: {cpu: 4, memory: 16Gi, nvidia.com/gpu: 1}
-        volumeMounts:
-        - {name: shm, mountPath: /dev/shm}
-      volumes:
-      - name: shm
-        emptyDir: {medium: Memory, sizeLimit: 2Gi}
-"""
-_SERVICE = """
-apiVersion: v1
-kind: Service
-metadata:
-  name: gemma
-spec:
-  selector: {app: vllm-gemma-2b}
-  ports:
-  - {port: 80, targetPort: http}
-"""
-_CLIENT = """
-apiVersion: batch/v1
-kind: Job
-metadata:
-  name: study1
-spec:
-  template:
-    spec:
-      restartPolicy: Never
-      containers:
-      - name: query
-        image: ghcr.io/example/query-generator:0.3.0
-        args: [--model-endpoint=http://gemma, --model-name, gemma-2-2b-it]
-"""
-_ALL = f"{SERVER}---{_SERVICE}---{_CLIENT}"
-_MODULE = ("command: [vllm, serve]", "command: [python, -m, vllm.entrypoints.openai.api_server]")
-_27B = (
-    ("google/gemma-2-2b-it", "google/gemma-2-27b-it"),
-    ("served-model-name=gemma-2-2b-it", "served-model-name=gemma-2-27b-it"),
+@rule(
+    "VLLM009",
+    Severity.NOTE,
+    "vLLM's old way to start a server",
+    why="The module works still, and will be removed.",
+    source=f"{VLLM}serving/openai_compatible_server/",
+    fix="Use `vllm serve MODEL` with the same options.",
+    failing=changed(SERVER, _MODULE, ("- google/gemma", "- --model=google/gemma")),
+    passing=SERVER,
 )
-_A100 = ("nvidia.com/gpu: 1", "nvidia.com/a100: 1")
-_80GB = (
-    "    spec:\n      containers:",
-    """    spec:
-      affinity:
-        nodeAffinity:
-          requiredDuringSchedulingIgnoredDuringExecution:
-            nodeSelectorTerms:
-            - matchExpressions:
-              - {key: nvidia.com/gpu.memory, operator: Gt, values: ["80000"]}
-      containers:""",
-)
-_70B = ("google/gemma-2-2b-it", "meta-llama/Meta-Llama-3-70B-Instruct")
-VLLM = "vLLM documentation, https://docs.vllm.ai/en/latest/"
-
-RULES = (
-    Rule(
-        id="VLLM001",
-        severity=Severity.ERROR,
-        title="precision that vLLM refuses for this model",
-        why="Gemma 2 overflows in float16, so vLLM ends with an error before it loads; also for AWQ weights.",
-        source="vLLM, vllm/config/model.py, _FLOAT16_NOT_SUPPORTED_MODELS, https://github.com/vllm-project/vllm",
-        read=READ,
-        mend="Use --dtype=bfloat16.",
-        policy="general",
-        check=_problems("gemma-float16", "gemma-awq-half"),
-        failing=(
-            changed(SERVER, ("--dtype=bfloat16", "--dtype=float16")),
-            changed(
-                SERVER,
-                ("google/gemma-2-2b-it", "hugging-quants/gemma-2-9b-it-AWQ-INT4"),
-                ("--dtype=bfloat16", "--dtype=half"),
-            ),
-        ),
-        passing=(
-            SERVER,
-            changed(SERVER, ("google/gemma-2-2b-it", "meta-llama/Meta-Llama-3-8B-Instruct"), ("bfloat16", "float16")),
-        ),
-    ),
-    Rule(
-        id="VLLM002",
-        severity=Severity.ERROR,
-        title="gpt-oss in another form than its own",
-        why="gpt-oss is published in MXFP4 (12.9 GiB, on one RTX 3090). There are no AWQ weights of it, and it does "
-        "not run in float16.",
-        source="Model card, https://huggingface.co/openai/gpt-oss-20b",
-        read=READ,
-        mend="Serve openai/gpt-oss-20b with --dtype=bfloat16, without --quantization.",
-        policy="general",
-        check=_problems("gpt-oss-mxfp4"),
-        failing=(
-            changed(SERVER, ("google/gemma-2-2b-it", "openai/gpt-oss-20b"), ("--dtype=bfloat16", "--quantization=awq")),
-            changed(SERVER, ("google/gemma-2-2b-it", "openai/gpt-oss-20b"), ("--dtype=bfloat16", "--dtype=float16")),
-        ),
-        passing=(changed(SERVER, ("google/gemma-2-2b-it", "openai/gpt-oss-20b")),),
-    ),
-    Rule(
-        id="VLLM003",
-        severity=Severity.ERROR,
-        title="repository that does not exist",
-        why="The server ends with an error (401 or 404 from the hub), restarts, and holds its GPU meanwhile.",
-        source="The hub itself: grace/models/catalogue.yaml, missing_repos",
-        read=READ,
-        mend="Take one that is there; `grace models list` names those of the lineup.",
-        policy="general",
-        check=_problems("repo-exists"),
-        failing=(changed(SERVER, ("google/gemma-2-2b-it", "TheBloke/gemma-2-9b-it-AWQ")),),
-        passing=(SERVER, changed(SERVER, ("google/gemma-2-2b-it", "RedHatAI/gemma-2-9b-it-quantized.w4a16"))),
-    ),
-    Rule(
-        id="VLLM004",
-        severity=Severity.ERROR,
-        title="model that clients call otherwise",
-        why="vLLM serves a model by its repository's name, unless it is told another one, and answers 404 to all "
-        "others.",
-        source=f"{VLLM}serving/openai_compatible_server/",
-        read=READ,
-        mend="Add --served-model-name with the name that clients use, or let them use the server's.",
-        policy="general",
-        check=_problems("served-name"),
-        failing=(
-            changed(_ALL, ("        - --served-model-name=gemma-2-2b-it\n", "")),
-            changed(
-                _ALL,
-                ("        - --served-model-name=gemma-2-2b-it\n", ""),
-                ("http://gemma,", "http://vllm-gemma-2b:8000,"),
-            ),
-        ),
-        passing=(
-            _ALL,
-            changed(SERVER, ("        - --served-model-name=gemma-2-2b-it\n", "")),
-            changed(
-                _ALL,
-                ("        - --served-model-name=gemma-2-2b-it\n", ""),
-                ("http://gemma,", "https://api.example.com/v1,"),
-            ),
-        ),
-    ),
-    Rule(
-        id="VLLM005",
-        severity=Severity.ERROR,
-        title="other number of GPUs than vLLM uses",
-        why="vLLM uses one GPU unless it is told more: the model does not fit, or the others are idle. Told more "
-        "than there are, it ends with an error.",
-        source=f"{VLLM}serving/parallelism_scaling/",
-        read=READ,
-        mend="Set --tensor-parallel-size to the number of GPUs that the container asks for.",
-        policy="general",
-        check=_problems("gpu-count"),
-        failing=(
-            changed(SERVER, *_27B, ("nvidia.com/gpu: 1", "nvidia.com/gpu: 4")),
-            changed(SERVER, ("- --port=8000", "- --port=8000\n        - --tensor-parallel-size=2")),
-        ),
-        passing=(
-            SERVER,
-            changed(
-                SERVER, ("- --port=8000", "- --port=8000\n        - -tp=4"), ("nvidia.com/gpu: 1", "nvidia.com/gpu: 4")
-            ),
-        ),
-    ),
-    Rule(
-        id="VLLM006",
-        severity=Severity.ERROR,
-        title="model that does not fit on its GPUs",
-        why="vLLM ends with an error: out of memory, or no room for the KV cache.",
-        source="Grace's memory plan: grace/models/plan.py",
-        read=READ,
-        mend="`grace models plan MODEL --gpu GPU` says what fits: more GPUs, a quantized variant, or a shorter "
-        "context.",
-        policy="general",
-        check=check_fits,
-        failing=(changed(SERVER, *_27B), changed(SERVER, _70B, _A100, _80GB)),
-        passing=(
-            SERVER,
-            changed(SERVER, *_27B, _A100, _80GB),
-            changed(SERVER, ("google/gemma-2-2b-it", "example/unknown-70b")),
-            changed(
-                SERVER,
-                ("google/gemma-2-2b-it", "casperhansen/llama-3-70b-instruct-awq"),
-                ("bfloat16", "float16"),
-                _A100,
-                _80GB,
-            ),
-        ),
-    ),
-    Rule(
-        id="VLLM007",
-        severity=Severity.WARNING,
-        title="model that fits on some of the GPUs that it may get",
-        why="A100s have 40 or 80 GB. On the smaller ones the server ends with an error; which it gets is chance.",
-        source="NRP manifests; Grace's memory plan: grace/models/plan.py",
-        read=READ,
-        mend="Require the larger ones: node affinity nvidia.com/gpu.memory Gt 80000, or nvidia.com/gpu.product.",
-        policy="general",
-        check=check_smallest,
-        failing=(changed(SERVER, *_27B, _A100),),
-        passing=(changed(SERVER, *_27B, _A100, _80GB), changed(SERVER, _A100)),
-    ),
-    Rule(
-        id="VLLM008",
-        severity=Severity.WARNING,
-        title="sampling that the model's own file changes",
-        why="vLLM takes default sampling parameters from the model's generation_config.json. What a client does not "
-        "send is then not neutral, and differs from model to model.",
-        source=f"{VLLM}serving/openai_compatible_server/",
-        read=READ,
-        mend="Add --generation-config=vllm.",
-        policy="general",
-        check=check_generation,
-        failing=(
-            changed(SERVER, ("        - --generation-config=vllm\n", "")),
-            changed(SERVER, ("generation-config=vllm", "generation-config=auto")),
-        ),
-        passing=(SERVER, changed(SERVER, ("generation-config=vllm", "generation-config\n        - vllm"))),
-    ),
-    Rule(
-        id="VLLM009",
-        severity=Severity.NOTE,
-        title="vLLM's old way to start a server",
-        why="The module works still, and will be removed.",
-        source=f"{VLLM}serving/openai_compatible_server/",
-        read=READ,
-        mend="Use `vllm serve MODEL` with the same options.",
-        policy="general",
-        check=_problems("vllm-serve"),
-        failing=(changed(SERVER, _MODULE, ("- google/gemma", "- --model=google/gemma")),),
-        passing=(SERVER,),
-    ),
-)
+def check_entry_point(scene: Scene) -> Iterator[Hit]:
+    """Servers that are started as a Python module."""
+    yield from _problems(scene, "vllm-serve")

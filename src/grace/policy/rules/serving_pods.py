@@ -5,8 +5,8 @@ from typing import Any
 
 from grace.policy.documents import FieldPath, Scene
 from grace.policy.pods import place_of
-from grace.policy.rule import Hit, Rule, Severity, changed
-from grace.policy.rules.serving import READ, SERVER, VLLM
+from grace.policy.rule import Hit, Severity, changed, rule
+from grace.policy.rules.serving import SERVER, VLLM
 from grace.policy.servers import Server, servers
 
 LARGE = 40e9
@@ -17,118 +17,8 @@ LOADING_LARGE_SECONDS = 1800
 READY_VARIABLE = "VLLM_ENGINE_READY_TIMEOUT_S"
 READY_SECONDS = 600
 """vLLM's default of that variable."""
-
 TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH")
 """Variables from which huggingface_hub takes the token."""
-
-
-def check_token(scene: Scene) -> Iterator[Hit]:
-    """Servers that bring a gated model from the hub without a token."""
-    for server in servers(scene):
-        env, known = server.container.env, server.known
-        elsewhere = "envFrom" in server.container.body or any(word.startswith("--hf-token") for word in server.words)
-        if known and known[1].gated and server.downloads and not elsewhere and not any(name in env for name in TOKENS):
-            near = next((name for name in env if "TOKEN" in name.upper() and "H" in name.upper()), None)
-            called = f"; nobody reads {near}" if near else ""
-            message = f"container {server.container.name}: {known[1].repo} is gated, and HF_TOKEN is not set{called}"
-            yield Hit(server.workload.manifest, (*server.container.path, "env"), message)
-
-
-def check_shared_memory(scene: Scene) -> Iterator[Hit]:
-    """Servers with the container's 64 MB of shared memory."""
-    for server in servers(scene):
-        place = place_of(server.workload, server.container, "/dev/shm")  # noqa: S108 - a path in a container
-        if place is None and server.workload.spec.get("hostIPC") is not True:
-            path = (*server.container.path, "volumeMounts")
-            yield Hit(
-                server.workload.manifest, path, f"container {server.container.name}: nothing is mounted at /dev/shm"
-            )
-
-
-def check_ready(scene: Scene) -> Iterator[Hit]:
-    """Servers that count as ready before they have loaded."""
-    for server in servers(scene):
-        body = server.container.body
-        if server.container.sidecar and "startupProbe" not in body:
-            message = (
-                f"sidecar {server.container.name} has no startupProbe, so that the main containers start before it"
-            )
-        elif not server.container.init and "startupProbe" not in body and "readinessProbe" not in body:
-            message = f"container {server.container.name} has no startupProbe and no readinessProbe"
-        else:
-            continue
-        yield Hit(server.workload.manifest, (*server.container.path, "startupProbe"), message)
-
-
-def check_killed(scene: Scene) -> Iterator[Hit]:
-    """Probes that end a server while it loads."""
-    for server in servers(scene):
-        known = server.known
-        needed = LOADING_LARGE_SECONDS if known and known[0].parameters >= LARGE else LOADING_SECONDS
-        for name in ("startupProbe", "livenessProbe"):
-            probe = server.container.body.get(name)
-            if probe is None:
-                continue
-            patience = probe.get("initialDelaySeconds", 0) + probe.get("periodSeconds", 10) * probe.get(
-                "failureThreshold", 3
-            )
-            if patience < needed:
-                message = (
-                    f"container {server.container.name} is restarted when it has not answered after {patience} s; "
-                    f"loading may take {needed} s"
-                )
-                yield Hit(server.workload.manifest, (*server.container.path, name), message)
-            break  # the liveness probe waits for the startup probe
-
-
-def check_timeout(scene: Scene) -> Iterator[Hit]:
-    """Large models with vLLM's usual patience."""
-    for server in servers(scene):
-        known, value = server.known, server.settings.get(READY_VARIABLE, str(READY_SECONDS))
-        if known and known[0].parameters >= LARGE and value.isdecimal() and int(value) <= READY_SECONDS:
-            message = f"vLLM itself gives up after {value} s, and {known[0].title} may take longer to load"
-            yield Hit(server.workload.manifest, (*server.container.path, "env"), message)
-
-
-def check_ports(scene: Scene) -> Iterator[Hit]:
-    """Ports and probes that lead to where vLLM does not listen."""
-    for server in servers(scene):
-        port, container = server.port, server.container
-        declared = container.body.get("ports") or []
-        names = {entry.get("name"): entry.get("containerPort") for entry in declared if entry.get("name")}
-        places: list[tuple[FieldPath, Any]] = []
-        if declared and port not in [entry.get("containerPort") for entry in declared]:
-            places.append(((*container.path, "ports", 0, "containerPort"), declared[0].get("containerPort")))
-        for name in ("startupProbe", "readinessProbe", "livenessProbe"):
-            asked = (container.body.get(name) or {}).get("httpGet") or {}
-            if "port" in asked:
-                path = (*container.path, name, "httpGet", "port")
-                places.append((path, names.get(asked["port"], asked["port"])))
-        for path, number in places:
-            if port is not None and isinstance(number, int) and number != port:
-                yield Hit(server.workload.manifest, path, f"port {number}, but vLLM listens at {port}")
-
-
-def check_nodes(scene: Scene) -> Iterator[Hit]:
-    """Servers on several nodes, with fewer pods than nodes."""
-    groups: dict[tuple[str, str | None, int], list[Server]] = {}
-    for server in servers(scene):
-        nodes = server.command.number("nnodes", 1)
-        if nodes and nodes > 1:
-            key = (scene.namespace_of(server.workload.manifest), server.command.model, nodes)
-            groups.setdefault(key, []).append(server)
-    for (_, _, nodes), found in groups.items():
-        pods = sum(server.workload.pods for server in found)
-        for server in found:
-            rank = server.command.value("node-rank") or "0"
-            same = rank.isdecimal() and server.workload.pods > 1
-            if pods < nodes or same:
-                count = "1 pod" if pods == 1 else f"{pods} pods"
-                why = f"all its pods have rank {rank}" if same else f"these files make {count} of it"
-                message = f"--nnodes={nodes} needs {nodes} pods, of ranks 0 to {nodes - 1}; {why}"
-                yield Hit(server.workload.manifest, server.where("nnodes"), message)
-
-
 _ENV = """
         env:
         - name: HF_TOKEN
@@ -150,130 +40,192 @@ _STATEFUL = (
     ("--nnodes=2", "--nnodes=2\n        - --node-rank=$(RANK)"),
 )
 
-RULES = (
-    Rule(
-        id="VLLM010",
-        severity=Severity.WARNING,
-        title="too little shared memory",
-        why="Processes of vLLM exchange data in /dev/shm, of which a container has 64 MB. Above, they end with a bus "
-        "error; tensor parallelism needs it most.",
-        source=f"{VLLM}deployment/k8s/",
-        read=READ,
-        mend="Mount an emptyDir of medium: Memory at /dev/shm, 2 to 10Gi. It counts as the container's memory.",
-        policy="general",
-        check=check_shared_memory,
-        failing=(changed(SERVER, ("mountPath: /dev/shm", "mountPath: /shm")),),
-        passing=(SERVER,),
-    ),
-    Rule(
-        id="VLLM011",
-        severity=Severity.WARNING,
-        title="server that counts as ready before it is",
-        why="Loading takes minutes. Without a startup or readiness probe the pod is ready at once, and clients find "
-        "nobody. Of a sidecar, only the startup probe holds the main containers back.",
-        source="Kubernetes documentation, Probes, "
-        "https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/",
-        read=READ,
-        mend="Add a startupProbe: httpGet /health at vLLM's port, periodSeconds 10, failureThreshold 90 (360 for 70B).",
-        policy="general",
-        check=check_ready,
-        failing=(
-            changed(
-                SERVER,
-                ("startupProbe", "livenessProbe"),
-                ("        livenessProbe:\n          httpGet: {path: /health, port: 8000}\n", ""),
-            ),
-        ),
-        passing=(SERVER, changed(SERVER, ("startupProbe", "readinessProbe"))),
-    ),
-    Rule(
-        id="VLLM012",
-        severity=Severity.WARNING,
-        title="probe that ends a server while it loads",
-        why="A container that does not answer in time is restarted, and loads from the start, for ever.",
-        source="Kubernetes documentation, Probes, "
-        "https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/",
-        read=READ,
-        mend="Add a startupProbe of 10 s x 90 (x 360 for 70B): the liveness probe begins only when it has succeeded.",
-        policy="general",
-        check=check_killed,
-        failing=(
-            changed(SERVER, ("failureThreshold: 90", "failureThreshold: 30")),
-            changed(SERVER, ("startupProbe", "readinessProbe")),
-            changed(SERVER, _70B[0]),
-        ),
-        passing=(SERVER, changed(SERVER, *_70B)),
-    ),
-    Rule(
-        id="VLLM013",
-        severity=Severity.NOTE,
-        title="large model with vLLM's usual patience",
-        why="vLLM's server gives up on its own engine after 600 s, whatever the probes allow. From a slow volume, "
-        "131 GiB take longer.",
-        source="vLLM, vllm/envs.py, VLLM_ENGINE_READY_TIMEOUT_S, https://github.com/vllm-project/vllm",
-        read=READ,
-        mend="Set the variable VLLM_ENGINE_READY_TIMEOUT_S to what the startup probe allows, as 3600.",
-        policy="general",
-        check=check_timeout,
-        failing=(changed(SERVER, *_70B),),
-        passing=(
-            SERVER,
-            changed(
-                SERVER,
-                *_70B,
-                ("        ports:", '        env: [{name: VLLM_ENGINE_READY_TIMEOUT_S, value: "3600"}]\n        ports:'),
-            ),
-        ),
-    ),
-    Rule(
-        id="VLLM014",
-        severity=Severity.WARNING,
-        title="port that vLLM does not listen at",
-        why="A Service that leads there, or a probe that asks there, finds nobody; a probe then restarts the server "
-        "for ever.",
-        source=f"{VLLM}serving/openai_compatible_server/",
-        read=READ,
-        mend="Write vLLM's --port (8000 where none is given) as containerPort and in the probes.",
-        policy="general",
-        check=check_ports,
-        failing=(
-            changed(SERVER, ("--port=8000", "--port=8080")),
-            changed(SERVER, ("port: 8000}\n        res", "port: 8001}\n        res")),
-        ),
-        passing=(SERVER, changed(SERVER, ("        - --port=8000\n", ""))),
-    ),
-    Rule(
-        id="VLLM015",
-        severity=Severity.ERROR,
-        title="several nodes, and too few pods",
-        why="Each node of a multi-node server is a pod of its own with its own --node-rank. The first waits for the "
-        "others for ever.",
-        source=f"{VLLM}serving/parallelism_scaling/",
-        read=READ,
-        mend="Use an Indexed Job or a StatefulSet with as many pods as --nnodes, and take --node-rank from the index.",
-        policy="general",
-        check=check_nodes,
-        failing=(changed(SERVER, *_TWO_NODES), changed(SERVER, *_TWO_NODES, ("replicas: 1", "replicas: 2"))),
-        passing=(SERVER, changed(SERVER, *_TWO_NODES, *_STATEFUL)),
-    ),
-    Rule(
-        id="VLLM016",
-        severity=Severity.WARNING,
-        title="gated model without a token",
-        why="The hub gives a gated model only to those who accepted its licence, and knows them by their token. A "
-        "token in a variable of another name is read by nobody: the server ends with an error while its GPU waits.",
-        source="huggingface_hub's documentation: https://huggingface.co/docs/huggingface_hub/package_reference/"
-        "environment_variables",
-        read=READ,
-        mend="Set HF_TOKEN from a Secret (`grace cluster secret` makes one), or serve from a volume that holds the "
-        "weights.",
-        policy="general",
-        check=check_token,
-        failing=(SERVER, changed(SERVER, _WITH_TOKEN, ("name: HF_TOKEN", "name: HUGGINGFACE_TOKEN"))),
-        passing=(
-            changed(SERVER, _WITH_TOKEN),
-            changed(SERVER, ("google/gemma-2-2b-it", "openai/gpt-oss-20b")),
-            changed(SERVER, ("google/gemma-2-2b-it", "/models/gemma")),
-        ),
-    ),
+
+@rule(
+    "VLLM010",
+    Severity.WARNING,
+    "too little shared memory",
+    why="Processes of vLLM exchange data in /dev/shm, of which a container has 64 MB. Above, they end with a bus "
+    "error; tensor parallelism needs it most.",
+    source=f"{VLLM}deployment/k8s/",
+    fix="Mount an emptyDir of medium: Memory at /dev/shm, 2 to 10Gi. It counts as the container's memory.",
+    failing=changed(SERVER, ("mountPath: /dev/shm", "mountPath: /shm")),
+    passing=SERVER,
 )
+def check_shared_memory(scene: Scene) -> Iterator[Hit]:
+    """Servers with the container's 64 MB of shared memory."""
+    for server in servers(scene):
+        place = place_of(server.workload, server.container, "/dev/shm")  # noqa: S108 - a path in a container
+        if place is None and server.workload.spec.get("hostIPC") is not True:
+            path = (*server.container.path, "volumeMounts")
+            yield Hit(
+                server.workload.manifest, path, f"container {server.container.name}: nothing is mounted at /dev/shm"
+            )
+
+
+@rule(
+    "VLLM011",
+    Severity.WARNING,
+    "server that counts as ready before it is",
+    why="Loading takes minutes. Without a startup or readiness probe the pod is ready at once, and clients find "
+    "nobody. Of a sidecar, only the startup probe holds the main containers back.",
+    source="Kubernetes documentation, Probes, "
+    "https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/",
+    fix="Add a startupProbe: httpGet /health at vLLM's port, periodSeconds 10, failureThreshold 90 (360 for 70B).",
+    failing=changed(
+        SERVER,
+        ("startupProbe", "livenessProbe"),
+        ("        livenessProbe:\n          httpGet: {path: /health, port: 8000}\n", ""),
+    ),
+    passing=SERVER,
+)
+def check_ready(scene: Scene) -> Iterator[Hit]:
+    """Servers that count as ready before they have loaded."""
+    for server in servers(scene):
+        body = server.container.body
+        if server.container.sidecar and "startupProbe" not in body:
+            message = (
+                f"sidecar {server.container.name} has no startupProbe, so that the main containers start before it"
+            )
+        elif not server.container.init and "startupProbe" not in body and "readinessProbe" not in body:
+            message = f"container {server.container.name} has no startupProbe and no readinessProbe"
+        else:
+            continue
+        yield Hit(server.workload.manifest, (*server.container.path, "startupProbe"), message)
+
+
+@rule(
+    "VLLM012",
+    Severity.WARNING,
+    "probe that ends a server while it loads",
+    why="A container that does not answer in time is restarted, and loads from the start, for ever.",
+    source="Kubernetes documentation, Probes, "
+    "https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/",
+    fix="Add a startupProbe of 10 s x 90 (x 360 for 70B): the liveness probe begins only when it has succeeded.",
+    failing=changed(SERVER, ("failureThreshold: 90", "failureThreshold: 30")),
+    passing=SERVER,
+)
+def check_killed(scene: Scene) -> Iterator[Hit]:
+    """Probes that end a server while it loads."""
+    for server in servers(scene):
+        known = server.known
+        needed = LOADING_LARGE_SECONDS if known and known[0].parameters >= LARGE else LOADING_SECONDS
+        for name in ("startupProbe", "livenessProbe"):
+            probe = server.container.body.get(name)
+            if probe is None:
+                continue
+            patience = probe.get("initialDelaySeconds", 0) + probe.get("periodSeconds", 10) * probe.get(
+                "failureThreshold", 3
+            )
+            if patience < needed:
+                message = (
+                    f"container {server.container.name} is restarted when it has not answered after {patience} s; "
+                    f"loading may take {needed} s"
+                )
+                yield Hit(server.workload.manifest, (*server.container.path, name), message)
+            break  # the liveness probe waits for the startup probe
+
+
+@rule(
+    "VLLM013",
+    Severity.NOTE,
+    "large model with vLLM's usual patience",
+    why="vLLM's server gives up on its own engine after 600 s, whatever the probes allow. From a slow volume, 131 GiB "
+    "take longer.",
+    source="vLLM, vllm/envs.py, VLLM_ENGINE_READY_TIMEOUT_S, https://github.com/vllm-project/vllm",
+    fix="Set the variable VLLM_ENGINE_READY_TIMEOUT_S to what the startup probe allows, as 3600.",
+    failing=changed(SERVER, *_70B),
+    passing=SERVER,
+)
+def check_timeout(scene: Scene) -> Iterator[Hit]:
+    """Large models with vLLM's usual patience."""
+    for server in servers(scene):
+        known, value = server.known, server.settings.get(READY_VARIABLE, str(READY_SECONDS))
+        if known and known[0].parameters >= LARGE and value.isdecimal() and int(value) <= READY_SECONDS:
+            message = f"vLLM itself gives up after {value} s, and {known[0].title} may take longer to load"
+            yield Hit(server.workload.manifest, (*server.container.path, "env"), message)
+
+
+@rule(
+    "VLLM014",
+    Severity.WARNING,
+    "port that vLLM does not listen at",
+    why="A Service that leads there, or a probe that asks there, finds nobody; a probe then restarts the server for "
+    "ever.",
+    source=f"{VLLM}serving/openai_compatible_server/",
+    fix="Write vLLM's --port (8000 where none is given) as containerPort and in the probes.",
+    failing=changed(SERVER, ("--port=8000", "--port=8080")),
+    passing=SERVER,
+)
+def check_ports(scene: Scene) -> Iterator[Hit]:
+    """Ports and probes that lead to where vLLM does not listen."""
+    for server in servers(scene):
+        port, container = server.port, server.container
+        declared = container.body.get("ports") or []
+        names = {entry.get("name"): entry.get("containerPort") for entry in declared if entry.get("name")}
+        places: list[tuple[FieldPath, Any]] = []
+        if declared and port not in [entry.get("containerPort") for entry in declared]:
+            places.append(((*container.path, "ports", 0, "containerPort"), declared[0].get("containerPort")))
+        for name in ("startupProbe", "readinessProbe", "livenessProbe"):
+            asked = (container.body.get(name) or {}).get("httpGet") or {}
+            if "port" in asked:
+                path = (*container.path, name, "httpGet", "port")
+                places.append((path, names.get(asked["port"], asked["port"])))
+        for path, number in places:
+            if port is not None and isinstance(number, int) and number != port:
+                yield Hit(server.workload.manifest, path, f"port {number}, but vLLM listens at {port}")
+
+
+@rule(
+    "VLLM015",
+    Severity.ERROR,
+    "several nodes, and too few pods",
+    why="Each node of a multi-node server is a pod of its own with its own --node-rank. The first waits for the others "
+    "for ever.",
+    source=f"{VLLM}serving/parallelism_scaling/",
+    fix="Use an Indexed Job or a StatefulSet with as many pods as --nnodes, and take --node-rank from the index.",
+    failing=changed(SERVER, *_TWO_NODES),
+    passing=SERVER,
+)
+def check_nodes(scene: Scene) -> Iterator[Hit]:
+    """Servers on several nodes, with fewer pods than nodes."""
+    groups: dict[tuple[str, str | None, int], list[Server]] = {}
+    for server in servers(scene):
+        nodes = server.command.number("nnodes", 1)
+        if nodes and nodes > 1:
+            key = (scene.namespace_of(server.workload.manifest), server.command.model, nodes)
+            groups.setdefault(key, []).append(server)
+    for (_, _, nodes), found in groups.items():
+        pods = sum(server.workload.pods for server in found)
+        for server in found:
+            rank = server.command.value("node-rank") or "0"
+            same = rank.isdecimal() and server.workload.pods > 1
+            if pods < nodes or same:
+                count = "1 pod" if pods == 1 else f"{pods} pods"
+                why = f"all its pods have rank {rank}" if same else f"these files make {count} of it"
+                message = f"--nnodes={nodes} needs {nodes} pods, of ranks 0 to {nodes - 1}; {why}"
+                yield Hit(server.workload.manifest, server.where("nnodes"), message)
+
+
+@rule(
+    "VLLM016",
+    Severity.WARNING,
+    "gated model without a token",
+    why="The hub gives a gated model only to those who accepted its licence, and knows them by their token. A token in "
+    "a variable of another name is read by nobody: the server ends with an error while its GPU waits.",
+    source="huggingface_hub's documentation: "
+    "https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables",
+    fix="Set HF_TOKEN from a Secret (`grace cluster secret` makes one), or serve from a volume that holds the weights.",
+    failing=SERVER,
+    passing=changed(SERVER, _WITH_TOKEN),
+)
+def check_token(scene: Scene) -> Iterator[Hit]:
+    """Servers that bring a gated model from the hub without a token."""
+    for server in servers(scene):
+        env, known = server.container.env, server.known
+        elsewhere = "envFrom" in server.container.body or any(word.startswith("--hf-token") for word in server.words)
+        if known and known[1].gated and server.downloads and not elsewhere and not any(name in env for name in TOKENS):
+            near = next((name for name in env if "TOKEN" in name.upper() and "H" in name.upper()), None)
+            called = f"; nobody reads {near}" if near else ""
+            message = f"container {server.container.name}: {known[1].repo} is gated, and HF_TOKEN is not set{called}"
+            yield Hit(server.workload.manifest, (*server.container.path, "env"), message)

@@ -7,7 +7,8 @@ from grace.models.plan import SERVER_GIB, WORKER_GIB
 from grace.policy.documents import Container, Scene, Workload
 from grace.policy.pods import GIB, gpu_count
 from grace.policy.programs import programs
-from grace.policy.rule import Hit, Rule, Severity, changed
+from grace.policy.rule import Hit, Severity, changed, rule
+from grace.policy.rules.examples import example
 from grace.policy.rules.nrp_jobs import is_sleep
 from grace.policy.rules.nrp_pages import POLICIES, READ
 from grace.policy.servers import Client, Server, clients, servers
@@ -17,14 +18,12 @@ LEAST = 0.2
 EXEMPT_CORES = 1
 EXEMPT_BYTES = 2 * GIB
 """Pods that ask for no more are exempt from both; the page says 2 GB."""
-
 CLIENT_CORES = 0.25
 CLIENT_GIB = 0.5
 """What a program that asks a model over HTTP needs, with room to spare: Grace's own took 0.06 GiB and 0.3 ms of a core
 for each request."""
 SERVER_CORES = 2
 """Of vLLM, beside one for each GPU: the least that its documentation asks for (API server and engine)."""
-
 WITHOUT_GPU = {
     "aria2c",
     "aws",
@@ -64,6 +63,10 @@ _ASIDE = {
     "test",
 }
 """Programs that say nothing about what a pod is for."""
+_CLIENT = example("sized-client")
+_AMOUNTS = "{cpu: 1, memory: 2Gi}"
+_SERVER = example("large-server")
+_WARM = example("warming-job")
 
 
 @dataclass(frozen=True)
@@ -149,6 +152,18 @@ def _exempt(workload: Workload) -> bool:
     return _running(workload, "cpu") <= EXEMPT_CORES and _running(workload, "memory") <= EXEMPT_BYTES
 
 
+@rule(
+    "NRP032",
+    Severity.WARNING,
+    "memory that will not be used",
+    why="A pod that uses less than 20% of the memory it requests counts as a violation; above 4 such pods, new Jobs "
+    "are refused. Pods of at most 1 core and 2 GB are exempt. How much is needed is an estimate.",
+    source=POLICIES,
+    read=READ,
+    fix="Request what is needed, and a little more. For a client, 1 core and 2Gi.",
+    failing=changed(_CLIENT, (_AMOUNTS, "{cpu: 1, memory: 4Gi}")),
+    passing=_CLIENT,
+)
 def check_memory(scene: Scene) -> Iterator[Hit]:
     """Memory far above need."""
     view = _View(scene)
@@ -157,6 +172,18 @@ def check_memory(scene: Scene) -> Iterator[Hit]:
             yield Hit(workload.manifest, (*_main(workload).path, "resources", "requests", "memory"), why)
 
 
+@rule(
+    "NRP033",
+    Severity.WARNING,
+    "cores that will not be used",
+    why="A pod that uses less than 20% of the cores it requests counts as a violation; above 4 such pods, new Jobs are "
+    "refused. Pods of at most 1 core and 2 GB are exempt. How much is needed is an estimate.",
+    source=f"{POLICIES}; for vLLM its documentation, https://docs.vllm.ai/en/latest/configuration/optimization/",
+    read=READ,
+    fix="Request what is needed: for a client 1 core, for vLLM 2 and one for each GPU.",
+    failing=changed(_CLIENT, (_AMOUNTS, "{cpu: 2, memory: 2Gi}")),
+    passing=_CLIENT,
+)
 def check_cores(scene: Scene) -> Iterator[Hit]:
     """Cores far above need."""
     view = _View(scene)
@@ -170,6 +197,18 @@ def _main(workload: Workload) -> Container:
     return max(workload.containers, key=lambda container: container.request("memory") or 0)
 
 
+@rule(
+    "NRP034",
+    Severity.WARNING,
+    "GPU that nothing uses",
+    why="A pod that uses less than 40% of its GPUs, on average over its life, counts as a violation. Others wait for "
+    "them.",
+    source=POLICIES,
+    read=READ,
+    fix="Remove the GPU from requests and limits: clients and downloads need none.",
+    failing=changed(_CLIENT, (_AMOUNTS, "{cpu: 1, memory: 2Gi, nvidia.com/gpu: 1}")),
+    passing=_CLIENT,
+)
 def check_gpu(scene: Scene) -> Iterator[Hit]:
     """GPUs that nothing will use."""
     view = _View(scene)
@@ -180,6 +219,19 @@ def check_gpu(scene: Scene) -> Iterator[Hit]:
             yield Hit(workload.manifest, (*container.path, "resources", "limits"), message)
 
 
+@rule(
+    "NRP035",
+    Severity.WARNING,
+    "GPU that waits for a download",
+    why="Without a volume at the hub's cache, weights are downloaded at every start and restart. Meanwhile the GPU is "
+    "idle, which counts as a violation, and a download that fails starts over.",
+    source=POLICIES,
+    read=READ,
+    fix="Mount a volume claim at the cache (HF_HOME), and fill it before in a Job without a GPU: `grace cluster "
+    "render` makes one.",
+    failing=changed(_SERVER, ("mountPath: /cache", "mountPath: /weights")),
+    passing=_SERVER,
+)
 def check_loading(scene: Scene) -> Iterator[Hit]:
     """GPUs that wait for a download."""
     view = _View(scene)
@@ -194,6 +246,27 @@ def check_loading(scene: Scene) -> Iterator[Hit]:
             yield Hit(workload.manifest, server.path, message)
 
 
+@rule(
+    "NRP036",
+    Severity.ERROR,
+    "too many pods that will be outside the bounds of use",
+    why="A user may have 4 pods that use too little of what they ask for. Above, new Jobs are refused.",
+    source=POLICIES,
+    read=READ,
+    fix="Request less (NRP032 to NRP034 say where), or run fewer at once: parallelism: 4.",
+    failing=changed(
+        _CLIENT,
+        (_AMOUNTS, "{cpu: 2, memory: 4Gi}"),
+        ("completions: 1", "completions: 8"),
+        ("parallelism: 1", "parallelism: 5"),
+    ),
+    passing=changed(
+        _CLIENT,
+        (_AMOUNTS, "{cpu: 2, memory: 4Gi}"),
+        ("completions: 1", "completions: 8"),
+        ("parallelism: 1", "parallelism: 4"),
+    ),
+)
 def check_violators(scene: Scene) -> Iterator[Hit]:
     """More pods that will be outside the bounds than there may be."""
     view, most = _View(scene), scene.cluster.limits.violators
@@ -206,190 +279,3 @@ def check_violators(scene: Scene) -> Iterator[Hit]:
         more = ", ..." if len(outside) > 6 else ""
         message = f"{pods} pods will be outside the bounds of use, and {most} may be: {names}{more}"
         yield Hit(outside[-1].manifest, outside[-1].path, message)
-
-
-_CLIENT = """
-apiVersion: batch/v1
-kind: Job
-metadata:
-  name: study1
-spec:
-  completions: 1
-  parallelism: 1
-  template:
-    spec:
-      restartPolicy: Never
-      containers:
-      - name: query
-        image: ghcr.io/example/query-generator:0.3.0
-        args: [--model-endpoint=http://vllm-gemma-2b:8000, --model-name=gemma-2-2b-it]
-        resources:
-          requests: {cpu: 1, memory: 2Gi}
-          limits: {cpu: 1, memory: 2Gi}
-"""
-_AMOUNTS = "{cpu: 1, memory: 2Gi}"
-_SERVER = """
-apiVersion: apps/v1
-kind: Deployment
-metadata:
-  name: vllm-llama-70b
-spec:
-  replicas: 1
-  selector:
-    matchLabels: {app: vllm}
-  template:
-    metadata:
-      labels: {app: vllm}
-    spec:
-      containers:
-      - name: vllm
-        image: vllm/vllm-openai:v0.33.0
-        command: [vllm, serve, meta-llama/Meta-Llama-3-70B-Instruct]
-        args: [--tensor-parallel-size=2]
-        env:
-        - {name: HF_HOME, value: /cache}
-        volumeMounts:
-        - {name: weights, mountPath: /cache}
-        resources:
-          requests: {cpu: 16, memory: 80Gi, nvidia.com/a100: 2}
-          limits: {cpu: 19, memory: 96Gi, nvidia.com/a100: 2}
-      volumes:
-      - name: weights
-        persistentVolumeClaim: {claimName: weights}
-"""
-_WARM = """
-apiVersion: batch/v1
-kind: Job
-metadata:
-  name: warm
-spec:
-  template:
-    spec:
-      restartPolicy: Never
-      containers:
-      - name: hub
-        image: ghcr.io/example/query-generator:0.3.0
-        command: [sh, -ec, "mkdir -p /cache; hf download google/gemma-2-2b-it"]
-        resources:
-          limits: {cpu: 1, memory: 2Gi}
-"""
-
-RULES = (
-    Rule(
-        id="NRP032",
-        severity=Severity.WARNING,
-        title="memory that will not be used",
-        why="A pod that uses less than 20% of the memory it requests counts as a violation; above 4 such pods, new "
-        "Jobs are refused. Pods of at most 1 core and 2 GB are exempt. How much is needed is an estimate.",
-        source=POLICIES,
-        read=READ,
-        mend="Request what is needed, and a little more. For a client, 1 core and 2Gi.",
-        policy="nrp",
-        check=check_memory,
-        failing=(
-            changed(_CLIENT, (_AMOUNTS, "{cpu: 1, memory: 4Gi}")),
-            changed(_SERVER, ("80Gi", "160Gi"), ("96Gi", "160Gi")),
-        ),
-        passing=(
-            _CLIENT,
-            _SERVER,
-            changed(
-                _CLIENT,
-                (_AMOUNTS, "{cpu: 1, memory: 8Gi}"),
-                ("--model-endpoint=http://vllm-gemma-2b:8000", "--gguf=/models/a.gguf"),
-            ),
-        ),
-    ),
-    Rule(
-        id="NRP033",
-        severity=Severity.WARNING,
-        title="cores that will not be used",
-        why="A pod that uses less than 20% of the cores it requests counts as a violation; above 4 such pods, new "
-        "Jobs are refused. Pods of at most 1 core and 2 GB are exempt. How much is needed is an estimate.",
-        source=f"{POLICIES}; for vLLM its documentation, https://docs.vllm.ai/en/latest/configuration/optimization/",
-        read=READ,
-        mend="Request what is needed: for a client 1 core, for vLLM 2 and one for each GPU.",
-        policy="nrp",
-        check=check_cores,
-        failing=(
-            changed(_CLIENT, (_AMOUNTS, "{cpu: 2, memory: 2Gi}")),
-            changed(_SERVER, ("cpu: 16", "cpu: 32"), ("cpu: 19", "cpu: 32")),
-        ),
-        passing=(_CLIENT, _SERVER),
-    ),
-    Rule(
-        id="NRP034",
-        severity=Severity.WARNING,
-        title="GPU that nothing uses",
-        why="A pod that uses less than 40% of its GPUs, on average over its life, counts as a violation. Others wait "
-        "for them.",
-        source=POLICIES,
-        read=READ,
-        mend="Remove the GPU from requests and limits: clients and downloads need none.",
-        policy="nrp",
-        check=check_gpu,
-        failing=(
-            changed(_CLIENT, (_AMOUNTS, "{cpu: 1, memory: 2Gi, nvidia.com/gpu: 1}")),
-            changed(_WARM, ("memory: 2Gi", "memory: 2Gi, nvidia.com/gpu: 1")),
-        ),
-        passing=(
-            _CLIENT,
-            _SERVER,
-            _WARM,
-            changed(_WARM, ("memory: 2Gi", "memory: 2Gi, nvidia.com/gpu: 1"), ("2b-it", "2b-it; python train.py")),
-        ),
-    ),
-    Rule(
-        id="NRP035",
-        severity=Severity.WARNING,
-        title="GPU that waits for a download",
-        why="Without a volume at the hub's cache, weights are downloaded at every start and restart. Meanwhile the "
-        "GPU is idle, which counts as a violation, and a download that fails starts over.",
-        source=POLICIES,
-        read=READ,
-        mend="Mount a volume claim at the cache (HF_HOME), and fill it before in a Job without a GPU: `grace cluster "
-        "render` makes one.",
-        policy="nrp",
-        check=check_loading,
-        failing=(
-            changed(_SERVER, ("mountPath: /cache", "mountPath: /weights")),
-            changed(_SERVER, ("persistentVolumeClaim: {claimName: weights}", "emptyDir: {}")),
-        ),
-        passing=(
-            _SERVER,
-            changed(
-                _SERVER,
-                ("meta-llama/Meta-Llama-3-70B-Instruct", "/models/llama"),
-                ("mountPath: /cache", "mountPath: /models"),
-            ),
-        ),
-    ),
-    Rule(
-        id="NRP036",
-        severity=Severity.ERROR,
-        title="too many pods that will be outside the bounds of use",
-        why="A user may have 4 pods that use too little of what they ask for. Above, new Jobs are refused.",
-        source=POLICIES,
-        read=READ,
-        mend="Request less (NRP032 to NRP034 say where), or run fewer at once: parallelism: 4.",
-        policy="nrp",
-        check=check_violators,
-        failing=(
-            changed(
-                _CLIENT,
-                (_AMOUNTS, "{cpu: 2, memory: 4Gi}"),
-                ("completions: 1", "completions: 8"),
-                ("parallelism: 1", "parallelism: 5"),
-            ),
-        ),
-        passing=(
-            changed(
-                _CLIENT,
-                (_AMOUNTS, "{cpu: 2, memory: 4Gi}"),
-                ("completions: 1", "completions: 8"),
-                ("parallelism: 1", "parallelism: 4"),
-            ),
-            changed(_CLIENT, ("completions: 1", "completions: 90"), ("parallelism: 1", "parallelism: 90")),
-        ),
-    ),
-)
