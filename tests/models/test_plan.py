@@ -108,7 +108,7 @@ def test_what_cannot_run_is_refused_with_the_rule(rule, name, options):
         plan(name, **options)
     problem = refused.value.problem
     assert problem.rule == rule
-    assert problem.mend
+    assert problem.fix
     assert isinstance(refused.value, Refused)
     assert str(refused.value).endswith(f"[{rule}]")
 

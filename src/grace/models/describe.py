@@ -134,7 +134,7 @@ def plan_json(plans: Iterable[MemoryPlan | CannotRun]) -> str:
 
 def _plan_dict(plan: MemoryPlan | CannotRun) -> dict[str, Any]:
     if isinstance(plan, CannotRun):
-        return {"rule": plan.problem.rule, "what": plan.problem.what, "mend": plan.problem.mend}
+        return {"rule": plan.problem.rule, "what": plan.problem.what, "mend": plan.problem.fix}
     numbers = ("weights_gib", "activations_gib", "runtime_gib", "graphs_gib", "kv_gib", "kv_kib", "kv_kib_gpu")
     return {
         "model": plan.model.name,

@@ -18,17 +18,17 @@ class Problem:
     Attributes:
         rule: the rule's name.
         what: what breaks it.
-        mend: what to do instead.
+        fix: what to do instead.
         note: it runs nevertheless.
     """
 
     rule: str
     what: str
-    mend: str
+    fix: str
     note: bool = False
 
     def __str__(self) -> str:
-        return f"{self.what}: {self.mend} [{self.rule}]"
+        return f"{self.what}: {self.fix} [{self.rule}]"
 
 
 def weights_problems(repo: str, dtype: str | None, quantization: str | None) -> Iterator[Problem]:
@@ -62,12 +62,12 @@ def weights_problems(repo: str, dtype: str | None, quantization: str | None) -> 
 
 
 def _gpt_oss_problems(repo: str, dtype: str, method: str) -> Iterator[Problem]:
-    mend = "use openai/gpt-oss-20b as it is published, in MXFP4, without --quantization and with --dtype bfloat16"
+    fix = "use openai/gpt-oss-20b as it is published, in MXFP4, without --quantization and with --dtype bfloat16"
     quantizations = [name for name in OTHER_QUANTIZATIONS if name in f"{repo.lower()} {method}"]
     if quantizations:
-        yield Problem("gpt-oss-mxfp4", f"{repo}: gpt-oss has no {quantizations[0].upper()} weights", mend)
+        yield Problem("gpt-oss-mxfp4", f"{repo}: gpt-oss has no {quantizations[0].upper()} weights", fix)
     elif dtype in HALF:
-        yield Problem("gpt-oss-mxfp4", f"{repo}: gpt-oss does not run in {dtype}", mend)
+        yield Problem("gpt-oss-mxfp4", f"{repo}: gpt-oss does not run in {dtype}", fix)
 
 
 def is_gemma2(name: str) -> bool:

@@ -66,7 +66,7 @@ def _problems(scene: Scene, *names: str) -> Iterator[Hit]:
         for problem in vllm_problems(server.words, asked.get(server.workload, ()), gpus=server.gpus or None):
             if problem.rule in names:
                 path = server.where(*PLACES.get(problem.rule, ()))
-                yield Hit(server.workload.manifest, path, f"{problem.what}: {problem.mend}")
+                yield Hit(server.workload.manifest, path, f"{problem.what}: {problem.fix}")
 
 
 @rule(
@@ -148,7 +148,7 @@ def check_fits(scene: Scene) -> Iterator[Hit]:
         refusals = _refusals(scene, server)
         if refusals and all(refusals.values()):
             first = _first(refusals)
-            yield Hit(server.workload.manifest, server.where(), f"{first.what}: {first.mend}")
+            yield Hit(server.workload.manifest, server.where(), f"{first.what}: {first.fix}")
 
 
 @rule(
