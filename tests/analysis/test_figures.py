@@ -57,8 +57,9 @@ Rows = list[dict[str, Any]]
 
 def _scored(study: str, rows: Rows, rng: random.Random) -> Rows:
     """The same rows with distributions of Experiment 2, at the ends of their scales, too."""
+    questions = load_study(study).questions.values()
     for row in rows:
-        for question in load_study(study).questions.values():
+        for question in questions:
             own = question.columns
             weights = [rng.random() for _ in own.probabilities]
             row |= {name: weight / sum(weights) for name, weight in zip(own.probabilities, weights, strict=True)}
