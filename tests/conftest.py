@@ -16,6 +16,9 @@ from canned import CannedServer
 
 ROOT = Path(__file__).parents[1]
 
+# Matrices are small here: threads that wait for each other take more than twice the CPU time of one that computes.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 # A busy machine takes long to make an example and to try it: that is no failure.
 settings.register_profile("grace", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("grace")
