@@ -24,6 +24,12 @@ settings.register_profile("grace", deadline=None, suppress_health_check=[HealthC
 settings.load_profile("grace")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with a slow test come first, so that no core is left with one at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @dataclass(frozen=True)
 class Result:
     """How a command ended, and what it printed."""
