@@ -35,8 +35,8 @@ pilot: .venv/.local model ## Take both studies from question to report, ten tria
 	@$(BIN)/grace report outputs/pilot_study1.run outputs/pilot_study2.run --out outputs/pilot/report.html
 
 .PHONY: test
-test: .venv/.dev model ## Run the tests; ARGS="-k ledger" chooses some
-	@$(BIN)/python -m pytest $(ARGS)
+test: .venv/.dev model ## Run the tests on all cores; ARGS="-k ledger" chooses some
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: lint
 lint: .venv/.dev ## Check style, types and layers

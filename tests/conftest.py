@@ -16,9 +16,18 @@ from canned import CannedServer
 
 ROOT = Path(__file__).parents[1]
 
+# Matrices are small here: threads that wait for each other take more than twice the CPU time of one that computes.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 # A busy machine takes long to make an example and to try it: that is no failure.
 settings.register_profile("grace", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("grace")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with a slow test come first, so that no core is left with one at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def analyze(grace: Command, tmp_path: Path) -> Any:
 
 def test_planted_effects_come_back(analyze: Any) -> None:
     rows = study1(random.Random(1))
-    tables, tests, summary, out = analyze(rows)
+    tables, tests, summary, out = analyze(rows, "--no-figures")
     assert list(tables["means"][0]) == ["access", "word", "state", "mean", "se", "n", "n_effective"]
     assert len(tables["means"]) == 24
     for row in tables["means"]:
@@ -71,7 +71,7 @@ def test_planted_effects_come_back(analyze: Any) -> None:
 
 def test_the_planned_t_is_the_paired_one(analyze: Any) -> None:
     rows = study1(random.Random(2))
-    _, tests, _, _ = analyze(rows)
+    _, tests, _, _ = analyze(rows, "--no-figures")
     for name in PLANNED:
         access, word, state, than = int(name[1]), name[3:].partition(":")[0], name[-3], name[-1]
         own = [r for r in rows if int(r["access"]) == access and WORD[int(r["observe"])] == word]
@@ -85,7 +85,7 @@ def test_the_planned_t_is_the_paired_one(analyze: Any) -> None:
 
 
 def test_rows_of_one_stimulus_are_not_independent(analyze: Any) -> None:
-    _, tests, _, _ = analyze(study1(random.Random(3), spread=2, of_stimulus=10))
+    _, tests, _, _ = analyze(study1(random.Random(3), spread=2, of_stimulus=10), "--no-figures")
     plain, clustered = tests["planned:a3-one:1>2"], tests["clustered:a3-one:1>2"]
     assert number(plain["n_effective"]) < 8  # six stories
     assert number(plain["statistic"]) > number(clustered["statistic"])
@@ -95,8 +95,8 @@ def test_rows_of_one_stimulus_are_not_independent(analyze: Any) -> None:
 
 def test_a_hundred_replications_of_equal_answers_are_worth_one(analyze: Any) -> None:
     once = study1(random.Random(4))[:60]
-    _, single, _, _ = analyze(once)
-    _, many, _, _ = analyze([{**row, "replication": k} for row in once for k in range(20)])
+    _, single, _, _ = analyze(once, "--no-figures")
+    _, many, _, _ = analyze([{**row, "replication": k} for row in once for k in range(20)], "--no-figures")
     name = "a2-one:1>3"
     assert number(many[f"planned:{name}"]["n"]) == 20 * number(single[f"planned:{name}"]["n"])
     assert number(many[f"planned:{name}"]["n_effective"]) <= number(single[f"planned:{name}"]["n"])
@@ -114,7 +114,7 @@ def test_exclusions_follow_the_knowledge_answer_and_people_s_marks(analyze: Any)
     rows[5]["probability_0"] = ""
     rows[6] |= {f"probability_{k}": f"{row}%" for k, row in enumerate((0, 0, 40, 60))}
     rows[7]["probability_3"] = 110
-    tables, _, summary, out = analyze(rows)
+    tables, _, summary, out = analyze(rows, "--no-figures")
     found = summary["models"][""]
     assert found["not_usable"] == {"not all four bets are numbers from 0 to 100": 3}
     assert found["excluded"] == {
@@ -124,7 +124,7 @@ def test_exclusions_follow_the_knowledge_answer_and_people_s_marks(analyze: Any)
     }
     assert found["analysed"] == 300 - 3 - 4 == sum(int(row["n"]) for row in tables["means"]) / 4
     assert "1 excluded: the knowledge answer does not fit access" in out
-    tables, _, summary, _ = analyze(rows, "--no-exclusions")
+    tables, _, summary, _ = analyze(rows, "--no-exclusions", "--no-figures")
     assert summary["models"][""]["analysed"] == 297
     assert summary["models"][""]["excluded"] == {}
     assert summary["exclusions"] is False
@@ -135,7 +135,7 @@ def test_knowledge_by_cell_is_of_all_rows(analyze: Any) -> None:
     flipped = [row for row in rows if _cell(row) == (2, 1)][:10]
     for row in flipped:
         row["Knowledge_A"] = "yes"
-    tables, _, _, _ = analyze(rows)
+    tables, _, _, _ = analyze(rows, "--no-figures")
     found = {(row["access"], row["word"]): row for row in tables["knowledge"]}
     assert (found["2", "one"]["yes"], found["2", "one"]["no"], found["2", "one"]["n"]) == ("10", "40", "50")
     assert number(found["2", "one"]["low"]) == pytest.approx(0.1124, abs=1e-4)  # Wilson, 10 of 50
@@ -206,13 +206,13 @@ def test_a_model_that_failed_stands_beside_one_that_did_not(analyze: Any) -> Non
 def test_models_of_one_name_are_told_apart_by_their_weights(analyze: Any) -> None:
     one = study1(random.Random(11), model_name="gemma", model_revision="bf16")
     other = study1(random.Random(12), model_name="gemma", model_revision="awq")
-    _, _, summary, _ = analyze([*one, *other])
+    _, _, summary, _ = analyze([*one, *other], "--no-figures")
     assert list(summary["models"]) == ["gemma (bf16)", "gemma (awq)"]
 
 
 def test_order_of_columns_and_r_s_names_do_not_matter(analyze: Any) -> None:
     rows = study1(random.Random(13))
-    _, tests, _, _ = analyze(rows)
+    _, tests, _, _ = analyze(rows, "--no-figures")
     renamed = [
         {
             "note": "x",
@@ -220,7 +220,7 @@ def test_order_of_columns_and_r_s_names_do_not_matter(analyze: Any) -> None:
         }
         for row in rows
     ]
-    _, again, _, _ = analyze(renamed)
+    _, again, _, _ = analyze(renamed, "--no-figures")
     assert again == tests
 
 
@@ -245,7 +245,7 @@ def test_expected_bets_are_analysed_by_stimulus_and_calibrated(analyze: Any) -> 
             row[f"label_mass_state{state}"] = 0.9
         yes = 0.95 if row["Knowledge_A"] == "yes" else 0.05
         row |= {"prob_knowledge_yes": yes, "prob_knowledge_no": 1 - yes, "entropy_knowledge": 0.469}
-    tables, tests, summary, _ = analyze(rows)
+    tables, tests, summary, _ = analyze(rows, "--no-figures")
     test = tests["expected:a3-two:2>3"]
     assert (test["n"], test["n_effective"], test["df1"]) == ("6", "6", "5")
     assert number(test["p"]) < 1e-6

@@ -34,7 +34,7 @@ def analyze(grace: Command, tmp_path: Path) -> Any:
 
 
 def test_planted_shares_come_back(analyze: Any) -> None:
-    tables, tests, summary, _ = analyze(study2(random.Random(1)))
+    tables, tests, summary, _ = analyze(study2(random.Random(1)), "--no-figures")
     assert list(tables["means"][0])[:7] == ["goal", "state", "utterance", "proportion", "low", "high", "n"]
     assert len(tables["means"]) == 96
     for (goal, state), planted in NEGATED.items():
@@ -77,8 +77,8 @@ def test_separation_is_said_and_nothing_is_infinite(analyze: Any) -> None:
 
 def test_replications_widen_the_clustered_interval_alone(analyze: Any) -> None:
     once = study2(random.Random(3))[:600]
-    _, single, _, _ = analyze(once)
-    tables, tests, _, _ = analyze([{**row, "replication": k} for row in once for k in range(5)])
+    _, single, _, _ = analyze(once, "--no-figures")
+    tables, tests, _, _ = analyze([{**row, "replication": k} for row in once for k in range(5)], "--no-figures")
     for row in tables["negation"]:
         assert number(row["n_effective"]) <= number(row["n"]) / 5 + 1e-9
         assert number(row["low_clustered"]) <= number(row["low"])
@@ -93,7 +93,7 @@ def test_people_s_names_and_unusable_answers(analyze: Any) -> None:
     rows[0]["Was_Wasnt"], rows[1]["Assessment"], rows[2]["Goal"] = "is", "okay", "If nobody wanted anything"
     rows[3]["State"] = "7 hearts"
     rows[4]["Was_Wasnt"] = "wasn’t"
-    _, tests, summary, _ = analyze(rows)
+    _, tests, summary, _ = analyze(rows, "--no-figures")
     assert summary["models"][""]["not_usable"] == {
         "goal or state is none of the design's": 2,
         "the answer is none of the eight utterances": 2,
@@ -112,7 +112,7 @@ def test_people_s_names_and_unusable_answers(analyze: Any) -> None:
         }
         for row in rows
     ]  # fmt: skip
-    _, again, summary, _ = analyze(own)
+    _, again, summary, _ = analyze(own, "--no-figures")
     assert summary["models"][""]["analysed"] == 116
     for name in ("binomial:negation:informational-s1", "binomial:utterance:social-s2:was_good"):
         assert {**again[name], "n_effective": ""} == {**tests[name], "n_effective": ""}
@@ -137,7 +137,7 @@ def test_distributions_and_calibration(analyze: Any) -> None:
         negated = NEGATED[goal, int(row["State"][0])]
         row |= {f"prob_{name}": (negated if name.startswith("wasnt") else 1 - negated) / 4 for name in names}
         row |= {"prob_was": 1 - negated, "prob_wasnt": negated, "entropy_joint": 2.5, "label_mass_utterance": 0.8}
-    tables, _, summary, _ = analyze(rows)
+    tables, _, summary, _ = analyze(rows, "--no-figures")
     found = {(r["goal"], r["state"], r["quantity"]): r for r in tables["distributions"]}
     cell = found["both", "0", "prob_wasnt"]
     assert number(cell["mean"]) == pytest.approx(0.75)
@@ -149,7 +149,7 @@ def test_distributions_and_calibration(analyze: Any) -> None:
     assert of_answers["brier"] < of_answers["brier_uniform"]
     assert sum(int(row["n"]) for row in tables["calibration"]) == 8 * 2424
     scores = [{name: cell for name, cell in row.items() if name not in ("Was_Wasnt", "Assessment")} for row in rows]
-    tables, _, summary, out = analyze(scores)
+    tables, _, summary, out = analyze(scores, "--no-figures")
     assert set(tables) == {"distributions", "references", "patterns"}
     assert "no answers of Experiment 1, only probabilities" in out
     assert summary["models"][""]["not_usable"] == {}

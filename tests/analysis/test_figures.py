@@ -1,7 +1,8 @@
 """Figures: nothing leaves its scale or lies on something else, what is missing is said, and bytes stay the same."""
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -57,8 +58,9 @@ Rows = list[dict[str, Any]]
 
 def _scored(study: str, rows: Rows, rng: random.Random) -> Rows:
     """The same rows with distributions of Experiment 2, at the ends of their scales, too."""
+    questions = load_study(study).questions.values()
     for row in rows:
-        for question in load_study(study).questions.values():
+        for question in questions:
             own = question.columns
             weights = [rng.random() for _ in own.probabilities]
             row |= {name: weight / sum(weights) for name, weight in zip(own.probabilities, weights, strict=True)}
@@ -104,6 +106,15 @@ def _drawn(analysis: Analysis, theme: str = "paper") -> dict[str, Drawing]:
     return {drawing.name: drawing for drawing in draw_analysis(analysis, theme_named(theme))}
 
 
+Figures = Callable[..., dict[str, Drawing]]
+"""Those of a study in a theme, drawn once for all tests, which look at them and change nothing."""
+
+
+@pytest.fixture(scope="module")
+def drawn_six(six: Analyses) -> Figures:
+    return cache(lambda study, theme="paper": _drawn(six[study], theme))
+
+
 def _panels(drawing: Drawing) -> list[Axes]:
     return [axes for axes in drawing.figure.axes if axes.axison]
 
@@ -124,9 +135,9 @@ def test_an_interval_stays_within_its_scale_and_holds_the_mean(
 
 
 @pytest.mark.parametrize("study", ["study1", "study2"])
-def test_no_mark_or_error_bar_leaves_the_scale(study: str, six: Analyses) -> None:
+def test_no_mark_or_error_bar_leaves_the_scale(study: str, drawn_six: Figures) -> None:
     seen = 0
-    for name, drawing in _drawn(six[study]).items():
+    for name, drawing in drawn_six(study).items():
         for axes in _panels(drawing):
             low, high = axes.get_ylim()
             for container in axes.containers:
@@ -161,8 +172,8 @@ def test_bars_are_as_high_as_the_means(tmp_path: Path) -> None:
     assert sorted(bar.get_height() for own in bars for bar in own) == pytest.approx(sorted(means))
 
 
-def test_six_models_have_a_figure_each_and_one_together(six: Analyses) -> None:
-    drawn = _drawn(six["study1"])
+def test_six_models_have_a_figure_each_and_one_together(drawn_six: Figures) -> None:
+    drawn = drawn_six("study1")
     assert len([name for name in drawn if name.startswith("study1_bets_")]) == 7
     labels = [text.get_text() for text in drawn["study1_bets_of_models"].figure.legends[0].get_texts()]
     assert len(labels) == 6
@@ -190,6 +201,11 @@ def test_a_model_without_any_answer_is_named_but_not_drawn(tmp_path: Path) -> No
 
 
 @pytest.fixture(scope="module")
+def drawn_mixed(mixed: Analyses) -> Figures:
+    return cache(lambda study, theme="paper": _drawn(mixed[study], theme))
+
+
+@pytest.fixture(scope="module")
 def mixed(tmp_path_factory: pytest.TempPathFactory) -> Analyses:
     """Both studies with three models, of which one was not asked Experiment 2 and another one only that."""
     rng, found = random.Random(8), {}
@@ -206,8 +222,8 @@ def _in_legend(drawing: Drawing) -> list[str]:
 
 
 @pytest.mark.parametrize("study", ["study1", "study2"])
-def test_legends_and_figures_leave_out_models_that_nothing_is_known_of(study: str, mixed: Analyses) -> None:
-    drawn = _drawn(mixed[study])
+def test_legends_and_figures_leave_out_models_that_nothing_is_known_of(study: str, drawn_mixed: Figures) -> None:
+    drawn = drawn_mixed(study)
     assert not [name for name in drawn if name.endswith("_said") and ("prob" in name or "expected" in name)]
     assert not [
         name for name in drawn if name.endswith("_scored") and ("study1_bets_sc" in name or "utterances" in name)
@@ -219,8 +235,8 @@ def test_legends_and_figures_leave_out_models_that_nothing_is_known_of(study: st
     assert [label for label in _in_legend(of_answers) if label != "people"] == ["both", "said"]
 
 
-def test_axes_name_their_quantities(mixed: Analyses) -> None:
-    drawn = _drawn(mixed["study1"]) | _drawn(mixed["study2"])
+def test_axes_name_their_quantities(drawn_mixed: Figures) -> None:
+    drawn = drawn_mixed("study1") | drawn_mixed("study2")
 
     def axis(name: str) -> tuple[set[str], set[str]]:
         shown = [(axes.get_xlabel(), axes.get_ylabel()) for axes in _panels(drawn[name])]
@@ -240,8 +256,8 @@ def test_axes_name_their_quantities(mixed: Analyses) -> None:
     assert not _panels(drawn["study1_people"])[0]._left_title.get_parse_math()  # type: ignore[attr-defined]
 
 
-def test_titles_and_conditions_are_words(mixed: Analyses) -> None:
-    drawn = _drawn(mixed["study1"]) | _drawn(mixed["study2"])
+def test_titles_and_conditions_are_words(drawn_mixed: Figures) -> None:
+    drawn = drawn_mixed("study1") | drawn_mixed("study2")
     first, second = _panels(drawn["study1_entropy"]), _panels(drawn["study2_entropy"])
     assert [axes.get_title("left") for axes in first][::4] == ["how likely: 0 of 3", "does the speaker know?"]
     assert first[-1].get_xticklabels()[0].get_text() == "access 1, “one”"
@@ -258,8 +274,8 @@ def test_no_data_stands_in_the_head_and_not_over_people(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("study", "theme"), [("study1", "paper"), ("study1", "slides"), ("study2", "paper")])
-def test_no_text_lies_on_another_or_leaves_the_page(study: str, theme: str, six: Analyses) -> None:
-    for name, drawing in _drawn(six[study], theme).items():
+def test_no_text_lies_on_another_or_leaves_the_page(study: str, theme: str, drawn_six: Figures) -> None:
+    for name, drawing in drawn_six(study, theme).items():
         if "_bets_" in name and not name.endswith("of_models"):
             continue  # one model's, of which the first is enough
         drawing.figure.draw_without_rendering()
@@ -351,10 +367,10 @@ def test_a_group_without_points_leaves_panels_their_room() -> None:
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_names_of_points_lie_on_no_point_and_on_no_axis(theme: str, mixed: Analyses) -> None:
+def test_names_of_points_lie_on_no_point_and_on_no_axis(theme: str, drawn_mixed: Figures) -> None:
     """Where they are saved, that is, and not where they were put before panels moved."""
     seen = 0
-    for drawing in (_drawn(mixed["study1"], theme)[name] for name in ("study1_theory", "study1_people")):
+    for drawing in (drawn_mixed("study1", theme)[name] for name in ("study1_theory", "study1_people")):
         drawing.figure.draw_without_rendering()
         for axes in _panels(drawing):
             frame = axes.get_window_extent()
@@ -369,8 +385,8 @@ def test_names_of_points_lie_on_no_point_and_on_no_axis(theme: str, mixed: Analy
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_a_legend_in_the_gap_lies_on_no_panel(theme: str, six: Analyses) -> None:
-    figure = _drawn(six["study1"], theme)["study1_bets_of_models"].figure
+def test_a_legend_in_the_gap_lies_on_no_panel(theme: str, drawn_six: Figures) -> None:
+    figure = drawn_six("study1", theme)["study1_bets_of_models"].figure
     figure.draw_without_rendering()
     legend = figure.legends[0].get_window_extent()
     assert not [axes for axes in figure.axes if axes.axison and legend.overlaps(axes.get_window_extent())]

@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -157,6 +158,7 @@ def load_study(name_or_path: str) -> Study:
     return parse_study(bytes_of(path), str(path))
 
 
+@lru_cache(maxsize=32)
 def parse_study(content: bytes, origin: str) -> Study:
     """Compile the bytes of a study file; `origin` names it in errors. Raises StudyError."""
     spec = read_study_file(content, origin)
