@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from grace.cli.data import data_app
+from grace.cli.exits import exit_code
 from grace.errors import GraceError
 from grace.studies.check import check_table, guess_study, sample_rows
 from grace.studies.study import load_study, parse_study
@@ -37,7 +38,7 @@ def data(*arguments: str | Path) -> Ended:
     """Run `grace data ...`."""
     result = CliRunner().invoke(data_app, [str(argument) for argument in arguments])
     if isinstance(result.exception, GraceError):
-        return Ended(result.exception.exit_code, result.stdout, str(result.exception))
+        return Ended(exit_code(result.exception), result.stdout, str(result.exception))
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Ended(result.exit_code, result.stdout, result.stderr)

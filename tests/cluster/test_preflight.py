@@ -11,7 +11,9 @@ import pytest
 import yaml
 
 from api_server import ApiServer, cut, status, web_token
+from grace.cli.exits import exit_code
 from grace.cluster.access import connection as access
+from grace.cluster.preflight.report import PreflightReport
 from grace.cluster.preflight.sequence import PROBES, preflight
 from grace.policy.cluster_file import load_cluster
 from grace.policy.documents import parse
@@ -101,6 +103,11 @@ status:
 """
 
 
+def ending(report: PreflightReport) -> int:
+    """The exit code that a report gives to the command."""
+    return exit_code(report.failure) if report.failure else 0
+
+
 @pytest.fixture(autouse=True)
 def _bare(monkeypatch, tmp_path):
     """No kubeconfig or proxy of the machine that the tests run on; no waiting."""
@@ -160,13 +167,13 @@ def test_all_passes_where_all_is_well(look):
     report = look()
     assert failures(report) == []
     assert report.counts["unknown"] == 0
-    assert report.exit_code == 0
+    assert ending(report) == 0
     assert {line.check for line in report.lines} >= {probe.check for probe in PROBES} - {"priority", "gpu quota"}
 
 
 def test_without_manifests_the_cluster_itself_is_looked_at(look):
     report = look("")
-    assert report.exit_code == 0
+    assert ending(report) == 0
     assert "4 NVIDIA-GeForce-RTX-3090 for rtx3090" in only(report, "nodes").message
     assert "rook-cephfs" in only(report, "storage").message
     assert {line.about for line in lines(report, "permission")} >= {"Job in lab", "pods/log in lab", "nodes"}
@@ -211,7 +218,7 @@ def test_without_a_kubeconfig_all_is_unknown_with_the_reason(look, server, tmp_p
     report = look(kubeconfig=tmp_path / "gone")
     assert only(report, "kubeconfig").status == "fail"
     assert "there is no login to ask the cluster with" in only(report, "dry run", "Job/gemma-2b").message
-    assert report.exit_code == 2
+    assert ending(report) == 2
     assert server.asked == []
 
 
@@ -226,14 +233,14 @@ def test_an_unknown_context(look):
     report = look(context="nowhere")
     assert only(report, "kubeconfig").status == "pass"
     assert "it has test" in only(report, "context").message
-    assert report.exit_code == 2
+    assert ending(report) == 2
 
 
 def test_an_expired_login(look, server, tmp_path):
     config = server.kubeconfig(tmp_path / "config", user={"token": web_token(exp=1_700_000_000)})
     report = look(kubeconfig=config)
     assert "log in again" in only(report, "login").message
-    assert report.exit_code == 5
+    assert ending(report) == 5
 
 
 def test_a_login_that_the_cluster_does_not_take(look, server, tmp_path):
@@ -242,7 +249,7 @@ def test_a_login_that_the_cluster_does_not_take(look, server, tmp_path):
     assert only(report, "server").status == "pass"
     assert "does not take the login" in only(report, "identity").message
     assert only(report, "secret").status == "unknown"
-    assert report.exit_code == 5
+    assert ending(report) == 5
     assert len(server.asked) == 2
 
 
@@ -260,7 +267,7 @@ def test_a_login_that_ends_on_the_way_and_cannot_be_renewed(look, server, tmp_pa
     report = look(kubeconfig=config)
     ((_, message),) = failures(report)
     assert "tokenFile names" in message
-    assert report.exit_code == 5
+    assert ending(report) == 5
 
 
 def test_a_cluster_that_cannot_be_reached(look, server, tmp_path, unused_port):
@@ -268,7 +275,7 @@ def test_a_cluster_that_cannot_be_reached(look, server, tmp_path, unused_port):
     report = look(kubeconfig=config)
     assert "nobody answers" in only(report, "server").message
     assert len(failures(report)) == 1
-    assert report.exit_code == 5
+    assert ending(report) == 5
 
 
 def test_a_cluster_that_is_lost_in_the_middle(look, server):
@@ -279,7 +286,7 @@ def test_a_cluster_that_is_lost_in_the_middle(look, server):
     report = look()
     assert len(failures(report)) == 1
     assert "the cluster cannot be reached" in only(report, "dry run", "Job").message
-    assert report.exit_code == 5
+    assert ending(report) == 5
 
 
 def test_one_fault_does_not_hide_what_follows(look, server):
@@ -290,7 +297,7 @@ def test_one_fault_does_not_hide_what_follows(look, server):
     report = look()
     assert [check for check, _ in failures(report)] == ["storage"]
     assert only(report, "dry run", "Job").status == "pass"
-    assert report.exit_code == 5
+    assert ending(report) == 5
 
 
 @pytest.mark.parametrize("version", ["v1.34.1", "v1.29.0+k3s1"])
@@ -305,7 +312,7 @@ def test_a_cluster_that_does_not_tell_who_one_is(look, server):
     server.user = "system:anonymous"
     report = look()
     assert only(report, "identity").status == "fail"
-    assert report.exit_code == 5
+    assert ending(report) == 5
 
 
 def test_permissions_that_are_missing(look, server):
@@ -314,7 +321,7 @@ def test_permissions_that_are_missing(look, server):
     assert only(report, "permission", "Job").message == "you may not create"
     assert only(report, "permission", "pods/log").status == "fail"
     assert only(report, "permission", "events").status == "unknown"
-    assert report.exit_code == 4
+    assert ending(report) == 4
 
 
 def test_a_namespace_that_is_not_there(look, server):
@@ -323,7 +330,7 @@ def test_a_namespace_that_is_not_there(look, server):
     assert "portal" in only(report, "namespace").todo
     assert only(report, "permission", "Job").status == "pass"
     assert only(report, "secret").message == "the namespace lab is not there"
-    assert report.exit_code == 4
+    assert ending(report) == 4
 
 
 def test_a_namespace_that_is_being_deleted(look, server):
@@ -335,7 +342,7 @@ def test_a_namespace_that_may_not_be_looked_at_is_unknown(look, server):
     server.denied = {"get namespaces"}
     report = look()
     assert only(report, "namespace").status == "unknown"
-    assert report.exit_code == 0
+    assert ending(report) == 0
 
 
 def test_objects_of_another_namespace_than_asked_for(look):
@@ -415,7 +422,7 @@ def test_nodes_that_may_not_be_listed_are_unknown(look, server):
     server.denied = {"list nodes"}
     report = look()
     assert only(report, "nodes").status == "unknown"
-    assert report.exit_code == 0
+    assert ending(report) == 0
 
 
 def with_priority(name):
@@ -624,13 +631,13 @@ def test_a_job_of_that_name(look, server, job, words):
     assert words in line.message
     assert "`kubectl delete job gemma-2b -n lab`" in line.todo
     assert only(report, "dry run", "Job").status == "unknown"
-    assert report.exit_code == 4
+    assert ending(report) == 4
 
 
 def test_other_objects_of_that_name_are_tried_as_a_change(look, server):
     server.add("{apiVersion: v1, kind: ConfigMap, metadata: {name: study}, data: {}}", "lab")
     report = look()
-    assert report.exit_code == 0
+    assert ending(report) == 0
     assert "applying it changes it" in only(report, "existing", "ConfigMap").message
     (patch,) = [asked for asked in server.asked if asked.method == "PATCH"]
     assert patch.query == {"fieldManager": "grace", "fieldValidation": "Strict", "force": "true", "dryRun": "All"}
@@ -649,7 +656,7 @@ def test_rules_of_the_cluster_are_shown(look, server):
     assert (line.status, line.notes) == ("fail", ("careful",))
     assert "denied the request: no limits" in line.message
     assert only(report, "dry run", "ConfigMap").status == "pass"
-    assert report.exit_code == 4
+    assert ending(report) == 4
 
 
 @pytest.mark.parametrize(
@@ -673,7 +680,7 @@ def test_trials_that_fail(look, server, code, reason, message, state, exit_code)
     line = only(report, "dry run", "Job")
     assert line.status == state
     assert message in line.message
-    assert report.exit_code == exit_code
+    assert ending(report) == exit_code
 
 
 def test_objects_that_their_schema_does_not_accept(look):
@@ -688,7 +695,7 @@ def test_kinds_that_the_cluster_does_not_have(look):
     report = look("{apiVersion: kubeflow.org/v1, kind: PyTorchJob, metadata: {name: x}}")
     assert lines(report, "schema") == []
     assert "the cluster has no kind PyTorchJob in kubeflow.org/v1" in only(report, "dry run").message
-    assert report.exit_code == 4
+    assert ending(report) == 4
 
 
 @pytest.mark.parametrize("name", ["..", ".", "a/b", "a?dryRun=None#", "%2e%2e", "x" * 300, "ünï"])
@@ -710,7 +717,7 @@ def test_one_question_is_asked_once(look, server):
 
 def test_a_distant_cluster_is_asked_several_things_at_once(look, server):
     server.latency = 0.2
-    assert look().exit_code == 0
+    assert ending(look()) == 0
     assert server.rounds < 0.6 * len(server.asked)
 
 

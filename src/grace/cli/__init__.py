@@ -10,6 +10,7 @@ from grace.cli.cluster import cluster_app
 from grace.cli.compare import compare
 from grace.cli.data import data_app
 from grace.cli.endpoint import check_endpoint
+from grace.cli.exits import DEFECT, exit_code
 from grace.cli.export import export
 from grace.cli.extract import extract
 from grace.cli.join import join
@@ -25,9 +26,6 @@ from grace.cli.serve import serve
 from grace.cli.validate import validate
 from grace.cli.visit import visit
 from grace.errors import GraceError
-
-DEFECT = 70
-"""Exit code of what should not happen (EX_SOFTWARE of sysexits.h)."""
 
 app = typer.Typer(
     name="grace",
@@ -84,7 +82,7 @@ def main(arguments: list[str] | None = None) -> None:
         if os.environ.get("GRACE_DEBUG"):
             raise
         print(f"grace: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        sys.exit(exit_code(error))
     except OSError as error:  # a file or disk that failed where nobody expected it
         if os.environ.get("GRACE_DEBUG"):
             raise

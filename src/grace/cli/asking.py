@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import typer
 
 from grace.cli import options
+from grace.cli.exits import INTERRUPTED, exit_code
 from grace.cli.options import count
 
 if TYPE_CHECKING:
@@ -72,14 +73,14 @@ def tell_outcome(run: "Path", outcome: "TaskOutcome[Any]", tell: Callable[[Any],
 
     if outcome.error:
         print(f"grace: {outcome.error}", file=sys.stderr)
-        return outcome.error.exit_code
+        return exit_code(outcome.error)
     if outcome.result is None:
         print(
             f"grace: interrupted; all finished answers are safe in {run}. The same command goes on where this one "
             f"stopped; `grace export {run}` writes what there is.",
             file=sys.stderr,
         )
-        return options.INTERRUPTED
+        return INTERRUPTED
     requests = outcome.requests
     for kind, example in requests.examples.items():
         print(f"grace: {count(requests.failures[kind], 'request')} failed with {kind}: {example}", file=sys.stderr)

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from grace.cli.exits import exit_code
+
 models_app = typer.Typer(
     help="See which models there are, what they need, and bring their files.",
     no_args_is_help=True,
@@ -131,7 +133,7 @@ def plan_models(
     plans = plan_lineup(planned)
     typer.echo(plan_json(plans) if as_json else plan_table(plans))
     if any(isinstance(each, CannotRun) for each in plans):
-        raise typer.Exit(CannotRun.exit_code)
+        raise typer.Exit(exit_code(CannotRun))
 
 
 @models_app.command()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from grace.cli.exits import INTERRUPTED
 from grace.errors import InputError
 
 if TYPE_CHECKING:
@@ -58,9 +59,6 @@ ModelRevision = Annotated[
     typer.Option(help="Which weights answer (revision, quantization), where the server does not tell."),
 ]
 BreakLock = Annotated[bool, typer.Option("--break-lock", help="Go on with a run whose writer died on another machine.")]
-
-INTERRUPTED = 130
-"""Exit code of work that was stopped and can be gone on with."""
 
 
 def read_key(variable: str | None) -> str | None:

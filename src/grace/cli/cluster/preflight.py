@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from grace.cli.cluster.options import ClusterName, Context, Kubeconfig, Namespace
+from grace.cli.exits import exit_code
 
 
 def preflight(
@@ -43,6 +44,6 @@ def preflight(
     described = load_cluster(cluster)
     manifests = read(files) if files else []
     report = look(manifests, described, namespace=namespace, kubeconfig=kubeconfig, context=context)
-    typer.echo(as_json(report) if format == "json" else as_text(report))
-    if report.exit_code:
-        raise typer.Exit(report.exit_code)
+    typer.echo(as_json(report, exit_code) if format == "json" else as_text(report))
+    if report.failure:
+        raise typer.Exit(exit_code(report.failure))

@@ -2,16 +2,16 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
 from grace.cluster.access.connection import ApiError
-from grace.errors import ClusterError, InputError, Refused
+from grace.errors import ClusterError, GraceError, InputError, Refused
 from grace.text import printable
 
 Status = Literal["pass", "fail", "unknown"]
-_ORDER = (InputError.exit_code, ClusterError.exit_code, Refused.exit_code)
+_ORDER: tuple[type[GraceError], ...] = (InputError, ClusterError, Refused)
 """Of several failures that which comes first here decides how the command ends: it hides the others."""
 
 
@@ -24,14 +24,14 @@ class Verdict:
         message: what is so.
         todo: what to do; empty when nothing is to be done.
         notes: warnings, which change no status.
-        code: how the command ends because of it; 0 unless the status is fail.
+        failure: the kind of error that it is; None unless the status is fail.
     """
 
     status: Status
     message: str
     todo: str = ""
     notes: tuple[str, ...] = ()
-    code: int = 0
+    failure: type[GraceError] | None = None
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class PreflightLine:
     message: str
     todo: str
     notes: tuple[str, ...]
-    code: int
+    failure: type[GraceError] | None
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,10 @@ class PreflightReport:
         return Counter(line.status for line in self.lines)
 
     @property
-    def exit_code(self) -> int:
-        """0 when nothing fails, else 2 (kubeconfig), 5 (the cluster) or 4 (refused, or missing), in this order."""
-        codes = {line.code for line in self.lines if line.status == "fail"}
-        return next((code for code in _ORDER if code in codes), 0)
+    def failure(self) -> type[GraceError] | None:
+        """The failure that hides the others: of the kubeconfig, of the cluster, or refused; None when nothing fails."""
+        kinds = {line.failure for line in self.lines}
+        return next((kind for kind in _ORDER if kind in kinds), None)
 
 
 def line(check: str, about: str, verdict: Verdict) -> PreflightLine:
@@ -79,9 +79,9 @@ def passed(message: str, notes: Sequence[str] = ()) -> Verdict:
     return Verdict("pass", message, notes=tuple(notes))
 
 
-def failed(message: str, todo: str = "", *, notes: Sequence[str] = (), code: int = Refused.exit_code) -> Verdict:
+def failed(message: str, todo: str = "", *, notes: Sequence[str] = (), failure: type[GraceError] = Refused) -> Verdict:
     """Something keeps the manifests from running."""
-    return Verdict("fail", message, todo, tuple(notes), code)
+    return Verdict("fail", message, todo, tuple(notes), failure)
 
 
 def unknown(message: str, todo: str = "", notes: Sequence[str] = ()) -> Verdict:
@@ -95,8 +95,8 @@ def not_answered(error: ApiError) -> Verdict:
         return unknown(f"you may not look at it: {error.detail or error}", notes=error.warnings)
     if error.status == 404:
         return unknown(f"the cluster does not have it: {error.detail or error}", notes=error.warnings)
-    code = Refused.exit_code if error.status in (400, 409, 422) else error.exit_code
-    return failed(str(error), notes=error.warnings, code=code)
+    failure = Refused if error.status in (400, 409, 422) else ClusterError
+    return failed(str(error), notes=error.warnings, failure=failure)
 
 
 def as_text(report: PreflightReport) -> str:
@@ -113,6 +113,13 @@ def as_text(report: PreflightReport) -> str:
     return "\n".join(rows)
 
 
-def as_json(report: PreflightReport) -> str:
-    """The report for programs."""
-    return json.dumps({**asdict(report), "counts": dict(report.counts), "exit_code": report.exit_code}, indent=2)
+def as_json(report: PreflightReport, code_of: Callable[[type[GraceError]], int]) -> str:
+    """The report for programs; `code_of` gives the exit code of a kind of errors."""
+
+    def code(failure: type[GraceError] | None) -> int:
+        return code_of(failure) if failure else 0
+
+    content = asdict(report) | {"counts": dict(report.counts), "exit_code": code(report.failure)}
+    for each in content["lines"]:
+        each["code"] = code(each.pop("failure"))
+    return json.dumps(content, indent=2)

@@ -98,7 +98,7 @@ def _target(lines: list[PreflightLine], kubeconfig: Path | None, context: str | 
     try:
         config = find_kubeconfig(kubeconfig)
     except InputError as error:
-        lines.append(line("kubeconfig", "", failed(str(error), code=error.exit_code)))
+        lines.append(line("kubeconfig", "", failed(str(error), failure=type(error))))
         lines.append(line("context", "", unknown("the kubeconfig could not be read")))
         return None
     try:
@@ -106,7 +106,7 @@ def _target(lines: list[PreflightLine], kubeconfig: Path | None, context: str | 
     except InputError as error:
         if config:
             lines.append(line("kubeconfig", "", passed(f"{config.where} is read")))
-        lines.append(line("context" if config else "kubeconfig", "", failed(str(error), code=error.exit_code)))
+        lines.append(line("context" if config else "kubeconfig", "", failed(str(error), failure=type(error))))
         return None
     lines.append(line("kubeconfig", "", passed(f"{target.where} is read", target.warnings)))
     user = f" as user {target.user_name}" if target.user_name else ", without a user"
@@ -121,7 +121,7 @@ def _logged_in(lines: list[PreflightLine], target: Target | None) -> Api | None:
     try:
         api = Api(target)
     except GraceError as error:
-        lines.append(line("login", "", failed(str(error), code=error.exit_code)))
+        lines.append(line("login", "", failed(str(error), failure=type(error))))
         return None
     lines.append(line("login", "", passed("there is one; whether the cluster takes it is seen below")))
     return api

@@ -88,7 +88,7 @@ def _identity(view: ClusterView, subject: Subject) -> Verdict:
         return failed(
             "the cluster does not know you: no login was sent",
             f"log in, or get the kubeconfig anew from the cluster's portal; see {view.api.target.title}",
-            code=ClusterError.exit_code,
+            failure=ClusterError,
         )
     return passed(f"the cluster knows you as {user}")
 
