@@ -78,10 +78,10 @@ def check(manifests: Sequence[Manifest], cluster: Cluster) -> Report:
     order = {manifest: number for number, manifest in enumerate(manifests)}
     names = dict.fromkeys(manifest.source.file for manifest in manifests)
     files = {file: number for number, file in enumerate(names)}
-    found = [
+    hits = [
         (hit, rule, reasons(hit.manifest).get(rule.id, "")) for rule in rules_for(cluster) for hit in rule.check(scene)
     ]
-    findings = [_finding(hit, rule, reason) for hit, rule, reason in sorted(found, key=lambda one: _key(one, order))]
+    findings = [_finding(hit, rule, reason) for hit, rule, reason in sorted(hits, key=lambda one: _key(one, order))]
     findings.sort(key=lambda finding: files[finding.file])
     unique = dict.fromkeys(findings)
     return Report(
@@ -94,8 +94,8 @@ def check(manifests: Sequence[Manifest], cluster: Cluster) -> Report:
 
 def make_scene(manifests: Sequence[Manifest], cluster: Cluster) -> Scene:
     """Sort objects into those that their schema accepts and the others. Raises InputError, as `check`."""
-    known = schemas(cluster.kubernetes)
-    good = {manifest for manifest in manifests if known.knows(manifest) and not known.faults(manifest)}
+    all_schemas = schemas(cluster.kubernetes)
+    good = {manifest for manifest in manifests if all_schemas.knows(manifest) and not all_schemas.faults(manifest)}
     return Scene(
         tuple(manifest for manifest in manifests if manifest in good),
         cluster,
@@ -123,7 +123,7 @@ def _finding(hit: Hit, rule: Rule, reason: str) -> Finding:
     )
 
 
-def _key(found: tuple[Hit, Rule, str], order: dict[Manifest, int]) -> tuple[int, int, str, str, str]:
+def _key(entry: tuple[Hit, Rule, str], order: dict[Manifest, int]) -> tuple[int, int, str, str, str]:
     """By line, then by rule."""
-    hit, rule, _ = found
+    hit, rule, _ = entry
     return hit.manifest.line(hit.path), order[hit.manifest], rule.id, path_text(hit.path), hit.message

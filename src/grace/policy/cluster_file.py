@@ -1,4 +1,4 @@
-"""The file of a cluster (`clusters/*.yaml`): what has to be known about it before anything is submitted."""
+"""The file of a cluster (`clusters/*.yaml`): version, namespace, storage, GPUs, limits, reservations."""
 
 import re
 from collections.abc import Sequence
@@ -125,8 +125,8 @@ class Cluster(Strict):
         raise InputError(f"cluster {self.name}: its file names no GPU {name!r} (it names {names})")
 
     def storage_class(self, name: str) -> StorageClass | None:
-        """What is known of a storage class."""
-        return next((known for known in self.storage.classes if known.name == name), None)
+        """The storage class of a name; None when the file does not list it."""
+        return next((storage for storage in self.storage.classes if storage.name == name), None)
 
 
 def cluster_names() -> Sequence[str]:

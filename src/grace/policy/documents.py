@@ -175,9 +175,9 @@ class Container:
     @property
     def env(self) -> dict[str, str | None]:
         """Its variables: the value as written, None for those from elsewhere. Of equal names the last counts."""
-        found = [entry for entry in self.body.get("env") or [] if isinstance(entry, dict)]
+        entries = [entry for entry in self.body.get("env") or [] if isinstance(entry, dict)]
         return {
-            _text(entry.get("name")): None if "valueFrom" in entry else _text(entry.get("value")) for entry in found
+            _text(entry.get("name")): None if "valueFrom" in entry else _text(entry.get("value")) for entry in entries
         }
 
     def request(self, resource: str) -> float | None:
@@ -268,8 +268,8 @@ class Workload:
     @property
     def volumes(self) -> list[tuple[FieldPath, dict[str, Any]]]:
         """Volumes of its pods with their paths."""
-        found = enumerate(self.spec.get("volumes") or [])
-        return [((*self.path, "volumes", number), body) for number, body in found if isinstance(body, dict)]
+        volumes = enumerate(self.spec.get("volumes") or [])
+        return [((*self.path, "volumes", number), body) for number, body in volumes if isinstance(body, dict)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -279,8 +279,8 @@ class Scene:
     Attributes:
         manifests: objects that their schema accepts: those that rules look at.
         cluster: where they go.
-        broken: objects that their schema does not accept, or that have none. `find` knows them too, so that nobody is
-            told that an object is missing which is there.
+        broken: objects that their schema does not accept, or that have none. `find` gives them too, so that no rule
+            reports an object as missing that is there.
     """
 
     manifests: tuple[Manifest, ...]
@@ -296,6 +296,11 @@ class Scene:
     def workloads(self) -> tuple[Workload, ...]:
         """Of the manifests, in their order."""
         return tuple(workload for manifest in self.manifests if (workload := _workload(manifest)))
+
+    @cached_property
+    def containers(self) -> tuple[tuple[Workload, Container], ...]:
+        """All containers, each with its workload, in the order of the manifests."""
+        return tuple((workload, container) for workload in self.workloads for container in workload.containers)
 
     def kind(self, *kinds: str) -> list[Manifest]:
         """The manifests of some kinds, in their order."""
@@ -353,13 +358,13 @@ def read(paths: Sequence[Path | str]) -> list[Manifest]:
         One Manifest for each object; those of a List each by itself.
 
     Raises:
-        InputError: a file cannot be read, or does not hold together; the message names it and the line. Or there is no
-            object in any: what made them has failed, and nothing to check must not look like nothing to mend.
+        InputError: a file cannot be read, or does not hold together; the message names it and the line. Or no
+            file holds an object: the program that wrote them has probably failed, so they do not pass as clean.
     """
-    found = [manifest for path in paths for file in _files(path) for manifest in _read(file)]
-    if not found:
+    manifests = [manifest for path in paths for file in _files(path) for manifest in _read(file)]
+    if not manifests:
         raise InputError(f"{', '.join(printable(str(path)) for path in paths)}: no object to check; it is empty")
-    return found
+    return manifests
 
 
 def parse(text: str, file: str = "-", json: bool = False) -> list[Manifest]:
@@ -376,10 +381,10 @@ def _files(given: Path | str) -> Iterator[str]:
     if str(given) == "-" or not path.is_dir():
         yield str(given)
         return
-    found = [file for file in _walk(path, frozenset()) if file.suffix.lower() in SUFFIXES]
-    if not found:
+    files = [file for file in _walk(path, frozenset()) if file.suffix.lower() in SUFFIXES]
+    if not files:
         raise InputError(f"{printable(str(given))}: has no file named *.yaml, *.yml or *.json")
-    yield from (str(file) for file in found)
+    yield from (str(file) for file in files)
 
 
 def _walk(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:

@@ -59,12 +59,12 @@ def node_terms(workload: Workload) -> list[list[Requirement]]:
             *selector,
             *(
                 Requirement(
-                    wanted["key"],
-                    wanted["operator"],
-                    tuple(str(value) for value in wanted.get("values") or []),
+                    expression["key"],
+                    expression["operator"],
+                    tuple(str(value) for value in expression.get("values") or []),
                     (*path, number, "matchExpressions", place),
                 )
-                for place, wanted in enumerate(term.get("matchExpressions") or [])
+                for place, expression in enumerate(term.get("matchExpressions") or [])
             ),
         ]
         for number, term in enumerate(terms)
@@ -89,8 +89,12 @@ def gpu_resources(container: Container, cluster: Cluster) -> dict[str, float]:
     """How many GPUs a container asks for, by resource."""
     resources = container.body.get("resources") or {}
     named = dict.fromkeys([*(resources.get("limits") or {}), *(resources.get("requests") or {})])
-    known = {gpu.resource for gpu in cluster.gpus}
-    asked = {name: container.request(name) or 0 for name in named if name in known or name.startswith("nvidia.com/")}
+    resources_of_cluster = {gpu.resource for gpu in cluster.gpus}
+    asked = {
+        name: container.request(name) or 0
+        for name in named
+        if name in resources_of_cluster or name.startswith("nvidia.com/")
+    }
     return {name: number for name, number in asked.items() if number > 0}
 
 
@@ -106,7 +110,9 @@ def pod_gpus(workload: Workload, cluster: Cluster) -> int:
 
 def named_products(term: list[Requirement]) -> set[str] | None:
     """The GPU products that nodes of a term may have; None when it names none."""
-    sets = [set(wanted.values) for wanted in term if wanted.key == PRODUCT and wanted.operator == "In"]
+    sets = [
+        set(requirement.values) for requirement in term if requirement.key == PRODUCT and requirement.operator == "In"
+    ]
     return set.intersection(*sets) if sets else None
 
 
@@ -120,8 +126,8 @@ def gpu_kinds(workload: Workload, container: Container, cluster: Cluster) -> lis
     kinds: dict[str, ClusterGpu] = {}
     for term in node_terms(workload) if asked else []:
         products = named_products(term)
-        known = {product for gpu in cluster.gpus for product in gpu.products}
-        if products is not None and not products <= known:
+        listed = {product for gpu in cluster.gpus for product in gpu.products}
+        if products is not None and not products <= listed:
             return []
         for gpu in cluster.gpus:
             fits = gpu.resource in asked if products is None else bool(products & set(gpu.products))
@@ -133,10 +139,12 @@ def gpu_kinds(workload: Workload, container: Container, cluster: Cluster) -> lis
 def _has_memory(gpu: ClusterGpu, term: list[Requirement]) -> bool:
     """Whether a kind of GPU has the memory that a term requires."""
     mebibytes = max(catalogue.gpus()[gpu.gpu].memory_gib * 1024, gpu.memory_above or 0)
-    for wanted in term:
-        if wanted.key == MEMORY and wanted.values and wanted.values[0].isdecimal():
-            bound = int(wanted.values[0])
-            if (wanted.operator == "Gt" and mebibytes < bound) or (wanted.operator == "Lt" and mebibytes > bound):
+    for requirement in term:
+        if requirement.key == MEMORY and requirement.values and requirement.values[0].isdecimal():
+            bound = int(requirement.values[0])
+            if (requirement.operator == "Gt" and mebibytes < bound) or (
+                requirement.operator == "Lt" and mebibytes > bound
+            ):
                 return False
     return True
 

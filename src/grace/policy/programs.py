@@ -42,12 +42,12 @@ class Program:
 
     def option(self, *names: str) -> str | None:
         """The value of the last of some options, as `--output=a.csv` or `--output a.csv` give it."""
-        found = None
+        option = None
         for number, word in enumerate(self.words):
             name, equals, value = word.partition("=")
             if name in names:
-                found = value if equals else " ".join(self.words[number + 1 : number + 2])
-        return found
+                option = value if equals else " ".join(self.words[number + 1 : number + 2])
+        return option
 
     @property
     def is_python(self) -> bool:
@@ -73,40 +73,40 @@ def programs(scene: Scene, workload: Workload, container: Container) -> list[Pro
     """
     if container not in scene.running:
         scene.running[container] = _Reader(scene, workload, container).read()
-    found: list[Program] = scene.running[container]
-    return found
+    programs: list[Program] = scene.running[container]
+    return programs
 
 
 def variables(scene: Scene, workload: Workload, container: Container) -> dict[str, str]:
     """The variables of a container whose values are known, also those from ConfigMaps among the objects."""
-    known: dict[str, str] = {}
+    values: dict[str, str] = {}
     for source in container.body.get("envFrom") or []:
         if name := (source.get("configMapRef") or {}).get("name"):
             prefix = source.get("prefix", "")
-            known |= {prefix + key: value for key, value in _data(scene, workload, name).items()}
+            values |= {prefix + key: value for key, value in _data(scene, workload, name).items()}
     for entry in container.body.get("env") or []:
         reference = (entry.get("valueFrom") or {}).get("configMapKeyRef") or {}
         value = _data(scene, workload, reference.get("name", "")).get(reference.get("key", ""))
         if "valueFrom" not in entry:
-            value = expanded(entry.get("value", ""), known)
-        known.pop(entry["name"], None)
+            value = expanded(entry.get("value", ""), values)
+        values.pop(entry["name"], None)
         if value is not None:
-            known[entry["name"]] = value
-    return known
+            values[entry["name"]] = value
+    return values
 
 
 def _data(scene: Scene, workload: Workload, name: str) -> dict[str, str]:
     """The texts of a ConfigMap."""
-    found: Manifest | None = scene.near("ConfigMap", name, workload.manifest) if name else None
-    data = found.at(("data",)) if found else None
+    config: Manifest | None = scene.near("ConfigMap", name, workload.manifest) if name else None
+    data = config.at(("data",)) if config else None
     return {key: text for key, text in data.items() if isinstance(text, str)} if isinstance(data, dict) else {}
 
 
-def expanded(text: str, known: Mapping[str, str]) -> str:
+def expanded(text: str, values: Mapping[str, str]) -> str:
     """Text with `$(NAME)` filled in, as Kubernetes does."""
 
-    def value(found: re.Match[str]) -> str:
-        return "$" if found[1] is None else known.get(found[1], found[0])
+    def value(match: re.Match[str]) -> str:
+        return "$" if match[1] is None else values.get(match[1], match[0])
 
     return _REFERENCE.sub(value, text) if "$" in text else text
 
@@ -114,7 +114,7 @@ def expanded(text: str, known: Mapping[str, str]) -> str:
 def _files(scene: Scene, workload: Workload, container: Container) -> dict[str, _File]:
     """Files that ConfigMaps put into a container, by their path there."""
     volumes = {body.get("name"): body for _, body in workload.volumes}
-    found: dict[str, _File] = {}
+    files: dict[str, _File] = {}
     for mount in container.body.get("volumeMounts") or []:
         volume = volumes.get(mount.get("name")) or {}
         projected = (volume.get("projected") or {}).get("sources") or []
@@ -126,8 +126,8 @@ def _files(scene: Scene, workload: Workload, container: Container) -> dict[str, 
             for key, path in items.items():
                 place = mount["mountPath"] if mount.get("subPath") == path else posixpath.join(mount["mountPath"], path)
                 if key in data and mount.get("subPath") in (None, path):
-                    found[posixpath.normpath(place)] = _File(data[key], f"{key} of ConfigMap/{name}")
-    return found
+                    files[posixpath.normpath(place)] = _File(data[key], f"{key} of ConfigMap/{name}")
+    return files
 
 
 class _Reader:
@@ -141,13 +141,13 @@ class _Reader:
 
     def read(self) -> list[Program]:
         words = [(path, expanded(word, self.variables)) for path, word in self.container.words]
-        found = list(self._started(words))
+        started = list(self._started(words))
         if not self.followed:  # nobody says which script runs: any of them may
             path = (*self.container.path, "volumeMounts")
             for name, file in self.files.items():
                 if is_script(file.text) or name.endswith((".sh", ".bash")):
-                    found += self._script(file.text, Program((), path, file.title, 1, (), self.variables), 1)
-        return found
+                    started += self._script(file.text, Program((), path, file.title, 1, (), self.variables), 1)
+        return started
 
     def _started(self, words: Sequence[tuple[FieldPath, str]]) -> Iterator[Program]:
         if not words:
@@ -166,8 +166,8 @@ class _Reader:
         first = len(texts) - len(inner)
         script = max(words[first + 1 :], key=lambda word: len(word[1]), default=words[first])[0]
         program = Program(texts, words[first][0], "", 1, (), self.variables)
-        for found in self._followed(program, 1):
-            yield replace(found, path=script) if found.words != inner else found
+        for followed in self._followed(program, 1):
+            yield replace(followed, path=script) if followed.words != inner else followed
 
     def _followed(self, program: Program, depth: int) -> Iterator[Program]:
         """A program, or those that its script runs."""
@@ -210,11 +210,11 @@ class _Reader:
             return None
         full = posixpath.normpath(posixpath.join(self.container.body.get("workingDir", "/"), path))
         same = [name for name in self.files if posixpath.basename(name) == posixpath.basename(path)]
-        found = full if full in self.files else same[0] if len(same) == 1 and not path.startswith("/") else None
-        if found is None or (found in self.followed and is_script(self.files[found].text)):
+        chosen = full if full in self.files else same[0] if len(same) == 1 and not path.startswith("/") else None
+        if chosen is None or (chosen in self.followed and is_script(self.files[chosen].text)):
             return None
-        self.followed.add(found)
-        return self.files[found]
+        self.followed.add(chosen)
+        return self.files[chosen]
 
     def _code(self, program: Program) -> str:
         """The text of a Python program."""

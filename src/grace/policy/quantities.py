@@ -11,10 +11,10 @@ def quantity(value: object) -> float | None:
     """A quantity as a number of its base unit (cores, bytes, pieces); None when it is none."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
-    found = _FORM.fullmatch(str(value).strip())
-    if not found:
+    match = _FORM.fullmatch(str(value).strip())
+    if not match:
         return None
-    number, unit, power = found.groups()
+    number, unit, power = match.groups()
     try:
         return float(number) * (10.0 ** int(power) if power else (_UNITS | _BINARY)[unit or ""])
     except OverflowError:

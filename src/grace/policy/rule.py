@@ -93,11 +93,11 @@ def rule(
 ) -> Callable[[Check], Rule]:
     """Make a rule of the function below, its check; the attributes are those of `Rule`."""
 
-    def made(check: Check) -> Rule:
+    def decorate(check: Check) -> Rule:
         texts = {"why": why, "source": source, "fix": fix, "failing": failing, "passing": passing}
         return Rule(id, severity, title, check, read=read, **texts)
 
-    return made
+    return decorate
 
 
 def changed(example: str, *changes: tuple[str, str]) -> str:

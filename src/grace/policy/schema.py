@@ -1,7 +1,7 @@
 """Strict schemas of Kubernetes objects: unknown fields, wrong types and missing fields, each with its place.
 
 The schema files are those of kubernetes-validate. Its own `validate` reads 1.3 MB of them for each object and stops at
-the first fault; here they are read once, and all faults are told.
+the first fault; here they are read once, and all faults are reported.
 """
 
 import json
@@ -55,10 +55,10 @@ class Schemas:
 
     def faults(self, manifest: Manifest) -> list[Hit]:
         """What is wrong with an object, from its top to its bottom; nothing, for a custom resource."""
-        found = list(_basics(manifest)) or (
+        faults = list(_basics(manifest)) or (
             list(self._checked(manifest)) if self.knows(manifest) else list(self._unknown(manifest))
         )
-        unique = {(hit.path, hit.message): hit for hit in found}
+        unique = {(hit.path, hit.message): hit for hit in faults}
         return sorted(unique.values(), key=lambda hit: (hit.manifest.line(hit.path), str(hit.path)))
 
     def _checked(self, manifest: Manifest) -> Iterator[Hit]:
@@ -67,7 +67,7 @@ class Schemas:
         name = self.names[manifest.api_version, manifest.kind]
         validator = Draft202012Validator({"$ref": f"{self.base}#/$defs/{name}"}, registry=self.registry)
         for error in validator.iter_errors(manifest.body):
-            yield from _told(manifest, error)
+            yield from _hits(manifest, error)
         for path in _empty_items(manifest.body):
             yield Hit(manifest, path, "an item of the list is empty")
 
@@ -118,8 +118,8 @@ def schemas(version: str) -> Schemas:
 
 def _strict(name: str) -> str:
     """`v1.32.0` of a folder's name, `v1.32.0-local-strict`; empty for others."""
-    found = re.fullmatch(r"(v\d+\.\d+\.\d+)-local-strict", name)
-    return found[1] if found else ""
+    match = re.fullmatch(r"(v\d+\.\d+\.\d+)-local-strict", name)
+    return match[1] if match else ""
 
 
 def _empty_items(value: object, path: FieldPath = ()) -> Iterator[FieldPath]:
@@ -146,14 +146,14 @@ def _basics(manifest: Manifest) -> Iterator[Hit]:
         yield Hit(manifest, ("metadata", "name"), "metadata.name is missing: every Kubernetes object has one")
 
 
-def _told(manifest: Manifest, error: "ValidationError") -> Iterator[Hit]:
+def _hits(manifest: Manifest, error: "ValidationError") -> Iterator[Hit]:
     """An error in words. Values are never shown: one may be a secret in the wrong place."""
     path: FieldPath = tuple(error.absolute_path)
     if error.validator == "additionalProperties":
-        known = sorted(error.schema.get("properties", {}))
+        fields = sorted(error.schema.get("properties", {}))
         for field in error.instance:
-            if field not in known:
-                yield Hit(manifest, (*path, field), f"unknown field {field!r}{_meant(field, known)}")
+            if field not in fields:
+                yield Hit(manifest, (*path, field), f"unknown field {field!r}{_meant(field, fields)}")
     elif error.validator == "required":
         for field in error.validator_value:
             if field not in error.instance:
@@ -166,11 +166,11 @@ def _told(manifest: Manifest, error: "ValidationError") -> Iterator[Hit]:
         yield Hit(manifest, path, f"breaks the schema's {error.validator!r}")
 
 
-def _meant(field: str, known: list[str]) -> str:
+def _meant(field: str, fields: list[str]) -> str:
     """What an unknown field may be: a known one like it, or one that belongs elsewhere."""
-    if meant := did_you_mean(field, known):
+    if meant := did_you_mean(field, fields):
         return meant
-    return f"; here belong {', '.join(known[:8])}{', ...' * (len(known) > 8)}" if known else ""
+    return f"; here belong {', '.join(fields[:8])}{', ...' * (len(fields) > 8)}" if fields else ""
 
 
 def _wanted(error: "ValidationError") -> str:

@@ -109,9 +109,9 @@ def servers(scene: Scene) -> list[Server]:
 
 def _server(scene: Scene, workload: Workload, container: Container) -> Server | None:
     settings = variables(scene, workload, container)
-    found = [program for program in programs(scene, workload, container) if _runs_vllm(program)]
-    if found:
-        program = found[-1]
+    running = [program for program in programs(scene, workload, container) if _runs_vllm(program)]
+    if running:
+        program = running[-1]
         words, path, settings = program.words, program.path, {**settings, **program.settings}
     elif not container.body.get("command") and _VLLM_IMAGE.search(container.image) and container.words:
         words = tuple(expanded(word, settings) for word in container.line)
@@ -158,25 +158,26 @@ class Client:
 
 
 def clients(scene: Scene) -> list[Client]:
-    """All containers that are told the address of a model, and run no vLLM themselves."""
+    """All containers that have the address of a model and run no vLLM themselves."""
     return list(_clients(scene))
 
 
 def _clients(scene: Scene) -> Iterator[Client]:
     serving = {server.container for server in servers(scene)}
-    for workload in scene.workloads:
-        for container in workload.containers:
-            if container in serving:
-                continue
-            found = programs(scene, workload, container)
-            settings = variables(scene, workload, container)
-            endpoint = _first(found, settings, ENDPOINTS, ENDPOINT_VARIABLES)
-            if endpoint.startswith(("http://", "https://")):
-                yield Client(workload, container, endpoint, _first(found, settings, _NAMES, _NAME_VARIABLES))
+    for workload, container in scene.containers:
+        if container in serving:
+            continue
+        running = programs(scene, workload, container)
+        settings = variables(scene, workload, container)
+        endpoint = _first(running, settings, ENDPOINTS, ENDPOINT_VARIABLES)
+        if endpoint.startswith(("http://", "https://")):
+            yield Client(workload, container, endpoint, _first(running, settings, _NAMES, _NAME_VARIABLES))
 
 
-def _first(found: list[Program], settings: Mapping[str, str], options: tuple[str, ...], names: tuple[str, ...]) -> str:
-    given = [value for program in found if (value := program.option(*options))]
+def _first(
+    running: list[Program], settings: Mapping[str, str], options: tuple[str, ...], names: tuple[str, ...]
+) -> str:
+    given = [value for program in running if (value := program.option(*options))]
     given += [settings[name] for name in names if settings.get(name)]
     return given[0] if given else ""
 
@@ -193,8 +194,8 @@ def asked_names(scene: Scene) -> dict[Workload, set[str]]:
 
 def _targets(scene: Scene, client: Client) -> tuple[Workload, ...]:
     """Where a client's address leads: to its own pod, by a Service, or to the workload of that name."""
-    found = _HOST.match(client.endpoint)
-    host = found[1] if found else ""
+    match = _HOST.match(client.endpoint)
+    host = match[1] if match else ""
     if host in ("localhost", "127.0.0.1"):
         return (client.workload,)
     name, _, rest = host.partition(".")

@@ -249,9 +249,9 @@ class _Script:
         """An expansion with the value of its variable, or its default."""
 
         def value(match: re.Match[str]) -> str:
-            known = self.settings.get(match[1] or match[3])
-            if known is not None:
-                return known
+            setting = self.settings.get(match[1] or match[3])
+            if setting is not None:
+                return setting
             return match[0] if match[2] is None else match[2]
 
         return _VARIABLE.sub(value, text)

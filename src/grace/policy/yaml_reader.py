@@ -65,9 +65,9 @@ def documents(text: str, file: str, json: bool = False) -> Iterator[tuple[Any, N
         InputError: it is neither, or does not hold together; the message names file and line.
     """
     file = printable(file)
-    if found := _FORBIDDEN.search(text):
-        line = text.count("\n", 0, found.start()) + 1
-        raise InputError(f"{file}:{line}: has a control character (U+{ord(found[0]):04X}); it is not a text file")
+    if forbidden := _FORBIDDEN.search(text):
+        line = text.count("\n", 0, forbidden.start()) + 1
+        raise InputError(f"{file}:{line}: has a control character (U+{ord(forbidden[0]):04X}); it is not a text file")
     if json:
         text = _JSON_PAIR.sub(_joined, text.replace("\t", " "))
     try:
@@ -95,8 +95,8 @@ def line_of(node: Node, path: Path) -> int:
     """The line, from 1, of the field at a path; of the deepest part of the path that is there."""
     line = node.start_mark.line
     for part in path:
-        if isinstance(node, yaml.MappingNode) and (found := _entry(node, str(part))):
-            key, value = found
+        if isinstance(node, yaml.MappingNode) and (entry := _entry(node, str(part))):
+            key, value = entry
             node = value
             line = key.start_mark.line
         elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and 0 <= part < len(node.value):
@@ -112,8 +112,8 @@ def node_at(node: Node, path: Path) -> Node:
     for part in path:
         if isinstance(node, yaml.SequenceNode):
             node = node.value[part]
-        elif isinstance(node, yaml.MappingNode) and (found := _entry(node, str(part))):
-            node = found[1]
+        elif isinstance(node, yaml.MappingNode) and (entry := _entry(node, str(part))):
+            node = entry[1]
     return node
 
 
@@ -152,7 +152,7 @@ class _Builder:
         raise self._error(node, f"the tag {printable(node.tag)} means nothing here")
 
     def _mapping(self, node: yaml.MappingNode, depth: int) -> dict[str, Any]:
-        made: dict[str, Any] = {}
+        own: dict[str, Any] = {}
         merged: dict[str, Any] = {}
         seen: set[str] = set()
         for key_node, value_node in node.value:
@@ -163,20 +163,20 @@ class _Builder:
             if key in seen:
                 raise self._error(key_node, f"{key!r} stands twice in one mapping; only the last would count")
             seen.add(key)
-            made[key] = self.value(value_node, depth + 1)
-        whole = {key: value for key, value in merged.items() if key not in made} | made
+            own[key] = self.value(value_node, depth + 1)
+        whole = {key: value for key, value in merged.items() if key not in own} | own
         return {key: value for key, value in whole.items() if value is not None}
 
     def _merged(self, node: Node, depth: int) -> dict[str, Any]:
         """What `<<` brings: a mapping, or several, of which the first one that has a key wins."""
-        found = self.value(node, depth + 1)
-        several = found if isinstance(found, list) else [found]
-        made: dict[str, Any] = {}
+        value = self.value(node, depth + 1)
+        several = value if isinstance(value, list) else [value]
+        merged: dict[str, Any] = {}
         for one in several:
             if not isinstance(one, dict):
                 raise self._error(node, "<< takes a mapping, or a list of them")
-            made = one | made
-        return made
+            merged = one | merged
+        return merged
 
     def _key(self, node: Node) -> str:
         if not isinstance(node, yaml.ScalarNode):
@@ -253,16 +253,16 @@ def _entry(node: yaml.MappingNode, key: str) -> tuple[Node, Node] | None:
         if _is_merge(key_node):
             several = value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node]
             for one in several:
-                if isinstance(one, yaml.MappingNode) and (found := _entry(one, key)):
-                    return found
+                if isinstance(one, yaml.MappingNode) and (entry := _entry(one, key)):
+                    return entry
     return None
 
 
-def _joined(found: re.Match[str]) -> str:
+def _joined(match: re.Match[str]) -> str:
     """Two escapes of JSON that make one character, as YAML writes it; other escapes as they are."""
-    if not found[1]:
-        return found[0]
-    return f"\\U{0x10000 + ((int(found[1], 16) - 0xD800) << 10) + int(found[2], 16) - 0xDC00:08x}"
+    if not match[1]:
+        return match[0]
+    return f"\\U{0x10000 + ((int(match[1], 16) - 0xD800) << 10) + int(match[2], 16) - 0xDC00:08x}"
 
 
 def _refuse_depth(text: str, file: str) -> None:

@@ -45,10 +45,9 @@ _STANDARDS = "Kubernetes documentation, Pod Security Standards, https://kubernet
 )
 def check_tags(scene: Scene) -> Iterator[Hit]:
     """Images whose tag may mean another image tomorrow."""
-    for workload in scene.workloads:
-        for container in workload.containers:
-            if container.image and (fault := tag_fault(container.image)):
-                yield Hit(workload.manifest, (*container.path, "image"), f"{container.image}: {fault}")
+    for workload, container in scene.containers:
+        if container.image and (fault := tag_fault(container.image)):
+            yield Hit(workload.manifest, (*container.path, "image"), f"{container.image}: {fault}")
 
 
 def tag_fault(image: str) -> str:
@@ -78,23 +77,22 @@ def tag_fault(image: str) -> str:
 )
 def check_variables(scene: Scene) -> Iterator[Hit]:
     """References to variables that the container does not define."""
-    for workload in scene.workloads:
-        for container in workload.containers:
-            if container.body.get("envFrom"):
-                continue  # what that brings is not known here
-            for path, name in _unknown(workload, container):
-                yield Hit(workload.manifest, path, f"$({name}) stays as it is: the container's env defines no {name}")
+    for workload, container in scene.containers:
+        if container.body.get("envFrom"):
+            continue  # what that brings is not known here
+        for path, name in _unknown(workload, container):
+            yield Hit(workload.manifest, path, f"$({name}) stays as it is: the container's env defines no {name}")
 
 
 def _unknown(workload: Workload, container: Container) -> Iterator[tuple[FieldPath, str]]:
-    known = set(container.env)
+    defined = set(container.env)
     if _indexed(workload):
-        known.add(INDEX)
+        defined.add(INDEX)
     for path, word in container.words:
         for name in _references(word):
             # in a script, $(date) is a command; variables have capitals there
             command = is_script(container) and not name.isupper()
-            if name not in known and not command and not _SERVICE_LINK.fullmatch(name):
+            if name not in defined and not command and not _SERVICE_LINK.fullmatch(name):
                 yield path, name
     before = {INDEX} if _indexed(workload) else set()
     for number, entry in enumerate(container.body.get("env") or []):
@@ -106,7 +104,7 @@ def _unknown(workload: Workload, container: Container) -> Iterator[tuple[FieldPa
 
 def _references(text: str) -> list[str]:
     """Names of variables in `$(NAME)`; `$$(NAME)` is none."""
-    return [found[2] for found in _REFERENCE.finditer(text) if found[2]]
+    return [match[2] for match in _REFERENCE.finditer(text) if match[2]]
 
 
 def is_script(container: Container) -> bool:

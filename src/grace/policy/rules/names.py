@@ -16,7 +16,6 @@ NAMES_SOURCE = (
     "Kubernetes documentation, Object Names and IDs, "
     "https://kubernetes.io/docs/concepts/overview/working-with-objects/names/"
 )
-_CONFIG = example("config")
 _JOB = example("job")
 
 
@@ -80,8 +79,8 @@ def shown(name: str) -> str:
 
 def _mended(name: str) -> str:
     """A name that would do, where one is near."""
-    mended = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-    return f"; {mended} would do" if SERVICE_LABEL.fullmatch(mended) and len(mended) <= LONGEST_LABEL else ""
+    valid = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    return f"; {valid} would do" if SERVICE_LABEL.fullmatch(valid) and len(valid) <= LONGEST_LABEL else ""
 
 
 @rule(

@@ -26,7 +26,6 @@ USUAL = (
     "nvidia.com/cuda.driver.major",
 )
 _JOB = example("a100-job")
-_RTX = ("[NVIDIA-A100-SXM4-80GB, NVIDIA-A100-80GB-PCIe]", "[NVIDIA-GeForce-RTX-3090]")
 _POD = example("pod-on-reserved-node")
 _TOLERATION = "  - {key: nautilus.io/reservation, operator: Equal, value: suncave, effect: NoSchedule}\n"
 
@@ -140,17 +139,17 @@ def _pinned(workload: Workload, cluster: Cluster) -> Iterator[tuple[FieldPath, s
     """Hostnames of reserved nodes that a pod requires, each once."""
     seen: set[str] = set()
     for term in node_terms(workload):
-        for wanted in term:
-            for host in wanted.values if wanted.key == HOSTNAME and wanted.operator == "In" else ():
+        for requirement in term:
+            for host in requirement.values if requirement.key == HOSTNAME and requirement.operator == "In" else ():
                 reserved = next((one for one in cluster.reserved if host.startswith(one.hostname)), None)
                 if reserved and host not in seen:
                     seen.add(host)
-                    yield wanted.path, host, reserved
+                    yield requirement.path, host, reserved
 
 
 def _tolerations(workload: Workload) -> list[tuple[FieldPath, dict[str, Any]]]:
-    found = enumerate(workload.spec.get("tolerations") or [])
-    return [((*workload.path, "tolerations", number), body) for number, body in found]
+    tolerations = enumerate(workload.spec.get("tolerations") or [])
+    return [((*workload.path, "tolerations", number), body) for number, body in tolerations]
 
 
 def _tolerates(toleration: dict[str, Any], reserved: Reserved) -> bool:
@@ -198,13 +197,13 @@ def check_reservation(scene: Scene) -> Iterator[Hit]:
 def check_labels(scene: Scene) -> Iterator[Hit]:
     """Labels of nodes that look like NVIDIA's and are none of them."""
     for workload in scene.workloads:
-        for wanted in {wanted.path: wanted for term in node_terms(workload) for wanted in term}.values():
-            if "nvidia" in wanted.key.lower() and not _LABELS.fullmatch(wanted.key):
-                meant = did_you_mean(wanted.key, USUAL)
-                message = (
-                    f"no node is known to have the label {wanted.key}, and without it the pod waits for ever{meant}"
-                )
-                yield Hit(workload.manifest, wanted.path, message)
+        for requirement in {
+            requirement.path: requirement for term in node_terms(workload) for requirement in term
+        }.values():
+            if "nvidia" in requirement.key.lower() and not _LABELS.fullmatch(requirement.key):
+                meant = did_you_mean(requirement.key, USUAL)
+                message = f"no node is known to have the label {requirement.key}, and without it the pod waits for ever"
+                yield Hit(workload.manifest, requirement.path, message + meant)
 
 
 @rule(
@@ -222,11 +221,11 @@ def check_labels(scene: Scene) -> Iterator[Hit]:
 )
 def check_known(scene: Scene) -> Iterator[Hit]:
     """GPU resources that the cluster's file does not know; parts of a GPU (MIG) are not looked at."""
-    known = sorted({gpu.resource for gpu in scene.cluster.gpus})
-    for workload in scene.workloads if known else ():
+    resources = sorted({gpu.resource for gpu in scene.cluster.gpus})
+    for workload in scene.workloads if resources else ():
         for container in workload.containers:
             for resource in gpu_resources(container, scene.cluster):
-                if resource not in known and not resource.startswith("nvidia.com/mig-"):
-                    meant = did_you_mean(resource.lower(), known)
+                if resource not in resources and not resource.startswith("nvidia.com/mig-"):
+                    meant = did_you_mean(resource.lower(), resources)
                     message = f"container {container.name} asks for {resource}, which no node is known to have{meant}"
                     yield Hit(workload.manifest, (*container.path, "resources", "limits", resource), message)

@@ -1,18 +1,15 @@
 """NRP: what Jobs may not do, what users may not make, and how long servers live."""
 
-import ast
-import warnings
 from collections.abc import Iterator
 
 from grace.policy.documents import CLUSTER_WIDE, Scene
 from grace.policy.pods import pod_gpus
-from grace.policy.programs import Program, programs
+from grace.policy.programs import programs
 from grace.policy.rule import Hit, Severity, changed, rule
 from grace.policy.rules.examples import example
 from grace.policy.rules.nrp_pages import POLICIES, READ, USING
+from grace.policy.sleeps import is_sleep, waits
 
-IDLE = {"sleep", "usleep", "echo", "printf", "date", "true", ":", "false"}
-"""Programs that do nothing: a loop of them waits for nothing."""
 ADMINISTRATORS = CLUSTER_WIDE | {
     "APIService",
     "CSIDriver",
@@ -25,13 +22,9 @@ ADMINISTRATORS = CLUSTER_WIDE | {
 }
 """Kinds that users cannot make."""
 _JOB = example("script-job")
-_SCRIPTS = example("scripts")
 _LINE = "python run.py --model sleep-7b"
-_POD = example("sleeping-pod")
-_CRON = example("sleeping-cronjob")
 _WAIT = "until curl -sf http://vllm:8000/health; do sleep 5; done"
 _SERVER = example("gpu-server")
-_QUOTA = example("quota")
 
 
 @rule(
@@ -84,52 +77,7 @@ def _sleeps(scene: Scene) -> Iterator[tuple[Hit, bool]]:
                 if is_sleep(program):
                     what = "a Python program that ends asleep" if program.code else f"`{' '.join(program.words)[:60]}`"
                     message = f"container {container.name} runs {what}{program.place}"
-                    yield Hit(workload.manifest, program.path, message), _waits(program)
-
-
-def is_sleep(program: Program) -> bool:
-    """Whether a program takes time and does nothing: sleep, `tail -f /dev/null`, Python that ends in a sleep."""
-    if program.name in ("sleep", "usleep"):
-        return True
-    if program.name == "tail" and "/dev/null" in program.words:
-        return any(word == "--follow" or (word[:1] == "-" and word[-1:] in "fF") for word in program.words)
-    return "sleep" in program.code and _ends_in_sleep(program.code)
-
-
-def _waits(program: Program) -> bool:
-    """Whether a sleep stands in a loop that ends by itself, and does something else than sleeping."""
-    if not program.loops or program.words[1:2] == ("infinity",):
-        return False
-    loop = program.loops[-1]
-    if loop.endless and not loop.background:
-        return False
-    return any(command.program not in IDLE for command in loop.commands)
-
-
-def _ends_in_sleep(code: str) -> bool:
-    """Whether the last thing that a Python program does is to sleep, maybe in a function of its own."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about the style of a program that is not ours
-            body = ast.parse(code).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    functions = {one.name: one.body for one in body if isinstance(one, ast.FunctionDef)}
-    while body:
-        last = body[-1]
-        if isinstance(last, ast.While) and len(last.body) > 1:
-            return False  # it does something each time
-        if isinstance(last, ast.If | ast.While):
-            body = last.body
-        elif isinstance(last, ast.Expr) and isinstance(last.value, ast.Call):
-            called = last.value.func
-            name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
-            if name == "sleep":
-                return True
-            body = functions.pop(name, [])  # each once: functions may call each other in a circle
-        else:
-            return False
-    return False
+                    yield Hit(workload.manifest, program.path, message), waits(program)
 
 
 @rule(

@@ -41,7 +41,6 @@ _WITH_VALUE = {
 """Options of pip that take a value which is no package."""
 _LISTS = ("-r", "--requirement", "-c", "--constraint")
 _JOB = example("installing-job")
-_BLOCK = example("block-claim")
 _INSTALL = "pip install --target /scratch/lib"
 
 
@@ -60,17 +59,16 @@ _INSTALL = "pip install --target /scratch/lib"
 )
 def check_shared(scene: Scene) -> Iterator[Hit]:
     """Packages that go onto shared storage."""
-    for workload in scene.workloads:
-        for container in workload.containers:
-            environment = ""  # a virtual environment that a script has entered
-            for program in programs(scene, workload, container):
-                if program.name in (".", "source") and "/bin/activate" in " ".join(program.words[1:2]):
-                    environment = program.words[1].partition("/bin/activate")[0]
-                for path in _targets(program, environment):
-                    if claim := _shared(scene, workload, container, path):
-                        message = f"container {container.name} installs packages into {path}, on {claim}{program.place}"
-                        yield Hit(workload.manifest, program.path, message)
-                        break
+    for workload, container in scene.containers:
+        environment = ""  # a virtual environment that a script has entered
+        for program in programs(scene, workload, container):
+            if program.name in (".", "source") and "/bin/activate" in " ".join(program.words[1:2]):
+                environment = program.words[1].partition("/bin/activate")[0]
+            for path in _targets(program, environment):
+                if claim := _shared(scene, workload, container, path):
+                    message = f"container {container.name} installs packages into {path}, on {claim}{program.place}"
+                    yield Hit(workload.manifest, program.path, message)
+                    break
 
 
 def _shared(scene: Scene, workload: Workload, container: Container, path: str) -> str:
@@ -80,8 +78,8 @@ def _shared(scene: Scene, workload: Workload, container: Container, path: str) -
         return ""
     claim = scene.near("PersistentVolumeClaim", place.claim, workload.manifest)
     if claim:
-        known = scene.cluster.storage_class(claim.at(("spec", "storageClassName")) or "")
-        modes = known.access if known else claim.at(("spec", "accessModes")) or []
+        storage = scene.cluster.storage_class(claim.at(("spec", "storageClassName")) or "")
+        modes = storage.access if storage else claim.at(("spec", "accessModes")) or []
         if modes and set(modes) <= {"ReadWriteOnce", "ReadWriteOncePod"}:
             return ""
     return f"the volume claim {place.claim}"
@@ -152,14 +150,11 @@ def _makes_environment(words: tuple[str, ...]) -> bool:
 )
 def check_pinned(scene: Scene) -> Iterator[Hit]:
     """Packages that are installed when a pod runs, in whatever version there is then."""
-    for workload in scene.workloads:
-        for container in workload.containers:
-            for program in programs(scene, workload, container):
-                if _is_pip(program) and (loose := _unpinned(program)):
-                    message = (
-                        f"container {container.name} installs {', '.join(loose[:4])} in any version{program.place}"
-                    )
-                    yield Hit(workload.manifest, program.path, message)
+    for workload, container in scene.containers:
+        for program in programs(scene, workload, container):
+            if _is_pip(program) and (loose := _unpinned(program)):
+                message = f"container {container.name} installs {', '.join(loose[:4])} in any version{program.place}"
+                yield Hit(workload.manifest, program.path, message)
 
 
 def _unpinned(program: Program) -> list[str]:

@@ -16,12 +16,6 @@ EXACT = 1 + 1e-9
 """Factor that keeps rounding from turning 120% into more."""
 _JOB = example("sized-job")
 _RATIO = ('limits: {cpu: "1", memory: 2Gi', "limits: {cpu: 1200m, memory: 2.4Gi")
-_DISK_LIMIT = 'limits: {cpu: "1", memory: 2Gi, ephemeral-storage: 12.1Gi'
-_DISK = "ephemeral-storage: 10Gi}"
-_SIZES = (
-    f'requests: {{cpu: "1", memory: 2Gi, {_DISK}\n          limits: {{cpu: "1", memory: 2Gi, {_DISK}',
-    "requests: {cpu: 16, memory: 16Gi}\n          limits: {cpu: 19, memory: 19Gi}",
-)
 _POD = example("bare-pod")
 _DEPLOYMENT = example("four-gpu-server")
 _HOSTS = example("pod-on-hosts")
@@ -45,17 +39,16 @@ _HOSTS = example("pod-on-hosts")
 )
 def check_given(scene: Scene) -> Iterator[Hit]:
     """Containers without requests or limits of cores and memory. A limit alone is a request, too."""
-    for workload in scene.workloads:
-        for container in workload.containers:
-            missing = [
-                f"{part} of {resource}"
-                for resource in ("cpu", "memory")
-                for part, amount in (("request", container.request(resource)), ("limit", container.limit(resource)))
-                if amount is None and _written(container, f"{part}s", resource) is None
-            ]
-            if missing:
-                message = f"container {container.name} has no {', no '.join(missing)}"
-                yield Hit(workload.manifest, (*container.path, "resources"), message)
+    for workload, container in scene.containers:
+        missing = [
+            f"{part} of {resource}"
+            for resource in ("cpu", "memory")
+            for part, amount in (("request", container.request(resource)), ("limit", container.limit(resource)))
+            if amount is None and _written(container, f"{part}s", resource) is None
+        ]
+        if missing:
+            message = f"container {container.name} has no {', no '.join(missing)}"
+            yield Hit(workload.manifest, (*container.path, "resources"), message)
 
 
 @rule(
@@ -237,9 +230,11 @@ def check_two_nodes(scene: Scene) -> Iterator[Hit]:
     for workload in scene.workloads:
         together = []
         for term in node_terms(workload):
-            hosts = [wanted for wanted in term if wanted.key == HOSTNAME and wanted.operator == "In"]
-            names = [{name for value in wanted.values for name in _split(value)} for wanted in hosts]
-            several = any(len(_split(value)) > 1 for wanted in hosts for value in wanted.values)
+            hosts = [
+                requirement for requirement in term if requirement.key == HOSTNAME and requirement.operator == "In"
+            ]
+            names = [{name for value in requirement.values for name in _split(value)} for requirement in hosts]
+            several = any(len(_split(value)) > 1 for requirement in hosts for value in requirement.values)
             together.append((hosts, names, several or (bool(names) and not set.intersection(*names))))
         if all(impossible for _, _, impossible in together):
             hosts, names, _ = together[0]
@@ -270,9 +265,9 @@ def check_one_of_nodes(scene: Scene) -> Iterator[Hit]:
     for workload in scene.workloads:
         gpus = pod_gpus(workload, scene.cluster)
         for term in node_terms(workload):
-            for wanted in term:
-                hosts = len(set(wanted.values))
-                if wanted.key == HOSTNAME and wanted.operator == "In" and hosts > 1 and hosts == gpus:
-                    names = " or ".join(wanted.values)
+            for requirement in term:
+                hosts = len(set(requirement.values))
+                if requirement.key == HOSTNAME and requirement.operator == "In" and hosts > 1 and hosts == gpus:
+                    names = " or ".join(requirement.values)
                     message = f"the pod runs on {names}, never on several: that one node must have all {gpus} GPUs"
-                    yield Hit(workload.manifest, wanted.path, message)
+                    yield Hit(workload.manifest, requirement.path, message)

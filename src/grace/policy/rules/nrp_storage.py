@@ -20,7 +20,6 @@ LISTED = "`kubectl get storageclass` lists those there are"
 _CLAIM = example("shared-claim")
 _JOB = example("writing-job")
 _INDEX = "-$(JOB_COMPLETION_INDEX)"
-_ONE_POD = changed(_JOB, (_INDEX, ""), ("completions: 4", "completions: 1"))
 _NOT_ROOT = "restartPolicy: Never\n      securityContext: {runAsNonRoot: true, runAsUser: 1000, fsGroup: 1000}"
 _SERVER = example("cached-server")
 
@@ -39,9 +38,9 @@ _SERVER = example("cached-server")
 def check_forbidden(scene: Scene) -> Iterator[Hit]:
     """Storage classes that users may not take."""
     for claim in scene.kind("PersistentVolumeClaim"):
-        known = scene.cluster.storage_class(claim.at(CLASS) or "")
-        if known and known.forbidden:
-            yield Hit(claim, CLASS, f"{known.name} is {known.forbidden}")
+        storage = scene.cluster.storage_class(claim.at(CLASS) or "")
+        if storage and storage.forbidden:
+            yield Hit(claim, CLASS, f"{storage.name} is {storage.forbidden}")
 
 
 @rule(
@@ -77,9 +76,9 @@ def check_known(scene: Scene) -> Iterator[Hit]:
 def check_changes(scene: Scene) -> Iterator[Hit]:
     """Storage classes that may be gone."""
     for claim in scene.kind("PersistentVolumeClaim"):
-        known = scene.cluster.storage_class(claim.at(CLASS) or "")
-        if known and known.changes:
-            yield Hit(claim, CLASS, f"{known.name} is not there at all times; {LISTED}")
+        storage = scene.cluster.storage_class(claim.at(CLASS) or "")
+        if storage and storage.changes:
+            yield Hit(claim, CLASS, f"{storage.name} is not there at all times; {LISTED}")
 
 
 @rule(
@@ -96,10 +95,10 @@ def check_changes(scene: Scene) -> Iterator[Hit]:
 def check_access(scene: Scene) -> Iterator[Hit]:
     """Access modes that a storage class does not have."""
     for claim in scene.kind("PersistentVolumeClaim"):
-        known = scene.cluster.storage_class(claim.at(CLASS) or "")
+        storage = scene.cluster.storage_class(claim.at(CLASS) or "")
         for mode in claim.at(("spec", "accessModes")) or []:
-            if known and mode not in known.access:
-                message = f"{known.name} has no {mode} volumes (it has {', '.join(known.access)})"
+            if storage and mode not in storage.access:
+                message = f"{storage.name} has no {mode} volumes (it has {', '.join(storage.access)})"
                 yield Hit(claim, ("spec", "accessModes"), message)
 
 
@@ -139,16 +138,15 @@ def check_default(scene: Scene) -> Iterator[Hit]:
 )
 def check_root_owned(scene: Scene) -> Iterator[Hit]:
     """Pods that are not root, on volumes whose root folder is root's."""
-    for workload in scene.workloads:
-        for container in workload.containers:
-            for number, mount in enumerate(container.body.get("volumeMounts") or []):
-                claim = _claim(scene, workload, container, mount["mountPath"])
-                known = scene.cluster.storage_class(claim.at(CLASS) or "") if claim else None
-                user = _user(workload, container)
-                if known and known.root_owned and user and not mount.get("readOnly") and not mount.get("subPath"):
-                    folder = f"the folder {mount['mountPath']} is root's ({known.name})"
-                    message = f"container {container.name} runs {user}, and {folder}"
-                    yield Hit(workload.manifest, (*container.path, "volumeMounts", number), message)
+    for workload, container in scene.containers:
+        for number, mount in enumerate(container.body.get("volumeMounts") or []):
+            claim = _claim(scene, workload, container, mount["mountPath"])
+            storage = scene.cluster.storage_class(claim.at(CLASS) or "") if claim else None
+            user = _user(workload, container)
+            if storage and storage.root_owned and user and not mount.get("readOnly") and not mount.get("subPath"):
+                folder = f"the folder {mount['mountPath']} is root's ({storage.name})"
+                message = f"container {container.name} runs {user}, and {folder}"
+                yield Hit(workload.manifest, (*container.path, "volumeMounts", number), message)
 
 
 def _user(workload: Workload, container: Container) -> str:
@@ -239,20 +237,19 @@ def check_weights(scene: Scene) -> Iterator[Hit]:
 def check_one_writer(scene: Scene) -> Iterator[Hit]:
     """Files that several pods write."""
     writers: dict[tuple[str, str, str], list[tuple[Workload, Program]]] = {}
-    for workload in scene.workloads:
-        for container in workload.containers:
-            for program in programs(scene, workload, container):
-                path = program.option(*OUTPUTS)
-                if not path or "$" in path or any(word.startswith(APART) for word in program.words):
-                    continue  # each pod has a file of its own, or only one of them writes
-                place = place_of(workload, container, path)
-                if place and place.claim and "subPathExpr" not in place.mount:
-                    key = (scene.namespace_of(workload.manifest), place.claim, place.rest)
-                    writers.setdefault(key, []).append((workload, program))
-    for (_, claim, path), found in writers.items():
-        pods = sum(workload.pods for workload in {id(workload): workload for workload, _ in found}.values())
+    for workload, container in scene.containers:
+        for program in programs(scene, workload, container):
+            path = program.option(*OUTPUTS)
+            if not path or "$" in path or any(word.startswith(APART) for word in program.words):
+                continue  # each pod has a file of its own, or only one of them writes
+            place = place_of(workload, container, path)
+            if place and place.claim and "subPathExpr" not in place.mount:
+                key = (scene.namespace_of(workload.manifest), place.claim, place.rest)
+                writers.setdefault(key, []).append((workload, program))
+    for (_, claim, path), group in writers.items():
+        pods = sum(workload.pods for workload in {id(workload): workload for workload, _ in group}.values())
         if pods > 1:
-            workload, program = found[-1]
-            names = ", ".join(dict.fromkeys(writer.manifest.title for writer, _ in found))
+            workload, program = group[-1]
+            names = ", ".join(dict.fromkeys(writer.manifest.title for writer, _ in group))
             message = f"{pods} pods write the same file, {path} on the volume claim {claim} ({names})"
             yield Hit(workload.manifest, program.path, message)

@@ -52,9 +52,9 @@ def check_schema(scene: Scene) -> Iterator[Hit]:
 )
 def check_known(scene: Scene) -> Iterator[Hit]:
     """Objects that have no schema, and no fault that shows without one."""
-    known = schemas(scene.cluster.kubernetes)
+    all_schemas = schemas(scene.cluster.kubernetes)
     for manifest in scene.broken:
-        if not known.knows(manifest) and not known.faults(manifest):
+        if not all_schemas.knows(manifest) and not all_schemas.faults(manifest):
             yield Hit(
                 manifest, ("kind",), f"{manifest.kind} of {manifest.api_version} is not checked: a custom resource"
             )

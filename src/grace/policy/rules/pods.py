@@ -27,28 +27,27 @@ _JOB = example("job")
 )
 def check_quantities(scene: Scene) -> Iterator[Hit]:
     """Requests and limits, and sizes of volumes, that are no quantities or contradict each other."""
-    for workload in scene.workloads:
-        for container in workload.containers:
-            path = (*container.path, "resources")
-            requests = workload.manifest.at((*path, "requests")) or {}
-            limits = workload.manifest.at((*path, "limits")) or {}
-            for part, amounts in (("requests", requests), ("limits", limits)):
-                for resource, amount in amounts.items():
-                    yield from _quantity(workload.manifest, (*path, part, resource), resource, amount)
-            for resource, limit in limits.items():
-                request, most = quantity(requests.get(resource)), quantity(limit)
-                if request is None or most is None:
-                    continue
-                if request > most:
-                    message = f"requests {requests[resource]} {resource} and allows {limit}: a request is no larger"
-                    yield Hit(workload.manifest, (*path, "requests", resource), message)
-                elif "/" in resource and request != most:
-                    message = f"requests {requests[resource]} {resource} and allows {limit}: of these, both are equal"
-                    yield Hit(workload.manifest, (*path, "requests", resource), message)
-            for resource in requests:
-                if "/" in resource and resource not in limits:
-                    message = f"requests {resource} without a limit, which devices need"
-                    yield Hit(workload.manifest, (*path, "requests", resource), message)
+    for workload, container in scene.containers:
+        path = (*container.path, "resources")
+        requests = workload.manifest.at((*path, "requests")) or {}
+        limits = workload.manifest.at((*path, "limits")) or {}
+        for part, amounts in (("requests", requests), ("limits", limits)):
+            for resource, amount in amounts.items():
+                yield from _quantity(workload.manifest, (*path, part, resource), resource, amount)
+        for resource, limit in limits.items():
+            request, most = quantity(requests.get(resource)), quantity(limit)
+            if request is None or most is None:
+                continue
+            if request > most:
+                message = f"requests {requests[resource]} {resource} and allows {limit}: a request is no larger"
+                yield Hit(workload.manifest, (*path, "requests", resource), message)
+            elif "/" in resource and request != most:
+                message = f"requests {requests[resource]} {resource} and allows {limit}: of these, both are equal"
+                yield Hit(workload.manifest, (*path, "requests", resource), message)
+        for resource in requests:
+            if "/" in resource and resource not in limits:
+                message = f"requests {resource} without a limit, which devices need"
+                yield Hit(workload.manifest, (*path, "requests", resource), message)
     for claim in scene.kind("PersistentVolumeClaim"):
         path = ("spec", "resources", "requests", "storage")
         if claim.at(path) is not None:
@@ -58,8 +57,8 @@ def check_quantities(scene: Scene) -> Iterator[Hit]:
 def _quantity(manifest: Manifest, path: FieldPath, resource: str, amount: object) -> Iterator[Hit]:
     number = quantity(amount)
     if number is None or number < 0:
-        found = re.fullmatch(r"([0-9.]+)\s*([KMGT])i?[Bb]", str(amount))
-        meant = f" (did you mean '{found[1]}{found[2]}i'?)" if found else ""
+        match = re.fullmatch(r"([0-9.]+)\s*([KMGT])i?[Bb]", str(amount))
+        meant = f" (did you mean '{match[1]}{match[2]}i'?)" if match else ""
         yield Hit(manifest, path, f"{shown(str(amount))} is no quantity{meant}")
     elif "/" in resource and not number.is_integer():
         yield Hit(manifest, path, f"{amount} {resource}: devices are whole")
@@ -84,8 +83,8 @@ def check_restarts(scene: Scene) -> Iterator[Hit]:
         policy, path = workload.spec.get("restartPolicy"), (*workload.path, "restartPolicy")
         if workload.job_spec is not None:
             if policy not in ("Never", "OnFailure"):
-                found = "is missing" if policy is None else f"is {policy!r}"
-                yield Hit(workload.manifest, path, f"restartPolicy {found}; a job's is Never or OnFailure")
+                state = "is missing" if policy is None else f"is {policy!r}"
+                yield Hit(workload.manifest, path, f"restartPolicy {state}; a job's is Never or OnFailure")
             elif policy != "Never" and "podFailurePolicy" in workload.job_spec:
                 yield Hit(workload.manifest, path, "restartPolicy must be Never where there is a podFailurePolicy")
         elif workload.kind == "Pod":

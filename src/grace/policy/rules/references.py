@@ -1,82 +1,17 @@
 """Rules about what pods refer to: volumes, ConfigMaps, Secrets, service accounts."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 
-from grace.policy.documents import FieldPath, Manifest, Scene, Workload
+from grace.policy.documents import Manifest, Scene, Workload
+from grace.policy.references import ALWAYS_THERE, references
 from grace.policy.rule import Hit, Severity, changed, rule
 from grace.policy.rules.examples import example
 from grace.text import did_you_mean
 
-ALWAYS_THERE = {("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt")}
-"""Objects that the cluster puts into every namespace."""
 _CLAIM = example("claim")
 _HUB = example("hub-secret")
 _JOB = example("referring-job")
 _ALL = f"{_JOB}---\n{_CLAIM}---\n{_HUB}"
-
-
-@dataclass(frozen=True)
-class Reference:
-    """What a pod refers to in its namespace.
-
-    Attributes:
-        path: of the name, in the workload's manifest.
-        keys: that it needs, each with its path; none: all that there are.
-        optional: the pod starts without it.
-    """
-
-    kind: str
-    name: str
-    path: FieldPath
-    keys: tuple[tuple[str, FieldPath], ...] = ()
-    optional: bool = False
-
-
-def references(workload: Workload) -> Iterator[Reference]:
-    """What the pods of a workload refer to."""
-    for path, volume in workload.volumes:
-        yield from _of_volume(path, volume)
-    for container in workload.containers:
-        for number, entry in enumerate(container.body.get("env") or []):
-            path = (*container.path, "env", number, "valueFrom")
-            yield from _of_key(path, entry.get("valueFrom") or {})
-        for number, entry in enumerate(container.body.get("envFrom") or []):
-            for field, kind in (("configMapRef", "ConfigMap"), ("secretRef", "Secret")):
-                if isinstance(source := entry.get(field), dict):
-                    path = (*container.path, "envFrom", number, field, "name")
-                    yield Reference(kind, source.get("name", ""), path, optional=source.get("optional", False))
-    for number, entry in enumerate(workload.spec.get("imagePullSecrets") or []):
-        yield Reference("Secret", entry.get("name", ""), (*workload.path, "imagePullSecrets", number, "name"))
-    if account := workload.spec.get("serviceAccountName"):
-        yield Reference("ServiceAccount", account, (*workload.path, "serviceAccountName"))
-
-
-def _of_volume(path: FieldPath, volume: dict[str, Any]) -> Iterator[Reference]:
-    if claim := volume.get("persistentVolumeClaim"):
-        yield Reference("PersistentVolumeClaim", claim["claimName"], (*path, "persistentVolumeClaim", "claimName"))
-    if source := volume.get("configMap"):
-        yield _of_files("ConfigMap", source, "name", (*path, "configMap"))
-    if source := volume.get("secret"):
-        yield _of_files("Secret", source, "secretName", (*path, "secret"))
-    for number, part in enumerate((volume.get("projected") or {}).get("sources") or []):
-        for field, kind in (("configMap", "ConfigMap"), ("secret", "Secret")):
-            if source := part.get(field):
-                yield _of_files(kind, source, "name", (*path, "projected", "sources", number, field))
-
-
-def _of_files(kind: str, source: dict[str, Any], field: str, path: FieldPath) -> Reference:
-    items = source.get("items") or []
-    keys = tuple((item["key"], (*path, "items", number, "key")) for number, item in enumerate(items))
-    return Reference(kind, source.get(field, ""), (*path, field), keys, source.get("optional", False))
-
-
-def _of_key(path: FieldPath, source: dict[str, Any]) -> Iterator[Reference]:
-    for field, kind in (("configMapKeyRef", "ConfigMap"), ("secretKeyRef", "Secret")):
-        if found := source.get(field):
-            keys = ((found["key"], (*path, field, "key")),)
-            yield Reference(kind, found.get("name", ""), (*path, field, "name"), keys, found.get("optional", False))
 
 
 @rule(
@@ -113,17 +48,19 @@ def check_secret_there(scene: Scene) -> Iterator[Hit]:
 def _missing(scene: Scene, kinds: tuple[str, ...]) -> Iterator[Hit]:
     """One hit for each object that a workload needs and that is not there."""
     for workload in scene.workloads:
-        told: set[tuple[str, str]] = set()
-        for found in references(workload):
-            key = (found.kind, found.name)
-            if found.kind not in kinds or found.optional or key in ALWAYS_THERE or key in told:
+        reported: set[tuple[str, str]] = set()
+        for reference in references(workload):
+            key = (reference.kind, reference.name)
+            if reference.kind not in kinds or reference.optional or key in ALWAYS_THERE or key in reported:
                 continue
-            told.add(key)
-            if not scene.near(found.kind, found.name, workload.manifest):
-                names = [manifest.name for manifest in scene.kind(found.kind)]
-                meant = did_you_mean(found.name, names)
-                message = f"{found.kind} {found.name!r} is not in these files, so must be in the namespace{meant}"
-                yield Hit(workload.manifest, found.path, message)
+            reported.add(key)
+            if not scene.near(reference.kind, reference.name, workload.manifest):
+                names = [manifest.name for manifest in scene.kind(reference.kind)]
+                meant = did_you_mean(reference.name, names)
+                message = (
+                    f"{reference.kind} {reference.name!r} is not in these files, so must be in the namespace{meant}"
+                )
+                yield Hit(workload.manifest, reference.path, message)
 
 
 @rule(
@@ -139,14 +76,14 @@ def _missing(scene: Scene, kinds: tuple[str, ...]) -> Iterator[Hit]:
 def check_keys(scene: Scene) -> Iterator[Hit]:
     """Keys that the ConfigMap or Secret among the objects does not have."""
     for workload in scene.workloads:
-        for found in references(workload):
-            target = scene.near(found.kind, found.name, workload.manifest)
-            if not found.keys or found.optional or target is None or target in scene.broken:
+        for reference in references(workload):
+            target = scene.near(reference.kind, reference.name, workload.manifest)
+            if not reference.keys or reference.optional or target is None or target in scene.broken:
                 continue
-            known = _keys(target)
-            for key, path in found.keys:
-                if key not in known:
-                    has = ", ".join(sorted(known)) or "none"
+            present = _keys(target)
+            for key, path in reference.keys:
+                if key not in present:
+                    has = ", ".join(sorted(present)) or "none"
                     yield Hit(workload.manifest, path, f"{target.title} has no key {key!r} (it has {has})")
 
 
@@ -184,4 +121,4 @@ def check_shared(scene: Scene) -> Iterator[Hit]:
 def _uses(scene: Scene, workload: Workload, claim: Manifest) -> bool:
     if scene.namespace_of(workload.manifest) != scene.namespace_of(claim):
         return False
-    return any(found.kind == claim.kind and found.name == claim.name for found in references(workload))
+    return any(reference.kind == claim.kind and reference.name == claim.name for reference in references(workload))

@@ -30,9 +30,7 @@ _PLACEHOLDER = re.compile(
 )
 _OPTION = re.compile(r"--?([A-Za-z][A-Za-z0-9_-]*)(?:=(.*))?", re.DOTALL)
 _JOB = example("secret-job")
-_CONFIG = example("settings")
 _OBJECT = example("hub-secret")
-_FAKE = "hf_" + "thisIsNoRealToken"  # in two parts, so that scanners of repositories do not take it for one
 _PRACTICES = (
     "Kubernetes documentation, Good practices for Kubernetes Secrets, "
     "https://kubernetes.io/docs/concepts/security/secrets-good-practices/"
@@ -53,12 +51,11 @@ _PRACTICES = (
 )
 def check_inline(scene: Scene) -> Iterator[Hit]:
     """Secrets in variables, commands, arguments, annotations and ConfigMaps."""
-    for workload in scene.workloads:
-        for container in workload.containers:
-            for number, entry in enumerate(container.body.get("env") or []):
-                path = (*container.path, "env", number, "value")
-                yield from _look(workload.manifest, path, entry.get("name", ""), entry.get("value", ""))
-            yield from _words(workload.manifest, container.words)
+    for workload, container in scene.containers:
+        for number, entry in enumerate(container.body.get("env") or []):
+            path = (*container.path, "env", number, "value")
+            yield from _look(workload.manifest, path, entry.get("name", ""), entry.get("value", ""))
+        yield from _words(workload.manifest, container.words)
     for manifest in scene.manifests:
         for path in (("data",), ("metadata", "annotations")):
             if path == ("data",) and manifest.kind != "ConfigMap":

@@ -43,9 +43,9 @@ def check_selector(scene: Scene) -> Iterator[Hit]:
             continue
         if workload.kind == "ReplicationController":
             selector = {"matchLabels": selector}
-        wanted = ", ".join(_unmet(selector, workload.pod_labels))
-        if wanted:
-            message = f"the selector wants {wanted}, and the pods of the template have {_labels(workload.pod_labels)}"
+        unmet = ", ".join(_unmet(selector, workload.pod_labels))
+        if unmet:
+            message = f"the selector wants {unmet}, and the pods of the template have {_labels(workload.pod_labels)}"
             yield Hit(workload.manifest, ("spec", "selector"), message)
 
 
@@ -124,8 +124,10 @@ def check_target(scene: Scene) -> Iterator[Hit]:
         declared = [port for workload in selected for port in _ports(workload)]
         for number, port in enumerate(service.at(("spec", "ports")) or []):
             target = port.get("targetPort", port.get("port"))
-            known = {entry.get("name") if isinstance(target, str) else entry.get("containerPort") for entry in declared}
-            if selected and target not in known and (declared or isinstance(target, str)):
+            targets = {
+                entry.get("name") if isinstance(target, str) else entry.get("containerPort") for entry in declared
+            }
+            if selected and target not in targets and (declared or isinstance(target, str)):
                 ports = ", ".join(str(entry.get("containerPort")) for entry in declared) or "none"
                 message = f"leads to port {target}, and the pods that it selects name {ports}"
                 yield Hit(service, ("spec", "ports", number, "targetPort"), message)
@@ -179,9 +181,9 @@ def check_port(scene: Scene) -> Iterator[Hit]:
             continue
         if service.at(("spec", "clusterIP")) == "None":
             continue  # its name leads to the pods themselves, whatever its ports are
-        found = _URL.fullmatch(url)
-        assert found
-        port = int(found[4] or (443 if found[1] == "https" else 80))
+        match = _URL.fullmatch(url)
+        assert match
+        port = int(match[4] or (443 if match[1] == "https" else 80))
         ports = [entry.get("port") for entry in service.at(("spec", "ports")) or []]
         if port not in ports:
             has = ", ".join(map(str, ports)) or "no ports"
@@ -190,20 +192,19 @@ def check_port(scene: Scene) -> Iterator[Hit]:
 
 def _addresses(scene: Scene) -> Iterator[tuple[Manifest, FieldPath, str, str, str]]:
     """Addresses in commands, arguments and variables that can be a Service's, with its name and namespace."""
-    for workload in scene.workloads:
-        for container in workload.containers:
-            values = enumerate(container.body.get("env") or [])
-            texts = [
-                *container.words,
-                *(((*container.path, "env", number, "value"), entry.get("value", "")) for number, entry in values),
-            ]
-            for path, text in texts:
-                for found in _URL.finditer(text):
-                    name, _, rest = found[2].partition(".")
-                    namespace = rest.removesuffix(".cluster.local").removesuffix(".svc")
-                    if "." not in namespace and name != "localhost":
-                        where = namespace or scene.namespace_of(workload.manifest)
-                        yield workload.manifest, path, found[0], name, where
+    for workload, container in scene.containers:
+        values = enumerate(container.body.get("env") or [])
+        texts = [
+            *container.words,
+            *(((*container.path, "env", number, "value"), entry.get("value", "")) for number, entry in values),
+        ]
+        for path, text in texts:
+            for match in _URL.finditer(text):
+                name, _, rest = match[2].partition(".")
+                namespace = rest.removesuffix(".cluster.local").removesuffix(".svc")
+                if "." not in namespace and name != "localhost":
+                    where = namespace or scene.namespace_of(workload.manifest)
+                    yield workload.manifest, path, match[0], name, where
 
 
 @rule(

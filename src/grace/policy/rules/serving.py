@@ -41,7 +41,6 @@ _80GB = (
               - {key: nvidia.com/gpu.memory, operator: Gt, values: ["80000"]}
       containers:""",
 )
-_70B = ("google/gemma-2-2b-it", "meta-llama/Meta-Llama-3-70B-Instruct")
 VLLM = "vLLM documentation, https://docs.vllm.ai/en/latest/"
 
 
@@ -105,7 +104,8 @@ def check_repository(scene: Scene) -> Iterator[Hit]:
     "VLLM004",
     Severity.ERROR,
     "model that clients call otherwise",
-    why="vLLM serves a model by its repository's name, unless it is told another one, and answers 404 to all others.",
+    why="vLLM serves a model under its repository's name unless --served-model-name says otherwise, and answers 404 to "
+    "all other names.",
     source=f"{VLLM}serving/openai_compatible_server/",
     fix="Add --served-model-name with the name that clients use, or let them use the server's.",
     failing=changed(_ALL, ("        - --served-model-name=gemma-2-2b-it\n", "")),
@@ -120,8 +120,8 @@ def check_served_name(scene: Scene) -> Iterator[Hit]:
     "VLLM005",
     Severity.ERROR,
     "other number of GPUs than vLLM uses",
-    why="vLLM uses one GPU unless it is told more: the model does not fit, or the others are idle. Told more than "
-    "there are, it ends with an error.",
+    why="vLLM uses one GPU unless --tensor-parallel-size says more: the model does not fit, or the others are idle. "
+    "With more than there are, vLLM ends with an error.",
     source=f"{VLLM}serving/parallelism_scaling/",
     fix="Set --tensor-parallel-size to the number of GPUs that the container asks for.",
     failing=changed(SERVER, *_27B, ("nvidia.com/gpu: 1", "nvidia.com/gpu: 4")),
@@ -192,7 +192,7 @@ def _refusals(scene: Scene, server: Server) -> dict[str, Problem | None]:
     )
     if not (tensor and stages and nodes and context) or stages != nodes:
         return {}
-    found: dict[str, Problem | None] = {}
+    refusals: dict[str, Problem | None] = {}
     for gpu in gpu_kinds(server.workload, server.container, scene.cluster):
         try:
             plan(
@@ -204,12 +204,12 @@ def _refusals(scene: Scene, server: Server) -> dict[str, Problem | None]:
                 context=context,
                 utilization=_share(command.value("gpu-memory-utilization")),
             )  # for few requests at once, whatever --max-num-seqs says: what they take is estimated
-            found[gpu.gpu] = None
+            refusals[gpu.gpu] = None
         except CannotRun as refused:
-            found[gpu.gpu] = refused.problem
+            refusals[gpu.gpu] = refused.problem
         except InputError:
             return {}
-    return found
+    return refusals
 
 
 def _share(text: str | None) -> float | None:
@@ -236,8 +236,8 @@ def check_generation(scene: Scene) -> Iterator[Hit]:
     for server in servers(scene):
         given = server.command.value("generation-config")
         if given != "vllm" and server.command.model and "config" not in server.command.options:
-            found = "no --generation-config" if given is None else f"--generation-config={given}"
-            message = f"{found}: the model's own file, where it has one, changes temperature, top_p and the like"
+            setting = "no --generation-config" if given is None else f"--generation-config={given}"
+            message = f"{setting}: the model's own file, where it has one, changes temperature, top_p and the like"
             yield Hit(server.workload.manifest, server.where("generation-config"), message)
 
 

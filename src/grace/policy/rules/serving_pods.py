@@ -34,11 +34,6 @@ _TWO_NODES = (
         "- --port=8000\n        - --nnodes=2\n        - --pipeline-parallel-size=2\n        - --master-addr=first",
     ),
 )
-_STATEFUL = (
-    ("kind: Deployment", "kind: StatefulSet"),
-    ("replicas: 1", "replicas: 2\n  serviceName: gemma"),
-    ("--nnodes=2", "--nnodes=2\n        - --node-rank=$(RANK)"),
-)
 
 
 @rule(
@@ -195,9 +190,9 @@ def check_nodes(scene: Scene) -> Iterator[Hit]:
         if nodes and nodes > 1:
             key = (scene.namespace_of(server.workload.manifest), server.command.model, nodes)
             groups.setdefault(key, []).append(server)
-    for (_, _, nodes), found in groups.items():
-        pods = sum(server.workload.pods for server in found)
-        for server in found:
+    for (_, _, nodes), group in groups.items():
+        pods = sum(server.workload.pods for server in group)
+        for server in group:
             rank = server.command.value("node-rank") or "0"
             same = rank.isdecimal() and server.workload.pods > 1
             if pods < nodes or same:

@@ -14,7 +14,7 @@ from grace.cluster.preflight.probe import ClusterView, Probe, Subject, Submissio
 from grace.cluster.preflight.report import Verdict, failed, passed, unknown
 from grace.policy.documents import Workload
 from grace.policy.pods import named_products, node_terms
-from grace.policy.rules.references import ALWAYS_THERE, Reference, references
+from grace.policy.references import ALWAYS_THERE, Reference, references
 from grace.text import did_you_mean
 
 _PLURALS = {"ConfigMap": "configmaps", "Secret": "secrets", "ServiceAccount": "serviceaccounts"}

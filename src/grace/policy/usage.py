@@ -1,0 +1,144 @@
+"""What pods will use of what they ask for, as far as a manifest can tell: memory, cores, GPUs."""
+
+from dataclasses import dataclass
+
+from grace.models.plan import SERVER_GIB, WORKER_GIB
+from grace.policy.documents import Container, Scene, Workload
+from grace.policy.pods import GIB, gpu_count
+from grace.policy.programs import programs
+from grace.policy.servers import Client, Server, clients, servers
+from grace.policy.sleeps import is_sleep
+
+LEAST = 0.2
+"""Share of its request that a pod uses at least, of cores and of memory."""
+EXEMPT_CORES = 1
+EXEMPT_BYTES = 2 * GIB
+"""Pods that ask for no more are exempt from both; the page says 2 GB."""
+CLIENT_CORES = 0.25
+CLIENT_GIB = 0.5
+"""What a program that asks a model over HTTP needs, with room to spare: Grace's own took 0.06 GiB and 0.3 ms of a core
+for each request."""
+SERVER_CORES = 2
+"""Of vLLM, beside one for each GPU: the least that its documentation asks for (API server and engine)."""
+WITHOUT_GPU = {
+    "aria2c",
+    "aws",
+    "cp",
+    "curl",
+    "gdown",
+    "git",
+    "hf",
+    "huggingface-cli",
+    "kubectl",
+    "mv",
+    "nginx",
+    "rclone",
+    "rsync",
+    "s3cmd",
+    "s5cmd",
+    "tar",
+    "unzip",
+    "wget",
+}
+"""Programs that use no GPU."""
+_ASIDE = {
+    "cd",
+    "echo",
+    "export",
+    "mkdir",
+    "set",
+    "ls",
+    "chmod",
+    "date",
+    "true",
+    "exit",
+    "nvidia-smi",
+    "trap",
+    "wait",
+    "[",
+    "test",
+}
+"""Programs that say nothing about what a pod is for."""
+
+
+@dataclass(frozen=True)
+class _Need:
+    cores: float
+    gib: float
+    what: str
+
+
+class Usage:
+    """What the containers of some objects are, looked up once."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.servers: dict[Container, Server] = {server.container: server for server in servers(scene)}
+        self.clients: dict[Container, Client] = {client.container: client for client in clients(scene)}
+
+    def need(self, workload: Workload) -> _Need | None:
+        """What a pod needs; None when one of its containers is neither a server nor a client."""
+        running = [container for container in workload.containers if container.sidecar or not container.init]
+        needs = [self._need(container) for container in running]
+        sums = [need for need in needs if need is not None]
+        if len(sums) < len(needs):
+            return None
+        whats = " and ".join(dict.fromkeys(need.what for need in sums))
+        return _Need(sum(need.cores for need in sums), sum(need.gib for need in sums), whats)
+
+    def _need(self, container: Container) -> _Need | None:
+        server = self.servers.get(container)
+        if server and server.gpus:
+            what = "vLLM on 1 GPU" if server.gpus == 1 else f"vLLM on {server.gpus} GPUs"
+            return _Need(SERVER_CORES + server.gpus, SERVER_GIB + WORKER_GIB * server.gpus, what)
+        if container in self.clients and not gpu_count(container, self.scene.cluster):
+            return _Need(CLIENT_CORES, CLIENT_GIB, "a client that asks over HTTP")
+        return None
+
+    def memory(self, workload: Workload) -> str:
+        """Why the use of memory will be too low; empty when it will not."""
+        need, asked = self.need(workload), _running(workload, "memory")
+        if need is None or _exempt(workload) or need.gib * GIB >= LEAST * asked:
+            return ""
+        share = f"{need.gib:g} of {asked / GIB:.4g} GiB, {100 * need.gib * GIB / asked:.0f}%"
+        return f"{need.what} needs about {share}; at least {LEAST:.0%} must be used"
+
+    def cores(self, workload: Workload) -> str:
+        """Why the use of cores will be too low; empty when it will not."""
+        need, asked = self.need(workload), _running(workload, "cpu")
+        if need is None or _exempt(workload) or need.cores >= LEAST * asked:
+            return ""
+        share = f"{need.cores:g} of {asked:g} cores, {100 * need.cores / asked:.0f}%"
+        return f"{need.what} needs about {share}; at least {LEAST:.0%} must be used"
+
+    def gpu(self, workload: Workload) -> tuple[Container, str] | None:
+        """A container whose GPU nothing will use, and why."""
+        for container in workload.containers:
+            gpus = gpu_count(container, self.scene.cluster)
+            if not gpus or container in self.servers:
+                continue
+            if container in self.clients:
+                return container, f"asks the model at {self.clients[container].endpoint} instead"
+            running = [p for p in programs(self.scene, workload, container) if p.name not in _ASIDE]
+            idle = [program for program in running if is_sleep(program) or program.name in WITHOUT_GPU]
+            if running and len(idle) == len(running) and not (workload.kind == "Pod" and is_sleep(running[-1])):
+                return container, f"runs only {', '.join(dict.fromkeys(program.name for program in running))}"
+        return None
+
+    def loading(self, workload: Workload) -> Server | None:
+        """A server that brings its weights from the hub while its GPU waits."""
+        for container in workload.containers:
+            server = self.servers.get(container)
+            if server and server.gpus and server.downloads:
+                return server
+        return None
+
+
+def _running(workload: Workload, resource: str) -> float:
+    """What the containers of a pod that run together request."""
+    running = [container for container in workload.containers if container.sidecar or not container.init]
+    return sum(container.request(resource) or 0 for container in running)
+
+
+def _exempt(workload: Workload) -> bool:
+    return _running(workload, "cpu") <= EXEMPT_CORES and _running(workload, "memory") <= EXEMPT_BYTES
