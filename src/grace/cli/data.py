@@ -123,7 +123,7 @@ def _write(output: Path | None, force: bool, columns: Sequence[str], rows: Itera
 
 
 def _show(file: Path, study: "Study", report: "TableReport") -> None:
-    """Print a report: what there is, the cells, what is wrong, what to know."""
+    """Print a report: numbers, cells, problems and remarks."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

@@ -43,14 +43,14 @@ def check_endpoint(
 
     check_url(url, "URL")
     key = read_key(api_key_env)
-    found = asyncio.run(look())
+    results = asyncio.run(look())
     table = Table(box=None)
-    for heading in ("check", "", "what was found"):
+    for heading in ("check", "", "result"):
         table.add_column(heading, overflow="fold")
     marks = {True: Text("ok", style="green"), False: Text("FAILED", style="red"), None: Text("-")}
-    for check in found:
+    for check in results:
         table.add_row(check.name, marks[check.ok], Text(check.detail))
     Console().print(table)
-    failed = [check.name for check in found if check.ok is False]
+    failed = [check.name for check in results if check.ok is False]
     if failed:
         raise EndpointError(f"{without_userinfo(url)}: cannot be used as it is ({', '.join(failed)})")
