@@ -3,7 +3,6 @@
 Built-in studies and a user's own use the same format; `docs/add-a-study.md` explains it field by field.
 """
 
-import re
 from collections.abc import Collection, Hashable
 from functools import cached_property
 from typing import Annotated, Literal
@@ -222,11 +221,6 @@ class StudyFile(Strict):
         if name not in visible:
             meant = did_you_mean(name, sorted(set(visible) - set(self.hidden)))
             raise StudyError(f"{origin}: {where}: no column {name!r}{meant}")
-
-
-def is_name(text: str) -> bool:
-    """Whether a text can be the name of a question."""
-    return re.fullmatch(NAME, text) is not None
 
 
 def read_study_file(content: bytes, origin: str) -> StudyFile:
