@@ -16,7 +16,7 @@ def check_endpoint(
     ] = None,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for one answer.")] = 60.0,
 ) -> None:
-    """See whether a model server can do what a run will ask of it.
+    """Check whether a model server can do what a run needs.
 
     \b
     Examples:

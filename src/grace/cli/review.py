@@ -68,7 +68,7 @@ def review(
         result = hold_sitting(sitting, make_progress, opened)
     except KeyboardInterrupt:  # while it reads or writes: on the page, it is an end like any other
         print(
-            f"grace: interrupted; all decisions are safe. `grace review {run}` goes on, and `grace export` on the "
+            f"grace: interrupted; all decisions are safe. `grace review {run}` continues, and `grace export` on the "
             "extraction's run writes the table.",
             file=sys.stderr,
         )
@@ -84,11 +84,11 @@ def review(
 
 
 def _tell_queue(run: Path, queue: "Queue") -> None:
-    """Say which rows there are."""
+    """Print how many rows are shown, and why."""
     why = ", ".join(f"{number} with {reason}" for reason, number in queue.counts.most_common())
-    print(f"{run}: {count(queue.flagged, 'row')} to be looked at by a person{f' ({why})' if why else ''}")
+    print(f"{run}: {count(queue.flagged, 'row')} need{'s' * (queue.flagged == 1)} a person{f' ({why})' if why else ''}")
     if len(queue) > queue.flagged:
-        print(f"  {len(queue) - queue.flagged} others are shown too")
+        print(f"  {len(queue) - queue.flagged} other rows are shown too")
     if queue.decided:
         print(f"  {queue.decided} of {len(queue)} were decided earlier")
     if queue.unanswered:

@@ -140,7 +140,7 @@ def extraction_of(run: Run) -> Run:
         raise InputError(f"{run.path}: nothing was extracted from it yet; run `grace extract` on its table first")
     if len(extractions) > 1:
         names = ", ".join(str(other.path) for other in extractions)
-        raise InputError(f"{run.path}: has several extractions ({names}); give the one that is meant")
+        raise InputError(f"{run.path}: has several extractions ({names}); give one of them")
     return extractions[0]
 
 
