@@ -118,19 +118,19 @@ def unseen(text: str) -> Iterator[str]:
 
 def _groups(extraction: Extraction, readings: Readings) -> list[JSON]:
     """The fields by reading."""
-    groups = []
-    for reading, about in extraction.about.items():
-        own = [field for field in extraction.fields.values() if field.reading == reading]
-        total = extraction.sums[reading].total if reading in extraction.sums else None
-        groups.append(
-            {
-                "about": about,
-                "total": total,
-                "slack": SLACK,
-                "fields": [_field(field, field.about.removeprefix(about).lstrip(": "), readings) for field in own],
-            }
-        )
-    return groups
+    return [
+        {
+            "about": about,
+            "total": extraction.sums[reading].total if reading in extraction.sums else None,
+            "slack": SLACK,
+            "fields": [
+                _field(field, field.about.removeprefix(about).lstrip(": "), readings)
+                for field in extraction.fields.values()
+                if field.reading == reading
+            ],
+        }
+        for reading, about in extraction.about.items()
+    ]
 
 
 def _field(field: Field, about: str, readings: Readings) -> JSON:

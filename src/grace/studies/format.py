@@ -213,14 +213,18 @@ class StudyFile(Strict):
         """The columns that templates cannot see."""
         return tuple(name for name, column in self.columns.items() if column.hidden)
 
+    @property
+    def visible(self) -> set[str]:
+        """The columns that templates can see."""
+        return (set(self.columns) | set(self.derived)).difference(self.hidden)
+
     def see(self, name: str, where: str, origin: str, names: Collection[str] | None = None) -> None:
         """Raise StudyError unless `name` is a visible column, one of `names` where these are given."""
         if name in self.hidden:
             raise StudyError(f"{origin}: {where}: the column {name!r} is hidden")
-        visible = set(self.columns) | set(self.derived) if names is None else names
+        visible = self.visible if names is None else set(names).difference(self.hidden)
         if name not in visible:
-            meant = did_you_mean(name, sorted(set(visible) - set(self.hidden)))
-            raise StudyError(f"{origin}: {where}: no column {name!r}{meant}")
+            raise StudyError(f"{origin}: {where}: no column {name!r}{did_you_mean(name, sorted(visible))}")
 
 
 def read_study_file(content: bytes, origin: str) -> StudyFile:

@@ -123,7 +123,7 @@ def compile_questions(spec: StudyFile, compiler: Compiler) -> dict[str, Question
 
 def _compile(declared: format.QuestionSpec, name: str, each: dict[str, str], compiler: Compiler) -> Question:
     where = f"questions.{name}"
-    visible = compiler.visible | each.keys()
+    visible = compiler.spec.visible | each.keys()
     space = _space(declared.answers, f"{compiler.origin}: {where}.answers")
     sources = {"prompt": declared.prompt} | ({"system": declared.system} if declared.system else {})
     templates = {part: compiler.template(source, f"{where}.{part}", visible) for part, source in sources.items()}

@@ -28,11 +28,6 @@ class Compiler:
         # A row makes the same prompt every time.
         del self._environment.filters["random"], self._environment.globals["lipsum"]
 
-    @property
-    def visible(self) -> set[str]:
-        """The names that templates may use."""
-        return (set(self.spec.columns) | set(self.spec.derived)) - set(self.spec.hidden)
-
     def template(self, source: str, where: str, names: Collection[str] | None = None) -> jinja2.Template:
         """Compile a text that may use `names`, by default all columns. Raises StudyError."""
         try:
