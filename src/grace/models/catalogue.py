@@ -411,7 +411,5 @@ def _checked(content: Mapping[str, list[Any]], file: str) -> _Catalogue:
     for model in whole.lineup:
         for profile, serving in model.profiles.items():
             if serving.gpu not in names:
-                raise InputError(
-                    f"{file}: lineup.{model.name}.profiles.{profile}.gpu: {serving.gpu!r} is not one of gpus"
-                )
+                raise InputError(f"{file}: lineup.{model.name}.profiles.{profile}.gpu: {serving.gpu!r} is none of gpus")
     return whole
