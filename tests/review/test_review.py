@@ -158,7 +158,7 @@ def records(run: Path) -> list[dict[str, Any]]:
 def test_rows_that_need_a_person_are_shown_with_why(run: Path) -> None:
     with reviewing(run) as page:
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/#[\w-]{43}", page.address)
-        assert "5 rows to be looked at by a person" in page.told[0]
+        assert "5 rows need a person" in page.told[0]
         assert "1 row without an answer left out" in page.told[1]
         assert "'Ada Lovelace'" in page.told[-1]
         overview = page.get("/api/review")
@@ -683,7 +683,7 @@ def test_a_review_of_answers_finds_their_extraction(grace: Command, query: Comma
     assert grace("extract", "study1", *other).code == 0
     refused = grace("review", tmp_path / "answers.run", "--no-browser")
     assert refused.code == 2
-    assert f"several extractions ({tmp_path / 'other.run'}, {run}); give the one that is meant" in refused.err
+    assert f"several extractions ({tmp_path / 'other.run'}, {run}); give one of them" in refused.err
 
 
 def test_probabilities_are_not_reviewed(grace: Command, run: Path) -> None:

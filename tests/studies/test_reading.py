@@ -354,7 +354,7 @@ def test_what_is_no_refusal(text: str) -> None:
 
 
 def test_sections_stand_behind_headings_of_every_look() -> None:
-    headings = Headings.of({"prior": ["initial answer"], "knowledge": ["knowledge"]})
+    headings = Headings({"prior": ["initial answer"], "knowledge": ["knowledge"]})
     text = plain('**Initial Answer (a number):** 3\n{"initial_answer": 2, "knowledge": "no"}\nKnowledge - yes')
     assert [(name, text[start:end].strip(' "{},\n')) for name, _, start, end in headings.sections(text)] == [
         ("prior", "3"),

@@ -57,8 +57,8 @@ app.add_typer(data_app, name="data")
 app.add_typer(models_app, name="models")
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(show: bool) -> None:
+    if show:
         from grace import __version__
 
         typer.echo(__version__)
@@ -75,22 +75,23 @@ def _options(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit; errors that a user can act on become one message and their exit code."""
+    """Run the command line and exit; an error becomes one message and its exit code."""
     try:
         app(arguments)
-    except GraceError as error:
-        if os.environ.get("GRACE_DEBUG"):
-            raise
-        print(f"grace: {error}", file=sys.stderr)
-        sys.exit(exit_code(error))
-    except OSError as error:  # a file or disk that failed where nobody expected it
-        if os.environ.get("GRACE_DEBUG"):
-            raise
-        print(f"grace: {error}", file=sys.stderr)
-        sys.exit(2)
     except Exception as error:
         if os.environ.get("GRACE_DEBUG"):
             raise
-        what = f"{type(error).__name__}: {error}"
-        print(f"grace: {what}. This is a defect of Grace; `grace --debug ...` shows where", file=sys.stderr)
-        sys.exit(DEFECT)
+        message, code = _message_of(error)
+        print(f"grace: {message}", file=sys.stderr)
+        sys.exit(code)
+
+
+def _message_of(error: Exception) -> tuple[str, int]:
+    """What to print about an error, and its exit code."""
+    match error:
+        case GraceError():
+            return str(error), exit_code(error)
+        case OSError():  # a file or disk that failed unexpectedly
+            return str(error), 2
+    message = f"{type(error).__name__}: {error}. This is a defect of Grace; `grace --debug ...` shows where"
+    return message, DEFECT

@@ -11,7 +11,6 @@ from grace.errors import InputError
 
 if TYPE_CHECKING:
     from grace.analysis.analyze import Analysis
-    from grace.runs import Run
 
 
 def analyze(
@@ -57,19 +56,21 @@ def analyze(
     draw = None if no_figures else _drawing(theme)
     if with_r:
         check_r()
-    given = what or []
+    names = what or []
     if input is not None:
-        if len(given) != 1:
+        if len(names) != 1:
             raise InputError("--input goes with one study, as in `grace analyze study1 --input TABLE.csv`")
         if extraction or scores:
             raise InputError("--extraction and --scores go with a RUN, not with --input")
         folder = outside_runs(out or beside(input, "_analysis"))
-        made = [(analyze_table(given[0], input, not no_exclusions), folder)]
+        analyses = [(analyze_table(names[0], input, not no_exclusions), folder)]
+    elif not names:
+        raise InputError("give a run's folder, as outputs/study1.run, or a study with --input TABLE.csv")
     else:
-        runs = _runs(given)
+        runs = [Run(Path(name)) for name in names]
         folder = outside_runs(out or beside(runs[0].path, "_analysis"))
         with progressing() as progress:
-            made = analyze_runs(
+            analyses = analyze_runs(
                 runs,
                 folder,
                 progress,
@@ -77,51 +78,43 @@ def analyze(
                 Run(extraction) if extraction else None,
                 Run(scores) if scores else None,
             )
-    for analysis, own in made:
-        _tell(analysis, write_analysis(analysis, own))
+    for analysis, place in analyses:
+        _print_summary(analysis, write_analysis(analysis, place))
         if draw:
-            _tell_files("figures", draw(analysis, own / "figures"))
+            _print_files("figures", draw(analysis, place / "figures"))
         if with_r:
-            _tell_files("R", run_r(analysis, own, not no_exclusions))
-    if any(analysis.empty for analysis, _ in made):
+            _print_files("R", run_r(analysis, place, not no_exclusions))
+    if any(analysis.empty for analysis, _ in analyses):
         raise typer.Exit(1)
 
 
 def _drawing(theme: str) -> "Callable[[Analysis, Path], list[Path]]":
-    """What writes an analysis's figures by a theme."""
+    """A function that writes an analysis's figures in a theme."""
     from grace.analysis.figures import draw_analysis, theme_named, write_figures
 
     look = theme_named(theme)
     return lambda analysis, folder: write_figures(draw_analysis(analysis, look), folder)
 
 
-def _runs(given: Sequence[str]) -> "list[Run]":
-    from grace.runs import Run
-
-    if not given:
-        raise InputError("give a run's folder, as outputs/study1.run, or a study with --input TABLE.csv")
-    return [Run(Path(path)) for path in given]
-
-
-def _tell(analysis: "Analysis", paths: Sequence[Path]) -> None:
-    """Say how many rows of each model are in it, why others are not, and which files were written."""
-    for model, found in analysis.summary["models"].items():
+def _print_summary(analysis: "Analysis", paths: Sequence[Path]) -> None:
+    """Print how many rows of each model count, why others do not, and the files."""
+    for model, summary in analysis.summary["models"].items():
         name = f"{analysis.study}, {model}" if model else analysis.study
-        print(f"{name}: {found['analysed']} of {count(found['rows'], 'row')} analysed")
-        for why, number in found["not_usable"].items():
-            print(f"  {number} not usable: {why} (the first: row {found['first_not_usable'][why]})")
-        for why, number in found.get("excluded", {}).items():
+        print(f"{name}: {summary['analysed']} of {count(summary['rows'], 'row')} analysed")
+        for why, number in summary["not_usable"].items():
+            print(f"  {number} not usable: {why} (the first: row {summary['first_not_usable'][why]})")
+        for why, number in summary.get("excluded", {}).items():
             print(f"  {number} excluded: {why}")
-        if found["undefined_tests"]:
-            print(f"  {count(len(found['undefined_tests']), 'test')} undefined; the column note of tests.csv says why")
-        for note in found["notes"]:
+        if undefined := summary["undefined_tests"]:
+            print(f"  {count(len(undefined), 'test')} undefined; the column note of tests.csv says why")
+        for note in summary["notes"]:
             print(f"  {note}")
     for note in analysis.summary["notes"]:
         print(f"  {note}")
     print(f"  written to {paths[0].parent}: {', '.join(path.name for path in paths)}")
 
 
-def _tell_files(what: str, paths: Sequence[Path]) -> None:
+def _print_files(what: str, paths: Sequence[Path]) -> None:
     if paths:
         print(f"  {what}: {count(len(paths), 'file')} in {paths[0].parent}")
     else:

@@ -52,15 +52,15 @@ def compare(
 
     with progressing() as progress:
         sides = [read_side(path, progress, study) for path in (a, b)]
-    made = make(sides[0], sides[1], margin, draws, seed)
+    comparison = make(sides[0], sides[1], margin, draws, seed)
     folder = outside_runs(out or beside(a, f"_and_{b.stem}"))
-    paths = write_comparison(made, folder)
-    for line in in_words(made):
+    paths = write_comparison(comparison, folder)
+    for line in in_words(comparison):
         print(line)
     print(f"Wrote {', '.join(map(str, paths))}")
     if look:
-        _draw(made, look, folder / "figures")
-    if not made.compared:
+        _draw(comparison, look, folder / "figures")
+    if not comparison.compared:
         raise typer.Exit(1)
 
 
@@ -70,12 +70,12 @@ def _look(theme: str) -> "Theme":
     return theme_named(theme)
 
 
-def _draw(made: "Comparison", look: "Theme", folder: Path) -> None:
-    """Draw what was compared; where nothing was, the figure of an earlier comparison is removed."""
+def _draw(comparison: "Comparison", look: "Theme", folder: Path) -> None:
+    """Draw the comparison; where nothing is compared, remove the figure of an earlier one."""
     from grace.analysis.figures import draw_comparison, write_figures
 
-    if made.compared:
-        paths = write_figures([draw_comparison(made, look)], folder)
+    if comparison.compared:
+        paths = write_figures([draw_comparison(comparison, look)], folder)
         print(f"Wrote figures: {count(len(paths), 'file')} in {folder}")
     elif folder.is_dir():
         write_figures([], folder)

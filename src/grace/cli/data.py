@@ -91,9 +91,9 @@ def check(
         typer.Option(help="study1, study2, or the path of a study file. Default: the one that the columns fit."),
     ] = None,
 ) -> None:
-    """See whether a table holds what its study says: columns, values, conditions, stimuli.
+    """Check a table against its study: columns, values, conditions, stimuli.
 
-    Ends with 0 when it does (remarks are no failure), with 1 when it does not, with 2 when it cannot be used at all.
+    Ends with 0 when the table fits (remarks are no failure), with 1 when it does not, with 2 when it is unusable.
 
     \b
     Examples:
@@ -123,7 +123,7 @@ def _write(output: Path | None, force: bool, columns: Sequence[str], rows: Itera
 
 
 def _show(file: Path, study: "Study", report: "TableReport") -> None:
-    """Print a report: what there is, the cells, what is wrong, what to know."""
+    """Print a report: numbers, cells, problems and remarks."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

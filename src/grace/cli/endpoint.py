@@ -16,7 +16,7 @@ def check_endpoint(
     ] = None,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for one answer.")] = 60.0,
 ) -> None:
-    """See whether a model server can do what a run will ask of it.
+    """Check whether a model server can do what a run needs.
 
     \b
     Examples:
@@ -43,14 +43,14 @@ def check_endpoint(
 
     check_url(url, "URL")
     key = read_key(api_key_env)
-    found = asyncio.run(look())
+    results = asyncio.run(look())
     table = Table(box=None)
-    for heading in ("check", "", "what was found"):
+    for heading in ("check", "", "result"):
         table.add_column(heading, overflow="fold")
     marks = {True: Text("ok", style="green"), False: Text("FAILED", style="red"), None: Text("-")}
-    for check in found:
+    for check in results:
         table.add_row(check.name, marks[check.ok], Text(check.detail))
     Console().print(table)
-    failed = [check.name for check in found if check.ok is False]
+    failed = [check.name for check in results if check.ok is False]
     if failed:
         raise EndpointError(f"{without_userinfo(url)}: cannot be used as it is ({', '.join(failed)})")

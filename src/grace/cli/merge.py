@@ -35,14 +35,16 @@ def merge(
 
     folder = outside_runs(out or beside(runs[0], "_merged"))
     with progressing() as progress:
-        made = make_table(
+        merged = make_table(
             [Run(run) for run in runs],
             folder,
             progress,
             extraction=Run(extraction) if extraction else None,
             scores=Run(scores) if scores else None,
         )
-    print(f"{made.paths[0]}: {count(made.rows, 'row')}, {made.columns} columns, {made.flagged} with quality flags")
-    print("  with it: " + ", ".join(path.name for path in made.paths[1:]))
-    for note in made.notes:
+    print(
+        f"{merged.paths[0]}: {count(merged.rows, 'row')}, {merged.columns} columns, {merged.flagged} with quality flags"
+    )
+    print("  with it: " + ", ".join(path.name for path in merged.paths[1:]))
+    for note in merged.notes:
         print(f"  {note}")

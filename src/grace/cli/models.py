@@ -1,4 +1,4 @@
-"""`grace models`: which models there are, where their files are, and what they need."""
+"""`grace models`: the models by name, their files, and the GPUs that they need."""
 
 import sys
 import time
@@ -12,7 +12,7 @@ import typer
 from grace.cli.exits import exit_code
 
 models_app = typer.Typer(
-    help="See which models there are, what they need, and bring their files.",
+    help="List models, compute what they need, and fetch their files.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -23,6 +23,10 @@ _MB = 1_000_000
 Name = Annotated[str, typer.Argument(help="Name from `grace models list`.")]
 VariantName = Annotated[
     str | None, typer.Option("--variant", metavar="NAME", help="Weights, as bf16 or awq. Default: full precision.")
+]
+Home = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="HF_HOME of the server that reads the files. Default: the hub's cache."),
 ]
 
 
@@ -57,7 +61,7 @@ def list_models() -> None:
         try:
             where = str(model_path(model.name))
         except ModelFileError:
-            where = f"not here; `grace models pull {model.name}` brings it"
+            where = f"not here; `grace models pull {model.name}` fetches it"
         typer.echo(f"  {model.name}  {model.title}, {model.bytes / _MB:.0f} MB, {model.licence}\n    {where}")
     typer.echo("\nFrom a model hub, on GPUs (vLLM):")
     typer.echo(lineup_table())
@@ -65,7 +69,7 @@ def list_models() -> None:
 
 @models_app.command()
 def show(name: Name) -> None:
-    """Show all that the catalogue knows of a model.
+    """Show all facts of the catalogue about a model.
 
     \b
     Examples:
@@ -138,7 +142,7 @@ def plan_models(
 
 @models_app.command()
 def licence(name: Name, variant: VariantName = None) -> None:
-    """Say a model's licence, the page where it is accepted, and ask the hub whether this machine may have the model.
+    """Show a model's licence and the page to accept it, and ask the hub whether this machine may have the model.
 
     The token is HF_TOKEN's, or the one in the file that HF_TOKEN_PATH names.
 
@@ -172,13 +176,10 @@ def pull(
         ),
     ] = None,
     variant: VariantName = None,
-    to: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", help="What is HF_HOME for the server that reads it. Default: the hub's cache."),
-    ] = None,
+    to: Home = None,
 ) -> None:
-    """Bring a model's file to this machine and check it. A broken download goes on where it stopped (a model of the
-    lineup: with the file that broke).
+    """Fetch a model's file to this machine and check it. A broken download continues where it stopped (of a model of
+    the lineup: with the file that broke).
 
     Packages come from wherever pip is set up to get them. Files of a model hub need huggingface_hub, and a token where
     the hub asks for it: HF_TOKEN, or the file that HF_TOKEN_PATH names. Duplicates of the weights stay there.
@@ -201,10 +202,7 @@ def pull(
 def path(
     name: Annotated[str, typer.Argument(help="Name, file or hub file of a model.")],
     variant: VariantName = None,
-    to: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", help="What is HF_HOME for the server. Default: the hub's cache."),
-    ] = None,
+    to: Home = None,
 ) -> None:
     """Print where a model's file is.
 

@@ -43,11 +43,11 @@ def paper(
     from grace.report.gather import wanted_of
     from grace.report.paper import paper as make
 
-    wanted = wanted_of(runs, not no_exclusions, extraction, scores, theme)
-    folder = outside_runs(out or beside(wanted.runs[0].path, "_paper"))
+    options = wanted_of(runs, not no_exclusions, extraction, scores, theme)
+    folder = outside_runs(out or beside(options.runs[0].path, "_paper"))
     with progressing() as progress:
-        made = make(wanted, folder, progress, force)
-    for one in made:
-        for note in one.notes:
-            print(f"  To know: {note}")
-        print(f"{one.files[0]}, and {count(len(one.files) - 1, 'file')} in {one.folder}")
+        papers = make(options, folder, progress, force)
+    for paper in papers:
+        for note in paper.notes:
+            print(f"  Note: {note}")
+        print(f"{paper.files[0]}, and {count(len(paper.files) - 1, 'file')} in {paper.folder}")

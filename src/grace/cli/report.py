@@ -39,13 +39,13 @@ def report(
     from grace.report.gather import wanted_of
     from grace.report.page import report as make
 
-    wanted = wanted_of(runs, not no_exclusions, extraction, scores, theme)
-    path = outside_runs(out or beside(wanted.runs[0].path, "_report.html"))
+    options = wanted_of(runs, not no_exclusions, extraction, scores, theme)
+    path = outside_runs(out or beside(options.runs[0].path, "_report.html"))
     with progressing() as progress:
-        sections = make(wanted, path, progress)
+        sections = make(options, path, progress)
     for section in sections:
         for line in section.short:
             print(f"{section.id}: {line}")
         for line in section.troubles:
-            print(f"  To know: {line}")
+            print(f"  Note: {line}")
     print(f"{path.resolve()}")

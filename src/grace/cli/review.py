@@ -44,10 +44,10 @@ def review(
     from grace.cli.progress import make_progress
     from grace.review.queue import Choice
     from grace.review.sitting import Review
-    from grace.review.sitting import review as sit
+    from grace.review.sitting import review as hold_sitting
     from grace.runs import Run
 
-    wanted = Review(
+    sitting = Review(
         run=Run(run),
         by=_login() if by is None else by,
         port=port,
@@ -58,36 +58,37 @@ def review(
     def opened(page: "OpenPage") -> None:
         _tell_queue(page.run.path, page.queue)
         print(page.address)
-        print(f"  Decisions are signed {wanted.by!r}. Ctrl-C, or the page's button, ends the review.", flush=True)
+        print(f"  Decisions are signed {sitting.by!r}. Ctrl-C, or the page's button, ends the review.", flush=True)
         if not no_browser and _has_display():
             import webbrowser
 
             webbrowser.open(page.once)
 
     try:
-        sat = sit(wanted, make_progress, opened)
+        result = hold_sitting(sitting, make_progress, opened)
     except KeyboardInterrupt:  # while it reads or writes: on the page, it is an end like any other
         print(
-            f"grace: interrupted; all decisions are safe. `grace review {run}` goes on, and `grace export` on the "
+            f"grace: interrupted; all decisions are safe. `grace review {run}` continues, and `grace export` on the "
             "extraction's run writes the table.",
             file=sys.stderr,
         )
         raise typer.Exit(130) from None
-    if not len(sat.queue):
-        _tell_queue(sat.run.path, sat.queue)
+    queue = result.queue
+    if not len(queue):
+        _tell_queue(result.run.path, queue)
         print("  Nothing to review; --all or --sample N shows other rows.")
         return
-    print(f"{count(sat.made, 'decision')} written; {sat.queue.decided} of {len(sat.queue)} rows are decided")
-    if sat.table:
-        tell_fields(sat.table)
+    print(f"{count(result.decisions, 'decision')} written; {queue.decided} of {len(queue)} rows are decided")
+    if result.table:
+        tell_fields(result.table)
 
 
 def _tell_queue(run: Path, queue: "Queue") -> None:
-    """Say which rows there are."""
+    """Print how many rows are shown, and why."""
     why = ", ".join(f"{number} with {reason}" for reason, number in queue.counts.most_common())
-    print(f"{run}: {count(queue.flagged, 'row')} to be looked at by a person{f' ({why})' if why else ''}")
+    print(f"{run}: {count(queue.flagged, 'row')} need{'s' * (queue.flagged == 1)} a person{f' ({why})' if why else ''}")
     if len(queue) > queue.flagged:
-        print(f"  {len(queue) - queue.flagged} others are shown too")
+        print(f"  {len(queue) - queue.flagged} other rows are shown too")
     if queue.decided:
         print(f"  {queue.decided} of {len(queue)} were decided earlier")
     if queue.unanswered:

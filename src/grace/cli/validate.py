@@ -1,4 +1,4 @@
-"""`grace validate`, and how its report is told."""
+"""`grace validate`, and its report in words."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grace.cli.options import beside, count, progressing
+from grace.cli.options import Extraction, Scores, beside, count, progressing
 from grace.errors import InputError
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from grace.runs import Run
 
 WIDTH = 160
-"""Of the table at least: a terminal may break its lines, a file keeps them whole."""
+"""The least width of the printed table: a terminal may break its lines, a file keeps them whole."""
 STYLES = {"passed": "green", "failed": "bold red", "not checked": "yellow"}
 
 
@@ -39,13 +39,8 @@ def validate(
     out: Annotated[
         Path | None, typer.Option(help="Folder for the report. Default: outputs/a_quality for outputs/a.run or a.csv.")
     ] = None,
-    extraction: Annotated[
-        Path | None,
-        typer.Option(metavar="RUN", help="The run of `grace extract` that is meant, where several would do."),
-    ] = None,
-    scores: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="The run of `grace score` that is meant, where several would do.")
-    ] = None,
+    extraction: Extraction = None,
+    scores: Scores = None,
     show_thresholds: Annotated[
         bool, typer.Option("--show-thresholds", help="List all thresholds with their defaults, and do nothing.")
     ] = False,
@@ -70,15 +65,15 @@ def validate(
     if show_thresholds:
         _show_thresholds()
         return
-    given = read_thresholds(threshold or ())
+    thresholds = read_thresholds(threshold or ())
     runs, files = _sorted_out(what or ())
     if files:
         if extraction or scores:
             raise InputError("--extraction and --scores go with a RUN; give their tables as further FILES")
         folder = out or beside(files[0], "_quality")
         with progressing() as progress:
-            report = validate_files(files, folder, given, progress, input, study)
-        _tell([(report, folder)])
+            report = validate_files(files, folder, thresholds, progress, input, study)
+        _print_reports([(report, folder)])
         return
     if input or study:
         raise InputError("--input and --study go with FILES; a RUN has its own copies of both")
@@ -89,8 +84,8 @@ def validate(
     for group in groups:
         folder = out or beside(group.given.path, "_quality")
         with progressing() as progress:
-            reports.append((validate_runs(group, folder, given, progress), folder))
-    _tell(reports)
+            reports.append((validate_runs(group, folder, thresholds, progress), folder))
+    _print_reports(reports)
 
 
 def _sorted_out(what: Sequence[Path]) -> "tuple[list[Run], list[Path]]":
@@ -120,22 +115,22 @@ def _show_thresholds() -> None:
     for check in CHECKS.values():
         unit = "share" if check.unit == "share" else f"number of {check.unit}"
         table.add_row(check.name, f"{check.limit:g}", f"{'least' if check.least else 'most'} {unit}: {check.finds}")
-        for own in check.settings:
-            table.add_row(own.name, f"{own.default:g}", own.about)
+        for setting in check.settings:
+            table.add_row(setting.name, f"{setting.default:g}", setting.about)
     Console(soft_wrap=True, highlight=False, markup=False).print(table)
 
 
-def _tell(reports: "Sequence[tuple[Report, Path]]") -> None:
+def _print_reports(reports: "Sequence[tuple[Report, Path]]") -> None:
     """Print reports; exit 1 when one is not good enough."""
     for number, (report, folder) in enumerate(reports):
         if number:
             print()
-        _tell_one(report, folder)
+        _print_report(report, folder)
     if not all(report.ok for report, _ in reports):
         raise typer.Exit(1)
 
 
-def _tell_one(report: "Report", folder: Path) -> None:
+def _print_report(report: "Report", folder: Path) -> None:
     """A table of checks, the failed ones in words, what was written, the verdict."""
     from rich.console import Console
     from rich.table import Table
@@ -155,7 +150,7 @@ def _tell_one(report: "Report", folder: Path) -> None:
     console.print(table)
     for title, lines in (
         ("Failed", [failure_of(result) for result in report.failed]),
-        ("To know", [remark_of(result) for result in report.remarks]),
+        ("Remarks", [remark_of(result) for result in report.remarks]),
     ):
         if lines:
             console.print(f"\n{title}")

@@ -31,7 +31,7 @@ class NoReply(Exception):
 
 
 class Transport(Protocol):
-    """Carries one request to a server and brings its whole reply, or raises NoReply."""
+    """Sends one request to a server and returns its whole reply, or raises NoReply."""
 
     async def send(
         self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None, timeout: float

@@ -337,7 +337,7 @@ def hub_model(name: str) -> HubModel:
     for model in models.values():
         for variant in model.variants:
             if name.lower() in (variant.served_name.lower(), variant.repo.lower()):
-                raise InputError(f"{name!r} is no model but weights of one: say {model.name} --variant {variant.name}")
+                raise InputError(f"{name!r} is a variant of a model: give {model.name} --variant {variant.name}")
     meant = did_you_mean(name, [*models]) or did_you_mean(name, [model.title for model in models.values()])
     raise InputError(f"{name!r} is no model of the lineup ({', '.join(models)}){meant}")
 

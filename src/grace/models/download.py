@@ -28,7 +28,7 @@ class AccessRefused(ModelFileError):
 
 
 def fetch(url: str, part: Path, *, size: int, sha256: str, network: Network, progress: DownloadProgress) -> None:
-    """Bring a file to `part`, going on after the bytes that are there already.
+    """Fetch a file into `part`, after the bytes that it holds already.
 
     Args:
         url: where it is, http or https.
@@ -93,8 +93,8 @@ async def _fill(url: str, file: IO[bytes], size: int, network: Network, progress
             idle = 0 if file.tell() > start else idle + 1
             if idle > RETRIES:
                 raise ModelFileError(
-                    f"{_shown(url)}: {why}; {file.tell():,} of {size:,} bytes are kept, and the same command goes "
-                    f"on from there"
+                    f"{_shown(url)}: {why}; {file.tell():,} of {size:,} bytes are kept, and the same command "
+                    f"continues from there"
                 )
             if idle:
                 await asyncio.sleep(PAUSE * 2 ** (idle - 1))

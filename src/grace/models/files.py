@@ -1,4 +1,4 @@
-"""Model files: where they are on this machine, and how they get there."""
+"""Model files: their places on this machine, and how to fetch them."""
 
 import os
 import shutil
@@ -100,7 +100,7 @@ def pull(
     variant: str | None = None,
     home: Path | None = None,
 ) -> Path:
-    """Bring a model's file to this machine, checked by its sha256; a broken download goes on where it stopped.
+    """Fetch a model's file, checked by its sha256; a broken download continues where it stopped.
 
     Args:
         name: a name of the catalogue, a model of the lineup, or a file of a model hub as OWNER/REPO:FILE.gguf.

@@ -51,7 +51,7 @@ def hub_path(file: HubFile) -> Path:
 
 
 def hub_pull(file: HubFile) -> Path:
-    """Bring the file into the hub's cache; huggingface_hub shows the progress and goes on after a break.
+    """Fetch the file into the hub's cache; huggingface_hub shows the progress and continues after a break.
 
     Raises:
         ModelFileError: the hub cannot be reached, does not have it, or does not give it to us.
@@ -83,12 +83,12 @@ def snapshot_path(model: HubModel, variant: Variant, *, home: Path | None = None
         to = f" --to {home}" if home else ""
         raise ModelFileError(
             f"{variant.served_name}: its files are not all on this machine; `grace models pull {model.name}{more}{to}` "
-            f"brings them"
+            f"fetches them"
         ) from None
 
 
 def snapshot_pull(model: HubModel, variant: Variant, *, home: Path | None = None) -> Path:
-    """Bring a variant's files into the cache that vLLM reads; after a break, only the missing files are fetched.
+    """Fetch a variant's files into the cache that vLLM reads; after a break, only the missing files are fetched.
 
     Args:
         model: the model.

@@ -82,5 +82,5 @@ def _pip(*arguments: str) -> str:
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
         why = (lines or done.stderr.splitlines() or ["no reason given"])[-1].removeprefix("ERROR: ")
-        raise ModelFileError(f"pip cannot do it: {why}")
+        raise ModelFileError(f"pip fails: {why}")
     return done.stdout

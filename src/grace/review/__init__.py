@@ -1,1 +1,1 @@
-"""The review: a local web page on which a person looks at extracted values and accepts, corrects or rejects them."""
+"""The review: a local web page where a person accepts, corrects or rejects extracted values."""

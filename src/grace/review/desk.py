@@ -1,7 +1,7 @@
-"""The desk of a review: shows the rows of a queue and writes decisions about them down."""
+"""The desk of a review: shows the rows of a queue and records the decisions about them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from grace.ledger import Ledger
@@ -16,11 +16,7 @@ VERDICTS: tuple[Verdict, ...] = ("accepted", "corrected", "rejected")
 
 
 class Unfit(Exception):
-    """A decision that cannot be one; nothing was written.
-
-    Attributes:
-        fields: what is wrong with which field.
-    """
+    """A decision that cannot be one; nothing was written. `fields` says what is wrong with which field."""
 
     def __init__(self, message: str, fields: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
@@ -29,7 +25,7 @@ class Unfit(Exception):
 
 @dataclass(frozen=True)
 class Look:
-    """A row that is looked at."""
+    """A row of the queue, and its values."""
 
     row: int
     cells: Mapping[str, str]
@@ -37,49 +33,42 @@ class Look:
     readings: Readings
 
 
+@dataclass
 class Desk:
-    """Where one person looks at rows and decides.
+    """Shows rows to one person, and records the decisions.
 
     Attributes:
-        made: how many decisions were written since the desk was opened.
+        table: the answers.
+        rows: makes its rows ready to be read.
+        known: the records of the ledger.
+        ledger: takes the decisions; the run is locked.
+        queue: the rows to look at.
+        by: the person's name.
+        shown: how trials were shown to the model.
+        name: the run's name on the page.
+        decisions: how many decisions were written since the desk was opened.
     """
 
-    def __init__(
-        self, table: CsvTable, rows: Rows, known: Known, ledger: Ledger, queue: Queue, by: str, shown: Shown, name: str
-    ) -> None:
-        """Set up a desk.
-
-        Args:
-            table: the answers.
-            rows: makes its rows ready to be read.
-            known: what the ledger holds.
-            ledger: where decisions go; the run is locked.
-            queue: the rows to look at.
-            by: the person's name.
-            shown: how trials were shown to the model.
-            name: what the page calls the run.
-        """
-        self._table, self._rows, self._known, self._ledger, self._queue = table, rows, known, ledger, queue
-        self._by, self._shown, self._name = by, shown, name
-        self._seen: dict[int, str] = {}
-        self.made = 0
+    table: CsvTable
+    rows: Rows
+    known: Known
+    ledger: Ledger
+    queue: Queue
+    by: str
+    shown: Shown
+    name: str
+    decisions: int = 0
+    _seen: dict[int, str] = field(default_factory=dict)
 
     def overview(self) -> JSON:
-        """What the page needs to begin."""
-        study = self._shown.study
-        return {"run": self._name, "study": study.title or study.name, "by": self._by, **self.progress(0)}
+        """The page's first data."""
+        study = self.shown.study
+        return {"run": self.name, "study": study.title or study.name, "by": self.by, **self.progress(0)}
 
     def progress(self, place: int) -> JSON:
         """How far the review is, and the first undecided place from this one on."""
-        queue = self._queue
+        queue = self.queue
         return {"total": len(queue), "decided": queue.decided, "next": queue.undecided(place)}
-
-    def place(self, row: int) -> int | None:
-        """The place of a row, 1 below the header, in the queue; None where it is not in it."""
-        return self._queue.place(row - 1)
-
-    def __len__(self) -> int:
-        return len(self._queue)
 
     def show(self, place: int) -> JSON:
         """The row at a place of the queue."""
@@ -88,25 +77,25 @@ class Desk:
         return {
             "place": place,
             "row": look.row + 1,
-            **row_view(self._rows, self._shown, look.cells, look.answered, look.readings),
+            **row_view(self.rows, self.shown, look.cells, look.answered, look.readings),
             **self.progress(place + 1),
         }
 
     def _look(self, place: int) -> Look:
-        row = self._queue.row(place)
-        cells = self._table.row(row)
-        answered = self._rows.of(cells)
-        rules = self._rows.read(answered)
+        row = self.queue.row(place)
+        cells = self.table.row(row)
+        answered = self.rows.of(cells)
+        rules = self.rows.read(answered)
         readings = Readings(
             rules,
-            self._known.found(answered, rules),
-            self._known.completed(answered, rules),
-            self._known.decision(answered.key),
+            self.known.found(answered, rules),
+            self.known.completed(answered, rules),
+            self.known.decision(answered.key),
         )
         return Look(row, cells, answered, readings)
 
     def decide(self, place: int, verdict: object, values: object) -> JSON:
-        """Write a decision down; when this returns it is on disk.
+        """Record a decision; when this returns it is on disk.
 
         Args:
             place: the row's place in the queue.
@@ -114,12 +103,12 @@ class Desk:
             values: for "corrected" every field with its value, None or "" for no value.
 
         Raises:
-            Unfit: there is no such verdict, or a value is none of its field's.
+            Unfit: there is no such verdict, or a field has no such value.
             InputError: the ledger cannot be written.
         """
         look = self._look(place)
         found = look.readings.found
-        chosen = next((own for own in VERDICTS if own == verdict), None)
+        chosen = next((known for known in VERDICTS if known == verdict), None)
         if chosen is None:
             raise Unfit(f"verdict: {verdict!r} is not one of {', '.join(VERDICTS)}")
         if chosen == "corrected":
@@ -131,31 +120,31 @@ class Desk:
         else:
             kept = found.values if chosen == "accepted" else dict.fromkeys(found.values)
         started = self._seen.pop(place, None) or now()
-        record = decide(self._ledger, look.answered, look.row + 1, found, chosen, kept, self._by, started)
-        self._known.add(0, record)  # on disk or not, it is in the file now
-        self._queue.decide(look.answered)
-        self.made += 1
-        self._ledger.sync()
+        record = decide(self.ledger, look.answered, look.row + 1, found, chosen, kept, self.by, started)
+        self.known.add(0, record)  # on disk or not, it is in the file now
+        self.queue.decide(look.answered)
+        self.decisions += 1
+        self.ledger.sync()
         return {"verdict": chosen, "row": look.row + 1, **self.progress(place + 1)}
 
     def _parse(self, values: object) -> dict[str, Cell | None]:
-        """What the page sends as values of the study's fields. Raises Unfit."""
-        fields = self._rows.extraction.fields
+        """The page's values of the study's fields. Raises Unfit."""
+        fields = self.rows.extraction.fields
         if not isinstance(values, dict) or values.keys() != fields.keys():
             raise Unfit(f"values: must be an object with {', '.join(fields)}")
         parsed: dict[str, Cell | None] = {}
         wrong: dict[str, str] = {}
-        for name, field in fields.items():
+        for name, target in fields.items():
             value: Any = values[name]
             if isinstance(value, str):
                 value = value.strip() or None
             try:
-                parsed[name] = None if value is None else field.parse(value)
+                parsed[name] = None if value is None else target.parse(value)
             except ValueError as error:
                 wrong[name] = str(error)
         if wrong:
             raise Unfit("; ".join(f"{name}: {what}" for name, what in wrong.items()), wrong)
-        odd = self._rows.extraction.contradiction(parsed)
+        odd = self.rows.extraction.contradiction(parsed)
         if odd:
             name, _, what = odd.partition(": ")
             raise Unfit(odd, {name: what})

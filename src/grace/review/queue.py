@@ -1,4 +1,4 @@
-"""The queue of a review: which rows need a person, why, and which of them are decided."""
+"""The queue of a review: the rows that need a person, the reasons, and which of them are decided."""
 
 import heapq
 import random
@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from grace.columns import ENDING, ERROR
 from grace.progress import Progress
 from grace.stages.fields.records import Answered, Known, Rows
 from grace.stages.fields.table import BATCH
@@ -18,7 +19,7 @@ from grace.studies.reading import Missing, Value
 from grace.tables import CsvTable
 
 SLACK = 1.0
-"""Values that make a total may miss it by so much, for rounding."""
+"""How far the sum of values may be from their total, for rounding."""
 
 
 class Reason(StrEnum):
@@ -34,12 +35,12 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class Choice:
-    """Which rows are shown besides those that need a person.
+    """The rows that are shown besides those that need a person.
 
     Attributes:
-        all: every row that has an answer.
-        sample: so many of the others, drawn at random.
-        seed: chooses them, by what they hold: the same ones in whatever order the table stands.
+        all: whether every row with an answer is shown.
+        sample: the number of other rows, drawn at random.
+        seed: chooses these by their content, so that the order of the table does not matter.
     """
 
     all: bool = False
@@ -49,41 +50,41 @@ class Choice:
 
 def reasons(extraction: Extraction, row: Mapping[str, str], read: Extracted) -> dict[Reason, str]:
     """Why a row needs a person, in words; empty where it does not."""
-    found: dict[Reason, str] = {}
+    why: dict[Reason, str] = {}
     missing = [name for name, answer in read.answers.items() if isinstance(answer, Missing)]
     if missing:
-        found[Reason.missing] = f"No value for {', '.join(missing)}"
+        why[Reason.missing] = f"No value for {', '.join(missing)}"
     doubtful = [name for name in read.open if name not in missing]
     if doubtful:
-        found[Reason.doubtful] = f"In doubt: {', '.join(doubtful)} (confidence below {DOUBTFUL})"
+        why[Reason.doubtful] = f"In doubt: {', '.join(doubtful)} (confidence below {DOUBTFUL})"
     off = list(_off(extraction, read))
     if off:
-        found[Reason.sum] = "; ".join(off)
+        why[Reason.sum] = "; ".join(off)
     if read.refused:
-        found[Reason.refused] = "The answer looks like a refusal"
-    if row.get("finish_reason") == "length":
-        found[Reason.cut] = "The answer was cut off at the token limit"
-    if row.get("error"):
-        found[Reason.failed] = f"Not all was answered: {row['error']}"
-    return found
+        why[Reason.refused] = "The answer looks like a refusal"
+    if row.get(ENDING) == "length":
+        why[Reason.cut] = "The answer was cut off at the token limit"
+    if row.get(ERROR):
+        why[Reason.failed] = f"Not all was answered: {row[ERROR]}"
+    return why
 
 
 def _off(extraction: Extraction, read: Extracted) -> Iterator[str]:
     """The sums that miss their total."""
-    for own in extraction.sums.values():
-        values = [answer.value for name in own.fields if isinstance(answer := read.answers[name], Value)]
+    for group in extraction.sums.values():
+        values = [answer.value for name in group.fields if isinstance(answer := read.answers[name], Value)]
         total = sum(value for value in values if not isinstance(value, str))
-        if len(values) == len(own.fields) and abs(total - own.total) > SLACK:
-            yield f"{own.fields[0]} to {own.fields[-1]} make {total:g}, not {own.total:g}"
+        if len(values) == len(group.fields) and abs(total - group.total) > SLACK:
+            yield f"{group.fields[0]} to {group.fields[-1]} make {total:g}, not {group.total:g}"
 
 
 class Queue:
-    """Rows to be looked at, in the table's order: seventeen bytes for each.
+    """The rows of a review, in the table's order; each takes seventeen bytes.
 
     Attributes:
         counts: how many rows of the table need a person, by reason.
-        flagged: how many do for any.
-        unanswered: how many rows are left out since they hold no answer.
+        flagged: how many need one for any reason.
+        unanswered: how many rows are left out because they have no answer.
     """
 
     def __init__(self) -> None:
@@ -96,7 +97,7 @@ class Queue:
 
     @classmethod
     def of(cls, rows: Rows, known: Known, table: CsvTable, choice: Choice, progress: Progress) -> "Queue":
-        """Read a table once and choose its rows; those decided earlier stay, so that they can be decided again."""
+        """Read a table once and choose its rows. Decided rows stay, so that a person can decide again."""
         queue = cls()
         drawn: list[tuple[float, int, int]] = []  # a heap: of those drawn the one with the largest draw first
         progress.begin(len(table), 0, "rows")
@@ -107,11 +108,11 @@ class Queue:
             if not answered.has_text:
                 queue.unanswered += 1
                 continue
-            found = reasons(rows.extraction, cells, known.found(answered, rows.read(answered)))
+            why = reasons(rows.extraction, cells, known.found(answered, rows.read(answered)))
             decided = known.decision(answered.key) is not None
-            queue.counts.update(found.keys())
-            queue.flagged += bool(found)
-            if found or decided or choice.all:
+            queue.counts.update(why.keys())
+            queue.flagged += bool(why)
+            if why or decided or choice.all:
                 queue._add(row, _mark(answered.key), decided)
             elif choice.sample:
                 draw = random.Random(f"{choice.seed}/{answered.key}").random()
@@ -141,7 +142,7 @@ class Queue:
         return self._rows[place]
 
     def place(self, row: int) -> int | None:
-        """The place of a row in the queue; None where it is not in it."""
+        """The place of a row (from 0) in the queue; None where it is not in it."""
         place = bisect_left(self._rows, row)
         return place if place < len(self) and self._rows[place] == row else None
 
@@ -152,13 +153,11 @@ class Queue:
 
     def undecided(self, start: int) -> int | None:
         """The first undecided place from `start` on, or from the beginning; None where all are decided."""
-        place = self._decided.find(0, start)
-        if place < 0:
-            place = self._decided.find(0)
-        return None if place < 0 else place
+        places = (self._decided.find(0, start), self._decided.find(0))
+        return next((place for place in places if place >= 0), None)
 
     def decide(self, answered: Answered) -> None:
-        """Take note of a decision; it counts for every row that holds the same."""
+        """Mark a row as decided, and every row with the same content."""
         mark = _mark(answered.key)
         for place, other in enumerate(self._marks):
             if other == mark:

@@ -1,6 +1,6 @@
-"""The server of a review: the page and its few requests, for this machine's browser and nobody else.
+"""The server of a review: the page and its few requests, for this machine's browser only.
 
-Whoever asks must know a random token. It stands behind the "#" of the address, which browsers keep to themselves, and
+Every request needs a random token. It stands behind the "#" of the address, which browsers keep to themselves, and
 is sent in a header of every request, which no other site's page can do. The Host header must be this machine's name: a
 foreign name that leads here (DNS rebinding) is refused. The page may load nothing from elsewhere and run no inline
 script.
@@ -51,12 +51,12 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Door:
-    """Who may come in.
+    """Who may use the page.
 
     Attributes:
         token: lets in for as long as the server runs.
-        ticket: lets in once. It is what a browser is started with, since everybody on the machine can read a program's
-            arguments; by the time that somebody did, it is used up.
+        ticket: lets in once. A browser is started with it, since everybody on the machine can read a program's
+            arguments; after the browser has opened the page, the ticket is of no use.
     """
 
     def __init__(self) -> None:
@@ -65,25 +65,26 @@ class Door:
 
     def admits(self, given: str) -> bool:
         """Whether this is the token."""
-        return _same(given, self.token)
+        return _are_equal(given, self.token)
 
     def enter(self, given: str) -> bool:
-        """Whether this is the token, or the ticket, which is torn up."""
-        if self.ticket and _same(given, self.ticket):
+        """Whether this is the token, or the ticket, which counts once."""
+        if self.ticket and _are_equal(given, self.ticket):
             self.ticket = ""
             return True
         return self.admits(given)
 
 
-def _same(given: str, wanted: str) -> bool:
-    return hmac.compare_digest(given.encode(errors="surrogateescape"), wanted.encode())
+def _are_equal(given: str, secret: str) -> bool:
+    """Compare in a time that does not depend on the texts."""
+    return hmac.compare_digest(given.encode(errors="surrogateescape"), secret.encode())
 
 
 class ReviewServer:
     """Answers the page's requests about one desk.
 
     Attributes:
-        door: knows the token.
+        door: holds the token.
         finished: set when the page asks to end the review.
     """
 
@@ -97,8 +98,7 @@ class ReviewServer:
     async def running(self, port: int) -> AsyncIterator[str]:
         """Listen at a port of this machine's loopback (0: any free one) while the block runs, and give the address.
 
-        Raises:
-            InputError: the port cannot be used.
+        Raises InputError when the port cannot be used.
         """
         runner = web.AppRunner(self._app(), access_log=None, logger=_silent(), shutdown_timeout=2.0)
         await runner.setup()
@@ -132,7 +132,7 @@ class ReviewServer:
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Refuse whom it does not concern, and word every failure as JSON."""
+        """Refuse requests of others, and give every failure as JSON."""
         try:
             if request.headers.get("Host", "").lower() not in self._hosts:
                 return _problem(403, "this address is for 127.0.0.1 and localhost, with its own port, alone")
@@ -159,7 +159,7 @@ class ReviewServer:
         return request.path == "/api/enter" or self.door.admits(given)
 
     async def _enter(self, request: web.Request) -> web.Response:
-        """Give the token to whom brings it, or the ticket."""
+        """Give the token in exchange for the token or the ticket."""
         if not self.door.enter(request.headers.get(TOKEN_HEADER, "")):
             return _problem(401, "the token is wrong or was used up; open the address that `grace review` printed")
         return _reply({"token": self.door.token})
@@ -172,24 +172,25 @@ class ReviewServer:
 
     async def _decide(self, request: web.Request) -> web.Response:
         place = self._place(request)
-        wanted = await _body(request)
-        return _reply(self._desk.decide(place, wanted.get("verdict"), wanted.get("values")))
+        body = await _body(request)
+        return _reply(self._desk.decide(place, body.get("verdict"), body.get("values")))
 
     async def _find(self, request: web.Request) -> web.Response:
         row = int(request.match_info["row"])
-        place = self._desk.place(row)
+        place = self._desk.queue.place(row - 1)
         if place is None:
             return _problem(404, f"Row {row} is not in this review")
         return _reply({"place": place})
 
     async def _finish(self, _: web.Request) -> web.Response:
         self.finished.set()
-        return _reply({"made": self._desk.made})
+        return _reply({"made": self._desk.decisions})
 
     def _place(self, request: web.Request) -> int:
         place = int(request.match_info["place"])
-        if place >= len(self._desk):
-            raise web.HTTPNotFound(reason=f"there are {len(self._desk)} rows")
+        rows = len(self._desk.queue)
+        if place >= rows:
+            raise web.HTTPNotFound(reason=f"there are {rows} rows")
         return place
 
 
@@ -224,7 +225,7 @@ async def _harden(_: web.Request, response: web.StreamResponse) -> None:
 
 
 def _silent() -> logging.Logger:
-    """A log that goes nowhere: what matters is told to the page."""
+    """A log that goes nowhere: the page shows what matters."""
     logger = logging.getLogger("grace.review.server")
     logger.addHandler(logging.NullHandler())
     logger.propagate = False

@@ -1,11 +1,10 @@
-"""A sitting of a review: one person, one run, one writer, from finding the rows to writing the table again."""
+"""A sitting of a review: one person, one run, one writer, from choosing the rows to writing the table again."""
 
 import asyncio
 import signal
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from grace.errors import InputError
 from grace.ledger import Ledger
@@ -30,7 +29,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @dataclass(frozen=True, kw_only=True)
 class Review:
-    """What the user asked for; each field is an option of the command."""
+    """The options of the command."""
 
     run: Run
     by: str
@@ -44,8 +43,8 @@ class OpenPage:
     """A review that waits for its person.
 
     Attributes:
-        address: where the page is, with the token.
-        once: the same with a ticket that opens it once.
+        address: the page's address, with the token.
+        once: the same with a ticket that opens the page once.
         queue: the rows to look at.
         run: the extraction's run.
     """
@@ -58,63 +57,66 @@ class OpenPage:
 
 @dataclass(frozen=True)
 class SittingResult:
-    """How a sitting went.
+    """The result of a sitting.
 
     Attributes:
         run: the extraction's run.
         queue: its rows.
-        made: how many decisions were written.
-        table: the values' table, when it was written again.
+        decisions: how many decisions were written.
+        table: the values' table; None unless it was written again.
     """
 
     run: Run
     queue: Queue
-    made: int
+    decisions: int
     table: ExportedFields | None
 
 
 def review(
-    wanted: Review, progress: Callable[[], AbstractContextManager[Progress]], opened: Callable[[OpenPage], None]
+    options: Review, progress: Callable[[], AbstractContextManager[Progress]], opened: Callable[[OpenPage], None]
 ) -> SittingResult:
     """Let a person review a run until they end it, then write the values' table again.
 
     Args:
-        wanted: the options.
-        progress: shows how far long work is.
-        opened: hears where the page is; not called when there is nothing to review.
+        options: of the command.
+        progress: shows the progress of long work.
+        opened: called when the page is ready; not called when there is nothing to review.
 
     Raises:
-        InputError: the run is none of values, its name or the port cannot be used.
-        RunLocked: somebody else writes the run.
+        InputError: the run holds no values, or the person's name or the port cannot be used.
+        RunLocked: another process writes the run.
     """
-    by = _name(wanted.by)
-    run = extraction_of(wanted.run)
+    by = _name(options.by)
+    run = extraction_of(options.run)
     output = table_of(run)
     check_writable(output)
     study = study_of(run)
     with CsvTable(run.input) as table:
         rows = Rows(study, table.columns)
-        with run.locked(wanted.break_lock), Ledger(run.ledger) as ledger:
+        with run.locked(options.break_lock), Ledger(run.ledger) as ledger:
             with Known.read(run, rows.extraction, extractor_of(run)) as known:
                 with progress() as shown:
-                    queue = Queue.of(rows, known, table, wanted.choice, shown)
+                    queue = Queue.of(rows, known, table, options.choice, shown)
                 if not len(queue):
                     return SittingResult(run, queue, 0, None)
                 desk = Desk(table, rows, known, ledger, queue, by, _shown(run, study), run.path.name)
                 with run.session(output=output.name, rows=len(table), by=by) as record:
                     try:
                         asyncio.run(
-                            _serve(wanted.port, desk, lambda url, once: opened(OpenPage(url, once, queue, run)))
+                            _serve(options.port, desk, lambda url, once: opened(OpenPage(url, once, queue, run)))
                         )
                     finally:
-                        record.decided = desk.made
+                        record.decided = desk.decisions
                 decided = known.decisions
-            made = _written(run, output, table, study, progress) if decided else None
-    return SittingResult(run, queue, desk.made, made)
+            if not decided:
+                return SittingResult(run, queue, desk.decisions, None)
+            with progress() as shown:
+                written = export_fields(run, output, table, study, shown)
+    return SittingResult(run, queue, desk.decisions, written)
 
 
 def _name(by: str) -> str:
-    """The person's name as it is stored. Raises InputError."""
+    """The person's name in one line. Raises InputError."""
     name = " ".join(by.split())
     if not name or not name.isprintable() or len(name) > MOST_NAME:
         raise InputError(f"--by {by!r}: is no name; give yours, which is stored with every decision")
@@ -122,10 +124,9 @@ def _name(by: str) -> str:
 
 
 def extraction_of(run: Run) -> Run:
-    """The extraction to review: the run itself, or the one that was made from these answers.
+    """The extraction to review: the run itself, or the one of these answers.
 
-    Raises:
-        InputError: there is none, or several; the message says what to do.
+    Raises InputError when there is none, or several; the message says what to do.
     """
     experiment = run.identity.experiment
     if experiment == EXTRACT:
@@ -134,17 +135,17 @@ def extraction_of(run: Run) -> Run:
         raise InputError(
             f"{run.path}: holds probabilities, which need no reading; `grace review` takes the run of `grace extract`"
         )
-    found = extractions_of(run)
-    if not found:
+    extractions = extractions_of(run)
+    if not extractions:
         raise InputError(f"{run.path}: nothing was extracted from it yet; run `grace extract` on its table first")
-    if len(found) > 1:
-        names = ", ".join(str(other.path) for other in found)
-        raise InputError(f"{run.path}: has several extractions ({names}); give the one that is meant")
-    return found[0]
+    if len(extractions) > 1:
+        names = ", ".join(str(other.path) for other in extractions)
+        raise InputError(f"{run.path}: has several extractions ({names}); give one of them")
+    return extractions[0]
 
 
 def _shown(run: Run, study: Study) -> Shown:
-    """How the trials of an extraction were shown: as its answers' run tells, else as the study would."""
+    """How the trials of an extraction were shown: by its answers' run, or else by the study."""
     answers = answers_of(run)
     if answers is None:
         return Shown(study, None, False)
@@ -155,15 +156,8 @@ def _shown(run: Run, study: Study) -> Shown:
     return Shown(asked, answers.identity.protocol, True)
 
 
-def _written(
-    run: Run, output: Path, table: CsvTable, study: Study, progress: Callable[[], AbstractContextManager[Progress]]
-) -> ExportedFields:
-    with progress() as shown:
-        return export_fields(run, output, table, study, shown)
-
-
 async def _serve(port: int, desk: Desk, opened: Callable[[str, str], None]) -> None:
-    """Serve the page until the person finishes it or a signal comes."""
+    """Serve the page until the person finishes the review or a signal ends it."""
     server = ReviewServer(desk)
     loop = asyncio.get_running_loop()
     for number in SIGNALS:

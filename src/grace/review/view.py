@@ -1,4 +1,4 @@
-"""What the page shows of a row, as JSON: the trial, what was said, and the values with where they come from."""
+"""A row on the page, as JSON: the trial, the conversation, and the values with their origin."""
 
 import unicodedata
 from collections import Counter
@@ -25,7 +25,7 @@ class Shown:
     Attributes:
         study: the study as it was when the model was asked.
         protocol: the protocol's name, None for the study's first one.
-        sure: whether it is known that this is what the model saw.
+        sure: whether the model is known to have seen this.
     """
 
     study: Study
@@ -35,13 +35,13 @@ class Shown:
 
 @dataclass(frozen=True)
 class Readings:
-    """The values of one row by who gave them.
+    """The values of one row by their origin.
 
     Attributes:
-        rules: what rules read.
-        found: with what the extractor model added.
-        now: with what a person decided.
-        decision: that decision, None where there is none.
+        rules: the values that rules read.
+        found: the same with the values of the extractor model.
+        now: the same with the values of a person.
+        decision: the person's decision, None where there is none.
     """
 
     rules: Extracted
@@ -51,7 +51,7 @@ class Readings:
 
 
 def row_view(rows: Rows, shown: Shown, row: Mapping[str, str], answered: Answered, readings: Readings) -> JSON:
-    """All that the page shows of one row; columns that were hidden from the model are not in it."""
+    """One row on the page, without the columns that were hidden from the model."""
     conditions, others = _trial(shown.study, row)
     decision = readings.decision
     return {
@@ -66,7 +66,7 @@ def row_view(rows: Rows, shown: Shown, row: Mapping[str, str], answered: Answere
 
 
 def _trial(study: Study, row: Mapping[str, str]) -> tuple[list[JSON], list[JSON]]:
-    """The cells that tell a trial from others, and the other columns of the study that the row has."""
+    """The cells that identify a trial, and the row's other columns of the study."""
     hidden = {name for name, column in study.columns.items() if column.hidden}
     try:
         full = study.complete(row)
@@ -85,7 +85,7 @@ def _cell(name: str, row: Mapping[str, str], about: Mapping[str, str]) -> JSON:
 
 
 def _talk(rows: Rows, shown: Shown, row: Mapping[str, str], answered: Answered) -> Iterator[JSON]:
-    """What was said to the model and what it answered, in order."""
+    """The messages to the model and its answers, in order."""
     answers = {column: answered.texts[reading] for reading, column in rows.sources.items()}
     try:
         conversation = shown.study.conversation(shown.protocol)
@@ -110,31 +110,31 @@ def _said(who: str, title: str, text: str) -> JSON:
 
 def unseen(text: str) -> Iterator[str]:
     """Characters that do not show, or change how others do, in words: "U+202E RIGHT-TO-LEFT OVERRIDE, 2 times"."""
-    found = Counter(char for char in text if unicodedata.category(char) in ("Cc", "Cf") and char not in "\t\n\r")
-    for char, times in found.most_common():
+    counts = Counter(char for char in text if unicodedata.category(char) in ("Cc", "Cf") and char not in "\t\n\r")
+    for char, times in counts.most_common():
         name = unicodedata.name(char, "control character")
         yield f"U+{ord(char):04X} {name}" + (f", {times} times" if times > 1 else "")
 
 
 def _groups(extraction: Extraction, readings: Readings) -> list[JSON]:
     """The fields by reading."""
-    groups = []
-    for reading, about in extraction.about.items():
-        own = [field for field in extraction.fields.values() if field.reading == reading]
-        total = extraction.sums[reading].total if reading in extraction.sums else None
-        groups.append(
-            {
-                "about": about,
-                "total": total,
-                "slack": SLACK,
-                "fields": [_field(field, field.about.removeprefix(about).lstrip(": "), readings) for field in own],
-            }
-        )
-    return groups
+    return [
+        {
+            "about": about,
+            "total": extraction.sums[reading].total if reading in extraction.sums else None,
+            "slack": SLACK,
+            "fields": [
+                _field(field, field.about.removeprefix(about).lstrip(": "), readings)
+                for field in extraction.fields.values()
+                if field.reading == reading
+            ],
+        }
+        for reading, about in extraction.about.items()
+    ]
 
 
 def _field(field: Field, about: str, readings: Readings) -> JSON:
-    """One field; what its name says already is not said again."""
+    """One field; its name is not repeated in words."""
     found, now = readings.found.answers[field.name], readings.now.answers[field.name]
     return {
         "name": field.name,
@@ -160,7 +160,7 @@ def _options(field: Field) -> list[Any]:
 
 
 def found_by(found: Answer, rules: Answer) -> JSON:
-    """What was read before a person came: value, confidence and by what; or why nothing was."""
+    """The value before a person's decision, its confidence and origin; or why there is none."""
     if isinstance(found, Missing):
         return {"value": None, "why": found.why}
     if found == rules:

@@ -218,7 +218,7 @@ def compile_extraction(spec: StudyFile, taken: Mapping[str, str], origin: str) -
         _readers=readers,
         _texts={name: tuple(reading.texts) for name, reading in spec.extraction.readings.items()},
         _response=tuple(spec.extraction.response),
-        _headings=Headings.of(
+        _headings=Headings(
             {
                 name: (
                     *reading.headings,

@@ -3,7 +3,6 @@
 Built-in studies and a user's own use the same format; `docs/add-a-study.md` explains it field by field.
 """
 
-import re
 from collections.abc import Collection, Hashable
 from functools import cached_property
 from typing import Annotated, Literal
@@ -214,19 +213,18 @@ class StudyFile(Strict):
         """The columns that templates cannot see."""
         return tuple(name for name, column in self.columns.items() if column.hidden)
 
+    @property
+    def visible(self) -> set[str]:
+        """The columns that templates can see."""
+        return (set(self.columns) | set(self.derived)).difference(self.hidden)
+
     def see(self, name: str, where: str, origin: str, names: Collection[str] | None = None) -> None:
         """Raise StudyError unless `name` is a visible column, one of `names` where these are given."""
         if name in self.hidden:
             raise StudyError(f"{origin}: {where}: the column {name!r} is hidden")
-        visible = set(self.columns) | set(self.derived) if names is None else names
+        visible = self.visible if names is None else set(names).difference(self.hidden)
         if name not in visible:
-            meant = did_you_mean(name, sorted(set(visible) - set(self.hidden)))
-            raise StudyError(f"{origin}: {where}: no column {name!r}{meant}")
-
-
-def is_name(text: str) -> bool:
-    """Whether a text can be the name of a question."""
-    return re.fullmatch(NAME, text) is not None
+            raise StudyError(f"{origin}: {where}: no column {name!r}{did_you_mean(name, sorted(visible))}")
 
 
 def read_study_file(content: bytes, origin: str) -> StudyFile:

@@ -10,6 +10,7 @@ from math import prod
 
 import jinja2
 
+from grace.declared import NAME
 from grace.errors import StudyError
 from grace.studies import format
 from grace.studies.answers import AnswerSpace, Distribution, fill, joint, variants_of
@@ -81,14 +82,15 @@ class Question:
     columns: ScoreColumns
     uses: frozenset[str] | None
     sha256: str
-    _prompt: jinja2.Template
-    _system: jinja2.Template | None
+    _templates: dict[str, jinja2.Template]
+    """By role."""
     _each: dict[str, str]
 
     def messages(self, row: Mapping[str, str]) -> list[Message]:
         """The messages to the model about a completed row. Raises StudyError."""
-        system = [{"role": "system", "content": render(self._system, row, self._each)}] if self._system else []
-        return [*system, {"role": "user", "content": render(self._prompt, row, self._each)}]
+        return [
+            {"role": role, "content": render(template, row, self._each)} for role, template in self._templates.items()
+        ]
 
 
 def compile_questions(spec: StudyFile, compiler: Compiler) -> dict[str, Question]:
@@ -107,7 +109,7 @@ def compile_questions(spec: StudyFile, compiler: Compiler) -> dict[str, Question
             each = dict(zip(declared.each, combination, strict=True))
             name = fill(pattern, each)
             where = f"{compiler.origin}: questions.{name}"
-            if not format.is_name(name):
+            if not re.fullmatch(NAME, name):
                 raise StudyError(f"{where}: a question's name has small letters, digits and _, a letter first")
             if name in questions:
                 raise StudyError(f"{where}: stands twice; put the names of `each` in braces into its name")
@@ -121,24 +123,21 @@ def compile_questions(spec: StudyFile, compiler: Compiler) -> dict[str, Question
 
 def _compile(declared: format.QuestionSpec, name: str, each: dict[str, str], compiler: Compiler) -> Question:
     where = f"questions.{name}"
-    visible = compiler.visible | each.keys()
+    visible = compiler.spec.visible | each.keys()
     space = _space(declared.answers, f"{compiler.origin}: {where}.answers")
     sources = {"prompt": declared.prompt} | ({"system": declared.system} if declared.system else {})
     templates = {part: compiler.template(source, f"{where}.{part}", visible) for part, source in sources.items()}
+    system = {"system": templates["system"]} if declared.system else {}
+    content = (sources, each, compiler.spec.derived, space.forms)
     return Question(
         name=name,
         space=space,
         columns=_columns(declared.columns, space, name, each),
         uses=compiler.columns_used(*sources.values()),
-        sha256=_digest(sources, each, compiler.derived, space.forms),
-        _prompt=templates["prompt"],
-        _system=templates.get("system"),
+        sha256=hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest(),
+        _templates={**system, "user": templates["prompt"]},
         _each=each,
     )
-
-
-def _digest(*parts: object) -> str:
-    return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()
 
 
 def _space(answers: format.AnswersSpec, where: str) -> AnswerSpace:

@@ -31,16 +31,18 @@ class Conversation:
     turns: tuple[str, ...]
     hashes: dict[str, str]
     """SHA-256 of every text that bears on a prompt: by turn, "system", and "derived.NAME"."""
-    _system: jinja2.Template | None
     _templates: dict[str, jinja2.Template]
 
     def opening(self, row: Mapping[str, str]) -> list[Message]:
         """The messages before the first turn: the system message, where the protocol has one."""
-        return [{"role": "system", "content": render(self._system, row)}] if self._system else []
+        return [self._message("system", "system", row)] if "system" in self._templates else []
 
     def turn(self, name: str, row: Mapping[str, str]) -> Message:
         """The user's message of turn `name` about `row`."""
-        return {"role": "user", "content": render(self._templates[name], row)}
+        return self._message("user", name, row)
+
+    def _message(self, role: str, part: str, row: Mapping[str, str]) -> Message:
+        return {"role": role, "content": render(self._templates[part], row)}
 
 
 @dataclass(frozen=True)
@@ -191,17 +193,13 @@ def parse_study(content: bytes, origin: str) -> Study:
 
 def _conversation(compiler: Compiler, spec: StudyFile, name: str, protocol: Protocol) -> Conversation:
     """Compile a protocol."""
-    system = protocol.system and compiler.template(protocol.system, f"protocols.{name}.system")
-    turns = {turn: compiler.template(source, f"protocols.{name}.{turn}") for turn, source in protocol.turns.items()}
-    sources = {f"derived.{derived}": source for derived, source in spec.derived.items()} | protocol.turns
-    if protocol.system:
-        sources["system"] = protocol.system
+    parts = protocol.turns | ({"system": protocol.system} if protocol.system else {})
+    sources = {f"derived.{column}": source for column, source in spec.derived.items()} | parts
     return Conversation(
         name=name,
         turns=tuple(protocol.turns),
         hashes={part: hashlib.sha256(source.encode()).hexdigest() for part, source in sources.items()},
-        _system=system or None,
-        _templates=turns,
+        _templates={part: compiler.template(source, f"protocols.{name}.{part}") for part, source in parts.items()},
     )
 
 

@@ -20,7 +20,7 @@ class Compiler:
     """Compiles the texts of a study file; every name in them must be one that a row has."""
 
     def __init__(self, spec: StudyFile, origin: str) -> None:
-        self._spec, self.origin = spec, origin
+        self.spec, self.origin = spec, origin
         self._environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
             undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
         )
@@ -28,21 +28,11 @@ class Compiler:
         # A row makes the same prompt every time.
         del self._environment.filters["random"], self._environment.globals["lipsum"]
 
-    @property
-    def visible(self) -> set[str]:
-        """The names that templates may use."""
-        return (set(self._spec.columns) | set(self._spec.derived)) - set(self._spec.hidden)
-
-    @property
-    def derived(self) -> dict[str, str]:
-        """The templates of derived columns."""
-        return self._spec.derived
-
     def template(self, source: str, where: str, names: Collection[str] | None = None) -> jinja2.Template:
         """Compile a text that may use `names`, by default all columns. Raises StudyError."""
         try:
             for name in self._names(source) - {"row"}:
-                self._spec.see(name, where, self.origin, names)
+                self.spec.see(name, where, self.origin, names)
             return self._environment.from_string(source)
         except jinja2.TemplateSyntaxError as error:
             raise StudyError(f"{self.origin}: {where}, line {error.lineno}: {error.message}") from None
@@ -60,9 +50,9 @@ class Compiler:
             name = names.pop()
             if name == "row":
                 return None
-            if name in self._spec.derived:
-                names |= self._names(self._spec.derived[name])
-            elif name in self._spec.columns:
+            if name in self.spec.derived:
+                names |= self._names(self.spec.derived[name])
+            elif name in self.spec.columns:
                 used.add(name)
         return frozenset(used)
 

@@ -31,10 +31,10 @@ def render(
     if run is not None:
         request["lineup"] = _renamed(run, request["lineup"])
     rendering = render_manifests(Request(**request))
-    done = write(rendering, out)
-    for path in done.written:
+    files = write(rendering, out)
+    for path in files.written:
         typer.echo(path)
-    for path in done.removed:
+    for path in files.removed:
         typer.echo(f"removed {path}: an earlier rendering's")
     for note in rendering.notes:
         typer.echo(f"grace: note: {note}", err=True)

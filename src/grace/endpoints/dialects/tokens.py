@@ -47,13 +47,10 @@ class Read:
 
 
 class TokenDialect(OpenAI):
-    """A server that can be asked about single tokens.
-
-    Attributes:
-        reads_many: whether it works on many places at once, or best on one after the other.
-    """
+    """A server that can be asked about single tokens."""
 
     reads_many: ClassVar[bool]
+    """Whether the server works on many places at once, or best on one after the other."""
 
     @abstractmethod
     async def render(self, post: Post, model: str, messages: Sequence[Message]) -> list[int]:

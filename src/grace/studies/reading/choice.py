@@ -12,6 +12,8 @@ _NOT_AN_ANSWER = (
     r"explicit|reason|need|certainty|sign|problem|question|further|additional|direct|definite|definitive|statement)\b)(?!-(?:one|brainer|go)\b|/)"
 )
 _QUESTION = re.compile(r"[^.!?\n]*\?(?=\s)")
+NOTHING = "(?!)"
+"""A regular expression that matches nothing."""
 _PREFIX = re.compile(r"^\W*(?:(?:final )?answer|response)\s*:\s*")
 
 
@@ -73,23 +75,23 @@ class ChoiceReader:
 
     def _said(self, text: str) -> tuple[list[str], bool]:
         """The labels that phrases say, in the order of the text, and whether it says that the answer is not known."""
-        taken = [match.span() for match in self._unclear.finditer(text)] if self._unclear else []
+        taken = [match.span() for match in self._unclear.finditer(text)]
         unclear = bool(taken)
         said: list[tuple[int, str]] = []
         for label, pattern in self._phrases.items():
-            spans = [match.span() for match in pattern.finditer(text)] if pattern else []
+            spans = [match.span() for match in pattern.finditer(text)]
             spans = [span for span in spans if not any(span[0] < end and start < span[1] for start, end in taken)]
             said += [(start, label) for start, _ in spans]
             taken += spans
         return [label for _, label in sorted(said)], unclear
 
 
-def _compile(patterns: Sequence[str], where: str) -> re.Pattern[str] | None:
-    if not patterns:
-        return None
+def _compile(patterns: Sequence[str], where: str) -> re.Pattern[str]:
+    """A regular expression of any of some patterns; without any it matches nothing. Raises StudyError."""
     for pattern in patterns:
         try:
             re.compile(pattern)
         except re.error as error:
             raise StudyError(f"{where}: {pattern!r} is no regular expression: {error}") from None
-    return re.compile(rf"(?<![\w'])(?:{'|'.join(f'(?:{pattern})' for pattern in patterns)})")
+    either = "|".join(f"(?:{pattern})" for pattern in patterns) or NOTHING
+    return re.compile(rf"(?<![\w'])(?:{either})")

@@ -4,7 +4,6 @@ import html
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
 from typing import NamedTuple
 
@@ -89,44 +88,32 @@ def plain(text: str) -> str:
     return _SPACES.sub(" ", text) if "  " in text else text
 
 
-@dataclass(frozen=True)
 class Headings:
     """Finds the parts of a response that stand behind headings, as "Initial Answer:" and "Knowledge:"."""
 
-    _pattern: re.Pattern[str] | None
-    _owner: Mapping[str, str]
-    _firsts: tuple[str, ...] = ()
-    """The first words of headings; a text without any of them has none."""
-
-    @classmethod
-    def of(cls, headings: Mapping[str, Sequence[str]]) -> "Headings":
-        """Headings by the name of their part, in small letters; spaces in them match _ and - too."""
+    def __init__(self, headings: Mapping[str, Sequence[str]]) -> None:
+        """Compile headings, given by the name of their part; spaces in them match _ and - too."""
         owner = {re.sub(r"[\s_-]+", " ", heading.lower()): name for name, own in headings.items() for heading in own}
-        if not owner:
-            return cls(None, owner)
+        self._owner = owner
+        self._firsts = {heading.split()[0] for heading in owner}  # a text without any of them has no heading
         names = "|".join(r"[\s_-]?".join(map(re.escape, name.split())) for name in sorted(owner, key=len, reverse=True))
         # A heading begins a line, a cell or a sentence, or has quotes as in JSON, and ends in a colon or a line break.
-        pattern = re.compile(
+        self._pattern = re.compile(
             rf"(?:^|(?<=[\n.;|,{{]))[\s\"'|-]*(?:\d{{1,2}}[.)]\s*)?(?P<name>{names})"
             rf"(?:\s(?:answer|question|estimate|distribution|response)s?)?(?:\s?\([^()\n]{{0,60}}\))?[\"']?\s*(?:[:=|]|\s-\s|\n)"
             rf"|(?<=\s)(?P<inner>{names})\s?:"
         )
-        return cls(pattern, owner, tuple({name.split()[0] for name in owner}))
 
     def sections(self, text: str) -> Iterator[tuple[str, int, int, int]]:
         """The name of each section, where its heading starts, where its text starts and where it ends."""
-        if self._pattern is None or not any(first in text for first in self._firsts):
+        if not any(first in text for first in self._firsts):
             return
         headings = list(self._pattern.finditer(text))
         for heading, following in zip_longest(headings, headings[1:]):
             end = following.start() if following else len(text)
             name = re.sub(r"[\s_-]+", " ", heading["name"] or heading["inner"])
-            yield (
-                self._owner.get(name) or self._owner[_unspaced(name, self._owner)],
-                heading.start(),
-                heading.end(),
-                end,
-            )
+            owner = self._owner.get(name) or self._owner[_unspaced(name, self._owner)]
+            yield owner, heading.start(), heading.end(), end
 
 
 _NUMBERED = re.compile(r"(?:^|\n)\W*(?P<word>question|answer|q|a)?\s?#?(?P<number>\d)\s?[.):]\s")
