@@ -49,5 +49,5 @@ def paper(
         made = make(wanted, folder, progress, force)
     for one in made:
         for note in one.notes:
-            print(f"  To know: {note}")
+            print(f"  Note: {note}")
         print(f"{one.files[0]}, and {count(len(one.files) - 1, 'file')} in {one.folder}")

@@ -47,5 +47,5 @@ def report(
         for line in section.short:
             print(f"{section.id}: {line}")
         for line in section.troubles:
-            print(f"  To know: {line}")
+            print(f"  Note: {line}")
     print(f"{path.resolve()}")

@@ -155,7 +155,7 @@ def _tell_one(report: "Report", folder: Path) -> None:
     console.print(table)
     for title, lines in (
         ("Failed", [failure_of(result) for result in report.failed]),
-        ("To know", [remark_of(result) for result in report.remarks]),
+        ("Notes", [remark_of(result) for result in report.remarks]),
     ):
         if lines:
             console.print(f"\n{title}")
