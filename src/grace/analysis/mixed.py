@@ -140,7 +140,6 @@ def _fit(design: _Design, outcomes: Sequence[BinaryAnswer]) -> _Fitted:
     random = csr_matrix((np.ones(len(places)), (rows, columns)), shape=shape)
     prior = INFORMATIVE if separated else WIDE
     model = BinomialBayesMixedGLM(yes, design.columns, random, np.array(kinds or [0]), vcp_p=1.0, fe_p=prior)
-    model.exog_vc2 = _Scaled(model.exog_vc2)
     start = np.full(model.k_fep + model.k_vcp + model.k_vc, exp(-0.5))  # the package's own, without its noise
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -155,22 +154,6 @@ def _fit(design: _Design, outcomes: Sequence[BinaryAnswer]) -> _Fitted:
     return _Fitted(
         np.asarray(fitted.fe_mean), _covariance(everything, logits, sds)[: model.k_fep, : model.k_fep], "; ".join(notes)
     )
-
-
-class _Scaled:
-    """A sparse matrix that keeps its last product with a vector: the package multiplies again at every node."""
-
-    def __init__(self, matrix: Any) -> None:
-        self._matrix = matrix
-        self.dot = matrix.dot
-        self._vector: Any = None
-        self._product: Any = None
-
-    def multiply(self, vector: Any) -> Any:
-        """The matrix with its columns times a vector."""
-        if vector is not self._vector:
-            self._vector, self._product = vector, self._matrix.multiply(vector)
-        return self._product
 
 
 def _covariance(columns: "NDArray[float64]", logits: "NDArray[float64]", sds: "NDArray[float64]") -> "NDArray[float64]":
