@@ -22,6 +22,7 @@ from benchmarks import (
     latency,
     million,
     pilot,
+    report,
     residual,
     score_cpu,
     scoring,
@@ -43,6 +44,7 @@ BENCHMARKS = {
         residual,
         embedded,
         extraction,
+        report,
     )
 }
 RESULTS = Path(__file__).with_name("RESULTS.md")

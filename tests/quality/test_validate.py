@@ -22,7 +22,7 @@ from grace.cli import main
 from grace.cli.progress import Lines
 from grace.quality.checks import CHECKS
 from grace.quality.checks.answers import is_error
-from grace.quality.flags import Flag, RowChecks, row_flags
+from grace.quality.flags import Flag, RowChecks
 from grace.quality.layout import Layout
 from grace.quality.thresholds import DEFAULTS, thresholds_of
 from grace.quality.validate import validate_files
@@ -986,10 +986,9 @@ def test_flags_of_one_row_need_no_table(tmp_path: Path) -> None:
     made = experiment("study1", tmp_path)
     table = merged(made, tmp_path)
     row = {name: str(table.rows[0].get(name, "")) or None for name in table.columns}
-    assert row_flags(study, row, thresholds_of(study)) == []
+    assert RowChecks(Layout.of(study, row), thresholds_of(study)).flags(row) == []
     row |= {"finish_reason": "length", "prob_state_0": "0.9", "scores_error": "state: x", "Knowledge_A": None}
     checks = RowChecks(Layout.of(study, row), thresholds_of(study))
-    assert checks.flags(row) == row_flags(study, row, thresholds_of(study))
     assert Flag("truncated", "finish_reason", "was cut off at the token limit") in checks.flags(row)
     assert {flag.check for flag in checks.flags(row)} == {
         "errors",

@@ -6,7 +6,6 @@ and infers the state. (Topics in Cognitive Science 5, 173-184, doi 10.1111/tops.
 """
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 
@@ -49,7 +48,6 @@ def literal_listener(parameters: Knowledge) -> Array:
     return normalised((STATES[None] >= NUMBERS[:, None]) * prior(parameters.base_rate))
 
 
-@cache
 def observations(access: int) -> Array:
     """P(o|s, a): objects are looked at without preference, so hypergeometric, shape (observations, states)."""
     from scipy.stats import hypergeom

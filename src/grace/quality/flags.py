@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from grace.quality.checks import CHECKS, Part
 from grace.quality.layout import Cells, Layout
 from grace.quality.looks import Look, Maker, Thresholds, Unit
-from grace.studies.study import Study
 
 
 @dataclass(frozen=True)
@@ -58,11 +57,6 @@ class RowChecks:
         return [Flag(name, column, why) for name, (_, found) in self.units(Cells(row)) for column, why in found]
 
 
-def row_flags(study: Study, row: Mapping[str, str | None], thresholds: Thresholds) -> list[Flag]:
-    """What is wrong with one row of a table of `study`; `RowChecks` is faster for many rows of the same columns."""
-    return RowChecks(Layout.of(study, row), thresholds).flags(row)
-
-
 def _makers(layout: Layout, again: bool) -> dict[str, Maker]:
     """The checks that fit a table's parts."""
     parts: dict[Part, bool] = {
@@ -75,8 +69,8 @@ def _makers(layout: Layout, again: bool) -> dict[str, Maker]:
         "fields again": layout.fields and again,
     }
     return {
-        check.name: check.make
+        check.name: check.on[1]
         for part, is_there in parts.items()
         for check in CHECKS.values()
-        if is_there and check.part == part and check.make
+        if is_there and check.on and check.on[0] == part
     }

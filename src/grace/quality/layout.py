@@ -57,13 +57,13 @@ class Cells:
 
     def numbers(self, columns: Iterable[str]) -> list[float] | None:
         """The numbers in some cells, None unless all of them hold one."""
-        found = []
+        numbers = []
         for column in columns:
             number = self.number(column)
             if number is None:
                 return None
-            found.append(number)
-        return found
+            numbers.append(number)
+        return numbers
 
 
 def number_in(cell: str) -> float | None:

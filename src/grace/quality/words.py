@@ -30,7 +30,7 @@ def _counted(number: float, unit: str) -> str:
 
 
 def remark_of(result: Result) -> str:
-    """What is to be known of a check that did not fail."""
+    """What a check that did not fail has to say."""
     return f"{_name(result)}{': not checked' if result.status == UNCHECKED else ''}: {result.why}"
 
 

@@ -28,13 +28,13 @@ def commands_of(groups: Sequence[Related], wanted: Wanted, report: str) -> list[
 
 def inputs_of(groups: Sequence[Related]) -> dict[str, str]:
     """The tables of trials that the commands need: name, and digest."""
-    found = {}
+    inputs = {}
     for group in groups:
         for run in filter(None, (group.answers, group.scores)):
             input = run.identity.input
             if input.file:
-                found[input.file] = input.sha256
-    return found
+                inputs[input.file] = input.sha256
+    return inputs
 
 
 def study_argument(run: Run) -> str:

@@ -62,13 +62,13 @@ def examples_of(part: Part) -> list[Example]:
 
 def _by_condition(study: Study, rows: tuple[Row, ...]) -> dict[tuple[str, ...], dict[str, Row]]:
     """The rows by condition, and then by what names the trial."""
-    found: dict[tuple[str, ...], dict[str, Row]] = {}
+    conditions: dict[tuple[str, ...], dict[str, Row]] = {}
     for row in rows:
         with suppress(InputError):
             full = study.complete({name: row[name] for name in study.columns})
             condition = tuple(full.get(name, "") for name in study.design.cells)
-            found.setdefault(condition, {}).setdefault(_name(study, row), row)
-    return found
+            conditions.setdefault(condition, {}).setdefault(_name(study, row), row)
+    return conditions
 
 
 def _name(study: Study, row: Row) -> str:
@@ -84,10 +84,10 @@ def _example(
     name = min(name for own in rows.values() for name in own)
     row = next(own[name] for own in rows.values() if name in own)
     said = tuple(_said(part.study, model, own.get(name)) for model, own in rows.items())
-    return Example(_told(part.study, condition), _prompt(part.study, row), said)
+    return Example(_in_words(part.study, condition), _prompt(part.study, row), said)
 
 
-def _told(study: Study, condition: tuple[str, ...]) -> str:
+def _in_words(study: Study, condition: tuple[str, ...]) -> str:
     """A condition in words; a design without conditions has just one."""
     pairs = zip(study.design.cells, condition, strict=True)
     return ", ".join(f"{PLAIN.get(name, name)} {_level(name, level)}" for name, level in pairs) or "all trials"

@@ -1,4 +1,4 @@
-"""Gathering: all that a report or a paper tells about some runs, made once; what could not be made is said, and why."""
+"""Gathering: loads each group of runs once, and makes from it all that a report or a paper says, or why it cannot."""
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
@@ -44,7 +44,7 @@ class Quality:
 
 @dataclass(frozen=True)
 class Lost:
-    """A run that is there, and of which nothing can be told: its folder and why."""
+    """A run that cannot be read: its folder and why."""
 
     run: str
     why: str
@@ -52,7 +52,7 @@ class Lost:
 
 @dataclass(frozen=True)
 class Part:
-    """All that is known of one study.
+    """All that a report says about one study.
 
     Attributes:
         study: as the runs have it.
@@ -62,7 +62,7 @@ class Part:
         comparisons: of each model with the first one.
         quality: of each model.
         lost: runs that could not be read.
-        notes: what a reader has to know.
+        notes: what a reader should know first.
         wanted: what was asked for.
         tables: of numbers, by the names of their files.
     """
@@ -239,7 +239,7 @@ def _analysed(
     """The analysis, and what a reader should know about it and about the rows."""
     lacking = [f"{merged}."] if isinstance(merged, str) else list(merged.file.notes)
     if study.name not in ANALYSES:
-        own = f"{study.name} is a study of your own: its data are told, and there is no analysis of it."
+        own = f"{study.name} is a study of your own: the report shows its data, and there is no analysis of it."
         return None, [own, *lacking]
     if isinstance(merged, str):
         return None, [f"There is no analysis: {merged}."]

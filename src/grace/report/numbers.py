@@ -8,13 +8,13 @@ from grace.analysis.samples import number_in
 MINUS = "\N{MINUS SIGN}"
 NOTHING = "\N{EN DASH}"
 SMALLEST = 0.001
-"""A p below this is told as such."""
+"""A p below this is text as such."""
 
 
 def whole(value: object) -> str:
     """A count, as 2,424."""
-    found = number_in(value)
-    return NOTHING if found is None else f"{found:,.0f}"
+    number = number_in(value)
+    return NOTHING if number is None else f"{number:,.0f}"
 
 
 def counted(value: object, what: str) -> str:
@@ -24,10 +24,10 @@ def counted(value: object, what: str) -> str:
 
 def decimal(value: object, digits: int = 2) -> str:
     """A number that may be above 1, as 6.57."""
-    found = number_in(value)
-    if found is None:
+    number = number_in(value)
+    if number is None:
         return NOTHING
-    text = f"{found:,.{digits}f}"
+    text = f"{number:,.{digits}f}"
     return MINUS + text[1:] if text.startswith("-") and float(text.replace(",", "")) else text.lstrip("-")
 
 
@@ -39,14 +39,14 @@ def share(value: object, digits: int = 2) -> str:
 
 def percent(value: object, digits: int = 0) -> str:
     """A share in percent, as 57%."""
-    found = number_in(value)
-    return NOTHING if found is None else f"{decimal(100 * found, digits)}%"
+    number = number_in(value)
+    return NOTHING if number is None else f"{decimal(100 * number, digits)}%"
 
 
 def freedom(value: object) -> str:
     """Degrees of freedom, whole ones without a fraction."""
-    found = number_in(value)
-    return NOTHING if found is None else whole(found) if found.is_integer() else decimal(found, 1)
+    number = number_in(value)
+    return NOTHING if number is None else whole(number) if number.is_integer() else decimal(number, 1)
 
 
 def f_of(row: Mapping[str, object]) -> str:
@@ -71,12 +71,12 @@ def _statistic(row: Mapping[str, object], symbol: str) -> str:
 
 def p_value(value: object) -> str:
     """The p of a test for a table, as .002 or <.001."""
-    found = number_in(value)
-    if found is None:
+    number = number_in(value)
+    if number is None:
         return NOTHING
-    if found < SMALLEST:
+    if number < SMALLEST:
         return f"<{share(SMALLEST, 3)}"
-    return ">.999" if found > 1 - SMALLEST / 2 else share(found, 3)
+    return ">.999" if number > 1 - SMALLEST / 2 else share(number, 3)
 
 
 def p_in_words(value: object) -> str:
@@ -94,11 +94,11 @@ def interval(low: object, high: object, digits: int = 2) -> str:
 
 def with_error(mean: object, error: object, digits: int = 1) -> str:
     """A mean with its standard error, as 45.0 (2.1)."""
-    told = decimal(mean, digits)
-    return told if number_in(error) is None or told == NOTHING else f"{told} ({decimal(error, digits)})"
+    text = decimal(mean, digits)
+    return text if number_in(error) is None or text == NOTHING else f"{text} ({decimal(error, digits)})"
 
 
 def is_known(value: object) -> bool:
     """Whether a cell holds a number."""
-    found = number_in(value)
-    return found is not None and isfinite(found)
+    number = number_in(value)
+    return number is not None and isfinite(number)

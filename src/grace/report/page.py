@@ -180,16 +180,16 @@ def section_of(part: Part, name: str, budget: Budget) -> Section:
 def _figures(part: Part, budget: Budget) -> dict[str, list[Picture]]:
     """The figures of the analysis by experiment, and those of comparisons."""
     theme = theme_named(part.wanted.theme)
-    found: dict[str, list[Picture]] = {"first": [], "second": [], "comparisons": []}
+    pictures: dict[str, list[Picture]] = {"first": [], "second": [], "comparisons": []}
     for drawing in draw_analysis(part.analysis, theme) if part.analysis else ():
-        found["first" if drawing.experiment == 1 else "second"] += budget.pictures([drawing])
-    known = [one for one in part.comparisons if one.compared]
-    found["comparisons"] = budget.pictures(draw_comparisons(known, theme))
-    return found
+        pictures["first" if drawing.experiment == 1 else "second"] += budget.pictures([drawing])
+    comparisons = [one for one in part.comparisons if one.compared]
+    pictures["comparisons"] = budget.pictures(draw_comparisons(comparisons, theme))
+    return pictures
 
 
 def _checked(one: Quality) -> Checked:
-    """What a reader is told of a model's quality."""
+    """The data quality of a model, as the page shows it."""
     if one.report is None:
         return Checked(harmless(one.name), False, f"could not be checked: {harmless(one.why)}", (), (), None, (), "")
     results = one.report.results
@@ -267,8 +267,8 @@ def is_tall(text: str) -> bool:
 
 def _classes(cell: str) -> str:
     """How a cell is shown: on one line, on one line in print too, with long words broken in print."""
-    found = {"short": len(cell) < SHORT, "shortest": len(cell) <= SHORTEST, "unbroken": longest_word(cell) > UNBROKEN}
-    return " ".join(name for name, holds in found.items() if holds)
+    classes = {"short": len(cell) < SHORT, "shortest": len(cell) <= SHORTEST, "unbroken": longest_word(cell) > UNBROKEN}
+    return " ".join(name for name, holds in classes.items() if holds)
 
 
 def render(sections: Sequence[Section]) -> bytes:

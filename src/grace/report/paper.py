@@ -117,7 +117,7 @@ def _lines(part: Part, grids: Sequence[Grid], captions: Sequence[tuple[str, str]
         yield f"{plain(part.study.source)}\n"
     troubles = troubles_of(part)
     if troubles:
-        yield "To know before this is printed (delete this list when it is dealt with):\n"
+        yield "Read this list before printing, and delete it when it is dealt with:\n"
         yield "\n".join(f"- {plain(line)}" for line in troubles) + "\n"
     yield "## Methods\n"
     for paragraph in methods_of(part):

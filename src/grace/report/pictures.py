@@ -9,6 +9,8 @@ from grace.analysis.figures import Drawing, encoded
 TYPES = {"svg": "image/svg+xml", "png": "image/png"}
 BUDGET = 3_600_000
 """Bytes for all figures of a page: a page is below five million."""
+FEW = 150_000
+"""A drawing of so few bytes as vectors is not tried as dots, which would mostly take more."""
 DENSITY = 110
 """Pixels of an inch: a figure for paper is a little larger on a screen."""
 LONGEST = 160
@@ -41,17 +43,26 @@ class Budget:
     bytes: int = BUDGET
 
     def pictures(self, drawings: Iterable[Drawing]) -> list[Picture]:
-        """The figures, the smaller of vectors and dots; where no room is left, without their source."""
+        """The figures, as vectors or dots; where no room is left, without their source."""
         return [self._picture(drawing) for drawing in drawings]
 
     def _picture(self, drawing: Drawing) -> Picture:
-        kind, data = min(((kind, encoded(drawing, kind)) for kind in TYPES), key=lambda one: len(one[1]))
+        kind, data = _smallest(drawing)
         source = f"data:{TYPES[kind]};base64,{b64encode(data).decode()}"
         if len(source) > self.bytes:
             source = ""
         self.bytes -= len(source)
         width = round(DENSITY * drawing.figure.get_figwidth())
         return Picture(drawing.name, source, drawing.caption, _alt(drawing.caption), width)
+
+
+def _smallest(drawing: Drawing) -> tuple[str, bytes]:
+    """A drawing as vectors, or as dots where vectors are many and dots are fewer; the kind and the bytes."""
+    vectors = encoded(drawing, "svg")
+    if len(vectors) <= FEW:
+        return "svg", vectors
+    dots = encoded(drawing, "png")
+    return ("png", dots) if len(dots) < len(vectors) else ("svg", vectors)
 
 
 def _alt(caption: str) -> str:

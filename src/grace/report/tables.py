@@ -41,7 +41,7 @@ def of_design(study: Study, frame: Frame) -> Table:
     design = study.design
     for model, own in frame.models.items():
         full = [study.complete({name: row[name] for name in study.columns}) for row in own]
-        found = {
+        counts = {
             "rows": len(own),
             "participants": len({row[design.participant] for row in own}) if design.participant else None,
             "items": len({row[design.item] for row in own}) if design.item else None,
@@ -50,8 +50,8 @@ def of_design(study: Study, frame: Frame) -> Table:
             "replications": len({row["replication"] for row in own}),
         }
         if asked_for_answers(own):
-            found |= {"answered": sum(bool(row[RESPONSE]) for row in own), "failed": sum(row.failed for row in own)}
-        rows += [{MODEL: model, "what": what, "rows": count} for what, count in found.items() if count is not None]
+            counts |= {"answered": sum(bool(row[RESPONSE]) for row in own), "failed": sum(row.failed for row in own)}
+        rows += [{MODEL: model, "what": what, "rows": count} for what, count in counts.items() if count is not None]
     return table_of(rows, ROWS)
 
 

@@ -18,17 +18,17 @@ FEW = 3
 
 def troubles_of(part: Part) -> list[str]:
     """The sentences, the gravest first; none where all is well."""
-    found = [f"{one.run} could not be read, and nothing below is about it: {one.why}." for one in part.lost]
-    found += part.notes
+    sentences = [f"{one.run} could not be read, and nothing below is about it: {one.why}." for one in part.lost]
+    sentences += part.notes
     if part.kept_all:
-        found.append("No trial is excluded by its knowledge answer or a mark, since --no-exclusions was given.")
+        sentences.append("No trial is excluded by its knowledge answer or a mark, since --no-exclusions was given.")
     if part.frame is None:
-        return [*found, "There are no rows to tell of."]
+        return [*sentences, "There are no rows to tell of."]
     for model, rows in part.frame.models.items():
-        found += [f"{_called(part, model)}: {sentence}" for sentence in _of_model(part, model, rows)]
-    found += _quality(part)
+        sentences += [f"{_called(part, model)}: {sentence}" for sentence in _of_model(part, model, rows)]
+    sentences += _quality(part)
     notes = part.analysis.summary["notes"] if part.analysis else ()
-    return [*found, *(f"{by_name(note, part.groups)}." for note in notes)]
+    return [*sentences, *(f"{by_name(note, part.groups)}." for note in notes)]
 
 
 def _called(part: Part, model: str) -> str:
@@ -78,10 +78,10 @@ def _empty_cells(part: Part, model: str) -> Iterator[str]:
 
 
 def _quality(part: Part) -> Iterator[str]:
-    known = {one.why for one in part.lost}
+    reasons = {one.why for one in part.lost}
     for one in part.quality:
         if one.report is None:
-            if one.why in known:
+            if one.why in reasons:
                 continue
             yield f"{one.name}: the data's quality could not be checked: {one.why}."
         elif not one.report.ok:

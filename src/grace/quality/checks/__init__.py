@@ -36,7 +36,7 @@ class Check:
         limit: the default of the most that is fine, or with `least` of the least.
         advice: what to do when it fails; RUN stands for the run's folder.
         settings: further numbers that can be chosen.
-        part, make: of a check of single rows, the part of a table that it needs, and what makes it for a table.
+        on: of a check of single rows, the part of a table that it looks at, and what makes it for a table.
     """
 
     name: str
@@ -46,8 +46,7 @@ class Check:
     advice: str
     least: bool = False
     settings: tuple[Setting, ...] = ()
-    part: Part | None = None
-    make: Maker | None = None
+    on: tuple[Part, Maker] | None = None
 
     def holds(self, measured: float, limit: float) -> bool:
         """Whether what was measured is good enough."""
@@ -83,8 +82,7 @@ CHECKS: dict[str, Check] = {
             "rows",
             0,
             _ASK,
-            part="requests",
-            make=cells.errors,
+            on=("requests", cells.errors),
         ),
         Check(
             "empty_answers",
@@ -92,8 +90,7 @@ CHECKS: dict[str, Check] = {
             "share",
             0.05,
             "see `model_reasoning`: where all of it was reasoning, a higher `--max-tokens` and another `--output` help",
-            part="answers",
-            make=answers.empty_answers,
+            on=("answers", answers.empty_answers),
         ),
         Check(
             "missing_values",
@@ -101,8 +98,7 @@ CHECKS: dict[str, Check] = {
             "share",
             0,
             f"{_AGAIN}; where the input itself lacks the value, complete it or leave the row out",
-            part="cells",
-            make=cells.missing_values,
+            on=("cells", cells.missing_values),
         ),
         Check(
             "schema",
@@ -110,8 +106,7 @@ CHECKS: dict[str, Check] = {
             "rows",
             0,
             _AGAIN,
-            part="cells",
-            make=cells.schema,
+            on=("cells", cells.schema),
         ),
         Check(
             "range",
@@ -119,8 +114,7 @@ CHECKS: dict[str, Check] = {
             "rows",
             0,
             _AGAIN,
-            part="cells",
-            make=cells.range_,
+            on=("cells", cells.range_),
         ),
         Check(
             "probability_sum",
@@ -129,8 +123,7 @@ CHECKS: dict[str, Check] = {
             0,
             _AGAIN,
             settings=(Setting("probability_sum_tolerance", 0.01, "how far from 1 the sum may be"),),
-            part="scores",
-            make=scores.probability_sum,
+            on=("scores", scores.probability_sum),
         ),
         Check(
             "percentage_sum",
@@ -141,8 +134,7 @@ CHECKS: dict[str, Check] = {
             settings=(
                 Setting("percentage_sum_tolerance", 1, "how far from the total the sum may be, in percent of it"),
             ),
-            part="fields",
-            make=fields.percentage_sum,
+            on=("fields", fields.percentage_sum),
         ),
         Check(
             "derived_values",
@@ -151,8 +143,7 @@ CHECKS: dict[str, Check] = {
             0,
             f"cells or columns were changed or swapped; {_AGAIN}",
             settings=(Setting("derived_values_tolerance", 1e-6, "how far a value may be from its formula"),),
-            part="scores",
-            make=scores.derived_values,
+            on=("scores", scores.derived_values),
         ),
         Check(
             "ledger",
@@ -174,8 +165,7 @@ CHECKS: dict[str, Check] = {
             "rows",
             0,
             f"values or answers were changed, shifted or swapped, or other rules read them; {_AGAIN}",
-            part="fields again",
-            make=fields.reread,
+            on=("fields again", fields.reread),
         ),
         Check(
             "models",
@@ -190,8 +180,7 @@ CHECKS: dict[str, Check] = {
             "share",
             0.05,
             "ask again with a higher `--max-tokens` and another `--output`",
-            part="answers",
-            make=answers.truncated,
+            on=("answers", answers.truncated),
         ),
         Check(
             "refusals",
@@ -199,8 +188,7 @@ CHECKS: dict[str, Check] = {
             "share",
             0.05,
             "read some of them; another prompt, or another model, may be needed",
-            part="refusals",
-            make=answers.refusals,
+            on=("refusals", answers.refusals),
         ),
         Check(
             "error_texts",
@@ -208,8 +196,7 @@ CHECKS: dict[str, Check] = {
             "rows",
             0,
             "see what the server was doing at that time; ask again with another `--output`",
-            part="answers",
-            make=answers.error_texts,
+            on=("answers", answers.error_texts),
         ),
         Check(
             "label_mass",
@@ -218,8 +205,7 @@ CHECKS: dict[str, Check] = {
             0.10,
             "the distribution is about the little that is left; other words, or `--answer-start`, may help",
             settings=(Setting("label_mass_low", 0.5, "a label mass below this is low"),),
-            part="scores",
-            make=scores.label_mass,
+            on=("scores", scores.label_mass),
         ),
         Check(
             "uniform",
@@ -228,8 +214,7 @@ CHECKS: dict[str, Check] = {
             0.01,
             "see where these rows come from; a model's own distribution is never exactly uniform",
             settings=(Setting("uniform_tolerance", 1e-9, "how far from uniform each probability may be"),),
-            part="scores",
-            make=scores.uniform,
+            on=("scores", scores.uniform),
         ),
         Check(
             "duplicate_answers",
@@ -254,8 +239,7 @@ CHECKS: dict[str, Check] = {
             "look at the reasons in `extraction_errors`; an `--extractor` may find more",
             least=True,
             settings=(Setting("extracted_review", 0.90, "below this, people have to look at the rows"),),
-            part="fields",
-            make=fields.extracted,
+            on=("fields", fields.extracted),
         ),
         Check(
             "extraction_doubt",
@@ -264,8 +248,7 @@ CHECKS: dict[str, Check] = {
             0.10,
             "`grace review RUN` shows them to a person; an `--extractor` may settle them",
             settings=(Setting("extraction_doubt_below", 0.7, "a confidence below this is a doubt"),),
-            part="fields",
-            make=fields.extraction_doubt,
+            on=("fields", fields.extraction_doubt),
         ),
         Check(
             "balance",
