@@ -31,7 +31,7 @@ from aiohttp import web
 from canned import CannedServer, completion, error
 from conftest import Command
 from grace.analysis import references, scores
-from grace.analysis.paired import Finding
+from grace.analysis.paired import ComparedNumber
 from grace.analysis.statistics import TEST_COLUMNS
 from grace.analysis.studies import ANALYSES
 from grace.cli import app
@@ -421,7 +421,7 @@ def test_the_guide_to_references_has_every_column(heading: str, table: type) -> 
 
 def test_the_guide_to_comparisons_has_every_column() -> None:
     cells = rows(section((ROOT / "docs" / "comparison.md").read_text(), "Output"))
-    assert names_in(cells) == {field.name for field in fields(Finding)}
+    assert names_in(cells) == {field.name for field in fields(ComparedNumber)}
 
 
 async def _refuse_the_second(number: int, body: dict[str, Any]) -> web.StreamResponse | None:

@@ -21,7 +21,7 @@ from grace.analysis.compare_report import write_comparison
 from grace.analysis.compare_sides import read_side
 from grace.analysis.effects import Estimate, estimate
 from grace.analysis.equivalence import Tost, holm, overall, tost, verdict_of_distance, verdict_of_tests
-from grace.analysis.paired import Finding, smoothed
+from grace.analysis.paired import ComparedNumber, smoothed
 from grace.analysis.samples import Sample
 from grace.errors import InputError
 from grace.studies.study import load_study
@@ -50,7 +50,7 @@ def compared(tmp_path: Path) -> Compare:
     return make
 
 
-def found(comparison: Comparison, of: str, measure: str, condition: str = "") -> Finding:
+def found(comparison: Comparison, of: str, measure: str, condition: str = "") -> ComparedNumber:
     """The one finding of that name."""
     (one,) = (row for row in comparison.findings if (row.of, row.measure, row.condition) == (of, measure, condition))
     return one

@@ -28,7 +28,7 @@ from grace.analysis.equivalence import (
     verdict_of_tests,
 )
 from grace.analysis.frames import Row
-from grace.analysis.paired import EARTH_MOVER, Finding, Paired
+from grace.analysis.paired import EARTH_MOVER, ComparedNumber, Paired
 from grace.analysis.references import shown
 from grace.analysis.samples import ANSWERS, number_in, shares, weights_in
 from grace.analysis.study_analysis import StudyAnalysis
@@ -43,11 +43,11 @@ ALL_FIELDS = "all fields"
 
 
 @dataclass(frozen=True)
-class Part:
+class Judgement:
     """What is judged on its own: a question of Experiment 2, or all answers of Experiment 1.
 
     Attributes:
-        experiment, of: as in Finding.
+        experiment, of: as in ComparedNumber.
         verdict: equivalent, different, can't tell.
         why: the numbers that it follows from, in words.
         within_noise: whether no probability differs by more than when one model is asked twice; None where not known.
@@ -82,8 +82,8 @@ class Comparison:
     draws: int
     seed: int
     notes: tuple[str, ...]
-    findings: tuple[Finding, ...]
-    parts: tuple[Part, ...]
+    findings: tuple[ComparedNumber, ...]
+    parts: tuple[Judgement, ...]
     verdict: str
     sentence: str
 
@@ -111,8 +111,8 @@ def compare(a: Side, b: Side, margin: float = MARGIN, draws: int = DRAWS, seed: 
     notes = check_comparable(a, b)
     both = Paired(a, b, pair(a, b), margin, draws, seed)
     names = set(a.frame.columns) & set(b.frame.columns)
-    findings: list[Finding] = []
-    parts: list[Part] = []
+    findings: list[ComparedNumber] = []
+    parts: list[Judgement] = []
     for name, question in a.study.questions.items():
         if set(question.columns.probabilities) <= names:
             own, part = compare_question(both, name, question)
@@ -137,33 +137,33 @@ def compare(a: Side, b: Side, margin: float = MARGIN, draws: int = DRAWS, seed: 
 # Experiment 2
 
 
-def compare_question(both: Paired, name: str, question: Question) -> tuple[list[Finding], Part]:
+def compare_question(both: Paired, name: str, question: Question) -> tuple[list[ComparedNumber], Judgement]:
     """Distances between the distributions over one question's answers; what is shown twice counts once."""
     places, p, q, lost = _distributions(both, question.columns.probabilities)
     if not places:
         why = f"no trial has probabilities on both sides ({lost} pairs of rows)"
-        nothing = Finding(PROBABILITIES, name, "total_variation", reason=why)
-        return [nothing], Part(PROBABILITIES, name, UNDECIDED, why)
+        nothing = ComparedNumber(PROBABILITIES, name, "total_variation", reason=why)
+        return [nothing], Judgement(PROBABILITIES, name, UNDECIDED, why)
     measures = {"total_variation": total_variation(p, q), "jensen_shannon": jensen_shannon(p, q)}
     values = question.space.values
     if values is not None:
         measures[EARTH_MOVER] = earth_mover(p, q, np.array(values))
     measures["same_most_likely"] = _same_top(p, q)
     measures["difference_of_probability"] = np.abs(p - q).mean(axis=1)
-    found = both.means(PROBABILITIES, name, places, measures)
+    numbers = both.means(PROBABILITIES, name, places, measures)
     floors = [side.floor for side in (both.a, both.b) if side.floor]
     mean_floor = _largest([floor["mean"] for floor in floors])
     floor = _largest([floor["by_question"][name] for floor in floors if name in floor["by_question"]])
-    found["difference_of_probability"] = replace(found["difference_of_probability"], noise=mean_floor)
+    numbers["difference_of_probability"] = replace(numbers["difference_of_probability"], noise=mean_floor)
     largest = float(np.abs(p - q).max())
-    distance = found["total_variation"]
+    distance = numbers["total_variation"]
     most = replace(
         distance, measure="largest_difference_of_probability", value=largest, low=np.nan, high=np.nan, noise=floor
     )
-    findings = [*found.values(), most]
+    findings = [*numbers.values(), most]
     if values is not None:
         reach = float(np.ptp(values))
-        found[EARTH_MOVER] = replace(found[EARTH_MOVER], high=min(found[EARTH_MOVER].high, reach))
+        numbers[EARTH_MOVER] = replace(numbers[EARTH_MOVER], high=min(numbers[EARTH_MOVER].high, reach))
         expected = np.column_stack([p @ np.array(values), q @ np.array(values)]) / reach
         findings += both.difference(PROBABILITIES, name, "expected_value", places, expected, reach)
     within = None if np.isnan(floor) else largest <= floor
@@ -198,7 +198,7 @@ def _largest(values: Sequence[float]) -> float:
     return max(values, default=np.nan)
 
 
-def _judged(name: str, distance: Finding, margin: float, within: bool | None, without: "Without") -> Part:
+def _judged(name: str, distance: ComparedNumber, margin: float, within: bool | None, without: "Gaps") -> Judgement:
     """The verdict on a question; a distance that is no more than noise is no difference."""
     verdict = without.verdict(verdict_of_distance(distance.low, distance.high, margin))
     sure = f"90% interval {distance.low:.3g} to {distance.high:.3g}" if np.isfinite(distance.low) else distance.reason
@@ -206,11 +206,11 @@ def _judged(name: str, distance: Finding, margin: float, within: bool | None, wi
     if verdict == DIFFERENT and within:
         verdict = UNDECIDED
         why += ", no more than the noise floor"
-    return Part(PROBABILITIES, name, verdict, why + without.words, within)
+    return Judgement(PROBABILITIES, name, verdict, why + without.words, within)
 
 
 @dataclass(frozen=True)
-class Without:
+class Gaps:
     """What a part of a comparison does not rest on.
 
     Attributes:
@@ -221,26 +221,26 @@ class Without:
     words: str
     conditions: int
 
-    def verdict(self, found: str) -> str:
+    def verdict(self, verdict: str) -> str:
         """A verdict, but nobody can tell equivalence of a condition that was not seen."""
-        return UNDECIDED if self.conditions and found == EQUIVALENT else found
+        return UNDECIDED if self.conditions and verdict == EQUIVALENT else verdict
 
 
-def _without(lost: int, empty: Sequence[str]) -> Without:
+def _without(lost: int, empty: Sequence[str]) -> Gaps:
     words = f", without {lost} {'pair' if lost == 1 else 'pairs'} of rows that lack it on a side" if lost else ""
     if empty:
         words += f"; nothing is known of {'; '.join(empty)} (no pair of rows)"
-    return Without(words, len(empty))
+    return Gaps(words, len(empty))
 
 
 # Experiment 1
 
 
-def compare_answers(both: Paired, fields: Sequence[Field]) -> tuple[list[Finding], Part]:
+def compare_answers(both: Paired, fields: Sequence[Field]) -> tuple[list[ComparedNumber], Judgement]:
     """Agreement of drawn answers, field by field, and shifts of shares and means by condition."""
-    findings: list[Finding] = []
-    shifts: list[Finding] = []
-    alike: list[Finding] = []
+    findings: list[ComparedNumber] = []
+    shifts: list[ComparedNumber] = []
+    alike: list[ComparedNumber] = []
     conditions: set[str] = set()
     lacking = []
     for field in fields:
@@ -255,12 +255,14 @@ def compare_answers(both: Paired, fields: Sequence[Field]) -> tuple[list[Finding
             lacking.append(field.name)
     findings += _whole_answers(both)
     if not conditions:
-        return findings, Part(DRAWN, ALL_FIELDS, UNDECIDED, f"no trial has values on both sides{_failures(both)}")
+        return findings, Judgement(DRAWN, ALL_FIELDS, UNDECIDED, f"no trial has values on both sides{_failures(both)}")
     without = _without(0, [name for name in _conditions(both) if name not in conditions])
-    verdict = without.verdict(verdict_of_tests([found.test for found in (*shifts, *alike)]))
+    verdict = without.verdict(verdict_of_tests([number.test for number in (*shifts, *alike)]))
     if lacking and verdict == EQUIVALENT:
         verdict = UNDECIDED
-    return findings, Part(DRAWN, ALL_FIELDS, verdict, _why(shifts, alike, lacking) + _failures(both) + without.words)
+    return findings, Judgement(
+        DRAWN, ALL_FIELDS, verdict, _why(shifts, alike, lacking) + _failures(both) + without.words
+    )
 
 
 def _conditions(both: Paired) -> list[str]:
@@ -274,7 +276,7 @@ def _failures(both: Paired) -> str:
     return f"; requests that failed: {failed[0]} of the first, {failed[1]} of the second" if any(failed) else ""
 
 
-def _why(shifts: Sequence[Finding], alike: Sequence[Finding], lacking: Sequence[str]) -> str:
+def _why(shifts: Sequence[ComparedNumber], alike: Sequence[ComparedNumber], lacking: Sequence[str]) -> str:
     """The numbers that a verdict follows from: shares and means, and fields that agree in all pairs."""
     parts = [_why_shifts(shifts)] if shifts else []
     names: dict[str, list[str]] = defaultdict(list)
@@ -287,7 +289,7 @@ def _why(shifts: Sequence[Finding], alike: Sequence[Finding], lacking: Sequence[
     return "; ".join(parts)
 
 
-def _why_shifts(shifts: Sequence[Finding]) -> str:
+def _why_shifts(shifts: Sequence[ComparedNumber]) -> str:
     settled = sum(shift.p_equivalence < ALPHA for shift in shifts)
     why = f"{settled} of {len(shifts)} shares and means by condition lie within the margin"
     known = [shift for shift in shifts if np.isfinite(shift.low)]
@@ -301,20 +303,20 @@ def _why_shifts(shifts: Sequence[Finding]) -> str:
     return why
 
 
-def _shift(found: Finding) -> str:
-    name = f"{found.of}, {found.measure}, {found.condition}"
-    sure = f"90% interval {found.low:.3g} to {found.high:.3g}" if np.isfinite(found.low) else found.reason
-    return f"{name}: {found.value:+.3g} ({sure})"
+def _shift(shift: ComparedNumber) -> str:
+    name = f"{shift.of}, {shift.measure}, {shift.condition}"
+    sure = f"90% interval {shift.low:.3g} to {shift.high:.3g}" if np.isfinite(shift.low) else shift.reason
+    return f"{name}: {shift.value:+.3g} ({sure})"
 
 
-def _compare_field(both: Paired, field: Field) -> tuple[Finding, list[Finding]]:
+def _compare_field(both: Paired, field: Field) -> tuple[ComparedNumber, list[ComparedNumber]]:
     read = _reader(field)
     values = [(place, read(ours), read(theirs)) for place, (ours, theirs) in enumerate(both.pairs.rows)]
     known = [(place, x, y) for place, x, y in values if x is not None and y is not None]
     lost = len(values) - len(known)
     if not known:
         why = f"no trial has a value on both sides ({lost} pairs of rows)"
-        return Finding(DRAWN, field.name, "agreement", reason=why), []
+        return ComparedNumber(DRAWN, field.name, "agreement", reason=why), []
     places = [place for place, _, _ in known]
     same = np.array([float(x == y) for _, x, y in known])
     agreed = _certain(both.means(DRAWN, field.name, places, {"agreement": same})["agreement"], both.margin)
@@ -329,7 +331,7 @@ def _compare_field(both: Paired, field: Field) -> tuple[Finding, list[Finding]]:
     return agreed, shifts
 
 
-def _certain(agreed: Finding, margin: float) -> Finding:
+def _certain(agreed: ComparedNumber, margin: float) -> ComparedNumber:
     """Agreement of all pairs or of none, as sure as that many stimuli make it: drawn again they are always the same."""
     if np.isnan(agreed.low):
         return agreed
@@ -384,7 +386,7 @@ def own_agreement(side: Side, read: Callable[[Row], object]) -> float:
     return sum(same) / len(same) if same else np.nan
 
 
-def _whole_answers(both: Paired) -> Iterator[Finding]:
+def _whole_answers(both: Paired) -> Iterator[ComparedNumber]:
     """Distance of whole answers, taken as distributions over the labels of the study's analysis."""
     if not both.analysis:
         return
@@ -412,7 +414,7 @@ def _values(both: Paired, analysis: StudyAnalysis, source: str) -> tuple[list[in
     return [place for place, _, _ in known], *_columns(known, len(analysis.labels))
 
 
-def shifts_of_effects(both: Paired) -> Iterator[Finding]:
+def shifts_of_effects(both: Paired) -> Iterator[ComparedNumber]:
     """Every effect of the study on both sides and its shift, from each source of distributions that both have."""
     analysis = both.analysis
     if not analysis:
@@ -426,9 +428,9 @@ def shifts_of_effects(both: Paired) -> Iterator[Finding]:
             weights = np.zeros((len(both.conditions), p.shape[1]))
             weights[: len(effect.weights)] = effect.weights
             x, y = estimate(ours, weights), estimate(theirs, weights)
-            found = shown(x), shown(y)
-            changed = "" if found[0] == found[1] else f"{found[0]} in the first, {found[1]} in the second"
-            about = Finding(
+            verdicts = shown(x), shown(y)
+            changed = "" if verdicts[0] == verdicts[1] else f"{verdicts[0]} in the first, {verdicts[1]} in the second"
+            about = ComparedNumber(
                 f"effects of {source}", effect.name, "contrast", rows=len(places), a=x.value, b=y.value, reason=changed
             )
             least, largest = bounds(weights)
@@ -438,7 +440,7 @@ def shifts_of_effects(both: Paired) -> Iterator[Finding]:
 # The verdict
 
 
-def _sentence(a: str, b: str, verdict: str, parts: Sequence[Part], margin: float) -> str:
+def _sentence(a: str, b: str, verdict: str, parts: Sequence[Judgement], margin: float) -> str:
     if not parts:
         return f"Can't tell whether {a} and {b} are equivalent: there is nothing that could be compared."
     if verdict == EQUIVALENT:
@@ -464,7 +466,7 @@ def _of_pairs(pairs: Pairs) -> str:
     return f"It rests on {len(pairs.rows)} pairs; {alone}."
 
 
-def _of_noise(parts: Sequence[Part], findings: Sequence[Finding]) -> Iterator[str]:
+def _of_noise(parts: Sequence[Judgement], findings: Sequence[ComparedNumber]) -> Iterator[str]:
     """What the noise floor says of probabilities, and of answers."""
     scored = [part for part in parts if part.experiment == PROBABILITIES]
     known = [part for part in scored if part.within_noise is not None]

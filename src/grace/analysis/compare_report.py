@@ -10,12 +10,12 @@ import orjson
 
 from grace.analysis.compare import Comparison
 from grace.analysis.distances import finite
-from grace.analysis.paired import Finding
+from grace.analysis.paired import ComparedNumber
 from grace.analysis.references import cell_of
 from grace.files import replacing
 from grace.tables import write_table
 
-COLUMNS = tuple(field.name for field in fields(Finding))
+COLUMNS = tuple(field.name for field in fields(ComparedNumber))
 FILES = ("compare.csv", "compare.json", "compare.txt")
 RULES = (
     "A question of Experiment 2 is equivalent when the 90% interval of its mean total variation ends below the margin, "
@@ -95,7 +95,7 @@ def in_words(comparison: Comparison) -> Iterator[str]:
     yield from RULES
 
 
-def _lines(findings: Sequence[Finding]) -> Iterator[str]:
+def _lines(findings: Sequence[ComparedNumber]) -> Iterator[str]:
     wide = max(len(f"{row.of} {row.measure}") for row in findings)
     for row in findings:
         line = f"  {f'{row.of} {row.measure}':<{wide}}  {_number(row.value):>8}  {_interval(row):<20}"
@@ -103,7 +103,7 @@ def _lines(findings: Sequence[Finding]) -> Iterator[str]:
         yield f"{line}{noise}{f'  ({row.reason})' if row.reason else ''}".rstrip()
 
 
-def _of_effects(findings: Sequence[Finding]) -> Iterator[str]:
+def _of_effects(findings: Sequence[ComparedNumber]) -> Iterator[str]:
     sources = dict.fromkeys(row.experiment for row in findings if row.experiment.startswith("effects"))
     for source in sources:
         own = [row for row in findings if row.experiment == source]
@@ -119,5 +119,5 @@ def _number(value: float) -> str:
     return f"{value:.3f}" if np.isfinite(value) else "-"
 
 
-def _interval(row: Finding) -> str:
+def _interval(row: ComparedNumber) -> str:
     return f"[{_number(row.low)}, {_number(row.high)}]" if np.isfinite(row.low) else ""

@@ -13,7 +13,7 @@ SLACK = 1e-9
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurement:
     """A number, or NaN and the reason why it is not defined."""
 
     value: float
@@ -71,14 +71,14 @@ def correlations(x: Array, y: Array) -> Array:
     return np.asarray(np.where(flat, np.nan, np.clip((x * y).sum(axis=-1) / np.where(flat, 1.0, spread), -1, 1)))
 
 
-def correlation(x: Array, y: Array) -> Measured:
+def correlation(x: Array, y: Array) -> Measurement:
     """Pearson's r of two vectors, with the reason where it is not defined."""
     if len(x) < 3:
-        return Measured(np.nan, f"correlation needs three pairs at least, there are {len(x)}")
+        return Measurement(np.nan, f"correlation needs three pairs at least, there are {len(x)}")
     for name, side in (("first", x), ("second", y)):
         if np.ptp(side) < SLACK:
-            return Measured(np.nan, f"correlation is not defined: the {name} side is constant")
-    return Measured(float(correlations(x, y)))
+            return Measurement(np.nan, f"correlation is not defined: the {name} side is constant")
+    return Measurement(float(correlations(x, y)))
 
 
 def finite(value: Any) -> float | None:

@@ -26,7 +26,7 @@ OUTSIDE = "outside of the design"
 
 
 @dataclass(frozen=True)
-class Finding:
+class ComparedNumber:
     """One number of a comparison: a row of compare.csv.
 
     Attributes:
@@ -142,7 +142,9 @@ class Paired:
         index = np.array(places, dtype=np.int64)
         return Sample(values, cells[index], stimuli[index], len(names))
 
-    def means(self, experiment: str, of: str, places: Sequence[int], measures: dict[str, Array]) -> dict[str, Finding]:
+    def means(
+        self, experiment: str, of: str, places: Sequence[int], measures: dict[str, Array]
+    ) -> dict[str, ComparedNumber]:
         """The mean of measures over some pairs, with intervals; stimuli are drawn within their conditions.
 
         There is no interval where a condition has one stimulus only: drawn again it is always the same.
@@ -150,23 +152,18 @@ class Paired:
         sample = self.sample(places, np.column_stack(list(measures.values())))
         drawn = resampled_total(sample.grouped, self.draws, np.random.default_rng(self.seed))
         alone = bool((sample.grouped.stimuli == 1).any())
-        about = Finding(
-            experiment,
-            of,
-            "",
-            rows=len(places),
-            stimuli=len(sample.grouped.rows),
-            reason=ONE_STIMULUS if alone else "",
+        about = ComparedNumber(
+            experiment, of, "", rows=len(places), stimuli=len(sample.grouped.rows), reason=ONE_STIMULUS if alone else ""
         )
-        found = {}
+        numbers = {}
         for column, measure in enumerate(measures):
             point = float(sample.values[:, column].mean())
             low, high = np.nan, np.nan
             if not alone:
                 low, high = interval(drawn[:, column], point, WITHIN)
                 low, high = max(low, 0.0), high if measure == EARTH_MOVER else min(high, 1.0)
-            found[measure] = replace(about, measure=measure, value=point, low=low, high=high)
-        return found
+            numbers[measure] = replace(about, measure=measure, value=point, low=low, high=high)
+        return numbers
 
     def difference(
         self,
@@ -177,13 +174,13 @@ class Paired:
         sides: Array,
         scale: float = 1.0,
         drawn: bool = False,
-    ) -> list[Finding]:
+    ) -> list[ComparedNumber]:
         """The mean difference between sides in each condition, tested against the margin; each stimulus counts once.
 
         Args:
             experiment: what the findings are called, with the next two.
             of: the question or field.
-            measure: what is told of it.
+            measure: the statistic.
             places: the pairs.
             sides: values as shares of their scale, shape (pairs, 2).
             scale: what the findings' values are multiplied by, so that they have their own unit.
@@ -191,24 +188,26 @@ class Paired:
         """
         sample = self.sample(places, np.column_stack([sides, sides[:, 1] - sides[:, 0]]))
         means = stimuli_alike(sample.grouped).means
-        found = []
+        numbers = []
         for condition in np.flatnonzero(sample.grouped.stimuli):
             weights = np.zeros((len(self.conditions), 3))
             weights[condition, 2] = 1
             shift = estimate(sample.grouped, weights)
             own = sample.cells == condition
             a, b, _ = means[condition] * scale
-            about = Finding(experiment, of, measure, self.conditions[condition], int(own.sum()), a=float(a), b=float(b))
+            about = ComparedNumber(
+                experiment, of, measure, self.conditions[condition], int(own.sum()), a=float(a), b=float(b)
+            )
             if drawn:
                 shift = smoothed(shift, sample.values[own, :2], sample.stimuli[own])
-            made = self.tested(about, shift, scale)
+            number = self.tested(about, shift, scale)
             if shift.reason == ALL_ALIKE and abs(shift.value) > SLACK:
                 said = f"all {shift.stimuli} stimuli differ by the same, so there is no interval"
-                made = replace(made, p_difference=p_of_same_shift(shift.stimuli), reason=said)
-            found.append(made)
-        return found
+                number = replace(number, p_difference=p_of_same_shift(shift.stimuli), reason=said)
+            numbers.append(number)
+        return numbers
 
-    def tested(self, about: Finding, shift: Estimate, scale: float = 1.0, reach: float = 1.0) -> Finding:
+    def tested(self, about: ComparedNumber, shift: Estimate, scale: float = 1.0, reach: float = 1.0) -> ComparedNumber:
         """A finding with a difference (a share of its scale, at most `reach`) and its tests."""
         test = tost(shift, self.margin)
         low, high = np.clip((test.low, test.high), -reach, reach) * scale

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from grace.analysis.bootstrap import DRAWS, SEED, interval, resampled_counts, resampled_means
 from grace.analysis.distances import (
     Array,
-    Measured,
+    Measurement,
     correlation,
     correlations,
     earth_mover,
@@ -19,15 +19,7 @@ from grace.analysis.distances import (
     normalised,
     total_variation,
 )
-from grace.analysis.effects import (
-    ALPHA,
-    ONE_STIMULUS,
-    Effect,
-    Estimate,
-    bounds,
-    estimate,
-    stimuli_alike,
-)
+from grace.analysis.effects import ALPHA, ONE_STIMULUS, Effect, Estimate, bounds, estimate, stimuli_alike
 from grace.analysis.samples import Grouped, Integers, Sample
 from grace.analysis.study_analysis import EffectSizes, StudyAnalysis
 from grace.tables import write_table
@@ -203,7 +195,9 @@ def _fits_to(study: StudyAnalysis, side: _ModelMeans, reference: str, means: Arr
     if not there.any():
         nothing = f"no distributions ({side.missing} rows have none)"
         measures = ("correlation", *_distances(study, means, means))
-        return [_fit(side, reference, measure, Measured(np.nan, nothing), np.array([]), there) for measure in measures]
+        return [
+            _fit(side, reference, measure, Measurement(np.nan, nothing), np.array([]), there) for measure in measures
+        ]
     own, other = side.means[there], means[there]
     drawn_own, drawn_other = side.drawn[:, there], drawn[:, there]
     r = correlation(own.ravel(), other.ravel())
@@ -211,9 +205,9 @@ def _fits_to(study: StudyAnalysis, side: _ModelMeans, reference: str, means: Arr
     made = {"correlation": (r, correlations(*flat))}
     distances = _distances(study, own[None], other)
     for measure, values in _distances(study, drawn_own, drawn_other).items():
-        made[measure] = (Measured(float(distances[measure][0])), values)
+        made[measure] = (Measurement(float(distances[measure][0])), values)
     return [
-        _fit(side, reference, measure, Measured(point.value, point.reason or reason), values, there)
+        _fit(side, reference, measure, Measurement(point.value, point.reason or reason), values, there)
         for measure, (point, values) in made.items()
     ]
 
@@ -239,14 +233,14 @@ def _effects_fit(people: EffectSizes, side: _ModelMeans) -> Fit:
     )
     values = correlations(drawn, people.sizes[known]) if known.sum() > 2 else np.array([])
     used: Booleans = there & np.abs(weights).sum(axis=2)[known].any(axis=0)
-    return _fit(side, PEOPLE, "effects_correlation", Measured(point.value, reason), values, there, used)
+    return _fit(side, PEOPLE, "effects_correlation", Measurement(point.value, reason), values, there, used)
 
 
 def _fit(
     side: _ModelMeans,
     reference: str,
     measure: str,
-    point: Measured,
+    point: Measurement,
     drawn: Array,
     there: Booleans,
     used: Booleans | None = None,
@@ -263,39 +257,26 @@ def _fit(
 
 
 def _pattern(study: StudyAnalysis, effect: Effect, side: _ModelMeans, alike: Grouped) -> Pattern:
-    found = estimate(alike, effect.weights)
+    own = estimate(alike, effect.weights)
     used: Booleans = np.asarray(np.abs(effect.weights).sum(axis=1) > 0)
     low, high = np.nan, np.nan
     if not side.alone(used):
-        low, high = interval(np.einsum("dcl,cl->d", side.drawn[:, used], effect.weights[used]), found.value)
+        low, high = interval(np.einsum("dcl,cl->d", side.drawn[:, used], effect.weights[used]), own.value)
         least, largest = bounds(effect.weights)
         low, high = max(low, least), min(high, largest)
-    verdict = shown(found)
-    return Pattern(
-        side.model,
-        side.source,
-        effect.name,
-        effect.about,
-        effect.people,
-        float((study.predictions() * effect.weights).sum()),
-        found.value,
-        low,
-        high,
-        found.statistic,
-        found.df,
-        found.p,
-        found.stimuli,
-        verdict,
-        None if verdict == UNKNOWN else (verdict == SHOWN) == effect.people,
-        found.reason,
-    )
+    verdict = shown(own)
+    agrees = None if verdict == UNKNOWN else (verdict == SHOWN) == effect.people
+    about = (side.model, side.source, effect.name, effect.about, effect.people)
+    predicted = float((study.predictions() * effect.weights).sum())
+    numbers = (own.value, low, high, own.statistic, own.df, own.p)
+    return Pattern(*about, predicted, *numbers, own.stimuli, verdict, agrees, own.reason)
 
 
-def shown(found: Estimate) -> str:
+def shown(effect: Estimate) -> str:
     """Whether a sample shows an effect: shown or reversed where t is that sure (one-tailed, 5%), else not shown."""
-    if np.isnan(found.statistic):
+    if np.isnan(effect.statistic):
         return UNKNOWN
-    return SHOWN if found.p < ALPHA else REVERSED if 1 - found.p < ALPHA else ABSENT
+    return SHOWN if effect.p < ALPHA else REVERSED if 1 - effect.p < ALPHA else ABSENT
 
 
 FIT_COLUMNS = tuple(field.name for field in fields(Fit))

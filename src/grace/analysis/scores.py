@@ -33,15 +33,15 @@ def has_scores(frame: Frame, study: Study) -> bool:
 
 def quantities(study: Study) -> list[str]:
     """The columns that are summed up: means of numeric answers, probabilities of others, entropies, label masses."""
-    found: list[str] = []
+    names: list[str] = []
     for question in study.questions.values():
         own = question.columns
         if question.space.values is not None:
-            found += [name for name in (own.mean, own.std) if name]
+            names += [name for name in (own.mean, own.std) if name]
         else:
-            found += [*own.probabilities, *(name for levels in own.marginals.values() for name in levels.values())]
-        found += [own.entropy, *own.marginal_entropies.values(), own.label_mass]
-    return found
+            names += [*own.probabilities, *(name for levels in own.marginals.values() for name in levels.values())]
+        names += [own.entropy, *own.marginal_entropies.values(), own.label_mass]
+    return names
 
 
 def distributions(

@@ -166,13 +166,13 @@ def t_test(name: TestName, sample: Numbers, alternative: Alternative, against: f
     assert se is not None
     if se <= CONSTANT * abs(mean):
         return replace(empty, note=f"all {n} values are equal ({mean + against:g}), so there is no variance to test by")
-    found = stats.ttest_1samp(values, 0.0, alternative=alternative)
+    test = stats.ttest_1samp(values, 0.0, alternative=alternative)
     return replace(
         empty,
-        statistic=float(found.statistic),
+        statistic=float(test.statistic),
         df1=n - 1,
-        p=float(found.pvalue),
-        effect_size=float(found.statistic) / sqrt(n),
+        p=float(test.pvalue),
+        effect_size=float(test.statistic) / sqrt(n),
     )
 
 
@@ -181,9 +181,9 @@ def clustered_t_test(name: TestName, sample: Numbers, alternative: Alternative, 
     means = sample.by_stimulus
     if means is None:
         return Tested(name, n=len(sample.values), note=NO_STIMULI)
-    found = t_test(name, means, alternative, against)
-    note = found.note.replace("single row", "single stimulus").replace("values are", "stimuli's means are")
-    return replace(found, n=len(sample.values), n_effective=float(len(means.values)), note=note)
+    test = t_test(name, means, alternative, against)
+    note = test.note.replace("single row", "single stimulus").replace("values are", "stimuli's means are")
+    return replace(test, n=len(sample.values), n_effective=float(len(means.values)), note=note)
 
 
 def binomial_test(name: TestName, sample: Numbers, chance: float) -> Tested:

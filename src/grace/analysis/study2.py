@@ -334,11 +334,7 @@ STUDY2 = StudyAnalysis(
     conditions={cell: f"{cell[0]}, {cell[1]} hearts" for cell in GOAL_HEARTS},
     labels=UTTERANCES,
     scale=None,
-    tables={
-        "means": (*FACTORS, UTTERANCE, *SHARE),
-        "tests": TEST_COLUMNS,
-        "negation": (*FACTORS, *SHARE),
-    },
+    tables={"means": (*FACTORS, UTTERANCE, *SHARE), "tests": TEST_COLUMNS, "negation": (*FACTORS, *SHARE)},
     sources={CHOICE: tuple(f"prob_{utterance}" for utterance in UTTERANCES)},
     whole_answer=UTTERANCE,
     excludes=False,

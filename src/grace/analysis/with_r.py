@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from grace.analysis.analyze import Analysis
+from grace.analysis.studies import analysis_of
 from grace.errors import InputError
 from grace.quality.sources import Opener
 from grace.tables import write_table
@@ -57,7 +58,7 @@ def run_r(analysis: Analysis, out: Path, exclusions: bool = True) -> list[Path]:
         table = Opener(Path(folder), stack).open(analysis.source)
         copy = Path(folder) / "table.csv"  # in UTF-8, whatever the table is in
         write_table(copy, table.columns, table.all_cells())
-        flags = [] if exclusions or analysis.study != "study1" else ["--no-exclusions"]
+        flags = [] if exclusions or not analysis_of(analysis.study).excludes else ["--no-exclusions"]
         _rscript(str(_script(analysis.study)), str(copy), str(own), *flags)
     return sorted(own.iterdir())
 

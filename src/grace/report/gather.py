@@ -10,6 +10,7 @@ from grace.analysis.compare import Comparison, compare
 from grace.analysis.compare_sides import Side, side_of
 from grace.analysis.figures import theme_named
 from grace.analysis.frames import Frame, read_frame, read_parts
+from grace.analysis.studies import ANALYSES
 from grace.errors import InputError
 from grace.progress import Progress
 from grace.quality.merge import Merged, merge_groups
@@ -19,7 +20,7 @@ from grace.report import tables
 from grace.report.ran import model_name, runs_table
 from grace.runs import Run
 from grace.stages.related import Related, groups_of
-from grace.studies.study import BUILT_IN, Study
+from grace.studies.study import Study
 
 REVIEW = "review.csv"
 
@@ -85,7 +86,8 @@ class Part:
     @property
     def kept_all(self) -> bool:
         """Whether trials would have been excluded by their knowledge answers, and were not."""
-        return self.study.name == "study1" and self.analysis is not None and not self.wanted.exclusions
+        excludes = self.analysis is not None and ANALYSES[self.analysis.study].excludes
+        return excludes and not self.wanted.exclusions
 
 
 @dataclass(frozen=True)
@@ -236,7 +238,7 @@ def _analysed(
 ) -> tuple[Analysis | None, list[str]]:
     """The analysis, and what a reader should know about it and about the rows."""
     lacking = [f"{merged}."] if isinstance(merged, str) else list(merged.file.notes)
-    if study.name not in BUILT_IN:
+    if study.name not in ANALYSES:
         own = f"{study.name} is a study of your own: its data are told, and there is no analysis of it."
         return None, [own, *lacking]
     if isinstance(merged, str):

@@ -1,15 +1,18 @@
 """Grids: tables of text as a reader sees them, made from the cells of the analysis's tables."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from grace.analysis.analyze import Table
+from grace.analysis.names import TestName
 from grace.columns import MODEL
+from grace.report.numbers import is_known, whole
 
 Record = Mapping[str, object]
 """A row of a table by column."""
 Records = Sequence[Record]
-Key = tuple[object, ...]
+Line = TypeVar("Line")
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,7 @@ class Grid:
         rows: of texts, each as long as the head.
         labels: so many first columns say what a row is about.
         note: below it.
+        experiment: that its numbers are from, 1 or 2.
     """
 
     name: str
@@ -31,19 +35,7 @@ class Grid:
     rows: tuple[tuple[str, ...], ...]
     labels: int = 1
     note: str = ""
-
-    @property
-    def without_empty_columns(self) -> "Grid":
-        """The same without columns that have no text in any row."""
-        kept = [place for place in range(len(self.head)) if place < self.labels or any(row[place] for row in self.rows)]
-        return Grid(
-            self.name,
-            self.title,
-            tuple(self.head[place] for place in kept),
-            tuple(tuple(row[place] for place in kept) for row in self.rows),
-            self.labels,
-            self.note,
-        )
+    experiment: int = 1
 
 
 def records(table: Table | None) -> list[dict[str, object]]:
@@ -68,32 +60,122 @@ def model_of(row: Record) -> str:
     return str(row.get(MODEL) or "")
 
 
-def pivot(
-    rows: Records, keys: Sequence[str], across: str, cell: Callable[[Record], str], levels: Sequence[object]
-) -> list[tuple[Key, list[str], list[Record]]]:
-    """Rows put side by side: for each key its cells, one for each level of a column, and the rows that they are of."""
-    groups: dict[Key, dict[object, Record]] = {}
-    for row in rows:
-        groups.setdefault(tuple(row.get(name) for name in keys), {})[row[across]] = row
-    return [
-        (key, [cell(own[level]) if level in own else "" for level in levels], list(own.values()))
-        for key, own in groups.items()
-    ]
-
-
 def named(keys: Sequence[str], several: bool) -> tuple[str, ...]:
     """The columns that say what a row is about: the model too, where there are several."""
     return (MODEL, *keys) if several else tuple(keys)
 
 
-def texts(key: Key) -> tuple[str, ...]:
-    """A row's labels."""
-    return tuple("" if part is None else str(part) for part in key)
-
-
-HEADS = {MODEL: "model", "goal": "goal", "state": "hearts", "access": "access", "word": "word", "question": "question"}
+HEADS = {MODEL: "model", "state": "hearts"}
+"""Columns of tables that are called something else for readers."""
 
 
 def heads(keys: Sequence[str]) -> tuple[str, ...]:
     """What columns are called for readers."""
     return tuple(HEADS.get(name, name) for name in keys)
+
+
+def texts_of(*keys: str) -> dict[str, Callable[[Record], str]]:
+    """Columns of a list that show a cell as it is."""
+    return {HEADS.get(key, key): lambda row, key=key: "" if row[key] is None else str(row[key]) for key in keys}  # type: ignore[misc]
+
+
+def listing(
+    name: str,
+    title: str,
+    lines: Collection[Line],
+    columns: Mapping[str, Callable[[Line], str]],
+    labels: int,
+    note: str = "",
+    experiment: int = 1,
+) -> Iterator[Grid]:
+    """A grid with a row for each line; there is none without lines.
+
+    `columns` says for each head what a line has there; columns that are empty in all rows are left out.
+    """
+    cells = {head: [cell(line) for line in lines] for head, cell in columns.items()}
+    kept = {head: column for place, (head, column) in enumerate(cells.items()) if place < labels or any(column)}
+    if rows := tuple(zip(*kept.values(), strict=True)):
+        yield Grid(name, title, tuple(kept), rows, labels, note, experiment)
+
+
+def spread(
+    name: str,
+    title: str,
+    rows: Records,
+    keys: Sequence[str],
+    across: str,
+    levels: Mapping[int, str] | Mapping[str, str],
+    cell: Callable[[Record], str],
+    ends: Mapping[str, Callable[[Record], str]],
+    note: str = "",
+    experiment: int = 1,
+) -> Iterator[Grid]:
+    """A grid of rows put side by side; there is none without rows.
+
+    `keys` are the columns that say what a line is about, `across` is the column whose `levels`, each with its head,
+    stand side by side, `ends` are the last columns, of the first row of a line.
+    """
+    groups: dict[tuple[str, ...], dict[object, Record]] = {}
+    for row in rows:
+        key = tuple("" if (part := row.get(name)) is None else str(part) for name in keys)
+        groups.setdefault(key, {})[row[across]] = row
+    if not groups:
+        return
+    lines = []
+    for key, own in groups.items():
+        cells = (cell(own[level]) if level in own else "" for level in levels)
+        first = next(iter(own.values()))
+        lines.append((*key, *cells, *(end(first) for end in ends.values())))
+    yield Grid(name, title, (*heads(keys), *levels.values(), *ends), tuple(lines), len(keys), note, experiment)
+
+
+def quantities(
+    name: str,
+    title: str,
+    rows: Records,
+    factors: Sequence[str],
+    columns: Mapping[str, str],
+    cell: Callable[[Record], str],
+) -> Iterator[Grid]:
+    """Some quantities of distributions.csv by condition, of the models that have any; `columns` has their heads."""
+    own = [row for row in rows if row["quantity"] in columns]
+    models = {model_of(row) for row in own if is_known(row["mean"])}
+    own = [row for row in own if model_of(row) in models]
+    keys = named(factors, len(models_of(rows)) > 1)
+    ends = {"stimuli": lambda row: whole(row["n"])}
+    yield from spread(name, title, own, keys, "quantity", columns, cell, ends, experiment=2)
+
+
+@dataclass(frozen=True)
+class ReportedTest:
+    """A test of a model.
+
+    Attributes:
+        of: what it tests, as in its name.
+        row: of tests.csv.
+        by_stimulus: the row of the same test in which each stimulus counts once; empty where there is none.
+        people: the published row of the same test; empty where there is none.
+    """
+
+    of: object
+    row: Record
+    by_stimulus: Record
+    people: Record
+
+
+def reported_tests(tests: Records, kind: str, of: Iterable[object], people: Records = ()) -> list[ReportedTest]:
+    """The tests of a kind, model by model, in the order of what they test."""
+    by_name = {(model_of(row), str(row["test"])): row for row in tests}
+    published = {str(row["test"]): row for row in people}
+    subjects = list(of)
+    return [
+        ReportedTest(
+            subject,
+            row,
+            by_name.get((model, str(TestName(kind, subject, by_stimulus=True))), {}),
+            published.get(name, {}),
+        )
+        for model in models_of(tests)
+        for subject in subjects
+        if (row := by_name.get((model, name := str(TestName(kind, subject)))))
+    ]

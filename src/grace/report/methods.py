@@ -1,17 +1,19 @@
 """The methods section of a paper, from the manifests of its runs and the tables of its design."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from importlib import metadata
 
 import grace
 from grace.analysis.analyze import PACKAGES
+from grace.analysis.names import kind_in
 from grace.analysis.references import RSA, UNKNOWN
 from grace.report.gather import Part
 from grace.report.grids import Record, model_of, models_of, records
 from grace.report.markdown import plain
 from grace.report.numbers import counted, is_known, share, whole
+from grace.report.phrases import ALPHA
 from grace.report.ran import ANSWERS, PROBABILITIES, RULES, VALUES
-from grace.report.sentences import ALPHA
+from grace.report.studies import REPORTS
 
 
 def methods_of(part: Part) -> Iterator[str]:
@@ -93,50 +95,10 @@ def _values(row: Record, part: Part) -> str:
     return f"Values were found in the answers by {plain(row['extractor'])}."
 
 
-def _of_study1(part: Part, has: Callable[[str], bool]) -> Iterator[str]:
-    """The analysis of study 1; `has` says whether there are tests of a family."""
-    if has("anova:"):
-        yield (
-            "Bets on state 3 were submitted to an analysis of variance with access and word as factors; since some "
-            "conditions do not exist, effects were tested by comparing nested models. Planned comparisons of bets are "
-            "paired, one-tailed t tests with Holm's correction. Rows of one stimulus are not independent, so each of "
-            "these tests stands beside one in which each stimulus counts once, where that is defined."
-        )
-        if part.wanted.exclusions:
-            yield "Trials were excluded whose knowledge answer does not fit what the speaker saw."
-        else:
-            yield "No trial was excluded by its knowledge answer."
-    if has("expected:"):
-        yield (
-            "Planned comparisons of expected bets (Experiment 2) are the same tests of the expectations of the "
-            "distributions of bets; each stimulus counts once."
-        )
-
-
-def _of_study2(part: Part, has: Callable[[str], bool]) -> Iterator[str]:
-    """The analysis of study 2."""
-    if has("mixed:"):
-        yield (
-            "Negation was submitted to a mixed-effects logistic regression with goal and hearts as fixed effects "
-            "and random intercepts of participants and items. Rows of one stimulus are not independent, so its "
-            "chi-squared is divided by the design effect: the number of rows over how many independent ones they are "
-            "worth."
-        )
-    if has("binomial:"):
-        yield (
-            "Shares of negation were tested against chance by exact binomial tests with Holm's correction, each "
-            "beside a test in which each stimulus counts once, where that is defined. Intervals of shares are "
-            "Wilson's, at 95%."
-        )
-
-
-OF_STUDY = {"study1": _of_study1, "study2": _of_study2}
-
-
 def _analysis(part: Part) -> Iterator[str]:
-    tests = [str(row["test"]) for row in records(part.tables.get("tests")) if row["n"]]
-    yield from OF_STUDY[part.study.name](part, lambda family: any(test.startswith(family) for test in tests))
-    if tests:
+    kinds = frozenset(kind_in(row["test"]) for row in records(part.tables.get("tests")) if row["n"])
+    yield from REPORTS[part.study.name].methods(kinds, part.wanted.exclusions)
+    if kinds:
         yield f"A *p* below {ALPHA} is called significant."
 
 

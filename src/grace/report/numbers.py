@@ -1,5 +1,6 @@
 """Numbers as text, after the manual of the American Psychological Association; what is not defined is a dash."""
 
+from collections.abc import Mapping
 from math import isfinite
 
 from grace.analysis.samples import number_in
@@ -46,6 +47,26 @@ def freedom(value: object) -> str:
     """Degrees of freedom, whole ones without a fraction."""
     found = number_in(value)
     return NOTHING if found is None else whole(found) if found.is_integer() else decimal(found, 1)
+
+
+def f_of(row: Mapping[str, object]) -> str:
+    """F with its degrees of freedom, of a row of tests.csv."""
+    return _statistic(row, f"F({freedom(row.get('df1'))}, {freedom(row.get('df2'))})")
+
+
+def t_of(row: Mapping[str, object]) -> str:
+    """t with its degrees of freedom."""
+    return _statistic(row, f"t({freedom(row.get('df1'))})")
+
+
+def chi_of(row: Mapping[str, object]) -> str:
+    """Chi-squared with its degrees of freedom."""
+    return _statistic(row, f"χ²({freedom(row.get('df1'))})")
+
+
+def _statistic(row: Mapping[str, object], symbol: str) -> str:
+    value = row.get("statistic")
+    return f"{symbol} = {decimal(value)}" if is_known(value) else NOTHING
 
 
 def p_value(value: object) -> str:

@@ -18,7 +18,7 @@ from grace.progress import Progress
 from grace.quality.checks import CHECKS
 from grace.quality.report import UNCHECKED
 from grace.quality.words import failure_of, limit_of, measured_of, remark_of
-from grace.report import grids_common, grids_study1, grids_study2
+from grace.report import grids_common
 from grace.report.commands import commands_of, inputs_of
 from grace.report.examples import Example, examples_of, shortened
 from grace.report.gather import Part, Quality, Wanted, gather
@@ -26,6 +26,7 @@ from grace.report.grids import Grid
 from grace.report.pictures import Budget, Picture
 from grace.report.places import GENERATOR, check_page
 from grace.report.ran import Prompt, prompts_of
+from grace.report.studies import REPORTS
 from grace.report.troubles import headline, troubles_of
 from grace.runs import now
 from grace.text import harmless
@@ -46,11 +47,6 @@ LINE, TALLEST = 130, 18
 """Characters of a line in a box of text, and the lines that it has room for."""
 UNBROKEN = 20
 """A word of more characters is broken in print, since a page cannot be scrolled."""
-OF_STUDY = {"study1": grids_study1.grids, "study2": grids_study2.grids}
-SECOND = ("study1_expected", "study1_state_", "study2_probabilities", "study2_people_probabilities")
-"""Figures of Experiment 2 begin so, beside those that end so."""
-SECOND_ENDS = ("_entropy", "_label_mass")
-SECOND_GRIDS = ("study1-expected", "study1-states", "study1-expected-tests", "study2-probabilities")
 
 
 @dataclass(frozen=True)
@@ -150,8 +146,8 @@ def report(wanted: Wanted, path: Path, progress: Progress) -> list[Section]:
 
 def section_of(part: Part, name: str, budget: Budget) -> Section:
     """All that the page says about one study; `name` is the page's."""
-    own = OF_STUDY.get(part.study.name)
-    grids = list(own(part.tables, part.wanted.exclusions)) if own and part.analysis else []
+    own = REPORTS[part.study.name].grids(part.tables, part.wanted.exclusions) if part.analysis else ()
+    grids = list(own)
     return Section(
         id=part.study.name,
         title=harmless(part.study.title),
@@ -163,10 +159,10 @@ def section_of(part: Part, name: str, budget: Budget) -> Section:
         quality=tuple(_checked(one) for one in part.quality),
         first=(
             *grids_common.of_rows(part.tables),
-            *(grid for grid in grids if grid.name not in SECOND_GRIDS),
+            *(grid for grid in grids if grid.experiment == 1),
         ),
         second=(
-            *(grid for grid in grids if grid.name in SECOND_GRIDS),
+            *(grid for grid in grids if grid.experiment == 2),
             *grids_common.of_distributions(part.study, part.tables),
         ),
         references=tuple(grids_common.of_references(part.tables)),
@@ -186,8 +182,7 @@ def _figures(part: Part, budget: Budget) -> dict[str, list[Picture]]:
     theme = theme_named(part.wanted.theme)
     found: dict[str, list[Picture]] = {"first": [], "second": [], "comparisons": []}
     for drawing in draw_analysis(part.analysis, theme) if part.analysis else ():
-        second = drawing.name.startswith(SECOND) or drawing.name.endswith(SECOND_ENDS)
-        found["second" if second else "first"] += budget.pictures([drawing])
+        found["first" if drawing.experiment == 1 else "second"] += budget.pictures([drawing])
     known = [one for one in part.comparisons if one.compared]
     found["comparisons"] = budget.pictures(draw_comparisons(known, theme))
     return found

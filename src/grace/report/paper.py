@@ -19,10 +19,10 @@ from grace.report.gather import Part, Wanted, gather
 from grace.report.grids import Grid
 from grace.report.markdown import fenced, html_table, latex_table, markdown_table, plain
 from grace.report.methods import methods_of
-from grace.report.page import OF_STUDY
 from grace.report.places import check_folder, list_files
 from grace.report.ran import prompts_of
 from grace.report.sentences import results_of
+from grace.report.studies import REPORTS
 from grace.report.troubles import troubles_of
 from grace.tables import write_table
 
@@ -88,11 +88,10 @@ def _write(part: Part, out: Path) -> Paper:
 
 def _grids(part: Part) -> Iterator[Grid]:
     """All tables, in the order in which the text tells of them."""
-    own = OF_STUDY.get(part.study.name)
     yield from grids_common.of_runs(part.tables)
     yield from grids_common.of_rows(part.tables)
-    if own and part.analysis:
-        yield from own(part.tables, part.wanted.exclusions)
+    if part.analysis:
+        yield from REPORTS[part.study.name].grids(part.tables, part.wanted.exclusions)
     yield from grids_common.of_distributions(part.study, part.tables)
     yield from grids_common.of_references(part.tables)
     yield from grids_common.of_comparisons(part.tables)

@@ -7,15 +7,9 @@ from grace.analysis.references import UNKNOWN
 from grace.analysis.samples import number_in
 from grace.report.grids import Record, Records, model_of, models_of, records
 from grace.report.grids_common import in_words, source_of
-from grace.report.grids_study1 import EFFECTS as EFFECTS1
-from grace.report.grids_study1 import comparison, f_of, t_of
-from grace.report.grids_study2 import EFFECTS as EFFECTS2
-from grace.report.grids_study2 import chi_of
 from grace.report.markdown import plain
-from grace.report.numbers import counted, decimal, interval, is_known, p_in_words, share, whole
-
-ALPHA = 0.05
-"""A p below it is called significant; the methods say so."""
+from grace.report.numbers import counted, decimal, whole
+from grace.report.studies import REPORTS
 
 
 def results_of(study: str, tables: Mapping[str, Table]) -> Iterator[tuple[str, list[str]]]:
@@ -23,11 +17,7 @@ def results_of(study: str, tables: Mapping[str, Table]) -> Iterator[tuple[str, l
     for model in models_of(records(tables.get("design"))):
         own = {name: _own(records(table), model) for name, table in tables.items()}
         paragraphs = [" ".join(_rows(own["rows"]))]
-        if study == "study1":
-            paragraphs += [" ".join(_variance(own)), " ".join(_planned(own, "planned")), " ".join(_knowledge(own))]
-            paragraphs.append(" ".join(_planned(own, "expected")))
-        else:
-            paragraphs += [" ".join(_mixed(own)), " ".join(_negation(own))]
+        paragraphs += REPORTS[study].results(own)
         paragraphs += [" ".join(_calibration(own)), *_patterns(records(tables.get("patterns")), model)]
         yield model, [text for text in paragraphs if text]
 
@@ -47,100 +37,6 @@ def _rows(rows: Records) -> Iterator[str]:
     left = [f"{whole(number)} {plain(in_words(why))}" for why, number in counts.items()]
     if left:
         yield f"Left out: {'; '.join(left)}."
-
-
-def _verdict(p: object) -> str:
-    found = number_in(p)
-    return "significant" if found is not None and found < ALPHA else "not significant"
-
-
-def _undefined(what: str, row: Record) -> str:
-    note = f" ({plain(row['note'])})" if row.get("note") else ""
-    return f"The test of {what} is not defined{note}."
-
-
-def _variance(own: Mapping[str, Records]) -> Iterator[str]:
-    """The analysis of variance, and by stimulus."""
-    tests = {str(row["test"]): row for row in own.get("tests", ())}
-    effects = [row for name, row in tests.items() if name.startswith("anova:")]
-    if (
-        len(effects) > 1
-        and not any(is_known(row["p"]) for row in effects)
-        and len({row["note"] for row in effects}) == 1
-    ):
-        yield f"The analysis of variance of the bet on state 3 is not defined ({plain(effects[0]['note'])})."
-        return
-    for effect, told in EFFECTS1.items():
-        row = tests.get(f"anova:{effect}")
-        if row is None:
-            continue
-        if not is_known(row["p"]):
-            yield _undefined(f"the effect of {told} on the bet on state 3", row)
-            continue
-        size = f", partial η² = {share(row['effect_size'])}" if is_known(row["effect_size"]) else ""
-        beside = tests.get(f"clustered:{effect}")
-        by = f"; by stimulus, {f_of(beside)}, *p* {p_in_words(beside['p'])}" if beside and is_known(beside["p"]) else ""
-        yield (
-            f"The effect of {told} on the bet on state 3 was {_verdict(row['p'])}, {f_of(row)}, "
-            f"*p* {p_in_words(row['p'])}{size}{by}."
-        )
-
-
-def _planned(own: Mapping[str, Records], family: str) -> Iterator[str]:
-    """The planned comparisons of bets, or of expected bets."""
-    rows = [row for row in own.get("tests", ()) if str(row["test"]).startswith(f"{family}:") and row["n"]]
-    what = (
-        "Planned comparisons of bets" if family == "planned" else "Planned comparisons of expected bets (Experiment 2)"
-    )
-    told = []
-    for row in rows:
-        name = comparison(str(row["test"]).removeprefix(f"{family}:"))
-        if is_known(row["p_holm"]):
-            size = f", *dz* = {decimal(row['effect_size'])}" if is_known(row["effect_size"]) else ""
-            told.append(f"{name}: {t_of(row)}, Holm-corrected *p* {p_in_words(row['p_holm'])}{size}")
-        else:
-            told.append(f"{name}: not defined")
-    if told:
-        yield f"{what}, one-tailed: {'; '.join(told)}."
-
-
-def _knowledge(own: Mapping[str, Records]) -> Iterator[str]:
-    told = [
-        f"{share(row['proportion_yes'])} {interval(row['low'], row['high'])}".strip()
-        + f" at access {row['access']}, “{row['word']}”"
-        for row in own.get("knowledge", ())
-        if is_known(row["proportion_yes"])
-    ]
-    if told:
-        yield f"The share of answers by which the speaker knows exactly how many was {'; '.join(told)}."
-
-
-def _mixed(own: Mapping[str, Records]) -> Iterator[str]:
-    """The mixed-effects regression."""
-    tests = {str(row["test"]): row for row in own.get("tests", ())}
-    for effect, told in EFFECTS2.items():
-        row = tests.get(f"mixed:{effect}")
-        if row is None:
-            continue
-        if not is_known(row["p"]):
-            yield _undefined(f"the effect of {told} on negation", row)
-            continue
-        note = f" ({plain(row['note'])})" if row["note"] else ""
-        yield (
-            f"The effect of {told} on negation was {_verdict(row['p'])}, {chi_of(row)}, "
-            f"*p* {p_in_words(row['p'])}{note}."
-        )
-
-
-def _negation(own: Mapping[str, Records]) -> Iterator[str]:
-    told = [
-        f"{share(row['proportion'])} {interval(row['low'], row['high'])}".strip()
-        + f" (goal {row['goal']}, hearts {row['state']})"
-        for row in own.get("negation", ())
-        if is_known(row["proportion"])
-    ]
-    if told:
-        yield f"The share of utterances with negation was {'; '.join(told)}."
 
 
 def _calibration(own: Mapping[str, Records]) -> Iterator[str]:

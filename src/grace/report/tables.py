@@ -1,21 +1,19 @@
 """Tables of numbers that a report tells beside those of the analysis: no number stands elsewhere."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple, fields
 
-from grace.analysis import rsa_knowledge, rsa_politeness
 from grace.analysis.analyze import Analysis, Table
 from grace.analysis.bootstrap import DRAWS, LEVEL, SEED
 from grace.analysis.compare import Comparison
-from grace.analysis.designs import GOALS, UTTERANCES
 from grace.analysis.effects import ALPHA
 from grace.analysis.frames import Frame, Row
-from grace.analysis.paired import WITHIN, Finding
-from grace.analysis.people import study1_tests, study2_counts
+from grace.analysis.paired import WITHIN, ComparedNumber
 from grace.analysis.references import FIT_COLUMNS, PATTERN_COLUMNS, RSA, Fit, Pattern, cell_of
 from grace.columns import ERROR, MODEL, RESPONSE
 from grace.quality.report import Report as QualityReport
 from grace.report.grids import Record, table_of
+from grace.report.studies import REPORTS
 from grace.studies.study import Study
 
 QUALITY = ("run", "table", "check", "status", "measured", "threshold", "looked_at", "flagged", "flags", "why")
@@ -29,24 +27,12 @@ VERDICTS = (*COMPARED, "experiment", "of", "verdict", "why", "within_noise")
 
 def of_quality(reports: Iterable[tuple[str, QualityReport | None]]) -> Table:
     """Every check of every model's tables."""
-    rows: list[Record] = [
-        {
-            "run": name,
-            "table": result.table,
-            "check": result.check,
-            "status": result.status,
-            "measured": result.measured,
-            "threshold": result.limit,
-            "looked_at": result.of,
-            "flagged": result.bad,
-            "flags": result.flags,
-            "why": result.why,
-        }
+    rows = [
+        (name, own.table, own.check, own.status, own.measured, own.limit, own.of, own.bad, own.flags, own.why)
         for name, report in reports
-        if report
-        for result in report.results
+        for own in (report.results if report else ())
     ]
-    return table_of(rows, QUALITY)
+    return Table(QUALITY, tuple(rows))
 
 
 def of_design(study: Study, frame: Frame) -> Table:
@@ -97,7 +83,7 @@ def of_parameters(study: str, comparisons: Sequence[Comparison]) -> dict[str, Ta
         ("bootstrap", "draws", DRAWS),
         ("bootstrap", "seed", SEED),
         ("bootstrap", "interval in percent", round(100 * LEVEL)),
-        *((RSA, name, value) for name, value in (_knowledge() if study == "study1" else _politeness())),
+        *((RSA, name, value) for name, value in REPORTS[study].theory()),
     ]
     for one in comparisons[:1]:
         of_it = {"margin": one.margin, "draws": one.draws, "interval in percent": round(100 * WITHIN)}
@@ -105,54 +91,9 @@ def of_parameters(study: str, comparisons: Sequence[Comparison]) -> dict[str, Ta
     return {"parameters": Table(PARAMETERS, tuple(rows))}
 
 
-def _knowledge() -> Iterable[tuple[str, object]]:
-    """Those of rational speech acts in study 1."""
-    own = rsa_knowledge.Knowledge()
-    yield "from", "Goodman & Stuhlmüller 2013"
-    yield "rationality", own.rationality
-    yield "base rate (fitted to the published comparisons)", own.base_rate
-
-
-def _politeness() -> Iterable[tuple[str, object]]:
-    """Those of rational speech acts in study 2; weights are told as in the paper."""
-    own = rsa_politeness.Politeness()
-    yield "from", "Yoon, Tessler, Goodman & Frank 2020"
-    yield "rationality", own.rationality
-    yield "cost of negation", own.cost
-    for goal, weights in own.goals.items():
-        for field in fields(weights):
-            yield f"goal {goal}: {field.name}", getattr(weights, field.name)
-
-
 def of_people(study: str) -> dict[str, Table]:
     """The published results of people."""
-    if study == "study1":
-        columns = ("test", "statistic", "df1", "df2", "p", "effect_size", "holds")
-        rows = (
-            {
-                "test": test.name,
-                "statistic": test.statistic,
-                "df1": test.df[0],
-                "df2": test.df[1] if len(test.df) > 1 else None,
-                "p": test.p,
-                "effect_size": test.effect_size if len(test.df) == 1 else None,
-                "holds": "yes" if test.holds else "no",
-            }
-            for test in study1_tests().values()
-        )
-        return {"people": table_of(rows, columns)}
-    return {"people": Table(("goal", "state", "utterance", "people", "proportion"), tuple(_choices()))}
-
-
-def _choices() -> Iterable[tuple[object, ...]]:
-    """Who said what in study 2, and under `negation` who said wasn't."""
-    cells = [(goal, str(hearts)) for goal in GOALS for hearts in range(4)]
-    for cell, counts in zip(cells, study2_counts(), strict=True):
-        said = {name: float(count) for name, count in zip(UTTERANCES, counts, strict=True)}
-        said["negation"] = sum(count for name, count in said.items() if name.startswith("wasnt"))
-        total = float(counts.sum())
-        for name, count in said.items():
-            yield *cell, name, int(count), count / total
+    return {"people": REPORTS[study].people()}
 
 
 def of_references(fits: Sequence[Fit], patterns: Sequence[Pattern]) -> dict[str, Table]:
@@ -167,32 +108,19 @@ def of_comparisons(comparisons: Sequence[Comparison]) -> dict[str, Table]:
     """What comparisons found; nothing where there are none."""
     if not comparisons:
         return {}
-    names = tuple(field.name for field in fields(Finding))
-    found = [
-        (one.a.name, one.b.name, *map(cell_of, astuple(finding))) for one in comparisons for finding in one.findings
-    ]
-    wholes = [
-        (
-            one.a.name,
-            one.b.name,
-            len(one.pairs.rows),
-            one.pairs.only_a,
-            one.pairs.only_b,
-            one.margin,
-            one.draws,
-            one.verdict,
-            one.sentence,
-        )
-        for one in comparisons
-    ]
-    verdicts = [
-        (one.a.name, one.b.name, *(cell_of(value) for value in astuple(part)))
-        for one in comparisons
-        for part in one.parts
-    ]
-    columns = tuple("value_a" if name == "a" else "value_b" if name == "b" else name for name in names)
+    columns = {"a": "value_a", "b": "value_b"}
+    names = (columns.get(field.name, field.name) for field in fields(ComparedNumber))
+
+    def lines(rows: Callable[[Comparison], Iterable[Sequence[object]]]) -> tuple[tuple[object, ...], ...]:
+        return tuple((one.a.name, one.b.name, *map(cell_of, row)) for one in comparisons for row in rows(one))
+
     return {
-        "comparisons": Table(PARTS, tuple(wholes)),
-        "comparison_verdicts": Table(VERDICTS, tuple(verdicts)),
-        "comparison_numbers": Table((*COMPARED, *columns), tuple(found)),
+        "comparisons": Table(PARTS, lines(lambda one: [_whole(one)])),
+        "comparison_verdicts": Table(VERDICTS, lines(lambda one: map(astuple, one.parts))),
+        "comparison_numbers": Table((*COMPARED, *names), lines(lambda one: map(astuple, one.findings))),
     }
+
+
+def _whole(one: Comparison) -> tuple[object, ...]:
+    pairs = one.pairs
+    return len(pairs.rows), pairs.only_a, pairs.only_b, one.margin, one.draws, one.verdict, one.sentence

@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 
 from grace.analysis.frames import Row
+from grace.analysis.names import EXPECTED, kind_in
+from grace.analysis.studies import analysis_of
 from grace.columns import MODEL, RESPONSE
 from grace.report.gather import Part, by_name
-from grace.report.grids import models_of, records
+from grace.report.grids import heads, models_of, records
 from grace.report.numbers import counted, is_known, whole
 from grace.report.ran import model_name
 from grace.report.tables import asked_for_answers
 
-EXPECTED = "expected:"
-"""Tests of probabilities begin so; where a model has none, that is said elsewhere."""
 FEW = 3
 """So many conditions are named."""
 
@@ -54,7 +54,8 @@ def _of_model(part: Part, model: str, rows: tuple[Row, ...]) -> Iterator[str]:
     for note in summary["notes"] if summary else ():
         yield f"{note}."
     undefined = summary["undefined_tests"] if summary else ()
-    if of_answers := [name for name in undefined if not name.startswith(EXPECTED)]:
+    # where a model has no probabilities, that is said elsewhere
+    if of_answers := [name for name in undefined if kind_in(name) != EXPECTED]:
         are = "test is" if len(of_answers) == 1 else "tests are"
         yield f"{whole(len(of_answers))} {are} not defined; the tables say why."
 
@@ -66,12 +67,11 @@ def _why(rows: tuple[Row, ...]) -> str:
 
 def _empty_cells(part: Part, model: str) -> Iterator[str]:
     """The conditions without a row that is analysed."""
-    rows = [row for row in records(part.tables.get("means")) if str(row.get(MODEL) or "") == model]
-    keys = ("access", "word") if part.study.name == "study1" else ("goal", "state")
-    names = ("access", "word") if part.study.name == "study1" else ("goal", "hearts")
+    rows = _of(part, "means", model)
+    keys = analysis_of(part.study.name).factors if rows else ()
     empty = dict.fromkeys(tuple(row[key] for key in keys) for row in rows if not row["n"])
     if empty:
-        cells = [", ".join(f"{name} {level}" for name, level in zip(names, cell, strict=True)) for cell in empty]
+        cells = [", ".join(f"{name} {level}" for name, level in zip(heads(keys), cell, strict=True)) for cell in empty]
         more = f"; and {whole(len(cells) - FEW)} more" if len(cells) > FEW else ""
         number = "a condition has" if len(cells) == 1 else f"{whole(len(cells))} conditions have"
         yield f"{number} no row that can be analysed ({'; '.join(cells[:FEW])}{more}); tests leave them out."

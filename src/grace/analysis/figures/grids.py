@@ -22,17 +22,7 @@ from grace.analysis.figures.marks import (
     title,
 )
 from grace.analysis.figures.points import MISSING, Point, any_known
-from grace.analysis.figures.theme import (
-    BLACK,
-    BLUE,
-    GREY,
-    VERMILLION,
-    Theme,
-    legend_name,
-    look_of,
-    new_figure,
-    styled,
-)
+from grace.analysis.figures.theme import BLACK, BLUE, GREY, VERMILLION, Theme, legend_name, look_of, new_figure, styled
 from grace.analysis.study2 import hearts_title
 
 WORDS = tuple(NUMBER_WORDS.values())
@@ -177,8 +167,7 @@ def draw_utterances(
             own = [point for key, point in shares.items() if key[:2] == cell and point.known]
             head(axes, hearts_title(cell[1]) if cell[0] == GOALS[0] else "", rows_note(own), theme)
         legend_below(
-            figure,
-            [one for label in ("", *(others or {})) for one in _frames({}, ("", 0), label, bool(label))],
+            figure, [one for label in ("", *(others or {})) for one in _frames({}, ("", 0), label, bool(label))]
         )
     return figure
 

@@ -17,7 +17,7 @@ from grace.analysis.figures.points import (
 from grace.analysis.figures.saving import Drawing
 from grace.analysis.figures.spaces import Panel, draw_entropy, draw_label_mass, most_bits
 from grace.analysis.figures.theme import Theme, names_of
-from grace.analysis.figures.words import question_title
+from grace.analysis.figures.words import QUESTIONS
 from grace.analysis.study_analysis import StudyAnalysis
 from grace.studies.study import Study
 
@@ -48,7 +48,7 @@ def draw(study: Study, analysis: StudyAnalysis, rows: Rows, theme: Theme) -> Ite
             f"{STIMULI_BARS} The broken line is the entropy of an even distribution, the most that there can be."
             f"{without(names.values(), shown)}"
         )
-        yield Drawing(f"{study.name}_entropy", draw_entropy(panels, conditions, about, theme), caption, theme)
+        yield Drawing(f"{study.name}_entropy", draw_entropy(panels, conditions, about, theme), caption, theme, 2)
     masses = {name: _masses(study, of_model(rows, model)) for model, name in names.items()}
     if any(masses.values()):
         caption = (
@@ -56,21 +56,21 @@ def draw(study: Study, analysis: StudyAnalysis, rows: Rows, theme: Theme) -> Ite
             "divided by it. A mark is the mean of a condition; near 0 a model would say something else than an answer."
             f"{without(names.values(), (name for name, own in masses.items() if own))}"
         )
-        yield Drawing(f"{study.name}_label_mass", draw_label_mass(masses, theme), caption, theme)
+        yield Drawing(f"{study.name}_label_mass", draw_label_mass(masses, theme), caption, theme, 2)
 
 
 def _entropies(study: Study) -> Mapping[str, tuple[str, float]]:
     """By column: the title of its panel, and the largest entropy."""
     found: dict[str, tuple[str, float]] = {}
     for name, question in study.questions.items():
-        found[question.columns.entropy] = (question_title(name), most_bits(len(question.space.labels)))
+        found[question.columns.entropy] = (QUESTIONS.get(name, name), most_bits(len(question.space.labels)))
         for factor, column in question.columns.marginal_entropies.items():
-            found[column] = (question_title(factor), most_bits(len(question.columns.marginals[factor])))
+            found[column] = (QUESTIONS.get(factor, factor), most_bits(len(question.columns.marginals[factor])))
     return found
 
 
 def _masses(study: Study, rows: Rows) -> dict[str, list[float]]:
-    columns = {question.columns.label_mass: question_title(name) for name, question in study.questions.items()}
+    columns = {question.columns.label_mass: QUESTIONS.get(name, name) for name, question in study.questions.items()}
     found: dict[str, list[float]] = {}
     for row in rows:
         if row["quantity"] in columns and (mass := number(row, "mean")) == mass:

@@ -131,7 +131,7 @@ def _of_distributions(rows: Rows, what: Spread, theme: Theme) -> Iterator[Drawin
             "Diamonds are what rational speech acts predict (Goodman & Stuhlmüller 2013)."
         )
         figure = draw_bets(name, bets, theme, {THEORY: theory()}, what.unit)
-        yield Drawing(f"study1_{what.kind}{files[model]}", figure, caption, theme)
+        yield Drawing(f"study1_{what.kind}{files[model]}", figure, caption, theme, 2)
 
 
 def _against_theory(everyone: Mapping[str, Bets], more: str, theme: Theme) -> Drawing:

@@ -101,7 +101,7 @@ def _utterances(
             f"apart. {bars} Hollow marks and broken lines are {OF_PEOPLE}."
         )
         figure = draw_utterances(name, there[name], theme, {PEOPLE: reference}, unit)
-        yield Drawing(f"study2_{kind}{files[model]}", figure, caption, theme)
+        yield Drawing(f"study2_{kind}{files[model]}", figure, caption, theme, experiment)
     if not there:
         return
     clouds = [
@@ -121,7 +121,7 @@ def _utterances(
         f"{without(everyone, there)}"
     )
     figure = draw_scatter(clouds, looks, Scales("share of people who say it", axis, (0, 1), 4), theme)
-    yield Drawing(f"study2_people_{kind}", figure, caption, theme)
+    yield Drawing(f"study2_people_{kind}", figure, caption, theme, experiment)
 
 
 def _label(key: tuple[str, int, str]) -> str:

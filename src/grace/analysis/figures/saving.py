@@ -33,12 +33,14 @@ class Drawing:
         figure: it.
         caption: what it shows, and what its bars and marks are; also for those who cannot see it.
         theme: by which it is drawn.
+        experiment: that its numbers are from, 1 or 2.
     """
 
     name: str
     figure: Figure
     caption: str
     theme: Theme
+    experiment: int = 1
 
 
 def encoded(drawing: Drawing, kind: str) -> bytes:

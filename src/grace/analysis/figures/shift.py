@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from grace.analysis.figures.marks import NO_DATA, Series, legend_below, say, spread, title
 from grace.analysis.figures.points import Point, Row, Rows, number
 from grace.analysis.figures.theme import BLACK, GREY, PALE, VERMILLION, Theme, clean, look_of, new_figure, styled
-from grace.analysis.figures.words import question_title, source_title
+from grace.analysis.figures.words import QUESTIONS, SOURCES
 from grace.text import shortened
 
 DISTANCES = ("total_variation",)
@@ -50,7 +50,10 @@ def _distances(axes: Axes, rows: Rows, margin: float, theme: Theme) -> None:
     of_answers = {True: "", False: " (answers)"}
     _rows(
         axes,
-        [_name(f"{question_title(str(row['of']))}{of_answers[row['experiment'] == 'probabilities']}") for row in rows],
+        [
+            _name(f"{QUESTIONS.get(of := str(row['of']), of)}{of_answers[row['experiment'] == 'probabilities']}")
+            for row in rows
+        ],
     )
     axes.axvspan(0, margin, color=PALE, zorder=0, linewidth=0)
     points = [_interval(row) for row in rows]
@@ -83,7 +86,7 @@ def _effects(axes: Axes, rows: Rows, effects: Sequence[str], margin: float, them
     axes.set_xlabel("second less first")
     if not any(point.known for point in known):
         say(axes, NO_DATA, theme)
-    return [Series(source_title(source), *look, {}) for source, look in looks.items()]
+    return [Series(SOURCES.get(source, source), *look, {}) for source, look in looks.items()]
 
 
 def _rows(axes: Axes, names: Sequence[str]) -> None:

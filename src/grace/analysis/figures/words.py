@@ -13,13 +13,4 @@ SOURCES = {
     "bets": "expected bets (Experiment 2)",
     "choice": "probabilities (Experiment 2)",
 }
-
-
-def question_title(name: str) -> str:
-    """A question, or a factor of its answers."""
-    return QUESTIONS.get(name, name)
-
-
-def source_title(name: str) -> str:
-    """Where effects come from."""
-    return SOURCES.get(name, name)
+"""Where effects come from."""

@@ -1,0 +1,288 @@
+"""The report of study 1: bets, analysis of variance, planned comparisons, knowledge, expected bets."""
+
+from collections.abc import Iterator, Mapping
+
+from grace.analysis.analyze import Table
+from grace.analysis.designs import STATES
+from grace.analysis.names import ANOVA, EXPECTED, PLANNED, Factors
+from grace.analysis.people import study1_tests
+from grace.analysis.rsa_knowledge import Knowledge
+from grace.analysis.study1 import COMPARISONS, FACTORS, BetComparison, cell_title
+from grace.report.grids import (
+    Grid,
+    Record,
+    Records,
+    ReportedTest,
+    listing,
+    model_of,
+    models_of,
+    named,
+    quantities,
+    records,
+    reported_tests,
+    spread,
+    table_of,
+    texts_of,
+)
+from grace.report.markdown import plain
+from grace.report.numbers import NOTHING, decimal, f_of, is_known, p_in_words, p_value, share, t_of, whole, with_error
+from grace.report.phrases import effects_in_words, share_of, shares_in_words
+from grace.report.study_report import StudyReport
+
+EFFECTS: dict[object, str] = {
+    Factors(("access",)): "access",
+    Factors(("word",)): "word",
+    Factors(FACTORS): "access x word",
+    Factors(("access",), after="word"): "access, after word",
+}
+"""What the analysis of variance tests, for readers."""
+
+
+def in_words(comparison: object) -> str:
+    """A planned comparison in words: access 3, "two": 2 above 3."""
+    assert isinstance(comparison, BetComparison)
+    return f"{cell_title(comparison.cell)}: {comparison.higher} above {comparison.lower}"
+
+
+def _worth(row: Record) -> str:
+    return decimal(row["n_effective"], 0)
+
+
+def _note(row: Record) -> str:
+    return str(row["note"] or "")
+
+
+def grids(tables: Mapping[str, Table], exclusions: bool = True) -> Iterator[Grid]:
+    """Those that the tables have rows for; `exclusions` is whether trials were excluded by their knowledge answers."""
+    tests, people = records(tables.get("tests")), records(tables.get("people"))
+    yield from bets(records(tables.get("means")))
+    yield from variance(tests, people)
+    yield from planned(tests, people)
+    yield from knowledge(records(tables.get("knowledge")), exclusions)
+    yield from expected_bets(records(tables.get("distributions")))
+    yield from expected(tests)
+
+
+def bets(rows: Records) -> Iterator[Grid]:
+    """Mean bets by condition."""
+    yield from spread(
+        "study1-bets",
+        "Mean bets in percent, with standard errors, by access and word (Experiment 1)",
+        rows,
+        named(FACTORS, len(models_of(rows)) > 1),
+        "state",
+        {state: f"bet on {state}" for state in STATES},
+        lambda row: with_error(row["mean"], row["se"]),
+        {"n": lambda row: whole(row["n"]), "n effective": _worth},
+        "n effective of the bet on 0: how many independent rows these are worth. A dash: no row.",
+    )
+
+
+def variance(tests: Records, people: Records) -> Iterator[Grid]:
+    """The analysis of variance."""
+    lines = reported_tests(tests, ANOVA, EFFECTS, people)
+    several = len(models_of(tests)) > 1
+    yield from listing(
+        "study1-anova",
+        "Analysis of variance of the bet on state 3, by comparing nested models",
+        lines,
+        ({"model": lambda line: model_of(line.row)} if several else {})
+        | {
+            "effect": lambda line: EFFECTS[line.of],
+            "F": lambda line: f_of(line.row),
+            "p": lambda line: p_value(line.row["p"]),
+            "partial η²": lambda line: share(line.row["effect_size"]),
+            "F by stimulus": lambda line: f_of(line.by_stimulus),
+            "p by stimulus": lambda line: p_value(line.by_stimulus.get("p")),
+            "F of people": lambda line: f_of(line.people),
+            "n": lambda line: whole(line.row["n"]),
+            "n effective": lambda line: _worth(line.row),
+            "note": lambda line: _note(line.row),
+        },
+        1 + several,
+    )
+
+
+def planned(tests: Records, people: Records) -> Iterator[Grid]:
+    """The planned comparisons."""
+    lines = reported_tests(tests, PLANNED, COMPARISONS, people)
+    several = len({model_of(line.row) for line in lines}) > 1
+    yield from listing(
+        "study1-planned",
+        "Planned comparisons of bets, one-tailed, with Holm's correction; beside them people's (Goodman & Stuhlmüller "
+        "2013), and the same test with each stimulus counting once",
+        lines,
+        ({"model": lambda line: model_of(line.row)} if several else {})
+        | {
+            "comparison": lambda line: in_words(line.of),
+            "t": lambda line: t_of(line.row),
+            "p": lambda line: p_value(line.row["p"]),
+            "p Holm": lambda line: p_value(line.row["p_holm"]),
+            "d_z": lambda line: decimal(line.row["effect_size"]),
+            "t by stimulus": lambda line: t_of(line.by_stimulus),
+            "p Holm by stimulus": lambda line: p_value(line.by_stimulus.get("p_holm")),
+            "t of people": lambda line: t_of(line.people),
+            "p of people": lambda line: str(line.people.get("p") or NOTHING),
+            "n": lambda line: whole(line.row["n"]),
+            "note": lambda line: _note(line.row),
+        },
+        1 + several,
+    )
+
+
+def knowledge(rows: Records, exclusions: bool) -> Iterator[Grid]:
+    """The knowledge answers."""
+    keys = named(FACTORS, len(models_of(rows)) > 1)
+    rule = "A trial is excluded where the answer does not fit: yes at access 3, no at access 1 and 2."
+    yield from listing(
+        "study1-knowledge",
+        "Does the speaker know exactly how many? Answers",
+        rows,
+        texts_of(*keys)
+        | {name: lambda row, name=name: whole(row[name]) for name in ("yes", "no", "unclear", "failed")}
+        | {"share of yes [95% interval]": lambda row: share_of(row, "proportion_yes"), "n effective": _worth},
+        len(keys),
+        f"Of all rows. {rule if exclusions else 'No trial was excluded by this answer.'}",
+    )
+
+
+def expected_bets(rows: Records) -> Iterator[Grid]:
+    """Expected bets by condition, beside the sampled ones, and the probabilities of states."""
+
+    def bet(row: Record) -> str:
+        expected = with_error(row["mean"], row["se"])
+        return f"{expected} [{decimal(row['sampled'], 1)}]" if is_known(row["sampled"]) else expected
+
+    yield from quantities(
+        "study1-expected",
+        "Mean expected bets in percent, with standard errors over stimuli (Experiment 2); in brackets the mean "
+        "sampled bet",
+        rows,
+        FACTORS,
+        {f"state{state}_mean": f"state {state}" for state in STATES},
+        bet,
+    )
+    yield from quantities(
+        "study1-states",
+        "Mean probability of each state, with standard errors over stimuli (Experiment 2)",
+        rows,
+        FACTORS,
+        {f"prob_state_{state}": f"state {state}" for state in STATES},
+        lambda row: with_error(row["mean"], row["se"], 2),
+    )
+
+
+def expected(tests: Records) -> Iterator[Grid]:
+    """The planned comparisons of expected bets."""
+    several = len(models_of(tests)) > 1
+    yield from listing(
+        "study1-expected-tests",
+        "Planned comparisons of expected bets (Experiment 2), one-tailed, with Holm's correction; each stimulus counts "
+        "once",
+        [line for line in reported_tests(tests, EXPECTED, COMPARISONS) if line.row["n"]],
+        ({"model": lambda line: model_of(line.row)} if several else {})
+        | {
+            "comparison": lambda line: in_words(line.of),
+            "t": lambda line: t_of(line.row),
+            "p": lambda line: p_value(line.row["p"]),
+            "p Holm": lambda line: p_value(line.row["p_holm"]),
+            "d_z": lambda line: decimal(line.row["effect_size"]),
+            "stimuli": lambda line: whole(line.row["n"]),
+            "note": lambda line: _note(line.row),
+        },
+        1 + several,
+        experiment=2,
+    )
+
+
+def results(own: Mapping[str, Records]) -> Iterator[str]:
+    """The paragraphs about one model."""
+    yield " ".join(_variance(own.get("tests", ())))
+    yield _planned(own.get("tests", ()), PLANNED, "Planned comparisons of bets")
+    yield shares_in_words(
+        "The share of answers by which the speaker knows exactly how many",
+        own.get("knowledge", ()),
+        "proportion_yes",
+        lambda row: f" at access {row['access']}, “{row['word']}”",
+    )
+    yield _planned(own.get("tests", ()), EXPECTED, "Planned comparisons of expected bets (Experiment 2)")
+
+
+def _variance(tests: Records) -> Iterator[str]:
+    """The analysis of variance, and by stimulus."""
+    effects = reported_tests(tests, ANOVA, EFFECTS)
+    notes = {line.row["note"] for line in effects}
+    if len(effects) > 1 and len(notes) == 1 and not any(is_known(line.row["p"]) for line in effects):
+        yield f"The analysis of variance of the bet on state 3 is not defined ({plain(notes.pop())})."
+        return
+
+    def more(line: ReportedTest) -> str:
+        size = f", partial η² = {share(line.row['effect_size'])}" if is_known(line.row["effect_size"]) else ""
+        beside = line.by_stimulus
+        if not is_known(beside.get("p")):
+            return size
+        return f"{size}; by stimulus, {f_of(beside)}, *p* {p_in_words(beside['p'])}"
+
+    yield from effects_in_words(effects, EFFECTS, "the bet on state 3", f_of, more)
+
+
+def _planned(tests: Records, kind: str, what: str) -> str:
+    """The planned comparisons of bets, or of expected bets."""
+    parts = []
+    for line in reported_tests(tests, kind, COMPARISONS):
+        if not line.row["n"]:
+            continue
+        row = line.row
+        size = f", *dz* = {decimal(row['effect_size'])}" if is_known(row["effect_size"]) else ""
+        test = f"{t_of(row)}, Holm-corrected *p* {p_in_words(row['p_holm'])}{size}"
+        parts.append(f"{in_words(line.of)}: {test if is_known(row['p_holm']) else 'not defined'}")
+    return f"{what}, one-tailed: {'; '.join(parts)}." if parts else ""
+
+
+def methods(kinds: frozenset[str], exclusions: bool) -> Iterator[str]:
+    """The analysis."""
+    if ANOVA in kinds:
+        yield (
+            "Bets on state 3 were submitted to an analysis of variance with access and word as factors; since some "
+            "conditions do not exist, effects were tested by comparing nested models. Planned comparisons of bets are "
+            "paired, one-tailed t tests with Holm's correction. Rows of one stimulus are not independent, so each of "
+            "these tests stands beside one in which each stimulus counts once, where that is defined."
+        )
+        if exclusions:
+            yield "Trials were excluded whose knowledge answer does not fit what the speaker saw."
+        else:
+            yield "No trial was excluded by its knowledge answer."
+    if EXPECTED in kinds:
+        yield (
+            "Planned comparisons of expected bets (Experiment 2) are the same tests of the expectations of the "
+            "distributions of bets; each stimulus counts once."
+        )
+
+
+def theory() -> Iterator[tuple[str, object]]:
+    """The parameters of rational speech acts."""
+    own = Knowledge()
+    yield "from", "Goodman & Stuhlmüller 2013"
+    yield "rationality", own.rationality
+    yield "base rate (fitted to the published comparisons)", own.base_rate
+
+
+def people() -> Table:
+    """The published tests."""
+    columns = ("test", "statistic", "df1", "df2", "p", "effect_size", "holds")
+    rows = (
+        {
+            "test": test.name,
+            "statistic": test.statistic,
+            "df1": test.df[0],
+            "df2": test.df[1] if len(test.df) > 1 else None,
+            "p": test.p,
+            "effect_size": test.effect_size if len(test.df) == 1 else None,
+            "holds": "yes" if test.holds else "no",
+        }
+        for test in study1_tests().values()
+    )
+    return table_of(rows, columns)
+
+
+STUDY1 = StudyReport("study1", grids, results, methods, theory, people)

@@ -1,0 +1,198 @@
+"""The report of study 2: negation, mixed-effects regression, utterances, probabilities of utterances."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+
+from grace.analysis.analyze import Table
+from grace.analysis.designs import GOAL_HEARTS, UTTERANCES
+from grace.analysis.names import BINOMIAL, MIXED, Factors
+from grace.analysis.people import study2_counts
+from grace.analysis.rsa_politeness import Politeness
+from grace.analysis.study2 import FACTORS, NEGATED, ConditionShare
+from grace.report.grids import (
+    Grid,
+    Record,
+    Records,
+    ReportedTest,
+    listing,
+    model_of,
+    models_of,
+    named,
+    quantities,
+    records,
+    reported_tests,
+    spread,
+    texts_of,
+)
+from grace.report.markdown import plain
+from grace.report.numbers import NOTHING, chi_of, decimal, interval, p_value, share, whole, with_error
+from grace.report.phrases import effects_in_words, share_of, shares_in_words
+from grace.report.study_report import StudyReport
+
+EFFECTS: dict[object, str] = {
+    Factors(("goal",)): "goal",
+    Factors(("state",)): "hearts",
+    Factors(FACTORS): "goal x hearts",
+}
+"""What the mixed-effects regression tests, for readers."""
+SAID = {utterance: utterance.replace("wasnt", "wasn't").replace("_", " ") for utterance in UTTERANCES}
+"""The utterances in words."""
+
+
+def grids(tables: Mapping[str, Table], exclusions: bool = True) -> Iterator[Grid]:
+    """Those that the tables have rows for; of this study no trials are excluded by answers, whatever is asked for."""
+    tests, people = records(tables.get("tests")), records(tables.get("people"))
+    yield from negation(records(tables.get("negation")), tests, people)
+    yield from mixed(tests)
+    yield from utterances(records(tables.get("means")))
+    yield from probabilities(records(tables.get("distributions")))
+    yield from of_people(people)
+
+
+def negation(rows: Records, tests: Records, people: Records) -> Iterator[Grid]:
+    """The share of negation by condition, against chance and beside people."""
+    negations = [ConditionShare(*cell) for cell in GOAL_HEARTS]
+    by_cell = {(model_of(test.row), test.of): test for test in reported_tests(tests, BINOMIAL, negations)}
+    theirs = {(row["goal"], str(row["state"])): row for row in people if row["utterance"] == "negation"}
+    keys = named(FACTORS, len(models_of(rows)) > 1)
+
+    def p_holm(row: Record, by_stimulus: bool) -> str:
+        test = by_cell.get((model_of(row), ConditionShare(str(row["goal"]), str(row["state"]))))
+        return p_value((test.by_stimulus if by_stimulus else test.row).get("p_holm")) if test else NOTHING
+
+    yield from listing(
+        "study2-negation",
+        "Share of utterances with negation by goal and hearts (Experiment 1), against chance (one half), and people's "
+        "share (Yoon, Tessler, Goodman & Frank 2020)",
+        rows,
+        texts_of(*keys)
+        | {
+            "share of negation [95%]": lambda row: share_of(row, "proportion"),
+            "[95%] by n effective": lambda row: interval(row["low_clustered"], row["high_clustered"]) or NOTHING,
+            "p Holm": lambda row: p_holm(row, by_stimulus=False),
+            "p Holm by stimulus": lambda row: p_holm(row, by_stimulus=True),
+            "people": lambda row: share(theirs.get((row["goal"], str(row["state"])), {}).get("proportion")),
+            "n": lambda row: whole(row["n"]),
+            "n effective": lambda row: decimal(row["n_effective"], 0),
+        },
+        len(keys),
+    )
+
+
+def mixed(tests: Records) -> Iterator[Grid]:
+    """The mixed-effects regression."""
+    lines = reported_tests(tests, MIXED, EFFECTS)
+    several = len({model_of(line.row) for line in lines}) > 1
+    yield from listing(
+        "study2-mixed",
+        "Mixed-effects logistic regression of negation, with random intercepts of participants and items",
+        lines,
+        ({"model": lambda line: model_of(line.row)} if several else {})
+        | {
+            "effect": lambda line: EFFECTS[line.of],
+            "χ²": lambda line: chi_of(line.row),
+            "p": lambda line: p_value(line.row["p"]),
+            "n": lambda line: whole(line.row["n"]),
+            "n effective": lambda line: decimal(line.row["n_effective"], 0),
+            "note": lambda line: str(line.row["note"] or ""),
+        },
+        1 + several,
+    )
+
+
+def utterances(rows: Records) -> Iterator[Grid]:
+    """The share of each utterance by condition."""
+    yield from spread(
+        "study2-utterances",
+        "Share of each utterance by goal and hearts (Experiment 1)",
+        rows,
+        named(FACTORS, len(models_of(rows)) > 1),
+        "utterance",
+        SAID,
+        lambda row: share(row["proportion"]),
+        {"n": lambda row: whole(row["n"])},
+        "means.csv has their intervals.",
+    )
+
+
+def probabilities(rows: Records) -> Iterator[Grid]:
+    """The mean probability of each utterance by condition."""
+    yield from quantities(
+        "study2-probabilities",
+        "Mean probability of each utterance, with standard errors over stimuli, by goal and hearts (Experiment 2)",
+        rows,
+        FACTORS,
+        {f"prob_{utterance}": told for utterance, told in SAID.items()},
+        lambda row: with_error(row["mean"], row["se"], 2),
+    )
+
+
+def of_people(rows: Records) -> Iterator[Grid]:
+    """What people chose."""
+    yield from spread(
+        "study2-people",
+        "What people chose: share of each utterance, and of negation (Yoon, Tessler, Goodman & Frank 2020)",
+        rows,
+        FACTORS,
+        "utterance",
+        SAID | {"negation": "negation"},
+        lambda row: share(row["proportion"]),
+        {},
+    )
+
+
+def results(own: Mapping[str, Records]) -> Iterator[str]:
+    """The paragraphs about one model."""
+
+    def note(test: ReportedTest) -> str:
+        return f" ({plain(test.row['note'])})" if test.row["note"] else ""
+
+    tests = reported_tests(own.get("tests", ()), MIXED, EFFECTS)
+    yield " ".join(effects_in_words(tests, EFFECTS, "negation", chi_of, note))
+    yield shares_in_words(
+        "The share of utterances with negation",
+        own.get("negation", ()),
+        "proportion",
+        lambda row: f" (goal {row['goal']}, hearts {row['state']})",
+    )
+
+
+def methods(kinds: frozenset[str], exclusions: bool) -> Iterator[str]:
+    """The analysis."""
+    if MIXED in kinds:
+        yield (
+            "Negation was submitted to a mixed-effects logistic regression with goal and hearts as fixed effects "
+            "and random intercepts of participants and items. Rows of one stimulus are not independent, so its "
+            "chi-squared is divided by the design effect: the number of rows over how many independent ones they are "
+            "worth."
+        )
+    if BINOMIAL in kinds:
+        yield (
+            "Shares of negation were tested against chance by exact binomial tests with Holm's correction, each "
+            "beside a test in which each stimulus counts once, where that is defined. Intervals of shares are "
+            "Wilson's, at 95%."
+        )
+
+
+def theory() -> Iterator[tuple[str, object]]:
+    """The parameters of rational speech acts; weights are told as in the paper."""
+    own = Politeness()
+    yield "from", "Yoon, Tessler, Goodman & Frank 2020"
+    yield "rationality", own.rationality
+    yield "cost of negation", own.cost
+    for goal, weights in own.goals.items():
+        for field in fields(weights):
+            yield f"goal {goal}: {field.name}", getattr(weights, field.name)
+
+
+def people() -> Table:
+    """Who said what, and under `negation` who said wasn't."""
+    rows: list[tuple[object, ...]] = []
+    for cell, counts in zip(GOAL_HEARTS, study2_counts(), strict=True):
+        chosen = {name: float(count) for name, count in zip(UTTERANCES, counts, strict=True)}
+        chosen["negation"] = sum(count for name, count in chosen.items() if name.startswith(NEGATED))
+        rows += [(*cell, name, int(count), count / float(counts.sum())) for name, count in chosen.items()]
+    return Table((*FACTORS, "utterance", "people", "proportion"), tuple(rows))
+
+
+STUDY2 = StudyReport("study2", grids, results, methods, theory, people)
