@@ -163,6 +163,20 @@ class ReportedTest:
     people: Record
 
 
+def of_tests(
+    name: str,
+    title: str,
+    tests: Collection[ReportedTest],
+    columns: Mapping[str, Callable[[ReportedTest], str]],
+    several: bool,
+    experiment: int = 1,
+) -> Iterator[Grid]:
+    """A grid with a row for each test, its model in front where there are several, and its note at the end."""
+    model = {"model": lambda test: model_of(test.row)} if several else {}
+    note = {"note": lambda test: str(test.row["note"] or "")}
+    return listing(name, title, tests, {**model, **columns, **note}, 1 + several, experiment=experiment)
+
+
 def reported_tests(tests: Records, kind: str, of: Iterable[object], people: Records = ()) -> list[ReportedTest]:
     """The tests of a kind, model by model, in the order of what they test."""
     by_name = {(model_of(row), str(row["test"])): row for row in tests}

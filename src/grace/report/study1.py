@@ -1,6 +1,6 @@
 """The report of study 1: bets, analysis of variance, planned comparisons, knowledge, expected bets."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from grace.analysis.analyze import Table
 from grace.analysis.designs import STATES
@@ -17,6 +17,7 @@ from grace.report.grids import (
     model_of,
     models_of,
     named,
+    of_tests,
     quantities,
     records,
     reported_tests,
@@ -48,10 +49,6 @@ def _worth(row: Record) -> str:
     return decimal(row["n_effective"], 0)
 
 
-def _note(row: Record) -> str:
-    return str(row["note"] or "")
-
-
 def grids(tables: Mapping[str, Table], exclusions: bool = True) -> Iterator[Grid]:
     """Those that the tables have rows for; `exclusions` is whether trials were excluded by their knowledge answers."""
     tests, people = records(tables.get("tests")), records(tables.get("people"))
@@ -80,54 +77,58 @@ def bets(rows: Records) -> Iterator[Grid]:
 
 def variance(tests: Records, people: Records) -> Iterator[Grid]:
     """The analysis of variance."""
+    columns: dict[str, Callable[[ReportedTest], str]] = {
+        "effect": lambda test: EFFECTS[test.of],
+        "F": lambda test: f_of(test.row),
+        "p": lambda test: p_value(test.row["p"]),
+        "partial η²": lambda test: share(test.row["effect_size"]),
+        "F by stimulus": lambda test: f_of(test.by_stimulus),
+        "p by stimulus": lambda test: p_value(test.by_stimulus.get("p")),
+        "F of people": lambda test: f_of(test.people),
+        "n": lambda test: whole(test.row["n"]),
+        "n effective": lambda test: _worth(test.row),
+    }
+    title = "Analysis of variance of the bet on state 3, by comparing nested models"
     lines = reported_tests(tests, ANOVA, EFFECTS, people)
-    several = len(models_of(tests)) > 1
-    yield from listing(
-        "study1-anova",
-        "Analysis of variance of the bet on state 3, by comparing nested models",
-        lines,
-        ({"model": lambda line: model_of(line.row)} if several else {})
-        | {
-            "effect": lambda line: EFFECTS[line.of],
-            "F": lambda line: f_of(line.row),
-            "p": lambda line: p_value(line.row["p"]),
-            "partial η²": lambda line: share(line.row["effect_size"]),
-            "F by stimulus": lambda line: f_of(line.by_stimulus),
-            "p by stimulus": lambda line: p_value(line.by_stimulus.get("p")),
-            "F of people": lambda line: f_of(line.people),
-            "n": lambda line: whole(line.row["n"]),
-            "n effective": lambda line: _worth(line.row),
-            "note": lambda line: _note(line.row),
-        },
-        1 + several,
-    )
+    yield from of_tests("study1-anova", title, lines, columns, len(models_of(tests)) > 1)
+
+
+COMPARED: dict[str, Callable[[ReportedTest], str]] = {
+    "comparison": lambda test: in_words(test.of),
+    "t": lambda test: t_of(test.row),
+    "p": lambda test: p_value(test.row["p"]),
+    "p Holm": lambda test: p_value(test.row["p_holm"]),
+    "d_z": lambda test: decimal(test.row["effect_size"]),
+}
+"""Columns of all planned comparisons."""
 
 
 def planned(tests: Records, people: Records) -> Iterator[Grid]:
     """The planned comparisons."""
-    lines = reported_tests(tests, PLANNED, COMPARISONS, people)
-    several = len({model_of(line.row) for line in lines}) > 1
-    yield from listing(
-        "study1-planned",
+    columns = COMPARED | {
+        "t by stimulus": lambda test: t_of(test.by_stimulus),
+        "p Holm by stimulus": lambda test: p_value(test.by_stimulus.get("p_holm")),
+        "t of people": lambda test: t_of(test.people),
+        "p of people": lambda test: str(test.people.get("p") or NOTHING),
+        "n": lambda test: whole(test.row["n"]),
+    }
+    title = (
         "Planned comparisons of bets, one-tailed, with Holm's correction; beside them people's (Goodman & Stuhlmüller "
-        "2013), and the same test with each stimulus counting once",
-        lines,
-        ({"model": lambda line: model_of(line.row)} if several else {})
-        | {
-            "comparison": lambda line: in_words(line.of),
-            "t": lambda line: t_of(line.row),
-            "p": lambda line: p_value(line.row["p"]),
-            "p Holm": lambda line: p_value(line.row["p_holm"]),
-            "d_z": lambda line: decimal(line.row["effect_size"]),
-            "t by stimulus": lambda line: t_of(line.by_stimulus),
-            "p Holm by stimulus": lambda line: p_value(line.by_stimulus.get("p_holm")),
-            "t of people": lambda line: t_of(line.people),
-            "p of people": lambda line: str(line.people.get("p") or NOTHING),
-            "n": lambda line: whole(line.row["n"]),
-            "note": lambda line: _note(line.row),
-        },
-        1 + several,
+        "2013), and the same test with each stimulus counting once"
     )
+    lines = reported_tests(tests, PLANNED, COMPARISONS, people)
+    yield from of_tests("study1-planned", title, lines, columns, len({model_of(line.row) for line in lines}) > 1)
+
+
+def expected(tests: Records) -> Iterator[Grid]:
+    """The planned comparisons of expected bets."""
+    columns = COMPARED | {"stimuli": lambda test: whole(test.row["n"])}
+    title = (
+        "Planned comparisons of expected bets (Experiment 2), one-tailed, with Holm's correction; each stimulus counts "
+        "once"
+    )
+    lines = [test for test in reported_tests(tests, EXPECTED, COMPARISONS) if test.row["n"]]
+    yield from of_tests("study1-expected-tests", title, lines, columns, len(models_of(tests)) > 1, experiment=2)
 
 
 def knowledge(rows: Records, exclusions: bool) -> Iterator[Grid]:
@@ -169,29 +170,6 @@ def expected_bets(rows: Records) -> Iterator[Grid]:
         FACTORS,
         {f"prob_state_{state}": f"state {state}" for state in STATES},
         lambda row: with_error(row["mean"], row["se"], 2),
-    )
-
-
-def expected(tests: Records) -> Iterator[Grid]:
-    """The planned comparisons of expected bets."""
-    several = len(models_of(tests)) > 1
-    yield from listing(
-        "study1-expected-tests",
-        "Planned comparisons of expected bets (Experiment 2), one-tailed, with Holm's correction; each stimulus counts "
-        "once",
-        [line for line in reported_tests(tests, EXPECTED, COMPARISONS) if line.row["n"]],
-        ({"model": lambda line: model_of(line.row)} if several else {})
-        | {
-            "comparison": lambda line: in_words(line.of),
-            "t": lambda line: t_of(line.row),
-            "p": lambda line: p_value(line.row["p"]),
-            "p Holm": lambda line: p_value(line.row["p_holm"]),
-            "d_z": lambda line: decimal(line.row["effect_size"]),
-            "stimuli": lambda line: whole(line.row["n"]),
-            "note": lambda line: _note(line.row),
-        },
-        1 + several,
-        experiment=2,
     )
 
 

@@ -1,6 +1,6 @@
 """The report of study 2: negation, mixed-effects regression, utterances, probabilities of utterances."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 
 from grace.analysis.analyze import Table
@@ -18,6 +18,7 @@ from grace.report.grids import (
     model_of,
     models_of,
     named,
+    of_tests,
     quantities,
     records,
     reported_tests,
@@ -81,23 +82,16 @@ def negation(rows: Records, tests: Records, people: Records) -> Iterator[Grid]:
 
 def mixed(tests: Records) -> Iterator[Grid]:
     """The mixed-effects regression."""
+    columns: dict[str, Callable[[ReportedTest], str]] = {
+        "effect": lambda test: EFFECTS[test.of],
+        "χ²": lambda test: chi_of(test.row),
+        "p": lambda test: p_value(test.row["p"]),
+        "n": lambda test: whole(test.row["n"]),
+        "n effective": lambda test: decimal(test.row["n_effective"], 0),
+    }
+    title = "Mixed-effects logistic regression of negation, with random intercepts of participants and items"
     lines = reported_tests(tests, MIXED, EFFECTS)
-    several = len({model_of(line.row) for line in lines}) > 1
-    yield from listing(
-        "study2-mixed",
-        "Mixed-effects logistic regression of negation, with random intercepts of participants and items",
-        lines,
-        ({"model": lambda line: model_of(line.row)} if several else {})
-        | {
-            "effect": lambda line: EFFECTS[line.of],
-            "χ²": lambda line: chi_of(line.row),
-            "p": lambda line: p_value(line.row["p"]),
-            "n": lambda line: whole(line.row["n"]),
-            "n effective": lambda line: decimal(line.row["n_effective"], 0),
-            "note": lambda line: str(line.row["note"] or ""),
-        },
-        1 + several,
-    )
+    yield from of_tests("study2-mixed", title, lines, columns, len({model_of(line.row) for line in lines}) > 1)
 
 
 def utterances(rows: Records) -> Iterator[Grid]:
