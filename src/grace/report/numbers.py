@@ -69,26 +69,6 @@ def _statistic(row: Mapping[str, object], symbol: str) -> str:
     return f"{symbol} = {decimal(value)}" if is_known(value) else NOTHING
 
 
-def f_of(row: Mapping[str, object]) -> str:
-    """F with its degrees of freedom, of a row of tests.csv."""
-    return _statistic(row, f"F({freedom(row.get('df1'))}, {freedom(row.get('df2'))})")
-
-
-def t_of(row: Mapping[str, object]) -> str:
-    """t with its degrees of freedom."""
-    return _statistic(row, f"t({freedom(row.get('df1'))})")
-
-
-def chi_of(row: Mapping[str, object]) -> str:
-    """Chi-squared with its degrees of freedom."""
-    return _statistic(row, f"χ²({freedom(row.get('df1'))})")
-
-
-def _statistic(row: Mapping[str, object], symbol: str) -> str:
-    value = row.get("statistic")
-    return f"{symbol} = {decimal(value)}" if is_known(value) else NOTHING
-
-
 def p_value(value: object) -> str:
     """The p of a test for a table, as .002 or <.001."""
     number = number_in(value)
