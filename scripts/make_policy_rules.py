@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from grace.policy.check import check
+from grace.policy.check import check_manifests
 from grace.policy.cluster_file import load_cluster
 from grace.policy.documents import parse
 from grace.policy.rule import Rule
@@ -86,7 +86,7 @@ def _table(rules: list[Rule]) -> str:
 
 def _section(rule: Rule) -> str:
     example = rule.failing.strip()
-    report = check(parse(example, "example.yaml"), load_cluster("nrp"))
+    report = check_manifests(parse(example, "example.yaml"), load_cluster("nrp"))
     found = next(finding for finding in report.findings if finding.rule is rule)
     return f"""### {rule.id}
 

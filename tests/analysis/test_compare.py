@@ -16,7 +16,7 @@ from conftest import Command, read_rows
 pytest.importorskip("statsmodels")
 from scipy import stats
 
-from grace.analysis.compare import Comparison, compare
+from grace.analysis.compare import Comparison, compare_models
 from grace.analysis.compare_report import write_comparison
 from grace.analysis.compare_sides import read_side
 from grace.analysis.effects import Estimate, estimate
@@ -45,7 +45,7 @@ def compared(tmp_path: Path) -> Compare:
         sides = [
             replace(read_side(path, silent, study), floor=floor) for path, floor in zip(paths, floors, strict=True)
         ]
-        return compare(sides[0], sides[1], **{"draws": 300} | more)
+        return compare_models(sides[0], sides[1], **{"draws": 300} | more)
 
     return make
 

@@ -23,7 +23,7 @@ from matplotlib.text import Text
 import analysis_tables
 from conftest import Command
 from grace.analysis.analyze import Analysis, analyze_table
-from grace.analysis.compare import Comparison, compare
+from grace.analysis.compare import Comparison, compare_models
 from grace.analysis.compare_sides import read_side
 from grace.analysis.figures import (
     FORMATS,
@@ -403,7 +403,7 @@ def _comparison(study: str, a: Path, b: Path, scored: bool = True) -> Comparison
         rows = _rows(study, rng)
         analysis_tables.write(path, _scored(study, rows, rng) if scored else rows)
     one, other = (read_side(path, lambda *_: None, study) for path in (a, b))  # type: ignore[arg-type]
-    return compare(one, other, draws=100)
+    return compare_models(one, other, draws=100)
 
 
 @pytest.mark.parametrize("theme", THEMES)

@@ -19,13 +19,13 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from grace.cluster.manifests.render import render, write
+from grace.cluster.manifests.render import render_lineup, write_rendering
 from grace.cluster.manifests.request import Request
 from grace.declared import read
 from grace.errors import GraceError, InputError, Refused
 from grace.models.catalogue import hub_models
-from grace.models.plan import plan
-from grace.policy.check import check
+from grace.models.plan import plan_model
+from grace.policy.check import check_manifests
 from grace.policy.cluster_file import load_cluster
 from grace.policy.documents import parse
 from grace.policy.quantities import quantity
@@ -40,7 +40,7 @@ STUDY = Path(__file__).parents[2] / "src" / "grace" / "studies" / "study1.yaml"
 
 @cache
 def rendered(profile="rtx3090", mode="job", code="image", **more):
-    return render(Request(profile=profile, mode=mode, code=code, **more))
+    return render_lineup(Request(profile=profile, mode=mode, code=code, **more))
 
 
 def objects(rendering, *kinds):
@@ -80,7 +80,7 @@ def assert_good(rendering):
         kubernetes_validate.validate(each, "1.32", strict=True)
     manifests = [manifest for file in rendering.files for manifest in parse(file.text, file.name)]
     assert [manifest.body for manifest in manifests] == objects(rendering)
-    found = check(manifests, load_cluster("nrp")).findings
+    found = check_manifests(manifests, load_cluster("nrp")).findings
     assert not found, "\n".join(f"{each.rule.id} {each.object} {each.path}: {each.message}" for each in found)
 
 
@@ -166,7 +166,7 @@ def test_kubectl_reads_the_files_as_they_are_meant(tmp_path):
     if not shutil.which("kubectl"):
         pytest.skip("kubectl is not here")
     rendering = rendered("a100", "server", "wheel")
-    write(rendering, tmp_path)
+    write_rendering(rendering, tmp_path)
     command = ["kubectl", "label", "--local", "-f", str(tmp_path), "read=yes", "-o", "json"]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=HANG)
     found, rest = [], done.stdout.lstrip()
@@ -207,7 +207,7 @@ def test_a_visit_loads_once_asks_everything_and_ends(profile, code):
 @pytest.mark.parametrize(("profile", "mode", "code"), WAYS)
 def test_clients_ask_for_the_name_that_the_server_has(profile, mode, code):
     for name in hub_models():
-        planned = plan(name, profile=profile)
+        planned = plan_model(name, profile=profile)
         served = planned.variant.served_name
         own = [
             pod
@@ -235,7 +235,7 @@ def test_gemma_is_never_served_in_float16():
 def test_vllm_uses_all_gpus_that_the_pod_holds_on_nodes_that_have_them(profile):
     resource = {"rtx3090": "nvidia.com/gpu", "a100": "nvidia.com/a100"}[profile]
     for name in hub_models():
-        planned = plan(name, profile=profile)
+        planned = plan_model(name, profile=profile)
         rendering = rendered(profile)
         ((_, pod),) = [
             (job, pod)
@@ -263,7 +263,7 @@ def test_another_image_wants_another_driver():
 def test_memory_disk_and_time_come_from_the_plan():
     for profile in PROFILES:
         for name in hub_models():
-            planned = plan(name, profile=profile)
+            planned = plan_model(name, profile=profile)
             job = named(rendered(profile), "Job", f"{profile}-{planned.variant.served_name}")
             pod = job["spec"]["template"]["spec"]
             server = container(pod, "vllm")
@@ -310,7 +310,7 @@ def test_jobs_survive_preemption_and_give_up_when_trying_again_is_no_use():
 def test_weights_come_to_the_place_that_the_server_reads_before_a_gpu_waits(mode):
     rendering = rendered("a100", mode)
     for name in hub_models():
-        planned = plan(name, profile="a100")
+        planned = plan_model(name, profile="a100")
         warm = named(rendering, "Job", f"weights-{planned.variant.served_name}")["spec"]["template"]["spec"]
         pull = container(warm, "pull")
         assert pull["args"] == ["models", "pull", name, f"--variant={planned.variant.name}", "--to=/weights"]
@@ -370,7 +370,7 @@ def test_volumes_are_large_enough_shared_and_of_the_class_that_was_asked_for():
         assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
         assert claim["spec"]["storageClassName"] == "cephfs-west"
         sizes[claim["metadata"]["name"]] = quantity(claim["spec"]["resources"]["requests"]["storage"])
-    weights = sum(plan(name, profile="a100").variant.weights_bytes for name in hub_models())
+    weights = sum(plan_model(name, profile="a100").variant.weights_bytes for name in hub_models())
     assert weights * 1.1 < sizes["grace-a100-weights"] < weights * 1.4
     assert sizes["grace-a100-input"] == 5 << 30
     assert sizes["grace-a100-outputs"] == 100 << 30
@@ -393,7 +393,7 @@ def test_volumes_whose_root_is_roots_are_opened_by_one_job():
 )
 def test_storage_classes_that_cannot_serve_are_refused(name, says):
     with pytest.raises(Refused, match=says):
-        render(Request(profile="a100", storage_class=name))
+        render_lineup(Request(profile="a100", storage_class=name))
 
 
 # A server that stays.
@@ -517,7 +517,7 @@ def test_the_probe_tells_up_from_down_and_gives_up_before_a_gpu_idles_for_hours(
 @pytest.mark.parametrize(("more", "says"), [({"mode": "server"}, "--mode job"), ({"shards": 2}, "--shards 2")])
 def test_several_nodes_are_refused_where_there_are_no_ranks(more, says):
     with pytest.raises(InputError, match=says):
-        render(Request(**TWO_NODES | more))
+        render_lineup(Request(**TWO_NODES | more))
 
 
 def test_kueue_is_asked_only_where_there_is_a_queue():
@@ -551,14 +551,14 @@ def test_the_visit_file_is_one_that_grace_visit_reads(tmp_path):
 def test_a_study_that_kubectl_could_not_apply_is_refused(tmp_path):
     (tmp_path / "big.yaml").write_text(STUDY.read_text() + "# " + "x" * 200_000)
     with pytest.raises(InputError, match="--study: the study files have more than"):
-        render(Request(profile="a100", study=(str(tmp_path / "big.yaml"),)))
+        render_lineup(Request(profile="a100", study=(str(tmp_path / "big.yaml"),)))
 
 
 def test_a_catalogue_of_the_users_own_goes_along(tmp_path, monkeypatch):
     overlay = tmp_path / "mine.yaml"
     overlay.write_text("gpus:\n  - {name: a40, title: our A40, memory_gib: 40, capability: 8.6}\n")
     monkeypatch.setenv("GRACE_CATALOGUE", str(overlay))
-    rendering = render(Request(profile="rtx3090", mode="server"))
+    rendering = render_lineup(Request(profile="rtx3090", mode="server"))
     assert named(rendering, "ConfigMap")["data"]["catalogue.yaml"] == overlay.read_text()
     for _, pod in pods(rendering):
         for each in containers(pod):
@@ -631,7 +631,7 @@ HOSTILE = [
 @example("\ud800", "job")
 @example("\u2028 # x", "server")
 def test_any_name_of_a_lineup_gives_valid_objects(lineup, mode):
-    rendering = render(Request(profile="rtx3090", model=("llama-3-70b-instruct",), lineup=lineup, mode=mode))
+    rendering = render_lineup(Request(profile="rtx3090", model=("llama-3-70b-instruct",), lineup=lineup, mode=mode))
     assert_good(rendering)
     for file in rendering.files:
         assert file.text.isprintable() or file.text.replace("\n", "").isprintable()
@@ -648,7 +648,7 @@ def test_hostile_names_of_other_things_are_refused_in_one_line(field, name):
         name += ":latest"
     value = (name,) if field in ("model", "study") else name
     with pytest.raises(GraceError) as refused:
-        render(Request(**{"profile": "rtx3090", field: value}))
+        render_lineup(Request(**{"profile": "rtx3090", field: value}))
     assert isinstance(refused.value, InputError | Refused)
     assert field in ("model", "study", "variant") or str(refused.value).isprintable()
 
@@ -657,7 +657,7 @@ def test_hostile_names_of_other_things_are_refused_in_one_line(field, name):
 def test_an_empty_option_is_not_taken_for_none(field):
     """`--namespace "$NAMESPACE"`, where the variable was not set."""
     with pytest.raises(GraceError, match=f"--{field.replace('_', '-')} ''"):
-        render(Request(**{"profile": "rtx3090", field: ""}))
+        render_lineup(Request(**{"profile": "rtx3090", field: ""}))
 
 
 @pytest.mark.parametrize("name", ["lineup", "visit", "catalogue"])
@@ -665,7 +665,7 @@ def test_a_study_never_takes_the_place_of_the_lineups_own_files(tmp_path, name):
     study = tmp_path / "mine.yaml"
     study.write_text(STUDY.read_text().replace("name: study1", f"name: {name}", 1))
     with pytest.raises(InputError, match=f"calls itself {name}"):
-        render(Request(profile="rtx3090", study=(str(study),)))
+        render_lineup(Request(profile="rtx3090", study=(str(study),)))
 
 
 def test_hostile_arguments_of_a_catalogue_arrive_as_they_are(tmp_path, monkeypatch):
@@ -674,10 +674,10 @@ def test_hostile_arguments_of_a_catalogue_arrive_as_they_are(tmp_path, monkeypat
     entry["profiles"] = {"a100": entry["profiles"]["a100"] | {"arguments": ["--x=$(A) $$ 'b' \"c\" `d`"]}}
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"lineup": [entry]}))
     monkeypatch.setenv("GRACE_CATALOGUE", str(tmp_path / "mine.yaml"))
-    one = render(Request(profile="a100", model=(entry["name"],)))
+    one = render_lineup(Request(profile="a100", model=(entry["name"],)))
     server = container(named(one, "Job", "a100-llama-3-70b-instruct")["spec"]["template"]["spec"], "vllm")
     assert server["args"][-1] == "--x=$$(A) $$$$ 'b' \"c\" `d`"
-    several = render(Request(**TWO_NODES))
+    several = render_lineup(Request(**TWO_NODES))
     script = container(several.files[-1].objects[1]["spec"]["template"]["spec"], "vllm")["args"][0]
     for words in ranks(script.replace("$$", "$"), tmp_path):  # as Kubernetes passes it on
         assert "--x=$(A) $$ 'b' \"c\" `d`" in words
@@ -688,7 +688,7 @@ def test_hostile_arguments_of_a_catalogue_arrive_as_they_are(tmp_path, monkeypat
 
 def test_every_file_says_what_it_is_and_how_it_was_made(tmp_path):
     request = Request(profile="a100", model=("gemma-2-27b-it",), lineup="a b", study=(str(STUDY),), shards=2)
-    rendering = render(request)
+    rendering = render_lineup(request)
     assert [file.name for file in rendering.files] == [
         "00-storage.yaml",
         "01-lineup.yaml",
@@ -709,9 +709,9 @@ def test_every_file_says_what_it_is_and_how_it_was_made(tmp_path):
 
 
 def test_files_of_an_earlier_rendering_go_and_others_stay(tmp_path):
-    first = write(render(Request(profile="rtx3090", model=("gemma-2-2b-it", "gpt-oss-20b"))), tmp_path)
+    first = write_rendering(render_lineup(Request(profile="rtx3090", model=("gemma-2-2b-it", "gpt-oss-20b"))), tmp_path)
     (tmp_path / "mine.yaml").write_text("apiVersion: v1\n")
-    second = write(render(Request(profile="rtx3090", model=("gpt-oss-20b",))), tmp_path)
+    second = write_rendering(render_lineup(Request(profile="rtx3090", model=("gpt-oss-20b",))), tmp_path)
     gone = {path.name for path in second.removed}
     assert gone == {"02-weights-gemma-2-2b-it.yaml", "10-gemma-2-2b-it.yaml"}
     assert {path.name for path in tmp_path.iterdir()} == {"mine.yaml"} | {path.name for path in first.written} - gone
@@ -720,30 +720,30 @@ def test_files_of_an_earlier_rendering_go_and_others_stay(tmp_path):
 def test_files_that_grace_did_not_make_are_never_written_over(tmp_path):
     mine = tmp_path / "10-gpt-oss-20b.yaml"
     mine.write_text("apiVersion: v1 # mine\n")
-    rendering = render(Request(profile="rtx3090", model=("gpt-oss-20b",)))
+    rendering = render_lineup(Request(profile="rtx3090", model=("gpt-oss-20b",)))
     with pytest.raises(InputError, match="was not made by"):
-        write(rendering, tmp_path)
+        write_rendering(rendering, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [mine.name]  # nothing else was begun
     mine.unlink()
     elsewhere = tmp_path.parent / "elsewhere"
     elsewhere.write_text(rendering.files[0].text)
     (tmp_path / "00-storage.yaml").symlink_to(elsewhere)
     with pytest.raises(InputError, match="was not made by"):
-        write(rendering, tmp_path)
+        write_rendering(rendering, tmp_path)
 
 
 def test_one_folder_holds_one_lineup(tmp_path):
-    write(render(Request(profile="rtx3090", model=("gpt-oss-20b",), lineup="one")), tmp_path)
+    write_rendering(render_lineup(Request(profile="rtx3090", model=("gpt-oss-20b",), lineup="one")), tmp_path)
     with pytest.raises(InputError, match="belongs to lineup one"):
-        write(render(Request(profile="rtx3090", model=("gpt-oss-20b",), lineup="two")), tmp_path)
+        write_rendering(render_lineup(Request(profile="rtx3090", model=("gpt-oss-20b",), lineup="two")), tmp_path)
 
 
 def test_files_of_an_earlier_grace_are_those_of_the_lineup_that_it_called_a_run(tmp_path):
-    rendering = render(Request(profile="rtx3090", model=("gpt-oss-20b",)))
+    rendering = render_lineup(Request(profile="rtx3090", model=("gpt-oss-20b",)))
     earlier = [*(file.name for file in rendering.files), "10-gemma-2-2b-it.yaml"]
     for name in earlier:
         (tmp_path / name).write_text("# Grace, run grace-rtx3090: what it is about\n")
-    done = write(rendering, tmp_path)
+    done = write_rendering(rendering, tmp_path)
     assert [path.name for path in done.removed] == ["10-gemma-2-2b-it.yaml"]
     assert all((tmp_path / file.name).read_text() == file.text for file in rendering.files)
 
@@ -812,13 +812,13 @@ def test_another_cluster_is_another_file(tmp_path):
         "name: lab\ntitle: our lab\nkubernetes: '1.32'\nnamespace: exp\n"
         "gpus:\n  - {gpu: rtx3090, resource: amd.com/gpu, products: [X]}\n"
     )
-    rendering = render(Request(profile="rtx3090", model=("gpt-oss-20b",), cluster=str(tmp_path / "lab.yaml")))
+    rendering = render_lineup(Request(profile="rtx3090", model=("gpt-oss-20b",), cluster=str(tmp_path / "lab.yaml")))
     job = named(rendering, "Job", "rtx3090-gpt-oss-20b")
     assert container(job["spec"]["template"]["spec"], "vllm")["resources"]["limits"]["amd.com/gpu"] == "1"
     assert job["metadata"]["namespace"] == "exp"
     assert all("storageClassName" not in claim["spec"] for claim in objects(rendering, "PersistentVolumeClaim"))
     with pytest.raises(InputError, match="names no GPU 'a100-80'"):
-        render(Request(profile="a100", cluster=str(tmp_path / "lab.yaml")))
+        render_lineup(Request(profile="a100", cluster=str(tmp_path / "lab.yaml")))
 
 
 def test_without_the_extra_the_message_says_how_to_get_it(monkeypatch):
@@ -827,4 +827,4 @@ def test_without_the_extra_the_message_says_how_to_get_it(monkeypatch):
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "kubernetes", None)
     with pytest.raises(InputError, match=r"pip install 'grace-experiments\[cluster\]'"):
-        render(Request(profile="a100"))
+        render_lineup(Request(profile="a100"))

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 import grace
-from grace.cluster.manifests.render import render
+from grace.cluster.manifests.render import render_lineup
 from grace.cluster.manifests.request import Request
 from grace.cluster.manifests.wheel import DISTRIBUTION, install_script, make_wheel
 from grace.errors import InputError
@@ -30,7 +30,7 @@ def wheel():
 
 @pytest.fixture(scope="module")
 def rendering():
-    return render(Request(profile="rtx3090", model=("gemma-2-2b-it",), code="wheel"))
+    return render_lineup(Request(profile="rtx3090", model=("gemma-2-2b-it",), code="wheel"))
 
 
 @pytest.fixture

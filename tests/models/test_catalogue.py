@@ -7,7 +7,7 @@ import pytest
 from grace.errors import InputError
 from grace.models import catalogue
 from grace.models.catalogue import gpu, gpus, hub_model, hub_models, profile, profiles, reasoning
-from grace.models.plan import plan
+from grace.models.plan import plan_model
 
 GIB = 1 << 30
 
@@ -27,7 +27,7 @@ def test_weights_and_kv_cache_are_the_published_ones(title):
     model = hub_model(title)
     assert model.full.repo == repo
     assert model.full.weights_bytes / GIB == pytest.approx(weights, abs=0.1)
-    assert plan(model, gpu="a100-80", gpus=2).kv_kib == kv
+    assert plan_model(model, gpu="a100-80", gpus=2).kv_kib == kv
 
 
 def test_the_lineup_is_the_six_models_in_their_order():
@@ -142,7 +142,7 @@ gpus:
 """)
     assert gpu("a40").title == "Our A40"
     assert list(gpus()) == [*before, "l4"]
-    assert plan("gemma-2-2b-it", gpu="l4").kv_gib > 10
+    assert plan_model("gemma-2-2b-it", gpu="l4").kv_gib > 10
     assert next(iter(hub_models())) == "gemma-2-2b-it"
     assert reasoning()
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from grace.errors import InputError, Refused
 from grace.models.catalogue import gpus, hub_model, hub_models
-from grace.models.plan import CannotRun, plan
+from grace.models.plan import CannotRun, plan_model
 from grace.models.serving import vllm_serve_arguments
 from grace.policy.vllm import vllm_problems
 
@@ -18,7 +18,7 @@ PROFILES = ("rtx3090", "a100")
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("name", hub_models())
 def test_every_profile_runs(name, profile):
-    made = plan(name, profile=profile)
+    made = plan_model(name, profile=profile)
     assert made.context <= made.longest_context <= made.model.context
     assert made.usable_gib == pytest.approx(made.weights_gib + made.overhead_gib + made.kv_gib)
     assert made.sequences >= 1
@@ -31,32 +31,32 @@ def test_every_profile_runs(name, profile):
 )
 def test_the_kv_cache_is_what_public_logs_show(gpu, utilization, measured):
     """Llama 3.1 8B, which has the sizes of 3.0, with 256 requests, before vLLM counted CUDA graphs (0.21)."""
-    made = plan("llama-3-8b-instruct", gpu=gpu, utilization=utilization, parallel=256)
+    made = plan_model("llama-3-8b-instruct", gpu=gpu, utilization=utilization, parallel=256)
     assert made.kv_gib + made.graphs_gib == pytest.approx(measured, abs=0.1)
 
 
 def test_gemma_9b_has_about_9000_tokens_on_an_rtx_3090():
-    assert plan("gemma-2-9b-it", profile="rtx3090").kv_tokens == pytest.approx(9000, rel=0.15)
+    assert plan_model("gemma-2-9b-it", profile="rtx3090").kv_tokens == pytest.approx(9000, rel=0.15)
 
 
 def test_gemma_27b_and_llama_70b_need_their_gpus():
-    assert plan("gemma-2-27b-it", profile="rtx3090").variant.name == "w4a16"
-    llama = plan("llama-3-70b-instruct", profile="rtx3090")
+    assert plan_model("gemma-2-27b-it", profile="rtx3090").variant.name == "w4a16"
+    llama = plan_model("llama-3-70b-instruct", profile="rtx3090")
     assert (llama.variant.name, llama.gpus, llama.nodes) == ("awq", 2, 1)
-    assert plan("llama-3-70b-instruct", profile="a100").gpus == 2
-    assert plan("gpt-oss-20b", profile="rtx3090").variant.name == "mxfp4"
+    assert plan_model("llama-3-70b-instruct", profile="a100").gpus == 2
+    assert plan_model("gpt-oss-20b", profile="rtx3090").variant.name == "mxfp4"
 
 
 def test_kv_heads_are_kept_several_times_where_gpus_are_more_than_they():
-    made = plan("gemma-2-2b-it", gpu="rtx3090", gpus=8)
+    made = plan_model("gemma-2-2b-it", gpu="rtx3090", gpus=8)
     assert made.kv_kib == 104
     assert made.kv_kib_gpu == 104 / 4  # 4 KV heads, one on each GPU, twice
     assert any("kept 2 times" in note for note in made.notes)
-    assert plan("gemma-2-2b-it", gpu="rtx3090", gpus=2).kv_kib_gpu == 104 / 2
+    assert plan_model("gemma-2-2b-it", gpu="rtx3090", gpus=2).kv_kib_gpu == 104 / 2
 
 
 def test_layers_are_shared_by_nodes():
-    one, two = (plan("llama-3-70b-instruct", gpu="a100-80", gpus=2, nodes=nodes) for nodes in (1, 2))
+    one, two = (plan_model("llama-3-70b-instruct", gpu="a100-80", gpus=2, nodes=nodes) for nodes in (1, 2))
     assert two.weights_gib == one.weights_gib / 2
     assert two.kv_kib_gpu == one.kv_kib_gpu / 2
     assert any("one pod on each" in note for note in two.notes)
@@ -64,15 +64,15 @@ def test_layers_are_shared_by_nodes():
 
 def test_sliding_attention_keeps_no_more_than_its_window():
     """Half of gpt-oss's layers see 128 tokens, so that its long contexts cost half."""
-    made = plan("gpt-oss-20b", gpu="a100-80", context=131072)
+    made = plan_model("gpt-oss-20b", gpu="a100-80", context=131072)
     per_token = made.kv_gib * (1 << 20) / (made.sequences * made.context)
     assert per_token == pytest.approx(24, rel=0.02)
-    short = plan("gpt-oss-20b", gpu="a100-80", context=1024)
+    short = plan_model("gpt-oss-20b", gpu="a100-80", context=1024)
     assert short.kv_gib * (1 << 20) / (short.sequences * short.context) == pytest.approx(48)
 
 
 def test_float32_takes_twice_the_memory():
-    bf16, float32 = (plan("llama-3-8b-instruct", gpu="a100-80", dtype=dtype) for dtype in ("bfloat16", "float32"))
+    bf16, float32 = (plan_model("llama-3-8b-instruct", gpu="a100-80", dtype=dtype) for dtype in ("bfloat16", "float32"))
     assert float32.weights_gib == 2 * bf16.weights_gib
     assert float32.kv_kib == 2 * bf16.kv_kib
 
@@ -105,7 +105,7 @@ REFUSED = [
 @pytest.mark.parametrize(("rule", "name", "options"), REFUSED)
 def test_what_cannot_run_is_refused_with_the_rule(rule, name, options):
     with pytest.raises(CannotRun) as refused:
-        plan(name, **options)
+        plan_model(name, **options)
     problem = refused.value.problem
     assert problem.rule == rule
     assert problem.fix
@@ -115,15 +115,15 @@ def test_what_cannot_run_is_refused_with_the_rule(rule, name, options):
 
 def test_ways_out_are_named():
     with pytest.raises(CannotRun, match=r"--gpus 4 or --variant w4a16"):
-        plan("gemma-2-27b-it", gpu="rtx3090")
-    assert plan("gemma-2-27b-it", gpu="rtx3090", gpus=4)
+        plan_model("gemma-2-27b-it", gpu="rtx3090")
+    assert plan_model("gemma-2-27b-it", gpu="rtx3090", gpus=4)
     with pytest.raises(CannotRun, match=r"--context (\d+) or less") as refused:
-        plan("gemma-2-9b-it", context=8192, utilization=0.85)
+        plan_model("gemma-2-9b-it", context=8192, utilization=0.85)
     fits = int(str(refused.value).partition("--context ")[2].split()[0])
-    assert plan("gemma-2-9b-it", context=fits, utilization=0.85).sequences >= 1
+    assert plan_model("gemma-2-9b-it", context=fits, utilization=0.85).sequences >= 1
     with pytest.raises(CannotRun, match="context-fits"):
-        plan("gemma-2-9b-it", context=fits + 1, utilization=0.85)
-    assert plan("llama-3-8b-instruct", gpu="rtx8000", dtype="float16").dtype == "float16"
+        plan_model("gemma-2-9b-it", context=fits + 1, utilization=0.85)
+    assert plan_model("llama-3-8b-instruct", gpu="rtx8000", dtype="float16").dtype == "float16"
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_ways_out_are_named():
 )
 def test_wrong_input(options):
     with pytest.raises(InputError):
-        plan("gemma-2-9b-it", **options)
+        plan_model("gemma-2-9b-it", **options)
 
 
 @given(
@@ -160,7 +160,7 @@ def test_wrong_input(options):
 def test_a_plan_holds_or_is_refused(name, gpu, number, nodes, context, utilization, parallel):
     options = {"gpus": number, "nodes": nodes, "context": context, "utilization": utilization, "parallel": parallel}
     try:
-        made = plan(name, gpu=gpu, **options)
+        made = plan_model(name, gpu=gpu, **options)
     except CannotRun:
         return
     assert 1 <= made.context <= made.longest_context <= made.model.context
@@ -173,7 +173,7 @@ def test_a_plan_holds_or_is_refused(name, gpu, number, nodes, context, utilizati
 
 
 def test_arguments_of_a_server():
-    arguments = vllm_serve_arguments(plan("llama-3-70b-instruct", profile="rtx3090"), port=8000)
+    arguments = vllm_serve_arguments(plan_model("llama-3-70b-instruct", profile="rtx3090"), port=8000)
     assert arguments[0] == "casperhansen/llama-3-70b-instruct-awq"
     revision = hub_model("llama-70b").variant("awq").revision
     for part in (
@@ -195,7 +195,7 @@ def test_arguments_of_a_server():
 
 
 def test_arguments_of_several_nodes():
-    made = plan("llama-3-70b-instruct", gpu="a100-80", gpus=2, nodes=2)
+    made = plan_model("llama-3-70b-instruct", gpu="a100-80", gpus=2, nodes=2)
     first, second = (vllm_serve_arguments(made, port=8000, rank=rank, leader="llama-0.llama") for rank in (0, 1))
     for part in ("--nnodes=2", "--pipeline-parallel-size=2", "--master-addr=llama-0.llama", "--tensor-parallel-size=2"):
         assert part in first

@@ -13,7 +13,7 @@ import pytest
 
 from conftest import ROOT
 from grace.models.catalogue import hub_models
-from grace.models.plan import plan
+from grace.models.plan import plan_model
 from grace.models.serving import vllm_serve_arguments
 
 PYTHON = Path(
@@ -32,8 +32,8 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def told() -> dict[str, Any]:
     """What vLLM says of all configurations and command lines, asked once."""
-    several = plan("llama-3-70b-instruct", gpu="a100-80", gpus=2, nodes=2)
-    commands = [vllm_serve_arguments(plan(model, profile=profile), port=8000) for model, profile in PLANS]
+    several = plan_model("llama-3-70b-instruct", gpu="a100-80", gpus=2, nodes=2)
+    commands = [vllm_serve_arguments(plan_model(model, profile=profile), port=8000) for model, profile in PLANS]
     commands.append(vllm_serve_arguments(several, port=8000, rank=1, leader="llama-0"))
     asked = {"configs": {name: str(CONFIGS / name) for name in VARIANTS}, "commands": commands}
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "VLLM_LOGGING_LEVEL": "ERROR"}
@@ -56,7 +56,7 @@ def test_the_catalogue_has_the_network_s_sizes(told, name):
     seen = told["configs"][name]
     assert {size: seen[size] for size in sizes} == {size: getattr(model, size) for size in sizes}
     assert (seen["sliding_window"], seen["sliding_layers"]) == (model.sliding_window, model.sliding_layers)
-    assert seen["kv_bytes"] == 1024 * plan(model, gpu="h200", gpus=2).kv_kib
+    assert seen["kv_bytes"] == 1024 * plan_model(model, gpu="h200", gpus=2).kv_kib
     assert seen["kv_heads_of_two"] * 2 == seen["kv_heads"]
 
 
@@ -77,7 +77,7 @@ def test_dtypes_and_quantizations_are_what_vllm_makes_of_the_model(told, name):
 
 def test_every_argument_is_one_that_vllm_knows(told):
     for (model, profile), seen in zip(PLANS, told["commands"], strict=False):
-        made = plan(model, profile=profile)
+        made = plan_model(model, profile=profile)
         assert seen["model_tag"] == made.variant.repo
         assert seen["served_model_name"] == [made.variant.served_name]
         assert seen["dtype"] == made.dtype

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from conftest import ROOT, Command
 from grace.errors import InputError
-from grace.policy.check import check, find_rule
+from grace.policy.check import check_manifests, find_rule
 from grace.policy.cluster_file import load_cluster
 from grace.policy.documents import CLUSTER_WIDE, Scene, parse, read
 from grace.policy.formats import as_json, as_sarif, as_text
@@ -62,7 +62,7 @@ def test_each_rule_hits_its_failing_examples_and_no_passing_one(rule: Rule):
     more = MORE.get(rule.id, {})
     failing = [rule.failing, *more.get("failing", [])]
     for example in (*failing, rule.passing, *more.get("passing", [])):
-        broken = {finding.rule.id for finding in check(parse(example), NRP).findings}
+        broken = {finding.rule.id for finding in check_manifests(parse(example), NRP).findings}
         assert (rule.id in broken) == (example in failing), example
         assert rule.id == "K8S001" or "K8S001" not in broken, example
 
@@ -93,8 +93,8 @@ def test_the_page_about_the_rules_is_what_the_script_makes():
 
 def test_a_cluster_without_the_policy_of_nrp_has_none_of_its_rules():
     rule = next(rule for rule in ALL if rule.policy == "nrp")
-    assert rule.id in {finding.rule.id for finding in check(parse(rule.failing), NRP).findings}
-    assert rule.id not in {finding.rule.id for finding in check(parse(rule.failing), plain()).findings}
+    assert rule.id in {finding.rule.id for finding in check_manifests(parse(rule.failing), NRP).findings}
+    assert rule.id not in {finding.rule.id for finding in check_manifests(parse(rule.failing), plain()).findings}
 
 
 # Reading
@@ -510,13 +510,13 @@ def mixed() -> list[Any]:
 
 
 def test_findings_come_by_file_as_given_then_by_line_and_always_so():
-    report = check(mixed(), plain())
+    report = check_manifests(mixed(), plain())
     assert [(found.file, found.line, found.rule.id) for found in report.findings] == [
         ("b.yaml", 19, "K8S025"),
         ("b.yaml", 20, "K8S026"),
         ("a.yaml", 4, "K8S004"),
     ]
-    again = check(mixed(), plain())
+    again = check_manifests(mixed(), plain())
     assert as_json(report) == as_json(again)
     assert as_sarif(report, ALL) == as_sarif(again, ALL)
 
@@ -535,7 +535,7 @@ def test_the_text_has_what_where_and_how_to_fix_it():
 
 
 def test_the_json_has_the_documented_shape():
-    content = json.loads(as_json(check(mixed(), plain())))
+    content = json.loads(as_json(check_manifests(mixed(), plain())))
     assert list(content) == ["version", "files", "objects", "errors", "warnings", "notes", "findings", "suppressed"]
     assert (content["files"], content["objects"], content["errors"], content["warnings"]) == (2, 2, 1, 2)
     keys = {"rule", "severity", "title", "file", "line", "object", "path", "message", "mend"}
@@ -634,7 +634,7 @@ SARIF = {
 
 
 def test_the_sarif_is_valid_and_complete():
-    report = check(mixed(), plain())
+    report = check_manifests(mixed(), plain())
     content = json.loads(as_sarif(report, ALL))
     jsonschema.validate(content, SARIF)
     [run] = content["runs"]
@@ -657,7 +657,7 @@ def test_the_sarif_is_valid_and_complete():
     ],
 )
 def test_sarif_has_addresses_of_files(file: str, uri: str):
-    report = check(parse(job((":0.3.0", "")), file), plain())
+    report = check_manifests(parse(job((":0.3.0", "")), file), plain())
     [result] = json.loads(as_sarif(report, ALL))["runs"][0]["results"]
     assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == uri
 
@@ -790,7 +790,7 @@ def test_500_manifests_take_less_than_5_seconds_of_cpu_with_the_start_of_the_int
 def test_anything_at_all_is_checked_without_a_traceback(kind: str, spec: Any):
     versions = {"Job": "batch/v1", "CronJob": "batch/v1", "Deployment": "apps/v1"}
     whole = {"apiVersion": versions.get(kind, "v1"), "kind": kind, "metadata": {"name": "x"}, "spec": spec}
-    report = check(parse(json.dumps(whole), json=True), NRP)
+    report = check_manifests(parse(json.dumps(whole), json=True), NRP)
     as_text(report)
     as_sarif(report, ALL)
 
@@ -837,7 +837,7 @@ def test_an_example_with_a_part_replaced_is_checked_without_a_traceback(data: st
         whole = _replace(whole, data.draw, data.draw(PIECES))
         if not isinstance(whole, dict):
             return
-    as_text(check(parse(json.dumps({**whole, "kind": whole.get("kind")}), json=True), NRP))
+    as_text(check_manifests(parse(json.dumps({**whole, "kind": whole.get("kind")}), json=True), NRP))
 
 
 @settings(max_examples=300)

@@ -9,7 +9,7 @@ import yaml
 
 pytest.importorskip("kubernetes_validate")
 
-from grace.policy.check import check
+from grace.policy.check import check_manifests
 from grace.policy.cluster_file import load_cluster
 from grace.policy.documents import read
 from grace.policy.rule import Severity
@@ -98,7 +98,7 @@ def found(tmp_path: Path, blocks: list[Any]) -> Any:
     def run(*objects: dict[str, Any]) -> dict[Severity, set[tuple[str, str]]]:
         for number, body in enumerate(objects):
             (tmp_path / f"{number}-{body['kind'].lower()}.yaml").write_text(yaml.safe_dump(body, sort_keys=False))
-        report = check(read([tmp_path]), load_cluster("nrp"))
+        report = check_manifests(read([tmp_path]), load_cluster("nrp"))
         return {
             severity: {(f.rule.id, f.object) for f in report.findings if f.severity is severity}
             for severity in Severity

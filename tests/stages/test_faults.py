@@ -20,7 +20,7 @@ from conftest import ROOT, Command, Result, read_rows
 from grace.columns import ANSWER_COLUMNS
 from grace.ledger import scan
 from grace.runs import Run
-from grace.stages.export import export
+from grace.stages.export import export_run
 from limits import HANG
 
 pytestmark = pytest.mark.usefixtures("impatient")
@@ -331,7 +331,7 @@ def test_a_defect_of_our_own_is_told_apart_from_failed_rows(grace: Command, monk
     def broken(*arguments: object) -> None:
         raise ZeroDivisionError("oh")
 
-    monkeypatch.setattr("grace.stages.export.export", broken)
+    monkeypatch.setattr("grace.stages.export.export_run", broken)
     assert "ZeroDivisionError: oh. This is a defect of Grace" in one_message(grace("export", "a.run"), 70)
 
 
@@ -1177,7 +1177,7 @@ def test_export_while_the_run_goes_on(query: Command, canned: CannedServer, answ
 
     async def look(number: int, body: dict[str, Any]) -> web.StreamResponse | None:
         if number == 7:
-            made = export(Run.beside(answers), tmp_path / "meanwhile.csv")
+            made = export_run(Run.beside(answers), tmp_path / "meanwhile.csv")
             seen.append(made.errors["not asked yet"])
         return None
 

@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from grace.policy.check import Report, check
+from grace.policy.check import Report, check_manifests
 from grace.policy.cluster_file import Cluster, load_cluster
 from grace.policy.documents import parse
 from grace.policy.rule import changed
@@ -80,7 +80,7 @@ def plain() -> Cluster:
 
 def checked(*documents: str, cluster: Cluster | None = None) -> Report:
     """Check documents together, as the file x.yaml."""
-    return check(parse("\n---\n".join(documents), "x.yaml"), cluster or plain())
+    return check_manifests(parse("\n---\n".join(documents), "x.yaml"), cluster or plain())
 
 
 def messages(rule: str, *documents: str) -> list[str]:

@@ -93,7 +93,7 @@ class Comparison:
         return any(np.isfinite(finding.value) for finding in self.findings)
 
 
-def compare(a: Side, b: Side, margin: float = MARGIN, draws: int = DRAWS, seed: int = SEED) -> Comparison:
+def compare_models(a: Side, b: Side, margin: float = MARGIN, draws: int = DRAWS, seed: int = SEED) -> Comparison:
     """Compare two sides.
 
     Args:

@@ -46,13 +46,13 @@ def compare(
 
     check_installed(() if no_figures else ("matplotlib",))
     look = None if no_figures else _look(theme)
-    from grace.analysis.compare import compare as make
+    from grace.analysis.compare import compare_models
     from grace.analysis.compare_report import in_words, write_comparison
     from grace.analysis.compare_sides import read_side
 
     with progressing() as progress:
         sides = [read_side(path, progress, study) for path in (a, b)]
-    comparison = make(sides[0], sides[1], margin, draws, seed)
+    comparison = compare_models(sides[0], sides[1], margin, draws, seed)
     folder = outside_runs(out or beside(a, f"_and_{b.stem}"))
     paths = write_comparison(comparison, folder)
     for line in in_words(comparison):

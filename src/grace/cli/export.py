@@ -33,11 +33,11 @@ def export(
       grace export outputs/study1.run --output outputs/study1.parquet
     """
     from grace.runs import Run
-    from grace.stages.export import export as make_table
+    from grace.stages.export import export_run
 
     if output and output.exists() and not force:
         raise InputError(f"--output {output}: is there already; choose another name, or add --force to replace it")
-    end(not tell_table(make_table(Run(run), output or run.with_suffix(".csv"))))
+    end(not tell_table(export_run(Run(run), output or run.with_suffix(".csv"))))
 
 
 def tell_table(table: "ExportedAnswers | ExportedScores | ExportedFields") -> bool:

@@ -25,9 +25,9 @@ def join(
       grace join outputs/study1.csv
       grace join outputs/study1_scores.parquet
     """
-    from grace.stages.join import join as put_together
+    from grace.stages.join import join_shards
 
-    joined = put_together(output, break_lock=break_lock)
+    joined = join_shards(output, break_lock=break_lock)
     print(f"{options.count(len(joined.shards), 'shard')} joined, {options.count(joined.records, 'new record')}")
     if joined.missing:
         print(f"  not there: {', '.join(map(str, joined.missing))}; join again when they are")

@@ -30,12 +30,12 @@ def merge(
       grace merge outputs/study1_gemma.run outputs/study1_llama.run --out outputs/study1_all
       grace merge outputs/study2.run --scores outputs/study2_scores_canonical.run
     """
-    from grace.quality.merge import merge as make_table
+    from grace.quality.merge import merge_runs
     from grace.runs import Run
 
     folder = outside_runs(out or beside(runs[0], "_merged"))
     with progressing() as progress:
-        merged = make_table(
+        merged = merge_runs(
             [Run(run) for run in runs],
             folder,
             progress,

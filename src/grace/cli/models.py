@@ -116,10 +116,10 @@ def plan_models(
     from functools import partial
 
     from grace.models.describe import plan_json, plan_table, plan_text
-    from grace.models.plan import CannotRun, plan, plan_lineup
+    from grace.models.plan import CannotRun, plan_lineup, plan_model
 
     planned = partial(
-        plan,
+        plan_model,
         profile=profile,
         gpu=gpu,
         gpus=gpus,

@@ -41,12 +41,12 @@ def paper(
 
     check_needed()
     from grace.report.gather import wanted_of
-    from grace.report.paper import paper as make
+    from grace.report.paper import write_paper
 
     options = wanted_of(runs, not no_exclusions, extraction, scores, theme)
     folder = outside_runs(out or beside(options.runs[0].path, "_paper"))
     with progressing() as progress:
-        papers = make(options, folder, progress, force)
+        papers = write_paper(options, folder, progress, force)
     for paper in papers:
         for note in paper.notes:
             print(f"  Note: {note}")

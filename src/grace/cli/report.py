@@ -37,12 +37,12 @@ def report(
 
     check_needed()
     from grace.report.gather import wanted_of
-    from grace.report.page import report as make
+    from grace.report.page import write_report
 
     options = wanted_of(runs, not no_exclusions, extraction, scores, theme)
     path = outside_runs(out or beside(options.runs[0].path, "_report.html"))
     with progressing() as progress:
-        sections = make(options, path, progress)
+        sections = write_report(options, path, progress)
     for section in sections:
         for line in section.short:
             print(f"{section.id}: {line}")

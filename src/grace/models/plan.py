@@ -174,7 +174,7 @@ class MemoryPlan:
         return full + self._kv_bytes(sliding) * min(tokens, window)
 
 
-def plan(
+def plan_model(
     model: str | HubModel,
     *,
     profile: str | None = None,

@@ -68,7 +68,7 @@ class Report:
         return self.counts[Severity.ERROR] > 0 or (strict and self.counts[Severity.WARNING] > 0)
 
 
-def check(manifests: Sequence[Manifest], cluster: Cluster) -> Report:
+def check_manifests(manifests: Sequence[Manifest], cluster: Cluster) -> Report:
     """Check objects together, for a cluster.
 
     Raises:

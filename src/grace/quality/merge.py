@@ -48,7 +48,7 @@ class Merged:
     parts: tuple[tuple[int, tuple[str, ...]], ...]
 
 
-def merge(
+def merge_runs(
     runs: Sequence[Run], out: Path, progress: Progress, extraction: Run | None = None, scores: Run | None = None
 ) -> Merged:
     """Write the merged table of some runs of one study, and its codebook.

@@ -27,7 +27,7 @@ from grace.quality.review import write_review
 from grace.quality.sources import NO_INPUT, Absent, Group, Opener, Source, of_files, of_runs
 from grace.quality.thresholds import thresholds_of
 from grace.runs import Run, outside_runs
-from grace.stages.export import export
+from grace.stages.export import export_run
 from grace.stages.fields.table import BATCH
 from grace.stages.related import Related
 from grace.studies.check import Cell
@@ -318,7 +318,7 @@ class Inspection:
         source = self._source
         fresh = opener.folder / f"{source.name}-from-ledger.csv"
         try:
-            export(run, fresh, study=source.study)
+            export_run(run, fresh, study=source.study)
         except InputError as error:
             tally = _units(1, self._keep)
             tally.bad[""] = 1

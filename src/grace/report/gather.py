@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from grace.analysis.analyze import MERGED, Analysis, Table, analyze_frame
-from grace.analysis.compare import Comparison, compare
+from grace.analysis.compare import Comparison, compare_models
 from grace.analysis.compare_sides import Side, side_of
 from grace.analysis.figures import theme_named
 from grace.analysis.frames import Frame, read_frame, read_parts
@@ -281,6 +281,6 @@ def _compared(groups: Sequence[Related], merged: _Rows, notes: list[str], progre
             notes.append(f"{by_name(error, groups)}.")
     for other in sides[1:]:
         try:
-            yield compare(sides[0], other)
+            yield compare_models(sides[0], other)
         except InputError as error:
             notes.append(f"{by_name(error, groups)}.")

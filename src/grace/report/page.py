@@ -117,7 +117,7 @@ class Section:
     inputs: Mapping[str, str]
 
 
-def report(wanted: Wanted, path: Path, progress: Progress) -> list[Section]:
+def write_report(wanted: Wanted, path: Path, progress: Progress) -> list[Section]:
     """Write the report of some runs, atomically, and return what it says of each study.
 
     Args:

@@ -46,7 +46,7 @@ class Paper:
     notes: tuple[str, ...]
 
 
-def paper(wanted: Wanted, out: Path, progress: Progress, force: bool = False) -> list[Paper]:
+def write_paper(wanted: Wanted, out: Path, progress: Progress, force: bool = False) -> list[Paper]:
     """Write the parts of a paper about runs; for runs of several studies, each has a folder of its name.
 
     Raises:

@@ -16,7 +16,7 @@ from grace.studies.study import Study
 from grace.tables import CsvTable, check_writable
 
 
-def export(
+def export_run(
     run: Run,
     output: Path,
     done: answers.Done | scores.Scores | None = None,

@@ -10,7 +10,7 @@ from grace.files import sweep
 from grace.ledger import Ledger, scan
 from grace.runs import Run, differences
 from grace.stages.answers.table import ExportedAnswers
-from grace.stages.export import export
+from grace.stages.export import export_run
 from grace.stages.prepare import check_output
 from grace.stages.scores.table import ExportedScores
 from grace.stages.shard import Shard, shards_of
@@ -33,7 +33,7 @@ class Joined:
     records: int
 
 
-def join(output: Path, *, break_lock: bool = False) -> Joined:
+def join_shards(output: Path, *, break_lock: bool = False) -> Joined:
     """Put together the shards beside `output` into its run, and write the table.
 
     The shards stay as they are. Done again, it adds what is new in them. The joined run is one like any other: the
@@ -63,7 +63,7 @@ def join(output: Path, *, break_lock: bool = False) -> Joined:
         _begin(run, runs)
         with run.session(output=output.name, joined=[str(shard) for shard in there]) as record:
             record.finished = records = _append_new(run, runs)
-        table = export(run, output)
+        table = export_run(run, output)
     assert isinstance(table, ExportedAnswers | ExportedScores)
     return Joined(table, there, missing, records)
 

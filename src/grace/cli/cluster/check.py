@@ -38,8 +38,7 @@ def check(
       grace cluster check kubernetes/ --format sarif > findings.sarif
       grace cluster check --explain NRP001
     """
-    from grace.policy.check import check as check_manifests
-    from grace.policy.check import find_rule, rules_for
+    from grace.policy.check import check_manifests, find_rule, rules_for
     from grace.policy.cluster_file import load_cluster
     from grace.policy.documents import read
     from grace.policy.formats import as_json, as_sarif, as_text, explanation

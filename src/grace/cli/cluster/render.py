@@ -25,13 +25,12 @@ def render(
       grace cluster render --profile rtx3090 --study my_study.yaml --experiment 1 --replications 10 --shards 4
       grace cluster render --profile rtx3090 --model gemma-2-9b-it --mode server --code wheel
     """
-    from grace.cluster.manifests.render import render as render_manifests
-    from grace.cluster.manifests.render import write
+    from grace.cluster.manifests.render import render_lineup, write_rendering
 
     if run is not None:
         request["lineup"] = _renamed(run, request["lineup"])
-    rendering = render_manifests(Request(**request))
-    files = write(rendering, out)
+    rendering = render_lineup(Request(**request))
+    files = write_rendering(rendering, out)
     for path in files.written:
         typer.echo(path)
     for path in files.removed:

@@ -15,7 +15,7 @@ from grace.cluster.manifests.request import Request
 from grace.cluster.manifests.wheel import CodeWheel, make_wheel
 from grace.errors import InputError, Refused
 from grace.models.catalogue import OVERLAY, hub_model, hub_models, profile
-from grace.models.plan import GIB, MemoryPlan, plan
+from grace.models.plan import GIB, MemoryPlan, plan_model
 from grace.policy.cluster_file import Cluster, ClusterGpu, load_cluster
 from grace.stages.visit_file import Experiment, QuerySettings, StudyVisit, VisitFile
 from grace.studies.study import BUILT_IN, load_study
@@ -195,7 +195,7 @@ def _model_names(request: Request) -> Sequence[str]:
 
 
 def _served(name: str, request: Request, cluster: Cluster) -> Served:
-    planned = plan(name, profile=request.profile, variant=request.variant, gpus=request.gpus, nodes=request.nodes)
+    planned = plan_model(name, profile=request.profile, variant=request.variant, gpus=request.gpus, nodes=request.nodes)
     gpu = cluster.gpu(planned.gpu.name)
     most = cluster.limits.gpus_of_a_node
     if most and planned.gpus > most:

@@ -61,7 +61,7 @@ class Written:
     removed: tuple[Path, ...]
 
 
-def render(request: Request) -> Rendering:
+def render_lineup(request: Request) -> Rendering:
     """Make the manifests. Equal requests give equal bytes. It writes nothing, and asks no cluster.
 
     Raises:
@@ -79,7 +79,7 @@ def render(request: Request) -> Rendering:
     return Rendering(layout.lineup, layout.namespace, tuple(files), tuple(_notes(layout)))
 
 
-def write(rendering: Rendering, folder: Path) -> Written:
+def write_rendering(rendering: Rendering, folder: Path) -> Written:
     """Write the files into a folder, and remove those of an earlier rendering of the same lineup that are no more.
 
     Raises:

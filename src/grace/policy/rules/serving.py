@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from grace.errors import InputError
-from grace.models.plan import CannotRun, plan
+from grace.models.plan import CannotRun, plan_model
 from grace.models.rules import Problem
 from grace.policy.documents import Scene
 from grace.policy.pods import gpu_kinds
@@ -195,7 +195,7 @@ def _refusals(scene: Scene, server: Server) -> dict[str, Problem | None]:
     refusals: dict[str, Problem | None] = {}
     for gpu in gpu_kinds(server.workload, server.container, scene.cluster):
         try:
-            plan(
+            plan_model(
                 known[0],
                 gpu=gpu.gpu,
                 gpus=tensor,

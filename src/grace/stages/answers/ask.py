@@ -16,7 +16,7 @@ from grace.runs import Run
 from grace.stages.answers.generate import Plan, generate, order
 from grace.stages.answers.records import Done
 from grace.stages.answers.table import ExportedAnswers, answer_columns
-from grace.stages.export import export
+from grace.stages.export import export_run
 from grace.stages.prepare import (
     check_number,
     check_options,
@@ -118,7 +118,7 @@ class PreparedQuery:
             return TaskOutcome(requests=requests)
         if query.shard:
             return TaskOutcome(ShardResult(query.shard, run, plan.total, plan.done(done)), requests)
-        exported = export(run, query.output, done)
+        exported = export_run(run, query.output, done)
         assert isinstance(exported, ExportedAnswers)
         return TaskOutcome(exported, requests)
 

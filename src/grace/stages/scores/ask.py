@@ -17,7 +17,7 @@ from grace.ledger import Ledger
 from grace.manifest import SCORE, Identity
 from grace.progress import Progress
 from grace.runs import Run
-from grace.stages.export import export
+from grace.stages.export import export_run
 from grace.stages.prepare import (
     check_number,
     check_options,
@@ -134,7 +134,7 @@ class PreparedScore:
             return TaskOutcome(requests=requests)
         if task.shard:
             return TaskOutcome(ShardResult(task.shard, run, len(todos), scores.count(todos)), requests)
-        exported = export(run, task.output, scores, keys)
+        exported = export_run(run, task.output, scores, keys)
         assert isinstance(exported, ExportedScores)
         return TaskOutcome(exported, requests)
 
