@@ -688,7 +688,8 @@ def test_a_review_of_answers_finds_their_extraction(grace: Command, query: Comma
 
 def test_probabilities_are_not_reviewed(grace: Command, run: Path) -> None:
     manifest = json.loads((run / "run.json").read_text())
-    manifest["identity"]["experiment"] = "score"
+    scores = {"experiment": "score", "input": {}, "model": {"name": "m"}, "questions": {}, "scoring": {}}
+    manifest["identity"] |= scores
     (run / "run.json").write_text(json.dumps(manifest))
     refused = grace("review", run, "--no-browser")
     assert refused.code == 2
