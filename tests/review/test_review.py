@@ -20,7 +20,7 @@ from conftest import ROOT, Command, read_rows
 from grace.ledger import scan
 from grace.review.queue import Choice, Queue, reasons
 from grace.review.server import MOST_BYTES, PAGE, TOKEN_HEADER
-from grace.review.view import found_by, unseen
+from grace.review.view import unseen, value_read
 from grace.stages.fields.records import Known, Rows
 from grace.studies.reading import Missing, Value
 from grace.studies.study import load_study
@@ -278,11 +278,11 @@ def test_characters_that_do_not_show_are_told() -> None:
 
 def test_who_read_a_value_is_told() -> None:
     rules, agreed, model = Value(2, 0.5), Value(2, 0.8), Value(3, 0.8)
-    assert found_by(rules, rules) == {"value": 2, "confidence": 0.5, "by": "rules", "doubtful": True}
-    assert found_by(agreed, rules)["by"] == "rules, and the extractor model agrees"
-    assert found_by(model, rules)["by"] == "the extractor model"
-    assert found_by(model, Missing("is not said"))["by"] == "the extractor model"
-    assert found_by(Missing("is not said"), Missing("is not said")) == {"value": None, "why": "is not said"}
+    assert value_read(rules, rules) == {"value": 2, "confidence": 0.5, "by": "rules", "doubtful": True}
+    assert value_read(agreed, rules)["by"] == "rules, and the extractor model agrees"
+    assert value_read(model, rules)["by"] == "the extractor model"
+    assert value_read(model, Missing("is not said"))["by"] == "the extractor model"
+    assert value_read(Missing("is not said"), Missing("is not said")) == {"value": None, "why": "is not said"}
 
 
 def test_a_row_that_was_answered_in_part_says_so() -> None:
@@ -688,7 +688,8 @@ def test_a_review_of_answers_finds_their_extraction(grace: Command, query: Comma
 
 def test_probabilities_are_not_reviewed(grace: Command, run: Path) -> None:
     manifest = json.loads((run / "run.json").read_text())
-    manifest["identity"]["experiment"] = "score"
+    scores = {"experiment": "score", "input": {}, "model": {"name": "m"}, "questions": {}, "scoring": {}}
+    manifest["identity"] |= scores
     (run / "run.json").write_text(json.dumps(manifest))
     refused = grace("review", run, "--no-browser")
     assert refused.code == 2

@@ -107,20 +107,20 @@ class Desk:
             InputError: the ledger cannot be written.
         """
         look = self._look(place)
-        found = look.readings.found
-        chosen = next((known for known in VERDICTS if known == verdict), None)
+        read = look.readings.read
+        chosen = next((name for name in VERDICTS if name == verdict), None)
         if chosen is None:
             raise Unfit(f"verdict: {verdict!r} is not one of {', '.join(VERDICTS)}")
         if chosen == "corrected":
             kept = self._parse(values)
-            if kept == found.values:
+            if kept == read.values:
                 raise Unfit("These are the values that were read. Accept them, or change one")
         elif values is not None:
             raise Unfit(f"values: belong to a correction, not to {chosen!r}")
         else:
-            kept = found.values if chosen == "accepted" else dict.fromkeys(found.values)
+            kept = read.values if chosen == "accepted" else dict.fromkeys(read.values)
         started = self._seen.pop(place, None) or now()
-        record = decide(self.ledger, look.answered, look.row + 1, found, chosen, kept, self.by, started)
+        record = decide(self.ledger, look.answered, look.row + 1, read, chosen, kept, self.by, started)
         self.known.add(0, record)  # on disk or not, it is in the file now
         self.queue.decide(look.answered)
         self.decisions += 1

@@ -39,13 +39,13 @@ class Readings:
 
     Attributes:
         rules: the values that rules read.
-        found: the same with the values of the extractor model.
+        read: the same with the values of the extractor model.
         now: the same with the values of a person.
         decision: the person's decision, None where there is none.
     """
 
     rules: Extracted
-    found: Extracted
+    read: Extracted
     now: Extracted
     decision: Decision | None
 
@@ -59,7 +59,7 @@ def row_view(rows: Rows, shown: Shown, row: Mapping[str, str], answered: Answere
         "others": others,
         "talk": list(_talk(rows, shown, row, answered)),
         "sure": shown.sure,
-        "reasons": list(reasons(rows.extraction, row, readings.found).values()),
+        "reasons": list(reasons(rows.extraction, row, readings.read).values()),
         "groups": _groups(rows.extraction, readings),
         "decision": decision and {"verdict": decision.verdict, "by": decision.by, "when": decision.when},
     }
@@ -73,7 +73,7 @@ def _trial(study: Study, row: Mapping[str, str]) -> tuple[list[JSON], list[JSON]
     except StudyError:
         full = {name: cell for name, cell in row.items() if name not in hidden}
     design = study.design
-    first = [name for name in (design.item, design.participant, *design.cells, "model_name", *IDENTIFYING) if name]
+    first = [name for name in (design.item, design.participant, *design.cells, *IDENTIFYING) if name]
     about = {name: column.about for name, column in study.columns.items()}
     conditions = [name for name in dict.fromkeys(first) if full.get(name)]
     others = [name for name in study.columns if name in row and name not in (*conditions, *hidden)]
@@ -135,7 +135,7 @@ def _groups(extraction: Extraction, readings: Readings) -> list[JSON]:
 
 def _field(field: Field, about: str, readings: Readings) -> JSON:
     """One field; its name is not repeated in words."""
-    found, now = readings.found.answers[field.name], readings.now.answers[field.name]
+    read, now = readings.read.answers[field.name], readings.now.answers[field.name]
     return {
         "name": field.name,
         "about": "" if field.name.endswith(f"_{about}") else about,
@@ -146,7 +146,7 @@ def _field(field: Field, about: str, readings: Readings) -> JSON:
         "step": 1 if field.kind is int else "any",
         "wanted": field.wanted,
         "value": now.value if isinstance(now, Value) else None,
-        "found": found_by(found, readings.rules.answers[field.name]),
+        "found": value_read(read, readings.rules.answers[field.name]),
     }
 
 
@@ -159,15 +159,15 @@ def _options(field: Field) -> list[Any]:
     return []
 
 
-def found_by(found: Answer, rules: Answer) -> JSON:
+def value_read(read: Answer, rules: Answer) -> JSON:
     """The value before a person's decision, its confidence and origin; or why there is none."""
-    if isinstance(found, Missing):
-        return {"value": None, "why": found.why}
-    if found == rules:
+    if isinstance(read, Missing):
+        return {"value": None, "why": read.why}
+    if read == rules:
         by = "rules"
-    elif isinstance(rules, Value) and rules.value == found.value:
+    elif isinstance(rules, Value) and rules.value == read.value:
         by = "rules, and the extractor model agrees"
     else:
         by = "the extractor model"
-    doubtful = found.confidence < DOUBTFUL
-    return {"value": found.value, "confidence": found.confidence, "by": by, "doubtful": doubtful}
+    doubtful = read.confidence < DOUBTFUL
+    return {"value": read.value, "confidence": read.confidence, "by": by, "doubtful": doubtful}

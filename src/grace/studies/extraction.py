@@ -235,10 +235,8 @@ def _compile(spec: StudyFile, name: str, reading: format.Reading, where: str) ->
     about = reading.about
     match reading:
         case format.CountReading():
-            values = tuple(range(reading.of + 1))
-            return CountReader(reading.column, reading.of), [
-                Field(reading.column, about, int, (), values[0], values[-1], name)
-            ]
+            count = Field(reading.column, about, int, name, low=0, high=reading.of)
+            return CountReader(reading.column, reading.of), [count]
         case format.SharesReading():
             if "{label}" not in reading.column:
                 raise StudyError(
@@ -247,7 +245,7 @@ def _compile(spec: StudyFile, name: str, reading: format.Reading, where: str) ->
             unit = "percent" if reading.total == 100 else f"of {reading.total:g}"
             shares = SharesReader(reading.column, reading.labels, reading.total)
             return shares, [
-                Field(column, f"{about}: {label}", float, (), 0, reading.total, name, unit=unit)
+                Field(column, f"{about}: {label}", float, name, low=0, high=reading.total, unit=unit)
                 for label, column in zip(reading.labels, shares.columns, strict=True)
             ]
         case format.ChoiceReading():
@@ -256,7 +254,7 @@ def _compile(spec: StudyFile, name: str, reading: format.Reading, where: str) ->
                 raise StudyError(f"{where}.phrases: no label {unknown!r}")
             choice = ChoiceReader(reading.column, reading.labels, reading.phrases, reading.unclear, where)
             also = {plain(word): label for label, words in reading.labels.items() for word in words}
-            return choice, [Field(reading.column, about, str, tuple(reading.labels), None, None, name, also)]
+            return choice, [Field(reading.column, about, str, name, values=tuple(reading.labels), also=also)]
         case format.SentenceReading():
             parts = _parts(spec, reading, where)
             fields = [
@@ -264,17 +262,14 @@ def _compile(spec: StudyFile, name: str, reading: format.Reading, where: str) ->
                     name=parts.columns[factor],
                     about=f"{about}: {factor}",
                     kind=str,
-                    values=tuple(ways[0] for ways in own.values()),
-                    low=None,
-                    high=None,
                     reading=name,
-                    also={plain(way): ways[0] for ways in own.values() for way in ways},
+                    values=tuple(ways[0] for ways in labels.values()),
+                    also={plain(way): ways[0] for ways in labels.values() for way in ways},
                     literal=True,
                 )
-                for factor, own in parts.factors.items()
+                for factor, labels in parts.factors.items()
             ]
-            wholes = tuple(_wholes(parts))
-            whole = Field(parts.cleaned, f"{about}: the whole sentence", str, wholes, None, None, name)
+            whole = Field(parts.cleaned, f"{about}: the whole sentence", str, name, values=tuple(_wholes(parts)))
             return SentenceReader(parts), [*fields, whole]
 
 

@@ -29,9 +29,9 @@ class Field:
         name: the column.
         about: its meaning.
         kind: int, float or str.
+        reading: the reading that fills it.
         values: the closed set of its values; empty where any number between the bounds is one.
         low, high: bounds of numbers.
-        reading: the reading that fills it.
         also: other words for values, as tables of people's annotations have them.
         unit: of numbers, "" where there is none.
         literal: whether an answer says a value as one word of it, and not by a whole sentence.
@@ -40,10 +40,10 @@ class Field:
     name: str
     about: str
     kind: type
-    values: tuple[Cell, ...]
-    low: float | None
-    high: float | None
     reading: str
+    values: tuple[Cell, ...] = ()
+    low: float | None = None
+    high: float | None = None
     also: Mapping[str, str] = field(default_factory=dict)
     literal: bool = False
     unit: str = ""
