@@ -19,7 +19,7 @@ def analyze(
         typer.Argument(metavar="RUN...|STUDY", help="Runs' folders; or, with --input, study1 or study2."),
     ] = None,
     input: Annotated[
-        Path | None, typer.Option(help="A table of values to analyse in place of runs, .csv or .parquet.")
+        Path | None, typer.Option(help="Table of values to analyse in place of runs, .csv or .parquet.")
     ] = None,
     out: Annotated[
         Path | None,
@@ -31,10 +31,10 @@ def analyze(
     theme: Theme = "paper",
     no_figures: Annotated[bool, typer.Option("--no-figures", help="Write tables only.")] = False,
     with_r: Annotated[
-        bool, typer.Option("--with-r", help="Do the same in R too, with lme4 and ggplot2, to OUT/r; needs R.")
+        bool, typer.Option("--with-r", help="Run them in R too, with lme4 and ggplot2, into OUT/r; needs R.")
     ] = False,
 ) -> None:
-    """Do the statistics of study 1 or 2: means, tests, knowledge or negation, distributions, calibration.
+    """Run the statistics of study 1 or 2: means, tests, knowledge or negation, distributions, calibration.
 
     Writes CSV tables (means, tests, and others), summary.json, which says what was left out and why, and figures as
     PDF and PNG with their captions. Runs are merged first; what belongs to a run is found beside it. Rows of one

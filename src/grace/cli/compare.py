@@ -14,22 +14,22 @@ if TYPE_CHECKING:
 
 def compare(
     a: Annotated[Path, typer.Argument(metavar="RUN_A", help="A run's folder, or a table (.csv or .parquet).")],
-    b: Annotated[Path, typer.Argument(metavar="RUN_B", help="The one to hold against it, about the same trials.")],
+    b: Annotated[Path, typer.Argument(metavar="RUN_B", help="The run or table to compare with, on the same trials.")],
     margin: Annotated[
-        float, typer.Option(help="Shares that differ by less count as the same: 0.05 is 5 percentage points.")
+        float, typer.Option(help="Shares that differ by less than this count as the same: 0.05 is 5 percentage points.")
     ] = 0.05,
     out: Annotated[
         Path | None, typer.Option(help="Folder to write to. Default: outputs/a_and_b for outputs/a.run and b.run.")
     ] = None,
     study: Annotated[
-        str | None, typer.Option(help="Of tables: study1, study2 or a study file. Default: the one that columns fit.")
+        str | None, typer.Option(help="With tables: study1, study2 or a study file. Default: the one that fits.")
     ] = None,
     draws: Annotated[int, typer.Option(min=100, help="Bootstrap samples.")] = 2000,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same intervals.")] = 1,
     theme: Annotated[str, typer.Option(metavar="paper|slides", help="The look of the figure.")] = "paper",
     no_figures: Annotated[bool, typer.Option("--no-figures", help="Write tables and text only.")] = False,
 ) -> None:
-    """Compare two models on the same trials: quantized with full precision, cluster with local, model with model.
+    """Compare two models on the same trials: quantized and full precision, cluster and laptop, or any two models.
 
     Rows are paired by trial. Says how far the distributions of Experiment 2 and the answers of Experiment 1 are apart,
     which effects shift, and whether the two are equivalent within the margin, beside the noise floor where `grace

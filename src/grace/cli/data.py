@@ -19,7 +19,7 @@ MOST_LINES = 20
 data_app = typer.Typer(help="Make, sample and check tables of trials.", no_args_is_help=True, rich_markup_mode=None)
 
 Output = Annotated[Path | None, typer.Option(help="CSV table to write. Default: standard output.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace the output when it is there already.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace an existing output.")]
 
 
 @data_app.command()
@@ -27,14 +27,14 @@ def synth(
     study: Annotated[str, typer.Argument(help="study1 or study2.")],
     output: Output = None,
     participants: Annotated[
-        int | None, typer.Option(min=1, help="How many sessions. Default: as many as the published study had.")
+        int | None, typer.Option(min=1, help="Number of sessions. Default: as in the published study.")
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed makes the same table.")] = 1,
     force: Force = False,
 ) -> None:
     """Make a complete, balanced table of trials from stimuli written for this project.
 
-    Every participant meets every condition once, each with another item; items and conditions form Latin squares.
+    Every participant sees every condition once, each with a different item; items and conditions form Latin squares.
 
     \b
     Examples:
@@ -59,13 +59,13 @@ def synth(
 def sample(
     file: Annotated[Path, typer.Argument(help="CSV table to take rows from.")],
     output: Output = None,
-    rows: Annotated[int, typer.Option(min=1, help="How many rows.")] = 10,
+    rows: Annotated[int, typer.Option(min=1, help="Number of rows.")] = 10,
     seed: Annotated[int | None, typer.Option(help="Take random rows instead of the first ones.")] = None,
     force: Force = False,
 ) -> None:
-    """Write the first rows of a table, or random ones, to a table of their own.
+    """Write the first rows of a table, or random ones, to a new table.
 
-    Cells stay as they are, and rows in their order.
+    Cells and the order of rows stay unchanged.
 
     \b
     Examples:
@@ -88,12 +88,12 @@ def check(
     file: Annotated[Path, typer.Argument(help="CSV table of trials.")],
     study: Annotated[
         str | None,
-        typer.Option(help="study1, study2, or the path of a study file. Default: the one that the columns fit."),
+        typer.Option(help="study1, study2, or the path of a study file. Default: the one that fits the columns."),
     ] = None,
 ) -> None:
     """Check a table against its study: columns, values, conditions, stimuli.
 
-    Ends with 0 when the table fits (remarks are no failure), with 1 when it does not, with 2 when it is unusable.
+    Exit code 0: the table fits (remarks are not failures). 1: it does not fit. 2: it cannot be used at all.
 
     \b
     Examples:

@@ -10,7 +10,7 @@ from grace.errors import EndpointError
 
 def check_endpoint(
     url: Annotated[str, typer.Argument(help="Address of a model server.")],
-    model_name: Annotated[str, typer.Option(help="The name that the server knows the model by.")],
+    model_name: Annotated[str, typer.Option(help="The model's name on the server.")],
     api_key_env: Annotated[
         str | None, typer.Option(metavar="NAME", help="Environment variable that holds the server's key.")
     ] = None,

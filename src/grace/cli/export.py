@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="A run's folder, as outputs/study1.run.")],
+    run: Annotated[Path, typer.Argument(help="A run's folder, such as outputs/study1.run.")],
     output: Annotated[
         Path | None, typer.Option(help="Table to write, .csv or .parquet. Default: the CSV beside the run.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace an --output that is there already.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing --output.")] = False,
 ) -> None:
-    """Make the table again from a run's ledger, without asking a model.
+    """Remake the table from a run's ledger, without asking a model.
 
     \b
     Examples:

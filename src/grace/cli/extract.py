@@ -32,30 +32,32 @@ class JsonMode(StrEnum):
 
 
 def extract(
-    input: Annotated[Path, typer.Option(help="CSV table of raw answers, as `grace query` writes it.")],
+    input: Annotated[Path, typer.Option(help="CSV table of raw answers, such as `grace query` writes.")],
     output: options.Output,
     study: options.StudyName = None,
     extractor: Annotated[
         str | None,
         typer.Option(
             metavar="deepseek|embedded|URL",
-            help=f"A model to ask where rules leave off: DeepSeek's API (key in {KEY}), one on this machine, a server.",
+            help=f"Model to ask where rules find nothing: DeepSeek's API (key in {KEY}), one on this machine, a URL.",
         ),
     ] = None,
     extractor_model: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The name that the extractor's server knows the model by.")
+        str | None, typer.Option(metavar="NAME", help="The model's name on the extractor's server.")
     ] = None,
     check_rules: Annotated[
         float,
         typer.Option(
-            min=0.0, max=1.0, metavar="P", help="Send this share of the rows that rules read to the extractor too."
+            min=0.0, max=1.0, metavar="P", help="Also send this share of the rows that rules read to the extractor."
         ),
     ] = 0.0,
     json_mode: Annotated[
         JsonMode,
-        typer.Option(help="How the extractor's server is told to reply in JSON; auto: DeepSeek object, others schema."),
+        typer.Option(
+            help="How to request JSON from the extractor's server; auto: object for DeepSeek, schema for others."
+        ),
     ] = JsonMode.auto,
-    seed: Annotated[int, typer.Option(help="Chooses the rows of --check-rules, and is sent to the extractor.")] = 1,
+    seed: Annotated[int, typer.Option(help="Chooses the rows of --check-rules; also sent to the extractor.")] = 1,
     concurrency: options.Concurrency = "auto",
     timeout: options.Timeout = 300.0,
     max_retries: options.MaxRetries = 5,
@@ -64,9 +66,9 @@ def extract(
 ) -> None:
     """Find the values in the raw answers of Experiment 1.
 
-    The study's rules read every answer; what an answer does not say stays empty, with the reason. Where rules leave a
-    field open or in doubt, an extractor model can be asked. Its values count only with the words of the answer that say
-    them. People's decisions from `grace review` come before both.
+    The study's rules read every answer; what an answer does not say stays empty, with the reason. An extractor model
+    can fill fields that the rules leave empty or in doubt. It must quote the words of the answer that state its values.
+    People's decisions from `grace review` override both.
 
     \b
     Examples:

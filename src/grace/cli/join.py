@@ -11,14 +11,14 @@ from grace.cli.export import tell_table
 
 
 def join(
-    output: Annotated[Path, typer.Argument(help="The table to make, as outputs/study1.csv.")],
+    output: Annotated[Path, typer.Argument(help="The table to make, such as outputs/study1.csv.")],
     break_lock: options.BreakLock = False,
 ) -> None:
     """Put the shards of a run together, and make its table.
 
-    Shards are what `grace query` or `grace score` makes with --shard: outputs/study1.shard-0-of-4.run and so on belong
-    to outputs/study1.csv. They stay as they are. The joined run is one like any other, and what no shard has answered
-    is asked by the same command without --shard.
+    `grace query` and `grace score` make shards with --shard: outputs/study1.shard-0-of-4.run and so on belong to
+    outputs/study1.csv. The shards stay unchanged. The joined run is an ordinary run: the same command without --shard
+    asks what no shard has answered.
 
     \b
     Examples:

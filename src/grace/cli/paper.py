@@ -10,7 +10,7 @@ from grace.cli.options import Extraction, NoExclusions, Scores, Theme, beside, c
 
 def paper(
     runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN", help="Runs' folders, one for each model, as outputs/study1.run.")
+        list[Path], typer.Argument(metavar="RUN", help="Runs' folders, one per model, such as outputs/study1.run.")
     ],
     out: Annotated[
         Path | None, typer.Option(help="Folder to write to. Default: outputs/a_paper for outputs/a.run.")
@@ -18,7 +18,8 @@ def paper(
     force: Annotated[
         bool,
         typer.Option(
-            "--force", help="Write the paper anew: what was edited in paper.md is lost, unchanged files of before go."
+            "--force",
+            help="Rewrite the paper: edits in paper.md are lost, unchanged files of the earlier paper are removed.",
         ),
     ] = False,
     no_exclusions: NoExclusions = False,
@@ -28,8 +29,7 @@ def paper(
 ) -> None:
     """Write the parts of a paper: methods and results as Markdown, tables as CSV, LaTeX and DOCX, figure files.
 
-    Every number comes from the tables, which are written too; what is not known is not said. DOCX needs pandoc, and is
-    left out without it.
+    Every number comes from the tables, which are written too. DOCX needs pandoc, and is left out without it.
 
     \b
     Examples:

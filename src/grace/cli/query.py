@@ -23,21 +23,22 @@ def query(
     max_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens; longer ones are cut off.")] = 512,
     protocol: Annotated[
         str | None,
-        typer.Option(help="How the study asks, as single or sequential. Default: the study's first."),
+        typer.Option(help="How the study asks, such as single or sequential. Default: the study's first."),
     ] = None,
     seed: Annotated[
-        int, typer.Option(min=-(2**53), max=2**53, help="Base seed; every row and replication gets its own from it.")
+        int,
+        typer.Option(min=-(2**53), max=2**53, help="Base seed; every row and replication gets its own seed from it."),
     ] = 1,
     replications: Annotated[int, typer.Option(min=1, help="Independent answers for each row.")] = 1,
     shuffle: Annotated[
-        bool, typer.Option("--shuffle", help="Ask in random order; the table keeps the input's.")
+        bool, typer.Option("--shuffle", help="Ask in random order; the table keeps the input's order.")
     ] = False,
     limit: options.Limit = None,
     concurrency: options.Concurrency = "auto",
     timeout: options.Timeout = 300.0,
     max_retries: options.MaxRetries = 5,
     extra_body: Annotated[
-        str, typer.Option(metavar="JSON", help="Object added to each request, as '{\"top_p\": 0.9}'.")
+        str, typer.Option(metavar="JSON", help="Object to add to each request, such as '{\"top_p\": 0.9}'.")
     ] = "{}",
     api_key_env: options.ApiKeyEnv = None,
     model_revision: options.ModelRevision = None,
@@ -46,8 +47,8 @@ def query(
 ) -> None:
     """Experiment 1: ask the model about every trial and keep its raw answers.
 
-    Every answer is on disk the moment it arrives. When the command is stopped, by Ctrl-C or by a crash, the same
-    command goes on where it was: no finished request is lost or repeated, failed ones are tried again.
+    Every answer is on disk the moment it arrives. After Ctrl-C or a crash, the same command continues where it
+    left off: no finished request is lost or repeated, failed ones are retried.
 
     \b
     Examples:

@@ -10,7 +10,7 @@ from grace.cli.options import Extraction, NoExclusions, Scores, Theme, beside, o
 
 def report(
     runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN", help="Runs' folders, one for each model, as outputs/study1.run.")
+        list[Path], typer.Argument(metavar="RUN", help="Runs' folders, one per model, such as outputs/study1.run.")
     ],
     out: Annotated[
         Path | None, typer.Option(help="File to write, .html. Default: outputs/a_report.html for outputs/a.run.")
@@ -22,9 +22,8 @@ def report(
 ) -> None:
     """Write a report as one web page: what ran, data quality, results with figures, comparisons, examples, provenance.
 
-    The page needs no network and nothing beside it: it can be mailed, printed, and read on a phone. What belongs to a
-    run is found beside it; several runs of a study are compared with the first. What failed or is missing is said
-    first.
+    The page is one file and needs no network: it can be emailed, printed, and read on a phone. Finds what belongs to a
+    run in the same folder; compares several runs of a study with the first. Failures and gaps come first on the page.
 
     \b
     Examples:

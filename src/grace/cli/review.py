@@ -17,24 +17,24 @@ if TYPE_CHECKING:
 
 
 def review(
-    run: Annotated[Path, typer.Argument(help="Run of `grace extract`, or of the answers that it was made from.")],
+    run: Annotated[Path, typer.Argument(help="Run of `grace extract`, or of its answers.")],
     by: Annotated[
         str | None, typer.Option(metavar="NAME", help="Your name, stored with every decision. Default: the login name.")
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; 0 finds a free one.")] = 0,
     all: Annotated[bool, typer.Option("--all", help="Show every row that has an answer.")] = False,
     sample: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Show N random rows that nothing is odd about too, as a spot check.")
+        int, typer.Option(min=0, metavar="N", help="Also show N random rows without problems, as a spot check.")
     ] = 0,
     seed: Annotated[int, typer.Option(help="Chooses the rows of --sample.")] = 1,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
     break_lock: options.BreakLock = False,
 ) -> None:
-    """Look at extracted values on a local web page and accept, correct or reject them, until Ctrl-C or "Finish".
+    """Accept, correct or reject extracted values on a local web page, until Ctrl-C or "Finish".
 
     The page shows the rows that need a person: values missing or in doubt, sums that are off, refusals, cut-off
-    answers. Each decision is added to the run with your name and the time, beside what was read before. At the end the
-    table of values is written again with all decisions in it.
+    answers. Grace adds each decision to the run with your name, the time and the earlier values. At the end it
+    rewrites the table of values with all decisions.
 
     \b
     Examples:

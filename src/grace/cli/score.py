@@ -25,15 +25,15 @@ Residual = Annotated[
     typer.Option(
         min=0.0,
         max=1.0,
-        help="So much probability of each question may stay unasked; 0 asks for all. "
-        "Default: what is fastest on the server, 1e-6 at most.",
+        help="Probability that Grace may skip in each question; 0 skips nothing. "
+        "Default: the fastest on the server, 1e-6 at most.",
     ),
 ]
 AnswerStart = Annotated[
     str | None,
     typer.Option(
         metavar="TEXT",
-        help="What stands between prompt and answer, as a reasoning model's final channel. Default: the catalogue's.",
+        help="Text between prompt and answer, such as a reasoning model's final channel. Default: the catalogue's.",
     ),
 ]
 
@@ -46,7 +46,7 @@ def score(
     model_name: options.ModelName = "smollm2-135m",
     policy: Annotated[
         Policy,
-        typer.Option(help="Which ways to write a label count: all that the study lists, or the canonical one alone."),
+        typer.Option(help="Which forms of a label count: all that the study lists, or only the canonical one."),
     ] = Policy.variants,
     residual: Residual = None,
     limit: options.Limit = None,
@@ -61,9 +61,9 @@ def score(
 ) -> None:
     """Experiment 2: measure the exact probability of every possible answer.
 
-    For each question of the study, the table gets the distribution over its answers, and the label mass: how much of
-    the model's probability the answers have together. Equal prompts are scored once. When the command is stopped, the
-    same command goes on where it was.
+    For each question of the study, the table gets the distribution over its answers, and the label mass: the total
+    probability that the model gives to them. Equal prompts are scored once. After an interruption, the same command
+    continues where it left off.
 
     \b
     Examples:

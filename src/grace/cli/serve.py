@@ -28,23 +28,23 @@ def serve(
         str,
         typer.Argument(help="Name from `grace models list`, a .gguf file, a model folder, or an id on a model hub."),
     ] = "smollm2-135m",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at; 0 finds a free one.")] = 8000,
-    host: Annotated[str, typer.Option(help="Address to listen at; it must be this machine's own.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 finds a free one.")] = 8000,
+    host: Annotated[str, typer.Option(help="Address to listen on; it must belong to this machine.")] = "127.0.0.1",
     engine: Annotated[
-        Engine, typer.Option(help="What serves it. auto: llama.cpp for GGUF files, vLLM for anything else.")
+        Engine, typer.Option(help="auto: llama.cpp for GGUF files, vLLM for anything else.")
     ] = Engine.auto,
     served_model_name: Annotated[
-        str | None, typer.Option(metavar="NAME", help="What clients call the model. Default: from its name.")
+        str | None, typer.Option(metavar="NAME", help="The model's name for clients. Default: from MODEL.")
     ] = None,
     context: Annotated[int | None, typer.Option(min=16, help="Longest prompt and answer together, in tokens.")] = None,
-    parallel: Annotated[int | None, typer.Option(min=1, help="Requests worked on at once.")] = None,
+    parallel: Annotated[int | None, typer.Option(min=1, help="Simultaneous requests.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Processor threads (llama.cpp).")] = None,
     api_key_env: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Environment variable with a key that clients must send."),
     ] = None,
 ) -> None:
-    """Serve a model on this machine until Ctrl-C, at an address that `grace query` and curl can ask.
+    """Serve a model on this machine for `grace query`, curl and other clients, until Ctrl-C.
 
     \b
     Examples:

@@ -29,12 +29,12 @@ def validate(
     study: Annotated[
         str | None,
         typer.Option(
-            help="With FILES: study1, study2, or the path of a study file. Default: the one that the columns fit."
+            help="With FILES: study1, study2, or the path of a study file. Default: the one that fits the columns."
         ),
     ] = None,
     threshold: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="What is good enough, as truncated=0.1; may be given several times."),
+        typer.Option(metavar="NAME=VALUE", help="Limit of a check, such as truncated=0.1; may be given several times."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the report. Default: outputs/a_quality for outputs/a.run or a.csv.")
@@ -42,14 +42,14 @@ def validate(
     extraction: Extraction = None,
     scores: Scores = None,
     show_thresholds: Annotated[
-        bool, typer.Option("--show-thresholds", help="List all thresholds with their defaults, and do nothing.")
+        bool, typer.Option("--show-thresholds", help="Only list all thresholds with their defaults.")
     ] = False,
 ) -> None:
-    """Check the quality of an experiment's tables: is it good enough to be analysed?
+    """Check whether an experiment's tables are good enough to analyse.
 
-    With a run, the tables of its answers, values and probabilities are checked against its input and its ledger. Writes
-    quality.json, quality.html and review.csv (the flagged rows). Ends with 0 when all is good enough, with 1 when a
-    check fails, with 2 when something cannot be checked at all.
+    With a run, Grace checks the tables of its answers, values and probabilities against its input and its ledger.
+    Writes quality.json, quality.html and review.csv (the flagged rows). Exit code 0: good enough. 1: a check failed. 2:
+    wrong input.
 
     \b
     Examples:

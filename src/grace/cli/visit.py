@@ -13,17 +13,19 @@ from grace.cli.export import tell_table
 
 
 def visit(
-    file: Annotated[Path, typer.Argument(help="A visit file: which studies and tables, which experiments.")],
+    file: Annotated[Path, typer.Argument(help="Visit file: the studies with their tables, and the experiments.")],
     out: Annotated[Path, typer.Option(help="Folder for the tables and their runs.")],
     model_endpoint: options.ModelEndpoint = "embedded",
     model_name: options.ModelName = "smollm2-135m",
     model_revision: options.ModelRevision = None,
-    wait: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Wait so long for the server to be up.")] = 0,
+    wait: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="How long to wait for the server to start.")
+    ] = 0,
     leader: Annotated[
         str | None,
         typer.Option(
             metavar="URL",
-            help="In a pod that is not the first of its Job: ask nothing, wait until this server is gone.",
+            help="In a pod that is not the first of its Job: ask nothing, and wait until this server is gone.",
         ),
     ] = None,
     limit: options.Limit = None,
@@ -34,13 +36,13 @@ def visit(
     shard: options.Shard = None,
     break_lock: options.BreakLock = False,
 ) -> None:
-    """Ask a model everything while it is there: both experiments of all studies that a file lists.
+    """Ask a model everything while it is loaded: both experiments of all studies that a file lists.
 
-    One that fails does not keep the others from being asked; the exit code is the worst. When the command is stopped,
-    the same command goes on where it was.
+    If one of them fails, the others still run; the exit code is the highest. After an interruption, the same command
+    continues where it left off.
 
     \b
-    The file, in YAML; its paths start at its own folder:
+    The file, in YAML, with paths relative to its folder:
       studies:
         - {study: study1, input: study1.csv}
         - {study: my_study.yaml, input: trials.csv}

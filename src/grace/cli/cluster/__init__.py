@@ -9,15 +9,15 @@ from grace.cli.cluster.render import render
 from grace.cli.cluster.secret import secret
 
 cluster_app = typer.Typer(
-    help="Write manifests for a Kubernetes cluster, check them against its rules, and see whether it would take them.",
+    help="Write manifests for a Kubernetes cluster, check them, and ask the cluster whether it would accept them.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 cluster_app.command(short_help="Write the manifests of a lineup.")(render)
 cluster_app.command(short_help="Name every rule that manifests break.")(check)
-cluster_app.command(short_help="See whether the cluster is ready, and would take the manifests.")(preflight)
+cluster_app.command(short_help="Check whether the cluster is ready and would accept the manifests.")(preflight)
 cluster_app.command(short_help="List the cluster's GPUs by product.")(gpus)
 cluster_app.command(
-    short_help="Make the secret with the model hub's token.",
+    short_help="Store the model hub's token as a Secret.",
     context_settings={"allow_extra_args": True},  # it refuses them itself, and does not repeat them
 )(secret)

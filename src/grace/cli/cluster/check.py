@@ -14,22 +14,21 @@ def check(
         typer.Argument(metavar="FILES|DIR...", help="Manifests, or folders of them; - is standard input."),
     ] = None,
     cluster: Annotated[
-        str, typer.Option(metavar="NAME|FILE", help="The cluster that they are for, or a file that describes one.")
+        str, typer.Option(metavar="NAME|FILE", help="The cluster they are for, or a file that describes one.")
     ] = "nrp",
     format: Annotated[
         Literal["text", "json", "sarif"], typer.Option(help="Text for people, json for programs, sarif for code hosts.")
     ] = "text",
-    strict: Annotated[bool, typer.Option("--strict", help="Warnings refuse too.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse warnings too.")] = False,
     show_suppressed: Annotated[
-        bool, typer.Option("--show-suppressed", help="In text: show findings that an annotation suppresses.")
+        bool, typer.Option("--show-suppressed", help="Also list findings that an annotation suppresses (text only).")
     ] = False,
-    explain: Annotated[str | None, typer.Option(metavar="RULE", help="Explain a rule, and do nothing.")] = None,
+    explain: Annotated[str | None, typer.Option(metavar="RULE", help="Only explain a rule.")] = None,
 ) -> None:
-    """Check manifests against Kubernetes' schemas, its rules, and those of a cluster. Asks no cluster.
+    """Check manifests against Kubernetes' schemas and rules, and those of a cluster. Contacts no cluster.
 
-    All files are checked together: a Service in one file selects pods of another. Ends with 0 when there is no error,
-    with 4 when there is one, and with 2 when a file cannot be read. docs/policy-rules.md lists all rules, and says how
-    one is suppressed.
+    Checks all files together: a Service in one file selects pods of another. Exit code 0: no error. 4: an error. 2: a
+    file cannot be read. docs/policy-rules.md lists all rules, and says how to suppress one.
 
     \b
     Examples:

@@ -8,16 +8,16 @@ from grace.cli.cluster.options import ClusterName, Context, Kubeconfig, connect
 
 
 def gpus(
-    product: Annotated[str, typer.Option(metavar="TEXT", help="Only products with this in their name.")] = "",
-    format: Annotated[Literal["text", "json", "csv"], typer.Option(help="How to print it.")] = "text",
+    product: Annotated[str, typer.Option(metavar="TEXT", help="Only products whose name contains this text.")] = "",
+    format: Annotated[Literal["text", "json", "csv"], typer.Option(help="Output format.")] = "text",
     cluster: ClusterName = "nrp",
     kubeconfig: Kubeconfig = None,
     context: Context = None,
 ) -> None:
     """List the cluster's GPUs by product: how many, where, and which of Grace's profiles they serve.
 
-    A node is usable when it is ready, takes new pods and has no taint; nodes with a taint belong to somebody. How many
-    GPUs are free cannot be known.
+    A node is usable if it is ready, accepts new pods and has no taint; nodes with a taint are reserved. The cluster
+    does not show how many GPUs are free.
 
     \b
     Examples:

@@ -9,13 +9,18 @@ if TYPE_CHECKING:
     from grace.cluster.access.connection import Api
 
 Kubeconfig = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Default: KUBECONFIG, then ~/.kube/config, then that of the pod.")
+    Path | None,
+    typer.Option(metavar="FILE", help="Kubeconfig. Default: KUBECONFIG, then ~/.kube/config, then the pod's."),
 ]
-Context = Annotated[str | None, typer.Option(metavar="NAME", help="Of the kubeconfig. Default: its current one.")]
+Context = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Context in the kubeconfig. Default: the current one.")
+]
 Namespace = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Default: the context's, then the one of the cluster's file.")
+    str | None, typer.Option(metavar="NAME", help="Namespace. Default: the context's, then that of the cluster's file.")
 ]
-ClusterName = Annotated[str, typer.Option("--cluster", metavar="NAME|FILE", help="nrp, or a cluster's own file.")]
+ClusterName = Annotated[
+    str, typer.Option("--cluster", metavar="NAME|FILE", help="nrp, or a file that describes a cluster.")
+]
 
 
 def connect(kubeconfig: Path | None, context: str | None) -> "Api":

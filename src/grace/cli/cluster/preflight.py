@@ -12,23 +12,22 @@ from grace.cli.exits import exit_code
 def preflight(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[FILES|DIR]...", help="Manifests. Without any: only the cluster itself is looked at."),
+        typer.Argument(metavar="[FILES|DIR]...", help="Manifests. Default: check only the cluster itself."),
     ] = None,
     cluster: ClusterName = "nrp",
     namespace: Namespace = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
-    format: Annotated[Literal["text", "json"], typer.Option(help="How to print it.")] = "text",
+    format: Annotated[Literal["text", "json"], typer.Option(help="Output format.")] = "text",
 ) -> None:
-    """See whether the cluster is ready for you, and would take the manifests. Nothing on it is changed.
+    """Check whether the cluster is ready for you and would accept the manifests. Changes nothing on it.
 
-    Looks at the login, permissions, namespace, storage classes, nodes and GPUs, priority classes, quotas, secrets and
-    volumes; then the cluster is asked to try each object (dry run), which shows its own rules too. Each line is pass,
-    fail or unknown, with what to do; unknown is what the cluster does not show to you.
+    Checks the login, permissions, namespace, storage classes, nodes and GPUs, priority classes, quotas, secrets and
+    volumes; then asks the cluster to try each object (dry run), which applies the cluster's own rules too. Each line is
+    pass, fail or unknown, with what to do; unknown marks what the cluster does not show you.
 
-    Ends with 0 when nothing fails (unknown is allowed), with 2 when there is no usable kubeconfig, with 5 when the
-    cluster cannot be reached, fails, or does not take the login, with 4 when anything else fails: something is missing,
-    or refused by permission, quota or rule.
+    Exit code 0: nothing failed (unknown is allowed). 2: no usable kubeconfig. 4: something is missing, or refused by
+    permission, quota or rule. 5: the cluster cannot be reached, fails, or rejects the login.
 
     \b
     Examples:

@@ -12,11 +12,11 @@ from grace.errors import InputError
 
 
 def render(
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the files go.")] = Path("kubernetes"),
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder for the manifests.")] = Path("kubernetes"),
     run: Annotated[str | None, typer.Option(hidden=True)] = None,
     **request: Any,
 ) -> None:
-    """Write the manifests that ask models everything on a cluster. Asks no cluster; the same command writes the same.
+    """Write the manifests of a lineup for a cluster. Contacts no cluster; the same command writes the same files.
 
     \b
     Examples:

@@ -10,28 +10,27 @@ from grace.cli.cluster.options import ClusterName, Context, Kubeconfig, Namespac
 
 def secret(
     command: typer.Context,
-    name: Annotated[str, typer.Option(help="Of the Secret.")] = "huggingface-token",
-    key: Annotated[str, typer.Option(help="In the Secret.")] = "token",
+    name: Annotated[str, typer.Option(help="Name of the Secret.")] = "huggingface-token",
+    key: Annotated[str, typer.Option(help="Key in the Secret.")] = "token",
     from_env: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="Variable with the token. Default: HF_TOKEN, then the file of `hf auth login`."
+            metavar="NAME", help="Variable that holds the token. Default: HF_TOKEN, then the file of `hf auth login`."
         ),
     ] = None,
-    from_file: Annotated[Path | None, typer.Option(metavar="FILE", help="File with the token alone in it.")] = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Change a key that holds another value.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only try it on the cluster; change nothing.")] = False,
+    from_file: Annotated[Path | None, typer.Option(metavar="FILE", help="File that holds only the token.")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace a different value of the key.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only try it; change nothing on the cluster.")] = False,
     cluster: ClusterName = "nrp",
     namespace: Namespace = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
 ) -> None:
-    """Make the Secret with the model hub's token, as the manifests refer to it. The token is never shown.
+    """Store the model hub's token as a Secret, where the manifests expect it. The token is never shown.
 
-    It comes from the environment or a file, so that it stands neither in the shell's history nor in the list of
-    processes. Other keys of a Secret that is there stay as they are; a key that holds another value is changed only
-    with --replace. Ends with 2 when there is no token that could be one, with 4 when something is in the way, with 5
-    when the cluster fails.
+    The token comes from the environment or a file, so that it appears neither in the shell's history nor in the list of
+    processes. Other keys of an existing Secret stay unchanged; a key with another value changes only with --replace.
+    Exit code 2: no valid token. 4: the change is refused. 5: the cluster fails.
 
     \b
     Examples:
