@@ -18,7 +18,7 @@ import grace
 from grace.errors import GraceError, InputError, RunLocked, RunMismatch
 from grace.ledger import Ledger
 from grace.lock import EMPTY_SECONDS
-from grace.manifest import FORMAT, Identity, Manifest, SourceTree
+from grace.manifest import FORMAT, Identity, RunManifest, SourceTree
 from grace.runs import Run
 from limits import HANG
 
@@ -359,7 +359,7 @@ def test_a_session_knows_the_commit_it_runs_from(run: Run, tmp_path: Path, monke
     git("commit", "-q", "-m", "one")
     monkeypatch.setattr("grace.runs.__file__", str(tree / "src" / "grace" / "runs.py"))
     monkeypatch.setattr(Run, "save", lambda self: None)
-    run.__dict__["manifest"] = Manifest(format=FORMAT, identity=IDENTITY, sessions=[])
+    run.__dict__["manifest"] = RunManifest(format=FORMAT, identity=IDENTITY, sessions=[])
     with run.session() as session:
         assert session.git == SourceTree(commit=git("rev-parse", "HEAD"), dirty=False)
     (tree / "src" / "grace" / "runs.py").write_text("2")

@@ -57,14 +57,14 @@ def sha256_of(path: Path) -> str:
 
 
 @dataclass(frozen=True)
-class Entry:
-    """What a list knows of a file: the hex digest, and the size in bytes where the list tells it."""
+class FileFacts:
+    """What a list says of a file: the hex digest, and the size in bytes where the list tells it."""
 
     sha256: str
     bytes: int | None = None
 
     @classmethod
-    def of(cls, path: Path) -> "Entry":
+    def of(cls, path: Path) -> "FileFacts":
         """The entry of a file on disk."""
         return cls(sha256_of(path), path.stat().st_size)
 
@@ -74,19 +74,21 @@ class FileList:
     """Files of a folder, by their path in it with `/` between its parts."""
 
     folder: Path
-    entries: Mapping[str, Entry]
+    entries: Mapping[str, FileFacts]
 
     @classmethod
     def of(cls, folder: Path, paths: Iterable[Path]) -> "FileList":
         """The list of some files in a folder, as they are now."""
-        return cls(folder, {path.relative_to(folder).as_posix(): Entry.of(path) for path in paths})
+        return cls(folder, {path.relative_to(folder).as_posix(): FileFacts.of(path) for path in paths})
 
     @classmethod
     def read(cls, folder: Path, path: Path) -> "FileList":
         """A list that `write` wrote; an empty one where there is none, or none that can be read."""
         try:
             content = orjson.loads(path.read_bytes())
-            entries = {name: Entry(one) if isinstance(one, str) else Entry(**one) for name, one in content.items()}
+            entries = {
+                name: FileFacts(one) if isinstance(one, str) else FileFacts(**one) for name, one in content.items()
+            }
         except (OSError, ValueError, TypeError, AttributeError):
             return cls(folder, {})
         return cls(folder, entries)  # before 0.2.0 an entry was the digest alone
@@ -116,4 +118,4 @@ class FileList:
             return False
         path, entry = self.folder / name, self.entries[name]
         inside = path.resolve().is_relative_to(self.folder.resolve())
-        return inside and path.is_file() and entry in (Entry(sha256_of(path)), Entry.of(path))
+        return inside and path.is_file() and entry in (FileFacts(sha256_of(path)), FileFacts.of(path))

@@ -140,7 +140,7 @@ class ExtractorFacts(_Part):
     settings: dict[str, Any]
 
 
-class Manifest(_Part):
+class RunManifest(_Part):
     """The content of `run.json`."""
 
     format: int
@@ -161,7 +161,7 @@ MIGRATIONS: tuple[Callable[[dict[str, Any]], None], ...] = (_with_scope,)
 FORMAT = 1 + len(MIGRATIONS)
 
 
-def read_manifest(content: bytes, name: str) -> Manifest:
+def read_manifest(content: bytes, name: str) -> RunManifest:
     """Read a manifest of this format or an earlier one.
 
     Args:
@@ -183,4 +183,4 @@ def read_manifest(content: bytes, name: str) -> Manifest:
         raise InputError(f"{name}: holds the experiment {experiment!r}; this version knows {known}; update grace")
     for migrate in MIGRATIONS[number - 1 :] if isinstance(number, int) else ():
         migrate(value)
-    return checked({**value, "format": FORMAT}, f"{name}: is damaged", Manifest, "; restore it from a copy")
+    return checked({**value, "format": FORMAT}, f"{name}: is damaged", RunManifest, "; restore it from a copy")

@@ -28,7 +28,7 @@ import grace
 from grace.errors import InputError, RunMismatch
 from grace.files import replacing, sha256_of, sweep
 from grace.lock import locked
-from grace.manifest import FORMAT, Identity, Manifest, Scope, SessionRecord, read_manifest
+from grace.manifest import FORMAT, Identity, RunManifest, Scope, SessionRecord, read_manifest
 
 PACKAGES = ("aiohttp", "orjson", "pydantic", "jinja2", "xllamacpp")
 
@@ -65,7 +65,7 @@ class Run:
         return (self.path / "run.json").exists()
 
     @cached_property
-    def manifest(self) -> Manifest:
+    def manifest(self) -> RunManifest:
         """The content of `run.json`. Raises InputError for a folder that is no run, or none of this version."""
         path = self.path / "run.json"
         try:
@@ -118,7 +118,7 @@ class Run:
             )
         self._copy_input(input)
         self.keep_study(study)
-        self.__dict__["manifest"] = Manifest(
+        self.__dict__["manifest"] = RunManifest(
             format=FORMAT,
             id=secrets.token_hex(8),
             identity=identity,

@@ -20,7 +20,7 @@ from grace.analysis.study_analysis import Lines, Results, StudyAnalysis
 from grace.analysis.trials import Cell, ModelTrials, Trial
 from grace.columns import MODEL
 from grace.errors import InputError
-from grace.files import Entry, FileList, replacing, sha256_of
+from grace.files import FileFacts, FileList, replacing, sha256_of
 from grace.progress import Progress
 from grace.quality.merge import merge_groups
 from grace.runs import Run
@@ -185,7 +185,7 @@ def _earlier(out: Path) -> FileList:
 
     try:
         tables = orjson.loads((out / SUMMARY).read_bytes())["tables"]
-        return FileList(out, {Path(table["file"]).name: Entry(table["sha256"]) for table in tables})
+        return FileList(out, {Path(table["file"]).name: FileFacts(table["sha256"]) for table in tables})
     except (OSError, ValueError, LookupError, TypeError):
         return FileList(out, {})
 
