@@ -294,7 +294,7 @@ def test_a_failure_half_way_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
 
     with pytest.raises(RuntimeError, match="half-way"):
         write_table(path, ("x",), breaking())
-    with pytest.raises(InputError, match="No space left on device; see to the disk"):
+    with pytest.raises(InputError, match="No space left on device; check the disk"):
         write_table(path, ("x",), full())
     assert path.read_bytes() == before
     assert [left.name for left in tmp_path.iterdir()] == ["a.parquet"]

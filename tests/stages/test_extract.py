@@ -637,7 +637,7 @@ def test_an_interrupt_writes_no_half_table(answers: Path, values: Path, tmp_path
         _, err = process.communicate(timeout=HANG)
     assert process.returncode == 130
     assert "interrupted" in err
-    assert "The same command goes on" in err
+    assert "The same command continues" in err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["answers.csv", "values.run"]
     assert not (values.with_suffix(".run") / "lock").exists()
 

@@ -277,7 +277,7 @@ def test_an_early_end_keeps_what_was_under_way_and_says_how_to_go_on(
     assert done.code == 3
     assert [record["status"] for record in ledger(answers)] == ["failed", "answered", "answered", "answered"]
     assert f"3 of 12 answers are safe in {answers.with_suffix('.run')}" in done.err
-    assert "the same command goes on" in done.err
+    assert "the same command continues" in done.err
 
 
 def test_one_404_among_answers_is_that_rows_alone(query: Command, canned: CannedServer, answers: Path) -> None:
@@ -719,7 +719,7 @@ def test_an_output_made_otherwise_is_refused_naming_both(
     canned.models.append("other")
     done = query(option, value)
     assert done.code == 2
-    assert "answers.run: was made with other settings than asked for now.\n" in done.err
+    assert "answers.run: was made with different settings.\n" in done.err
     assert f"\n  {line}\n" in done.err
     assert len(canned.bodies) == asked
     assert answers.read_bytes() == before

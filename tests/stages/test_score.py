@@ -601,7 +601,7 @@ def test_a_run_of_other_settings_is_refused_and_the_difference_is_named(
     if change:
         study.write_text(STUDY.replace(*change))
     message = last_message(score("--limit", 2, *options), 2)
-    assert f"{output.with_suffix('.run')}: was made with other settings than asked for now" in message
+    assert f"{output.with_suffix('.run')}: was made with different settings" in message
     lines = [line for line in message.splitlines() if line.startswith("  ")]
     assert [line.startswith(f"  {named}") for line in lines] == [True], message
     assert "Choose another --output" in message
@@ -734,7 +734,7 @@ def test_an_export_does_not_promise_that_it_asks_again(
     score: Command, grace: Command, table: TableServer, output: Path
 ) -> None:
     table.fail = Faults(lambda: error(400, "too long"), about="plum")
-    assert "asks again for what failed" in score().out
+    assert "to retry what failed" in score().out
     done = grace("export", output.with_suffix(".run"), "--output", output.with_name("copy.csv"))
     assert done.code == 1
     assert "The same command asks again" not in done.out
@@ -975,7 +975,7 @@ def test_an_interrupt_keeps_what_is_answered_and_the_same_command_goes_on(
     assert done.code == 130
     assert done.out == ""
     run = output.with_suffix(".run")
-    assert f"interrupted; all finished answers are safe in {run}. The same command goes on where this one" in done.err
+    assert f"interrupted; all finished answers are safe in {run}. The same command continues where this one" in done.err
     assert not output.exists()
     assert not (run / "lock").exists()
     kept = records(output)
@@ -1037,7 +1037,7 @@ def test_an_interrupt_before_the_first_question(score: Command, table: TableServ
     table.fail = in_the_proof
     done = score()
     assert done.code == 130
-    assert "The same command goes on where this one stopped" in done.err
+    assert "The same command continues where this one stopped" in done.err
     assert nothing_was_asked(table, output)
 
 
