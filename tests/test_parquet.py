@@ -221,7 +221,7 @@ def test_an_export_makes_either_kind(score: Command, grace: Command, tmp_path: P
     assert score(tmp_path / "a.csv").code == 0
     assert grace("export", tmp_path / "a.run", "--output", tmp_path / "copy.parquet").code == 0
     is_the_same(tmp_path / "copy.parquet", tmp_path / "a.csv")
-    assert "is there already" in grace("export", tmp_path / "a.run", "--output", tmp_path / "copy.parquet").err
+    assert "already exists" in grace("export", tmp_path / "a.run", "--output", tmp_path / "copy.parquet").err
     assert grace("export", tmp_path / "a.run", "--output", tmp_path / "copy.parquet", "--force").code == 0
 
 

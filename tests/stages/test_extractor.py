@@ -587,7 +587,7 @@ def test_failures_are_told_and_asked_again_alone(
     assert done.code == 0
     assert sorted(map(shown, canned.bodies)) == [[texts[2]], [texts[4]]]
     assert [row["Assessment"] for row in read_rows(values)] == ["amazing"] * 6
-    assert "going on: 4 of 6 requests are finished already" in done.err
+    assert "resuming: 4 of 6 requests are already finished" in done.err
 
 
 def test_a_repair_that_failed_is_asked_again_without_its_first_round(

@@ -655,7 +655,7 @@ def test_the_output_is_the_input(query: Command, trials: Path, tmp_path: Path, m
 def test_the_output_is_of_no_run(query: Command, canned: CannedServer, answers: Path) -> None:
     answers.write_text("precious")
     message = one_message(query(), 2)
-    assert f"--output {answers}: is there already" in message
+    assert f"--output {answers}: already exists" in message
     assert "answers.run" in message
     assert answers.read_text() == "precious"
     assert canned.bodies == []
@@ -790,7 +790,7 @@ def test_a_torn_last_line_is_asked_again(query: Command, canned: CannedServer, a
     canned.bodies.clear()
     done = query("--concurrency", 1)
     assert done.code == 0
-    assert "going on: 11 of 12 requests are finished already" in done.err
+    assert "resuming: 11 of 12 requests are already finished" in done.err
     assert len(canned.bodies) == 1
     assert len(ledger(answers)) == 12
 
