@@ -221,7 +221,7 @@ def test_an_export_makes_either_kind(score: Command, grace: Command, tmp_path: P
     assert score(tmp_path / "a.csv").code == 0
     assert grace("export", tmp_path / "a.run", "--output", tmp_path / "copy.parquet").code == 0
     is_the_same(tmp_path / "copy.parquet", tmp_path / "a.csv")
-    assert "is there already" in grace("export", tmp_path / "a.run", "--output", tmp_path / "copy.parquet").err
+    assert "already exists" in grace("export", tmp_path / "a.run", "--output", tmp_path / "copy.parquet").err
     assert grace("export", tmp_path / "a.run", "--output", tmp_path / "copy.parquet", "--force").code == 0
 
 
@@ -294,7 +294,7 @@ def test_a_failure_half_way_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
 
     with pytest.raises(RuntimeError, match="half-way"):
         write_table(path, ("x",), breaking())
-    with pytest.raises(InputError, match="No space left on device; see to the disk"):
+    with pytest.raises(InputError, match="No space left on device; check the disk"):
         write_table(path, ("x",), full())
     assert path.read_bytes() == before
     assert [left.name for left in tmp_path.iterdir()] == ["a.parquet"]

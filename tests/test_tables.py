@@ -95,7 +95,7 @@ def test_row_names_of_r_have_no_name(path: Path) -> None:
     (b"", "is empty"),
     (b"\n \r\n", "is empty"),
     (b"\xef\xbb\xbf\n", "is empty"),
-    (b"a,b,a\n1,2,3\n", "the column 'a' stands twice"),
+    (b"a,b,a\n1,2,3\n", "the column 'a' appears twice"),
     (b"a,b\n1,2\n3,4,5\n", "row 2 (line 3): has 3 cells, the header has 2"),
     (b'a,b\n"1\n1",2\n\n3\n', "row 2 (line 5): has 1 cells, the header has 2"),
     (b"a;b\n1;2\n", "separated by semicolons"),

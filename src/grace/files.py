@@ -40,7 +40,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise InputError(f"{path}: cannot be written: {error.strerror}; see to the disk and try again") from None
+            raise InputError(f"{path}: cannot be written: {error.strerror}; check the disk and try again") from None
         raise
 
 

@@ -86,8 +86,8 @@ class Ledger:
 
     def _cannot_be_written(self, error: OSError) -> InputError:
         return InputError(
-            f"{self.path}: cannot be written: {error.strerror}. Nothing that it holds is lost; see to the disk, then "
-            "the same command goes on where this one stopped"
+            f"{self.path}: cannot be written: {error.strerror}. Nothing that it holds is lost; check the disk, then "
+            "the same command continues where this one stopped"
         )
 
     def __enter__(self) -> "Ledger":

@@ -66,7 +66,7 @@ def _take_over(path: Path, break_lock: bool) -> None:
         if host != socket.gethostname():
             raise RunLocked(
                 f"{path.parent}: is being written by process {pid} on {host}. If that machine or job has ended, "
-                "add --break-lock to go on; if it has not, two writers would ask the model everything twice."
+                "add --break-lock to continue; if it has not, two writers would ask the model everything twice."
             )
         if started is not None and started == _process_start(pid):
             raise RunLocked(f"{path.parent}: is being written by process {pid} of this machine; wait until it ends")

@@ -106,9 +106,9 @@ class Run:
             different = list(differences(self.identity.as_json(), identity.as_json()))
             if different:
                 raise RunMismatch(
-                    f"{self.path}: was made with other settings than asked for now.\n"
+                    f"{self.path}: was made with different settings.\n"
                     + "\n".join(f"  {name}: {then!r} in this run, {now!r} now" for name, then, now in different)
-                    + "\nChoose another --output to start a new run, or ask as before to go on with this one."
+                    + "\nChoose another --output to start a new run, or repeat the old settings to continue this one."
                 )
             return
         if self.ledger.exists() and self.ledger.stat().st_size:

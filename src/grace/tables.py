@@ -121,7 +121,7 @@ class CsvTable:
         named = [name for name in self.columns if name]  # R writes row names under an empty header
         twice = {name for name in named if named.count(name) > 1}
         if twice:
-            raise InputError(f"{self.path}: the column {min(twice)!r} stands twice in the header")
+            raise InputError(f"{self.path}: the column {min(twice)!r} appears twice in the header")
 
     def __len__(self) -> int:
         return len(self._starts) - 1

@@ -111,7 +111,7 @@ def test_outputs_are_replaced_only_by_force(tmp_path: Path) -> None:
     output.write_text("precious")
     ended = data("synth", "study1", "--output", output)
     assert ended.code == 2
-    assert ended.error == f"{output}: is there already; choose another --output, or add --force to replace it"
+    assert ended.error == f"{output}: already exists; choose another --output, or add --force to replace it"
     assert output.read_text() == "precious"
     assert data("synth", "study1", "--output", output, "--force").code == 0
     assert data("sample", output, "--output", tmp_path / "t.csv").code == 2

@@ -46,7 +46,7 @@ def test_a_line_now_and_then(clock: list[float], capsys: pytest.CaptureFixture[s
 def test_what_was_finished_earlier_is_not_speed(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
     lines = Lines()
     lines.begin(100, 90)
-    assert said(capsys) == ["grace: going on: 90 of 100 requests are finished already"]
+    assert said(capsys) == ["grace: resuming: 90 of 100 requests are already finished"]
     clock[0] += LINE_SECONDS
     lines.advance(failed=False)
     assert said(capsys) == ["grace: 91 of 100 requests, 0.1 a second, 90 s left"]

@@ -160,7 +160,7 @@ def test_a_form_that_joins_with_the_prompt_is_refused_by_name(server: TableServe
     prompt = prompt_of(model)
     assert texts(model, spelled(server, prompt, ["no"])["no"]) == ["n", "o"]
     with pytest.raises(
-        BoundaryMoves, match=r"the answer ' no' has no spelling of its own behind .* ends with '\\n'"
+        BoundaryMoves, match=r"the answer ' no' has no spelling of its own after .* ends with '\\n'"
     ) as caught:
         spelled(server, prompt, ["no", " no"])
     assert isinstance(caught.value, StudyError)

@@ -432,7 +432,7 @@ def test_a_table_that_is_gone_is_a_finding(runs: Path, grace: Command, name: str
     [
         ("", "is empty"),
         ("a,b\n1,2,3\n", "has 3 cells"),
-        ("a,a\n1,2\n", "stands twice"),
+        ("a,a\n1,2\n", "appears twice"),
         (None, "has a header and no rows"),
     ],
 )

@@ -151,7 +151,7 @@ def test_an_edited_text_is_not_overwritten(grace: Command, own: Speaker, tmp_pat
     text.write_text("mine")
     result = grace("paper", run)
     assert (result.code, text.read_text()) == (2, "mine")
-    assert "is there already, perhaps edited; choose another --out, or add --force" in result.err
+    assert "already exists, perhaps edited; choose another --out, or add --force" in result.err
     assert grace("paper", run, "--force").code == 0
     assert text.read_text().startswith("# ")
 

@@ -153,7 +153,7 @@ def test_both_studies_stand_on_one_page(grace: Command, own: Speaker, tmp_path: 
         ("a.run/report.html", "is inside the run"),
         ("other.run/further/report.html", "is inside the run"),
         ("folder.html", "is a folder; give the name of a file in it"),
-        ("mine.html", "is there already, and is no report of Grace"),
+        ("mine.html", "already exists, and is not a report of Grace"),
         ("mine.html/further/report.html", "is there, and is no folder"),
     ],
 )

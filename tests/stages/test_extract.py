@@ -259,7 +259,7 @@ def test_output_that_cannot_be(read: Command, answers: Path, values: Path, tmp_p
     assert "is the input itself" in one_message(read("--output", answers))
     assert "ends in .csv or .parquet" in one_message(read("--output", tmp_path / "values.xlsx"))
     values.write_text("mine")
-    assert f"--output {values}: is there already, and " in one_message(read())
+    assert f"--output {values}: already exists, but " in one_message(read())
     assert values.read_text() == "mine"
     assert answers.read_bytes() == before
     assert not values.with_suffix(".run").exists()
@@ -637,7 +637,7 @@ def test_an_interrupt_writes_no_half_table(answers: Path, values: Path, tmp_path
         _, err = process.communicate(timeout=HANG)
     assert process.returncode == 130
     assert "interrupted" in err
-    assert "The same command goes on" in err
+    assert "The same command continues" in err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["answers.csv", "values.run"]
     assert not (values.with_suffix(".run") / "lock").exists()
 

@@ -576,7 +576,7 @@ def test_failures_are_told_and_asked_again_alone(
     done = read(texts)
     assert done.code == 1
     assert "2 requests failed with http 400: no  more" in done.err
-    assert "asks again for what failed" in done.out
+    assert "to retry what failed" in done.out
     rows = read_rows(values)
     assert [row["Assessment"] for row in rows] == ["amazing", "amazing", "", "amazing", "", "amazing"]
     assert rows[2]["extraction_errors"].endswith("; the extractor failed: no  more")
@@ -587,7 +587,7 @@ def test_failures_are_told_and_asked_again_alone(
     assert done.code == 0
     assert sorted(map(shown, canned.bodies)) == [[texts[2]], [texts[4]]]
     assert [row["Assessment"] for row in read_rows(values)] == ["amazing"] * 6
-    assert "going on: 4 of 6 requests are finished already" in done.err
+    assert "resuming: 4 of 6 requests are already finished" in done.err
 
 
 def test_a_repair_that_failed_is_asked_again_without_its_first_round(
@@ -743,7 +743,7 @@ def test_an_interrupt_lets_replies_under_way_finish(
     assert process.returncode == 130
     assert out == ""
     run = values.with_suffix(".run")
-    assert f"interrupted; all finished answers are safe in {run}. The same command goes on" in err
+    assert f"interrupted; all finished answers are safe in {run}. The same command continues" in err
     assert not values.exists()
     assert not (run / "lock").exists()
     assert len(ledger(values)) == canned.count == 3  # not even the repairs were begun

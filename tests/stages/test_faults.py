@@ -277,7 +277,7 @@ def test_an_early_end_keeps_what_was_under_way_and_says_how_to_go_on(
     assert done.code == 3
     assert [record["status"] for record in ledger(answers)] == ["failed", "answered", "answered", "answered"]
     assert f"3 of 12 answers are safe in {answers.with_suffix('.run')}" in done.err
-    assert "the same command goes on" in done.err
+    assert "the same command continues" in done.err
 
 
 def test_one_404_among_answers_is_that_rows_alone(query: Command, canned: CannedServer, answers: Path) -> None:
@@ -655,7 +655,7 @@ def test_the_output_is_the_input(query: Command, trials: Path, tmp_path: Path, m
 def test_the_output_is_of_no_run(query: Command, canned: CannedServer, answers: Path) -> None:
     answers.write_text("precious")
     message = one_message(query(), 2)
-    assert f"--output {answers}: is there already" in message
+    assert f"--output {answers}: already exists" in message
     assert "answers.run" in message
     assert answers.read_text() == "precious"
     assert canned.bodies == []
@@ -719,7 +719,7 @@ def test_an_output_made_otherwise_is_refused_naming_both(
     canned.models.append("other")
     done = query(option, value)
     assert done.code == 2
-    assert "answers.run: was made with other settings than asked for now.\n" in done.err
+    assert "answers.run: was made with different settings.\n" in done.err
     assert f"\n  {line}\n" in done.err
     assert len(canned.bodies) == asked
     assert answers.read_bytes() == before
@@ -790,7 +790,7 @@ def test_a_torn_last_line_is_asked_again(query: Command, canned: CannedServer, a
     canned.bodies.clear()
     done = query("--concurrency", 1)
     assert done.code == 0
-    assert "going on: 11 of 12 requests are finished already" in done.err
+    assert "resuming: 11 of 12 requests are already finished" in done.err
     assert len(canned.bodies) == 1
     assert len(ledger(answers)) == 12
 

@@ -254,7 +254,7 @@ def test_an_interrupt_lets_answers_under_way_finish(
     code, err = ended(process)
     assert code == 130
     run = output.with_suffix(".run")
-    assert f"interrupted; all finished answers are safe in {run}. The same command goes on" in err
+    assert f"interrupted; all finished answers are safe in {run}. The same command continues" in err
     assert f"`grace export {run}` writes what there is" in err
     assert not output.exists()
     assert not (run / "lock").exists()
@@ -317,7 +317,7 @@ def test_an_interrupt_before_the_first_question(
     process.send_signal(number)
     code, err = ended(process)
     assert code == 130
-    assert "The same command goes on where this one stopped" in err
+    assert "The same command continues where this one stopped" in err
     assert not (output.with_suffix(".run") / "lock").exists()
     canned.handshake = None
     process = start(trials, output, canned.url)

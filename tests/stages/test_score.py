@@ -510,7 +510,7 @@ def test_a_second_start_asks_nothing(score: Command, table: TableServer, output:
     second = score()
     assert (second.code, second.out) == (0, first.out)
     assert asked(table) == []
-    assert "going on: 7 of 7 requests are finished already" in second.err
+    assert "resuming: 7 of 7 requests are already finished" in second.err
     assert (output.read_bytes(), (output.with_suffix(".run") / "ledger.jsonl").read_bytes()) == before
     assert len(manifest(output)["sessions"]) == 2
 
@@ -601,7 +601,7 @@ def test_a_run_of_other_settings_is_refused_and_the_difference_is_named(
     if change:
         study.write_text(STUDY.replace(*change))
     message = last_message(score("--limit", 2, *options), 2)
-    assert f"{output.with_suffix('.run')}: was made with other settings than asked for now" in message
+    assert f"{output.with_suffix('.run')}: was made with different settings" in message
     lines = [line for line in message.splitlines() if line.startswith("  ")]
     assert [line.startswith(f"  {named}") for line in lines] == [True], message
     assert "Choose another --output" in message
@@ -734,7 +734,7 @@ def test_an_export_does_not_promise_that_it_asks_again(
     score: Command, grace: Command, table: TableServer, output: Path
 ) -> None:
     table.fail = Faults(lambda: error(400, "too long"), about="plum")
-    assert "asks again for what failed" in score().out
+    assert "to retry what failed" in score().out
     done = grace("export", output.with_suffix(".run"), "--output", output.with_name("copy.csv"))
     assert done.code == 1
     assert "The same command asks again" not in done.out
@@ -975,7 +975,7 @@ def test_an_interrupt_keeps_what_is_answered_and_the_same_command_goes_on(
     assert done.code == 130
     assert done.out == ""
     run = output.with_suffix(".run")
-    assert f"interrupted; all finished answers are safe in {run}. The same command goes on where this one" in done.err
+    assert f"interrupted; all finished answers are safe in {run}. The same command continues where this one" in done.err
     assert not output.exists()
     assert not (run / "lock").exists()
     kept = records(output)
@@ -1037,7 +1037,7 @@ def test_an_interrupt_before_the_first_question(score: Command, table: TableServ
     table.fail = in_the_proof
     done = score()
     assert done.code == 130
-    assert "The same command goes on where this one stopped" in done.err
+    assert "The same command continues where this one stopped" in done.err
     assert nothing_was_asked(table, output)
 
 
@@ -1172,7 +1172,7 @@ def test_answers_are_scored_behind_their_start(dialect: Any, score: Command, tab
     table.answer, table.dialect = "<think>Well.</think>Hello.", dialect
     done = score("--answer-start", "</turn>Well: ", "--residual", 0)
     assert done.code == 0
-    assert "answers are scored behind '</turn>Well: '" in done.err
+    assert "answers are scored after '</turn>Well: '" in done.err
     for row in read_rows(output):
         for name, forms in FORMS.items():
             expected = shares(truth(PROMPTS[name](row), forms, "</turn>Well: "))
@@ -1183,7 +1183,7 @@ def test_answers_are_scored_behind_their_start(dialect: Any, score: Command, tab
 def test_a_start_that_was_asked_for_does_not_make_a_reasoning_model(score: Command, table: TableServer) -> None:
     done = score("--answer-start", "So: ")
     assert done.code == 0
-    assert "scored behind 'So: '" in done.err
+    assert "scored after 'So: '" in done.err
     assert "reasons" not in done.err
 
 
@@ -1194,7 +1194,7 @@ def test_a_template_that_opens_a_think_block_is_known(score: Command, table: Tab
     table.model = model = TableModel(MODEL.tokens, MODEL.special, MODEL.seed, MODEL.spread, template=opening)
     done = score()
     assert done.code == 0
-    assert r"answers are scored behind '</think>\n\n'" in done.err
+    assert r"answers are scored after '</think>\n\n'" in done.err
     for row in read_rows(output):
         expected = shares(truth(PROMPTS["right"](row), FORMS["right"], "</think>\n\n", model))
         assert numbers(row, "prob_right_yes", "prob_right_no") == pytest.approx(expected, abs=1e-9)
@@ -1280,7 +1280,7 @@ def test_a_table_of_scores_is_no_input(score: Command, output: Path, tmp_path: P
 
 def test_a_table_that_no_run_made_is_not_replaced(score: Command, output: Path) -> None:
     output.write_text("somebody's own")
-    assert "is there already" in one_message(score(), 2)
+    assert "already exists" in one_message(score(), 2)
     assert output.read_text() == "somebody's own"
 
 

@@ -527,15 +527,15 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "each is not in the name": (
         {"each": {"k": ["1", "2"]}},
-        "questions.asked: stands twice; put the names of `each` in braces into its name",
+        "questions.asked: appears twice; put the names of `each` in braces into its name",
     ),
     "a value of each twice": (
         {"name": "q{k}", "each": {"k": ["1", "1"]}},
-        "questions.q1: stands twice; put the names of `each` in braces into its name",
+        "questions.q1: appears twice; put the names of `each` in braces into its name",
     ),
     "two questions of one name": (
         {"name": "q{k}", "each": {"k": ["1"]}, "more": {"q1": BASE["questions"]["asked"]}},
-        "questions.q1: stands twice",
+        "questions.q1: appears twice",
     ),
     "no answers at all": ({"answers": {}}, "questions.asked.answers: gives either labels, or factors and forms"),
     "labels and factors": (
@@ -581,7 +581,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "labels that are no numbers": (
         {"answers": labels(numeric="true")},
-        "questions.asked.answers: the label 'yes' is no number, as `numeric` says",
+        "questions.asked.answers: the label 'yes' is not a number, as `numeric` requires",
     ),
     "a column of the table": (
         {"columns": {"entropy": "item"}},
@@ -629,9 +629,9 @@ def test_a_study_that_asks_nothing_and_names_given_twice_are_mistakes_too() -> N
     assert "questions: must hold names" in refused(head + "questions: [a]")
     assert "questions.q: must hold fields" in refused(head + "questions: {q: prompt}")
     twice = head + "questions:\n  q: {prompt: p, answers: {labels: {a: a, b: b}}}\n  q: {prompt: p}"
-    assert "'q' stands twice (line 6)" in refused(twice)
+    assert "'q' appears twice (line 6)" in refused(twice)
     twice = head + "questions:\n  q: {prompt: p, answers: {labels: {a: a, a: b}}}"
-    assert "'a' stands twice (line 5)" in refused(twice)
+    assert "'a' appears twice (line 5)" in refused(twice)
 
 
 def test_a_prompt_that_cannot_be_rendered_for_a_row_says_so() -> None:
@@ -653,7 +653,7 @@ def test_parts_whose_labels_run_together_are_a_mistake() -> None:
 def test_a_numeric_label_is_a_number_as_people_write_them(label: str) -> None:
     # mean and standard deviation of nan are nan; Python reads 1_0 as 10
     message = refused(answers={"labels": {label: "a", "2": "b"}, "numeric": "true"})
-    assert f"the label {label!r} is no number" in message
+    assert f"the label {label!r} is not a number" in message
 
 
 def test_joint_labels_are_no_numbers_however_digits_are_put_together() -> None:

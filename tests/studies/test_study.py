@@ -346,8 +346,8 @@ MISTAKES = {
     ),
     "tab": (("  item: {", "\titem: {"), "is not YAML: found character '\\t' that cannot start any token (line 8)"),
     "bracket forgotten": (("[all, some, none]}", "[all, some, none}"), "is not YAML: "),
-    "protocol twice": (("  naturalness:", "  verdict:"), "is not YAML: 'verdict' stands twice (line 41)"),
-    "field twice": (("title:", "title: x\ntitle:"), "is not YAML: 'title' stands twice (line 4)"),
+    "protocol twice": (("  naturalness:", "  verdict:"), "is not YAML: 'verdict' appears twice (line 41)"),
+    "field twice": (("title:", "title: x\ntitle:"), "is not YAML: 'title' appears twice (line 4)"),
 }  # fmt: skip
 
 

@@ -76,7 +76,7 @@ def tell_outcome(run: "Path", outcome: "TaskOutcome[Any]", tell: Callable[[Any],
         return exit_code(outcome.error)
     if outcome.result is None:
         print(
-            f"grace: interrupted; all finished answers are safe in {run}. The same command goes on where this one "
+            f"grace: interrupted; all finished answers are safe in {run}. The same command continues where this one "
             f"stopped; `grace export {run}` writes what there is.",
             file=sys.stderr,
         )

@@ -118,7 +118,7 @@ def _write(output: Path | None, force: bool, columns: Sequence[str], rows: Itera
     if output is None:
         return print_csv(sys.stdout.buffer, columns, rows)
     if output.exists() and not force:
-        raise InputError(f"{output}: is there already; choose another --output, or add --force to replace it")
+        raise InputError(f"{output}: already exists; choose another --output, or add --force to replace it")
     return write_table(output, columns, rows)
 
 

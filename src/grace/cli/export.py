@@ -36,7 +36,7 @@ def export(
     from grace.stages.export import export_run
 
     if output and output.exists() and not force:
-        raise InputError(f"--output {output}: is there already; choose another name, or add --force to replace it")
+        raise InputError(f"--output {output}: already exists; choose another name, or add --force to replace it")
     end(not tell_table(export_run(Run(run), output or run.with_suffix(".csv"))))
 
 

@@ -122,7 +122,7 @@ def _tell(result: "ExtractResult") -> bool:
     if result.checked:
         _tell_agreement("the extractor", result.checked)
     if result.failed:
-        print("  `grace extract` as before asks again for what failed.")
+        print("  Repeat the `grace extract` to retry what failed.")
     return not result.failed
 
 

@@ -39,7 +39,7 @@ class Lines:
         self.total, self.done, self.before, self.failed, self.what = total, done, done, 0, what
         self._started = self._said = time.monotonic()
         if done:
-            self.note(f"going on: {done} of {total} {what} are finished already")
+            self.note(f"resuming: {done} of {total} {what} are already finished")
         elif total:
             self.note(f"asking {total} requests" if what == "requests" else f"reading {total} {what}")
 

@@ -100,5 +100,5 @@ def tell_answers(exported: "ExportedAnswers") -> bool:
     for text, number in exported.errors.most_common(5):
         print(f"  {count(number, 'row')}: {text}")
     if bad:
-        print("  `grace query` as before asks again for what failed; empty answers stay as they are.")
+        print("  Repeat the `grace query` to retry what failed; empty answers stay as they are.")
     return not bad

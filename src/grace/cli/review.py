@@ -102,7 +102,7 @@ def _login() -> str:
     try:
         return getpass.getuser()
     except (OSError, KeyError):
-        raise InputError("--by: this machine does not tell your name; give it") from None
+        raise InputError("--by: this machine does not report a login name; give your name") from None
 
 
 def _has_display() -> bool:

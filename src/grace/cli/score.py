@@ -120,5 +120,5 @@ def tell_scores(exported: "ExportedScores") -> bool:
     for text, number in exported.errors.most_common(5):
         print(f"  {count(number, 'row')}: {text}")
     if exported.failed:
-        print("  `grace score` as before asks again for what failed.")
+        print("  Repeat the `grace score` to retry what failed.")
     return not bad

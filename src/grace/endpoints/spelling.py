@@ -65,7 +65,7 @@ class Speller:
         whole = await self._text_of(prompt, whole=True)
         if await self._tokenize(whole.text) != whole.tokens:
             raise BoundaryMoves(
-                "the model's tokenizer does not read its own prompt back, so no answer can be spelled behind it"
+                "the model's tokenizer does not read its own prompt back, so no answer can be spelled after it"
             )
         return whole
 
@@ -91,7 +91,7 @@ class Speller:
         length = len(ending.tokens)
         if together[:length] != ending.tokens or len(together) == length:
             raise BoundaryMoves(
-                f"the answer {form!r} has no spelling of its own behind a prompt that ends with {ending.text[-40:]!r}: "
+                f"the answer {form!r} has no spelling of its own after a prompt that ends with {ending.text[-40:]!r}: "
                 "the model's tokenizer joins them; take that form out of the study"
             )
         spelled = together[length:]

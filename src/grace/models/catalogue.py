@@ -339,7 +339,7 @@ def hub_model(name: str) -> HubModel:
             if name.lower() in (variant.served_name.lower(), variant.repo.lower()):
                 raise InputError(f"{name!r} is a variant of a model: give {model.name} --variant {variant.name}")
     meant = did_you_mean(name, [*models]) or did_you_mean(name, [model.title for model in models.values()])
-    raise InputError(f"{name!r} is no model of the lineup ({', '.join(models)}){meant}")
+    raise InputError(f"{name!r} is not a model of the lineup ({', '.join(models)}){meant}")
 
 
 def gpu(name: str) -> Gpu:

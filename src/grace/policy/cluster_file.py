@@ -146,7 +146,7 @@ def load_cluster(name: str) -> Cluster:
         if name not in cluster_names():
             names = cluster_names()
             raise InputError(
-                f"{name!r}{did_you_mean(name, names)} is no cluster that Grace knows ({', '.join(names)}); "
+                f"{name!r}{did_you_mean(name, names)} is not a cluster that Grace knows ({', '.join(names)}); "
                 f"a file of your own is given by its path, as ./{name}.yaml"
             )
         return parsed(resources.files("grace.policy").joinpath("clusters", f"{name}.yaml").read_bytes(), name, Cluster)

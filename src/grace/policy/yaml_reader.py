@@ -161,7 +161,7 @@ class _Builder:
                 continue
             key = self._key(key_node)
             if key in seen:
-                raise self._error(key_node, f"{key!r} stands twice in one mapping; only the last would count")
+                raise self._error(key_node, f"{key!r} appears twice in one mapping; only the last would count")
             seen.add(key)
             own[key] = self.value(value_node, depth + 1)
         whole = {key: value for key, value in merged.items() if key not in own} | own
@@ -208,7 +208,7 @@ class _Builder:
             number = math.inf
         if not math.isfinite(number):
             raise self._error(
-                node, f"{node.value[:40]} is no number that JSON can hold; put it in quotes if it is a text"
+                node, f"{node.value[:40]} is not a number that JSON can hold; put it in quotes if it is a text"
             )
         return int(number) if number.is_integer() and abs(number) < _WHOLE else number
 

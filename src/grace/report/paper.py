@@ -55,7 +55,7 @@ def write_paper(wanted: Wanted, out: Path, progress: Progress, force: bool = Fal
     """
     for text in (out / PAPER, *out.glob(f"*/{PAPER}")):
         if text.exists() and not force:
-            raise InputError(f"{text}: is there already, perhaps edited; choose another --out, or add --force")
+            raise InputError(f"{text}: already exists, perhaps edited; choose another --out, or add --force")
     check_folder(out)
     with tempfile.TemporaryDirectory(prefix="grace-paper-") as folder:
         parts = gather(wanted, Path(folder), progress)

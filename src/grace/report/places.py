@@ -24,7 +24,7 @@ def check_page(path: Path) -> None:
         raise InputError(f"--out {path}: is a folder; give the name of a file in it")
     _check_writable(path, path.parent)
     if path.exists() and MARK.encode() not in _beginning(path):
-        raise InputError(f"--out {path}: is there already, and is no report of Grace; choose another --out")
+        raise InputError(f"--out {path}: already exists, and is not a report of Grace; choose another --out")
 
 
 def check_folder(out: Path) -> None:

@@ -53,7 +53,7 @@ def check_output(output: Path, input: Path, run: Run) -> None:
         raise InputError(f"--output {output}: is the input itself; choose another name, the input is kept as it is")
     if output.exists() and not run.exists:
         raise InputError(
-            f"--output {output}: is there already, and {run.path} that it would have been made from is not; "
+            f"--output {output}: already exists, but {run.path}, from which it would be made, does not; "
             "choose another name or move the file away"
         )
 

@@ -107,7 +107,7 @@ class Session:
         if self._verdict and not self.requests.interrupted:
             raise EndpointError(
                 f"{self._client.shown_url}: {self._verdict}. {done + self.requests.finished} of {total} answers are "
-                f"safe in {self._run.path}; once the cause is fixed, the same command goes on"
+                f"safe in {self._run.path}; once the cause is fixed, the same command continues"
             )
         return self.requests
 

@@ -276,7 +276,9 @@ def _compile(spec: StudyFile, name: str, reading: format.Reading, where: str) ->
 def _parts(spec: StudyFile, reading: format.SentenceReading, where: str) -> Parts:
     question = spec.questions.get(reading.question)
     if question is None or not question.answers.factors or not question.answers.forms:
-        raise StudyError(f"{where}.question: {reading.question!r} is no question of the study with factors and forms")
+        raise StudyError(
+            f"{where}.question: {reading.question!r} is not a question of the study with factors and forms"
+        )
     factors = question.answers.factors
     if set(reading.columns) != set(factors):
         raise StudyError(f"{where}.columns: needs a column for each of {', '.join(factors)}")

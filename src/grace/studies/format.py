@@ -270,5 +270,5 @@ class _TextLoader(yaml.BaseLoader):
         names = [key.value for key, _ in node.value]
         for place, (key, _) in enumerate(node.value):
             if key.value in names[:place]:
-                raise yaml.MarkedYAMLError(problem=f"{key.value!r} stands twice", problem_mark=key.start_mark)
+                raise yaml.MarkedYAMLError(problem=f"{key.value!r} appears twice", problem_mark=key.start_mark)
         return super().construct_mapping(node, deep)

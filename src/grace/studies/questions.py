@@ -112,7 +112,7 @@ def compile_questions(spec: StudyFile, compiler: Compiler) -> dict[str, Question
             if not re.fullmatch(NAME, name):
                 raise StudyError(f"{where}: a question's name has small letters, digits and _, a letter first")
             if name in questions:
-                raise StudyError(f"{where}: stands twice; put the names of `each` in braces into its name")
+                raise StudyError(f"{where}: appears twice; put the names of `each` in braces into its name")
             questions[name] = question = _compile(declared, name, each, compiler)
             for column in question.columns.names:
                 if column in taken:
@@ -144,7 +144,7 @@ def _space(answers: format.AnswersSpec, where: str) -> AnswerSpace:
     if bool(answers.labels) == bool(answers.factors):
         raise StudyError(f"{where}: gives either labels, or factors and forms")
     if answers.labels and answers.forms:
-        raise StudyError(f"{where}: forms go with factors; a label's forms stand behind it, as {{yes: [yes, yeah]}}")
+        raise StudyError(f"{where}: forms go with factors; a label's forms follow it, as {{yes: [yes, yeah]}}")
     if answers.factors and answers.numeric:
         raise StudyError(f"{where}: numeric goes with labels; parts put together are no numbers")
     factors = None
@@ -178,7 +178,7 @@ def _space(answers: format.AnswersSpec, where: str) -> AnswerSpace:
 def _numbers(labels: Mapping[str, object], where: str) -> Iterator[float]:
     for label in labels:
         if not _NUMBER.fullmatch(label):
-            raise StudyError(f"{where}: the label {label!r} is no number, as `numeric` says")
+            raise StudyError(f"{where}: the label {label!r} is not a number, as `numeric` requires")
         yield float(label)
 
 

@@ -106,7 +106,7 @@ def check_restarts(scene: Scene) -> Iterator[Hit]:
     Severity.ERROR,
     "pod that does not hold together",
     why="A mount of a volume that the pod does not have, a container without an image, or a name or mount path that "
-    "stands twice: the cluster refuses the pod.",
+    "appears twice: the cluster refuses the pod.",
     source="Kubernetes documentation, Volumes, https://kubernetes.io/docs/concepts/storage/volumes/",
     fix="Add the volume to the pod's volumes, or correct the name.",
     failing=changed(_JOB, ("{name: output, mountPath", "{name: outputs, mountPath")),
@@ -138,4 +138,4 @@ def check_pods(scene: Scene) -> Iterator[Hit]:
 def _twice(manifest: Manifest, path: FieldPath, names: list[str], what: str) -> Iterator[Hit]:
     for name in dict.fromkeys(names):
         if names.count(name) > 1:
-            yield Hit(manifest, path, f"{what} {name!r} stands twice")
+            yield Hit(manifest, path, f"{what} {name!r} appears twice")

@@ -68,7 +68,7 @@ async def prove(
     except RequestFailed as error:
         raise EndpointError(f"{where}: {error}") from None
     if scorer.start:
-        progress.note(f"answers are scored behind {scorer.start!r}, which follows the prompt")
+        progress.note(f"answers are scored after {scorer.start!r}, which follows the prompt")
     return Proof(spellings, None if rendered is None else request_key(rendered))
 
 

@@ -92,6 +92,6 @@ def _compile(patterns: Sequence[str], where: str) -> re.Pattern[str]:
         try:
             re.compile(pattern)
         except re.error as error:
-            raise StudyError(f"{where}: {pattern!r} is no regular expression: {error}") from None
+            raise StudyError(f"{where}: {pattern!r} is not a regular expression: {error}") from None
     either = "|".join(f"(?:{pattern})" for pattern in patterns) or NOTHING
     return re.compile(rf"(?<![\w'])(?:{either})")
