@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import KW_ONLY, dataclass
 from datetime import date
 from enum import StrEnum
+from functools import partial
 from typing import Literal
 
 from grace.policy.documents import FieldPath, Manifest, Scene
@@ -21,8 +22,8 @@ class Severity(StrEnum):
 
 
 Policy = Literal["general", "nrp"]
-READ = date(2026, 11, 25)
-"""When the sources were read that have no date of their own."""
+READ: dict[Policy, date] = {"general": date(2026, 11, 25), "nrp": date(2026, 10, 1)}
+"""When the sources of each set of rules were last read as a whole."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ class Rule:
     """A rule.
 
     Attributes:
-        id: NRP001 ... for a cluster's policy, K8S001 ... for any Kubernetes, VLLM001 ... for serving models.
         severity: of all its findings.
+        id: NRP001 ... for a cluster's policy, K8S001 ... for any Kubernetes, VLLM001 ... for serving models.
         title: what is wrong, in a few words: "Service selects no pod".
         check: the function that finds where.
         why: what happens otherwise, in a sentence or two.
@@ -58,11 +59,10 @@ class Rule:
         fix: what to do, in the imperative.
         failing: manifests that break it, as YAML.
         passing: manifests that do not.
-        read: when the source was read.
     """
 
-    id: str
     severity: Severity
+    id: str
     title: str
     check: Check
     _: KW_ONLY
@@ -71,33 +71,41 @@ class Rule:
     fix: str
     failing: str
     passing: str
-    read: date
 
     @property
     def policy(self) -> Policy:
         """The set of rules it belongs to; a cluster names its sets."""
         return "nrp" if self.id.startswith("NRP") else "general"
 
+    @property
+    def read(self) -> date:
+        """When its source was read."""
+        return READ[self.policy]
 
-def rule(
-    id: str,
-    severity: Severity,
-    title: str,
-    *,
-    why: str,
-    source: str,
-    fix: str,
-    failing: str,
-    passing: str,
-    read: date = READ,
+
+def _rule(
+    severity: Severity, id: str, title: str, *, why: str, source: str, fix: str, examples: tuple[str, str]
 ) -> Callable[[Check], Rule]:
-    """Make a rule of the function below, its check; the attributes are those of `Rule`."""
+    """Make a rule of the function below, its check. The attributes are those of `Rule`; `examples` fail and pass."""
+    failing, passing = examples
+    return lambda check: Rule(
+        severity, id, title, check, why=why, source=source, fix=fix, failing=failing, passing=passing
+    )
 
-    def decorate(check: Check) -> Rule:
-        texts = {"why": why, "source": source, "fix": fix, "failing": failing, "passing": passing}
-        return Rule(id, severity, title, check, read=read, **texts)
 
-    return decorate
+error = partial(_rule, Severity.ERROR)
+warning = partial(_rule, Severity.WARNING)
+note = partial(_rule, Severity.NOTE)
+
+
+def kubernetes(title: str, path: str) -> str:
+    """A page of Kubernetes' documentation, as a rule's source."""
+    return f"Kubernetes documentation, {title}, https://kubernetes.io/docs/{path}"
+
+
+def broken(passing: str, *changes: tuple[str, str]) -> tuple[str, str]:
+    """The examples of a rule that `passing` keeps, and breaks once these texts of it are replaced."""
+    return changed(passing, *changes), passing
 
 
 def changed(example: str, *changes: tuple[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""All rules, by id: those of every module here. A rule is a check with `@rule(...)` above it."""
+"""All rules, by id: those of every module here. A rule is a check below `@error`, `@warning` or `@note`."""
 
 from importlib import import_module
 from pkgutil import iter_modules

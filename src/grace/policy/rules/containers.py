@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from grace.policy.documents import Container, FieldPath, Scene, Workload
-from grace.policy.rule import Hit, Severity, changed, rule
+from grace.policy.rule import Hit, broken, error, kubernetes, note, warning
 from grace.policy.rules.examples import example
 
 INDEX = "JOB_COMPLETION_INDEX"
@@ -29,22 +29,19 @@ NODE_CAPABILITIES = {"ALL", "SYS_ADMIN", "SYS_MODULE", "SYS_PTRACE", "NET_ADMIN"
 _REFERENCE = re.compile(r"(\$\$)|\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)", re.ASCII)
 _SERVICE_LINK = re.compile(r"[A-Z0-9_]+_(SERVICE_HOST|SERVICE_PORT|PORT)(_.*)?")
 _JOB = example("hardened-job")
-_STANDARDS = "Kubernetes documentation, Pod Security Standards, https://kubernetes.io/docs/concepts/security/pod-security-standards/"
+_STANDARDS = kubernetes("Pod Security Standards", "concepts/security/pod-security-standards/")
 
 
-@rule(
+@warning(
     "K8S025",
-    Severity.WARNING,
     "image that can change",
     why="Two runs of one manifest can run two programs, also the pods of one run: results cannot be reproduced, and "
     "what worked yesterday may need another driver today.",
-    source="Kubernetes documentation, Images, https://kubernetes.io/docs/concepts/containers/images/",
+    source=kubernetes("Images", "concepts/containers/images/"),
     fix="Name a version, or a digest: image@sha256:...",
-    failing=changed(_JOB, ("query-generator:0.3.0", "query-generator:latest")),
-    passing=_JOB,
+    examples=broken(_JOB, ("query-generator:0.3.0", "query-generator:latest")),
 )
 def check_tags(scene: Scene) -> Iterator[Hit]:
-    """Images whose tag may mean another image tomorrow."""
     for workload, container in scene.containers:
         if container.image and (fault := tag_fault(container.image)):
             yield Hit(workload.manifest, (*container.path, "image"), f"{container.image}: {fault}")
@@ -63,20 +60,19 @@ def tag_fault(image: str) -> str:
     return "" if re.search(r"[0-9]", tag) else f"the tag {tag!r} names no version"
 
 
-@rule(
+@warning(
     "K8S026",
-    Severity.WARNING,
     "variable that is not defined",
     why="Kubernetes replaces $(NAME) in commands, arguments and variables only by what the container's own env "
     "defines, for variables: defines earlier. Others stay as they are written, and reach the program so.",
-    source="Kubernetes documentation, Define Dependent Environment Variables, "
-    "https://kubernetes.io/docs/tasks/inject-data-application/define-interdependent-environment-variables/",
+    source=kubernetes(
+        "Define Dependent Environment Variables",
+        "tasks/inject-data-application/define-interdependent-environment-variables/",
+    ),
     fix="Define it in env, before it is used; in a script of a shell, write ${NAME}; $$(NAME) is meant literally.",
-    failing=changed(_JOB, ("name: MODEL", "name: MODEL_NAME")),
-    passing=_JOB,
+    examples=broken(_JOB, ("name: MODEL", "name: MODEL_NAME")),
 )
 def check_variables(scene: Scene) -> Iterator[Hit]:
-    """References to variables that the container does not define."""
     for workload, container in scene.containers:
         if container.body.get("envFrom"):
             continue  # what that brings is not known here
@@ -117,19 +113,15 @@ def _indexed(workload: Workload) -> bool:
     return (workload.job_spec or {}).get("completionMode") == "Indexed"
 
 
-@rule(
+@error(
     "K8S027",
-    Severity.ERROR,
     "index of a pod in a Job without indexes",
     why="Without completionMode: Indexed the variable is not set. Every pod does the same shard, or none.",
-    source="Kubernetes documentation, Jobs, Completion mode, "
-    "https://kubernetes.io/docs/concepts/workloads/controllers/job/#completion-mode",
+    source=kubernetes("Jobs, Completion mode", "concepts/workloads/controllers/job/#completion-mode"),
     fix="Write completionMode: Indexed and completions into the Job's spec.",
-    failing=changed(_JOB, ("  completionMode: Indexed\n", "")),
-    passing=_JOB,
+    examples=broken(_JOB, ("  completionMode: Indexed\n", "")),
 )
 def check_index(scene: Scene) -> Iterator[Hit]:
-    """The index of a pod where there is none."""
     for workload in scene.workloads:
         if _indexed(workload):
             continue
@@ -143,18 +135,15 @@ def check_index(scene: Scene) -> Iterator[Hit]:
                 yield Hit(workload.manifest, places[0], message)
 
 
-@rule(
+@warning(
     "K8S028",
-    Severity.WARNING,
     "pod that reaches into its node",
     why="It can read and change what belongs to others on the node. Shared clusters refuse such pods.",
     source=_STANDARDS,
     fix="Remove it: models, volumes and GPUs need no privileges. Shared memory is an emptyDir of medium Memory.",
-    failing=changed(_JOB, ("allowPrivilegeEscalation: false", "privileged: true")),
-    passing=_JOB,
+    examples=broken(_JOB, ("allowPrivilegeEscalation: false", "privileged: true")),
 )
 def check_node(scene: Scene) -> Iterator[Hit]:
-    """Pods that can reach into their node."""
     for workload in scene.workloads:
         manifest, path = workload.manifest, workload.path
         for field in ("hostNetwork", "hostPID", "hostIPC"):
@@ -181,16 +170,14 @@ def _powers(workload: Workload, container: Container) -> Iterator[Hit]:
             yield Hit(workload.manifest, (*path, "capabilities", "add"), message)
 
 
-@rule(
+@note(
     "K8S029",
-    Severity.NOTE,
     "pod with more rights than it needs",
     why="A program that is tricked, as by a model's files, has all the rights of its container. Some namespaces refuse "
     "pods that do not give them up.",
     source=_STANDARDS,
     fix="Set what is missing in securityContext of the pod and of each container.",
-    failing=changed(_JOB, ("        runAsNonRoot: true\n", "")),
-    passing=_JOB,
+    examples=broken(_JOB, ("        runAsNonRoot: true\n", "")),
 )
 def check_hardened(scene: Scene) -> Iterator[Hit]:
     """Pods below the restricted standard; one hit for each workload."""

@@ -4,26 +4,22 @@ from collections.abc import Iterator
 from typing import Any
 
 from grace.policy.documents import Scene
-from grace.policy.rule import Hit, Severity, changed, rule
+from grace.policy.rule import Hit, broken, kubernetes, note, warning
 from grace.policy.rules.examples import example
 
 _JOB = example("preemptible-job")
 
 
-@rule(
+@note(
     "K8S030",
-    Severity.NOTE,
     "Job that stays when it is done",
     why="Finished Jobs and their pods count against limits of the namespace, and a second run of the same name is "
     "refused while the first one is there.",
-    source="Kubernetes documentation, Automatic Cleanup for Finished Jobs, "
-    "https://kubernetes.io/docs/concepts/workloads/controllers/ttlafterfinished/",
+    source=kubernetes("Automatic Cleanup for Finished Jobs", "concepts/workloads/controllers/ttlafterfinished/"),
     fix="Write ttlSecondsAfterFinished into the Job's spec, long enough to collect results and logs first.",
-    failing=changed(_JOB, ("  ttlSecondsAfterFinished: 86400\n", "")),
-    passing=_JOB,
+    examples=broken(_JOB, ("  ttlSecondsAfterFinished: 86400\n", "")),
 )
 def check_removal(scene: Scene) -> Iterator[Hit]:
-    """Jobs that stay when they are done."""
     for workload in scene.workloads:
         if workload.kind == "Job" and "ttlSecondsAfterFinished" not in (workload.job_spec or {}):
             yield Hit(
@@ -31,19 +27,17 @@ def check_removal(scene: Scene) -> Iterator[Hit]:
             )
 
 
-@rule(
+@note(
     "K8S031",
-    Severity.NOTE,
     "Job that can run for ever",
     why="A client that waits for a server which never answers holds its GPU until somebody looks.",
-    source="Kubernetes documentation, Jobs, Job termination and cleanup, "
-    "https://kubernetes.io/docs/concepts/workloads/controllers/job/#job-termination-and-cleanup",
+    source=kubernetes(
+        "Jobs, Job termination and cleanup", "concepts/workloads/controllers/job/#job-termination-and-cleanup"
+    ),
     fix="Write activeDeadlineSeconds into the Job's spec: twice of what it should take.",
-    failing=changed(_JOB, ("  activeDeadlineSeconds: 86400\n", "")),
-    passing=_JOB,
+    examples=broken(_JOB, ("  activeDeadlineSeconds: 86400\n", "")),
 )
 def check_deadline(scene: Scene) -> Iterator[Hit]:
-    """Jobs that can run for ever."""
     for workload in scene.workloads:
         spec, path = workload.job_spec, workload.job_path
         if spec is None or path is None:
@@ -53,20 +47,16 @@ def check_deadline(scene: Scene) -> Iterator[Hit]:
             yield Hit(workload.manifest, (*path, "activeDeadlineSeconds"), message)
 
 
-@rule(
+@warning(
     "K8S032",
-    Severity.WARNING,
     "preemptible Job that counts preemptions as failures",
     why="Pods of this priority class make room for others at any time. Each time counts against backoffLimit, and when "
     "that is spent the Job fails, however much of its work is done.",
-    source="Kubernetes documentation, Jobs, Pod failure policy, "
-    "https://kubernetes.io/docs/concepts/workloads/controllers/job/#pod-failure-policy",
+    source=kubernetes("Jobs, Pod failure policy", "concepts/workloads/controllers/job/#pod-failure-policy"),
     fix="Add a podFailurePolicy: action Ignore for the pod condition DisruptionTarget; and restartPolicy: Never.",
-    failing=changed(_JOB, ("action: Ignore", "action: Count")),
-    passing=_JOB,
+    examples=broken(_JOB, ("action: Ignore", "action: Count")),
 )
 def check_preemption(scene: Scene) -> Iterator[Hit]:
-    """Preemptible Jobs whose back-off limit counts preemptions."""
     for workload in scene.workloads:
         spec, path = workload.job_spec, workload.job_path
         priority = workload.spec.get("priorityClassName")

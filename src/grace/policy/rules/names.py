@@ -5,30 +5,25 @@ from collections.abc import Iterator
 
 from grace.policy.documents import FieldPath, Manifest, Scene
 from grace.policy.forms import LABEL, LONGEST_LABEL, LONGEST_NAME, is_label, is_label_value, is_subdomain
-from grace.policy.rule import Hit, Severity, changed, rule
+from grace.policy.rule import Hit, broken, changed, error, kubernetes
 from grace.policy.rules.examples import example
 
 SERVICE_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 LONGEST_PORT_NAME = 15
 FREE_NAMES = {"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"}
 """Kinds whose names may hold colons and capitals."""
-NAMES_SOURCE = (
-    "Kubernetes documentation, Object Names and IDs, "
-    "https://kubernetes.io/docs/concepts/overview/working-with-objects/names/"
-)
+NAMES_SOURCE = kubernetes("Object Names and IDs", "concepts/overview/working-with-objects/names/")
 _JOB = example("job")
 
 
-@rule(
+@error(
     "K8S004",
-    Severity.ERROR,
     "name that is no DNS name",
     why="The cluster refuses names with underscores, capitals, slashes or too many characters, as those that are made "
     "of file or model names often are.",
     source=NAMES_SOURCE,
     fix="Use small letters, digits and -, a letter or digit first and last; 63 characters at most.",
-    failing=changed(_JOB, ("study1-exp1", "study1_exp1")),
-    passing=_JOB,
+    examples=broken(_JOB, ("study1-exp1", "study1_exp1")),
 )
 def check_names(scene: Scene) -> Iterator[Hit]:
     """Names of objects, their namespaces, and what has a name inside pods."""
@@ -83,9 +78,8 @@ def _mended(name: str) -> str:
     return f"; {valid} would do" if SERVICE_LABEL.fullmatch(valid) and len(valid) <= LONGEST_LABEL else ""
 
 
-@rule(
+@error(
     "K8S005",
-    Severity.ERROR,
     "name without room for what is added to it",
     why="The name of a Job, with its index where it has some, and of a StatefulSet, with a hash, becomes a label or "
     "host name of its pods, which have 63 characters at most; that of a CronJob becomes one of Jobs.",
@@ -93,11 +87,9 @@ def _mended(name: str) -> str:
     "https://kubernetes.io/docs/concepts/workloads/controllers/job/, .../cron-jobs/; for StatefulSets "
     "https://github.com/kubernetes/kubernetes/issues/64023",
     fix="Shorten the name: 52 characters are right everywhere.",
-    failing=changed(_JOB, ("study1-exp1", "study1-" + "x" * 60)),
-    passing=changed(_JOB, ("study1-exp1", "study1-" + "x" * 56)),
+    examples=broken(changed(_JOB, ("study1-exp1", "study1-" + "x" * 56)), ("x" * 56, "x" * 60)),
 )
 def check_lengths(scene: Scene) -> Iterator[Hit]:
-    """Names that are valid, and leave no room for what the cluster adds to them."""
     for workload in scene.workloads:
         name, spec = workload.name, workload.job_spec or {}
         if workload.manifest.metadata.get("name") is None:
@@ -113,19 +105,16 @@ def check_lengths(scene: Scene) -> Iterator[Hit]:
                 yield Hit(workload.manifest, ("metadata", "name"), message)
 
 
-@rule(
+@error(
     "K8S006",
-    Severity.ERROR,
     "label that is none",
     why="The cluster refuses labels with slashes, spaces or colons in their value, as hub names of models have, and "
     "values above 63 characters.",
-    source="Kubernetes documentation, Labels and Selectors, "
-    "https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/",
+    source=kubernetes("Labels and Selectors", "concepts/overview/working-with-objects/labels/"),
     fix="Put what does not fit into an annotation, whose values are free, and a short form of it into the label.",
-    failing=changed(
+    examples=broken(
         _JOB, ("name: study1-exp1\n  labels: {app: grace}", "name: study1\n  labels: {model: google/gemma}")
     ),
-    passing=_JOB,
 )
 def check_labels(scene: Scene) -> Iterator[Hit]:
     """Keys and values of labels, wherever labels stand; keys of annotations."""

@@ -7,9 +7,9 @@ from typing import Any
 from grace.policy.cluster_file import Cluster, Reserved
 from grace.policy.documents import FieldPath, Scene, Workload
 from grace.policy.pods import HOSTNAME, gpu_resources, named_products, node_terms
-from grace.policy.rule import Hit, Severity, changed, rule
+from grace.policy.rule import Hit, broken, changed, error, note, warning
 from grace.policy.rules.examples import example
-from grace.policy.rules.nrp_pages import GPU_PODS, PRIORITIES, READ, SCHEDULING, SPECIAL
+from grace.policy.rules.nrp_pages import GPU_PODS, PRIORITIES, SCHEDULING, SPECIAL
 from grace.text import did_you_mean
 
 _LABELS = re.compile(
@@ -30,20 +30,16 @@ _POD = example("pod-on-reserved-node")
 _TOLERATION = "  - {key: nautilus.io/reservation, operator: Equal, value: suncave, effect: NoSchedule}\n"
 
 
-@rule(
+@error(
     "NRP015",
-    Severity.ERROR,
     "GPU resource that the selected nodes do not have",
     why="A100, H100, H200, GH200, A40, RTX A6000 and RTX 8000 have resources of their own, as nvidia.com/a100; "
     "nvidia.com/gpu never lands there, nor nvidia.com/a100 elsewhere. The pod waits for ever.",
     source=GPU_PODS,
-    read=READ,
     fix="Ask for the resource of the GPUs that you select, in requests and limits, or select others.",
-    failing=changed(_JOB, ("nvidia.com/a100: 1", "nvidia.com/gpu: 1")),
-    passing=_JOB,
+    examples=broken(_JOB, ("nvidia.com/a100: 1", "nvidia.com/gpu: 1")),
 )
 def check_resource(scene: Scene) -> Iterator[Hit]:
-    """GPUs asked for by a resource that the selected nodes do not have."""
     for workload in scene.workloads:
         chosen = [named_products(term) for term in node_terms(workload)]
         products = {product for some in chosen for product in some or ()}
@@ -61,20 +57,16 @@ def check_resource(scene: Scene) -> Iterator[Hit]:
                     yield Hit(workload.manifest, (*container.path, "resources", "limits", resource), message)
 
 
-@rule(
+@warning(
     "NRP016",
-    Severity.WARNING,
     "GPU that needs a quota",
     why="Namespaces have a quota of 0 for A100, H100, H200 and GH200. Until some is granted, no pod of the Job is "
     "made.",
     source=GPU_PODS,
-    read=READ,
     fix="Ask for a quota, or set priorityClassName: opportunistic, which needs none and can be preempted at any time.",
-    failing=changed(_JOB, ("      priorityClassName: opportunistic\n", "")),
-    passing=_JOB,
+    examples=broken(_JOB, ("      priorityClassName: opportunistic\n", "")),
 )
 def check_quota(scene: Scene) -> Iterator[Hit]:
-    """GPUs that a namespace has none of until it asks."""
     none = {gpu.resource for gpu in scene.cluster.gpus if gpu.quota == 0}
     forms = {gpu.resource: gpu.request for gpu in scene.cluster.gpus if gpu.request}
     free = scene.cluster.priority_classes.no_quota
@@ -89,19 +81,15 @@ def check_quota(scene: Scene) -> Iterator[Hit]:
                     yield Hit(workload.manifest, (*container.path, "resources", "limits", resource), message)
 
 
-@rule(
+@error(
     "NRP017",
-    Severity.ERROR,
     "priority class that users may not set",
     why="The cluster refuses the pods.",
     source=PRIORITIES,
-    read=READ,
     fix="Leave priorityClassName out, or set one of the allowed ones.",
-    failing=changed(_JOB, ("opportunistic", "system-node-critical")),
-    passing=_JOB,
+    examples=broken(_JOB, ("opportunistic", "system-node-critical")),
 )
 def check_priority(scene: Scene) -> Iterator[Hit]:
-    """Priority classes that users may not set."""
     allowed = scene.cluster.priority_classes.allowed
     for workload in scene.workloads:
         name = workload.spec.get("priorityClassName")
@@ -111,20 +99,16 @@ def check_priority(scene: Scene) -> Iterator[Hit]:
             yield Hit(workload.manifest, (*workload.path, "priorityClassName"), message)
 
 
-@rule(
+@error(
     "NRP018",
-    Severity.ERROR,
     "pod that must run on a reserved node",
     why="The node belongs to somebody and has a taint that says so. A pod that does not tolerate it never runs there, "
     "and this pod may run nowhere else.",
     source=SPECIAL,
-    read=READ,
     fix="Select GPUs by nvidia.com/gpu.product instead of nodes by name; or ask the owner, and tolerate the taint.",
-    failing=changed(_POD, (_TOLERATION, "  - {key: nautilus.io/hardware, operator: Exists}\n")),
-    passing=_POD,
+    examples=broken(_POD, (_TOLERATION, "  - {key: nautilus.io/hardware, operator: Exists}\n")),
 )
 def check_pinned(scene: Scene) -> Iterator[Hit]:
-    """Pods that must run on reserved nodes, and do not tolerate their taint."""
     for workload in scene.workloads:
         for path, host, reserved in _pinned(workload, scene.cluster):
             if not any(_tolerates(toleration, reserved) for _, toleration in _tolerations(workload)):
@@ -159,19 +143,15 @@ def _tolerates(toleration: dict[str, Any], reserved: Reserved) -> bool:
     return key == reserved.taint and (exists or toleration.get("value") == reserved.value)
 
 
-@rule(
+@warning(
     "NRP019",
-    Severity.WARNING,
     "pod that tolerates a reservation",
     why="Reserved nodes are for their owners and those whom they let. Others' pods are removed there, and asked about.",
     source=SPECIAL,
-    read=READ,
     fix="Remove the toleration, unless you have the permission; then suppress this with the reason.",
-    failing=_POD,
-    passing=changed(_POD, (_TOLERATION, "  - {key: nautilus.io/hardware, operator: Exists}\n")),
+    examples=(_POD, changed(_POD, (_TOLERATION, "  - {key: nautilus.io/hardware, operator: Exists}\n"))),
 )
 def check_reservation(scene: Scene) -> Iterator[Hit]:
-    """Pods that tolerate a reservation."""
     taints = {reserved.taint for reserved in scene.cluster.reserved}
     for workload in scene.workloads:
         for path, toleration in _tolerations(workload):
@@ -182,20 +162,16 @@ def check_reservation(scene: Scene) -> Iterator[Hit]:
                 yield Hit(workload.manifest, path, message)
 
 
-@rule(
+@note(
     "NRP020",
-    Severity.NOTE,
     "label that no node is known to have",
     why="A pod that requires a label which no node has waits for ever, without an error.",
     source=f"{SCHEDULING}; NVIDIA GPU feature discovery, "
     "https://github.com/NVIDIA/k8s-device-plugin/tree/main/docs/gpu-feature-discovery",
-    read=READ,
     fix="Compare with `kubectl get nodes -L nvidia.com/gpu.product` or `grace cluster gpus`.",
-    failing=changed(_JOB, ("nvidia.com/gpu.product", "gpu.nvidia.com/product")),
-    passing=_JOB,
+    examples=broken(_JOB, ("nvidia.com/gpu.product", "gpu.nvidia.com/product")),
 )
 def check_labels(scene: Scene) -> Iterator[Hit]:
-    """Labels of nodes that look like NVIDIA's and are none of them."""
     for workload in scene.workloads:
         for requirement in {
             requirement.path: requirement for term in node_terms(workload) for requirement in term
@@ -206,18 +182,15 @@ def check_labels(scene: Scene) -> Iterator[Hit]:
                 yield Hit(workload.manifest, requirement.path, message + meant)
 
 
-@rule(
+@warning(
     "NRP037",
-    Severity.WARNING,
     "GPU resource that is not known",
     why="Most GPUs are nvidia.com/gpu, whatever their product; A100, H100, H200, GH200, A40, RTX A6000 and RTX 8000 "
     "have resources of their own. For a resource that no node has, the pod waits for ever.",
     source=GPU_PODS,
-    read=READ,
     fix="Ask for nvidia.com/gpu, and select the product by the label nvidia.com/gpu.product. If nodes have the "
     "resource (`kubectl describe node`), add it to a cluster file of your own (--cluster).",
-    failing=changed(_JOB, ("nvidia.com/a100", "nvidia.com/A100")),
-    passing=_JOB,
+    examples=broken(_JOB, ("nvidia.com/a100", "nvidia.com/A100")),
 )
 def check_known(scene: Scene) -> Iterator[Hit]:
     """GPU resources that the cluster's file does not know; parts of a GPU (MIG) are not looked at."""

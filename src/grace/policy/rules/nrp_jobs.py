@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from grace.policy.documents import CLUSTER_WIDE, Scene
 from grace.policy.pods import pod_gpus
 from grace.policy.programs import programs
-from grace.policy.rule import Hit, Severity, changed, rule
+from grace.policy.rule import Hit, broken, changed, error, note, warning
 from grace.policy.rules.examples import example
-from grace.policy.rules.nrp_pages import POLICIES, READ, USING
+from grace.policy.rules.nrp_pages import POLICIES, USING
 from grace.policy.sleeps import is_sleep, waits
 
 ADMINISTRATORS = CLUSTER_WIDE | {
@@ -27,41 +27,33 @@ _WAIT = "until curl -sf http://vllm:8000/health; do sleep 5; done"
 _SERVER = example("gpu-server")
 
 
-@rule(
+@error(
     "NRP010",
-    Severity.ERROR,
     "Job that sleeps",
     why="A Job that sleeps holds what it asked for and does nothing. Users whose Jobs sleep, or end in a script that "
     "does, are banned.",
     source=POLICIES,
-    read=READ,
     fix="Let the Job end when its work is done. To look around, start a Pod without a controller: there, sleep is "
     "fine.",
-    failing=changed(_JOB, (_LINE, "sleep infinity # python")),
-    passing=_JOB,
+    examples=broken(_JOB, (_LINE, "sleep infinity # python")),
 )
 def check_sleep(scene: Scene) -> Iterator[Hit]:
-    """Jobs that sleep, other than in a loop that waits for something."""
     for hit, waiting in _sleeps(scene):
         if not waiting:
             yield hit
 
 
-@rule(
+@warning(
     "NRP011",
-    Severity.WARNING,
     "Job that sleeps while it waits",
     why="Whoever looks for Jobs that sleep sees the word, not the loop around it, and sleeping in Jobs gets users "
     "banned.",
     source=POLICIES,
-    read=READ,
     fix="Let the client wait: `curl --retry 60 --retry-delay 10 --retry-all-errors URL`; Grace's commands do so by "
     "themselves. A server beside its client belongs into a sidecar with a startup probe.",
-    failing=changed(_JOB, (_LINE, f"{_WAIT}; python run.py --model sleep-7b")),
-    passing=_JOB,
+    examples=broken(_JOB, (_LINE, f"{_WAIT}; python run.py --model sleep-7b")),
 )
 def check_waiting(scene: Scene) -> Iterator[Hit]:
-    """Jobs that sleep in a loop that waits for something."""
     for hit, waiting in _sleeps(scene):
         if waiting:
             yield hit
@@ -80,16 +72,16 @@ def _sleeps(scene: Scene) -> Iterator[tuple[Hit, bool]]:
                     yield Hit(workload.manifest, program.path, message), waits(program)
 
 
-@rule(
+@error(
     "NRP012",
-    Severity.ERROR,
     "more Jobs than there may be at once",
     why="More than 400 Jobs at once slow the cluster down for everybody.",
     source=USING,
-    read=READ,
     fix="Make an Indexed Job with completions and parallelism out of many: its pods do not count as Jobs.",
-    failing="---\n".join(changed(_JOB, ("name: study1", f"name: study1-{number}")) for number in range(401)),
-    passing=changed(_JOB, ("spec:\n  template", "spec:\n  completions: 1000\n  template")),
+    examples=(
+        "---\n".join(changed(_JOB, ("name: study1", f"name: study1-{number}")) for number in range(401)),
+        changed(_JOB, ("spec:\n  template", "spec:\n  completions: 1000\n  template")),
+    ),
 )
 def check_jobs(scene: Scene) -> Iterator[Hit]:
     """More Jobs than there may be. A CronJob makes one at a time, unless it is suspended."""
@@ -100,20 +92,16 @@ def check_jobs(scene: Scene) -> Iterator[Hit]:
         yield Hit(jobs[most], ("metadata", "name"), message)
 
 
-@rule(
+@error(
     "NRP013",
-    Severity.ERROR,
     "object that users cannot make",
     why="Namespaces are made in the portal, and objects that belong to no namespace, quotas and DaemonSets by "
     "administrators. `kubectl apply` of the whole folder ends with an error at it.",
     source=f"{POLICIES}; answers of its admission to users",
-    read=READ,
     fix="Remove it from the files. For a namespace, or to be made its administrator, see the portal.",
-    failing="apiVersion: v1\nkind: Namespace\nmetadata: {name: grace-experiments}\n",
-    passing=_JOB,
+    examples=("apiVersion: v1\nkind: Namespace\nmetadata: {name: grace-experiments}\n", _JOB),
 )
 def check_administrators(scene: Scene) -> Iterator[Hit]:
-    """Objects that only administrators make."""
     for manifest in scene.manifests:
         if manifest.kind == "Namespace":
             yield Hit(manifest, ("kind",), f"namespaces are made in the portal; {manifest.name} is refused here")
@@ -121,22 +109,18 @@ def check_administrators(scene: Scene) -> Iterator[Hit]:
             yield Hit(manifest, ("kind",), f"only administrators make a {manifest.kind}")
 
 
-@rule(
+@note(
     "NRP014",
-    Severity.NOTE,
     "GPUs in a Deployment",
     why="A Deployment holds its GPUs day and night, also when nobody asks it anything, and counts as a violation then. "
     "NRP's pages say both that Deployments may have GPUs and that they may not. After 2 weeks it is deleted; volumes "
     "stay.",
     source=POLICIES,
-    read=READ,
     fix="A Job with the server as a sidecar is safe: `grace cluster render --mode job`. Else delete it when it is "
     "done.",
-    failing=_SERVER,
-    passing=_JOB,
+    examples=(_SERVER, _JOB),
 )
 def check_servers(scene: Scene) -> Iterator[Hit]:
-    """GPUs in Deployments and their like."""
     for workload in scene.workloads:
         gpus = pod_gpus(workload, scene.cluster)
         if workload.kind in ("Deployment", "StatefulSet", "ReplicaSet", "ReplicationController") and gpus:

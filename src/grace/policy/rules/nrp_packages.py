@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from grace.policy.documents import Container, Scene, Workload
 from grace.policy.pods import place_of
 from grace.policy.programs import Program, programs
-from grace.policy.rule import Hit, Severity, changed, rule
+from grace.policy.rule import Hit, broken, error, note
 from grace.policy.rules.examples import example
-from grace.policy.rules.nrp_pages import CEPH, READ
+from grace.policy.rules.nrp_pages import CEPH
 
 _PIP = re.compile(r"pip[0-9.]*|pipx")
 _CONDA = {"conda", "mamba", "micromamba"}
@@ -44,21 +44,17 @@ _JOB = example("installing-job")
 _INSTALL = "pip install --target /scratch/lib"
 
 
-@rule(
+@error(
     "NRP030",
-    Severity.ERROR,
     "packages on shared storage",
     why="pip and conda write many thousands of small files, which slow CephFS down for everybody. It is strictly "
     "prohibited there.",
     source=CEPH,
-    read=READ,
     fix="Install into the image; or onto an emptyDir when the pod starts, with pinned versions; or use block storage "
     "(RBD).",
-    failing=changed(_JOB, (_INSTALL, "pip install --target=/data/lib")),
-    passing=_JOB,
+    examples=broken(_JOB, (_INSTALL, "pip install --target=/data/lib")),
 )
 def check_shared(scene: Scene) -> Iterator[Hit]:
-    """Packages that go onto shared storage."""
     for workload, container in scene.containers:
         environment = ""  # a virtual environment that a script has entered
         for program in programs(scene, workload, container):
@@ -135,21 +131,17 @@ def _makes_environment(words: tuple[str, ...]) -> bool:
     )
 
 
-@rule(
+@note(
     "NRP031",
-    Severity.NOTE,
     "packages in any version",
     why="The same manifest runs another program tomorrow: results cannot be reproduced, and a new release can break "
     "it.",
     source="pip's documentation, Repeatable Installs, https://pip.pypa.io/en/stable/topics/repeatable-installs/",
-    read=READ,
     fix="Write versions (httpx==0.28.1), or install with -r or -c and a list of pinned ones; best of all, into the "
     "image.",
-    failing=changed(_JOB, ("httpx==0.28.1", "httpx")),
-    passing=_JOB,
+    examples=broken(_JOB, ("httpx==0.28.1", "httpx")),
 )
 def check_pinned(scene: Scene) -> Iterator[Hit]:
-    """Packages that are installed when a pod runs, in whatever version there is then."""
     for workload, container in scene.containers:
         for program in programs(scene, workload, container):
             if _is_pip(program) and (loose := _unpinned(program)):

@@ -1,10 +1,5 @@
 """The pages of NRP's user documentation that rules quote."""
 
-from datetime import date
-
-READ = date(2026, 10, 1)
-"""When they were last read as a whole."""
-
 _BASE = "https://nrp.ai/documentation/userdocs"
 
 POLICIES = f"NRP user documentation, Cluster Policies, {_BASE}/start/policies/"

@@ -6,9 +6,9 @@ from typing import Any
 from grace.policy.documents import Container, Scene, Workload
 from grace.policy.pods import GIB, HOSTNAME, node_terms, pod_amount, pod_gpus
 from grace.policy.quantities import quantity
-from grace.policy.rule import Hit, Severity, changed, rule
+from grace.policy.rule import Hit, broken, changed, error, kubernetes, note, warning
 from grace.policy.rules.examples import example
-from grace.policy.rules.nrp_pages import POLICIES, READ, USING
+from grace.policy.rules.nrp_pages import POLICIES, USING
 
 BOUNDED = ("cpu", "memory", "ephemeral-storage")
 """Resources whose limits are bound to their requests."""
@@ -21,21 +21,18 @@ _DEPLOYMENT = example("four-gpu-server")
 _HOSTS = example("pod-on-hosts")
 
 
-@rule(
+@error(
     "NRP001",
-    Severity.ERROR,
     "no requests or limits of cores and memory",
     why="The cluster refuses each pod that has a container without them, init containers included. Of a Job one sees "
     "only that no pod comes.",
     source=f"{POLICIES}; its admission rule container-must-have-limits-and-requests",
-    read=READ,
     fix="Write resources.requests and resources.limits with cpu and memory into every container.",
-    failing=changed(
+    examples=broken(
         _JOB,
         ("requests: {cpu: 500m, memory: 1Gi}", "requests: {cpu: 500m}"),
         ("limits: {cpu: 500m, memory: 1Gi}", "limits: {cpu: 500m}"),
     ),
-    passing=_JOB,
 )
 def check_given(scene: Scene) -> Iterator[Hit]:
     """Containers without requests or limits of cores and memory. A limit alone is a request, too."""
@@ -51,20 +48,16 @@ def check_given(scene: Scene) -> Iterator[Hit]:
             yield Hit(workload.manifest, (*container.path, "resources"), message)
 
 
-@rule(
+@warning(
     "NRP002",
-    Severity.WARNING,
     "limit too far above its request",
     why="Limits are at most 20% above requests, so that nodes are not promised twice. Admission warns, and the "
     "administrators ask.",
     source=f"{POLICIES}; its admission rule container-must-meet-memory-and-cpu-ratio",
-    read=READ,
     fix="Lower the limit to 1.2 times the request, or to the request itself, which is always right.",
-    failing=changed(_JOB, ("limits: {cpu: 500m,", "limits: {cpu: 601m,")),
-    passing=changed(_JOB, _RATIO),
+    examples=(changed(_JOB, ("limits: {cpu: 500m,", "limits: {cpu: 601m,")), changed(_JOB, _RATIO)),
 )
 def check_ratio(scene: Scene) -> Iterator[Hit]:
-    """Limits too far above requests."""
     ratio = scene.cluster.limits.ratio
     for workload in scene.workloads if ratio else ():
         for container in workload.containers:
@@ -79,19 +72,15 @@ def check_ratio(scene: Scene) -> Iterator[Hit]:
                     yield Hit(workload.manifest, (*container.path, "resources", "limits", resource), message)
 
 
-@rule(
+@warning(
     "NRP003",
-    Severity.WARNING,
     "limits above requests, and many pods",
     why="Above about 100 pods or jobs at once, limits must equal requests: 20% of each would be too much together.",
     source=POLICIES,
-    read=READ,
     fix="Write the same amounts as requests and limits.",
-    failing=changed(_JOB, _RATIO, ("parallelism: 1", "parallelism: 101")),
-    passing=changed(_JOB, ("parallelism: 1", "parallelism: 101")),
+    examples=broken(changed(_JOB, ("parallelism: 1", "parallelism: 101")), _RATIO),
 )
 def check_equal(scene: Scene) -> Iterator[Hit]:
-    """Limits that are no requests, among many pods."""
     most, pods = scene.cluster.limits.equal_above, sum(workload.pods for workload in scene.workloads)
     for workload in scene.workloads if most and pods > most else ():
         for container in workload.containers:
@@ -112,20 +101,16 @@ def _written(container: Container, part: str, resource: str) -> Any:
     return ((container.body.get("resources") or {}).get(part) or {}).get(resource)
 
 
-@rule(
+@error(
     "NRP004",
-    Severity.ERROR,
     "Pod without a controller that takes too much",
     why="Such Pods are for looking around: 2 GPUs, 32 GB and 16 cores at most. Jobs and Deployments have no such "
     "bounds.",
     source=POLICIES,
-    read=READ,
     fix="Make it a Job, or ask for less.",
-    failing=changed(_POD, ("nvidia.com/gpu: 2", "nvidia.com/gpu: 3")),
-    passing=_POD,
+    examples=broken(_POD, ("nvidia.com/gpu: 2", "nvidia.com/gpu: 3")),
 )
 def check_bare(scene: Scene) -> Iterator[Hit]:
-    """Pods without a controller that take more than such pods may."""
     bounds = scene.cluster.limits.bare_pod
     for workload in scene.workloads:
         if not _bare(workload):
@@ -152,19 +137,15 @@ def _most(workload: Workload, resource: str) -> float:
     return pod_amount(workload, lambda container: container.limit(resource) or container.request(resource) or 0)
 
 
-@rule(
+@warning(
     "NRP005",
-    Severity.WARNING,
     "Pod without a controller that wants to live too long",
     why="Such Pods are removed after 6 hours, with what they did not write to a volume.",
     source=POLICIES,
-    read=READ,
     fix="Make it a Job.",
-    failing=changed(_POD, ("21600", "21601")),
-    passing=_POD,
+    examples=broken(_POD, ("21600", "21601")),
 )
 def check_bare_deadline(scene: Scene) -> Iterator[Hit]:
-    """Pods without a controller that want to live longer than they do."""
     hours = scene.cluster.limits.bare_pod.hours
     for workload in scene.workloads:
         seconds = workload.spec.get("activeDeadlineSeconds")
@@ -173,38 +154,30 @@ def check_bare_deadline(scene: Scene) -> Iterator[Hit]:
             yield Hit(workload.manifest, (*workload.path, "activeDeadlineSeconds"), message)
 
 
-@rule(
+@note(
     "NRP006",
-    Severity.NOTE,
     "Pod without a controller",
     why="It is removed after 6 hours, and nothing starts it again on another node.",
     source=POLICIES,
-    read=READ,
     fix="Make work that counts a Job; else write activeDeadlineSeconds, so that it ends as you expect.",
-    failing=changed(_POD, ("  activeDeadlineSeconds: 21600\n", "")),
-    passing=_POD,
+    examples=broken(_POD, ("  activeDeadlineSeconds: 21600\n", "")),
 )
 def check_bare_end(scene: Scene) -> Iterator[Hit]:
-    """Pods without a controller that do not say when they end."""
     hours = scene.cluster.limits.bare_pod.hours
     for workload in scene.workloads:
         if hours and _bare(workload) and "activeDeadlineSeconds" not in workload.spec:
             yield Hit(workload.manifest, workload.path, f"removed after {hours:g} h, whatever it does then")
 
 
-@rule(
+@error(
     "NRP007",
-    Severity.ERROR,
     "more GPUs than a node has",
     why="All containers of a pod run on one node. The pod waits for ever.",
     source=USING,
-    read=READ,
     fix="Take at most 8 GPUs, a quantized model, or vLLM on several nodes with a pod on each.",
-    failing=changed(_DEPLOYMENT, ("gpu: 4", "gpu: 9")),
-    passing=changed(_DEPLOYMENT, ("gpu: 4", "gpu: 8")),
+    examples=(changed(_DEPLOYMENT, ("gpu: 4", "gpu: 9")), changed(_DEPLOYMENT, ("gpu: 4", "gpu: 8"))),
 )
 def check_node_gpus(scene: Scene) -> Iterator[Hit]:
-    """Pods with more GPUs than a node has."""
     most = scene.cluster.limits.gpus_of_a_node
     for workload in scene.workloads:
         gpus = pod_gpus(workload, scene.cluster)
@@ -213,20 +186,15 @@ def check_node_gpus(scene: Scene) -> Iterator[Hit]:
             yield Hit(workload.manifest, (*workload.path, "containers"), message)
 
 
-@rule(
+@error(
     "NRP008",
-    Severity.ERROR,
     "one pod on two nodes",
     why="No node has two names. The pod waits for ever.",
-    source="Kubernetes documentation, Assigning Pods to Nodes, "
-    "https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/",
-    read=READ,
+    source=kubernetes("Assigning Pods to Nodes", "concepts/scheduling-eviction/assign-pod-node/"),
     fix="Name one node, or none and let nvidia.com/gpu.product choose; for two nodes, run a pod on each.",
-    failing=changed(_HOSTS, ("values: [node-2, node-3]", "values: [node-4]")),
-    passing=_HOSTS,
+    examples=broken(_HOSTS, ("values: [node-2, node-3]", "values: [node-4]")),
 )
 def check_two_nodes(scene: Scene) -> Iterator[Hit]:
-    """Pods that must run on two nodes at once."""
     for workload in scene.workloads:
         together = []
         for term in node_terms(workload):
@@ -247,18 +215,14 @@ def _split(value: str) -> list[str]:
     return value.replace("+", " ").replace(",", " ").split()
 
 
-@rule(
+@warning(
     "NRP009",
-    Severity.WARNING,
     "as many GPUs as named nodes",
     why="Several hostnames are alternatives. The GPUs of a pod are those of the one node that it runs on, never one of "
     "each.",
-    source="Kubernetes documentation, Assigning Pods to Nodes, "
-    "https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/",
-    read=READ,
+    source=kubernetes("Assigning Pods to Nodes", "concepts/scheduling-eviction/assign-pod-node/"),
     fix="Name nodes that have as many GPUs each, or run vLLM on several nodes with a pod on each.",
-    failing=changed(_HOSTS, ("nvidia.com/gpu: 1", "nvidia.com/gpu: 2")),
-    passing=_HOSTS,
+    examples=broken(_HOSTS, ("nvidia.com/gpu: 1", "nvidia.com/gpu: 2")),
 )
 def check_one_of_nodes(scene: Scene) -> Iterator[Hit]:
     """Pods with as many GPUs as named nodes: probably meant to use one of each."""

@@ -7,9 +7,9 @@ from grace.policy.documents import Container, Manifest, Scene, Workload
 from grace.policy.pods import place_of, pod_amount
 from grace.policy.programs import Program, programs
 from grace.policy.quantities import quantity
-from grace.policy.rule import Hit, Severity, changed, rule
+from grace.policy.rule import Hit, broken, changed, error, note, warning
 from grace.policy.rules.examples import example
-from grace.policy.rules.nrp_pages import CEPH, LOCAL, READ
+from grace.policy.rules.nrp_pages import CEPH, LOCAL
 from grace.policy.servers import servers
 
 CLASS = ("spec", "storageClassName")
@@ -24,76 +24,60 @@ _NOT_ROOT = "restartPolicy: Never\n      securityContext: {runAsNonRoot: true, r
 _SERVER = example("cached-server")
 
 
-@rule(
+@error(
     "NRP021",
-    Severity.ERROR,
     "storage class that is not for everybody",
     why="It belongs to others; volumes of it may be removed without a word.",
     source=CEPH,
-    read=READ,
     fix="Take another class: `grace cluster preflight` or `kubectl get storageclass` lists them.",
-    failing=changed(_CLAIM, ("rook-cephfs-central", "rook-cephfs-ucsd")),
-    passing=_CLAIM,
+    examples=broken(_CLAIM, ("rook-cephfs-central", "rook-cephfs-ucsd")),
 )
 def check_forbidden(scene: Scene) -> Iterator[Hit]:
-    """Storage classes that users may not take."""
     for claim in scene.kind("PersistentVolumeClaim"):
         storage = scene.cluster.storage_class(claim.at(CLASS) or "")
         if storage and storage.forbidden:
             yield Hit(claim, CLASS, f"{storage.name} is {storage.forbidden}")
 
 
-@rule(
+@warning(
     "NRP022",
-    Severity.WARNING,
     "storage class that is not known",
     why="A claim of a class that there is none of stays Pending, and so does every pod that uses it.",
     source=CEPH,
-    read=READ,
     fix="Compare with `kubectl get storageclass`; if it is there, add it to a cluster file of your own (--cluster).",
-    failing=changed(_CLAIM, ("rook-cephfs-central", "standard")),
-    passing=_CLAIM,
+    examples=broken(_CLAIM, ("rook-cephfs-central", "standard")),
 )
 def check_known(scene: Scene) -> Iterator[Hit]:
-    """Storage classes that the cluster's file does not know."""
     for claim in scene.kind("PersistentVolumeClaim"):
         name = claim.at(CLASS)
         if name and scene.cluster.storage.classes and not scene.cluster.storage_class(name):
             yield Hit(claim, CLASS, f"{name} is not known to the file of {scene.cluster.title}; {LISTED}")
 
 
-@rule(
+@note(
     "NRP023",
-    Severity.NOTE,
     "storage class that may be gone",
     why="Classes differ by region and change. A claim of a class that is gone stays Pending.",
     source=CEPH,
-    read=READ,
     fix="Ask the cluster before: `grace cluster preflight` or `kubectl get storageclass`.",
-    failing=changed(_CLAIM, ("rook-cephfs-central", "rook-cephfs")),
-    passing=_CLAIM,
+    examples=broken(_CLAIM, ("rook-cephfs-central", "rook-cephfs")),
 )
 def check_changes(scene: Scene) -> Iterator[Hit]:
-    """Storage classes that may be gone."""
     for claim in scene.kind("PersistentVolumeClaim"):
         storage = scene.cluster.storage_class(claim.at(CLASS) or "")
         if storage and storage.changes:
             yield Hit(claim, CLASS, f"{storage.name} is not there at all times; {LISTED}")
 
 
-@rule(
+@error(
     "NRP024",
-    Severity.ERROR,
     "access mode that the storage class does not have",
     why="Block storage (RBD) is attached to one node. The claim stays Pending.",
     source=CEPH,
-    read=READ,
     fix="For several pods take a CephFS class; for one pod, ReadWriteOnce.",
-    failing=changed(_CLAIM, ("rook-cephfs-central", "rook-ceph-block")),
-    passing=_CLAIM,
+    examples=broken(_CLAIM, ("rook-cephfs-central", "rook-ceph-block")),
 )
 def check_access(scene: Scene) -> Iterator[Hit]:
-    """Access modes that a storage class does not have."""
     for claim in scene.kind("PersistentVolumeClaim"):
         storage = scene.cluster.storage_class(claim.at(CLASS) or "")
         for mode in claim.at(("spec", "accessModes")) or []:
@@ -102,19 +86,15 @@ def check_access(scene: Scene) -> Iterator[Hit]:
                 yield Hit(claim, ("spec", "accessModes"), message)
 
 
-@rule(
+@warning(
     "NRP025",
-    Severity.WARNING,
     "volume for several pods without a storage class",
     why="The default class is block storage, whose volumes are for one node. The claim stays Pending.",
     source=CEPH,
-    read=READ,
     fix="Name a class that has ReadWriteMany.",
-    failing=changed(_CLAIM, ("  storageClassName: rook-cephfs-central\n", "")),
-    passing=_CLAIM,
+    examples=broken(_CLAIM, ("  storageClassName: rook-cephfs-central\n", "")),
 )
 def check_default(scene: Scene) -> Iterator[Hit]:
-    """Volumes for several pods without a storage class."""
     for claim in scene.kind("PersistentVolumeClaim"):
         modes = set(claim.at(("spec", "accessModes")) or [])
         if (
@@ -125,19 +105,15 @@ def check_default(scene: Scene) -> Iterator[Hit]:
             yield Hit(claim, CLASS, f"no storageClassName, and the default class may have no {modes.pop()} volumes")
 
 
-@rule(
+@warning(
     "NRP026",
-    Severity.WARNING,
     "volume whose root folder belongs to root",
     why="Volumes of this class ignore fsGroup: whoever is not root cannot write there.",
     source="NRP users' measurements",
-    read=READ,
     fix="Take another class, or let a root init container make a folder on it once and chown that.",
-    failing=f"{changed(_JOB, ('restartPolicy: Never', _NOT_ROOT))}---\n{_CLAIM}",
-    passing=f"{_JOB}---\n{_CLAIM}",
+    examples=(f"{changed(_JOB, ('restartPolicy: Never', _NOT_ROOT))}---\n{_CLAIM}", f"{_JOB}---\n{_CLAIM}"),
 )
 def check_root_owned(scene: Scene) -> Iterator[Hit]:
-    """Pods that are not root, on volumes whose root folder is root's."""
     for workload, container in scene.containers:
         for number, mount in enumerate(container.body.get("volumeMounts") or []):
             claim = _claim(scene, workload, container, mount["mountPath"])
@@ -164,20 +140,16 @@ def _claim(scene: Scene, workload: Workload, container: Container, path: str) ->
     return scene.near("PersistentVolumeClaim", place.claim, workload.manifest) if place and place.claim else None
 
 
-@rule(
+@warning(
     "NRP027",
-    Severity.WARNING,
     "emptyDir larger than the pod's local storage",
     why="emptyDirs count as local storage, whose limit is 50Gi a container where none is written. Above it, the pod is "
     "evicted.",
     source=LOCAL,
-    read=READ,
     fix="Write ephemeral-storage into requests and limits, or use a volume claim.",
-    failing=changed(_JOB, ("sizeLimit: 50Gi", "sizeLimit: 60Gi")),
-    passing=_JOB,
+    examples=broken(_JOB, ("sizeLimit: 50Gi", "sizeLimit: 60Gi")),
 )
 def check_empty_dir(scene: Scene) -> Iterator[Hit]:
-    """emptyDirs larger than what the pod may use."""
     usual = quantity(scene.cluster.limits.ephemeral_storage)
     for workload in scene.workloads if usual else ():
         most = _local_storage(workload, usual or 0)
@@ -197,20 +169,16 @@ def _local_storage(workload: Workload, usual: float) -> float:
     return pod_amount(workload, lambda container: container.limit("ephemeral-storage") or usual)
 
 
-@rule(
+@error(
     "NRP028",
-    Severity.ERROR,
     "weights that do not fit on local storage",
     why="What a container downloads to its own disk or to an emptyDir counts as local storage, 50Gi a container where "
     "no limit is written. The pod is evicted in the middle of the download, again and again.",
     source=LOCAL,
-    read=READ,
     fix="Mount a volume claim at the hub's cache (HF_HOME), filled before by a Job without a GPU.",
-    failing=changed(_SERVER, ("mountPath: /cache", "mountPath: /models")),
-    passing=_SERVER,
+    examples=broken(_SERVER, ("mountPath: /cache", "mountPath: /models")),
 )
 def check_weights(scene: Scene) -> Iterator[Hit]:
-    """Weights that do not fit where they are downloaded to."""
     usual = quantity(scene.cluster.limits.ephemeral_storage)
     for server in servers(scene) if usual else ():
         known, most = server.known, _local_storage(server.workload, usual or 0)
@@ -222,20 +190,16 @@ def check_weights(scene: Scene) -> Iterator[Hit]:
             yield Hit(server.workload.manifest, server.where(), message)
 
 
-@rule(
+@error(
     "NRP029",
-    Severity.ERROR,
     "one file that several pods write",
     why="On CephFS a file that several clients write blocks them or is damaged.",
     source=CEPH,
-    read=READ,
     fix="Give each pod a file of its own: --shard=auto/N, or $(JOB_COMPLETION_INDEX) in its name, and join them at the "
     "end.",
-    failing=changed(_JOB, (_INDEX, "")),
-    passing=_JOB,
+    examples=broken(_JOB, (_INDEX, "")),
 )
 def check_one_writer(scene: Scene) -> Iterator[Hit]:
-    """Files that several pods write."""
     writers: dict[tuple[str, str, str], list[tuple[Workload, Program]]] = {}
     for workload, container in scene.containers:
         for program in programs(scene, workload, container):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from grace.policy.documents import Manifest, Scene
 from grace.policy.forms import is_key
-from grace.policy.rule import Hit, Severity, changed, rule
+from grace.policy.rule import Hit, broken, changed, error, kubernetes, note, warning
 from grace.policy.rules.examples import example
 from grace.policy.rules.names import NAMES_SOURCE, shown
 from grace.policy.schema import schemas
@@ -22,36 +22,29 @@ _SUPPRESSED = (
 )
 
 
-@rule(
+@error(
     "K8S001",
-    Severity.ERROR,
     "object that its schema does not accept",
     why="A field that Kubernetes does not know, a value of the wrong type, or a required field that is missing. "
     "kubectl refuses it, or an older one drops the field in silence: a limit with a misspelt name is no limit.",
     source="Kubernetes' own API schemas, by kubernetes-validate, https://github.com/willthames/kubernetes-validate",
     fix="Correct the field; `kubectl explain KIND.FIELD` says what belongs there. Indentation is the usual cause.",
-    failing=changed(_JOB, ("restartPolicy: Never", "restartpolicy: Never")),
-    passing=_JOB,
+    examples=broken(_JOB, ("restartPolicy: Never", "restartpolicy: Never")),
 )
 def check_schema(scene: Scene) -> Iterator[Hit]:
-    """Objects that their schema does not accept."""
     for manifest in scene.broken:
         yield from schemas(scene.cluster.kubernetes).faults(manifest)
 
 
-@rule(
+@note(
     "K8S002",
-    Severity.NOTE,
     "object that cannot be checked",
     why="It is a custom resource, whose schema only its own cluster has. No rule looks at it.",
-    source="Kubernetes documentation, Custom Resources, "
-    "https://kubernetes.io/docs/concepts/extend-kubernetes/api-extension/custom-resources/",
+    source=kubernetes("Custom Resources", "concepts/extend-kubernetes/api-extension/custom-resources/"),
     fix="Nothing, if it is meant. `kubectl apply --dry-run=server -f FILE` asks the cluster.",
-    failing="apiVersion: kueue.x-k8s.io/v1beta1\nkind: LocalQueue\nmetadata: {name: queue}\n",
-    passing=_CONFIG,
+    examples=("apiVersion: kueue.x-k8s.io/v1beta1\nkind: LocalQueue\nmetadata: {name: queue}\n", _CONFIG),
 )
 def check_known(scene: Scene) -> Iterator[Hit]:
-    """Objects that have no schema, and no fault that shows without one."""
     all_schemas = schemas(scene.cluster.kubernetes)
     for manifest in scene.broken:
         if not all_schemas.knows(manifest) and not all_schemas.faults(manifest):
@@ -60,19 +53,16 @@ def check_known(scene: Scene) -> Iterator[Hit]:
             )
 
 
-@rule(
+@warning(
     "K8S003",
-    Severity.WARNING,
     "suppression that does not count",
     why="An entry of the annotation grace/ignore names a rule that there is none of, or gives no reason. It suppresses "
     "nothing, and whoever wrote it believes that it does.",
     source="Grace's own: docs/policy-rules.md, Suppressing a rule",
     fix='Write "RULE: the reason", several with semicolons between.',
-    failing=changed(_SETTINGS, _SUPPRESSED, (": the registry has no version tags", "")),
-    passing=changed(_SETTINGS, _SUPPRESSED),
+    examples=broken(changed(_SETTINGS, _SUPPRESSED), (": the registry has no version tags", "")),
 )
 def check_suppressions(scene: Scene) -> Iterator[Hit]:
-    """Entries of the annotation that suppress nothing."""
     from grace.policy.rules import ALL
 
     ids = [rule.id for rule in ALL if rule.id != "K8S003"]
@@ -91,19 +81,16 @@ def _fault(entry: Entry, ids: list[str]) -> str:
     return "" if entry.reason else f"{entry.rule} is suppressed without a reason, and so is not"
 
 
-@rule(
+@error(
     "K8S007",
-    Severity.ERROR,
     "object that is there twice",
     why="Both are applied, one after the other, to one object: of the first, nothing stays. Of two Jobs, the second is "
     "refused, because a Job's pods cannot be changed.",
     source=NAMES_SOURCE,
     fix="Give one of them another name, or remove it.",
-    failing=f"{_CONFIG}---\n{_CONFIG}",
-    passing=f"{_CONFIG}---\n{changed(_CONFIG, ('name: lineup', 'name: study'))}",
+    examples=(f"{_CONFIG}---\n{_CONFIG}", f"{_CONFIG}---\n{changed(_CONFIG, ('name: lineup', 'name: study'))}"),
 )
 def check_twice(scene: Scene) -> Iterator[Hit]:
-    """Objects that are there twice."""
     seen: dict[tuple[str, str, str], Manifest] = {}
     for manifest in scene.manifests:
         key = (manifest.kind, scene.namespace_of(manifest), manifest.name)
@@ -118,19 +105,16 @@ def check_twice(scene: Scene) -> Iterator[Hit]:
             seen[key] = manifest
 
 
-@rule(
+@error(
     "K8S011",
-    Severity.ERROR,
     "ConfigMap or Secret that is too big, or has a key that is none",
     why="The cluster refuses ConfigMaps and Secrets above 1 MiB, and keys with other characters than letters, digits, "
     "-, _ and dots: a path is no key.",
-    source="Kubernetes documentation, ConfigMaps, https://kubernetes.io/docs/concepts/configuration/configmap/",
+    source=kubernetes("ConfigMaps", "concepts/configuration/configmap/"),
     fix="Keep data on a volume; give files of a folder keys without slashes.",
-    failing=changed(_CONFIG, ("lineup.yaml:", "models/lineup.yaml:")),
-    passing=_CONFIG,
+    examples=broken(_CONFIG, ("lineup.yaml:", "models/lineup.yaml:")),
 )
 def check_data(scene: Scene) -> Iterator[Hit]:
-    """ConfigMaps and Secrets that are too big, or have keys that are none."""
     for manifest in scene.kind("ConfigMap", "Secret"):
         total = 0
         for part in ("data", "binaryData", "stringData"):

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from grace.policy.documents import FieldPath, Manifest, Scene
 from grace.policy.quantities import quantity
-from grace.policy.rule import Hit, Severity, changed, rule
+from grace.policy.rule import Hit, broken, error, kubernetes
 from grace.policy.rules.examples import example
 from grace.policy.rules.names import shown
 from grace.text import did_you_mean
@@ -13,17 +13,16 @@ from grace.text import did_you_mean
 _JOB = example("job")
 
 
-@rule(
+@error(
     "K8S008",
-    Severity.ERROR,
     "quantity that is none, or a request above its limit",
     why="The cluster refuses 16GB (it says 16G or 16Gi), a request above its limit, and GPUs in part, without a limit, "
     "or with one that is not the request. It takes `memory: 512m`, half a byte, and no pod starts.",
-    source="Kubernetes documentation, Resource Management for Pods and Containers, "
-    "https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/",
+    source=kubernetes(
+        "Resource Management for Pods and Containers", "concepts/configuration/manage-resources-containers/"
+    ),
     fix="Write cores as 2 or 500m, memory and disk as 512Mi or 16Gi, GPUs as whole numbers, equal in both parts.",
-    failing=changed(_JOB, ('requests: {cpu: "1", memory: 2Gi}', 'requests: {cpu: "1", memory: 2GB}')),
-    passing=_JOB,
+    examples=broken(_JOB, ('requests: {cpu: "1", memory: 2Gi}', 'requests: {cpu: "1", memory: 2GB}')),
 )
 def check_quantities(scene: Scene) -> Iterator[Hit]:
     """Requests and limits, and sizes of volumes, that are no quantities or contradict each other."""
@@ -66,19 +65,16 @@ def _quantity(manifest: Manifest, path: FieldPath, resource: str, amount: object
         yield Hit(manifest, path, f"{amount} of {resource} is {number:g} bytes; Mi and Gi are the units")
 
 
-@rule(
+@error(
     "K8S009",
-    Severity.ERROR,
     "restart policy that is refused",
     why="A Job's pods end, so its restartPolicy is Never or OnFailure, and has to be written: the default, Always, is "
     "refused. With a podFailurePolicy it is Never. Pods of Deployments and their like always restart.",
-    source="Kubernetes documentation, Jobs, https://kubernetes.io/docs/concepts/workloads/controllers/job/",
+    source=kubernetes("Jobs", "concepts/workloads/controllers/job/"),
     fix="Write restartPolicy: Never in the pod's spec of a Job; none in that of a Deployment.",
-    failing=changed(_JOB, ("      restartPolicy: Never\n", "")),
-    passing=_JOB,
+    examples=broken(_JOB, ("      restartPolicy: Never\n", "")),
 )
 def check_restarts(scene: Scene) -> Iterator[Hit]:
-    """Restart policies that the API refuses."""
     for workload in scene.workloads:
         policy, path = workload.spec.get("restartPolicy"), (*workload.path, "restartPolicy")
         if workload.job_spec is not None:
@@ -101,16 +97,14 @@ def check_restarts(scene: Scene) -> Iterator[Hit]:
                 )
 
 
-@rule(
+@error(
     "K8S010",
-    Severity.ERROR,
     "pod that does not hold together",
     why="A mount of a volume that the pod does not have, a container without an image, or a name or mount path that "
     "appears twice: the cluster refuses the pod.",
-    source="Kubernetes documentation, Volumes, https://kubernetes.io/docs/concepts/storage/volumes/",
+    source=kubernetes("Volumes", "concepts/storage/volumes/"),
     fix="Add the volume to the pod's volumes, or correct the name.",
-    failing=changed(_JOB, ("{name: output, mountPath", "{name: outputs, mountPath")),
-    passing=_JOB,
+    examples=broken(_JOB, ("{name: output, mountPath", "{name: outputs, mountPath")),
 )
 def check_pods(scene: Scene) -> Iterator[Hit]:
     """Mounts of volumes that there are none of, names that stand twice, containers without an image."""

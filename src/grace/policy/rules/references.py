@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from grace.policy.documents import Manifest, Scene, Workload
 from grace.policy.references import ALWAYS_THERE, references
-from grace.policy.rule import Hit, Severity, changed, rule
+from grace.policy.rule import Hit, broken, error, kubernetes, note, warning
 from grace.policy.rules.examples import example
 from grace.text import did_you_mean
 
@@ -14,34 +14,27 @@ _JOB = example("referring-job")
 _ALL = f"{_JOB}---\n{_CLAIM}---\n{_HUB}"
 
 
-@rule(
+@warning(
     "K8S017",
-    Severity.WARNING,
     "volume claim, ConfigMap or service account that is not in the files",
     why="The pod waits in Pending or ContainerCreating until there is one of that name in its namespace.",
-    source="Kubernetes documentation, Persistent Volumes and ConfigMaps, "
-    "https://kubernetes.io/docs/concepts/storage/persistent-volumes/",
+    source=kubernetes("Persistent Volumes and ConfigMaps", "concepts/storage/persistent-volumes/"),
     fix="Check all files together. If it is made elsewhere, see that it is there: `kubectl get pvc,configmap`.",
-    failing=f"{_JOB}---\n{_HUB}",
-    passing=_ALL,
+    examples=(f"{_JOB}---\n{_HUB}", _ALL),
 )
 def check_there(scene: Scene) -> Iterator[Hit]:
-    """Claims, ConfigMaps and service accounts that are not among the objects."""
     yield from _missing(scene, ("PersistentVolumeClaim", "ConfigMap", "ServiceAccount"))
 
 
-@rule(
+@note(
     "K8S018",
-    Severity.NOTE,
     "Secret that is not in the files",
     why="Rightly so, as a secret belongs in no file; but the pod does not start before there is one of that name.",
-    source="Kubernetes documentation, Secrets, https://kubernetes.io/docs/concepts/configuration/secret/",
+    source=kubernetes("Secrets", "concepts/configuration/secret/"),
     fix="See that it is there: `kubectl get secret NAME`. `grace cluster secret` makes that of the model hub.",
-    failing=f"{_JOB}---\n{_CLAIM}",
-    passing=_ALL,
+    examples=(f"{_JOB}---\n{_CLAIM}", _ALL),
 )
 def check_secret_there(scene: Scene) -> Iterator[Hit]:
-    """Secrets that are not among the objects."""
     yield from _missing(scene, ("Secret",))
 
 
@@ -63,18 +56,15 @@ def _missing(scene: Scene, kinds: tuple[str, ...]) -> Iterator[Hit]:
                 yield Hit(workload.manifest, reference.path, message)
 
 
-@rule(
+@error(
     "K8S019",
-    Severity.ERROR,
     "key that the ConfigMap or Secret does not have",
     why="The container does not start: CreateContainerConfigError.",
-    source="Kubernetes documentation, Secrets, https://kubernetes.io/docs/concepts/configuration/secret/",
+    source=kubernetes("Secrets", "concepts/configuration/secret/"),
     fix="Use a key that is there, or add this one.",
-    failing=changed(_ALL, ("key: token", "key: HF_TOKEN")),
-    passing=_ALL,
+    examples=broken(_ALL, ("key: token", "key: HF_TOKEN")),
 )
 def check_keys(scene: Scene) -> Iterator[Hit]:
-    """Keys that the ConfigMap or Secret among the objects does not have."""
     for workload in scene.workloads:
         for reference in references(workload):
             target = scene.near(reference.kind, reference.name, workload.manifest)
@@ -91,20 +81,16 @@ def _keys(target: Manifest) -> set[str]:
     return {key for part in ("data", "binaryData", "stringData") for key in target.body.get(part) or {}}
 
 
-@rule(
+@warning(
     "K8S020",
-    Severity.WARNING,
     "volume of one node in several pods",
     why="A ReadWriteOnce volume is attached to one node. A second pod that lands on another node waits in "
     "ContainerCreating (Multi-Attach error) until the first one is gone.",
-    source="Kubernetes documentation, Persistent Volumes, Access Modes, "
-    "https://kubernetes.io/docs/concepts/storage/persistent-volumes/#access-modes",
+    source=kubernetes("Persistent Volumes, Access Modes", "concepts/storage/persistent-volumes/#access-modes"),
     fix="Use ReadWriteMany with a storage class that has it, a volume for each pod, or run one after the other.",
-    failing=changed(_ALL, ("parallelism: 1", "parallelism: 4\n  completions: 4")),
-    passing=_ALL,
+    examples=broken(_ALL, ("parallelism: 1", "parallelism: 4\n  completions: 4")),
 )
 def check_shared(scene: Scene) -> Iterator[Hit]:
-    """Volumes for one node that several pods use."""
     for claim in scene.kind("PersistentVolumeClaim"):
         modes = set(claim.at(("spec", "accessModes")) or [])
         if not modes or not modes <= {"ReadWriteOnce", "ReadWriteOncePod"}:

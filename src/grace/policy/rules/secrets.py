@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from grace.policy.documents import FieldPath, Manifest, Scene
-from grace.policy.rule import Hit, Severity, changed, rule
+from grace.policy.rule import Hit, broken, error, kubernetes, warning
 from grace.policy.rules.examples import example
 
 FORMS = {
@@ -31,23 +31,18 @@ _PLACEHOLDER = re.compile(
 _OPTION = re.compile(r"--?([A-Za-z][A-Za-z0-9_-]*)(?:=(.*))?", re.DOTALL)
 _JOB = example("secret-job")
 _OBJECT = example("hub-secret")
-_PRACTICES = (
-    "Kubernetes documentation, Good practices for Kubernetes Secrets, "
-    "https://kubernetes.io/docs/concepts/security/secrets-good-practices/"
-)
+_PRACTICES = kubernetes("Good practices for Kubernetes Secrets", "concepts/security/secrets-good-practices/")
 
 
-@rule(
+@error(
     "K8S023",
-    Severity.ERROR,
     "secret in the manifest",
     why="Everybody who can read the object, its file or the repository has it: `kubectl get -o yaml` shows variables "
     "and arguments, and Git forgets nothing.",
     source=_PRACTICES,
     fix="Revoke it now if the file was shared. Then `grace cluster secret`, or `kubectl create secret`, and refer to "
     "it with valueFrom.secretKeyRef.",
-    failing=changed(_JOB, ("value: EMPTY", "value: correct-horse-battery")),
-    passing=_JOB,
+    examples=broken(_JOB, ("value: EMPTY", "value: correct-horse-battery")),
 )
 def check_inline(scene: Scene) -> Iterator[Hit]:
     """Secrets in variables, commands, arguments, annotations and ConfigMaps."""
@@ -103,18 +98,15 @@ def is_placeholder(value: str) -> bool:
     return _PLACEHOLDER.fullmatch(value.strip()) is not None
 
 
-@rule(
+@warning(
     "K8S024",
-    Severity.WARNING,
     "Secret with its data in a file",
     why="base64 is no encryption: whoever has the file has the secret, and such files end in repositories.",
     source=_PRACTICES,
     fix="Make it from the environment, by `grace cluster secret` or `kubectl create secret`; delete the file.",
-    failing=changed(_OBJECT, ('token: ""', "token: correct-horse-battery")),
-    passing=_OBJECT,
+    examples=broken(_OBJECT, ('token: ""', "token: correct-horse-battery")),
 )
 def check_secret_file(scene: Scene) -> Iterator[Hit]:
-    """Secrets as objects, with their data."""
     for manifest in scene.kind("Secret"):
         for part in ("data", "stringData"):
             for key, value in (manifest.body.get(part) or {}).items():

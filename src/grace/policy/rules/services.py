@@ -6,7 +6,7 @@ from typing import Any
 
 from grace.policy.documents import FieldPath, Manifest, Scene, Workload
 from grace.policy.pods import operator_holds
-from grace.policy.rule import Hit, Severity, changed, rule
+from grace.policy.rule import Hit, broken, changed, error, kubernetes, warning
 from grace.policy.rules.examples import example
 
 SELECTING = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController")
@@ -17,26 +17,19 @@ _SERVER = example("plain-server")
 _SERVICE = example("plain-service")
 _CLIENT = example("plain-client")
 _ALL = f"{_SERVER}---\n{_SERVICE}---\n{_CLIENT}"
-_SERVICES = "Kubernetes documentation, Service, https://kubernetes.io/docs/concepts/services-networking/service/"
-_SELECTORS = (
-    "Kubernetes documentation, Labels and Selectors, "
-    "https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/"
-)
+_SERVICES = kubernetes("Service", "concepts/services-networking/service/")
+_SELECTORS = kubernetes("Labels and Selectors", "concepts/overview/working-with-objects/labels/")
 
 
-@rule(
+@error(
     "K8S012",
-    Severity.ERROR,
     "selector that does not select the workload's own pods",
     why="The cluster refuses a Deployment whose selector does not match the labels of its template.",
-    source="Kubernetes documentation, Deployments, "
-    "https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#selector",
+    source=kubernetes("Deployments", "concepts/workloads/controllers/deployment/#selector"),
     fix="Write the same labels in spec.selector.matchLabels and in spec.template.metadata.labels.",
-    failing=changed(_SERVER, ("matchLabels: {app: vllm-server}", "matchLabels: {app: vllm}")),
-    passing=_SERVER,
+    examples=broken(_SERVER, ("matchLabels: {app: vllm-server}", "matchLabels: {app: vllm}")),
 )
 def check_selector(scene: Scene) -> Iterator[Hit]:
-    """Workloads whose selector does not select the pods that they make."""
     for workload in scene.workloads:
         selector = workload.manifest.at(("spec", "selector"))
         if workload.kind not in SELECTING or not isinstance(selector, dict):
@@ -64,19 +57,16 @@ def _labels(labels: dict[str, str]) -> str:
     return ", ".join(f"{key}={value}" for key, value in labels.items()) or "no labels"
 
 
-@rule(
+@warning(
     "K8S013",
-    Severity.WARNING,
     "labels only on the pods",
     why="A selector of kubectl looks at the labels of the object itself. `kubectl delete deployment -l app=x` says "
     "that there is nothing to delete, and what holds the GPU stays.",
     source=_SELECTORS,
     fix="Write the labels into the object's own metadata too.",
-    failing=changed(_SERVER, ("  labels: {app: vllm-server}\nspec:", "spec:")),
-    passing=_SERVER,
+    examples=broken(_SERVER, ("  labels: {app: vllm-server}\nspec:", "spec:")),
 )
 def check_own_labels(scene: Scene) -> Iterator[Hit]:
-    """Workloads whose labels stand only on their pods."""
     for workload in scene.workloads:
         labels = workload.pod_labels.items()
         if workload.template_path and labels and not labels & workload.manifest.labels.items():
@@ -88,18 +78,15 @@ def check_own_labels(scene: Scene) -> Iterator[Hit]:
             yield Hit(workload.manifest, ("metadata", "labels"), message)
 
 
-@rule(
+@warning(
     "K8S014",
-    Severity.WARNING,
     "Service that selects no pod",
     why="Requests to it fail: it has an address, and nobody behind it.",
     source=_SERVICES,
     fix="Select labels that the pods' template has. If the pods are in other files, check all files together.",
-    failing=changed(_ALL, ("selector: {app: vllm-server}", "selector: {app: vllm}")),
-    passing=_ALL,
+    examples=broken(_ALL, ("selector: {app: vllm-server}", "selector: {app: vllm}")),
 )
 def check_selects(scene: Scene) -> Iterator[Hit]:
-    """Services that select no pod of these files."""
     for service in scene.kind("Service"):
         selector = service.at(("spec", "selector")) or {}
         if selector and scene.complete and not scene.selected(scene.namespace_of(service), selector):
@@ -107,18 +94,15 @@ def check_selects(scene: Scene) -> Iterator[Hit]:
             yield Hit(service, ("spec", "selector"), message)
 
 
-@rule(
+@warning(
     "K8S015",
-    Severity.WARNING,
     "Service that leads to a port nobody names",
     why="Requests are refused, if the server really listens at the port that its container names.",
     source=_SERVICES,
     fix="Make targetPort the containerPort of the server, or its name.",
-    failing=changed(_ALL, ("targetPort: http", "targetPort: 8080")),
-    passing=_ALL,
+    examples=broken(_ALL, ("targetPort: http", "targetPort: 8080")),
 )
 def check_target(scene: Scene) -> Iterator[Hit]:
-    """Ports of Services that no selected pod has."""
     for service in scene.kind("Service"):
         selected = scene.selected(scene.namespace_of(service), service.at(("spec", "selector")) or {})
         declared = [port for workload in selected for port in _ports(workload)]
@@ -137,20 +121,16 @@ def _ports(workload: Workload) -> list[dict[str, Any]]:
     return [port for container in workload.containers for port in container.body.get("ports") or []]
 
 
-@rule(
+@error(
     "K8S016",
-    Severity.ERROR,
     "address that no Service makes reachable",
     why="Names of Deployments and Jobs are no host names. Without a Service of that name in that namespace, every "
     "request of the client fails.",
-    source="Kubernetes documentation, DNS for Services and Pods, "
-    "https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/",
+    source=kubernetes("DNS for Services and Pods", "concepts/services-networking/dns-pod-service/"),
     fix="Add a Service of that name, and apply it; or NAME.NAMESPACE for one in another namespace.",
-    failing=f"{_SERVER}---\n{_CLIENT}",
-    passing=_ALL,
+    examples=(f"{_SERVER}---\n{_CLIENT}", _ALL),
 )
 def check_address(scene: Scene) -> Iterator[Hit]:
-    """Addresses of workloads that no Service makes reachable."""
     for manifest, path, url, name, namespace in _addresses(scene):
         if scene.find("Service", namespace, name):
             continue
@@ -163,18 +143,15 @@ def check_address(scene: Scene) -> Iterator[Hit]:
             yield Hit(manifest, path, f"{url}: there is no Service {name!r}; {same[0]} alone has no address")
 
 
-@rule(
+@error(
     "K8S021",
-    Severity.ERROR,
     "address with a port that the Service does not have",
     why="A Service takes requests at its own ports only (`port`), not at those of its containers (`targetPort`).",
     source=_SERVICES,
     fix="Ask the Service's port, or give the Service that port.",
-    failing=changed(_ALL, ("http://vllm-gemma-2b:8000", "http://vllm-gemma-2b:8080")),
-    passing=_ALL,
+    examples=broken(_ALL, ("http://vllm-gemma-2b:8000", "http://vllm-gemma-2b:8080")),
 )
 def check_port(scene: Scene) -> Iterator[Hit]:
-    """Addresses with a port that their Service does not have."""
     for manifest, path, url, name, namespace in _addresses(scene):
         service = scene.find("Service", namespace, name)
         if service is None or service in scene.broken or service.at(("spec", "type")) == "ExternalName":
@@ -207,19 +184,16 @@ def _addresses(scene: Scene) -> Iterator[tuple[Manifest, FieldPath, str, str, st
                     yield workload.manifest, path, match[0], name, where
 
 
-@rule(
+@error(
     "K8S022",
-    Severity.ERROR,
     "Service whose name sets the server's own variables",
     why="Each Service sets NAME_PORT=tcp://... in all pods of its namespace that start later. vLLM reads VLLM_PORT as "
     "a number, and does not start.",
     source="vLLM documentation, Environment Variables, https://docs.vllm.ai/en/latest/configuration/env_vars.html",
     fix="Write enableServiceLinks: false into the spec of the pods, or give the Service another name.",
-    failing=f"{_SERVER}---\n{changed(_SERVICE, ('name: vllm-gemma-2b', 'name: vllm'))}",
-    passing=_ALL,
+    examples=(f"{_SERVER}---\n{changed(_SERVICE, ('name: vllm-gemma-2b', 'name: vllm'))}", _ALL),
 )
 def check_links(scene: Scene) -> Iterator[Hit]:
-    """Programs whose own variables a Service of their name sets."""
     for service in scene.kind("Service"):
         if service.name not in LINKED:
             continue

@@ -7,7 +7,7 @@ from grace.models.plan import CannotRun, plan_model
 from grace.models.rules import Problem
 from grace.policy.documents import Scene
 from grace.policy.pods import gpu_kinds
-from grace.policy.rule import Hit, Severity, changed, rule
+from grace.policy.rule import Hit, broken, changed, error, note, warning
 from grace.policy.rules.examples import example
 from grace.policy.servers import Server, asked_names, servers
 from grace.policy.vllm import vllm_problems
@@ -25,6 +25,7 @@ _SERVICE = example("vllm-service")
 _CLIENT = example("vllm-client")
 _ALL = f"{SERVER}---\n{_SERVICE}---\n{_CLIENT}"
 _MODULE = ("command: [vllm, serve]", "command: [python, -m, vllm.entrypoints.openai.api_server]")
+_GPT_OSS = ("google/gemma-2-2b-it", "openai/gpt-oss-20b")
 _27B = (
     ("google/gemma-2-2b-it", "google/gemma-2-27b-it"),
     ("served-model-name=gemma-2-2b-it", "served-model-name=gemma-2-27b-it"),
@@ -44,18 +45,15 @@ _80GB = (
 VLLM = "vLLM documentation, https://docs.vllm.ai/en/latest/"
 
 
-@rule(
+@error(
     "VLLM001",
-    Severity.ERROR,
     "precision that vLLM refuses for this model",
     why="Gemma 2 overflows in float16, so vLLM ends with an error before it loads; also for AWQ weights.",
     source="vLLM, vllm/config/model.py, _FLOAT16_NOT_SUPPORTED_MODELS, https://github.com/vllm-project/vllm",
     fix="Use --dtype=bfloat16.",
-    failing=changed(SERVER, ("--dtype=bfloat16", "--dtype=float16")),
-    passing=SERVER,
+    examples=broken(SERVER, ("--dtype=bfloat16", "--dtype=float16")),
 )
 def check_precision(scene: Scene) -> Iterator[Hit]:
-    """Precisions that vLLM refuses."""
     yield from _problems(scene, "gemma-float16", "gemma-awq-half")
 
 
@@ -69,81 +67,66 @@ def _problems(scene: Scene, *names: str) -> Iterator[Hit]:
                 yield Hit(server.workload.manifest, path, f"{problem.what}: {problem.fix}")
 
 
-@rule(
+@error(
     "VLLM002",
-    Severity.ERROR,
     "gpt-oss in another form than its own",
     why="gpt-oss is published in MXFP4 (12.9 GiB, on one RTX 3090). There are no AWQ weights of it, and it does not "
     "run in float16.",
     source="Model card, https://huggingface.co/openai/gpt-oss-20b",
     fix="Serve openai/gpt-oss-20b with --dtype=bfloat16, without --quantization.",
-    failing=changed(SERVER, ("google/gemma-2-2b-it", "openai/gpt-oss-20b"), ("--dtype=bfloat16", "--quantization=awq")),
-    passing=changed(SERVER, ("google/gemma-2-2b-it", "openai/gpt-oss-20b")),
+    examples=broken(changed(SERVER, _GPT_OSS), ("--dtype=bfloat16", "--quantization=awq")),
 )
 def check_gpt_oss(scene: Scene) -> Iterator[Hit]:
-    """gpt-oss in quantizations and precisions that it does not come in."""
     yield from _problems(scene, "gpt-oss-mxfp4")
 
 
-@rule(
+@error(
     "VLLM003",
-    Severity.ERROR,
     "repository that does not exist",
     why="The server ends with an error (401 or 404 from the hub), restarts, and holds its GPU meanwhile.",
     source="The hub itself: grace/models/catalogue.yaml, missing_repos",
     fix="Take one that is there; `grace models list` names those of the lineup.",
-    failing=changed(SERVER, ("google/gemma-2-2b-it", "TheBloke/gemma-2-9b-it-AWQ")),
-    passing=SERVER,
+    examples=broken(SERVER, ("google/gemma-2-2b-it", "TheBloke/gemma-2-9b-it-AWQ")),
 )
 def check_repository(scene: Scene) -> Iterator[Hit]:
-    """Repositories that the hub does not have."""
     yield from _problems(scene, "repo-exists")
 
 
-@rule(
+@error(
     "VLLM004",
-    Severity.ERROR,
     "model that clients call otherwise",
     why="vLLM serves a model under its repository's name unless --served-model-name says otherwise, and answers 404 to "
     "all other names.",
     source=f"{VLLM}serving/openai_compatible_server/",
     fix="Add --served-model-name with the name that clients use, or let them use the server's.",
-    failing=changed(_ALL, ("        - --served-model-name=gemma-2-2b-it\n", "")),
-    passing=_ALL,
+    examples=broken(_ALL, ("        - --served-model-name=gemma-2-2b-it\n", "")),
 )
 def check_served_name(scene: Scene) -> Iterator[Hit]:
-    """Names of models that no server has."""
     yield from _problems(scene, "served-name")
 
 
-@rule(
+@error(
     "VLLM005",
-    Severity.ERROR,
     "other number of GPUs than vLLM uses",
     why="vLLM uses one GPU unless --tensor-parallel-size says more: the model does not fit, or the others are idle. "
     "With more than there are, vLLM ends with an error.",
     source=f"{VLLM}serving/parallelism_scaling/",
     fix="Set --tensor-parallel-size to the number of GPUs that the container asks for.",
-    failing=changed(SERVER, *_27B, ("nvidia.com/gpu: 1", "nvidia.com/gpu: 4")),
-    passing=SERVER,
+    examples=broken(SERVER, *_27B, ("nvidia.com/gpu: 1", "nvidia.com/gpu: 4")),
 )
 def check_gpu_count(scene: Scene) -> Iterator[Hit]:
-    """GPUs that vLLM does not use, or does not have."""
     yield from _problems(scene, "gpu-count")
 
 
-@rule(
+@error(
     "VLLM006",
-    Severity.ERROR,
     "model that does not fit on its GPUs",
     why="vLLM ends with an error: out of memory, or no room for the KV cache.",
     source="Grace's memory plan: grace/models/plan.py",
     fix="`grace models plan MODEL --gpu GPU` says what fits: more GPUs, a quantized variant, or a shorter context.",
-    failing=changed(SERVER, *_27B),
-    passing=SERVER,
+    examples=broken(SERVER, *_27B),
 )
 def check_fits(scene: Scene) -> Iterator[Hit]:
-    """Models that do not fit on any GPU that their server may get."""
     for server in servers(scene):
         refusals = _refusals(scene, server)
         if refusals and all(refusals.values()):
@@ -151,18 +134,15 @@ def check_fits(scene: Scene) -> Iterator[Hit]:
             yield Hit(server.workload.manifest, server.where(), f"{first.what}: {first.fix}")
 
 
-@rule(
+@warning(
     "VLLM007",
-    Severity.WARNING,
     "model that fits on some of the GPUs that it may get",
     why="A100s have 40 or 80 GB. On the smaller ones the server ends with an error; which it gets is chance.",
     source="NRP manifests; Grace's memory plan: grace/models/plan.py",
     fix="Require the larger ones: node affinity nvidia.com/gpu.memory Gt 80000, or nvidia.com/gpu.product.",
-    failing=changed(SERVER, *_27B, _A100),
-    passing=changed(SERVER, *_27B, _A100, _80GB),
+    examples=(changed(SERVER, *_27B, _A100), changed(SERVER, *_27B, _A100, _80GB)),
 )
 def check_smallest(scene: Scene) -> Iterator[Hit]:
-    """Models that fit on some GPUs that their server may get, and not on others."""
     for server in servers(scene):
         refusals = _refusals(scene, server)
         small = [gpu for gpu, problem in refusals.items() if problem]
@@ -220,19 +200,16 @@ def _share(text: str | None) -> float | None:
         return None
 
 
-@rule(
+@warning(
     "VLLM008",
-    Severity.WARNING,
     "sampling that the model's own file changes",
     why="vLLM takes default sampling parameters from the model's generation_config.json. What a client does not send "
     "is then not neutral, and differs from model to model.",
     source=f"{VLLM}serving/openai_compatible_server/",
     fix="Add --generation-config=vllm.",
-    failing=changed(SERVER, ("        - --generation-config=vllm\n", "")),
-    passing=SERVER,
+    examples=broken(SERVER, ("        - --generation-config=vllm\n", "")),
 )
 def check_generation(scene: Scene) -> Iterator[Hit]:
-    """Servers that sample as the model's own file says."""
     for server in servers(scene):
         given = server.command.value("generation-config")
         if given != "vllm" and server.command.model and "config" not in server.command.options:
@@ -241,16 +218,13 @@ def check_generation(scene: Scene) -> Iterator[Hit]:
             yield Hit(server.workload.manifest, server.where("generation-config"), message)
 
 
-@rule(
+@note(
     "VLLM009",
-    Severity.NOTE,
     "vLLM's old way to start a server",
     why="The module works still, and will be removed.",
     source=f"{VLLM}serving/openai_compatible_server/",
     fix="Use `vllm serve MODEL` with the same options.",
-    failing=changed(SERVER, _MODULE, ("- google/gemma", "- --model=google/gemma")),
-    passing=SERVER,
+    examples=broken(SERVER, _MODULE, ("- google/gemma", "- --model=google/gemma")),
 )
 def check_entry_point(scene: Scene) -> Iterator[Hit]:
-    """Servers that are started as a Python module."""
     yield from _problems(scene, "vllm-serve")

@@ -5,7 +5,7 @@ from typing import Any
 
 from grace.policy.documents import FieldPath, Scene
 from grace.policy.pods import place_of
-from grace.policy.rule import Hit, Severity, changed, rule
+from grace.policy.rule import Hit, broken, changed, error, kubernetes, note, warning
 from grace.policy.rules.serving import SERVER, VLLM
 from grace.policy.servers import Server, servers
 
@@ -36,19 +36,16 @@ _TWO_NODES = (
 )
 
 
-@rule(
+@warning(
     "VLLM010",
-    Severity.WARNING,
     "too little shared memory",
     why="Processes of vLLM exchange data in /dev/shm, of which a container has 64 MB. Above, they end with a bus "
     "error; tensor parallelism needs it most.",
     source=f"{VLLM}deployment/k8s/",
     fix="Mount an emptyDir of medium: Memory at /dev/shm, 2 to 10Gi. It counts as the container's memory.",
-    failing=changed(SERVER, ("mountPath: /dev/shm", "mountPath: /shm")),
-    passing=SERVER,
+    examples=broken(SERVER, ("mountPath: /dev/shm", "mountPath: /shm")),
 )
 def check_shared_memory(scene: Scene) -> Iterator[Hit]:
-    """Servers with the container's 64 MB of shared memory."""
     for server in servers(scene):
         place = place_of(server.workload, server.container, "/dev/shm")  # noqa: S108 - a path in a container
         if place is None and server.workload.spec.get("hostIPC") is not True:
@@ -58,24 +55,20 @@ def check_shared_memory(scene: Scene) -> Iterator[Hit]:
             )
 
 
-@rule(
+@warning(
     "VLLM011",
-    Severity.WARNING,
     "server that counts as ready before it is",
     why="Loading takes minutes. Without a startup or readiness probe the pod is ready at once, and clients find "
     "nobody. Of a sidecar, only the startup probe holds the main containers back.",
-    source="Kubernetes documentation, Probes, "
-    "https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/",
+    source=kubernetes("Probes", "concepts/configuration/liveness-readiness-startup-probes/"),
     fix="Add a startupProbe: httpGet /health at vLLM's port, periodSeconds 10, failureThreshold 90 (360 for 70B).",
-    failing=changed(
+    examples=broken(
         SERVER,
         ("startupProbe", "livenessProbe"),
         ("        livenessProbe:\n          httpGet: {path: /health, port: 8000}\n", ""),
     ),
-    passing=SERVER,
 )
 def check_ready(scene: Scene) -> Iterator[Hit]:
-    """Servers that count as ready before they have loaded."""
     for server in servers(scene):
         body = server.container.body
         if server.container.sidecar and "startupProbe" not in body:
@@ -89,19 +82,15 @@ def check_ready(scene: Scene) -> Iterator[Hit]:
         yield Hit(server.workload.manifest, (*server.container.path, "startupProbe"), message)
 
 
-@rule(
+@warning(
     "VLLM012",
-    Severity.WARNING,
     "probe that ends a server while it loads",
     why="A container that does not answer in time is restarted, and loads from the start, for ever.",
-    source="Kubernetes documentation, Probes, "
-    "https://kubernetes.io/docs/concepts/configuration/liveness-readiness-startup-probes/",
+    source=kubernetes("Probes", "concepts/configuration/liveness-readiness-startup-probes/"),
     fix="Add a startupProbe of 10 s x 90 (x 360 for 70B): the liveness probe begins only when it has succeeded.",
-    failing=changed(SERVER, ("failureThreshold: 90", "failureThreshold: 30")),
-    passing=SERVER,
+    examples=broken(SERVER, ("failureThreshold: 90", "failureThreshold: 30")),
 )
 def check_killed(scene: Scene) -> Iterator[Hit]:
-    """Probes that end a server while it loads."""
     for server in servers(scene):
         known = server.known
         needed = LOADING_LARGE_SECONDS if known and known[0].parameters >= LARGE else LOADING_SECONDS
@@ -121,19 +110,16 @@ def check_killed(scene: Scene) -> Iterator[Hit]:
             break  # the liveness probe waits for the startup probe
 
 
-@rule(
+@note(
     "VLLM013",
-    Severity.NOTE,
     "large model with vLLM's usual patience",
     why="vLLM's server gives up on its own engine after 600 s, whatever the probes allow. From a slow volume, 131 GiB "
     "take longer.",
     source="vLLM, vllm/envs.py, VLLM_ENGINE_READY_TIMEOUT_S, https://github.com/vllm-project/vllm",
     fix="Set the variable VLLM_ENGINE_READY_TIMEOUT_S to what the startup probe allows, as 3600.",
-    failing=changed(SERVER, *_70B),
-    passing=SERVER,
+    examples=broken(SERVER, *_70B),
 )
 def check_timeout(scene: Scene) -> Iterator[Hit]:
-    """Large models with vLLM's usual patience."""
     for server in servers(scene):
         known, value = server.known, server.settings.get(READY_VARIABLE, str(READY_SECONDS))
         if known and known[0].parameters >= LARGE and value.isdecimal() and int(value) <= READY_SECONDS:
@@ -141,19 +127,16 @@ def check_timeout(scene: Scene) -> Iterator[Hit]:
             yield Hit(server.workload.manifest, (*server.container.path, "env"), message)
 
 
-@rule(
+@warning(
     "VLLM014",
-    Severity.WARNING,
     "port that vLLM does not listen at",
     why="A Service that leads there, or a probe that asks there, finds nobody; a probe then restarts the server for "
     "ever.",
     source=f"{VLLM}serving/openai_compatible_server/",
     fix="Write vLLM's --port (8000 where none is given) as containerPort and in the probes.",
-    failing=changed(SERVER, ("--port=8000", "--port=8080")),
-    passing=SERVER,
+    examples=broken(SERVER, ("--port=8000", "--port=8080")),
 )
 def check_ports(scene: Scene) -> Iterator[Hit]:
-    """Ports and probes that lead to where vLLM does not listen."""
     for server in servers(scene):
         port, container = server.port, server.container
         declared = container.body.get("ports") or []
@@ -171,19 +154,16 @@ def check_ports(scene: Scene) -> Iterator[Hit]:
                 yield Hit(server.workload.manifest, path, f"port {number}, but vLLM listens at {port}")
 
 
-@rule(
+@error(
     "VLLM015",
-    Severity.ERROR,
     "several nodes, and too few pods",
     why="Each node of a multi-node server is a pod of its own with its own --node-rank. The first waits for the others "
     "for ever.",
     source=f"{VLLM}serving/parallelism_scaling/",
     fix="Use an Indexed Job or a StatefulSet with as many pods as --nnodes, and take --node-rank from the index.",
-    failing=changed(SERVER, *_TWO_NODES),
-    passing=SERVER,
+    examples=broken(SERVER, *_TWO_NODES),
 )
 def check_nodes(scene: Scene) -> Iterator[Hit]:
-    """Servers on several nodes, with fewer pods than nodes."""
     groups: dict[tuple[str, str | None, int], list[Server]] = {}
     for server in servers(scene):
         nodes = server.command.number("nnodes", 1)
@@ -202,20 +182,17 @@ def check_nodes(scene: Scene) -> Iterator[Hit]:
                 yield Hit(server.workload.manifest, server.where("nnodes"), message)
 
 
-@rule(
+@warning(
     "VLLM016",
-    Severity.WARNING,
     "gated model without a token",
     why="The hub gives a gated model only to those who accepted its licence, and knows them by their token. A token in "
     "a variable of another name is read by nobody: the server ends with an error while its GPU waits.",
     source="huggingface_hub's documentation: "
     "https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables",
     fix="Set HF_TOKEN from a Secret (`grace cluster secret` makes one), or serve from a volume that holds the weights.",
-    failing=SERVER,
-    passing=changed(SERVER, _WITH_TOKEN),
+    examples=(SERVER, changed(SERVER, _WITH_TOKEN)),
 )
 def check_token(scene: Scene) -> Iterator[Hit]:
-    """Servers that bring a gated model from the hub without a token."""
     for server in servers(scene):
         env, known = server.container.env, server.known
         elsewhere = "envFrom" in server.container.body or any(word.startswith("--hf-token") for word in server.words)

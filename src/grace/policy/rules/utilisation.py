@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from grace.policy.documents import Container, Scene, Workload
 from grace.policy.pods import GIB
-from grace.policy.rule import Hit, Severity, changed, rule
+from grace.policy.rule import Hit, broken, changed, error, warning
 from grace.policy.rules.examples import example
-from grace.policy.rules.nrp_pages import POLICIES, READ
+from grace.policy.rules.nrp_pages import POLICIES
 from grace.policy.usage import Usage
 
 _CLIENT = example("sized-client")
@@ -14,40 +14,32 @@ _AMOUNTS = "{cpu: 1, memory: 2Gi}"
 _SERVER = example("large-server")
 
 
-@rule(
+@warning(
     "NRP032",
-    Severity.WARNING,
     "memory that will not be used",
     why="A pod that uses less than 20% of the memory it requests counts as a violation; above 4 such pods, new Jobs "
     "are refused. Pods of at most 1 core and 2 GB are exempt. How much is needed is an estimate.",
     source=POLICIES,
-    read=READ,
     fix="Request what is needed, and a little more. For a client, 1 core and 2Gi.",
-    failing=changed(_CLIENT, (_AMOUNTS, "{cpu: 1, memory: 4Gi}")),
-    passing=_CLIENT,
+    examples=broken(_CLIENT, (_AMOUNTS, "{cpu: 1, memory: 4Gi}")),
 )
 def check_memory(scene: Scene) -> Iterator[Hit]:
-    """Memory far above need."""
     usage = Usage(scene)
     for workload in scene.workloads:
         if why := usage.memory(workload):
             yield Hit(workload.manifest, (*_main(workload).path, "resources", "requests", "memory"), why)
 
 
-@rule(
+@warning(
     "NRP033",
-    Severity.WARNING,
     "cores that will not be used",
     why="A pod that uses less than 20% of the cores it requests counts as a violation; above 4 such pods, new Jobs are "
     "refused. Pods of at most 1 core and 2 GB are exempt. How much is needed is an estimate.",
     source=f"{POLICIES}; for vLLM its documentation, https://docs.vllm.ai/en/latest/configuration/optimization/",
-    read=READ,
     fix="Request what is needed: for a client 1 core, for vLLM 2 and one for each GPU.",
-    failing=changed(_CLIENT, (_AMOUNTS, "{cpu: 2, memory: 2Gi}")),
-    passing=_CLIENT,
+    examples=broken(_CLIENT, (_AMOUNTS, "{cpu: 2, memory: 2Gi}")),
 )
 def check_cores(scene: Scene) -> Iterator[Hit]:
-    """Cores far above need."""
     usage = Usage(scene)
     for workload in scene.workloads:
         if why := usage.cores(workload):
@@ -59,20 +51,16 @@ def _main(workload: Workload) -> Container:
     return max(workload.containers, key=lambda container: container.request("memory") or 0)
 
 
-@rule(
+@warning(
     "NRP034",
-    Severity.WARNING,
     "GPU that nothing uses",
     why="A pod that uses less than 40% of its GPUs, on average over its life, counts as a violation. Others wait for "
     "them.",
     source=POLICIES,
-    read=READ,
     fix="Remove the GPU from requests and limits: clients and downloads need none.",
-    failing=changed(_CLIENT, (_AMOUNTS, "{cpu: 1, memory: 2Gi, nvidia.com/gpu: 1}")),
-    passing=_CLIENT,
+    examples=broken(_CLIENT, (_AMOUNTS, "{cpu: 1, memory: 2Gi, nvidia.com/gpu: 1}")),
 )
 def check_gpu(scene: Scene) -> Iterator[Hit]:
-    """GPUs that nothing will use."""
     usage = Usage(scene)
     for workload in scene.workloads:
         if idle := usage.gpu(workload):
@@ -81,21 +69,17 @@ def check_gpu(scene: Scene) -> Iterator[Hit]:
             yield Hit(workload.manifest, (*container.path, "resources", "limits"), message)
 
 
-@rule(
+@warning(
     "NRP035",
-    Severity.WARNING,
     "GPU that waits for a download",
     why="Without a volume at the hub's cache, weights are downloaded at every start and restart. Meanwhile the GPU is "
     "idle, which counts as a violation, and a download that fails starts over.",
     source=POLICIES,
-    read=READ,
     fix="Mount a volume claim at the cache (HF_HOME), and fill it before in a Job without a GPU: `grace cluster "
     "render` makes one.",
-    failing=changed(_SERVER, ("mountPath: /cache", "mountPath: /weights")),
-    passing=_SERVER,
+    examples=broken(_SERVER, ("mountPath: /cache", "mountPath: /weights")),
 )
 def check_loading(scene: Scene) -> Iterator[Hit]:
-    """GPUs that wait for a download."""
     usage = Usage(scene)
     for workload in scene.workloads:
         if server := usage.loading(workload):
@@ -108,29 +92,23 @@ def check_loading(scene: Scene) -> Iterator[Hit]:
             yield Hit(workload.manifest, server.path, message)
 
 
-@rule(
+@error(
     "NRP036",
-    Severity.ERROR,
     "too many pods that will be outside the bounds of use",
     why="A user may have 4 pods that use too little of what they ask for. Above, new Jobs are refused.",
     source=POLICIES,
-    read=READ,
     fix="Request less (NRP032 to NRP034 say where), or run fewer at once: parallelism: 4.",
-    failing=changed(
-        _CLIENT,
-        (_AMOUNTS, "{cpu: 2, memory: 4Gi}"),
-        ("completions: 1", "completions: 8"),
-        ("parallelism: 1", "parallelism: 5"),
-    ),
-    passing=changed(
-        _CLIENT,
-        (_AMOUNTS, "{cpu: 2, memory: 4Gi}"),
-        ("completions: 1", "completions: 8"),
-        ("parallelism: 1", "parallelism: 4"),
+    examples=broken(
+        changed(
+            _CLIENT,
+            (_AMOUNTS, "{cpu: 2, memory: 4Gi}"),
+            ("completions: 1", "completions: 8"),
+            ("parallelism: 1", "parallelism: 4"),
+        ),
+        ("parallelism: 4", "parallelism: 5"),
     ),
 )
 def check_violators(scene: Scene) -> Iterator[Hit]:
-    """More pods that will be outside the bounds than there may be."""
     usage, most = Usage(scene), scene.cluster.limits.violators
     outside = [
         workload
