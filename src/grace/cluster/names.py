@@ -23,11 +23,7 @@ _IMAGE = re.compile(
 def sanitized(text: str, most: int = LONGEST) -> str:
     """A name of a-z, 0-9 and `-` that begins with a letter: `text` itself, or one like it with a hash of `text` behind.
 
-    The hash keeps apart what would be equal without it, as `a/b` and `a-b`.
-
-    Args:
-        text: anything.
-        most: characters of the name, at least 16.
+    The hash keeps apart what would be equal without it, as `a/b` and `a-b`. `most` characters are at least 16.
     """
     plain = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
     if plain and not plain[0].isalpha():

@@ -225,11 +225,6 @@ class Workload:
         return _texts(self.manifest.at((*self.template_path, "metadata", "labels")))
 
     @property
-    def pod_annotations(self) -> dict[str, str]:
-        """Annotations of its pods."""
-        return _texts(self.manifest.at((*self.template_path, "metadata", "annotations")))
-
-    @property
     def job_path(self) -> FieldPath | None:
         """Where the spec of a Job or CronJob's job is; None for other kinds."""
         return {"Job": ("spec",), "CronJob": ("spec", "jobTemplate", "spec")}.get(self.kind)
@@ -280,17 +275,12 @@ class Scene:
         manifests: objects that their schema accepts: those that rules look at.
         cluster: where they go.
         broken: objects that their schema does not accept, or that have none. `find` gives them too, so that no rule
-            reports an object as missing that is there.
+            reports an object as missing that is there; what else seems missing may stand in one of them.
     """
 
     manifests: tuple[Manifest, ...]
     cluster: Cluster
     broken: tuple[Manifest, ...] = ()
-
-    @property
-    def complete(self) -> bool:
-        """Whether all objects could be understood: what seems missing may stand in one that could not."""
-        return not self.broken
 
     @cached_property
     def workloads(self) -> tuple[Workload, ...]:
@@ -369,11 +359,7 @@ def read(paths: Sequence[Path | str]) -> list[Manifest]:
 
 def parse(text: str, file: str = "-", json: bool = False) -> list[Manifest]:
     """The manifests of a text, as `read` gives them; `file` is its name. Raises InputError."""
-    return [
-        manifest
-        for value, node in documents(text, file, json)
-        for manifest in _objects(value, node, Source(file, node.start_mark.line + 1))
-    ]
+    return [manifest for value, node in documents(text, file, json) for manifest in _objects(value, node, file)]
 
 
 def _files(given: Path | str) -> Iterator[str]:
@@ -432,12 +418,12 @@ def _content(file: str) -> bytes:
         return opened.read(MOST_BYTES + 1)
 
 
-def _objects(value: Any, node: Node, source: Source) -> Iterator[Manifest]:
+def _objects(value: Any, node: Node, file: str) -> Iterator[Manifest]:
     """The object of a document, or those of a List."""
+    source = Source(file, node.start_mark.line + 1)
     if not isinstance(value, dict):
-        raise InputError(
-            f"{printable(source.file)}:{source.line}: holds no Kubernetes object: a mapping with apiVersion and kind"
-        )
+        place = f"{printable(file)}:{source.line}"
+        raise InputError(f"{place}: holds no Kubernetes object: a mapping with apiVersion and kind")
     kind = _text(value.get("kind"))
     if not kind.endswith("List") or not isinstance(value.get("items"), list):
         yield Manifest(value, source, node)
@@ -445,11 +431,7 @@ def _objects(value: Any, node: Node, source: Source) -> Iterator[Manifest]:
     usual = {} if kind == "List" else {"apiVersion": value.get("apiVersion"), "kind": kind.removesuffix("List")}
     for number, item in enumerate(value["items"]):
         own = node_at(node, ("items", number))
-        yield from _objects({**usual, **item} if isinstance(item, dict) else item, own, _source(source.file, own))
-
-
-def _source(file: str, node: Node) -> Source:
-    return Source(file, node.start_mark.line + 1)
+        yield from _objects({**usual, **item} if isinstance(item, dict) else item, own, file)
 
 
 def _workload(manifest: Manifest) -> Workload | None:

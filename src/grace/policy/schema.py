@@ -31,6 +31,8 @@ _TYPES = {
 }
 _CORE = {"", "apps", "autoscaling", "batch", "extensions", "policy"}
 """Groups that only Kubernetes itself has. Others have a dot in their name, as those of custom resources."""
+_STRICT = re.compile(r"v(\d+\.\d+)\.\d+-local-strict")
+"""A folder with strict schemas, and its version of Kubernetes."""
 
 
 @dataclass(frozen=True)
@@ -102,24 +104,19 @@ def schemas(version: str) -> Schemas:
             "manifests are checked with kubernetes-validate, which is not installed: "
             "pip install 'grace-experiments[cluster]'"
         ) from None
-    versions = {name[1:].rpartition(".")[0]: entry for entry in folder.iterdir() if (name := _strict(entry.name))}
+    matches = ((_STRICT.fullmatch(entry.name), entry) for entry in folder.iterdir())
+    versions = {match[1]: entry for match, entry in matches if match}
     if version not in versions:
-        known = sorted(versions, key=lambda text: [int(part) for part in text.split(".")])
-        raise InputError(f"there are schemas of Kubernetes {known[0]} to {known[-1]}, not of {version}")
+        in_order = sorted(versions, key=lambda text: [int(part) for part in text.split(".")])
+        raise InputError(f"there are schemas of Kubernetes {in_order[0]} to {in_order[-1]}, not of {version}")
     document = json.loads((versions[version] / "_definitions.json").read_bytes())
     names = {
-        (f"{known['group']}/{known['version']}" if known["group"] else known["version"], known["kind"]): name
+        (f"{each['group']}/{each['version']}" if each["group"] else each["version"], each["kind"]): name
         for name, definition in document["$defs"].items()
-        for known in definition.get("x-kubernetes-group-version-kind", [])
+        for each in definition.get("x-kubernetes-group-version-kind", [])
     }
     registry: Registry[Any] = Resource.from_contents(document) @ Registry()
     return Schemas(version, names, registry, document["$id"])
-
-
-def _strict(name: str) -> str:
-    """`v1.32.0` of a folder's name, `v1.32.0-local-strict`; empty for others."""
-    match = re.fullmatch(r"(v\d+\.\d+\.\d+)-local-strict", name)
-    return match[1] if match else ""
 
 
 def _empty_items(value: object, path: FieldPath = ()) -> Iterator[FieldPath]:
@@ -159,7 +156,7 @@ def _hits(manifest: Manifest, error: "ValidationError") -> Iterator[Hit]:
             if field not in error.instance:
                 yield Hit(manifest, (*path, field), f"the field {field!r} is missing")
     elif error.validator in ("type", "oneOf"):
-        yield Hit(manifest, path, f"must be {_wanted(error)}, and is {_is(error.instance)}")
+        yield Hit(manifest, path, f"must be {_allowed(error)}, and is {_is(error.instance)}")
     elif error.validator == "enum":
         yield Hit(manifest, path, f"must be one of {', '.join(map(str, error.validator_value))}")
     else:
@@ -173,7 +170,7 @@ def _meant(field: str, fields: list[str]) -> str:
     return f"; here belong {', '.join(fields[:8])}{', ...' * (len(fields) > 8)}" if fields else ""
 
 
-def _wanted(error: "ValidationError") -> str:
+def _allowed(error: "ValidationError") -> str:
     """The types that a schema allows, in words."""
     schemas = error.validator_value if error.validator == "oneOf" else [error.schema]
     types = [name for schema in schemas for name in _names(schema.get("type", [])) if name != "null"]

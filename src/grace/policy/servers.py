@@ -9,7 +9,7 @@ from grace.models.catalogue import HubModel, Variant, hub_models
 from grace.policy.documents import Container, FieldPath, Scene, Workload
 from grace.policy.pods import Place, gpu_count, place_of
 from grace.policy.programs import Program, expanded, programs, variables
-from grace.policy.vllm import VllmCommand, read_vllm_command
+from grace.policy.vllm import MODULE, VllmCommand, read_vllm_command
 
 PORT = 8000
 """vLLM's own."""
@@ -86,9 +86,8 @@ class Server:
     @property
     def downloads(self) -> bool:
         """Whether it brings weights from the hub each time that it starts."""
-        offline = any(
-            self.settings.get(name, "").lower() in _YES for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
-        )
+        settings = (self.settings.get(name, "") for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"))
+        offline = any(setting.lower() in _YES for setting in settings)
         cache = self.cache
         return not offline and is_repo(self.command.model or "") and not (cache and cache.lasting)
 
@@ -99,12 +98,7 @@ _HOMES = {"HF_HOME": "hub", "XDG_CACHE_HOME": "huggingface/hub", "HOME": ".cache
 
 def servers(scene: Scene) -> list[Server]:
     """All vLLM servers, in the order of the manifests."""
-    return [
-        server
-        for workload in scene.workloads
-        for container in workload.containers
-        if (server := _server(scene, workload, container))
-    ]
+    return [server for workload, container in scene.containers if (server := _server(scene, workload, container))]
 
 
 def _server(scene: Scene, workload: Workload, container: Container) -> Server | None:
@@ -122,10 +116,8 @@ def _server(scene: Scene, workload: Workload, container: Container) -> Server | 
 
 
 def _runs_vllm(program: Program) -> bool:
-    words = program.words
-    return (program.name == "vllm" and words[1:2] == ("serve",)) or (
-        program.is_python and "vllm.entrypoints.openai.api_server" in words
-    )
+    module = program.is_python and MODULE in program.words
+    return module or (program.name == "vllm" and program.words[1:2] == ("serve",))
 
 
 def is_repo(model: str) -> bool:
@@ -157,12 +149,8 @@ class Client:
     asks_for: str
 
 
-def clients(scene: Scene) -> list[Client]:
+def clients(scene: Scene) -> Iterator[Client]:
     """All containers that have the address of a model and run no vLLM themselves."""
-    return list(_clients(scene))
-
-
-def _clients(scene: Scene) -> Iterator[Client]:
     serving = {server.container for server in servers(scene)}
     for workload, container in scene.containers:
         if container in serving:

@@ -77,12 +77,7 @@ class Command:
 
 
 def read_script(text: str, settings: Mapping[str, str] | None = None, parameters: Sequence[str] = ()) -> list[Command]:
-    """The commands of a script, in their order.
-
-    Args:
-        text: the script.
-        settings: variables that are set before it.
-        parameters: what it is called with: $1, $2, ... and $@.
+    """The commands of a script, in their order; variables are set before it, and its parameters are $1, $2 and so on.
 
     Raises:
         InputError: tree-sitter-bash is not installed.

@@ -1,6 +1,7 @@
 """What pods will use of what they ask for, as far as a manifest can tell: memory, cores, GPUs."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from grace.models.plan import SERVER_GIB, WORKER_GIB
 from grace.policy.documents import Container, Scene, Workload
@@ -95,21 +96,16 @@ class Usage:
             return _Need(CLIENT_CORES, CLIENT_GIB, "a client that asks over HTTP")
         return None
 
-    def memory(self, workload: Workload) -> str:
-        """Why the use of memory will be too low; empty when it will not."""
-        need, asked = self.need(workload), _running(workload, "memory")
-        if need is None or _exempt(workload) or need.gib * GIB >= LEAST * asked:
+    def low(self, workload: Workload, resource: Literal["cpu", "memory"]) -> str:
+        """Why the use of a resource will be too low; empty when it will not."""
+        need, asked = self.need(workload), _running(workload, resource)
+        if need is None or _exempt(workload):
             return ""
-        share = f"{need.gib:g} of {asked / GIB:.4g} GiB, {100 * need.gib * GIB / asked:.0f}%"
-        return f"{need.what} needs about {share}; at least {LEAST:.0%} must be used"
-
-    def cores(self, workload: Workload) -> str:
-        """Why the use of cores will be too low; empty when it will not."""
-        need, asked = self.need(workload), _running(workload, "cpu")
-        if need is None or _exempt(workload) or need.cores >= LEAST * asked:
+        amount = need.cores if resource == "cpu" else need.gib * GIB
+        if amount >= LEAST * asked:
             return ""
-        share = f"{need.cores:g} of {asked:g} cores, {100 * need.cores / asked:.0f}%"
-        return f"{need.what} needs about {share}; at least {LEAST:.0%} must be used"
+        share = f"{amount:g} of {asked:g} cores" if resource == "cpu" else f"{need.gib:g} of {asked / GIB:.4g} GiB"
+        return f"{need.what} needs about {share}, {100 * amount / asked:.0f}%; at least {LEAST:.0%} must be used"
 
     def gpu(self, workload: Workload) -> tuple[Container, str] | None:
         """A container whose GPU nothing will use, and why."""
@@ -127,11 +123,8 @@ class Usage:
 
     def loading(self, workload: Workload) -> Server | None:
         """A server that brings its weights from the hub while its GPU waits."""
-        for container in workload.containers:
-            server = self.servers.get(container)
-            if server and server.gpus and server.downloads:
-                return server
-        return None
+        own = [self.servers[container] for container in workload.containers if container in self.servers]
+        return next((server for server in own if server.gpus and server.downloads), None)
 
 
 def _running(workload: Workload, resource: str) -> float:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from grace.models.rules import Problem, weights_problems
 
-_MODULE = "vllm.entrypoints.openai.api_server"
+MODULE = "vllm.entrypoints.openai.api_server"
 _SHORT = {"-tp": "tensor-parallel-size", "-pp": "pipeline-parallel-size", "-dp": "data-parallel-size"} | {
     "-q": "quantization",
     "-n": "nnodes",
@@ -45,14 +45,10 @@ class VllmCommand:
 
 
 def read_vllm_command(words: Sequence[str]) -> VllmCommand:
-    """Read the words of a vLLM server's command line.
-
-    Args:
-        words: with or without `vllm serve` or `python -m ...api_server` before them; shell text must be split before.
-    """
+    """Read the words of a vLLM server's command line, with or without `vllm serve` or `python -m ...api_server`."""
     rest = list(words)
-    by_module = _MODULE in rest
-    for start in (_MODULE, "serve"):
+    by_module = MODULE in rest
+    for start in (MODULE, "serve"):
         if start in rest:
             rest = rest[rest.index(start) + 1 :]
             break
@@ -110,7 +106,7 @@ def _problems(command: VllmCommand, asked: Collection[str], gpus: int | None) ->
     if command.by_module:
         yield Problem(
             "vllm-serve",
-            f"python -m {_MODULE} is deprecated",
+            f"python -m {MODULE} is deprecated",
             "use `vllm serve MODEL` with the same options",
             note=True,
         )

@@ -236,16 +236,7 @@ class Api:
         safe: bool,
         content: str = "application/json",
     ) -> ApiAnswer:
-        """One request with its repetitions.
-
-        Args:
-            method: of HTTP.
-            path: of the URL.
-            query: of the URL.
-            body: to send, as JSON.
-            safe: doing it twice is like doing it once.
-            content: type of the body.
-        """
+        """One request with its repetitions; it is safe when doing it twice is like doing it once."""
         renewed = False
         for number in range(1, TRIES + 1):
             shown = self._credential

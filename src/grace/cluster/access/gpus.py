@@ -55,13 +55,7 @@ class GpuProduct:
 
 
 def gpu_products(nodes: Sequence[ClusterNode], cluster: Cluster, only: str = "") -> list[GpuProduct]:
-    """Kinds of GPUs, those with most first.
-
-    Args:
-        nodes: of the cluster.
-        cluster: its file.
-        only: products that hold this text, whatever the case.
-    """
+    """Kinds of GPUs, those with most first; `only` those whose product holds this text, whatever the case."""
     groups: dict[str, list[ClusterNode]] = {}
     for node in nodes:
         if node.gpus or node.product:
@@ -76,12 +70,9 @@ def usable(node: ClusterNode) -> bool:
 
 
 def _product(name: str, nodes: Sequence[ClusterNode], cluster: Cluster) -> GpuProduct:
-    resources: Counter[str] = Counter()
-    for node in nodes:
-        resources.update(node.gpus)
+    resources = sum((Counter(node.gpus) for node in nodes), Counter[str]())
     memory = {int(text) for node in nodes if (text := node.labels.get(MEMORY, "")).isdecimal()}
-    named = [gpu for gpu in cluster.gpus if _is(gpu, name, memory)]
-    names = tuple(gpu.gpu for gpu in named)
+    names = tuple(gpu.gpu for gpu in cluster.gpus if _is(gpu, name, memory))
     return GpuProduct(
         product=name,
         nodes=len(nodes),
@@ -131,9 +122,8 @@ _HEADINGS = ("product", "nodes", "usable", "GPUs", "usable GPUs", "memory", "dri
 def _cells(each: GpuProduct) -> tuple[str, ...]:
     memory = "/".join(f"{mib / 1024:.0f}" for mib in each.memory_mib)
     closed = [f"{count}x {taint}" for taint, count in each.taints.items()]
-    closed += [f"{each.cordoned}x cordoned"] * (each.cordoned > 0) + [f"{each.not_ready}x not ready"] * (
-        each.not_ready > 0
-    )
+    closed += [f"{each.cordoned}x cordoned"] * (each.cordoned > 0)
+    closed += [f"{each.not_ready}x not ready"] * (each.not_ready > 0)
     return (
         each.product,
         str(each.nodes),
@@ -159,12 +149,10 @@ def _table(products: Sequence[GpuProduct]) -> str:
 
 def _csv(products: Sequence[GpuProduct]) -> str:
     """One line for each product; `;` stands between several values of a cell."""
-    columns = list(GpuProduct.__dataclass_fields__)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    for product in products:
-        writer.writerow(_flat(value) for value in asdict(product).values())
+    writer.writerow(GpuProduct.__dataclass_fields__)
+    writer.writerows([_flat(value) for value in asdict(product).values()] for product in products)
     return text.getvalue().rstrip("\n")
 
 

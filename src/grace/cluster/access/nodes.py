@@ -1,5 +1,6 @@
 """Nodes of a cluster: what they have, who may use them, and whether a pod could run there."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -72,12 +73,9 @@ def _node(item: Mapping[str, Any]) -> ClusterNode:
 
 
 def why_not(node: ClusterNode, pod: Mapping[str, Any], asked: Mapping[str, float]) -> str:
-    """Why a pod cannot run on a node, in the order in which the scheduler would say it; empty when it can.
+    """Why a pod of a spec cannot run on a node, in the order in which the scheduler would say it; empty when it can.
 
-    Args:
-        node: the node.
-        pod: the pod's spec.
-        asked: what the pod requests, in cores, bytes or pieces.
+    `asked` is what the pod requests, in cores, bytes or pieces.
     """
     if not _selected(node, pod):
         return "not selected"
@@ -142,6 +140,4 @@ def _tolerates(toleration: Mapping[str, Any], taint: Taint) -> bool:
 
 def most_common(reasons: Iterable[str], most: int = 4) -> str:
     """Reasons with how many nodes have them, the most common first: `12 taint x; 3 not ready`."""
-    from collections import Counter
-
     return "; ".join(f"{count} {reason}" for reason, count in Counter(reasons).most_common(most))

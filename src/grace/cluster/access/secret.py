@@ -92,16 +92,7 @@ def make_secret(
     replace: bool = False,
     dry_run: bool = False,
 ) -> SecretChange:
-    """Make a Secret hold a token under a key; its other keys stay as they are.
-
-    Args:
-        api: the cluster.
-        token: as read.
-        namespace: where.
-        name: of the Secret.
-        key: in it.
-        replace: a key that holds another value may be changed.
-        dry_run: only try it.
+    """Make a Secret hold a token under a key; its other keys stay as they are. With `dry_run` the cluster only tries.
 
     Raises:
         InputError: the name or the key cannot be one.

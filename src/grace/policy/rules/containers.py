@@ -7,6 +7,7 @@ from typing import Any
 from grace.policy.documents import Container, FieldPath, Scene, Workload
 from grace.policy.rule import Hit, broken, error, kubernetes, note, warning
 from grace.policy.rules.examples import example
+from grace.policy.shell import SHELLS
 
 INDEX = "JOB_COMPLETION_INDEX"
 MOVING = {
@@ -24,7 +25,6 @@ MOVING = {
     "trunk",
 }
 """Parts of image tags that say that the tag moves."""
-SHELLS = {"sh", "bash", "ash", "dash", "zsh", "ksh"}
 NODE_CAPABILITIES = {"ALL", "SYS_ADMIN", "SYS_MODULE", "SYS_PTRACE", "NET_ADMIN", "BPF"}
 _REFERENCE = re.compile(r"(\$\$)|\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)", re.ASCII)
 _SERVICE_LINK = re.compile(r"[A-Z0-9_]+_(SERVICE_HOST|SERVICE_PORT|PORT)(_.*)?")
@@ -200,8 +200,6 @@ def _lacks(pod: dict[str, Any], own: dict[str, Any]) -> Iterator[str]:
         yield "allowPrivilegeEscalation: false"
     if "ALL" not in ((own.get("capabilities") or {}).get("drop") or []):
         yield "capabilities.drop: [ALL]"
-    if (own.get("seccompProfile") or pod.get("seccompProfile") or {}).get("type") not in (
-        "RuntimeDefault",
-        "Localhost",
-    ):
+    profile = own.get("seccompProfile") or pod.get("seccompProfile") or {}
+    if profile.get("type") not in ("RuntimeDefault", "Localhost"):
         yield "seccompProfile.type: RuntimeDefault"

@@ -22,9 +22,8 @@ _JOB = example("preemptible-job")
 def check_removal(scene: Scene) -> Iterator[Hit]:
     for workload in scene.workloads:
         if workload.kind == "Job" and "ttlSecondsAfterFinished" not in (workload.job_spec or {}):
-            yield Hit(
-                workload.manifest, ("spec", "ttlSecondsAfterFinished"), "no ttlSecondsAfterFinished: it stays when done"
-            )
+            message = "no ttlSecondsAfterFinished: it stays when done"
+            yield Hit(workload.manifest, ("spec", "ttlSecondsAfterFinished"), message)
 
 
 @note(

@@ -70,15 +70,12 @@ def check_quota(scene: Scene) -> Iterator[Hit]:
     none = {gpu.resource for gpu in scene.cluster.gpus if gpu.quota == 0}
     forms = {gpu.resource: gpu.request for gpu in scene.cluster.gpus if gpu.request}
     free = scene.cluster.priority_classes.no_quota
-    for workload in scene.workloads:
-        if workload.spec.get("priorityClassName") in free:
-            continue
-        for container in workload.containers:
-            for resource in gpu_resources(container, scene.cluster):
-                if resource in none:
-                    ways = f"ask for some at {forms[resource]}" if resource in forms else "ask the administrators"
-                    message = f"a namespace has no {resource} until it is granted: {ways}"
-                    yield Hit(workload.manifest, (*container.path, "resources", "limits", resource), message)
+    for workload, container in scene.containers:
+        for resource in gpu_resources(container, scene.cluster):
+            if resource in none and workload.spec.get("priorityClassName") not in free:
+                ways = f"ask for some at {forms[resource]}" if resource in forms else "ask the administrators"
+                message = f"a namespace has no {resource} until it is granted: {ways}"
+                yield Hit(workload.manifest, (*container.path, "resources", "limits", resource), message)
 
 
 @error(
@@ -173,9 +170,8 @@ def check_reservation(scene: Scene) -> Iterator[Hit]:
 )
 def check_labels(scene: Scene) -> Iterator[Hit]:
     for workload in scene.workloads:
-        for requirement in {
-            requirement.path: requirement for term in node_terms(workload) for requirement in term
-        }.values():
+        unique = {requirement.path: requirement for term in node_terms(workload) for requirement in term}
+        for requirement in unique.values():
             if "nvidia" in requirement.key.lower() and not _LABELS.fullmatch(requirement.key):
                 meant = did_you_mean(requirement.key, USUAL)
                 message = f"no node is known to have the label {requirement.key}, and without it the pod waits for ever"
@@ -195,10 +191,9 @@ def check_labels(scene: Scene) -> Iterator[Hit]:
 def check_known(scene: Scene) -> Iterator[Hit]:
     """GPU resources that the cluster's file does not know; parts of a GPU (MIG) are not looked at."""
     resources = sorted({gpu.resource for gpu in scene.cluster.gpus})
-    for workload in scene.workloads if resources else ():
-        for container in workload.containers:
-            for resource in gpu_resources(container, scene.cluster):
-                if resource not in resources and not resource.startswith("nvidia.com/mig-"):
-                    meant = did_you_mean(resource.lower(), resources)
-                    message = f"container {container.name} asks for {resource}, which no node is known to have{meant}"
-                    yield Hit(workload.manifest, (*container.path, "resources", "limits", resource), message)
+    for workload, container in scene.containers if resources else ():
+        for resource in gpu_resources(container, scene.cluster):
+            if resource not in resources and not resource.startswith("nvidia.com/mig-"):
+                meant = did_you_mean(resource.lower(), resources)
+                message = f"container {container.name} asks for {resource}, which no node is known to have{meant}"
+                yield Hit(workload.manifest, (*container.path, "resources", "limits", resource), message)

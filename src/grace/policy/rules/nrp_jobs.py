@@ -38,9 +38,7 @@ _SERVER = example("gpu-server")
     examples=broken(_JOB, (_LINE, "sleep infinity # python")),
 )
 def check_sleep(scene: Scene) -> Iterator[Hit]:
-    for hit, waiting in _sleeps(scene):
-        if not waiting:
-            yield hit
+    yield from (hit for hit, waiting in _sleeps(scene) if not waiting)
 
 
 @warning(
@@ -54,22 +52,17 @@ def check_sleep(scene: Scene) -> Iterator[Hit]:
     examples=broken(_JOB, (_LINE, f"{_WAIT}; python run.py --model sleep-7b")),
 )
 def check_waiting(scene: Scene) -> Iterator[Hit]:
-    for hit, waiting in _sleeps(scene):
-        if waiting:
-            yield hit
+    yield from (hit for hit, waiting in _sleeps(scene) if waiting)
 
 
 def _sleeps(scene: Scene) -> Iterator[tuple[Hit, bool]]:
     """Sleeps of Jobs, and whether they stand in a loop that waits for something."""
-    for workload in scene.workloads:
-        if workload.job_spec is None:
-            continue
-        for container in workload.containers:
-            for program in programs(scene, workload, container):
-                if is_sleep(program):
-                    what = "a Python program that ends asleep" if program.code else f"`{' '.join(program.words)[:60]}`"
-                    message = f"container {container.name} runs {what}{program.place}"
-                    yield Hit(workload.manifest, program.path, message), waits(program)
+    for workload, container in scene.containers:
+        for program in programs(scene, workload, container) if workload.job_path else ():
+            if is_sleep(program):
+                what = "a Python program that ends asleep" if program.code else f"`{' '.join(program.words)[:60]}`"
+                message = f"container {container.name} runs {what}{program.place}"
+                yield Hit(workload.manifest, program.path, message), waits(program)
 
 
 @error(

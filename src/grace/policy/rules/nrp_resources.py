@@ -59,17 +59,16 @@ def check_given(scene: Scene) -> Iterator[Hit]:
 )
 def check_ratio(scene: Scene) -> Iterator[Hit]:
     ratio = scene.cluster.limits.ratio
-    for workload in scene.workloads if ratio else ():
-        for container in workload.containers:
-            for resource in BOUNDED:
-                request, limit = container.request(resource), container.limit(resource)
-                if ratio and request is not None and limit is not None and limit > request * ratio * EXACT:
-                    share = f"{100 * limit / request:.5g}% of" if request else "above"
-                    message = (
-                        f"container {container.name}: the {resource} limit {_written(container, 'limits', resource)} "
-                        f"is {share} its request {_written(container, 'requests', resource)}; at most {100 * ratio:g}%"
-                    )
-                    yield Hit(workload.manifest, (*container.path, "resources", "limits", resource), message)
+    for workload, container in scene.containers if ratio else ():
+        for resource in BOUNDED:
+            request, limit = container.request(resource), container.limit(resource)
+            if ratio and request is not None and limit is not None and limit > request * ratio * EXACT:
+                share = f"{100 * limit / request:.5g}% of" if request else "above"
+                message = (
+                    f"container {container.name}: the {resource} limit {_written(container, 'limits', resource)} is "
+                    f"{share} its request {_written(container, 'requests', resource)}; at most {100 * ratio:g}%"
+                )
+                yield Hit(workload.manifest, (*container.path, "resources", "limits", resource), message)
 
 
 @warning(
@@ -82,19 +81,14 @@ def check_ratio(scene: Scene) -> Iterator[Hit]:
 )
 def check_equal(scene: Scene) -> Iterator[Hit]:
     most, pods = scene.cluster.limits.equal_above, sum(workload.pods for workload in scene.workloads)
-    for workload in scene.workloads if most and pods > most else ():
-        for container in workload.containers:
-            apart = [
-                resource
-                for resource in BOUNDED
-                if container.limit(resource) is not None and container.limit(resource) != container.request(resource)
-            ]
-            if apart:
-                message = (
-                    f"container {container.name}: limit and request of {' and '.join(apart)} differ, and these files "
-                    f"make {pods} pods; above {most} they are equal"
-                )
-                yield Hit(workload.manifest, (*container.path, "resources", "limits"), message)
+    for workload, container in scene.containers if most and pods > most else ():
+        apart = [each for each in BOUNDED if container.limit(each) not in (None, container.request(each))]
+        if apart:
+            message = (
+                f"container {container.name}: limit and request of {' and '.join(apart)} differ, and these files make "
+                f"{pods} pods; above {most} they are equal"
+            )
+            yield Hit(workload.manifest, (*container.path, "resources", "limits"), message)
 
 
 def _written(container: Container, part: str, resource: str) -> Any:

@@ -89,7 +89,7 @@ def check_own_labels(scene: Scene) -> Iterator[Hit]:
 def check_selects(scene: Scene) -> Iterator[Hit]:
     for service in scene.kind("Service"):
         selector = service.at(("spec", "selector")) or {}
-        if selector and scene.complete and not scene.selected(scene.namespace_of(service), selector):
+        if selector and not scene.broken and not scene.selected(scene.namespace_of(service), selector):
             message = f"no pod in these files has the labels that it selects: {_labels(selector)}"
             yield Hit(service, ("spec", "selector"), message)
 
@@ -209,8 +209,8 @@ def check_links(scene: Scene) -> Iterator[Hit]:
 
 def _runs(workload: Workload, program: str) -> bool:
     """Whether a container runs a program and leaves its NAME_PORT to the cluster."""
-    for container in workload.containers:
-        words = " ".join([container.image, *container.line]).lower()
-        if re.search(rf"\b{program}\b", words) and f"{program.upper()}_PORT" not in container.env:
-            return True
-    return False
+    return any(
+        re.search(rf"\b{program}\b", " ".join([container.image, *container.line]).lower())
+        and f"{program.upper()}_PORT" not in container.env
+        for container in workload.containers
+    )

@@ -1,8 +1,9 @@
 """NRP: pods whose use of what they ask for will be outside the bounds, as far as a manifest can tell."""
 
 from collections.abc import Iterator
+from typing import Literal
 
-from grace.policy.documents import Container, Scene, Workload
+from grace.policy.documents import Scene
 from grace.policy.pods import GIB
 from grace.policy.rule import Hit, broken, changed, error, warning
 from grace.policy.rules.examples import example
@@ -24,10 +25,7 @@ _SERVER = example("large-server")
     examples=broken(_CLIENT, (_AMOUNTS, "{cpu: 1, memory: 4Gi}")),
 )
 def check_memory(scene: Scene) -> Iterator[Hit]:
-    usage = Usage(scene)
-    for workload in scene.workloads:
-        if why := usage.memory(workload):
-            yield Hit(workload.manifest, (*_main(workload).path, "resources", "requests", "memory"), why)
+    yield from _low(scene, "memory")
 
 
 @warning(
@@ -40,15 +38,16 @@ def check_memory(scene: Scene) -> Iterator[Hit]:
     examples=broken(_CLIENT, (_AMOUNTS, "{cpu: 2, memory: 2Gi}")),
 )
 def check_cores(scene: Scene) -> Iterator[Hit]:
+    yield from _low(scene, "cpu")
+
+
+def _low(scene: Scene, resource: Literal["cpu", "memory"]) -> Iterator[Hit]:
+    """Pods that will use too little of a resource; the place is the container that requests most memory."""
     usage = Usage(scene)
     for workload in scene.workloads:
-        if why := usage.cores(workload):
-            yield Hit(workload.manifest, (*_main(workload).path, "resources", "requests", "cpu"), why)
-
-
-def _main(workload: Workload) -> Container:
-    """The container that requests most memory."""
-    return max(workload.containers, key=lambda container: container.request("memory") or 0)
+        if why := usage.low(workload, resource):
+            main = max(workload.containers, key=lambda container: container.request("memory") or 0)
+            yield Hit(workload.manifest, (*main.path, "resources", "requests", resource), why)
 
 
 @warning(
@@ -113,7 +112,7 @@ def check_violators(scene: Scene) -> Iterator[Hit]:
     outside = [
         workload
         for workload in scene.workloads
-        if usage.memory(workload) or usage.cores(workload) or usage.gpu(workload)
+        if usage.low(workload, "memory") or usage.low(workload, "cpu") or usage.gpu(workload)
     ]
     pods = sum(workload.pods for workload in outside)
     if most and pods > most:

@@ -107,18 +107,13 @@ def _nowhere(view: ClusterView, workload: Workload, reasons: Sequence[str]) -> V
         todo = "tolerate a taint only with its owner's permission; else select other nodes, or ask for less"
         return failed(f"no node fits; of {len(selected)} that it selects: {most_common(selected)}", todo)
     there = sorted({node.product for node in view.nodes if node.product})
-    wrong = [name for name in _products(workload) if name not in there]
+    named = sorted({name for term in node_terms(workload) for name in named_products(term) or ()})
+    wrong = [name for name in named if name not in there]
     if wrong:
         todo = f"it has {', '.join(there) or 'no GPUs'}{did_you_mean(wrong[0], there)}"
         return failed(f"no node has the GPU {' or '.join(wrong)}", todo)
     todo = "see the labels of nodes with `kubectl get nodes --show-labels`, and GPUs with `grace cluster gpus`"
     return failed(f"its nodeSelector and affinity select none of {len(view.nodes)} nodes", todo)
-
-
-def _products(workload: Workload) -> list[str]:
-    """Products of GPUs that a workload's nodes may have, as its selectors name them."""
-    named = [named_products(term) for term in node_terms(workload)]
-    return sorted({product for products in named if products for product in products})
 
 
 def _priorities(submission: Submission) -> Sequence[Subject]:
