@@ -117,10 +117,8 @@ def find_rule(name: str) -> Rule:
 
 
 def _finding(hit: Hit, rule: Rule, reason: str) -> Finding:
-    manifest = hit.manifest
-    return Finding(
-        rule, manifest.source.file, manifest.line(hit.path), manifest.title, path_text(hit.path), hit.message, reason
-    )
+    manifest, path = hit.manifest, path_text(hit.path)
+    return Finding(rule, manifest.source.file, manifest.line(hit.path), manifest.title, path, hit.message, reason)
 
 
 def _key(entry: tuple[Hit, Rule, str], order: dict[Manifest, int]) -> tuple[int, int, str, str, str]:

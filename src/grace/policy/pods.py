@@ -89,13 +89,9 @@ def gpu_resources(container: Container, cluster: Cluster) -> dict[str, float]:
     """How many GPUs a container asks for, by resource."""
     resources = container.body.get("resources") or {}
     named = dict.fromkeys([*(resources.get("limits") or {}), *(resources.get("requests") or {})])
-    resources_of_cluster = {gpu.resource for gpu in cluster.gpus}
-    asked = {
-        name: container.request(name) or 0
-        for name in named
-        if name in resources_of_cluster or name.startswith("nvidia.com/")
-    }
-    return {name: number for name, number in asked.items() if number > 0}
+    own = {gpu.resource for gpu in cluster.gpus}
+    gpus = [name for name in named if name in own or name.startswith("nvidia.com/")]
+    return {name: number for name in gpus if (number := container.request(name) or 0) > 0}
 
 
 def gpu_count(container: Container, cluster: Cluster) -> int:
@@ -110,9 +106,7 @@ def pod_gpus(workload: Workload, cluster: Cluster) -> int:
 
 def named_products(term: list[Requirement]) -> set[str] | None:
     """The GPU products that nodes of a term may have; None when it names none."""
-    sets = [
-        set(requirement.values) for requirement in term if requirement.key == PRODUCT and requirement.operator == "In"
-    ]
+    sets = [set(each.values) for each in term if each.key == PRODUCT and each.operator == "In"]
     return set.intersection(*sets) if sets else None
 
 
@@ -142,9 +136,7 @@ def _has_memory(gpu: ClusterGpu, term: list[Requirement]) -> bool:
     for requirement in term:
         if requirement.key == MEMORY and requirement.values and requirement.values[0].isdecimal():
             bound = int(requirement.values[0])
-            if (requirement.operator == "Gt" and mebibytes < bound) or (
-                requirement.operator == "Lt" and mebibytes > bound
-            ):
+            if {"Gt": mebibytes < bound, "Lt": mebibytes > bound}.get(requirement.operator):
                 return False
     return True
 
@@ -178,13 +170,10 @@ def place_of(workload: Workload, container: Container, path: str) -> Place | Non
     """The volume that a path of a container lies on; None when on the container's own storage."""
     full = posixpath.normpath(posixpath.join(container.body.get("workingDir", "/"), path))
     volumes = {body.get("name"): body for _, body in workload.volumes}
-    best: Place | None = None
-    longest = -1
-    for mount in container.body.get("volumeMounts") or []:
-        point = posixpath.normpath(mount["mountPath"])
-        inside = full == point or full.startswith(point.rstrip("/") + "/")
-        if inside and len(point) > longest:
-            longest = len(point)
-            rest = posixpath.join(mount.get("subPath", ""), full[len(point) :].lstrip("/"))
-            best = Place(mount, volumes.get(mount.get("name")) or {}, rest)
-    return best
+    mounts = [(posixpath.normpath(each["mountPath"]), each) for each in container.body.get("volumeMounts") or []]
+    around = [(point, mount) for point, mount in mounts if full == point or full.startswith(point.rstrip("/") + "/")]
+    if not around:
+        return None
+    point, mount = max(around, key=lambda each: len(each[0]))
+    rest = posixpath.join(mount.get("subPath", ""), full[len(point) :].lstrip("/"))
+    return Place(mount, volumes.get(mount.get("name")) or {}, rest)

@@ -64,9 +64,11 @@ class Server:
         return self.command.number("port", PORT)
 
     @property
-    def known(self) -> tuple[HubModel, Variant] | None:
-        """The model and weights that it serves, if the catalogue knows them."""
-        return known_weights(self.command.model or "")
+    def entry(self) -> tuple[HubModel, Variant] | None:
+        """The model and weights that it serves, as the catalogue has them; None when it does not know them."""
+        repo = (self.command.model or "").lower()
+        entries = ((model, variant) for model in hub_models().values() for variant in model.variants)
+        return next((entry for entry in entries if entry[1].repo.lower() == repo), None)
 
     @property
     def cache(self) -> Place | None:
@@ -123,15 +125,6 @@ def _runs_vllm(program: Program) -> bool:
 def is_repo(model: str) -> bool:
     """Whether a model is named by a repository of the hub, not by a folder or an address."""
     return _REPO.fullmatch(model) is not None and not model.startswith(".")
-
-
-def known_weights(repo: str) -> tuple[HubModel, Variant] | None:
-    """The model and variant of a repository, if the catalogue knows it."""
-    for model in hub_models().values():
-        for variant in model.variants:
-            if variant.repo.lower() == repo.lower():
-                return model, variant
-    return None
 
 
 @dataclass(frozen=True, eq=False)

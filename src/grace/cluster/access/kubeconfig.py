@@ -128,7 +128,7 @@ class _KubeconfigFile(_Loose):
 
 
 Part = TypeVar("Part", ClusterPart, UserPart, ContextPart)
-_Found = dict[str, tuple[Part, Path]]
+_Parts = dict[str, tuple[Part, Path]]
 """Parts by name, each with the file that it stands in."""
 
 
@@ -143,9 +143,9 @@ class Kubeconfig:
 
     files: tuple[Path, ...]
     current: str
-    clusters: _Found[ClusterPart] = field(repr=False)
-    users: _Found[UserPart] = field(repr=False)
-    contexts: _Found[ContextPart] = field(repr=False)
+    clusters: _Parts[ClusterPart] = field(repr=False)
+    users: _Parts[UserPart] = field(repr=False)
+    contexts: _Parts[ContextPart] = field(repr=False)
 
     @property
     def where(self) -> str:
@@ -218,12 +218,12 @@ def find_target(config: Kubeconfig | None, context: str | None = None) -> Target
     if config is None:
         return _own_pod(context)
     name = context or config.current
-    known = ", ".join(map(printable, config.contexts)) or "none"
+    choices = ", ".join(map(printable, config.contexts)) or "none"
     if not name:
-        raise InputError(f"{config.where}: names no current context; choose with --context NAME (it has {known})")
+        raise InputError(f"{config.where}: names no current context; choose with --context NAME (it has {choices})")
     if name not in config.contexts:
         raise InputError(
-            f"{config.where}: has no context {name!r}{did_you_mean(name, config.contexts)}; it has {known}"
+            f"{config.where}: has no context {name!r}{did_you_mean(name, config.contexts)}; it has {choices}"
         )
     chosen, file = config.contexts[name]
     cluster, cluster_file = _of("cluster", chosen.cluster, name, config.clusters, file)
@@ -248,7 +248,7 @@ def find_target(config: Kubeconfig | None, context: str | None = None) -> Target
     )
 
 
-def _of(what: str, name: str, context: str, parts: "_Found[Part]", file: Path) -> tuple[Part, Path]:
+def _of(what: str, name: str, context: str, parts: "_Parts[Part]", file: Path) -> tuple[Part, Path]:
     if name not in parts:
         raise InputError(
             f"{file}: context {context!r} names the {what} {name!r}, which is not there; get the file anew from the "
@@ -293,9 +293,9 @@ def _warnings(files: Sequence[Path], cluster: ClusterPart) -> tuple[str, ...]:
 def _merge(paths: Sequence[Path]) -> Kubeconfig:
     read = [(path, _read(path)) for path in paths]
     current = next((file.current_context for _, file in read if file.current_context), "")
-    clusters: _Found[ClusterPart] = {}
-    users: _Found[UserPart] = {}
-    contexts: _Found[ContextPart] = {}
+    clusters: _Parts[ClusterPart] = {}
+    users: _Parts[UserPart] = {}
+    contexts: _Parts[ContextPart] = {}
     for path, file in read:
         for cluster in file.clusters or ():
             clusters.setdefault(cluster.name, (cluster.cluster, path))

@@ -47,13 +47,7 @@ def weights_job(layout: LineupLayout, served: Served) -> k8s.V1Job:
     if variant.gated:
         suppress["K8S018"] = "`grace cluster secret` makes it from the environment, never from a file"
     return make_job(
-        metadata(
-            layout,
-            layout.name("weights", served.name),
-            COMPONENT,
-            served,
-            suppress=suppress,
-        ),
+        metadata(layout, layout.name("weights", served.name), COMPONENT, served, suppress=suppress),
         pod(
             [
                 grace_container(

@@ -24,7 +24,6 @@ _WITH_VALUE = {
     "--extra-index-url",
     "-f",
     "--find-links",
-} | {
     "--src",
     "--python",
     "--cache-dir",

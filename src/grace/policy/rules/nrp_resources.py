@@ -114,9 +114,8 @@ def check_bare(scene: Scene) -> Iterator[Hit]:
             "GiB of memory": (_most(workload, "memory") / GIB, (quantity(bounds.memory) or 0) / GIB or None),
             "cores": (_most(workload, "cpu"), bounds.cpu),
         }
-        over = [
-            f"{amount:g} {what} (at most {most:g})" for what, (amount, most) in asked.items() if most and amount > most
-        ]
+        amounts = asked.items()
+        over = [f"{amount:g} {what} (at most {most:g})" for what, (amount, most) in amounts if most and amount > most]
         if over:
             message = f"a Pod without a controller asks for {' and '.join(over)}"
             yield Hit(workload.manifest, (*workload.path, "containers"), message)
@@ -192,9 +191,7 @@ def check_two_nodes(scene: Scene) -> Iterator[Hit]:
     for workload in scene.workloads:
         together = []
         for term in node_terms(workload):
-            hosts = [
-                requirement for requirement in term if requirement.key == HOSTNAME and requirement.operator == "In"
-            ]
+            hosts = [each for each in term if each.key == HOSTNAME and each.operator == "In"]
             names = [{name for value in requirement.values for name in _split(value)} for requirement in hosts]
             several = any(len(_split(value)) > 1 for requirement in hosts for value in requirement.values)
             together.append((hosts, names, several or (bool(names) and not set.intersection(*names))))

@@ -97,11 +97,8 @@ def check_access(scene: Scene) -> Iterator[Hit]:
 def check_default(scene: Scene) -> Iterator[Hit]:
     for claim in scene.kind("PersistentVolumeClaim"):
         modes = set(claim.at(("spec", "accessModes")) or [])
-        if (
-            claim.at(CLASS) is None
-            and claim.at(("spec", "volumeName")) is None
-            and modes & {"ReadWriteMany", "ReadOnlyMany"}
-        ):
+        unnamed = claim.at(CLASS) is None and claim.at(("spec", "volumeName")) is None
+        if unnamed and modes & {"ReadWriteMany", "ReadOnlyMany"}:
             yield Hit(claim, CLASS, f"no storageClassName, and the default class may have no {modes.pop()} volumes")
 
 
@@ -181,10 +178,10 @@ def _local_storage(workload: Workload, usual: float) -> float:
 def check_weights(scene: Scene) -> Iterator[Hit]:
     usual = quantity(scene.cluster.limits.ephemeral_storage)
     for server in servers(scene) if usual else ():
-        known, most = server.known, _local_storage(server.workload, usual or 0)
-        if known and server.downloads and known[1].weights_bytes > most:
+        entry, most = server.entry, _local_storage(server.workload, usual or 0)
+        if entry and server.downloads and entry[1].weights_bytes > most:
             message = (
-                f"{known[1].repo} has {known[1].weights_bytes / GIB:.1f} GiB, and is downloaded to local storage, "
+                f"{entry[1].repo} has {entry[1].weights_bytes / GIB:.1f} GiB, and is downloaded to local storage, "
                 f"where the pod is evicted at {most / GIB:g} GiB"
             )
             yield Hit(server.workload.manifest, server.where(), message)

@@ -48,9 +48,8 @@ def check_known(scene: Scene) -> Iterator[Hit]:
     all_schemas = schemas(scene.cluster.kubernetes)
     for manifest in scene.broken:
         if not all_schemas.knows(manifest) and not all_schemas.faults(manifest):
-            yield Hit(
-                manifest, ("kind",), f"{manifest.kind} of {manifest.api_version} is not checked: a custom resource"
-            )
+            message = f"{manifest.kind} of {manifest.api_version} is not checked: a custom resource"
+            yield Hit(manifest, ("kind",), message)
 
 
 @warning(
@@ -98,9 +97,8 @@ def check_twice(scene: Scene) -> Iterator[Hit]:
             continue
         if before := seen.get(key):
             where = f"{before.source.file}:{before.source.line}"
-            yield Hit(
-                manifest, ("metadata", "name"), f"{manifest.title} stands also in {where}; applied last, one wins"
-            )
+            message = f"{manifest.title} stands also in {where}; applied last, one wins"
+            yield Hit(manifest, ("metadata", "name"), message)
         else:
             seen[key] = manifest
 

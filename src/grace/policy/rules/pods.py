@@ -91,10 +91,8 @@ def check_restarts(scene: Scene) -> Iterator[Hit]:
         for container in workload.containers:
             own = container.body.get("restartPolicy")
             if container.init and own not in (None, "Always"):
-                where = (*container.path, "restartPolicy")
-                yield Hit(
-                    workload.manifest, where, f"restartPolicy of an init container is Always, or none; not {own!r}"
-                )
+                message = f"restartPolicy of an init container is Always, or none; not {own!r}"
+                yield Hit(workload.manifest, (*container.path, "restartPolicy"), message)
 
 
 @error(

@@ -48,12 +48,9 @@ def _missing(scene: Scene, kinds: tuple[str, ...]) -> Iterator[Hit]:
                 continue
             reported.add(key)
             if not scene.near(reference.kind, reference.name, workload.manifest):
-                names = [manifest.name for manifest in scene.kind(reference.kind)]
-                meant = did_you_mean(reference.name, names)
-                message = (
-                    f"{reference.kind} {reference.name!r} is not in these files, so must be in the namespace{meant}"
-                )
-                yield Hit(workload.manifest, reference.path, message)
+                meant = did_you_mean(reference.name, (manifest.name for manifest in scene.kind(reference.kind)))
+                absent = "is not in these files, so must be in the namespace"
+                yield Hit(workload.manifest, reference.path, f"{reference.kind} {reference.name!r} {absent}{meant}")
 
 
 @error(

@@ -108,9 +108,7 @@ def check_target(scene: Scene) -> Iterator[Hit]:
         declared = [port for workload in selected for port in _ports(workload)]
         for number, port in enumerate(service.at(("spec", "ports")) or []):
             target = port.get("targetPort", port.get("port"))
-            targets = {
-                entry.get("name") if isinstance(target, str) else entry.get("containerPort") for entry in declared
-            }
+            targets = {entry.get("name" if isinstance(target, str) else "containerPort") for entry in declared}
             if selected and target not in targets and (declared or isinstance(target, str)):
                 ports = ", ".join(str(entry.get("containerPort")) for entry in declared) or "none"
                 message = f"leads to port {target}, and the pods that it selects name {ports}"

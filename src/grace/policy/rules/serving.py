@@ -158,8 +158,8 @@ def _first(refusals: dict[str, Problem | None]) -> Problem:
 
 def _refusals(scene: Scene, server: Server) -> dict[str, Problem | None]:
     """Why a server's model cannot run, for each kind of GPU that it may get; nothing where too little is known."""
-    known, command = server.known, server.command
-    if known is None or not server.gpus:
+    entry, command = server.entry, server.command
+    if entry is None or not server.gpus:
         return {}
     tensor, stages, nodes, context = (
         command.number(option, usual)
@@ -167,7 +167,7 @@ def _refusals(scene: Scene, server: Server) -> dict[str, Problem | None]:
             ("tensor-parallel-size", 1),
             ("pipeline-parallel-size", 1),
             ("nnodes", 1),
-            ("max-model-len", known[0].context),
+            ("max-model-len", entry[0].context),
         )
     )
     if not (tensor and stages and nodes and context) or stages != nodes:
@@ -176,11 +176,11 @@ def _refusals(scene: Scene, server: Server) -> dict[str, Problem | None]:
     for gpu in gpu_kinds(server.workload, server.container, scene.cluster):
         try:
             plan_model(
-                known[0],
+                entry[0],
                 gpu=gpu.gpu,
                 gpus=tensor,
                 nodes=nodes,
-                variant=known[1].name,
+                variant=entry[1].name,
                 context=context,
                 utilization=_share(command.value("gpu-memory-utilization")),
             )  # for few requests at once, whatever --max-num-seqs says: what they take is estimated

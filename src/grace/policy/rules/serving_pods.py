@@ -49,10 +49,8 @@ def check_shared_memory(scene: Scene) -> Iterator[Hit]:
     for server in servers(scene):
         place = place_of(server.workload, server.container, "/dev/shm")  # noqa: S108 - a path in a container
         if place is None and server.workload.spec.get("hostIPC") is not True:
-            path = (*server.container.path, "volumeMounts")
-            yield Hit(
-                server.workload.manifest, path, f"container {server.container.name}: nothing is mounted at /dev/shm"
-            )
+            message = f"container {server.container.name}: nothing is mounted at /dev/shm"
+            yield Hit(server.workload.manifest, (*server.container.path, "volumeMounts"), message)
 
 
 @warning(
@@ -72,9 +70,8 @@ def check_ready(scene: Scene) -> Iterator[Hit]:
     for server in servers(scene):
         body = server.container.body
         if server.container.sidecar and "startupProbe" not in body:
-            message = (
-                f"sidecar {server.container.name} has no startupProbe, so that the main containers start before it"
-            )
+            lack = "no startupProbe, so that the main containers start before it"
+            message = f"sidecar {server.container.name} has {lack}"
         elif not server.container.init and "startupProbe" not in body and "readinessProbe" not in body:
             message = f"container {server.container.name} has no startupProbe and no readinessProbe"
         else:
@@ -92,15 +89,14 @@ def check_ready(scene: Scene) -> Iterator[Hit]:
 )
 def check_killed(scene: Scene) -> Iterator[Hit]:
     for server in servers(scene):
-        known = server.known
-        needed = LOADING_LARGE_SECONDS if known and known[0].parameters >= LARGE else LOADING_SECONDS
+        entry = server.entry
+        needed = LOADING_LARGE_SECONDS if entry and entry[0].parameters >= LARGE else LOADING_SECONDS
         for name in ("startupProbe", "livenessProbe"):
             probe = server.container.body.get(name)
             if probe is None:
                 continue
-            patience = probe.get("initialDelaySeconds", 0) + probe.get("periodSeconds", 10) * probe.get(
-                "failureThreshold", 3
-            )
+            patience = probe.get("periodSeconds", 10) * probe.get("failureThreshold", 3)
+            patience += probe.get("initialDelaySeconds", 0)
             if patience < needed:
                 message = (
                     f"container {server.container.name} is restarted when it has not answered after {patience} s; "
@@ -121,9 +117,9 @@ def check_killed(scene: Scene) -> Iterator[Hit]:
 )
 def check_timeout(scene: Scene) -> Iterator[Hit]:
     for server in servers(scene):
-        known, value = server.known, server.settings.get(READY_VARIABLE, str(READY_SECONDS))
-        if known and known[0].parameters >= LARGE and value.isdecimal() and int(value) <= READY_SECONDS:
-            message = f"vLLM itself gives up after {value} s, and {known[0].title} may take longer to load"
+        entry, value = server.entry, server.settings.get(READY_VARIABLE, str(READY_SECONDS))
+        if entry and entry[0].parameters >= LARGE and value.isdecimal() and int(value) <= READY_SECONDS:
+            message = f"vLLM itself gives up after {value} s, and {entry[0].title} may take longer to load"
             yield Hit(server.workload.manifest, (*server.container.path, "env"), message)
 
 
@@ -194,10 +190,10 @@ def check_nodes(scene: Scene) -> Iterator[Hit]:
 )
 def check_token(scene: Scene) -> Iterator[Hit]:
     for server in servers(scene):
-        env, known = server.container.env, server.known
+        env, entry = server.container.env, server.entry
         elsewhere = "envFrom" in server.container.body or any(word.startswith("--hf-token") for word in server.words)
-        if known and known[1].gated and server.downloads and not elsewhere and not any(name in env for name in TOKENS):
+        if entry and entry[1].gated and server.downloads and not elsewhere and not any(name in env for name in TOKENS):
             near = next((name for name in env if "TOKEN" in name.upper() and "H" in name.upper()), None)
             called = f"; nobody reads {near}" if near else ""
-            message = f"container {server.container.name}: {known[1].repo} is gated, and HF_TOKEN is not set{called}"
+            message = f"container {server.container.name}: {entry[1].repo} is gated, and HF_TOKEN is not set{called}"
             yield Hit(server.workload.manifest, (*server.container.path, "env"), message)

@@ -82,11 +82,10 @@ def check_loading(scene: Scene) -> Iterator[Hit]:
     usage = Usage(scene)
     for workload in scene.workloads:
         if server := usage.loading(workload):
-            known = server.known
-            size = f" ({known[1].weights_bytes / GIB:.1f} GiB)" if known else ""
+            size = f" ({server.entry[1].weights_bytes / GIB:.1f} GiB)" if server.entry else ""
             message = (
                 f"container {server.container.name} downloads {server.command.model}{size} each time that it starts, "
-                f"and its GPU waits"
+                "and its GPU waits"
             )
             yield Hit(workload.manifest, server.path, message)
 
@@ -110,9 +109,7 @@ def check_loading(scene: Scene) -> Iterator[Hit]:
 def check_violators(scene: Scene) -> Iterator[Hit]:
     usage, most = Usage(scene), scene.cluster.limits.violators
     outside = [
-        workload
-        for workload in scene.workloads
-        if usage.low(workload, "memory") or usage.low(workload, "cpu") or usage.gpu(workload)
+        each for each in scene.workloads if usage.low(each, "memory") or usage.low(each, "cpu") or usage.gpu(each)
     ]
     pods = sum(workload.pods for workload in outside)
     if most and pods > most:
