@@ -55,16 +55,16 @@ def _object_name(manifest: Manifest) -> Iterator[Hit]:
     elif manifest.kind == "Service":
         if len(name) > LONGEST_LABEL or not SERVICE_LABEL.fullmatch(name):
             fault = f"a Service's name is at most {LONGEST_LABEL} of a-z, 0-9 and -, a letter first"
-            yield Hit(manifest, path, f"{shown(name)} is no name of a Service: {fault}{_mended(name)}")
+            yield Hit(manifest, path, f"{shown(name)} is no name of a Service: {fault}{_suggestion(name)}")
     elif not is_subdomain(name):
         fault = f"a name is at most {LONGEST_NAME} of a-z, 0-9, - and dots, a letter or digit first and last"
-        yield Hit(manifest, path, f"{shown(name)} is no name of an object: {fault}{_mended(name)}")
+        yield Hit(manifest, path, f"{shown(name)} is no name of an object: {fault}{_suggestion(name)}")
 
 
 def _label(manifest: Manifest, path: FieldPath, name: str, what: str) -> Iterator[Hit]:
     if not is_label(name):
         rule = f"at most {LONGEST_LABEL} of a-z, 0-9 and -, a letter or digit first and last"
-        yield Hit(manifest, path, f"{what} {shown(name)} is not {rule}{_mended(name)}")
+        yield Hit(manifest, path, f"{what} {shown(name)} is not {rule}{_suggestion(name)}")
 
 
 def shown(name: str) -> str:
@@ -72,7 +72,7 @@ def shown(name: str) -> str:
     return repr(name) if len(name) <= 80 else f"{name[:60]!r}... ({len(name)} characters)"
 
 
-def _mended(name: str) -> str:
+def _suggestion(name: str) -> str:
     """A name that would do, where one is near."""
     valid = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     return f"; {valid} would do" if SERVICE_LABEL.fullmatch(valid) and len(valid) <= LONGEST_LABEL else ""

@@ -18,7 +18,6 @@ FORMS = {
     "an address with a password": r"\b[a-z][a-z0-9+.-]*://[^\s/:@]+:[^\s/:@$({<]+@",
 }
 """What secrets look like, whatever they are called."""
-_FORMS = {what: re.compile(pattern, re.ASCII) for what, pattern in FORMS.items()}
 _SECRET_WORDS = {"TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "APIKEY", "CREDENTIAL", "CREDENTIALS"}
 _KEY_WORDS = {"API", "ACCESS", "SECRET", "PRIVATE", "AUTH", "ENCRYPTION", "SIGNING", "MASTER", "HMAC"}
 _HARMLESS_ENDS = {"FILE", "PATH", "DIR", "NAME", "ID", "URL", "URI", "ENV", "HOST", "TYPE", "LENGTH", "LIMIT", "TTL"}
@@ -81,7 +80,9 @@ def _look(manifest: Manifest, path: FieldPath, name: str, value: str) -> Iterato
 
 def _form(value: str) -> str:
     """What a text looks like that holds a secret; empty when nothing."""
-    return next((what for what, form in _FORMS.items() if form.search(value) and not is_placeholder(value)), "")
+    return next(
+        (what for what, form in FORMS.items() if re.search(form, value, re.ASCII) and not is_placeholder(value)), ""
+    )
 
 
 def is_secret_name(name: str) -> bool:
