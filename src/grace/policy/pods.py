@@ -9,7 +9,6 @@ from grace.models import catalogue
 from grace.policy.cluster_file import Cluster, ClusterGpu
 from grace.policy.documents import Container, FieldPath, Workload
 
-GIB = 1 << 30
 HOSTNAME = "kubernetes.io/hostname"
 REGION = "topology.kubernetes.io/region"
 ZONE = "topology.kubernetes.io/zone"

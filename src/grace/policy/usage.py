@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from grace.models.plan import SERVER_GIB, WORKER_GIB
+from grace.models.plan import GIB, SERVER_GIB, WORKER_GIB
 from grace.policy.documents import Container, Scene, Workload
-from grace.policy.pods import GIB, gpu_count
+from grace.policy.pods import gpu_count
 from grace.policy.programs import programs
 from grace.policy.servers import Client, Server, clients, servers
 from grace.policy.sleeps import is_sleep

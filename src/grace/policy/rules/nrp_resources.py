@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
+from grace.models.plan import GIB
 from grace.policy.documents import Container, Scene, Workload
-from grace.policy.pods import GIB, HOSTNAME, node_terms, pod_amount, pod_gpus
+from grace.policy.pods import HOSTNAME, node_terms, pod_amount, pod_gpus
 from grace.policy.quantities import quantity
 from grace.policy.rule import Hit, broken, changed, error, kubernetes, note, warning
 from grace.policy.rules.examples import example

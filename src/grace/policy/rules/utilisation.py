@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Literal
 
+from grace.models.plan import GIB
 from grace.policy.documents import Scene
-from grace.policy.pods import GIB
 from grace.policy.rule import Hit, broken, changed, error, warning
 from grace.policy.rules.examples import example
 from grace.policy.rules.nrp_pages import POLICIES
