@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from grace.policy.check import Report, check_manifests
+from grace.policy.check import CheckReport, check_manifests
 from grace.policy.cluster_file import Cluster, load_cluster
 from grace.policy.documents import parse
 from grace.policy.rule import changed
@@ -78,7 +78,7 @@ def plain() -> Cluster:
     return load_cluster("nrp").model_copy(update={"policies": ("general",)})
 
 
-def checked(*documents: str, cluster: Cluster | None = None) -> Report:
+def checked(*documents: str, cluster: Cluster | None = None) -> CheckReport:
     """Check documents together, as the file x.yaml."""
     return check_manifests(parse("\n---\n".join(documents), "x.yaml"), cluster or plain())
 

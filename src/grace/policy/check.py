@@ -43,7 +43,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Report:
+class CheckReport:
     """What a check found, by file in the order that they were read, then by line.
 
     Attributes:
@@ -68,7 +68,7 @@ class Report:
         return self.counts[Severity.ERROR] > 0 or (strict and self.counts[Severity.WARNING] > 0)
 
 
-def check_manifests(manifests: Sequence[Manifest], cluster: Cluster) -> Report:
+def check_manifests(manifests: Sequence[Manifest], cluster: Cluster) -> CheckReport:
     """Check objects together, for a cluster.
 
     Raises:
@@ -84,7 +84,7 @@ def check_manifests(manifests: Sequence[Manifest], cluster: Cluster) -> Report:
     findings = [_finding(hit, rule, reason) for hit, rule, reason in sorted(hits, key=lambda one: _key(one, order))]
     findings.sort(key=lambda finding: files[finding.file])
     unique = dict.fromkeys(findings)
-    return Report(
+    return CheckReport(
         tuple(finding for finding in unique if not finding.reason),
         tuple(finding for finding in unique if finding.reason),
         len(manifests),

@@ -51,7 +51,7 @@ CLUSTER_WIDE = {
 
 
 @dataclass(frozen=True)
-class Source:
+class Origin:
     """Where an object begins: a file as it was given ("-" for standard input), a line from 1."""
 
     file: str
@@ -68,7 +68,7 @@ class Manifest:
     """
 
     body: dict[str, Any]
-    source: Source
+    source: Origin
     node: Node = field(repr=False)
 
     @property
@@ -420,7 +420,7 @@ def _content(file: str) -> bytes:
 
 def _objects(value: Any, node: Node, file: str) -> Iterator[Manifest]:
     """The object of a document, or those of a List."""
-    source = Source(file, node.start_mark.line + 1)
+    source = Origin(file, node.start_mark.line + 1)
     if not isinstance(value, dict):
         place = f"{printable(file)}:{source.line}"
         raise InputError(f"{place}: holds no Kubernetes object: a mapping with apiVersion and kind")

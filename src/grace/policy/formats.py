@@ -8,14 +8,14 @@ from typing import Any
 from urllib.parse import quote
 
 from grace import __version__
-from grace.policy.check import Finding, Report
+from grace.policy.check import CheckReport, Finding
 from grace.policy.rule import Rule, Severity
 from grace.text import printable
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
 
-def as_text(report: Report, show_suppressed: bool = False) -> str:
+def as_text(report: CheckReport, show_suppressed: bool = False) -> str:
     """A report for people: findings by file, each with what it means and how it is fixed, then their number."""
     lines: list[str] = []
     shown = [*report.findings, *(report.suppressed if show_suppressed else ())]
@@ -37,7 +37,7 @@ def _lines(finding: Finding) -> Iterator[str]:
     yield f"      Why: {printable(finding.reason)}" if finding.reason else f"      Fix: {finding.rule.fix}"
 
 
-def summary(report: Report) -> str:
+def summary(report: CheckReport) -> str:
     """As "12 files, 30 objects: 3 errors, 2 warnings, 1 note; 1 suppressed"."""
     counts = ", ".join(_count(report.counts[severity], severity) for severity in Severity)
     suppressed = f"; {len(report.suppressed)} suppressed" if report.suppressed else ""
@@ -55,7 +55,7 @@ def explanation(rule: Rule) -> str:
     )
 
 
-def as_json(report: Report) -> str:
+def as_json(report: CheckReport) -> str:
     """A report for programs.
 
     Returns:
@@ -88,7 +88,7 @@ def _json(finding: Finding) -> dict[str, Any]:
     }
 
 
-def as_sarif(report: Report, rules: Sequence[Rule]) -> str:
+def as_sarif(report: CheckReport, rules: Sequence[Rule]) -> str:
     """A report in SARIF 2.1.0, with all rules that were asked, and suppressed findings marked as such."""
     index = {rule.id: number for number, rule in enumerate(rules)}
     content = {

@@ -128,7 +128,7 @@ def is_repo(model: str) -> bool:
 
 
 @dataclass(frozen=True, eq=False)
-class Client:
+class ModelClient:
     """A container that asks a model over HTTP.
 
     Attributes:
@@ -142,7 +142,7 @@ class Client:
     asks_for: str
 
 
-def clients(scene: Scene) -> Iterator[Client]:
+def clients(scene: Scene) -> Iterator[ModelClient]:
     """All containers that have the address of a model and run no vLLM themselves."""
     serving = {server.container for server in servers(scene)}
     for workload, container in scene.containers:
@@ -152,7 +152,7 @@ def clients(scene: Scene) -> Iterator[Client]:
         settings = variables(scene, workload, container)
         endpoint = _first(running, settings, ENDPOINTS, ENDPOINT_VARIABLES)
         if endpoint.startswith(("http://", "https://")):
-            yield Client(workload, container, endpoint, _first(running, settings, _NAMES, _NAME_VARIABLES))
+            yield ModelClient(workload, container, endpoint, _first(running, settings, _NAMES, _NAME_VARIABLES))
 
 
 def _first(
@@ -173,7 +173,7 @@ def asked_names(scene: Scene) -> dict[Workload, set[str]]:
     return asked
 
 
-def _targets(scene: Scene, client: Client) -> tuple[Workload, ...]:
+def _targets(scene: Scene, client: ModelClient) -> tuple[Workload, ...]:
     """Where a client's address leads: to its own pod, by a Service, or to the workload of that name."""
     match = _HOST.match(client.endpoint)
     host = match[1] if match else ""

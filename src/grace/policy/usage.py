@@ -7,7 +7,7 @@ from grace.models.plan import GIB, SERVER_GIB, WORKER_GIB
 from grace.policy.documents import Container, Scene, Workload
 from grace.policy.pods import gpu_count
 from grace.policy.programs import programs
-from grace.policy.servers import Client, Server, clients, servers
+from grace.policy.servers import ModelClient, Server, clients, servers
 from grace.policy.sleeps import is_sleep
 
 LEAST = 0.2
@@ -75,7 +75,7 @@ class Usage:
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
         self.servers: dict[Container, Server] = {server.container: server for server in servers(scene)}
-        self.clients: dict[Container, Client] = {client.container: client for client in clients(scene)}
+        self.clients: dict[Container, ModelClient] = {client.container: client for client in clients(scene)}
 
     def need(self, workload: Workload) -> _Need | None:
         """What a pod needs; None when one of its containers is neither a server nor a client."""
