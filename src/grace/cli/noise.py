@@ -43,10 +43,10 @@ def noise(
       grace noise outputs/study1_gemma.run --repeat 5 --questions 100 --model-endpoint http://localhost:8000
     """
     from grace.runs import Run
-    from grace.stages.scores.noise import Noise, last_endpoint, model_of
+    from grace.stages.scores.noise import Noise, last_endpoint
 
     scored = Run(run)
-    where = model_endpoint or last_endpoint(scored), model_name or model_of(scored)
+    where = model_endpoint or last_endpoint(scored), model_name or scored.identity.model["name"]
     task = Noise(
         endpoint=options.read_endpoint(*where, concurrency, timeout, max_retries, api_key_env),
         run=scored,

@@ -22,7 +22,7 @@ from grace.stages.answers.table import answer_columns, answer_rows
 from grace.stages.fields.records import Known, Rows, extractor_of
 from grace.stages.fields.table import BATCH
 from grace.stages.related import Related, related
-from grace.stages.scores.records import Scores
+from grace.stages.scores.records import Keys, Scores
 from grace.stages.scores.table import ScoreRows
 from grace.studies.study import Study
 from grace.tables import CsvTable, can_write_parquet, told_apart, write_table
@@ -309,7 +309,8 @@ class _Part:
             raise InputError(f"{run.path}: holds no answers yet (it has no {run.ledger.name})")
         study = self.group.study_of(run)
         table = stack.enter_context(CsvTable(run.input))
-        scores = ScoreRows(run, table, stack.enter_context(LedgerReader(run.ledger)), Scores.read(run), study=study)
+        keys = Keys(study, table, run.identity.model, run.identity.scoring)
+        scores = ScoreRows(stack.enter_context(LedgerReader(run.ledger)), Scores.read(run), keys)
         self.studies.append(scores.study)
         self.kinds |= dict.fromkeys(scores.columns, float)
         columns = [name for name in table.columns if name in scores.study.columns]

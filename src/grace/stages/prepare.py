@@ -1,20 +1,17 @@
-"""What both experiments do before they ask: options and table are checked, a client is made, a pace is chosen."""
+"""What both experiments do before they ask: options and table are checked, a pace is chosen."""
 
-import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from math import isfinite
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from grace.endpoints.client import Client
 from grace.endpoints.handshake import Handshake
 from grace.endpoints.pace import Pace
-from grace.endpoints.serving import EMBEDDED, Address
-from grace.endpoints.transport import AiohttpTransport, check_url
+from grace.endpoints.serving import EMBEDDED
+from grace.endpoints.transport import check_url
 from grace.errors import InputError
-from grace.files import sweep
 from grace.manifest import InputFacts
 from grace.progress import Progress
 from grace.runs import Run
@@ -27,15 +24,9 @@ ODDITY_ROWS = 10_000
 START, CEILING = 8, 256
 """Requests under way at first and at most, for servers that do not tell how many they work on at once."""
 
-T = TypeVar("T")
-
 
 def check_options(task: ExperimentTask) -> None:
-    """Refuse options that cannot be meant.
-
-    Raises:
-        InputError: the message names the option.
-    """
+    """Refuse options that cannot be meant. Raises InputError naming the option."""
     check_endpoint(task.endpoint)
     whole = Run.beside(task.output)
     check_output(task.output, task.input, whole)
@@ -111,36 +102,6 @@ def check_table(study: Study, table: CsvTable, taken: Collection[str], repeated:
         progress.note(f"{table.path}, {where}{f', column {column!r}' if column else ''}: {what}")
     if len(odd) > 5:
         progress.note(f"{table.path}: {len(odd) - 5} more oddities; `grace data check {table.path}` lists them")
-
-
-@contextmanager
-def locked(task: ExperimentTask, run: Run) -> Iterator[None]:
-    """Be the one writer of a task's run, with nothing half written left beside its table."""
-    with run.locked(task.break_lock):
-        sweep(task.output)
-        yield
-
-
-def with_client(endpoint: Endpoint, address: Address, progress: Progress, work: Callable[[Client], Awaitable[T]]) -> T:
-    """Do some work with a client of the server at an address, and close its connections."""
-
-    async def connected() -> T:
-        transport = AiohttpTransport(address.url)
-        client = Client(
-            transport,
-            address.url,
-            api_key=address.api_key,
-            timeout=endpoint.timeout,
-            max_retries=endpoint.max_retries,
-            on_fault=progress.fault,
-        )
-        try:
-            progress.note(f"checking {client.shown_url}")
-            return await work(client)
-        finally:
-            await transport.close()
-
-    return asyncio.run(connected())
 
 
 def choose_pace(concurrency: int | None, slots: int | None, client: Client) -> Pace:

@@ -1,17 +1,25 @@
 """A task: one thing that is asked of a model over a run, what it needs of a server, and what becomes of it."""
 
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
+from grace.endpoints.client import Client
 from grace.endpoints.serving import Address
+from grace.endpoints.transport import AiohttpTransport
 from grace.errors import GraceError
 from grace.progress import Progress
 from grace.runs import Run
 from grace.stages.session import RequestCounts
 from grace.stages.shard import Shard
+from grace.studies.study import Study
+from grace.tables import CsvTable
 
+T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
@@ -95,18 +103,6 @@ class TaskOutcome(Generic[T_co]):
         return self.result is None and self.error is None
 
 
-class Prepared(Protocol[T_co]):
-    """A task whose options and files are in order, whose table is open and whose run is locked."""
-
-    def ask(self, address: Address, progress: Progress) -> TaskOutcome[T_co]:
-        """Ask the model server at an address what is not answered yet, and make the result unless interrupted.
-
-        Raises:
-            InputError: the run belongs to other inputs, another model or other settings.
-            EndpointError: the server cannot do what is asked of it, or requests failed one like the other.
-        """
-
-
 class Task(Protocol[T_co]):
     """Something to ask; `Query`, `Score` and `Noise` are tasks."""
 
@@ -122,9 +118,53 @@ class Task(Protocol[T_co]):
     def run(self) -> Run:
         """The run that is worked on."""
 
-    def prepared(self, progress: Progress) -> AbstractContextManager[Prepared[T_co]]:
+    def prepared(self, progress: Progress) -> "AbstractContextManager[Prepared[T_co]]":
         """Find all mistakes that can be found without a server, and keep the run locked for the length of the block.
 
         Raises:
             InputError: options, study, table or run do not fit, or another process writes the run.
         """
+
+
+@dataclass(frozen=True)
+class Prepared(ABC, Generic[T_co]):
+    """A task whose options and files are in order, whose table is open and whose run is locked."""
+
+    task: Task[T_co]
+    run: Run
+    study: Study
+    table: CsvTable
+
+    def ask(self, address: Address, progress: Progress) -> TaskOutcome[T_co]:
+        """Ask the model server at an address what is not answered yet, and make the result unless interrupted.
+
+        Raises:
+            InputError: the run belongs to other inputs, another model or other settings.
+            EndpointError: the server cannot do what is asked of it, or requests failed one like the other.
+        """
+        return with_client(self.task.endpoint, address, progress, lambda client: self._ask(client, progress))
+
+    @abstractmethod
+    async def _ask(self, client: Client, progress: Progress) -> TaskOutcome[T_co]: ...
+
+
+def with_client(endpoint: Endpoint, address: Address, progress: Progress, work: Callable[[Client], Awaitable[T]]) -> T:
+    """Do some work with a client of the server at an address, and close its connections."""
+
+    async def connected() -> T:
+        transport = AiohttpTransport(address.url)
+        client = Client(
+            transport,
+            address.url,
+            api_key=address.api_key,
+            timeout=endpoint.timeout,
+            max_retries=endpoint.max_retries,
+            on_fault=progress.fault,
+        )
+        try:
+            progress.note(f"checking {client.shown_url}")
+            return await work(client)
+        finally:
+            await transport.close()
+
+    return asyncio.run(connected())

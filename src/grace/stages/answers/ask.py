@@ -8,28 +8,18 @@ from typing import Any, ClassVar
 from grace.endpoints.client import Client
 from grace.endpoints.dialects import Sampling
 from grace.endpoints.handshake import EndpointNeed, meet
-from grace.endpoints.serving import Address
 from grace.errors import InputError, StudyError
+from grace.files import sweep
+from grace.ledger import LedgerReader
 from grace.manifest import GENERATE, Identity
 from grace.progress import Progress
-from grace.runs import Run
 from grace.stages.answers.generate import Plan, generate, order
 from grace.stages.answers.records import Done
-from grace.stages.answers.table import ExportedAnswers, answer_columns
-from grace.stages.export import export_run
-from grace.stages.prepare import (
-    check_number,
-    check_options,
-    check_table,
-    choose_pace,
-    input_facts,
-    locked,
-    session_facts,
-    with_client,
-)
-from grace.stages.task import ExperimentTask, ShardResult, TaskOutcome
+from grace.stages.answers.table import ExportedAnswers, answer_columns, export_answers
+from grace.stages.prepare import check_number, check_options, check_table, choose_pace, input_facts, session_facts
+from grace.stages.task import ExperimentTask, Prepared, ShardResult, TaskOutcome
 from grace.studies.check import choose_study
-from grace.studies.study import Conversation, Study, completed
+from grace.studies.study import Conversation, completed
 from grace.studies.templates import Message
 from grace.tables import CsvTable
 
@@ -58,7 +48,6 @@ class Query(ExperimentTask):
         Raises:
             InputError: options, study or table do not fit, or another process writes the run.
         """
-        run = self.run
         check_options(self)
         check_number("temperature", self.temperature)
         taken = RESERVED & self.extra_body.keys()
@@ -71,31 +60,21 @@ class Query(ExperimentTask):
             conversation = study.conversation(self.protocol)
             columns = answer_columns(conversation.turns)
             check_table(study, table, columns, "both are asked, with seeds of their own", progress)
-            with locked(self, run):
-                yield PreparedQuery(self, study, conversation, table, run)
+            run = self.run
+            with run.locked(self.break_lock):
+                sweep(self.output)
+                yield PreparedQuery(self, run, study, table, conversation)
 
 
 @dataclass(frozen=True)
-class PreparedQuery:
-    """A query that is ready to ask: its table is open and its run is locked."""
+class PreparedQuery(Prepared[ExportedAnswers | ShardResult]):
+    """A query that is ready to ask every trial once for each replication."""
 
-    query: Query
-    study: Study
+    task: Query
     conversation: Conversation
-    table: CsvTable
-    run: Run
-
-    def ask(self, address: Address, progress: Progress) -> TaskOutcome[ExportedAnswers | ShardResult]:
-        """Ask every trial once for each replication, and write the answers' table unless interrupted.
-
-        Raises:
-            InputError: the run is another one's.
-            EndpointError: the server at the address cannot do what is asked of it.
-        """
-        return with_client(self.query.endpoint, address, progress, lambda client: self._ask(client, progress))
 
     async def _ask(self, client: Client, progress: Progress) -> TaskOutcome[ExportedAnswers | ShardResult]:
-        query, study, conversation, table, run = self.query, self.study, self.conversation, self.table, self.run
+        query, run, study, table, conversation = self.task, self.run, self.study, self.table, self.conversation
         rows = order(len(table), query.limit, query.shuffle, query.seed)
         handshake = await meet(client, query.endpoint.model, self._need(len(rows)))
         sampling = Sampling(query.temperature, query.max_tokens, query.extra_body)
@@ -118,13 +97,12 @@ class PreparedQuery:
             return TaskOutcome(requests=requests)
         if query.shard:
             return TaskOutcome(ShardResult(query.shard, run, plan.total, plan.done(done)), requests)
-        exported = export_run(run, query.output, done)
-        assert isinstance(exported, ExportedAnswers)
-        return TaskOutcome(exported, requests)
+        with LedgerReader(run.ledger) as ledger:
+            return TaskOutcome(export_answers(run, query.output, table, ledger, done), requests)
 
     def _identity(self, model: dict[str, Any], neutral: Mapping[str, Any]) -> Identity:
         """All that determines the answers; `neutral` are the sampling settings that shape nothing."""
-        query, conversation = self.query, self.conversation
+        query, conversation = self.task, self.conversation
         return Identity(
             experiment=GENERATE,
             study=self.study.name,
@@ -149,7 +127,7 @@ class PreparedQuery:
             shape=self._whole(0),
             longest=self._whole(longest),
             longest_name=f"row {longest + 1}",
-            max_tokens=self.query.max_tokens,
+            max_tokens=self.task.max_tokens,
         )
 
     def _whole(self, row: int) -> Sequence[Message]:

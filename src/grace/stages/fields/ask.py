@@ -24,11 +24,11 @@ from grace.runs import Run
 from grace.stages.fields.extractor import ASK, REPAIR, Extractor, Invalid, ask, ask_again, read_reply, response_format
 from grace.stages.fields.records import Answered, Known, Rows, extractor_of
 from grace.stages.fields.table import BATCH, Agreement, ExportedFields, export_fields, output_columns
-from grace.stages.prepare import check_endpoint, check_output, choose_pace, session_facts, with_client
+from grace.stages.prepare import check_endpoint, check_output, choose_pace, session_facts
 from grace.stages.records import chat
 from grace.stages.related import source_of
 from grace.stages.session import RequestCounts, Session
-from grace.stages.task import Endpoint, TaskOutcome
+from grace.stages.task import Endpoint, TaskOutcome, with_client
 from grace.studies.check import choose_study
 from grace.studies.fields import Extracted
 from grace.studies.reading import Value

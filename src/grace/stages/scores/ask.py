@@ -11,28 +11,18 @@ from grace.endpoints.client import Client
 from grace.endpoints.handshake import EndpointNeed, Handshake, meet
 from grace.endpoints.pace import Pace
 from grace.endpoints.scoring import Scored, Scorer
-from grace.endpoints.serving import EMBEDDED, Address
+from grace.endpoints.serving import EMBEDDED
 from grace.errors import InputError, StudyError
-from grace.ledger import Ledger
+from grace.files import sweep
+from grace.ledger import Ledger, LedgerReader
 from grace.manifest import SCORE, Identity
 from grace.progress import Progress
-from grace.runs import Run
-from grace.stages.export import export_run
-from grace.stages.prepare import (
-    check_number,
-    check_options,
-    check_table,
-    choose_pace,
-    input_facts,
-    locked,
-    session_facts,
-    with_client,
-)
+from grace.stages.prepare import check_number, check_options, check_table, choose_pace, input_facts, session_facts
 from grace.stages.scores.proof import prove
 from grace.stages.scores.records import Keys, Scores, Todo, distinct, share
-from grace.stages.scores.table import ExportedScores, score_columns
+from grace.stages.scores.table import ExportedScores, export_scores, score_columns
 from grace.stages.session import Job, Session
-from grace.stages.task import Endpoint, ExperimentTask, ShardResult, TaskOutcome
+from grace.stages.task import Endpoint, ExperimentTask, Prepared, ShardResult, TaskOutcome
 from grace.studies.answers import Policy
 from grace.studies.check import choose_study
 from grace.studies.study import Study, completed
@@ -59,7 +49,6 @@ class Score(ExperimentTask):
         Raises:
             InputError: options, study or table do not fit, or another process writes the run.
         """
-        run = self.run
         check_options(self)
         if self.residual is not None:
             check_number("residual", self.residual)
@@ -71,27 +60,17 @@ class Score(ExperimentTask):
                     "them"
                 )
             check_table(study, table, score_columns(study), "it is scored once", progress)
-            with locked(self, run):
-                yield PreparedScore(self, study, table, run)
+            run = self.run
+            with run.locked(self.break_lock):
+                sweep(self.output)
+                yield PreparedScore(self, run, study, table)
 
 
 @dataclass(frozen=True)
-class PreparedScore:
-    """A score that is ready to ask: its table is open and its run is locked."""
+class PreparedScore(Prepared[ExportedScores | ShardResult]):
+    """A score that is ready to ask every distinct question about the trials once."""
 
     task: Score
-    study: Study
-    table: CsvTable
-    run: Run
-
-    def ask(self, address: Address, progress: Progress) -> TaskOutcome[ExportedScores | ShardResult]:
-        """Score every distinct question about the trials once, and write the table unless interrupted.
-
-        Raises:
-            InputError: the run is another one's.
-            EndpointError: the server at the address cannot do what is asked of it.
-        """
-        return with_client(self.task.endpoint, address, progress, lambda client: self._ask(client, progress))
 
     async def _ask(self, client: Client, progress: Progress) -> TaskOutcome[ExportedScores | ShardResult]:
         task, study, table, run = self.task, self.study, self.table, self.run
@@ -127,16 +106,15 @@ class PreparedScore:
         facts |= {"study_sha256": study.sha256, "output": task.table_name, "spellings": proof.spellings}
         with run.session(**facts) as record, Ledger(run.ledger) as ledger:
             session = Session(run, ledger, client, pace, progress, scores.add)
-            jobs = _jobs(session, scorer, keys, study, scores.open(todos))
+            jobs = _jobs(session, scorer, keys, scores.open(todos))
             requests = await session.work(jobs, len(todos), done)
             requests.note_in(record)
         if requests.interrupted:
             return TaskOutcome(requests=requests)
         if task.shard:
             return TaskOutcome(ShardResult(task.shard, run, len(todos), scores.count(todos)), requests)
-        exported = export_run(run, task.output, scores, keys)
-        assert isinstance(exported, ExportedScores)
-        return TaskOutcome(exported, requests)
+        with LedgerReader(run.ledger) as reader:
+            return TaskOutcome(export_scores(run, task.output, table, reader, scores, keys), requests)
 
 
 def slots_of(endpoint: Endpoint, handshake: Handshake) -> int | None:
@@ -163,30 +141,24 @@ def score_pace(endpoint: Endpoint, client: Client, handshake: Handshake) -> Pace
     return choose_pace(endpoint.concurrency or slots_of(endpoint, handshake), None, client)
 
 
-def _jobs(
-    session: Session, scorer: Scorer, keys: Keys, study: Study, todos: Iterator[tuple[str, Todo]]
-) -> Iterator[Job]:
+def _jobs(session: Session, scorer: Scorer, keys: Keys, todos: Iterator[tuple[str, Todo]]) -> Iterator[Job]:
     """One job for all questions that are first met in one row: their prompts begin alike."""
     for _, together in groupby(todos, key=lambda item: item[1].row):
-        yield partial(_ask_together, session, scorer, keys, study, list(together))
+        yield partial(_ask_together, session, scorer, keys, list(together))
 
 
-async def _ask_together(
-    session: Session, scorer: Scorer, keys: Keys, study: Study, todos: list[tuple[str, Todo]]
-) -> float | None:
+async def _ask_together(session: Session, scorer: Scorer, keys: Keys, todos: list[tuple[str, Todo]]) -> float | None:
     seconds = None
     for key, todo in todos:
         if session.stopping:
             break
-        seconds = await ask_question(session, scorer, keys, study, key, todo)
+        seconds = await ask_question(session, scorer, keys, key, todo)
     return seconds
 
 
-async def ask_question(
-    session: Session, scorer: Scorer, keys: Keys, study: Study, key: str, todo: Todo, **more: Any
-) -> float | None:
+async def ask_question(session: Session, scorer: Scorer, keys: Keys, key: str, todo: Todo, **more: Any) -> float | None:
     """Score one question and record it, with `more` in the record; gives the seconds it took, None when it failed."""
-    messages = keys.messages(todo.row, study.questions[todo.question])
+    messages = keys.messages(todo.row, keys.study.questions[todo.question])
     request = {
         "key": key,
         "rows": [row + 1 for row in todo.rows],

@@ -19,21 +19,21 @@ import orjson
 from grace.endpoints.client import Client
 from grace.endpoints.handshake import EndpointNeed, Handshake, meet
 from grace.endpoints.scoring import Scorer
-from grace.endpoints.serving import EMBEDDED, Address
+from grace.endpoints.serving import EMBEDDED
 from grace.errors import InputError, RunMismatch
 from grace.files import replacing
 from grace.ledger import Ledger, LedgerReader, scan
 from grace.manifest import SCORE
 from grace.progress import Progress
 from grace.runs import Run, now
-from grace.stages.prepare import check_endpoint, session_facts, with_client
+from grace.stages.prepare import check_endpoint, session_facts
 from grace.stages.records import study_of
 from grace.stages.scores.ask import SLOTS, ask_question, make_scorer, score_pace
 from grace.stages.scores.proof import prove
 from grace.stages.scores.records import Keys, Scores, Todo, distinct
-from grace.stages.session import Job, Session
-from grace.stages.task import Endpoint, TaskOutcome
-from grace.studies.study import Study, completed
+from grace.stages.session import Session
+from grace.stages.task import Endpoint, Prepared, TaskOutcome
+from grace.studies.study import completed
 from grace.tables import CsvTable
 
 
@@ -105,27 +105,16 @@ class Noise:
 
 
 @dataclass(frozen=True)
-class PreparedNoise:
-    """A measurement that is ready to ask: the table is open and the run is locked; `sample` is asked again, by key."""
+class PreparedNoise(Prepared[NoiseResult]):
+    """A measurement that is ready to ask the questions of `sample`, by key, again.
+
+    Repeats are records of a ledger of their own, `noise.jsonl`, so under the same conditions none is asked twice.
+    """
 
     task: Noise
-    run: Run
-    study: Study
-    table: CsvTable
     keys: Keys
     scores: Scores
     sample: Mapping[str, Todo]
-
-    def ask(self, address: Address, progress: Progress) -> TaskOutcome[NoiseResult]:
-        """Ask the sample of the run's questions again, and write the noise floor beside its ledger unless interrupted.
-
-        Repeats are records of a ledger of their own, `noise.jsonl`, so under the same conditions none is asked twice.
-
-        Raises:
-            RunMismatch: the endpoint's model is not the run's.
-            EndpointError: the endpoint cannot be used.
-        """
-        return with_client(self.task.endpoint, address, progress, lambda client: self._ask(client, progress))
 
     async def _ask(self, client: Client, progress: Progress) -> TaskOutcome[NoiseResult]:
         task, run, endpoint = self.task, self.run, self.task.endpoint
@@ -134,12 +123,19 @@ class PreparedNoise:
         facts = session_facts(endpoint, client, handshake, **options)
         conditions = {"endpoint": facts["endpoint"], "server": facts["server"], "concurrency": endpoint.concurrency}
         repeats = _Repeats(run.path / "noise.jsonl", conditions)
-        every = [(key, number) for number in range(1, task.repeat + 1) for key in _shuffled(list(self.sample), number)]
+        every = [
+            (key, number)
+            for number in range(1, task.repeat + 1)  # each in an order of its own: a question meets others each time
+            for key in random.Random(number).sample(list(self.sample), len(self.sample))
+        ]
         unasked = [repeat for repeat in every if repeat not in repeats.responses]
         pace = score_pace(endpoint, client, handshake)
         with Ledger(repeats.path) as ledger:
             session = Session(run, ledger, client, pace, progress, repeats.keep)
-            jobs = self._jobs(session, scorer, unasked, conditions)
+            ask = partial(ask_question, session, scorer, self.keys)
+            jobs = (
+                partial(ask, key, self.sample[key], repetition=number, conditions=conditions) for key, number in unasked
+            )
             requests = await session.work(jobs, len(every), len(every) - len(unasked))
         if requests.interrupted:
             return TaskOutcome(requests=requests)
@@ -168,13 +164,6 @@ class PreparedNoise:
                 f"{run.path}: the server renders other prompts than when it was scored (its chat template)"
             )
         return handshake, scorer
-
-    def _jobs(
-        self, session: Session, scorer: Scorer, repeats: Sequence[tuple[str, int]], conditions: dict[str, Any]
-    ) -> Iterator[Job]:
-        for key, number in repeats:
-            more = {"repetition": number, "conditions": conditions}
-            yield partial(ask_question, session, scorer, self.keys, self.study, key, self.sample[key], **more)
 
     def _draws(self, repeats: "_Repeats") -> list[tuple[str, list[dict[str, Any]]]]:
         """For each question of the sample its name and all responses, the run's own first."""
@@ -208,16 +197,6 @@ class _Repeats:
 def last_endpoint(run: Run) -> str:
     """Where a run was worked on last."""
     return (run.sessions[-1].endpoint if run.sessions else None) or EMBEDDED
-
-
-def model_of(run: Run) -> str:
-    """The served name of the model that a run asked."""
-    return str(run.identity.model["name"])
-
-
-def _shuffled(keys: Sequence[str], repetition: int) -> list[str]:
-    """The keys in an order of the repetition's own, so that each question meets other ones on the server."""
-    return random.Random(repetition).sample(list(keys), len(keys))
 
 
 def noise_floor(draws: Sequence[tuple[str, Sequence[dict[str, Any]]]], repeats: int) -> Floor:

@@ -22,11 +22,12 @@ class Keys:
     """The key of each row's questions: rows whose rendered prompt is the same have the same key.
 
     Attributes:
+        study: the study whose questions they are.
         scoring: what bears on all answers: `policy`, `residual`, `answer_start`.
     """
 
     def __init__(self, study: Study, table: CsvTable, model: Mapping[str, Any], scoring: Mapping[str, Any]) -> None:
-        self._study, self._table, self._model = study, table, model
+        self.study, self._table, self._model = study, table, model
         self.scoring = dict(scoring)
         policy: Policy = self.scoring["policy"]
         self.forms = {name: question.space.chosen(policy) for name, question in study.questions.items()}
@@ -36,7 +37,7 @@ class Keys:
         """The key of each question about row `row`, by the question's name. Raises StudyError naming the row."""
         cells = self._table.row(row)
         keys = {}
-        for name, question in self._study.questions.items():
+        for name, question in self.study.questions.items():
             seen = tuple(value for column, value in cells.items() if question.uses is None or column in question.uses)
             key = self._known.get((name, seen))
             if key is None:
@@ -48,7 +49,7 @@ class Keys:
     def messages(self, row: int, question: Question) -> list[Message]:
         """What is said to the model about row `row`. Raises StudyError naming the row."""
         try:
-            return question.messages(self._study.complete(self._table.row(row)))
+            return question.messages(self.study.complete(self._table.row(row)))
         except StudyError as error:
             raise StudyError(f"{self._table.path}, row {row + 1}: {error}") from None
 

@@ -11,7 +11,6 @@ from typing import Any
 from grace.ledger import LedgerReader
 from grace.runs import Run
 from grace.stages.answers.records import NOT_ASKED
-from grace.stages.records import study_of
 from grace.stages.scores.records import Keys, Scores
 from grace.studies.answers import distribution
 from grace.studies.questions import TABLE
@@ -77,57 +76,41 @@ def score_columns(study: Study) -> tuple[str, ...]:
 
 
 def export_scores(
-    run: Run,
-    output: Path,
-    table: CsvTable,
-    ledger: LedgerReader,
-    scores: Scores,
-    keys: Keys | None = None,
-    study: Study | None = None,
+    run: Run, output: Path, table: CsvTable, ledger: LedgerReader, scores: Scores, keys: Keys
 ) -> ExportedScores:
     """Write the table of an Experiment 2 run; see `grace.stages.export`."""
-    made = ScoreRows(run, table, ledger, scores, keys, study)
+    score_rows = ScoreRows(ledger, scores, keys)
     errors: Counter[str] = Counter()
     failed = 0
 
     def rows() -> Iterator[list[object]]:
         nonlocal failed
         for row in range(run.scope.rows):
-            cells, error, again = made.of(row)
+            cells, error, again = score_rows.of(row)
             if error:
                 errors[error] += 1
             failed += again
             yield [*table.cells(row), run.identity.model["name"], *cells, error]
 
-    columns = (*table.columns, *score_columns(made.study))
-    written = write_table(output, columns, rows(), dict.fromkeys(made.columns, float))
-    return ExportedScores(output, written, made.masses, errors, failed)
+    columns = (*table.columns, *score_columns(keys.study))
+    written = write_table(output, columns, rows(), dict.fromkeys(score_rows.columns, float))
+    return ExportedScores(output, written, score_rows.masses, errors, failed)
 
 
 class ScoreRows:
     """Makes the cells of rows from a score run's ledger.
 
     Attributes:
-        study: the run's study.
+        study: the study that was asked.
         columns: what the cells are, in order.
         masses: the label mass of the prompts met so far, by question.
     """
 
-    def __init__(
-        self,
-        run: Run,
-        table: CsvTable,
-        ledger: LedgerReader,
-        scores: Scores,
-        keys: Keys | None = None,
-        study: Study | None = None,
-    ) -> None:
-        identity = run.identity
-        self.study = study or study_of(run)
+    def __init__(self, ledger: LedgerReader, scores: Scores, keys: Keys) -> None:
+        self.study = keys.study
         self.columns = tuple(name for question in self.study.questions.values() for name in question.columns.names)
         self.masses = {name: Mass() for name in self.study.questions}
-        self._keys = keys or Keys(self.study, table, identity.model, identity.scoring)
-        self._ledger, self._scores = ledger, scores
+        self._ledger, self._scores, self._keys = ledger, scores, keys
         self._seen: set[tuple[str, str]] = set()
         self._cells = lru_cache(CACHED)(self._cells_of)
 
@@ -152,10 +135,10 @@ class ScoreRows:
             why = NOT_ASKED if failed is None else self._ledger[failed]["error"]["message"]
             return (None,) * len(columns.names), why, True
         response: dict[str, Any] = self._ledger[offset]["response"]
-        found = distribution(self.study.questions[name].space, response["labels"])
+        shares = distribution(self.study.questions[name].space, response["labels"])
         label_mass = fsum(response["labels"].values())
         if (name, key) not in self._seen:
             self._seen.add((name, key))
             self.masses[name].add(label_mass, response["residual"])
-        why = None if found else NOTHING if not response["residual"] else NOT_LOOKED_FOR
-        return columns.cells(found, label_mass, response["residual"]), why, False
+        why = None if shares else NOTHING if not response["residual"] else NOT_LOOKED_FOR
+        return columns.cells(shares, label_mass, response["residual"]), why, False
