@@ -137,7 +137,8 @@ class Client:
                     self.on_push_back(pause)
             self.on_fault(f"{failure.kind}: {failure}")
             # Requests that were refused together must not return together.
-            await _wait(self._stopped, pause + random.uniform(0, 0.1 * pause))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopped.wait(), pause + random.uniform(0, 0.1 * pause))
             if self._stopped.is_set():
                 raise failure
 
@@ -174,12 +175,6 @@ class Client:
             text = text.replace(secret, "[redacted]")
         text = one_line(text)
         return text if len(text) <= 300 else text[:297] + "..."
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    """Wait for the event, for so many seconds at most."""
-    with suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)
 
 
 def base_url(url: str) -> str:

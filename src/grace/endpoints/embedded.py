@@ -16,10 +16,9 @@ import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Self
 
-from grace.endpoints.serving import OwnedProcess, check_port
+from grace.endpoints.serving import ModelServer, OwnedProcess, check_port
 from grace.errors import EndpointError, InputError, ModelFileError
 from grace.models.files import GGUF_MAGIC, find_model
 from grace.models.serving import ServingOptions, llamacpp_settings
@@ -36,10 +35,8 @@ _CHILD = Path(__file__).with_name("llamacpp_child.py")
 _ERROR_LINE = re.compile(r"^[\d.]+ E (.*)$", re.MULTILINE)
 
 
-class EmbeddedServer:
-    """llama.cpp with a GGUF file; see ModelServer for what it promises."""
-
-    url: str
+class EmbeddedServer(ModelServer):
+    """llama.cpp with a GGUF file."""
 
     def __init__(
         self, path: Path, options: ServingOptions, *, api_key: str | None = None, limit: float | None = None
@@ -71,13 +68,6 @@ class EmbeddedServer:
         return cls(find_model(model).path, ServingOptions(model, parallel=slots))
 
     def __enter__(self) -> Self:
-        """Start the server and wait until it answers.
-
-        Raises:
-            InputError: llama.cpp is not installed, or the port is taken.
-            ModelFileError: llama.cpp cannot serve the file.
-            EndpointError: it did not answer within the limit.
-        """
         if importlib.util.find_spec("xllamacpp") is None:
             raise InputError("serving a GGUF file here needs llama.cpp: pip install 'grace-experiments[local]'")
         _check_gguf(self._path)
@@ -90,27 +80,15 @@ class EmbeddedServer:
             try:
                 self.url = self._handed_over(settings, log)
             except BaseException:
-                self._process.end(END_SECONDS)
+                self._end()
                 raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """End the server, within a second."""
+    def _end(self) -> None:
         self._process.end(END_SECONDS)
 
-    def wait(self, seconds: float | None = None) -> None:
-        """Return after so many seconds; None: never.
-
-        Raises:
-            EndpointError: the server ended by itself.
-        """
-        code = self._process.wait(seconds)
-        if code is not None:
-            raise EndpointError(
-                f"llama.cpp ended by itself with code {code}; start it again, with less --context if memory ran out"
-            )
+    def _ended(self, code: int) -> str:
+        return f"llama.cpp ended by itself with code {code}; start it again, with less --context if memory ran out"
 
     def _handed_over(self, settings: str, log: IO[bytes]) -> str:
         """Send the settings (a key has no place among the arguments, which everybody sees) and read the address."""

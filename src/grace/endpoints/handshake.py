@@ -80,7 +80,8 @@ async def _checks(handshake: Handshake, need: EndpointNeed) -> AsyncIterator[End
     try:
         reply = await client.get("/health")
     except RequestFailed as error:
-        yield EndpointCheck("health", False, f"{_no_reply(error)}; is the server up, and the address right?")
+        why = f"no answer ({error})" if error.kind == "connection" else error
+        yield EndpointCheck("health", False, f"{why}; is the server up, and the address right?")
         return
     if reply.status in (200, 401, 403, 404, 405):  # plain OpenAI servers have no /health
         yield EndpointCheck("health", True if reply.status == 200 else None, f"/health answers {reply.status}")
@@ -178,10 +179,6 @@ def _list(names: Sequence[str]) -> str:
     """The first names, in words; gateways serve hundreds."""
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     return (", ".join(names[:MOST_NAMES]) or "nothing") + more
-
-
-def _no_reply(error: RequestFailed) -> str:
-    return f"no answer ({error})" if error.kind == "connection" else str(error)
 
 
 def _advice(error: RequestFailed) -> str:

@@ -4,13 +4,13 @@ import os
 import signal
 import socket
 import subprocess
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from types import TracebackType
-from typing import IO, Protocol, Self
+from typing import IO, Self
 
-from grace.errors import InputError
+from grace.errors import EndpointError, InputError
 from grace.models.serving import ServingOptions
 
 EMBEDDED = "embedded"
@@ -27,7 +27,7 @@ class Address:
     api_key: str | None = None
 
 
-class ModelServer(Protocol):
+class ModelServer(ABC):
     """A model that is served on this machine's loopback while a block runs.
 
     Attributes:
@@ -39,7 +39,9 @@ class ModelServer(Protocol):
     name: str
     url: str
     api_key: str
+    _process: "OwnedProcess"
 
+    @abstractmethod
     def __enter__(self) -> Self:
         """Start the server and wait until it answers, within the time limit that it was made with (None: no limit).
 
@@ -51,13 +53,12 @@ class ModelServer(Protocol):
             EndpointError: the server ended, or did not answer within the limit; the message says where its log is.
         """
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         """End the server. It gets a limited time for that (llama.cpp 1 s, vLLM 30 s) and is killed after it.
 
         An exception (a second Ctrl-C) while this waits kills the server at once.
         """
+        self._end()
 
     def wait(self, seconds: float | None = None) -> None:
         """Return after so many seconds; None: never. A server in good health runs until the block ends.
@@ -65,6 +66,17 @@ class ModelServer(Protocol):
         Raises:
             EndpointError: the server ended by itself; the message has its exit code (minus a signal's number).
         """
+        code = self._process.wait(seconds)
+        if code is not None:
+            raise EndpointError(self._ended(code))
+
+    @abstractmethod
+    def _end(self) -> None:
+        """End the process within the engine's time limit."""
+
+    @abstractmethod
+    def _ended(self, code: int) -> str:
+        """The message about a server that ended by itself."""
 
 
 class OwnedProcess:
@@ -113,11 +125,7 @@ class OwnedProcess:
 
 
 def check_port(options: ServingOptions) -> None:
-    """See that the port is free, which servers themselves say late or not at all.
-
-    Raises:
-        InputError: it is not.
-    """
+    """See that the port is free, which servers themselves say late or not at all. Raises InputError."""
     if not options.port:
         return
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET

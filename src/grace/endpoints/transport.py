@@ -65,19 +65,15 @@ class AiohttpTransport:
         except TimeoutError:
             raise NoReply("timeout", f"no answer within {timeout:g} s") from None
         except aiohttp.ClientConnectorError as error:
-            raise NoReply("connection", _why(error)) from None
+            number = error.os_error.errno
+            why = os.strerror(number) if number and number > 0 else error.os_error
+            raise NoReply("connection", f"cannot connect: {why}") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise NoReply("connection", str(error) or type(error).__name__) from None
 
     async def close(self) -> None:
         """Close all connections."""
         await self._session.close()
-
-
-def _why(error: aiohttp.ClientConnectorError) -> str:
-    """The operating system's reason, where it gave one."""
-    number = error.os_error.errno
-    return f"cannot connect: {os.strerror(number) if number and number > 0 else error.os_error}"
 
 
 def check_url(url: str, option: str) -> None:

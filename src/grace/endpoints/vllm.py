@@ -8,10 +8,9 @@ import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
-from grace.endpoints.serving import OwnedProcess, check_port
+from grace.endpoints.serving import ModelServer, OwnedProcess, check_port
 from grace.errors import EndpointError, InputError
 from grace.models.serving import ServingOptions, vllm_arguments
 
@@ -29,8 +28,8 @@ def vllm_is_installed() -> bool:
     return importlib.util.find_spec("vllm") is not None
 
 
-class VllmServer:
-    """vLLM with a model folder or the weights of a hub; see ModelServer for what it promises."""
+class VllmServer(ModelServer):
+    """vLLM with a model folder or the weights of a hub."""
 
     def __init__(
         self,
@@ -67,12 +66,6 @@ class VllmServer:
         self.api_key = secrets.token_urlsafe(32) if api_key is None else api_key
 
     def __enter__(self) -> Self:
-        """Start the server and wait until /health answers.
-
-        Raises:
-            InputError: the port is taken, or the log cannot be written.
-            EndpointError: vLLM ended, or did not answer within the limit.
-        """
         check_port(self._options)
         environment = {"VLLM_NO_USAGE_STATS": "1", **os.environ}
         environment.pop("VLLM_API_KEY", None)
@@ -88,25 +81,15 @@ class VllmServer:
         try:
             self._wait_until_ready()
         except BaseException:
-            self._process.end(END_SECONDS)
+            self._end()
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """End the server, within half a minute."""
+    def _end(self) -> None:
         self._process.end(END_SECONDS)
 
-    def wait(self, seconds: float | None = None) -> None:
-        """Return after so many seconds; None: never.
-
-        Raises:
-            EndpointError: the server ended by itself.
-        """
-        code = self._process.wait(seconds)
-        if code is not None:
-            raise EndpointError(f"vLLM ended by itself with code {code}; {self._messages} say why")
+    def _ended(self, code: int) -> str:
+        return f"vLLM ended by itself with code {code}; {self._messages} say why"
 
     def _wait_until_ready(self) -> None:
         started = time.monotonic()

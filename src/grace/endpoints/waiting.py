@@ -17,15 +17,24 @@ GONE_SECONDS = 30.0
 """A server that has not answered for so long has ended; a busy one answers now and then."""
 
 
-def wait_until_up(url: str, seconds: float, note: Callable[[str], None]) -> None:
+def wait_until_up(url: str, seconds: float, note: Callable[[str], None], option: str = "--model-endpoint") -> None:
     """Wait until a server answers /health with 200.
 
     Raises:
-        InputError: the address cannot be one.
+        InputError: the address cannot be one; the message names the option.
         EndpointError: it did not within so many seconds.
     """
-    check_url(url, "--model-endpoint")
-    asyncio.run(_until_up(url, seconds, note))
+    check_url(url, option)
+    began = noted = time.monotonic()
+    note(f"waiting for {shown(url)}, {seconds:.0f} s at most")
+    while (answer := _health(url)) != "200":
+        now = time.monotonic()
+        if now - began > seconds:
+            raise EndpointError(f"{shown(url)}: was not ready within {seconds:.0f} s; it last said: {answer}")
+        if now - noted > TELL_SECONDS:
+            noted = now
+            note(f"still waiting for {shown(url)} ({now - began:.0f} s): {answer}")
+        time.sleep(EVERY_SECONDS)
 
 
 def wait_until_gone(url: str, seconds: float, note: Callable[[str], None]) -> NoReturn:
@@ -35,41 +44,27 @@ def wait_until_gone(url: str, seconds: float, note: Callable[[str], None]) -> No
         InputError: the address cannot be one.
         EndpointError: it did not come up, or, in the end, it is gone.
     """
-    check_url(url, "--leader")
-    asyncio.run(_until_gone(url, seconds, note))
-
-
-async def _until_up(url: str, seconds: float, note: Callable[[str], None]) -> None:
-    began = noted = time.monotonic()
-    note(f"waiting for {shown(url)}, {seconds:.0f} s at most")
-    while (answer := await _health(url)) != "200":
-        now = time.monotonic()
-        if now - began > seconds:
-            raise EndpointError(f"{shown(url)}: was not ready within {seconds:.0f} s; it last said: {answer}")
-        if now - noted > TELL_SECONDS:
-            noted = now
-            note(f"still waiting for {shown(url)} ({now - began:.0f} s): {answer}")
-        await asyncio.sleep(EVERY_SECONDS)
-
-
-async def _until_gone(url: str, seconds: float, note: Callable[[str], None]) -> NoReturn:
-    await _until_up(url, seconds, note)
+    wait_until_up(url, seconds, note, "--leader")
     note(f"{shown(url)} is up; waiting until it is gone")
     heard = time.monotonic()
     while time.monotonic() - heard < GONE_SECONDS:
-        if (await _health(url)).isdecimal():
+        if _health(url).isdecimal():
             heard = time.monotonic()
-        await asyncio.sleep(EVERY_SECONDS)
+        time.sleep(EVERY_SECONDS)
     raise EndpointError(f"{shown(url)}: is gone")
 
 
-async def _health(url: str) -> str:
+def _health(url: str) -> str:
     """The status of /health as text, or why there is none."""
-    transport = AiohttpTransport(url)
-    try:
-        reply = await transport.send("GET", f"{base_url(url)}/health", headers={}, body=None, timeout=10)
-    except NoReply as error:
-        return str(error)
-    finally:
-        await transport.close()
-    return str(reply.status)
+
+    async def ask() -> str:
+        transport = AiohttpTransport(url)
+        try:
+            reply = await transport.send("GET", f"{base_url(url)}/health", headers={}, body=None, timeout=10)
+        except NoReply as error:
+            return str(error)
+        finally:
+            await transport.close()
+        return str(reply.status)
+
+    return asyncio.run(ask())
