@@ -62,12 +62,9 @@ def show(work: "Callable[[Progress], TaskOutcome[T]]") -> "TaskOutcome[T]":
 
 
 def tell_outcome(run: "Path", outcome: "TaskOutcome[Any]", tell: Callable[[Any], bool]) -> int:
-    """Say what became of a task, and give its exit code.
+    """Say what became of a task on a run's folder, and give its exit code.
 
-    Args:
-        run: the folder of its run.
-        outcome: what became of it.
-        tell: says what was made, unless that is a shard, and gives whether all of it is well.
+    `tell` says what was made, unless that is a shard, and gives whether all of it is well.
     """
     from grace.stages.task import ShardResult
 

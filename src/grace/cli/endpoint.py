@@ -4,17 +4,15 @@ from typing import Annotated
 
 import typer
 
-from grace.cli.options import read_key
+from grace.cli import options
 from grace.errors import EndpointError
 
 
 def check_endpoint(
     url: Annotated[str, typer.Argument(help="Address of a model server.")],
-    model_name: Annotated[str, typer.Option(help="The model's name on the server.")],
-    api_key_env: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Environment variable that holds the server's key.")
-    ] = None,
-    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for one answer.")] = 60.0,
+    model_name: options.ModelName,
+    api_key_env: options.ApiKeyEnv = None,
+    timeout: options.Timeout = 60.0,
 ) -> None:
     """Check whether a model server can do what a run needs.
 
@@ -42,7 +40,7 @@ def check_endpoint(
             await transport.close()
 
     check_url(url, "URL")
-    key = read_key(api_key_env)
+    key = options.read_key(api_key_env)
     results = asyncio.run(look())
     table = Table(box=None)
     for heading in ("check", "", "result"):

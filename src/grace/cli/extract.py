@@ -2,9 +2,8 @@
 
 import os
 from collections.abc import Mapping
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -21,14 +20,6 @@ if TYPE_CHECKING:
 
 DEEPSEEK = "deepseek"
 KEY = "DEEPSEEK_API_KEY"
-
-
-class JsonMode(StrEnum):
-    """How a server is told to reply in JSON."""
-
-    auto = "auto"
-    schema = "schema"
-    object = "object"
 
 
 def extract(
@@ -52,11 +43,11 @@ def extract(
         ),
     ] = 0.0,
     json_mode: Annotated[
-        JsonMode,
+        Literal["auto", "schema", "object"],
         typer.Option(
             help="How to request JSON from the extractor's server; auto: object for DeepSeek, schema for others."
         ),
-    ] = JsonMode.auto,
+    ] = "auto",
     seed: Annotated[int, typer.Option(help="Chooses the rows of --check-rules; also sent to the extractor.")] = 1,
     concurrency: options.Concurrency = "auto",
     timeout: options.Timeout = 300.0,
@@ -82,25 +73,22 @@ def extract(
     from grace.stages.fields.extractor import DEEPSEEK_EXTRA
 
     endpoint = None
-    mode: Literal["schema", "object"] = "schema"
-    extra: Mapping[str, Any] = {}
     if extractor is not None:
         endpoint = _endpoint(extractor, extractor_model, concurrency, timeout, max_retries, api_key_env)
-        if extractor == DEEPSEEK:
-            mode, extra = "object", DEEPSEEK_EXTRA
-        if json_mode is not JsonMode.auto:
-            mode = "object" if json_mode is JsonMode.object else "schema"
-    elif extractor_model or api_key_env or json_mode is not JsonMode.auto:
+    elif extractor_model or api_key_env or json_mode != "auto":
         raise InputError(
             "--extractor-model, --json-mode and --api-key-env belong to an --extractor, which is not given"
         )
+    deepseek = extractor == DEEPSEEK
+    if json_mode == "auto":
+        json_mode = "object" if deepseek else "schema"
     task = Extract(
         study=study,
         input=input,
         output=output,
         extractor=endpoint,
-        mode=mode,
-        extra=extra,
+        mode=json_mode,
+        extra=DEEPSEEK_EXTRA if deepseek else {},
         check_rules=check_rules,
         seed=seed,
         break_lock=break_lock,

@@ -1,7 +1,6 @@
 """`grace score`, and what it says of its table."""
 
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -11,13 +10,6 @@ from grace.cli.options import count
 
 if TYPE_CHECKING:
     from grace.stages.scores.table import ExportedScores
-
-
-class Policy(StrEnum):
-    """Which surface forms count as a label."""
-
-    variants = "variants"
-    canonical = "canonical"
 
 
 Residual = Annotated[
@@ -45,9 +37,9 @@ def score(
     model_endpoint: options.ModelEndpoint = "embedded",
     model_name: options.ModelName = "smollm2-135m",
     policy: Annotated[
-        Policy,
+        Literal["variants", "canonical"],
         typer.Option(help="Which forms of a label count: all that the study lists, or only the canonical one."),
-    ] = Policy.variants,
+    ] = "variants",
     residual: Residual = None,
     limit: options.Limit = None,
     concurrency: options.Concurrency = "auto",
@@ -79,7 +71,7 @@ def score(
         input=input,
         output=output,
         endpoint=options.read_endpoint(model_endpoint, model_name, concurrency, timeout, max_retries, api_key_env),
-        policy=policy.value,
+        policy=policy,
         residual=residual,
         limit=limit,
         answer_start=answer_start,

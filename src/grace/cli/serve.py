@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -15,14 +14,6 @@ if TYPE_CHECKING:
     from grace.endpoints.serving import ModelServer
 
 
-class Engine(StrEnum):
-    """What serves the model."""
-
-    auto = "auto"
-    llamacpp = "llamacpp"
-    vllm = "vllm"
-
-
 def serve(
     model: Annotated[
         str,
@@ -31,8 +22,9 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 finds a free one.")] = 8000,
     host: Annotated[str, typer.Option(help="Address to listen on; it must belong to this machine.")] = "127.0.0.1",
     engine: Annotated[
-        Engine, typer.Option(help="auto: llama.cpp for GGUF files, vLLM for anything else.")
-    ] = Engine.auto,
+        Literal["auto", "llamacpp", "vllm"],
+        typer.Option(help="auto: llama.cpp for GGUF files, vLLM for anything else."),
+    ] = "auto",
     served_model_name: Annotated[
         str | None, typer.Option(metavar="NAME", help="The model's name for clients. Default: from MODEL.")
     ] = None,
@@ -60,11 +52,11 @@ def serve(
 
     key = read_key(api_key_env) or ""
     is_file = _is_gguf(model)
-    if engine is Engine.auto and not is_file and not vllm_is_installed():
+    if engine == "auto" and not is_file and not vllm_is_installed():
         raise InputError(
             f"{model}: is not a GGUF file, and vLLM, which could serve it, is not installed (pip install vllm)"
         )
-    if engine is Engine.llamacpp or (engine is Engine.auto and is_file):
+    if engine == "llamacpp" or (engine == "auto" and is_file):
         weights = find_model(model)
         options = ServingOptions(served_model_name or weights.name, host, port, context, parallel, threads)
         with _until_interrupted(), EmbeddedServer(weights.path, options, api_key=key) as server:

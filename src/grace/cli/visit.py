@@ -57,7 +57,9 @@ def visit(
           --wait 900
     """
     from grace.cli.progress import make_progress
-    from grace.stages.visit import ask_all, follow_leader, slots_for, tasks, wait_for_server
+    from grace.endpoints.serving import EMBEDDED
+    from grace.endpoints.waiting import wait_until_up
+    from grace.stages.visit import ask_all, follow_leader, slots_for, tasks
 
     if leader is not None:
         with options.progressing() as progress:
@@ -65,16 +67,16 @@ def visit(
     endpoint = options.read_endpoint(model_endpoint, model_name, concurrency, timeout, max_retries, api_key_env)
     listed = tasks(
         file,
-        endpoint,
         out,
+        endpoint=endpoint,
         revision=model_revision,
         limit=limit,
         shard=options.read_shard(shard),
         break_lock=break_lock,
     )
-    if wait:
+    if wait and model_endpoint != EMBEDDED:
         with options.progressing() as progress:
-            wait_for_server(endpoint, wait, progress)
+            wait_until_up(model_endpoint, wait, progress.note)
     serve = partial(server_for, endpoint, slots_for(listed))
     worst = 0
     with options.terminable(), closing(ask_all(listed, serve, make_progress)) as outcomes:

@@ -137,8 +137,7 @@ class Client:
                     self.on_push_back(pause)
             self.on_fault(f"{failure.kind}: {failure}")
             # Requests that were refused together must not return together.
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopped.wait(), pause + random.uniform(0, 0.1 * pause))
+            await _wait(self._stopped, pause + random.uniform(0, 0.1 * pause))
             if self._stopped.is_set():
                 raise failure
 
@@ -161,7 +160,8 @@ class Client:
             data = None
         if reply.status != 200:
             kind = f"http {reply.status}"
-            if reply.status == 429 and _error_code(data) == "insufficient_quota":
+            error = data.get("error") if isinstance(data, dict) else None
+            if reply.status == 429 and isinstance(error, dict) and error.get("code") == "insufficient_quota":
                 kind = "quota"
             raise RequestFailed(kind, self._clean(_error_text(data, reply.body)), status=reply.status)
         if not isinstance(data, dict):
@@ -175,6 +175,12 @@ class Client:
             text = text.replace(secret, "[redacted]")
         text = one_line(text)
         return text if len(text) <= 300 else text[:297] + "..."
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    """Wait for the event, for so many seconds at most."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
 
 
 def base_url(url: str) -> str:
@@ -197,11 +203,6 @@ def _error_text(data: Any, body: bytes) -> str:
         if inner:
             return str(inner)
     return body.decode(errors="replace") or "(no text)"
-
-
-def _error_code(data: Any) -> str | None:
-    error = data.get("error") if isinstance(data, dict) else None
-    return error.get("code") if isinstance(error, dict) else None
 
 
 def _backoff(tries: int) -> float:

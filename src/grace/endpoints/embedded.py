@@ -41,13 +41,9 @@ class EmbeddedServer(ModelServer):
     def __init__(
         self, path: Path, options: ServingOptions, *, api_key: str | None = None, limit: float | None = None
     ) -> None:
-        """Prepare to serve a GGUF file.
+        """Prepare to serve a GGUF file, which must answer within `limit` seconds; None: however long it takes to load.
 
-        Args:
-            path: the model file.
-            options: name, port, context, slots and threads.
-            api_key: the key that clients must send. None makes a random one, NO_KEY lets everybody in.
-            limit: it must answer within so many seconds; None: however long it takes to load.
+        `api_key` is the key that clients must send. None makes a random one, NO_KEY lets everybody in.
         """
         self._path, self._options, self._limit = path, options, limit
         self.name = options.name

@@ -19,12 +19,8 @@ from grace.tables import CsvTable, check_writable
 def export_run(run: Run, output: Path, study: Study | None = None) -> ExportedAnswers | ExportedScores | ExportedFields:
     """Write the table of a run: the rows asked about, in the input's order.
 
-    Rows that were not asked, or not answered, are there too, with the reason in `error`.
-
-    Args:
-        run: the run.
-        output: the CSV or Parquet file to write or replace.
-        study: the run's, when the caller has compiled it.
+    Rows that were not asked, or not answered, are there too, with the reason in `error`. `study` is the run's, when the
+    caller has compiled it.
 
     Raises:
         InputError: not such a run, or the output cannot be written.

@@ -18,14 +18,7 @@ from grace.stages.shard import Shard, shards_of
 
 @dataclass(frozen=True)
 class Joined:
-    """What was made of the shards.
-
-    Attributes:
-        table: the table, and what it holds.
-        shards: the parts that were there.
-        missing: the parts that were not.
-        records: how many records are new in the joined run.
-    """
+    """What was made of the shards that were there; `records` is how many are new in the joined run."""
 
     table: ExportedAnswers | ExportedScores
     shards: tuple[Shard, ...]
@@ -69,9 +62,9 @@ def join_shards(output: Path, *, break_lock: bool = False) -> Joined:
 
 
 def _check_alike(first: Run, other: Run) -> None:
-    found = list(differences(first.identity.as_json(), other.identity.as_json()))
-    if found:
-        lines = "".join(f"\n  {name}: {one!r} in that one, {two!r} in this" for name, one, two in found)
+    different = list(differences(first.identity.as_json(), other.identity.as_json()))
+    if different:
+        lines = "".join(f"\n  {name}: {one!r} in that one, {two!r} in this" for name, one, two in different)
         raise RunMismatch(f"{other.path}: is not a part of the same run as {first.path}:{lines}")
 
 
@@ -82,10 +75,10 @@ def _begin(run: Run, parts: Sequence[Run]) -> None:
         run.begin(first.identity, first.input, first.study.read_bytes())
     except OSError as error:
         raise InputError(f"{first.study}: cannot be read: {error.strerror}; restore it from a copy") from None
-    known = run.sessions
+    sessions = run.sessions
     for part in parts:
         run.widen(part.scope.rows, part.scope.replications)
-        known += [session for session in part.sessions if session not in known]
+        sessions += [session for session in part.sessions if session not in sessions]
 
 
 def _append_new(run: Run, parts: Sequence[Run]) -> int:

@@ -63,14 +63,9 @@ def check_number(option: str, value: float) -> None:
 
 
 def check_table(study: Study, table: CsvTable, taken: Collection[str], repeated: str, progress: Progress) -> None:
-    """Refuse what cannot be asked; say what is odd.
+    """Refuse what cannot be asked; say what is odd. `taken` are the columns that the command will add.
 
-    Args:
-        study: says which columns are needed.
-        table: the trials.
-        taken: the columns that the command will add.
-        repeated: what is done about rows that repeat another one.
-        progress: is told of oddities.
+    `repeated` says what is done about rows that repeat another one.
 
     Raises:
         InputError: columns are missing or in the way, or there are no rows.

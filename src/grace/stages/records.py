@@ -43,9 +43,7 @@ async def chat(client: Client, body: Mapping[str, Any]) -> dict[str, Any]:
 def study_of(run: Run, compiled: dict[bytes, Study] | None = None) -> Study:
     """The study of a run, from the run's own copy.
 
-    Args:
-        run: the run.
-        compiled: studies that are compiled already, by the bytes of their file; a new one is added.
+    `compiled` holds studies that are compiled already, by the bytes of their file; a new one is added.
 
     Raises:
         InputError: the copy is gone, or asks other questions than the run did.

@@ -71,23 +71,25 @@ def related(run: Run, extraction: Run | None = None, scores: Run | None = None) 
         InputError: several runs would do; the message names them and the option that chooses.
     """
     kinds = {GENERATE: "answers", SCORE: "scores", EXTRACT: "extraction"}
-    found = {kinds[run.identity.experiment]: run}
-    if scores and "scores" not in found:
-        found["scores"] = _as(scores, SCORE, "--scores")
-    if extraction and "extraction" not in found:
-        found["extraction"] = _as(extraction, EXTRACT, "--extraction")
+    group = {kinds[run.identity.experiment]: run}
+    for option, experiment, chosen in (("scores", SCORE, scores), ("extraction", EXTRACT, extraction)):
+        if chosen and option not in group:
+            holds = chosen.identity.experiment
+            if holds != experiment:
+                raise InputError(f"--{option} {chosen.path}: holds {holds!r}, not {experiment!r}")
+            group[option] = chosen
     others = [other for other in _siblings(run) if other.path.resolve() != run.path.resolve()]
     for name in ("answers", "extraction", "scores"):  # an extraction tells its answers, and these the scores
-        if name in found:
+        if name in group:
             continue
-        fitting = [other for other in others if kinds[other.identity.experiment] == name and _fits(other, name, found)]
+        fitting = [other for other in others if kinds[other.identity.experiment] == name and _fits(other, name, group)]
         if len(fitting) > 1:
             names = ", ".join(str(other.path) for other in fitting)
             how = "give the one that is meant itself" if name == "answers" else f"choose with --{name}"
             raise InputError(f"{run.path}: several runs may belong to it ({names}); {how}")
         if fitting:
-            found[name] = fitting[0]
-    return Related(run, found.get("answers"), found.get("extraction"), found.get("scores"))
+            group[name] = fitting[0]
+    return Related(run, group.get("answers"), group.get("extraction"), group.get("scores"))
 
 
 def groups_of(runs: Sequence[Run], extraction: Run | None = None, scores: Run | None = None) -> list[Related]:
@@ -122,12 +124,6 @@ def answers_of(extraction: Run) -> Run | None:
     return next((other for other in _siblings(extraction) if source_of(other) == source), None)
 
 
-def _as(run: Run, experiment: str, option: str) -> Run:
-    if run.identity.experiment != experiment:
-        raise InputError(f"{option} {run.path}: holds {run.identity.experiment!r}, not {experiment!r}")
-    return run
-
-
 def _siblings(run: Run) -> list[Run]:
     """The readable runs of the same folder."""
     siblings = []
@@ -143,14 +139,13 @@ def _siblings(run: Run) -> list[Run]:
     return siblings
 
 
-def _fits(other: Run, name: str, found: dict[str, Run]) -> bool:
-    """Whether a run belongs to one of those found."""
+def _fits(other: Run, name: str, group: dict[str, Run]) -> bool:
     theirs = other.identity
-    if "extraction" in found and name == "answers":
-        return found["extraction"].identity.source == source_of(other)
+    if "extraction" in group and name == "answers":
+        return group["extraction"].identity.source == source_of(other)
     if name == "extraction":
-        return "answers" in found and theirs.source == source_of(found["answers"])
-    ours = next((found[own].identity for own in ("answers", "scores") if own in found), None)
+        return "answers" in group and theirs.source == source_of(group["answers"])
+    ours = next((group[own].identity for own in ("answers", "scores") if own in group), None)
     return ours is not None and _asked(theirs) == _asked(ours)
 
 

@@ -63,16 +63,7 @@ class Session:
         progress: Progress,
         keep: Callable[[int, dict[str, Any]], None],
     ) -> None:
-        """Prepare to work on a run.
-
-        Args:
-            run: the run, for messages.
-            ledger: where records go.
-            client: asks the endpoint.
-            pace: how many jobs are under way at once.
-            progress: is told what happens.
-            keep: is called with each record and its offset in the ledger.
-        """
+        """Prepare to work on a run; `keep` is called with each record and its offset in the ledger."""
         self.requests = RequestCounts()
         self.stopping = False
         self._run, self._ledger, self._client, self._pace, self._progress = run, ledger, client, pace, progress
@@ -83,14 +74,9 @@ class Session:
         self._fault: BaseException | None = None
 
     async def work(self, jobs: Iterable[Job], total: int, done: int) -> RequestCounts:
-        """Do the jobs, each begun as soon as the pace allows.
+        """Do the jobs, each begun as soon as the pace allows; `done` of `total` requests were finished before.
 
         An interrupt (SIGINT, SIGTERM) lets the requests under way finish; a second one drops them.
-
-        Args:
-            jobs: taken one by one.
-            total: how many requests the whole run takes.
-            done: how many of them were finished before.
 
         Raises:
             EndpointError: requests failed one like the other and the rest was not tried.

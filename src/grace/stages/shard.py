@@ -70,9 +70,9 @@ def is_shard(folder: Path) -> bool:
 
 def shards_of(output: Path) -> Iterator[tuple[Shard, Run]]:
     """The runs beside `output` that are parts of it, in order; of several divisions all."""
-    found = []
+    parts = []
     for folder in output.parent.iterdir() if output.parent.is_dir() else ():
         match = _FOLDER.fullmatch(folder.name)
         if match and match["stem"] == output.stem and (folder / "run.json").exists():
-            found.append((Shard(int(match["index"]), int(match["count"])), Run(folder)))
-    yield from sorted(found, key=lambda part: (part[0].count, part[0].index))
+            parts.append((Shard(int(match["index"]), int(match["count"])), Run(folder)))
+    yield from sorted(parts, key=lambda part: (part[0].count, part[0].index))

@@ -70,12 +70,7 @@ class ExperimentTask:
 
 @dataclass(frozen=True)
 class ShardResult:
-    """How far a shard is: no table is made of it before it is joined with the others.
-
-    Attributes:
-        asked: how many requests it takes in all.
-        done: how many of them are finished now.
-    """
+    """How far a shard is, in requests: no table is made of it before it is joined with the others."""
 
     shard: Shard
     run: Run

@@ -7,48 +7,33 @@ from pathlib import Path
 from typing import Any
 
 from grace.declared import read
-from grace.endpoints.serving import EMBEDDED, Address
-from grace.endpoints.waiting import wait_until_gone, wait_until_up
+from grace.endpoints.serving import Address
+from grace.endpoints.waiting import wait_until_gone
 from grace.errors import GraceError, InputError
 from grace.progress import Progress
 from grace.stages.answers.ask import Query
 from grace.stages.answers.table import ExportedAnswers
 from grace.stages.scores.ask import Score
 from grace.stages.scores.table import ExportedScores
-from grace.stages.shard import Shard, completion_index
-from grace.stages.task import Endpoint, ShardResult, TaskOutcome
+from grace.stages.shard import completion_index
+from grace.stages.task import ShardResult, TaskOutcome
 from grace.stages.visit_file import VisitFile
 from grace.studies.study import BUILT_IN, load_study
 
 
-def tasks(
-    path: Path,
-    endpoint: Endpoint,
-    out: Path,
-    *,
-    revision: str | None = None,
-    limit: int | None = None,
-    shard: Shard | None = None,
-    break_lock: bool = False,
-) -> Sequence[Query | Score]:
+def tasks(path: Path, out: Path, **common: Any) -> Sequence[Query | Score]:
     """What a visit file asks for, in order: each study's Experiment 1, then its Experiment 2 where it has questions.
 
     Args:
         path: the visit file.
-        endpoint: the model, and how patiently it is asked.
         out: the folder of the tables.
-        revision: which weights answer, where the server does not tell.
-        limit: only the first rows of each table.
-        shard: only this part of each.
-        break_lock: go on with runs whose writer died on another machine.
+        common: what all tasks share: `endpoint`, `revision`, `limit`, `shard` and `break_lock` of ExperimentTask.
 
     Raises:
         InputError: the file, or a study file that it names, does not hold together.
     """
     file = read(path, VisitFile)
     here = path.parent
-    common: dict[str, Any] = {"endpoint": endpoint, "revision": revision, "limit": limit, "shard": shard}
-    common["break_lock"] = break_lock
     listed: list[Query | Score] = []
     for visited in file.studies:
         named = visited.study if visited.study in BUILT_IN else str(here / visited.study)
@@ -79,10 +64,7 @@ def follow_leader(leader: str | None, seconds: float, progress: Progress) -> Non
     Such a pod holds a part of the model; the first one asks. It always ends with an error: a Job whose first pod
     succeeded ends the others by itself, and where the first pod was taken away, both must come again.
 
-    Args:
-        leader: the address of the first pod's server; None: this pod asks.
-        seconds: so long that server may take to come up.
-        progress: is told of the waiting.
+    `leader` is the address of the first pod's server, which may take `seconds` to come up; None: this pod asks.
 
     Raises:
         InputError: the address cannot be one.
@@ -90,17 +72,6 @@ def follow_leader(leader: str | None, seconds: float, progress: Progress) -> Non
     """
     if leader is not None and completion_index():
         wait_until_gone(leader, seconds, progress.note)
-
-
-def wait_for_server(endpoint: Endpoint, seconds: float, progress: Progress) -> None:
-    """Wait until the server that will be asked is up; not at all where seconds are 0, or it is started for the visit.
-
-    Raises:
-        InputError: the address cannot be one.
-        EndpointError: it was not up within so many seconds.
-    """
-    if seconds and endpoint.url != EMBEDDED:
-        wait_until_up(endpoint.url, seconds, progress.note)
 
 
 def ask_all(

@@ -118,12 +118,10 @@ class LlamaCpp(TokenDialect):
 
 
 def _one_token(prompt: Any, most: int) -> dict[str, Any]:
-    """The body of a request for one token, and for the most likely ones in its place."""
     return {"prompt": prompt, "n_predict": 1, "n_probs": most, "temperature": 0, "post_sampling_probs": False}
 
 
 def _top(reply: Mapping[str, Any]) -> Mapping[int, float]:
-    """The probabilities of the most likely tokens by id."""
     try:
         entries = reply["completion_probabilities"][0]["top_logprobs"]
         top = {int(entry["id"]): exp(entry["logprob"]) for entry in entries}

@@ -114,7 +114,6 @@ class Vllm(TokenDialect):
 
 
 def _one_token(model: str, prompt: Any, **logprobs: Any) -> dict[str, Any]:
-    """The body of a request for one token, and for log probabilities in its place."""
     body = {"model": model, "prompt": prompt, "max_tokens": 1, "temperature": 0, "return_tokens_as_token_ids": True}
     return {**body, **NEUTRAL, **logprobs}
 
@@ -147,7 +146,6 @@ def _logprobs(reply: Mapping[str, Any], prompts: int) -> list[Mapping[str, float
 
 
 def _probabilities(logprobs: Mapping[str, float], tokens: Sequence[int]) -> dict[int, float]:
-    """The probabilities of some tokens by id."""
     try:
         logs = {token: logprobs[f"token_id:{token}"] for token in tokens}
         if min(logs.values()) <= MISSING:

@@ -10,13 +10,14 @@ from grace.endpoints.dialects import Sampling
 from grace.endpoints.handshake import EndpointNeed, meet
 from grace.errors import InputError, StudyError
 from grace.files import sweep
-from grace.ledger import LedgerReader
+from grace.ledger import Ledger, LedgerReader
 from grace.manifest import GENERATE, Identity
 from grace.progress import Progress
-from grace.stages.answers.generate import Plan, generate, order
+from grace.stages.answers.generate import Asker, Plan, order
 from grace.stages.answers.records import Done
 from grace.stages.answers.table import ExportedAnswers, answer_columns, export_answers
 from grace.stages.prepare import check_number, check_options, check_table, choose_pace, input_facts, session_facts
+from grace.stages.session import Session
 from grace.stages.task import ExperimentTask, Prepared, ShardResult, TaskOutcome
 from grace.studies.check import choose_study
 from grace.studies.study import Conversation, completed
@@ -90,15 +91,21 @@ class PreparedQuery(Prepared[ExportedAnswers | ShardResult]):
         pace = choose_pace(query.endpoint.concurrency, handshake.facts.slots, client)
         options = {name: getattr(query, name) for name in ("limit", "replications", "shuffle", "shard")}
         facts = session_facts(query.endpoint, client, handshake, **options)
-        with run.session(**facts, study_sha256=study.sha256, output=query.table_name) as record:
-            requests = await generate(plan, run, done, client, handshake.dialect, pace, progress)
+        with (
+            run.session(**facts, study_sha256=study.sha256, output=query.table_name) as record,
+            Ledger(run.ledger) as ledger,
+            LedgerReader(run.ledger) as reader,
+        ):
+            session = Session(run, ledger, client, pace, progress, done.add)
+            asker = Asker(plan, done, client, handshake.dialect, session, reader)
+            requests = await session.work(asker.jobs(), plan.total, plan.done(done))
             requests.note_in(record)
         if requests.interrupted:
             return TaskOutcome(requests=requests)
         if query.shard:
             return TaskOutcome(ShardResult(query.shard, run, plan.total, plan.done(done)), requests)
-        with LedgerReader(run.ledger) as ledger:
-            return TaskOutcome(export_answers(run, query.output, table, ledger, done), requests)
+        with LedgerReader(run.ledger) as reader:
+            return TaskOutcome(export_answers(run, query.output, table, reader, done), requests)
 
     def _identity(self, model: dict[str, Any], neutral: Mapping[str, Any]) -> Identity:
         """All that determines the answers; `neutral` are the sampling settings that shape nothing."""

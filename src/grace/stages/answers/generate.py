@@ -9,14 +9,11 @@ from typing import Any
 
 from grace.endpoints.client import Client
 from grace.endpoints.dialects import OpenAI, Sampling
-from grace.endpoints.pace import Pace
 from grace.errors import StudyError
-from grace.ledger import Ledger, LedgerReader, request_key
-from grace.progress import Progress
-from grace.runs import Run
+from grace.ledger import LedgerReader, request_key
 from grace.stages.answers.records import Done, request_seed
 from grace.stages.records import chat
-from grace.stages.session import Job, RequestCounts, Session
+from grace.stages.session import Job, Session
 from grace.stages.shard import Shard
 from grace.studies.study import Conversation, Study
 from grace.studies.templates import Message
@@ -60,28 +57,16 @@ class Plan:
         return sum(done.count(self.rows_of(replication), replication) for replication in range(self.replications))
 
 
-async def generate(
-    plan: Plan, run: Run, done: Done, client: Client, dialect: OpenAI, pace: Pace, progress: Progress
-) -> RequestCounts:
-    """Ask what is not finished yet, each answer written to the ledger as it comes.
-
-    Raises:
-        EndpointError: requests failed one like the other and the rest was not tried.
-    """
-    with Ledger(run.ledger) as ledger, LedgerReader(run.ledger) as reader:
-        session = Session(run, ledger, client, pace, progress, done.add)
-        asker = _Asker(plan, done, client, dialect, session, reader)
-        return await session.work(asker.jobs(), plan.total, plan.done(done))
-
-
-class _Asker:
+@dataclass(frozen=True)
+class Asker:
     """Holds the conversations of one session."""
 
-    def __init__(
-        self, plan: Plan, done: Done, client: Client, dialect: OpenAI, session: Session, reader: LedgerReader
-    ) -> None:
-        self.plan, self.done, self.client, self.dialect = plan, done, client, dialect
-        self.session, self.reader = session, reader
+    plan: Plan
+    done: Done
+    client: Client
+    dialect: OpenAI
+    session: Session
+    reader: LedgerReader
 
     def jobs(self) -> Iterator[Job]:
         """A conversation for each row and replication with a turn left to ask."""
@@ -117,7 +102,6 @@ class _Asker:
         return seconds
 
     async def _ask(self, messages: list[Message], row: int, replication: int, turn: str, seed: int) -> dict[str, Any]:
-        """One request and its record."""
         body = self.dialect.chat_body(self.plan.model, messages, self.plan.sampling, seed)
         settings = {name: value for name, value in body.items() if name not in ("model", "messages")}
         request = {

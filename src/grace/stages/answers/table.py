@@ -102,6 +102,6 @@ def _readable(text: str) -> str:
 
 
 def _total(counts: Iterable[int | None]) -> int | None:
-    """The sum, None when nothing is known."""
-    known = [count for count in counts if count is not None]
-    return sum(known) if known else None
+    """The sum, None when the server gave no count."""
+    given = [count for count in counts if count is not None]
+    return sum(given) if given else None

@@ -74,7 +74,11 @@ class Extract:
             InputError: options, study or table do not fit, the run is another one's, or another process writes it.
         """
         run = self.run
-        _check_options(self, run)
+        check_output(self.output, self.input, run)
+        if self.extractor:
+            check_endpoint(self.extractor)
+        elif self.check_rules:
+            raise InputError("--check-rules: needs an --extractor to check the rules against")
         with CsvTable(self.input) as table:
             study = choose_study(self.study, table)
             rows = Rows(study, table.columns, table.path)
@@ -99,13 +103,7 @@ class Extract:
 
 @dataclass(frozen=True)
 class ExtractResult:
-    """What an extraction made.
-
-    Attributes:
-        table: the values' table.
-        checked: how far the extractor agrees with the rules, by field, where that was checked.
-        failed: how many requests failed.
-    """
+    """The values' table, how far the extractor agrees with the rules by field, and how many requests failed."""
 
     table: ExportedFields
     checked: dict[str, Agreement]
@@ -195,14 +193,6 @@ def _check_source(run: Run, identity: Identity, task: Extract) -> None:
         )
 
 
-def _check_options(task: Extract, run: Run) -> None:
-    check_output(task.output, task.input, run)
-    if task.extractor:
-        check_endpoint(task.extractor)
-    elif task.check_rules:
-        raise InputError("--check-rules: needs an --extractor to check the rules against")
-
-
 class _Asker:
     """Asks the extractor about rows."""
 
@@ -270,7 +260,6 @@ def _is_open(known: Known, answered: Answered, read: Extracted) -> bool:
 
 
 def _is_checked(task: Extract, answered: Answered, read: Extracted) -> bool:
-    """Whether a row that rules read wholly is sent to the extractor too."""
     return not read.open and random.Random(f"{task.seed}/{answered.key}").random() < task.check_rules
 
 

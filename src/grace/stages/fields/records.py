@@ -221,16 +221,12 @@ class Known:
             )
         return _with(read, found)
 
-    def close(self) -> None:
-        """Close the ledger's reader."""
-        if self._reader is not None:
-            self._reader.close()
-
     def __enter__(self) -> "Known":
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self.close()
+        if self._reader is not None:
+            self._reader.close()
 
 
 def _with(read: Extracted, found: Mapping[str, Answer]) -> Extracted:
@@ -251,18 +247,16 @@ def _with(read: Extracted, found: Mapping[str, Answer]) -> Extracted:
     return Extracted(answers, "model" if used else read.method, read.refused)
 
 
-def decided(extraction: Extraction, decision: Decision, found: Extracted) -> dict[str, Answer]:
-    """The fields as a person left them; `found` is what rules and model had found."""
+def decided(extraction: Extraction, decision: Decision, before: Extracted) -> dict[str, Answer]:
+    """The fields as a person left them; `before` is what rules and model had read."""
     answers: dict[str, Answer] = {}
     for name in extraction.fields:
-        value, own = decision.values.get(name), found.answers[name]
-        answers[name] = Value(value, EXACT) if value is not None else _emptied(own)
+        value, own = decision.values.get(name), before.answers[name]
+        if value is not None:
+            answers[name] = Value(value, EXACT)
+        else:
+            answers[name] = Missing(REJECTED) if isinstance(own, Value) else own
     return answers
-
-
-def _emptied(own: Answer) -> Missing:
-    """Why a field is empty that a person left so: the person's doing where something had been found."""
-    return Missing(REJECTED) if isinstance(own, Value) else own
 
 
 def decide(
@@ -275,17 +269,10 @@ def decide(
     by: str,
     started: str,
 ) -> dict[str, Any]:
-    """Write a person's decision about a row down, and return its record; what was read before stays beside it.
+    """Write a person's decision about a row to the extraction's ledger, and return its record.
 
-    Args:
-        ledger: that of the extraction.
-        answered: the row.
-        row: its number in the table, 1 below the header.
-        read: what was read before.
-        verdict: what the person says of it.
-        values: all fields as the person leaves them.
-        by: the person's name.
-        started: when the person first saw the row.
+    `row` is the row's number in the table, 1 below the header; `read` is what was read before, which stays beside the
+    decision; `values` are all fields as the person leaves them; `started` is when the person first saw the row.
     """
     record = {
         "key": answered.key,

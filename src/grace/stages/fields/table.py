@@ -23,13 +23,7 @@ NOTHING = ("", "NA")
 
 @dataclass
 class Agreement:
-    """How often two readings of a field agree.
-
-    Attributes:
-        compared: rows in which both give a value.
-        equal: those in which it is the same.
-        one_only: rows in which just one of them gives a value.
-    """
+    """How often two readings of a field agree: rows in which both give a value, the same value, or only one does."""
 
     compared: int = 0
     equal: int = 0
@@ -126,9 +120,9 @@ def export_fields(
                 progress.advance(False, number % BATCH or BATCH)
 
     with Known.read(run, extraction, extractor_of(run)) as known:
-        made = write_table(output, columns, cells(known), extraction.kinds)
+        written = write_table(output, columns, cells(known), extraction.kinds)
         unmatched = known.decisions - len(matched)
-    return replace(counts, rows=made, whole=whole, doubtful=doubtful, unmatched=unmatched)
+    return replace(counts, rows=written, whole=whole, doubtful=doubtful, unmatched=unmatched)
 
 
 def _annotated(extraction: Extraction, name: str, cell: str) -> Cell | None:

@@ -178,7 +178,6 @@ async def ask_question(session: Session, scorer: Scorer, keys: Keys, key: str, t
 
 
 def _record(scored: Scored) -> dict[str, Any]:
-    """What a ledger keeps of a score."""
     return {
         "status": "scored",
         "response": {

@@ -42,8 +42,7 @@ class Floor:
     """How far probabilities of the same answers differ when they are asked again.
 
     Attributes:
-        questions: how many questions were asked again.
-        repeats: how often each.
+        questions, repeats: how many questions were asked again, and how often each.
         probabilities: how many differences of two probabilities that makes.
         largest, mean: of the absolute differences between an answer's probability in the run and in its repeats,
             each with each, after normalisation.
@@ -202,9 +201,7 @@ def last_endpoint(run: Run) -> str:
 def noise_floor(draws: Sequence[tuple[str, Sequence[dict[str, Any]]]], repeats: int) -> Floor:
     """Compare several answers to the same questions, each with each.
 
-    Args:
-        draws: for each question asked again, the name of the study's question and the responses as the ledger has them.
-        repeats: how often each was asked again.
+    `draws` are, for each question asked again, the name of the study's question and the responses of the ledger.
     """
     differences: list[float] = []
     masses: list[float] = [0.0]
