@@ -132,9 +132,7 @@ def _text(entry: Mapping[str, Any]) -> str:
     text = entry["token"]
     if not isinstance(text, str):
         raise TypeError
-    if "\ufffd" in text or text.startswith("bytes:"):
-        return ""
-    return text
+    return "" if "\ufffd" in text or text.startswith("bytes:") else text
 
 
 def _top(data: Mapping[str, Any]) -> list[dict[str, Any]]:

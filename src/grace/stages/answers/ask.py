@@ -83,10 +83,8 @@ class PreparedQuery(Prepared[ExportedAnswers | ShardResult]):
         run.begin(self._identity(model, handshake.dialect.neutral), table.path, study.content)
         table.read_from(run.input)
         run.widen(len(rows), query.replications)
-        plan = Plan(
-            *(study, conversation, table, rows, query.replications, query.seed, sampling),
-            *(query.endpoint.model, model, query.shard),
-        )
+        what = (study, conversation, table, rows, query.replications, query.seed)
+        plan = Plan(*what, sampling, query.endpoint.model, model, query.shard)
         done = Done.read(run, len(table), conversation.turns)
         pace = choose_pace(query.endpoint.concurrency, handshake.facts.slots, client)
         options = {name: getattr(query, name) for name in ("limit", "replications", "shuffle", "shard")}

@@ -31,7 +31,7 @@ class Keys:
         self.scoring = dict(scoring)
         policy: Policy = self.scoring["policy"]
         self.forms = {name: question.space.chosen(policy) for name, question in study.questions.items()}
-        self._known: dict[tuple[str, tuple[str, ...]], str] = {}
+        self._by_content: dict[tuple[str, tuple[str, ...]], str] = {}
 
     def of(self, row: int) -> dict[str, str]:
         """The key of each question about row `row`, by the question's name. Raises StudyError naming the row."""
@@ -39,10 +39,10 @@ class Keys:
         keys = {}
         for name, question in self.study.questions.items():
             seen = tuple(value for column, value in cells.items() if question.uses is None or column in question.uses)
-            key = self._known.get((name, seen))
+            key = self._by_content.get((name, seen))
             if key is None:
                 key = request_key(self._model, self.messages(row, question), self.forms[name], self.scoring)
-                self._known[name, seen] = key
+                self._by_content[name, seen] = key
             keys[name] = key
         return keys
 
@@ -98,8 +98,7 @@ class Scores:
 
     def add(self, offset: int, record: dict[str, Any]) -> None:
         """Take note of one record."""
-        found = self._failed if record["status"] == "failed" else self._finished
-        found[record["key"]] = offset
+        (self._failed if record["status"] == "failed" else self._finished)[record["key"]] = offset
 
     def finished(self, key: str) -> int | None:
         """The offset of the finished record, None where there is none."""
