@@ -1,6 +1,6 @@
 """Layout: what kind of table this is, told by its columns, and what each of its columns may hold."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite, log2
@@ -55,15 +55,10 @@ class Cells:
             number = self._numbers[column] = number_in(self[column])
             return number
 
-    def numbers(self, columns: Iterable[str]) -> list[float] | None:
+    def numbers(self, columns: Sequence[str]) -> list[float] | None:
         """The numbers in some cells, None unless all of them hold one."""
-        numbers = []
-        for column in columns:
-            number = self.number(column)
-            if number is None:
-                return None
-            numbers.append(number)
-        return numbers
+        numbers = [number for column in columns if (number := self.number(column)) is not None]
+        return numbers if len(numbers) == len(columns) else None
 
 
 def number_in(cell: str) -> float | None:
@@ -90,17 +85,13 @@ class Numeric:
         return low_enough and (self.low is None or number >= self.low - self.slack)
 
     @property
-    def wanted(self) -> str:
+    def bounds(self) -> str:
         """The bounds in words."""
-        if self.high is None:
-            return f"{self.low:g} or more"
-        return f"from {self.low:g} to {self.high:.4g}"
+        return f"{self.low:g} or more" if self.high is None else f"from {self.low:g} to {self.high:.4g}"
 
 
 COUNTS = {
-    "processing_time_ms": Numeric(True, 0, None),
-    "prompt_tokens": Numeric(True, 0, None),
-    "completion_tokens": Numeric(True, 0, None),
+    **dict.fromkeys(("processing_time_ms", "prompt_tokens", "completion_tokens"), Numeric(True, 0, None)),
     "replication": Numeric(True, 1, None),
     "seed": Numeric(True, 0, None),
 }
@@ -171,8 +162,8 @@ class Layout:
     def errors(self) -> tuple[str, ...]:
         """The columns that say why something is missing, of the parts that are checked here."""
         both = SCORES_ERROR in self.present
-        names = ((ERROR, self.answers or (self.scores and not both)), (SCORES_ERROR, self.scores))
-        return tuple(name for name, checked in names if checked and name in self.present)
+        checked = {ERROR: self.answers or (self.scores and not both), SCORES_ERROR: self.scores}
+        return tuple(name for name in self.all_errors if checked[name])
 
     @property
     def all_errors(self) -> tuple[str, ...]:
@@ -193,6 +184,12 @@ class Layout:
         if extraction is None or METHOD not in self.present:
             return ()
         return tuple(name for name in extraction.all_texts if name in self.present)
+
+    @cached_property
+    def fields_present(self) -> tuple[str, ...]:
+        """The extraction's fields that the table has."""
+        fields = self.study.extraction.fields if self.study.extraction else ()
+        return tuple(name for name in fields if name in self.present)
 
     @property
     def turns(self) -> tuple[str, ...]:

@@ -74,6 +74,11 @@ class Tally:
             self.bad[group] += 1
             self.flag(*(Flagged(row, column, why) for column, why in faults))
 
+    def fault(self, flagged: Flagged) -> None:
+        """Count one more that is wrong, with its flag."""
+        self.bad[""] += 1
+        self.flag(flagged)
+
     def flag(self, *flags: Flagged) -> None:
         """Keep or count some flags."""
         self.flags += len(flags)

@@ -1,9 +1,9 @@
 """The report of a validation: each check's result, and the verdict; written as JSON, as CSV and as a page."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 
@@ -14,10 +14,7 @@ from grace.quality.looks import Flagged, Tally, Thresholds
 from grace.quality.sources import Absent, Group, Source, facts_of
 from grace.runs import now
 
-Status = Literal["passed", "failed", "not checked"]
-PASSED: Status = "passed"
-FAILED: Status = "failed"
-UNCHECKED: Status = "not checked"
+PASSED, FAILED, UNCHECKED = "passed", "failed", "not checked"
 FIRST = 20
 """So many row numbers are listed in quality.json."""
 
@@ -42,7 +39,7 @@ class Result:
 
     check: str
     table: str
-    status: Status
+    status: str
     measured: float | None = None
     limit: float | None = None
     of: int = 0
@@ -66,11 +63,8 @@ class Result:
 class Report:
     """What a validation found.
 
-    Attributes:
-        group: the tables.
-        thresholds: those that decided.
-        models: names of the models in the tables.
-        results: by table, and in the order of the checks.
+    `thresholds` are those that decided, `models` the names of the models in the tables; `results` are by table, and in
+    the order of the checks.
     """
 
     group: Group
@@ -118,14 +112,7 @@ def judged(
 ) -> Result:
     """The result of a check from what it counted; a share of nothing is not checked.
 
-    Args:
-        check: its name.
-        table: the table's.
-        tally: what was counted.
-        limit: the threshold.
-        measured: where it is neither the count nor the share of what is flagged.
-        why: something to know beside.
-        advice: what to do if it failed.
+    `measured` is given where it is neither the count nor the share of what is flagged. `advice` is for a failure.
     """
     rule = CHECKS[check]
     of, bad = tally.units.total(), tally.bad.total()
@@ -141,21 +128,9 @@ def judged(
             measured = min(shares.values()) if rule.least else max(shares.values())
     elif measured is None:
         measured = bad
-    status = PASSED if rule.holds(measured, limit) else FAILED
-    return Result(
-        check,
-        table,
-        status,
-        measured,
-        limit,
-        of,
-        bad,
-        tally.flags,
-        tuple(tally.kept),
-        groups,
-        why,
-        advice if status == FAILED else "",
-    )
+    status = PASSED if (measured >= limit if rule.least else measured <= limit) else FAILED
+    kept, advice = tuple(tally.kept), advice if status == FAILED else ""
+    return Result(check, table, status, measured, limit, of, bad, tally.flags, kept, groups, why, advice)
 
 
 def as_json(report: Report) -> dict[str, Any]:
@@ -170,25 +145,17 @@ def as_json(report: Report) -> dict[str, Any]:
         "ok": report.ok,
         "verdict": report.verdict,
         "thresholds": dict(report.thresholds),
-        "input": _input(group),
-        "tables": [*map(_table, group.sources), *map(_absent, group.absent)],
+        "input": {**facts_of(group.input_path), "rows": len(group.input)} if group.input and group.input_path else None,
+        "tables": [
+            *(_table(own, facts_of(own.path), len(own.table)) for own in group.sources),
+            *(_table(own, {"file": str(own.path) if own.path else None, "sha256": None}, None) for own in group.absent),
+        ],
         "checks": [_result(result) for result in report.results],
     }
 
 
-def _input(group: Group) -> dict[str, Any] | None:
-    return {**facts_of(group.input_path), "rows": len(group.input)} if group.input and group.input_path else None
-
-
-def _table(source: Source) -> dict[str, Any]:
-    run = str(source.run.path) if source.run else None
-    return {"table": source.name, **facts_of(source.path), "rows": len(source.table), "run": run}
-
-
-def _absent(absent: Absent) -> dict[str, Any]:
-    run = str(absent.run.path) if absent.run else None
-    path = str(absent.path) if absent.path else None
-    return {"table": absent.name, "file": path, "sha256": None, "rows": None, "run": run}
+def _table(table: Source | Absent, facts: Mapping[str, object], rows: int | None) -> dict[str, Any]:
+    return {"table": table.name, **facts, "rows": rows, "run": str(table.run.path) if table.run else None}
 
 
 def _result(result: Result) -> dict[str, Any]:
@@ -218,10 +185,3 @@ def write_json(report: Report, path: Path) -> None:
     """Write quality.json, atomically."""
     with replacing(path) as file:
         file.write(orjson.dumps(as_json(report), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-
-
-def flags_of(report: Report) -> Iterator[tuple[Result, Flagged]]:
-    """Every flag that was kept, with its result; those of checks that passed too, since each row may be looked at."""
-    for result in report.results:
-        for flagged in result.kept:
-            yield result, flagged

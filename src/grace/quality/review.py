@@ -6,8 +6,8 @@ from pathlib import Path
 from grace.columns import RESPONSE
 from grace.quality.layout import number_in
 from grace.quality.looks import Flagged
-from grace.quality.report import Report, Result, flags_of
-from grace.tables import CsvTable, write_table
+from grace.quality.report import Report, Result
+from grace.tables import write_table
 from grace.text import harmless
 
 COLUMNS = ("table", "row", "column", "check", "why")
@@ -28,8 +28,7 @@ def write_review(report: Report, path: Path) -> None:
     """Write review.csv, atomically: one line for each flag, with the input's cells and the answer."""
     names = _given(report)
     given = (cell(f"{name}_input" if name in COLUMNS else name) for name in names)
-    columns = (*COLUMNS, *given, RESPONSE)
-    write_table(path, columns, _lines(report, names))
+    write_table(path, (*COLUMNS, *given, RESPONSE), _lines(report, names))
 
 
 def _given(report: Report) -> tuple[str, ...]:
@@ -40,7 +39,8 @@ def _given(report: Report) -> tuple[str, ...]:
 
 
 def _lines(report: Report, names: tuple[str, ...]) -> Iterator[list[str]]:
-    for result, flagged in flags_of(report):
+    """Each flag that was kept, also of checks that passed, since each row may be looked at."""
+    for result, flagged in ((own, flagged) for own in report.results for flagged in own.kept):
         row = row_of(report, result, flagged)
         place = "" if flagged.row is None else str(flagged.row)
         yield [
@@ -56,5 +56,5 @@ def row_of(report: Report, result: Result, flagged: Flagged) -> dict[str, str]:
     if flagged.row is not None and source:
         row = source.table.row(flagged.row - 1)
         return row | {name: row.get(source.layout.called(name), "") for name in _given(report)}
-    trials: CsvTable | None = source.trials.table if source and source.trials else None
-    return trials.row(flagged.trial - 1) if trials and flagged.trial is not None else {}
+    trials = source.trials if source else None
+    return trials.table.row(flagged.trial - 1) if trials and flagged.trial is not None else {}

@@ -26,12 +26,9 @@ class Source:
 
     Attributes:
         name: what it is called in the report.
-        path: the file that lies there.
-        layout: its columns, and which parts are checked.
-        table: its rows.
+        path, layout, table: the file, its columns with the parts that are checked, and its rows.
         run: the run that it was made from, where that is known.
         trials: the rows that it should have; None where nobody knows.
-        study: of the run.
     """
 
     name: str
@@ -40,7 +37,6 @@ class Source:
     table: CsvTable
     run: Run | None = None
     trials: Trials | None = None
-    study: Study | None = None
 
 
 @dataclass(frozen=True)
@@ -112,19 +108,17 @@ def _print_parquet_as_csv(path: Path, copy: Path) -> None:
 
 def of_runs(related: Related, opener: Opener) -> Group:
     """The tables of some related runs."""
-    found: list[Source] = []
+    sources: list[Source] = []
     absent: list[Absent] = []
     base, study = related.base, related.study
     for name, run in ((ANSWERS, related.answers), (STRUCTURED, related.extraction), (SCORES, related.scores)):
-        made = _of_run(name, run, related, opener) if run else _never(name, study)
-        if isinstance(made, Source):
-            if related.answers is None and name == STRUCTURED:  # its input's columns are those that it should have
-                made = replace(made, layout=replace(made.layout, asked=False))
-            found.append(replace(made, trials=_trials_of(made, related, opener)))
-        elif made:
-            absent.append(made)
+        table = _of_run(name, run, related, opener) if run else _never(name, study)
+        if isinstance(table, Source):
+            sources.append(table)
+        elif table:
+            absent.append(table)
     temperature = related.answers.identity.sampling.get("temperature") if related.answers else None
-    return Group(study, _shared_out(found), tuple(absent), opener.open(base.input), base.input, temperature)
+    return Group(study, _shared_out(sources), tuple(absent), opener.open(base.input), base.input, temperature)
 
 
 def _of_run(name: str, run: Run, related: Related, opener: Opener) -> Source | Absent:
@@ -137,16 +131,17 @@ def _of_run(name: str, run: Run, related: Related, opener: Opener) -> Source | A
         return Absent(name, str(error), True, run, path)
     if not len(table):
         return Absent(name, f"{path} has a header and no rows", True, run, path)
-    study = related.study_of(run)
-    layout = Layout.of(study, table.columns)
+    layout = Layout.of(related.study_of(run), table.columns)
     layout = replace(
         layout,
         answers=name == ANSWERS or (name == STRUCTURED and layout.answers),
         fields=name == STRUCTURED,
         scores=name == SCORES,
         judges_refusals=name != SCORES,
+        # of a table of somebody's own, the input's columns are those that it should have
+        asked=layout.asked and not (name == STRUCTURED and related.answers is None),
     )
-    return Source(name, path, layout, table, run, study=study)
+    return Source(name, path, layout, table, run, _trials_of(name, run, layout, related, opener))
 
 
 def _never(name: str, study: Study) -> Absent | None:
@@ -156,20 +151,16 @@ def _never(name: str, study: Study) -> Absent | None:
     return Absent(name, f"no run of `grace {made_by}` is beside it", False) if can else None
 
 
-def _trials_of(source: Source, related: Related, opener: Opener) -> Trials:
+def _trials_of(name: str, run: Run, layout: Layout, related: Related, opener: Opener) -> Trials:
     """The rows that a run's table should have: those that were asked about, with their seeds."""
-    run = source.run
-    assert run is not None
-    if source.name == STRUCTURED and related.answers is None:  # of a table of somebody's own
+    if name == SCORES:
+        return Trials(opener.open(run.input), run.scope.rows, (), lambda row: [()])
+    asked = related.answers
+    if asked is None:  # values of a table of somebody's own
         table = opener.open(run.input)
         return Trials(table, len(table), (), lambda row: [()])
-    asked = related.answers if source.name == STRUCTURED else run
-    assert asked is not None
-    table, scope = opener.open(asked.input), asked.scope
-    if source.name == SCORES:
-        return Trials(table, scope.rows, (), lambda row: [()])
-    by = tuple(name for name in (REPLICATION, SEED) if name in source.layout.present)
-    return Trials(table, scope.rows, by, _copies_of(asked, by))
+    by = tuple(name for name in (REPLICATION, SEED) if name in layout.present)
+    return Trials(opener.open(asked.input), asked.scope.rows, by, _copies_of(asked, by))
 
 
 def _copies_of(run: Run, by: Sequence[str]) -> Callable[[int], list[tuple[str, ...]]]:
@@ -177,12 +168,11 @@ def _copies_of(run: Run, by: Sequence[str]) -> Callable[[int], list[tuple[str, .
     identity, replications = run.identity, run.scope.replications
 
     def copies(row: int) -> list[tuple[str, ...]]:
-        made = []
-        for replication in range(replications):
-            seed = request_seed(identity.seed, identity.study, row, replication)
-            cells = {REPLICATION: str(replication + 1), SEED: str(seed)}
-            made.append(tuple([cells[name] for name in by]))
-        return made
+        cells = (
+            {REPLICATION: str(number + 1), SEED: str(request_seed(identity.seed, identity.study, row, number))}
+            for number in range(replications)
+        )
+        return [tuple([own[name] for name in by]) for own in cells]
 
     return copies
 
@@ -227,14 +217,13 @@ def of_files(paths: Sequence[Path], input: Path | None, study: str | None, opene
 
 def _guessed(paths: Sequence[Path], opener: Opener) -> Study:
     """The built-in study that the columns of one of the files fit. Raises InputError about the first."""
-    problem: InputError | None = None
+    problems: list[InputError] = []
     for path in paths:
         try:
             return guess_study(opener.open(path).columns, path)
         except InputError as error:
-            problem = problem or error
-    assert problem is not None
-    raise problem
+            problems.append(error)
+    raise problems[0]
 
 
 def _trials_in(source: Source, input: CsvTable) -> Trials:

@@ -99,9 +99,8 @@ def _absence(absent: Absent, thresholds: Thresholds) -> Result:
     """The result for a table that is not there."""
     if not absent.failed:
         return Result("table", absent.name, UNCHECKED, limit=thresholds["table"], why=absent.why)
-    tally = Tally(1)
-    tally.add(0, Unit("", [("", absent.why)]))
-    tally.kept = [Flagged(None, "", absent.why)]
+    tally = _units(1, keep=1)
+    tally.fault(Flagged(None, "", absent.why))
     return judged("table", absent.name, tally, thresholds["table"], advice=_advice("table", absent.run))
 
 
@@ -126,9 +125,8 @@ class Inspection:
         self._repeats = Repeats(layout) if not self._comparison and SEED in layout.present else None
         self._repeated = Tally(keep)
         self._seeds = Seeds() if layout.answers and SEED in layout.present else None
-        self._answers = (
-            Answers(thresholds["duplicate_answers_length"]) if self._seeds and RESPONSE in layout.present else None
-        )
+        long = thresholds["duplicate_answers_length"]
+        self._answers = Answers(long) if self._seeds and RESPONSE in layout.present else None
         self._by_model = layout.kind == MERGED
         answers = [(other.layout, other.table) for other in group.sources if other.layout.kind == ANSWERS]
         stale = Stale(layout, answers) if layout.kind == STRUCTURED and answers else None
@@ -138,7 +136,7 @@ class Inspection:
         self._conditions: dict[str, Counter[Cell]] | None = None
         if layout.study.design.cells and source.trials:
             self._conditions = _conditions(layout, source.trials)
-            self._balances = {model: Balance(layout, wanted) for model, wanted in self._conditions.items()}
+            self._balances = {model: Balance(layout, own) for model, own in self._conditions.items()}
         self._last: tuple[tuple[str, ...], dict[str, str], int] | None = None
         self.models: dict[str, int] = {}
 
@@ -156,8 +154,7 @@ class Inspection:
         elif self._repeats:
             self._repeated.units[""] = len(table)
             for later, first in self._repeats.finish():
-                self._repeated.bad[""] += 1
-                self._repeated.flag(Flagged(later, "", f"equals row {first}, seed included"))
+                self._repeated.fault(Flagged(later, "", f"equals row {first}, seed included"))
 
     def _see(self, number: int, cells: Cells) -> None:
         model = cells[MODEL]
@@ -207,8 +204,8 @@ class Inspection:
 
     def results(self, opener: Opener) -> list[Result]:
         """The result of each check, in their order."""
-        found = {result.check: result for result in self._results(opener)}
-        return [found[name] for name in CHECKS if name in found]
+        results = {result.check: result for result in self._results(opener)}
+        return [results[name] for name in CHECKS if name in results]
 
     def _results(self, opener: Opener) -> Iterator[Result]:
         yield self._judged("table", _units(len(self._source.table), self._keep))
@@ -233,20 +230,16 @@ class Inspection:
             yield self._of_ledger(opener, self._source.run)
 
     def _judged(self, check: str, tally: Tally, measured: float | None = None, why: str = "") -> Result:
-        advice = _advice(check, self._source.run)
-        return judged(
-            check, self._source.name, tally, self._thresholds[check], measured=measured, why=why, advice=advice
-        )
+        limit, advice = self._thresholds[check], _advice(check, self._source.run)
+        return judged(check, self._source.name, tally, limit, measured=measured, why=why, advice=advice)
 
     def _undone(self, check: str, why: str) -> Result:
         return Result(check, self._source.name, UNCHECKED, limit=self._thresholds[check], why=why)
 
     def _columns(self) -> Result:
-        tally = Tally(self._keep)
-        faults = list(column_faults(self._source.layout, self._source.trials))
-        tally.units[""] = len(self._source.table.columns)
-        tally.bad[""] = len(faults)
-        tally.flag(*faults)
+        tally = _units(len(self._source.table.columns), self._keep)
+        for flagged in column_faults(self._source.layout, self._source.trials):
+            tally.fault(flagged)
         return self._judged("columns", tally)
 
     def _of_rows(self) -> Iterator[Result]:
@@ -281,9 +274,8 @@ class Inspection:
             return self._undone("models", f"the table has no column {MODEL}")
         tally = _units(len(self._source.table), self._keep)
         first, *others = self.models.items() or [("", 0)]
-        tally.bad[""] = len(others)
         for name, row in others:
-            tally.flag(Flagged(row, MODEL, f"is {quoted(name)}; row {first[1]} has {quoted(first[0])}"))
+            tally.fault(Flagged(row, MODEL, f"is {quoted(name)}; row {first[1]} has {quoted(first[0])}"))
         return self._judged("models", tally, len(self.models))
 
     def _of_seeds(self) -> Result:
@@ -299,9 +291,8 @@ class Inspection:
             return self._undone(name, "the temperature is 0, so equal prompts give equal answers")
         tally = self._answers.finish(self._keep, RESPONSE)
         if tally.units.total() < FEWEST:
-            return self._undone(
-                name, f"fewer than {FEWEST} stimuli have answers of several seeds that are long or differ"
-            )
+            why = f"fewer than {FEWEST} stimuli have answers of several seeds that are long or differ"
+            return self._undone(name, why)
         return self._judged(name, tally)
 
     def _of_balance(self) -> Result:
@@ -318,29 +309,22 @@ class Inspection:
         source = self._source
         fresh = opener.folder / f"{source.name}-from-ledger.csv"
         try:
-            export_run(run, fresh, study=source.study)
+            export_run(run, fresh, study=source.layout.study)
         except InputError as error:
             tally = _units(1, self._keep)
-            tally.bad[""] = 1
-            tally.flag(Flagged(None, "", str(error)))
+            tally.fault(Flagged(None, "", str(error)))
             return self._judged("ledger", tally)
         names = source.trials.table.columns if source.trials else ()
         identity = (*map(source.layout.called, names), *(source.trials.by if source.trials else ()))
         with CsvTable(fresh) as table:
             compared = compare(source.table, table, identity, self._keep)
         fresh.unlink()
-        why = (
-            f"{compared.moved:,} rows stand in another order than in the ledger; that does no harm"
-            if compared.moved
-            else ""
-        )
-        return self._judged("ledger", compared.tally, why=why)
+        moved = f"{compared.moved:,} rows stand in another order than in the ledger; that does no harm"
+        return self._judged("ledger", compared.tally, why=moved if compared.moved else "")
 
 
 def _units(count: int, keep: int) -> Tally:
-    tally = Tally(keep)
-    tally.units[""] = count
-    return tally
+    return Tally(keep, Counter({"": count}))
 
 
 def _conditions(layout: Layout, trials: Trials) -> dict[str, Counter[Cell]]:

@@ -15,7 +15,7 @@ def measured_of(result: Result) -> str:
     unit = CHECKS[result.check].unit
     if unit == "share":
         return f"{result.measured:.3g}" + (f" ({result.worst})" if result.worst else "")
-    return _counted(result.measured, unit)
+    return f"{result.measured:,.10g} {unit.removesuffix('s') if result.measured == 1 else unit}"
 
 
 def limit_of(result: Result) -> str:
@@ -23,10 +23,6 @@ def limit_of(result: Result) -> str:
     if result.limit is None:
         return ""
     return f"{'at least' if CHECKS[result.check].least else 'at most'} {result.limit:g}"
-
-
-def _counted(number: float, unit: str) -> str:
-    return f"{number:,.10g} {unit.removesuffix('s') if number == 1 else unit}"
 
 
 def remark_of(result: Result) -> str:
@@ -40,9 +36,9 @@ def failure_of(result: Result) -> str:
     for flagged in result.kept:  # one of each kind, since more of the same tell nothing new
         kinds.setdefault((flagged.column, flagged.why), flagged)
     examples = [_example(flagged) for flagged in list(kinds.values())[:EXAMPLES]]
-    found = f"{measured_of(result)}, {limit_of(result)}: {CHECKS[result.check].finds}"
+    what = f"{measured_of(result)}, {limit_of(result)}: {CHECKS[result.check].finds}"
     such = f". For example: {'; '.join(examples)}" if examples else ""
-    return f"{_name(result)}: {found}{such}. Next: {result.advice}."
+    return f"{_name(result)}: {what}{such}. Next: {result.advice}."
 
 
 def _name(result: Result) -> str:

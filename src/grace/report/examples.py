@@ -25,13 +25,9 @@ NUMBERS = {str(number): word for number, word in WORDS.items()}
 class Said:
     """What a model said about a trial.
 
-    Attributes:
-        model: its name.
-        answer: harmless, and not longer than LONGEST.
-        cut: says how much was cut off; "" where nothing was.
-        values: what was read in it, as pairs of names and values.
-        flags: the quality checks that flag it.
-        error: why there is no answer.
+    `answer` is harmless and not longer than LONGEST; `cut` says how much was cut off, "" where nothing was; `values`
+    are pairs of names and values that were read in it; `flags` are the quality checks that flag it; `error` says why
+    there is no answer.
     """
 
     model: str
@@ -90,11 +86,10 @@ def _example(
 def _in_words(study: Study, condition: tuple[str, ...]) -> str:
     """A condition in words; a design without conditions has just one."""
     pairs = zip(study.design.cells, condition, strict=True)
-    return ", ".join(f"{PLAIN.get(name, name)} {_level(name, level)}" for name, level in pairs) or "all trials"
-
-
-def _level(name: str, level: str) -> str:
-    return NUMBERS.get(level, level) if name == "observe" else level
+    words = (
+        f"{PLAIN.get(name, name)} {NUMBERS.get(level, level) if name == 'observe' else level}" for name, level in pairs
+    )
+    return ", ".join(words) or "all trials"
 
 
 def _prompt(study: Study, row: Row) -> str:

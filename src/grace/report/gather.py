@@ -29,11 +29,8 @@ REVIEW = "review.csv"
 class Quality:
     """Whether the data of one model are good enough.
 
-    Attributes:
-        name: the model's, with the run's folder.
-        report: what `grace validate` found; None where it could not look.
-        flagged: the rows that it flags, as review.csv has them.
-        why: why it could not look.
+    `name` is the model's, with the run's folder; `report` is what `grace validate` says, None where it could not look
+    (`why`); `flagged` are the rows that it flags, as review.csv has them.
     """
 
     name: str
@@ -138,17 +135,13 @@ def _run(path: Path) -> Run:
 class _Silent:
     """Hears of progress, and tells nobody."""
 
-    def begin(self, total: int, done: int, what: str = "requests") -> None:
-        """Nothing."""
+    def begin(self, total: int, done: int, what: str = "requests") -> None: ...
 
-    def advance(self, failed: bool, by: int = 1) -> None:
-        """Nothing."""
+    def advance(self, failed: bool, by: int = 1) -> None: ...
 
-    def note(self, text: str) -> None:
-        """Nothing."""
+    def note(self, text: str) -> None: ...
 
-    def fault(self, text: str) -> None:
-        """Nothing."""
+    def fault(self, text: str) -> None: ...
 
 
 def gather(wanted: Wanted, folder: Path, progress: Progress) -> list[Part]:
@@ -166,11 +159,6 @@ def gather(wanted: Wanted, folder: Path, progress: Progress) -> list[Part]:
     for group in groups_of(wanted.runs, wanted.extraction, wanted.scores):
         by_study.setdefault(group.study.name, []).append(group)
     return [_part(groups, wanted, folder / name, progress) for name, groups in by_study.items()]
-
-
-def _name(group: Related) -> str:
-    model, run = model_name(group), group.base.path.name
-    return f"{model} ({run})" if model else run
 
 
 def _part(groups: Sequence[Related], wanted: Wanted, folder: Path, progress: Progress) -> Part:
@@ -206,10 +194,6 @@ class _Rows:
     file: Merged
     frame: Frame
 
-    @property
-    def path(self) -> Path:
-        return self.file.paths[0]
-
 
 def _merged(groups: Sequence[Related], folder: Path, progress: Progress) -> _Rows | str:
     """The rows of some groups of one study, or why they cannot be merged."""
@@ -244,7 +228,7 @@ def _analysed(
     if isinstance(merged, str):
         return None, [f"There is no analysis: {merged}."]
     try:
-        return analyze_frame(study, merged.frame, merged.path, wanted.exclusions, merged.file.notes), []
+        return analyze_frame(study, merged.frame, merged.file.paths[0], wanted.exclusions, merged.file.notes), []
     except InputError as error:
         return None, [f"There is no analysis: {by_name(error, groups)}.", *lacking]
 
@@ -258,13 +242,15 @@ def by_name(text: object, groups: Sequence[Related]) -> str:
 
 
 def _checked(group: Related, folder: Path) -> Quality:
+    model, run = model_name(group), group.base.path.name
+    name = f"{model} ({run})" if model else run
     try:
         report = validate_runs(group, folder, {}, _Silent())
         with open(folder / REVIEW, newline="", encoding="utf-8") as file:
             flagged = tuple(csv.DictReader(file))
     except InputError as error:
-        return Quality(_name(group), None, why=by_name(error, [group]))
-    return Quality(_name(group), report, flagged)
+        return Quality(name, None, why=by_name(error, [group]))
+    return Quality(name, report, flagged)
 
 
 def _compared(groups: Sequence[Related], merged: _Rows, notes: list[str], progress: Progress) -> Iterator[Comparison]:
@@ -273,7 +259,7 @@ def _compared(groups: Sequence[Related], merged: _Rows, notes: list[str], progre
         return
     progress.note("comparing")
     sides: list[Side] = []
-    frames = read_parts(merged.path, groups[0].study, merged.file.parts)
+    frames = read_parts(merged.file.paths[0], groups[0].study, merged.file.parts)
     for group, frame in zip(groups, frames, strict=True):
         try:
             sides.append(side_of(group.base, group, frame))

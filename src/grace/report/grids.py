@@ -40,9 +40,7 @@ class Grid:
 
 def records(table: Table | None) -> list[dict[str, object]]:
     """The rows of a table by column; none where there is no table."""
-    if table is None:
-        return []
-    return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    return [dict(zip(table.columns, row, strict=True)) for row in table.rows] if table else []
 
 
 def table_of(rows: Iterable[Record], columns: Sequence[str]) -> Table:
@@ -52,12 +50,17 @@ def table_of(rows: Iterable[Record], columns: Sequence[str]) -> Table:
 
 def models_of(rows: Records) -> list[str]:
     """The models of some rows, in their order; "" where they name none."""
-    return list(dict.fromkeys(str(row.get(MODEL) or "") for row in rows))
+    return list(dict.fromkeys(map(model_of, rows)))
 
 
 def model_of(row: Record) -> str:
     """The model of a row."""
     return str(row.get(MODEL) or "")
+
+
+def rows_of(rows: Iterable[Record], model: str) -> list[Record]:
+    """The rows about a model."""
+    return [row for row in rows if model_of(row) == model]
 
 
 def named(keys: Sequence[str], several: bool) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from grace.analysis.analyze import PACKAGES
 from grace.analysis.names import kind_in
 from grace.analysis.references import RSA, UNKNOWN
 from grace.report.gather import Part
-from grace.report.grids import Record, model_of, models_of, records
+from grace.report.grids import Record, model_of, models_of, records, rows_of
 from grace.report.markdown import plain
 from grace.report.numbers import counted, is_known, share, whole
 from grace.report.phrases import ALPHA
@@ -50,49 +50,44 @@ def _models(runs: Sequence[Record]) -> Iterator[str]:
 def _design(part: Part) -> Iterator[str]:
     rows = records(part.tables.get("design"))
     for model in models_of(rows):
-        counts = [f"{row['what']}: {whole(row['rows'])}" for row in rows if model_of(row) == model]
+        counts = [f"{row['what']}: {whole(row['rows'])}" for row in rows_of(rows, model)]
         of = f" of {plain(model)}" if model else ""
         yield f"Numbers in the data{of}: {', '.join(counts)}."
 
 
 def _answers(row: Record, part: Part) -> str:
-    told = [f"protocol {plain(row['protocol'])}"] if row["protocol"] else []
+    settings = [f"protocol {plain(row['protocol'])}"] if row["protocol"] else []
     names = {"temperature": "temperature", "max_tokens": "at most {} tokens", "seed": "seed"}
     for name, text in names.items():
         if row[name] is not None:
-            told.append(text.format(whole(row[name])) if "{}" in text else f"{text} {plain(row[name])}")
-    told += [plain(row["further_sampling"])] if row["further_sampling"] else []
-    told += [f"{whole(row['replications'])} replications"] if row["replications"] not in (None, 1) else []
-    model, how = plain(row["model_name"]), f" ({', '.join(told)})"
+            settings.append(text.format(whole(row[name])) if "{}" in text else f"{text} {plain(row[name])}")
+    settings += [plain(row["further_sampling"])] if row["further_sampling"] else []
+    settings += [f"{whole(row['replications'])} replications"] if row["replications"] not in (None, 1) else []
+    model, how = plain(row["model_name"]), f" ({', '.join(settings)})"
     answered, failed = _counts(part, str(row["model_name"]))
+    failures = f"the requests of {counted(failed, 'row')} failed"
     if answered == 0:
-        return f"In Experiment 1 {model} was asked for answers{how}, and did not answer; {_failed(failed)}."
-    text = f"In Experiment 1 answers of {model} were sampled{how}"
-    return f"{text}; {_failed(failed)}." if failed else f"{text}."
+        return f"In Experiment 1 {model} was asked for answers{how}, and did not answer; {failures}."
+    return f"In Experiment 1 answers of {model} were sampled{how}{f'; {failures}' if failed else ''}."
 
 
 def _counts(part: Part, model: str) -> tuple[object, object]:
     """How many rows of a model have an answer, and how many failed; None where that is not known."""
     rows = records(part.tables.get("design"))
     own = model if model in models_of(rows) else ""  # a table of one model may not name it
-    counts = {row["what"]: row["rows"] for row in rows if model_of(row) == own}
+    counts = {row["what"]: row["rows"] for row in rows_of(rows, own)}
     return counts.get("answered"), counts.get("failed")
 
 
-def _failed(number: object) -> str:
-    return f"the requests of {counted(number, 'row')} failed"
-
-
 def _probabilities(row: Record, part: Part) -> str:
-    told = [f"{name} {plain(row[name])}" for name in ("policy", "residual") if row[name]]
-    how = f" ({', '.join(told)})" if told else ""
+    settings = [f"{name} {plain(row[name])}" for name in ("policy", "residual") if row[name]]
+    how = f" ({', '.join(settings)})" if settings else ""
     return f"In Experiment 2 the probability of every answer of {plain(row['model_name'])} was computed exactly{how}."
 
 
 def _values(row: Record, part: Part) -> str:
-    if row["extractor"] == RULES:
-        return "Values were found in the answers by rules, without a model."
-    return f"Values were found in the answers by {plain(row['extractor'])}."
+    by = "rules, without a model" if row["extractor"] == RULES else plain(row["extractor"])
+    return f"Values were found in the answers by {by}."
 
 
 def _analysis(part: Part) -> Iterator[str]:
@@ -126,12 +121,12 @@ def _references(part: Part) -> Iterator[str]:
 
 def _theory(rows: Sequence[Record]) -> str:
     """The parameters of rational speech acts, those of one goal together."""
-    found: dict[str, list[str]] = {}
+    parameters: dict[str, list[str]] = {}
     for row in rows:
         if row["about"] == RSA and row["name"] != "from":
             about, _, name = str(row["name"]).rpartition(": ")
-            found.setdefault(about, []).append(f"{name} {row['value']}")
-    return "; ".join(f"{about}: {', '.join(told)}" if about else ", ".join(told) for about, told in found.items())
+            parameters.setdefault(about, []).append(f"{name} {row['value']}")
+    return "; ".join((f"{about}: " if about else "") + ", ".join(values) for about, values in parameters.items())
 
 
 def _comparisons(part: Part) -> Iterator[str]:

@@ -1,7 +1,6 @@
 """Numbers as text, after the manual of the American Psychological Association; what is not defined is a dash."""
 
 from collections.abc import Mapping
-from math import isfinite
 
 from grace.analysis.samples import number_in
 
@@ -87,9 +86,7 @@ def p_in_words(value: object) -> str:
 
 def interval(low: object, high: object, digits: int = 2) -> str:
     """An interval of shares, as [.21, .38]; "" where it is not known."""
-    if number_in(low) is None or number_in(high) is None:
-        return ""
-    return f"[{share(low, digits)}, {share(high, digits)}]"
+    return f"[{share(low, digits)}, {share(high, digits)}]" if is_known(low) and is_known(high) else ""
 
 
 def with_error(mean: object, error: object, digits: int = 1) -> str:
@@ -100,5 +97,4 @@ def with_error(mean: object, error: object, digits: int = 1) -> str:
 
 def is_known(value: object) -> bool:
     """Whether a cell holds a number."""
-    number = number_in(value)
-    return number is not None and isfinite(number)
+    return number_in(value) is not None

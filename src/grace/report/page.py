@@ -2,6 +2,7 @@
 
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -12,6 +13,7 @@ from markupsafe import Markup, escape
 
 import grace
 from grace.analysis.figures import draw_analysis, draw_comparisons, theme_named
+from grace.columns import RESPONSE
 from grace.errors import InputError
 from grace.files import replacing
 from grace.progress import Progress
@@ -50,19 +52,6 @@ UNBROKEN = 20
 
 
 @dataclass(frozen=True)
-class Flag:
-    """A flagged row: the check, its place and what is wrong, and the answer with what was cut off."""
-
-    check: str
-    table: str
-    row: str
-    column: str
-    why: str
-    answer: str
-    cut: str
-
-
-@dataclass(frozen=True)
 class Checked:
     """The data quality of one model: its verdict, the failed checks in sentences, remarks, and all checks."""
 
@@ -72,7 +61,7 @@ class Checked:
     failures: tuple[str, ...]
     remarks: tuple[str, ...]
     checks: Grid | None
-    flags: tuple[Flag, ...]
+    flags: tuple[Mapping[str, str], ...]
     flagged: str
 
 
@@ -80,20 +69,9 @@ class Checked:
 class Section:
     """What the page says about one study.
 
-    Attributes:
-        id: of its place in the page.
-        title, source: of the study.
-        short: how many rows are analysed.
-        troubles: what a reader has to know first.
-        ran: grids of what ran.
-        prompts: what was said to a model about the first trial.
-        quality: of each model.
-        first, second, references, comparisons, provenance: grids.
-        figures: by the section that they stand in.
-        sentences: the verdicts of comparisons.
-        notes: of comparisons.
-        examples: of answers.
-        commands, inputs: to do it again.
+    `id` is its place in the page; `short` says how many rows are analysed, `troubles` what a reader has to know first.
+    `prompts` are about the first trial; `figures` are by the section that they stand in; `sentences` are the verdicts
+    of comparisons, and `notes` are about these; `commands` and `inputs` are for doing it again.
     """
 
     id: str
@@ -146,8 +124,7 @@ def write_report(wanted: Wanted, path: Path, progress: Progress) -> list[Section
 
 def section_of(part: Part, name: str, budget: Budget) -> Section:
     """All that the page says about one study; `name` is the page's."""
-    own = REPORTS[part.study.name].grids(part.tables, part.wanted.exclusions) if part.analysis else ()
-    grids = list(own)
+    grids = list(REPORTS[part.study.name].grids(part.tables, part.wanted.exclusions)) if part.analysis else []
     return Section(
         id=part.study.name,
         title=harmless(part.study.title),
@@ -157,10 +134,7 @@ def section_of(part: Part, name: str, budget: Budget) -> Section:
         ran=tuple(grids_common.of_runs(part.tables)),
         prompts=tuple(prompt for group in part.groups[:1] for prompt in prompts_of(group)),
         quality=tuple(_checked(one) for one in part.quality),
-        first=(
-            *grids_common.of_rows(part.tables),
-            *(grid for grid in grids if grid.experiment == 1),
-        ),
+        first=(*grids_common.of_rows(part.tables), *(grid for grid in grids if grid.experiment == 1)),
         second=(
             *(grid for grid in grids if grid.experiment == 2),
             *grids_common.of_distributions(part.study, part.tables),
@@ -182,9 +156,9 @@ def _figures(part: Part, budget: Budget) -> dict[str, list[Picture]]:
     theme = theme_named(part.wanted.theme)
     pictures: dict[str, list[Picture]] = {"first": [], "second": [], "comparisons": []}
     for drawing in draw_analysis(part.analysis, theme) if part.analysis else ():
-        pictures["first" if drawing.experiment == 1 else "second"] += budget.pictures([drawing])
+        pictures["first" if drawing.experiment == 1 else "second"].append(budget.picture(drawing))
     comparisons = [one for one in part.comparisons if one.compared]
-    pictures["comparisons"] = budget.pictures(draw_comparisons(comparisons, theme))
+    pictures["comparisons"] = list(map(budget.picture, draw_comparisons(comparisons, theme)))
     return pictures
 
 
@@ -194,15 +168,8 @@ def _checked(one: Quality) -> Checked:
         return Checked(harmless(one.name), False, f"could not be checked: {harmless(one.why)}", (), (), None, (), "")
     results = one.report.results
     lines = [
-        (
-            result.check,
-            result.table,
-            measured_of(result) or "–",
-            limit_of(result),
-            result.status,
-            CHECKS[result.check].finds,
-        )
-        for result in results
+        (own.check, own.table, measured_of(own) or "–", limit_of(own), own.status, CHECKS[own.check].finds)
+        for own in results
     ]
     head = ("check", "table", "measured", "threshold", "verdict", "what it finds")
     flags = sum(result.flags for result in results)
@@ -218,15 +185,14 @@ def _checked(one: Quality) -> Checked:
     )
 
 
-def _flags(one: Quality) -> Iterator[Flag]:
-    """The first flagged rows of each check."""
-    counts: dict[tuple[str, str], int] = {}
+def _flags(one: Quality) -> Iterator[Mapping[str, str]]:
+    """The first flagged rows of each check, each with its shortened answer and how much was cut off."""
+    counts: Counter[tuple[str, str]] = Counter()
     for row in one.flagged:
-        key = row["check"], row["table"]
-        counts[key] = counts.get(key, 0) + 1
-        if counts[key] <= FLAGGED:
-            answer, cut = shortened(row.get("model_response") or "", ANSWER)
-            yield Flag(row["check"], row["table"], row["row"], row["column"], row["why"], answer, cut)
+        counts[row["check"], row["table"]] += 1
+        if counts[row["check"], row["table"]] <= FLAGGED:
+            answer, cut = shortened(row.get(RESPONSE) or "", ANSWER)
+            yield {**row, "answer": answer, "cut": cut}
 
 
 def _slug(name: str) -> str:
@@ -245,14 +211,11 @@ def is_wide(grid: Grid) -> bool:
     (Browsers let it reach what scrolls on a small screen by themselves.)
     """
     columns = zip(grid.head, *grid.rows, strict=True)
-    narrowest = (
-        max(
-            longest_word(head),
-            *(longest_word(cell) if len(cell) >= SHORT or place < grid.labels else len(cell) for cell in cells),
-        )
-        for place, (head, *cells) in enumerate(columns)
-    )
-    return sum(width + PADDING for width in narrowest) > ROOM
+    room = 0
+    for place, (head, *cells) in enumerate(columns):
+        broken = (longest_word(cell) if len(cell) >= SHORT or place < grid.labels else len(cell) for cell in cells)
+        room += max(longest_word(head), *broken) + PADDING
+    return room > ROOM
 
 
 def longest_word(text: str) -> int:

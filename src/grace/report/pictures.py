@@ -1,7 +1,6 @@
 """Pictures: figures inside of a page, as data of it, within a budget of bytes."""
 
 from base64 import b64encode
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from grace.analysis.figures import Drawing, encoded
@@ -21,12 +20,8 @@ LONGEST = 160
 class Picture:
     """A figure in a page.
 
-    Attributes:
-        name: of its file, elsewhere.
-        source: a data URI; "" where there was no room.
-        caption: what it shows.
-        alt: the same in short.
-        width: in pixels.
+    `name` is of its file, elsewhere; `source` is a data URI, "" where there was no room; `alt` is the caption in short;
+    `width` is in pixels.
     """
 
     name: str
@@ -42,18 +37,18 @@ class Budget:
 
     bytes: int = BUDGET
 
-    def pictures(self, drawings: Iterable[Drawing]) -> list[Picture]:
-        """The figures, as vectors or dots; where no room is left, without their source."""
-        return [self._picture(drawing) for drawing in drawings]
-
-    def _picture(self, drawing: Drawing) -> Picture:
+    def picture(self, drawing: Drawing) -> Picture:
+        """A figure, as vectors or dots; where no room is left, without its source."""
         kind, data = _smallest(drawing)
         source = f"data:{TYPES[kind]};base64,{b64encode(data).decode()}"
         if len(source) > self.bytes:
             source = ""
         self.bytes -= len(source)
+        # the caption's first words, as far as they are short; the tables have the numbers
+        caption = drawing.caption
+        short = caption if len(caption) <= LONGEST else f"{caption[:LONGEST].rpartition(' ')[0]}..."
         width = round(DENSITY * drawing.figure.get_figwidth())
-        return Picture(drawing.name, source, drawing.caption, _alt(drawing.caption), width)
+        return Picture(drawing.name, source, caption, f"Figure: {short}", width)
 
 
 def _smallest(drawing: Drawing) -> tuple[str, bytes]:
@@ -63,9 +58,3 @@ def _smallest(drawing: Drawing) -> tuple[str, bytes]:
         return "svg", vectors
     dots = encoded(drawing, "png")
     return ("png", dots) if len(dots) < len(vectors) else ("svg", vectors)
-
-
-def _alt(caption: str) -> str:
-    """The caption's first sentences, as far as they are short; the tables have the numbers."""
-    short = caption if len(caption) <= LONGEST else f"{caption[:LONGEST].rpartition(' ')[0]}..."
-    return f"Figure: {short}"

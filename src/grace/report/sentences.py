@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from grace.analysis.analyze import Table
 from grace.analysis.references import UNKNOWN
 from grace.analysis.samples import number_in
-from grace.report.grids import Record, Records, model_of, models_of, records
+from grace.report.grids import Record, Records, models_of, records, rows_of
 from grace.report.grids_common import in_words, source_of
 from grace.report.markdown import plain
 from grace.report.numbers import counted, decimal, whole
@@ -15,15 +15,11 @@ from grace.report.studies import REPORTS
 def results_of(study: str, tables: Mapping[str, Table]) -> Iterator[tuple[str, list[str]]]:
     """For each model its name and the paragraphs about it."""
     for model in models_of(records(tables.get("design"))):
-        own = {name: _own(records(table), model) for name, table in tables.items()}
+        own = {name: rows_of(records(table), model) for name, table in tables.items()}
         paragraphs = [" ".join(_rows(own["rows"]))]
         paragraphs += REPORTS[study].results(own)
         paragraphs += [" ".join(_calibration(own)), *_patterns(records(tables.get("patterns")), model)]
         yield model, [text for text in paragraphs if text]
-
-
-def _own(rows: Records, model: str) -> list[Record]:
-    return [row for row in rows if model_of(row) == model]
 
 
 def _rows(rows: Records) -> Iterator[str]:
@@ -56,8 +52,8 @@ def _calibration(own: Mapping[str, Records]) -> Iterator[str]:
 def _patterns(rows: Records, model: str) -> Iterator[str]:
     """The effects of people's tests by what the model does, told apart by what it was measured in."""
     by_source: dict[str, list[Record]] = {}
-    for row in rows:
-        if model_of(row) == model and row["verdict"]:
+    for row in rows_of(rows, model):
+        if row["verdict"]:
             by_source.setdefault(source_of(row), []).append(row)
     for source, own in by_source.items():
         if all(row["verdict"] == UNKNOWN for row in own):
@@ -67,5 +63,5 @@ def _patterns(rows: Records, model: str) -> Iterator[str]:
         verdicts: dict[str, list[str]] = {}
         for row in own:
             verdicts.setdefault(str(row["verdict"]), []).append(f"{in_words(row['about'])} (people: {row['people']})")
-        told = ". ".join(f"{verdict.capitalize()}: {'; '.join(names)}" for verdict, names in verdicts.items())
-        yield f"Effects of people's study in {plain(source)}. {plain(told)}."
+        lists = ". ".join(f"{verdict.capitalize()}: {'; '.join(names)}" for verdict, names in verdicts.items())
+        yield f"Effects of people's study in {plain(source)}. {plain(lists)}."

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from grace.analysis.frames import Row
 from grace.analysis.names import EXPECTED, kind_in
 from grace.analysis.studies import analysis_of
-from grace.columns import MODEL, RESPONSE
+from grace.columns import RESPONSE
 from grace.report.gather import Part, by_name
-from grace.report.grids import heads, models_of, records
+from grace.report.grids import heads, models_of, records, rows_of
 from grace.report.numbers import counted, is_known, whole
 from grace.report.ran import model_name
 from grace.report.tables import asked_for_answers
@@ -67,7 +67,7 @@ def _why(rows: tuple[Row, ...]) -> str:
 
 def _empty_cells(part: Part, model: str) -> Iterator[str]:
     """The conditions without a row that is analysed."""
-    rows = _of(part, "means", model)
+    rows = rows_of(records(part.tables.get("means")), model)
     keys = analysis_of(part.study.name).factors if rows else ()
     empty = dict.fromkeys(tuple(row[key] for key in keys) for row in rows if not row["n"])
     if empty:
@@ -80,11 +80,9 @@ def _empty_cells(part: Part, model: str) -> Iterator[str]:
 def _quality(part: Part) -> Iterator[str]:
     reasons = {one.why for one in part.lost}
     for one in part.quality:
-        if one.report is None:
-            if one.why in reasons:
-                continue
+        if one.report is None and one.why not in reasons:
             yield f"{one.name}: the data's quality could not be checked: {one.why}."
-        elif not one.report.ok:
+        elif one.report and not one.report.ok:
             yield f"{one.name}: the data are not good enough: {one.report.verdict}."
 
 
@@ -96,15 +94,11 @@ def headline(part: Part) -> list[str]:
     lines = []
     for model in models_of(records(part.tables["design"])):
         name = _called(part, model)
-        counts = {row["what"]: row["rows"] for row in rows if str(row[MODEL] or "") == model}
-        scored = any(is_known(row["mean"]) for row in _of(part, "distributions", model))
+        counts = {row["what"]: row["rows"] for row in rows_of(rows, model)}
+        scored = any(is_known(row["mean"]) for row in rows_of(records(part.tables.get("distributions")), model))
         if counts:
             beside = ", beside its probabilities" if scored else ""
             lines.append(f"{name}: {whole(counts['analysed'])} of {counted(counts['all'], 'answer')} analysed{beside}")
         else:
             lines.append(f"{name}: {'its probabilities, and ' if scored else ''}no answers of Experiment 1")
     return lines
-
-
-def _of(part: Part, table: str, model: str) -> list[dict[str, object]]:
-    return [row for row in records(part.tables.get(table)) if str(row.get(MODEL) or "") == model]

@@ -15,6 +15,8 @@ Unit = Literal["rows", "cells", "columns", "problems", "models", "share"]
 Part = Literal["requests", "cells", "scores", "answers", "refusals", "fields", "fields again"]
 """The part of a table that a check of single rows looks at; `RowChecks` knows which tables have it."""
 
+_AGAIN = "`grace export RUN` makes the table again"
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -41,47 +43,36 @@ class Check:
 
     name: str
     finds: str
-    unit: Unit
-    limit: float
-    advice: str
+    unit: Unit = "rows"
+    limit: float = 0
+    advice: str = _AGAIN
     least: bool = False
     settings: tuple[Setting, ...] = ()
     on: tuple[Part, Maker] | None = None
 
-    def holds(self, measured: float, limit: float) -> bool:
-        """Whether what was measured is good enough."""
-        return measured >= limit if self.least else measured <= limit
 
-
-_AGAIN = "`grace export RUN` makes the table again"
 _ASK = "give the command that made the run once more: it asks for what is missing"
 
 CHECKS: dict[str, Check] = {
     check.name: check
     for check in (
-        Check("table", "no such table, one that cannot be read, or one without rows", "problems", 0, _AGAIN),
+        Check("table", "no such table, one that cannot be read, or one without rows", "problems"),
         Check(
             "columns",
             "columns that are missing, or in another order than Grace writes them, as when their names were swapped",
             "problems",
-            0,
-            _AGAIN,
         ),
-        Check("rows_missing", "rows of the input that the table does not have", "rows", 0, f"{_ASK}; or {_AGAIN}"),
+        Check("rows_missing", "rows of the input that the table does not have", advice=f"{_ASK}; or {_AGAIN}"),
         Check(
             "rows_unexpected",
             "rows whose input cells, replication or seed are not in the input, as when cells were changed or swapped",
-            "rows",
-            0,
-            f"see which cells differ from the input; {_AGAIN}",
+            advice=f"see which cells differ from the input; {_AGAIN}",
         ),
-        Check("rows_duplicate", "rows that are there more often than in the input", "rows", 0, _AGAIN),
+        Check("rows_duplicate", "rows that are there more often than in the input"),
         Check(
             "errors",
             "rows with a text in `error`: requests that failed or were not sent",
-            "rows",
-            0,
-            _ASK,
+            advice=_ASK,
             on=("requests", cells.errors),
         ),
         Check(
@@ -103,25 +94,12 @@ CHECKS: dict[str, Check] = {
         Check(
             "schema",
             "rows with a cell that is no number, or none of the values that it may have",
-            "rows",
-            0,
-            _AGAIN,
             on=("cells", cells.schema),
         ),
-        Check(
-            "range",
-            "rows with a number outside of what is possible",
-            "rows",
-            0,
-            _AGAIN,
-            on=("cells", cells.range_),
-        ),
+        Check("range", "rows with a number outside of what is possible", on=("cells", cells.range_)),
         Check(
             "probability_sum",
             "rows with a distribution whose probabilities do not sum to 1",
-            "rows",
-            0,
-            _AGAIN,
             settings=(Setting("probability_sum_tolerance", 0.01, "how far from 1 the sum may be"),),
             on=("scores", scores.probability_sum),
         ),
@@ -139,9 +117,7 @@ CHECKS: dict[str, Check] = {
         Check(
             "derived_values",
             "rows whose mean, standard deviation, entropy or marginals are not those of the distribution beside them",
-            "rows",
-            0,
-            f"cells or columns were changed or swapped; {_AGAIN}",
+            advice=f"cells or columns were changed or swapped; {_AGAIN}",
             settings=(Setting("derived_values_tolerance", 1e-6, "how far a value may be from its formula"),),
             on=("scores", scores.derived_values),
         ),
@@ -149,22 +125,16 @@ CHECKS: dict[str, Check] = {
             "ledger",
             "cells that are not what the run's ledger says, as when they were changed, swapped or reordered",
             "cells",
-            0,
-            _AGAIN,
         ),
         Check(
             "stale",
             "answers that changed since the extraction, or that it does not have",
-            "rows",
-            0,
-            "`grace extract` again, with the same --output",
+            advice="`grace extract` again, with the same --output",
         ),
         Check(
             "reread",
             "rows whose values are not what the study's rules read in the answer beside them",
-            "rows",
-            0,
-            f"values or answers were changed, shifted or swapped, or other rules read them; {_AGAIN}",
+            advice=f"values or answers were changed, shifted or swapped, or other rules read them; {_AGAIN}",
             on=("fields again", fields.reread),
         ),
         Check(
@@ -193,9 +163,7 @@ CHECKS: dict[str, Check] = {
         Check(
             "error_texts",
             "answers that are a program's error message",
-            "rows",
-            0,
-            "see what the server was doing at that time; ask again with another `--output`",
+            advice="see what the server was doing at that time; ask again with another `--output`",
             on=("answers", answers.error_texts),
         ),
         Check(

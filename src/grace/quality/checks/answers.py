@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 
 import orjson
 
@@ -54,9 +55,7 @@ def refusals(layout: Layout, _: Thresholds) -> Look | str:
     names = layout.responses
     if not names:
         return f"the table has no column {RESPONSE}"
-    fields = (
-        [name for name in layout.study.extraction.fields if name in layout.present] if layout.study.extraction else []
-    )
+    fields = layout.fields_present
 
     def look(cells: Cells) -> Iterator[Unit]:
         texts = [(name, cells[name]) for name in names if cells[name]]
@@ -86,10 +85,8 @@ def is_error(text: str) -> bool:
     """Whether a text is a program's error message: `Error: ...`, a traceback, an HTTP status, JSON with an error."""
     if ERROR_TEXT.match(text):
         return True
-    if not text.lstrip().startswith("{"):
-        return False
-    try:
-        said = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return False
-    return isinstance(said, dict) and bool(said.get("error"))
+    reply: object = None
+    if text.lstrip().startswith("{"):
+        with suppress(orjson.JSONDecodeError):
+            reply = orjson.loads(text)
+    return isinstance(reply, dict) and bool(reply.get("error"))

@@ -33,25 +33,26 @@ class Balance:
 
     def finish(self, tally: Tally, limit: float, model: str) -> None:
         """Count the conditions, and those whose share is too far below that of all; the model is "" if there is one."""
-        wanted = self._wanted()
-        total = sum(wanted.values())
+        expected = self._expected_rows()
+        total = sum(expected.values())
         if not total:
             return
-        overall = sum(self._usable[condition] for condition in wanted) / total
-        for condition, count in wanted.items():
+        overall = sum(self._usable[condition] for condition in expected) / total
+        for condition, count in expected.items():
             share = self._usable[condition] / count if count else 0.0
             below = overall - share if count else 1.0
             self.worst = max(self.worst, below)
             tally.units[""] += 1
             if below > limit:
-                tally.bad[""] += 1
                 names = self._layout.study.design.cells
                 values = zip(names, condition, strict=True)
                 what = ", ".join(filter(None, (model, *(f"{name} {value}" for name, value in values))))
-                said = f"{self._usable[condition]:,} of {count:,} rows are usable ({share:.3g}; of all: {overall:.3g})"
-                tally.flag(Flagged(None, ", ".join(names), f"{what}: {said if count else ABSENT}"))
+                counts = (
+                    f"{self._usable[condition]:,} of {count:,} rows are usable ({share:.3g}; of all: {overall:.3g})"
+                )
+                tally.fault(Flagged(None, ", ".join(names), f"{what}: {counts if count else ABSENT}"))
 
-    def _wanted(self) -> dict[Cell, int]:
+    def _expected_rows(self) -> dict[Cell, int]:
         """How many rows each condition should have; without an input, as many as it has, and one at least."""
         if self._expected is not None:
             return dict(self._expected)

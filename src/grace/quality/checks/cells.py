@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import get_args
 
-from grace.columns import CONFIDENCE, METHOD, MODEL, REASONS, RESPONSE
+from grace.columns import CONFIDENCE, ERROR, METHOD, MODEL, REASONS, RESPONSE
 from grace.quality.layout import Cells, Layout
 from grace.quality.looks import Fault, Look, Thresholds, Unit
 from grace.stages.answers.table import EMPTIES
@@ -66,11 +66,9 @@ def _missing_of_input(layout: Layout) -> Callable[[Cells], Iterator[Fault]]:
 def _missing_of_answers(layout: Layout) -> Callable[[Cells], Iterator[Fault]]:
     always = [name for name in ALWAYS if name in layout.present]
     answered = [name for name in (*ANSWERED, *layout.turns) if name in layout.present]
-    error = "error" if "error" in layout.present else None
 
     def find(cells: Cells) -> Iterator[Fault]:
-        failed = error is not None and cells[error]
-        for name in always if failed else (*always, *answered):
+        for name in always if cells[ERROR] else (*always, *answered):
             if (cell := cells.raw(name).strip()) in MISSING:
                 yield name, f"is {f'marked as missing ({cell})' if cell else 'empty'}, and there is no error"
 
@@ -78,20 +76,17 @@ def _missing_of_answers(layout: Layout) -> Callable[[Cells], Iterator[Fault]]:
 
 
 def _missing_of_fields(layout: Layout) -> Callable[[Cells], Iterator[Fault]]:
-    fields = (
-        [name for name in layout.study.extraction.fields if name in layout.present] if layout.study.extraction else []
-    )
-    reasons = REASONS if REASONS in layout.present else None
-    confidence = CONFIDENCE if CONFIDENCE in layout.present else None
+    fields = layout.fields_present
+    has_reasons, has_confidence = REASONS in layout.present, CONFIDENCE in layout.present
 
     def find(cells: Cells) -> Iterator[Fault]:
         if not cells[METHOD]:
             yield METHOD, "is empty"
         empty = [name for name in fields if not cells[name]]
-        if reasons and empty and not cells[reasons]:
-            yield from ((name, f"is empty, and {reasons} does not say why") for name in empty)
-        if confidence and len(empty) < len(fields) and not cells[confidence]:
-            yield confidence, "is empty, though there are values"
+        if has_reasons and empty and not cells[REASONS]:
+            yield from ((name, f"is empty, and {REASONS} does not say why") for name in empty)
+        if has_confidence and len(empty) < len(fields) and not cells[CONFIDENCE]:
+            yield CONFIDENCE, "is empty, though there are values"
 
     return find
 
@@ -120,11 +115,8 @@ def schema(layout: Layout, _: Thresholds) -> Look | str:
     numeric = layout.numeric
     given = _given(layout)
     extraction = layout.study.extraction if layout.fields else None
-    sets = (
-        [field for field in extraction.fields.values() if field.values and field.name in layout.present]
-        if extraction
-        else []
-    )
+    sets = [extraction.fields[name] for name in layout.fields_present] if extraction else []
+    sets = [field for field in sets if field.values]
 
     def faults(cells: Cells) -> Iterator[Fault]:
         for name, column in given:
@@ -166,7 +158,7 @@ def range_(layout: Layout, _: Thresholds) -> Look | str:
 
     def look(cells: Cells) -> Iterator[Unit]:
         faults = [
-            (name, f"is {cells[name]}, not {kind.wanted}")
+            (name, f"is {cells[name]}, not {kind.bounds}")
             for name, kind in numeric.items()
             if (number := cells.number(name)) is not None and not kind.fits(number)
         ]

@@ -20,12 +20,10 @@ def percentage_sum(layout: Layout, thresholds: Thresholds) -> Look | str:
     if extraction is None:
         return NO_FIELDS
     sums = {name: own for name, own in extraction.sums.items() if layout.present.issuperset(own.fields)}
+    if not extraction.sums:
+        return "the study has no amounts that make a total"
     if not sums:
-        return (
-            "the study has no amounts that make a total"
-            if not extraction.sums
-            else "the columns of amounts are not there"
-        )
+        return "the columns of amounts are not there"
     tolerance = thresholds["percentage_sum_tolerance"] / 100
 
     def look(cells: Cells) -> Iterator[Unit]:
@@ -43,7 +41,7 @@ def extracted(layout: Layout, _: Thresholds) -> Look | str:
     """Rows in which every field has a value."""
     if layout.study.extraction is None:
         return NO_FIELDS
-    fields = [name for name in layout.study.extraction.fields if name in layout.present]
+    fields = layout.fields_present
     if not fields:
         return "the columns of the fields are not there"
 
@@ -72,7 +70,6 @@ def reread(layout: Layout, _: Thresholds) -> Look | str:
     """Rows that rules have read, and in which they now read something else."""
     if layout.study.extraction is None:
         return NO_FIELDS
-    fields = [name for name in layout.study.extraction.fields if name in layout.present]
     try:
         rows = Rows(layout.study, layout.columns)
     except InputError:
@@ -80,7 +77,7 @@ def reread(layout: Layout, _: Thresholds) -> Look | str:
 
     def faults(cells: Cells) -> Iterator[Fault]:
         values = rows.read(rows.of({name: cells.raw(name) for name in layout.columns})).values
-        for name in fields:
+        for name in layout.fields_present:
             value = values[name]
             if not _is(value, cells, name):
                 now = "nothing" if value is None else quoted(str(value))

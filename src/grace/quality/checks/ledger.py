@@ -63,18 +63,16 @@ def compare(table: CsvTable, fresh: CsvTable, identity: Iterable[str], keep: int
     tally = Tally(keep)
     for name in fresh.columns:
         if name and name not in table.columns:
-            tally.bad[""] += 1
-            tally.flag(Flagged(None, name, "the column is not there; the ledger has it"))
+            tally.fault(Flagged(None, name, "the column is not there; the ledger has it"))
     own, theirs = _unequal(pair, len(table), len(fresh))
-    tally.units[""] = (max(len(table), len(fresh)) * len(pair.names)) or 0
+    tally.units[""] = max(len(table), len(fresh)) * len(pair.names)
     moved = len(own)
     own, theirs = _without_moved(pair, own, theirs)
     moved -= len(own)
     for row, other in _matched(pair, own, theirs):
         for name, one, another in zip(pair.names, pair.own(row), pair.theirs(other), strict=True):
             if not _same(one, another):
-                tally.bad[""] += 1
-                tally.flag(Flagged(row + 1, name, f"is {quoted(one)}; the ledger says {quoted(another)}"))
+                tally.fault(Flagged(row + 1, name, f"is {quoted(one)}; the ledger says {quoted(another)}"))
     return Compared(tally, moved if len(table) == len(fresh) else 0)  # where rows are missing, all others move up
 
 
@@ -87,9 +85,9 @@ def _unequal(pair: _Pair, own: int, theirs: int) -> tuple[Sequence[int], Sequenc
 
 def _without_moved(pair: _Pair, own: Sequence[int], theirs: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
     """Leave out the rows that are there in another place."""
-    known = Multiset(hash(pair.theirs(row)) for row in theirs)
-    left = array("Q", [row for row in own if not known.take(hash(pair.own(row)))])
-    return left, array("Q", [row for row in theirs if known.take(hash(pair.theirs(row)))])
+    contents = Multiset(hash(pair.theirs(row)) for row in theirs)
+    left = array("Q", [row for row in own if not contents.take(hash(pair.own(row)))])
+    return left, array("Q", [row for row in theirs if contents.take(hash(pair.theirs(row)))])
 
 
 def _matched(pair: _Pair, own: Sequence[int], theirs: Sequence[int]) -> Iterator[tuple[int, int]]:

@@ -46,12 +46,10 @@ class Trials:
 def copies_in(table: CsvTable, by: Sequence[str]) -> list[tuple[str, ...]]:
     """The combinations of cells of `by` that a table's rows have, without those that are too rare to be meant."""
     places = [table.columns.index(name) for name in by]
-    found: Counter[tuple[str, ...]] = Counter()
-    for row in range(len(table)):
-        cells = table.cells(row)
-        found[tuple(cells[place] for place in places)] += 1
-    most = max(found.values(), default=0)
-    return [copy for copy, count in found.items() if count >= OFTEN * most] or [("",) * len(by)]
+    rows = map(table.cells, range(len(table)))
+    counts = Counter(tuple(cells[place] for place in places) for cells in rows)
+    most = max(counts.values(), default=0)
+    return [copy for copy, count in counts.items() if count >= OFTEN * most] or [("",) * len(by)]
 
 
 class Multiset:
@@ -110,16 +108,14 @@ class Comparison:
 
     def __init__(self, trials: Trials, layout: Layout, keep: int) -> None:
         self._trials = trials
-        self._names = [name for name in trials.table.columns if name and layout.called(name) in layout.present]
-        self._called = [layout.called(name) for name in self._names]
+        names = [name for name in trials.table.columns if name and layout.called(name) in layout.present]
+        self._called = [layout.called(name) for name in names]
         places = {name: place for place, name in enumerate(trials.table.columns)}
-        self._places = [places[name] for name in self._names]
+        self._places = [places[name] for name in names]
         self._unknown: list[tuple[Flagged, tuple[str, ...], tuple[str, ...]]] = []
         self._left = Multiset(hash((cells, copy)) for _, cells, copy in self._expected())
-        self.missing = Tally(keep)
-        self.unexpected, self.duplicate = Tally(keep), Tally(keep)
-        seeded = SEED in layout.present and SEED not in trials.by
-        self._repeats = Repeats(layout) if seeded else None
+        self.missing, self.unexpected, self.duplicate = Tally(keep), Tally(keep), Tally(keep)
+        self._repeats = Repeats(layout) if SEED in layout.present and SEED not in trials.by else None
         self._twice: set[int] = set()
 
     def _expected(self) -> Iterator[tuple[int, tuple[str, ...], tuple[str, ...]]]:
@@ -135,15 +131,15 @@ class Comparison:
         cells = tuple(map(row.raw, self._called))
         copy = tuple(map(row.raw, self._trials.by))
         key = hash((cells, copy))
-        known = key in self._left
-        twice = known and not self._left.take(key)
+        expected = key in self._left
+        twice = expected and not self._left.take(key)
         if twice:
             self._twice.add(number)
         if self._repeats:
             self._repeats.see(row)
         self.duplicate.add(number, Unit("", [("", "is there more often than in the input")] if twice else []))
         self.unexpected.units[""] += 1
-        if not known:
+        if not expected:
             self.unexpected.bad[""] += 1
             flagged = Flagged(number, "", "no row of the input holds these cells")
             if len(self._unknown) < EXPLAINED:
@@ -157,10 +153,9 @@ class Comparison:
         for row, cells, copy in self._expected():
             self.missing.units[""] += 1
             if self._left.take(hash((cells, copy))):
-                self.missing.bad[""] += 1
                 which = ", ".join(f"{name} {cell}" for name, cell in zip(self._trials.by, copy, strict=True))
                 why = f"row {row + 1} of the input{f' ({which})' if which else ''} is not there"
-                self.missing.flag(Flagged(None, "", why, trial=row + 1))
+                self.missing.fault(Flagged(None, "", why, trial=row + 1))
                 if len(lost) < EXPLAINED:
                     lost.append((row, cells, copy))
         kept, self.unexpected.kept = self.unexpected.kept, []
@@ -169,8 +164,7 @@ class Comparison:
         self.unexpected.flag(*kept)
         for row, first in self._repeats.finish() if self._repeats else ():
             if row not in self._twice:
-                self.duplicate.bad[""] += 1
-                self.duplicate.flag(Flagged(row, "", f"equals row {first}, seed included"))
+                self.duplicate.fault(Flagged(row, "", f"equals row {first}, seed included"))
 
     def _explained(
         self,
@@ -181,14 +175,12 @@ class Comparison:
     ) -> Flagged:
         """The flag of an unexpected row, with the missing row that is most like it and the columns that differ."""
         names = (*self._called, *self._trials.by)
-        nearest: tuple[int, list[str]] | None = None
+        candidates = []
         for row, own, other in lost:
             pairs = zip(names, (*cells, *copy), (*own, *other), strict=True)
-            differ = [name for name, one, another in pairs if one != another]
-            if nearest is None or len(differ) < len(nearest[1]):
-                nearest = row, differ
-        if nearest is None or len(nearest[1]) > len(names) / 2:
+            candidates.append((row, [name for name, one, another in pairs if one != another]))
+        row, differ = min(candidates, key=lambda candidate: len(candidate[1]), default=(0, names))
+        if not lost or len(differ) > len(names) / 2:
             return flagged
-        row, differ = nearest
         why = f"is not in the input; the nearest row there, {row + 1}, differs in {', '.join(differ)}"
         return Flagged(flagged.row, ", ".join(differ), why, trial=row + 1)

@@ -16,16 +16,12 @@ def probability_sum(layout: Layout, thresholds: Thresholds) -> Look | str:
     """Distributions, and those of each part of joint answers, that do not sum to 1; the unit is the row."""
     if not layout.questions:
         return NO_QUESTIONS
-    groups = [
-        columns
-        for question in layout.questions.values()
-        for columns in _distributions(question)
-        if layout.present.issuperset(columns)
-    ]
+    distributions = (columns for question in layout.questions.values() for columns in _distributions(question))
+    groups = [columns for columns in distributions if layout.present.issuperset(columns)]
     tolerance = thresholds["probability_sum_tolerance"]
 
     def look(cells: Cells) -> Iterator[Unit]:
-        sums = [(own, fsum(found)) for own in groups if (found := cells.numbers(own)) is not None]
+        sums = [(own, fsum(shares)) for own in groups if (shares := cells.numbers(own)) is not None]
         if sums:
             off = [(own, total) for own, total in sums if abs(total - 1) > tolerance]
             yield Unit("", [(_span(own), f"sum to {total:.6g}, not 1") for own, total in off])
@@ -52,19 +48,19 @@ def derived_values(layout: Layout, thresholds: Thresholds) -> Look | str:
     tolerance = thresholds["derived_values_tolerance"]
 
     def look(cells: Cells) -> Iterator[Unit]:
-        known = False
-        faults: list[Fault] = []
-        for question in questions.values():
-            probabilities = cells.numbers(question.columns.probabilities)
-            if probabilities is None:
-                continue
-            known = True
-            for column, value in _derived(question, probabilities):
-                told = cells.number(column)
-                if told is not None and abs(told - value) > tolerance:
-                    faults.append((column, f"is {told:.9g}; the probabilities of {question.name} give {value:.9g}"))
-        if known:
-            yield Unit("", faults)
+        asked = [
+            (question, probabilities)
+            for question in questions.values()
+            if (probabilities := cells.numbers(question.columns.probabilities)) is not None
+        ]
+        if asked:
+            yield Unit("", [fault for pair in asked for fault in faults(cells, *pair)])
+
+    def faults(cells: Cells, question: Question, probabilities: list[float]) -> Iterator[Fault]:
+        for column, value in _derived(question, probabilities):
+            cell = cells.number(column)
+            if cell is not None and abs(cell - value) > tolerance:
+                yield column, f"is {cell:.9g}; the probabilities of {question.name} give {value:.9g}"
 
     return look
 

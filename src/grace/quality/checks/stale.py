@@ -51,14 +51,12 @@ class Stale:
             rows.append(hash((identity, *map(cells.__getitem__, self._texts))))
         tally = Tally(keep)
         tally.units[""] = len(self._rows)
-        known, left = Multiset(keys), Multiset(rows)
+        answers, left = Multiset(keys), Multiset(rows)
         for number, (key, row) in enumerate(zip(self._keys, self._rows, strict=True), 1):
             if not left.take(row):
-                tally.bad[""] += 1
-                tally.flag(Flagged(number, ", ".join(self._texts), CHANGED if key in known else STRANGE))
+                tally.fault(Flagged(number, ", ".join(self._texts), CHANGED if key in answers else STRANGE))
         own = Multiset(self._keys)
         for number, key in enumerate(keys, 1):
             if not own.take(key):
-                tally.bad[""] += 1
-                tally.flag(Flagged(None, "", f"row {number} of the answers' table is not there"))
+                tally.fault(Flagged(None, "", f"row {number} of the answers' table is not there"))
         return tally
