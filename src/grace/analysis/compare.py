@@ -90,14 +90,10 @@ class Comparison:
 
 
 def compare_models(a: Side, b: Side, margin: float = MARGIN, draws: int = DRAWS, seed: int = SEED) -> Comparison:
-    """Compare two sides.
+    """Compare two sides; differences are b - a.
 
-    Args:
-        a: one side.
-        b: the other; differences are b - a.
-        margin: shares that differ by less count as the same, above 0 and below 1.
-        draws: how many bootstrap samples of stimuli.
-        seed: of the bootstrap.
+    Shares that differ by less than `margin`, above 0 and below 1, count as the same; `draws` and `seed` are of the
+    bootstrap over stimuli.
 
     Raises:
         InputError: they are of different studies or inputs, have no trial in common, or the margin is none.

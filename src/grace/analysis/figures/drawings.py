@@ -36,10 +36,7 @@ def draw_analysis(analysis: "Analysis", theme: Theme) -> Iterator[Drawing]:
 def draw_tables(study: str, tables: Mapping[str, Rows], theme: Theme) -> Iterator[Drawing]:
     """The same of its tables: the rows of means.csv, tests.csv and so on, by name; cells may be numbers or text.
 
-    Args:
-        study: the name of one that has an analysis.
-        tables: by name; what is not there is not drawn.
-        theme: the look.
+    A table that is not there is not drawn. Raises InputError where the study has no analysis.
     """
     analysis = analysis_of(study)
     if study in OWN_FIGURES:
