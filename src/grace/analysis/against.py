@@ -16,12 +16,8 @@ def table_against(
 ) -> tuple[tuple[Fit, ...], tuple[Pattern, ...]]:
     """Compare all models of a table with people and with rational speech acts, and add what to hold that against.
 
-    Args:
-        frame: the table.
-        study: one that has an analysis.
-        exclusions: whether trials are excluded by their answers, as in the other tables.
-        draws: how many bootstrap samples.
-        seed: of the bootstrap.
+    `exclusions` is whether trials are excluded by their answers, as in the other tables; `draws` and `seed` are of the
+    bootstrap.
 
     Raises:
         InputError: the table lacks what tells its conditions, or there is no analysis of the study.

@@ -85,14 +85,6 @@ class Analysis:
         )
 
 
-@dataclass(frozen=True)
-class _OfModel:
-    """The results for one model: the rows of each table, and its part of the summary."""
-
-    rows: Mapping[str, Lines]
-    summary: Mapping[str, Any]
-
-
 def check_installed(further: Sequence[str] = ()) -> None:
     """See that the packages are there, and further ones, as matplotlib for figures. Raises InputError."""
     missing = [name for name in (*PACKAGES, *further) if importlib.util.find_spec(name) is None]
@@ -219,7 +211,7 @@ def analyze_frame(
     }
     tables = {}
     for name, columns in {**analysis.tables, **scores.tables(analysis.factors)}.items():
-        rows = [(model, row) for model, own in models.items() for row in own.rows.get(name, ())]
+        rows = [(model, row) for model, (own, _) in models.items() for row in own.get(name, ())]
         if not rows:
             continue
         if frame.names_models:
@@ -232,7 +224,7 @@ def analyze_frame(
         "input": {"file": frame.name, "rows": frame.rows, "sha256": frame.sha256},
         "exclusions": exclusions,
         "clusters": CLUSTERS,
-        "models": {model: own.summary for model, own in models.items()},
+        "models": {model: summary for model, (_, summary) in models.items()},
         "notes": list(notes),
         "versions": {"grace": grace.__version__, "python": platform.python_version()}
         | {name: metadata.version(name) for name in PACKAGES},
@@ -245,14 +237,15 @@ def _cell(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
 
 
-def _of_model(analysis: StudyAnalysis, frame: Frame, study: Study, trials: ModelTrials) -> _OfModel:
+def _of_model(
+    analysis: StudyAnalysis, frame: Frame, study: Study, trials: ModelTrials
+) -> tuple[dict[str, Lines], dict[str, Any]]:
+    """The results for one model: the rows of each table, and its part of the summary."""
     results = analysis.results(trials, frame, study)
     of_scores, summary = _scores([trial for trial in trials.trials if trial.inside], frame, study, analysis.conditions)
     excluded = {"excluded": dict(sorted(trials.excluded.items()))} if analysis.excludes else {}
-    return _OfModel(
-        {**results.tables, **of_scores, "tests": [test.cells for test in results.tests]},
-        _summary(trials, analysis.has_answers(frame), results) | excluded | summary,
-    )
+    rows = {**results.tables, **of_scores, "tests": [test.cells for test in results.tests]}
+    return rows, _summary(trials, analysis.has_answers(frame), results) | excluded | summary
 
 
 def _scores(

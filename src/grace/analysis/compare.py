@@ -6,6 +6,7 @@ units. Experiment 2 compares distributions question by question; Experiment 1 co
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -65,12 +66,7 @@ class Comparison:
     """What came out.
 
     Attributes:
-        a, b: the sides.
-        pairs: how rows were paired.
-        margin, draws, seed: as asked for.
         notes: what else differs between the sides, and what was left out.
-        findings: all numbers.
-        parts: what was judged.
         verdict: equivalent, different or can't tell.
         sentence: the verdict with its numbers.
     """
@@ -94,14 +90,10 @@ class Comparison:
 
 
 def compare_models(a: Side, b: Side, margin: float = MARGIN, draws: int = DRAWS, seed: int = SEED) -> Comparison:
-    """Compare two sides.
+    """Compare two sides; differences are b - a.
 
-    Args:
-        a: one side.
-        b: the other; differences are b - a.
-        margin: shares that differ by less count as the same, above 0 and below 1.
-        draws: how many bootstrap samples of stimuli.
-        seed: of the bootstrap.
+    Shares that differ by less than `margin`, above 0 and below 1, count as the same; `draws` and `seed` are of the
+    bootstrap over stimuli.
 
     Raises:
         InputError: they are of different studies or inputs, have no trial in common, or the margin is none.
@@ -152,8 +144,9 @@ def compare_question(both: Paired, name: str, question: Question) -> tuple[list[
     measures["difference_of_probability"] = np.abs(p - q).mean(axis=1)
     numbers = both.means(PROBABILITIES, name, places, measures)
     floors = [side.floor for side in (both.a, both.b) if side.floor]
-    mean_floor = _largest([floor["mean"] for floor in floors])
-    floor = _largest([floor["by_question"][name] for floor in floors if name in floor["by_question"]])
+    mean_floor = max((floor["mean"] for floor in floors), default=np.nan)
+    of_question = [floor["by_question"][name] for floor in floors if name in floor["by_question"]]
+    floor = max(of_question, default=np.nan)
     numbers["difference_of_probability"] = replace(numbers["difference_of_probability"], noise=mean_floor)
     largest = float(np.abs(p - q).max())
     distance = numbers["total_variation"]
@@ -192,10 +185,6 @@ def _columns(known: Sequence[tuple[int, list[float], list[float]]], labels: int)
 
 def _same_top(p: Array, q: Array) -> Array:
     return np.asarray(p.argmax(axis=1) == q.argmax(axis=1), dtype=float)
-
-
-def _largest(values: Sequence[float]) -> float:
-    return max(values, default=np.nan)
 
 
 def _judged(name: str, distance: ComparedNumber, margin: float, within: bool | None, without: "Gaps") -> Judgement:
@@ -345,12 +334,9 @@ def _reader(field: Field) -> Callable[[Row], object]:
     """What reads a field's value in a row, None where there is none."""
 
     def read(row: Row) -> object:
-        if not row[field.name]:
-            return None
-        try:
-            return field.parse(row[field.name])
-        except ValueError:
-            return None
+        with suppress(ValueError):
+            return field.parse(row[field.name]) if row[field.name] else None
+        return None
 
     return read
 
@@ -443,20 +429,17 @@ def shifts_of_effects(both: Paired) -> Iterator[ComparedNumber]:
 def _sentence(a: str, b: str, verdict: str, parts: Sequence[Judgement], margin: float) -> str:
     if not parts:
         return f"Can't tell whether {a} and {b} are equivalent: there is nothing that could be compared."
-    if verdict == EQUIVALENT:
-        said = f"{a} and {b} are equivalent within a margin of {margin:g}"
-        deciding = list(parts)
-    elif verdict == DIFFERENT:
-        said = f"{a} and {b} are different (margin {margin:g})"
-        deciding = [part for part in parts if part.verdict == DIFFERENT]
-    else:
-        said = f"Can't tell whether {a} and {b} are equivalent within a margin of {margin:g}"
-        deciding = [part for part in parts if part.verdict == UNDECIDED]
+    claim = {
+        EQUIVALENT: f"{a} and {b} are equivalent within a margin of {margin:g}",
+        DIFFERENT: f"{a} and {b} are different (margin {margin:g})",
+        UNDECIDED: f"Can't tell whether {a} and {b} are equivalent within a margin of {margin:g}",
+    }[verdict]
     names: dict[str, list[str]] = defaultdict(list)
-    for part in deciding:
-        names[part.why].append(part.of)
-    told = (f"{', '.join(own)}: {why}" for why, own in names.items())  # as questions that one reason holds for
-    return f"{said}: {'; '.join(told)}."
+    for part in parts:
+        if part.verdict == verdict:
+            names[part.why].append(part.of)
+    reasons = (f"{', '.join(own)}: {why}" for why, own in names.items())  # as questions that one reason holds for
+    return f"{claim}: {'; '.join(reasons)}."
 
 
 def _of_pairs(pairs: Pairs) -> str:

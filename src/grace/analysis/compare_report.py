@@ -9,6 +9,7 @@ import numpy as np
 import orjson
 
 from grace.analysis.compare import Comparison
+from grace.analysis.compare_sides import Side
 from grace.analysis.distances import finite
 from grace.analysis.paired import ComparedNumber
 from grace.analysis.references import cell_of
@@ -42,14 +43,10 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
     """The comparison as JSON has it; what is not defined is null."""
     return {
         "study": comparison.a.study.name,
-        "a": _side(comparison, "a"),
-        "b": _side(comparison, "b"),
+        "a": _side(comparison.a, comparison.pairs.only_a),
+        "b": _side(comparison.b, comparison.pairs.only_b),
         "paired": len(comparison.pairs.rows),
-        "margin": comparison.margin,
-        "draws": comparison.draws,
-        "seed": comparison.seed,
-        "verdict": comparison.verdict,
-        "sentence": comparison.sentence,
+        **{name: getattr(comparison, name) for name in ("margin", "draws", "seed", "verdict", "sentence")},
         "rules": RULES,
         "notes": comparison.notes,
         "parts": [asdict(part) for part in comparison.parts],
@@ -60,9 +57,7 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _side(comparison: Comparison, which: str) -> dict[str, Any]:
-    side = comparison.a if which == "a" else comparison.b
-    alone = comparison.pairs.only_a if which == "a" else comparison.pairs.only_b
+def _side(side: Side, alone: int) -> dict[str, Any]:
     return {
         "name": side.name,
         "model": side.model,

@@ -32,7 +32,6 @@ class Side:
     Attributes:
         name: how it is called in texts.
         path: what was given.
-        study: its study.
         frame: its table, of one model.
         identities: what determined the answers, by experiment; empty for a table.
         floor: the noise floor (`noise.json`), where it was measured.
@@ -153,16 +152,16 @@ def check_comparable(a: Side, b: Side) -> list[str]:
 
 def _otherwise(a: Side, b: Side) -> list[str]:
     """What two sides were asked differently, in words; the model is meant to differ."""
-    found = []
+    differences = []
     for experiment in sorted(a.identities.keys() & b.identities.keys()):
         ours, theirs = a.identities[experiment].as_json(), b.identities[experiment].as_json()
         names = sorted((ours.keys() | theirs.keys()) - {"model", "input", "experiment", "study", "source"})
         differing = (name for name in names if ours.get(name) != theirs.get(name))
-        found += [f"{experiment}: {_told(name, ours.get(name), theirs.get(name))}" for name in differing]
-    return found
+        differences += [f"{experiment}: {_difference(name, ours.get(name), theirs.get(name))}" for name in differing]
+    return differences
 
 
-def _told(name: str, ours: object, theirs: object) -> str:
+def _difference(name: str, ours: object, theirs: object) -> str:
     short = all(isinstance(value, str | int | float | None) and len(str(value)) < 40 for value in (ours, theirs))
     return f"{name} is {ours} in the first, {theirs} in the second" if short else f"{name} differ"
 
@@ -184,10 +183,10 @@ def pair(a: Side, b: Side) -> Pairs:
 def _keyed(side: Side) -> list[tuple[tuple[object, ...], Row]]:
     participant = side.study.design.participant
     seen: Counter[tuple[object, ...]] = Counter()
-    found = []
+    keyed = []
     for row in side.rows:
         shown = row.stimulus or tuple(row[name] for name in side.study.design.cells)
         key: tuple[object, ...] = (shown, row[participant], row[REPLICATION] or "1")
         seen[key] += 1
-        found.append(((*key, seen[key]), row))
-    return found
+        keyed.append(((*key, seen[key]), row))
+    return keyed

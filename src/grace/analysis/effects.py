@@ -19,9 +19,7 @@ class Effect:
     """A directed contrast of mean shares: it is there when the sum of weights times means is above zero.
 
     Attributes:
-        name: as planned:a3-two:2>3.
-        about: in words.
-        title: in fewer words, for figures.
+        name, about, title: as planned:a3-two:2>3, in words, and in fewer words, for figures.
         weights: shape (conditions, labels).
         people: whether people show it.
     """

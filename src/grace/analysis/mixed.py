@@ -144,8 +144,9 @@ def _fit(design: _Design, outcomes: Sequence[BinaryAnswer]) -> _Fitted:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         fitted: Any = model.fit_vb(sd=start, fit_method="L-BFGS-B", minim_opts=FIT)
-    notes = ["no random intercepts: no group has several rows"] if not names else []
-    notes += [f"random intercepts: {_spread(names, fitted.vcp_mean)}"] if names else []
+    sds_of_groups = [f"{name} (sd {exp(log):.2g})" for name, log in zip(names, fitted.vcp_mean, strict=False)]
+    intercepts = f"random intercepts: {', '.join(sds_of_groups)}"
+    notes = [intercepts if names else "no random intercepts: no group has several rows"]
     notes += [SEPARATED] if separated else []
     notes += ["the fit did not converge"] if any("converge" in str(one.message) for one in caught) else []
     everything = np.hstack([design.columns, random.toarray()])
@@ -159,20 +160,13 @@ def _fit(design: _Design, outcomes: Sequence[BinaryAnswer]) -> _Fitted:
 def _covariance(columns: "NDArray[float64]", logits: "NDArray[float64]", sds: "NDArray[float64]") -> "NDArray[float64]":
     """The inverse of the posterior's curvature, shape (coefficients, coefficients).
 
-    Args:
-        columns: of all coefficients, shape (rows, coefficients).
-        logits: fitted, shape (rows).
-        sds: of the coefficients' normal priors, shape (coefficients).
+    `columns` have the shape (rows, coefficients), fitted `logits` (rows), `sds` of the normal priors (coefficients).
     """
     import numpy as np
     from scipy.special import expit
 
     weights = expit(logits) * expit(-logits)
     return np.linalg.inv((columns * weights[:, None]).T @ columns + np.diag(sds**-2.0))
-
-
-def _spread(names: Sequence[str], logs: Sequence[float]) -> str:
-    return ", ".join(f"{name} (sd {exp(log):.2g})" for name, log in zip(names, logs, strict=True))
 
 
 def _random(outcomes: Sequence[BinaryAnswer]) -> list[str]:
@@ -189,9 +183,7 @@ def _random(outcomes: Sequence[BinaryAnswer]) -> list[str]:
 def separable(columns: "NDArray[float64]", yes: "NDArray[float64]") -> bool:
     """Whether some direction of coefficients never lowers the likelihood of any row, and raises that of one.
 
-    Args:
-        columns: fixed effects, shape (rows, coefficients).
-        yes: 1 or 0, shape (rows).
+    `columns` are fixed effects, shape (rows, coefficients); `yes` is 1 or 0, shape (rows).
     """
     import numpy as np
     from scipy.optimize import linprog

@@ -68,8 +68,6 @@ class Pattern:
     """Whether a model shows an effect of people: a row of patterns.csv.
 
     Attributes:
-        model_name, source: as in Fit.
-        effect, about: its name, and in words.
         people: whether people show it.
         rsa: the contrast in rational speech acts.
         estimate, low, high: the contrast of shares with its 95% bootstrap interval.

@@ -102,9 +102,7 @@ def effective(cells: Mapping[str, Numbers]) -> float:
     from one-way analysis of variance within cells (Donner 1986, International Statistical Review 54, 67-82), cut off
     at 0 and 1. It cannot be estimated where all rows are equal, nor where each cell has one stimulus: then it counts
     as 1, and n_effective is at most the number of stimuli. Where samples have texts too, the smaller number counts.
-
-    Args:
-        cells: samples whose means may differ by design, each with its stimuli.
+    The cells' means may differ by design.
     """
     worth = _effective_by({name: (one.values, one.stimuli or ()) for name, one in cells.items()})
     texts = {name: (one.values, one.texts) for name, one in cells.items() if one.texts is not None}
@@ -147,12 +145,6 @@ def t_test(name: TestName, sample: Numbers, alternative: Alternative, against: f
     """Whether a mean differs from a number: Student's t of one sample, which for differences is the paired t.
 
     The same as R's `t.test(values - against, alternative = ...)`; dz is t over the root of n.
-
-    Args:
-        name: of the test.
-        sample: for a paired test the differences.
-        alternative: what is claimed of the mean.
-        against: the number.
     """
     from scipy import stats
 
@@ -240,10 +232,7 @@ def two_way_anova(factors: tuple[str, str], data: Sequence[Observation], by_stim
     `anova(lm(value ~ first * second))`, which drops what empty cells leave undefined. A line more has the first
     factor given the second, since in an unbalanced design the order matters. Effects are partial eta squared.
 
-    Args:
-        factors: their names, as ("access", "word").
-        data: one number for each row; or for each stimulus.
-        by_stimulus: which of both, for the tests' names.
+    `data` has one number for each row, or each stimulus where `by_stimulus` says so, which is for the tests' names.
     """
     first, second = factors
     effects = (Factors((first,)), Factors((second,)), Factors(factors), Factors((first,), after=second))

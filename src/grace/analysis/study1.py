@@ -8,11 +8,10 @@ are excluded too.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from math import fsum
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -42,11 +41,6 @@ from grace.analysis.study_analysis import EffectSizes, Results, StudyAnalysis
 from grace.analysis.trials import Cell, ModelTrials, Trial, flaw_of
 from grace.errors import InputError
 from grace.studies.study import Study
-
-if TYPE_CHECKING:
-    from grace.analysis.figures.points import Rows
-    from grace.analysis.figures.saving import Drawing
-    from grace.analysis.figures.theme import Theme
 
 YES, NO = "yes", "no"
 KNOWLEDGE = "knowledge"
@@ -337,13 +331,6 @@ def effect_sizes() -> EffectSizes:
     )
 
 
-def draw(tables: "Mapping[str, Rows]", theme: "Theme") -> "Iterator[Drawing]":
-    """The figures of tables of results."""
-    from grace.analysis.figures import of_study1  # imports matplotlib
-
-    return of_study1.draw(tables, theme)
-
-
 STUDY1 = StudyAnalysis(
     name="study1",
     factors=FACTORS,
@@ -370,5 +357,4 @@ STUDY1 = StudyAnalysis(
     predictions=cache(rsa_knowledge.predictions),
     people=effect_sizes,
     cell_title=cell_title,
-    draw=draw,
 )

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -30,11 +29,6 @@ from grace.analysis.study_analysis import Results, StudyAnalysis
 from grace.analysis.trials import Cell, ModelTrials, Trial, flaw_of
 from grace.errors import InputError
 from grace.studies.study import Study
-
-if TYPE_CHECKING:
-    from grace.analysis.figures.points import Rows
-    from grace.analysis.figures.saving import Drawing
-    from grace.analysis.figures.theme import Theme
 
 UTTERANCE = "utterance"
 """The question's name in the study file, whose labels name the utterances."""
@@ -320,13 +314,6 @@ def shown_by_people(weights: Array) -> bool:
     return bool(norm.sf(means.sum() / np.sqrt(variance)) < ALPHA)
 
 
-def draw(tables: "Mapping[str, Rows]", theme: "Theme") -> "Iterator[Drawing]":
-    """The figures of tables of results."""
-    from grace.analysis.figures import of_study2  # imports matplotlib
-
-    return of_study2.draw(tables, theme)
-
-
 STUDY2 = StudyAnalysis(
     name="study2",
     factors=FACTORS,
@@ -346,5 +333,4 @@ STUDY2 = StudyAnalysis(
     predictions=cache(rsa_politeness.predictions),
     people=study2_counts,
     cell_title=cell_title,
-    draw=draw,
 )

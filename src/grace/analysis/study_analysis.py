@@ -1,11 +1,11 @@
-"""What the analysis knows of one study: its design, how its rows are read, its tests, its references, its figures.
+"""What the analysis knows of one study: its design, how its rows are read, its tests, its references.
 
 The analysis of a further study is one more instance of `StudyAnalysis`, in a file of its own, which `studies.py` lists.
+Its own figures are listed in `figures/drawings.py`.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from grace.analysis.distances import Array
 from grace.analysis.effects import Effect
@@ -13,11 +13,6 @@ from grace.analysis.frames import Frame, Row
 from grace.analysis.statistics import Tested
 from grace.analysis.trials import Cell, ModelTrials, Trial
 from grace.studies.study import Study
-
-if TYPE_CHECKING:
-    from grace.analysis.figures.points import Rows
-    from grace.analysis.figures.saving import Drawing
-    from grace.analysis.figures.theme import Theme
 
 Lines = Sequence[tuple[object, ...]]
 """The rows of a table of results, under its columns."""
@@ -34,12 +29,7 @@ class Results:
 
 @dataclass(frozen=True)
 class EffectSizes:
-    """Effects of people of which sizes alone are published.
-
-    Attributes:
-        weights: the contrasts, shape (effects, conditions, labels).
-        sizes: of people, shape (effects,).
-    """
+    """Effects of people of which the sizes alone are published: contrasts, (effects, conditions, labels), and sizes."""
 
     weights: Array
     sizes: Array
@@ -50,7 +40,6 @@ class StudyAnalysis:
     """The analysis of one study. Arrays have their conditions and labels in the order of `conditions` and `labels`.
 
     Attributes:
-        name: the study's.
         factors: the columns of results that name a condition.
         needs: the columns of a table that tell a row's condition, in words.
         conditions: by cell, what a condition is called.
@@ -69,7 +58,6 @@ class StudyAnalysis:
         people: how many people chose which label, shape (conditions, labels), or effect sizes where no counts are
             published.
         cell_title: what figures call a condition.
-        draw: the figures of tables of results that are the study's own.
     """
 
     name: str
@@ -90,7 +78,6 @@ class StudyAnalysis:
     predictions: Callable[[], Array]
     people: Callable[[], Array | EffectSizes]
     cell_title: Callable[[Cell], str]
-    draw: "Callable[[Mapping[str, Rows], Theme], Iterable[Drawing]]"
 
     def read(self, rows: Sequence[Row], frame: Frame, study: Study, exclusions: bool) -> ModelTrials:
         """The rows of one model, understood."""

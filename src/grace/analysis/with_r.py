@@ -40,9 +40,9 @@ def run_r(analysis: Analysis, out: Path, exclusions: bool = True) -> list[Path]:
     """Analyse the same table with R.
 
     Args:
-        analysis: what Python made of it.
-        out: the folder for results; those of R come into a folder in it.
-        exclusions: as Python's were.
+        analysis: of Python.
+        out: the folder for results; those of R are written to a folder in it.
+        exclusions: as in `analyze_table`.
 
     Returns:
         The files that R wrote; none where the table has no answers of Experiment 1, which the scripts are about.

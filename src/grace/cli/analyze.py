@@ -1,6 +1,6 @@
 """`grace analyze`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -53,7 +53,10 @@ def analyze(
     from grace.runs import Run
 
     check_installed(() if no_figures else ("matplotlib",))
-    draw = None if no_figures else _drawing(theme)
+    if not no_figures:
+        from grace.analysis.figures import draw_analysis, theme_named, write_figures
+
+        look = theme_named(theme)
     if with_r:
         check_r()
     names = what or []
@@ -80,20 +83,12 @@ def analyze(
             )
     for analysis, place in analyses:
         _print_summary(analysis, write_analysis(analysis, place))
-        if draw:
-            _print_files("figures", draw(analysis, place / "figures"))
+        if not no_figures:
+            _print_files("figures", write_figures(draw_analysis(analysis, look), place / "figures"))
         if with_r:
             _print_files("R", run_r(analysis, place, not no_exclusions))
     if any(analysis.empty for analysis, _ in analyses):
         raise typer.Exit(1)
-
-
-def _drawing(theme: str) -> "Callable[[Analysis, Path], list[Path]]":
-    """A function that writes an analysis's figures in a theme."""
-    from grace.analysis.figures import draw_analysis, theme_named, write_figures
-
-    look = theme_named(theme)
-    return lambda analysis, folder: write_figures(draw_analysis(analysis, look), folder)
 
 
 def _print_summary(analysis: "Analysis", paths: Sequence[Path]) -> None:

@@ -45,7 +45,11 @@ def compare(
     from grace.analysis.analyze import check_installed
 
     check_installed(() if no_figures else ("matplotlib",))
-    look = None if no_figures else _look(theme)
+    look = None
+    if not no_figures:
+        from grace.analysis.figures import theme_named
+
+        look = theme_named(theme)
     from grace.analysis.compare import compare_models
     from grace.analysis.compare_report import in_words, write_comparison
     from grace.analysis.compare_sides import read_side
@@ -62,12 +66,6 @@ def compare(
         _draw(comparison, look, folder / "figures")
     if not comparison.compared:
         raise typer.Exit(1)
-
-
-def _look(theme: str) -> "Theme":
-    from grace.analysis.figures import theme_named
-
-    return theme_named(theme)
 
 
 def _draw(comparison: "Comparison", look: "Theme", folder: Path) -> None:

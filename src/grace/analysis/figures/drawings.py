@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from grace.analysis.figures import of_scores
+from grace.analysis.figures import of_scores, of_study1, of_study2
 from grace.analysis.figures.points import Rows, distinct, slug
 from grace.analysis.figures.saving import Drawing
 from grace.analysis.figures.shift import draw_shift
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from grace.analysis.analyze import Analysis
     from grace.analysis.compare import Comparison
 
+OWN_FIGURES = {"study1": of_study1.draw, "study2": of_study2.draw}
+"""By study, what draws the figures that only it has, from tables of results by name."""
 ENDINGS = r"\.(run|csv|parquet)$"
 """Of runs and tables, which are left out where sides name a figure."""
 
@@ -34,13 +36,11 @@ def draw_analysis(analysis: "Analysis", theme: Theme) -> Iterator[Drawing]:
 def draw_tables(study: str, tables: Mapping[str, Rows], theme: Theme) -> Iterator[Drawing]:
     """The same of its tables: the rows of means.csv, tests.csv and so on, by name; cells may be numbers or text.
 
-    Args:
-        study: the name of one that has an analysis.
-        tables: by name; what is not there is not drawn.
-        theme: the look.
+    A table that is not there is not drawn. Raises InputError where the study has no analysis.
     """
     analysis = analysis_of(study)
-    yield from analysis.draw(tables, theme)
+    if study in OWN_FIGURES:
+        yield from OWN_FIGURES[study](tables, theme)
     if rows := tables.get("distributions"):
         yield from of_scores.draw(load_study(study), analysis, rows, theme)
 

@@ -7,20 +7,8 @@ from matplotlib.figure import Figure
 
 from grace.analysis.designs import ASSESSMENTS, GOALS, HEARTS, STATES
 from grace.analysis.designs import WORDS as NUMBER_WORDS
-from grace.analysis.figures.marks import (
-    Line,
-    Series,
-    draw_panel,
-    draw_series,
-    handles_of,
-    head,
-    legend_below,
-    row_name,
-    rows_note,
-    scale,
-    spread,
-    title,
-)
+from grace.analysis.figures import marks
+from grace.analysis.figures.marks import Line, Series
 from grace.analysis.figures.points import MISSING, Point, any_known
 from grace.analysis.figures.theme import BLACK, BLUE, GREY, VERMILLION, Theme, legend_name, look_of, new_figure, styled
 from grace.analysis.study2 import hearts_title
@@ -59,8 +47,8 @@ def draw_bets(
             if known:  # or the head says that there is nothing
                 _gaps(axes, known, theme)
             for label, other in (others or {}).items():
-                draw_series(axes, Series(label, BLACK, "D", _in_cell(other, cell), hollow=True))
-            _head_bets(axes, cell, rows_note(known.values()), theme)
+                marks.draw_series(axes, Series(label, BLACK, "D", _in_cell(other, cell), hollow=True))
+            _head_bets(axes, cell, marks.rows_note(known.values()), theme)
         _legend_in_gap(figure, [Series(label, BLACK, "D", {}, hollow=True) for label in others or {}], theme)
     return figure
 
@@ -72,7 +60,7 @@ def draw_bets_of_models(bets: Mapping[str, Bets], theme: Theme) -> Figure:
     """
     looks = look_of(list(bets))
     there = {name: own for name, own in bets.items() if any_known(own.values())}
-    shifts = spread(len(there))
+    shifts = marks.spread(len(there))
     with styled(theme):
         figure, panels = _bets_grid(theme, "", "bet (%)")
         for cell, axes in panels.items():
@@ -80,7 +68,7 @@ def draw_bets_of_models(bets: Mapping[str, Bets], theme: Theme) -> Figure:
                 Series(legend_name(name, theme), *looks[name], _in_cell(own, cell), shift=shift)
                 for (name, own), shift in zip(there.items(), shifts, strict=True)
             ]
-            _head_bets(axes, cell, draw_panel(axes, series), theme)
+            _head_bets(axes, cell, marks.draw_panel(axes, series), theme)
         _legend_in_gap(figure, [Series(legend_name(name, theme), *looks[name], {}) for name in there], theme)
     return figure
 
@@ -88,7 +76,7 @@ def draw_bets_of_models(bets: Mapping[str, Bets], theme: Theme) -> Figure:
 def _bets_grid(theme: Theme, name: str, what: str) -> tuple[Figure, dict[tuple[int, str], Axes]]:
     """A figure with a panel for each access and word that can be; a speaker who saw one does not say two."""
     figure = new_figure(theme, 0.8)
-    title(figure, name, theme)
+    marks.title(figure, name, theme)
     grid = figure.subplots(len(WORDS), 3, squeeze=False)
     panels = {}
     for row, word in enumerate(WORDS):
@@ -96,11 +84,11 @@ def _bets_grid(theme: Theme, name: str, what: str) -> tuple[Figure, dict[tuple[i
             if column < row:
                 axes.set_axis_off()
                 continue
-            scale(axes, STATES, [str(state) for state in STATES], 100, 25)
+            marks.scale(axes, STATES, [str(state) for state in STATES], 100, 25)
             axes.tick_params(labelbottom=row == column, labelleft=row == column)
             axes.set_ylabel(what if row == column else "")
             if column == len(WORDS) - 1:
-                row_name(axes, f"word “{word}”")
+                marks.row_name(axes, f"word “{word}”")
             panels[column + 1, word] = axes
     panels[3, "three"].set_xlabel("state (how many of 3)")
     return figure, panels
@@ -108,7 +96,7 @@ def _bets_grid(theme: Theme, name: str, what: str) -> tuple[Figure, dict[tuple[i
 
 def _head_bets(axes: Axes, cell: tuple[int, str], note: str, theme: Theme) -> None:
     access, word = cell
-    head(axes, f"access {access} of 3" if word == WORDS[0] else "", note, theme)
+    marks.head(axes, f"access {access} of 3" if word == WORDS[0] else "", note, theme)
 
 
 def _in_cell(bets: Bets, cell: tuple[int, str]) -> dict[float, Point]:
@@ -136,10 +124,10 @@ def _gaps(axes: Axes, known: Mapping[float, Point], theme: Theme) -> None:
 
 def _legend_in_gap(figure: Figure, series: Sequence[Series], theme: Theme) -> None:
     """The legend in the corner of the grid that stays empty, or below where it is too long for that."""
-    handles = handles_of(series)
+    handles = marks.handles_of(series)
     lines = sum(one.label.count("\n") + 1 for one in series)
     if lines * theme.small * 1.7 > GAP * figure.get_figheight() * 72:  # points; 1.7 with the space between entries
-        legend_below(figure, series)
+        marks.legend_below(figure, series)
     elif handles:
         figure.legend(handles=handles, loc="lower left", bbox_to_anchor=(0.06, 0.1))
 
@@ -160,13 +148,13 @@ def draw_utterances(
         figure, panels = _utterances_grid(theme, name, what)
         for cell, axes in panels.items():
             for series in _frames(shares, cell, "", False):
-                draw_series(axes, series)
+                marks.draw_series(axes, series)
             for label, other in (others or {}).items():
                 for series in _frames(other, cell, label, True):
-                    draw_series(axes, series)
+                    marks.draw_series(axes, series)
             own = [point for key, point in shares.items() if key[:2] == cell and point.known]
-            head(axes, hearts_title(cell[1]) if cell[0] == GOALS[0] else "", rows_note(own), theme)
-        legend_below(
+            marks.head(axes, hearts_title(cell[1]) if cell[0] == GOALS[0] else "", marks.rows_note(own), theme)
+        marks.legend_below(
             figure, [one for label in ("", *(others or {})) for one in _frames({}, ("", 0), label, bool(label))]
         )
     return figure
@@ -174,18 +162,18 @@ def draw_utterances(
 
 def _utterances_grid(theme: Theme, name: str, what: str) -> tuple[Figure, dict[tuple[str, int], Axes]]:
     figure = new_figure(theme, 0.95)
-    title(figure, name, theme)
+    marks.title(figure, name, theme)
     grid = figure.subplots(len(GOALS), len(HEARTS), squeeze=False)
     panels = {}
     for row, goal in enumerate(GOALS):
         for column, axes in enumerate(grid[row]):
-            scale(axes, range(len(ASSESSMENTS)), ASSESSMENTS, 1, 0.5)
+            marks.scale(axes, range(len(ASSESSMENTS)), ASSESSMENTS, 1, 0.5)
             axes.tick_params(labelbottom=row == len(GOALS) - 1, labelleft=column == 0)
             axes.tick_params("x", labelrotation=45, labelrotation_mode="xtick")
             if column == 0:
                 axes.set_ylabel(what)
             if column == len(HEARTS) - 1:
-                row_name(axes, goal)
+                marks.row_name(axes, goal)
             panels[goal, HEARTS[column]] = axes
     return figure, panels
 
@@ -209,24 +197,24 @@ def draw_negation(negation: Mapping[str, Negation], theme: Theme, people: Negati
     """
     looks = look_of(list(negation))
     there = {name: own for name, own in negation.items() if any_known(own.values())}
-    shifts = spread(len(there), min(0.6, 0.12 * len(there)))
+    shifts = marks.spread(len(there), min(0.6, 0.12 * len(there)))
     with styled(theme):
         figure = new_figure(theme, 0.48)
         panels = figure.subplots(1, len(GOALS), squeeze=False)[0]
         everyone = [(legend_name(name, theme), *looks[name], own) for name, own in there.items()]
         for goal, axes in zip(GOALS, panels, strict=True):
-            scale(axes, HEARTS, [str(hearts) for hearts in HEARTS], 1, 0.25)
+            marks.scale(axes, HEARTS, [str(hearts) for hearts in HEARTS], 1, 0.25)
             series = [
                 Series(label, colour, marker, _of_goal(own, goal), ":", shift=shift)
                 for (label, colour, marker, own), shift in zip(everyone, shifts, strict=True)
             ]
-            head(axes, goal, draw_panel(axes, series), theme)
+            marks.head(axes, goal, marks.draw_panel(axes, series), theme)
             if people:
-                draw_series(axes, Series("people", BLACK, "D", _of_goal(people, goal), "--", True))
+                marks.draw_series(axes, Series("people", BLACK, "D", _of_goal(people, goal), "--", True))
             axes.set_xlabel("state (hearts)")
             axes.tick_params(labelleft=axes is panels[0])
         panels[0].set_ylabel("share of “wasn’t”")
-        legend_below(
+        marks.legend_below(
             figure,
             [Series(label, colour, marker, {}, ":") for label, colour, marker, _ in everyone]
             + ([Series("people", BLACK, "D", {}, "--", True)] if people else []),

@@ -34,15 +34,7 @@ WORD_LOOK = {"one": (BLUE, "o"), "two": (VERMILLION, "s"), "three": (GREEN, "^")
 
 @dataclass(frozen=True)
 class Spread:
-    """Numbers for each state in distributions.csv.
-
-    Attributes:
-        quantity: the rows' name, with {} for the state.
-        kind: the figure's name.
-        unit: what the axis says.
-        about: what the caption says.
-        scale: what turns means into percent.
-    """
+    """Numbers for each state in distributions.csv; `quantity` has {} for the state, `scale` makes means percent."""
 
     quantity: str
     kind: str
@@ -136,21 +128,13 @@ def _of_distributions(rows: Rows, what: Spread, theme: Theme) -> Iterator[Drawin
 
 def _against_theory(everyone: Mapping[str, Bets], more: str, theme: Theme) -> Drawing:
     predicted = theory()
-    clouds = [
-        Cloud(
-            name,
-            [
-                ScatterPoint(
-                    point.mean,
-                    bets.get(key, MISSING).mean,
-                    f"{cell_title((str(key[0]), key[1]))}: {key[2]}",
-                    f"word “{key[1]}”",
-                )
-                for key, point in predicted.items()
-            ],
-        )
-        for name, bets in everyone.items()
-    ]
+
+    def pair(key: tuple[int, str, int], bets: Bets) -> ScatterPoint:
+        access, word, state = key
+        title = f"{cell_title((str(access), word))}: {state}"
+        return ScatterPoint(predicted[key].mean, bets.get(key, MISSING).mean, title, f"word “{word}”")
+
+    clouds = [Cloud(name, [pair(key, bets) for key in predicted]) for name, bets in everyone.items()]
     scales = Scales(f"{THEORY} (%)", "mean bet (%)", (0, 100), 4)
     caption = (
         "Mean bets of Experiment 1 against what rational speech acts predict (Goodman & Stuhlmüller 2013), a point for "

@@ -1,6 +1,7 @@
 """Figures of study 2: utterances by goal and state, from answers and from distributions; negation; beside people."""
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import product
 
 from grace.analysis.designs import GOALS, HEARTS, UTTERANCES
 from grace.analysis.figures.grids import FRAME_LOOK, Negation, Shares, draw_negation, draw_utterances
@@ -48,22 +49,17 @@ def draw(tables: Mapping[str, Rows], theme: Theme) -> Iterator[Drawing]:
 def people() -> Shares:
     """The share of people who chose each utterance."""
     return {
-        (goal, hearts, utterance): _share(chosen, total)
-        for (goal, hearts), counts in zip(_cells(), study2_counts(), strict=True)
-        for utterance, chosen, total in zip(UTTERANCES, counts, [counts.sum()] * len(UTTERANCES), strict=True)
+        (*cell, utterance): _share(chosen, counts.sum())
+        for cell, counts in zip(product(GOALS, HEARTS), study2_counts(), strict=True)
+        for utterance, chosen in zip(UTTERANCES, counts, strict=True)
     }
 
 
 def people_negate() -> Negation:
     """The share of people who chose an utterance with "wasn't"."""
     half = len(UTTERANCES) // 2
-    return {
-        cell: _share(counts[half:].sum(), counts.sum()) for cell, counts in zip(_cells(), study2_counts(), strict=True)
-    }
-
-
-def _cells() -> list[tuple[str, int]]:
-    return [(goal, hearts) for goal in GOALS for hearts in HEARTS]
+    cells = zip(product(GOALS, HEARTS), study2_counts(), strict=True)
+    return {cell: _share(counts[half:].sum(), counts.sum()) for cell, counts in cells}
 
 
 def _share(chosen: float, total: float) -> Point:
@@ -104,16 +100,12 @@ def _utterances(
         yield Drawing(f"study2_{kind}{files[model]}", figure, caption, theme, experiment)
     if not there:
         return
-    clouds = [
-        Cloud(
-            name,
-            [
-                ScatterPoint(point.mean, own.get(key, MISSING).mean, _label(key), FRAME_LOOK[key[2].split("_")[0]][0])
-                for key, point in reference.items()
-            ],
-        )
-        for name, own in there.items()
-    ]
+
+    def pair(key: tuple[str, int, str], own: Shares) -> ScatterPoint:
+        look = FRAME_LOOK[key[2].split("_")[0]]
+        return ScatterPoint(reference[key].mean, own.get(key, MISSING).mean, _label(key), look[0])
+
+    clouds = [Cloud(name, [pair(key, own) for key in reference]) for name, own in there.items()]
     looks = {label: (colour, marker) for label, colour, marker in FRAME_LOOK.values()}
     caption = (
         f"{what}, {which}, against the share of {OF_PEOPLE}, a point for each goal, state and utterance; r is "

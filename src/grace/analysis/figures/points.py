@@ -72,11 +72,7 @@ def bounded(mean: float, se: float, n: float, top: float) -> tuple[float, float]
     2015, Survey Statistics and Methodology 3, 484-503, compare such intervals). In the middle of the scale it is the
     plain one. Without a variance (one row, or all rows at an end of the scale) there is none: NaN.
 
-    Args:
-        mean: the mean.
-        se: its standard error.
-        n: how many independent rows it rests on; the degrees of freedom are one less.
-        top: the upper end of the scale.
+    The mean rests on `n` independent rows; the degrees of freedom are one less.
     """
     from scipy.stats import t
 
@@ -97,11 +93,7 @@ def mean_point(row: Row, top: float, scale: float = 1.0) -> Point:
     """The point of a row with mean, se, n and, where stimuli are known, n_effective.
 
     Rows of one stimulus are worth less than as many independent ones, so the standard error is that of n_effective.
-
-    Args:
-        row: of means.csv or distributions.csv.
-        top: the upper end of the scale, after scaling.
-        scale: what means are multiplied by.
+    Means are multiplied by `scale`; `top` is the upper end of the scale after that.
     """
     mean, se, n = number(row, "mean") * scale, number(row, "se") * scale, count(row)
     worth = number(row, "n_effective")
@@ -148,11 +140,11 @@ def slug(name: str) -> str:
 
 def distinct(names: Iterable[str]) -> list[str]:
     """The names, with a number behind those that are there already."""
-    found: list[str] = []
+    taken: list[str] = []
     for name in names:
         numbered = (name if place == 1 else f"{name}-{place}" for place in count_from(1))
-        found.append(next(one for one in numbered if one not in found))
-    return found
+        taken.append(next(one for one in numbered if one not in taken))
+    return taken
 
 
 def suffixes(models: Sequence[str]) -> dict[str, str]:

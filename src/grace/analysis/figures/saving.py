@@ -30,9 +30,7 @@ class Drawing:
 
     Attributes:
         name: of its files, without ending.
-        figure: it.
         caption: what it shows, and what its bars and marks are; also for those who cannot see it.
-        theme: by which it is drawn.
         experiment: that its numbers are from, 1 or 2.
     """
 

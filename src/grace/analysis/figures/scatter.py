@@ -62,14 +62,7 @@ class Scales:
 
 
 def draw_scatter(clouds: Sequence[Cloud], looks: dict[str, tuple[str, str]], scales: Scales, theme: Theme) -> Figure:
-    """A panel for each model, with Pearson's r over its points.
-
-    Args:
-        clouds: the models.
-        looks: colour and marker of each group.
-        scales: of the axes.
-        theme: the look.
-    """
+    """A panel for each model, with Pearson's r over its points; `looks` are the colour and marker of each group."""
     with styled(theme):
         columns, rows, side = _shape(len(clouds), theme)
         width = max(side * columns, WIDTH)

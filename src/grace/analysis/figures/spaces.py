@@ -17,13 +17,7 @@ LETTERS = 11
 
 @dataclass(frozen=True)
 class Panel:
-    """A panel of a figure with a panel for each quantity.
-
-    Attributes:
-        title: of the panel.
-        top: the upper end of its scale.
-        points: by model, then by condition.
-    """
+    """A panel for a quantity: the upper end of its scale is `top`; its points are by model, then by condition."""
 
     title: str
     top: float
@@ -71,11 +65,9 @@ def _placed(points: Mapping[str, Point], conditions: Sequence[str]) -> dict[floa
 
 
 def draw_label_mass(masses: Mapping[str, Mapping[str, Sequence[float]]], theme: Theme) -> Figure:
-    """The probability of all answers together, by question and model.
+    """The probability of all answers together.
 
-    Args:
-        masses: by the model's name to show, then by question, the mean of each condition.
-        theme: the look.
+    `masses` are by the model's name to show, then by question: the mean of each condition.
     """
     questions = list(dict.fromkeys(question for own in masses.values() for question in own))
     looks = look_of(list(masses))

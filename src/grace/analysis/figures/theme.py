@@ -40,11 +40,9 @@ class Theme:
     """How large things are.
 
     Attributes:
-        name: paper or slides.
         width: of a figure, inches: what fits between the margins of a page, or on a slide.
         height: the most that it may have.
-        font: size, points.
-        line: width, points.
+        font, line: size and width, points.
         dpi: of the PNG.
     """
 
