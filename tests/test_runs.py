@@ -301,6 +301,11 @@ def test_answers_without_a_manifest_are_not_taken_for_ones_own(run: Run, table: 
         b"\xff",
         b'{"format":1,"identity":[],"sessions":[]}',
         b'{"format":1,"identity":{}}',
+        *(
+            b'{"format":%s,"identity":{},"sessions":[]}' % format
+            for format in (b'"1"', b"true", b"2.5", b"null", b"[]")
+        ),
+        *(b'{"format":1,"identity":{},"sessions":[],"scope":%s}' % scope for scope in (b"null", b"5", b'"x"', b"[1]")),
     ],
     ids=repr,
 )
@@ -314,7 +319,7 @@ def test_a_damaged_manifest_is_named(run: Run, table: Path, content: bytes) -> N
 def test_a_later_versions_run_is_left_alone(run: Run, table: Path) -> None:
     begun(run, table)
     (run.path / "run.json").write_bytes(b'{"format":3,"identity":{},"sessions":[]}')
-    with pytest.raises(InputError, match=r"run\.json: is of format 3"):
+    with pytest.raises(InputError, match=r"run\.json: has format 3"):
         Run(run.path).begin(IDENTITY, table, b"")
 
 

@@ -147,13 +147,15 @@ class RunManifest(_Part):
     id: str | None = None
     identity: Identity
     scope: Scope = Scope()
-    sessions: list[SessionRecord] = []
+    sessions: list[SessionRecord]
     extractor: ExtractorFacts | None = None
 
 
 def _with_scope(content: dict[str, Any]) -> None:
     """Format 2: the scope always has both of its numbers."""
-    content["scope"] = {"rows": 0, "replications": 0, **content.get("scope", {})}
+    scope = content.get("scope", {})
+    if isinstance(scope, dict):
+        content["scope"] = {"rows": 0, "replications": 0, **scope}
 
 
 MIGRATIONS: tuple[Callable[[dict[str, Any]], None], ...] = (_with_scope,)
@@ -174,13 +176,15 @@ def read_manifest(content: bytes, name: str) -> RunManifest:
     try:
         value = orjson.loads(content)
         number, experiment = value["format"], value["identity"].get("experiment")
+        if type(number) is not int:
+            raise TypeError
     except (orjson.JSONDecodeError, LookupError, TypeError, AttributeError):
         raise InputError(f"{name}: is damaged; restore it from a copy") from None
-    if isinstance(number, int) and not 1 <= number <= FORMAT:
-        raise InputError(f"{name}: is of format {number}, this version reads 1 to {FORMAT}; update grace")
+    if not 1 <= number <= FORMAT:
+        raise InputError(f"{name}: has format {number}; this version reads formats 1 to {FORMAT}; update grace")
     if isinstance(experiment, str) and experiment not in get_args(Experiment):
         known = ", ".join(map(repr, get_args(Experiment)))
         raise InputError(f"{name}: holds the experiment {experiment!r}; this version knows {known}; update grace")
-    for migrate in MIGRATIONS[number - 1 :] if isinstance(number, int) else ():
+    for migrate in MIGRATIONS[number - 1 :]:
         migrate(value)
     return checked({**value, "format": FORMAT}, f"{name}: is damaged", RunManifest, "; restore it from a copy")

@@ -14,7 +14,7 @@ from scipy.spatial.distance import jensenshannon
 from analysis_tables import study1, study2, write
 from conftest import ROOT, read_rows
 from grace.analysis import rsa_knowledge, rsa_politeness
-from grace.analysis.against import table_against
+from grace.analysis.against import sample_of, table_against
 from grace.analysis.bootstrap import interval, resampled_counts, resampled_means
 from grace.analysis.designs import GOALS, UTTERANCES
 from grace.analysis.distances import (
@@ -32,10 +32,10 @@ from grace.analysis.people import study1_tests, study2_counts
 from grace.analysis.references import against, write_references, yardsticks
 from grace.analysis.rsa_knowledge import Knowledge
 from grace.analysis.rsa_politeness import Politeness, Weights
-from grace.analysis.samples import Sample, sample_of, shares
+from grace.analysis.samples import Sample, shares
 from grace.analysis.statistics import Numbers, clustered_t_test
 from grace.analysis.studies import ANALYSES
-from grace.analysis.study1 import planned_effects
+from grace.analysis.study1 import effect_sizes, planned_effects
 from grace.analysis.trials import Trial
 from grace.errors import InputError
 from grace.studies.study import load_study
@@ -185,7 +185,7 @@ def test_the_listener_by_hand() -> None:
 
 
 def test_the_base_rate_is_the_most_likely_one() -> None:
-    assert rsa_knowledge.fitted_base_rate() == pytest.approx(rsa_knowledge.BASE_RATE, abs=0.005)
+    assert rsa_knowledge.fitted_base_rate(effect_sizes()) == pytest.approx(rsa_knowledge.BASE_RATE, abs=0.005)
 
 
 def test_rational_speech_acts_have_the_direction_of_every_comparison_of_people() -> None:

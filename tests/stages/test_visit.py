@@ -16,6 +16,7 @@ from grace.endpoints import waiting
 from grace.endpoints.serving import OwnedProcess
 from grace.errors import InputError
 from grace.runs import Run
+from grace.stages.scores.ask import Score
 from grace.stages.visit_file import VisitFile
 from limits import HANG
 from table_model import TableServer
@@ -95,6 +96,31 @@ def test_the_embedded_server_is_started_once_and_scores_as_for_each_command(
         grace("score", folder / file, "--input", folder / "t.csv", "--output", alone, "--residual", 0)
         assert alone.read_bytes() == (out / alone.name).read_bytes()
     assert len(starts) == 3
+
+
+def test_a_server_that_died_is_started_again_for_the_next_task(
+    grace: Command, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    servers: list[OwnedProcess] = []
+    start, prepared = OwnedProcess.__init__, Score.prepared
+
+    def counted(self: OwnedProcess, *arguments: Any, **named: Any) -> None:
+        servers.append(self)
+        start(self, *arguments, **named)
+
+    def kill_first(self: Score, progress: Any) -> Any:
+        if len(servers) == 1:
+            servers[0].end(0)
+        return prepared(self, progress)
+
+    monkeypatch.setattr(OwnedProcess, "__init__", counted)
+    monkeypatch.setattr(Score, "prepared", kill_first)
+    _two_studies(folder, "query: {max_tokens: 4, temperature: 0}")
+    done = grace("visit", folder / "visit.yaml", "--out", folder / "out", "--limit", 1, "--max-retries", 0)
+    assert done.code == 3, done.err
+    assert len(servers) == 2
+    made = {path.name for path in (folder / "out").glob("*.csv")}
+    assert made == FOUR_TABLES.keys() - {"things_scores.csv"}
 
 
 def test_what_fails_does_not_keep_the_others_from_being_asked(

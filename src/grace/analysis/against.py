@@ -1,13 +1,17 @@
 """A table against the references: every model in it, from its answers and from its probabilities."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
 
 from grace.analysis.bootstrap import DRAWS, SEED
 from grace.analysis.frames import Frame, Row
 from grace.analysis.references import Fit, Pattern, against, yardsticks
-from grace.analysis.samples import ANSWERS, Sample, sample_of, weights_in
+from grace.analysis.samples import ANSWERS, Sample, shares, weights_in
 from grace.analysis.studies import analysis_of
 from grace.analysis.study_analysis import StudyAnalysis
+from grace.analysis.trials import Cell
+from grace.errors import InputError
 from grace.studies.study import Study
 
 
@@ -45,3 +49,35 @@ def _samples(
             items = ((trial, trial.row[study.design.item]) for trial in own.trials)
             rows_of_source = ((trial.cell, item, weights_in(trial.row, columns)) for trial, item in items)
             yield source, sample_of(analysis, rows_of_source)
+
+
+def sample_of(
+    analysis: StudyAnalysis, rows: Iterable[tuple[Cell, str | None, Sequence[float] | None]], missing: int = 0
+) -> Sample:
+    """The distributions of rows; those of a row without one are counted as missing.
+
+    Args:
+        analysis: of their study.
+        rows: the cell of each, its stimulus, and what it gives to each label.
+        missing: how many rows are missing already.
+
+    Raises:
+        InputError: no row tells its condition.
+    """
+    numbers = {cell: number for number, cell in enumerate(analysis.conditions)}
+    stimuli: dict[tuple[int, str], int] = {}
+    values, cells, of = [], [], []
+    lost = 0
+    for cell, stimulus, weights in rows:
+        number, distribution = numbers.get(cell), shares(weights)
+        if number is None or distribution is None:
+            missing += 1
+            lost += number is None
+            continue
+        values.append(distribution)
+        cells.append(number)
+        of.append(stimuli.setdefault((number, stimulus or ""), len(stimuli)))
+    if lost and not values and lost == missing:
+        raise InputError(f"no row tells its condition: {analysis.name} needs {analysis.needs}")
+    array = np.array(values, dtype=float).reshape(len(values), len(analysis.labels))
+    return Sample(array, np.array(cells, dtype=np.int64), np.array(of, dtype=np.int64), len(numbers), missing)

@@ -11,6 +11,7 @@ import numpy as np
 
 from grace.analysis.designs import ACCESS_NUMBER
 from grace.analysis.distances import Array, normalised
+from grace.analysis.study_analysis import EffectSizes
 
 OBJECTS = 3
 STATES = np.arange(OBJECTS + 1)
@@ -86,17 +87,13 @@ def predictions(parameters: Knowledge | None = None) -> Array:
     return np.stack([by_access[access][word - 1] for access, word in ACCESS_NUMBER])
 
 
-def fitted_base_rate(rationality: float = RATIONALITY) -> float:
+def fitted_base_rate(people: EffectSizes, rationality: float = RATIONALITY) -> float:
     """The base rate that is most likely given the published planned comparisons of people.
 
     Means of people are not published as numbers; effect sizes follow from what is (d_z = t / sqrt(n)). They are taken
     as the model's differences of probability, times one scale that is fitted too, with normal errors: least squares.
     """
     from scipy.optimize import minimize_scalar
-
-    from grace.analysis.study1 import effect_sizes
-
-    people = effect_sizes()
 
     def misfit(base_rate: float) -> float:
         means = predictions(Knowledge(rationality, base_rate))

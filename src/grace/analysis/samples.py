@@ -5,22 +5,16 @@ study 2's thing that was made, whatever the names of the persons in it. Everythi
 (bootstrap, standard errors, tests) takes stimuli as the units, never rows.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from grace.analysis.distances import Array
 from grace.analysis.frames import Row
-from grace.analysis.trials import Cell
-from grace.errors import InputError
-
-if TYPE_CHECKING:
-    from grace.analysis.study_analysis import StudyAnalysis
 
 Integers = NDArray[np.int64]
 
@@ -87,38 +81,6 @@ class Grouped:
     def stimuli(self) -> Integers:
         """How many stimuli each condition has, shape (conditions,)."""
         return np.bincount(self.cells, minlength=self.conditions)
-
-
-def sample_of(
-    analysis: "StudyAnalysis", rows: Iterable[tuple[Cell, str | None, Sequence[float] | None]], missing: int = 0
-) -> Sample:
-    """The distributions of rows; those of a row without one are counted as missing.
-
-    Args:
-        analysis: of their study.
-        rows: the cell of each, its stimulus, and what it gives to each label.
-        missing: how many rows are missing already.
-
-    Raises:
-        InputError: no row tells its condition.
-    """
-    numbers = {cell: number for number, cell in enumerate(analysis.conditions)}
-    stimuli: dict[tuple[int, str], int] = {}
-    values, cells, of = [], [], []
-    lost = 0
-    for cell, stimulus, weights in rows:
-        number, distribution = numbers.get(cell), shares(weights)
-        if number is None or distribution is None:
-            missing += 1
-            lost += number is None
-            continue
-        values.append(distribution)
-        cells.append(number)
-        of.append(stimuli.setdefault((number, stimulus or ""), len(stimuli)))
-    if lost and not values and lost == missing:
-        raise InputError(f"no row tells its condition: {analysis.name} needs {analysis.needs}")
-    array = np.array(values, dtype=float).reshape(len(values), len(analysis.labels))
-    return Sample(array, np.array(cells, dtype=np.int64), np.array(of, dtype=np.int64), len(numbers), missing)
 
 
 def weights_in(row: Row, columns: Sequence[str]) -> list[float] | None:

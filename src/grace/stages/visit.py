@@ -9,7 +9,7 @@ from typing import Any
 from grace.declared import read
 from grace.endpoints.serving import Address
 from grace.endpoints.waiting import wait_until_gone
-from grace.errors import GraceError, InputError
+from grace.errors import EndpointError, GraceError, InputError
 from grace.progress import Progress
 from grace.stages.answers.ask import Query
 from grace.stages.answers.table import ExportedAnswers
@@ -99,6 +99,9 @@ def ask_all(
                 outcome = TaskOutcome(error=error)
             except KeyboardInterrupt:  # before the asking began, or after it
                 outcome = TaskOutcome()
+            if isinstance(outcome.error, EndpointError):  # a server that died is started again for the next task
+                served.close()
+                address = None
             yield task, outcome
             if outcome.interrupted:
                 return
