@@ -16,7 +16,7 @@ Model = TypeVar("Model", bound=BaseModel)
 NAME = r"^[a-z][a-z0-9_]*$"
 WHOLE = "the file"
 MOST = 5
-"""So many problems of a file are named; the others are counted."""
+"""The most problems of a file that are named; the others are counted."""
 _NAMES = ("name", "family", "repo")
 """Fields that name an entry of a list, in the place of its number."""
 _WORDS = {

@@ -15,7 +15,7 @@ import orjson
 from grace.errors import InputError, RunLocked
 
 EMPTY_SECONDS = 5.0
-"""A lock that stays empty for so long is nobody's: its maker died between two system calls."""
+"""Seconds after which an empty lock has no owner: its maker died between two system calls."""
 
 
 @contextmanager

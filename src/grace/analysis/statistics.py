@@ -31,7 +31,7 @@ class Tested:
         effect_size: dz of t, partial eta squared of F, Cohen's h of a binomial test.
         n: rows (in tests by stimulus too, so that the two can be compared).
         n_effective: how many independent rows these are worth; in tests by stimulus the number of stimuli.
-        note: what a reader has to know.
+        note: what a reader should know.
     """
 
     name: TestName

@@ -20,7 +20,7 @@ Lines = Sequence[tuple[object, ...]]
 
 @dataclass(frozen=True)
 class Results:
-    """What the answers of one model say: the rows of each table, the tests, and what a reader has to know."""
+    """What the answers of one model say: the rows of each table, the tests, and what a reader should know."""
 
     tables: Mapping[str, Lines]
     tests: Sequence[Tested] = ()

@@ -89,7 +89,7 @@ def _tell_shard(shard: "ShardResult") -> bool:
     """Say how far a shard is; False when something of it failed."""
     print(f"{shard.run.path}: {shard.done} of {count(shard.asked, 'request')} of part {shard.shard} done")
     if shard.done < shard.asked:
-        print("  the same command asks again for what failed.")
+        print("  repeat the command to retry what failed.")
     return shard.done >= shard.asked
 
 

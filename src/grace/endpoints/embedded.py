@@ -24,7 +24,7 @@ from grace.models.files import GGUF_MAGIC, find_model
 from grace.models.serving import ServingOptions, llamacpp_settings
 
 END_SECONDS = 1.0
-"""llama.cpp gets so long to end; it needs a few milliseconds."""
+"""Seconds that llama.cpp has to shut down before it is killed; it needs a few milliseconds."""
 
 _WAITING = {"GOMP_SPINCOUNT": "1000"}
 """llama.cpp's threads wait for each other many times for every token, spinning for a while before they sleep. If they

@@ -80,7 +80,7 @@ class ModelServer(ABC):
 
 
 class OwnedProcess:
-    """A child that ends when its standard input does: because we close it, or because we died, by whatever cause.
+    """A child that ends when its standard input does: because we close it, or because we died, for any reason.
 
     It leads a session of its own, so that Ctrl-C on the terminal reaches us alone.
     """

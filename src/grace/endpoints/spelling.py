@@ -18,9 +18,9 @@ from grace.errors import StudyError
 BEFORE = ("a", "A", "é", "7", " ", "\n", "  \n\n", ".", "<", "a ")
 """What may stand before the end of a prompt; each would join with something else, were the end not apart from it."""
 AT_ONCE = 16
-"""So many forms are tokenized at once."""
+"""Forms that are tokenized at once."""
 LONGEST = 16
-"""So many tokens the end may have; the generation prompts of known models have at most five."""
+"""The most tokens that the end may have; the generation prompts of known models have at most five."""
 
 
 @dataclass(frozen=True)

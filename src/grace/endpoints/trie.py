@@ -119,7 +119,7 @@ class Reading:
                 self._open[child.path] = child
 
     def residual(self) -> float:
-        """At most so much probability belongs to labels and was not found."""
+        """The upper bound of the labels' probability that was not found."""
         return fsum(self._bound(node) for node in self._open.values())
 
     def labels(self, labels: Sequence[str]) -> dict[str, float]:

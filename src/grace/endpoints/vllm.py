@@ -15,7 +15,7 @@ from grace.errors import EndpointError, InputError
 from grace.models.serving import ServingOptions, vllm_arguments
 
 END_SECONDS = 30.0
-"""vLLM gets so long to end by itself once it was asked to."""
+"""Seconds that vLLM has to shut down before it is killed."""
 LOOK_SECONDS = 0.2
 """While vLLM loads, it is asked so often whether it is ready."""
 

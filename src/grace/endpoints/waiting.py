@@ -14,7 +14,7 @@ EVERY_SECONDS = 2.0
 TELL_SECONDS = 60.0
 """A wait says so often that it goes on: the logs of a cluster show nothing else."""
 GONE_SECONDS = 30.0
-"""A server that has not answered for so long has ended; a busy one answers now and then."""
+"""Seconds of silence after which a server counts as gone; a busy one answers now and then."""
 
 
 def wait_until_up(url: str, seconds: float, note: Callable[[str], None], option: str = "--model-endpoint") -> None:
@@ -22,7 +22,7 @@ def wait_until_up(url: str, seconds: float, note: Callable[[str], None], option:
 
     Raises:
         InputError: the address cannot be one; the message names the option.
-        EndpointError: it did not within so many seconds.
+        EndpointError: it was not up within the time.
     """
     check_url(url, option)
     began = noted = time.monotonic()

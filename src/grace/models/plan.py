@@ -163,7 +163,7 @@ class MemoryPlan:
         return 4 if self.dtype == "float32" else 2
 
     def _kv_bytes(self, layers: int) -> int:
-        """KV cache of one token in so many layers, on one GPU."""
+        """The KV cache of one token in a number of layers, on one GPU."""
         return 2 * layers * max(1, self.model.kv_heads // self.gpus) * self.model.head_size * self._element_bytes
 
     def _sequence_bytes(self, tokens: int) -> int:

@@ -54,7 +54,7 @@ class Tally:
     """What a check has seen of a table.
 
     Attributes:
-        keep: so many flags are kept; all are counted.
+        keep: the most flags that are kept; all are counted.
         units, bad: how many things were looked at and how many of them are wrong, by group.
         flags: how many flags there are.
         kept: the first of them.

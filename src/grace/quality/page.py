@@ -20,9 +20,9 @@ from grace.runs import now
 from grace.text import harmless
 
 EXAMPLES = 5
-"""So many flags of each check are shown."""
+"""The most flags of each check that are shown."""
 LONGEST = 600
-"""So many characters of an answer are shown."""
+"""The most characters of an answer that are shown."""
 SIGNS = {PASSED: "✓", FAILED: "✗", UNCHECKED: "–"}
 
 

@@ -16,7 +16,7 @@ from grace.runs import now
 
 PASSED, FAILED, UNCHECKED = "passed", "failed", "not checked"
 FIRST = 20
-"""So many row numbers are listed in quality.json."""
+"""The most row numbers that quality.json lists."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Result:
         flags: how many flags there are; one unit may have several.
         kept: the first of the flags.
         groups: the share of each group, where shares are of groups.
-        why: why it is not checked, or something to know beside.
+        why: why it is not checked, or a remark.
         advice: what to do, "" where it did not fail.
     """
 

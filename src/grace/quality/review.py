@@ -12,7 +12,7 @@ from grace.text import harmless
 
 COLUMNS = ("table", "row", "column", "check", "why")
 LONGEST = 4000
-"""So many characters of an answer are copied."""
+"""The most characters of an answer that are copied."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 

@@ -35,7 +35,7 @@ from grace.studies.study import completed
 from grace.tables import CsvTable
 
 KEEP = 1000
-"""So many flags of each check are listed in review.csv."""
+"""The most flags of each check that review.csv lists."""
 MOST_MODELS = 50
 FILES = ("quality.json", "review.csv", "quality.html")
 

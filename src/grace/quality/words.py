@@ -5,7 +5,7 @@ from grace.quality.looks import Flagged
 from grace.quality.report import UNCHECKED, Result
 
 EXAMPLES = 3
-"""So many kinds of flags are quoted."""
+"""The most kinds of flags that are quoted."""
 
 
 def measured_of(result: Result) -> str:

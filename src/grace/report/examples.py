@@ -14,7 +14,7 @@ from grace.studies.study import Study
 from grace.text import harmless
 
 LONGEST = 1200
-"""So many characters of an answer are shown."""
+"""The most characters of an answer that are shown."""
 PLAIN = {"observe": "word", "State": "hearts"}
 """What the conditions' columns are called for readers, as in the tables."""
 

@@ -24,7 +24,7 @@ class Grid:
         title: its caption.
         head: of the columns.
         rows: of texts, each as long as the head.
-        labels: so many first columns say what a row is about.
+        labels: how many of the first columns say what a row is about.
         note: below it.
         experiment: that its numbers are from, 1 or 2.
     """

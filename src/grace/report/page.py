@@ -36,9 +36,9 @@ from grace.text import harmless
 LARGEST = 5_000_000
 """Bytes of a page."""
 FLAGGED = 3
-"""So many flagged rows of each check are shown."""
+"""The most flagged rows of each check that are shown."""
 ANSWER = 300
-"""So many characters of a flagged answer."""
+"""The most characters of a flagged answer."""
 LONG = 24
 """A table of more rows is folded up; it is unfolded in print."""
 SHORT, SHORTEST = 30, 12
@@ -69,7 +69,7 @@ class Checked:
 class Section:
     """What the page says about one study.
 
-    `id` is its place in the page; `short` says how many rows are analysed, `troubles` what a reader has to know first.
+    `id` is its place in the page; `short` says how many rows are analysed, `troubles` what a reader should know first.
     `prompts` are about the first trial; `figures` are by the section that they stand in; `sentences` are the verdicts
     of comparisons, and `notes` are about these; `commands` and `inputs` are for doing it again.
     """

@@ -39,7 +39,7 @@ FEW = 30
 
 @dataclass(frozen=True)
 class Paper:
-    """What was written: the folder of each study, its files, and what a reader has to know."""
+    """What was written: the folder of each study, its files, and what a reader should know."""
 
     folder: Path
     files: tuple[Path, ...]

@@ -1,4 +1,4 @@
-"""Troubles: what a reader has to know before any number, in sentences: what failed, is missing, or does not vary."""
+"""Troubles: what a reader should know before any number, in sentences: what failed, is missing, or does not vary."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ from grace.report.ran import model_name
 from grace.report.tables import asked_for_answers
 
 FEW = 3
-"""So many conditions are named."""
+"""The most conditions that are named."""
 
 
 def troubles_of(part: Part) -> list[str]:

@@ -20,7 +20,7 @@ from grace.studies.study import Study, completed
 from grace.tables import CsvTable, check_writable
 
 ODDITY_ROWS = 10_000
-"""So many rows are checked before the asking starts; `grace data check` looks at all."""
+"""The most rows that are checked before the asking starts; `grace data check` looks at all."""
 START, CEILING = 8, 256
 """Requests under way at first and at most, for servers that do not tell how many they work on at once."""
 
@@ -57,7 +57,7 @@ def check_endpoint(endpoint: Endpoint) -> None:
 
 
 def check_number(option: str, value: float) -> None:
-    """Refuse what is no finite number. Raises InputError."""
+    """Refuse numbers that are not finite. Raises InputError."""
     if not isfinite(value):
         raise InputError(f"--{option} {value}: is not a number that can be used")
 

@@ -17,13 +17,13 @@ from grace.progress import Progress
 from grace.runs import Run, now
 
 ALIKE = 20
-"""So many failures of one kind in a row, with no success between them, end a session early."""
+"""This many failures of one kind in a row, with no success between them, end a session early."""
 FATAL = ("http 401", "http 403", "http 404", "quota")
 """Failures that every request will share; while nothing has been answered, one is enough."""
 OWN = ("http 400", "http 413", "http 422", "inexact")
 """Failures that are a row's own where others were answered, as a prompt too long is: they do not end a session."""
 LAST_SECONDS = 10.0
-"""When a session ends early, requests under way get so long to be answered."""
+"""Seconds that open requests have left when a session ends early."""
 SYNC_SECONDS = 2.0
 
 Job = Callable[[], Awaitable[float | None]]

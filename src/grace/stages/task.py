@@ -46,7 +46,7 @@ class Endpoint:
 
 @dataclass(frozen=True, kw_only=True)
 class ExperimentTask:
-    """What both experiments have in common; each field is an option of the command, those of `endpoint` are several."""
+    """What both experiments have in common; each field is an option of the command, and `endpoint` holds several."""
 
     endpoint: Endpoint
     study: str | None
@@ -94,7 +94,7 @@ class TaskOutcome(Generic[T_co]):
 
     @property
     def interrupted(self) -> bool:
-        """Whether the task was stopped; it can be gone on with."""
+        """Whether the task was stopped; it can be resumed."""
         return self.result is None and self.error is None
 
 

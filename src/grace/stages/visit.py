@@ -86,7 +86,7 @@ def ask_all(
     Args:
         listed: the tasks.
         serve: gives the model's address, for as long as anything is asked; entered when the first task is ready to ask.
-        show: gives what is told of a task's progress.
+        show: opens the progress display of one task.
     """
     with ExitStack() as served:
         address: Address | None = None

@@ -15,7 +15,7 @@ Line = Literal["-", "--", ":", "none"]
 
 NO_DATA = "no data"
 LEGEND_WIDTH = 108
-"""So many letters stand side by side in a legend, in either theme."""
+"""The most letters side by side in a legend, in either theme."""
 ROOM = 0.03
 """Share of the scale above and below it, so that marks at its ends are whole."""
 

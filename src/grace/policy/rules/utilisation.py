@@ -1,4 +1,4 @@
-"""NRP: pods whose use of what they ask for will be outside the bounds, as far as a manifest can tell."""
+"""NRP: pods that will use too little or too much of what they request, as far as a manifest can tell."""
 
 from collections.abc import Iterator
 from typing import Literal

@@ -16,7 +16,7 @@ ALWAYS = (MODEL, "replication", "seed")
 ANSWERED = (RESPONSE, "response_timestamp", "processing_time_ms")
 """Those that hold something in every row without an error."""
 LONGEST = 80
-"""So many characters of a cell are quoted."""
+"""The most characters of a cell that are quoted."""
 
 
 def quoted(cell: str) -> str:

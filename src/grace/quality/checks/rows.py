@@ -12,7 +12,7 @@ from grace.quality.looks import Flagged, Tally, Unit, groups
 from grace.tables import CsvTable
 
 EXPLAINED = 200
-"""For so many rows that are not in the input it is found out which cells differ."""
+"""The most rows outside the input whose differing cells are looked for."""
 OFTEN = 0.5
 """A copy of the input (a model's, a replication) is meant to be there with this share of the largest one's rows."""
 
@@ -32,7 +32,7 @@ class Trials:
 
     Attributes:
         table: the input.
-        rows: the first so many of its rows were asked about.
+        rows: how many of its first rows were asked about.
         by: columns of the table that tell copies apart, as replication and seed.
         copies: for a row of the input (0 is the first), the cells of `by` in each copy.
     """

@@ -8,7 +8,7 @@ from grace.quality.looks import Flagged, Tally, groups
 FEWEST = 5
 """Of fewer stimuli nothing is said about their answers."""
 MANY, OFTEN = 20, 5
-"""So many stimuli, each asked under so many seeds, tell something even where all answers are short."""
+"""The fewest stimuli, and the fewest seeds of each, that tell something even if all answers are short."""
 _NONE = hash(("", ""))
 
 
@@ -43,7 +43,7 @@ class Answers:
     """
 
     def __init__(self, long: float) -> None:
-        """For answers that are long from so many characters."""
+        """For answers that count as long from this number of characters."""
         self._from = long
         self._rows, self._stimuli, self._texts, self._seeds = array("q"), array("q"), array("q"), array("q")
         self._long = array("b")

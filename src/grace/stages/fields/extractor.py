@@ -22,7 +22,7 @@ REPAIRED = 0.6
 MOST_CHARACTERS = 24_000
 """So much of an answer is shown to the model."""
 MOST_OF_A_REASON = 200
-"""So many characters say why a value cannot be used, which a model may have made as long as it likes."""
+"""The most characters of a reason why a value cannot be used: a model may write values of any length."""
 
 DEEPSEEK = "https://api.deepseek.com"
 DEEPSEEK_MODEL = "deepseek-v4-flash"

@@ -18,7 +18,7 @@ from grace.tables import CsvTable
 
 REVIEW = "review"
 REJECTED = "rejected by a person"
-"""Why a field is empty that a person emptied."""
+"""The reason for a field that a person emptied."""
 
 Verdict = Literal["accepted", "corrected", "rejected"]
 

@@ -16,7 +16,7 @@ from grace.studies.study import Study
 from grace.tables import CsvTable, write_table
 
 BATCH = 200
-"""So many rows are read between two signs of progress."""
+"""Rows that are read between two signs of progress."""
 NOTHING = ("", "NA")
 """What people write who found no value."""
 

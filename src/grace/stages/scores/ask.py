@@ -118,7 +118,7 @@ class PreparedScore(Prepared[ExportedScores | ShardResult]):
 
 
 def slots_of(endpoint: Endpoint, handshake: Handshake) -> int | None:
-    """How many of the server's slots are used, one by each question under way; None when it has no such.
+    """How many of the server's slots are used, one by each question under way; None if it has no slots.
 
     A server of our own may be shared with Experiment 1 and have more slots. Used like one with a single slot, it gives
     the same numbers.
