@@ -137,13 +137,13 @@ def analyze_runs(
     by_study: dict[str, list[Related]] = {}
     for group in groups_of(runs, extraction, scores_run):
         by_study.setdefault(analysis_of(group.study_of(group.given).name).name, []).append(group)
-    found = []
+    analyses = []
     for name, own in by_study.items():
         folder = out / name if len(by_study) > 1 else out
         merged = merge_groups(own, folder / MERGED, progress)
         study, table = own[0].study_of(own[0].given), merged.paths[0]
-        found.append((analyze_frame(study, read_frame(table, study), table, exclusions, merged.notes), folder))
-    return found
+        analyses.append((analyze_frame(study, read_frame(table, study), table, exclusions, merged.notes), folder))
+    return analyses
 
 
 def write_analysis(analysis: Analysis, out: Path) -> list[Path]:

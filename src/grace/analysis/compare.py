@@ -31,11 +31,12 @@ from grace.analysis.equivalence import (
 from grace.analysis.frames import Row
 from grace.analysis.paired import EARTH_MOVER, ComparedNumber, Paired
 from grace.analysis.references import shown
-from grace.analysis.samples import ANSWERS, number_in, shares, weights_in
+from grace.analysis.samples import ANSWERS, shares, weights_in
 from grace.analysis.study_analysis import StudyAnalysis
 from grace.analysis.trials import Trial
 from grace.columns import REPLICATION
 from grace.errors import InputError
+from grace.quality.layout import number_in
 from grace.studies.fields import Field
 from grace.studies.questions import Question
 

@@ -72,7 +72,6 @@ class Paired:
 
     Attributes:
         a, b: the sides; differences are b - a.
-        pairs: their rows.
         margin: shares that differ by less count as the same.
         draws, seed: of the bootstrap over stimuli.
     """

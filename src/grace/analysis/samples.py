@@ -8,13 +8,13 @@ study 2's thing that was made, whatever the names of the persons in it. Everythi
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
 
 from grace.analysis.distances import Array
 from grace.analysis.frames import Row
+from grace.quality.layout import number_in
 
 Integers = NDArray[np.int64]
 
@@ -93,12 +93,3 @@ def shares(weights: Sequence[float] | None) -> list[float] | None:
     """Weights divided by their sum; None where there is nothing to divide."""
     total = sum(weights or ())
     return [weight / total for weight in weights or ()] if total > 0 else None
-
-
-def number_in(cell: object) -> float | None:
-    """The finite number in a cell, None where there is none."""
-    try:
-        number = float(cell)  # type: ignore[arg-type]  # what float cannot read is no number
-    except (TypeError, ValueError):
-        return None
-    return number if isfinite(number) else None

@@ -255,42 +255,40 @@ def _fall(goal: str) -> Array:
 @cache
 def effects() -> tuple[Effect, ...]:
     """More negation with both goals, its fall with the hearts, praise and bluntness."""
-    return tuple(_effects())
+    return tuple(Effect(*contrast, shown_by_people(contrast[-1])) for contrast in _contrasts())
 
 
-def _effects() -> Iterator[Effect]:
-    def effect(name: str, about: str, title: str, weights: Array) -> Effect:
-        return Effect(name, about, title, weights, shown_by_people(weights))
-
+def _contrasts() -> Iterator[tuple[str, str, str, Array]]:
+    """The name of each effect, what it is about, its title, and its weights."""
     for hearts in HEARTS:
         for goal in ("informational", "social"):
-            yield effect(
+            yield (
                 f"negation:{hearts}:both>{goal}",
                 f"{hearts} hearts: more negation with both goals than with the {goal} one",
                 f"wasn’t, {hearts_title(hearts)}: both > {goal}",
                 _share_in("both", hearts, NEGATION) - _share_in(goal, hearts, NEGATION),
             )
     for goal in GOALS:
-        yield effect(
+        yield (
             f"negation:{goal}:0>3",
             f"goal {goal}: more negation at 0 hearts than at 3",
             f"wasn’t, {goal}: 0 > 3 hearts",
             _fall(goal),
         )
     for goal in ("informational", "social"):
-        yield effect(
+        yield (
             f"interaction:both>{goal}",
             f"negation falls more steeply with the hearts for both goals than for the {goal} one",
             f"steeper fall of wasn’t: both > {goal}",
             _fall("both") - _fall(goal),
         )
-    yield effect(
+    yield (
         "praise:0:social>informational",
         "0 hearts: more praise ('was good', 'was amazing') with the social goal than with the informational one",
         "praise, 0 hearts: social > informational",
         _share_in("social", 0, PRAISE) - _share_in("informational", 0, PRAISE),
     )
-    yield effect(
+    yield (
         "blunt:0:informational>both",
         "0 hearts: 'was terrible' more with the informational goal",
         "was terrible, 0 hearts: informational > both",

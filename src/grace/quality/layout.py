@@ -61,11 +61,11 @@ class Cells:
         return numbers if len(numbers) == len(columns) else None
 
 
-def number_in(cell: str) -> float | None:
+def number_in(cell: object) -> float | None:
     """The finite number that a cell holds, None where it holds none."""
     try:
-        number = float(cell)
-    except ValueError:
+        number = float(cell)  # type: ignore[arg-type]  # what float cannot read is no number
+    except (TypeError, ValueError):
         return None
     return number if isfinite(number) else None
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from grace.analysis.samples import number_in
+from grace.quality.layout import number_in
 
 MINUS = "\N{MINUS SIGN}"
 NOTHING = "\N{EN DASH}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from grace.analysis.samples import number_in
+from grace.quality.layout import number_in
 from grace.report.grids import Record, Records, ReportedTest
 from grace.report.markdown import plain
 from grace.report.numbers import interval, is_known, p_in_words, share

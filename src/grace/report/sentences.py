@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from grace.analysis.analyze import Table
 from grace.analysis.references import UNKNOWN
-from grace.analysis.samples import number_in
+from grace.quality.layout import number_in
 from grace.report.grids import Record, Records, models_of, records, rows_of
 from grace.report.grids_common import in_words, source_of
 from grace.report.markdown import plain

@@ -32,12 +32,8 @@ def draw_bets(
 ) -> Figure:
     """Study 1: bars of the bets on each state, words by access.
 
-    Args:
-        name: the title.
-        bets: of the bars.
-        theme: the look.
-        others: further bets by name, drawn as hollow marks, as those that a theory predicts.
-        what: the bars show, with its unit.
+    `others` are further bets by name, drawn as hollow marks, as those that a theory predicts. `what` the bars show is
+    given with its unit.
     """
     with styled(theme):
         figure, panels = _bets_grid(theme, name, what)
@@ -137,12 +133,8 @@ def draw_utterances(
 ) -> Figure:
     """Study 2: the share of each utterance, goals by states, "was" and "wasn't" apart.
 
-    Args:
-        name: the title.
-        shares: drawn as full marks, joined by lines.
-        theme: the look.
-        others: further shares by name, drawn as hollow marks with broken lines, as those of people.
-        what: the full marks show.
+    The shares are full marks, joined by lines; `others` are further shares by name, drawn as hollow marks with broken
+    lines, as those of people. `what` is that which the full marks show.
     """
     with styled(theme):
         figure, panels = _utterances_grid(theme, name, what)
@@ -180,14 +172,16 @@ def _utterances_grid(theme: Theme, name: str, what: str) -> tuple[Figure, dict[t
 
 def _frames(shares: Shares, cell: tuple[str, int], whose: str, hollow: bool) -> list[Series]:
     """A line for "was" and one for "wasn't", a little apart."""
-    found = []
+    series = []
     for side, (frame, (label, colour, marker)) in zip((-1, 1), FRAME_LOOK.items(), strict=True):
         points: dict[float, Point] = {
             place: shares.get((*cell, f"{frame}_{assessment}"), MISSING) for place, assessment in enumerate(ASSESSMENTS)
         }
         line: Line = "--" if hollow else "-"
-        found.append(Series(f"{label} ({whose})" if whose else label, colour, marker, points, line, hollow, 0.1 * side))
-    return found
+        series.append(
+            Series(f"{label} ({whose})" if whose else label, colour, marker, points, line, hollow, 0.1 * side)
+        )
+    return series
 
 
 def draw_negation(negation: Mapping[str, Negation], theme: Theme, people: Negation | None = None) -> Figure:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import count as count_from
 from math import isfinite, nan, sqrt
 
-from grace.analysis.samples import number_in
+from grace.quality.layout import number_in
 
 Row = Mapping[str, object]
 Rows = Sequence[Row]
@@ -55,8 +55,8 @@ STIMULI_BARS = (
 
 def number(row: Row, column: str) -> float:
     """A cell's number; NaN where there is none."""
-    found = number_in(row.get(column))
-    return nan if found is None else found
+    value = number_in(row.get(column))
+    return nan if value is None else value
 
 
 def count(row: Row, column: str = "n") -> int:

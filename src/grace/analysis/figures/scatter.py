@@ -131,12 +131,12 @@ def _draw_cloud(
 
 def _r(cloud: Cloud) -> str:
     known = cloud.known
-    found = correlation(np.array([pair.x for pair in known]), np.array([pair.y for pair in known]))
+    r = correlation(np.array([pair.x for pair in known]), np.array([pair.y for pair in known]))
     missing = len(cloud.pairs) - len(known)
     lost = f", {missing} of {len(cloud.pairs)} missing" if missing else ""
-    if not isfinite(found.value):
+    if not isfinite(r.value):
         return f"r not defined{lost}"
-    return f"r = {found.value:.2f}".replace("-", "\N{MINUS SIGN}") + lost
+    return f"r = {r.value:.2f}".replace("-", "\N{MINUS SIGN}") + lost
 
 
 def _name(axes: Axes, pairs: Sequence[ScatterPoint], everyone: Sequence[ScatterPoint], theme: Theme) -> None:
