@@ -1,5 +1,6 @@
 """The codebook of a merged table: what every column means, its type, unit and values, and how much of it is missing."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,13 +62,13 @@ class Column:
 
 
 @dataclass
-class _Found:
+class _Cells:
     """What the cells of a column are like."""
 
     missing: int = 0
     low: float | None = None
     high: float | None = None
-    distinct: dict[str, int] = field(default_factory=dict)
+    distinct: Counter[str] = field(default_factory=Counter)
     many: bool = False
 
     def add(self, cell: object) -> None:
@@ -79,7 +80,7 @@ class _Found:
             self.high = cell if self.high is None else max(self.high, cell)
         if not self.many:
             text = str(cell)
-            self.distinct[text] = self.distinct.get(text, 0) + 1
+            self.distinct[text] += 1
             if len(self.distinct) > MOST_VALUES:
                 self.many = True
                 self.distinct.clear()
@@ -91,13 +92,13 @@ class Codebook:
     def __init__(self, columns: Sequence[Column]) -> None:
         self.columns = columns
         self.rows = 0
-        self._found = [_Found() for _ in columns]
+        self._cells = [_Cells() for _ in columns]
 
     def add(self, cells: Sequence[object]) -> None:
         """Take note of one row."""
         self.rows += 1
-        for found, cell in zip(self._found, cells, strict=True):
-            found.add(cell)
+        for column, cell in zip(self._cells, cells, strict=True):
+            column.add(cell)
 
     def entries(self) -> list[dict[str, Any]]:
         """Every column as JSON has it."""
@@ -108,13 +109,13 @@ class Codebook:
                 "type": column.type,
                 "unit": column.unit or None,
                 "values": list(column.values) or None,
-                "missing": found.missing,
-                "missing_share": found.missing / self.rows if self.rows else None,
-                "lowest": found.low,
-                "highest": found.high,
-                "found": None if found.many else found.distinct,
+                "missing": cells.missing,
+                "missing_share": cells.missing / self.rows if self.rows else None,
+                "lowest": cells.low,
+                "highest": cells.high,
+                "found": None if cells.many else cells.distinct,
             }
-            for column, found in zip(self.columns, self._found, strict=True)
+            for column, cells in zip(self.columns, self._cells, strict=True)
         ]
 
 
@@ -124,10 +125,8 @@ def describe(studies: Sequence[Study], name: str) -> Column:
         return Column(name, *_OWN[name], values=get_args(Method))
     if name in _OWN:
         return Column(name, *_OWN[name])
-    for study in studies:
-        column = _of_study(study, name)
-        if column:
-            return column
+    if column := next(filter(None, (_of_study(study, name) for study in studies)), None):
+        return column
     if name.endswith(INPUT):
         return Column(name, f"the input's own column {name.removesuffix(INPUT)}", TEXT)
     if name.startswith("response_"):
@@ -140,38 +139,34 @@ def _of_study(study: Study, name: str) -> Column | None:
         column = study.columns[name]
         return Column(name, column.about, column.type, values=tuple(map(str, column.values)))
     if study.extraction and name in study.extraction.fields:
-        found = study.extraction.fields[name]
-        values = tuple(map(str, found.values)) or (found.wanted,)
-        return Column(name, found.about, _TYPES[found.kind], found.unit, values)
+        own = study.extraction.fields[name]
+        values = tuple(map(str, own.values)) or (own.wanted,)
+        return Column(name, own.about, _TYPES[own.kind], own.unit, values)
     for question in study.questions.values():
-        about = _of_question(question, name)
-        if about:
+        if about := _of_question(question, name):
             return Column(name, *about)
     return None
 
 
 def _of_question(question: Question, name: str) -> tuple[str, str, str] | None:
     columns = question.columns
-    for label, own in zip(question.space.labels, columns.probabilities, strict=True):
-        if own == name:
-            return f"{question.name}: probability of {label!r}, normalised over the answers", NUMBER, "probability"
-    for factor, levels in columns.marginals.items():
-        for level, own in levels.items():
-            if own == name:
-                return f"{question.name}: probability of {level!r}, whatever the other parts", NUMBER, "probability"
-        if columns.marginal_entropies.get(factor) == name:
-            return f"{question.name}: entropy over {factor}", NUMBER, "bits"
-    singles = {
+    described = {
         columns.mean: ("mean of the distribution", "the labels' own"),
         columns.std: ("standard deviation of the distribution", "the labels' own"),
         columns.entropy: ("entropy of the distribution", "bits"),
         columns.label_mass: ("probability of all answers together, before they are normalised", "probability"),
         columns.residual: ("at most so much probability was not asked for", "probability"),
     }
-    if name in singles:
-        about, unit = singles[name]
-        return f"{question.name}: {about}", NUMBER, unit
-    return None
+    for label, own in zip(question.space.labels, columns.probabilities, strict=True):
+        described[own] = f"probability of {label!r}, normalised over the answers", "probability"
+    for factor, levels in columns.marginals.items():
+        for level, own in levels.items():
+            described[own] = f"probability of {level!r}, whatever the other parts", "probability"
+        described[columns.marginal_entropies[factor]] = f"entropy over {factor}", "bits"
+    if name not in described:
+        return None
+    about, unit = described[name]
+    return f"{question.name}: {about}", NUMBER, unit
 
 
 def write_codebook(book: Codebook, out: Path, study: Study, runs: Sequence[str], tables: Sequence[Path]) -> list[Path]:

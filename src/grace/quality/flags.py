@@ -10,13 +10,7 @@ from grace.quality.looks import Look, Maker, Thresholds, Unit
 
 @dataclass(frozen=True)
 class Flag:
-    """Something wrong with a row.
-
-    Attributes:
-        check: the name of the check that says so.
-        column: the column or columns that it is about.
-        why: what is wrong, in words.
-    """
+    """Something wrong with a row: the check that says so, the column or columns that it is about, and what is wrong."""
 
     check: str
     column: str
@@ -35,11 +29,11 @@ class RowChecks:
         self.undone: dict[str, str] = {}
         self._looks: dict[str, Look] = {}
         for name, make in _makers(layout, again).items():
-            made = make(layout, thresholds)
-            if isinstance(made, str):
-                self.undone[name] = made
+            look = make(layout, thresholds)
+            if isinstance(look, str):
+                self.undone[name] = look
             else:
-                self._looks[name] = made
+                self._looks[name] = look
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -54,7 +48,7 @@ class RowChecks:
 
     def flags(self, row: Mapping[str, str | None]) -> list[Flag]:
         """What is wrong with a row."""
-        return [Flag(name, column, why) for name, (_, found) in self.units(Cells(row)) for column, why in found]
+        return [Flag(name, column, why) for name, (_, faults) in self.units(Cells(row)) for column, why in faults]
 
 
 def _makers(layout: Layout, again: bool) -> dict[str, Maker]:

@@ -34,8 +34,7 @@ class Merged:
 
     Attributes:
         paths: the table as CSV, as Parquet where that can be written, and the codebook.
-        rows, columns: how many the table has.
-        flagged: how many rows have quality flags.
+        rows, columns, flagged: how many rows and columns the table has, and how many rows have quality flags.
         notes: what the reader should know, as a run that was not found.
         parts: for each group of runs, how many of the rows are its own, and which columns it has.
     """
@@ -193,9 +192,9 @@ class _Part:
         self._table = stack.enter_context(CsvTable(base.input))
         self.study = group.study
         self.studies = [self.study]
-        self.kinds: dict[str, type] = {"temperature": float}
+        self.kinds: dict[str, type] = {"temperature": float, **(ANSWER_KINDS if group.answers else {})}
         self.notes: list[str] = []
-        self._answers = self._answer_columns() if group.answers else ()
+        self._answers = answer_columns(base.identity.turns) if group.answers else ()
         self._rows, self._known = self._open_extraction(stack)
         self._scores, self._scored_rows = self._open_scores(stack)
         self._provenance = _provenance(group)
@@ -257,9 +256,8 @@ class _Part:
         names = [name + INPUT if name in taken else name for name in told_apart(self._table.columns)]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice:
-            raise InputError(
-                f"{self._table.path}: has the columns {twice.removesuffix(INPUT)!r} and {twice!r}; rename one"
-            )
+            own = twice.removesuffix(INPUT)
+            raise InputError(f"{self._table.path}: has the columns {own!r} and {twice!r}; rename one")
         return names
 
     def _row_id(self, cells: Sequence[object], texts: Mapping[str, str]) -> str:
@@ -280,10 +278,6 @@ class _Part:
         done = Done.read(self.base, len(self._table), self.base.identity.turns)
         with LedgerReader(self.base.ledger) as ledger:
             yield from answer_rows(self.base, self._table, ledger, done)
-
-    def _answer_columns(self) -> tuple[str, ...]:
-        self.kinds |= ANSWER_KINDS
-        return answer_columns(self.base.identity.turns)
 
     def _open_extraction(self, stack: ExitStack) -> tuple[Rows | None, Known | None]:
         """What makes the fields; without an extraction's run, rules alone do."""
@@ -340,14 +334,14 @@ def _cell(value: object) -> str | None:
 
 def _provenance(group: Related) -> dict[str, object]:
     """The provenance columns of a group."""
-    known: dict[str, Any] = dict.fromkeys(PROVENANCE)
+    cells: dict[str, Any] = dict.fromkeys(PROVENANCE)
     base = group.answers or group.scores
     if base is not None:
         identity, sessions = base.identity, base.sessions
         model = identity.model
-        known["model_revision"] = model.get("revision") or model.get("sha256") or model.get("weights")
-        known["grace_version"] = sessions[-1].grace if sessions else None
-        known["protocol"] = identity.protocol
-        known["temperature"] = identity.sampling.get("temperature")
+        cells["model_revision"] = model.get("revision") or model.get("sha256") or model.get("weights")
+        cells["grace_version"] = sessions[-1].grace if sessions else None
+        cells["protocol"] = identity.protocol
+        cells["temperature"] = identity.sampling.get("temperature")
     names = {"answers_run": group.answers, "extraction_run": group.extraction, "scores_run": group.scores}
-    return known | {name: run.path.name for name, run in names.items() if run}
+    return cells | {name: run.path.name for name, run in names.items() if run}

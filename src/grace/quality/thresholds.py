@@ -13,11 +13,8 @@ DEFAULTS: dict[str, float] = {
     for check in CHECKS.values()
     for name, value in ((check.name, check.limit), *((own.name, own.default) for own in check.settings))
 }
-_SHARES = {check.name for check in CHECKS.values() if check.unit == "share"} | {
-    "label_mass_low",
-    "extracted_review",
-    "extraction_doubt_below",
-}
+_SHARES = {"label_mass_low", "extracted_review", "extraction_doubt_below"}
+_SHARES |= {check.name for check in CHECKS.values() if check.unit == "share"}
 
 
 def thresholds_of(study: Study, given: Mapping[str, float] | None = None) -> dict[str, float]:

@@ -52,7 +52,6 @@ class Part:
     """All that a report says about one study.
 
     Attributes:
-        study: as the runs have it.
         groups: the runs, those of each model together.
         frame: the merged rows; None where nothing could be merged.
         analysis: None where there is none of this study, or nothing to analyse; `notes` say why.
@@ -60,7 +59,6 @@ class Part:
         quality: of each model.
         lost: runs that could not be read.
         notes: what a reader should know first.
-        wanted: what was asked for.
         tables: of numbers, by the names of their files.
     """
 
@@ -74,11 +72,6 @@ class Part:
     notes: tuple[str, ...]
     wanted: "Wanted"
     tables: Mapping[str, Table] = field(default_factory=dict)
-
-    @property
-    def models(self) -> list[str]:
-        """The models' names, as the tables have them."""
-        return list(self.frame.models) if self.frame else []
 
     @property
     def kept_all(self) -> bool:

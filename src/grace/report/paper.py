@@ -75,9 +75,8 @@ def _write(part: Part, out: Path) -> Paper:
     figures = write_figures(drawings, out / "figures") if drawings else []
     captions = [(drawing.name, drawing.caption) for drawing in drawings]
     files.insert(0, _text(out / PAPER, "\n".join(_lines(part, grids, captions))))
-    notes = [*troubles_of(part)]
-    pandoc = shutil.which("pandoc")
-    if pandoc:
+    notes = troubles_of(part)
+    if pandoc := shutil.which("pandoc"):
         files += _documents(pandoc, out, grids)
     else:
         notes.append(f"{NO_PANDOC}.")
@@ -115,31 +114,25 @@ def _lines(part: Part, grids: Sequence[Grid], captions: Sequence[tuple[str, str]
     yield f"# {plain(part.study.title)}\n"
     if part.study.source:
         yield f"{plain(part.study.source)}\n"
-    troubles = troubles_of(part)
-    if troubles:
+    if troubles := troubles_of(part):
         yield "Read this list before printing, and delete it when it is dealt with:\n"
         yield "\n".join(f"- {plain(line)}" for line in troubles) + "\n"
     yield "## Methods\n"
-    for paragraph in methods_of(part):
-        yield f"{paragraph}\n"
+    yield from (f"{paragraph}\n" for paragraph in methods_of(part))
     yield "## Results\n"
-    found = list(results_of(part.study.name, part.tables)) if part.analysis else []
-    if not found:
+    results = list(results_of(part.study.name, part.tables)) if part.analysis else []
+    if not results:
         yield "There are no results: nothing could be analysed.\n"
-    for model, paragraphs in found:
+    for model, paragraphs in results:
         yield f"### {plain(model) or 'The model'}\n"
-        for paragraph in paragraphs:
-            yield f"{paragraph}\n"
+        yield from (f"{paragraph}\n" for paragraph in paragraphs)
     if part.comparisons:
         yield "### Comparisons\n"
-        for one in part.comparisons:
-            yield f"{plain(one.sentence)}\n"
+        yield from (f"{plain(one.sentence)}\n" for one in part.comparisons)
     yield "## Tables\n"
     for grid in grids:
-        if len(grid.rows) <= FEW:
-            yield markdown_table(grid)
-        else:
-            yield f"**{plain(grid.title)}**: tables/{grid.name}.csv\n"
+        in_file = f"**{plain(grid.title)}**: tables/{grid.name}.csv\n"
+        yield markdown_table(grid) if len(grid.rows) <= FEW else in_file
     yield "## Figures\n" if captions else ""
     for name, caption in captions:
         yield f"![{plain(caption)}](figures/{name}.png)\n"

@@ -207,9 +207,7 @@ def _variance(tests: Records) -> Iterator[str]:
 def _planned(tests: Records, kind: str, what: str) -> str:
     """The planned comparisons of bets, or of expected bets."""
     parts = []
-    for line in reported_tests(tests, kind, COMPARISONS):
-        if not line.row["n"]:
-            continue
+    for line in (line for line in reported_tests(tests, kind, COMPARISONS) if line.row["n"]):
         row = line.row
         size = f", *dz* = {decimal(row['effect_size'])}" if is_known(row["effect_size"]) else ""
         test = f"{t_of(row)}, Holm-corrected *p* {p_in_words(row['p_holm'])}{size}"
@@ -226,10 +224,8 @@ def methods(kinds: frozenset[str], exclusions: bool) -> Iterator[str]:
             "paired, one-tailed t tests with Holm's correction. Rows of one stimulus are not independent, so each of "
             "these tests stands beside one in which each stimulus counts once, where that is defined."
         )
-        if exclusions:
-            yield "Trials were excluded whose knowledge answer does not fit what the speaker saw."
-        else:
-            yield "No trial was excluded by its knowledge answer."
+        excluded = "Trials were excluded whose knowledge answer does not fit what the speaker saw."
+        yield excluded if exclusions else "No trial was excluded by its knowledge answer."
     if EXPECTED in kinds:
         yield (
             "Planned comparisons of expected bets (Experiment 2) are the same tests of the expectations of the "

@@ -64,16 +64,16 @@ def of_summary(analysis: Analysis, frame: Frame) -> dict[str, Table]:
     """What happened to the rows of each model that answered, and how well distributions predict its answers."""
     rows: list[Record] = []
     calibrated: list[Record] = []
-    for model, found in analysis.summary["models"].items():
-        counted = {"all": found["rows"], "analysed": found["analysed"]}
-        counted |= {f"not usable: {why}": count for why, count in found["not_usable"].items()}
-        counted |= {f"excluded: {why}": count for why, count in found.get("excluded", {}).items()}
+    for model, summary in analysis.summary["models"].items():
+        counted = {"all": summary["rows"], "analysed": summary["analysed"]}
+        counted |= {f"not usable: {why}": count for why, count in summary["not_usable"].items()}
+        counted |= {f"excluded: {why}": count for why, count in summary.get("excluded", {}).items()}
         if asked_for_answers(frame.models[model]):
             rows += [{MODEL: model, "what": what, "rows": count} for what, count in counted.items()]
-        of_all = found.get("calibration", {})
+        of_all = summary.get("calibration", {})
         calibrated += [{MODEL: model, "question": name, **numbers} for name, numbers in of_all.items()]
-    made = {"rows": table_of(rows, ROWS)}
-    return made | ({"calibration_of_all": table_of(calibrated, CALIBRATION)} if calibrated else {})
+    tables = {"rows": table_of(rows, ROWS)}
+    return tables | ({"calibration_of_all": table_of(calibrated, CALIBRATION)} if calibrated else {})
 
 
 def of_parameters(study: str, comparisons: Sequence[Comparison]) -> dict[str, Table]:

@@ -15,8 +15,6 @@ EXPLAINED = 200
 """The most rows outside the input whose differing cells are looked for."""
 OFTEN = 0.5
 """A copy of the input (a model's, a replication) is meant to be there with this share of the largest one's rows."""
-
-
 ASKING = (MODEL, "model_revision", "protocol", "temperature", "answers_run")
 """Columns of merged tables that tell apart who was asked, and how."""
 
