@@ -359,7 +359,7 @@ def test_figures_of_one_theme_are_as_wide_as_a_page(tmp_path: Path) -> None:
 
 
 def test_a_group_without_points_leaves_panels_their_room() -> None:
-    pairs = [scatter.Pair(1.5, 1.0, "one", "shown"), scatter.Pair(-0.4, 0.2, "two", "shown")]
+    pairs = [scatter.ScatterPoint(1.5, 1.0, "one", "shown"), scatter.ScatterPoint(-0.4, 0.2, "two", "shown")]
     clouds = [scatter.Cloud(name, pairs) for name in ("a", "b")]
     looks = {"shown": ("black", "o"), "not shown": ("red", "s")}
     figure = scatter.draw_scatter(clouds, looks, scatter.Scales("people", "model", None, 2), theme_named("paper"))

@@ -246,18 +246,14 @@ def compare_answers(both: Paired, fields: Sequence[Field]) -> tuple[list[Compare
     findings += _whole_answers(both)
     if not conditions:
         return findings, Judgement(DRAWN, ALL_FIELDS, UNDECIDED, f"no trial has values on both sides{_failures(both)}")
-    without = _without(0, [name for name in _conditions(both) if name not in conditions])
+    every = dict.fromkeys((*both.conditions, *both.empty(range(len(both.pairs.rows)))))
+    without = _without(0, [name for name in every if name not in conditions])
     verdict = without.verdict(verdict_of_tests([number.test for number in (*shifts, *alike)]))
     if lacking and verdict == EQUIVALENT:
         verdict = UNDECIDED
     return findings, Judgement(
         DRAWN, ALL_FIELDS, verdict, _why(shifts, alike, lacking) + _failures(both) + without.words
     )
-
-
-def _conditions(both: Paired) -> list[str]:
-    """All conditions that could be compared."""
-    return list(dict.fromkeys((*both.conditions, *both.empty(range(len(both.pairs.rows))))))
 
 
 def _failures(both: Paired) -> str:

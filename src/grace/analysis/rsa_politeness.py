@@ -52,10 +52,6 @@ PAPER = {
 """Table 2 of the paper, the model with all three utilities."""
 
 
-def _lexicon() -> Array:
-    return np.array([LEXICON[utterance] for utterance in UTTERANCES])
-
-
 @dataclass(frozen=True)
 class Politeness:
     """The model's parameters, by default as the paper inferred them (Table 2 and the supplement's table of cost).
@@ -73,7 +69,7 @@ class Politeness:
     rationality: float = 4.47
     cost: float = 2.64
     goals: Mapping[str, Weights] = field(default_factory=lambda: PAPER)
-    lexicon: Array = field(default_factory=_lexicon)
+    lexicon: Array = field(default_factory=lambda: np.array([LEXICON[utterance] for utterance in UTTERANCES]))
     step: float = 0.025
 
     @property

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grace.cli.options import Extraction, NoExclusions, Scores, Theme, beside, count, outside_runs, progressing
+from grace.cli.options import Extraction, NoExclusions, Scores, Theme, beside, count, progressing
 from grace.errors import InputError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def analyze(
     """
     from grace.analysis.analyze import analyze_runs, analyze_table, check_installed, write_analysis
     from grace.analysis.with_r import check_r, run_r
-    from grace.runs import Run
+    from grace.runs import Run, outside_runs
 
     check_installed(() if no_figures else ("matplotlib",))
     if not no_figures:

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grace.cli.options import beside, count, outside_runs, progressing
+from grace.cli.options import beside, count, progressing
 
 if TYPE_CHECKING:
     from grace.analysis.compare import Comparison
     from grace.analysis.figures import Theme
+    from grace.runs import outside_runs
 
 
 def compare(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from grace.cli.options import Extraction, Scores, beside, count, outside_runs, progressing
+from grace.cli.options import Extraction, Scores, beside, count, progressing
 
 
 def merge(
@@ -31,7 +31,7 @@ def merge(
       grace merge outputs/study2.run --scores outputs/study2_scores_canonical.run
     """
     from grace.quality.merge import merge_runs
-    from grace.runs import Run
+    from grace.runs import Run, outside_runs
 
     folder = outside_runs(out or beside(runs[0], "_merged"))
     with progressing() as progress:

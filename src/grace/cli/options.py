@@ -134,13 +134,6 @@ def beside(given: Path, ending: str) -> Path:
     return path.with_name(f"{path.stem}{ending}")
 
 
-def outside_runs(out: Path) -> Path:
-    """A place to write to, as given. Raises InputError where it is inside of a run."""
-    from grace.runs import outside_runs as checked
-
-    return checked(out)
-
-
 def count(number: int, what: str) -> str:
     """A number of things in words."""
     return f"{number} {what}{'s' * (number != 1)}"

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from grace.cli.options import Extraction, NoExclusions, Scores, Theme, beside, count, outside_runs, progressing
+from grace.cli.options import Extraction, NoExclusions, Scores, Theme, beside, count, progressing
 
 
 def paper(
@@ -38,6 +38,7 @@ def paper(
       grace paper outputs/study1.run --force --theme slides
     """
     from grace.report.needed import check_needed
+    from grace.runs import outside_runs
 
     check_needed()
     from grace.report.gather import wanted_of

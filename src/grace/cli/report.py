@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from grace.cli.options import Extraction, NoExclusions, Scores, Theme, beside, outside_runs, progressing
+from grace.cli.options import Extraction, NoExclusions, Scores, Theme, beside, progressing
 
 
 def report(
@@ -33,6 +33,7 @@ def report(
       grace report outputs/study1.run --no-exclusions --theme slides
     """
     from grace.report.needed import check_needed
+    from grace.runs import outside_runs
 
     check_needed()
     from grace.report.gather import wanted_of

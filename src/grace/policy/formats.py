@@ -20,7 +20,7 @@ def as_text(report: CheckReport, show_suppressed: bool = False) -> str:
     lines: list[str] = []
     shown = [*report.findings, *(report.suppressed if show_suppressed else ())]
     for file in dict.fromkeys(finding.file for finding in shown):
-        lines.append(printable(_named(file)))
+        lines.append(printable("standard input" if file == "-" else file))
         own = [finding for finding in shown if finding.file == file]
         for finding in sorted(own, key=lambda finding: finding.line):
             lines += _lines(finding)
@@ -151,10 +151,6 @@ def _uri(file: str) -> str:
         return "stdin"
     path = Path(file)
     return path.as_uri() if path.is_absolute() else quote(path.as_posix())
-
-
-def _named(file: str) -> str:
-    return "standard input" if file == "-" else file
 
 
 def _count(number: int, what: str) -> str:

@@ -173,12 +173,9 @@ def _meant(field: str, fields: list[str]) -> str:
 def _allowed(error: "ValidationError") -> str:
     """The types that a schema allows, in words."""
     schemas = error.validator_value if error.validator == "oneOf" else [error.schema]
-    types = [name for schema in schemas for name in _names(schema.get("type", [])) if name != "null"]
-    return " or ".join(_TYPES.get(name, name) for name in dict.fromkeys(types)) or "of another type"
-
-
-def _names(types: str | list[str]) -> list[str]:
-    return [types] if isinstance(types, str) else types
+    types = [schema.get("type", []) for schema in schemas]
+    names = [name for each in types for name in ([each] if isinstance(each, str) else each) if name != "null"]
+    return " or ".join(_TYPES.get(name, name) for name in dict.fromkeys(names)) or "of another type"
 
 
 def _is(value: object) -> str:

@@ -99,7 +99,8 @@ class Usage:
     def low(self, workload: Workload, resource: Literal["cpu", "memory"]) -> str:
         """Why the use of a resource will be too low; empty when it will not."""
         need, asked = self.need(workload), _running(workload, resource)
-        if need is None or _exempt(workload):
+        exempt = _running(workload, "cpu") <= EXEMPT_CORES and _running(workload, "memory") <= EXEMPT_BYTES
+        if need is None or exempt:
             return ""
         amount = need.cores if resource == "cpu" else need.gib * GIB
         if amount >= LEAST * asked:
@@ -131,7 +132,3 @@ def _running(workload: Workload, resource: str) -> float:
     """What the containers of a pod that run together request."""
     running = [container for container in workload.containers if container.sidecar or not container.init]
     return sum(container.request(resource) or 0 for container in running)
-
-
-def _exempt(workload: Workload) -> bool:
-    return _running(workload, "cpu") <= EXEMPT_CORES and _running(workload, "memory") <= EXEMPT_BYTES

@@ -292,7 +292,8 @@ class Api:
         error = ApiError(self._refusal(method, path, status, detail), status, detail, said)
         if status not in _TRANSIENT and status != 401:
             raise error
-        raise _Again(error, _seconds(response.headers.get("Retry-After")), status in _REFUSED_UNTOUCHED)
+        after = response.headers.get("Retry-After")
+        raise _Again(error, float(after) if after and after.isdecimal() else None, status in _REFUSED_UNTOUCHED)
 
     def _refusal(self, method: str, path: str, status: int, detail: str) -> str:
         """What a status means for people."""
@@ -405,10 +406,6 @@ def warnings_of(headers: list[str]) -> list[str]:
 
 def _dry(dry_run: bool) -> dict[str, str]:
     return {"dryRun": "All"} if dry_run else {}
-
-
-def _seconds(header: str | None) -> float | None:
-    return float(header) if header and header.isdecimal() else None
 
 
 def _tls(text: str) -> str:

@@ -67,15 +67,12 @@ def check_keys(scene: Scene) -> Iterator[Hit]:
             target = scene.near(reference.kind, reference.name, workload.manifest)
             if not reference.keys or reference.optional or target is None or target in scene.broken:
                 continue
-            present = _keys(target)
+            parts = ("data", "binaryData", "stringData")
+            present = {key for part in parts for key in target.body.get(part) or {}}
             for key, path in reference.keys:
                 if key not in present:
                     has = ", ".join(sorted(present)) or "none"
                     yield Hit(workload.manifest, path, f"{target.title} has no key {key!r} (it has {has})")
-
-
-def _keys(target: Manifest) -> set[str]:
-    return {key for part in ("data", "binaryData", "stringData") for key in target.body.get(part) or {}}
 
 
 @warning(

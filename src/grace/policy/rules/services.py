@@ -105,7 +105,8 @@ def check_selects(scene: Scene) -> Iterator[Hit]:
 def check_target(scene: Scene) -> Iterator[Hit]:
     for service in scene.kind("Service"):
         selected = scene.selected(scene.namespace_of(service), service.at(("spec", "selector")) or {})
-        declared = [port for workload in selected for port in _ports(workload)]
+        containers = [container for workload in selected for container in workload.containers]
+        declared = [port for container in containers for port in container.body.get("ports") or []]
         for number, port in enumerate(service.at(("spec", "ports")) or []):
             target = port.get("targetPort", port.get("port"))
             targets = {entry.get("name" if isinstance(target, str) else "containerPort") for entry in declared}
@@ -113,10 +114,6 @@ def check_target(scene: Scene) -> Iterator[Hit]:
                 ports = ", ".join(str(entry.get("containerPort")) for entry in declared) or "none"
                 message = f"leads to port {target}, and the pods that it selects name {ports}"
                 yield Hit(service, ("spec", "ports", number, "targetPort"), message)
-
-
-def _ports(workload: Workload) -> list[dict[str, Any]]:
-    return [port for container in workload.containers for port in container.body.get("ports") or []]
 
 
 @error(

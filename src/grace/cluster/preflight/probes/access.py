@@ -138,10 +138,6 @@ def _allowed(view: ClusterView, verb: str, group: str, resource: str, namespace:
     return (review.get("status") or {}).get("allowed") is True
 
 
-def _namespaces(submission: Submission) -> Sequence[Subject]:
-    return [Subject(namespace, of=namespace) for namespace in submission.namespaces]
-
-
 def _namespace(view: ClusterView, subject: Subject) -> Verdict:
     namespace = view.find(path_of("api", "v1", "namespaces", subject.title))
     if namespace is None:
@@ -159,5 +155,7 @@ def once(submission: Submission) -> Sequence[Subject]:
 
 SERVER = Probe("server", once, _server)
 IDENTITY = Probe("identity", once, _identity)
-NAMESPACE = Probe("namespace", _namespaces, _namespace)
+NAMESPACE = Probe(
+    "namespace", lambda submission: [Subject(each, of=each) for each in submission.namespaces], _namespace
+)
 PERMISSION = Probe("permission", _rights, _permission)
