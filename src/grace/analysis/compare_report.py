@@ -73,7 +73,7 @@ def in_words(comparison: Comparison) -> Iterator[str]:
     yield f"{a.study.name}: {a.name} (a, model {a.model or 'not named'})"
     yield f"    against {b.name} (b, model {b.model or 'not named'}); differences are b - a"
     yield f"{len(pairs.rows)} pairs of rows; without partner: {pairs.only_a} of a, {pairs.only_b} of b"
-    yield from (f"To know: {note}" for note in comparison.notes)
+    yield from (f"Note: {note}" for note in comparison.notes)
     for title, experiment in (("Experiment 2: distributions", "probabilities"), ("Experiment 1: answers", "answers")):
         chosen = [row for row in comparison.findings if row.experiment == experiment and not row.condition]
         if chosen:

@@ -10,7 +10,6 @@ from grace.cli.options import beside, count, progressing
 if TYPE_CHECKING:
     from grace.analysis.compare import Comparison
     from grace.analysis.figures import Theme
-    from grace.runs import outside_runs
 
 
 def compare(
@@ -44,6 +43,7 @@ def compare(
       grace compare merged_a.csv merged_b.csv --study study1 --theme slides
     """
     from grace.analysis.analyze import check_installed
+    from grace.runs import outside_runs
 
     check_installed(() if no_figures else ("matplotlib",))
     look = None
