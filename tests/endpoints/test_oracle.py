@@ -107,7 +107,7 @@ def vllm() -> Probabilities:
 def oracle(vllm: Probabilities) -> list[list[float]]:
     items = [{"prompt": p, "forms": f} for p, f in zip(vllm.prompts, vllm.spelled, strict=True)]
     done = subprocess.run(
-        [VENV / "bin" / "python", ROOT / "tests" / "oracle.py", FOLDER],
+        [VENV / "bin" / "python", ROOT / "tests" / "support" / "oracle.py", FOLDER],
         input=json.dumps({"items": items}),
         capture_output=True,
         text=True,
