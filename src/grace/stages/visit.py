@@ -58,19 +58,19 @@ def slots_for(listed: Sequence[Query | Score]) -> int | None:
     return slots.pop() if len(slots) == 1 else None
 
 
-def follow_leader(leader: str | None, seconds: float, progress: Progress) -> None:
+def follow_leader(leader: str, seconds: float, progress: Progress) -> None:
     """In a pod that is not the first of its Job, wait until the first one's server is gone, however long it takes.
 
     Such a pod holds a part of the model; the first one asks. It always ends with an error: a Job whose first pod
     succeeded ends the others by itself, and where the first pod was taken away, both must come again.
 
-    `leader` is the address of the first pod's server, which may take `seconds` to come up; None: this pod asks.
+    `leader` is the address of the first pod's server, which may take `seconds` to come up.
 
     Raises:
         InputError: the address cannot be one.
         EndpointError: the server did not come up, or, in the end, it is gone.
     """
-    if leader is not None and completion_index():
+    if completion_index():
         wait_until_gone(leader, seconds, progress.note)
 
 
