@@ -66,8 +66,12 @@ def run(options: Options) -> Result:
 
 def extract(answers: Path, values: Path) -> Spent:
     """Run the command, measured."""
-    command = [PYTHON, "-m", "grace", "extract", "study1", "--input", str(answers), "--output", str(values)]
-    return measured(command)
+    return measured(command(answers, values))
+
+
+def command(answers: Path, values: Path) -> list[str]:
+    """The command that reads all answers."""
+    return [PYTHON, "-m", "grace", "extract", "study1", "--input", str(answers), "--output", str(values)]
 
 
 def write_answers(path: Path, corpus: Path, rows: int) -> Path:
