@@ -12,9 +12,7 @@ from pydantic import Field, TypeAdapter
 
 from grace.declared import Strict
 
-Source = Literal[
-    "login", "admission", "quota", "scheduler", "volumes", "kubelet", "job", "kubectl", "program", "mail"
-]
+Source = Literal["login", "admission", "quota", "scheduler", "volumes", "kubelet", "job", "kubectl", "program", "mail"]
 SOURCES: dict[Source, str] = {
     "login": "kubectl, on the way to the cluster",
     "admission": "the cluster, when an object is created",
