@@ -145,6 +145,14 @@ def test_scalars_are_what_kubectl_really_reads(tmp_path: Path):
     assert json.loads(said.stdout)["spec"] == body(SCALARS)["spec"]
 
 
+def test_json_with_several_documents_is_read(tmp_path: Path):
+    one = '{"apiVersion": "v1", "kind": "ConfigMap",\n "metadata": {"name": "%s"}, "data": {"a": "} {"}}\n'
+    (tmp_path / "x.json").write_text(one % "a" + "\n  " + one % "b" + one % "c")
+    found = read([tmp_path])
+    assert [(manifest.name, manifest.source.line) for manifest in found] == [("a", 1), ("b", 4), ("c", 6)]
+    assert found[1].line(("data", "a")) == 5
+
+
 def test_null_fields_are_absent():
     read_body = body("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x, labels: }\ndata:\n  a: ~\n  b: ''\n")
     assert read_body["metadata"] == {"name": "x"}

@@ -137,14 +137,14 @@ def _elsewhere(submission: Submission, namespace: str | None) -> Iterator[Prefli
 
 
 def _broken(submission: Submission) -> Iterator[PreflightLine]:
-    """Objects that their schema does not accept: nobody can say what they need. Custom resources are fine."""
+    """Objects that the API refuses. What those need that their schema does not accept, nobody can say."""
     accepted = schemas(submission.cluster.kubernetes)
-    for manifest in submission.scene.broken:
-        faults = accepted.faults(manifest)
-        if faults:
+    for manifest in submission.manifests:
+        if faults := accepted.faults(manifest) or accepted.refusals(manifest):
             more = f" and {len(faults) - 1} more" if len(faults) > 1 else ""
             place = f"{manifest.source.file}:{manifest.line(faults[0].path)}"
-            todo = "`grace cluster check` shows all; what the object needs is not looked at"
+            broken = manifest in submission.scene.broken
+            todo = f"`grace cluster check` shows all{'; what the object needs is not looked at' if broken else ''}"
             yield line("schema", manifest.title, failed(f"{place}: {faults[0].message}{more}", todo))
 
 
