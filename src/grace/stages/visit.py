@@ -68,7 +68,8 @@ def follow_leader(leader: str, seconds: float, progress: Progress) -> None:
 
     Raises:
         InputError: the address cannot be one.
-        EndpointError: the server did not come up, or, in the end, it is gone.
+        EndpointError: the server did not come up.
+        LeaderGone: in the end, it is gone.
     """
     if completion_index():
         wait_until_gone(leader, seconds, progress.note)

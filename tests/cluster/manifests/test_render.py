@@ -19,10 +19,11 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from grace.cli.exits import exit_code
 from grace.cluster.manifests.render import render_lineup, write_rendering
 from grace.cluster.manifests.request import Request
 from grace.declared import read
-from grace.errors import GraceError, InputError, Refused
+from grace.errors import GraceError, InputError, LeaderGone, Refused
 from grace.models.catalogue import hub_models
 from grace.models.plan import plan_model
 from grace.policy.check import check_manifests
@@ -488,6 +489,9 @@ def test_several_nodes_are_one_server_with_ranks(tmp_path):
     probe = server["startupProbe"]["exec"]["command"]
     assert probe[-1] == f"http://{leader}:8000/health"  # only the first rank has an address
     assert f"--leader=http://{leader}:8000" in container(pod, "grace")["args"]
+    _, followed, *_ = job["spec"]["podFailurePolicy"]["rules"]  # a follower's end costs no try
+    assert followed["action"] == "Ignore"
+    assert followed["onExitCodes"] == {"containerName": "grace", "operator": "In", "values": [exit_code(LeaderGone)]}
     apart = pod["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"][0]
     near = pod["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"][0]
     assert (apart["topologyKey"], near["topologyKey"]) == ("kubernetes.io/hostname", "topology.kubernetes.io/zone")

@@ -23,6 +23,7 @@ def make_job(
     completions: int = 1,
     parallelism: int = 1,
     leader_decides: bool = False,
+    forgiven: Mapping[str, tuple[int, ...]] | None = None,
 ) -> k8s.V1Job:
     """A Job.
 
@@ -33,6 +34,7 @@ def make_job(
         completions: pods that it needs in all; more than one have indexes.
         parallelism: pods at once.
         leader_decides: it is done when the pod with index 0 is, and the others are ended then.
+        forgiven: exit codes by container that cost no try.
     """
     indexed = completions > 1
     by_index = indexed and not leader_decides
@@ -54,26 +56,30 @@ def make_job(
             active_deadline_seconds=LONGEST,
             ttl_seconds_after_finished=KEPT,
             pod_replacement_policy="Failed",  # never two pods that write one run
-            pod_failure_policy=_failure_policy(hopeless),
+            pod_failure_policy=_failure_policy(hopeless, forgiven or {}),
             success_policy=policy if leader_decides else None,
             template=k8s.V1PodTemplateSpec(metadata=k8s.V1ObjectMeta(labels=labels), spec=spec),
         ),
     )
 
 
-def _failure_policy(hopeless: Mapping[str, tuple[int, ...]]) -> k8s.V1PodFailurePolicy:
+def _failure_policy(
+    hopeless: Mapping[str, tuple[int, ...]], forgiven: Mapping[str, tuple[int, ...]]
+) -> k8s.V1PodFailurePolicy:
     """Pods that the cluster took away do not count; what another try cannot fix ends the Job."""
     taken = k8s.V1PodFailurePolicyRule(
         action="Ignore",
         on_pod_conditions=[k8s.V1PodFailurePolicyOnPodConditionsPattern(type="DisruptionTarget", status="True")],
     )
-    ends = [
-        k8s.V1PodFailurePolicyRule(
-            action="FailJob",
-            on_exit_codes=k8s.V1PodFailurePolicyOnExitCodesRequirement(
-                container_name=container, operator="In", values=list(codes)
-            ),
-        )
-        for container, codes in hopeless.items()
-    ]
-    return k8s.V1PodFailurePolicy(rules=[taken, *ends])
+    ends = [_on_exit("FailJob", container, codes) for container, codes in hopeless.items()]
+    ignored = [_on_exit("Ignore", container, codes) for container, codes in forgiven.items()]
+    return k8s.V1PodFailurePolicy(rules=[taken, *ignored, *ends])
+
+
+def _on_exit(action: str, container: str, codes: tuple[int, ...]) -> k8s.V1PodFailurePolicyRule:
+    return k8s.V1PodFailurePolicyRule(
+        action=action,
+        on_exit_codes=k8s.V1PodFailurePolicyOnExitCodesRequirement(
+            container_name=container, operator="In", values=list(codes)
+        ),
+    )

@@ -11,8 +11,8 @@ from grace.cluster.names import check_namespace
 from grace.cluster.preflight.probe import ClusterView, Probe, Subject, Submission
 from grace.cluster.preflight.probes.access import IDENTITY, NAMESPACE, PERMISSION, SERVER
 from grace.cluster.preflight.probes.limits import GPU_QUOTA, LIMITS, QUOTA
-from grace.cluster.preflight.probes.needs import CONFIGS, NODES, PRIORITY, SECRETS, STORAGE, VOLUMES
-from grace.cluster.preflight.probes.objects import DRY_RUN, EXISTING
+from grace.cluster.preflight.probes.needs import CONFIGS, NODES, PRIORITY, QUEUE, SECRETS, STORAGE, VOLUMES
+from grace.cluster.preflight.probes.objects import DRY_RUN, EXISTING, POD, WRITERS
 from grace.cluster.preflight.report import (
     PreflightLine,
     PreflightReport,
@@ -37,14 +37,17 @@ PROBES: tuple[Probe, ...] = (
     STORAGE,
     NODES,
     PRIORITY,
+    QUEUE,
     SECRETS,
     CONFIGS,
     VOLUMES,
     EXISTING,
+    WRITERS,
     QUOTA,  # does not count again what is there
     GPU_QUOTA,
     LIMITS,
     DRY_RUN,
+    POD,
 )
 """In the order of the report. A later one may depend on an earlier one, never the other way round."""
 AT_ONCE = 8
@@ -178,7 +181,7 @@ def _look(view: ClusterView, probe: Probe, gone: frozenset[str], subject: Subjec
     if view.lost:
         return [unknown(view.lost)], ""
     if subject.namespace in gone and probe.check not in _WIDE:
-        return [unknown(f"the namespace {subject.namespace} is not there")], ""
+        return [unknown(f"the namespace {subject.namespace} cannot be used")], ""
     try:
         verdicts = probe.look(view, subject)
         return verdicts if isinstance(verdicts, list) else [verdicts], ""
