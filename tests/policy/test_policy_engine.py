@@ -865,6 +865,22 @@ def test_objects_of_no_namespace_and_of_the_clusters_are_found():
     assert scene.find("Namespace", "", "lab") is scene.manifests[1]
 
 
+def test_facts_have_sources_and_old_ones_are_named_once(grace: Command, tmp_path: Path):
+    facts = [*NRP.storage.classes, *NRP.gpus, *NRP.reserved, NRP.priority_classes]
+    assert all(fact.source for fact in facts)
+    assert NRP.limits.sources.keys() == NRP.limits.model_dump(exclude={"sources"}, exclude_none=True).keys()
+    assert NRP.outdated(date(2026, 11, 28)) == ""
+    assert NRP.outdated(date(2027, 12, 1)).count("Cluster policies") == 1
+    old = "sources: {a: {page: A page, read: 2020-01-01}}"
+    own = f"{{name: own, title: Our cluster, kubernetes: '1.32', namespace: lab, {old}}}"
+    (tmp_path / "own.yaml").write_text(own)
+    (tmp_path / "job.yaml").write_text(JOB)
+    done = grace("cluster", "check", tmp_path / "job.yaml", "--cluster", tmp_path / "own.yaml", "--format", "json")
+    assert "grace: note: facts about Our cluster were read more than a year ago" in done.err
+    assert done.err.count("A page (2020-01-01)") == 1
+    assert json.loads(done.out)["objects"] == 1
+
+
 @pytest.mark.parametrize("name", ["./a\0b.yaml", "./\ud800.yaml", "./" + "x" * 300, "./a\nb.yaml", ""])
 def test_a_cluster_file_that_cannot_be_is_refused_in_one_line(name):
     with pytest.raises(InputError, match="cannot be read: ") as caught:

@@ -390,7 +390,7 @@ def test_volumes_whose_root_is_roots_are_opened_by_one_job():
 
 
 @pytest.mark.parametrize(
-    ("name", "says"), [("rook-cephfs-ucsd", "keeps it for its own groups"), ("rook-ceph-block", "for one node")]
+    ("name", "says"), [("rook-cephfs-tide", "keeps it for its own groups"), ("rook-ceph-block", "for one node")]
 )
 def test_storage_classes_that_cannot_serve_are_refused(name, says):
     with pytest.raises(Refused, match=says):

@@ -73,7 +73,7 @@ READY = """
 {apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: {name: rook-ceph-block}, provisioner: x.rbd.csi.ceph.com,
  volumeBindingMode: WaitForFirstConsumer}
 ---
-{apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: {name: rook-cephfs-ucsd}, provisioner: x}
+{apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: {name: rook-cephfs-tide}, provisioner: x}
 ---
 {apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: {name: strange}, provisioner: example.com/strange}
 ---
@@ -366,7 +366,7 @@ def test_a_namespace_among_the_manifests(look, server):
     ("old", "new", "state", "words"),
     [
         ("rook-cephfs\n", "rook-cephs\n", "fail", "no class rook-cephs"),
-        ("rook-cephfs\n", "rook-cephfs-ucsd\n", "fail", "may not take the class rook-cephfs-ucsd"),
+        ("rook-cephfs\n", "rook-cephfs-tide\n", "fail", "may not take the class rook-cephfs-tide"),
         ("rook-cephfs\n", "rook-ceph-block\n", "fail", "cannot be ReadWriteMany"),
         ("rook-cephfs\n", "strange\n", "unknown", "is not known"),
         ("  storageClassName: rook-cephfs\n", "", "fail", "no default one"),
@@ -470,7 +470,7 @@ def quota(hard, used=None, scopes=None):
 def test_a_gpu_that_needs_asking_for(look):
     line = only(look(A100), "gpu quota")
     assert line.status == "fail"
-    assert "https://nrp.ai/a100-request" in line.todo
+    assert "https://nrp.ai/reservations" in line.todo
     assert "opportunistic" in line.todo
 
 
@@ -486,7 +486,7 @@ def test_a_gpu_quota_of_nothing(look, server):
     report = look(A100)
     assert only(report, "gpu quota").status == "fail"
     assert "0 used + 2 asked of 0" in only(report, "quota").message
-    assert "https://nrp.ai/a100-request" in only(report, "quota").todo
+    assert "https://nrp.ai/reservations" in only(report, "quota").todo
 
 
 def test_no_quota_is_needed_with_an_opportunistic_class(look, server):

@@ -1,6 +1,7 @@
 """Probes of what manifests need from the cluster: storage, nodes, priority classes, secrets and volumes."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -51,7 +52,9 @@ def _named_class(view: ClusterView, claim: Claim, name: str) -> Verdict:
         todo = f"take a class that it has: {', '.join(usable) or 'none'}{did_you_mean(name, usable)}"
         return failed(f"the cluster has no class {name}", todo)
     root = " (its roots belong to root, whatever fsGroup says)" if described and described.root_owned else ""
-    return _modes(view, claim, classes[name], f"of the class {name}{root} ")
+    verdict = _modes(view, claim, classes[name], f"of the class {name}{root} ")
+    purged = ("data of this class may be deleted at any time",) if described and described.purged else ()
+    return replace(verdict, notes=purged)
 
 
 def _forbidden(view: ClusterView, name: str) -> bool:
