@@ -1,12 +1,15 @@
-"""`grace cluster preflight`: see whether a cluster is ready, and would take some manifests."""
+"""`grace cluster preflight`: see whether a cluster is ready and would accept some manifests."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from grace.cli.asking import end
 from grace.cli.cluster.options import ClusterName, Context, Kubeconfig, Namespace
 from grace.cli.exits import exit_code
+from grace.errors import GraceError
 
 
 def preflight(
@@ -43,6 +46,16 @@ def preflight(
     described = load_cluster(cluster)
     manifests = read(files) if files else []
     report = look(manifests, described, namespace=namespace, kubeconfig=kubeconfig, context=context)
-    typer.echo(as_json(report, exit_code) if format == "json" else as_text(report))
-    if report.failure:
-        raise typer.Exit(exit_code(report.failure))
+    code = _code(report.failure)
+    if format == "json":
+        content = as_json(report) | {"exit_code": code}
+        for line in content["lines"]:
+            line["code"] = _code(line.pop("failure"))
+        typer.echo(json.dumps(content, indent=2))
+    else:
+        typer.echo(as_text(report))
+    end(code)
+
+
+def _code(failure: type[GraceError] | None) -> int:
+    return exit_code(failure) if failure else 0

@@ -22,10 +22,10 @@ from grace.text import printable
 MOST_TEXT = 600
 _WEB_TOKEN = re.compile(r"\beyJ[\w-]+\.[\w-]+\.?[\w-]*")
 PLUGIN_SECONDS = 300
-"""For a login plugin to end: people may have to log in, in a browser that it opens."""
+"""Seconds for a login plugin to end: people may have to log in, in a browser that it opens."""
 
 LOG_IN_AGAIN = (
-    "log in again: `kubectl get pods` starts the login, or get the kubeconfig anew from the cluster's portal. Such "
+    "log in again: `kubectl get pods` starts the login, or get the kubeconfig again from the cluster's portal. Such "
     "logins live for about 30 minutes; what runs longer should use a ServiceAccount"
 )
 
