@@ -33,7 +33,7 @@ def lineup_table() -> str:
 
 
 def describe(name: str) -> str:
-    """Everything about a model of the lineup. Raises InputError when there is none of that name."""
+    """Everything about a model of the lineup. Raises InputError when no model has that name."""
     model = hub_model(name)
     facts = [
         ("name", model.name),
@@ -103,7 +103,7 @@ def plan_text(plan: MemoryPlan) -> str:
 
 
 def plan_table(plans: Sequence[MemoryPlan | CannotRun]) -> str:
-    """Plans one below the other; what cannot run says why."""
+    """A table of plans; what cannot run has the reason."""
     rows: list[tuple[str, ...]] = [
         ("served as", "on each of", "weights", "overhead", "KV GiB", "KiB/token", "context", "longest", "at once")
     ]
@@ -134,6 +134,7 @@ def plan_json(plans: Iterable[MemoryPlan | CannotRun]) -> str:
 
 def _plan_dict(plan: MemoryPlan | CannotRun) -> dict[str, Any]:
     if isinstance(plan, CannotRun):
+        # The key is "mend" since the first version: scripts read it.
         return {"rule": plan.problem.rule, "what": plan.problem.what, "mend": plan.problem.fix}
     numbers = ("weights_gib", "activations_gib", "runtime_gib", "graphs_gib", "kv_gib", "kv_kib", "kv_kib_gpu")
     return {
