@@ -224,7 +224,7 @@ def test_json_files_are_read_too(tmp_path: Path):
         ("just words\n", "x.yaml:1: holds no Kubernetes object"),
         ("- a\n- b\n", "x.yaml:1: holds no Kubernetes object"),
         ("kind: List\nitems:\n- 5\n", "x.yaml:3: holds no Kubernetes object"),
-        ("a: &a [*a]\n", "or an alias stands in itself"),
+        ("a: &a [*a]\n", "or an alias contains itself"),
         ("{a: " * 200, "x.yaml:2: is not YAML"),
     ],
 )
