@@ -81,8 +81,8 @@ def holm(p: list[float]) -> list[float]:
     """P values corrected after Holm; those that are NaN stay so and do not count."""
     from statsmodels.stats.multitest import multipletests
 
-    known = [value for value in p if not np.isnan(value)]
-    corrected = iter(multipletests(known, method="holm")[1]) if known else iter(())
+    numbers = [value for value in p if not np.isnan(value)]
+    corrected = iter(multipletests(numbers, method="holm")[1]) if numbers else iter(())
     return [value if np.isnan(value) else float(next(corrected)) for value in p]
 
 

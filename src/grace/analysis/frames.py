@@ -105,11 +105,11 @@ class Frame:
 
     def needed(self, what: str, *names: str) -> str:
         """The same, of a column that has to be there. Raises InputError."""
-        found = self.column(*names)
-        if found is None:
+        column = self.column(*names)
+        if column is None:
             meant = did_you_mean(names[0], self.columns)
             raise InputError(f"{self.name}: has no column {names[0]!r} for {what}{meant}; rename one, or give another")
-        return found
+        return column
 
 
 def read_frame(path: Path, study: Study) -> Frame:
@@ -152,8 +152,8 @@ def _frame(
 
 
 def _row(cells: Mapping[str, str], shown: Sequence[str], place: int) -> Row:
-    known = {name: "" if cell in MISSING else cell for name, cell in cells.items()}
-    return Row(known, "\0".join(cells[name] for name in shown) if shown else None, place)
+    values = {name: "" if cell in MISSING else cell for name, cell in cells.items()}
+    return Row(values, "\0".join(cells[name] for name in shown) if shown else None, place)
 
 
 def _shown(study: Study, columns: Sequence[str]) -> list[str]:

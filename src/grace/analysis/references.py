@@ -188,7 +188,7 @@ def _fits(study: StudyAnalysis, side: _ModelMeans, rng: np.random.Generator) -> 
 def _fits_to(study: StudyAnalysis, side: _ModelMeans, reference: str, means: Array, drawn: Array) -> list[Fit]:
     """All measures of a model against a reference, over the conditions that the model has."""
     there: Booleans = np.asarray(np.isfinite(side.means).all(axis=1))
-    empty = [name for name, known in zip(study.conditions.values(), there, strict=True) if not known]
+    empty = [name for name, filled in zip(study.conditions.values(), there, strict=True) if not filled]
     reason = f"without {len(empty)} of {len(there)} conditions, which are empty: {'; '.join(empty)}" if empty else ""
     if not there.any():
         nothing = f"no distributions ({side.missing} rows have none)"
@@ -200,22 +200,22 @@ def _fits_to(study: StudyAnalysis, side: _ModelMeans, reference: str, means: Arr
     drawn_own, drawn_other = side.drawn[:, there], drawn[:, there]
     r = correlation(own.ravel(), other.ravel())
     flat = [drawn.reshape(len(drawn), -1) for drawn in (drawn_own, drawn_other)]
-    made = {"correlation": (r, correlations(*flat))}
+    estimates = {"correlation": (r, correlations(*flat))}
     distances = _distances(study, own[None], other)
     for measure, values in _distances(study, drawn_own, drawn_other).items():
-        made[measure] = (Measurement(float(distances[measure][0])), values)
+        estimates[measure] = (Measurement(float(distances[measure][0])), values)
     return [
         _fit(side, reference, measure, Measurement(point.value, point.reason or reason), values, there)
-        for measure, (point, values) in made.items()
+        for measure, (point, values) in estimates.items()
     ]
 
 
 def _distances(study: StudyAnalysis, p: Array, q: Array) -> dict[str, Array]:
     """Distances, each the mean over conditions, shape (draws,); shapes of p and q broadcast."""
-    made = {"jensen_shannon": jensen_shannon(p, q), "total_variation": total_variation(p, q)}
+    distances = {"jensen_shannon": jensen_shannon(p, q), "total_variation": total_variation(p, q)}
     if study.scale is not None:
-        made["earth_mover"] = earth_mover(p, q, study.scale)
-    return {measure: np.asarray(values.mean(axis=-1)) for measure, values in made.items()}
+        distances["earth_mover"] = earth_mover(p, q, study.scale)
+    return {measure: np.asarray(values.mean(axis=-1)) for measure, values in distances.items()}
 
 
 def _effects_fit(people: EffectSizes, side: _ModelMeans) -> Fit:
@@ -223,14 +223,14 @@ def _effects_fit(people: EffectSizes, side: _ModelMeans) -> Fit:
     weights = people.weights
     model = np.einsum("cl,ecl->e", np.nan_to_num(side.means), weights)
     there: Booleans = np.asarray(np.isfinite(side.means).all(axis=1))
-    known = ~(np.abs(weights).sum(axis=2)[:, ~there].any(axis=1))
-    drawn = np.einsum("dcl,ecl->de", np.nan_to_num(side.drawn), weights)[:, known]
-    point = correlation(model[known], people.sizes[known])
+    covered = ~(np.abs(weights).sum(axis=2)[:, ~there].any(axis=1))
+    drawn = np.einsum("dcl,ecl->de", np.nan_to_num(side.drawn), weights)[:, covered]
+    point = correlation(model[covered], people.sizes[covered])
     reason = point.reason or (
-        "" if known.all() else f"over {known.sum()} of {len(known)} comparisons: empty conditions"
+        "" if covered.all() else f"over {covered.sum()} of {len(covered)} comparisons: empty conditions"
     )
-    values = correlations(drawn, people.sizes[known]) if known.sum() > 2 else np.array([])
-    used: Booleans = there & np.abs(weights).sum(axis=2)[known].any(axis=0)
+    values = correlations(drawn, people.sizes[covered]) if covered.sum() > 2 else np.array([])
+    used: Booleans = there & np.abs(weights).sum(axis=2)[covered].any(axis=0)
     return _fit(side, PEOPLE, "effects_correlation", Measurement(point.value, reason), values, there, used)
 
 

@@ -207,10 +207,10 @@ def holm(tests: Sequence[Tested]) -> list[Tested]:
     """The tests of one family with p values corrected after Holm (1979); those without a p do not count."""
     from statsmodels.stats.multitest import multipletests
 
-    known = [test.p for test in tests if test.p is not None]
-    if not known:
+    p_values = [test.p for test in tests if test.p is not None]
+    if not p_values:
         return list(tests)
-    corrected = iter(multipletests(known, method="holm")[1])
+    corrected = iter(multipletests(p_values, method="holm")[1])
     return [test if test.p is None else replace(test, p_holm=float(next(corrected))) for test in tests]
 
 

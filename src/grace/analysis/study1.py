@@ -273,11 +273,11 @@ def expected_tests(trials: Sequence[Trial]) -> list[Tested]:
 def expected_bets(row: Row) -> tuple[float, ...] | None:
     """What a model would bet on 0, 1, 2 and 3, percent; None where a mean is missing, or all are 0."""
     means = [row.number(f"state{state}_mean") for state in STATES]
-    known = [mean for mean in means if mean is not None]
-    total = fsum(known)
-    if len(known) < len(means) or total <= 0:
+    numbers = [mean for mean in means if mean is not None]
+    total = fsum(numbers)
+    if len(numbers) < len(means) or total <= 0:
         return None
-    return tuple(100 * mean / total for mean in known)
+    return tuple(100 * mean / total for mean in numbers)
 
 
 # References

@@ -64,10 +64,10 @@ def run_r(analysis: Analysis, out: Path, exclusions: bool = True) -> list[Path]:
 
 
 def _script(study: str) -> Path:
-    found = [place / f"{study}.R" for place in PLACES if (place / f"{study}.R").is_file()]
-    if not found:
+    scripts = [place / f"{study}.R" for place in PLACES if (place / f"{study}.R").is_file()]
+    if not scripts:
         raise InputError(f"--with-r: {study}.R is not in {' or '.join(map(str, PLACES))}; install Grace again")
-    return found[0]
+    return scripts[0]
 
 
 def _rscript(*arguments: str) -> str:

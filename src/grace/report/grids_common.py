@@ -29,7 +29,7 @@ SOURCES = {
 EXPERIMENTS = {
     "answers": "answers (Experiment 1)",
     "probabilities": "probabilities (Experiment 2)",
-    **{f"effects of {source}": f"effects in {told}" for source, told in SOURCES.items()},
+    **{f"effects of {source}": f"effects in {name}" for source, name in SOURCES.items()},
 }
 
 
@@ -222,8 +222,8 @@ COUNTS = ("parameters", "rows", "input_rows", "finished", "context", "max_tokens
 def of_runs(tables: Mapping[str, Table]) -> Iterator[Grid]:
     """What ran, and with which settings."""
     rows = records(tables.get("runs"))
-    told = ("revision", "quantization", "weights", "source", "parameters", "engine", "context", "run")
-    models = {"model": MODEL, **{name: name for name in told}}
+    facts = ("revision", "quantization", "weights", "source", "parameters", "engine", "context", "run")
+    models = {"model": MODEL, **{name: name for name in facts}}
     asked = {tuple(row[name] for name in models.values()): row for row in rows if row["kind"] != VALUES}
     note = "Weights: the digest that the server tells. Context in tokens."
     yield from listing("models", "Models and engines", asked.values(), _cells(models), 1, note)

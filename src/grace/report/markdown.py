@@ -44,7 +44,7 @@ def plain(text: object) -> str:
 def fenced(text: str) -> str:
     """Foreign text as a block of Markdown that shows just that: its fence is longer than any that the text has."""
     text = harmless(text)
-    fence = "`" * max([2, *(len(found) for found in re.findall("`+", text))]) + "`"
+    fence = "`" * max([2, *(len(ticks) for ticks in re.findall("`+", text))]) + "`"
     return f"{fence}text\n{text}\n{fence}\n"
 
 

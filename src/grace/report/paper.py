@@ -60,10 +60,10 @@ def write_paper(wanted: Wanted, out: Path, progress: Progress, force: bool = Fal
     with tempfile.TemporaryDirectory(prefix="grace-paper-") as folder:
         parts = gather(wanted, Path(folder), progress)
         progress.note("writing")
-        made = [_write(part, out / part.study.name if len(parts) > 1 else out) for part in parts]
-    if len(made) > 1:
+        papers = [_write(part, out / part.study.name if len(parts) > 1 else out) for part in parts]
+    if len(papers) > 1:
         list_files(out, ())
-    return made
+    return papers
 
 
 def _write(part: Part, out: Path) -> Paper:

@@ -64,9 +64,9 @@ def list_files(out: Path, files: Iterable[Path]) -> None:
     Raises:
         InputError: the list cannot be written.
     """
-    made = FileList.of(out, files)
-    FileList.read(out, out / WRITTEN).remove_stale(made.entries)
-    if made.entries:
-        made.write(out / WRITTEN)
+    listed = FileList.of(out, files)
+    FileList.read(out, out / WRITTEN).remove_stale(listed.entries)
+    if listed.entries:
+        listed.write(out / WRITTEN)
     else:
         (out / WRITTEN).unlink(missing_ok=True)

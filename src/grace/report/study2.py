@@ -116,7 +116,7 @@ def probabilities(rows: Records) -> Iterator[Grid]:
         "Mean probability of each utterance, with standard errors over stimuli, by goal and hearts (Experiment 2)",
         rows,
         FACTORS,
-        {f"prob_{utterance}": told for utterance, told in SAID.items()},
+        {f"prob_{utterance}": title for utterance, title in SAID.items()},
         lambda row: with_error(row["mean"], row["se"], 2),
     )
 
