@@ -46,7 +46,7 @@ ALL_FIELDS = "all fields"
 
 @dataclass(frozen=True)
 class Judgement:
-    """What is judged on its own: a question of Experiment 2, or all answers of Experiment 1.
+    """The verdict on one part: a question of Experiment 2, or all answers of Experiment 1.
 
     Attributes:
         experiment, of: as in ComparedNumber.
@@ -64,7 +64,7 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What came out.
+    """The results of a comparison.
 
     Attributes:
         notes: what else differs between the sides, and what was left out.
@@ -93,14 +93,14 @@ class Comparison:
 def compare_models(a: Side, b: Side, margin: float = MARGIN, draws: int = DRAWS, seed: int = SEED) -> Comparison:
     """Compare two sides; differences are b - a.
 
-    Shares that differ by less than `margin`, above 0 and below 1, count as the same; `draws` and `seed` are of the
-    bootstrap over stimuli.
+    Shares that differ by less than `margin`, above 0 and below 1, count as the same; `draws` and `seed` are those
+    of the bootstrap over stimuli.
 
     Raises:
-        InputError: they are of different studies or inputs, have no trial in common, or the margin is none.
+        InputError: they are of different studies or inputs, have no trial in common, or the margin is not valid.
     """
     if not 0 < margin < 1:
-        raise InputError(f"--margin {margin:g}: is a share, above 0 and below 1, as 0.05 for 5 percentage points")
+        raise InputError(f"--margin {margin:g}: is a share, above 0 and below 1, such as 0.05 for 5 percentage points")
     notes = check_comparable(a, b)
     both = Paired(a, b, pair(a, b), margin, draws, seed)
     names = set(a.frame.columns) & set(b.frame.columns)
@@ -131,7 +131,7 @@ def compare_models(a: Side, b: Side, margin: float = MARGIN, draws: int = DRAWS,
 
 
 def compare_question(both: Paired, name: str, question: Question) -> tuple[list[ComparedNumber], Judgement]:
-    """Distances between the distributions over one question's answers; what is shown twice counts once."""
+    """Distances between the distributions over one question's answers; trials that show the same count once."""
     places, p, q, lost = _distributions(both, question.columns.probabilities)
     if not places:
         why = f"no trial has probabilities on both sides ({lost} pairs of rows)"
@@ -189,7 +189,7 @@ def _same_top(p: Array, q: Array) -> Array:
 
 
 def _judged(name: str, distance: ComparedNumber, margin: float, within: bool | None, without: "Gaps") -> Judgement:
-    """The verdict on a question; a distance that is no more than noise is no difference."""
+    """The verdict on a question; a distance within the noise is not a difference."""
     verdict = without.verdict(verdict_of_distance(distance.low, distance.high, margin))
     sure = f"90% interval {distance.low:.3g} to {distance.high:.3g}" if np.isfinite(distance.low) else distance.reason
     why = f"mean total variation {distance.value:.3g} ({sure})"
@@ -201,10 +201,10 @@ def _judged(name: str, distance: ComparedNumber, margin: float, within: bool | N
 
 @dataclass(frozen=True)
 class Gaps:
-    """What a part of a comparison does not rest on.
+    """The pairs and conditions that are missing from a part of a comparison.
 
     Attributes:
-        words: the same in words, to be added to others; "" where it rests on everything.
+        words: the same in words, to be added to others; "" where nothing is missing.
         conditions: how many conditions are empty.
     """
 
@@ -212,7 +212,7 @@ class Gaps:
     conditions: int
 
     def verdict(self, verdict: str) -> str:
-        """A verdict, but nobody can tell equivalence of a condition that was not seen."""
+        """A verdict, except that an empty condition cannot be called equivalent."""
         return UNDECIDED if self.conditions and verdict == EQUIVALENT else verdict
 
 
@@ -318,7 +318,7 @@ def _compare_field(both: Paired, field: Field) -> tuple[ComparedNumber, list[Com
 
 
 def _certain(agreed: ComparedNumber, margin: float) -> ComparedNumber:
-    """Agreement of all pairs or of none, as sure as that many stimuli make it: drawn again they are always the same."""
+    """Agreement of all pairs or of none, with the certainty of that many stimuli: drawn again it is always the same."""
     if np.isnan(agreed.low):
         return agreed
     if agreed.value == 1:
@@ -328,7 +328,7 @@ def _certain(agreed: ComparedNumber, margin: float) -> ComparedNumber:
 
 
 def _reader(field: Field) -> Callable[[Row], object]:
-    """What reads a field's value in a row, None where there is none."""
+    """A function that reads a field's value in a row, None where there is none."""
 
     def read(row: Row) -> object:
         with suppress(ValueError):
@@ -339,10 +339,10 @@ def _reader(field: Field) -> Callable[[Row], object]:
 
 
 def _shares(field: Field, pairs: Sequence[tuple[object, object]]) -> Iterator[tuple[str, float, Array]]:
-    """What is compared of a field: each value's share (of two values the first one's), or a number's mean.
+    """The measures of a field that are compared: each value's share (of two values the first one's), or the mean.
 
     Yields:
-        What it is called, its scale, and the values as shares of it, shape (pairs, 2).
+        The measure's name, its scale, and the values as shares of it, shape (pairs, 2).
     """
     if field.kind is str:
         for value in field.values[:1] if len(field.values) == 2 else field.values:
@@ -435,7 +435,7 @@ def _sentence(a: str, b: str, verdict: str, parts: Sequence[Judgement], margin: 
     for part in parts:
         if part.verdict == verdict:
             names[part.why].append(part.of)
-    reasons = (f"{', '.join(own)}: {why}" for why, own in names.items())  # as questions that one reason holds for
+    reasons = (f"{', '.join(own)}: {why}" for why, own in names.items())  # questions with the same reason together
     return f"{claim}: {'; '.join(reasons)}."
 
 
@@ -447,7 +447,7 @@ def _of_pairs(pairs: Pairs) -> str:
 
 
 def _of_noise(parts: Sequence[Judgement], findings: Sequence[ComparedNumber]) -> Iterator[str]:
-    """What the noise floor says of probabilities, and of answers."""
+    """What the noise floor says about probabilities and about answers."""
     scored = [part for part in parts if part.experiment == PROBABILITIES]
     measured = [part for part in scored if part.within_noise is not None]
     beyond = [part.of for part in measured if not part.within_noise]

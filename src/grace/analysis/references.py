@@ -42,10 +42,10 @@ class Fit:
     """How near a model is to a reference: a row of references.csv.
 
     Attributes:
-        model_name, source: whose distributions, and where they come from (`samples.SOURCES`).
+        model_name, source: the model, and the source of its distributions (`samples.SOURCES`).
         reference: people, rsa.
         measure: correlation, effects_correlation, jensen_shannon (bits), total_variation, earth_mover (states).
-        value, low, high: with its 95% bootstrap interval; NaN where not defined.
+        value, low, high: the measure with its 95% bootstrap interval; NaN where not defined.
         conditions, stimuli, missing: what it rests on; rows that had no distribution.
         reason: why it is not defined, or rests on less than all.
     """
@@ -74,7 +74,7 @@ class Pattern:
         statistic, df, p: t over stimuli, one-tailed.
         stimuli: the effective n.
         verdict: shown or reversed (p below 0.05 in that direction), not shown, not defined.
-        agrees: whether it is shown just as in people; None where not defined.
+        agrees: whether the model and people agree on it; None where not defined.
         reason: why something is not defined.
     """
 
@@ -113,7 +113,7 @@ def against(
         study: the analysis of the study.
         model: its name.
         samples: by source, as of `samples.sample_of`; after exclusions, where there are any.
-        draws: of the bootstrap over stimuli (and over people, where their counts are known).
+        draws: those of the bootstrap over stimuli (and over people, where their counts are known).
         seed: the same seed gives the same intervals.
     """
     fits: list[Fit] = []
@@ -130,9 +130,9 @@ def against(
 
 
 def yardsticks(study: StudyAnalysis, draws: int = DRAWS, seed: int = SEED) -> tuple[Fit, ...]:
-    """What to hold a model's fit against: that of rational speech acts, of mere chance, and of people.
+    """Benchmarks for a model's fit: that of rational speech acts, of mere chance, and of people.
 
-    People against people are bootstrap samples of them: nothing can be expected to come nearer.
+    People against people are bootstrap samples of them: no model can be expected to come nearer.
     """
     rng = np.random.default_rng(seed)
     shape = (len(study.conditions), len(study.labels))
@@ -169,7 +169,7 @@ class _ModelMeans:
     missing: int
 
     def alone(self, used: Booleans) -> bool:
-        """Whether one of the conditions that are used has a single stimulus: drawn again it is always the same."""
+        """Whether one of the used conditions has a single stimulus: drawn again it is always the same."""
         return bool((self.stimuli[used] == 1).any())
 
 
@@ -271,7 +271,7 @@ def _pattern(study: StudyAnalysis, effect: Effect, side: _ModelMeans, alike: Gro
 
 
 def shown(effect: Estimate) -> str:
-    """Whether a sample shows an effect: shown or reversed where t is that sure (one-tailed, 5%), else not shown."""
+    """Whether a sample shows an effect: shown or reversed where t is significant (one-tailed, 5%), else not shown."""
     if np.isnan(effect.statistic):
         return UNKNOWN
     return SHOWN if effect.p < ALPHA else REVERSED if 1 - effect.p < ALPHA else ABSENT

@@ -25,7 +25,7 @@ SOURCES = {
     samples.BETS: "expected bets (Experiment 2)",
     samples.CHOICE: "direct choice (Experiment 2)",
 }
-"""What a model's numbers were measured in, for readers."""
+"""The source of a model's numbers, for readers."""
 EXPERIMENTS = {
     "answers": "answers (Experiment 1)",
     "probabilities": "probabilities (Experiment 2)",
@@ -34,12 +34,12 @@ EXPERIMENTS = {
 
 
 def source_of(row: Record) -> str:
-    """What a row's numbers were measured in, in words."""
+    """The source of a row's numbers, in words."""
     return SOURCES.get(str(row["source"]), str(row["source"]))
 
 
 def in_words(text: object) -> str:
-    """What the analysis says of an effect or a condition, with one heart in the singular."""
+    """The analysis's words for an effect or a condition, with one heart in the singular."""
     return re.sub(r"\b1 hearts\b", "1 heart", str(text or ""))
 
 

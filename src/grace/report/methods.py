@@ -17,7 +17,7 @@ from grace.report.studies import REPORTS
 
 
 def methods_of(part: Part) -> Iterator[str]:
-    """Its paragraphs; what no manifest tells is not in them."""
+    """The paragraphs, without anything that no manifest has."""
     runs = records(part.tables.get("runs"))
     yield " ".join(_models(runs))
     yield " ".join(_design(part))
@@ -33,7 +33,7 @@ def methods_of(part: Part) -> Iterator[str]:
 
 
 def _models(runs: Sequence[Record]) -> Iterator[str]:
-    """Each model with what its server tells of it."""
+    """Each model with what its server reports about it."""
     seen: dict[str, str] = {}
     for row in runs:
         if row["kind"] == VALUES or not row["model_name"]:
@@ -98,7 +98,7 @@ def _analysis(part: Part) -> Iterator[str]:
 
 
 def _references(part: Part) -> Iterator[str]:
-    """How effects of people are told, and what rational speech acts are."""
+    """How effects of people are recognised, and what rational speech acts are."""
     rows = records(part.tables.get("parameters"))
     parameters = {(row["about"], row["name"]): row["value"] for row in rows}
     if any(row["verdict"] != UNKNOWN for row in records(part.tables.get("patterns"))):
