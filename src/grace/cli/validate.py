@@ -97,9 +97,7 @@ def _sorted_out(what: Sequence[Path]) -> "tuple[list[Run], list[Path]]":
     if runs and files:
         raise InputError(f"give either runs or files: {runs[0].path} is a run, {files[0]} is a file")
     if not what:
-        raise InputError(
-            "give a run's folder, such as outputs/study1.run, or tables; `grace validate --help` has examples"
-        )
+        raise InputError("give a run's folder (outputs/study1.run) or tables; `grace validate --help` has examples")
     for run in runs:
         _ = run.manifest
     return runs, files

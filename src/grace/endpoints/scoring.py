@@ -11,7 +11,7 @@ from grace.endpoints.client import Client, RequestFailed
 from grace.endpoints.dialects import Lane, OpenAI, TokenDialect
 from grace.endpoints.dialects.openai import TOP, read_top, top_body
 from grace.endpoints.spelling import BoundaryMoves, Ending, Speller
-from grace.endpoints.trie import Node, SameSpelling, TrieProbabilities, grow
+from grace.endpoints.trie import Node, SameSpelling, TrieMass, grow
 from grace.errors import StudyError
 from grace.models.reasoning import answer_start
 from grace.studies.templates import Message
@@ -106,40 +106,34 @@ class Scorer:
             return await self._score_by_text(tally, messages, forms)
         prompt = await self._dialect.render(tally.post, self._model, messages)
         prompt, spelled = await self._spell(name, prompt, forms)
-        reading = TrieProbabilities(spelled.root)
+        mass = TrieMass(spelled.root)
         if self._lanes is None:
-            await self._read(self._dialect, tally, prompt, reading, spelled.root, None)
+            await self._read(self._dialect, tally, prompt, mass, spelled.root, None)
         else:
             async with self._lanes.lane(prompt) as lane:
-                await self._read(self._dialect, tally, prompt, reading, spelled.root, lane)
+                await self._read(self._dialect, tally, prompt, mass, spelled.root, lane)
         return Scored(
-            reading.labels(list(forms)),
-            reading.residual(),
-            {form: reading.starts_with(path) for form, path in spelled.forms.items()},
+            mass.labels(list(forms)),
+            mass.residual(),
+            {form: mass.starts_with(path) for form, path in spelled.forms.items()},
             len(prompt),
-            reading.places,
+            mass.places,
             tally.requests,
             tally.attempts,
             tally.milliseconds,
         )
 
     async def _read(
-        self,
-        dialect: TokenDialect,
-        tally: "_Meter",
-        prompt: list[int],
-        reading: TrieProbabilities,
-        root: Node,
-        lane: Lane | None,
+        self, dialect: TokenDialect, tally: "_Meter", prompt: list[int], mass: TrieMass, root: Node, lane: Lane | None
     ) -> None:
         """Ask until what is still open is within the bound."""
         nodes = list(root.inner()) if dialect.reads_many and not self.residual else [root]
         while nodes:
-            asks = [reading.ask(node) for node in nodes]
+            asks = [mass.ask(node) for node in nodes]
             reads = await dialect.read(tally.post, self._model, prompt, asks, lane)
             for node, read in zip(nodes, reads, strict=True):
-                reading.tell(node, read)
-            nodes = reading.open_places(self.residual)
+                mass.tell(node, read)
+            nodes = mass.open_places(self.residual)
             nodes = [inner for node in nodes for inner in node.inner()] if dialect.reads_many else nodes[:1]
 
     async def spellings(self, name: str, messages: Sequence[Message], forms: Forms) -> dict[str, list[int]]:

@@ -73,7 +73,7 @@ def _prune(node: Node, above: str | None = None) -> set[str]:
     return below | ({node.label} if node.label is not None else set())
 
 
-class TrieProbabilities:
+class TrieMass:
     """What is known so far of the probabilities in one trie, and what is still open."""
 
     def __init__(self, root: Node) -> None:

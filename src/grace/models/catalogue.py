@@ -358,9 +358,7 @@ T = TypeVar("T", Gpu, Profile)
 def _named(what: str, name: str, entries: Mapping[str, T]) -> T:
     entry = entries.get(name.lower())
     if entry is None:
-        raise InputError(
-            f"{name!r} is not a {what} that Grace knows ({', '.join(entries)}){did_you_mean(name, entries)}"
-        )
+        raise InputError(f"{name!r} is not a known {what} ({', '.join(entries)}){did_you_mean(name, entries)}")
     return entry
 
 

@@ -128,13 +128,12 @@ def _row(plan: MemoryPlan) -> tuple[str, ...]:
 
 
 def plan_json(plans: Iterable[MemoryPlan | CannotRun]) -> str:
-    """Plans as a JSON list; one that cannot run has `rule`, `what` and `mend`."""
+    """Plans as a JSON list; one that cannot run has `rule`, `what`, and `mend` (scripts read this key, so it stays)."""
     return orjson.dumps([_plan_dict(plan) for plan in plans], option=orjson.OPT_INDENT_2).decode()
 
 
 def _plan_dict(plan: MemoryPlan | CannotRun) -> dict[str, Any]:
     if isinstance(plan, CannotRun):
-        # The key is "mend" since the first version: scripts read it.
         return {"rule": plan.problem.rule, "what": plan.problem.what, "mend": plan.problem.fix}
     numbers = ("weights_gib", "activations_gib", "runtime_gib", "graphs_gib", "kv_gib", "kv_kib", "kv_kib_gpu")
     return {

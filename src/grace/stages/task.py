@@ -45,17 +45,23 @@ class Endpoint:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExperimentTask:
-    """What both experiments have in common; each field is an option of the command, and `endpoint` holds several."""
+class TaskOptions:
+    """What all tasks of a visit share; each field is an option of the command, and `endpoint` holds several."""
 
     endpoint: Endpoint
-    study: str | None
-    input: Path
-    output: Path
     limit: int | None = None
     revision: str | None = None
     shard: Shard | None = None
     break_lock: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExperimentTask(TaskOptions):
+    """What both experiments have in common."""
+
+    study: str | None
+    input: Path
+    output: Path
 
     @property
     def run(self) -> Run:

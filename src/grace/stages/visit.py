@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import Required, TypedDict, Unpack
 
 from grace.declared import read
 from grace.endpoints.serving import Address
@@ -15,29 +14,19 @@ from grace.stages.answers.ask import Query
 from grace.stages.answers.table import ExportedAnswers
 from grace.stages.scores.ask import Score
 from grace.stages.scores.table import ExportedScores
-from grace.stages.shard import Shard, completion_index
-from grace.stages.task import Endpoint, ShardResult, TaskOutcome
+from grace.stages.shard import completion_index
+from grace.stages.task import ShardResult, TaskOptions, TaskOutcome
 from grace.stages.visit_file import VisitFile
 from grace.studies.study import BUILT_IN, load_study
 
 
-class SharedOptions(TypedDict, total=False):
-    """The options that all tasks of a visit share; see ExperimentTask."""
-
-    endpoint: Required[Endpoint]
-    revision: str | None
-    limit: int | None
-    shard: Shard | None
-    break_lock: bool
-
-
-def tasks(path: Path, out: Path, **shared: Unpack[SharedOptions]) -> Sequence[Query | Score]:
+def tasks(path: Path, out: Path, options: TaskOptions) -> Sequence[Query | Score]:
     """The tasks of a visit file, in order: each study's Experiment 1, then its Experiment 2 where it has questions.
 
     Args:
         path: the visit file.
         out: the folder of the tables.
-        shared: the options of all tasks.
+        options: those of all tasks.
 
     Raises:
         InputError: the file, or a study file that it names, is invalid.
@@ -48,20 +37,17 @@ def tasks(path: Path, out: Path, **shared: Unpack[SharedOptions]) -> Sequence[Qu
     for visited in file.studies:
         named = visited.study if visited.study in BUILT_IN else str(here / visited.study)
         study = load_study(named)
-        trials = here / visited.input
+        shared = {**vars(options), "study": named, "input": here / visited.input}
         if 1 in file.experiments:
             settings = {**dict(file.query), "protocol": visited.protocol}
-            listed.append(Query(study=named, input=trials, output=out / f"{study.name}.csv", **shared, **settings))
+            listed.append(Query(output=out / f"{study.name}.csv", **shared, **settings))
         if 2 in file.experiments and study.questions:
-            output = out / f"{study.name}_scores.csv"
-            listed.append(Score(study=named, input=trials, output=output, **shared, **dict(file.score)))
+            listed.append(Score(output=out / f"{study.name}_scores.csv", **shared, **dict(file.score)))
     twice = [output for output, times in Counter(task.output for task in listed).items() if times > 1]
     if twice:
         raise InputError(f"{path}: lists a study twice; both would be written to {twice[0]}")
     if not listed:
-        raise InputError(
-            f"{path}: has nothing to ask: it lists only Experiment 2, and its studies have no questions to score"
-        )
+        raise InputError(f"{path}: has nothing to ask: only Experiment 2, of studies without questions to score")
     return listed
 
 

@@ -9,7 +9,6 @@ import typer
 from grace.cli.asking import end
 from grace.cli.cluster.options import ClusterName, Context, Kubeconfig, Namespace
 from grace.cli.exits import exit_code
-from grace.errors import GraceError
 
 
 def preflight(
@@ -46,16 +45,11 @@ def preflight(
     described = load_cluster(cluster)
     manifests = read(files) if files else []
     report = look(manifests, described, namespace=namespace, kubeconfig=kubeconfig, context=context)
-    code = _code(report.failure)
     if format == "json":
-        content = as_json(report) | {"exit_code": code}
+        content = as_json(report) | {"exit_code": exit_code(report.failure)}
         for line in content["lines"]:
-            line["code"] = _code(line.pop("failure"))
+            line["code"] = exit_code(line.pop("failure"))
         typer.echo(json.dumps(content, indent=2))
     else:
         typer.echo(as_text(report))
-    end(code)
-
-
-def _code(failure: type[GraceError] | None) -> int:
-    return exit_code(failure) if failure else 0
+    end(exit_code(report.failure))

@@ -319,9 +319,7 @@ def decoded(text: str, what: str, target: Target) -> bytes:
     try:
         return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError):
-        raise InputError(
-            f"{target.title}: {what} is not base64; get the file again from the cluster's portal"
-        ) from None
+        raise InputError(f"{target.title}: {what} is not base64{AGAIN}") from None
 
 
 def expiry_of(token: str) -> float | None:
