@@ -372,7 +372,7 @@ def test_all_faults_of_an_object_are_told_with_their_lines():
     [
         ("kind: Job\nmetadata: {name: x}\n", "apiVersion is missing"),
         ("apiVersion: v1\nmetadata: {name: x}\n", "kind is missing"),
-        ("apiVersion: 1\nkind: Pod\n", "apiVersion is missing, or is no text"),
+        ("apiVersion: 1\nkind: Pod\n", "apiVersion is missing, or is not a text"),
         ("apiVersion: v1\nkind: ConfigMap\ndata: {}\n", "metadata.name is missing"),
         ("apiVersion: v1\nkind: ConfigMap\nmetadata: x\n", "metadata.name is missing"),
         ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: no}\n", "is true or false (in quotes, it is a text)"),

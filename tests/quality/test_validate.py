@@ -265,7 +265,7 @@ def test_cells_that_were_sorted_alone_are_named_and_rows_in_another_order_do_no_
     edit(runs / "answers.csv", lambda table: table.rows.reverse())
     done = grace("validate", runs / "answers.run", *LOW_MASS)
     assert done.code == 0, done
-    assert "24 rows stand in another order than in the ledger; that does no harm" in done.out
+    assert "24 rows are in another order than in the ledger; that does no harm" in done.out
 
     def sort(table: Table) -> None:
         for row, response in zip(table.rows, sorted(row["model_response"] for row in table.rows), strict=True):
