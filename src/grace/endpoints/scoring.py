@@ -58,7 +58,7 @@ class Scorer:
             model: the served name.
             residual: how much probability may be left unasked in one question.
             slots: how many requests the server works on at once, each in a slot of its own; None when not known.
-            start: what stands between the rendered prompt and the answer, as a reasoning model's final channel; None
+            start: the text between the rendered prompt and the answer, such as a reasoning model's final channel; None
                 leaves it to the catalogue (`grace.models.reasoning`).
         """
         self._client, self._dialect, self._model = client, dialect, model
@@ -137,7 +137,7 @@ class Scorer:
             nodes = [inner for node in nodes for inner in node.inner()] if dialect.reads_many else nodes[:1]
 
     async def spellings(self, name: str, messages: Sequence[Message], forms: Forms) -> dict[str, list[int]]:
-        """The tokens of each form behind a prompt, {} where the server has none. Raises as `score`."""
+        """The tokens of each form after a prompt, {} where the server has none. Raises as `score`."""
         if not isinstance(self._dialect, TokenDialect):
             return {}
         prompt = await self._dialect.render(self._post, self._model, messages)

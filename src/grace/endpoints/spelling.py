@@ -5,7 +5,7 @@ elsewhere: after a line break, SmolLM2 writes the break and a space before a dig
 spelling of its own there. Such a form is refused, since no path of tokens would be its probability.
 
 A form is therefore tokenized together with the end of the prompt: the shortest end that keeps its tokens whatever
-stands before it, as one that begins with a special token does. Where there is none, it is the whole prompt.
+comes before it, as one that begins with a special token does. Where there is none, it is the whole prompt.
 """
 
 import asyncio
@@ -100,7 +100,7 @@ class Speller:
         return spelled
 
     async def _stands_alone(self, ending: Ending) -> bool:
-        """Whether an end has the same tokens whatever stands before it."""
+        """Whether an end has the same tokens whatever comes before it."""
         if not ending.text or await self._tokenize(ending.text) != ending.tokens:
             return False
         for before in BEFORE:

@@ -256,7 +256,7 @@ def _serving(model: HubModel, name: str | None) -> Serving:
     profile = catalogue.profile(name)
     if profile.embedded:
         raise InputError(
-            f"profile {name}: nothing to plan; on this machine {profile.embedded} stands for every model of the lineup "
+            f"profile {name}: nothing to plan; on this machine {profile.embedded} replaces every model of the lineup "
             f"(`grace models pull {profile.embedded}`, then --model-endpoint embedded)"
         )
     if profile.name not in model.profiles:

@@ -1,4 +1,4 @@
-"""Reasoning models: what stands between a rendered prompt and the answer itself (`catalogue.yaml`, `reasoning`).
+"""Reasoning models: the text between a rendered prompt and the answer itself (`catalogue.yaml`, `reasoning`).
 
 Where a model reasons first, the tokens after the prompt are not its answer. The answer is scored after an empty
 reasoning, at the start of the final channel.

@@ -315,8 +315,8 @@ def _plain_documents(source: bytes, root: "Node") -> bytes:
             return source if source.endswith(b"\n" + tag) else source + b"\n" + tag
         if start and {"ERROR", "heredoc_body", "heredoc_end"} <= parts.keys():
             last = parts["heredoc_end"].end_byte
-            for first, behind in ((node.start_byte, start.end_byte), (parts["heredoc_body"].start_byte, last)):
-                source = source[:first] + re.sub(rb"[^\n]", b" ", source[first:behind]) + source[behind:]
+            for first, end in ((node.start_byte, start.end_byte), (parts["heredoc_body"].start_byte, last)):
+                source = source[:first] + re.sub(rb"[^\n]", b" ", source[first:end]) + source[end:]
             return source
     return source
 

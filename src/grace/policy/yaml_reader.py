@@ -140,7 +140,7 @@ class _Builder:
     def value(self, node: Node, depth: int) -> Any:
         self.values += 1
         if self.values > MOST_VALUES:
-            raise self._error(node, f"stands for more than {MOST_VALUES:,} values, with its aliases written out")
+            raise self._error(node, f"has more than {MOST_VALUES:,} values, with its aliases written out")
         if depth > DEEPEST:
             raise self._error(node, f"is nested more than {DEEPEST} levels deep, or an alias contains itself")
         if isinstance(node, yaml.ScalarNode):

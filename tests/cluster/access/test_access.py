@@ -321,7 +321,7 @@ def test_other_ways_to_log_in(server, tmp_path):
     with connect(server.kubeconfig(tmp_path / "config", user={"tokenFile": "token"})) as api:
         assert api.get("/version")
     config = server.kubeconfig(tmp_path / "config", user={"auth-provider": {"name": "gcp", "config": {}}})
-    assert "which Kubernetes has given up" in message_of(lambda: connect(config), InputError)
+    assert "which Kubernetes no longer supports" in message_of(lambda: connect(config), InputError)
     config = server.kubeconfig(tmp_path / "config", user={"client-certificate": "gone.crt", "client-key": "gone.key"})
     assert "gone.crt, which is not there" in message_of(lambda: connect(config), InputError)
 

@@ -530,7 +530,7 @@ def test_json_that_is_no_completion(query: Command, canned: CannedServer, answer
     done = query("--limit", 2, "--concurrency", 1)
     assert done.code == 1
     assert [row["error"] for row in read_rows(answers)] == [
-        "the reply is no answer: it is JSON but not a chat completion",
+        "the reply is not an answer: it is JSON but not a chat completion",
         "",
     ]
     assert [row["model_response"] == "" for row in read_rows(answers)] == [True, False]

@@ -148,7 +148,7 @@ def _table(products: Sequence[GpuProduct]) -> str:
 
 
 def _csv(products: Sequence[GpuProduct]) -> str:
-    """One line for each product; `;` stands between several values of a cell."""
+    """One line for each product; `;` separates several values of a cell."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(GpuProduct.__dataclass_fields__)

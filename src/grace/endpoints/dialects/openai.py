@@ -160,7 +160,7 @@ def read_answer(data: Mapping[str, Any]) -> ChatAnswer:
             raise TypeError
     except (LookupError, TypeError, AttributeError):
         why = one_line(str(data["error"]))[:300] if data.get("error") else "it is JSON but not a chat completion"
-        raise RequestFailed("garbage", f"the reply is no answer: {why}") from None
+        raise RequestFailed("garbage", f"the reply is not an answer: {why}") from None
     usage = data.get("usage")
     counts = usage if isinstance(usage, dict) else {}
     if reasoning is None:
