@@ -43,7 +43,7 @@ def refusal(text: str) -> str:
             "title: x\ngpus: [{name: a40, memory: 1, memry: 2}]",
             "lab.yaml: gpus.a40: no field 'memry' (did you mean 'memory'?)",
         ),
-        ("title: x\ngpus: [{name: A 40, memory: 1}]", "lab.yaml: gpus.A 40.name: must be a name of lowercase letters"),
+        ("title: x\ngpus: [{name: A 40, memory: 1}]", "lab.yaml: gpus.A 40.name: must be a name of small letters"),
         ("", "lab.yaml: the file: must hold fields"),
         ("[", "lab.yaml: is not YAML: "),
         ("a: b: c", "lab.yaml: is not YAML: mapping values are not allowed here (line 1)"),
@@ -82,5 +82,5 @@ def test_secrets_are_never_quoted() -> None:
     assert "hunter2" not in str(refused.value)
     assert "(line 1)" in str(refused.value)
     with pytest.raises(InputError) as refused:
-        checked({"title": ["hunter2"]}, "config", Lab, "; get it again")
-    assert str(refused.value) == "config: title: must be text; get it again"
+        checked({"title": ["hunter2"]}, "config", Lab, "; get it anew")
+    assert str(refused.value) == "config: title: must be text; get it anew"

@@ -18,7 +18,7 @@ WHOLE = "the file"
 MOST = 5
 """The most problems of a file that are named; the others are counted."""
 _NAMES = ("name", "family", "repo")
-"""Fields that name an entry of a list, instead of its number."""
+"""Fields that name an entry of a list, in the place of its number."""
 _WORDS = {
     "bool_parsing": "must be true or false",
     "dict_type": "must hold names with a colon after each",
@@ -51,7 +51,7 @@ def read(path: Path, model: type[Model]) -> Model:
     """Read a YAML file; JSON is YAML too.
 
     Raises:
-        InputError: it cannot be read, or is invalid.
+        InputError: it cannot be read, or does not hold together.
     """
     return parsed(bytes_of(path), str(path), model)
 
@@ -77,10 +77,10 @@ def loaded(
     next_step: str = "",
     secret: bool = False,
 ) -> Any:
-    """The value of a YAML text, which a model has yet to check.
+    """The value that YAML says, which a model has yet to check.
 
     Raises:
-        InputError: it is not YAML; the message says why, or only where if the content is secret.
+        InputError: it is not YAML; the message says why, but only where when the content is secret.
     """
     try:
         return yaml.load(content, Loader=loader)  # noqa: S506 - loaders make texts, numbers, lists and mappings only
@@ -104,7 +104,7 @@ def checked(value: Any, name: str, model: type[Model], next_step: str = "") -> M
 
 
 def _place(error: ErrorDetails, value: Any) -> str:
-    """The place of an error, as `lineup.gemma-2-9b-it.profiles`; the problem names an unknown field."""
+    """Where an error is, as `lineup.gemma-2-9b-it.profiles`; an unknown field is named by the problem."""
     parts = [part for part in error["loc"] if part != "[key]"]
     if error["type"] == "extra_forbidden":
         parts.pop()
@@ -128,7 +128,7 @@ def _problem(error: ErrorDetails, model: type[BaseModel]) -> str:
         return printable(f"no field {field!r}{did_you_mean(field, dict.fromkeys(_fields(model, set())))}")
     limits = error.get("ctx", {})
     if limits.get("pattern") == NAME:
-        return "must be a name of lowercase letters, digits and _, with a letter first"
+        return "must be a name of small letters, digits and _, with a letter first"
     if error["type"] in _WORDS:
         return _WORDS[error["type"]].format(**limits)
     return error["msg"].removeprefix("Value error, ")

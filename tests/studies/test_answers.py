@@ -505,25 +505,25 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a name of each with capitals": (
         {"each": {"K": ["1", "2"]}},
-        "questions.asked.each.K: must be a name of lowercase letters, digits and _, with a letter first",
+        "questions.asked.each.K: must be a name of small letters, digits and _, with a letter first",
     ),
     "values of each without a list": ({"each": {"k": "1"}}, "questions.asked.each.k: must be a list, as [a, b]"),
     "each in a list": ({"each": ["k"]}, "questions.asked.each: must hold names with a colon after each"),
-    "each is a column": ({"each": {"item": ["1"]}}, "questions.asked.each: 'item' is already a column"),
-    "each is a derived column": ({"each": {"twice": ["1"]}}, "questions.asked.each: 'twice' is already a column"),
+    "each is a column": ({"each": {"item": ["1"]}}, "questions.asked.each: 'item' is a column already"),
+    "each is a derived column": ({"each": {"twice": ["1"]}}, "questions.asked.each: 'twice' is a column already"),
     "a factor's name with a space": (
         {"answers": {"factors": {"a b": {"x": "x"}}, "forms": "{a b}"}},
-        "questions.asked.answers.factors.a b: must be a name of lowercase letters, digits and _, with a letter first",
+        "questions.asked.answers.factors.a b: must be a name of small letters, digits and _, with a letter first",
     ),
     "a prompt in parts": ({"prompt": ["a", "b"]}, "questions.asked.prompt: must be text"),
     # questions.py
     "a name with capitals": (
         {"name": "Asked"},
-        "questions.Asked: a question's name has lowercase letters, digits and _, a letter first",
+        "questions.Asked: a question's name has small letters, digits and _, a letter first",
     ),
     "a value of each that makes no name": (
         {"name": "q_{k}", "each": {"k": ["so much"]}},
-        "questions.q_so much: a question's name has lowercase letters, digits and _, a letter first",
+        "questions.q_so much: a question's name has small letters, digits and _, a letter first",
     ),
     "each is not in the name": (
         {"each": {"k": ["1", "2"]}},
@@ -537,10 +537,10 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         {"name": "q{k}", "each": {"k": ["1"]}, "more": {"q1": BASE["questions"]["asked"]}},
         "questions.q1: appears twice",
     ),
-    "no answers at all": ({"answers": {}}, "questions.asked.answers: must have either labels, or factors and forms"),
+    "no answers at all": ({"answers": {}}, "questions.asked.answers: gives either labels, or factors and forms"),
     "labels and factors": (
         {"answers": labels(factors=FACTORS, forms="{a} {b}")},
-        "questions.asked.answers: must have either labels, or factors and forms",
+        "questions.asked.answers: gives either labels, or factors and forms",
     ),
     "factors without forms": (
         {"answers": {"factors": FACTORS}},
@@ -550,10 +550,10 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         {"answers": {"factors": FACTORS, "forms": ["{a} {b}", "{a}"]}},
         "questions.asked.answers.forms: gives whole answers, each with {a} and {b} in it",
     ),
-    "a single label": ({"answers": {"labels": {"yes": "yes"}}}, "questions.asked.answers: needs at least two labels"),
+    "a single label": ({"answers": {"labels": {"yes": "yes"}}}, "questions.asked.answers: needs two labels at least"),
     "a single joint answer": (
         {"answers": {"factors": {"a": {"x": "x"}}, "forms": "{a}"}},
-        "questions.asked.answers: needs at least two labels",
+        "questions.asked.answers: needs two labels at least",
     ),
     "an empty form": (
         {"answers": {"labels": {"yes": "yes", "no": ["no", ""]}}},
@@ -585,19 +585,19 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a column of the table": (
         {"columns": {"entropy": "item"}},
-        "questions.asked: its column 'item' is taken by the table; see `columns`",
+        "questions.asked: its column 'item' is one of the table already; see `columns`",
     ),
     "a column of another question": (
         {"more": {"other": {**BASE["questions"]["asked"], "columns": {"residual": "residual_asked"}}}},
-        "questions.other: its column 'residual_asked' is taken by asked; see `columns`",
+        "questions.other: its column 'residual_asked' is one of asked already; see `columns`",
     ),
     "a column twice in one question": (
         {"columns": {"probability": "p"}},
-        "questions.asked: its column 'p' is taken by asked; see `columns`",
+        "questions.asked: its column 'p' is one of asked already; see `columns`",
     ),
     "parts with labels of one name": (
         {"answers": {"factors": {"a": {"x": "1", "y": "2"}, "b": {"x": "3", "y": "4"}}, "forms": "{a}{b}"}},
-        "questions.asked: its column 'prob_asked_x' is taken by asked; see `columns`",
+        "questions.asked: its column 'prob_asked_x' is one of asked already; see `columns`",
     ),
     # templates
     "a prompt with an unknown column": (

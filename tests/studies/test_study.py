@@ -274,11 +274,11 @@ MISTAKES = {
     "no name": (("name: some_and_all\n", ""), "name: is missing"),
     "name with capitals": (
         ("name: some_and_all", "name: Some-and-all"),
-        "name: must be a name of lowercase letters, digits and _, with a letter first",
+        "name: must be a name of small letters, digits and _, with a letter first",
     ),
     "turn with capitals": (
         ("      reason: |", "      Reason: |"),
-        "protocols.naturalness.turns.Reason: must be a name of lowercase letters, digits and _, with a letter first",
+        "protocols.naturalness.turns.Reason: must be a name of small letters, digits and _, with a letter first",
     ),
     "column without fields": (
         ("item: {about: what the sentence is about}", "item: the topic"),
@@ -323,7 +323,7 @@ MISTAKES = {
     ),
     "derived as a column": (
         ("  quantifier: \"", "  relation: x\n  quantifier: \""),
-        "derived.relation: is already a column; choose another name",
+        "derived.relation: is a column already; choose another name",
     ),
     "derived from a later one": (
         ("  quantifier: \"", "  early: \"{{ quantifier }}\"\n  quantifier: \""),

@@ -46,7 +46,7 @@ ALL_FIELDS = "all fields"
 
 @dataclass(frozen=True)
 class Judgement:
-    """The verdict on one part: a question of Experiment 2, or all answers of Experiment 1.
+    """What is judged on its own: a question of Experiment 2, or all answers of Experiment 1.
 
     Attributes:
         experiment, of: as in ComparedNumber.
@@ -64,7 +64,7 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The results of a comparison.
+    """What came out.
 
     Attributes:
         notes: what else differs between the sides, and what was left out.
@@ -93,14 +93,14 @@ class Comparison:
 def compare_models(a: Side, b: Side, margin: float = MARGIN, draws: int = DRAWS, seed: int = SEED) -> Comparison:
     """Compare two sides; differences are b - a.
 
-    Shares that differ by less than `margin`, above 0 and below 1, count as the same; `draws` and `seed` are those
-    of the bootstrap over stimuli.
+    Shares that differ by less than `margin`, above 0 and below 1, count as the same; `draws` and `seed` are of the
+    bootstrap over stimuli.
 
     Raises:
-        InputError: they are of different studies or inputs, have no trial in common, or the margin is not valid.
+        InputError: they are of different studies or inputs, have no trial in common, or the margin is none.
     """
     if not 0 < margin < 1:
-        raise InputError(f"--margin {margin:g}: is a share, above 0 and below 1, such as 0.05 for 5 percentage points")
+        raise InputError(f"--margin {margin:g}: is a share, above 0 and below 1, as 0.05 for 5 percentage points")
     notes = check_comparable(a, b)
     both = Paired(a, b, pair(a, b), margin, draws, seed)
     names = set(a.frame.columns) & set(b.frame.columns)
@@ -131,7 +131,7 @@ def compare_models(a: Side, b: Side, margin: float = MARGIN, draws: int = DRAWS,
 
 
 def compare_question(both: Paired, name: str, question: Question) -> tuple[list[ComparedNumber], Judgement]:
-    """Distances between the distributions over one question's answers; trials that show the same count once."""
+    """Distances between the distributions over one question's answers; what is shown twice counts once."""
     places, p, q, lost = _distributions(both, question.columns.probabilities)
     if not places:
         why = f"no trial has probabilities on both sides ({lost} pairs of rows)"
@@ -178,10 +178,10 @@ def _distributions(both: Paired, columns: Sequence[str]) -> tuple[list[int], Arr
     return [place for place, _, _ in seen.values()], normalised(p), normalised(q), lost
 
 
-def _columns(pairs: Sequence[tuple[int, list[float], list[float]]], labels: int) -> tuple[Array, Array]:
+def _columns(known: Sequence[tuple[int, list[float], list[float]]], labels: int) -> tuple[Array, Array]:
     """The distributions of both sides, each of shape (pairs, labels)."""
-    p = np.array([own for _, own, _ in pairs], dtype=float).reshape(len(pairs), labels)
-    return p, np.array([own for _, _, own in pairs], dtype=float).reshape(len(pairs), labels)
+    p = np.array([own for _, own, _ in known], dtype=float).reshape(len(known), labels)
+    return p, np.array([own for _, _, own in known], dtype=float).reshape(len(known), labels)
 
 
 def _same_top(p: Array, q: Array) -> Array:
@@ -189,7 +189,7 @@ def _same_top(p: Array, q: Array) -> Array:
 
 
 def _judged(name: str, distance: ComparedNumber, margin: float, within: bool | None, without: "Gaps") -> Judgement:
-    """The verdict on a question; a distance within the noise is not a difference."""
+    """The verdict on a question; a distance that is no more than noise is no difference."""
     verdict = without.verdict(verdict_of_distance(distance.low, distance.high, margin))
     sure = f"90% interval {distance.low:.3g} to {distance.high:.3g}" if np.isfinite(distance.low) else distance.reason
     why = f"mean total variation {distance.value:.3g} ({sure})"
@@ -201,10 +201,10 @@ def _judged(name: str, distance: ComparedNumber, margin: float, within: bool | N
 
 @dataclass(frozen=True)
 class Gaps:
-    """The pairs and conditions that are missing from a part of a comparison.
+    """What a part of a comparison does not rest on.
 
     Attributes:
-        words: the same in words, to be added to others; "" where nothing is missing.
+        words: the same in words, to be added to others; "" where it rests on everything.
         conditions: how many conditions are empty.
     """
 
@@ -212,7 +212,7 @@ class Gaps:
     conditions: int
 
     def verdict(self, verdict: str) -> str:
-        """A verdict, except that an empty condition cannot be called equivalent."""
+        """A verdict, but nobody can tell equivalence of a condition that was not seen."""
         return UNDECIDED if self.conditions and verdict == EQUIVALENT else verdict
 
 
@@ -278,13 +278,13 @@ def _why(shifts: Sequence[ComparedNumber], alike: Sequence[ComparedNumber], lack
 def _why_shifts(shifts: Sequence[ComparedNumber]) -> str:
     settled = sum(shift.p_equivalence < ALPHA for shift in shifts)
     why = f"{settled} of {len(shifts)} shares and means by condition lie within the margin"
-    tested = [shift for shift in shifts if np.isfinite(shift.low)]
+    known = [shift for shift in shifts if np.isfinite(shift.low)]
     apart = [shift for shift, is_apart in zip(shifts, differing([s.test for s in shifts]), strict=True) if is_apart]
     if apart:
         why += f", {len(apart)} differ; the surest is {_shift(min(apart, key=lambda shift: shift.p_difference))}"
-    elif tested and settled < len(shifts):
-        why += f"; the one farthest from it is {_shift(max(tested, key=lambda shift: shift.p_equivalence))}"
-    elif not tested:
+    elif known and settled < len(shifts):
+        why += f"; the one farthest from it is {_shift(max(known, key=lambda shift: shift.p_equivalence))}"
+    elif not known:
         why += f"; none could be tested ({next((shift.reason for shift in shifts if shift.reason), 'no variance')})"
     return why
 
@@ -298,27 +298,27 @@ def _shift(shift: ComparedNumber) -> str:
 def _compare_field(both: Paired, field: Field) -> tuple[ComparedNumber, list[ComparedNumber]]:
     read = _reader(field)
     values = [(place, read(ours), read(theirs)) for place, (ours, theirs) in enumerate(both.pairs.rows)]
-    pairs = [(place, x, y) for place, x, y in values if x is not None and y is not None]
-    lost = len(values) - len(pairs)
-    if not pairs:
+    known = [(place, x, y) for place, x, y in values if x is not None and y is not None]
+    lost = len(values) - len(known)
+    if not known:
         why = f"no trial has a value on both sides ({lost} pairs of rows)"
         return ComparedNumber(DRAWN, field.name, "agreement", reason=why), []
-    places = [place for place, _, _ in pairs]
-    same = np.array([float(x == y) for _, x, y in pairs])
+    places = [place for place, _, _ in known]
+    same = np.array([float(x == y) for _, x, y in known])
     agreed = _certain(both.means(DRAWN, field.name, places, {"agreement": same})["agreement"], both.margin)
     own = [value for side in (both.a, both.b) if not np.isnan(value := own_agreement(side, read))]
     reasons = [agreed.reason, _without(lost, both.empty(places)).words.lstrip(",; ")]
-    if len({value for _, x, y in pairs for value in (x, y)}) == 1:
-        reasons.append(f"all answers of both sides are {pairs[0][1]}")
+    if len({value for _, x, y in known for value in (x, y)}) == 1:
+        reasons.append(f"all answers of both sides are {known[0][1]}")
     agreed = replace(agreed, noise=min(own, default=np.nan), reason="; ".join(filter(None, reasons)))
     shifts = []
-    for measure, scale, sides in _shares(field, [(x, y) for _, x, y in pairs]):
+    for measure, scale, sides in _shares(field, [(x, y) for _, x, y in known]):
         shifts += both.difference(DRAWN, field.name, measure, places, sides, scale, drawn=field.kind is str)
     return agreed, shifts
 
 
 def _certain(agreed: ComparedNumber, margin: float) -> ComparedNumber:
-    """Agreement of all pairs or of none, with the certainty of that many stimuli: drawn again it is always the same."""
+    """Agreement of all pairs or of none, as sure as that many stimuli make it: drawn again they are always the same."""
     if np.isnan(agreed.low):
         return agreed
     if agreed.value == 1:
@@ -328,7 +328,7 @@ def _certain(agreed: ComparedNumber, margin: float) -> ComparedNumber:
 
 
 def _reader(field: Field) -> Callable[[Row], object]:
-    """A function that reads a field's value in a row, None where there is none."""
+    """What reads a field's value in a row, None where there is none."""
 
     def read(row: Row) -> object:
         with suppress(ValueError):
@@ -338,17 +338,17 @@ def _reader(field: Field) -> Callable[[Row], object]:
     return read
 
 
-def _shares(field: Field, pairs: Sequence[tuple[object, object]]) -> Iterator[tuple[str, float, Array]]:
-    """The measures of a field that are compared: each value's share (of two values the first one's), or the mean.
+def _shares(field: Field, known: Sequence[tuple[object, object]]) -> Iterator[tuple[str, float, Array]]:
+    """What is compared of a field: each value's share (of two values the first one's), or a number's mean.
 
     Yields:
-        The measure's name, its scale, and the values as shares of it, shape (pairs, 2).
+        What it is called, its scale, and the values as shares of it, shape (pairs, 2).
     """
     if field.kind is str:
         for value in field.values[:1] if len(field.values) == 2 else field.values:
-            yield f"share of {value}", 1.0, np.array([[float(x == value), float(y == value)] for x, y in pairs])
+            yield f"share of {value}", 1.0, np.array([[float(x == value), float(y == value)] for x, y in known])
         return
-    numbers = np.array(pairs, dtype=float)
+    numbers = np.array(known, dtype=float)
     ends = [float(value) for value in field.values] or [end for end in (field.low, field.high) if end is not None]
     reach = max(ends) - min(ends) if len(ends) > 1 else float(np.ptp(numbers))
     yield "mean", reach or 1.0, numbers / (reach or 1.0)
@@ -389,12 +389,12 @@ def _values(both: Paired, analysis: StudyAnalysis, source: str) -> tuple[list[in
     def distribution(trial: Trial) -> list[float] | None:
         return shares(weights_in(trial.row, columns) if columns else trial.weights)
 
-    pairs = [
+    known = [
         (place, p, q)
         for place, (ours, theirs) in enumerate(both.trials)
         if (p := distribution(ours)) and (q := distribution(theirs))
     ]
-    return [place for place, _, _ in pairs], *_columns(pairs, len(analysis.labels))
+    return [place for place, _, _ in known], *_columns(known, len(analysis.labels))
 
 
 def shifts_of_effects(both: Paired) -> Iterator[ComparedNumber]:
@@ -435,7 +435,7 @@ def _sentence(a: str, b: str, verdict: str, parts: Sequence[Judgement], margin: 
     for part in parts:
         if part.verdict == verdict:
             names[part.why].append(part.of)
-    reasons = (f"{', '.join(own)}: {why}" for why, own in names.items())  # questions with the same reason together
+    reasons = (f"{', '.join(own)}: {why}" for why, own in names.items())  # as questions that one reason holds for
     return f"{claim}: {'; '.join(reasons)}."
 
 
@@ -447,13 +447,13 @@ def _of_pairs(pairs: Pairs) -> str:
 
 
 def _of_noise(parts: Sequence[Judgement], findings: Sequence[ComparedNumber]) -> Iterator[str]:
-    """What the noise floor says about probabilities and about answers."""
+    """What the noise floor says of probabilities, and of answers."""
     scored = [part for part in parts if part.experiment == PROBABILITIES]
-    measured = [part for part in scored if part.within_noise is not None]
-    beyond = [part.of for part in measured if not part.within_noise]
+    known = [part for part in scored if part.within_noise is not None]
+    beyond = [part.of for part in known if not part.within_noise]
     if beyond:
         yield f"Beyond the noise floor lie the probabilities of {', '.join(beyond)}."
-    elif measured:
+    elif known:
         yield "No probability differs by more than when one model is asked twice."
     elif scored:
         yield "How far the probabilities of one model differ from themselves was not measured; grace noise does."

@@ -48,15 +48,15 @@ def tost(difference: Estimate, margin: float) -> Tost:
 def smoothed_variance(share: float, n: float) -> float:
     """The variance of a share of n drawn answers, with a success and a failure added.
 
-    After Agresti & Caffo (2000, The American Statistician 54, 280-288), who do that to either of two shares. Otherwise
-    a share of 0 or 1 among a few answers would count as certain.
+    After Agresti & Caffo (2000, The American Statistician 54, 280-288), who do that to either of two shares. Else a
+    share of 0 or 1 among a few would count as certain.
     """
     smoothed = (share * n + 1) / (n + 2)
     return smoothed * (1 - smoothed) / n
 
 
 def most_that_differ(stimuli: int) -> float:
-    """The largest share of differing stimuli, at one-sided 95%, where none of them differs (the rule of three)."""
+    """The largest share of differing stimuli, at one-sided 95%, where none of some differs (the rule of three)."""
     return float(1 - ALPHA ** (1 / stimuli))
 
 
@@ -81,8 +81,8 @@ def holm(p: list[float]) -> list[float]:
     """P values corrected after Holm; those that are NaN stay so and do not count."""
     from statsmodels.stats.multitest import multipletests
 
-    numbers = [value for value in p if not np.isnan(value)]
-    corrected = iter(multipletests(numbers, method="holm")[1]) if numbers else iter(())
+    known = [value for value in p if not np.isnan(value)]
+    corrected = iter(multipletests(known, method="holm")[1]) if known else iter(())
     return [value if np.isnan(value) else float(next(corrected)) for value in p]
 
 
@@ -90,7 +90,7 @@ def verdict_of_tests(tests: list[Tost]) -> str:
     """The verdict on several differences.
 
     equivalent: every one lies within the margin (each p_equivalence below 0.05; that all must, needs no correction).
-    different: at least one differs (p_difference below 0.05 after Holm) and is not shown to lie within the margin.
+    different: one at least differs (p_difference below 0.05 after Holm) and is not shown to lie within the margin.
     can't tell: neither.
     """
     if not tests:
@@ -101,7 +101,7 @@ def verdict_of_tests(tests: list[Tost]) -> str:
 
 
 def differing(tests: list[Tost]) -> list[bool]:
-    """Whether each difference is significant (p_difference below 0.05 after Holm) and not shown to be too small."""
+    """Which of several differences are there (p_difference below 0.05 after Holm) and not shown to be too small."""
     corrected = holm([test.p_difference for test in tests])
     return [p < ALPHA and not test.p_equivalence < ALPHA for p, test in zip(corrected, tests, strict=True)]
 

@@ -1,4 +1,4 @@
-"""Paired rows of two sides with their conditions and stimuli, and the statistics of comparisons."""
+"""Paired rows of two sides with their conditions and stimuli, and the statistics that comparisons are made of."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -32,7 +32,7 @@ class ComparedNumber:
     Attributes:
         experiment: probabilities, answers, or effects of a source.
         of: the question, field or effect.
-        measure: such as total_variation; docs/comparison.md explains each.
+        measure: as total_variation; docs/comparison.md says what each is.
         condition: "" for all conditions together.
         rows, stimuli: what it rests on; stimuli are the effective n.
         a, b: the value on either side, where each has one.
@@ -62,18 +62,18 @@ class ComparedNumber:
 
     @property
     def test(self) -> Tost:
-        """The tests of the difference and their interval."""
+        """Its tests and interval."""
         return Tost(self.p_equivalence, self.p_difference, self.low, self.high)
 
 
 @dataclass(frozen=True)
 class Paired:
-    """Two sides whose rows were paired, and the settings of their statistics.
+    """Two sides whose rows were paired, and how sure of things one wants to be.
 
     Attributes:
         a, b: the sides; differences are b - a.
         margin: shares that differ by less count as the same.
-        draws, seed: those of the bootstrap over stimuli.
+        draws, seed: of the bootstrap over stimuli.
     """
 
     a: Side
@@ -98,7 +98,7 @@ class Paired:
 
     @cached_property
     def _places(self) -> tuple[tuple[str, ...], Integers, Integers]:
-        """The conditions' names, and for each pair its condition and stimulus, as indices."""
+        """The conditions' names, and of each pair the condition and the stimulus, as indices."""
         names = self.analysis.conditions.values() if self.analysis else ()
         conditions = {name: number for number, name in enumerate(names)}
         stimuli: dict[tuple[int, str], int] = {}
@@ -111,7 +111,7 @@ class Paired:
         return tuple(conditions), np.array(cells, dtype=np.int64), np.array(of, dtype=np.int64)
 
     def _condition(self, place: int) -> str:
-        """The name of a pair's condition: that of its first row."""
+        """What the condition of a pair is called: that of its first row."""
         if self.analysis:
             return self.analysis.conditions.get(self.trials[place][0].cell, OUTSIDE)
         return self._own_condition(self.pairs.rows[place][0])
@@ -127,7 +127,7 @@ class Paired:
         return self._places[0]
 
     def empty(self, places: Sequence[int]) -> list[str]:
-        """The conditions without any of some pairs, of the design, or where there is no analysis of both tables."""
+        """The conditions that none of some pairs is in: of the design, or of both tables where there is no analysis."""
         index = np.array(places, dtype=np.int64)
         there = {self.conditions[cell] for cell in np.unique(self._places[1][index])}
         if self.analysis:
@@ -146,7 +146,7 @@ class Paired:
     ) -> dict[str, ComparedNumber]:
         """The mean of measures over some pairs, with intervals; stimuli are drawn within their conditions.
 
-        There is no interval where a condition has only one stimulus: drawn again it is always the same.
+        There is no interval where a condition has one stimulus only: drawn again it is always the same.
         """
         sample = self.sample(places, np.column_stack(list(measures.values())))
         drawn = resampled_total(sample.grouped, self.draws, np.random.default_rng(self.seed))
@@ -177,12 +177,12 @@ class Paired:
         """The mean difference between sides in each condition, tested against the margin; each stimulus counts once.
 
         Args:
-            experiment: names the findings, with the next two.
+            experiment: what the findings are called, with the next two.
             of: the question or field.
             measure: the statistic.
             places: the pairs.
             sides: values as shares of their scale, shape (pairs, 2).
-            scale: the factor that gives the findings' values their own unit.
+            scale: what the findings' values are multiplied by, so that they have their own unit.
             drawn: whether the values are drawn answers, 0 or 1, whose shares are smoothed.
         """
         sample = self.sample(places, np.column_stack([sides, sides[:, 1] - sides[:, 0]]))
@@ -228,7 +228,7 @@ def smoothed(shift: Estimate, sides: Array, stimuli: Integers) -> Estimate:
     Args:
         shift: the difference.
         sides: drawn answers, 0 or 1, shape (pairs, 2).
-        stimuli: those of the pairs.
+        stimuli: of the pairs.
 
     Each share counts as one of so many answers as those of a side are worth (`statistics.effective`): as many as there
     are stimuli where answers about one are all alike, more where they vary.

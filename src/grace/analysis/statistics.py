@@ -60,7 +60,7 @@ class Numbers:
 
     Attributes:
         values: one for each row.
-        stimuli: of the same length; None where it is not known which rows show the same.
+        stimuli: of the same length; None where nobody knows which rows show the same.
         texts: of the same length, where several texts are of one stimulus and rows of one text, as replications, are
             still more alike.
     """
@@ -130,7 +130,7 @@ def _effective_by(cells: Mapping[str, tuple[Sequence[float], Sequence[str]]]) ->
             between += len(group) * (mean - grand) ** 2
             within += fsum((value - mean) ** 2 for value in group)
     n = sum(sizes)
-    if n == len(sizes):  # no stimulus occurs twice
+    if n == len(sizes):  # no stimulus stands twice
         return float(n)
     correlation = 1.0
     if freedom:
@@ -207,10 +207,10 @@ def holm(tests: Sequence[Tested]) -> list[Tested]:
     """The tests of one family with p values corrected after Holm (1979); those without a p do not count."""
     from statsmodels.stats.multitest import multipletests
 
-    p_values = [test.p for test in tests if test.p is not None]
-    if not p_values:
+    known = [test.p for test in tests if test.p is not None]
+    if not known:
         return list(tests)
-    corrected = iter(multipletests(p_values, method="holm")[1])
+    corrected = iter(multipletests(known, method="holm")[1])
     return [test if test.p is None else replace(test, p_holm=float(next(corrected))) for test in tests]
 
 
@@ -229,7 +229,7 @@ def two_way_anova(factors: tuple[str, str], data: Sequence[Observation], by_stim
 
     Four models, each within the next: the mean; + the first factor; + the second; a mean for each cell. Each step's F
     is its sum of squares per degree of freedom over the residual variance of the last model. That is R's
-    `anova(lm(value ~ first * second))`, which drops what empty cells leave undefined. A further line has the first
+    `anova(lm(value ~ first * second))`, which drops what empty cells leave undefined. A line more has the first
     factor given the second, since in an unbalanced design the order matters. Effects are partial eta squared.
 
     `data` has one number for each row, or each stimulus where `by_stimulus` says so, which is for the tests' names.

@@ -26,7 +26,7 @@ class InputColumn(Strict):
     about: str = ""
     type: Literal["text", "integer", "number"] = "text"
     values: tuple[str | int | float, ...] = ()
-    """The values of the design; empty where any value is fine."""
+    """The values of the design; empty where any is fine."""
     required: bool = True
     hidden: bool = False
     """Never shown to a model: templates cannot see it."""
@@ -66,7 +66,7 @@ class Design(Strict):
     cells: tuple[str, ...] = ()
     """The columns, given or derived, whose combinations are the conditions."""
     expect: tuple[tuple[str | int, ...], ...] = ()
-    """The combinations of the design, if it does not have all of them."""
+    """The combinations of the design, where it has not all of them."""
 
 
 class Protocol(Strict):
@@ -93,7 +93,7 @@ class AnswersSpec(Strict):
     """Whether labels are numbers, which have a mean and a standard deviation."""
     factors: dict[Name, dict[str, Forms]] = {}
     forms: Forms | None = None
-    """Whole answers, with {factor} in place of each part."""
+    """Whole answers, with {factor} in the place of each part."""
     variants: tuple[Variant, ...] = ()
     """Further surface forms, made from the listed ones."""
 
@@ -128,13 +128,13 @@ class _Reading(Strict):
 
     about: str = ""
     texts: Forms | tuple[()] = ()
-    """Columns that hold only this answer; the first one in the table is read, and without any the whole response."""
+    """Columns that hold this answer alone, the first one that a table has; without any, the whole response is read."""
     headings: Forms | tuple[()] = ()
     """The words before this answer in a response with several, as in "Knowledge: yes"."""
 
 
 class CountReading(_Reading):
-    """A number out of a total, as in "all three" or "2 of the 3"."""
+    """A whole number of so many things, as in "all three" or "2 of the 3"."""
 
     read: Literal["count"]
     column: str
@@ -160,8 +160,8 @@ class ChoiceReading(_Reading):
     labels: dict[str, Forms] = Field(min_length=2)
     """The words that are an answer by themselves, as yes and y."""
     phrases: dict[str, Forms] = {}
-    """Regular expressions that say a label in prose, in lower case, each beginning with a whole word. Labels that
-    come first outweigh later ones where their phrases overlap."""
+    """Regular expressions that say a label in prose, in small letters, each beginning with a whole word. Labels that
+    stand first outweigh later ones where their phrases overlap."""
     unclear: Forms | tuple[()] = ()
     """Regular expressions that say "I do not know"; they outweigh phrases that overlap with them."""
 
@@ -178,7 +178,7 @@ class SentenceReading(_Reading):
     also: dict[str, Forms] = {}
     """Other ways to write a part, by the part's label."""
     between: Forms | tuple[()] = ()
-    """Words that may come between the parts and change nothing."""
+    """Words that may stand between the parts and change nothing."""
 
 
 Reading = Annotated[CountReading | SharesReading | ChoiceReading | SentenceReading, Field(discriminator="read")]
@@ -188,7 +188,7 @@ class ExtractionSpec(Strict):
     """How values are found in the raw answers of Experiment 1."""
 
     response: Forms = ("model_response", "response")
-    """Columns that hold a whole response; the first one in the table is read."""
+    """Columns that hold a whole response, the first one that a table has."""
     readings: dict[Name, Reading] = Field(min_length=1)
 
 
@@ -253,14 +253,14 @@ def _check_names(spec: StudyFile, origin: str) -> None:
         raise StudyError(f"{origin}: has neither protocols nor questions, so there is nothing to ask")
     for name in spec.derived:
         if name in spec.columns:
-            raise StudyError(f"{origin}: derived.{name}: is already a column; choose another name")
+            raise StudyError(f"{origin}: derived.{name}: is a column already; choose another name")
     for name, protocol in spec.protocols.items():
         if "system" in protocol.turns:
             raise StudyError(f"{origin}: protocols.{name}: a turn cannot be called system")
     for name, question in spec.questions.items():
         for variable in question.each:
             if variable in spec.columns or variable in spec.derived:
-                raise StudyError(f"{origin}: questions.{name}.each: {variable!r} is already a column")
+                raise StudyError(f"{origin}: questions.{name}.each: {variable!r} is a column already")
 
 
 class _TextLoader(yaml.BaseLoader):

@@ -18,9 +18,9 @@ from grace.studies.format import StudyFile
 from grace.studies.templates import Compiler, Message, render
 
 TABLE = ("model_name", "error")
-"""Columns that every table of scores has besides those of the questions."""
+"""Columns that every table of scores has beside those of the questions."""
 MOST_FORMS = 10_000
-"""How many surface forms one question may have, without variants."""
+"""Surface forms that one question may have, without variants."""
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
 
 
@@ -70,7 +70,7 @@ class Question:
     """A question, ready to be asked.
 
     Attributes:
-        name: its name in the ledger and in messages.
+        name: as in the ledger and in messages.
         space: its answers.
         columns: the names of its columns in the table.
         uses: the input columns that its prompt depends on, None when these can be any.
@@ -103,20 +103,20 @@ def compile_questions(spec: StudyFile, compiler: Compiler) -> dict[str, Question
     for pattern, declared in spec.questions.items():
         for variable, values in declared.each.items():
             if not values or variable in ("row", "self"):
-                why = "has no values" if not values else "is a name that templates already use"
+                why = "has no values" if not values else "is a name that templates use already"
                 raise StudyError(f"{compiler.origin}: questions.{pattern}.each: {variable!r} {why}")
         for combination in product(*declared.each.values()):
             each = dict(zip(declared.each, combination, strict=True))
             name = fill(pattern, each)
             where = f"{compiler.origin}: questions.{name}"
             if not re.fullmatch(NAME, name):
-                raise StudyError(f"{where}: a question's name has lowercase letters, digits and _, a letter first")
+                raise StudyError(f"{where}: a question's name has small letters, digits and _, a letter first")
             if name in questions:
                 raise StudyError(f"{where}: appears twice; put the names of `each` in braces into its name")
             questions[name] = question = _compile(declared, name, each, compiler)
             for column in question.columns.names:
                 if column in taken:
-                    raise StudyError(f"{where}: its column {column!r} is taken by {taken[column]}; see `columns`")
+                    raise StudyError(f"{where}: its column {column!r} is one of {taken[column]} already; see `columns`")
                 taken[column] = name
     return questions
 
@@ -142,11 +142,11 @@ def _compile(declared: format.QuestionSpec, name: str, each: dict[str, str], com
 
 def _space(answers: format.AnswersSpec, where: str) -> AnswerSpace:
     if bool(answers.labels) == bool(answers.factors):
-        raise StudyError(f"{where}: must have either labels, or factors and forms")
+        raise StudyError(f"{where}: gives either labels, or factors and forms")
     if answers.labels and answers.forms:
         raise StudyError(f"{where}: forms go with factors; a label's forms follow it, as {{yes: [yes, yeah]}}")
     if answers.factors and answers.numeric:
-        raise StudyError(f"{where}: numeric goes with labels; combined parts are not numbers")
+        raise StudyError(f"{where}: numeric goes with labels; parts put together are no numbers")
     factors = None
     listed: Mapping[str, tuple[str, ...]] = answers.labels
     if answers.factors:
@@ -161,7 +161,7 @@ def _space(answers: format.AnswersSpec, where: str) -> AnswerSpace:
         except StudyError as error:
             raise StudyError(f"{where}.factors: {error}") from None
     if len(listed) < 2:
-        raise StudyError(f"{where}: needs at least two labels")
+        raise StudyError(f"{where}: needs two labels at least")
     forms = {label: variants_of(own, answers.variants) for label, own in listed.items()}
     owner: dict[str, str] = {}
     for label, own in forms.items():
