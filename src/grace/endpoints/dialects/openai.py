@@ -144,8 +144,8 @@ def read_answer(data: Mapping[str, Any]) -> ChatAnswer:
     """Read a chat completion.
 
     Reasoning comes in a field of its own or, from servers without a parser for it, as a leading think block. A block
-    that was never closed is all reasoning: the answer was cut off before it began. A block that was never opened was
-    opened by the chat template; those of some models do that.
+    that was never closed is all reasoning: the answer was cut off before it began. One that was never opened was opened
+    by the chat template, as some models' do.
 
     Raises:
         RequestFailed: of kind "garbage", when the reply is not a chat completion.
