@@ -20,7 +20,7 @@ from grace.errors import InputError
 from grace.ledger import Ledger, scan
 from grace.runs import Run
 from grace.stages.fields.ask import Extract
-from grace.stages.fields.records import REJECTED, Known, Rows, all_rows, decide
+from grace.stages.fields.records import REJECTED, FieldRecords, Rows, all_rows, decide
 from grace.stages.fields.table import BATCH
 from grace.stages.related import answers_of, extractions_of, related, table_of
 from grace.studies.study import load_study
@@ -621,7 +621,7 @@ def decide_about(values: Path, number: int, verdict: Any, **changed: Any) -> Non
     study = load_study("study1")
     with CsvTable(run.input) as table, Ledger(run.ledger) as ledger:
         rows = Rows(study, table.columns)
-        with Known.read(run, rows.extraction, None) as known:
+        with FieldRecords.read(run, rows.extraction, None) as known:
             _, _, answered, found = list(all_rows(rows, known, table))[number - 1]
         decide(ledger, answered, number, found, verdict, {**found.values, **changed}, "Ada", "2026-01-01T00:00:00.000Z")
 
