@@ -1,7 +1,7 @@
 """A mixed-effects logistic regression of yes and no on two factors, with random intercepts, also under separation.
 
 The model is Bayesian: statsmodels' BinomialBayesMixedGLM, fitted by variational Bayes. Yoon et al. (2020) analysed
-negation with a Bayesian mixed-effects logistic regression too. That approximation takes the coefficients as
+negation with a Bayesian mixed-effects logistic regression too. That approximation takes the coefficients for
 independent, which finds effects in noise where conditions are near 0 or 1. So only its means are used. The
 coefficients' covariance is that of the posterior's curvature there (Laplace's approximation), with all coefficients and
 intercepts in it. A factor's test is Wald's: with its coefficients b and their covariance V it is b' V^-1 b, against
@@ -12,9 +12,9 @@ without end as a coefficient does. Then the prior decides how large the coeffici
 weakly informative one (Gelman, Jakulin, Pittau & Su 2008, Annals of Applied Statistics 2, 1360-1383), and the test says
 so. Separation is found by linear programming (Konis 2007).
 
-Rows of one stimulus, such as replications, are not independent. Chi-squared is divided by their design effect, n over
+Rows of one stimulus, as replications are, are not independent. Chi-squared is divided by their design effect, n over
 n_effective (first-order correction of Rao & Scott 1984, Annals of Statistics 12, 46-60). A random intercept for each
-stimulus would not do: the approximation takes it as independent of the conditions, and finds effects in noise.
+stimulus would not do: the approximation takes it for independent of the conditions, and finds effects in noise.
 """
 
 import warnings
@@ -51,8 +51,8 @@ class BinaryAnswer:
 
     Attributes:
         yes: 1 or 0.
-        levels: those of the factors, in the order of their names.
-        groups: those of the random intercepts by name, as {"participant": "7", "item": "cake"}.
+        levels: of the factors, in the order of their names.
+        groups: of the random intercepts by name, as {"participant": "7", "item": "cake"}.
     """
 
     yes: int
@@ -64,9 +64,9 @@ def mixed_tests(names: tuple[str, str], outcomes: Sequence[BinaryAnswer], n_effe
     """Tests of two factors (in the model without interaction) and of their interaction (in the model with it).
 
     Args:
-        names: names of the factors.
+        names: the factors'.
         outcomes: one for each row, all with the same groups.
-        n_effective: that of the rows; None where it is not known, and then they are taken as independent.
+        n_effective: of the rows; None where it is not known, and then they are taken for independent.
     """
     effects = (*(Factors((name,)) for name in names), Factors(names))
     tests = [Tested(TestName(MIXED, of), n=len(outcomes), n_effective=n_effective) for of in effects]
@@ -80,7 +80,7 @@ def mixed_tests(names: tuple[str, str], outcomes: Sequence[BinaryAnswer], n_effe
 
 
 @dataclass(frozen=True)
-class _DesignMatrix:
+class _Design:
     """Columns of contrasts, the constant first, and which of them belong to which factor."""
 
     columns: "NDArray[float64]"
@@ -90,14 +90,14 @@ class _DesignMatrix:
 
 @dataclass(frozen=True)
 class _Fitted:
-    """The coefficients' means and covariance, and a note about the fit."""
+    """The coefficients' means and covariance, and what is to be said of the fit."""
 
     means: "NDArray[float64]"
     covariance: "NDArray[float64]"
     note: str
 
 
-def _design(outcomes: Sequence[BinaryAnswer], interaction: bool) -> _DesignMatrix:
+def _design(outcomes: Sequence[BinaryAnswer], interaction: bool) -> _Design:
     import numpy as np
 
     one, other = (_contrasts([outcome.levels[place] for outcome in outcomes]) for place in (0, 1))
@@ -106,7 +106,7 @@ def _design(outcomes: Sequence[BinaryAnswer], interaction: bool) -> _DesignMatri
     ends = 1 + np.cumsum([0, *(part.shape[1] for part in parts)])
     terms = tuple(tuple(range(start, end)) for start, end in pairwise(ends))
     columns = np.hstack([np.ones((len(outcomes), 1)), *parts])
-    return _DesignMatrix(columns, terms, int(np.linalg.matrix_rank(columns)) == columns.shape[1])
+    return _Design(columns, terms, int(np.linalg.matrix_rank(columns)) == columns.shape[1])
 
 
 def _contrasts(levels: Sequence[str]) -> "NDArray[float64]":
@@ -119,7 +119,7 @@ def _contrasts(levels: Sequence[str]) -> "NDArray[float64]":
     return np.asarray(table[[names.index(level) for level in levels]])
 
 
-def _fit(design: _DesignMatrix, outcomes: Sequence[BinaryAnswer]) -> _Fitted:
+def _fit(design: _Design, outcomes: Sequence[BinaryAnswer]) -> _Fitted:
     """Fit the model, with the prior that separation asks for."""
     import numpy as np
     from scipy.sparse import csr_matrix
@@ -136,7 +136,7 @@ def _fit(design: _DesignMatrix, outcomes: Sequence[BinaryAnswer]) -> _Fitted:
         places += list(enumerate(order[level] for level in levels))
         kinds += [kind] * len(order)
     rows, columns = zip(*places, strict=True) if places else ((), ())
-    shape = (len(yes), max(len(kinds), 1))  # the package needs at least one column
+    shape = (len(yes), max(len(kinds), 1))  # the package wants one column at least
     random = csr_matrix((np.ones(len(places)), (rows, columns)), shape=shape)
     prior = INFORMATIVE if separated else WIDE
     model = BinomialBayesMixedGLM(yes, design.columns, random, np.array(kinds or [0]), vcp_p=1.0, fe_p=prior)
@@ -171,13 +171,13 @@ def _covariance(columns: "NDArray[float64]", logits: "NDArray[float64]", sds: "N
 
 def _random(outcomes: Sequence[BinaryAnswer]) -> list[str]:
     """The groups that can have intercepts: several, some with several rows, and no two that are the same."""
-    groups: dict[tuple[int, ...], str] = {}
+    found: dict[tuple[int, ...], str] = {}
     for name in outcomes[0].groups:
         levels = [outcome.groups[name] for outcome in outcomes]
         places = {level: place for place, level in enumerate(dict.fromkeys(levels))}
         if 1 < len(places) < len(levels):
-            groups.setdefault(tuple(places[level] for level in levels), name)
-    return list(groups.values())
+            found.setdefault(tuple(places[level] for level in levels), name)
+    return list(found.values())
 
 
 def separable(columns: "NDArray[float64]", yes: "NDArray[float64]") -> bool:
@@ -193,7 +193,7 @@ def separable(columns: "NDArray[float64]", yes: "NDArray[float64]") -> bool:
     return bool(best.success and -best.fun > 1e-7)
 
 
-def _test(test: Tested, design: _DesignMatrix, factor: int, fitted: _Fitted) -> Tested:
+def _test(test: Tested, design: _Design, factor: int, fitted: _Fitted) -> Tested:
     import numpy as np
     from scipy import stats
 

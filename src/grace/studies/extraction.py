@@ -22,7 +22,7 @@ from grace.studies.reading.text import REFUSAL, Headings, Text, numbered, plain
 
 @dataclass(frozen=True)
 class Sum:
-    """Fields that add up to a total."""
+    """Fields that make a total."""
 
     fields: tuple[str, ...]
     total: float
@@ -34,7 +34,7 @@ class Extraction:
 
     Attributes:
         fields: by column, in the order of the table.
-        sums: the fields that add up to a total, by reading.
+        sums: the fields that make a total, by reading.
         about: what each reading is about.
     """
 
@@ -66,7 +66,7 @@ class Extraction:
     def sources(self, columns: Sequence[str]) -> dict[str, str]:
         """For each reading the column of a table that holds its answer.
 
-        Raises LookupError when a table has none of a reading's columns; the message says which would fit.
+        Raises LookupError when a table has none of a reading's columns; the message says which would do.
         """
         sources: dict[str, str] = {}
         for reading, texts in self._texts.items():
@@ -103,7 +103,7 @@ class Extraction:
         return Extracted({name: answers[name] for name in self.fields}, refused=refused)
 
     def _read_one(self, reading: str, reader: Reader, text: str, cut: bool | None, shared: bool) -> dict[str, Answer]:
-        """Read the parts after the reading's headings; without any, the text outside other readings' parts."""
+        """Read the parts behind the reading's headings; without any, the text outside of other readings' parts."""
         sections = list(self._headings.sections(text))
         if shared and not sections:
             parts = numbered(text, len(self._readers))
@@ -114,7 +114,7 @@ class Extraction:
             if name == reading
         ]
         if own:
-            return max(own, key=_plainness)  # the first of those that say the most
+            return max(own, key=_plainness)  # the first of those that say most
         if not shared:
             return reader.read(Text(text, cut))
         taken = [(start, end) for name, start, _, end in sections if name != reading]
@@ -137,7 +137,7 @@ class Extraction:
         }
 
     def contradiction(self, values: Mapping[str, Cell | None]) -> str | None:
-        """How values contradict each other, such as a sentence and the parts beside it; None: they do not."""
+        """How values contradict each other, as a sentence and the parts beside it; None: they do not."""
         sentences = (reader for reader in self._readers.values() if isinstance(reader, SentenceReader))
         return next((odd for reader in sentences if (odd := reader.contradiction(values))), None)
 
@@ -177,7 +177,7 @@ def _line_end(text: str, start: int, end: int) -> int:
 
 
 def _outside(spans: Sequence[tuple[int, int]], text: str) -> str:
-    """The parts of a text outside some spans, one on each line."""
+    """The parts of a text outside of some spans, a line each."""
     kept, place = [], 0
     for start, end in spans:
         kept.append(text[place:start])
@@ -209,7 +209,7 @@ def compile_extraction(spec: StudyFile, taken: Mapping[str, str], origin: str) -
         for field in columns:
             owner = fields[field.name].reading if field.name in fields else taken.get(field.name)
             if owner or field.name in EXTRACTED:
-                raise StudyError(f"{where}: its column {field.name!r} is taken by {owner or 'the table'}")
+                raise StudyError(f"{where}: its column {field.name!r} is one of {owner or 'the table'} already")
             fields[field.name] = field
     return Extraction(
         fields=fields,
@@ -240,7 +240,7 @@ def _compile(spec: StudyFile, name: str, reading: format.Reading, where: str) ->
         case format.SharesReading():
             if "{label}" not in reading.column:
                 raise StudyError(
-                    f"{where}.column: {reading.column!r} has no {{label}} in it, so all would have the same name"
+                    f"{where}.column: {reading.column!r} has no {{label}} in it, so all would be called the same"
                 )
             unit = "percent" if reading.total == 100 else f"of {reading.total:g}"
             shares = SharesReader(reading.column, reading.labels, reading.total)

@@ -114,7 +114,7 @@ class SharesReader:
         return [label for label in self._of if label not in amounts]
 
     def _to_others(self, pair: Pair, amounts: _Amounts) -> _Amounts:
-        """The amount of each label in "$10 on the others": all of it where it is 0 or the sum requires it, else a share."""
+        """Each label's amount in "$10 on the others": all of it where it is 0 or the sum requires it, else a share."""
         others = self._open(amounts)
         amount = pair.amount or 0.0
         each = isclose(_sum(amounts) + amount * len(others), self._total)
