@@ -176,9 +176,7 @@ class _MergedGroup:
     """The rows of one group of related runs.
 
     Attributes:
-        group: the runs.
         base: the run that gives the rows: answers, or else an extraction of a user's own table, or scores.
-        study: its study.
         studies: the studies of all runs, which describe the columns.
         columns: those of the merged rows.
         kinds: the types of columns with numbers.

@@ -85,7 +85,6 @@ class ReportRequest:
     """The runs of a report or paper, and how they are analysed.
 
     Attributes:
-        runs: those given.
         exclusions: whether trials of study 1 are excluded by their knowledge answers.
         extraction, scores: those of a single run, where several fit.
         theme: the theme of the figures.
