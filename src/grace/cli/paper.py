@@ -41,10 +41,10 @@ def paper(
     from grace.runs import outside_runs
 
     check_needed()
-    from grace.report.gather import wanted_of
+    from grace.report.gather import request_of
     from grace.report.paper import write_paper
 
-    options = wanted_of(runs, not no_exclusions, extraction, scores, theme)
+    options = request_of(runs, not no_exclusions, extraction, scores, theme)
     folder = outside_runs(out or beside(options.runs[0].path, "_paper"))
     with progressing() as progress:
         papers = write_paper(options, folder, progress, force)

@@ -36,10 +36,10 @@ def report(
     from grace.runs import outside_runs
 
     check_needed()
-    from grace.report.gather import wanted_of
+    from grace.report.gather import request_of
     from grace.report.page import write_report
 
-    options = wanted_of(runs, not no_exclusions, extraction, scores, theme)
+    options = request_of(runs, not no_exclusions, extraction, scores, theme)
     path = outside_runs(out or beside(options.runs[0].path, "_report.html"))
     with progressing() as progress:
         sections = write_report(options, path, progress)

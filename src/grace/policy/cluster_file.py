@@ -36,10 +36,10 @@ class StorageClass(Fact):
     """One storage class.
 
     Attributes:
-        access: the access modes that its volumes have.
+        access: the access modes of its volumes.
         purged: its data may be deleted.
         root_owned: roots of its volumes belong to root, whatever fsGroup says.
-        forbidden: why users may not take it; empty when they may.
+        forbidden: why users may not use it; empty when they may.
     """
 
     name: str
@@ -63,7 +63,7 @@ class ClusterGpu(Fact):
         gpu: its name in Grace's catalogue.
         resource: the extended resource that pods ask for.
         products: values of the node label nvidia.com/gpu.product.
-        memory_above: nodes of it have more than this in the label nvidia.com/gpu.memory, in MiB.
+        memory_above: its nodes have more than this in the label nvidia.com/gpu.memory, in MiB.
         quota: how many a namespace has without asking; None: no limit.
         request: where to ask for some; empty when none is given.
     """
@@ -77,14 +77,14 @@ class ClusterGpu(Fact):
 
 
 class PriorityClasses(Fact):
-    """Those that users may set, and those of them whose pods need no quota and can be preempted at any time."""
+    """The classes that users may set, and those of them whose pods need no quota and can be preempted at any time."""
 
     allowed: tuple[str, ...] = ()
     no_quota: tuple[str, ...] = ()
 
 
 class BarePod(Strict):
-    """What a Pod without a controller may take."""
+    """What a Pod without a controller may use."""
 
     hours: PositiveFloat | None = None
     gpus: PositiveInt | None = None
@@ -109,7 +109,7 @@ class Limits(Strict):
 
 
 class Reserved(Fact):
-    """Nodes whose hostname begins so are reserved by a taint of that key and value."""
+    """Nodes whose hostname has this beginning are reserved by a taint of that key and value."""
 
     hostname: str
     taint: str
@@ -121,8 +121,8 @@ class Cluster(Strict):
 
     Attributes:
         kubernetes: the version whose schemas manifests are checked against, as 1.32.
-        namespace: where nothing else is said.
-        policies: the sets of rules that hold there.
+        namespace: the one to use where no other is given.
+        policies: the sets of rules that apply there.
         sources: of the facts in the file, by a name of the author's.
     """
 
@@ -181,7 +181,7 @@ def load_cluster(name: str) -> Cluster:
     """A cluster by its name, or by the path of its file.
 
     Raises:
-        InputError: there is no such cluster or file, or the file does not hold together.
+        InputError: there is no such cluster or file, or the file is invalid.
     """
     if re.fullmatch(r"[\w-]+", name):
         if name not in cluster_names():

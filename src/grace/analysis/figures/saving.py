@@ -14,14 +14,14 @@ from grace.files import replacing
 
 FORMATS = ("pdf", "svg", "png")
 PUBLISHED = ("pdf", "png")
-"""For a paper, and for slides and screens."""
+"""The formats for a paper, and for slides and screens."""
 CAPTIONS = "captions.md"
 _METADATA: dict[str, dict[str, Any]] = {
     "pdf": {"Creator": "Grace", "Producer": None, "CreationDate": None},
     "svg": {"Creator": "Grace", "Date": None},
     "png": {"Software": None},
 }
-"""No dates and no versions, which would change files that show the same."""
+"""Metadata without dates and versions, which would change files that show the same."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Drawing:
     """A figure that is ready to be saved.
 
     Attributes:
-        name: of its files, without ending.
+        name: that of its files, without ending.
         caption: what it shows, and what its bars and marks are; also for those who cannot see it.
-        experiment: that its numbers are from, 1 or 2.
+        experiment: the one that its numbers are from, 1 or 2.
     """
 
     name: str
@@ -62,11 +62,11 @@ def write_figure(drawing: Drawing, folder: Path, formats: Iterable[str] = PUBLIS
 def write_figures(drawings: Iterable[Drawing], folder: Path, formats: Iterable[str] = PUBLISHED) -> list[Path]:
     """Write drawings one after the other, and captions.md with what each shows.
 
-    Figures of an earlier analysis, which captions.md names, are removed first: they would be taken for this one's.
+    Figures of an earlier analysis, which captions.md names, are removed first: they would seem to be this one's.
 
     Raises:
         InputError: a file cannot be written.
-        ValueError: two drawings have one name, so that the second would overwrite the first.
+        ValueError: two drawings have the same name, so that the second would overwrite the first.
     """
     kinds = tuple(formats)
     _remove_earlier(folder)
