@@ -292,7 +292,7 @@ def test_jobs_survive_preemption_and_give_up_when_trying_again_is_no_use():
         names = {each["name"] for each in containers(spec["template"]["spec"])}
         assert all(end["action"] == "FailJob" and end["onExitCodes"]["containerName"] in names for end in ends)
         assert spec["ttlSecondsAfterFinished"] >= 3 * 24 * 3600  # time to collect
-        assert spec["podReplacementPolicy"] == "Failed"  # or two pods write one run
+        assert spec["podReplacementPolicy"] == "Failed"  # the API demands it beside a failure policy
     visit = named(rendered("a100"), "Job", "a100-gemma-2-2b-it")
     codes = {
         rule["onExitCodes"]["containerName"]: rule["onExitCodes"]["values"]
@@ -301,7 +301,10 @@ def test_jobs_survive_preemption_and_give_up_when_trying_again_is_no_use():
     assert {2, 4} <= set(codes["grace"])
     assert not {1, 3} & set(codes["grace"])  # failed requests and lost servers are tried again
     assert 3 in codes["weights"]  # a GPU does not wait until somebody brings them
-    assert "--break-lock" in container(visit["spec"]["template"]["spec"], "grace")["args"]
+    asking = container(visit["spec"]["template"]["spec"], "grace")
+    assert "--break-lock" not in asking["args"]  # the lock itself tells whether its pod is gone
+    own_name = {"name": "GRACE_POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
+    assert own_name in asking["env"]
 
 
 # Weights.

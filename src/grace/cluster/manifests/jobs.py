@@ -55,7 +55,9 @@ def make_job(
             backoff_limit_per_index=TRIES if by_index else None,
             active_deadline_seconds=LONGEST,
             ttl_seconds_after_finished=KEPT,
-            pod_replacement_policy="Failed",  # never two pods that write one run
+            # The API demands it beside a failure policy. On a lost node, a pod is replaced when it is deleted by force;
+            # should it live on, its lock of the run keeps the new one from writing (grace.lock).
+            pod_replacement_policy="Failed",
             pod_failure_policy=_failure_policy(hopeless, forgiven or {}),
             success_policy=policy if leader_decides else None,
             template=k8s.V1PodTemplateSpec(metadata=k8s.V1ObjectMeta(labels=labels), spec=spec),

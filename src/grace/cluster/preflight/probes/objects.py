@@ -74,10 +74,10 @@ def _writers(view: ClusterView, subject: Subject) -> Verdict:
     others = [pod for pod in living if not own or pod.owner != own]
     if not others:
         return passed("no other pod writes into its run")
-    delete = view.command(f"kubectl delete pod {others[0].name}", subject.namespace)
+    lost = others[0].phase in ("Terminating", "Unknown")
+    delete = view.command(f"kubectl delete pod {others[0].name}{' --force' if lost else ''}", subject.namespace)
     message = f"a pod of the same lineup and model still lives, and may write into the same run: {others[0]}"
-    todo = f"wait until it ends, or {delete}; on a lost node it ends when the node is back, or is known to be off"
-    return failed(message, todo)
+    return failed(message, f"wait until it ends, or {delete}{' when its node is lost' if lost else ''}")
 
 
 def _dry_run(view: ClusterView, subject: Subject) -> Verdict:
