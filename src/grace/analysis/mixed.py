@@ -123,28 +123,25 @@ def _fit(design: _Design, outcomes: Sequence[BinaryAnswer]) -> _Fitted:
     import numpy as np
     from scipy.optimize import minimize
     from scipy.sparse import csr_array
+    from scipy.special import expit
 
     yes = np.array([outcome.yes for outcome in outcomes], dtype=float)
     prior = INFORMATIVE if (separated := separable(design.columns, yes)) else WIDE
-    names = _random(outcomes)
-    columns, kinds = [design.columns], list[int]()
-    for kind, name in enumerate(names):
-        levels = [outcome.groups[name] for outcome in outcomes]
-        order = list(dict.fromkeys(levels))
-        columns.append(np.equal.outer(levels, order).astype(float))
-        kinds += [kind] * len(order)
-    everything = np.hstack(columns)
-    coefficients, n = everything.shape[1], everything.shape[1] + len(names)
-    model = csr_array(everything), csr_array(everything**2), yes, np.array(kinds, dtype=int), prior
+    groups = _random(outcomes)
+    kinds = np.array([kind for kind, places in enumerate(groups.values()) for _ in set(places)], dtype=int)
+    columns = np.hstack([design.columns, *(np.eye(max(places) + 1)[list(places)] for places in groups.values())])
+    coefficients, n = columns.shape[1], columns.shape[1] + len(groups)
+    model = csr_array(columns), csr_array(columns**2), yes, kinds, prior
     fitted = minimize(evidence_bound, np.repeat([0.0, -0.5], n), model, "L-BFGS-B", jac=True, options=FIT)
-    sds_of_groups = np.exp(fitted.x[coefficients:n])
-    intercepts = ", ".join(f"{name} (sd {sd:.2g})" for name, sd in zip(names, sds_of_groups, strict=True))
-    notes = [f"random intercepts: {intercepts}" if names else "no random intercepts: no group has several rows"]
+    means, sds_of_groups = fitted.x[:coefficients], np.exp(fitted.x[coefficients:n])
+    intercepts = ", ".join(f"{name} (sd {sd:.2g})" for name, sd in zip(groups, sds_of_groups, strict=True))
+    notes = [f"random intercepts: {intercepts}" if groups else "no random intercepts: no group has several rows"]
     notes += [SEPARATED] if separated else []
     notes += [] if fitted.success else ["the fit did not converge"]
-    fixed, means = design.columns.shape[1], fitted.x[:coefficients]
-    sds = np.concatenate([np.full(fixed, prior), sds_of_groups[kinds]])
-    return _Fitted(means[:fixed], _covariance(everything, everything @ means, sds)[:fixed, :fixed], "; ".join(notes))
+    fixed, logits = design.columns.shape[1], columns @ means
+    sds = np.concatenate([np.full(fixed, prior), sds_of_groups[kinds]])  # of the normal priors
+    curvature = (columns * (expit(logits) * expit(-logits))[:, None]).T @ columns + np.diag(sds**-2.0)
+    return _Fitted(means[:fixed], np.linalg.inv(curvature)[:fixed, :fixed], "; ".join(notes))
 
 
 @cache
@@ -195,27 +192,15 @@ def evidence_bound(
     return -value, -np.concatenate(gradient)
 
 
-def _covariance(columns: "NDArray[float64]", logits: "NDArray[float64]", sds: "NDArray[float64]") -> "NDArray[float64]":
-    """The inverse of the posterior's curvature, shape (coefficients, coefficients).
-
-    `columns` have the shape (rows, coefficients), fitted `logits` (rows), `sds` of the normal priors (coefficients).
-    """
-    import numpy as np
-    from scipy.special import expit
-
-    weights = expit(logits) * expit(-logits)
-    return np.linalg.inv((columns * weights[:, None]).T @ columns + np.diag(sds**-2.0))
-
-
-def _random(outcomes: Sequence[BinaryAnswer]) -> list[str]:
-    """The groups that can have intercepts: several, some with several rows, and no two that are the same."""
-    found: dict[tuple[int, ...], str] = {}
+def _random(outcomes: Sequence[BinaryAnswer]) -> dict[str, tuple[int, ...]]:
+    """The groups that can have intercepts by name (several, some with several rows, no two the same): the rows'."""
+    groups: dict[tuple[int, ...], str] = {}
     for name in outcomes[0].groups:
         levels = [outcome.groups[name] for outcome in outcomes]
         places = {level: place for place, level in enumerate(dict.fromkeys(levels))}
         if 1 < len(places) < len(levels):
-            found.setdefault(tuple(places[level] for level in levels), name)
-    return list(found.values())
+            groups.setdefault(tuple(places[level] for level in levels), name)
+    return {name: places for places, name in groups.items()}
 
 
 def separable(columns: "NDArray[float64]", yes: "NDArray[float64]") -> bool:

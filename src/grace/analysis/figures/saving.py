@@ -49,16 +49,6 @@ def encoded(drawing: Drawing, kind: str) -> bytes:
     return buffer.getvalue()
 
 
-def write_figure(drawing: Drawing, folder: Path, formats: Iterable[str] = PUBLISHED) -> list[Path]:
-    """Write a drawing's files. Raises InputError."""
-    paths = []
-    for kind in formats:
-        paths.append(folder / f"{drawing.name}.{kind}")
-        with replacing(paths[-1]) as file:
-            file.write(encoded(drawing, kind))
-    return paths
-
-
 def write_figures(drawings: Iterable[Drawing], folder: Path, formats: Iterable[str] = PUBLISHED) -> list[Path]:
     """Write drawings one after the other, and captions.md with what each shows.
 
@@ -75,7 +65,10 @@ def write_figures(drawings: Iterable[Drawing], folder: Path, formats: Iterable[s
     for drawing in drawings:
         if drawing.name in captions:
             raise ValueError(f"two figures have the name {drawing.name}")
-        paths += write_figure(drawing, folder, kinds)
+        for kind in kinds:
+            paths.append(folder / f"{drawing.name}.{kind}")
+            with replacing(paths[-1]) as file:
+                file.write(encoded(drawing, kind))
         captions[drawing.name] = f"**{drawing.name}.** {drawing.caption}\n"
     with replacing(folder / CAPTIONS) as file:
         file.write("\n".join(captions.values()).encode())
