@@ -73,9 +73,8 @@ def mixed_tests(names: tuple[str, str], outcomes: Sequence[BinaryAnswer], n_effe
         why = "all answers are equal, so nothing can depend on anything" if outcomes else "no rows"
         return [replace(test, note=why) for test in tests]
     additive, full = _design(outcomes, interaction=False), _design(outcomes, interaction=True)
-    places = [(additive, 0), (additive, 1), (full, 2)]
-    fits = {id(design): _fit(design, outcomes) for design in (additive, full)}
-    return [_test(test, design, factor, fits[id(design)]) for test, (design, factor) in zip(tests, places, strict=True)]
+    models = [(additive, _fit(additive, outcomes))] * 2 + [(full, _fit(full, outcomes))]
+    return [_test(test, term, *model) for term, (test, model) in enumerate(zip(tests, models, strict=True))]
 
 
 @dataclass(frozen=True)
@@ -170,8 +169,7 @@ def evidence_bound(
     import numpy as np
 
     means, logs = np.split(x, 2)
-    sds = np.exp(logs)
-    (b, v), (sd_b, sd_v) = (np.split(own, [columns.shape[1]]) for own in (means, sds))
+    (b, v), (sd_b, sd_v) = (np.split(own, [columns.shape[1]]) for own in (means, np.exp(logs)))
     nodes, weights = _quadrature()
     logits, spread = columns @ b, np.sqrt(squared @ sd_b**2)
     at_nodes = logits[:, None] + spread[:, None] * nodes
@@ -216,11 +214,11 @@ def separable(columns: "NDArray[float64]", yes: "NDArray[float64]") -> bool:
     return bool(best.success and -best.fun > 1e-7)
 
 
-def _test(test: Tested, design: _Design, factor: int, fitted: _Fitted) -> Tested:
+def _test(test: Tested, term: int, design: _Design, fitted: _Fitted) -> Tested:
     import numpy as np
     from scipy import stats
 
-    places = list(design.terms[factor])
+    places = list(design.terms[term])
     if not places:
         return replace(test, note="a factor has one level only")
     if not design.complete:

@@ -1,7 +1,7 @@
 """Saving a drawing as PDF, SVG and PNG; the same drawing gives the same bytes."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -49,7 +49,7 @@ def encoded(drawing: Drawing, kind: str) -> bytes:
     return buffer.getvalue()
 
 
-def write_figures(drawings: Iterable[Drawing], folder: Path, formats: Iterable[str] = PUBLISHED) -> list[Path]:
+def write_figures(drawings: Iterable[Drawing], folder: Path, kinds: Sequence[str] = PUBLISHED) -> list[Path]:
     """Write drawings one after the other, and captions.md with what each shows.
 
     Figures of an earlier analysis, which captions.md names, are removed first: they would be taken for this one's.
@@ -58,7 +58,6 @@ def write_figures(drawings: Iterable[Drawing], folder: Path, formats: Iterable[s
         InputError: a file cannot be written.
         ValueError: two drawings have one name, so that the second would overwrite the first.
     """
-    kinds = tuple(formats)
     _remove_earlier(folder)
     paths: list[Path] = []
     captions: dict[str, str] = {}
