@@ -37,10 +37,10 @@ def paper(
       grace paper outputs/study2_gemma.run outputs/study2_llama.run --out outputs/politeness_paper
       grace paper outputs/study1.run --force --theme slides
     """
-    from grace.report.needed import check_needed
+    from grace.analysis.analyze import check_installed
     from grace.runs import outside_runs
 
-    check_needed()
+    check_installed(("matplotlib",))
     from grace.report.gather import request_of
     from grace.report.paper import write_paper
 

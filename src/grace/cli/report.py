@@ -32,10 +32,10 @@ def report(
       grace report outputs/study1_gemma.run outputs/study1_llama.run --out outputs/models.html
       grace report outputs/study1.run --no-exclusions --theme slides
     """
-    from grace.report.needed import check_needed
+    from grace.analysis.analyze import check_installed
     from grace.runs import outside_runs
 
-    check_needed()
+    check_installed(("matplotlib",))
     from grace.report.gather import request_of
     from grace.report.page import write_report
 

@@ -1,7 +1,7 @@
 """Saving a drawing as PDF, SVG and PNG; the same drawing gives the same bytes."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -49,17 +49,7 @@ def encoded(drawing: Drawing, kind: str) -> bytes:
     return buffer.getvalue()
 
 
-def write_figure(drawing: Drawing, folder: Path, formats: Iterable[str] = PUBLISHED) -> list[Path]:
-    """Write a drawing's files. Raises InputError."""
-    paths = []
-    for kind in formats:
-        paths.append(folder / f"{drawing.name}.{kind}")
-        with replacing(paths[-1]) as file:
-            file.write(encoded(drawing, kind))
-    return paths
-
-
-def write_figures(drawings: Iterable[Drawing], folder: Path, formats: Iterable[str] = PUBLISHED) -> list[Path]:
+def write_figures(drawings: Iterable[Drawing], folder: Path, kinds: Sequence[str] = PUBLISHED) -> list[Path]:
     """Write drawings one after the other, and captions.md with what each shows.
 
     Figures of an earlier analysis, which captions.md names, are removed first: they would seem to be this one's.
@@ -68,14 +58,16 @@ def write_figures(drawings: Iterable[Drawing], folder: Path, formats: Iterable[s
         InputError: a file cannot be written.
         ValueError: two drawings have the same name, so that the second would overwrite the first.
     """
-    kinds = tuple(formats)
     _remove_earlier(folder)
     paths: list[Path] = []
     captions: dict[str, str] = {}
     for drawing in drawings:
         if drawing.name in captions:
             raise ValueError(f"two figures have the name {drawing.name}")
-        paths += write_figure(drawing, folder, kinds)
+        for kind in kinds:
+            paths.append(folder / f"{drawing.name}.{kind}")
+            with replacing(paths[-1]) as file:
+                file.write(encoded(drawing, kind))
         captions[drawing.name] = f"**{drawing.name}.** {drawing.caption}\n"
     with replacing(folder / CAPTIONS) as file:
         file.write("\n".join(captions.values()).encode())
