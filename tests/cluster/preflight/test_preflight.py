@@ -676,6 +676,14 @@ def test_pods_are_tried_as_well_since_many_rules_look_at_nothing_else(look, serv
     assert tried.body["spec"]["restartPolicy"] == "Never"
 
 
+def test_a_refusal_that_is_known_says_what_to_do(look, server):
+    denied = (
+        'admission webhook "job.example" denied the request: Your pods resources utilization is too low for account'
+    )
+    server.admit = lambda body: ([], denied * (body["kind"] == "Job"))
+    assert "open the Violations page of the portal" in only(look(), "dry run", "Job").todo
+
+
 def test_pods_of_a_stateful_set_have_the_volumes_of_its_templates(look, server):
     text = """
 apiVersion: apps/v1

@@ -5,6 +5,7 @@ from typing import Any
 
 from grace.cluster.access.connection import ApiAnswer, ApiError, path_of
 from grace.cluster.access.pods import COMPONENT, LINEUP, MODEL, WRITING, living_pods
+from grace.cluster.messages import explain
 from grace.cluster.preflight.probe import ClusterView, Probe, Subject, Submission
 from grace.cluster.preflight.report import Verdict, failed, not_answered, passed, unknown
 from grace.policy.documents import Manifest, Workload
@@ -171,7 +172,8 @@ def _refused(title: str, error: ApiError) -> Verdict:
     }.get(error.status)
     if meaning is None:
         return not_answered(error)
-    return failed(f"{meaning[0]}: {printable(detail)}", meaning[1], notes=error.warnings)
+    known = [each.message.do for each in explain(detail)]
+    return failed(f"{meaning[0]}: {printable(detail)}", (known or [meaning[1]])[0], notes=error.warnings)
 
 
 EXISTING = Probe("existing", _manifests, _existing)
