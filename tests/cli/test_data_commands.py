@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from grace.cli import main
 from grace.cli.data import data_app
 from grace.cli.exits import exit_code
 from grace.errors import GraceError
@@ -390,3 +391,36 @@ def test_without_an_output_tables_go_to_standard_output() -> None:
     table = str(ROOT / "data" / "study1.csv")
     first = subprocess.run([*grace, "sample", table, "--rows", "10"], capture_output=True, check=True)
     assert first.stdout == (ROOT / "data" / "test_sample_study1.csv").read_bytes()
+
+
+# A table of the other study
+
+
+@pytest.mark.parametrize(("table", "given", "meant"), [
+    ("data/study2.csv", "study1", "study2"),
+    ("data/study1.csv", "study2", "study1"),
+    ("data/study1.csv", "examples/some-and-all/study.yaml", "study1"),
+])  # fmt: skip
+def test_a_table_of_another_study_is_recognised(table: str, given: str, meant: str) -> None:
+    ended = data("check", ROOT / table, "--study", given if given.startswith("study") else ROOT / given)
+    assert ended.code == 2
+    assert f"this looks like a table of {meant}, not of " in ended.error
+    assert f"name {meant} in its place" in ended.error
+
+
+@pytest.mark.parametrize("command", [
+    "query study1 --input {trials} --output {out}.csv",
+    "score study1 --input {trials} --output {out}.csv",
+    "extract study1 --input {answers} --output {out}.csv",
+    "analyze study1 --input {answers} --out {out} --no-figures",
+    "validate {answers} --study study1 --out {out}",
+    "validate {answers} --study study1 --input {trials} --out {out}",
+])  # fmt: skip
+def test_every_command_recognises_a_table_of_another_study(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trials, answers = ROOT / "data" / "study2.csv", ROOT / "examples" / "answers" / "study2.csv"
+    with pytest.raises(SystemExit) as ended:
+        main(command.format(trials=trials, answers=answers, out=tmp_path / "out").split())
+    assert ended.value.code == 2
+    assert "this looks like a table of study2, not of study1" in capsys.readouterr().err

@@ -13,7 +13,7 @@ from grace.quality.layout import number_in
 from grace.quality.sources import Opener
 from grace.stages.answers.table import EMPTIES
 from grace.studies.format import MISSING
-from grace.studies.study import Study
+from grace.studies.study import Study, check_kin
 from grace.tables import CsvTable
 from grace.text import did_you_mean
 
@@ -120,6 +120,7 @@ def read_frame(path: Path, study: Study) -> Frame:
     """
     with TemporaryDirectory() as folder, ExitStack() as stack:
         table = Opener(Path(folder), stack).open(path)
+        check_kin(study, table.columns, path)
         return _frame(path, table, table.columns, table.rows(), study)
 
 

@@ -14,7 +14,7 @@ from grace.runs import Run
 from grace.stages.answers.records import request_seed
 from grace.stages.related import Related, table_of
 from grace.studies.check import guess_study
-from grace.studies.study import Study, load_study
+from grace.studies.study import Study, check_kin, load_study
 from grace.tables import CsvTable, write_table
 
 NO_INPUT = "no --input to compare with"
@@ -190,6 +190,7 @@ def of_files(paths: Sequence[Path], input: Path | None, study: str | None, opene
     chosen = load_study(study) if study else _guessed([input, *paths] if input else paths, opener)
     sources: list[Source] = []
     for path, table in tables:
+        check_kin(chosen, table.columns, path)
         layout = Layout.of(chosen, table.columns)
         if layout.kind != TRIALS:
             sources.append(Source(layout.kind, path, layout, table))

@@ -4,7 +4,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from grace.tables import CsvTable
 from grace.text import did_you_mean
 
 BUILT_IN = ("study1", "study2")
+KIN = 3
+"""A table with so many columns of another study, and none of its own, is the other's."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,13 @@ class Study:
         """Hex digest of the study file."""
         return hashlib.sha256(self.content).hexdigest()
 
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Its columns in any table: given, derived, of values and of probabilities."""
+        fields = self.extraction.fields if self.extraction else ()
+        scores = (name for question in self.questions.values() for name in question.columns.names)
+        return frozenset((*self.columns, *self._derived, *fields, *scores))
+
     def conversation(self, protocol: str | None) -> Conversation:
         """The protocol of this name, or the default. Raises InputError when the study has none."""
         if not self.conversations:
@@ -112,7 +121,8 @@ class Study:
         others = [name for name in columns if name not in self.columns]
         problems = [f"no column {name!r}{did_you_mean(name, others)}" for name in required if name not in columns]
         if problems:
-            raise InputError(f"{path}: {'; '.join(problems)}. {self.name} needs: {', '.join(required)}")
+            kin = f"{_kin(self, columns)}. It has " if _kin(self, columns) else ""
+            raise InputError(f"{path}: {kin}{'; '.join(problems)}. {self.name} needs: {', '.join(required)}")
 
     def complete(self, row: Mapping[str, str]) -> dict[str, str]:
         """The row as templates see it: derived columns added, hidden ones left out."""
@@ -135,6 +145,20 @@ class Study:
                 raise StudyError(f"the check {otherwise!r} cannot be computed: {error}") from None
             if not fine:
                 yield "", otherwise
+
+
+def check_kin(study: Study, columns: Sequence[str], path: Path) -> None:
+    """Raise InputError where a table has columns of another built-in study and none of this one."""
+    if kin := _kin(study, columns):
+        raise InputError(f"{path}: {kin}")
+
+
+def _kin(study: Study, columns: Sequence[str]) -> str:
+    """What to say of a table that has columns of another built-in study and none of this one; else empty."""
+    if not study.names.isdisjoint(columns):
+        return ""
+    other = next((name for name in BUILT_IN if len(load_study(name).names.intersection(columns)) >= KIN), None)
+    return f"this looks like a table of {other}, not of {study.name}: name {other} in its place" if other else ""
 
 
 def built_in_file(name: str) -> bytes:

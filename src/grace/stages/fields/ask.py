@@ -32,7 +32,7 @@ from grace.stages.task import Endpoint, TaskOutcome, with_client
 from grace.studies.check import choose_study
 from grace.studies.fields import Extracted
 from grace.studies.reading import Value
-from grace.studies.study import Study
+from grace.studies.study import Study, check_kin
 from grace.studies.templates import Message
 from grace.tables import CsvTable
 
@@ -81,6 +81,7 @@ class Extract:
             raise InputError("--check-rules: needs an --extractor to check the rules against")
         with CsvTable(self.input) as table:
             study = choose_study(self.study, table)
+            check_kin(study, table.columns, table.path)
             rows = Rows(study, table.columns, table.path)
             if not len(table):
                 raise InputError(f"{table.path}: has a header but no rows")
