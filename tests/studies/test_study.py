@@ -349,7 +349,7 @@ def test_a_row_of_the_design_is_not_odd() -> None:
     ({"item": ""}, ("item", "is missing")),
     ({"item": "NA"}, ("item", "is missing")),
     ({"count": "three"}, ("count", "'three' is not an integer")),
-    ({"count": "1.0"}, ("count", "'1.0' is not an integer")),
+    ({"count": "1.5"}, ("count", "'1.5' is not an integer")),
     ({"count": "4"}, ("count", "'4' is outside the design (1, 2, 3)")),
     ({"known": "maybe"}, ("known", "'maybe' is outside the design (yes, no)")),
     ({"item": "nothing"}, ("", "there is no item")),

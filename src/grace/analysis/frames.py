@@ -1,20 +1,18 @@
 """Frames: a table read for the analysis; its rows by model, and which of them show the same stimulus."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from grace.columns import ERROR, MODEL
 from grace.errors import InputError
 from grace.quality.layout import number_in
-from grace.quality.sources import Opener
 from grace.stages.answers.table import EMPTIES
 from grace.studies.format import MISSING
 from grace.studies.study import Study, check_kin
-from grace.tables import CsvTable
+from grace.table_files import AUTO, open_table
+from grace.tables import CsvTable, TableFormat
 from grace.text import did_you_mean
 
 HOW = ("model_revision", "protocol", "temperature")
@@ -112,14 +110,13 @@ class Frame:
         return found
 
 
-def read_frame(path: Path, study: Study) -> Frame:
-    """Read a CSV or Parquet file.
+def read_frame(path: Path, study: Study, given: TableFormat = AUTO) -> Frame:
+    """Read a table of any kind of file; `given` says how.
 
     Raises:
         InputError: the file cannot be read, or has no rows.
     """
-    with TemporaryDirectory() as folder, ExitStack() as stack:
-        table = Opener(Path(folder), stack).open(path)
+    with open_table(path, given) as table:
         check_kin(study, table.columns, path)
         return _frame(path, table, table.columns, table.rows(), study)
 

@@ -6,14 +6,17 @@ import typer
 
 from grace.cli import options
 from grace.cli.asking import ask
-from grace.cli.options import count
+from grace.cli.options import count, reads_table
 from grace.errors import InputError
 
 if TYPE_CHECKING:
     from grace.stages.answers.table import ExportedAnswers
+    from grace.tables import TableFormat
 
 
+@reads_table
 def query(
+    table_format: "TableFormat",
     input: options.Input,
     output: options.Output,
     study: options.StudyName = None,
@@ -74,6 +77,7 @@ def query(
         extra_body=_json_object(extra_body),
         revision=model_revision,
         shard=options.read_shard(shard),
+        table_format=table_format,
         break_lock=break_lock,
     )
     ask(task, tell_answers)

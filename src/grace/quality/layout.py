@@ -109,6 +109,7 @@ class Layout:
             part is checked in one table, though others may hold a copy of it.
         judges_refusals: whether refusals are looked for here: where the fields are, when there are any.
         asked: whether Grace asked for the answers, and did not find them in a table of somebody's own.
+        decimal: what stands before decimals in the input's columns of numbers, where that is known.
     """
 
     study: Study
@@ -118,6 +119,7 @@ class Layout:
     scores: bool
     judges_refusals: bool
     asked: bool = True
+    decimal: str | None = None
 
     @classmethod
     def of(cls, study: Study, columns: Iterable[str]) -> "Layout":

@@ -25,7 +25,7 @@ from grace.stages.related import Related, related
 from grace.stages.scores.records import Keys, Scores
 from grace.stages.scores.table import ScoreRows
 from grace.studies.study import Study
-from grace.tables import CsvTable, can_write_parquet, told_apart, write_table
+from grace.tables import CsvTable, can_write_parquet, number_text, told_apart, write_table
 
 
 @dataclass(frozen=True)
@@ -162,14 +162,19 @@ class _Typed:
         for name, kind in list(self.kinds.items()):
             cell = cells[self._places[name]]
             try:
-                kind(cell if cell else 0)
+                _number(cell or 0, kind)
             except (TypeError, ValueError):
                 del self.kinds[name]
 
 
 def _typed(cells: Sequence[str], columns: Sequence[str], kinds: Mapping[str, type]) -> list[object]:
     """A CSV row's cells as their columns' types; an empty one is missing."""
-    return [kinds.get(name, str)(cell) if cell else None for name, cell in zip(columns, cells, strict=True)]
+    return [_number(cell, kinds.get(name, str)) if cell else None for name, cell in zip(columns, cells, strict=True)]
+
+
+def _number(cell: object, kind: type) -> object:
+    """A cell as a number, where its column has numbers. Raises ValueError, TypeError for what is none."""
+    return kind(number_text(cell, kind is int) if isinstance(cell, str) and kind is not str else cell)
 
 
 class _Part:
@@ -189,7 +194,7 @@ class _Part:
     def __init__(self, group: Related, stack: ExitStack) -> None:
         self.group = group
         self.base = base = group.base
-        self._table = stack.enter_context(CsvTable(base.input))
+        self._table = stack.enter_context(base.table())
         self.study = group.study
         self.studies = [self.study]
         self.kinds: dict[str, type] = {"temperature": float, **(ANSWER_KINDS if group.answers else {})}
@@ -302,7 +307,7 @@ class _Part:
         if not run.ledger.exists():
             raise InputError(f"{run.path}: holds no answers yet (it has no {run.ledger.name})")
         study = self.group.study_of(run)
-        table = stack.enter_context(CsvTable(run.input))
+        table = stack.enter_context(run.table())
         keys = Keys(study, table, run.identity.model, run.identity.scoring)
         scores = ScoreRows(stack.enter_context(LedgerReader(run.ledger)), Scores.read(run), keys)
         self.studies.append(scores.study)

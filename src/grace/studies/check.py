@@ -44,7 +44,8 @@ class TableReport:
 
     study: str
     rows: int
-    encoding: str
+    read_as: str
+    """How its file was read, in words; empty for a plain CSV."""
     absent_columns: tuple[str, ...]
     """Optional columns that the table does not have; a required one is an error."""
     extra_columns: tuple[str, ...]
@@ -109,8 +110,8 @@ class TableReport:
             yield f"columns that the study does not know, kept as they are: {', '.join(self.extra_columns)}"
         if self.absent_columns:
             yield f"columns that may be there and are not: {', '.join(self.absent_columns)}"
-        if self.encoding != "utf-8":
-            yield "the text is not UTF-8 and was read as Windows-1252 (Latin-1); see whether its accents came out right"
+        if self.read_as:
+            yield f"the file is read {self.read_as}"
 
     def _name(self, cell: Cell) -> str:
         return ", ".join(f"{column} {value!r}" for column, value in zip(self.design, cell, strict=True))
@@ -138,8 +139,8 @@ def check_table(study: Study, table: CsvTable) -> TableReport:
     oddities, repeats = _OddityCounts(), _OddityCounts()
     for number, row in enumerate(table.rows(), start=1):
         try:
-            full = study.complete(row)
-            oddities.add(number, study.oddities(full))
+            full = study.complete(row, table.decimal)
+            oddities.add(number, study.oddities(full, table.decimal))
             stimuli.add(hash(tuple(study.stimulus(full))))
         except StudyError as error:
             raise StudyError(f"{table.path}, row {number}: {error}") from None
@@ -161,7 +162,7 @@ def check_table(study: Study, table: CsvTable) -> TableReport:
     return TableReport(
         study=study.name,
         rows=len(table),
-        encoding=table.encoding,
+        read_as=table.read_as.in_words(),
         absent_columns=tuple(name for name in study.columns if name not in table.columns),
         extra_columns=tuple(name for name in table.columns if name not in study.columns),
         cells={cell: cells[cell] for cell in (*expected, *unexpected)},

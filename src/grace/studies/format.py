@@ -5,6 +5,7 @@ Built-in studies and a user's own use the same format; `docs/add-a-study.md` exp
 
 import re
 from collections.abc import Collection, Hashable, Iterator
+from contextlib import suppress
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
@@ -14,6 +15,7 @@ from pydantic import BeforeValidator, Field, StringConstraints
 from grace.declared import NAME, Strict, checked, loaded
 from grace.errors import InputError, StudyError
 from grace.studies.answers import Variant
+from grace.tables import is_ambiguous, number_text
 from grace.text import did_you_mean
 
 MISSING = ("", "NA")  # how spreadsheets and R write an absent value
@@ -42,10 +44,23 @@ class InputColumn(Strict):
     hidden: bool = False
     """Never shown to a model: templates cannot see it."""
 
-    def oddity(self, cell: str) -> str | None:
-        """Why `cell` does not belong to the design, or None."""
+    def canonical(self, cell: str, decimal: str | None = None) -> str:
+        """A cell of numbers as the study writes them: 1.0 among integers is 1, and 1,5 is 1.5; see `number_text`."""
+        if self.type == "text":
+            return cell
+        cell = number_text(cell, self.type == "integer", decimal)
+        try:
+            return self._by_number.get(float(cell), cell) if self.values else cell
+        except ValueError:
+            return cell
+
+    def oddity(self, cell: str, decimal: str | None = None) -> str | None:
+        """Why a cell, written as `canonical` writes it, does not belong to the design, or None."""
         if cell in MISSING:
             return "is missing"
+        if self.type != "text" and is_ambiguous(cell, decimal):
+            point, none = re.sub("[,.]", ".", cell.strip()), re.sub("[,.]", "", cell.strip())
+            return f"{cell!r} may be {point} or {none}; --decimal , or --decimal . says which"
         if self.type != "text":
             try:
                 float(cell) if self.type == "number" else int(cell)
@@ -54,6 +69,14 @@ class InputColumn(Strict):
         if self.values and cell not in self._allowed:
             return f"{cell!r} is outside the design ({', '.join(map(str, self.values))})"
         return None
+
+    @cached_property
+    def _by_number(self) -> dict[float, str]:
+        numbers = {}
+        for value in self.values:
+            with suppress(ValueError):
+                numbers[float(value)] = str(value)
+        return numbers
 
     @cached_property
     def _allowed(self) -> frozenset[str]:

@@ -124,19 +124,29 @@ class Study:
             kin = f"{_kin(self, columns)}. It has " if _kin(self, columns) else ""
             raise InputError(f"{path}: {kin}{'; '.join(problems)}. {self.name} needs: {', '.join(required)}")
 
-    def complete(self, row: Mapping[str, str]) -> dict[str, str]:
-        """The row as templates see it: derived columns added, hidden ones left out."""
+    def complete(self, row: Mapping[str, str], decimal: str | None = None) -> dict[str, str]:
+        """The row as templates see it: numbers in one form, derived columns added, hidden ones left out."""
         full = {**dict.fromkeys(self.columns, ""), **row}
+        for name in self._numbers:
+            full[name] = self.columns[name].canonical(full[name], decimal)
         for name in self._hidden:
             del full[name]
         for name, template in self._derived.items():
             full[name] = render(template, full)
         return full
 
-    def oddities(self, full_row: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    @cached_property
+    def _numbers(self) -> tuple[str, ...]:
+        return tuple(name for name, column in self.columns.items() if column.type != "text")
+
+    def oddities(self, full_row: Mapping[str, str], decimal: str | None = None) -> Iterator[tuple[str, str]]:
         """The oddities of a completed row, as (column, what); the column is "" where a check over several fails."""
         for name, column in self.columns.items():
-            if not column.hidden and (column.required or full_row[name]) and (what := column.oddity(full_row[name])):
+            if (
+                not column.hidden
+                and (column.required or full_row[name])
+                and (what := column.oddity(full_row[name], decimal))
+            ):
                 yield name, what
         for holds, otherwise in self._checks:
             try:
@@ -233,6 +243,6 @@ def completed(study: Study, table: CsvTable, row: int) -> dict[str, str]:
     Raises StudyError when a derived column cannot be computed; the message names table and row.
     """
     try:
-        return study.complete(table.row(row))
+        return study.complete(table.row(row), table.decimal)
     except StudyError as error:
         raise StudyError(f"{table.path}, row {row + 1}: {error}") from None

@@ -121,7 +121,7 @@ def schema(layout: Layout, _: Thresholds) -> Look | str:
     def faults(cells: Cells) -> Iterator[Fault]:
         for name, column in given:
             cell = cells.raw(name)
-            if cell not in MISSING and (what := column.oddity(cell)):
+            if cell not in MISSING and (what := column.oddity(column.canonical(cell, layout.decimal), layout.decimal)):
                 yield name, what
         for name, kind in numeric.items():
             number = cells.number(name)

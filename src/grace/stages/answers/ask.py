@@ -16,13 +16,20 @@ from grace.progress import Progress
 from grace.stages.answers.generate import Asker, Plan, order
 from grace.stages.answers.records import Done
 from grace.stages.answers.table import ExportedAnswers, answer_columns, export_answers
-from grace.stages.prepare import check_number, check_options, check_table, choose_pace, input_facts, session_facts
+from grace.stages.prepare import (
+    check_number,
+    check_options,
+    check_table,
+    choose_pace,
+    input_facts,
+    open_input,
+    session_facts,
+)
 from grace.stages.session import Session
 from grace.stages.task import ExperimentTask, Prepared, ShardResult, TaskOutcome
 from grace.studies.check import choose_study
 from grace.studies.study import Conversation, completed
 from grace.studies.templates import Message
-from grace.tables import CsvTable
 
 RESERVED = frozenset({"model", "messages", "seed", "temperature", "max_tokens", "stream", "n"})
 """What a request's body holds already; `extra_body` cannot say it again."""
@@ -56,7 +63,7 @@ class Query(ExperimentTask):
             raise InputError(
                 f"--extra-body: {', '.join(sorted(taken))} cannot be set there; use the command's own options"
             )
-        with CsvTable(self.input) as table:
+        with open_input(self.input, self.table_format, self.run) as table:
             study = choose_study(self.study, table)
             conversation = study.conversation(self.protocol)
             columns = answer_columns(conversation.turns)
@@ -80,7 +87,7 @@ class PreparedQuery(Prepared[ExportedAnswers | ShardResult]):
         handshake = await meet(client, query.endpoint.model, self._need(len(rows)))
         sampling = Sampling(query.temperature, query.max_tokens, query.extra_body)
         model = {**handshake.facts.identity, "revision": query.revision}
-        run.begin(self._identity(model, handshake.dialect.neutral), table.path, study.content)
+        run.begin(self._identity(model, handshake.dialect.neutral), table.plain, study.content)
         table.read_from(run.input)
         run.widen(len(rows), query.replications)
         what = (study, conversation, table, rows, query.replications, query.seed)
