@@ -891,9 +891,7 @@ def test_the_same_table_written_otherwise(
     assert [row[: len(rows[0])] for row in rows_of(answers)] == rows
 
 
-def test_latin_1_is_read_where_declared(
-    query: Command, canned: CannedServer, trials: Path, answers: Path
-) -> None:
+def test_latin_1_is_read_where_declared(query: Command, canned: CannedServer, trials: Path, answers: Path) -> None:
     text = trials.read_text().replace("always", "immer früh")
     trials.write_bytes(text.encode("latin-1"))
     refused = query()
