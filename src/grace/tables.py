@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from grace.columns import INPUT, folded
 from grace.errors import InputError
 from grace.files import replacing
 
@@ -213,6 +214,20 @@ class CsvTable:
                 f"{self.path}: the column {min(twice)!r} appears twice in the header (as columns "
                 f"{' and '.join(places)}); give each a name of its own"
             )
+
+    def beside(self, added: Iterable[str]) -> list[str]:
+        """The names of its columns beside those that Grace adds: `seed` and `Seed` become `seed_input`.
+
+        Raises InputError where the table has such a name already.
+        """
+        taken = folded(added)
+        names = [name + INPUT if name and name.strip().casefold() in taken else name for name in self.columns]
+        twice = next((name for name in names if name and names.count(name) > 1), None)
+        if twice:
+            raise InputError(
+                f"{self.path}: has the columns {twice.removesuffix(INPUT)!r} and {twice!r} already; rename one of them"
+            )
+        return names
 
     def __len__(self) -> int:
         return len(self._starts) - 1

@@ -157,10 +157,11 @@ def _row(cells: Mapping[str, str], shown: Sequence[str], place: int) -> Row:
 def _shown(study: Study, columns: Sequence[str]) -> list[str]:
     """The columns of what a trial shows to a model; none where the table has just its conditions."""
     conditions = {study.design.participant, *study.design.cells}
-    own = [name for name, column in study.columns.items() if name in columns and not column.hidden]
-    if not any(name not in conditions for name in own):
+    called = {name: study.called(name, columns) for name, column in study.columns.items() if not column.hidden}
+    own = {name: own for name, own in called.items() if own in columns}
+    if not own.keys() - conditions:
         return []
-    return [name for name in own if name != study.design.participant]
+    return [own for name, own in own.items() if name != study.design.participant]
 
 
 def _names(columns: Sequence[str]) -> str | None:

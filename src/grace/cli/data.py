@@ -75,6 +75,7 @@ def sample(
     Examples:
       grace data sample data/study1.csv --rows 10 --output outputs/first.csv
       grace data sample data/study2.csv --rows 50 --seed 3 --output outputs/random.csv
+      grace data sample trials.xlsx --rows 1000000 --output trials.csv
     """
     from grace.studies.check import sample_rows
     from grace.table_files import open_table
@@ -105,6 +106,8 @@ def check(
     Examples:
       grace data check data/study1.csv
       grace data check trials.csv --study my_study.yaml
+      grace data check export.csv --study my_study.yaml --encoding cp1252 --skip-rows 2
+      grace data check trials.xlsx --study my_study.yaml --sheet Trials
     """
     from grace.studies.check import check_table, choose_study
     from grace.table_files import open_table

@@ -59,6 +59,7 @@ def query(
       grace query study2 --input data/study2.csv --output outputs/study2_gemma.csv \\
           --model-endpoint http://localhost:8000 --model-name gemma-2-2b-it
       grace query my_study.yaml --input trials.csv --output outputs/mine.csv --limit 10
+      grace query my_study.yaml --input export.csv --output outputs/mine.csv --delimiter ';' --encoding cp1252
     """
     from grace.stages.answers.ask import Query
 

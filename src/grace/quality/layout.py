@@ -10,7 +10,6 @@ from grace.columns import (
     CONFIDENCE,
     ERROR,
     FLAGS,
-    INPUT,
     METHOD,
     MODEL,
     RESPONSE,
@@ -227,10 +226,8 @@ class Layout:
         return groups
 
     def called(self, name: str) -> str:
-        """What a column of the input is called in this table: one that is named as a field has another name there."""
-        extraction = self.study.extraction
-        renamed = METHOD in self.present and extraction is not None and name in extraction.columns
-        return name + INPUT if renamed else name
+        """What a column of the input is called in this table."""
+        return self.study.called(name, self.present)
 
 
 def _of_scores(question: Question) -> dict[str, Numeric]:

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from grace.columns import ANSWER_KINDS, FLAGS, INPUT, MODEL, PROVENANCE, ROW_ID, SCORES_ERROR
+from grace.columns import ANSWER_KINDS, FLAGS, MODEL, PROVENANCE, ROW_ID, SCORES_ERROR, answer_columns
 from grace.errors import InputError
 from grace.ledger import LedgerReader, request_key
 from grace.progress import Progress
@@ -18,7 +18,7 @@ from grace.quality.layout import Layout
 from grace.quality.thresholds import thresholds_of
 from grace.runs import Run
 from grace.stages.answers.records import Done
-from grace.stages.answers.table import answer_columns, answer_rows
+from grace.stages.answers.table import answer_rows
 from grace.stages.fields.records import Known, Rows, extractor_of
 from grace.stages.fields.table import BATCH
 from grace.stages.related import Related, related
@@ -200,6 +200,8 @@ class _Part:
         self.kinds: dict[str, type] = {"temperature": float, **(ANSWER_KINDS if group.answers else {})}
         self.notes: list[str] = []
         self._answers = answer_columns(base.identity.turns) if group.answers else ()
+        self._answer_names = self.study.answer_names(base.identity.turns) if group.answers else ()
+        self._named = (*self._table.beside(self._answer_names), *self._answers)
         self._rows, self._known = self._open_extraction(stack)
         self._scores, self._scored_rows = self._open_scores(stack)
         self._provenance = _provenance(group)
@@ -226,10 +228,7 @@ class _Part:
         """The rows, each by column."""
         decided = 0
         for cells in self._base_rows():
-            texts = {
-                name: "" if cell is None else str(cell)
-                for name, cell in zip((*self._table.columns, *self._answers), cells, strict=True)
-            }
+            texts = {name: "" if cell is None else str(cell) for name, cell in zip(self._named, cells, strict=True)}
             full: dict[str, object] = dict(zip((*self._given, *self._answers), cells, strict=True))
             full[ROW_ID] = self._row_id(cells, texts)
             if self._rows and self._known:
@@ -238,9 +237,8 @@ class _Part:
                 decided += read.method == "human"
                 full |= zip(self._rows.extraction.columns, read.cells(), strict=True)
             if self._scores:
-                full |= self._scored(texts)
-            own = {name: cell for name, cell in texts.items() if name in self.study.columns}  # also where renamed
-            flags = self._checks.flags({name: _cell(value) for name, value in (full | own).items()})
+                full |= self._scored(dict(zip(self._table.columns, map(str, cells), strict=False)))
+            flags = self._checks.flags({name: _cell(value) for name, value in full.items()})
             full[FLAGS] = "; ".join(dict.fromkeys(flag.check for flag in flags)) or None
             yield full | self._provenance
         lost = self._known.decisions - decided if self._known else 0
@@ -258,12 +256,7 @@ class _Part:
         taken = {ROW_ID, SCORES_ERROR, FLAGS, *PROVENANCE, *self._provenance}
         taken |= set(self._rows.extraction.columns) if self._rows else set()
         taken |= set(self._scores.columns) if self._scores else set()
-        names = [name + INPUT if name in taken else name for name in told_apart(self._table.columns)]
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if twice:
-            own = twice.removesuffix(INPUT)
-            raise InputError(f"{self._table.path}: has the columns {own!r} and {twice!r}; rename one")
-        return names
+        return told_apart(self._table.beside({*taken, *self._answer_names}))
 
     def _row_id(self, cells: Sequence[object], texts: Mapping[str, str]) -> str:
         """What names a row: the model and how it was asked, the trial, and the draw; equal rows are counted."""
@@ -291,7 +284,7 @@ class _Part:
             return None, None
         study = self.group.study_of(run) if run else self.study
         self.studies.append(study)
-        rows = Rows(study, (*self._table.columns, *self._answers))
+        rows = Rows(study, self._named)
         self.kinds |= rows.extraction.kinds
         if run is None:
             self.notes.append(f"{self.base.path}: no extraction beside it, so its fields are read by rules alone")

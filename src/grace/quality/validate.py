@@ -178,7 +178,7 @@ class Inspection:
     def _see_trial(self, number: int, model: str, cells: Cells) -> None:
         """What has to do with what a row shows the model."""
         study = self._source.layout.study
-        given = tuple(map(cells.raw, study.columns))
+        given = tuple(map(cells.raw, map(self._source.layout.called, study.columns)))
         if self._last is None or self._last[0] != given:
             try:
                 full = study.complete(dict(zip(study.columns, given, strict=True)), self._source.layout.decimal)

@@ -40,4 +40,6 @@ def export_run(run: Run, output: Path, study: Study | None = None) -> ExportedAn
         if identity.experiment == SCORE:
             keys = Keys(study or study_of(run), table, identity.model, identity.scoring)
             return export_scores(run, output, table, ledger, Scores.read(run), keys)
-        return export_answers(run, output, table, ledger, Done.read(run, len(table), identity.turns))
+        return export_answers(
+            run, output, table, ledger, Done.read(run, len(table), identity.turns), study or study_of(run)
+        )

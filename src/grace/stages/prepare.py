@@ -18,6 +18,7 @@ from grace.manifest import InputFacts
 from grace.progress import Progress
 from grace.runs import Run
 from grace.stages.task import Endpoint, ExperimentTask
+from grace.studies.check import check_names
 from grace.studies.study import Study, completed
 from grace.table_files import AUTO, open_table
 from grace.tables import CsvTable, TableFormat, check_writable
@@ -66,10 +67,18 @@ def check_number(option: str, value: float) -> None:
         raise InputError(f"--{option} {value}: is not a number that can be used")
 
 
-def check_table(study: Study, table: CsvTable, taken: Collection[str], repeated: str, progress: Progress) -> None:
-    """Refuse what cannot be asked; say what is odd. `taken` are the columns that the command will add.
+def check_table(
+    study: Study, table: CsvTable, added: Collection[str], kept: Collection[str], repeated: str, progress: Progress
+) -> None:
+    """Refuse what cannot be asked; say what is odd.
 
-    `repeated` says what is done about rows that repeat another one.
+    Args:
+        study: that the table is of.
+        table: the trials.
+        added: the columns that the command adds.
+        kept: the names that columns of the trials may have; see `check_names`.
+        repeated: what is done about rows that repeat another one.
+        progress: hears what is odd.
 
     Raises:
         InputError: columns are missing or in the way, or there are no rows.
@@ -77,12 +86,8 @@ def check_table(study: Study, table: CsvTable, taken: Collection[str], repeated:
     study.check_columns(table.columns, table.path)
     if not len(table):
         raise InputError(f"{table.path}: has a header but no rows")
-    clash = set(table.columns) & set(taken)
-    if clash:
-        raise InputError(
-            f"{table.path}: already has the column {min(clash)!r}, which the answers would be written to; "
-            "is it an output file? Give the trials' own table as --input"
-        )
+    if renamed := check_names(table, added, kept):
+        progress.note(f"{table.path}: {renamed}")
     tell_how_read(table, progress)
     odd: Counter[tuple[str, str]] = Counter()
     first: dict[tuple[str, str], int] = {}

@@ -46,7 +46,7 @@ class InputColumn(Strict):
 
     def canonical(self, cell: str, decimal: str | None = None) -> str:
         """A cell of numbers as the study writes them: 1.0 among integers is 1, and 1,5 is 1.5; see `number_text`."""
-        if self.type == "text":
+        if self.type == "text" or cell.isdigit():
             return cell
         cell = number_text(cell, self.type == "integer", decimal)
         try:
@@ -58,7 +58,7 @@ class InputColumn(Strict):
         """Why a cell, written as `canonical` writes it, does not belong to the design, or None."""
         if cell in MISSING:
             return "is missing"
-        if self.type != "text" and is_ambiguous(cell, decimal):
+        if self.type != "text" and not cell.isdigit() and is_ambiguous(cell, decimal):
             point, none = re.sub("[,.]", ".", cell.strip()), re.sub("[,.]", "", cell.strip())
             return f"{cell!r} may be {point} or {none}; --decimal , or --decimal . says which"
         if self.type != "text":

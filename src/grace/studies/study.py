@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib import resources
@@ -11,11 +11,12 @@ from typing import Any
 
 import jinja2
 
+from grace.columns import EXTRACTED, INPUT, MERGED, METHOD, RESPONSE, answer_columns, folded
 from grace.declared import bytes_of
 from grace.errors import InputError, StudyError
 from grace.studies.extraction import Extraction, compile_extraction
 from grace.studies.format import Design, InputColumn, Protocol, StudyFile, read_study_file
-from grace.studies.questions import Question, compile_questions
+from grace.studies.questions import TABLE, Question, compile_questions
 from grace.studies.templates import Compiler, Message, render
 from grace.tables import CsvTable
 from grace.text import did_you_mean
@@ -87,6 +88,33 @@ class Study:
         fields = self.extraction.fields if self.extraction else ()
         scores = (name for question in self.questions.values() for name in question.columns.names)
         return frozenset((*self.columns, *self._derived, *fields, *scores))
+
+    def answer_names(self, turns: Sequence[str]) -> tuple[str, ...]:
+        """The columns of a table of answers that no column of its input may be called: Grace's, and texts to read."""
+        return (*answer_columns(turns), *(self.extraction.all_texts if self.extraction else ()))
+
+    def called(self, name: str, columns: Collection[str]) -> str:
+        """What a column of the input is called in a table of Grace's with these columns; see `columns.beside`."""
+        fields = self.extraction.columns if self.extraction and METHOD in columns else ()
+        added = self._added_to_trials if RESPONSE in columns else self._added
+        renamed = name in fields or (name + INPUT in columns and name.strip().casefold() in added)
+        return name + INPUT if renamed else name
+
+    @cached_property
+    def _added(self) -> frozenset[str]:
+        """The names of the columns that commands add to answers of somebody's own, or to trials that are scored."""
+        return folded((*TABLE, *MERGED, *EXTRACTED, *self.names.difference(self.columns)))
+
+    @cached_property
+    def _added_to_trials(self) -> frozenset[str]:
+        """The names of all columns that commands add to trials."""
+        turns = [turn for conversation in self.conversations.values() for turn in conversation.turns]
+        return self._added | folded(self.answer_names(["", *turns]))
+
+    def trial(self, row: Mapping[str, str]) -> dict[str, str]:
+        """The input's cells of the study's columns, from a row of any table."""
+        called = ((name, self.called(name, row)) for name in self.columns)
+        return {name: row[own] for name, own in called if own in row}
 
     def conversation(self, protocol: str | None) -> Conversation:
         """The protocol of this name, or the default. Raises InputError when the study has none."""

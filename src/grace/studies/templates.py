@@ -28,6 +28,8 @@ _WORDS = TEMPLATE_NAMES | {"and", "else", "if", "in", "is", "not", "or"}
 """Names that stand for no column where they stand alone."""
 _PARTS = re.compile(r"^\d+\w|\w[^\w]+\w")
 """In a column's name: what Jinja takes for several parts, as Mean-RT, Mean RT and 1st."""
+_TEXTS = (str, int, float, list, tuple, dict, jinja2.Undefined)
+"""What a template may print; a name that is not defined tells so by itself."""
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 
 
@@ -132,7 +134,7 @@ def _numbers(tree: nodes.Node) -> Iterator[str]:
 
 def _shown(value: Any) -> Any:
     """A value that a template prints. Raises TypeError for what is no text: it would be shown by its address."""
-    if isinstance(value, jinja2.Undefined | str | int | float | list | tuple | dict | None):
+    if isinstance(value, _TEXTS) or value is None:
         return value
     raise TypeError(f"a {type(value).__name__} is no text; is a column meant, as in row['name']?")
 

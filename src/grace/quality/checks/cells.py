@@ -170,5 +170,7 @@ def range_(layout: Layout, _: Thresholds) -> Look | str:
 def _given(layout: Layout) -> list[tuple[str, InputColumn]]:
     """The study's own columns that the table has and a model may see."""
     return [
-        (name, column) for name, column in layout.study.columns.items() if not column.hidden and name in layout.present
+        (layout.called(name), column)
+        for name, column in layout.study.columns.items()
+        if not column.hidden and layout.called(name) in layout.present
     ]

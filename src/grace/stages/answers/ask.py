@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from grace.columns import answer_columns
 from grace.endpoints.client import Client
 from grace.endpoints.dialects import Sampling
 from grace.endpoints.handshake import EndpointNeed, meet
@@ -15,7 +16,7 @@ from grace.manifest import GENERATE, Identity
 from grace.progress import Progress
 from grace.stages.answers.generate import Asker, Plan, order
 from grace.stages.answers.records import Done
-from grace.stages.answers.table import ExportedAnswers, answer_columns, export_answers
+from grace.stages.answers.table import ExportedAnswers, export_answers
 from grace.stages.prepare import (
     check_number,
     check_options,
@@ -67,7 +68,8 @@ class Query(ExperimentTask):
             study = choose_study(self.study, table)
             conversation = study.conversation(self.protocol)
             columns = answer_columns(conversation.turns)
-            check_table(study, table, columns, "both are asked, with seeds of their own", progress)
+            kept = study.answer_names(conversation.turns)
+            check_table(study, table, columns, kept, "both are asked, with seeds of their own", progress)
             run = self.run
             with run.locked(self.break_lock):
                 sweep(self.output)
@@ -110,7 +112,7 @@ class PreparedQuery(Prepared[ExportedAnswers | ShardResult]):
         if query.shard:
             return TaskOutcome(ShardResult(query.shard, run, plan.total, plan.done(done)), requests)
         with LedgerReader(run.ledger) as reader:
-            return TaskOutcome(export_answers(run, query.output, table, reader, done), requests)
+            return TaskOutcome(export_answers(run, query.output, table, reader, done, study), requests)
 
     def _identity(self, model: dict[str, Any], neutral: Mapping[str, Any]) -> Identity:
         """All that determines the answers; `neutral` are the sampling settings that shape nothing."""

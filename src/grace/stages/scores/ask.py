@@ -33,6 +33,7 @@ from grace.stages.session import Job, Session
 from grace.stages.task import Endpoint, ExperimentTask, Prepared, ShardResult, TaskOutcome
 from grace.studies.answers import Policy
 from grace.studies.check import choose_study
+from grace.studies.questions import TABLE
 from grace.studies.study import Study, completed
 from grace.tables import CsvTable
 
@@ -67,7 +68,7 @@ class Score(ExperimentTask):
                     f"{self.study or study.name}: has no questions to score; docs/add-a-study.md shows how to write "
                     "them"
                 )
-            check_table(study, table, score_columns(study), "it is scored once", progress)
+            check_table(study, table, score_columns(study), TABLE, "it is scored once", progress)
             run = self.run
             with run.locked(self.break_lock):
                 sweep(self.output)
