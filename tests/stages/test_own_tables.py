@@ -119,7 +119,7 @@ def test_a_name_that_is_taken_twice_is_refused_by_all(
     name: str, query: Command, grace: Command, canned: CannedServer, trials: Path
 ) -> None:
     add_columns(trials, {name: "1", f"{name}_input": "2"})
-    message = f"has the columns '{name}' and '{name}_input' already; rename one of them"
+    message = f"already has the columns '{name}' and '{name}_input'; rename one of them"
     for done in (query(), grace("data", "check", trials, "--study", "study1")):
         assert done.code == 2
         assert message in done.err
