@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from test_score import MODEL, STUDY, TRIALS
 
 from canned import CannedServer, error
 from conftest import ROOT, Command, Result, read_rows
@@ -20,6 +19,7 @@ from grace.stages.scores.ask import Score
 from grace.stages.visit_file import VisitFile
 from limits import HANG
 from table_model import TableServer
+from things import MODEL, STUDY, TRIALS
 
 pytestmark = pytest.mark.usefixtures("impatient")
 

@@ -14,10 +14,10 @@ from typing import Any
 import orjson
 import pytest
 from aiohttp import web
-from test_extract import PLAIN, REFUSAL, VALUES, fields_of, manifest, one_message, trial, write
 
 from canned import CannedServer, completion, error
 from conftest import Command, Result, read_rows
+from extracting import PLAIN, REFUSAL, VALUES, fields_of, one_message, trial, write
 from grace.ledger import Ledger, scan
 from grace.models.files import model_path
 from grace.runs import Run
@@ -28,6 +28,7 @@ from grace.studies.reading import Missing, Value
 from grace.studies.study import load_study
 from grace.tables import CsvTable
 from limits import HANG, cpu_below, wait_until
+from outputs import manifest
 
 pytestmark = pytest.mark.usefixtures("impatient")
 
