@@ -141,6 +141,7 @@ def _pattern(pattern: str) -> re.Pattern[str]:
     first, last = pattern.startswith("..."), pattern.endswith("...")
     middle = pattern[3 * first : len(pattern) - 3 * last]
     inner = re.escape(middle).replace(re.escape('"..."'), f'"[^"]{{1,{MOST_TEXT}}}"')
+    inner = inner.replace(re.escape(" ... "), rf"\ (?:.{{0,{MOST_TEXT}}}?\ )?")
     inner = inner.replace(re.escape("..."), f".{{0,{MOST_TEXT}}}?")
     begins = f"(?<![^\\s,;]){word}" if first else r"(?<!\w)" if middle[:1].isalnum() else ""
     ends = f"{word}?" if last else r"(?!\w)" if middle[-1:].isalnum() else ""
