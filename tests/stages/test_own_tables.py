@@ -286,13 +286,17 @@ def test_a_table_of_another_kind_is_analysed(grace: Command, tmp_path: Path) -> 
     source = ROOT / "examples" / "answers" / "study1.csv"
     with source.open(newline="", encoding="utf-8") as file:
         rows = list(csv.reader(file))
+    for row in rows[1:3]:
+        row[5:9] = ["12.5", "30", "37.5", "20"]
+    people, table = tmp_path / "plain.csv", tmp_path / "people.csv"
+    with people.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)
     for row in rows[1:]:
         row[5:9] = [cell.replace(".", ",") for cell in row[5:9]]
-    table = tmp_path / "people.csv"
     with table.open("w", newline="", encoding="utf-16") as file:
         csv.writer(file, delimiter=";").writerows(rows)
     outcomes = []
-    for number, path in enumerate((source, table)):
+    for number, path in enumerate((people, table)):
         done = grace("analyze", "study1", "--input", path, "--no-figures", "--out", tmp_path / f"{number}")
         assert done.code == 0, done.err
         outcomes.append((tmp_path / f"{number}" / "means.csv").read_bytes())
