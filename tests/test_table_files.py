@@ -178,6 +178,16 @@ def test_bytes_that_are_not_utf_8_are_refused_with_what_they_may_say(
     assert read(tmp_path / "t.csv", TableFormat(encoding=encoding))[-1] == ["1", SAYINGS[encoding]]
 
 
+@pytest.mark.parametrize("encoding", ["cp1252", "shift_jis", "utf-16", "latin-1"])
+def test_utf_8_is_not_read_as_something_else(tmp_path: Path, encoding: str) -> None:
+    content = "id,note\n" + "1,これは質問です。“Zoë”\n" * 2
+    assert refusal(tmp_path / "t.csv", content, encoding=encoding).endswith("text, but UTF-8; leave --encoding out")
+    assert read(written(tmp_path / "t.csv", "a\n联通\n".encode("gbk")), TableFormat(encoding="gbk")) == [
+        ["a"],
+        ["联通"],
+    ]
+
+
 def test_a_declared_encoding_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     told = refusal(tmp_path / "t.csv", 'id,note\n1,"これは質問です"\n'.encode("shift_jis"), encoding="ascii")
     assert "is not UTF-8 text" in told

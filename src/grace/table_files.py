@@ -29,6 +29,8 @@ SAMPLE = 20
 """Rows below the header that show what separates the cells."""
 HEAD = 1 << 16
 """Bytes that are looked at before a file is read."""
+CERTAIN = 10
+"""So many letters that are right in UTF-8 are not in another encoding."""
 LONGEST_RECORD = 1 << 26
 """Characters of one JSON record at most; more than that is no record."""
 ENCODINGS = (
@@ -169,7 +171,11 @@ def _encoding(path: Path, head: bytes, given: str | None) -> str | None:
             raise InputError(
                 f"--encoding {given}: is no encoding of text; for example {', '.join(ENCODINGS)}"
             ) from None
-        return None if codec.name in ("utf-8", "utf-8-sig", "ascii") else given
+        if codec.name in ("utf-8", "utf-8-sig", "ascii"):
+            return None
+        if _is_utf_8(head):
+            raise InputError(f"{path}: is not {given} text, but UTF-8; leave --encoding out")
+        return given
     for mark, name in _MARKS:
         if head.startswith(mark):
             return name
@@ -178,6 +184,12 @@ def _encoding(path: Path, head: bytes, given: str | None) -> str | None:
     if max(even, odd) * 3 > len(start) and not min(even, odd):
         return "utf-16-le" if odd else "utf-16-be"
     return None
+
+
+def _is_utf_8(head: bytes) -> bool:
+    """Whether the first bytes of a file are text in UTF-8 beyond doubt, with more letters than can be by chance."""
+    text = head.decode("utf-8", errors="replace")
+    return "\ufffd" not in text[:-1] and sum(not letter.isascii() for letter in text) >= CERTAIN
 
 
 def _plain(path: Path) -> CsvTable:
@@ -264,6 +276,8 @@ def _undecodable(path: Path, encoding: str) -> InputError:
                 strange.append(content.strip())
                 if len(strange) == SAMPLE:
                     break
+    if not strange:
+        return InputError(f"{path}: is not {encoding} text, but UTF-8; leave --encoding out")
     said = {name: text for name in ENCODINGS if (text := _said(strange, name)) is not None}
     likely = sorted(said, key=lambda name: _strangeness(said[name]))
     samples = "".join(f"\n  {name:<10} {printable(_excerpt(said[name]))}" for name in likely if name != encoding)
