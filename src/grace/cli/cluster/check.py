@@ -1,5 +1,6 @@
 """`grace cluster check`: name every rule that manifests break."""
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -48,6 +49,8 @@ def check(
     if not files:
         raise InputError("give files or a folder of manifests; `grace cluster check --help` has examples")
     described = load_cluster(cluster)
+    if remark := described.outdated(date.today()):
+        typer.echo(f"grace: note: {remark}", err=True)
     report = check_manifests(read(files), described)
     if format == "json":
         typer.echo(as_json(report), nl=False)
