@@ -11,7 +11,7 @@ pytest.importorskip("kubernetes_validate")
 
 from grace.policy.check import check_manifests
 from grace.policy.cluster_file import load_cluster
-from grace.policy.documents import read
+from grace.policy.reading import read
 from grace.policy.rule import Severity
 
 SERVER = "Deployment/vllm-gemma-2b-test"

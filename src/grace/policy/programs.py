@@ -138,10 +138,12 @@ class _Reader:
         self.variables = variables(scene, workload, container)
         self.files = _files(scene, workload, container)
         self.followed: set[str] = set()
+        self.at_exit: list[Program] = []
 
     def read(self) -> list[Program]:
         words = [(path, expanded(word, self.variables)) for path, word in self.container.words]
-        started = list(self._started(words))
+        started = [*self._started(words)]
+        started += self.at_exit
         if not self.followed:  # nobody says which script runs: any of them may
             path = (*self.container.path, "volumeMounts")
             for name, file in self.files.items():
@@ -188,7 +190,7 @@ class _Reader:
         elif program.name == "eval":
             yield from self._script(" ".join(words[1:]), program, depth)
         elif program.name == "trap" and len(words) > 2:
-            yield from self._script(words[1], program, depth)
+            self.at_exit += self._script(words[1], program, depth)
         elif program.name == "su" and (text := program.option("-c", "--command")):
             yield from self._script(text, program, depth)
         elif (file := self._file(words[0])) and not _is_python_text(file):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from grace.models.catalogue import HubModel, Variant, hub_models
-from grace.policy.documents import Container, FieldPath, Scene, Workload
+from grace.policy.documents import Container, FieldPath, Scene, Workload, meet
 from grace.policy.pods import Place, gpu_count, place_of
 from grace.policy.programs import Program, expanded, programs, variables
 from grace.policy.vllm import MODULE, VllmCommand, read_vllm_command
@@ -180,7 +180,7 @@ def _targets(scene: Scene, client: ModelClient) -> tuple[Workload, ...]:
     if host in ("localhost", "127.0.0.1"):
         return (client.workload,)
     name, _, rest = host.partition(".")
-    namespace = rest.partition(".")[0] or scene.namespace_of(client.workload.manifest)
+    namespace = rest.partition(".")[0] or client.workload.manifest.namespace
     if service := scene.find("Service", namespace, name):
         return scene.selected(namespace, service.at(("spec", "selector")) or {})
-    return tuple(w for w in scene.workloads if w.name == name and scene.namespace_of(w.manifest) == namespace)
+    return tuple(w for w in scene.workloads if w.name == name and meet(w.manifest.namespace, namespace))

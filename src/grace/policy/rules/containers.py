@@ -5,26 +5,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from grace.policy.documents import Container, FieldPath, Scene, Workload
+from grace.policy.placeholders import placeholder
 from grace.policy.rule import Hit, broken, error, kubernetes, note, warning
 from grace.policy.rules.examples import example
 from grace.policy.shell import SHELLS
 
 INDEX = "JOB_COMPLETION_INDEX"
-MOVING = {
-    "canary",
-    "dev",
-    "devel",
-    "develop",
-    "edge",
-    "head",
-    "latest",
-    "main",
-    "master",
-    "nightly",
-    "rolling",
-    "trunk",
-}
-"""Parts of image tags that say that the tag moves."""
+MOVING = {"canary", "edge", "latest", "nightly", "rolling"}
+"""Parts of image tags that say that the tag moves, unless it also has a date or a commit."""
+BRANCHES = {"dev", "devel", "develop", "head", "main", "master", "trunk"}
+"""Image tags that move; as parts of a version (cudnn9-devel) they say what is in the image."""
+_FIXED = re.compile(r"[0-9]{6,}|[0-9]{4}-[0-9]{2}-[0-9]{2}|(?=[a-f]*[0-9])[0-9a-f]{7,}")
 NODE_CAPABILITIES = {"ALL", "SYS_ADMIN", "SYS_MODULE", "SYS_PTRACE", "NET_ADMIN", "BPF"}
 _REFERENCE = re.compile(r"(\$\$)|\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)", re.ASCII)
 _SERVICE_LINK = re.compile(r"[A-Z0-9_]+_(SERVICE_HOST|SERVICE_PORT|PORT)(_.*)?")
@@ -43,7 +34,7 @@ _STANDARDS = kubernetes("Pod Security Standards", "concepts/security/pod-securit
 )
 def check_tags(scene: Scene) -> Iterator[Hit]:
     for workload, container in scene.containers:
-        if container.image and (fault := tag_fault(container.image)):
+        if container.image and not placeholder(container.image) and (fault := tag_fault(container.image)):
             yield Hit(workload.manifest, (*container.path, "image"), f"{container.image}: {fault}")
 
 
@@ -54,8 +45,8 @@ def tag_fault(image: str) -> str:
     tag = image.rpartition("/")[2].partition(":")[2]
     if not tag:
         return "has no tag, which means latest"
-    moving = MOVING & set(re.split(r"[^a-z0-9]+", tag.lower()))
-    if moving:
+    parts = set(re.split(r"[^a-z0-9]+", tag.lower()))
+    if tag.lower() in BRANCHES or (parts & MOVING and not _FIXED.search(tag.lower())):
         return f"the tag {tag!r} moves with every release"
     return "" if re.search(r"[0-9]", tag) else f"the tag {tag!r} names no version"
 

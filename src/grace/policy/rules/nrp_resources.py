@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from grace.models.plan import GIB
-from grace.policy.documents import Container, Scene, Workload
+from grace.policy.documents import Container, Scene, Workload, distinct
 from grace.policy.pods import HOSTNAME, node_terms, pod_amount, pod_gpus
 from grace.policy.quantities import quantity
 from grace.policy.rule import Hit, broken, changed, error, kubernetes, note, warning
@@ -13,6 +13,9 @@ from grace.policy.rules.nrp_pages import POLICIES, USING
 
 BOUNDED = ("cpu", "memory", "ephemeral-storage")
 """Resources whose limits are bound to their requests."""
+CORES = "limit of cpu"
+DEFAULTED = {"InferenceService", "ServingRuntime", "ClusterServingRuntime"}
+"""Custom resources whose controllers fill in requests and limits."""
 EXACT = 1 + 1e-9
 """Factor that keeps rounding from turning 120% into more."""
 _JOB = example("sized-job")
@@ -36,17 +39,39 @@ _HOSTS = example("pod-on-hosts")
     ),
 )
 def check_given(scene: Scene) -> Iterator[Hit]:
-    """Containers without requests or limits of cores and memory. A limit alone is a request, too."""
     for workload, container in scene.containers:
-        missing = [
-            f"{part} of {resource}"
-            for resource in ("cpu", "memory")
-            for part, amount in (("request", container.request(resource)), ("limit", container.limit(resource)))
-            if amount is None and _written(container, f"{part}s", resource) is None
-        ]
-        if missing:
+        missing = _missing(workload, container)
+        if missing and missing != [CORES]:
             message = f"container {container.name} has no {', no '.join(missing)}"
             yield Hit(workload.manifest, (*container.path, "resources"), message)
+
+
+@warning(
+    "NRP038",
+    "no limit of cores",
+    why="The policies ask for limits of both, cores and memory, within 20% of the requests. Without a limit of memory "
+    "the cluster refuses pods; without one of cores, it may.",
+    source=f"{POLICIES}; its admission rule container-must-have-limits-and-requests",
+    fix="Write limits.cpu, equal to the request or up to 20% above it.",
+    examples=broken(_JOB, ("limits: {cpu: 500m, memory: 1Gi}", "limits: {memory: 1Gi}")),
+)
+def check_core_limit(scene: Scene) -> Iterator[Hit]:
+    for workload, container in scene.containers:
+        if _missing(workload, container) == [CORES]:
+            message = f"container {container.name} has no {CORES}"
+            yield Hit(workload.manifest, (*container.path, "resources", "limits"), message)
+
+
+def _missing(workload: Workload, container: Container) -> list[str]:
+    """Requests and limits that a container does not have. A limit alone is a request, too."""
+    if workload.custom and workload.kind in DEFAULTED:
+        return []
+    return [
+        f"{part} of {resource}"
+        for resource in ("cpu", "memory")
+        for part, amount in (("request", container.request(resource)), ("limit", container.limit(resource)))
+        if amount is None and _written(container, f"{part}s", resource) is None
+    ]
 
 
 @warning(
@@ -81,7 +106,7 @@ def check_ratio(scene: Scene) -> Iterator[Hit]:
     examples=broken(changed(_JOB, ("parallelism: 1", "parallelism: 101")), _RATIO),
 )
 def check_equal(scene: Scene) -> Iterator[Hit]:
-    most, pods = scene.cluster.limits.equal_above, sum(workload.pods for workload in scene.workloads)
+    most, pods = scene.cluster.limits.equal_above, sum(workload.pods for workload in distinct(scene.workloads))
     for workload, container in scene.containers if most and pods > most else ():
         apart = [each for each in BOUNDED if container.limit(each) not in (None, container.request(each))]
         if apart:

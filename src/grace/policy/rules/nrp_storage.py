@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from grace.models.plan import GIB
-from grace.policy.documents import Container, Manifest, Scene, Workload
+from grace.policy.documents import Container, Manifest, Scene, Workload, distinct
+from grace.policy.placeholders import placeholder
 from grace.policy.pods import place_of, pod_amount
 from grace.policy.programs import Program, programs
 from grace.policy.quantities import quantity
@@ -50,7 +51,7 @@ def check_forbidden(scene: Scene) -> Iterator[Hit]:
 def check_known(scene: Scene) -> Iterator[Hit]:
     for claim in scene.kind("PersistentVolumeClaim"):
         name = claim.at(CLASS)
-        if name and scene.cluster.storage.classes and not scene.cluster.storage_class(name):
+        if name and not placeholder(name) and scene.cluster.storage.classes and not scene.cluster.storage_class(name):
             yield Hit(claim, CLASS, f"{name} is not known to the file of {scene.cluster.title}; {LISTED}")
 
 
@@ -205,10 +206,10 @@ def check_one_writer(scene: Scene) -> Iterator[Hit]:
                 continue  # each pod has a file of its own, or only one of them writes
             place = place_of(workload, container, path)
             if place and place.claim and "subPathExpr" not in place.mount:
-                key = (scene.namespace_of(workload.manifest), place.claim, place.rest)
+                key = (workload.manifest.namespace, place.claim, place.rest)
                 writers.setdefault(key, []).append((workload, program))
     for (_, claim, path), group in writers.items():
-        pods = sum(workload.pods for workload in {id(workload): workload for workload, _ in group}.values())
+        pods = sum(workload.pods for workload in distinct({id(workload): workload for workload, _ in group}.values()))
         if pods > 1:
             workload, program = group[-1]
             names = ", ".join(dict.fromkeys(writer.manifest.title for writer, _ in group))

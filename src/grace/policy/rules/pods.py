@@ -86,7 +86,7 @@ def check_restarts(scene: Scene) -> Iterator[Hit]:
         elif workload.kind == "Pod":
             if policy not in (None, "Always", "Never", "OnFailure"):
                 yield Hit(workload.manifest, path, f"restartPolicy is {policy!r}; it is Always, Never or OnFailure")
-        elif policy not in (None, "Always"):
+        elif not workload.custom and policy not in (None, "Always"):
             yield Hit(workload.manifest, path, f"restartPolicy is {policy!r}; in a {workload.kind} it is Always")
         for container in workload.containers:
             own = container.body.get("restartPolicy")
@@ -121,7 +121,7 @@ def check_pods(scene: Scene) -> Iterator[Hit]:
             places = [str(mount.get("mountPath")) for mount in mounts]
             yield from _twice(manifest, (*container.path, "volumeMounts"), places, "mountPath")
             for number, mount in enumerate(mounts):
-                if mount.get("name") not in volumes:
+                if mount.get("name") not in volumes and not workload.custom:
                     meant = did_you_mean(mount.get("name", ""), volumes)
                     where = (*container.path, "volumeMounts", number, "name")
                     yield Hit(manifest, where, f"the pod has no volume {mount.get('name')!r}{meant}")

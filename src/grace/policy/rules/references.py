@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from grace.policy.documents import Manifest, Scene, Workload
+from grace.policy.documents import Manifest, Scene, Workload, distinct, meet
+from grace.policy.placeholders import placeholder
 from grace.policy.references import ALWAYS_THERE, references
 from grace.policy.rule import Hit, broken, error, kubernetes, note, warning
 from grace.policy.rules.examples import example
@@ -44,7 +45,14 @@ def _missing(scene: Scene, kinds: tuple[str, ...]) -> Iterator[Hit]:
         reported: set[tuple[str, str]] = set()
         for reference in references(workload):
             key = (reference.kind, reference.name)
-            if reference.kind not in kinds or reference.optional or key in ALWAYS_THERE or key in reported:
+            there = key in ALWAYS_THERE or key in scene.generated or key in reported
+            if (
+                reference.kind not in kinds
+                or reference.optional
+                or there
+                or not reference.name
+                or placeholder(reference.name)
+            ):
                 continue
             reported.add(key)
             if not scene.near(reference.kind, reference.name, workload.manifest):
@@ -89,7 +97,7 @@ def check_shared(scene: Scene) -> Iterator[Hit]:
         modes = set(claim.at(("spec", "accessModes")) or [])
         if not modes or not modes <= {"ReadWriteOnce", "ReadWriteOncePod"}:
             continue
-        users = [workload for workload in scene.workloads if _uses(scene, workload, claim)]
+        users = distinct(workload for workload in scene.workloads if _uses(workload, claim))
         pods = sum(2 if workload.kind == "DaemonSet" else workload.pods for workload in users)
         if pods > 1:
             names = ", ".join(workload.manifest.title for workload in users)
@@ -98,7 +106,7 @@ def check_shared(scene: Scene) -> Iterator[Hit]:
             yield Hit(claim, ("spec", "accessModes"), message)
 
 
-def _uses(scene: Scene, workload: Workload, claim: Manifest) -> bool:
-    if scene.namespace_of(workload.manifest) != scene.namespace_of(claim):
+def _uses(workload: Workload, claim: Manifest) -> bool:
+    if not meet(workload.manifest.namespace, claim.namespace):
         return False
     return any(reference.kind == claim.kind and reference.name == claim.name for reference in references(workload))

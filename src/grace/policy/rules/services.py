@@ -32,7 +32,7 @@ _SELECTORS = kubernetes("Labels and Selectors", "concepts/overview/working-with-
 def check_selector(scene: Scene) -> Iterator[Hit]:
     for workload in scene.workloads:
         selector = workload.manifest.at(("spec", "selector"))
-        if workload.kind not in SELECTING or not isinstance(selector, dict):
+        if workload.custom or workload.kind not in SELECTING or not isinstance(selector, dict):
             continue
         if workload.kind == "ReplicationController":
             selector = {"matchLabels": selector}
@@ -69,7 +69,7 @@ def _labels(labels: dict[str, str]) -> str:
 def check_own_labels(scene: Scene) -> Iterator[Hit]:
     for workload in scene.workloads:
         labels = workload.pod_labels.items()
-        if workload.template_path and labels and not labels & workload.manifest.labels.items():
+        if workload.template_path and not workload.custom and labels and not labels & workload.manifest.labels.items():
             example = next(f"{key}={value}" for key, value in labels)
             message = (
                 f"the labels stand only in the template of its pods: `kubectl delete {workload.kind.lower()} -l "
@@ -89,7 +89,7 @@ def check_own_labels(scene: Scene) -> Iterator[Hit]:
 def check_selects(scene: Scene) -> Iterator[Hit]:
     for service in scene.kind("Service"):
         selector = service.at(("spec", "selector")) or {}
-        if selector and not scene.broken and not scene.selected(scene.namespace_of(service), selector):
+        if selector and not scene.broken and not scene.partial and not scene.selected(service.namespace, selector):
             message = f"no pod in these files has the labels that it selects: {_labels(selector)}"
             yield Hit(service, ("spec", "selector"), message)
 
@@ -104,7 +104,7 @@ def check_selects(scene: Scene) -> Iterator[Hit]:
 )
 def check_target(scene: Scene) -> Iterator[Hit]:
     for service in scene.kind("Service"):
-        selected = scene.selected(scene.namespace_of(service), service.at(("spec", "selector")) or {})
+        selected = scene.selected(service.namespace, service.at(("spec", "selector")) or {})
         containers = [container for workload in selected for container in workload.containers]
         declared = [port for container in containers for port in container.body.get("ports") or []]
         for number, port in enumerate(service.at(("spec", "ports")) or []):
@@ -130,11 +130,11 @@ def check_address(scene: Scene) -> Iterator[Hit]:
         if scene.find("Service", namespace, name):
             continue
         same = [w.manifest.title for w in scene.workloads if w.name == name]
-        elsewhere = [scene.namespace_of(service) for service in scene.kind("Service") if service.name == name]
+        elsewhere = [service.namespace for service in scene.kind("Service") if service.name == name]
         if elsewhere:
             message = f"{url}: the Service {name} is in namespace {elsewhere[0]}, not in {namespace}"
             yield Hit(manifest, path, message)
-        elif same:
+        elif same and not scene.partial:
             yield Hit(manifest, path, f"{url}: there is no Service {name!r}; {same[0]} alone has no address")
 
 
@@ -175,8 +175,7 @@ def _addresses(scene: Scene) -> Iterator[tuple[Manifest, FieldPath, str, str, st
                 name, _, rest = match[2].partition(".")
                 namespace = rest.removesuffix(".cluster.local").removesuffix(".svc")
                 if "." not in namespace and name != "localhost":
-                    where = namespace or scene.namespace_of(workload.manifest)
-                    yield workload.manifest, path, match[0], name, where
+                    yield workload.manifest, path, match[0], name, namespace or workload.manifest.namespace
 
 
 @error(
@@ -193,8 +192,8 @@ def check_links(scene: Scene) -> Iterator[Hit]:
         if service.name not in LINKED:
             continue
         for workload in scene.workloads:
-            near = scene.namespace_of(workload.manifest) == scene.namespace_of(service)
-            if near and workload.spec.get("enableServiceLinks") is not False and _runs(workload, service.name):
+            linked = workload.spec.get("enableServiceLinks") is not False and _runs(workload, service.name)
+            if linked and workload.manifest.namespace == service.namespace:
                 variable = f"{service.name.upper()}_PORT"
                 message = (
                     f"the Service {service.name!r} sets {variable} in these pods, which {service.name} reads itself"

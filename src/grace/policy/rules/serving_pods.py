@@ -164,7 +164,7 @@ def check_nodes(scene: Scene) -> Iterator[Hit]:
     for server in servers(scene):
         nodes = server.command.number("nnodes", 1)
         if nodes and nodes > 1:
-            key = (scene.namespace_of(server.workload.manifest), server.command.model, nodes)
+            key = (server.workload.manifest.namespace, server.command.model, nodes)
             groups.setdefault(key, []).append(server)
     for (_, _, nodes), group in groups.items():
         pods = sum(server.workload.pods for server in group)

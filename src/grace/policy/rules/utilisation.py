@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from grace.models.plan import GIB
-from grace.policy.documents import Scene
+from grace.policy.documents import Scene, distinct
 from grace.policy.rule import Hit, broken, changed, error, warning
 from grace.policy.rules.examples import example
 from grace.policy.rules.nrp_pages import POLICIES
@@ -109,7 +109,9 @@ def check_loading(scene: Scene) -> Iterator[Hit]:
 def check_violators(scene: Scene) -> Iterator[Hit]:
     usage, most = Usage(scene), scene.cluster.limits.violators
     outside = [
-        each for each in scene.workloads if usage.low(each, "memory") or usage.low(each, "cpu") or usage.gpu(each)
+        each
+        for each in distinct(scene.workloads)
+        if usage.low(each, "memory") or usage.low(each, "cpu") or usage.gpu(each)
     ]
     pods = sum(workload.pods for workload in outside)
     if most and pods > most:
