@@ -31,9 +31,9 @@ checked together, because a Service in one file may belong to pods in another.
 - **warning**: likely trouble. With `--strict`, the command ends with 4.
 - **note**: worth knowing.
 
-A file that cannot be read, and what is no object for a cluster (a template, a Kustomization or its patch, a Helm chart,
-another program's settings), is named with the way to render it, and counted; the rest is checked. Only if nothing can be
-checked, the command ends with 2.
+A file that cannot be read, and what is no object for a cluster (a template, a Kustomization or its patch, a Helm
+chart, another program's settings), is named with the way to render it, and counted; the rest is checked. Only if
+nothing can be checked, the command ends with 2.
 
 An object that its schema does not accept is reported as {NEVER[0]}. No other rule looks at it until that is fixed.
 A single rule is explained by its id:

@@ -373,6 +373,14 @@ def distinct(workloads: Iterable[Workload]) -> list[Workload]:
     return kept
 
 
+def together(workloads: Iterable[Workload]) -> list[list[Workload]]:
+    """Distinct workloads by the file that they are in: of one file, all run at once; of several, nobody knows."""
+    files: dict[str, list[Workload]] = {}
+    for workload in workloads:
+        files.setdefault(workload.manifest.source.file, []).append(workload)
+    return [distinct(group) for group in files.values()]
+
+
 def _workload(manifest: Manifest) -> Workload | None:
     template_path = _POD_PATHS.get(manifest.kind)
     if template_path is None:

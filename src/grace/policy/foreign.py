@@ -24,12 +24,13 @@ class _Foreign(Strict):
     what: str
     file: str = ""
     version: str = ""
+    kind: str = ".*"
     keys: tuple[str, ...] = ()
     instead: str = ""
 
     def fits(self, manifest: Manifest) -> bool:
         if self.version:
-            fits = re.fullmatch(self.version, manifest.api_version) is not None
+            fits = bool(re.fullmatch(self.version, manifest.api_version) and re.fullmatch(self.kind, manifest.kind))
         else:
             fits = not manifest.api_version and not manifest.kind
         named = not self.file or re.fullmatch(self.file, Path(manifest.source.file).as_posix(), re.IGNORECASE)
@@ -44,19 +45,20 @@ def _table() -> tuple[_Foreign, ...]:
 
 def foreign(manifest: Manifest) -> str:
     """What a document is that is no object for a cluster, and what to do with it; empty when it is one."""
-    if (
-        manifest.api_version
-        and manifest.kind
-        and manifest.metadata.get("name")
-        and "k8s.io/" not in manifest.api_version
-    ):
-        return ""  # most are
     entry = next((entry for entry in _table() if entry.fits(manifest)), None)
     if entry:
         return f"is {entry.what}, no object for the cluster{f'; {entry.instead}' if entry.instead else ''}"
+    if _is_patch(manifest):
+        return "is a patch by its name, and no whole object: `kubectl kustomize FOLDER` renders it"
     if manifest.api_version or manifest.kind or {"metadata", "spec"} <= manifest.body.keys():
         return ""
     return "is no Kubernetes object: it has neither apiVersion nor kind"
+
+
+def _is_patch(manifest: Manifest) -> bool:
+    """Whether a workload lacks what makes it one, in a file that is called a patch."""
+    named = "patch" in "/".join(Path(manifest.source.file).parts[-2:]).lower()
+    return named and manifest.api_version == "apps/v1" and manifest.at(("spec", "selector")) is None
 
 
 def of_chart(file: str, text: str) -> str:

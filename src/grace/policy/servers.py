@@ -21,6 +21,8 @@ _NAME_VARIABLES = ("MODEL_NAME", "OPENAI_MODEL", "MODEL")
 _VLLM_IMAGE = re.compile(r"(^|[/_.-])vllm", re.IGNORECASE)
 _REPO = re.compile(r"[\w.-]+/[\w.-]+")
 _HOST = re.compile(r"https?://([^/:@\s]+)")
+_STORE = re.compile(r"https?://([^/]*[.-])?(s3|minio|rgw|ceph|amazonaws)[-.:/\d]", re.IGNORECASE)
+"""Addresses of object stores, which programs call endpoints, too."""
 _YES = ("1", "true", "yes", "on")
 
 
@@ -151,7 +153,7 @@ def clients(scene: Scene) -> Iterator[ModelClient]:
         running = programs(scene, workload, container)
         settings = variables(scene, workload, container)
         endpoint = _first(running, settings, ENDPOINTS, ENDPOINT_VARIABLES)
-        if endpoint.startswith(("http://", "https://")):
+        if endpoint.startswith(("http://", "https://")) and not _STORE.match(f"{endpoint}/"):
             yield ModelClient(workload, container, endpoint, _first(running, settings, _NAMES, _NAME_VARIABLES))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from grace.policy.documents import Container, FieldPath, Scene, Workload
-from grace.policy.placeholders import placeholder
+from grace.policy.placeholders import placeholder_in_field
 from grace.policy.rule import Hit, broken, error, kubernetes, note, warning
 from grace.policy.rules.examples import example
 from grace.policy.shell import SHELLS
@@ -34,7 +34,7 @@ _STANDARDS = kubernetes("Pod Security Standards", "concepts/security/pod-securit
 )
 def check_tags(scene: Scene) -> Iterator[Hit]:
     for workload, container in scene.containers:
-        if container.image and not placeholder(container.image) and (fault := tag_fault(container.image)):
+        if container.image and not placeholder_in_field(container.image) and (fault := tag_fault(container.image)):
             yield Hit(workload.manifest, (*container.path, "image"), f"{container.image}: {fault}")
 
 

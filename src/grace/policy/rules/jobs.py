@@ -63,7 +63,8 @@ def check_preemption(scene: Scene) -> Iterator[Hit]:
             continue
         if not _ignores_disruption(spec):
             limit = spec.get("backoffLimit", 6)
-            message = f"pods of {priority} are preempted at any time, and {limit + 1} preemptions fail the Job"
+            times = "one preemption fails" if not limit else f"{limit + 1} preemptions fail"
+            message = f"pods of {priority} are preempted at any time, and {times} the Job"
             yield Hit(workload.manifest, (*path, "podFailurePolicy"), message)
 
 

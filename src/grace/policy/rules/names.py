@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from grace.policy.documents import FieldPath, Manifest, Scene
 from grace.policy.forms import LABEL, LONGEST_LABEL, LONGEST_NAME, is_label, is_label_value, is_subdomain
-from grace.policy.placeholders import placeholder
+from grace.policy.placeholders import placeholder_in_field, placeholder_in_name
 from grace.policy.rule import Hit, broken, changed, error, kubernetes
 from grace.policy.rules.examples import example
 
@@ -51,7 +51,7 @@ def _object_name(manifest: Manifest) -> Iterator[Hit]:
     field = "generateName" if generated else "name"
     name = str(manifest.metadata.get(field, "")) + "x" * generated  # the cluster appends letters and digits
     path: FieldPath = ("metadata", field)
-    if placeholder(name):
+    if placeholder_in_name(name):
         return
     if manifest.kind == "Namespace":
         yield from _label(manifest, path, name, "the name")
@@ -65,7 +65,7 @@ def _object_name(manifest: Manifest) -> Iterator[Hit]:
 
 
 def _label(manifest: Manifest, path: FieldPath, name: str, what: str) -> Iterator[Hit]:
-    if not is_label(name) and not placeholder(name):
+    if not is_label(name) and not placeholder_in_name(name):
         rule = f"at most {LONGEST_LABEL} of a-z, 0-9 and -, a letter or digit first and last"
         yield Hit(manifest, path, f"{what} {shown(name)} is not {rule}{_suggestion(name)}")
 
@@ -124,7 +124,7 @@ def check_labels(scene: Scene) -> Iterator[Hit]:
     for manifest, path in _label_maps(scene):
         for key, value in (manifest.at(path) or {}).items():
             yield from _label_key(manifest, path, key)
-            if path[-1] != "annotations" and value and not is_label_value(value) and not placeholder(value):
+            if path[-1] != "annotations" and value and not is_label_value(value) and not placeholder_in_field(value):
                 rule = "at most 63 letters, digits, - _ and dots, a letter or digit first and last"
                 yield Hit(manifest, (*path, key), f"the value {shown(value)} of label {key} is not {rule}")
 
@@ -144,6 +144,6 @@ def _label_maps(scene: Scene) -> Iterator[tuple[Manifest, FieldPath]]:
 
 def _label_key(manifest: Manifest, path: FieldPath, key: str) -> Iterator[Hit]:
     prefix, slash, name = key.rpartition("/")
-    if not placeholder(key) and (not is_label_value(name) or (slash and not is_subdomain(prefix))):
+    if not is_label_value(name) or (slash and not is_subdomain(prefix)):
         message = f"{shown(key)} is no key of {'annotations' if path[-1] == 'annotations' else 'labels'}"
         yield Hit(manifest, (*path, key), f"{message}: a name, or a domain, a slash and a name")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from grace.models.plan import GIB
-from grace.policy.documents import Container, Scene, Workload, distinct
+from grace.policy.documents import Container, Scene, Workload, together
 from grace.policy.pods import HOSTNAME, node_terms, pod_amount, pod_gpus
 from grace.policy.quantities import quantity
 from grace.policy.rule import Hit, broken, changed, error, kubernetes, note, warning
@@ -106,15 +106,17 @@ def check_ratio(scene: Scene) -> Iterator[Hit]:
     examples=broken(changed(_JOB, ("parallelism: 1", "parallelism: 101")), _RATIO),
 )
 def check_equal(scene: Scene) -> Iterator[Hit]:
-    most, pods = scene.cluster.limits.equal_above, sum(workload.pods for workload in distinct(scene.workloads))
-    for workload, container in scene.containers if most and pods > most else ():
-        apart = [each for each in BOUNDED if container.limit(each) not in (None, container.request(each))]
-        if apart:
-            message = (
-                f"container {container.name}: limit and request of {' and '.join(apart)} differ, and these files make "
-                f"{pods} pods; above {most} they are equal"
-            )
-            yield Hit(workload.manifest, (*container.path, "resources", "limits"), message)
+    most = scene.cluster.limits.equal_above
+    for group in together(scene.workloads):
+        pods = sum(workload.pods for workload in group)
+        for container in [one for workload in group for one in workload.containers] if most and pods > most else ():
+            apart = [each for each in BOUNDED if container.limit(each) not in (None, container.request(each))]
+            if apart:
+                message = (
+                    f"container {container.name}: limit and request of {' and '.join(apart)} differ, and this file "
+                    f"makes {pods} pods; above {most} they are equal"
+                )
+                yield Hit(container.manifest, (*container.path, "resources", "limits"), message)
 
 
 def _written(container: Container, part: str, resource: str) -> Any:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from grace.models.plan import GIB
-from grace.policy.documents import Container, Manifest, Scene, Workload, distinct
-from grace.policy.placeholders import placeholder
+from grace.policy.documents import Container, Manifest, Scene, Workload, together
+from grace.policy.placeholders import placeholder_in_name
 from grace.policy.pods import place_of, pod_amount
 from grace.policy.programs import Program, programs
 from grace.policy.quantities import quantity
@@ -51,7 +51,12 @@ def check_forbidden(scene: Scene) -> Iterator[Hit]:
 def check_known(scene: Scene) -> Iterator[Hit]:
     for claim in scene.kind("PersistentVolumeClaim"):
         name = claim.at(CLASS)
-        if name and not placeholder(name) and scene.cluster.storage.classes and not scene.cluster.storage_class(name):
+        if (
+            name
+            and not placeholder_in_name(name)
+            and scene.cluster.storage.classes
+            and not scene.cluster.storage_class(name)
+        ):
             yield Hit(claim, CLASS, f"{name} is not known to the file of {scene.cluster.title}; {LISTED}")
 
 
@@ -208,10 +213,11 @@ def check_one_writer(scene: Scene) -> Iterator[Hit]:
             if place and place.claim and "subPathExpr" not in place.mount:
                 key = (workload.manifest.namespace, place.claim, place.rest)
                 writers.setdefault(key, []).append((workload, program))
-    for (_, claim, path), group in writers.items():
-        pods = sum(workload.pods for workload in distinct({id(workload): workload for workload, _ in group}.values()))
-        if pods > 1:
-            workload, program = group[-1]
-            names = ", ".join(dict.fromkeys(writer.manifest.title for writer, _ in group))
-            message = f"{pods} pods write the same file, {path} on the volume claim {claim} ({names})"
-            yield Hit(workload.manifest, program.path, message)
+    for (_, claim, path), writing in writers.items():
+        places = dict(writing)
+        for group in together(places):
+            pods = sum(workload.pods for workload in group)
+            if pods > 1:
+                names = ", ".join(dict.fromkeys(writer.manifest.title for writer in group))
+                message = f"{pods} pods write the same file, {path} on the volume claim {claim} ({names})"
+                yield Hit(group[-1].manifest, places[group[-1]].path, message)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from grace.policy.documents import Manifest, Scene, meet
 from grace.policy.forms import is_key
-from grace.policy.placeholders import placeholder
+from grace.policy.placeholders import placeholder_in_field
 from grace.policy.rule import Hit, broken, changed, error, kubernetes, note, warning
 from grace.policy.rules.examples import example
 from grace.policy.rules.names import NAMES_SOURCE, shown
@@ -36,14 +36,15 @@ _SUPPRESSED = (
 def check_schema(scene: Scene) -> Iterator[Hit]:
     for manifest in scene.broken:
         for hit in schemas(scene.cluster.kubernetes).faults(manifest):
-            if not placeholder(manifest.at(hit.path)):
+            filled = not placeholder_in_field(manifest.at(hit.path))
+            if filled or hit.path[-1] in ("apiVersion", "kind"):
                 yield hit
 
 
 @note(
     "K8S002",
-    "object that cannot be checked",
-    why="It is a custom resource, whose schema only its own cluster has. No rule looks at it.",
+    "object that cannot be checked as a whole",
+    why="It is a custom resource, whose schema only its own cluster has. Rules look at the pods in it only.",
     source=kubernetes("Custom Resources", "concepts/extend-kubernetes/api-extension/custom-resources/"),
     fix="Nothing, if it is meant. `kubectl apply --dry-run=server -f FILE` asks the cluster.",
     examples=("apiVersion: kueue.x-k8s.io/v1beta1\nkind: LocalQueue\nmetadata: {name: queue}\n", _CONFIG),
@@ -52,7 +53,9 @@ def check_known(scene: Scene) -> Iterator[Hit]:
     all_schemas = schemas(scene.cluster.kubernetes)
     for manifest in scene.broken:
         if not all_schemas.knows(manifest) and not all_schemas.faults(manifest):
-            message = f"{manifest.kind} of {manifest.api_version} is not checked: a custom resource"
+            pods = any(workload.manifest is manifest for workload in scene.embedded)
+            what = "checked only in its pods" if pods else "not checked"
+            message = f"{manifest.kind} of {manifest.api_version} is {what}: a custom resource"
             yield Hit(manifest, ("kind",), message)
 
 

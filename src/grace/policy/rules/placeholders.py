@@ -5,15 +5,17 @@ from collections.abc import Iterator
 
 from grace.policy.documents import FieldPath, Manifest, Scene
 from grace.policy.forms import is_subdomain
-from grace.policy.placeholders import placeholder, placeholder_in_text
+from grace.policy.placeholders import placeholder, placeholder_in_field, placeholder_in_name
 from grace.policy.rule import Hit, broken, error, kubernetes, warning
 from grace.policy.rules.examples import example
 from grace.policy.rules.names import shown
 
 NAMES = {"name", "generateName", "namespace", "claimName", "secretName", "serviceAccountName", "storageClassName"}
 """Fields that hold the name of an object."""
-TEXTS = {"annotations", "command", "args", "data", "stringData", "env", "description", "source"}
-"""Fields whose texts may hold templates, or be scripts."""
+PROSE = {"annotations", "description"}
+"""Fields that are for people."""
+FREE = {"command", "args", "env", "data", "stringData", "binaryData"}
+"""Fields whose texts may be scripts and templates."""
 _JOB = example("job")
 
 
@@ -57,12 +59,23 @@ def _placeholders(manifest: Manifest) -> Iterator[tuple[FieldPath, str, str]]:
     """Placeholders of an object, each once, with their path and the whole text that they stand in."""
     seen: set[tuple[str, bool]] = set()
     for path, value in _texts(manifest.body, ()):
-        text = placeholder_in_text(value) if TEXTS & set(path) else placeholder(value)
-        own = text.startswith("{{") and "argoproj.io" in manifest.api_version
+        if PROSE & set(path):
+            continue
+        text = _placeholder(manifest, path, value)
         key = (text, _refused(path, value))
-        if text and key not in seen and not own:
+        if text and key not in seen:
             seen.add(key)
             yield path, text, value
+
+
+def _placeholder(manifest: Manifest, path: FieldPath, value: str) -> str:
+    """The placeholder in a text; custom resources may have templates of their own."""
+    if FREE & set(path) or "argoproj.io/" in manifest.api_version:
+        return placeholder(value)
+    if path[-1] in NAMES:
+        return placeholder_in_name(value)
+    custom = "." in manifest.api_version and ".k8s.io/" not in manifest.api_version
+    return placeholder(value) if custom and path[-1] != "image" else placeholder_in_field(value)
 
 
 def _texts(value: object, path: FieldPath) -> Iterator[tuple[FieldPath, str]]:

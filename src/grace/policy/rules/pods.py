@@ -110,8 +110,8 @@ def check_pods(scene: Scene) -> Iterator[Hit]:
         manifest = workload.manifest
         templates = manifest.at(("spec", "volumeClaimTemplates")) or []
         volumes = [str(volume.get("name")) for _, volume in workload.volumes]
-        volumes += [str((template.get("metadata") or {}).get("name")) for template in templates]
         yield from _twice(manifest, (*workload.path, "volumes"), volumes, "volume")
+        volumes += [str((template.get("metadata") or {}).get("name")) for template in templates]
         names = [container.name for container in workload.containers]
         yield from _twice(manifest, (*workload.path, "containers"), names, "container")
         for container in workload.containers:

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from grace.policy.documents import Manifest, Scene, Workload, distinct, meet
-from grace.policy.placeholders import placeholder
+from grace.policy.documents import FieldPath, Manifest, Scene, Workload, meet, together
+from grace.policy.placeholders import placeholder_in_name
 from grace.policy.references import ALWAYS_THERE, references
 from grace.policy.rule import Hit, broken, error, kubernetes, note, warning
 from grace.policy.rules.examples import example
@@ -45,20 +45,29 @@ def _missing(scene: Scene, kinds: tuple[str, ...]) -> Iterator[Hit]:
         reported: set[tuple[str, str]] = set()
         for reference in references(workload):
             key = (reference.kind, reference.name)
-            there = key in ALWAYS_THERE or key in scene.generated or key in reported
+            claimed = reference.path[-1] == "claimName" and _from_template(workload, reference.path)
+            there = claimed or key in ALWAYS_THERE or key in scene.generated or key in reported
             if (
                 reference.kind not in kinds
                 or reference.optional
                 or there
                 or not reference.name
-                or placeholder(reference.name)
+                or placeholder_in_name(reference.name)
             ):
                 continue
             reported.add(key)
             if not scene.near(reference.kind, reference.name, workload.manifest):
                 meant = did_you_mean(reference.name, (manifest.name for manifest in scene.kind(reference.kind)))
                 absent = "is not in these files, so must be in the namespace"
+                absent += ", if the image is private" if "imagePullSecrets" in reference.path else ""
                 yield Hit(workload.manifest, reference.path, f"{reference.kind} {reference.name!r} {absent}{meant}")
+
+
+def _from_template(workload: Workload, path: FieldPath) -> bool:
+    """Whether a claim of a StatefulSet's own templates takes the place of a volume."""
+    templates = workload.manifest.at(("spec", "volumeClaimTemplates")) or []
+    names = [(template.get("metadata") or {}).get("name") for template in templates]
+    return workload.manifest.at((*path[:-2], "name")) in names
 
 
 @error(
@@ -97,13 +106,13 @@ def check_shared(scene: Scene) -> Iterator[Hit]:
         modes = set(claim.at(("spec", "accessModes")) or [])
         if not modes or not modes <= {"ReadWriteOnce", "ReadWriteOncePod"}:
             continue
-        users = distinct(workload for workload in scene.workloads if _uses(workload, claim))
-        pods = sum(2 if workload.kind == "DaemonSet" else workload.pods for workload in users)
-        if pods > 1:
-            names = ", ".join(workload.manifest.title for workload in users)
-            one = "one pod" if modes == {"ReadWriteOncePod"} else "the pods of one node"
-            message = f"{' and '.join(sorted(modes))} is for {one} at a time, and {pods} pods use it: {names}"
-            yield Hit(claim, ("spec", "accessModes"), message)
+        for users in together(workload for workload in scene.workloads if _uses(workload, claim)):
+            pods = sum(2 if workload.kind == "DaemonSet" else workload.pods for workload in users)
+            if pods > 1:
+                names = ", ".join(workload.manifest.title for workload in users)
+                one = "one pod" if modes == {"ReadWriteOncePod"} else "the pods of one node"
+                message = f"{' and '.join(sorted(modes))} is for {one} at a time, and {pods} pods use it: {names}"
+                yield Hit(claim, ("spec", "accessModes"), message)
 
 
 def _uses(workload: Workload, claim: Manifest) -> bool:

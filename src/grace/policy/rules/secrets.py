@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from grace.policy.documents import FieldPath, Manifest, Scene
-from grace.policy.placeholders import placeholder_in_text
+from grace.policy.placeholders import placeholder
 from grace.policy.rule import Hit, broken, error, kubernetes, warning
 from grace.policy.rules.examples import example
 
@@ -128,7 +128,7 @@ def is_secret_name(name: str) -> bool:
 def is_placeholder(value: str, name: str = "") -> bool:
     """Whether a value stands for a secret without being one: empty, EMPTY, <token>, $(TOKEN), a path, its own name."""
     own = re.sub(r"[-_. ]", "", value.lower()) == re.sub(r"[-_. ]", "", name.lower())
-    return own or bool(placeholder_in_text(value)) or _PLACEHOLDER.fullmatch(value.strip()) is not None
+    return own or bool(placeholder(value)) or _PLACEHOLDER.fullmatch(value.strip()) is not None
 
 
 @warning(
