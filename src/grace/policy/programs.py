@@ -25,6 +25,7 @@ class Program:
         loops: of a script, that it stands in.
         settings: variables, as far as they are known.
         code: text of a Python program, where it is known.
+        timed: something ends it after a while, as timeout does.
     """
 
     words: tuple[str, ...]
@@ -34,6 +35,7 @@ class Program:
     loops: tuple[Loop, ...]
     settings: Mapping[str, str]
     code: str = ""
+    timed: bool = False
 
     @property
     def name(self) -> str:
@@ -173,8 +175,9 @@ class _Reader:
 
     def _followed(self, program: Program, depth: int) -> Iterator[Program]:
         """A program, or those that its script runs."""
-        words = [*unwrapped(program.words)][-1]
-        program = replace(program, words=words)
+        *outer, words = unwrapped(program.words)
+        timed = program.timed or any(starter[0].rpartition("/")[2] == "timeout" for starter in outer)
+        program = replace(program, words=words, timed=timed)
         if depth > MOST_NESTED:
             return
         if program.name in SHELLS:
@@ -204,7 +207,7 @@ class _Reader:
             inner = Program(
                 command.words, outer.path, outer.script, command.line, loops, command.settings, command.document
             )
-            yield from self._followed(inner, depth + 1)
+            yield from self._followed(replace(inner, timed=outer.timed), depth + 1)
 
     def _file(self, path: str) -> _File | None:
         """The file of a ConfigMap that a word names, also relative to the working directory or by its name alone."""

@@ -8,6 +8,7 @@ from grace.policy.documents import Container, FieldPath, Scene, Workload
 from grace.policy.placeholders import placeholder_in_field
 from grace.policy.rule import Hit, broken, error, kubernetes, note, warning
 from grace.policy.rules.examples import example
+from grace.policy.rules.names import shown
 from grace.policy.shell import SHELLS
 
 INDEX = "JOB_COMPLETION_INDEX"
@@ -16,6 +17,10 @@ MOVING = {"canary", "edge", "latest", "nightly", "rolling"}
 BRANCHES = {"dev", "devel", "develop", "head", "main", "master", "trunk"}
 """Image tags that move; as parts of a version (cudnn9-devel) they say what is in the image."""
 _FIXED = re.compile(r"[0-9]{6,}|[0-9]{4}-[0-9]{2}-[0-9]{2}|(?=[a-f]*[0-9])[0-9a-f]{7,}")
+BUILTINS = ("source", ".", "export", "eval", "set", "alias", "ulimit")
+"""Commands of shells that are no programs."""
+OPERATORS = ("&&", "||", ">>", "2>&1", "2>/dev/null")
+"""Words that mean something to a shell, and to no program."""
 NODE_CAPABILITIES = {"ALL", "SYS_ADMIN", "SYS_MODULE", "SYS_PTRACE", "NET_ADMIN", "BPF"}
 _REFERENCE = re.compile(r"(\$\$)|\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)", re.ASCII)
 _SERVICE_LINK = re.compile(r"[A-Z0-9_]+_(SERVICE_HOST|SERVICE_PORT|PORT)(_.*)?")
@@ -159,6 +164,48 @@ def _powers(workload: Workload, container: Container) -> Iterator[Hit]:
         if added in NODE_CAPABILITIES:
             message = f"container {container.name} has the capability {added}"
             yield Hit(workload.manifest, (*path, "capabilities", "add"), message)
+
+
+@error(
+    "K8S037",
+    "command that cannot start",
+    why="Without a shell, a command is a list of words: the first is the program, and && or > are arguments like "
+    "others. A whole command line in one word is the name of a program that there is none of.",
+    source=kubernetes(
+        "Define a Command and Arguments for a Container",
+        "tasks/inject-data-application/define-command-argument-container/",
+    ),
+    fix='Write one word for each argument; or run a shell: command: ["sh", "-c", "the whole command line"].',
+    examples=broken(_JOB, ("args: [--shard", 'command: ["grace query"]\n        args: [--shard')),
+)
+def check_commands(scene: Scene) -> Iterator[Hit]:
+    for workload, container in scene.containers:
+        if container.body.get("command") and (fault := command_fault(container.words)):
+            path, what = fault
+            yield Hit(workload.manifest, path, what)
+
+
+def command_fault(words: list[tuple[FieldPath, str]]) -> tuple[FieldPath, str] | None:
+    """Why the words of a command cannot be what was meant, and where; None when nothing is wrong."""
+    path, program = words[0]
+    if re.search(r"\S\s+\S", program) and not program.startswith("/"):
+        return path, f"{shown(program)} is looked for as one program, with its spaces"
+    if program in BUILTINS:
+        return path, f"{program} is no program, but a command of shells"
+    rest = words[1:]
+    if program.rpartition("/")[2] in SHELLS:
+        given = next((number for number, (_, word) in enumerate(rest) if re.fullmatch(r"-\w*c", word)), None)
+        if given is None:
+            file = next((one for one in rest if not one[1].startswith("-")), (path, ""))
+            script = re.search(r"\s(&&|\|\||[|;>])\s|\n", file[1])
+            return (file[0], "the shell takes this for the name of a file: -c is missing before it") if script else None
+        after = next((where for where, word in rest[given + 2 :] if word in OPERATORS), None)
+        script_text = rest[given + 1][1] if len(rest) > given + 1 else ""
+        return (after, f"the shell runs only {shown(script_text)}; this word is a parameter of it") if after else None
+    operator = next(((where, word) for where, word in rest if word in OPERATORS), None)
+    return (
+        (operator[0], f"{operator[1]!r} is an argument of {program} here, since no shell runs it") if operator else None
+    )
 
 
 @note(

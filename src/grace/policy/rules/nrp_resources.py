@@ -13,6 +13,7 @@ from grace.policy.rules.nrp_pages import POLICIES, USING
 
 BOUNDED = ("cpu", "memory", "ephemeral-storage")
 """Resources whose limits are bound to their requests."""
+MOST_GPU_PODS = 50
 CORES = "limit of cpu"
 DEFAULTED = {"InferenceService", "ServingRuntime", "ClusterServingRuntime"}
 """Custom resources whose controllers fill in requests and limits."""
@@ -205,6 +206,25 @@ def check_node_gpus(scene: Scene) -> Iterator[Hit]:
         if most and gpus > most:
             message = f"one pod asks for {gpus} GPUs, and a node has {most} at most; a pod never spans two nodes"
             yield Hit(workload.manifest, (*workload.path, "containers"), message)
+
+
+@warning(
+    "NRP043",
+    "many pods with GPUs",
+    why="Whoever runs more than 50 pods with GPUs at once has a plan for it that the administrators agreed to.",
+    source=POLICIES,
+    fix="Run fewer at once (parallelism, replicas), or ask the administrators first.",
+    examples=broken(
+        changed(_DEPLOYMENT, ("spec:\n  sel", "spec:\n  replicas: 50\n  sel")), ("replicas: 50", "replicas: 51")
+    ),
+)
+def check_gpu_pods(scene: Scene) -> Iterator[Hit]:
+    for group in together(workload for workload in scene.workloads if pod_gpus(workload, scene.cluster)):
+        pods = sum(workload.pods for workload in group)
+        if pods > MOST_GPU_PODS:
+            largest = max(group, key=lambda workload: workload.pods)
+            message = f"{pods} pods with GPUs at once; above {MOST_GPU_PODS} that needs an agreement"
+            yield Hit(largest.manifest, largest.path, message)
 
 
 @error(

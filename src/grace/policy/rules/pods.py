@@ -5,11 +5,26 @@ from collections.abc import Iterator
 
 from grace.policy.documents import FieldPath, Manifest, Scene
 from grace.policy.quantities import quantity
-from grace.policy.rule import Hit, broken, error, kubernetes
+from grace.policy.rule import Hit, broken, error, kubernetes, warning
 from grace.policy.rules.examples import example
 from grace.policy.rules.names import shown
 from grace.text import did_you_mean
 
+LARGEST = {"cpu": 1000.0, "memory": 32 * 2.0**40}
+"""Cores and bytes that no server has."""
+GONE_VOLUMES = {
+    "cephfs",
+    "flexVolume",
+    "flocker",
+    "gitRepo",
+    "glusterfs",
+    "photonPersistentDisk",
+    "quobyte",
+    "rbd",
+    "scaleIO",
+    "storageos",
+}
+"""Kinds of volumes whose drivers were removed from Kubernetes, or need one on each node."""
 _JOB = example("job")
 
 
@@ -63,6 +78,43 @@ def _quantity(manifest: Manifest, path: FieldPath, resource: str, amount: object
         yield Hit(manifest, path, f"{amount} {resource}: devices are whole")
     elif resource in ("memory", "storage", "ephemeral-storage") and 0 < number < 1024:
         yield Hit(manifest, path, f"{amount} of {resource} is {number:g} bytes; Mi and Gi are the units")
+
+
+@error(
+    "K8S044",
+    "request beyond any node",
+    why="The pod waits for ever. 4000 cores are usually meant as 4000m, which are 4.",
+    source=kubernetes(
+        "Resource Management for Pods and Containers", "concepts/configuration/manage-resources-containers/"
+    ),
+    fix="Write cores as 4 or 4000m, memory as 16Gi.",
+    examples=broken(_JOB, ('cpu: "1"', "cpu: 4000")),
+)
+def check_largest(scene: Scene) -> Iterator[Hit]:
+    for workload, container in scene.containers:
+        for resource, most in LARGEST.items():
+            amount = container.request(resource) or 0
+            if amount > most:
+                requests = workload.manifest.at((*container.path, "resources", "requests")) or {}
+                written = "requests" if resource in requests else "limits"
+                what = f"{amount:g} cores" if resource == "cpu" else f"{amount / 2**40:.4g} TiB of memory"
+                message = f"container {container.name} asks for {what}, which no node has"
+                yield Hit(workload.manifest, (*container.path, "resources", written, resource), message)
+
+
+@warning(
+    "K8S041",
+    "volume of a kind that is gone",
+    why="Kubernetes has removed the driver, or nodes have it no longer. The pod stays in ContainerCreating.",
+    source=kubernetes("Volumes", "concepts/storage/volumes/"),
+    fix="Use a PersistentVolumeClaim of a storage class that the cluster has; for gitRepo, an init container.",
+    examples=broken(_JOB, ("emptyDir: {}", "gitRepo: {repository: https://example.org/study.git}")),
+)
+def check_volumes(scene: Scene) -> Iterator[Hit]:
+    for workload in scene.workloads:
+        for path, volume in workload.volumes:
+            for kind in GONE_VOLUMES & set(volume):
+                yield Hit(workload.manifest, (*path, kind), f"the volume {volume.get('name')} is of the kind {kind}")
 
 
 @error(

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from grace.policy.documents import FieldPath, Manifest, Scene, Workload, meet, together
 from grace.policy.placeholders import placeholder_in_name
 from grace.policy.references import ALWAYS_THERE, references
-from grace.policy.rule import Hit, broken, error, kubernetes, note, warning
+from grace.policy.rule import Hit, broken, changed, error, kubernetes, note, warning
 from grace.policy.rules.examples import example
 from grace.text import did_you_mean
 
@@ -13,6 +13,8 @@ _CLAIM = example("claim")
 _HUB = example("hub-secret")
 _JOB = example("referring-job")
 _ALL = f"{_JOB}---\n{_CLAIM}---\n{_HUB}"
+_VOLUME = "      volumes: [{name: data, persistentVolumeClaim: {claimName: outputs}}]\n      containers:"
+_ROLLING = f"{changed(example('plain-server'), ('      containers:', _VOLUME))}---\n{_CLAIM}"
 
 
 @warning(
@@ -113,6 +115,32 @@ def check_shared(scene: Scene) -> Iterator[Hit]:
                 one = "one pod" if modes == {"ReadWriteOncePod"} else "the pods of one node"
                 message = f"{' and '.join(sorted(modes))} is for {one} at a time, and {pods} pods use it: {names}"
                 yield Hit(claim, ("spec", "accessModes"), message)
+
+
+@warning(
+    "K8S039",
+    "rolling update of a pod that holds its volume",
+    why="A rolling update starts the new pod before it ends the old one. A ReadWriteOnce volume is attached to the old "
+    "one's node: on another node the new pod waits (Multi-Attach error), and the old one is never ended.",
+    source=kubernetes("Deployments, Strategy", "concepts/workloads/controllers/deployment/#strategy"),
+    fix="Write strategy: {type: Recreate} into the Deployment's spec, or use a claim of ReadWriteMany.",
+    examples=(_ROLLING, changed(_ROLLING, ("  replicas: 1\n", "  strategy: {type: Recreate}\n"))),
+)
+def check_rolling(scene: Scene) -> Iterator[Hit]:
+    for workload in scene.workloads:
+        strategy = workload.manifest.at(("spec", "strategy")) or {}
+        starts_first = strategy.get("type", "RollingUpdate") == "RollingUpdate"
+        if (
+            workload.kind != "Deployment"
+            or not starts_first
+            or (strategy.get("rollingUpdate") or {}).get("maxSurge") == 0
+        ):
+            continue
+        for claim in scene.kind("PersistentVolumeClaim"):
+            modes = set(claim.at(("spec", "accessModes")) or [])
+            if modes and modes <= {"ReadWriteOnce", "ReadWriteOncePod"} and _uses(workload, claim):
+                message = f"the strategy is RollingUpdate, and the claim {claim.name} is {' and '.join(sorted(modes))}"
+                yield Hit(workload.manifest, ("spec", "strategy"), message)
 
 
 def _uses(workload: Workload, claim: Manifest) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from grace.policy.documents import FieldPath, Manifest, Scene, Workload
+from grace.policy.placeholders import placeholder_in_name
 from grace.policy.pods import operator_holds
 from grace.policy.rule import Hit, broken, changed, error, kubernetes, warning
 from grace.policy.rules.examples import example
@@ -16,6 +17,16 @@ _URL = re.compile(r"\b(https?)://([a-z0-9]([-a-z0-9.]*[a-z0-9])?)(?::([0-9]{1,5}
 _SERVER = example("plain-server")
 _SERVICE = example("plain-service")
 _CLIENT = example("plain-client")
+_INGRESS = """\
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web}
+spec:
+  rules:
+  - http:
+      paths:
+      - {path: /, pathType: Prefix, backend: {service: {name: vllm-gemma-2b, port: {number: 8000}}}}
+"""
 _ALL = f"{_SERVER}---\n{_SERVICE}---\n{_CLIENT}"
 _SERVICES = kubernetes("Service", "concepts/services-networking/service/")
 _SELECTORS = kubernetes("Labels and Selectors", "concepts/overview/working-with-objects/labels/")
@@ -114,6 +125,42 @@ def check_target(scene: Scene) -> Iterator[Hit]:
                 ports = ", ".join(str(entry.get("containerPort")) for entry in declared) or "none"
                 message = f"leads to port {target}, and the pods that it selects name {ports}"
                 yield Hit(service, ("spec", "ports", number, "targetPort"), message)
+
+
+@warning(
+    "K8S038",
+    "Ingress that leads to no Service",
+    why="Whoever asks its address gets an error (503), until there is a Service of that name with that port.",
+    source=kubernetes("Ingress", "concepts/services-networking/ingress/"),
+    fix="Name a Service that is there, and one of its ports. If it is in other files, check all files together.",
+    examples=broken(
+        f"{_SERVER}---\n{_SERVICE}---\n{_INGRESS}",
+        ("backend: {service: {name: vllm-gemma-2b", "backend: {service: {name: vllm"),
+    ),
+)
+def check_ingress(scene: Scene) -> Iterator[Hit]:
+    for ingress in scene.kind("Ingress"):
+        for path, backend in _backends(ingress):
+            name, port = backend.get("name", ""), backend.get("port") or {}
+            service = scene.find("Service", ingress.namespace, name)
+            if service is None and not scene.partial and not placeholder_in_name(name):
+                yield Hit(ingress, (*path, "name"), f"there is no Service {name!r} in these files")
+            elif service and service not in scene.broken:
+                ports = service.at(("spec", "ports")) or []
+                key = "name" if "name" in port else "port"
+                asked = port.get("name", port.get("number"))
+                if asked is not None and asked not in [entry.get(key) for entry in ports]:
+                    has = ", ".join(str(entry.get(key)) for entry in ports if key in entry) or "no such ports"
+                    yield Hit(ingress, (*path, "port"), f"leads to port {asked}; the Service {name} has {has}")
+
+
+def _backends(ingress: Manifest) -> Iterator[tuple[FieldPath, dict[str, Any]]]:
+    """Services that an Ingress leads to, each with its path."""
+    places: list[FieldPath] = [("spec", "defaultBackend", "service")]
+    for rule, each in enumerate(ingress.at(("spec", "rules")) or []):
+        count = len((each.get("http") or {}).get("paths") or [])
+        places += [("spec", "rules", rule, "http", "paths", number, "backend", "service") for number in range(count)]
+    yield from ((place, backend) for place in places if isinstance(backend := ingress.at(place), dict))
 
 
 @error(
