@@ -56,8 +56,9 @@ def foreign(manifest: Manifest) -> str:
 
 
 def _is_patch(manifest: Manifest) -> bool:
-    """Whether a workload lacks what makes it one, in a file that is called a patch."""
-    named = "patch" in "/".join(Path(manifest.source.file).parts[-2:]).lower()
+    """Whether a workload lacks what makes it one, in a file that is called a patch or stands by a Kustomization."""
+    file = Path(manifest.source.file)
+    named = "patch" in "/".join(file.parts[-2:]).lower() or (file.parent / "kustomization.yaml").is_file()
     return named and manifest.api_version == "apps/v1" and manifest.at(("spec", "selector")) is None
 
 

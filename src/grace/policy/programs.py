@@ -181,7 +181,7 @@ class _Reader:
         if depth > MOST_NESTED:
             return
         if program.name in SHELLS:
-            given, first, parameters = _shell_script(words)
+            given, first, parameters = shell_script(words)
             if given:
                 yield from self._script(first, program, depth, parameters[1:])  # the first one is $0
             elif file := self._file(first):
@@ -243,7 +243,7 @@ class _Reader:
         return file.text if file else ""
 
 
-def _shell_script(words: tuple[str, ...]) -> tuple[bool, str, tuple[str, ...]]:
+def shell_script(words: tuple[str, ...]) -> tuple[bool, str, tuple[str, ...]]:
     """Whether a shell is given its script (`sh -c SCRIPT`), the script or its file, and what follows."""
     rest, given = words[1:], False
     while rest and rest[0][:1] in ("-", "+") and len(rest[0]) > 1:

@@ -29,6 +29,8 @@ MOST_SETTINGS = 500
 MOST_BYTES = 200_000
 MOST_PIPES = 2000
 """Of a script; what follows is left unread. The time that the parser takes for a pipeline grows with its square."""
+UNREAD = "(a script that is too long to read)"
+"""The program of a command that stands for what is left unread."""
 MOST_SECONDS = 1
 """Processor time for a script: enough for a hundred times the work of a long one, and a bound for hostile texts."""
 
@@ -127,8 +129,10 @@ class _Script:
 
     def read(self, text: str, line: int, depth: int) -> list[Command]:
         """The commands; `line` is that of the text's beginning."""
-        self.first, self.depth = line, depth
+        self.first, self.depth, self.breaks = line, depth, text.count("\n")
         self.source, root = _parsed(text)
+        if root is None or len(self.source) < len(text.encode(errors="replace")) - text.count("\r") - text.count("\0"):
+            self.commands.append(Command((UNREAD,), line, (), {}))
         parents: list[str] = []
         for node, entered in _walk(root) if root else ():
             if entered:
@@ -295,7 +299,7 @@ class _Script:
         return self.source[start:end].decode(errors="replace")
 
     def _line(self, node: "Node") -> int:
-        return self.first + node.start_point.row
+        return self.first + min(node.start_point.row, self.breaks)  # here-documents may get an end that they lack
 
 
 @cache

@@ -6,10 +6,11 @@ from typing import Any
 
 from grace.policy.documents import Container, FieldPath, Scene, Workload
 from grace.policy.placeholders import placeholder_in_field
-from grace.policy.rule import Hit, broken, error, kubernetes, note, warning
+from grace.policy.programs import programs, shell_script
+from grace.policy.rule import Hit, broken, changed, error, kubernetes, note, warning
 from grace.policy.rules.examples import example
 from grace.policy.rules.names import shown
-from grace.policy.shell import SHELLS
+from grace.policy.shell import MOST_PIPES, SHELLS, UNREAD
 
 INDEX = "JOB_COMPLETION_INDEX"
 MOVING = {"canary", "edge", "latest", "nightly", "rolling"}
@@ -25,6 +26,7 @@ NODE_CAPABILITIES = {"ALL", "SYS_ADMIN", "SYS_MODULE", "SYS_PTRACE", "NET_ADMIN"
 _REFERENCE = re.compile(r"(\$\$)|\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)", re.ASCII)
 _SERVICE_LINK = re.compile(r"[A-Z0-9_]+_(SERVICE_HOST|SERVICE_PORT|PORT)(_.*)?")
 _JOB = example("hardened-job")
+_LONG = "command: [sh, -c, '" + "a|" * (MOST_PIPES + 1) + "b']\n        args: [--shard"
 _STANDARDS = kubernetes("Pod Security Standards", "concepts/security/pod-security-standards/")
 
 
@@ -194,18 +196,32 @@ def command_fault(words: list[tuple[FieldPath, str]]) -> tuple[FieldPath, str] |
         return path, f"{program} is no program, but a command of shells"
     rest = words[1:]
     if program.rpartition("/")[2] in SHELLS:
-        given = next((number for number, (_, word) in enumerate(rest) if re.fullmatch(r"-\w*c", word)), None)
-        if given is None:
-            file = next((one for one in rest if not one[1].startswith("-")), (path, ""))
-            script = re.search(r"\s(&&|\|\||[|;>])\s|\n", file[1])
-            return (file[0], "the shell takes this for the name of a file: -c is missing before it") if script else None
-        after = next((where for where, word in rest[given + 2 :] if word in OPERATORS), None)
-        script_text = rest[given + 1][1] if len(rest) > given + 1 else ""
-        return (after, f"the shell runs only {shown(script_text)}; this word is a parameter of it") if after else None
+        given, script, parameters = shell_script(tuple(word for _, word in words))
+        place = words[len(words) - len(parameters) - 1][0]
+        if not given and re.search(r"\s(&&|\|\||[|;>])\s|\n", script):
+            return place, "the shell takes this for the name of a file: -c is missing before it"
+        cut = given and set(OPERATORS) & set(parameters)
+        return (place, f"the shell runs only {shown(script)}; the words behind it are its parameters") if cut else None
     operator = next(((where, word) for where, word in rest if word in OPERATORS), None)
     return (
         (operator[0], f"{operator[1]!r} is an argument of {program} here, since no shell runs it") if operator else None
     )
+
+
+@note(
+    "K8S042",
+    "script that is not read",
+    why="It is too long, or takes the parser too long. What it runs is not known, and no rule about programs sees it.",
+    source="Grace's own: the bounds of src/grace/policy/shell.py",
+    fix="Move parts of it into files of the image.",
+    examples=(changed(_JOB, ("args: [--shard", _LONG)), _JOB),
+)
+def check_read(scene: Scene) -> Iterator[Hit]:
+    for workload, container in scene.containers:
+        for program in programs(scene, workload, container):
+            if program.words[0] == UNREAD:
+                message = f"container {container.name} runs a script that is not read{program.place}"
+                yield Hit(workload.manifest, program.path, message)
 
 
 @note(

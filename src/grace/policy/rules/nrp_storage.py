@@ -11,7 +11,8 @@ from grace.policy.quantities import quantity
 from grace.policy.rule import Hit, broken, changed, error, note, warning
 from grace.policy.rules.examples import example
 from grace.policy.rules.nrp_pages import CEPH, LOCAL
-from grace.policy.servers import servers
+from grace.policy.servers import model_servers
+from grace.policy.sizes import weights_bytes
 
 CLASS = ("spec", "storageClassName")
 OUTPUTS = ("--output", "--out", "--output-file", "--output-path", "--output-csv", "--out-file", "--outfile")
@@ -183,11 +184,11 @@ def _local_storage(workload: Workload, usual: float) -> float:
 )
 def check_weights(scene: Scene) -> Iterator[Hit]:
     usual = quantity(scene.cluster.limits.ephemeral_storage)
-    for server in servers(scene) if usual else ():
-        entry, most = server.entry, _local_storage(server.workload, usual or 0)
-        if entry and server.downloads and entry[1].weights_bytes > most:
+    for server in model_servers(scene) if usual else ():
+        size, most = weights_bytes(server), _local_storage(server.workload, usual or 0)
+        if server.downloads and size > most:
             message = (
-                f"{entry[1].repo} has {entry[1].weights_bytes / GIB:.1f} GiB, and is downloaded to local storage, "
+                f"{server.model} has about {size / GIB:.1f} GiB, and is downloaded to local storage, "
                 f"where the pod is evicted at {most / GIB:g} GiB"
             )
             yield Hit(server.workload.manifest, server.where(), message)

@@ -84,7 +84,7 @@ def check_loading(scene: Scene) -> Iterator[Hit]:
         if server := usage.loading(workload):
             size = f" ({server.entry[1].weights_bytes / GIB:.1f} GiB)" if server.entry else ""
             message = (
-                f"container {server.container.name} downloads {server.command.model}{size} each time that it starts, "
+                f"container {server.container.name} downloads {server.model}{size} each time that it starts, "
                 "and its GPU waits"
             )
             yield Hit(workload.manifest, server.path, message)
