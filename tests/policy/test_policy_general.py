@@ -163,9 +163,9 @@ def test_an_object_without_a_namespace_may_be_in_any():
         ("cpu: '2'", "cpu: 1500m", "requests 2 cpu and allows 1500m"),
         ("memory: 2G", "memory: 2Gi", ""),
         ("memory: 2Gi", "memory: 2G", "requests 2Gi memory and allows 2G"),
-        ("memory: 16GB", "memory: 16GB", "'16GB' is no quantity (did you mean '16Gi'?)"),
-        ("memory: 16gb", "memory: 16Gi", "'16gb' is no quantity"),
-        ("memory: '-1'", "memory: 16Gi", "'-1' is no quantity"),
+        ("memory: 16GB", "memory: 16GB", "'16GB' is not a quantity (did you mean '16Gi'?)"),
+        ("memory: 16gb", "memory: 16Gi", "'16gb' is not a quantity"),
+        ("memory: '-1'", "memory: 16Gi", "'-1' is not a quantity"),
         ("memory: 512m", "memory: 1Gi", "512m of memory is 0.512 bytes"),
         ("nvidia.com/gpu: 1", "nvidia.com/gpu: 1", ""),
         ("cpu: 1", "nvidia.com/gpu: 1", ""),
@@ -574,7 +574,7 @@ def test_options_that_are_secrets(args: tuple[str, ...], fine: bool):
 
 def test_a_secret_in_a_file_is_a_warning_for_each_key_with_a_value():
     text = changed(TOKEN, ('{token: ""}', "{token: correct-horse, empty: '', todo: <your token>}"))
-    assert messages("K8S024", text) == ["stringData.token: the value of 'token' stands in the file"]
+    assert messages("K8S024", text) == ["stringData.token: the value of 'token' is in the file"]
 
 
 # Containers

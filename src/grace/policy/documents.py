@@ -2,7 +2,7 @@
 
 Rules see only objects that their schema accepts, so that a field that is there has the type that Kubernetes gives it.
 Fields may be absent: use `.get`. Fields that are null are absent here, and no list has an item that is null. Two things
-are looser than they seem: a quantity may be a text or a number, and a port (IntOrString) an int or a name.
+are less strict than they seem: a quantity may be a text or a number, and a port (IntOrString) an int or a name.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,7 +15,7 @@ from grace.policy.quantities import quantity
 from grace.policy.yaml_reader import Node, line_of
 
 FieldPath = tuple[str | int, ...]
-"""Where a field stands in an object: ("spec", "containers", 0, "image")."""
+"""The path of a field in an object: ("spec", "containers", 0, "image")."""
 
 _POD_PATHS: dict[str, FieldPath] = {
     "Pod": (),
@@ -41,7 +41,7 @@ CLUSTER_WIDE = {
     "PriorityClass",
     "StorageClass",
 }
-"""Kinds whose objects are in no namespace; of those that users write."""
+"""Kinds whose objects are in no namespace, among those that users write."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Manifest:
     """One object of a file.
 
     Attributes:
-        body: the object, as its file has it, without null fields. "" stands for an apiVersion or kind that is missing.
+        body: the object, as in its file, without null fields; a missing apiVersion or kind is "".
         source: where it begins.
     """
 
@@ -77,12 +77,12 @@ class Manifest:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """Of the object; empty when there is none."""
+        """The object's metadata; empty when it has none."""
         return _mapping(self.body.get("metadata"))
 
     @property
     def name(self) -> str:
-        """Of the object; of one that has only a generateName, that with a star."""
+        """The name of the object; if it has only a generateName, that with a star."""
         if prefix := _text(self.metadata.get("generateName")):
             return _text(self.metadata.get("name")) or f"{prefix}*"
         return _text(self.metadata.get("name"))
@@ -108,7 +108,7 @@ class Manifest:
         return f"{self.kind or '?'}/{self.name or '?'}"
 
     def at(self, path: FieldPath) -> Any:
-        """What stands at a path; None when nothing does."""
+        """The value at a path; None where there is none."""
         value: Any = self.body
         for part in path:
             if isinstance(value, dict) and isinstance(part, str):
@@ -120,7 +120,7 @@ class Manifest:
         return value
 
     def line(self, path: FieldPath = ()) -> int:
-        """The line of a field, from 1; where the path leads nowhere, that of the deepest part that is there."""
+        """The line of a field, from 1; where the path leads nowhere, the line of the deepest part that exists."""
         return line_of(self.node, path) if path else self.source.line
 
 
@@ -130,8 +130,8 @@ class Container:
 
     Attributes:
         body: as in the pod's spec.
-        path: of the body in its manifest.
-        init: it stands among the init containers.
+        path: the path of the body in its manifest.
+        init: it is an init container.
         sidecar: an init container that runs beside the main ones (`restartPolicy: Always`).
     """
 
@@ -148,7 +148,7 @@ class Container:
 
     @property
     def image(self) -> str:
-        """As written; may be empty."""
+        """The image as written; may be empty."""
         return _text(self.body.get("image"))
 
     @property
@@ -168,14 +168,14 @@ class Container:
 
     @property
     def env(self) -> dict[str, str | None]:
-        """Its variables: the value as written, None for those from elsewhere. Of equal names the last counts."""
+        """Its variables: the value as written, None for those from elsewhere. Among equal names the last counts."""
         entries = [entry for entry in self.body.get("env") or [] if isinstance(entry, dict)]
         return {
             _text(entry.get("name")): None if "valueFrom" in entry else _text(entry.get("value")) for entry in entries
         }
 
     def request(self, resource: str) -> float | None:
-        """What it requests, in cores, bytes or pieces; like the cluster, a limit stands for a missing request."""
+        """What it requests, in cores, bytes or pieces; as on the cluster, a limit replaces a missing request."""
         resources = _mapping(self.body.get("resources"))
         asked = _mapping(resources.get("requests")).get(resource)
         return quantity(_mapping(resources.get("limits")).get(resource) if asked is None else asked)
@@ -202,12 +202,12 @@ class Workload:
 
     @property
     def kind(self) -> str:
-        """Of the manifest."""
+        """The manifest's kind."""
         return self.manifest.kind
 
     @property
     def name(self) -> str:
-        """Of the manifest."""
+        """The manifest's name."""
         return self.manifest.name
 
     @property
@@ -277,7 +277,7 @@ class Scene:
 
     Attributes:
         manifests: objects that their schema accepts: those that rules look at.
-        cluster: where they go.
+        cluster: the one that they are for.
         broken: objects that their schema does not accept, or that have none. `find` gives them too, so that no rule
             reports an object as missing that is there; what else seems missing may stand in one of them.
         embedded: workloads of custom resources whose pods' specs are what Kubernetes accepts.
@@ -336,12 +336,12 @@ class Scene:
 
     @cached_property
     def _selected(self) -> dict[tuple[str, frozenset[tuple[str, str]]], tuple[Workload, ...]]:
-        """What was selected before: rules ask for the same again and again."""
+        """Earlier selections: rules ask for the same again and again."""
         return {}
 
     @cached_property
     def running(self) -> dict[Container, Any]:
-        """What containers run, as `grace.policy.programs` found it before: many rules ask for it."""
+        """What containers run, as `grace.policy.programs` has read it: many rules ask for it."""
         return {}
 
     @cached_property

@@ -140,7 +140,7 @@ def check_killed(scene: Scene) -> Iterator[Hit]:
 
 @note(
     "VLLM013",
-    "large model with vLLM's usual patience",
+    "large model with vLLM's default time limit",
     why="vLLM's server gives up on its own engine after 600 s, whatever the probes allow. From a slow volume, 131 GiB "
     "take longer.",
     source="vLLM, vllm/envs.py, VLLM_ENGINE_READY_TIMEOUT_S, https://github.com/vllm-project/vllm",
