@@ -145,7 +145,7 @@ def check_secret_file(scene: Scene) -> Iterator[Hit]:
             for key, value in (manifest.body.get(part) or {}).items():
                 plain = _decoded(value) if part == "data" else value
                 if key.lower() not in PUBLIC_KEYS and not is_placeholder(plain, key):
-                    yield Hit(manifest, (part, key), f"the value of {key!r} stands in the file")
+                    yield Hit(manifest, (part, key), f"the value of {key!r} is in the file")
 
 
 def _decoded(value: str) -> str:
