@@ -1,9 +1,10 @@
 """NRP: storage classes and their access modes, local storage, and files that several pods write."""
 
+import re
 from collections.abc import Iterator
 
 from grace.models.plan import GIB
-from grace.policy.documents import Container, Manifest, Scene, Workload, together
+from grace.policy.documents import Container, FieldPath, Manifest, Scene, Workload, together
 from grace.policy.placeholders import placeholder_in_name
 from grace.policy.pods import place_of, pod_amount
 from grace.policy.programs import Program, programs
@@ -18,6 +19,18 @@ CLASS = ("spec", "storageClassName")
 OUTPUTS = ("--output", "--out", "--output-file", "--output-path", "--output-csv", "--out-file", "--outfile")
 APART = ("--shard", "--leader")
 """Options of Grace with which the pods of one Job do not write the same file."""
+MANY = ("ReadWriteMany", "ReadOnlyMany")
+BLOCK = (
+    ".rbd.csi.ceph.com",
+    "cinder.csi.openstack.org",
+    "disk.csi.azure.com",
+    "ebs.csi.aws.com",
+    "linstor.csi.linbit.com",
+    "pd.csi.storage.gke.io",
+    "rancher.io/local-path",
+)
+"""How provisioners of block devices, and of folders of one node, are called."""
+_BLOCK = re.compile(r"rook-ceph-block|ceph-rbd|linstor", re.IGNORECASE)
 LISTED = "`kubectl get storageclass` lists those that exist"
 _CLAIM = example("shared-claim")
 _JOB = example("writing-job")
@@ -85,12 +98,31 @@ def check_changes(scene: Scene) -> Iterator[Hit]:
     examples=broken(_CLAIM, ("rook-cephfs-central", "rook-ceph-block")),
 )
 def check_access(scene: Scene) -> Iterator[Hit]:
-    for claim in scene.kind("PersistentVolumeClaim"):
-        storage = scene.cluster.storage_class(claim.at(CLASS) or "")
-        for mode in claim.at(("spec", "accessModes")) or []:
-            if storage and mode not in storage.access:
-                message = f"{storage.name} has no {mode} volumes (it has {', '.join(storage.access)})"
-                yield Hit(claim, ("spec", "accessModes"), message)
+    for manifest, path in _claims(scene):
+        spec = manifest.at(path)
+        name = spec.get("storageClassName") or ""
+        storage = scene.cluster.storage_class(name)
+        modes = spec.get("accessModes") or []
+        for mode in modes if storage else [mode for mode in modes if mode in MANY and _is_block(scene, name)]:
+            if not storage or mode not in storage.access:
+                has = ", ".join(storage.access) if storage else "ReadWriteOnce"
+                message = f"{name} has no {mode} volumes (it has {has})"
+                yield Hit(manifest, (*path, "accessModes"), message)
+
+
+def _claims(scene: Scene) -> Iterator[tuple[Manifest, FieldPath]]:
+    """Volume claims and the templates of some in StatefulSets, each with the path of its spec."""
+    yield from ((claim, ("spec",)) for claim in scene.kind("PersistentVolumeClaim"))
+    for manifest in scene.kind("StatefulSet"):
+        count = len(manifest.at(("spec", "volumeClaimTemplates")) or [])
+        yield from ((manifest, ("spec", "volumeClaimTemplates", number, "spec")) for number in range(count))
+
+
+def _is_block(scene: Scene, name: str) -> bool:
+    """Whether a storage class that the cluster's file does not know makes block devices, by its object or its name."""
+    described = scene.find("StorageClass", "", name)
+    provisioner = described.body.get("provisioner") if described else None
+    return isinstance(provisioner, str) and provisioner.endswith(BLOCK) if described else bool(_BLOCK.match(name))
 
 
 @warning(
