@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from grace.policy.documents import Container
 from grace.policy.programs import Program
-from grace.policy.sleeps import ASIDE, is_sleep
+from grace.policy.sleeps import ASIDE, IDLE, is_sleep
 
 SERVERS: dict[str, tuple[str, ...]] = {
     "code-server": (),
@@ -56,12 +56,14 @@ def endless_program(container: Container, running: Sequence[Program]) -> str:
         image = container.image.partition("@")[0].rpartition("/")[2].partition(":")[0]
         return f"the server of its image ({image})" if image in IMAGES else ""
     last = [program for program in running if program.name not in ASIDE][-1:]
-    if not last or last[0].timed or is_sleep(last[0]):
+    if not last or last[0].timed:
         return ""
     program = last[0]
     loop = program.loops[-1] if program.loops else None
     if loop and loop.endless and not loop.background:
-        return "a loop without an end"
+        return "" if all(command.program in IDLE for command in loop.commands) else "a loop without an end"
+    if is_sleep(program):
+        return ""
     return f"`{' '.join(program.words)[:60]}`, which serves until it is stopped" if _serves(program) else ""
 
 

@@ -17,7 +17,7 @@ class Engine(Strict):
     """One kind of server; `engines.yaml` says what the fields mean. `loads`: it loads a model before it answers."""
 
     name: str
-    image: str
+    image: str = ""
     programs: tuple[str, ...]
     modules: tuple[str, ...] = ()
     port: int
@@ -38,7 +38,7 @@ class Engine(Strict):
     def is_image_of(self, container: Container) -> bool:
         """Whether a container without a command runs this server, by its image."""
         first = container.line[:1]
-        if container.body.get("command") or not re.search(self.image, container.image, re.IGNORECASE):
+        if not self.image or container.body.get("command") or not re.search(self.image, container.image, re.IGNORECASE):
             return False
         return bool(first) if self.name == VLLM else not first or first[0].startswith("-") or first[0] == "serve"
 

@@ -54,8 +54,8 @@ def _targets(program: Program, environment: str) -> Iterator[str]:
         given = program.option("-p", "--prefix")
         yield from filter(None, (given, *(settings.get(name) for name in prefixes), environment))
     elif _makes_environment(words):
-        named = [word for word in words[1 if program.name == "virtualenv" else 2 :] if not word.startswith("-")]
-        yield from (word for word in named if word not in ("venv", "virtualenv") or word == named[-1])
+        named = [word for word in words[{"virtualenv": 1, "uv": 2}.get(program.name, 3) :] if not word.startswith("-")]
+        yield from named or [".venv"]
     elif program.name == "uv" and words[1:2] in (("sync",), ("add",), ("run",)):
         yield settings.get("UV_PROJECT_ENVIRONMENT") or ".venv"
         return
