@@ -69,7 +69,7 @@ metadata:
     {ANNOTATION}: "K8S025: the registry has no version tags; K8S031: it is watched"
 ```
 
-{" and ".join(f"{rule}" for rule in NEVER)} cannot be suppressed.
+{", ".join(NEVER[:-1])} and {NEVER[-1]} cannot be suppressed.
 """
 
 

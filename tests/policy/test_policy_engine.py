@@ -146,6 +146,14 @@ def test_scalars_are_what_kubectl_really_reads(tmp_path: Path):
     assert json.loads(said.stdout)["spec"] == body(SCALARS)["spec"]
 
 
+def test_json_with_several_documents_is_read(tmp_path: Path):
+    one = '{"apiVersion": "v1", "kind": "ConfigMap",\n "metadata": {"name": "%s"}, "data": {"a": "} {"}}\n'
+    (tmp_path / "x.json").write_text(one % "a" + "\n  " + one % "b" + one % "c")
+    found = read([tmp_path])
+    assert [(manifest.name, manifest.source.line) for manifest in found] == [("a", 1), ("b", 4), ("c", 6)]
+    assert found[1].line(("data", "a")) == 5
+
+
 def test_null_fields_are_absent():
     read_body = body("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x, labels: }\ndata:\n  a: ~\n  b: ''\n")
     assert read_body["metadata"] == {"name": "x"}
@@ -926,6 +934,22 @@ def test_objects_of_no_namespace_and_of_the_clusters_are_found():
     scene = Scene(tuple(parse(f"{JOB}---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: lab}}\n")), plain())
     assert scene.find("Job", plain().namespace, "study1") is scene.manifests[0]
     assert scene.find("Namespace", "", "lab") is scene.manifests[1]
+
+
+def test_facts_have_sources_and_old_ones_are_named_once(grace: Command, tmp_path: Path):
+    facts = [*NRP.storage.classes, *NRP.gpus, *NRP.reserved, NRP.priority_classes]
+    assert all(fact.source for fact in facts)
+    assert NRP.limits.sources.keys() == NRP.limits.model_dump(exclude={"sources"}, exclude_none=True).keys()
+    assert NRP.outdated(date(2026, 11, 28)) == ""
+    assert NRP.outdated(date(2027, 12, 1)).count("Cluster policies") == 1
+    old = "sources: {a: {page: A page, read: 2020-01-01}}"
+    own = f"{{name: own, title: Our cluster, kubernetes: '1.32', namespace: lab, {old}}}"
+    (tmp_path / "own.yaml").write_text(own)
+    (tmp_path / "job.yaml").write_text(JOB)
+    done = grace("cluster", "check", tmp_path / "job.yaml", "--cluster", tmp_path / "own.yaml", "--format", "json")
+    assert "grace: note: facts about Our cluster were read more than a year ago" in done.err
+    assert done.err.count("A page (2020-01-01)") == 1
+    assert json.loads(done.out)["objects"] == 1
 
 
 @pytest.mark.parametrize("name", ["./a\0b.yaml", "./\ud800.yaml", "./" + "x" * 300, "./a\nb.yaml", ""])

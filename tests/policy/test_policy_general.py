@@ -216,11 +216,14 @@ def test_a_pod_failure_policy_wants_never():
     assert messages("K8S009", changed(text, ("restartPolicy: Never", "restartPolicy: OnFailure")))
 
 
-def test_a_sidecar_always_restarts_and_no_other_init_container_may():
+def test_an_init_container_restarts_as_some_version_takes_it():
     init = "initContainers: [{{name: vllm, image: 'a:1', restartPolicy: {}}}]\n      containers:\n"
     sidecar = job(("containers:\n", init.format("Always")))
     assert not messages("K8S009", sidecar)
-    assert messages("K8S009", changed(sidecar, ("Always", "OnFailure")))
+    for policy, times in (("OnFailure", 0), ("always", 1)):
+        text = changed(sidecar, ("Always", policy))
+        assert not messages("K8S009", text)
+        assert len(messages("K8S040", text)) == times
     [manifest] = parse(sidecar)
     assert manifest.at(("spec", "template", "spec", "initContainers", 0, "name")) == "vllm"
 

@@ -76,7 +76,6 @@ NOTES = {
     ("K8S029", A100),
     ("NRP014", A100),
     ("VLLM013", A100),  # VLLM_ENGINE_READY_TIMEOUT_S defaults to 600
-    ("NRP023", "PersistentVolumeClaim/grace-test-data"),  # rook-cephfs may be gone
     ("K8S029", CLIENT),
     ("K8S030", CLIENT),  # set ttlSecondsAfterFinished and collect first
     ("K8S031", CLIENT),

@@ -14,8 +14,8 @@ from grace.policy.sleeps import is_sleep
 LEAST = 0.2
 """The smallest share of its request that a pod may use, of cores and of memory."""
 EXEMPT_CORES = 1
-EXEMPT_BYTES = 2 * GIB
-"""Pods that request no more are exempt from both; the page says 2 GB."""
+EXEMPT_BYTES = 2e9
+"""Pods that request no more are exempt from both: 2 GB are 2G, and 2Gi is more."""
 CLIENT_CORES = 0.25
 CLIENT_GIB = 0.5
 """What a program that asks a model over HTTP needs, with room to spare: Grace's own took 0.06 GiB and 0.3 ms of a core

@@ -10,7 +10,6 @@ from grace.columns import (
     CONFIDENCE,
     ERROR,
     FLAGS,
-    INPUT,
     METHOD,
     MODEL,
     RESPONSE,
@@ -109,6 +108,7 @@ class Layout:
             part is checked in one table, though others may hold a copy of it.
         judges_refusals: whether refusals are looked for here: where the fields are, when there are any.
         asked: whether Grace asked for the answers; False for answers from a user's own table.
+        decimal: what stands before decimals in the input's columns of numbers, where that is known.
     """
 
     study: Study
@@ -118,6 +118,7 @@ class Layout:
     scores: bool
     judges_refusals: bool
     asked: bool = True
+    decimal: str | None = None
 
     @classmethod
     def of(cls, study: Study, columns: Iterable[str]) -> "Layout":
@@ -225,10 +226,8 @@ class Layout:
         return groups
 
     def called(self, name: str) -> str:
-        """The name of a column of the input in this table: a column with a field's name has another one there."""
-        extraction = self.study.extraction
-        renamed = METHOD in self.present and extraction is not None and name in extraction.columns
-        return name + INPUT if renamed else name
+        """The name of a column of the input in this table: one with the name of an added column has another one."""
+        return self.study.called(name, self.present)
 
 
 def _of_scores(question: Question) -> dict[str, Numeric]:

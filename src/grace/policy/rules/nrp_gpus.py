@@ -70,10 +70,10 @@ def check_resource(scene: Scene) -> Iterator[Hit]:
 @warning(
     "NRP016",
     "GPU that needs a quota",
-    why="Namespaces have a quota of 0 for A100, H100, H200 and GH200. Until some is granted, no pod of the Job is "
-    "made.",
+    why="Namespaces have a quota of 0 for A100, H100, H200 and GH200, so no pod of the Job is made. A100 can be asked "
+    "for; of the others, none is given.",
     source=GPU_PODS,
-    fix="Ask for a quota, or set priorityClassName: opportunistic, which needs none and can be preempted at any time.",
+    fix="Set priorityClassName: opportunistic, which needs no quota and can be preempted at any time; or ask for A100.",
     examples=broken(_JOB, ("      priorityClassName: opportunistic\n", "")),
 )
 def check_quota(scene: Scene) -> Iterator[Hit]:
@@ -83,8 +83,8 @@ def check_quota(scene: Scene) -> Iterator[Hit]:
     for workload, container in scene.containers:
         for resource in gpu_resources(container, scene.cluster):
             if resource in none and workload.spec.get("priorityClassName") not in free:
-                ways = f"ask for some at {forms[resource]}" if resource in forms else "ask the administrators"
-                message = f"a namespace has no {resource} until it is granted: {ways}"
+                ways = f"ask for some at {forms[resource]}, or" if resource in forms else "none is given, so"
+                message = f"a namespace has no {resource}: {ways} set priorityClassName: {' or '.join(free)}"
                 yield Hit(workload.manifest, (*container.path, "resources", "limits", resource), message)
 
 
@@ -259,11 +259,11 @@ def check_idle(scene: Scene) -> Iterator[Hit]:
 @warning(
     "NRP037",
     "GPU resource that is not known",
-    why="Most GPUs are nvidia.com/gpu, whatever their product; A100, H100, H200, GH200, A40, RTX A6000 and RTX 8000 "
-    "have resources of their own. For a resource that no node has, the pod waits for ever.",
+    why="Most GPUs are nvidia.com/gpu, whatever their product; A100, H100, H200, GH200, A40, RTX A6000, RTX 8000 and "
+    "RTX PRO 6000 have resources of their own. For a resource that no node has, the pod waits for ever.",
     source=GPU_PODS,
     fix="Ask for nvidia.com/gpu, and select the product by the label nvidia.com/gpu.product. If nodes have the "
-    "resource (`kubectl describe node`), add it to a cluster file of your own (--cluster).",
+    "resource (`grace cluster gpus`), add it to a cluster file of your own (--cluster).",
     examples=broken(_JOB, ("nvidia.com/a100", "nvidia.com/A100")),
 )
 def check_known(scene: Scene) -> Iterator[Hit]:

@@ -9,7 +9,7 @@ from grace.policy.placeholders import placeholder_in_name
 from grace.policy.pods import place_of, pod_amount
 from grace.policy.programs import Program, programs
 from grace.policy.quantities import quantity
-from grace.policy.rule import Hit, broken, changed, error, note, warning
+from grace.policy.rule import Hit, broken, changed, error, warning
 from grace.policy.rules.examples import example
 from grace.policy.rules.nrp_pages import CEPH, LOCAL
 from grace.policy.servers import model_servers
@@ -45,7 +45,7 @@ _SERVER = example("cached-server")
     why="It belongs to others; its volumes may be removed without warning.",
     source=CEPH,
     fix="Take another class: `grace cluster preflight` or `kubectl get storageclass` lists them.",
-    examples=broken(_CLAIM, ("rook-cephfs-central", "rook-cephfs-ucsd")),
+    examples=broken(_CLAIM, ("rook-cephfs-central", "rook-cephfs-tide")),
 )
 def check_forbidden(scene: Scene) -> Iterator[Hit]:
     for claim in scene.kind("PersistentVolumeClaim"):
@@ -74,19 +74,19 @@ def check_known(scene: Scene) -> Iterator[Hit]:
             yield Hit(claim, CLASS, f"{name} is not known to the file of {scene.cluster.title}; {LISTED}")
 
 
-@note(
+@warning(
     "NRP023",
-    "storage class that may be gone",
-    why="Classes differ by region and change. A claim of a class that is gone stays Pending.",
+    "storage class whose data may be deleted",
+    why="The cluster purges it when it needs the space, without asking. What lies there alone is lost then.",
     source=CEPH,
-    fix="Ask the cluster first: `grace cluster preflight` or `kubectl get storageclass`.",
-    examples=broken(_CLAIM, ("rook-cephfs-central", "rook-cephfs")),
+    fix="Take another class, or keep a copy elsewhere.",
+    examples=broken(_CLAIM, ("rook-cephfs-central", "rook-cephfs-ucsd")),
 )
-def check_changes(scene: Scene) -> Iterator[Hit]:
+def check_purged(scene: Scene) -> Iterator[Hit]:
     for claim in scene.kind("PersistentVolumeClaim"):
         storage = scene.cluster.storage_class(claim.at(CLASS) or "")
-        if storage and storage.changes:
-            yield Hit(claim, CLASS, f"{storage.name} does not always exist; {LISTED}")
+        if storage and storage.purged:
+            yield Hit(claim, CLASS, f"data of {storage.name} may be deleted at any time")
 
 
 @error(

@@ -154,3 +154,17 @@ def check_data(scene: Scene) -> Iterator[Hit]:
                     yield Hit(manifest, (part, key), message)
         if total > MOST_DATA:
             yield Hit(manifest, ("data",), f"holds {total / MOST_DATA:.1f} MiB, and can hold 1 MiB")
+
+
+@error(
+    "K8S040",
+    "value that the cluster refuses",
+    why="The field is there and has the right type, but the API takes only some values: a port is at most 65535, "
+    "`protocol: tcp` is written TCP, a probe has one handler, a claim has a size. The cluster refuses the object.",
+    source="Kubernetes API reference, https://kubernetes.io/docs/reference/kubernetes-api/",
+    fix="Correct the value; `kubectl explain KIND.FIELD` says what is allowed.",
+    examples=broken(_JOB, ("restartPolicy: Never", "restartPolicy: Never\n      terminationGracePeriodSeconds: -1")),
+)
+def check_values(scene: Scene) -> Iterator[Hit]:
+    for manifest in scene.manifests:
+        yield from schemas(scene.cluster.kubernetes).refusals(manifest)

@@ -140,11 +140,6 @@ def check_restarts(scene: Scene) -> Iterator[Hit]:
                 yield Hit(workload.manifest, path, f"restartPolicy is {policy!r}; it is Always, Never or OnFailure")
         elif not workload.custom and policy not in (None, "Always"):
             yield Hit(workload.manifest, path, f"restartPolicy is {policy!r}; in a {workload.kind} it is Always")
-        for container in workload.containers:
-            own = container.body.get("restartPolicy")
-            if container.init and own not in (None, "Always"):
-                message = f"restartPolicy of an init container is Always, or none; not {own!r}"
-                yield Hit(workload.manifest, (*container.path, "restartPolicy"), message)
 
 
 @error(

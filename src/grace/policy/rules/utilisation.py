@@ -11,7 +11,7 @@ from grace.policy.rules.nrp_pages import POLICIES
 from grace.policy.usage import Usage
 
 _CLIENT = example("sized-client")
-_AMOUNTS = "{cpu: 1, memory: 2Gi}"
+_AMOUNTS = "{cpu: 1, memory: 2G}"
 _SERVER = example("large-server")
 
 
@@ -21,7 +21,7 @@ _SERVER = example("large-server")
     why="A pod that uses less than 20% of the memory it requests counts as a violation; above 4 such pods, new Jobs "
     "are refused. Pods of at most 1 core and 2 GB are exempt. How much is needed is an estimate.",
     source=POLICIES,
-    fix="Request what is needed, and a little more. For a client, 1 core and 2Gi.",
+    fix="Request what is needed, and a little more. For a client, 1 core and 2G (2Gi is more than 2 GB).",
     examples=broken(_CLIENT, (_AMOUNTS, "{cpu: 1, memory: 4Gi}")),
 )
 def check_memory(scene: Scene) -> Iterator[Hit]:
