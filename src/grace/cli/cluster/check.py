@@ -1,6 +1,5 @@
 """`grace cluster check`: name every rule that manifests break."""
 
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
