@@ -94,12 +94,9 @@ class Schemas:
         return all(error.validator == "additionalProperties" for error in errors)
 
     def _checked(self, manifest: Manifest) -> Iterator[Hit]:
-        from jsonschema import Draft202012Validator
-
-        name = self.names[manifest.api_version, manifest.kind]
-        validator = Draft202012Validator({"$ref": f"{self.base}#/$defs/{name}"}, registry=self.registry)
-        for error in validator.iter_errors(manifest.body):
-            yield from _hits(manifest, error)
+        for error in self._errors(manifest):
+            if not is_of_values(error):
+                yield from _hits(manifest, error, self._newest(error.schema))
         for path in _empty_items(manifest.body):
             yield Hit(manifest, path, "an item of the list is empty")
 

@@ -49,6 +49,8 @@ def check(
     if not files:
         raise InputError("give files or a folder of manifests; `grace cluster check --help` has examples")
     described = load_cluster(cluster)
+    if remark := described.outdated(date.today()):
+        typer.echo(f"grace: note: {remark}", err=True)
     reading = survey(files)
     report = check_manifests(reading.manifests, described, reading.unread, reading.generated)
     if format == "json":

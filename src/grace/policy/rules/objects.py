@@ -35,10 +35,12 @@ _SUPPRESSED = (
 )
 def check_schema(scene: Scene) -> Iterator[Hit]:
     for manifest in scene.broken:
-        for hit in schemas(scene.cluster.kubernetes).faults(manifest):
-            filled = not placeholder_in_field(manifest.at(hit.path))
-            if filled or hit.path[-1] in ("apiVersion", "kind"):
-                yield hit
+        yield from filter(_is_filled_in, schemas(scene.cluster.kubernetes).faults(manifest))
+
+
+def _is_filled_in(hit: Hit) -> bool:
+    """Whether a value is none that another rule asks to fill in."""
+    return hit.path[-1] in ("apiVersion", "kind") or not placeholder_in_field(hit.manifest.at(hit.path))
 
 
 @note(
@@ -167,4 +169,4 @@ def check_data(scene: Scene) -> Iterator[Hit]:
 )
 def check_values(scene: Scene) -> Iterator[Hit]:
     for manifest in scene.manifests:
-        yield from schemas(scene.cluster.kubernetes).refusals(manifest)
+        yield from filter(_is_filled_in, schemas(scene.cluster.kubernetes).refusals(manifest))
