@@ -1,0 +1,157 @@
+"""The back end of this machine: each model is a local process, and its data is home as soon as it is written."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from pathlib import Path
+from typing import Self
+
+import orjson
+
+from grace.endpoints.embedded import EmbeddedServer
+from grace.endpoints.serving import Address, ModelServer
+from grace.errors import ClusterError, EndpointError
+from grace.files import FileList, replacing
+from grace.lineup.backend import Backend, State, Visited
+from grace.lineup.folder import LIST, LineupFolder
+from grace.lock import ended_within, process_mark
+from grace.models.files import find_model
+from grace.progress import Progress
+from grace.stages.answers.ask import Query
+from grace.stages.scores.ask import Score
+from grace.stages.task import Endpoint
+from grace.stages.visit import ask_all, slots_for, tasks
+
+TRIES = 3
+"""Passes over a visit's tasks: a server that dies is started again for what it left undone."""
+END_SECONDS = 60.0
+"""The longest that a server of a killed runner may take to follow it; vLLM takes 30 s."""
+
+StartServer = Callable[[str, int | None], ModelServer]
+"""Makes the server of a model with so many slots (None: its own default)."""
+
+
+class ProcessBackend(Backend):
+    """Serves each model by a child process, which ends with this one, for whatever reason that ends."""
+
+    def __init__(self, folder: LineupFolder, *, start: StartServer = EmbeddedServer.of) -> None:
+        self._folder, self._start = folder, start
+        self._servers: dict[str, ModelServer] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for model in list(self._servers):
+            self._end(model)
+
+    def check(self, model: str) -> None:
+        find_model(model)
+
+    def prepare(self, model: str, progress: Progress) -> None:
+        """The weights are on this machine, as `check` has seen."""
+
+    def adopt(self, model: str) -> State:
+        return State.SERVED if model in self._servers else State.ABSENT
+
+    def serve(self, model: str, progress: Progress) -> None:
+        self._wait_for_earlier(model)
+        server = self._start(model, slots_for(self._tasks(model, Address(""))))
+        progress.note(f"{model}: starting its server")
+        self._servers[model] = server.__enter__()
+        with replacing(self._record(model)) as file:
+            file.write(orjson.dumps({"pid": server.pid, "mark": process_mark(server.pid)}))
+
+    def visit(self, model: str, progress: Progress) -> Visited:
+        requests: Counter[str] = Counter()
+        left = {task.output.name for task in self._tasks(model, Address(""))}
+        failures: dict[str, str] = {}
+        for _ in range(TRIES):
+            dead = False
+            listed = [task for task in self._tasks(model, Address("")) if task.output.name in left]
+            with closing(ask_all(listed, lambda: self._address(model, progress), lambda: _shown(progress))) as outcomes:
+                for task, outcome in outcomes:
+                    if outcome.interrupted:
+                        raise KeyboardInterrupt
+                    name = task.output.name
+                    requests.update(outcome.requests.failures)
+                    failures.pop(name, None)
+                    if outcome.error:
+                        failures[name] = str(outcome.error)
+                        dead = dead or isinstance(outcome.error, EndpointError)
+                    if not isinstance(outcome.error, EndpointError):
+                        left.discard(name)
+            if not dead:
+                break
+        else:
+            raise EndpointError(f"{model}: {TRIES} visits did not end well: {'; '.join(failures.values())}")
+        return Visited(dict(requests), failures)
+
+    def fetch(self, model: str, folder: Path, progress: Progress) -> FileList:
+        """The data was written where it belongs; its list is made, and says later whether it is as it was."""
+        files = FileList.of(folder, sorted(path for path in folder.rglob("*") if path.is_file() and _is_data(path)))
+        files.write(folder / LIST)
+        return files
+
+    def remove(self, model: str) -> None:
+        self._end(model)
+        self._wait_for_earlier(model)
+
+    def prove_gone(self, model: str) -> tuple[str, ...]:
+        alive = self._alive(model)
+        if alive:
+            return (f"process {alive}, the server of {model}",)
+        self._record(model).unlink(missing_ok=True)
+        return ()
+
+    def _tasks(self, model: str, address: Address) -> list[Query | Score]:
+        lineup = self._folder.lineup
+        endpoint = Endpoint(url=address.url, model=model, api_key=address.api_key)
+        out = self._folder.model(model)
+        return list(tasks(self._folder.file, lineup.visit, out, endpoint=endpoint, limit=lineup.limit))
+
+    @contextmanager
+    def _address(self, model: str, progress: Progress) -> Iterator[Address]:
+        """The running server's address; left when the server died, or when all is asked and it need not wait."""
+        if model not in self._servers:
+            self.serve(model, progress)
+        server = self._servers[model]
+        try:
+            yield Address(server.url, server.api_key)
+        finally:
+            self._end(model)
+
+    def _end(self, model: str) -> None:
+        server = self._servers.pop(model, None)
+        if server:
+            server.__exit__(None, None, None)
+
+    def _wait_for_earlier(self, model: str) -> None:
+        """A server whose runner was killed ends by itself, a moment later."""
+        pid = self._alive(model)
+        if pid and not ended_within(pid, END_SECONDS):
+            raise ClusterError(
+                f"{model}: process {pid}, its server, was left by an earlier `grace lineup` and did not end within "
+                f"{END_SECONDS:g} s; end it (kill {pid}), then the same command continues"
+            )
+
+    def _alive(self, model: str) -> int | None:
+        """The process of the server that was started last, where it still runs."""
+        try:
+            record = orjson.loads(self._record(model).read_bytes())
+            pid, mark = int(record["pid"]), record["mark"]
+        except (OSError, ValueError, LookupError, TypeError):
+            return None
+        return pid if mark is not None and process_mark(pid) == mark else None
+
+    def _record(self, model: str) -> Path:
+        return self._folder.model(model) / ".server.json"
+
+
+def _shown(progress: Progress) -> AbstractContextManager[Progress]:
+    return nullcontext(progress)
+
+
+def _is_data(path: Path) -> bool:
+    """Whether a file belongs to a model's data: no lock, no list of files, nothing half written or hidden."""
+    return path.name not in ("lock", LIST) and not any(part.startswith(".") for part in path.parts[-2:])
