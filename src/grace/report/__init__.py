@@ -1,4 +1,4 @@
-"""Reports: an HTML page about runs, and the parts of a paper; both tell the analysis's tables and add no number."""
+"""Reports: an HTML page about runs, and the parts of a paper; both present the analysis's tables and add no number."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""What reports need to be installed."""
+"""Check that the packages that reports need are installed."""
 
 import importlib.util
 
@@ -7,7 +7,7 @@ from grace.errors import InputError
 
 
 def check_needed() -> None:
-    """See that the analysis's packages and that of its figures are there. Raises InputError."""
+    """Check that the analysis's packages and that of its figures are installed. Raises InputError."""
     check_installed()
     if importlib.util.find_spec("matplotlib") is None:
         raise InputError("a report needs matplotlib for its figures: pip install 'grace-experiments[analysis]'")

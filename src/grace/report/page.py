@@ -1,4 +1,4 @@
-"""The report: one HTML page that needs nothing else; all texts in it are escaped, since models wrote some."""
+"""The report: one HTML page without other files; all texts in it are escaped, since models wrote some."""
 
 import re
 import tempfile
@@ -42,7 +42,7 @@ ANSWER = 300
 LONG = 24
 """A table of more rows is folded up; it is unfolded in print."""
 SHORT, SHORTEST = 30, 12
-"""A cell of fewer characters than the first stands on one line; one of not more than the second in print too."""
+"""A cell of fewer characters than the first is on one line; one of at most the second number in print, too."""
 ROOM, PADDING = 150, 2
 """Characters that the page has room for in a line of a table, and those of a cell's padding."""
 LINE, TALLEST = 130, 18
@@ -70,8 +70,8 @@ class Section:
     """What the page says about one study.
 
     `id` is its place in the page; `short` says how many rows are analysed, `troubles` what a reader should know first.
-    `prompts` are about the first trial; `figures` are by the section that they stand in; `sentences` are the verdicts
-    of comparisons, and `notes` are about these; `commands` and `inputs` are for doing it again.
+    `prompts` are about the first trial; `figures` are by section; `sentences` are the verdicts of comparisons, and
+    `notes` are about these; `commands` and `inputs` are for repeating the work.
     """
 
     id: str
@@ -96,15 +96,15 @@ class Section:
 
 
 def write_report(wanted: Wanted, path: Path, progress: Progress) -> list[Section]:
-    """Write the report of some runs, atomically, and return what it says of each study.
+    """Write the report of some runs, atomically, and return its content for each study.
 
     Args:
         wanted: the runs, and how they are analysed.
         path: a name that ends in .html.
-        progress: hears how far it is.
+        progress: told how far the work is.
 
     Raises:
-        InputError: something given is no run, or the file cannot be written, or would be too large.
+        InputError: an argument is not a run, or the file cannot be written or would be too large.
     """
     check_page(path)
     with tempfile.TemporaryDirectory(prefix="grace-report-") as folder:
@@ -201,7 +201,7 @@ def _slug(name: str) -> str:
 
 
 def coded(text: str) -> Markup:
-    """A text of Grace's own as HTML, in which names and commands stand between backticks."""
+    """A text of Grace's own as HTML, in which names and commands are between backticks."""
     return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(harmless(text)))))  # noqa: S704 - escaped before
 
 
@@ -224,7 +224,7 @@ def longest_word(text: str) -> int:
 
 
 def is_tall(text: str) -> bool:
-    """Whether a text may be higher than its box, likewise."""
+    """Whether a text may be higher than its box, so that the keyboard has to reach it."""
     return sum(1 + len(line) // LINE for line in text.split("\n")) > TALLEST
 
 

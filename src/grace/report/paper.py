@@ -34,7 +34,7 @@ NO_PANDOC = (
 PATIENCE = 60
 """Seconds that pandoc has for a document."""
 FEW = 30
-"""Tables of more rows stand in files only."""
+"""Tables with more rows than this are only in files."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ def write_paper(wanted: Wanted, out: Path, progress: Progress, force: bool = Fal
     """Write the parts of a paper about runs; for runs of several studies, each has a folder of its name.
 
     Raises:
-        InputError: something given is no run, or a file cannot be written; without `force` also where a text is
-            there already, since people edit it.
+        InputError: an argument is not a run, or a file cannot be written; without `force` also where a text already
+            exists, since people edit it.
     """
     for text in (out / PAPER, *out.glob(f"*/{PAPER}")):
         if text.exists() and not force:
@@ -60,10 +60,10 @@ def write_paper(wanted: Wanted, out: Path, progress: Progress, force: bool = Fal
     with tempfile.TemporaryDirectory(prefix="grace-paper-") as folder:
         parts = gather(wanted, Path(folder), progress)
         progress.note("writing")
-        made = [_write(part, out / part.study.name if len(parts) > 1 else out) for part in parts]
-    if len(made) > 1:
+        papers = [_write(part, out / part.study.name if len(parts) > 1 else out) for part in parts]
+    if len(papers) > 1:
         list_files(out, ())
-    return made
+    return papers
 
 
 def _write(part: Part, out: Path) -> Paper:
@@ -86,7 +86,7 @@ def _write(part: Part, out: Path) -> Paper:
 
 
 def _grids(part: Part) -> Iterator[Grid]:
-    """All tables, in the order in which the text tells of them."""
+    """All tables, in the order of the text."""
     yield from grids_common.of_runs(part.tables)
     yield from grids_common.of_rows(part.tables)
     if part.analysis:
@@ -97,7 +97,7 @@ def _grids(part: Part) -> Iterator[Grid]:
 
 
 def _write_tables(part: Part, grids: Sequence[Grid], folder: Path) -> Iterator[Path]:
-    """The grids, rounded as in print, as CSV and LaTeX; and in numbers/ the tables that they are of, not rounded."""
+    """The grids, rounded as in print, as CSV and LaTeX; and in numbers/ the tables that they come from, not rounded."""
     for grid in grids:
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([map(cell, row) for row in (grid.head, *grid.rows)])
@@ -110,7 +110,7 @@ def _write_tables(part: Part, grids: Sequence[Grid], folder: Path) -> Iterator[P
 
 
 def _lines(part: Part, grids: Sequence[Grid], captions: Sequence[tuple[str, str]]) -> Iterator[str]:
-    """The text: a draft that says so, methods, results, tables, figures, and the prompts as an appendix."""
+    """The text: a notice that it is a draft, methods, results, tables, figures, and the prompts as an appendix."""
     yield f"# {plain(part.study.title)}\n"
     if part.study.source:
         yield f"{plain(part.study.source)}\n"

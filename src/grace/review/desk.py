@@ -16,7 +16,7 @@ VERDICTS: tuple[Verdict, ...] = ("accepted", "corrected", "rejected")
 
 
 class Unfit(Exception):
-    """A decision that cannot be one; nothing was written. `fields` says what is wrong with which field."""
+    """An invalid decision; nothing was written. `fields` says what is wrong with which field."""
 
     def __init__(self, message: str, fields: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
@@ -41,7 +41,7 @@ class Desk:
         table: the answers.
         rows: makes its rows ready to be read.
         known: the records of the ledger.
-        ledger: takes the decisions; the run is locked.
+        ledger: the file for the decisions; the run is locked.
         queue: the rows to look at.
         by: the person's name.
         shown: how trials were shown to the model.

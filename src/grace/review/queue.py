@@ -19,7 +19,7 @@ from grace.studies.reading import Missing, Value
 from grace.tables import CsvTable
 
 SLACK = 1.0
-"""How far the sum of values may be from their total, for rounding."""
+"""How far the sum of values may be from their total because of rounding."""
 
 
 class Reason(StrEnum):

@@ -24,7 +24,7 @@ from grace.tables import CsvTable, check_writable
 
 MOST_NAME = 100
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Each ends the review as the page's button does, unless it is ignored, as by nohup."""
+"""Signals that end the review as the page's button does, unless they are ignored, as under nohup."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +78,7 @@ def review(
     """Let a person review a run until they end it, then write the values' table again.
 
     Args:
-        options: of the command.
+        options: those of the command.
         progress: shows the progress of long work.
         opened: called when the page is ready; not called when there is nothing to review.
 
@@ -119,7 +119,7 @@ def _name(by: str) -> str:
     """The person's name in one line. Raises InputError."""
     name = " ".join(by.split())
     if not name or not name.isprintable() or len(name) > MOST_NAME:
-        raise InputError(f"--by {by!r}: is no name; give yours, which is stored with every decision")
+        raise InputError(f"--by {by!r}: is not a name; give yours, which is stored with every decision")
     return name
 
 

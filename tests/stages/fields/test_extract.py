@@ -192,7 +192,7 @@ def test_a_study_that_extracts_nothing(read: Command, answers: Path, tmp_path: P
         "name: mine\ntitle: Mine\ncolumns: {a: {}}\nprotocols: {single: {turns: {response: 'Is {{ a }}?'}}}"
     )
     write(answers, [{"a": "x", "model_response": "y"}])
-    assert one_message(read(study)) == "mine says nothing of extraction, so there is nothing to extract"
+    assert one_message(read(study)) == "mine has no extraction section, so there is nothing to extract"
 
 
 def test_a_study_that_is_not_there(read: Command, answers: Path) -> None:

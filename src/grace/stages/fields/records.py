@@ -69,7 +69,7 @@ class Rows:
             InputError: the study extracts nothing, or the table has none of the columns with answers.
         """
         if study.extraction is None:
-            raise InputError(f"{study.name} says nothing of extraction, so there is nothing to extract")
+            raise InputError(f"{study.name} has no extraction section, so there is nothing to extract")
         self.study = study
         self.extraction: Extraction = study.extraction
         try:
