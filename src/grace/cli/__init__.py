@@ -14,6 +14,7 @@ from grace.cli.exits import DEFECT, exit_code
 from grace.cli.export import export
 from grace.cli.extract import extract
 from grace.cli.join import join
+from grace.cli.lineup import lineup_app
 from grace.cli.merge import merge
 from grace.cli.models import models_app
 from grace.cli.noise import noise
@@ -54,6 +55,7 @@ app.command(short_help="Serve a model on this machine.")(serve)
 app.command("check-endpoint", short_help="Check whether a model server can be used.")(check_endpoint)
 app.add_typer(cluster_app, name="cluster")
 app.add_typer(data_app, name="data")
+app.add_typer(lineup_app, name="lineup")
 app.add_typer(models_app, name="models")
 
 

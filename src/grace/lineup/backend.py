@@ -1,14 +1,13 @@
 """The contract of back ends: where the models of a lineup are served. The runner knows nothing else of them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
 from grace.files import FileList
 from grace.progress import Progress
+from grace.stages.session import RequestCounts
 
 
 class State(StrEnum):
@@ -20,19 +19,6 @@ class State(StrEnum):
     """A server answers, or is on its way to."""
     ASKED = "asked"
     """All that was to be asked is asked; the data waits to be brought home."""
-
-
-@dataclass(frozen=True)
-class Visited:
-    """What became of one visit.
-
-    Attributes:
-        requests: finished in this visit, by how they ended, over all tasks.
-        failures: by task (the name of its table), why it did not end well.
-    """
-
-    requests: Mapping[str, int]
-    failures: Mapping[str, str]
 
 
 class Backend(ABC):
@@ -80,12 +66,15 @@ class Backend(ABC):
         """
 
     @abstractmethod
-    def visit(self, model: str, progress: Progress) -> Visited:
-        """Ask all that is not answered yet. Limit: none as long as answers come; a stalled request has its own.
+    def visit(self, model: str, progress: Progress) -> RequestCounts:
+        """Ask all that is not answered yet, and give the requests by how they ended.
+
+        One task that fails does not keep the others from being asked; a server that dies is started again a few times.
+        Limit: none while answers come; each request has its own.
 
         Raises:
             InputError: a run belongs to other inputs, another model or other settings.
-            EndpointError: the server is gone.
+            EndpointError: the server cannot be used, or died too often.
         """
 
     @abstractmethod

@@ -1,7 +1,8 @@
 """A lineup's folder: what was asked, copies of its inputs, the journal, and a folder for each model.
 
 lineups/NAME/
-    lineup.yaml     what was asked (`grace.lineup.lineup_file`)
+    lineup.yaml     which models, and where (`grace.lineup.lineup_file`)
+    visit.yaml      what each of them is asked
     input/          the tables, and study files of the user's own
     lineup.jsonl    the journal (`grace.lineup.journal`)
     MODEL/          the runs and tables of a model, files.json with their digests
@@ -21,8 +22,11 @@ from grace.errors import InputError, RunMismatch
 from grace.files import replacing, sha256_of
 from grace.lineup.lineup_file import LineupFile
 from grace.runs import differences
-from grace.stages.visit_file import StudyVisit
+from grace.stages.visit_file import StudyVisit, VisitFile
 from grace.studies.study import BUILT_IN, load_study
+
+LIST = "files.json"
+"""In a model's folder: its files with their digests, as they were when they came home."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,13 @@ class LineupFolder:
 
     @property
     def file(self) -> Path:
-        """What was asked."""
+        """Which models are carried, and where."""
         return self.path / "lineup.yaml"
+
+    @property
+    def visit(self) -> Path:
+        """What each model is asked."""
+        return self.path / "visit.yaml"
 
     @property
     def journal(self) -> Path:
@@ -57,18 +66,20 @@ class LineupFolder:
             raise InputError(f"{self.path}: is not a lineup (it has no lineup.yaml); `grace lineup run` begins one")
         return read(self.file, LineupFile)
 
-    def begin(self, lineup: LineupFile, inputs: Mapping[str, Path]) -> None:
+    def begin(self, lineup: LineupFile, visit: VisitFile, inputs: Mapping[str, Path]) -> None:
         """Start the lineup with copies of its inputs, or continue the one that is there.
 
         Args:
-            lineup: what is asked.
+            lineup: which models are carried, and where.
+            visit: what each of them is asked.
             inputs: files by their place in the folder.
 
         Raises:
             RunMismatch: the folder holds a lineup that asks something else, or whose inputs differ.
         """
         if self.file.exists():
-            before, now = self.lineup.model_dump(mode="json"), lineup.model_dump(mode="json")
+            before = {**self.lineup.model_dump(mode="json"), **read(self.visit, VisitFile).model_dump(mode="json")}
+            now = {**lineup.model_dump(mode="json"), **visit.model_dump(mode="json")}
             different = [f"  {name}: {old!r} there, {new!r} now" for name, old, new in differences(before, now)]
             different += [
                 f"  {place}: {source} is not what the lineup began with"
@@ -84,9 +95,10 @@ class LineupFolder:
         for place, source in inputs.items():
             with replacing(self.path / place) as copy, open(source, "rb") as original:
                 shutil.copyfileobj(original, copy, 1 << 20)
-        with replacing(self.file) as file:
-            content = lineup.model_dump(mode="json", exclude_defaults=True)
-            file.write(yaml.safe_dump(content, sort_keys=False, allow_unicode=True).encode())
+        for path, content in ((self.visit, visit), (self.file, lineup)):  # the last one makes it a lineup
+            with replacing(path) as file:
+                text = yaml.safe_dump(content.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+                file.write(text.encode())
 
 
 def visited(studies: Sequence[tuple[str, Path]]) -> tuple[tuple[StudyVisit, ...], dict[str, Path]]:

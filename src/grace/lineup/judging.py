@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from grace.manifest import EXTRACT
+from grace.manifest import EXTRACT, GENERATE
 from grace.progress import Progress
 from grace.quality.validate import validate_runs
 from grace.runs import Run
@@ -48,7 +48,7 @@ def judged(folder: Path, progress: Progress) -> tuple[Judged, ...]:
     runs = [Run(path) for path in sorted(folder.glob("*.run"))]
     asked = [run for run in runs if run.identity.experiment != EXTRACT]
     for run in asked:
-        if run.identity.experiment == "generate" and study_of(run).extraction.fields:
+        if run.identity.experiment == GENERATE and study_of(run).extraction:
             table = table_of(run)
             task = Extract(study=str(run.study), input=table, output=table.with_name(f"{table.stem}_structured.csv"))
             with task.prepared(progress) as prepared:

@@ -1,31 +1,35 @@
 """The back end of this machine: each model is a local process, and its data is home as soon as it is written."""
 
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Self
 
 import orjson
 
 from grace.endpoints.embedded import EmbeddedServer
-from grace.endpoints.serving import Address, ModelServer
-from grace.errors import ClusterError, EndpointError
+from grace.endpoints.serving import EMBEDDED, Address, ModelServer
+from grace.errors import ClusterError, EndpointError, GraceError
 from grace.files import FileList, replacing
-from grace.lineup.backend import Backend, State, Visited
+from grace.lineup.backend import Backend, State
 from grace.lineup.folder import LIST, LineupFolder
-from grace.lock import ended_within, process_mark
+from grace.lock import process_mark
 from grace.models.files import find_model
 from grace.progress import Progress
 from grace.stages.answers.ask import Query
 from grace.stages.scores.ask import Score
-from grace.stages.task import Endpoint
+from grace.stages.session import RequestCounts
+from grace.stages.task import Endpoint, TaskOptions
 from grace.stages.visit import ask_all, slots_for, tasks
 
 TRIES = 3
 """Passes over a visit's tasks: a server that dies is started again for what it left undone."""
 END_SECONDS = 60.0
 """The longest that a server of a killed runner may take to follow it; vLLM takes 30 s."""
+
+LOOK_SECONDS = 0.2
+"""While it does, it is looked at so often."""
 
 StartServer = Callable[[str, int | None], ModelServer]
 """Makes the server of a model with so many slots (None: its own default)."""
@@ -56,36 +60,37 @@ class ProcessBackend(Backend):
 
     def serve(self, model: str, progress: Progress) -> None:
         self._wait_for_earlier(model)
-        server = self._start(model, slots_for(self._tasks(model, Address(""))))
+        server = self._start(model, slots_for(self._tasks(model)))
         progress.note(f"{model}: starting its server")
         self._servers[model] = server.__enter__()
         with replacing(self._record(model)) as file:
             file.write(orjson.dumps({"pid": server.pid, "mark": process_mark(server.pid)}))
 
-    def visit(self, model: str, progress: Progress) -> Visited:
-        requests: Counter[str] = Counter()
-        left = {task.output.name for task in self._tasks(model, Address(""))}
-        failures: dict[str, str] = {}
+    def visit(self, model: str, progress: Progress) -> RequestCounts:
+        counts = RequestCounts()
+        left = list(self._tasks(model))
+        errors: list[GraceError] = []
         for _ in range(TRIES):
-            dead = False
-            listed = [task for task in self._tasks(model, Address("")) if task.output.name in left]
-            with closing(ask_all(listed, lambda: self._address(model, progress), lambda: _shown(progress))) as outcomes:
-                for task, outcome in outcomes:
+            again: list[Query | Score] = []
+            with closing(ask_all(left, lambda: self._address(model, progress), lambda: nullcontext(progress))) as asked:
+                for task, outcome in asked:
                     if outcome.interrupted:
                         raise KeyboardInterrupt
-                    name = task.output.name
-                    requests.update(outcome.requests.failures)
-                    failures.pop(name, None)
-                    if outcome.error:
-                        failures[name] = str(outcome.error)
-                        dead = dead or isinstance(outcome.error, EndpointError)
-                    if not isinstance(outcome.error, EndpointError):
-                        left.discard(name)
-            if not dead:
+                    counts.finished += outcome.requests.finished
+                    counts.failures.update(outcome.requests.failures)
+                    if isinstance(outcome.error, EndpointError):
+                        again.append(task)
+                        last = outcome.error
+                    elif outcome.error:
+                        errors.append(outcome.error)
+            left = again
+            if not left:
                 break
         else:
-            raise EndpointError(f"{model}: {TRIES} visits did not end well: {'; '.join(failures.values())}")
-        return Visited(dict(requests), failures)
+            errors.append(last)
+        if errors:
+            raise type(errors[0])("; ".join(dict.fromkeys(map(str, errors))))
+        return counts
 
     def fetch(self, model: str, folder: Path, progress: Progress) -> FileList:
         """The data was written where it belongs; its list is made, and says later whether it is as it was."""
@@ -104,11 +109,9 @@ class ProcessBackend(Backend):
         self._record(model).unlink(missing_ok=True)
         return ()
 
-    def _tasks(self, model: str, address: Address) -> list[Query | Score]:
-        lineup = self._folder.lineup
-        endpoint = Endpoint(url=address.url, model=model, api_key=address.api_key)
-        out = self._folder.model(model)
-        return list(tasks(self._folder.file, lineup.visit, out, endpoint=endpoint, limit=lineup.limit))
+    def _tasks(self, model: str) -> Sequence[Query | Score]:
+        options = TaskOptions(endpoint=Endpoint(url=EMBEDDED, model=model), limit=self._folder.lineup.limit)
+        return tasks(self._folder.visit, self._folder.model(model), options)
 
     @contextmanager
     def _address(self, model: str, progress: Progress) -> Iterator[Address]:
@@ -128,8 +131,11 @@ class ProcessBackend(Backend):
 
     def _wait_for_earlier(self, model: str) -> None:
         """A server whose runner was killed ends by itself, a moment later."""
-        pid = self._alive(model)
-        if pid and not ended_within(pid, END_SECONDS):
+        started = time.monotonic()
+        while pid := self._alive(model):
+            if time.monotonic() - started < END_SECONDS:
+                time.sleep(LOOK_SECONDS)
+                continue
             raise ClusterError(
                 f"{model}: process {pid}, its server, was left by an earlier `grace lineup` and did not end within "
                 f"{END_SECONDS:g} s; end it (kill {pid}), then the same command continues"
@@ -146,10 +152,6 @@ class ProcessBackend(Backend):
 
     def _record(self, model: str) -> Path:
         return self._folder.model(model) / ".server.json"
-
-
-def _shown(progress: Progress) -> AbstractContextManager[Progress]:
-    return nullcontext(progress)
 
 
 def _is_data(path: Path) -> bool:

@@ -87,10 +87,8 @@ def _ask(model: str, backend: Backend, journal: Journal, progress: Progress) -> 
         if state is State.ABSENT:
             backend.serve(model, progress)
     with journal.step(model, Step.VISIT) as facts:
-        visited = backend.visit(model, progress)
-        facts |= {"failed_requests": dict(visited.requests), "failures": dict(visited.failures)}
-        if visited.failures:
-            raise GraceError("; ".join(visited.failures.values()))
+        counts = backend.visit(model, progress)
+        facts |= {"finished": counts.finished, "failed": dict(counts.failures)}
 
 
 def _bring_home(model: str, folder: LineupFolder, backend: Backend, journal: Journal, progress: Progress) -> None:
