@@ -51,6 +51,7 @@ def run(
       grace lineup run
       grace lineup run --study study1=data/study1.csv --study my_study.yaml=trials.csv --name mine
     """
+    from grace.declared import checked
     from grace.lineup.folder import LineupFolder, visited
     from grace.lineup.journal import Journal
     from grace.lineup.lineup_file import LineupFile
@@ -58,15 +59,19 @@ def run(
     from grace.lineup.runner import carry
     from grace.lock import locked
     from grace.models.catalogue import profile as find_profile
+    from grace.models.files import find_model
     from grace.stages.visit_file import VisitFile
 
     described = find_profile(profile)
     if not described.embedded:
         raise InputError(f"--profile {profile}: `grace lineup run` carries the profile local, on this machine, only")
     names = tuple(models.split(",")) if models else (described.embedded,)
+    for model in names:
+        find_model(model)
     visits, inputs = visited([_pair(each) for each in study or SAMPLES])
     folder = LineupFolder(lineups / (name or profile))
-    asked = LineupFile(name=name or profile, profile=profile, models=names, limit=limit)
+    content = {"name": name or profile, "profile": profile, "models": names, "limit": limit}
+    asked = checked(content, "grace lineup run", LineupFile)
     worst = 0
     with locked(folder.path):
         folder.begin(asked, VisitFile(studies=visits), inputs)
@@ -90,9 +95,9 @@ def _pair(text: str) -> tuple[str, Path]:
 
 def _tell(folder: "LineupFolder", carried: "Carried") -> None:
     if carried.error:
-        print(f"{carried.model}: failed: {carried.error}")
+        print(f"{folder.model(carried.model).name}: failed: {carried.error}")
         return
-    print(f"{carried.model}: {'home already' if carried.earlier else 'asked, home and removed'}")
+    print(f"{folder.model(carried.model).name}: {'home already' if carried.earlier else 'asked, home and removed'}")
     for judged in carried.judged:
         print(f"  {judged.study}: {judged.verdict} ({folder.model(carried.model) / judged.report})")
 
@@ -101,7 +106,12 @@ def _tell(folder: "LineupFolder", carried: "Carried") -> None:
 def status(
     name: Annotated[str, typer.Argument(help="The lineup's name.")] = "local", lineups: Folder = Path("lineups")
 ) -> None:
-    """Show how far each model is."""
+    """Show how far each model of a lineup is.
+
+    \b
+    Example:
+      grace lineup status local
+    """
     from rich.console import Console
     from rich.table import Table
 
@@ -109,12 +119,10 @@ def status(
     from grace.lineup.journal import History, histories
 
     folder = LineupFolder(lineups / name)
-    known = histories(folder.journal)
+    carried = histories(folder.journal)
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("model", "step", "state", "since"):
+    for heading in ("model", "state", "since", ""):
         table.add_column(heading)
     for model in folder.lineup.models:
-        history = known.get(model, History())
-        step, event = next(reversed(history.last.items()), ("", "waiting"))
-        table.add_row(model, step, "done" if history.closed else str(event), history.times.get(step, ("", ""))[1])
+        table.add_row(model, *carried.get(model, History()).summary)
     Console(soft_wrap=True, highlight=False, markup=False).print(table)

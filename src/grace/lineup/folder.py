@@ -56,8 +56,8 @@ class LineupFolder:
         return self.path / "cleanup.json"
 
     def model(self, name: str) -> Path:
-        """The folder of a model's runs and tables."""
-        return self.path / re.sub(r"[^\w.-]+", "-", name)
+        """The folder of a model's runs and tables; a file is called by its stem."""
+        return self.path / re.sub(r"[^\w.-]+", "-", Path(name).stem if name.endswith(".gguf") else name)
 
     @property
     def lineup(self) -> LineupFile:

@@ -58,6 +58,19 @@ class History:
         """Whether the model was asked, is home, and gone."""
         return self.failure is None and all(self.done(step) for step in (Step.FETCH, Step.PROVE_GONE))
 
+    @property
+    def summary(self) -> tuple[str, str, str]:
+        """The state in words, since when, and what there is to say of it."""
+        if not self.last:
+            return "waiting", "", ""
+        step, event = next(reversed(self.last.items()))
+        since = self.times[step][1]
+        if self.failure:
+            return f"failed at {self.failure[0]}", since, self.failure[1]
+        if self.closed:
+            return "home and removed", since, ""
+        return f"{step} {event}", since, ""
+
     def note(self, step: Step, event: Event, time: str, facts: dict[str, Any]) -> None:
         """Take one record in."""
         if event is Event.BEGUN:  # what follows a step holds no more once the step is done again

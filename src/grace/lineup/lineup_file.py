@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, field_validator
 
 from grace.declared import Strict
 
@@ -21,3 +21,11 @@ class LineupFile(Strict):
     profile: str
     models: Annotated[tuple[str, ...], Field(min_length=1)]
     limit: PositiveInt | None = None
+
+    @field_validator("models")
+    @classmethod
+    def _once(cls, models: tuple[str, ...]) -> tuple[str, ...]:
+        twice = next((model for model in models if models.count(model) > 1), None)
+        if twice:
+            raise ValueError(f"lists {twice} twice")
+        return models

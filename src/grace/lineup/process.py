@@ -50,15 +50,18 @@ class ProcessBackend(Backend):
             self._end(model)
 
     def check(self, model: str) -> None:
+        """See that the model's file is here."""
         find_model(model)
 
     def prepare(self, model: str, progress: Progress) -> None:
         """The weights are on this machine, as `check` has seen."""
 
     def adopt(self, model: str) -> State:
+        """A server never outlives its runner: there is one only if this runner started it."""
         return State.SERVED if model in self._servers else State.ABSENT
 
     def serve(self, model: str, progress: Progress) -> None:
+        """Start the server, after one of a killed runner has ended."""
         self._wait_for_earlier(model)
         server = self._start(model, slots_for(self._tasks(model)))
         progress.note(f"{model}: starting its server")
@@ -67,6 +70,7 @@ class ProcessBackend(Backend):
             file.write(orjson.dumps({"pid": server.pid, "mark": process_mark(server.pid)}))
 
     def visit(self, model: str, progress: Progress) -> RequestCounts:
+        """Ask, starting the server again where it died, up to TRIES times."""
         counts = RequestCounts()
         left = list(self._tasks(model))
         errors: list[GraceError] = []
@@ -99,10 +103,12 @@ class ProcessBackend(Backend):
         return files
 
     def remove(self, model: str) -> None:
+        """End the server, also one of a killed runner."""
         self._end(model)
         self._wait_for_earlier(model)
 
     def prove_gone(self, model: str) -> tuple[str, ...]:
+        """Look whether the process that was started last still runs."""
         alive = self._alive(model)
         if alive:
             return (f"process {alive}, the server of {model}",)

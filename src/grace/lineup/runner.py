@@ -118,7 +118,7 @@ def _write_proof(folder: LineupFolder, model: str, left: tuple[str, ...]) -> Non
     except (OSError, ValueError):
         proof = {}
     with replacing(folder.cleanup) as file:
-        content = {**proof, model: {"looked": now(), "left": list(left)}}
+        content = {**proof, folder.model(model).name: {"looked": now(), "left": list(left)}}
         file.write(orjson.dumps(content, option=orjson.OPT_INDENT_2))
 
 
