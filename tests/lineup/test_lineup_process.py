@@ -38,8 +38,8 @@ def options(tmp_path: Path, models: str) -> list[str]:
 
 def answered(run: Path) -> Counter[str]:
     """How often each request was answered."""
-    lines = (run / "ledger.jsonl").read_text().splitlines()
-    return Counter(json.loads(line)["key"] for line in lines)
+    records = map(json.loads, (run / "ledger.jsonl").read_text().splitlines())
+    return Counter(record["key"] for record in records if record["status"] != "failed")
 
 
 def ours(tmp_path: Path) -> list[psutil.Process]:

@@ -1,16 +1,17 @@
 """The back end of this machine: each model is a local process, and its data is home as soon as it is written."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import orjson
 
 from grace.endpoints.embedded import EmbeddedServer
 from grace.endpoints.serving import EMBEDDED, Address, ModelServer
-from grace.errors import ClusterError, EndpointError, GraceError
+from grace.errors import ClusterError, EndpointError
 from grace.files import FileList, replacing
 from grace.lineup.backend import Backend, State
 from grace.lineup.folder import LIST, LineupFolder
@@ -20,11 +21,11 @@ from grace.progress import Progress
 from grace.stages.answers.ask import Query
 from grace.stages.scores.ask import Score
 from grace.stages.session import RequestCounts
-from grace.stages.task import Endpoint, TaskOptions
+from grace.stages.task import Endpoint, TaskOptions, TaskOutcome
 from grace.stages.visit import ask_all, slots_for, tasks
 
 TRIES = 3
-"""Passes over a visit's tasks: a server that dies is started again for what it left undone."""
+"""Passes over a visit's tasks: what failed is asked again, of a new server where the first one died."""
 END_SECONDS = 60.0
 """The longest that a server of a killed runner may take to follow it; vLLM takes 30 s."""
 
@@ -71,30 +72,27 @@ class ProcessBackend(Backend):
 
     def visit(self, model: str, progress: Progress) -> RequestCounts:
         """Ask, starting the server again where it died, up to TRIES times."""
-        counts = RequestCounts()
+        finished = 0
+        last: dict[Path, TaskOutcome[Any]] = {}
         left = list(self._tasks(model))
-        errors: list[GraceError] = []
         for _ in range(TRIES):
             again: list[Query | Score] = []
             with closing(ask_all(left, lambda: self._address(model, progress), lambda: nullcontext(progress))) as asked:
                 for task, outcome in asked:
                     if outcome.interrupted:
                         raise KeyboardInterrupt
-                    counts.finished += outcome.requests.finished
-                    counts.failures.update(outcome.requests.failures)
-                    if isinstance(outcome.error, EndpointError):
+                    finished += outcome.requests.finished
+                    last[task.output] = outcome
+                    if outcome.requests.failures or isinstance(outcome.error, EndpointError):
                         again.append(task)
-                        last = outcome.error
-                    elif outcome.error:
-                        errors.append(outcome.error)
             left = again
             if not left:
                 break
-        else:
-            errors.append(last)
+        errors = [outcome.error for outcome in last.values() if outcome.error]
         if errors:
             raise type(errors[0])("; ".join(dict.fromkeys(map(str, errors))))
-        return counts
+        failures = sum((outcome.requests.failures for outcome in last.values()), Counter[str]())
+        return RequestCounts(finished, failures)
 
     def fetch(self, model: str, folder: Path, progress: Progress) -> FileList:
         """The data was written where it belongs; its list is made, and says later whether it is as it was."""
