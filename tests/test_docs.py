@@ -280,7 +280,7 @@ def shortened(command: str) -> str:
     """The command, with a query or score kept to a few rows and words where it does not say itself."""
     grace, name, *_ = [*plain(command).split(), ""]
     options = SHORT.get(name, {}) if grace == "grace" else {}
-    if "--shard" in command:
+    if name == "query" and "--shard" in command:
         options = options | {"--limit": "2"}  # each of two parts has a row
     return command + "".join(f" {option} {value}" for option, value in options.items() if option not in command)
 

@@ -260,7 +260,7 @@ def test_an_optional_column_may_be_absent(tmp_path: Path) -> None:
         rows = [{name: cell for name, cell in row.items() if name != "Utterance"} for row in csv.DictReader(file)]
     ended = data("check", written(tmp_path / "t.csv", rows))
     assert ended.code == 0
-    assert "- columns that may be there and are not: Utterance\n" in ended.output
+    assert "- optional columns that are not there: Utterance\n" in ended.output
 
 
 def test_the_study_is_guessed_from_the_columns() -> None:

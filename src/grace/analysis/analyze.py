@@ -30,7 +30,7 @@ from grace.tables import write_table
 if TYPE_CHECKING:
     from grace.analysis.references import Fit, Pattern
 
-PACKAGES = ("numpy", "scipy", "statsmodels")
+PACKAGES = ("numpy", "scipy")
 MERGED = "merged"
 """The folder with the table that was made from runs, inside the folder of the results."""
 SUMMARY = "summary.json"

@@ -113,11 +113,7 @@ class Frame:
 
 
 def read_frame(path: Path, study: Study) -> Frame:
-    """Read a CSV or Parquet file.
-
-    Raises:
-        InputError: the file cannot be read, or has no rows.
-    """
+    """Read a CSV or Parquet file. Raises InputError: it cannot be read, or has no rows."""
     with TemporaryDirectory() as folder, ExitStack() as stack:
         table = Opener(Path(folder), stack).open(path)
         return _frame(path, table, table.columns, table.rows(), study)

@@ -19,7 +19,5 @@ _CODES: dict[type[GraceError], int] = {
 
 def exit_code(error: type[GraceError] | GraceError | None) -> int:
     """The exit code of an error, or of a kind of errors: that of the nearest class above it that has one; 0 of none."""
-    if error is None:
-        return 0
     kind = error if isinstance(error, type) else type(error)
-    return next((_CODES[each] for each in kind.__mro__ if each in _CODES), NOT_ALL_WELL)
+    return 0 if error is None else next((_CODES[each] for each in kind.__mro__ if each in _CODES), NOT_ALL_WELL)

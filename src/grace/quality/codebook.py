@@ -140,7 +140,7 @@ def _of_study(study: Study, name: str) -> Column | None:
         return Column(name, column.about, column.type, values=tuple(map(str, column.values)))
     if study.extraction and name in study.extraction.fields:
         own = study.extraction.fields[name]
-        values = tuple(map(str, own.values)) or (own.wanted,)
+        values = tuple(map(str, own.values)) or (own.requirement,)
         return Column(name, own.about, _TYPES[own.kind], own.unit, values)
     for question in study.questions.values():
         if about := _of_question(question, name):

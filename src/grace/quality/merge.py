@@ -19,7 +19,7 @@ from grace.quality.thresholds import thresholds_of
 from grace.runs import Run
 from grace.stages.answers.records import Done
 from grace.stages.answers.table import answer_columns, answer_rows
-from grace.stages.fields.records import Known, Rows, extractor_of
+from grace.stages.fields.records import FieldRecords, Rows, extractor_of
 from grace.stages.fields.table import BATCH
 from grace.stages.related import Related, related
 from grace.stages.scores.records import Keys, Scores
@@ -176,9 +176,7 @@ class _MergedGroup:
     """The rows of one group of related runs.
 
     Attributes:
-        group: the runs.
         base: the run that gives the rows: answers, or else an extraction of a user's own table, or scores.
-        study: its study.
         studies: the studies of all runs, which describe the columns.
         columns: those of the merged rows.
         kinds: the types of columns with numbers.
@@ -195,7 +193,7 @@ class _MergedGroup:
         self.kinds: dict[str, type] = {"temperature": float, **(ANSWER_KINDS if group.answers else {})}
         self.notes: list[str] = []
         self._answers = answer_columns(base.identity.turns) if group.answers else ()
-        self._rows, self._known = self._open_extraction(stack)
+        self._rows, self._records = self._open_extraction(stack)
         self._scores, self._scored_rows = self._open_scores(stack)
         self._provenance = _provenance(group)
         if base is group.scores:  # else the answers, or the user's own table, name the model
@@ -227,9 +225,9 @@ class _MergedGroup:
             }
             full: dict[str, object] = dict(zip((*self._given, *self._answers), cells, strict=True))
             full[ROW_ID] = self._row_id(cells, texts)
-            if self._rows and self._known:
+            if self._rows and self._records:
                 answered = self._rows.of(texts)
-                read = self._known.completed(answered, self._rows.read(answered))
+                read = self._records.completed(answered, self._rows.read(answered))
                 decided += read.method == "human"
                 full |= zip(self._rows.extraction.columns, read.cells(), strict=True)
             if self._scores:
@@ -238,7 +236,7 @@ class _MergedGroup:
             flags = self._checks.flags({name: _cell(value) for name, value in (full | own).items()})
             full[FLAGS] = "; ".join(dict.fromkeys(flag.check for flag in flags)) or None
             yield full | self._provenance
-        lost = self._known.decisions - decided if self._known else 0
+        lost = self._records.decisions - decided if self._records else 0
         if lost > 0:
             self.notes.append(
                 f"{self.base.path}: {lost} decisions of people belong to no row; see `grace extract` again"
@@ -279,7 +277,7 @@ class _MergedGroup:
         with LedgerReader(self.base.ledger) as ledger:
             yield from answer_rows(self.base, self._table, ledger, done)
 
-    def _open_extraction(self, stack: ExitStack) -> tuple[Rows | None, Known | None]:
+    def _open_extraction(self, stack: ExitStack) -> tuple[Rows | None, FieldRecords | None]:
         """The reader of the fields; without an extraction's run, rules alone."""
         run = self.group.extraction
         if run is None and (self.group.answers is None or self.study.extraction is None):
@@ -290,8 +288,8 @@ class _MergedGroup:
         self.kinds |= rows.extraction.kinds
         if run is None:
             self.notes.append(f"{self.base.path}: no extraction beside it, so its fields are read by rules alone")
-            return rows, Known(self.base, rows.extraction, None)
-        return rows, stack.enter_context(Known.read(run, rows.extraction, extractor_of(run)))
+            return rows, FieldRecords(self.base, rows.extraction, None)
+        return rows, stack.enter_context(FieldRecords.read(run, rows.extraction, extractor_of(run)))
 
     def _open_scores(self, stack: ExitStack) -> tuple[ScoreRows | None, dict[str, int]]:
         """The maker of the probabilities, and the row of the scores' own input by its cells."""

@@ -181,11 +181,7 @@ def _copies_of(run: Run, by: Sequence[str]) -> Callable[[int], list[tuple[str, .
 
 
 def of_files(paths: Sequence[Path], input: Path | None, study: str | None, opener: Opener) -> Group:
-    """The tables in some files.
-
-    Raises:
-        InputError: a file cannot be read or recognised, or there are two inputs.
-    """
+    """The tables in some files. Raises InputError: one cannot be read or recognised, or two are inputs."""
     tables = [(path, opener.open(path)) for path in dict.fromkeys(paths)]
     chosen = load_study(study) if study else _guessed([input, *paths] if input else paths, opener)
     sources: list[Source] = []

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import orjson
 
-from grace.report.gather import Wanted
+from grace.report.gather import ReportRequest
 from grace.report.ran import ANSWERS, KINDS, PROBABILITIES, further
 from grace.runs import Run
 from grace.stages.related import Related, table_of
@@ -15,9 +15,9 @@ PAPER = "paper"
 """The theme that figures have by default."""
 
 
-def commands_of(groups: Sequence[Related], wanted: Wanted, report: str) -> list[str]:
+def commands_of(groups: Sequence[Related], request: ReportRequest, report: str) -> list[str]:
     """The commands to type, in order; files are named without folders. `report` is the name of the report's file."""
-    how = [*wanted.options, *(["--theme", wanted.theme] if wanted.theme != PAPER else [])]
+    how = [*request.options, *(["--theme", request.theme] if request.theme != PAPER else [])]
     lines = [_typed(_command(run, group)) for group in groups for run in group.runs]
     runs = [group.base.path.name for group in groups]
     lines.append(_typed(["analyze", *runs, *how]))

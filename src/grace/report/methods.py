@@ -92,7 +92,7 @@ def _values(row: Record, part: Part) -> str:
 
 def _analysis(part: Part) -> Iterator[str]:
     kinds = frozenset(kind_in(row["test"]) for row in records(part.tables.get("tests")) if row["n"])
-    yield from REPORTS[part.study.name].methods(kinds, part.wanted.exclusions)
+    yield from REPORTS[part.study.name].methods(kinds, part.request.exclusions)
     if kinds:
         yield f"A *p* below {ALPHA} is called significant."
 

@@ -23,7 +23,7 @@ from grace.quality.words import failure_of, limit_of, measured_of, remark_of
 from grace.report import grids_common
 from grace.report.commands import commands_of, inputs_of
 from grace.report.examples import Example, examples_of, shortened
-from grace.report.gather import Part, Quality, Wanted, gather
+from grace.report.gather import Part, Quality, ReportRequest, gather
 from grace.report.grids import Grid
 from grace.report.pictures import Budget, Picture
 from grace.report.places import GENERATOR, check_page
@@ -95,11 +95,11 @@ class Section:
     inputs: Mapping[str, str]
 
 
-def write_report(wanted: Wanted, path: Path, progress: Progress) -> list[Section]:
+def write_report(request: ReportRequest, path: Path, progress: Progress) -> list[Section]:
     """Write the report of some runs, atomically, and return its content for each study.
 
     Args:
-        wanted: the runs, and how they are analysed.
+        request: the runs, and how they are analysed.
         path: a name that ends in .html.
         progress: told how far the work is.
 
@@ -108,7 +108,7 @@ def write_report(wanted: Wanted, path: Path, progress: Progress) -> list[Section
     """
     check_page(path)
     with tempfile.TemporaryDirectory(prefix="grace-report-") as folder:
-        parts = gather(wanted, Path(folder), progress)
+        parts = gather(request, Path(folder), progress)
         progress.note("drawing")
         budget = Budget()
         sections = [section_of(part, path.name, budget) for part in parts]
@@ -124,7 +124,7 @@ def write_report(wanted: Wanted, path: Path, progress: Progress) -> list[Section
 
 def section_of(part: Part, name: str, budget: Budget) -> Section:
     """All that the page says about one study; `name` is the page's."""
-    grids = list(REPORTS[part.study.name].grids(part.tables, part.wanted.exclusions)) if part.analysis else []
+    grids = list(REPORTS[part.study.name].grids(part.tables, part.request.exclusions)) if part.analysis else []
     return Section(
         id=part.study.name,
         title=harmless(part.study.title),
@@ -146,14 +146,14 @@ def section_of(part: Part, name: str, budget: Budget) -> Section:
         sentences=tuple(harmless(one.sentence) for one in part.comparisons),
         notes=tuple(dict.fromkeys(harmless(note) for one in part.comparisons for note in one.notes)),
         examples=tuple(examples_of(part)),
-        commands=tuple(map(harmless, commands_of(part.groups, part.wanted, name))),
+        commands=tuple(map(harmless, commands_of(part.groups, part.request, name))),
         inputs=inputs_of(part.groups),
     )
 
 
 def _figures(part: Part, budget: Budget) -> dict[str, list[Picture]]:
     """The figures of the analysis by experiment, and those of comparisons."""
-    theme = theme_named(part.wanted.theme)
+    theme = theme_named(part.request.theme)
     pictures: dict[str, list[Picture]] = {"first": [], "second": [], "comparisons": []}
     for drawing in draw_analysis(part.analysis, theme) if part.analysis else ():
         pictures["first" if drawing.experiment == 1 else "second"].append(budget.picture(drawing))

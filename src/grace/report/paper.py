@@ -15,7 +15,7 @@ from grace.files import replacing
 from grace.progress import Progress
 from grace.quality.review import cell
 from grace.report import grids_common
-from grace.report.gather import Part, Wanted, gather
+from grace.report.gather import Part, ReportRequest, gather
 from grace.report.grids import Grid
 from grace.report.markdown import fenced, html_table, latex_table, markdown_table, plain
 from grace.report.methods import methods_of
@@ -46,7 +46,7 @@ class Paper:
     notes: tuple[str, ...]
 
 
-def write_paper(wanted: Wanted, out: Path, progress: Progress, force: bool = False) -> list[Paper]:
+def write_paper(request: ReportRequest, out: Path, progress: Progress, force: bool = False) -> list[Paper]:
     """Write the parts of a paper about runs; for runs of several studies, each has a folder of its name.
 
     Raises:
@@ -58,7 +58,7 @@ def write_paper(wanted: Wanted, out: Path, progress: Progress, force: bool = Fal
             raise InputError(f"{text}: already exists, perhaps edited; choose another --out, or add --force")
     check_folder(out)
     with tempfile.TemporaryDirectory(prefix="grace-paper-") as folder:
-        parts = gather(wanted, Path(folder), progress)
+        parts = gather(request, Path(folder), progress)
         progress.note("writing")
         papers = [_write(part, out / part.study.name if len(parts) > 1 else out) for part in parts]
     if len(papers) > 1:
@@ -69,7 +69,7 @@ def write_paper(wanted: Wanted, out: Path, progress: Progress, force: bool = Fal
 def _write(part: Part, out: Path) -> Paper:
     grids = list(_grids(part))
     files = list(_write_tables(part, grids, out / "tables"))
-    theme = theme_named(part.wanted.theme)
+    theme = theme_named(part.request.theme)
     drawings = list(draw_analysis(part.analysis, theme)) if part.analysis else []
     drawings += draw_comparisons([one for one in part.comparisons if one.compared], theme)
     figures = write_figures(drawings, out / "figures") if drawings else []
@@ -90,7 +90,7 @@ def _grids(part: Part) -> Iterator[Grid]:
     yield from grids_common.of_runs(part.tables)
     yield from grids_common.of_rows(part.tables)
     if part.analysis:
-        yield from REPORTS[part.study.name].grids(part.tables, part.wanted.exclusions)
+        yield from REPORTS[part.study.name].grids(part.tables, part.request.exclusions)
     yield from grids_common.of_distributions(part.study, part.tables)
     yield from grids_common.of_references(part.tables)
     yield from grids_common.of_comparisons(part.tables)

@@ -15,7 +15,7 @@ from grace.review.queue import Choice, Queue
 from grace.review.server import ReviewServer
 from grace.review.view import Shown
 from grace.runs import Run
-from grace.stages.fields.records import Known, Rows, extractor_of
+from grace.stages.fields.records import FieldRecords, Rows, extractor_of
 from grace.stages.fields.table import ExportedFields, export_fields
 from grace.stages.records import study_of
 from grace.stages.related import answers_of, extractions_of, table_of
@@ -94,12 +94,12 @@ def review(
     with CsvTable(run.input) as table:
         rows = Rows(study, table.columns)
         with run.locked(options.break_lock), Ledger(run.ledger) as ledger:
-            with Known.read(run, rows.extraction, extractor_of(run)) as known:
+            with FieldRecords.read(run, rows.extraction, extractor_of(run)) as records:
                 with progress() as shown:
-                    queue = Queue.of(rows, known, table, options.choice, shown)
+                    queue = Queue.of(rows, records, table, options.choice, shown)
                 if not len(queue):
                     return SittingResult(run, queue, 0, None)
-                desk = Desk(table, rows, known, ledger, queue, by, _shown(run, study), run.path.name)
+                desk = Desk(table, rows, records, ledger, queue, by, _shown(run, study), run.path.name)
                 with run.session(output=output.name, rows=len(table), by=by) as record:
                     try:
                         asyncio.run(
@@ -107,7 +107,7 @@ def review(
                         )
                     finally:
                         record.decided = desk.decisions
-                decided = known.decisions
+                decided = records.decisions
             if not decided:
                 return SittingResult(run, queue, desk.decisions, None)
             with progress() as shown:

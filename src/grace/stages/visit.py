@@ -23,10 +23,7 @@ from grace.studies.study import BUILT_IN, load_study
 def tasks(path: Path, out: Path, options: TaskOptions) -> Sequence[Query | Score]:
     """The tasks of a visit file, in order: each study's Experiment 1, then its Experiment 2 where it has questions.
 
-    Args:
-        path: the visit file.
-        out: the folder of the tables.
-        options: those of all tasks.
+    Their tables go to the folder `out`; `options` are those of all tasks.
 
     Raises:
         InputError: the file, or a study file that it names, is invalid.

@@ -45,11 +45,8 @@ def preflight(
     described = load_cluster(cluster)
     manifests = read(files) if files else []
     report = look(manifests, described, namespace=namespace, kubeconfig=kubeconfig, context=context)
-    if format == "json":
-        content = as_json(report) | {"exit_code": exit_code(report.failure)}
-        for line in content["lines"]:
-            line["code"] = exit_code(line.pop("failure"))
-        typer.echo(json.dumps(content, indent=2))
-    else:
-        typer.echo(as_text(report))
+    content = as_json(report) | {"exit_code": exit_code(report.failure)}
+    for line in content["lines"]:
+        line["code"] = exit_code(line.pop("failure"))
+    typer.echo(json.dumps(content, indent=2) if format == "json" else as_text(report))
     end(exit_code(report.failure))

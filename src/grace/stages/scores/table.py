@@ -101,7 +101,6 @@ class ScoreRows:
     """Makes the cells of rows from a score run's ledger.
 
     Attributes:
-        study: the study that was asked.
         columns: what the cells are, in order.
         masses: the label mass of the prompts so far, by question.
     """
