@@ -60,15 +60,19 @@ def run(
     from grace.lock import locked
     from grace.models.catalogue import profile as find_profile
     from grace.models.files import find_model
+    from grace.project import find_project
     from grace.stages.visit_file import VisitFile
 
     described = find_profile(profile)
     if not described.embedded:
         raise InputError(f"--profile {profile}: `grace lineup run` carries the profile local, on this machine, only")
-    names = tuple(models.split(",")) if models else (described.embedded,)
+    project = find_project()
+    own = project.content.profiles.get(profile) if project else None
+    names = tuple(models.split(",")) if models else own.models if own else (described.embedded,)
     for model in names:
         find_model(model)
-    visits, inputs = visited([_pair(each) for each in study or SAMPLES])
+    tables = list(project.tables.items()) if project else []
+    visits, inputs = visited([_pair(each) for each in study] if study else tables or list(SAMPLES))
     folder = LineupFolder(lineups / (name or profile))
     content = {"name": name or profile, "profile": profile, "models": names, "limit": limit}
     asked = checked(content, "grace lineup run", LineupFile)
@@ -83,7 +87,8 @@ def run(
     end(worst)
 
 
-SAMPLES = ("study1=data/test_sample_study1.csv", "study2=data/test_sample_study2.csv")
+SAMPLES = (("study1", Path("data/test_sample_study1.csv")), ("study2", Path("data/test_sample_study2.csv")))
+"""What is asked where neither an option nor a project says."""
 
 
 def _pair(text: str) -> tuple[str, Path]:
