@@ -6,10 +6,11 @@ import typer
 
 from grace.cli import options
 from grace.cli.asking import ask
-from grace.cli.options import count
+from grace.cli.options import count, reads_table
 
 if TYPE_CHECKING:
     from grace.stages.scores.table import ExportedScores
+    from grace.tables import TableFormat
 
 
 Residual = Annotated[
@@ -30,7 +31,9 @@ AnswerStart = Annotated[
 ]
 
 
+@reads_table
 def score(
+    table_format: "TableFormat",
     output: options.Output,
     study: options.StudyName = None,
     input: options.Input = None,
@@ -78,6 +81,7 @@ def score(
         answer_start=answer_start,
         revision=model_revision,
         shard=options.read_shard(shard),
+        table_format=table_format,
         break_lock=break_lock,
     )
     ask(task, tell_scores)
