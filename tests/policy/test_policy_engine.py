@@ -22,9 +22,10 @@ from conftest import ROOT, Command
 from grace.errors import InputError
 from grace.policy.check import check_manifests, find_rule
 from grace.policy.cluster_file import load_cluster
-from grace.policy.documents import CLUSTER_WIDE, Scene, parse, read
+from grace.policy.documents import CLUSTER_WIDE, Scene
 from grace.policy.formats import as_json, as_sarif, as_text
 from grace.policy.quantities import quantity
+from grace.policy.reading import parse, read, survey
 from grace.policy.rule import Rule, Severity, changed
 from grace.policy.rules import ALL
 from grace.policy.schema import schemas
@@ -294,6 +295,66 @@ def test_a_folder_without_manifests_a_missing_file_and_a_closed_one_are_told(tmp
         read([tmp_path / "empty.yaml"])
 
 
+BESIDE = {
+    "kustomization.yaml": "patches: [{path: more.yaml}]\nconfigMapGenerator: [{name: settings}]\n",
+    "more.yaml": "apiVersion: batch/v1\nkind: Job\nmetadata: {name: study1}\nspec: {parallelism: 5}\n",
+    "chart/Chart.yaml": "apiVersion: v2\nname: chart\nversion: 1.0.0\n",
+    "chart/values.yaml": "replicas: 1\n",
+    "chart/templates/job.yaml": "metadata: {name: '{{ .Release.Name }}'}\n",
+    "environment.yml": "name: study\nchannels: [defaults]\ndependencies: [python]\n",
+    "compose.yaml": "services: {web: {image: nginx}}\n",
+    "kind.yaml": "apiVersion: kind.x-k8s.io/v1alpha4\nkind: Cluster\n",
+    "kubeadm.yaml": "apiVersion: kubeadm.k8s.io/v1beta3\nkind: ClusterConfiguration\n",
+    "kubelet.yaml": "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n",
+    "notes.yaml": "topic: sleep\n",
+    "list.yaml": "- one\n- two\n",
+    "template.yaml": "apiVersion: v1\nkind: Pod\nmetadata:\n  name: {{ name }}\n",
+}
+"""Files beside manifests that are none."""
+
+
+def test_what_is_no_manifest_is_named_and_counted_and_the_rest_is_checked(tmp_path: Path, grace: Command):
+    for name, text in {**BESIDE, "job.yaml": job((":0.3.0", ":latest"))}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    result = grace("cluster", "check", tmp_path, "--format", "json")
+    content = json.loads(result.out)
+    unread = {Path(one["file"]).relative_to(tmp_path).as_posix(): one["reason"] for one in content["unread"]}
+    assert (result.code, content["files"], unread.keys()) == (0, 1, BESIDE.keys())
+    assert [found["rule"] for found in content["findings"]] == ["K8S025"]
+    for name, what in {
+        "kustomization.yaml": "a Kustomization",
+        "more.yaml": "a patch of a Kustomization",
+        "chart/Chart.yaml": "the description of a Helm chart",
+        "chart/values.yaml": "values for a Helm chart",
+        "chart/templates/job.yaml": "`helm template",
+        "environment.yml": "an environment of conda",
+        "compose.yaml": "a file of Docker Compose",
+        "kind.yaml": "a configuration of kind",
+        "kubeadm.yaml": "Kubernetes' own programs",
+        "kubelet.yaml": "Kubernetes' own programs",
+        "notes.yaml": "neither apiVersion nor kind",
+        "list.yaml": "holds no Kubernetes object",
+        "template.yaml": "{{ }} of templates",
+    }.items():
+        assert what in unread[name]
+    assert f"{len(BESIDE)} files not checked" in grace("cluster", "check", tmp_path).out
+    reading = survey([tmp_path])
+    assert reading.generated == {("ConfigMap", "settings")}
+    sarif = json.loads(as_sarif(check_manifests(reading.manifests, NRP, reading.unread), ALL))
+    assert len(sarif["runs"][0]["invocations"][0]["toolExecutionNotifications"]) == len(BESIDE)
+    (tmp_path / "job.yaml").unlink()
+    assert grace("cluster", "check", tmp_path).code == 2
+
+
+def test_what_stands_before_a_fault_of_a_file_is_checked(tmp_path: Path):
+    (tmp_path / "x.yaml").write_text(f"{JOB}---\nname: {{{{ x }}}}\n")
+    reading = survey([tmp_path])
+    assert ([one.title for one in reading.manifests], len(reading.unread)) == (["Job/study1"], 1)
+    with pytest.raises(InputError, match="of templates is"):
+        read([tmp_path])
+
+
 def test_standard_input_is_read(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(JOB.encode())))
     [manifest] = read(["-"])
@@ -544,7 +605,17 @@ def test_the_text_has_what_where_and_how_to_fix_it():
 
 def test_the_json_has_the_documented_shape():
     content = json.loads(as_json(check_manifests(mixed(), plain())))
-    assert list(content) == ["version", "files", "objects", "errors", "warnings", "notes", "findings", "suppressed"]
+    assert list(content) == [
+        "version",
+        "files",
+        "objects",
+        "errors",
+        "warnings",
+        "notes",
+        "findings",
+        "suppressed",
+        "unread",
+    ]
     assert (content["files"], content["objects"], content["errors"], content["warnings"]) == (2, 2, 1, 2)
     keys = {"rule", "severity", "title", "file", "line", "object", "path", "message", "mend"}
     assert all(set(found) == keys for found in content["findings"])

@@ -11,7 +11,7 @@ import yaml
 
 from grace.policy.check import check_manifests
 from grace.policy.cluster_file import load_cluster
-from grace.policy.documents import parse
+from grace.policy.reading import parse
 from grace.policy.values import value_rules
 from policy_examples import checked
 

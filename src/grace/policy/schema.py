@@ -13,7 +13,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from grace.errors import InputError
-from grace.policy.documents import FieldPath, Manifest
+from grace.policy.documents import FieldPath, Manifest, Workload
 from grace.policy.rule import Hit
 from grace.policy.values import VALUES, formats, is_of_values, validator, value_rules, words_for
 from grace.text import did_you_mean
@@ -82,6 +82,16 @@ class Schemas:
         schema = {"$ref": f"{self.base}#/$defs/{name}"}
         check = validator()(schema, registry=self.registry, format_checker=formats())
         return tuple(check.iter_errors(manifest.body))
+
+    def accepts_pod(self, workload: Workload) -> bool:
+        """Whether fields of a pod's spec in a custom resource have the types of Kubernetes; it may have more fields."""
+        from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+
+        containers = [{**container.body, "name": container.name} for container in workload.containers]
+        spec = {**workload.spec, "containers": containers, "initContainers": []}
+        pod = f"{self.base}#/$defs/{self.names['v1', 'Pod']}Spec"
+        errors = Draft202012Validator({"$ref": pod}, registry=self.registry).iter_errors(spec)
+        return all(error.validator == "additionalProperties" for error in errors)
 
     def _checked(self, manifest: Manifest) -> Iterator[Hit]:
         for error in self._errors(manifest):

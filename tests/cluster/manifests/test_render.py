@@ -28,8 +28,8 @@ from grace.models.catalogue import hub_models
 from grace.models.plan import plan_model
 from grace.policy.check import check_manifests
 from grace.policy.cluster_file import load_cluster
-from grace.policy.documents import parse
 from grace.policy.quantities import quantity
+from grace.policy.reading import parse
 from grace.stages.visit_file import QuerySettings, VisitFile
 from limits import HANG
 

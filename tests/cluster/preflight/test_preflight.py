@@ -16,7 +16,7 @@ from grace.cluster.access import connection as access
 from grace.cluster.preflight.report import PreflightReport
 from grace.cluster.preflight.sequence import PROBES, preflight
 from grace.policy.cluster_file import load_cluster
-from grace.policy.documents import parse
+from grace.policy.reading import parse
 from in_thread import InThread
 
 NRP = load_cluster("nrp")
