@@ -40,7 +40,8 @@ def check_schema(scene: Scene) -> Iterator[Hit]:
 
 def _is_filled_in(hit: Hit) -> bool:
     """Whether a value is none that another rule asks to fill in."""
-    return hit.path[-1] in ("apiVersion", "kind") or not placeholder_in_field(hit.manifest.at(hit.path))
+    value = placeholder_in_field(hit.manifest.at(hit.path))
+    return hit.path[-1:] in (("apiVersion",), ("kind",)) or not value or "data" in hit.path
 
 
 @note(
