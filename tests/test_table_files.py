@@ -178,6 +178,16 @@ def test_bytes_that_are_not_utf_8_are_refused_with_what_they_may_say(
     assert read(tmp_path / "t.csv", TableFormat(encoding=encoding))[-1] == ["1", SAYINGS[encoding]]
 
 
+@pytest.mark.parametrize("encoding", ["cp1252", "shift_jis", "utf-16", "latin-1"])
+def test_utf_8_is_not_read_as_something_else(tmp_path: Path, encoding: str) -> None:
+    content = "id,note\n" + "1,これは質問です。“Zoë”\n" * 2
+    assert refusal(tmp_path / "t.csv", content, encoding=encoding).endswith("text, but UTF-8; leave --encoding out")
+    assert read(written(tmp_path / "t.csv", "a\n联通\n".encode("gbk")), TableFormat(encoding="gbk")) == [
+        ["a"],
+        ["联通"],
+    ]
+
+
 def test_a_declared_encoding_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     told = refusal(tmp_path / "t.csv", 'id,note\n1,"これは質問です"\n'.encode("shift_jis"), encoding="ascii")
     assert "is not UTF-8 text" in told
@@ -219,12 +229,24 @@ def test_the_rows_that_qualtrics_puts_below_the_header_are_recognised(
     content = text.getvalue().encode(encoding)
     told = refusal(tmp_path / "t.csv", content)
     assert "the first 2 rows below the header are Qualtrics' own (question texts and import ids)" in told
-    assert told.endswith("add --skip-rows 2 to leave them out")
+    assert told.endswith("add --skip-rows 2 to leave that out")
     assert "add --skip-rows 2" in refusal(tmp_path / "t.csv", content, skip_rows=1)
     assert read(tmp_path / "t.csv", TableFormat(skip_rows=2)) == [QUALTRICS[0], QUALTRICS[3]]
 
 
+def test_a_row_that_says_the_header_again_is_recognised(tmp_path: Path) -> None:
+    """As exports with question texts have it that have no import ids."""
+    content = "StartDate,ResponseId,Finished,Q1\nStart Date,Response ID,Finished,What?\n2026-01-01,R_1,1,4\n"
+    told = refusal(tmp_path / "t.csv", content)
+    assert told.endswith(
+        "the first row below the header is the header once more, no trials; add --skip-rows 1 to leave that out"
+    )
+    assert read(tmp_path / "t.csv", TableFormat(skip_rows=1))[1:] == [["2026-01-01", "R_1", "1", "4"]]
+    assert len(read(written(tmp_path / "t.csv", "item,state,x\nitem,state,y\n"))) == 2  # two cells may be chance
+
+
 @pytest.mark.parametrize(("content", "message"), [
+    ('[{"a": 1}]', "looks like JSON; give it a name that ends in .json"),
     ("a,b,a\n1,2,3\n", "the column 'a' appears twice in the header (as columns 1 and 3); give each a name of its own"),
     ("a;b;a\n1;2;3\n", "the column 'a' appears twice in the header (as columns 1 and 3)"),
     ("My data\na,b\n1,2\n", "row 1 (line 2): has 2 cells, the header has 1; does a title stand above the header"),

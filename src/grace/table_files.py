@@ -29,6 +29,8 @@ SAMPLE = 20
 """Rows below the header that show what separates the cells."""
 HEAD = 1 << 16
 """Bytes that are looked at before a file is read."""
+CERTAIN = 10
+"""So many letters that are right in UTF-8 are not in another encoding."""
 LONGEST_RECORD = 1 << 26
 """Characters of one JSON record at most; more than that is no record."""
 ENCODINGS = (
@@ -45,6 +47,9 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _POINT = re.compile(r"[+-]?\d+\.\d+", re.ASCII)
+REPEATED = 3
+"""So many cells of a row that are the name of their column make it a header."""
+_IMPORT_ID = re.compile(r'\s*\{"ImportId"')
 _FIRST_LINE_END = re.compile(rb'(?:[^"\r\n]|"[^"]*")*(\r\n?|\n)')
 _DECLARED = re.compile(r"\ufeff?\"?sep=(.)\"?\r?\n?", re.IGNORECASE)
 """The line before the header by which a spreadsheet says what separates the cells."""
@@ -73,7 +78,7 @@ def open_table(path: Path, given: TableFormat = AUTO) -> Iterator[CsvTable]:
             _write(path, rows, given.skip_rows, plain)
             table = stack.enter_context(CsvTable(plain, "utf-8", path))
         table.read_as, table.decimal = read_as, read_as.decimal
-        _refuse_import_rows(table, given.skip_rows)
+        _refuse_further_headers(table, given.skip_rows)
         yield table
 
 
@@ -135,15 +140,22 @@ def _write(path: Path, rows: Iterator[Row], skip: int, plain: Path) -> None:
         print_csv(file, list(map(str, header)), checked())
 
 
-def _refuse_import_rows(table: CsvTable, skipped: int) -> None:
-    """Raise InputError where the rows below the header are Qualtrics' own: question texts, and import ids."""
-    for row in range(min(3, len(table))):
-        if any(cell.lstrip().startswith('{"ImportId"') for cell in table.cells(row)):
-            rows = row + 1 + skipped
-            raise InputError(
-                f"{table.path}: the first {rows} rows below the header are Qualtrics' own (question texts and import "
-                f"ids), no trials; add --skip-rows {rows} to leave them out"
-            )
+def _refuse_further_headers(table: CsvTable, skipped: int) -> None:
+    """Raise InputError where rows below the header are no trials: Qualtrics' import ids, or the header once more."""
+    first = [table.cells(row) for row in range(min(3, len(table)))]
+    ids = next((row for row, cells in enumerate(first, 1) if any(map(_IMPORT_ID.match, cells))), 0)
+    pairs = zip(map(_letters, table.columns), map(_letters, first[0]), strict=True) if first else ()
+    again = sum(name == cell != "" for name, cell in pairs) >= REPEATED
+    if not (ids or again):
+        return
+    rows = skipped + (ids or 1)
+    what = "Qualtrics' own (question texts and import ids)" if ids else "the header once more"
+    which = f"first {rows} rows below the header are" if rows > 1 else "first row below the header is"
+    raise InputError(f"{table.path}: the {which} {what}, no trials; add --skip-rows {rows} to leave that out")
+
+
+def _letters(text: str) -> str:
+    return "".join(text.split()).casefold()
 
 
 # Text
@@ -159,7 +171,11 @@ def _encoding(path: Path, head: bytes, given: str | None) -> str | None:
             raise InputError(
                 f"--encoding {given}: is no encoding of text; for example {', '.join(ENCODINGS)}"
             ) from None
-        return None if codec.name in ("utf-8", "utf-8-sig", "ascii") else given
+        if codec.name in ("utf-8", "utf-8-sig", "ascii"):
+            return None
+        if _is_utf_8(head):
+            raise InputError(f"{path}: is not {given} text, but UTF-8; leave --encoding out")
+        return given
     for mark, name in _MARKS:
         if head.startswith(mark):
             return name
@@ -168,6 +184,12 @@ def _encoding(path: Path, head: bytes, given: str | None) -> str | None:
     if max(even, odd) * 3 > len(start) and not min(even, odd):
         return "utf-16-le" if odd else "utf-16-be"
     return None
+
+
+def _is_utf_8(head: bytes) -> bool:
+    """Whether the first bytes of a file are text in UTF-8 beyond doubt, with more letters than can be by chance."""
+    text = head.decode("utf-8", errors="replace")
+    return "\ufffd" not in text[:-1] and sum(not letter.isascii() for letter in text) >= CERTAIN
 
 
 def _plain(path: Path) -> CsvTable:
@@ -181,6 +203,8 @@ def _text_rows(path: Path, head: bytes, given: TableFormat) -> tuple[Iterator[Ro
     """The rows of text with cells; None for a plain CSV."""
     if given.delimiter and (len(given.delimiter) != 1 or given.delimiter in '"\r\n'):
         raise InputError(f"--delimiter {given.delimiter!r}: is not one character that can stand between cells")
+    if head.lstrip().startswith((b'{"', b"[{")):
+        raise InputError(f"{path}: looks like JSON; give it a name that ends in .json, or .jsonl with a record a line")
     sample = head.decode(given.encoding or "utf-8-sig", errors="replace")
     declared = _DECLARED.match(sample)
     if declared:
@@ -252,6 +276,8 @@ def _undecodable(path: Path, encoding: str) -> InputError:
                 strange.append(content.strip())
                 if len(strange) == SAMPLE:
                     break
+    if not strange:
+        return InputError(f"{path}: is not {encoding} text, but UTF-8; leave --encoding out")
     said = {name: text for name in ENCODINGS if (text := _said(strange, name)) is not None}
     likely = sorted(said, key=lambda name: _strangeness(said[name]))
     samples = "".join(f"\n  {name:<10} {printable(_excerpt(said[name]))}" for name in likely if name != encoding)

@@ -10,7 +10,11 @@ import pytest
 
 from canned import CannedServer
 from conftest import ROOT, Command, read_rows
+from grace.files import sha256_of
+from grace.report.commands import commands_of, inputs_of
+from grace.report.gather import ReportRequest
 from grace.runs import Run
+from grace.stages.related import related
 from table_model import TableServer
 from things import MODEL
 
@@ -218,6 +222,9 @@ def test_a_run_goes_on_without_repeating_how_its_file_is_read(
     assert query("--input", path).code == 0  # the options are in run.json
     assert query("--input", path, *options).code == 0
     assert canned.count == 12
+    command = commands_of([related(run)], ReportRequest([run]), "report.html")[0]
+    assert all(f"--{name.replace('_', '-')} " in command for name in facts.read_as)
+    assert inputs_of([related(run)]) == {path.name: sha256_of(path)}
     rows = read_rows(tmp_path / "answers.csv")
     assert [(row["access"], row["observe"]) for row in rows][:2] == [("2", "1"), ("3", "3")]
 
@@ -286,14 +293,43 @@ def test_a_table_of_another_kind_is_analysed(grace: Command, tmp_path: Path) -> 
     source = ROOT / "examples" / "answers" / "study1.csv"
     with source.open(newline="", encoding="utf-8") as file:
         rows = list(csv.reader(file))
+    for row in rows[1:3]:
+        row[5:9] = ["12.5", "30", "37.5", "20"]
+    people, table = tmp_path / "plain.csv", tmp_path / "people.csv"
+    with people.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)
     for row in rows[1:]:
         row[5:9] = [cell.replace(".", ",") for cell in row[5:9]]
-    table = tmp_path / "people.csv"
     with table.open("w", newline="", encoding="utf-16") as file:
         csv.writer(file, delimiter=";").writerows(rows)
     outcomes = []
-    for number, path in enumerate((source, table)):
+    for number, path in enumerate((people, table)):
         done = grace("analyze", "study1", "--input", path, "--no-figures", "--out", tmp_path / f"{number}")
         assert done.code == 0, done.err
         outcomes.append((tmp_path / f"{number}" / "means.csv").read_bytes())
     assert outcomes[0] == outcomes[1]
+
+
+@pytest.mark.parametrize("options", [(), ("--encoding", "cp1252")])
+def test_a_run_of_0_1_0_goes_on_with_the_encoding_that_it_chose(
+    options: tuple[str, ...], query: Command, grace: Command, canned: CannedServer, trials: Path, tmp_path: Path
+) -> None:
+    """It read text that is not UTF-8 as Windows-1252, and its copy has the file's bytes."""
+    text = trials.read_text().replace("The first", "Die frühe").replace(" a ", " à ")
+    trials.write_text(text, encoding="utf-8")
+    assert query().code == 0
+    run = Run(tmp_path / "answers.run")
+    before = sha256_of(run.input)
+    trials.write_bytes(text.encode("cp1252"))
+    run.input.write_bytes(text.encode("cp1252"))
+    manifest = run.path / "run.json"
+    manifest.write_text(manifest.read_text().replace(before, sha256_of(run.input)))
+    answers = (tmp_path / "answers.csv").read_bytes()
+    done = query(*options)
+    assert done.code == 0, done.err
+    assert "read as Latin-1 (cp1252), as when the run began" in done.err
+    assert canned.count == 12
+    assert (tmp_path / "answers.csv").read_bytes() == answers
+    assert grace("export", run.path, "--output", tmp_path / "again.csv").code == 0
+    assert (tmp_path / "again.csv").read_bytes() == answers
+    assert grace("merge", run.path, "--out", tmp_path / "merged").code == 0

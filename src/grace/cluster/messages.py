@@ -12,8 +12,8 @@ from pydantic import Field, TypeAdapter
 
 from grace.declared import Strict
 
-Source = Literal["login", "admission", "quota", "scheduler", "volumes", "kubelet", "job", "kubectl", "program", "mail"]
-SOURCES: dict[Source, str] = {
+Speaker = Literal["login", "admission", "quota", "scheduler", "volumes", "kubelet", "job", "kubectl", "program", "mail"]
+SPEAKERS: dict[Speaker, str] = {
     "login": "kubectl, on the way to the cluster",
     "admission": "the cluster, when an object is created",
     "quota": "a quota of the namespace",
@@ -42,7 +42,7 @@ class Message(Strict):
     """
 
     id: str
-    says: Source
+    says: Speaker
     patterns: tuple[str, ...] = Field(min_length=1)
     means: str
     do: str
@@ -108,7 +108,7 @@ def as_text(explanations: Sequence[Explanation]) -> str:
     """Explanations for people: each message as it was found, who says it, what it means, and what to do."""
     blocks = [
         f"{'; '.join(each.texts)}\n"
-        f"  Said by: {SOURCES[each.message.says]}\n"
+        f"  Said by: {SPEAKERS[each.message.says]}\n"
         f"  Meaning: {each.message.means}.\n"
         f"  To do:   {each.message.do}."
         for each in explanations
@@ -141,6 +141,7 @@ def _pattern(pattern: str) -> re.Pattern[str]:
     first, last = pattern.startswith("..."), pattern.endswith("...")
     middle = pattern[3 * first : len(pattern) - 3 * last]
     inner = re.escape(middle).replace(re.escape('"..."'), f'"[^"]{{1,{MOST_TEXT}}}"')
+    inner = inner.replace(re.escape(" ... "), rf"\ (?:.{{0,{MOST_TEXT}}}?\ )?")
     inner = inner.replace(re.escape("..."), f".{{0,{MOST_TEXT}}}?")
     begins = f"(?<![^\\s,;]){word}" if first else r"(?<!\w)" if middle[:1].isalnum() else ""
     ends = f"{word}?" if last else r"(?!\w)" if middle[-1:].isalnum() else ""

@@ -19,6 +19,7 @@ from grace.columns import (
 from grace.studies.format import MISSING
 from grace.studies.questions import Question
 from grace.studies.study import Study
+from grace.tables import number_text
 
 MASS = "label_mass_"
 SLACK = 1e-6
@@ -61,11 +62,13 @@ class Cells:
 
 
 def number_in(cell: object) -> float | None:
-    """The finite number that a cell holds, None where it holds none."""
+    """The finite number that a cell holds, also with a decimal comma; None where it holds none."""
     try:
         number = float(cell)  # type: ignore[arg-type]  # what float cannot read is not a number
     except (TypeError, ValueError):
-        return None
+        if not isinstance(cell, str) or (text := number_text(cell)) == cell:
+            return None
+        number = float(text)
     return number if isfinite(number) else None
 
 

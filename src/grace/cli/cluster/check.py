@@ -28,9 +28,9 @@ def check(
 ) -> None:
     """Check manifests against Kubernetes' schemas and rules, and those of a cluster. Contacts no cluster.
 
-    Checks all files together: a Service in one file selects pods of another. What cannot be
-    read, as a template, is named and counted. Exit code 0: no error. 4: an error. 2: nothing could be checked.
-    docs/policy-rules.md lists all rules, and says how to suppress one.
+    Checks all files together: a Service in one file selects pods of another. What cannot be read, as a template, is
+    named and counted. Exit code 0: no error. 4: an error. 2: nothing could be checked. docs/policy-rules.md lists all
+    rules, and says how to suppress one.
 
     \b
     Examples:
