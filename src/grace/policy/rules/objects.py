@@ -1,5 +1,6 @@
 """Rules about objects as a whole: their schema, two of one name, and what ConfigMaps can hold."""
 
+import posixpath
 from collections.abc import Iterator
 
 from grace.policy.documents import Manifest, Scene, meet
@@ -41,7 +42,7 @@ def check_schema(scene: Scene) -> Iterator[Hit]:
 def _is_filled_in(hit: Hit) -> bool:
     """Whether a value is none that another rule asks to fill in."""
     value = placeholder_in_field(hit.manifest.at(hit.path))
-    return hit.path[-1:] in (("apiVersion",), ("kind",)) or not value or "data" in hit.path
+    return hit.path[-1:] in (("apiVersion",), ("kind",)) or not value
 
 
 @note(
@@ -170,4 +171,7 @@ def check_data(scene: Scene) -> Iterator[Hit]:
 )
 def check_values(scene: Scene) -> Iterator[Hit]:
     for manifest in scene.manifests:
-        yield from filter(_is_filled_in, schemas(scene.cluster.kubernetes).refusals(manifest))
+        rendered = ("Kustomization", posixpath.dirname(manifest.source.file)) in scene.generated
+        for hit in filter(_is_filled_in, schemas(scene.cluster.kubernetes).refusals(manifest)):
+            if not (rendered and hit.path[-1:] == ("namespace",)):  # which a Kustomization sets
+                yield hit
