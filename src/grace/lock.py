@@ -107,7 +107,7 @@ def _renew(path: Path, mine: bytes, ended: Event) -> None:
     """Renew a lock until its work has ended; if it belongs to another writer meanwhile, stop this process."""
     while not ended.wait(RENEW_SECONDS):
         with suppress(OSError):  # the volume may be away for a while
-            if path.read_bytes() != mine:
+            if path.read_bytes() != mine and not ended.is_set():
                 os.kill(os.getpid(), signal.SIGTERM)
                 return
             os.utime(path)
