@@ -79,6 +79,7 @@ def test_the_command(grace):
     assert result.code == 1
     assert "Grace does not know this message." in result.out
     assert grace("cluster", "explain", " ").code == 2
+    assert "a quota of 0 pods" in grace("cluster", "explain", "exceeded", "quota:", "low-priority-ban").out
 
 
 def test_the_command_reads_a_whole_description():

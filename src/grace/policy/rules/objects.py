@@ -41,8 +41,7 @@ def check_schema(scene: Scene) -> Iterator[Hit]:
 
 def _is_filled_in(hit: Hit) -> bool:
     """Whether a value is none that another rule asks to fill in."""
-    value = placeholder_in_field(hit.manifest.at(hit.path))
-    return hit.path[-1:] in (("apiVersion",), ("kind",)) or not value
+    return hit.path[-1:] in (("apiVersion",), ("kind",)) or not placeholder_in_field(hit.manifest.at(hit.path))
 
 
 @note(
@@ -170,8 +169,11 @@ def check_data(scene: Scene) -> Iterator[Hit]:
     examples=broken(_JOB, ("restartPolicy: Never", "restartPolicy: Never\n      terminationGracePeriodSeconds: -1")),
 )
 def check_values(scene: Scene) -> Iterator[Hit]:
+    all_schemas = schemas(scene.cluster.kubernetes)
     for manifest in scene.manifests:
         rendered = ("Kustomization", posixpath.dirname(manifest.source.file)) in scene.generated
-        for hit in filter(_is_filled_in, schemas(scene.cluster.kubernetes).refusals(manifest)):
+        for hit in filter(_is_filled_in, all_schemas.refusals(manifest)):
             if not (rendered and hit.path[-1:] == ("namespace",)):  # which a Kustomization sets
                 yield hit
+    for workload in scene.embedded:
+        yield from filter(_is_filled_in, all_schemas.pod_refusals(workload))
