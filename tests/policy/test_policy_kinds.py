@@ -201,6 +201,24 @@ def test_packages_on_shared_storage(script: str, shared: bool):
 
 
 @pytest.mark.parametrize(
+    ("script", "own"),
+    [
+        ("huggingface-cli download org/m", True),
+        ("hf download org/m --local-dir /models", True),
+        ("HF_HOME=/tmp/hf hf download org/m", True),
+        ("hf download org/m --local-dir /data/m", False),
+        ("HF_HOME=/data/hf hf download org/m", False),
+        ("export HF_HOME=/data/hf; huggingface-cli download org/m", False),
+        ("cd /data && hf download org/m --local-dir m", False),
+        ("hf upload org/m .", False),
+    ],
+)
+def test_downloads_to_the_disk_of_a_container(script: str, own: bool):
+    body = job({"command": ["bash", "-c", script], "args": [], **DATA}, volumes=VOLUMES)
+    assert ("NRP045" in rules(body)) == own
+
+
+@pytest.mark.parametrize(
     ("image", "moves"),
     [
         ("pytorch/pytorch:2.5.1-cuda12.4-cudnn9-devel", False),

@@ -16,6 +16,8 @@ from grace.policy.vllm import VllmCommand, read_vllm_command
 ENDPOINTS = ("--model-endpoint", "--endpoint", "--base-url", "--api-base", "--server-url", "--vllm-url", "--model-url")
 """Options that tell a client where its model is."""
 ENDPOINT_VARIABLES = ("OPENAI_BASE_URL", "OPENAI_API_BASE", "MODEL_ENDPOINT", "VLLM_URL", "VLLM_BASE_URL", "MODEL_URL")
+HUB = "/root/.cache/huggingface/hub"
+"""Where the hub's downloads go in images whose user is root."""
 _NAMES = ("--model-name", "--model", "--served-model-name")
 _NAME_VARIABLES = ("MODEL_NAME", "OPENAI_MODEL", "MODEL")
 _REPO = re.compile(r"[\w.-]+/[\w.-]+")
@@ -86,17 +88,8 @@ class Server:
     @property
     def cache(self) -> Place | None:
         """The volume that keeps downloaded weights; None: the container's own storage."""
-        paths = [self.command.value("download-dir"), *(self.settings.get(name) for name in _CACHES)]
-        paths += [posixpath.join(self.settings[name], rest) for name, rest in _HOMES.items() if name in self.settings]
-        for path in paths:
-            if path:
-                return place_of(self.workload, self.container, path)
-        usual = place_of(self.workload, self.container, self.engine.cache)
-        if usual is None:  # another user's home, whose path is not known here
-            for mount in self.container.body.get("volumeMounts") or []:
-                if mount["mountPath"].rstrip("/").endswith((".cache", "/huggingface", "/huggingface/hub")):
-                    return place_of(self.workload, self.container, mount["mountPath"])
-        return usual
+        given = self.command.value("download-dir") or ""
+        return cache_of(self.workload, self.container, self.settings, given, self.engine.cache)
 
     @property
     def downloads(self) -> bool:
@@ -105,6 +98,30 @@ class Server:
         offline = any(setting.lower() in _YES for setting in settings)
         cache = self.cache
         return not offline and is_repo(self.model) and not (cache and cache.lasting)
+
+
+def cache_of(
+    workload: Workload, container: Container, settings: Mapping[str, str], given: str, usual: str = HUB
+) -> Place | None:
+    """The volume that keeps what a container downloads from the hub; None: the container's own storage.
+
+    Args:
+        workload: the pods of the container.
+        container: the one that downloads.
+        settings: variables of the program.
+        given: the folder that the program is told to use; empty when it is told none.
+        usual: the folder that it uses otherwise.
+    """
+    paths = [given, *(settings.get(name) for name in _CACHES)]
+    paths += [posixpath.join(settings[name], rest) for name, rest in _HOMES.items() if name in settings]
+    if path := next(filter(None, paths), None):
+        return place_of(workload, container, path)
+    place = place_of(workload, container, usual)
+    if place is None:  # another user's home, whose path is not known here
+        for mount in container.body.get("volumeMounts") or []:
+            if mount["mountPath"].rstrip("/").endswith((".cache", "/huggingface", "/huggingface/hub")):
+                return place_of(workload, container, mount["mountPath"])
+    return place
 
 
 _CACHES = ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE")

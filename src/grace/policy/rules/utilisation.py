@@ -5,14 +5,20 @@ from typing import Literal
 
 from grace.models.plan import GIB
 from grace.policy.documents import Scene, Workload, together
-from grace.policy.rule import Hit, broken, changed, error, warning
+from grace.policy.programs import programs, variables
+from grace.policy.rule import Hit, broken, changed, error, note, warning
 from grace.policy.rules.examples import example
-from grace.policy.rules.nrp_pages import POLICIES
+from grace.policy.rules.nrp_pages import LOCAL, POLICIES
+from grace.policy.servers import cache_of
 from grace.policy.usage import Usage
 
 _CLIENT = example("sized-client")
 _AMOUNTS = "{cpu: 1, memory: 2G}"
 _SERVER = example("large-server")
+_DOWNLOAD = changed(
+    example("installing-job"),
+    ("pip install --no-deps /wheels/grace.whl", "hf download google/gemma-2-2b-it --local-dir /data/m"),
+)
 
 
 @warning(
@@ -88,6 +94,29 @@ def check_loading(scene: Scene) -> Iterator[Hit]:
                 "and its GPU waits"
             )
             yield Hit(workload.manifest, server.path, message)
+
+
+@note(
+    "NRP045",
+    "download to the container's own disk",
+    why="It is downloaded again at every start and restart, and counts as local storage, of which a container has 50Gi "
+    "where no limit is written; above, the pod is evicted.",
+    source=LOCAL,
+    fix="Download once into a volume claim: --local-dir, or HF_HOME on a volume.",
+    examples=broken(_DOWNLOAD, (" --local-dir /data/m", "")),
+)
+def check_downloads(scene: Scene) -> Iterator[Hit]:
+    for workload, container in scene.containers:
+        for program in programs(scene, workload, container):
+            if program.name not in ("hf", "huggingface-cli") or program.words[1:2] != ("download",):
+                continue
+            given = program.option("--local-dir", "--cache-dir") or ""
+            place = cache_of(workload, container, {**variables(scene, workload, container), **program.settings}, given)
+            known = not given or (given.startswith("/") and "$" not in given)
+            if known and not (place and place.lasting):
+                what = next((word for word in program.words[2:] if not word.startswith("-")), "a model")
+                message = f"container {container.name} downloads {what} to its own disk{program.place}"
+                yield Hit(workload.manifest, program.path, message)
 
 
 @error(
