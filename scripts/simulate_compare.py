@@ -36,7 +36,7 @@ def verdict(rng: np.random.Generator, shift: float, planted: int, spread: float,
     for a, b in drawn:
         sides = np.column_stack([a, b]) / draws
         columns = np.column_stack([sides, sides[:, 1] - sides[:, 0], np.full_like(sides, draws)])
-        grouped = Grouped(columns, np.ones(len(cells)), cells, CONDITIONS)
+        grouped = Grouped(columns, np.ones(len(cells)), cells, CONDITIONS, cells)
         tests += [tost(one, MARGIN) for _, one in shifts_of(grouped, drawn=True)]
     return verdict_of_tests(tests)
 

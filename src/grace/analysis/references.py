@@ -1,13 +1,14 @@
 """References: a model beside people and beside rational speech acts, with bootstrap intervals."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from grace.analysis.bootstrap import DRAWS, SEED, interval, resampled_counts, resampled_means
+from grace.analysis.decisions import DECIDED, SHOWN, Decision, decide
 from grace.analysis.distances import (
     Array,
     Measurement,
@@ -19,8 +20,8 @@ from grace.analysis.distances import (
     normalised,
     total_variation,
 )
-from grace.analysis.effects import ALPHA, ONE_STIMULUS, Effect, Estimate, bounds, estimate, stimuli_alike
-from grace.analysis.samples import Grouped, Integers, Sample
+from grace.analysis.effects import ONE_STIMULUS, Effect, Estimate, estimate
+from grace.analysis.samples import Integers, Sample
 from grace.analysis.study_analysis import EffectSizes, StudyAnalysis
 from grace.tables import write_table
 
@@ -34,7 +35,6 @@ LARGEST = {
     "total_variation": 1.0,
     "earth_mover": 3.0,
 }
-SHOWN, REVERSED, ABSENT, UNKNOWN = "shown", "reversed", "not shown", "not defined"
 
 
 @dataclass(frozen=True)
@@ -70,12 +70,14 @@ class Pattern:
     Attributes:
         people: whether people show it.
         rsa: the contrast in rational speech acts.
-        estimate, low, high: the contrast of shares with its 95% bootstrap interval.
-        statistic, df, p: t over stimuli, one-tailed.
+        estimate, low, high: the contrast of shares with its 95% interval.
+        statistic, df, p: t by item, one-tailed and not corrected; where no item varies, p is that of signs.
         stimuli: the effective n.
-        verdict: shown or reversed (p below 0.05 in that direction), not shown, not defined.
-        agrees: whether it is shown just as in people; None where not defined.
+        verdict: shown, reversed, absent, not shown, not defined (`decisions`).
+        agrees: whether it is as in people; None where it is undecided in one of them.
         reason: why something is not defined.
+        p_corrected: two-tailed, corrected for all effects; the verdict follows from it.
+        people_verdict: what is decided of it in people, in the same words.
     """
 
     model_name: str
@@ -94,6 +96,8 @@ class Pattern:
     verdict: str
     agrees: bool | None
     reason: str = ""
+    p_corrected: float = np.nan
+    people_verdict: str = ""
 
 
 @dataclass(frozen=True)
@@ -120,12 +124,14 @@ def against(
     patterns: list[Pattern] = []
     for source, sample in samples.items():
         rng = np.random.default_rng(seed)
-        grouped, alike = sample.grouped, stimuli_alike(sample.grouped)
+        grouped = sample.grouped
         drawn = resampled_means(grouped, draws, rng)
         side = _ModelMeans(model, source, grouped.means, drawn, grouped.stimuli, sample.missing)
         fits += _fits(study, side, rng)
-        again = resampled_means(alike, draws, np.random.default_rng(seed))
-        patterns += [_pattern(study, effect, replace(side, drawn=again), alike) for effect in study.effects()]
+        effects = study.effects()
+        estimates = [estimate(grouped, effect.weights) for effect in effects]
+        decisions = decide(estimates, [effect.weights for effect in effects])
+        patterns += [_pattern(study, side, *own) for own in zip(effects, estimates, decisions, strict=True)]
     return Against(tuple(fits), tuple(patterns))
 
 
@@ -254,27 +260,17 @@ def _fit(
     return Fit(side.model, side.source, reference, measure, point.value, low, high, *counts, reason)
 
 
-def _pattern(study: StudyAnalysis, effect: Effect, side: _ModelMeans, alike: Grouped) -> Pattern:
-    own = estimate(alike, effect.weights)
-    used: Booleans = np.asarray(np.abs(effect.weights).sum(axis=1) > 0)
-    low, high = np.nan, np.nan
-    if not side.alone(used):
-        low, high = interval(np.einsum("dcl,cl->d", side.drawn[:, used], effect.weights[used]), own.value)
-        least, largest = bounds(effect.weights)
-        low, high = max(low, least), min(high, largest)
-    verdict = shown(own)
-    agrees = None if verdict == UNKNOWN else (verdict == SHOWN) == effect.people
-    about = (side.model, side.source, effect.name, effect.about, effect.people)
+def _pattern(
+    study: StudyAnalysis, side: _ModelMeans, effect: Effect, estimated: Estimate, decision: Decision
+) -> Pattern:
+    agrees = None
+    if {decision.verdict, effect.people} <= set(DECIDED):
+        agrees = decision.verdict == effect.people
+    about = (side.model, side.source, effect.name, effect.about, effect.people == SHOWN)
     predicted = float((study.predictions() * effect.weights).sum())
-    numbers = (own.value, low, high, own.statistic, own.df, own.p)
-    return Pattern(*about, predicted, *numbers, own.stimuli, verdict, agrees, own.reason)
-
-
-def shown(effect: Estimate) -> str:
-    """Whether a sample shows an effect: shown or reversed where t is that sure (one-tailed, 5%), else not shown."""
-    if np.isnan(effect.statistic):
-        return UNKNOWN
-    return SHOWN if effect.p < ALPHA else REVERSED if 1 - effect.p < ALPHA else ABSENT
+    numbers = (estimated.value, decision.low, decision.high, estimated.statistic, estimated.df, estimated.p)
+    reason = (estimated.stimuli, decision.verdict, agrees, estimated.reason)
+    return Pattern(*about, predicted, *numbers, *reason, decision.p, effect.people)
 
 
 FIT_COLUMNS = tuple(field.name for field in fields(Fit))

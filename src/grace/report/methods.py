@@ -5,8 +5,9 @@ from importlib import metadata
 
 import grace
 from grace.analysis.analyze import PACKAGES
+from grace.analysis.decisions import UNKNOWN
 from grace.analysis.names import kind_in
-from grace.analysis.references import RSA, UNKNOWN
+from grace.analysis.references import RSA
 from grace.report.gather import Part
 from grace.report.grids import Record, model_of, models_of, records, rows_of
 from grace.report.markdown import plain

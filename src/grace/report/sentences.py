@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from grace.analysis.analyze import Table
-from grace.analysis.references import UNKNOWN
+from grace.analysis.decisions import UNKNOWN
 from grace.quality.layout import number_in
 from grace.report.grids import Record, Records, models_of, records, rows_of
 from grace.report.grids_common import in_words, source_of
