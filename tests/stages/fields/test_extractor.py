@@ -881,6 +881,7 @@ def test_an_extractor_that_cannot_be_meant(grace: Command, canned: CannedServer,
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_core")
 @pytest.mark.parametrize("study", ["study1", "study2"])
 def test_a_real_small_model(study: str, grace: Command, answers: Path, values: Path) -> None:
     """It is not a good reader, but it obeys the schema, and what it says is believed or refused."""
