@@ -122,22 +122,23 @@ def of_references(tables: Mapping[str, Table]) -> Iterator[Grid]:
     )
     yield from listing(
         "patterns",
-        "Which effects of people each model shows: contrasts of shares, one-tailed over stimuli",
+        "Which effects of people each model shows: contrasts of shares by items, two-tailed, corrected for all",
         records(tables.get("patterns")),
         {
             "model": model_of,
             "source": source_of,
             "effect": lambda row: in_words(row["about"]),
-            "people": lambda row: str(row["people"]),
+            "people": lambda row: str(row["people_verdict"]),
             "model's": lambda row: str(row["verdict"]),
             "contrast [95%]": lambda row: f"{share(row['estimate'])} {interval(row['low'], row['high'])}".strip(),
-            "p": lambda row: p_value(row["p"]),
+            "p": lambda row: p_value(row["p_corrected"]),
             "rsa": lambda row: share(row["rsa"]),
             "stimuli": lambda row: whole(row["stimuli"]),
             "note": lambda row: in_words(row["reason"]),
         },
         3,
-        "Shown: p below .05, not corrected. Reversed: as sure in the other direction. Intervals: bootstrap.",
+        "Shown: p below .05, corrected for all effects. Reversed: as sure in the other direction. Absent: surely "
+        "smaller than .05 either way. Not shown: undecided. Intervals are not corrected.",
     )
 
 

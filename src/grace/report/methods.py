@@ -104,16 +104,17 @@ def _references(part: Part) -> Iterator[str]:
     known = {(row["about"], row["name"]): row["value"] for row in rows}
     if any(row["verdict"] != UNKNOWN for row in records(part.tables.get("patterns"))):
         yield (
-            "A model shows an effect of people's study where the contrast of its condition means is above zero by a "
-            f"one-tailed t test over stimuli, *p* < {share(known['tests', 'level of significance'])}; the effect is "
-            "reversed where it is below zero by the same test in the other direction. These tests are not corrected "
-            "for their number."
+            "A model shows an effect of people's study, or its reverse, where the contrast of conditions differs from "
+            "zero by a two-tailed test that flips the signs of items (stories, things), corrected for the number of "
+            "effects (step-down maxT, Westfall and Young 1993), "
+            f"*p* < {share(known['tests', 'level of significance'])}. An effect is absent where the 90% interval of "
+            f"its contrast lies within {share(known['tests', 'margin of absence'])} of zero, and else undecided."
         )
     models = models_of(records(part.tables.get("design")))
     if not any(is_known(row["value"]) and model_of(row) in models for row in records(part.tables.get("references"))):
         return
     yield (
-        "Contrasts and measures of how near models are to people and to theory have "
+        "Measures of how near models are to people and to theory have "
         f"{known['bootstrap', 'interval in percent']}% bootstrap intervals over stimuli "
         f"({whole(known['bootstrap', 'draws'])} draws, seed {known['bootstrap', 'seed']})."
     )

@@ -34,7 +34,7 @@ def effects_in_words(
         more: what stands at the end.
     """
     for test in tests:
-        effect, row = f"effect of {names[test.of]} on {on}", test.row
+        effect, row = f"effect of {names[test.of]} on {on}", test.lead
         if is_known(row["p"]):
             p = f"*p* {p_in_words(row['p'])}"
             yield f"The {effect} was {verdict(row['p'])}, {statistic(row)}, {p}{more(test)}."

@@ -70,8 +70,8 @@ def negation(rows: Records, tests: Records, people: Records) -> Iterator[Grid]:
         | {
             "share of negation [95%]": lambda row: share_of(row, "proportion"),
             "[95%] by n effective": lambda row: interval(row["low_clustered"], row["high_clustered"]) or NOTHING,
-            "p Holm": lambda row: p_holm(row, by_stimulus=False),
             "p Holm by stimulus": lambda row: p_holm(row, by_stimulus=True),
+            "p Holm": lambda row: p_holm(row, by_stimulus=False),
             "people": lambda row: share(theirs.get((row["goal"], str(row["state"])), {}).get("proportion")),
             "n": lambda row: whole(row["n"]),
             "n effective": lambda row: decimal(row["n_effective"], 0),
@@ -162,9 +162,9 @@ def methods(kinds: frozenset[str], exclusions: bool) -> Iterator[str]:
         )
     if BINOMIAL in kinds:
         yield (
-            "Shares of negation were tested against chance by exact binomial tests with Holm's correction, each "
-            "beside a test in which each stimulus counts once, where that is defined. Intervals of shares are "
-            "Wilson's, at 95%."
+            "Shares of negation were tested against chance by t tests of stimuli's shares with Holm's correction, or "
+            "where all are equal by the exact test that flips signs; exact binomial tests over rows stand beside them. "
+            "Intervals of shares are Wilson's, at 95%."
         )
 
 
