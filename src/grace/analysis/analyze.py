@@ -31,7 +31,7 @@ from grace.tables import write_table
 if TYPE_CHECKING:
     from grace.analysis.references import Fit, Pattern
 
-PACKAGES = ("numpy", "scipy", "statsmodels")
+PACKAGES = ("numpy", "scipy")
 MERGED = "merged"
 """The folder, in that of the results, with the table that was made from runs."""
 SUMMARY = "summary.json"

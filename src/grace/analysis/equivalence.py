@@ -6,6 +6,7 @@ import numpy as np
 
 from grace.analysis.distances import Array
 from grace.analysis.effects import ALPHA, Estimate, variance_of_pairs
+from grace.analysis.statistics import holm_of
 
 EQUIVALENT, DIFFERENT, UNDECIDED = "equivalent", "different", "can't tell"
 MARGIN = 0.05
@@ -86,11 +87,8 @@ def p_of_same_shift(further: int) -> float:
 
 def holm(p: list[float]) -> list[float]:
     """P values corrected after Holm; those that are NaN stay so and do not count."""
-    from statsmodels.stats.multitest import multipletests
-
-    known = [value for value in p if not np.isnan(value)]
-    corrected = iter(multipletests(known, method="holm")[1]) if known else iter(())
-    return [value if np.isnan(value) else float(next(corrected)) for value in p]
+    corrected = iter(holm_of([value for value in p if not np.isnan(value)]))
+    return [value if np.isnan(value) else next(corrected) for value in p]
 
 
 def verdict_of_tests(tests: list[Tost]) -> str:
