@@ -30,7 +30,8 @@ def table_against(
     fits: list[Fit] = []
     patterns: list[Pattern] = []
     for model, rows in frame.models.items():
-        result = against(analysis, model, dict(_samples(analysis, frame, study, exclusions, rows)), draws, seed)
+        samples = dict(_samples(analysis, frame, study, exclusions, rows))
+        result = against(analysis, model, samples, draws, seed, analysis.own_predictions(rows))
         fits += result.fits
         patterns += result.patterns
     return (*fits, *yardsticks(analysis, draws, seed)), tuple(patterns)

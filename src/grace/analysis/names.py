@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 ANOVA, PLANNED, EXPECTED, MIXED, BINOMIAL = "anova", "planned", "expected", "mixed", "binomial"
-REPEATED = "repeated"
+REPEATED, LIKELIHOOD, AUTHORS = "repeated", "mixed:likelihood", "mixed:authors"
 CLUSTERED = "clustered"
 
 
@@ -12,7 +12,7 @@ class TestName:
     """What a test is.
 
     Attributes:
-        kind: anova, repeated, planned, expected, mixed or binomial.
+        kind: anova, repeated, planned, expected, mixed, mixed:likelihood, mixed:authors or binomial.
         of: what it tests, which writes itself as the rest of the name: factors, a comparison, a share.
         by_stimulus: whether each stimulus counts once, which is written in place of the kind, as clustered:a3-two:2>3.
     """

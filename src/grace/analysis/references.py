@@ -1,7 +1,7 @@
 """References: a model beside people and beside rational speech acts, with bootstrap intervals."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +21,13 @@ from grace.analysis.distances import (
     total_variation,
 )
 from grace.analysis.effects import ONE_STIMULUS, Effect, Estimate, estimate
-from grace.analysis.samples import Integers, Sample
+from grace.analysis.samples import ANSWERS, Integers, Sample
 from grace.analysis.study_analysis import EffectSizes, StudyAnalysis
 from grace.tables import write_table
 
 Booleans = NDArray[np.bool_]
 
-PEOPLE, RSA, UNIFORM = "people", "rsa", "uniform"
+PEOPLE, RSA, RSA_OWN, UNIFORM = "people", "rsa", "rsa_own_prior", "uniform"
 LARGEST = {
     "correlation": 1.0,
     "effects_correlation": 1.0,
@@ -43,11 +43,13 @@ class Fit:
 
     Attributes:
         model_name, source: whose distributions, and where they come from (`samples.SOURCES`).
-        reference: people, rsa.
+        reference: people, rsa, rsa_own_prior (with the prior that the model's own answers tell).
         measure: correlation, effects_correlation, jensen_shannon (bits), total_variation, earth_mover (states).
         value, low, high: with its 95% bootstrap interval; NaN where not defined.
         conditions, stimuli, missing: what it rests on; rows that had no distribution.
         reason: why it is not defined, or rests on less than all.
+        floor: what to expect of the measure for a model that answers just as people and as often as this one (its
+            probabilities: just as people, and sampled from nothing); of people's counts alone, else NaN.
     """
 
     model_name: str
@@ -61,6 +63,7 @@ class Fit:
     stimuli: int
     missing: int
     reason: str = ""
+    floor: float = np.nan
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ class Pattern:
         reason: why something is not defined.
         p_corrected: two-tailed, corrected for all effects; the verdict follows from it.
         people_verdict: what is decided of it in people, in the same words.
+        rsa_own_prior: the contrast in rational speech acts with the model's own prior, where that is known.
     """
 
     model_name: str
@@ -98,6 +102,7 @@ class Pattern:
     reason: str = ""
     p_corrected: float = np.nan
     people_verdict: str = ""
+    rsa_own_prior: float = np.nan
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,12 @@ class Against:
 
 
 def against(
-    study: StudyAnalysis, model: str, samples: Mapping[str, Sample], draws: int = DRAWS, seed: int = SEED
+    study: StudyAnalysis,
+    model: str,
+    samples: Mapping[str, Sample],
+    draws: int = DRAWS,
+    seed: int = SEED,
+    own: Array | None = None,
 ) -> Against:
     """Compare a model with people and with rational speech acts.
 
@@ -119,6 +129,7 @@ def against(
         samples: by source, as of `samples.sample_of`; after exclusions, where there are any.
         draws: of the bootstrap over stimuli (and over people, where their counts are known).
         seed: the same seed gives the same intervals.
+        own: predictions of rational speech acts with the model's own prior; None where it is not known.
     """
     fits: list[Fit] = []
     patterns: list[Pattern] = []
@@ -127,18 +138,20 @@ def against(
         grouped = sample.grouped
         drawn = resampled_means(grouped, draws, rng)
         side = _ModelMeans(model, source, grouped.means, drawn, grouped.stimuli, sample.missing)
-        fits += _fits(study, side, rng)
+        fits += _with_floors(study, _fits(study, side, rng), sample, source, draws, seed)
+        fits += _fits_to(study, side, RSA_OWN, own, own[None]) if own is not None else []
         effects = study.effects()
         estimates = [estimate(grouped, effect.weights) for effect in effects]
         decisions = decide(estimates, [effect.weights for effect in effects])
-        patterns += [_pattern(study, side, *own) for own in zip(effects, estimates, decisions, strict=True)]
+        patterns += [_pattern(study, side, own, *parts) for parts in zip(effects, estimates, decisions, strict=True)]
     return Against(tuple(fits), tuple(patterns))
 
 
 def yardsticks(study: StudyAnalysis, draws: int = DRAWS, seed: int = SEED) -> tuple[Fit, ...]:
     """What to hold a model's fit against: that of rational speech acts, of mere chance, and of people.
 
-    People against people are bootstrap samples of them: nothing can be expected to come nearer.
+    People against people are bootstrap samples of them, of as many people: a model that is sampled as often can't be
+    expected to come nearer. For other numbers of answers see `Fit.floor`.
     """
     rng = np.random.default_rng(seed)
     shape = (len(study.conditions), len(study.labels))
@@ -189,6 +202,24 @@ def _fits(study: StudyAnalysis, side: _ModelMeans, rng: np.random.Generator) -> 
     if side.model != RSA:
         fits += _fits_to(study, side, RSA, study.predictions(), study.predictions()[None])
     return fits
+
+
+def _with_floors(
+    study: StudyAnalysis, fits: Sequence[Fit], sample: Sample, source: str, draws: int, seed: int
+) -> list[Fit]:
+    """Fits to people with what to expect of a model that is just as they: both are drawn from people's shares."""
+    people = study.people()
+    if isinstance(people, EffectSizes):
+        return list(fits)
+    rows = np.bincount(sample.cells, minlength=len(people))
+    shares, there, rng = normalised(people), rows > 0, np.random.default_rng(seed)
+    model = shares[None, there]
+    if source == ANSWERS:
+        drawn = [rng.multinomial(n, p, draws) / n for n, p in zip(rows[there], shares[there], strict=True)]
+        model = np.stack(drawn, axis=1)
+    again = resampled_counts(people[there], draws, rng)
+    floors = {measure: float(values.mean()) for measure, values in _distances(study, model, again).items()}
+    return [replace(fit, floor=floors.get(fit.measure, np.nan)) if fit.reference == PEOPLE else fit for fit in fits]
 
 
 def _fits_to(study: StudyAnalysis, side: _ModelMeans, reference: str, means: Array, drawn: Array) -> list[Fit]:
@@ -261,16 +292,22 @@ def _fit(
 
 
 def _pattern(
-    study: StudyAnalysis, side: _ModelMeans, effect: Effect, estimated: Estimate, decision: Decision
+    study: StudyAnalysis,
+    side: _ModelMeans,
+    own: Array | None,
+    effect: Effect,
+    estimated: Estimate,
+    decision: Decision,
 ) -> Pattern:
     agrees = None
     if {decision.verdict, effect.people} <= set(DECIDED):
         agrees = decision.verdict == effect.people
     about = (side.model, side.source, effect.name, effect.about, effect.people == SHOWN)
     predicted = float((study.predictions() * effect.weights).sum())
+    with_own = np.nan if own is None else float((own * effect.weights).sum())
     numbers = (estimated.value, decision.low, decision.high, estimated.statistic, estimated.df, estimated.p)
     reason = (estimated.stimuli, decision.verdict, agrees, estimated.reason)
-    return Pattern(*about, predicted, *numbers, *reason, decision.p, effect.people)
+    return Pattern(*about, predicted, *numbers, *reason, decision.p, effect.people, with_own)
 
 
 FIT_COLUMNS = tuple(field.name for field in fields(Fit))

@@ -45,6 +45,7 @@ from grace.errors import InputError
 from grace.studies.study import Study
 
 YES, NO = "yes", "no"
+PRIOR = "Prior_A"
 KNOWLEDGE = "knowledge"
 """The question's name in the study file, and that of a table of results."""
 
@@ -345,6 +346,19 @@ def _interactions() -> Iterator[Effect]:
         )
 
 
+def own_predictions(rows: Sequence[Row]) -> Array | None:
+    """Rational speech acts with a model's own prior: the base rate of its answers to how many it expects (Prior_A).
+
+    An object with the property and one without are added, so that no state is impossible.
+    """
+    told = [number for row in rows if not row.failed and (number := row.integer(PRIOR)) in STATES]
+    if not told:
+        return None
+    objects = max(STATES)
+    rate = (sum(filter(None, told)) + 1) / (objects * len(told) + 2)
+    return rsa_knowledge.predictions(rsa_knowledge.Knowledge(base_rate=rate))
+
+
 def effect_sizes() -> EffectSizes:
     """Those of people's planned comparisons: means of people are not published as numbers."""
     planned = planned_effects()
@@ -378,6 +392,7 @@ STUDY1 = StudyAnalysis(
     results=results,
     effects=effects,
     predictions=cache(rsa_knowledge.predictions),
+    own_predictions=own_predictions,
     people=effect_sizes,
     cell_title=cell_title,
 )

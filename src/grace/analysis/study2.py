@@ -13,7 +13,7 @@ from grace.analysis.distances import Array
 from grace.analysis.effects import Effect, Estimate
 from grace.analysis.frames import Frame, Row
 from grace.analysis.mixed import BinaryAnswer, mixed_tests
-from grace.analysis.names import BINOMIAL, TestName
+from grace.analysis.names import AUTHORS, BINOMIAL, LIKELIHOOD, MIXED, TestName
 from grace.analysis.people import study2_counts
 from grace.analysis.samples import CHOICE
 from grace.analysis.statistics import (
@@ -192,7 +192,8 @@ def results(trials: ModelTrials, frame: Frame, study: Study) -> Results:
         BinaryAnswer(int(_negated(trial)), trial.cell, {name: trial.row[column] for name, column in groups.items()})
         for trial in trials.kept
     ]
-    return Results(tables, [*mixed_tests(FACTORS, outcomes, _effective(by_cell)), *against_chance(by_cell)])
+    mixed = mixed_tests(FACTORS, outcomes, _effective(by_cell), (MIXED, LIKELIHOOD, AUTHORS))
+    return Results(tables, [*mixed, *against_chance(by_cell)])
 
 
 def against_chance(by_cell: Mapping[Cell, Sequence[Trial]]) -> list[Tested]:
@@ -331,6 +332,7 @@ STUDY2 = StudyAnalysis(
     results=results,
     effects=effects,
     predictions=cache(rsa_politeness.predictions),
+    own_predictions=lambda rows: None,
     people=study2_counts,
     cell_title=cell_title,
 )

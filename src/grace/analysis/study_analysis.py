@@ -55,6 +55,7 @@ class StudyAnalysis:
         results: tables and tests of one model.
         effects: contrasts of conditions that people show or do not show.
         predictions: of rational speech acts, shape (conditions, labels).
+        own_predictions: the same with the prior that the answers of a model tell; None where they tell none.
         people: how many people chose which label, shape (conditions, labels), or effect sizes where no counts are
             published.
         cell_title: what figures call a condition.
@@ -76,6 +77,7 @@ class StudyAnalysis:
     results: Callable[[ModelTrials, Frame, Study], Results]
     effects: Callable[[], tuple[Effect, ...]]
     predictions: Callable[[], Array]
+    own_predictions: Callable[[Sequence[Row]], Array | None]
     people: Callable[[], Array | EffectSizes]
     cell_title: Callable[[Cell], str]
 

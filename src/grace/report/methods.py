@@ -95,7 +95,7 @@ def _analysis(part: Part) -> Iterator[str]:
     kinds = frozenset(kind_in(row["test"]) for row in records(part.tables.get("tests")) if row["n"])
     yield from REPORTS[part.study.name].methods(kinds, part.wanted.exclusions)
     if kinds:
-        yield f"A *p* below {ALPHA} is called significant."
+        yield f"A *p* below {ALPHA} is called significant; else an effect is undecided, and not absent."
 
 
 def _references(part: Part) -> Iterator[str]:

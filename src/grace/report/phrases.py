@@ -12,9 +12,9 @@ ALPHA = 0.05
 
 
 def verdict(p: object) -> str:
-    """What a p is called."""
+    """What a p is called: an effect that is not shown may yet be there."""
     number = number_in(p)
-    return "significant" if number is not None and number < ALPHA else "not significant"
+    return "significant" if number is not None and number < ALPHA else "undecided"
 
 
 def effects_in_words(
