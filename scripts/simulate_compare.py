@@ -54,7 +54,8 @@ def main() -> None:
     ]:
         verdicts = [verdict(rng, shift, planted, spread, draws, stimuli) for _ in range(samples)]
         shares = [verdicts.count(one) / samples for one in (DIFFERENT, EQUIVALENT)]
-        print(f"{shift:<6g} {planted:<14} {spread:<7g} {draws:<6} {stimuli:<8} {shares[0]:<10.3f} {shares[1]:.3f}")
+        line = f"{shift:<6g} {planted:<14} {spread:<7g} {draws:<6} {stimuli:<8} {shares[0]:<10.3f} {shares[1]:.3f}"
+        print(line, flush=True)
 
 
 if __name__ == "__main__":
