@@ -20,14 +20,14 @@ ANSWER_COLUMNS = (
 )
 """What a table of answers adds to its input, besides the turns of the conversation and the model's reasoning."""
 ANSWER_KINDS = dict.fromkeys(("processing_time_ms", "prompt_tokens", "completion_tokens", REPLICATION, SEED), int)
-"""Those that hold numbers."""
+"""Those of them that hold numbers."""
 IDENTIFYING = (MODEL, REPLICATION, SEED)
-"""Those that tell answers apart whose trials are equal."""
+"""Columns that distinguish answers to equal trials."""
 
 EXTRACTED = METHOD, CONFIDENCE, REASONS = ("extraction_method", "extraction_confidence", "extraction_errors")
 """Who found the values of a row, how plainly they were said, and why some are missing."""
 INPUT = "_input"
-"""Ends the name of a column of the input that is called as a field, as in tables that people have annotated."""
+"""The end of the new name of an input's column that has a field's name, as in tables that people have annotated."""
 
 ROW_ID = "row_id"
 FLAGS = "quality_flags"
@@ -41,4 +41,4 @@ PROVENANCE = (
     "scores_run",
     "grace_version",
 )
-"""Where a row of a merged table comes from; the folders of its runs tell the rest."""
+"""The origin of a row of a merged table; the folders of its runs have the rest."""

@@ -2,13 +2,13 @@
 
 GraceError
 ├── InputError            a file, column, option or value is wrong
-│   ├── StudyError        a study file does not hold together
+│   ├── StudyError        a study file is invalid
 │   ├── RunMismatch       a run folder belongs to other inputs, another model or other settings
 │   ├── RunLocked         another process writes this run
 │   └── LedgerCorrupt     a ledger holds a line that is not a record
 ├── EndpointError         a model server cannot be used
 ├── ModelFileError        a model file is missing, or is not the one it claims to be
-├── Refused               a policy or a gate says no
+├── Refused               a policy or a gate forbids it
 └── ClusterError          the cluster failed
 """
 
@@ -22,7 +22,7 @@ class InputError(GraceError):
 
 
 class StudyError(InputError):
-    """A study file does not hold together."""
+    """A study file is invalid."""
 
 
 class RunMismatch(InputError):
@@ -46,7 +46,7 @@ class ModelFileError(GraceError):
 
 
 class Refused(GraceError):
-    """A policy or a gate says no."""
+    """A policy or a gate forbids it."""
 
 
 class ClusterError(GraceError):

@@ -20,12 +20,12 @@ EMPTY_SECONDS = 5.0
 
 @contextmanager
 def locked(folder: Path, break_lock: bool = False) -> Iterator[None]:
-    """Be the only writer of a folder, which is made where it is not there.
+    """Be the only writer of a folder, which is made if it does not exist.
 
     A lock that a dead process of this machine left is taken over; one of another machine only with `break_lock`.
 
     Raises:
-        RunLocked: somebody else writes, or may.
+        RunLocked: another process writes it, or may.
         InputError: the folder cannot be made or written.
     """
     path = folder / "lock"
@@ -53,7 +53,7 @@ def locked(folder: Path, break_lock: bool = False) -> Iterator[None]:
 
 
 def _take_over(path: Path, break_lock: bool) -> None:
-    """Remove a lock that nobody holds. Raises RunLocked when somebody does, or may."""
+    """Remove a lock that nobody holds. Raises RunLocked when a process holds it, or may."""
     try:
         raw, age = path.read_bytes(), time.time() - path.stat().st_mtime
     except FileNotFoundError:
@@ -61,7 +61,7 @@ def _take_over(path: Path, break_lock: bool) -> None:
     if not raw and age < EMPTY_SECONDS and not break_lock:
         time.sleep(min(EMPTY_SECONDS, EMPTY_SECONDS - age))
         return
-    if raw and not break_lock:  # one that stays empty was left by a process that died making it
+    if raw and not break_lock:  # one that stays empty was left by a process that died while making it
         host, pid, started = _holder(raw)
         if host != socket.gethostname():
             raise RunLocked(
@@ -91,7 +91,7 @@ def _holder(raw: bytes) -> tuple[str, int, str | None]:
 
 
 def _process_start(pid: int) -> str | None:
-    """A mark that tells a living process from a later one with the same number; None when there is no such process."""
+    """A mark that distinguishes a living process from a later one with the same number; None when it is gone."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
         ended = fields[0] in "ZX"  # killed, but its parent has not taken note: containers without an init

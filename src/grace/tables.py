@@ -18,9 +18,9 @@ csv.field_size_limit(2**31 - 1)  # a cell may hold a whole story; the default st
 
 WRITABLE = (".csv", ".parquet")
 BLOCK = 100
-"""Rows that are read at once when all rows are read."""
+"""How many rows are read at once when all rows are read."""
 PARQUET_ROWS = 10_000
-"""Rows that are written to Parquet at once."""
+"""How many rows are written to Parquet at once."""
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -136,7 +136,7 @@ class CsvTable:
             yield from self._read(first, min(first + BLOCK, len(self)))
 
     def _read(self, first: int, end: int) -> Iterator[list[str]]:
-        """The cells of rows `first` to `end`, which is not among them."""
+        """The cells of the rows from `first` up to, but without, `end`."""
         start = self._starts[first]
         raw = os.pread(self._file.fileno(), self._starts[end] - start, start)
         text = io.StringIO(raw.decode(self.encoding), newline="\n")  # as the scan: lines end at \n alone
@@ -155,7 +155,7 @@ class CsvTable:
         return (dict(zip(self.columns, cells, strict=True)) for cells in self.all_cells())
 
     def read_from(self, copy: Path) -> None:
-        """Read rows from a byte-for-byte copy from now on, so that changes to the file itself do no harm.
+        """Read rows from a byte-for-byte copy from now on, so that changes to the file itself have no effect.
 
         Raises InputError when the copy is missing or differs.
         """
@@ -252,7 +252,7 @@ def print_csv(file: IO[bytes], columns: Sequence[str], rows: Iterable[Sequence[o
     writer.writerow(columns)
     count = 0
     for row in rows:
-        # Python 3.11 leaves a bare carriage return unquoted, and then nobody can read the row
+        # Python 3.11 leaves a bare carriage return unquoted, which makes the row unreadable
         (quoting if any(isinstance(cell, str) and "\r" in cell for cell in row) else writer).writerow(row)
         count += 1
     text.flush()

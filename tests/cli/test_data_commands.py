@@ -243,7 +243,7 @@ def test_remarks_are_no_failure(tmp_path: Path, study1: list[dict[str, str]]) ->
         "columns that the study does not know, kept as they are: note",
         "participants have different numbers of rows: 6 to 8",
         "the cells are uneven: 50 to 52 rows",
-        "the text is not UTF-8 and was read as Windows-1252 (Latin-1); see whether its accents came out right",
+        "the text is not UTF-8 and was read as Windows-1252 (Latin-1); check its accents",
     ):
         assert f"\n- {remark}\n" in ended.output
 
@@ -260,7 +260,7 @@ def test_an_optional_column_may_be_absent(tmp_path: Path) -> None:
         rows = [{name: cell for name, cell in row.items() if name != "Utterance"} for row in csv.DictReader(file)]
     ended = data("check", written(tmp_path / "t.csv", rows))
     assert ended.code == 0
-    assert "- columns that may be there and are not: Utterance\n" in ended.output
+    assert "- optional columns that are not there: Utterance\n" in ended.output
 
 
 def test_the_study_is_guessed_from_the_columns() -> None:

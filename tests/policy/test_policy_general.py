@@ -127,7 +127,7 @@ def test_one_name_for_two_kinds_or_namespaces_is_no_double():
     assert not messages("K8S007", CONFIG, TOKEN.replace("hub", "settings"), other)
     same = changed(CONFIG, ("name: settings", "name: settings, namespace: grace-experiments"))
     assert messages("K8S007", CONFIG, same) == [
-        "metadata.name: ConfigMap/settings stands also in x.yaml:1; applied last, one wins"
+        "metadata.name: ConfigMap/settings is also in x.yaml:1; the one that is applied last wins"
     ]
 
 
@@ -141,9 +141,9 @@ def test_one_name_for_two_kinds_or_namespaces_is_no_double():
         ("cpu: '2'", "cpu: 1500m", "requests 2 cpu and allows 1500m"),
         ("memory: 2G", "memory: 2Gi", ""),
         ("memory: 2Gi", "memory: 2G", "requests 2Gi memory and allows 2G"),
-        ("memory: 16GB", "memory: 16GB", "'16GB' is no quantity (did you mean '16Gi'?)"),
-        ("memory: 16gb", "memory: 16Gi", "'16gb' is no quantity"),
-        ("memory: '-1'", "memory: 16Gi", "'-1' is no quantity"),
+        ("memory: 16GB", "memory: 16GB", "'16GB' is not a quantity (did you mean '16Gi'?)"),
+        ("memory: 16gb", "memory: 16Gi", "'16gb' is not a quantity"),
+        ("memory: '-1'", "memory: 16Gi", "'-1' is not a quantity"),
         ("memory: 512m", "memory: 1Gi", "512m of memory is 0.512 bytes"),
         ("nvidia.com/gpu: 1", "nvidia.com/gpu: 1", ""),
         ("cpu: 1", "nvidia.com/gpu: 1", ""),
@@ -552,7 +552,7 @@ def test_options_that_are_secrets(args: tuple[str, ...], fine: bool):
 
 def test_a_secret_in_a_file_is_a_warning_for_each_key_with_a_value():
     text = changed(TOKEN, ('{token: ""}', "{token: correct-horse, empty: '', todo: <your token>}"))
-    assert messages("K8S024", text) == ["stringData.token: the value of 'token' stands in the file"]
+    assert messages("K8S024", text) == ["stringData.token: the value of 'token' is in the file"]
 
 
 # Containers

@@ -30,10 +30,10 @@ class Side:
     """One side.
 
     Attributes:
-        name: how it is called in texts.
+        name: its name in texts.
         path: what was given.
         frame: its table, of one model.
-        identities: what determined the answers, by experiment; empty for a table.
+        identities: the runs' identities, by experiment; empty for a table.
         floor: the noise floor (`noise.json`), where it was measured.
     """
 
@@ -51,7 +51,7 @@ class Side:
 
     @property
     def model(self) -> str:
-        """The model's name; "" where the table does not tell."""
+        """The model's name; "" where the table does not give it."""
         return next(iter(self.frame.models))
 
 
@@ -74,7 +74,7 @@ def read_side(path: Path, progress: Progress, study: str | None = None) -> Side:
 
     Args:
         path: a run's folder, or a CSV or Parquet file: merged, of answers, of values or of probabilities.
-        progress: hears how far merging is.
+        progress: told how far merging is.
         study: name or path of a table's study; a run has its own.
 
     Raises:
@@ -129,7 +129,7 @@ def _checked(side: Side) -> Side:
 
 
 def check_comparable(a: Side, b: Side) -> list[str]:
-    """See that two sides are of one study and input, and say what else differs.
+    """Check that two sides are of one study and input, and say what else differs.
 
     Raises:
         InputError: they are of different studies.
@@ -151,7 +151,7 @@ def check_comparable(a: Side, b: Side) -> list[str]:
 
 
 def _otherwise(a: Side, b: Side) -> list[str]:
-    """What two sides were asked differently, in words; the model is meant to differ."""
+    """How the questions to two sides differ, in words; the model is expected to differ."""
     differences = []
     for experiment in sorted(a.identities.keys() & b.identities.keys()):
         ours, theirs = a.identities[experiment].as_json(), b.identities[experiment].as_json()

@@ -24,7 +24,7 @@ class Effect:
     """A directed contrast of mean shares: it is there when the sum of weights times means is above zero.
 
     Attributes:
-        name, about, title: as planned:a3-two:2>3, in words, and in fewer words, for figures.
+        name, about, title: its name, such as planned:a3-two:2>3; in words; and in fewer words, for figures.
         weights: shape (conditions, labels).
         people: what is decided of it in people, as of `decisions`.
     """

@@ -163,15 +163,13 @@ def _fit(design: _Design, outcomes: Sequence[BinaryAnswer], slopes: bool) -> _Fi
 
     yes = np.array([outcome.yes for outcome in outcomes], dtype=float)
     prior = INFORMATIVE if (separated := separable(design.columns, yes)) else WIDE
-    names = _random(outcomes)
+    groups = _random(outcomes)
     varying = design.columns if slopes else design.columns[:, :1]
     columns, kinds = [design.columns], list[int]()
-    for name in names:
-        levels = [outcome.groups[name] for outcome in outcomes]
-        order = list(dict.fromkeys(levels))
-        of_level = np.equal.outer(levels, order).astype(float)
+    for places in groups.values():
+        of_level = np.eye(max(places) + 1)[list(places)]
         for term in varying.T:
-            kinds += [len(columns) - 1] * len(order)
+            kinds += [len(columns) - 1] * of_level.shape[1]
             columns.append(of_level * term[:, None])
     everything = np.hstack(columns)
     coefficients, n = everything.shape[1], everything.shape[1] + len(columns) - 1
@@ -179,12 +177,12 @@ def _fit(design: _Design, outcomes: Sequence[BinaryAnswer], slopes: bool) -> _Fi
     model = sparse, csr_array(everything**2), yes, np.array(kinds, dtype=int), prior
     fitted = minimize(evidence_bound, np.repeat([0.0, -0.5], n), model, "L-BFGS-B", jac=True, options=FIT)
     sds_of_groups = np.exp(fitted.x[coefficients:n])
-    per_group = np.split(sds_of_groups, len(names)) if names else []
+    per_group = sds_of_groups.reshape(len(groups), varying.shape[1])
     of_groups = ", ".join(
-        f"{name} (sd {' '.join(f'{sd:.2g}' for sd in own)})" for name, own in zip(names, per_group, strict=True)
+        f"{name} (sd {' '.join(f'{sd:.2g}' for sd in own)})" for name, own in zip(groups, per_group, strict=True)
     )
     effects = "random intercepts and slopes" if slopes else "random intercepts"
-    notes = [f"{effects}: {of_groups}" if names else "no random intercepts: no group has several rows"]
+    notes = [f"{effects}: {of_groups}" if groups else "no random intercepts: no group has several rows"]
     notes += [SEPARATED] if separated else []
     notes += [] if fitted.success else ["the fit did not converge"]
     sds = np.concatenate([np.full(design.columns.shape[1], prior), sds_of_groups[kinds]])
@@ -217,8 +215,7 @@ def evidence_bound(
     import numpy as np
 
     means, logs = np.split(x, 2)
-    sds = np.exp(logs)
-    (b, v), (sd_b, sd_v) = (np.split(own, [columns.shape[1]]) for own in (means, sds))
+    (b, v), (sd_b, sd_v) = (np.split(own, [columns.shape[1]]) for own in (means, np.exp(logs)))
     nodes, weights = _quadrature()
     logits, spread = columns @ b, np.sqrt(squared @ sd_b**2)
     at_nodes = logits[:, None] + spread[:, None] * nodes
@@ -295,15 +292,15 @@ def _evidence(
     return top - float(np.linalg.slogdet(random)[1]) / 2
 
 
-def _random(outcomes: Sequence[BinaryAnswer]) -> list[str]:
-    """The groups that can have intercepts: several, some with several rows, and no two that are the same."""
-    found: dict[tuple[int, ...], str] = {}
+def _random(outcomes: Sequence[BinaryAnswer]) -> dict[str, tuple[int, ...]]:
+    """The groups that can have intercepts by name (several, some with several rows, no two the same): the rows'."""
+    groups: dict[tuple[int, ...], str] = {}
     for name in outcomes[0].groups:
         levels = [outcome.groups[name] for outcome in outcomes]
         places = {level: place for place, level in enumerate(dict.fromkeys(levels))}
         if 1 < len(places) < len(levels):
-            found.setdefault(tuple(places[level] for level in levels), name)
-    return list(found.values())
+            groups.setdefault(tuple(places[level] for level in levels), name)
+    return {name: places for places, name in groups.items()}
 
 
 def separable(columns: "NDArray[float64]", yes: "NDArray[float64]") -> bool:

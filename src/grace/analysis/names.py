@@ -1,4 +1,4 @@
-"""Names of tests: fields that write themselves as the tables have them, as planned:a3-two:2>3."""
+"""Names of tests: fields whose text is the name in tables, such as planned:a3-two:2>3."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ class TestName:
         by_stimulus: whether each stimulus counts once, which is written in place of the kind, as clustered:a3-two:2>3.
     """
 
-    __test__ = False  # or pytest would take it for one of its own
+    __test__ = False  # otherwise pytest would take it for a test
 
     kind: str
     of: object

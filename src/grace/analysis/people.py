@@ -17,7 +17,7 @@ class Published:
     """A published test.
 
     Attributes:
-        name: as in tests.csv.
+        name: its name in tests.csv.
         statistic: F, or t, positive where the difference is as the name says.
         df: its degrees of freedom.
         p: as printed; None where it is not.

@@ -19,7 +19,7 @@ from grace.quality.layout import number_in
 Integers = NDArray[np.int64]
 
 ANSWERS, BETS, CHOICE = "answers", "bets", "choice"
-"""Where the distributions of a study come from: the answers of Experiment 1; in Experiment 2 the expected bets of one
+"""The sources of a study's distributions: the answers of Experiment 1; in Experiment 2 the expected bets of one
 question for each state, and the probabilities of one question for all labels."""
 
 

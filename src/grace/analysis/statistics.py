@@ -118,8 +118,7 @@ def effective(cells: Mapping[str, Numbers]) -> float:
 def _effective_by(cells: Mapping[str, tuple[Sequence[float], Sequence[str]]]) -> float:
     """`effective`, of values with what they are grouped by."""
     sizes: list[int] = []
-    between = within = 0.0
-    freedom = weight = 0.0
+    between = within = freedom = weight = 0.0
     for values, labels in cells.values():
         if not values:
             continue

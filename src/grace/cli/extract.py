@@ -1,4 +1,4 @@
-"""`grace extract`, and what it says of its table."""
+"""`grace extract`, and what it prints about its table."""
 
 import os
 from collections.abc import Mapping
@@ -105,7 +105,7 @@ def extract(
 
 
 def _tell(result: "ExtractResult") -> bool:
-    """Say what was made; False when requests failed."""
+    """Print the result; False when requests failed."""
     tell_fields(result.table)
     if result.checked:
         _tell_agreement("the extractor", result.checked)
@@ -117,7 +117,7 @@ def _tell(result: "ExtractResult") -> bool:
 def _endpoint(
     extractor: str, model: str | None, concurrency: str, timeout: float, max_retries: int, api_key_env: str | None
 ) -> "Endpoint":
-    """Which model extracts. Raises InputError for what cannot be meant."""
+    """The extractor model. Raises InputError for options that contradict each other."""
     from grace.endpoints.client import without_userinfo
     from grace.endpoints.serving import EMBEDDED
     from grace.endpoints.transport import check_url
@@ -143,7 +143,7 @@ def _endpoint(
 
 
 def tell_fields(fields: "ExportedFields") -> None:
-    """Say what the table holds."""
+    """Print what the table holds."""
     from rich.console import Console
     from rich.table import Table
 
@@ -162,7 +162,7 @@ def tell_fields(fields: "ExportedFields") -> None:
     if fields.doubtful:
         print(f"  {count(fields.doubtful, 'row')} with a value in doubt (extraction_confidence below 0.7)")
     if fields.unmatched:
-        print(f"  {count(fields.unmatched, 'decision')} of people belong to no row of this table, and wait in the run")
+        print(f"  {count(fields.unmatched, 'decision')} of people belong to no row of this table, and stay in the run")
     if fields.with_input:
         _tell_agreement("the input's own columns (kept under names ending in _input)", fields.with_input)
 

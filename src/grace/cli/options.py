@@ -76,7 +76,7 @@ def read_key(variable: str | None) -> str | None:
 def read_endpoint(
     url: str, model: str, concurrency: str, timeout: float, max_retries: int, api_key_env: str | None
 ) -> "Endpoint":
-    """Which model is asked, and how patiently. Raises InputError."""
+    """The endpoint to ask. Raises InputError."""
     from grace.stages.task import Endpoint
 
     return Endpoint(
@@ -107,7 +107,7 @@ def read_shard(text: str | None) -> "PartOfRun | None":
 
 @contextmanager
 def progressing() -> "Iterator[Progress]":
-    """Show the progress of long work that asks no model; SIGTERM and Ctrl-C end it, and nothing half done stays."""
+    """Show the progress of long work that asks no model; SIGTERM and Ctrl-C end it, and leave nothing half done."""
     from grace.cli.progress import make_progress
 
     try:
@@ -129,7 +129,7 @@ def terminable() -> Iterator[None]:
 
 
 def beside(given: Path, ending: str) -> Path:
-    """The usual place for what is made from a run or table: `outputs/a_merged` for `outputs/a.run`."""
+    """The default place of what is made from a run or table: `outputs/a_merged` for `outputs/a.run`."""
     path = given if given.name else given.resolve()  # the current folder has a name too
     return path.with_name(f"{path.stem}{ending}")
 

@@ -1,4 +1,4 @@
-"""`grace query`, and what it says of its table."""
+"""`grace query`, and what it prints about its table."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -87,12 +87,12 @@ def _json_object(text: str) -> dict[str, object]:
     except orjson.JSONDecodeError as error:
         raise InputError(f"--extra-body: is not JSON: {error}") from None
     if not isinstance(value, dict):
-        raise InputError("--extra-body: must be a JSON object, as '{\"top_p\": 0.9}'")
+        raise InputError("--extra-body: must be a JSON object, such as '{\"top_p\": 0.9}'")
     return value
 
 
 def tell_answers(exported: "ExportedAnswers") -> bool:
-    """Say what the table holds; False when rows of it have errors."""
+    """Print what the table holds; False when rows of it have errors."""
     rows, bad = exported.rows, exported.errors.total()
     print(f"{exported.path}: {count(rows, 'row')}, {rows - bad} answered, {exported.cut / rows:.0%} cut off")
     if exported.cut:

@@ -1,4 +1,4 @@
-"""`grace score`, and what it says of its table."""
+"""`grace score`, and what it prints about its table."""
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -83,7 +83,7 @@ def score(
 
 
 def tell_scores(exported: "ExportedScores") -> bool:
-    """Say what the table holds, with the label mass of each question; False when rows of it have errors."""
+    """Print what the table holds, with the label mass of each question; False when rows of it have errors."""
     from rich.console import Console
     from rich.table import Table
 

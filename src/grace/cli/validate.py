@@ -79,7 +79,7 @@ def validate(
         raise InputError("--input and --study go with FILES; a RUN has its own copies of both")
     groups = groups_of(runs, Run(extraction) if extraction else None, Run(scores) if scores else None)
     if len(groups) > 1 and out:
-        raise InputError("--out: these runs do not belong together, and each has a report of its own; leave it out")
+        raise InputError("--out: these runs do not belong together, and each gets its own report; leave it out")
     reports = []
     for group in groups:
         folder = out or beside(group.given.path, "_quality")
@@ -97,7 +97,7 @@ def _sorted_out(what: Sequence[Path]) -> "tuple[list[Run], list[Path]]":
     if runs and files:
         raise InputError(f"give either runs or files: {runs[0].path} is a run, {files[0]} is a file")
     if not what:
-        raise InputError("give a run's folder, as outputs/study1.run, or tables; `grace validate --help` has examples")
+        raise InputError("give a run's folder (outputs/study1.run) or tables; `grace validate --help` has examples")
     for run in runs:
         _ = run.manifest
     return runs, files

@@ -1,4 +1,4 @@
-"""Kubernetes: what talks to a cluster (access/), describes a lineup (manifests/), and tries the two (preflight/)."""
+"""Kubernetes: access to a cluster (access/), the manifests of a lineup (manifests/), a trial of both (preflight/)."""
 
 from typing import TYPE_CHECKING
 

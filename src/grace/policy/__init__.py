@@ -1,4 +1,4 @@
-"""Rules about manifests, on anybody's files: what a cluster forbids, and what cannot work."""
+"""Rules about manifests, whoever wrote them: what a cluster forbids, and what cannot work."""
 
 from typing import TYPE_CHECKING
 

@@ -20,10 +20,10 @@ class Finding:
     """A rule that an object breaks.
 
     Attributes:
-        rule: that is broken.
+        rule: the broken rule.
         file, line: where.
-        object: as `Job/name`.
-        path: of the field, as `spec.template.spec.containers[0].image`.
+        object: kind and name, as `Job/name`.
+        path: the path of the field, as `spec.template.spec.containers[0].image`.
         message: what is wrong, in one line.
         reason: why it is suppressed; empty when it is not.
     """
@@ -38,19 +38,19 @@ class Finding:
 
     @property
     def severity(self) -> Severity:
-        """Of the rule."""
+        """The severity of the rule."""
         return self.rule.severity
 
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What a check found, by file in the order that they were read, then by line.
+    """What a check found, by file in the order of reading, then by line.
 
     Attributes:
-        findings: that count.
+        findings: those that count.
         suppressed: those that an annotation suppresses.
         objects: how many were checked.
-        files: how many files held them.
+        files: how many files contain them.
     """
 
     findings: tuple[Finding, ...]
@@ -104,7 +104,7 @@ def make_scene(manifests: Sequence[Manifest], cluster: Cluster) -> Scene:
 
 
 def rules_for(cluster: Cluster) -> list[Rule]:
-    """The rules that hold on a cluster, by id."""
+    """The rules that apply to a cluster, by id."""
     return [rule for rule in ALL if rule.policy in cluster.policies]
 
 
@@ -122,6 +122,6 @@ def _finding(hit: Hit, rule: Rule, reason: str) -> Finding:
 
 
 def _key(entry: tuple[Hit, Rule, str], order: dict[Manifest, int]) -> tuple[int, int, str, str, str]:
-    """By line, then by rule."""
+    """The order of findings: by line, then by rule."""
     hit, rule, _ = entry
     return hit.manifest.line(hit.path), order[hit.manifest], rule.id, path_text(hit.path), hit.message

@@ -20,10 +20,10 @@ class StorageClass(Strict):
     """One storage class.
 
     Attributes:
-        access: the access modes that its volumes have.
-        changes: it may be gone; the cluster must be asked.
+        access: the access modes of its volumes.
+        changes: it may be removed; only the cluster knows.
         root_owned: roots of its volumes belong to root, whatever fsGroup says.
-        forbidden: why users may not take it; empty when they may.
+        forbidden: why users may not use it; empty when they may.
     """
 
     name: str
@@ -47,7 +47,7 @@ class ClusterGpu(Strict):
         gpu: its name in Grace's catalogue.
         resource: the extended resource that pods ask for.
         products: values of the node label nvidia.com/gpu.product.
-        memory_above: nodes of it have more than this in the label nvidia.com/gpu.memory, in MiB.
+        memory_above: its nodes have more than this in the label nvidia.com/gpu.memory, in MiB.
         quota: how many a namespace has without asking; None: no limit.
         request: where to ask for some.
     """
@@ -61,14 +61,14 @@ class ClusterGpu(Strict):
 
 
 class PriorityClasses(Strict):
-    """Those that users may set, and those of them whose pods need no quota and can be preempted at any time."""
+    """The classes that users may set, and those of them whose pods need no quota and can be preempted at any time."""
 
     allowed: tuple[str, ...] = ()
     no_quota: tuple[str, ...] = ()
 
 
 class BarePod(Strict):
-    """What a Pod without a controller may take."""
+    """What a Pod without a controller may use."""
 
     hours: PositiveFloat | None = None
     gpus: PositiveInt | None = None
@@ -89,7 +89,7 @@ class Limits(Strict):
 
 
 class Reserved(Strict):
-    """Nodes whose hostname begins so are reserved by a taint of that key and value."""
+    """Nodes whose hostname has this beginning are reserved by a taint of that key and value."""
 
     hostname: str
     taint: str
@@ -101,8 +101,8 @@ class Cluster(Strict):
 
     Attributes:
         kubernetes: the version whose schemas manifests are checked against, as 1.32.
-        namespace: where nothing else is said.
-        policies: the sets of rules that hold there.
+        namespace: the one to use where no other is given.
+        policies: the sets of rules that apply there.
     """
 
     name: str
@@ -140,7 +140,7 @@ def load_cluster(name: str) -> Cluster:
     """A cluster by its name, or by the path of its file.
 
     Raises:
-        InputError: there is no such cluster or file, or the file does not hold together.
+        InputError: there is no such cluster or file, or the file is invalid.
     """
     if re.fullmatch(r"[\w-]+", name):
         if name not in cluster_names():

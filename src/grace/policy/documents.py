@@ -2,7 +2,7 @@
 
 Rules see only objects that their schema accepts, so that a field that is there has the type that Kubernetes gives it.
 Fields may be absent: use `.get`. Fields that are null are absent here, and no list has an item that is null. Two things
-are looser than they seem: a quantity may be a text or a number, and a port (IntOrString) an int or a name.
+are less strict than they seem: a quantity may be a text or a number, and a port (IntOrString) an int or a name.
 """
 
 import os
@@ -22,10 +22,10 @@ from grace.text import printable
 
 SUFFIXES = (".yaml", ".yml", ".json")
 MOST_BYTES = 10_000_000
-"""Of a file. The cluster itself takes no object above 1.5 MB."""
+"""Bytes of a file. The cluster itself accepts no object above 1.5 MB."""
 
 FieldPath = tuple[str | int, ...]
-"""Where a field stands in an object: ("spec", "containers", 0, "image")."""
+"""The path of a field in an object: ("spec", "containers", 0, "image")."""
 
 _POD_PATHS: dict[str, FieldPath] = {
     "Pod": (),
@@ -47,7 +47,7 @@ CLUSTER_WIDE = {
     "PriorityClass",
     "StorageClass",
 }
-"""Kinds whose objects are in no namespace; of those that users write."""
+"""Kinds whose objects are in no namespace, among those that users write."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Manifest:
     """One object of a file.
 
     Attributes:
-        body: the object, as its file has it, without null fields. "" stands for an apiVersion or kind that is missing.
+        body: the object, as in its file, without null fields; a missing apiVersion or kind is "".
         source: where it begins.
     """
 
@@ -83,19 +83,19 @@ class Manifest:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """Of the object; empty when there is none."""
+        """The object's metadata; empty when it has none."""
         return _mapping(self.body.get("metadata"))
 
     @property
     def name(self) -> str:
-        """Of the object; of one that has only a generateName, that with a star."""
+        """The name of the object; if it has only a generateName, that with a star."""
         if prefix := _text(self.metadata.get("generateName")):
             return _text(self.metadata.get("name")) or f"{prefix}*"
         return _text(self.metadata.get("name"))
 
     @property
     def namespace(self) -> str:
-        """As written in it; "" when none is. `Scene.namespace_of` says where it goes then."""
+        """The namespace that it names; "" for none. `Scene.namespace_of` says where it goes then."""
         return _text(self.metadata.get("namespace"))
 
     @property
@@ -114,7 +114,7 @@ class Manifest:
         return f"{self.kind or '?'}/{self.name or '?'}"
 
     def at(self, path: FieldPath) -> Any:
-        """What stands at a path; None when nothing does."""
+        """The value at a path; None where there is none."""
         value: Any = self.body
         for part in path:
             if isinstance(value, dict) and isinstance(part, str):
@@ -126,7 +126,7 @@ class Manifest:
         return value
 
     def line(self, path: FieldPath = ()) -> int:
-        """The line of a field, from 1; where the path leads nowhere, that of the deepest part that is there."""
+        """The line of a field, from 1; where the path leads nowhere, the line of the deepest part that exists."""
         return line_of(self.node, path) if path else self.source.line
 
 
@@ -136,8 +136,8 @@ class Container:
 
     Attributes:
         body: as in the pod's spec.
-        path: of the body in its manifest.
-        init: it stands among the init containers.
+        path: the path of the body in its manifest.
+        init: it is an init container.
         sidecar: an init container that runs beside the main ones (`restartPolicy: Always`).
     """
 
@@ -149,12 +149,12 @@ class Container:
 
     @property
     def name(self) -> str:
-        """Of the container."""
+        """The container's name."""
         return _text(self.body.get("name"))
 
     @property
     def image(self) -> str:
-        """As written; may be empty."""
+        """The image as written; may be empty."""
         return _text(self.body.get("image"))
 
     @property
@@ -174,14 +174,14 @@ class Container:
 
     @property
     def env(self) -> dict[str, str | None]:
-        """Its variables: the value as written, None for those from elsewhere. Of equal names the last counts."""
+        """Its variables: the value as written, None for those from elsewhere. Among equal names the last counts."""
         entries = [entry for entry in self.body.get("env") or [] if isinstance(entry, dict)]
         return {
             _text(entry.get("name")): None if "valueFrom" in entry else _text(entry.get("value")) for entry in entries
         }
 
     def request(self, resource: str) -> float | None:
-        """What it requests, in cores, bytes or pieces; like the cluster, a limit stands for a missing request."""
+        """What it requests, in cores, bytes or pieces; as on the cluster, a limit replaces a missing request."""
         resources = _mapping(self.body.get("resources"))
         asked = _mapping(resources.get("requests")).get(resource)
         return quantity(_mapping(resources.get("limits")).get(resource) if asked is None else asked)
@@ -196,8 +196,8 @@ class Workload:
     """An object that makes pods: those of the kinds in `_POD_PATHS`.
 
     Attributes:
-        template_path: of the part that holds metadata and spec of its pods; () for a Pod itself.
-        spec: of its pods.
+        template_path: the path of the part with metadata and spec of its pods; () for a Pod itself.
+        spec: the spec of its pods.
     """
 
     manifest: Manifest
@@ -206,17 +206,17 @@ class Workload:
 
     @property
     def kind(self) -> str:
-        """Of the manifest."""
+        """The manifest's kind."""
         return self.manifest.kind
 
     @property
     def name(self) -> str:
-        """Of the manifest."""
+        """The manifest's name."""
         return self.manifest.name
 
     @property
     def path(self) -> FieldPath:
-        """Of the pod's spec in the manifest: ("spec", "template", "spec")."""
+        """The path of the pod's spec in the manifest: ("spec", "template", "spec")."""
         return (*self.template_path, "spec")
 
     @cached_property
@@ -226,7 +226,7 @@ class Workload:
 
     @property
     def job_path(self) -> FieldPath | None:
-        """Where the spec of a Job or CronJob's job is; None for other kinds."""
+        """The path of the spec of a Job, or of a CronJob's job; None for other kinds."""
         return {"Job": ("spec",), "CronJob": ("spec", "jobTemplate", "spec")}.get(self.kind)
 
     @property
@@ -273,9 +273,9 @@ class Scene:
 
     Attributes:
         manifests: objects that their schema accepts: those that rules look at.
-        cluster: where they go.
+        cluster: the one that they are for.
         broken: objects that their schema does not accept, or that have none. `find` gives them too, so that no rule
-            reports an object as missing that is there; what else seems missing may stand in one of them.
+            reports an object as missing that is there; whatever else seems missing may be in one of them.
     """
 
     manifests: tuple[Manifest, ...]
@@ -284,7 +284,7 @@ class Scene:
 
     @cached_property
     def workloads(self) -> tuple[Workload, ...]:
-        """Of the manifests, in their order."""
+        """The workloads among the manifests, in their order."""
         return tuple(workload for manifest in self.manifests if (workload := _workload(manifest)))
 
     @cached_property
@@ -323,12 +323,12 @@ class Scene:
 
     @cached_property
     def _selected(self) -> dict[tuple[str, frozenset[tuple[str, str]]], tuple[Workload, ...]]:
-        """What was selected before: rules ask for the same again and again."""
+        """Earlier selections: rules ask for the same again and again."""
         return {}
 
     @cached_property
     def running(self) -> dict[Container, Any]:
-        """What containers run, as `grace.policy.programs` found it before: many rules ask for it."""
+        """What containers run, as `grace.policy.programs` has read it: many rules ask for it."""
         return {}
 
     @cached_property
@@ -341,15 +341,15 @@ def read(paths: Sequence[Path | str]) -> list[Manifest]:
     """Read manifests of files and folders, in the order of the arguments, folders by name.
 
     Args:
-        paths: files; folders, of which all .yaml, .yml and .json files are read, also in folders inside (not hidden
-            ones); "-" for standard input.
+        paths: files; folders, whose .yaml, .yml and .json files are all read, also those in folders inside (except
+            hidden ones); "-" for standard input.
 
     Returns:
-        One Manifest for each object; those of a List each by itself.
+        One Manifest for each object; the objects of a List are separate.
 
     Raises:
-        InputError: a file cannot be read, or does not hold together; the message names it and the line. Or no
-            file holds an object: the program that wrote them has probably failed, so they do not pass as clean.
+        InputError: a file cannot be read or is invalid; the message names it and the line. Or no file holds an
+            object: the program that wrote them has probably failed, so they do not pass as clean.
     """
     manifests = [manifest for path in paths for file in _files(path) for manifest in _read(file)]
     if not manifests:
@@ -374,7 +374,7 @@ def _files(given: Path | str) -> Iterator[str]:
 
 
 def _walk(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
-    """Files of a folder and those in it, by name; a link to a folder that it stands in is not followed."""
+    """Files of a folder and those in it, by name; a link to a folder that contains it is not followed."""
     try:
         here = folder.stat()
         entries = sorted(folder.iterdir())

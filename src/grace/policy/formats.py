@@ -16,7 +16,7 @@ SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sar
 
 
 def as_text(report: CheckReport, show_suppressed: bool = False) -> str:
-    """A report for people: findings by file, each with what it means and how it is fixed, then their number."""
+    """A report for people: findings by file, each with its meaning and how to fix it, then their number."""
     lines: list[str] = []
     shown = [*report.findings, *(report.suppressed if show_suppressed else ())]
     for file in dict.fromkeys(finding.file for finding in shown):
@@ -45,7 +45,7 @@ def summary(report: CheckReport) -> str:
 
 
 def explanation(rule: Rule) -> str:
-    """A rule for people: what it finds, why that matters, where that is written, how it is fixed, an example."""
+    """A rule for people: what it finds, why that matters, where that is written, how to fix it, an example."""
     return (
         f"{rule.id} ({rule.severity}): {rule.title}\n\n"
         f"Why: {rule.why}\n"
@@ -84,12 +84,12 @@ def _json(finding: Finding) -> dict[str, Any]:
         "object": finding.object,
         "path": finding.path,
         "message": finding.message,
-        "mend": finding.rule.fix,
+        "mend": finding.rule.fix,  # the key since the first version: scripts read it
     }
 
 
 def as_sarif(report: CheckReport, rules: Sequence[Rule]) -> str:
-    """A report in SARIF 2.1.0, with all rules that were asked, and suppressed findings marked as such."""
+    """A report in SARIF 2.1.0, with all rules that were applied; suppressed findings are marked."""
     index = {rule.id: number for number, rule in enumerate(rules)}
     content = {
         "$schema": SCHEMA,

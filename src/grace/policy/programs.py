@@ -19,10 +19,10 @@ class Program:
     Attributes:
         words: program first, without those that only start it (`timeout 60`, `env A=b`); known variables filled in. The
             program is "" where there are only options for the one that the image names.
-        path: of the word in the manifest that holds it or starts its script.
-        script: the file that it stands in, as "run.sh of ConfigMap/scripts"; empty when in the manifest itself.
+        path: the path of the word in the manifest that holds it or starts its script.
+        script: the file that contains it, as "run.sh of ConfigMap/scripts"; empty for the manifest itself.
         line: of its script, from 1.
-        loops: of a script, that it stands in.
+        loops: those of a script that contain it.
         settings: variables, as far as they are known.
         code: text of a Python program, where it is known.
     """
@@ -37,7 +37,7 @@ class Program:
 
     @property
     def name(self) -> str:
-        """Of the program, without its folder."""
+        """The program's name, without its folder."""
         return self.words[0].rpartition("/")[2]
 
     def option(self, *names: str) -> str | None:
@@ -56,29 +56,29 @@ class Program:
 
     @property
     def place(self) -> str:
-        """Where it stands, as the end of a message: " (run.sh of ConfigMap/scripts, line 3)"."""
+        """Its place, as the end of a message: " (run.sh of ConfigMap/scripts, line 3)"."""
         return f" ({self.script}, line {self.line})" if self.script else ""
 
 
 @dataclass(frozen=True)
-class _File:
+class _ScriptFile:
     text: str
     title: str
 
 
 def programs(scene: Scene, workload: Workload, container: Container) -> list[Program]:
-    """What a container runs, as far as its manifest and the ConfigMaps beside it tell.
+    """What a container runs, as far as its manifest and the ConfigMaps beside it show.
 
     Without a command, the image decides what happens to the arguments: they count as a command when they can be one.
     """
     if container not in scene.running:
-        scene.running[container] = _Reader(scene, workload, container).read()
+        scene.running[container] = _CommandReader(scene, workload, container).read()
     programs: list[Program] = scene.running[container]
     return programs
 
 
 def variables(scene: Scene, workload: Workload, container: Container) -> dict[str, str]:
-    """The variables of a container whose values are known, also those from ConfigMaps among the objects."""
+    """The variables of a container whose values are known, including those from ConfigMaps among the objects."""
     values: dict[str, str] = {}
     for source in container.body.get("envFrom") or []:
         if name := (source.get("configMapRef") or {}).get("name"):
@@ -111,10 +111,10 @@ def expanded(text: str, values: Mapping[str, str]) -> str:
     return _REFERENCE.sub(value, text) if "$" in text else text
 
 
-def _files(scene: Scene, workload: Workload, container: Container) -> dict[str, _File]:
+def _files(scene: Scene, workload: Workload, container: Container) -> dict[str, _ScriptFile]:
     """Files that ConfigMaps put into a container, by their path there."""
     volumes = {body.get("name"): body for _, body in workload.volumes}
-    files: dict[str, _File] = {}
+    files: dict[str, _ScriptFile] = {}
     for mount in container.body.get("volumeMounts") or []:
         volume = volumes.get(mount.get("name")) or {}
         projected = (volume.get("projected") or {}).get("sources") or []
@@ -126,11 +126,11 @@ def _files(scene: Scene, workload: Workload, container: Container) -> dict[str, 
             for key, path in items.items():
                 place = mount["mountPath"] if mount.get("subPath") == path else posixpath.join(mount["mountPath"], path)
                 if key in data and mount.get("subPath") in (None, path):
-                    files[posixpath.normpath(place)] = _File(data[key], f"{key} of ConfigMap/{name}")
+                    files[posixpath.normpath(place)] = _ScriptFile(data[key], f"{key} of ConfigMap/{name}")
     return files
 
 
-class _Reader:
+class _CommandReader:
     """Follows what a container runs into shell strings and scripts."""
 
     def __init__(self, scene: Scene, workload: Workload, container: Container) -> None:
@@ -204,7 +204,7 @@ class _Reader:
             )
             yield from self._followed(inner, depth + 1)
 
-    def _file(self, path: str) -> _File | None:
+    def _file(self, path: str) -> _ScriptFile | None:
         """The file of a ConfigMap that a word names, also relative to the working directory or by its name alone."""
         if not path or not self.files:
             return None
@@ -249,6 +249,6 @@ def _shell_script(words: tuple[str, ...]) -> tuple[bool, str, tuple[str, ...]]:
     return given, rest[0] if rest else "", rest[1:]
 
 
-def _is_python_text(file: _File) -> bool:
+def _is_python_text(file: _ScriptFile) -> bool:
     first = file.text.partition("\n")[0]
     return file.title.partition(" ")[0].endswith(".py") or (first.startswith("#!") and "python" in first)

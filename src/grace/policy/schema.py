@@ -40,10 +40,10 @@ class Schemas:
     """The schemas of one version of Kubernetes.
 
     Attributes:
-        version: as "1.32".
-        names: of the definition of each kind, by apiVersion and kind.
+        version: the version, as "1.32".
+        names: the name of each kind's definition, by apiVersion and kind.
         registry: where validators find definitions.
-        base: address of the definitions in it.
+        base: the address of the definitions in it.
     """
 
     version: str
@@ -120,7 +120,7 @@ def schemas(version: str) -> Schemas:
 
 
 def _empty_items(value: object, path: FieldPath = ()) -> Iterator[FieldPath]:
-    """Where lists have items that are null; the schemas let them pass, and nobody means them."""
+    """Places of list items that are null: the schemas accept them, but nobody intends them."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _empty_items(inner, (*path, key))
@@ -132,11 +132,11 @@ def _empty_items(value: object, path: FieldPath = ()) -> Iterator[FieldPath]:
 
 
 def _basics(manifest: Manifest) -> Iterator[Hit]:
-    """What every object has, and no schema asks for."""
+    """Fields that every object has, although no schema requires them."""
     for field in ("apiVersion", "kind"):
         value = manifest.body.get(field)
         if not isinstance(value, str) or not value:
-            yield Hit(manifest, (field,), f"{field} is missing, or is no text: every Kubernetes object has one")
+            yield Hit(manifest, (field,), f"{field} is missing, or is not a text: every Kubernetes object has one")
             return
     metadata = manifest.body.get("metadata")
     if not isinstance(metadata, dict) or all(metadata.get(key, "") == "" for key in ("name", "generateName")):
@@ -164,7 +164,7 @@ def _hits(manifest: Manifest, error: "ValidationError") -> Iterator[Hit]:
 
 
 def _meant(field: str, fields: list[str]) -> str:
-    """What an unknown field may be: a known one like it, or one that belongs elsewhere."""
+    """A guess at an unknown field: a similar known one, or one that belongs elsewhere."""
     if meant := did_you_mean(field, fields):
         return meant
     return f"; here belong {', '.join(fields[:8])}{', ...' * (len(fields) > 8)}" if fields else ""
@@ -179,7 +179,7 @@ def _allowed(error: "ValidationError") -> str:
 
 
 def _is(value: object) -> str:
-    """What a value is, and how one that should be a text becomes one."""
+    """What a value is, and how a value that should be a text becomes one."""
     if isinstance(value, bool):
         return "true or false (in quotes, it is a text)"
     if isinstance(value, int | float):

@@ -29,10 +29,10 @@ class Server:
     """A container that runs vLLM.
 
     Attributes:
-        words: of its command line.
-        path: where they stand in the manifest.
+        words: those of its command line.
+        path: their path in the manifest.
         settings: its variables, as far as they are known.
-        gpus: that it asks for.
+        gpus: how many it asks for.
     """
 
     workload: Workload
@@ -48,7 +48,7 @@ class Server:
         return read_vllm_command(self.words)
 
     def where(self, *options: str) -> FieldPath:
-        """Where the first of some options stands in the manifest, else the model, else the command line."""
+        """The path of the first of some options in the manifest, else of the model, else of the command line."""
         names = [prefix + option for option in options for prefix in ("--", "-")]
         words = self.container.words
         for name in names:
@@ -60,7 +60,7 @@ class Server:
 
     @property
     def port(self) -> int | None:
-        """Where it listens; None when that cannot be read."""
+        """The port that it listens at; None when that cannot be read."""
         return self.command.number("port", PORT)
 
     @property
@@ -87,7 +87,7 @@ class Server:
 
     @property
     def downloads(self) -> bool:
-        """Whether it brings weights from the hub each time that it starts."""
+        """Whether it downloads weights from the hub each time that it starts."""
         settings = (self.settings.get(name, "") for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"))
         offline = any(setting.lower() in _YES for setting in settings)
         cache = self.cache
@@ -174,7 +174,7 @@ def asked_names(scene: Scene) -> dict[Workload, set[str]]:
 
 
 def _targets(scene: Scene, client: ModelClient) -> tuple[Workload, ...]:
-    """Where a client's address leads: to its own pod, by a Service, or to the workload of that name."""
+    """The workloads that a client's address leads to: its own pod, a Service's pods, or the workload of that name."""
     match = _HOST.match(client.endpoint)
     host = match[1] if match else ""
     if host in ("localhost", "127.0.0.1"):

@@ -1,8 +1,8 @@
 """Shell scripts, read far enough to say which commands they run and in which loops; nothing is ever executed.
 
-tree-sitter-bash parses; here its tree is asked. Simple variables are followed, functions are read where they stand.
-What a shell would compute (arrays, arithmetic, the output of commands) is left as it is written. Of a script with a
-syntax error, the parts that make sense are read.
+tree-sitter-bash parses; this module reads its tree. Simple variables are followed, functions are read where they are
+defined. What a shell would compute (arrays, arithmetic, the output of commands) is left as it is written. In a script
+with a syntax error, the parts that make sense are read.
 """
 
 import re
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 SHELLS = {"sh", "bash", "ash", "dash", "zsh", "ksh"}
 MOST_NESTED = 8
-"""Scripts in scripts that are followed."""
+"""How many levels of scripts in scripts are followed."""
 MOST_LOOPS = 50
-"""Loops around a command that are told apart, from the innermost."""
+"""How many loops around a command are distinguished, from the innermost."""
 MOST_SETTINGS = 500
-"""Variables that are followed."""
+"""How many variables are followed."""
 MOST_BYTES = 200_000
 MOST_PIPES = 2000
-"""Of a script; what follows is left unread. The time that the parser takes for a pipeline grows with its square."""
+"""Characters of a script; the rest is not read. The time that the parser takes for a pipeline grows with its square."""
 MOST_SECONDS = 1
 """Processor time for a script: enough for a hundred times the work of a long one, and a bound for hostile texts."""
 
@@ -43,7 +43,7 @@ class Loop:
 
     Attributes:
         endless: its condition always holds, and nothing in it breaks out.
-        background: the script goes on beside it.
+        background: the script goes on while it runs.
         commands: those inside, condition included.
     """
 
@@ -59,7 +59,7 @@ class Command:
     Attributes:
         words: program first, without quotes; variables whose values are known are filled in.
         line: in the script, from 1.
-        loops: that it stands in, the innermost last.
+        loops: those that contain it, the innermost last.
         settings: variables that are set where it runs.
         document: the here-document that it reads; empty when there is none.
     """
@@ -87,7 +87,7 @@ def read_script(text: str, settings: Mapping[str, str] | None = None, parameters
 
 
 def is_script(text: str) -> bool:
-    """Whether a text begins as shell scripts do."""
+    """Whether a text begins like a shell script."""
     first = text.lstrip("\ufeff").partition("\n")[0]
     match = re.match(r"#!\s*(\S+)(?:\s+(?:-\S+\s+)*(\S+))?", first)
     if not match:
@@ -139,7 +139,7 @@ class _Script:
             self.reader = len(self.commands)
 
     def _leave(self, node: "Node", parent: str) -> None:
-        """Most things are read when they are left: what stands inside runs first."""
+        """Read a node on leaving it, in most cases: what is inside runs first."""
         kind = node.type
         if kind == "while_statement" or (kind == "do_group" and parent in ("for_statement", "c_style_for_statement")):
             self.closed = self.loops.pop()
@@ -293,9 +293,9 @@ def _parsed(text: str) -> tuple[bytes, "Node | None"]:
 
 
 def _tree(source: bytes, end: float) -> "Node | None":
-    """The tree of a script; None where the processor time of this thread comes to an end before."""
+    """The tree of a script; None where the limit of processor time is reached first."""
 
-    def part(start: int, _: object) -> bytes:  # of a text that it has as a whole, the parser shows no progress
+    def part(start: int, _: object) -> bytes:  # the parser shows no progress on a text that it has as a whole
         return source[start : start + 65536]
 
     try:
@@ -306,7 +306,7 @@ def _tree(source: bytes, end: float) -> "Node | None":
 
 
 def _plain_documents(source: bytes, root: "Node") -> bytes:
-    """A script of which one here-document is changed that the parser has not understood; else the script itself."""
+    """The script with one here-document rewritten that the parser did not understand; else the script itself."""
     for node, entered in _walk(root):
         parts = {child.type: child for child in node.children} if entered and node.type in _AROUND_DOCUMENTS else {}
         start = parts.get("heredoc_start")
@@ -315,8 +315,8 @@ def _plain_documents(source: bytes, root: "Node") -> bytes:
             return source if source.endswith(b"\n" + tag) else source + b"\n" + tag
         if start and {"ERROR", "heredoc_body", "heredoc_end"} <= parts.keys():
             last = parts["heredoc_end"].end_byte
-            for first, behind in ((node.start_byte, start.end_byte), (parts["heredoc_body"].start_byte, last)):
-                source = source[:first] + re.sub(rb"[^\n]", b" ", source[first:behind]) + source[behind:]
+            for first, end in ((node.start_byte, start.end_byte), (parts["heredoc_body"].start_byte, last)):
+                source = source[:first] + re.sub(rb"[^\n]", b" ", source[first:end]) + source[end:]
             return source
     return source
 
@@ -386,7 +386,7 @@ _WRAPPERS: Mapping[str, str] = {
 }
 """Programs that start another one, with those of their options of one letter that take a value."""
 _WITH_ARGUMENT = {"chroot", "flock", "gosu", "su-exec", "taskset", "timeout"}
-"""Those with an argument of their own before the program."""
+"""Programs with an argument of their own before the program that they start."""
 
 
 def _without_options(words: tuple[str, ...], with_value: str) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ def is_sleep(program: Program) -> bool:
 
 
 def waits(program: Program) -> bool:
-    """Whether a sleep stands in a loop that ends by itself, and does something else than sleeping."""
+    """Whether a sleep is in a loop that ends by itself, and that does more than sleep."""
     if not program.loops or program.words[1:2] == ("infinity",):
         return False
     loop = program.loops[-1]
@@ -29,7 +29,7 @@ def waits(program: Program) -> bool:
 
 
 def _ends_in_sleep(code: str) -> bool:
-    """Whether the last thing that a Python program does is to sleep, maybe in a function of its own."""
+    """Whether a Python program ends with a sleep, possibly in a function of its own."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about the style of a program that is not ours

@@ -1,4 +1,4 @@
-"""Layout: what kind of table this is, told by its columns, and what each of its columns may hold."""
+"""Layout: what kind of table this is, as its columns show, and what each of its columns may hold."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from grace.studies.study import Study
 
 MASS = "label_mass_"
 SLACK = 1e-6
-"""Sums of floating-point numbers may be so far outside of their range."""
+"""How far sums of floating-point numbers may be outside their range."""
 
 ANSWERS, STRUCTURED, SCORES, MERGED, TRIALS = "answers", "structured", "scores", "merged", "input"
 KINDS = (ANSWERS, STRUCTURED, SCORES, MERGED, TRIALS)
@@ -44,7 +44,7 @@ class Cells:
         return "" if cell is None or cell in MISSING else cell
 
     def raw(self, column: str) -> str:
-        """The cell as it is written."""
+        """The cell as written."""
         return self._row.get(column) or ""
 
     def number(self, column: str) -> float | None:
@@ -64,7 +64,7 @@ class Cells:
 def number_in(cell: object) -> float | None:
     """The finite number that a cell holds, None where it holds none."""
     try:
-        number = float(cell)  # type: ignore[arg-type]  # what float cannot read is no number
+        number = float(cell)  # type: ignore[arg-type]  # what float cannot read is not a number
     except (TypeError, ValueError):
         return None
     return number if isfinite(number) else None
@@ -108,7 +108,7 @@ class Layout:
         answers, fields, scores: whether the answers', the extraction's and the scores' columns are checked here; each
             part is checked in one table, though others may hold a copy of it.
         judges_refusals: whether refusals are looked for here: where the fields are, when there are any.
-        asked: whether Grace asked for the answers, and did not find them in a table of somebody's own.
+        asked: whether Grace asked for the answers; False for answers from a user's own table.
     """
 
     study: Study
@@ -121,7 +121,7 @@ class Layout:
 
     @classmethod
     def of(cls, study: Study, columns: Iterable[str]) -> "Layout":
-        """The layout of a table in which all parts are checked that it has."""
+        """The layout of a table of which all parts are checked."""
         columns = tuple(columns)
         return cls(
             study,
@@ -135,7 +135,7 @@ class Layout:
 
     @property
     def kind(self) -> str:
-        """What the table is: answers, structured, scores, merged, or input where it is none of these."""
+        """What the table is: answers, structured, scores, merged, or input for any other table."""
         if self.present.issuperset((ROW_ID, FLAGS)):
             return MERGED
         if self.scores:
@@ -177,7 +177,7 @@ class Layout:
 
     @cached_property
     def responses(self) -> tuple[str, ...]:
-        """The columns of whole answers: the model's, or those that somebody's own table has."""
+        """The columns of whole answers: the model's, or those that a user's own table has."""
         if RESPONSE in self.present:
             return (RESPONSE,)
         extraction = self.study.extraction
@@ -225,7 +225,7 @@ class Layout:
         return groups
 
     def called(self, name: str) -> str:
-        """What a column of the input is called in this table: one that is named as a field has another name there."""
+        """The name of a column of the input in this table: a column with a field's name has another one there."""
         extraction = self.study.extraction
         renamed = METHOD in self.present and extraction is not None and name in extraction.columns
         return name + INPUT if renamed else name

@@ -25,10 +25,10 @@ class Source:
     """A table to check.
 
     Attributes:
-        name: what it is called in the report.
+        name: its name in the report.
         path, layout, table: the file, its columns with the parts that are checked, and its rows.
         run: the run that it was made from, where that is known.
-        trials: the rows that it should have; None where nobody knows.
+        trials: the rows that it should have; None where that is not known.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Absent:
-    """A table that cannot be checked: one that is damaged or not there (`failed`), or that was never asked for."""
+    """A table that cannot be checked: one that is damaged or not there (`failed`), or that was never requested."""
 
     name: str
     why: str
@@ -52,13 +52,13 @@ class Absent:
 
 @dataclass(frozen=True)
 class Group:
-    """The tables of one study and, mostly, one model.
+    """The tables of one study and, usually, one model.
 
     Attributes:
-        study: the study, whose thresholds count.
+        study: the study, whose thresholds apply.
         sources, absent: the tables that are there, and those that are not.
         input, input_path: the rows of the experiment and their file; None where they are not known.
-        temperature: at which the answers were drawn, where that is known.
+        temperature: the one at which the answers were drawn, where that is known.
     """
 
     study: Study
@@ -138,14 +138,14 @@ def _of_run(name: str, run: Run, related: Related, opener: Opener) -> Source | A
         fields=name == STRUCTURED,
         scores=name == SCORES,
         judges_refusals=name != SCORES,
-        # of a table of somebody's own, the input's columns are those that it should have
+        # a user's own table should have the input's columns
         asked=layout.asked and not (name == STRUCTURED and related.answers is None),
     )
     return Source(name, path, layout, table, run, _trials_of(name, run, layout, related, opener))
 
 
 def _never(name: str, study: Study) -> Absent | None:
-    """What to say of a table that no run makes; None where the study cannot have it."""
+    """The note about a table that no run makes; None where the study cannot have it."""
     made_by = {ANSWERS: "query", STRUCTURED: "extract", SCORES: "score"}[name]
     can = {ANSWERS: study.conversations, STRUCTURED: study.extraction, SCORES: study.questions}[name]
     return Absent(name, f"no run of `grace {made_by}` is beside it", False) if can else None
@@ -156,7 +156,7 @@ def _trials_of(name: str, run: Run, layout: Layout, related: Related, opener: Op
     if name == SCORES:
         return Trials(opener.open(run.input), run.scope.rows, (), lambda row: [()])
     asked = related.answers
-    if asked is None:  # values of a table of somebody's own
+    if asked is None:  # values of a user's own table
         table = opener.open(run.input)
         return Trials(table, len(table), (), lambda row: [()])
     by = tuple(name for name in (REPLICATION, SEED) if name in layout.present)
@@ -235,7 +235,7 @@ def _trials_in(source: Source, input: CsvTable) -> Trials:
 
 
 def _named(sources: Sequence[Source]) -> list[Source]:
-    """Tables of one kind are told apart by their files."""
+    """Name tables of one kind by their files."""
     kinds = [source.name for source in sources]
     return [
         replace(source, name=f"{source.name} ({source.path.name})") if kinds.count(source.name) > 1 else source
@@ -259,5 +259,5 @@ def _shared_out(sources: Sequence[Source]) -> tuple[Source, ...]:
 
 
 def facts_of(path: Path) -> dict[str, object]:
-    """What names a file in a report."""
+    """The name of a file in a report."""
     return {"file": str(path), "sha256": sha256_of(path)}

@@ -1,4 +1,4 @@
-"""Validation: do the tables hold what was asked for, and is it good enough to be analysed?"""
+"""Validation: do the tables hold what they should, and is it good enough to be analysed?"""
 
 import tempfile
 from collections import Counter
@@ -15,7 +15,7 @@ from grace.quality.checks.balance import Balance
 from grace.quality.checks.cells import quoted
 from grace.quality.checks.columns import column_faults
 from grace.quality.checks.ledger import compare
-from grace.quality.checks.rows import Comparison, Repeats, Trials, asking
+from grace.quality.checks.rows import Repeats, RowComparison, Trials, asking
 from grace.quality.checks.seeds import FEWEST, Answers, Seeds
 from grace.quality.checks.stale import Stale
 from grace.quality.flags import RowChecks
@@ -63,7 +63,7 @@ def validate_files(
     """Check some tables, and write the report to the folder `out`.
 
     Raises:
-        InputError: a file cannot be read or is no table of a study, or a threshold is wrong.
+        InputError: a file cannot be read or is not a table of a study, or a threshold is wrong.
     """
     with ExitStack() as stack:
         opener = _opener(stack)
@@ -113,7 +113,7 @@ class Inspection:
     """All checks of one table.
 
     Attributes:
-        models: names of the models in it, each with its first row; of very many the first ones.
+        models: names of the models in it, each with its first row; only the first ones of very many.
     """
 
     def __init__(self, source: Source, group: Group, thresholds: Thresholds, keep: int) -> None:
@@ -121,7 +121,7 @@ class Inspection:
         layout = source.layout
         self._rows = RowChecks(layout, thresholds, again=True)
         self._tallies = {name: Tally(keep) for name in self._rows.names}
-        self._comparison = Comparison(source.trials, layout, keep) if source.trials else None
+        self._comparison = RowComparison(source.trials, layout, keep) if source.trials else None
         self._repeats = Repeats(layout) if not self._comparison and SEED in layout.present else None
         self._repeated = Tally(keep)
         self._seeds = Seeds() if layout.answers and SEED in layout.present else None
@@ -177,11 +177,11 @@ class Inspection:
             self._see_trial(number, own, cells)
 
     def _asked(self, cells: Cells) -> tuple[str, ...]:
-        """Who was asked and how, in a table that may hold several of both."""
+        """Who was asked and how, in a table that may hold several models and ways."""
         return tuple(map(cells.raw, self._asking))
 
     def _see_trial(self, number: int, model: str, cells: Cells) -> None:
-        """What has to do with what a row shows the model."""
+        """Add a row to the checks of what rows show the model."""
         study = self._source.layout.study
         given = tuple(map(cells.raw, study.columns))
         if self._last is None or self._last[0] != given:
@@ -213,7 +213,7 @@ class Inspection:
         yield from self._of_rows()
         for name, tally in self._tallies.items():
             if name == "reread" and not tally.units:
-                yield self._undone(name, "no row is of rules alone")
+                yield self._undone(name, "no row was read by rules alone")
                 continue
             yield self._extracted(tally) if name == "extracted" else self._judged(name, tally)
         for name, why in self._rows.undone.items():
@@ -319,7 +319,7 @@ class Inspection:
         with CsvTable(fresh) as table:
             compared = compare(source.table, table, identity, self._keep)
         fresh.unlink()
-        moved = f"{compared.moved:,} rows stand in another order than in the ledger; that does no harm"
+        moved = f"{compared.moved:,} rows are in another order than in the ledger; that does no harm"
         return self._judged("ledger", compared.tally, why=moved if compared.moved else "")
 
 

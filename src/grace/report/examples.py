@@ -16,7 +16,7 @@ from grace.text import harmless
 LONGEST = 1200
 """The most characters of an answer that are shown."""
 PLAIN = {"observe": "word", "State": "hearts"}
-"""What the conditions' columns are called for readers, as in the tables."""
+"""Names of the conditions' columns for readers, as in the tables."""
 
 NUMBERS = {str(number): word for number, word in WORDS.items()}
 
@@ -57,7 +57,7 @@ def examples_of(part: Part) -> list[Example]:
 
 
 def _by_condition(study: Study, rows: tuple[Row, ...]) -> dict[tuple[str, ...], dict[str, Row]]:
-    """The rows by condition, and then by what names the trial."""
+    """The rows by condition, and then by trial."""
     conditions: dict[tuple[str, ...], dict[str, Row]] = {}
     for row in rows:
         with suppress(InputError):
@@ -68,7 +68,7 @@ def _by_condition(study: Study, rows: tuple[Row, ...]) -> dict[tuple[str, ...], 
 
 
 def _name(study: Study, row: Row) -> str:
-    """A trial's name: a digest, which knows nothing of the answer, so that the least of them is an arbitrary one."""
+    """A trial's name: a digest that does not depend on the answer, so that the smallest one is an arbitrary choice."""
     shown = "\0".join((row.stimulus or "", row[study.design.participant], row["replication"]))
     return hashlib.sha256(shown.encode()).hexdigest()
 
@@ -114,7 +114,7 @@ def _said(study: Study, model: str, row: Row | None) -> Said:
 
 
 def shortened(text: str, longest: int = LONGEST) -> tuple[str, str]:
-    """A text that a browser only shows, not longer than that, and a notice of what was cut off."""
+    """A harmless text of at most `longest` characters, and a notice of what was cut off."""
     text = harmless(text)
     if len(text) <= longest:
         return text, ""

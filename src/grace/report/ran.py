@@ -1,4 +1,4 @@
-"""What ran, from the manifests of runs: models, settings, seeds, engines, times; and what was said to them."""
+"""What ran, from the manifests of runs: models, settings, seeds, engines, times; and the messages to them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ def runs_table(groups: Sequence[Related]) -> Table:
 
 
 def model_name(group: Related) -> str:
-    """The name that the model was asked under; "" where only a table of somebody's own was read."""
+    """The name by which the model was asked; "" where only a user's own table was read."""
     base = group.answers or group.scores
     return str(base.identity.model["name"]) if base else ""
 
@@ -51,7 +51,7 @@ def _engine(server: ServerFacts, endpoint: str | None) -> str:
 
 
 def facts_of(run: Run, group: Related) -> Record:
-    """What a run's manifest tells, under RUNS; what it does not tell is missing."""
+    """The cells of a run under RUNS, from its manifest; what it does not have is missing."""
     identity, sessions = run.identity, run.sessions
     last = sessions[-1] if sessions else SessionRecord()
     model, sampling, input = identity.model, identity.sampling, identity.input
@@ -95,7 +95,7 @@ def facts_of(run: Run, group: Related) -> Record:
 
 
 def further(sampling: Mapping[str, Any]) -> dict[str, Any]:
-    """The sampling parameters that do something, beside temperature and length."""
+    """The sampling parameters that have an effect, besides temperature and length."""
     own = {name: value for name, value in sampling.items() if name not in ("temperature", "max_tokens")}
     return {name: value for name, value in own.items() if value not in PLAIN.get(name, ())}
 
@@ -119,7 +119,7 @@ def _commit(tree: SourceTree | None) -> str | None:
 
 @dataclass(frozen=True)
 class Prompt:
-    """What was said to a model: the name of the turn or question, what it asks for, and the messages as text."""
+    """The messages to a model: the name of the turn or question, what it asks for, and the messages as text."""
 
     name: str
     kind: str
@@ -127,7 +127,7 @@ class Prompt:
 
 
 def prompts_of(group: Related) -> Iterator[Prompt]:
-    """What was said about the first trial; nothing where that cannot be made again."""
+    """The messages about the first trial; none where they cannot be made again."""
     try:
         if group.answers:
             yield from _turns(group.answers, group.study_of(group.answers))

@@ -144,7 +144,7 @@ def _field(field: Field, about: str, readings: Readings) -> JSON:
         "low": field.low,
         "high": field.high,
         "step": 1 if field.kind is int else "any",
-        "wanted": field.wanted,
+        "wanted": field.requirement,
         "value": now.value if isinstance(now, Value) else None,
         "found": value_read(read, readings.rules.answers[field.name]),
     }

@@ -23,12 +23,12 @@ def export_run(run: Run, output: Path, study: Study | None = None) -> ExportedAn
     caller has compiled it.
 
     Raises:
-        InputError: not such a run, or the output cannot be written.
+        InputError: the run holds no answers, or the output cannot be written.
     """
     identity = run.identity
     check_writable(output)
     if run.path.resolve() in output.resolve().parents:
-        raise InputError(f"{output}: is inside the run, which is kept as it is; choose a name outside of {run.path}")
+        raise InputError(f"{output}: is inside the run, which is kept as it is; choose a name outside {run.path}")
     if identity.experiment == EXTRACT:
         with CsvTable(run.input) as table:
             return export_fields(run, output, table, study or study_of(run))

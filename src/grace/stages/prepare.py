@@ -22,26 +22,26 @@ from grace.tables import CsvTable, check_writable
 ODDITY_ROWS = 10_000
 """The most rows that are checked before the asking starts; `grace data check` looks at all."""
 START, CEILING = 8, 256
-"""Requests under way at first and at most, for servers that do not tell how many they work on at once."""
+"""Requests under way at first and at most, for servers that do not say how many they work on at once."""
 
 
 def check_options(task: ExperimentTask) -> None:
-    """Refuse options that cannot be meant. Raises InputError naming the option."""
+    """Refuse options that cannot be used. Raises InputError naming the option."""
     check_endpoint(task.endpoint)
     whole = Run.beside(task.output)
     check_output(task.output, task.input, whole)
     if task.shard and whole.exists:
         raise InputError(
-            f"--shard {task.shard}: {whole.path} is there, which asks all by itself; go on with "
+            f"--shard {task.shard}: {whole.path} is there, which already covers all rows; go on with "
             "it without --shard, or choose another --output"
         )
 
 
 def check_output(output: Path, input: Path, run: Run) -> None:
-    """Refuse an output that cannot be written, or would replace what it was not made from. Raises InputError."""
+    """Refuse an output that cannot be written, or would replace a file of another origin. Raises InputError."""
     check_writable(output)
     if output.resolve() == input.resolve():
-        raise InputError(f"--output {output}: is the input itself; choose another name, the input is kept as it is")
+        raise InputError(f"--output {output}: is the input itself, which is kept as it is; choose another name")
     if output.exists() and not run.exists:
         raise InputError(
             f"--output {output}: already exists, but {run.path}, from which it would be made, does not; "
@@ -63,9 +63,9 @@ def check_number(option: str, value: float) -> None:
 
 
 def check_table(study: Study, table: CsvTable, taken: Collection[str], repeated: str, progress: Progress) -> None:
-    """Refuse what cannot be asked; say what is odd. `taken` are the columns that the command will add.
+    """Refuse a table that cannot be asked about, and note what is odd. `taken` are the columns that the command adds.
 
-    `repeated` says what is done about rows that repeat another one.
+    `repeated` says, in messages, what is done about rows that repeat another one.
 
     Raises:
         InputError: columns are missing or in the way, or there are no rows.
@@ -100,7 +100,7 @@ def check_table(study: Study, table: CsvTable, taken: Collection[str], repeated:
 
 
 def choose_pace(concurrency: int | None, slots: int | None, client: Client) -> Pace:
-    """How many requests are under way at once; the client's push-backs slow it down."""
+    """How many requests are under way at once; the server's push-backs slow it down."""
     if concurrency is not None:
         pace = Pace(concurrency)
     else:
@@ -110,7 +110,7 @@ def choose_pace(concurrency: int | None, slots: int | None, client: Client) -> P
 
 
 def session_facts(endpoint: Endpoint, client: Client, handshake: Handshake, **options: Any) -> dict[str, Any]:
-    """What a session's entry in the manifest says beyond versions and times; `options` are those of the command."""
+    """What a session's entry in the manifest has besides versions and times; `options` are those of the command."""
     patience = {name: getattr(endpoint, name) for name in ("concurrency", "timeout", "max_retries")}
     return {
         "endpoint": EMBEDDED if endpoint.url == EMBEDDED else client.shown_url,
@@ -124,5 +124,5 @@ def session_facts(endpoint: Endpoint, client: Client, handshake: Handshake, **op
 
 
 def input_facts(table: CsvTable) -> InputFacts:
-    """What tells a table from others."""
+    """What distinguishes a table from others."""
     return InputFacts(file=table.path.name, rows=len(table), sha256=table.sha256)

@@ -1,4 +1,4 @@
-"""A task: one thing that is asked of a model over a run, what it needs of a server, and what becomes of it."""
+"""A task: one experiment or measurement over a run, what it needs from a server, and what becomes of it."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -45,17 +45,23 @@ class Endpoint:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExperimentTask:
-    """What both experiments have in common; each field is an option of the command, and `endpoint` holds several."""
+class TaskOptions:
+    """What all tasks of a visit share; each field is an option of the command, and `endpoint` holds several."""
 
     endpoint: Endpoint
-    study: str | None
-    input: Path
-    output: Path
     limit: int | None = None
     revision: str | None = None
     shard: Shard | None = None
     break_lock: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExperimentTask(TaskOptions):
+    """What both experiments have in common."""
+
+    study: str | None
+    input: Path
+    output: Path
 
     @property
     def run(self) -> Run:
@@ -135,7 +141,7 @@ class Prepared(ABC, Generic[T_co]):
 
         Raises:
             InputError: the run belongs to other inputs, another model or other settings.
-            EndpointError: the server cannot do what is asked of it, or requests failed one like the other.
+            EndpointError: the server cannot do what the task needs, or requests failed in the same way.
         """
         return with_client(self.task.endpoint, address, progress, lambda client: self._ask(client, progress))
 
@@ -144,7 +150,7 @@ class Prepared(ABC, Generic[T_co]):
 
 
 def with_client(endpoint: Endpoint, address: Address, progress: Progress, work: Callable[[Client], Awaitable[T]]) -> T:
-    """Do some work with a client of the server at an address, and close its connections."""
+    """Do some work with a client of the server at an address, and close the connections."""
 
     async def connected() -> T:
         transport = AiohttpTransport(address.url)

@@ -13,9 +13,9 @@ from grace.studies.study import BUILT_IN, Study, load_study
 from grace.tables import CsvTable
 
 FIRST_ROWS = 5
-"""Row numbers that are kept of each oddity."""
+"""How many row numbers are kept for each oddity."""
 MOST_KINDS = 1000
-"""Kinds of oddities that are counted one by one; a column of nonsense would fill the memory otherwise."""
+"""How many kinds of oddities are counted separately; a column of nonsense would otherwise fill the memory."""
 
 Cell = tuple[str, ...]
 """One combination of the design's conditions."""
@@ -85,7 +85,7 @@ class TableReport:
 
     @property
     def _is_small(self) -> bool:
-        """Whether the table cannot hold the whole design, as a sample for a first test."""
+        """Whether the table is too small for the whole design, such as a sample for a first test."""
         return self.rows < len(self.cells) - len(self.unexpected_cells)
 
     @property
@@ -108,9 +108,9 @@ class TableReport:
         if self.extra_columns:
             yield f"columns that the study does not know, kept as they are: {', '.join(self.extra_columns)}"
         if self.absent_columns:
-            yield f"columns that may be there and are not: {', '.join(self.absent_columns)}"
+            yield f"optional columns that are not there: {', '.join(self.absent_columns)}"
         if self.encoding != "utf-8":
-            yield "the text is not UTF-8 and was read as Windows-1252 (Latin-1); see whether its accents came out right"
+            yield "the text is not UTF-8 and was read as Windows-1252 (Latin-1); check its accents"
 
     def _name(self, cell: Cell) -> str:
         return ", ".join(f"{column} {value!r}" for column, value in zip(self.design, cell, strict=True))
@@ -182,12 +182,12 @@ _NAME_IT = "name its file: FILE.yaml for `grace query`, `score` and `extract`, e
 
 
 def choose_study(name_or_path: str | None, table: CsvTable) -> Study:
-    """The study that is named, or else the built-in one that the table's columns fit. Raises InputError."""
+    """The named study, or else the built-in one that the table's columns fit. Raises InputError."""
     return load_study(name_or_path) if name_or_path else guess_study(table.columns, table.path)
 
 
 def guess_study(columns: Sequence[str], path: Path) -> Study:
-    """The built-in study that a table's columns fit. Raises InputError, which says what the nearest one misses."""
+    """The built-in study that a table's columns fit. Raises InputError, which says what the nearest one lacks."""
     studies = [load_study(name) for name in BUILT_IN]
     missing = {
         study.name: [name for name, column in study.columns.items() if column.required and name not in columns]
@@ -204,7 +204,7 @@ def guess_study(columns: Sequence[str], path: Path) -> Study:
 
 
 def sample_rows(rows: int, count: int, seed: int | None) -> Sequence[int]:
-    """The numbers of `count` of a table's rows (0 is the first), or of all: the first ones, or with a seed random ones.
+    """The numbers of a table's first `count` rows (0 is the first), of all rows, or with a seed of random rows.
 
     They are in the table's order.
     """
@@ -224,7 +224,7 @@ class _OddityCounts:
         """Count the oddities of row `number`."""
         for kind in oddities:
             if kind not in self._counts and len(self._counts) >= MOST_KINDS:
-                kind = (kind[0], "has more that is odd, of many kinds")
+                kind = (kind[0], "has many other kinds of oddities")
             self._counts[kind] += 1
             rows = self._rows.setdefault(kind, [])
             if len(rows) < FIRST_ROWS:

@@ -30,7 +30,7 @@ class Conversation:
     name: str
     turns: tuple[str, ...]
     hashes: dict[str, str]
-    """SHA-256 of every text that bears on a prompt: by turn, "system", and "derived.NAME"."""
+    """SHA-256 of every text that affects a prompt: by turn, "system", and "derived.NAME"."""
     _templates: dict[str, jinja2.Template]
 
     def opening(self, row: Mapping[str, str]) -> list[Message]:
@@ -50,7 +50,7 @@ class Study:
     """A study, ready to use.
 
     Attributes:
-        name, title, source: its names, and where it was published.
+        name, title, source: its short and long name, and where it was published.
         columns: the input table's columns by name.
         design: how trials are spread over conditions.
         conversations: the protocols of Experiment 1 by name; the first is the default.
@@ -92,7 +92,7 @@ class Study:
     def schema(self) -> dict[str, Any]:
         """JSON Schema of the values that are extracted from one answer. Raises StudyError when the study has none."""
         if self.extraction is None:
-            raise StudyError(f"{self.name} says nothing of extraction, so its values have no schema")
+            raise StudyError(f"{self.name} has no extraction section, so its values have no schema")
         return self.extraction.schema(f"{self.title}: values of one answer")
 
     def stimulus(self, full_row: Mapping[str, str]) -> Iterator[str]:
@@ -146,7 +146,7 @@ def load_study(name_or_path: str) -> Study:
     """Read a study: a built-in one by name, or any by the path of its YAML file.
 
     Raises:
-        StudyError: the file does not hold together; the message names the place in it.
+        StudyError: the file is invalid; the message names the place in it.
         InputError: there is no such study or file.
     """
     if name_or_path in BUILT_IN:
@@ -155,7 +155,7 @@ def load_study(name_or_path: str) -> Study:
     if not path.suffix and not os.path.exists(path):  # noqa: PTH110 - Path.exists raises where it is too long
         raise InputError(
             f"there is no study {name_or_path!r}{did_you_mean(name_or_path, BUILT_IN)}; "
-            f"built in are {', '.join(BUILT_IN)}, and any other is given by the path of its YAML file"
+            f"built in are {', '.join(BUILT_IN)}; give any other by the path of its YAML file"
         )
     return parse_study(bytes_of(path), str(path))
 

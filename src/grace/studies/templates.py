@@ -25,7 +25,7 @@ class Compiler:
             undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
         )
         self._environment.filters["lines"] = lines_from_html
-        # A row makes the same prompt every time.
+        # A row gives the same prompt every time.
         del self._environment.filters["random"], self._environment.globals["lipsum"]
 
     def template(self, source: str, where: str, names: Collection[str] | None = None) -> jinja2.Template:
@@ -43,7 +43,7 @@ class Compiler:
         return self._environment.compile_expression(source, undefined_to_none=False)
 
     def columns_used(self, *sources: str) -> frozenset[str] | None:
-        """The columns of the table that some texts depend on, directly or by derived ones; None: any column."""
+        """The columns of the table that some texts depend on, directly or through derived ones; None: any column."""
         used: set[str] = set()
         names = set().union(*map(self._names, sources))
         while names:

@@ -136,14 +136,14 @@ def test_of_equal_names_the_first_file_counts(tmp_path, monkeypatch):
     ("text", "words"),
     [
         ("", "is empty"),
-        ("[1, 2]", "no kubeconfig"),
+        ("[1, 2]", "is not a kubeconfig"),
         ("a: [b", "is not YAML (line"),
         ("users: [{name: x, user: {token: {password: hunter2}}}]", "users.x.user.token"),
         ("\x00", "is not YAML"),
         ("!!python/object/apply:os.system [ls]", "is not YAML"),
         ("clusters: 5", "clusters"),
         ("clusters: [{name: x, cluster: {server: 'http://[::1'}}]", "clusters.x.cluster.server"),
-        ("clusters: [{name: x, cluster: {server: 'cluster.example'}}]", "is no address of a server"),
+        ("clusters: [{name: x, cluster: {server: 'cluster.example'}}]", "is not the address of a server"),
         ("current-context: x", "has no context 'x'"),
         ("contexts: [{name: dev, context: {cluster: c}}]\ncurrent-context: dve", "did you mean 'dev'?"),
         (
@@ -321,7 +321,7 @@ def test_other_ways_to_log_in(server, tmp_path):
     with connect(server.kubeconfig(tmp_path / "config", user={"tokenFile": "token"})) as api:
         assert api.get("/version")
     config = server.kubeconfig(tmp_path / "config", user={"auth-provider": {"name": "gcp", "config": {}}})
-    assert "which Kubernetes has given up" in message_of(lambda: connect(config), InputError)
+    assert "which Kubernetes no longer supports" in message_of(lambda: connect(config), InputError)
     config = server.kubeconfig(tmp_path / "config", user={"client-certificate": "gone.crt", "client-key": "gone.key"})
     assert "gone.crt, which is not there" in message_of(lambda: connect(config), InputError)
 
@@ -813,4 +813,4 @@ def test_help_is_there_without_the_client(grace, monkeypatch):
 @pytest.mark.parametrize("name", ["", ".", ".."])
 def test_no_name_leads_elsewhere(name):
     assert access.path_of("api", "a/b", "c?d") == "/api/a%2Fb/c%3Fd"
-    assert "no name" in message_of(lambda: access.path_of("api", name, "secrets"), ApiError)
+    assert "is not a name" in message_of(lambda: access.path_of("api", name, "secrets"), ApiError)

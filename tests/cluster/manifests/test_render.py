@@ -769,13 +769,13 @@ def test_run_is_the_earlier_name_of_lineup(grace, tmp_path):
     old = grace(*command, "--run", "pilot", "--out", tmp_path / "old")
     assert (new.code, old.code) == (0, 0)
     assert "--run" not in new.err
-    assert "--run is called --lineup now" in old.err
+    assert "--run is now called --lineup" in old.err
     texts = [{path.name: path.read_text() for path in (tmp_path / name).iterdir()} for name in ("new", "old")]
     assert texts[0] == texts[1]
     assert "--run" not in grace("cluster", "render", "--help").out
     both = grace(*command, "--lineup", "pilot", "--run", "pilot", "--out", tmp_path / "both")
     assert both.code == 2
-    assert "give --lineup alone" in both.err
+    assert "give only --lineup" in both.err
 
 
 def test_options_of_experiment_1_have_the_defaults_of_a_visit_file():

@@ -217,7 +217,7 @@ def test_the_namespace_is_that_given_else_the_contexts_else_the_clusters(look, s
 def test_without_a_kubeconfig_all_is_unknown_with_the_reason(look, server, tmp_path):
     report = look(kubeconfig=tmp_path / "gone")
     assert only(report, "kubeconfig").status == "fail"
-    assert "there is no login to ask the cluster with" in only(report, "dry run", "Job/gemma-2b").message
+    assert "there is no login for asking the cluster" in only(report, "dry run", "Job/gemma-2b").message
     assert ending(report) == 2
     assert server.asked == []
 
@@ -538,8 +538,8 @@ def test_what_is_there_already_is_not_counted_twice(look, server):
 @pytest.mark.parametrize(
     ("item", "words"),
     [
-        ({"type": "Container", "max": {"memory": "8Gi"}}, "container vllm: memory 16Gi is above the most, 8Gi"),
-        ({"type": "Container", "min": {"cpu": "2"}}, "container grace: cpu 1 is below the least, 2"),
+        ({"type": "Container", "max": {"memory": "8Gi"}}, "container vllm: memory 16Gi is above the maximum, 8Gi"),
+        ({"type": "Container", "min": {"cpu": "2"}}, "container grace: cpu 1 is below the minimum, 2"),
         ({"type": "Pod", "max": {"memory": "17Gi"}}, "a pod of Job/gemma-2b: memory 18Gi"),
         (
             {"type": "PersistentVolumeClaim", "max": {"storage": "50Gi"}},

@@ -530,7 +530,7 @@ def test_json_that_is_no_completion(query: Command, canned: CannedServer, answer
     done = query("--limit", 2, "--concurrency", 1)
     assert done.code == 1
     assert [row["error"] for row in read_rows(answers)] == [
-        "the reply is no answer: it is JSON but not a chat completion",
+        "the reply is not an answer: it is JSON but not a chat completion",
         "",
     ]
     assert [row["model_response"] == "" for row in read_rows(answers)] == [True, False]
@@ -770,7 +770,7 @@ def test_a_damaged_ledger_line_is_named_and_nothing_is_asked(
     ):
         path.write_bytes(b"".join([*lines[:4], damage, *lines[5:]]))
         offset = len(b"".join(lines[:4]))
-        assert f"ledger.jsonl, byte {offset}: is no record of this run" in one_message(query(), 2)
+        assert f"ledger.jsonl, byte {offset}: is not a record of this run" in one_message(query(), 2)
     assert len(canned.bodies) == asked
 
 

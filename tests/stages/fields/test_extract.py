@@ -20,7 +20,7 @@ from grace.errors import InputError
 from grace.ledger import Ledger, scan
 from grace.runs import Run
 from grace.stages.fields.ask import Extract
-from grace.stages.fields.records import REJECTED, Known, Rows, all_rows, decide
+from grace.stages.fields.records import REJECTED, FieldRecords, Rows, all_rows, decide
 from grace.stages.fields.table import BATCH
 from grace.stages.related import answers_of, extractions_of, related, table_of
 from grace.studies.study import load_study
@@ -192,7 +192,7 @@ def test_a_study_that_extracts_nothing(read: Command, answers: Path, tmp_path: P
         "name: mine\ntitle: Mine\ncolumns: {a: {}}\nprotocols: {single: {turns: {response: 'Is {{ a }}?'}}}"
     )
     write(answers, [{"a": "x", "model_response": "y"}])
-    assert one_message(read(study)) == "mine says nothing of extraction, so there is nothing to extract"
+    assert one_message(read(study)) == "mine has no extraction section, so there is nothing to extract"
 
 
 def test_a_study_that_is_not_there(read: Command, answers: Path) -> None:
@@ -556,7 +556,7 @@ def test_a_run_that_is_damaged(read: Command, grace: Command, answers: Path, val
     assert "run.json: is damaged" in one_message(read())
     (run / "run.json").write_bytes(good)
     (run / "ledger.jsonl").write_text('{"key": "x"}\n')
-    assert "ledger.jsonl, byte 0: is no record of this run" in one_message(read())
+    assert "ledger.jsonl, byte 0: is not a record of this run" in one_message(read())
     (run / "ledger.jsonl").unlink()
     (run / "study.yaml").unlink()
     assert "study.yaml: cannot be read" in one_message(grace("export", run))
@@ -621,7 +621,7 @@ def decide_about(values: Path, number: int, verdict: Any, **changed: Any) -> Non
     study = load_study("study1")
     with CsvTable(run.input) as table, Ledger(run.ledger) as ledger:
         rows = Rows(study, table.columns)
-        with Known.read(run, rows.extraction, None) as known:
+        with FieldRecords.read(run, rows.extraction, None) as known:
             _, _, answered, found = list(all_rows(rows, known, table))[number - 1]
         decide(ledger, answered, number, found, verdict, {**found.values, **changed}, "Ada", "2026-01-01T00:00:00.000Z")
 
@@ -700,7 +700,7 @@ def test_a_decision_whose_row_is_gone_is_told_and_kept(read: Command, three: Pat
     write(three, [rows[0], rows[2]])
     done = read()
     assert done.code == 0
-    assert "1 decision of people belong to no row of this table, and wait in the run" in done.out
+    assert "1 decision of people belong to no row of this table, and stay in the run" in done.out
     write(three, rows)
     done = read()
     assert "belong to no row" not in done.out

@@ -1042,7 +1042,7 @@ def test_a_server_of_top_tokens_alone_is_refused_with_the_reason(
 ) -> None:
     table.dialect = "openai"
     message = one_message(score(), 3)
-    assert message.startswith(f"{table.url}: scoring: the first tokens that this server tells leave 0.")
+    assert message.startswith(f"{table.url}: scoring: the first tokens that this server gives leave 0.")
     assert "of the probability undecided, and 1e-06 is allowed" in message
     assert "use vLLM or llama.cpp, or allow more with --residual" in message
     assert not output.exists()

@@ -22,10 +22,10 @@ from grace.text import printable
 MOST_TEXT = 600
 _WEB_TOKEN = re.compile(r"\beyJ[\w-]+\.[\w-]+\.?[\w-]*")
 PLUGIN_SECONDS = 300
-"""For a login plugin to end: people may have to log in, in a browser that it opens."""
+"""Seconds for a login plugin to end: people may have to log in, in a browser that it opens."""
 
 LOG_IN_AGAIN = (
-    "log in again: `kubectl get pods` starts the login, or get the kubeconfig anew from the cluster's portal. Such "
+    "log in again: `kubectl get pods` starts the login, or get the kubeconfig again from the cluster's portal. Such "
     "logins live for about 30 minutes; what runs longer should use a ServiceAccount"
 )
 
@@ -74,8 +74,8 @@ def log_in(target: Target) -> Credential:
     """The credential of a target's user. Runs the login plugin, when the kubeconfig names one and nothing else.
 
     Raises:
-        InputError: the kubeconfig's user does not hold together, names files that are not there, or a plugin that is
-            not installed.
+        InputError: the kubeconfig's user is invalid, or names files that are not there or a plugin that is not
+            installed.
         ClusterError: the token has expired, or the plugin failed.
     """
     user = target.user
@@ -138,7 +138,7 @@ def _of_provider(target: Target, provider: ProviderPart) -> Credential:
     if provider.name != "oidc":
         raise InputError(
             f"{target.title}: user {target.user_name} logs in with the auth-provider {printable(provider.name)!r}, "
-            f"which Kubernetes has given up; get a kubeconfig with a login plugin (exec)"
+            f"which Kubernetes no longer supports; get a kubeconfig with a login plugin (exec)"
         )
     if not token:
         raise ClusterError(f"{target.title}: user {target.user_name} has no token yet; {LOG_IN_AGAIN}")
@@ -152,7 +152,7 @@ def _of_plugin(target: Target, plugin: ExecPart) -> Credential:
     try:
         status = _Printed.model_validate_json(output).status
     except ValidationError:
-        raise ClusterError(f"{title} printed no ExecCredential with a status; run it by hand to see") from None
+        raise ClusterError(f"{title} printed no ExecCredential with a status; run it yourself to see why") from None
     if status.token:
         return _bearer(target, status.token, renewable=True)
     if status.certificate and status.key:

@@ -12,7 +12,7 @@ from grace.policy.quantities import quantity
 
 @dataclass(frozen=True)
 class Taint:
-    """What keeps pods that do not tolerate it from a node."""
+    """What keeps pods that do not tolerate it off a node."""
 
     key: str
     value: str
@@ -41,13 +41,13 @@ class ClusterNode:
 
     @property
     def gpus(self) -> dict[str, int]:
-        """GPUs by the name of their resource; those that a driver shares out (mig-...) too."""
+        """GPUs by the name of their resource, including parts of GPUs (mig-...)."""
         amounts = {name: int(amount) for name, amount in self.allocatable.items() if name.startswith("nvidia.com/")}
         return {name: amount for name, amount in sorted(amounts.items()) if amount > 0}
 
     @property
     def product(self) -> str:
-        """Of its GPUs; empty when it has none, or does not say."""
+        """The product of its GPUs; empty when it has none, or does not say."""
         return self.labels.get(PRODUCT, "")
 
 

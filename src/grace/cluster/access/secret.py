@@ -31,7 +31,7 @@ class Token:
 
     Attributes:
         source: for messages: "the variable HF_TOKEN".
-        doubts: what makes it look wrong.
+        doubts: signs that it may be wrong.
     """
 
     value: str = field(repr=False)
@@ -60,10 +60,10 @@ def read_token(variable: str | None = None, file: Path | None = None) -> Token:
 
     Args:
         variable: its name; None: HF_TOKEN, then the hub client's file.
-        file: that holds nothing else; goes before the variable.
+        file: a file with nothing but the token; it goes before the variable.
 
     Raises:
-        InputError: there is none, or it cannot be one.
+        InputError: there is no token, or the text cannot be one.
     """
     if file is not None and variable is not None:
         raise InputError("--from-env and --from-file: give one of them")
@@ -95,7 +95,7 @@ def make_secret(
     """Make a Secret hold a token under a key; its other keys stay as they are. With `dry_run` the cluster only tries.
 
     Raises:
-        InputError: the name or the key cannot be one.
+        InputError: the name or the key is not valid.
         Refused: the key is there with another value and `replace` is not set, or the Secret cannot be changed.
         ClusterError: the cluster fails, or does not show the key afterwards.
     """
@@ -128,7 +128,7 @@ def key_names(api: Api, namespace: str, name: str) -> tuple[str, ...]:
 
 
 def check_names(name: str, key: str) -> None:
-    """Raises InputError when Kubernetes takes no Secret of that name, or no such key in one."""
+    """Raises InputError when Kubernetes accepts no Secret of that name, or no such key in one."""
     check_object_name("--name", name)
     check_key("--key", key)
 
@@ -196,7 +196,7 @@ def _checked(text: str, source: str) -> Token:
         (any(map(str.isspace, value)), "has a space or line break in it, which no token has; copy it again"),
         (not (value.isascii() and value.isprintable()), "has characters that no token has; copy it again"),
         (value.startswith(("'", '"')) or value.endswith(("'", '"')), "has quotation marks around it; leave them out"),
-        (_PLACEHOLDER.fullmatch(value), "holds a placeholder, no token; put your own token there"),
+        (_PLACEHOLDER.fullmatch(value), "holds a placeholder, not a token; put your own token there"),
     )
     for holds, fault in faults:
         if holds:

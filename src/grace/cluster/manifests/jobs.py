@@ -7,12 +7,12 @@ from kubernetes import client as k8s
 from grace.cluster.manifests.parts import QUEUE
 
 TRIES = 3
-"""Further tries after a failure; each goes on where the one before stopped."""
+"""Further tries after a failure; each continues where the one before stopped."""
 WEEK = 7 * 24 * 3600
 LONGEST = WEEK
-"""Seconds that a Job may take with all its waiting for GPUs; each of its pods has a deadline of its own."""
+"""Seconds that a Job may take, including the wait for GPUs; each of its pods has a deadline of its own."""
 KEPT = WEEK
-"""Seconds that a finished Job stays, so that its log can be read. What it made lies on a volume and stays longer."""
+"""Seconds that a finished Job stays, so that its log can be read. What it made is on a volume and stays longer."""
 
 
 def make_job(
@@ -28,11 +28,11 @@ def make_job(
 
     Args:
         metadata: its own; its pods get the same labels.
-        spec: of its pods.
+        spec: the spec of its pods.
         hopeless: exit codes by container after which another try would end in the same way.
-        completions: pods that it needs in all; more than one have indexes.
-        parallelism: pods at once.
-        leader_decides: it is done when the pod with index 0 is, and the others are ended then.
+        completions: how many pods it needs in all; if several, they have indexes.
+        parallelism: how many pods run at once.
+        leader_decides: the Job is done when the pod with index 0 is done; the others are ended then.
     """
     indexed = completions > 1
     by_index = indexed and not leader_decides
@@ -48,7 +48,7 @@ def make_job(
             completions=completions,
             parallelism=parallelism,
             completion_mode="Indexed" if indexed else "NonIndexed",
-            # When the leader fails, so do all that only hold a part of its model.
+            # When the leader fails, all pods that hold only a part of its model fail, too.
             backoff_limit=None if by_index else TRIES * (completions if leader_decides else 1),
             backoff_limit_per_index=TRIES if by_index else None,
             active_deadline_seconds=LONGEST,
@@ -62,7 +62,7 @@ def make_job(
 
 
 def _failure_policy(hopeless: Mapping[str, tuple[int, ...]]) -> k8s.V1PodFailurePolicy:
-    """Pods that the cluster took away do not count; what another try cannot fix ends the Job."""
+    """Pods that the cluster evicted do not count; what another try cannot fix ends the Job."""
     taken = k8s.V1PodFailurePolicyRule(
         action="Ignore",
         on_pod_conditions=[k8s.V1PodFailurePolicyOnPodConditionsPattern(type="DisruptionTarget", status="True")],

@@ -46,7 +46,7 @@ def claims(layout: LineupLayout) -> list[k8s.V1PersistentVolumeClaim]:
 
 
 def open_job(layout: LineupLayout) -> k8s.V1Job:
-    """Where volumes belong to root whatever fsGroup says: a Job that opens their root folders, as root, once.
+    """Where volumes belong to root whatever fsGroup says: a Job that, as root, once opens their root folders.
 
     It needs no capability: the folders are root's own.
     """

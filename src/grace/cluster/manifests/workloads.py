@@ -67,7 +67,7 @@ def job_objects(layout: LineupLayout, served: Served) -> list[k8s.V1Job | k8s.V1
     )
     if not leader:
         return [job]
-    # A Service without an address of its own gives pods their names, also before they are ready.
+    # A Service without an address of its own gives pods their names even before they are ready.
     names = _service(layout, served, name, "visit", cluster_ip="None", publish_not_ready_addresses=True)
     return [names, job]
 
@@ -148,7 +148,7 @@ def _deadline(served: Served) -> int:
 
 
 def _quota_reason(layout: LineupLayout, served: Served) -> dict[str, str]:
-    """Why a GPU of a quota is asked for without a class that needs none."""
+    """Why a GPU with a quota is asked for without a class that needs none."""
     if layout.request.priority_class is None or served.gpu.quota is None:
         return {}
     return {"NRP016": f"rendered with --priority-class {served.priority_class or NO_PRIORITY}: a quota was granted"}

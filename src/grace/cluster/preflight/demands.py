@@ -29,10 +29,10 @@ class Claim:
 
     Attributes:
         manifest: the claim, or the workload with the claim's template.
-        storage_class: None for the cluster's default; "" for a volume that was made by hand.
-        modes: of access.
-        size: in bytes; None when it says none.
-        title: as `PersistentVolumeClaim/outputs`.
+        storage_class: its class; None for the cluster's default; "" for a volume that was made by hand.
+        modes: the access modes.
+        size: in bytes; None when it has none.
+        title: kind and name, such as `PersistentVolumeClaim/outputs`.
     """
 
     manifest: Manifest
@@ -96,7 +96,7 @@ def _of_pod(workload: Workload, read: Callable[[Container, str], float | None]) 
 
 
 def gpus_of(requests: Mapping[str, float]) -> dict[str, int]:
-    """Those of a pod's requests that are GPUs."""
+    """The GPUs among a pod's requests."""
     return {name: int(amount) for name, amount in requests.items() if name.startswith("nvidia.com/")}
 
 
@@ -104,7 +104,7 @@ def counted(scene: Scene, manifests: Iterable[Manifest], scopes: Callable[[Workl
     """What a ResourceQuota would count, by its names for it.
 
     Args:
-        scene: that the objects belong to.
+        scene: the one that the objects belong to.
         manifests: the objects to count.
         scopes: whether the quota is about the pods of a workload.
     """

@@ -24,7 +24,7 @@ MOVING = {
     "rolling",
     "trunk",
 }
-"""Parts of image tags that say that the tag moves."""
+"""Parts of image tags that show that the tag moves."""
 NODE_CAPABILITIES = {"ALL", "SYS_ADMIN", "SYS_MODULE", "SYS_PTRACE", "NET_ADMIN", "BPF"}
 _REFERENCE = re.compile(r"(\$\$)|\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)", re.ASCII)
 _SERVICE_LINK = re.compile(r"[A-Z0-9_]+_(SERVICE_HOST|SERVICE_PORT|PORT)(_.*)?")
@@ -64,18 +64,18 @@ def tag_fault(image: str) -> str:
     "K8S026",
     "variable that is not defined",
     why="Kubernetes replaces $(NAME) in commands, arguments and variables only by what the container's own env "
-    "defines, for variables: defines earlier. Others stay as they are written, and reach the program so.",
+    "defines, for variables: defines earlier. Others stay as they are written, and the program gets them like that.",
     source=kubernetes(
         "Define Dependent Environment Variables",
         "tasks/inject-data-application/define-interdependent-environment-variables/",
     ),
-    fix="Define it in env, before it is used; in a script of a shell, write ${NAME}; $$(NAME) is meant literally.",
+    fix="Define it in env, before it is used; in a script of a shell, write ${NAME}; $$(NAME) gives a literal $(NAME).",
     examples=broken(_JOB, ("name: MODEL", "name: MODEL_NAME")),
 )
 def check_variables(scene: Scene) -> Iterator[Hit]:
     for workload, container in scene.containers:
         if container.body.get("envFrom"):
-            continue  # what that brings is not known here
+            continue  # what that adds is not known here
         for path, name in _unknown(workload, container):
             yield Hit(workload.manifest, path, f"$({name}) stays as it is: the container's env defines no {name}")
 
@@ -99,7 +99,7 @@ def _unknown(workload: Workload, container: Container) -> Iterator[tuple[FieldPa
 
 
 def _references(text: str) -> list[str]:
-    """Names of variables in `$(NAME)`; `$$(NAME)` is none."""
+    """Names of variables in `$(NAME)`, but not in `$$(NAME)`."""
     return [match[2] for match in _REFERENCE.finditer(text) if match[2]]
 
 
@@ -116,7 +116,7 @@ def _indexed(workload: Workload) -> bool:
 @error(
     "K8S027",
     "index of a pod in a Job without indexes",
-    why="Without completionMode: Indexed the variable is not set. Every pod does the same shard, or none.",
+    why="Without completionMode: Indexed the variable is not set. Every pod works on the same shard, or on none.",
     source=kubernetes("Jobs, Completion mode", "concepts/workloads/controllers/job/#completion-mode"),
     fix="Write completionMode: Indexed and completions into the Job's spec.",
     examples=broken(_JOB, ("  completionMode: Indexed\n", "")),
@@ -193,7 +193,7 @@ def check_hardened(scene: Scene) -> Iterator[Hit]:
 
 
 def _lacks(pod: dict[str, Any], own: dict[str, Any]) -> Iterator[str]:
-    """What the restricted standard wants and a container lacks, given the contexts of its pod and its own."""
+    """What the restricted standard requires and a container lacks, given the contexts of its pod and its own."""
     if own.get("runAsNonRoot", pod.get("runAsNonRoot")) is not True:
         yield "runAsNonRoot: true"
     if own.get("allowPrivilegeEscalation") is not False:

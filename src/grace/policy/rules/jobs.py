@@ -33,7 +33,7 @@ def check_removal(scene: Scene) -> Iterator[Hit]:
     source=kubernetes(
         "Jobs, Job termination and cleanup", "concepts/workloads/controllers/job/#job-termination-and-cleanup"
     ),
-    fix="Write activeDeadlineSeconds into the Job's spec: twice of what it should take.",
+    fix="Write activeDeadlineSeconds into the Job's spec: twice the time that it should take.",
     examples=broken(_JOB, ("  activeDeadlineSeconds: 86400\n", "")),
 )
 def check_deadline(scene: Scene) -> Iterator[Hit]:
@@ -50,7 +50,7 @@ def check_deadline(scene: Scene) -> Iterator[Hit]:
     "K8S032",
     "preemptible Job that counts preemptions as failures",
     why="Pods of this priority class make room for others at any time. Each time counts against backoffLimit, and when "
-    "that is spent the Job fails, however much of its work is done.",
+    "that is used up the Job fails, however much of its work is done.",
     source=kubernetes("Jobs, Pod failure policy", "concepts/workloads/controllers/job/#pod-failure-policy"),
     fix="Add a podFailurePolicy: action Ignore for the pod condition DisruptionTarget; and restartPolicy: Never.",
     examples=broken(_JOB, ("action: Ignore", "action: Count")),
@@ -68,7 +68,7 @@ def check_preemption(scene: Scene) -> Iterator[Hit]:
 
 
 def _ignores_disruption(spec: dict[str, Any]) -> bool:
-    """Whether a Job does not count pods that the cluster took away."""
+    """Whether a Job does not count pods that the cluster evicted."""
     return any(
         rule.get("action") == "Ignore"
         and any(condition.get("type") == "DisruptionTarget" for condition in rule.get("onPodConditions") or [])

@@ -18,7 +18,7 @@ _JOB = example("job")
 
 @error(
     "K8S004",
-    "name that is no DNS name",
+    "name that is not a DNS name",
     why="The cluster refuses names with underscores, capitals, slashes or too many characters, as those that are made "
     "of file or model names often are.",
     source=NAMES_SOURCE,
@@ -55,10 +55,10 @@ def _object_name(manifest: Manifest) -> Iterator[Hit]:
     elif manifest.kind == "Service":
         if len(name) > LONGEST_LABEL or not SERVICE_LABEL.fullmatch(name):
             fault = f"a Service's name is at most {LONGEST_LABEL} of a-z, 0-9 and -, a letter first"
-            yield Hit(manifest, path, f"{shown(name)} is no name of a Service: {fault}{_suggestion(name)}")
+            yield Hit(manifest, path, f"{shown(name)} is not a name of a Service: {fault}{_suggestion(name)}")
     elif not is_subdomain(name):
         fault = f"a name is at most {LONGEST_NAME} of a-z, 0-9, - and dots, a letter or digit first and last"
-        yield Hit(manifest, path, f"{shown(name)} is no name of an object: {fault}{_suggestion(name)}")
+        yield Hit(manifest, path, f"{shown(name)} is not a name of an object: {fault}{_suggestion(name)}")
 
 
 def _label(manifest: Manifest, path: FieldPath, name: str, what: str) -> Iterator[Hit]:
@@ -68,12 +68,12 @@ def _label(manifest: Manifest, path: FieldPath, name: str, what: str) -> Iterato
 
 
 def shown(name: str) -> str:
-    """A name as messages show it: no longer than helps."""
+    """A name as messages show it: not too long."""
     return repr(name) if len(name) <= 80 else f"{name[:60]!r}... ({len(name)} characters)"
 
 
 def _suggestion(name: str) -> str:
-    """A name that would do, where one is near."""
+    """A similar name that would do, where there is one."""
     valid = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     return f"; {valid} would do" if SERVICE_LABEL.fullmatch(valid) and len(valid) <= LONGEST_LABEL else ""
 
@@ -86,7 +86,7 @@ def _suggestion(name: str) -> str:
     source="Kubernetes documentation, Jobs and CronJob, "
     "https://kubernetes.io/docs/concepts/workloads/controllers/job/, .../cron-jobs/; for StatefulSets "
     "https://github.com/kubernetes/kubernetes/issues/64023",
-    fix="Shorten the name: 52 characters are right everywhere.",
+    fix="Shorten the name: 52 characters always fit.",
     examples=broken(changed(_JOB, ("study1-exp1", "study1-" + "x" * 56)), ("x" * 56, "x" * 60)),
 )
 def check_lengths(scene: Scene) -> Iterator[Hit]:
@@ -107,7 +107,7 @@ def check_lengths(scene: Scene) -> Iterator[Hit]:
 
 @error(
     "K8S006",
-    "label that is none",
+    "label that is not valid",
     why="The cluster refuses labels with slashes, spaces or colons in their value, as hub names of models have, and "
     "values above 63 characters.",
     source=kubernetes("Labels and Selectors", "concepts/overview/working-with-objects/labels/"),
@@ -117,7 +117,7 @@ def check_lengths(scene: Scene) -> Iterator[Hit]:
     ),
 )
 def check_labels(scene: Scene) -> Iterator[Hit]:
-    """Keys and values of labels, wherever labels stand; keys of annotations."""
+    """Keys and values of labels, wherever they occur; keys of annotations."""
     for manifest, path in _label_maps(scene):
         for key, value in (manifest.at(path) or {}).items():
             yield from _label_key(manifest, path, key)
@@ -127,7 +127,7 @@ def check_labels(scene: Scene) -> Iterator[Hit]:
 
 
 def _label_maps(scene: Scene) -> Iterator[tuple[Manifest, FieldPath]]:
-    """Where labels and annotations may stand."""
+    """The places of labels and annotations."""
     for manifest in scene.manifests:
         yield manifest, ("metadata", "labels")
         yield manifest, ("metadata", "annotations")
@@ -142,5 +142,5 @@ def _label_maps(scene: Scene) -> Iterator[tuple[Manifest, FieldPath]]:
 def _label_key(manifest: Manifest, path: FieldPath, key: str) -> Iterator[Hit]:
     prefix, slash, name = key.rpartition("/")
     if not is_label_value(name) or (slash and not is_subdomain(prefix)):
-        message = f"{shown(key)} is no key of {'annotations' if path[-1] == 'annotations' else 'labels'}"
+        message = f"{shown(key)} is not a key of {'annotations' if path[-1] == 'annotations' else 'labels'}"
         yield Hit(manifest, (*path, key), f"{message}: a name, or a domain, a slash and a name")

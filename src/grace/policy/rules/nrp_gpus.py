@@ -92,7 +92,7 @@ def check_priority(scene: Scene) -> Iterator[Hit]:
         name = workload.spec.get("priorityClassName")
         if allowed and name and name not in allowed:
             meant = did_you_mean(name, allowed) or f" (they are {', '.join(allowed)}, or none)"
-            message = f"{name!r} is no priority class that users may set{meant}"
+            message = f"{name!r} is not a priority class that users may set{meant}"
             yield Hit(workload.manifest, (*workload.path, "priorityClassName"), message)
 
 
@@ -143,7 +143,7 @@ def _tolerates(toleration: dict[str, Any], reserved: Reserved) -> bool:
 @warning(
     "NRP019",
     "pod that tolerates a reservation",
-    why="Reserved nodes are for their owners and those whom they let. Others' pods are removed there, and asked about.",
+    why="Reserved nodes are for their owners and those whom they allow. Pods of others are removed there.",
     source=SPECIAL,
     fix="Remove the toleration, unless you have the permission; then suppress this with the reason.",
     examples=(_POD, changed(_POD, (_TOLERATION, "  - {key: nautilus.io/hardware, operator: Exists}\n"))),
@@ -189,7 +189,7 @@ def check_labels(scene: Scene) -> Iterator[Hit]:
     examples=broken(_JOB, ("nvidia.com/a100", "nvidia.com/A100")),
 )
 def check_known(scene: Scene) -> Iterator[Hit]:
-    """GPU resources that the cluster's file does not know; parts of a GPU (MIG) are not looked at."""
+    """GPU resources that the cluster's file does not know; parts of a GPU (MIG) are not checked."""
     resources = sorted({gpu.resource for gpu in scene.cluster.gpus})
     for workload, container in scene.containers if resources else ():
         for resource in gpu_resources(container, scene.cluster):

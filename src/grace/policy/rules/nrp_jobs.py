@@ -1,4 +1,4 @@
-"""NRP: what Jobs may not do, what users may not make, and how long servers live."""
+"""NRP: what Jobs may not do, what users may not make, and how long servers may run."""
 
 from collections.abc import Iterator
 
@@ -48,7 +48,7 @@ def check_sleep(scene: Scene) -> Iterator[Hit]:
     "banned.",
     source=POLICIES,
     fix="Let the client wait: `curl --retry 60 --retry-delay 10 --retry-all-errors URL`; Grace's commands do so by "
-    "themselves. A server beside its client belongs into a sidecar with a startup probe.",
+    "themselves. A server beside its client belongs in a sidecar with a startup probe.",
     examples=broken(_JOB, (_LINE, f"{_WAIT}; python run.py --model sleep-7b")),
 )
 def check_waiting(scene: Scene) -> Iterator[Hit]:
@@ -56,7 +56,7 @@ def check_waiting(scene: Scene) -> Iterator[Hit]:
 
 
 def _sleeps(scene: Scene) -> Iterator[tuple[Hit, bool]]:
-    """Sleeps of Jobs, and whether they stand in a loop that waits for something."""
+    """Sleeps of Jobs, and whether they are in a loop that waits for something."""
     for workload, container in scene.containers:
         for program in programs(scene, workload, container) if workload.job_path else ():
             if is_sleep(program):
@@ -70,7 +70,7 @@ def _sleeps(scene: Scene) -> Iterator[tuple[Hit, bool]]:
     "more Jobs than there may be at once",
     why="More than 400 Jobs at once slow the cluster down for everybody.",
     source=USING,
-    fix="Make an Indexed Job with completions and parallelism out of many: its pods do not count as Jobs.",
+    fix="Replace many Jobs by one Indexed Job with completions and parallelism: its pods do not count as Jobs.",
     examples=(
         "---\n".join(changed(_JOB, ("name: study1", f"name: study1-{number}")) for number in range(401)),
         changed(_JOB, ("spec:\n  template", "spec:\n  completions: 1000\n  template")),
@@ -81,7 +81,7 @@ def check_jobs(scene: Scene) -> Iterator[Hit]:
     every, most = scene.kind("Job", "CronJob"), scene.cluster.limits.jobs
     jobs = [job for job in every if job.kind == "Job" or not job.at(("spec", "suspend"))]
     if most and len(jobs) > most:
-        message = f"this is number {most + 1} of {len(jobs)} Jobs; {most} at most are there at once"
+        message = f"this is number {most + 1} of {len(jobs)} Jobs; at most {most} may exist at once"
         yield Hit(jobs[most], ("metadata", "name"), message)
 
 
@@ -89,7 +89,7 @@ def check_jobs(scene: Scene) -> Iterator[Hit]:
     "NRP013",
     "object that users cannot make",
     why="Namespaces are made in the portal, and objects that belong to no namespace, quotas and DaemonSets by "
-    "administrators. `kubectl apply` of the whole folder ends with an error at it.",
+    "administrators. `kubectl apply` of the whole folder fails there.",
     source=f"{POLICIES}; answers of its admission to users",
     fix="Remove it from the files. For a namespace, or to be made its administrator, see the portal.",
     examples=("apiVersion: v1\nkind: Namespace\nmetadata: {name: grace-experiments}\n", _JOB),
@@ -105,7 +105,7 @@ def check_administrators(scene: Scene) -> Iterator[Hit]:
 @note(
     "NRP014",
     "GPUs in a Deployment",
-    why="A Deployment holds its GPUs day and night, also when nobody asks it anything, and counts as a violation then. "
+    why="A Deployment holds its GPUs day and night, also when nobody asks it anything, which counts as a violation. "
     "NRP's pages say both that Deployments may have GPUs and that they may not. After 2 weeks it is deleted; volumes "
     "stay.",
     source=POLICIES,

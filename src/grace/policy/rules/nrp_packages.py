@@ -37,7 +37,7 @@ _WITH_VALUE = {
     "--platform",
     "--python-version",
 }
-"""Options of pip that take a value which is no package."""
+"""Options of pip that take a value other than a package."""
 _LISTS = ("-r", "--requirement", "-c", "--constraint")
 _JOB = example("installing-job")
 _INSTALL = "pip install --target /scratch/lib"
@@ -67,7 +67,7 @@ def check_shared(scene: Scene) -> Iterator[Hit]:
 
 
 def _shared(scene: Scene, workload: Workload, container: Container, path: str) -> str:
-    """The shared volume claim that a path lies on; empty when it is none, or one of block storage."""
+    """The shared volume claim that holds a path; empty when there is none, or one of block storage."""
     place = place_of(workload, container, path)
     if place is None or not place.claim:
         return ""
@@ -132,7 +132,7 @@ def _makes_environment(words: tuple[str, ...]) -> bool:
 
 @note(
     "NRP031",
-    "packages in any version",
+    "packages without a version",
     why="The same manifest runs another program tomorrow: results cannot be reproduced, and a new release can break "
     "it.",
     source="pip's documentation, Repeatable Installs, https://pip.pypa.io/en/stable/topics/repeatable-installs/",
@@ -144,7 +144,7 @@ def check_pinned(scene: Scene) -> Iterator[Hit]:
     for workload, container in scene.containers:
         for program in programs(scene, workload, container):
             if _is_pip(program) and (loose := _unpinned(program)):
-                message = f"container {container.name} installs {', '.join(loose[:4])} in any version{program.place}"
+                message = f"container {container.name} installs {', '.join(loose[:4])} without a version{program.place}"
                 yield Hit(workload.manifest, program.path, message)
 
 

@@ -1,4 +1,4 @@
-"""NRP: requests and limits, and what pods without a controller may take."""
+"""NRP: requests and limits, and what pods without a controller may use."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +14,7 @@ from grace.policy.rules.nrp_pages import POLICIES, USING
 BOUNDED = ("cpu", "memory", "ephemeral-storage")
 """Resources whose limits are bound to their requests."""
 EXACT = 1 + 1e-9
-"""Factor that keeps rounding from turning 120% into more."""
+"""Factor that prevents rounding from turning 120% into more."""
 _JOB = example("sized-job")
 _RATIO = ('limits: {cpu: "1", memory: 2Gi', "limits: {cpu: 1200m, memory: 2.4Gi")
 _POD = example("bare-pod")
@@ -26,7 +26,7 @@ _HOSTS = example("pod-on-hosts")
     "NRP001",
     "no requests or limits of cores and memory",
     why="The cluster refuses each pod that has a container without them, init containers included. Of a Job one sees "
-    "only that no pod comes.",
+    "only that no pod appears.",
     source=f"{POLICIES}; its admission rule container-must-have-limits-and-requests",
     fix="Write resources.requests and resources.limits with cpu and memory into every container.",
     examples=broken(
@@ -55,7 +55,7 @@ def check_given(scene: Scene) -> Iterator[Hit]:
     why="Limits are at most 20% above requests, so that nodes are not promised twice. Admission warns, and the "
     "administrators ask.",
     source=f"{POLICIES}; its admission rule container-must-meet-memory-and-cpu-ratio",
-    fix="Lower the limit to 1.2 times the request, or to the request itself, which is always right.",
+    fix="Lower the limit to 1.2 times the request, or to the request itself, which is always accepted.",
     examples=(changed(_JOB, ("limits: {cpu: 500m,", "limits: {cpu: 601m,")), changed(_JOB, _RATIO)),
 )
 def check_ratio(scene: Scene) -> Iterator[Hit]:
@@ -98,7 +98,7 @@ def _written(container: Container, part: str, resource: str) -> Any:
 
 @error(
     "NRP004",
-    "Pod without a controller that takes too much",
+    "Pod without a controller that requests too much",
     why="Such Pods are for looking around: 2 GPUs, 32 GB and 16 cores at most. Jobs and Deployments have no such "
     "bounds.",
     source=POLICIES,
@@ -127,13 +127,13 @@ def _bare(workload: Workload) -> bool:
 
 
 def _most(workload: Workload, resource: str) -> float:
-    """What a pod may take: its limits, where it has some."""
+    """What a pod may use: its limits, where it has some."""
     return pod_amount(workload, lambda container: container.limit(resource) or container.request(resource) or 0)
 
 
 @warning(
     "NRP005",
-    "Pod without a controller that wants to live too long",
+    "Pod without a controller that is to run too long",
     why="Such Pods are removed after 6 hours, with what they did not write to a volume.",
     source=POLICIES,
     fix="Make it a Job.",
@@ -153,7 +153,7 @@ def check_bare_deadline(scene: Scene) -> Iterator[Hit]:
     "Pod without a controller",
     why="It is removed after 6 hours, and nothing starts it again on another node.",
     source=POLICIES,
-    fix="Make work that counts a Job; else write activeDeadlineSeconds, so that it ends as you expect.",
+    fix="Make important work a Job; else write activeDeadlineSeconds, so that it ends as you expect.",
     examples=broken(_POD, ("  activeDeadlineSeconds: 21600\n", "")),
 )
 def check_bare_end(scene: Scene) -> Iterator[Hit]:
@@ -203,7 +203,7 @@ def check_two_nodes(scene: Scene) -> Iterator[Hit]:
 
 
 def _split(value: str) -> list[str]:
-    """Hostnames of a value that somebody put several into."""
+    """The hostnames in a value that has several."""
     return value.replace("+", " ").replace(",", " ").split()
 
 

@@ -16,7 +16,7 @@ CLASS = ("spec", "storageClassName")
 OUTPUTS = ("--output", "--out", "--output-file", "--output-path", "--output-csv", "--out-file", "--outfile")
 APART = ("--shard", "--leader")
 """Options of Grace with which the pods of one Job do not write the same file."""
-LISTED = "`kubectl get storageclass` lists those there are"
+LISTED = "`kubectl get storageclass` lists those that exist"
 _CLAIM = example("shared-claim")
 _JOB = example("writing-job")
 _INDEX = "-$(JOB_COMPLETION_INDEX)"
@@ -26,8 +26,8 @@ _SERVER = example("cached-server")
 
 @error(
     "NRP021",
-    "storage class that is not for everybody",
-    why="It belongs to others; volumes of it may be removed without a word.",
+    "storage class that is not for everyone",
+    why="It belongs to others; its volumes may be removed without warning.",
     source=CEPH,
     fix="Take another class: `grace cluster preflight` or `kubectl get storageclass` lists them.",
     examples=broken(_CLAIM, ("rook-cephfs-central", "rook-cephfs-ucsd")),
@@ -42,7 +42,7 @@ def check_forbidden(scene: Scene) -> Iterator[Hit]:
 @warning(
     "NRP022",
     "storage class that is not known",
-    why="A claim of a class that there is none of stays Pending, and so does every pod that uses it.",
+    why="A claim of a class that does not exist stays Pending, and so does every pod that uses it.",
     source=CEPH,
     fix="Compare with `kubectl get storageclass`; if it is there, add it to a cluster file of your own (--cluster).",
     examples=broken(_CLAIM, ("rook-cephfs-central", "standard")),
@@ -59,14 +59,14 @@ def check_known(scene: Scene) -> Iterator[Hit]:
     "storage class that may be gone",
     why="Classes differ by region and change. A claim of a class that is gone stays Pending.",
     source=CEPH,
-    fix="Ask the cluster before: `grace cluster preflight` or `kubectl get storageclass`.",
+    fix="Ask the cluster first: `grace cluster preflight` or `kubectl get storageclass`.",
     examples=broken(_CLAIM, ("rook-cephfs-central", "rook-cephfs")),
 )
 def check_changes(scene: Scene) -> Iterator[Hit]:
     for claim in scene.kind("PersistentVolumeClaim"):
         storage = scene.cluster.storage_class(claim.at(CLASS) or "")
         if storage and storage.changes:
-            yield Hit(claim, CLASS, f"{storage.name} is not there at all times; {LISTED}")
+            yield Hit(claim, CLASS, f"{storage.name} does not always exist; {LISTED}")
 
 
 @error(
@@ -123,16 +123,16 @@ def check_root_owned(scene: Scene) -> Iterator[Hit]:
 
 
 def _user(workload: Workload, container: Container) -> str:
-    """As whom a container runs, if not as root; empty when not known."""
+    """The user that a container runs as, in words, if not root; empty when not known."""
     pod, own = workload.spec.get("securityContext") or {}, container.body.get("securityContext") or {}
     user = own.get("runAsUser", pod.get("runAsUser"))
     if user is not None:
         return f"as user {user}" if user else ""
-    return "as no root" if own.get("runAsNonRoot", pod.get("runAsNonRoot")) else ""
+    return "not as root" if own.get("runAsNonRoot", pod.get("runAsNonRoot")) else ""
 
 
 def _claim(scene: Scene, workload: Workload, container: Container, path: str) -> Manifest | None:
-    """The volume claim among the objects that a path of a container lies on."""
+    """The volume claim among the objects that holds a path of a container."""
     place = place_of(workload, container, path)
     return scene.near("PersistentVolumeClaim", place.claim, workload.manifest) if place and place.claim else None
 
@@ -140,7 +140,7 @@ def _claim(scene: Scene, workload: Workload, container: Container, path: str) ->
 @warning(
     "NRP027",
     "emptyDir larger than the pod's local storage",
-    why="emptyDirs count as local storage, whose limit is 50Gi a container where none is written. Above it, the pod is "
+    why="emptyDirs count as local storage, whose limit is 50Gi per container where none is set. Above it, the pod is "
     "evicted.",
     source=LOCAL,
     fix="Write ephemeral-storage into requests and limits, or use a volume claim.",
@@ -169,10 +169,10 @@ def _local_storage(workload: Workload, usual: float) -> float:
 @error(
     "NRP028",
     "weights that do not fit on local storage",
-    why="What a container downloads to its own disk or to an emptyDir counts as local storage, 50Gi a container where "
+    why="What a container downloads to its own disk or to an emptyDir counts as local storage: 50Gi per container, if "
     "no limit is written. The pod is evicted in the middle of the download, again and again.",
     source=LOCAL,
-    fix="Mount a volume claim at the hub's cache (HF_HOME), filled before by a Job without a GPU.",
+    fix="Mount a volume claim at the hub's cache (HF_HOME), filled beforehand by a Job without a GPU.",
     examples=broken(_SERVER, ("mountPath: /cache", "mountPath: /models")),
 )
 def check_weights(scene: Scene) -> Iterator[Hit]:

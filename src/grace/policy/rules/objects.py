@@ -41,7 +41,7 @@ def check_schema(scene: Scene) -> Iterator[Hit]:
     "object that cannot be checked",
     why="It is a custom resource, whose schema only its own cluster has. No rule looks at it.",
     source=kubernetes("Custom Resources", "concepts/extend-kubernetes/api-extension/custom-resources/"),
-    fix="Nothing, if it is meant. `kubectl apply --dry-run=server -f FILE` asks the cluster.",
+    fix="Nothing, if it is intended. `kubectl apply --dry-run=server -f FILE` asks the cluster.",
     examples=("apiVersion: kueue.x-k8s.io/v1beta1\nkind: LocalQueue\nmetadata: {name: queue}\n", _CONFIG),
 )
 def check_known(scene: Scene) -> Iterator[Hit]:
@@ -55,7 +55,7 @@ def check_known(scene: Scene) -> Iterator[Hit]:
 @warning(
     "K8S003",
     "suppression that does not count",
-    why="An entry of the annotation grace/ignore names a rule that there is none of, or gives no reason. It suppresses "
+    why="An entry of the annotation grace/ignore names a rule that does not exist, or gives no reason. It suppresses "
     "nothing, and whoever wrote it believes that it does.",
     source="Grace's own: docs/policy-rules.md, Suppressing a rule",
     fix='Write "RULE: the reason", several with semicolons between.',
@@ -82,8 +82,8 @@ def _fault(entry: Entry, ids: list[str]) -> str:
 
 @error(
     "K8S007",
-    "object that is there twice",
-    why="Both are applied, one after the other, to one object: of the first, nothing stays. Of two Jobs, the second is "
+    "object that occurs twice",
+    why="Both are applied to one object, one after the other: nothing of the first remains. Of two Jobs, the second is "
     "refused, because a Job's pods cannot be changed.",
     source=NAMES_SOURCE,
     fix="Give one of them another name, or remove it.",
@@ -97,7 +97,7 @@ def check_twice(scene: Scene) -> Iterator[Hit]:
             continue
         if before := seen.get(key):
             where = f"{before.source.file}:{before.source.line}"
-            message = f"{manifest.title} stands also in {where}; applied last, one wins"
+            message = f"{manifest.title} is also in {where}; the one that is applied last wins"
             yield Hit(manifest, ("metadata", "name"), message)
         else:
             seen[key] = manifest
@@ -105,9 +105,9 @@ def check_twice(scene: Scene) -> Iterator[Hit]:
 
 @error(
     "K8S011",
-    "ConfigMap or Secret that is too big, or has a key that is none",
+    "ConfigMap or Secret that is too big or has an invalid key",
     why="The cluster refuses ConfigMaps and Secrets above 1 MiB, and keys with other characters than letters, digits, "
-    "-, _ and dots: a path is no key.",
+    "-, _ and dots: a path is not a key.",
     source=kubernetes("ConfigMaps", "concepts/configuration/configmap/"),
     fix="Keep data on a volume; give files of a folder keys without slashes.",
     examples=broken(_CONFIG, ("lineup.yaml:", "models/lineup.yaml:")),
@@ -120,6 +120,7 @@ def check_data(scene: Scene) -> Iterator[Hit]:
                 coded = part == "binaryData" or (part == "data" and manifest.kind == "Secret")
                 total += len(value) * 3 // 4 if coded else len(value.encode())
                 if not is_key(key):
-                    yield Hit(manifest, (part, key), f"{shown(key)} is no key: letters, digits, - _ and dots are")
+                    message = f"{shown(key)} is not a key: a key has letters, digits, - _ and dots"
+                    yield Hit(manifest, (part, key), message)
         if total > MOST_DATA:
             yield Hit(manifest, ("data",), f"holds {total / MOST_DATA:.1f} MiB, and can hold 1 MiB")

@@ -15,7 +15,7 @@ _JOB = example("job")
 
 @error(
     "K8S008",
-    "quantity that is none, or a request above its limit",
+    "invalid quantity, or a request above its limit",
     why="The cluster refuses 16GB (it says 16G or 16Gi), a request above its limit, and GPUs in part, without a limit, "
     "or with one that is not the request. It takes `memory: 512m`, half a byte, and no pod starts.",
     source=kubernetes(
@@ -25,7 +25,7 @@ _JOB = example("job")
     examples=broken(_JOB, ('requests: {cpu: "1", memory: 2Gi}', 'requests: {cpu: "1", memory: 2GB}')),
 )
 def check_quantities(scene: Scene) -> Iterator[Hit]:
-    """Requests and limits, and sizes of volumes, that are no quantities or contradict each other."""
+    """Requests, limits and sizes of volumes that are not quantities or contradict each other."""
     for workload, container in scene.containers:
         path = (*container.path, "resources")
         requests = workload.manifest.at((*path, "requests")) or {}
@@ -38,7 +38,7 @@ def check_quantities(scene: Scene) -> Iterator[Hit]:
             if request is None or most is None:
                 continue
             if request > most:
-                message = f"requests {requests[resource]} {resource} and allows {limit}: a request is no larger"
+                message = f"requests {requests[resource]} {resource} and allows {limit}: a request may not be larger"
                 yield Hit(workload.manifest, (*path, "requests", resource), message)
             elif "/" in resource and request != most:
                 message = f"requests {requests[resource]} {resource} and allows {limit}: of these, both are equal"
@@ -58,9 +58,9 @@ def _quantity(manifest: Manifest, path: FieldPath, resource: str, amount: object
     if number is None or number < 0:
         match = re.fullmatch(r"([0-9.]+)\s*([KMGT])i?[Bb]", str(amount))
         meant = f" (did you mean '{match[1]}{match[2]}i'?)" if match else ""
-        yield Hit(manifest, path, f"{shown(str(amount))} is no quantity{meant}")
+        yield Hit(manifest, path, f"{shown(str(amount))} is not a quantity{meant}")
     elif "/" in resource and not number.is_integer():
-        yield Hit(manifest, path, f"{amount} {resource}: devices are whole")
+        yield Hit(manifest, path, f"{amount} {resource}: devices are whole numbers")
     elif resource in ("memory", "storage", "ephemeral-storage") and 0 < number < 1024:
         yield Hit(manifest, path, f"{amount} of {resource} is {number:g} bytes; Mi and Gi are the units")
 
@@ -97,7 +97,7 @@ def check_restarts(scene: Scene) -> Iterator[Hit]:
 
 @error(
     "K8S010",
-    "pod that does not hold together",
+    "pod that is inconsistent",
     why="A mount of a volume that the pod does not have, a container without an image, or a name or mount path that "
     "appears twice: the cluster refuses the pod.",
     source=kubernetes("Volumes", "concepts/storage/volumes/"),
@@ -105,7 +105,7 @@ def check_restarts(scene: Scene) -> Iterator[Hit]:
     examples=broken(_JOB, ("{name: output, mountPath", "{name: outputs, mountPath")),
 )
 def check_pods(scene: Scene) -> Iterator[Hit]:
-    """Mounts of volumes that there are none of, names that stand twice, containers without an image."""
+    """Mounts of volumes that do not exist, names that occur twice, containers without an image."""
     for workload in scene.workloads:
         manifest = workload.manifest
         templates = manifest.at(("spec", "volumeClaimTemplates")) or []

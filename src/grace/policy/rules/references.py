@@ -19,7 +19,7 @@ _ALL = f"{_JOB}---\n{_CLAIM}---\n{_HUB}"
     "volume claim, ConfigMap or service account that is not in the files",
     why="The pod waits in Pending or ContainerCreating until there is one of that name in its namespace.",
     source=kubernetes("Persistent Volumes and ConfigMaps", "concepts/storage/persistent-volumes/"),
-    fix="Check all files together. If it is made elsewhere, see that it is there: `kubectl get pvc,configmap`.",
+    fix="Check all files together. If it is made elsewhere, check that it is there: `kubectl get pvc,configmap`.",
     examples=(f"{_JOB}---\n{_HUB}", _ALL),
 )
 def check_there(scene: Scene) -> Iterator[Hit]:
@@ -29,9 +29,9 @@ def check_there(scene: Scene) -> Iterator[Hit]:
 @note(
     "K8S018",
     "Secret that is not in the files",
-    why="Rightly so, as a secret belongs in no file; but the pod does not start before there is one of that name.",
+    why="This is right, as a secret belongs in no file; but the pod does not start before the Secret exists.",
     source=kubernetes("Secrets", "concepts/configuration/secret/"),
-    fix="See that it is there: `kubectl get secret NAME`. `grace cluster secret` makes that of the model hub.",
+    fix="Check that it is there: `kubectl get secret NAME`. `grace cluster secret` makes that of the model hub.",
     examples=(f"{_JOB}---\n{_CLAIM}", _ALL),
 )
 def check_secret_there(scene: Scene) -> Iterator[Hit]:

@@ -1,4 +1,4 @@
-"""Rules about secrets that stand in files. No message shows one."""
+"""Rules about secrets in files. No message shows one."""
 
 import re
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ FORMS = {
     "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
     "an address with a password": r"\b[a-z][a-z0-9+.-]*://[^\s/:@]+:[^\s/:@$({<]+@",
 }
-"""What secrets look like, whatever they are called."""
+"""What secrets look like, whatever their name."""
 _SECRET_WORDS = {"TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "APIKEY", "CREDENTIAL", "CREDENTIALS"}
 _KEY_WORDS = {"API", "ACCESS", "SECRET", "PRIVATE", "AUTH", "ENCRYPTION", "SIGNING", "MASTER", "HMAC"}
 _HARMLESS_ENDS = {"FILE", "PATH", "DIR", "NAME", "ID", "URL", "URI", "ENV", "HOST", "TYPE", "LENGTH", "LIMIT", "TTL"}
@@ -75,18 +75,18 @@ def _look(manifest: Manifest, path: FieldPath, name: str, value: str) -> Iterato
     if form := _form(value):
         yield Hit(manifest, path, f"{name} holds what looks like {form}")
     elif is_secret_name(name) and not is_placeholder(value):
-        yield Hit(manifest, path, f"{name} is a secret by its name, and its value stands here")
+        yield Hit(manifest, path, f"{name} is a secret by its name, and its value is here")
 
 
 def _form(value: str) -> str:
-    """What a text looks like that holds a secret; empty when nothing."""
+    """The form of secret that a text seems to hold; empty for none."""
     return next(
         (what for what, form in FORMS.items() if re.search(form, value, re.ASCII) and not is_placeholder(value)), ""
     )
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether a variable, option or key is called as secrets are: HF_TOKEN, --api-key; not MAX_TOKENS, TOKEN_FILE."""
+    """Whether a variable, option or key has the name of a secret: HF_TOKEN, --api-key; not MAX_TOKENS, TOKEN_FILE."""
     words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).upper().replace("-", "_").replace(".", "_").split("_")
     if words[-1] in _HARMLESS_ENDS:
         return False
@@ -95,14 +95,14 @@ def is_secret_name(name: str) -> bool:
 
 
 def is_placeholder(value: str) -> bool:
-    """Whether a value stands for a secret without being one: empty, EMPTY, <token>, $(TOKEN), a path."""
+    """Whether a value replaces a secret without being one: empty, EMPTY, <token>, $(TOKEN), a path."""
     return _PLACEHOLDER.fullmatch(value.strip()) is not None
 
 
 @warning(
     "K8S024",
     "Secret with its data in a file",
-    why="base64 is no encryption: whoever has the file has the secret, and such files end in repositories.",
+    why="base64 is not encryption: whoever has the file has the secret, and such files end in repositories.",
     source=_PRACTICES,
     fix="Make it from the environment, by `grace cluster secret` or `kubectl create secret`; delete the file.",
     examples=broken(_OBJECT, ('token: ""', "token: correct-horse-battery")),
@@ -112,4 +112,4 @@ def check_secret_file(scene: Scene) -> Iterator[Hit]:
         for part in ("data", "stringData"):
             for key, value in (manifest.body.get(part) or {}).items():
                 if not is_placeholder(value):
-                    yield Hit(manifest, (part, key), f"the value of {key!r} stands in the file")
+                    yield Hit(manifest, (part, key), f"the value of {key!r} is in the file")

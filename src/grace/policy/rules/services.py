@@ -1,4 +1,4 @@
-"""Rules about how pods are found: selectors, Services, and the addresses that clients ask."""
+"""Rules about how pods are reached: selectors, Services, and the addresses that clients ask."""
 
 import re
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ def check_selector(scene: Scene) -> Iterator[Hit]:
             selector = {"matchLabels": selector}
         unmet = ", ".join(_unmet(selector, workload.pod_labels))
         if unmet:
-            message = f"the selector wants {unmet}, and the pods of the template have {_labels(workload.pod_labels)}"
+            message = f"the selector requires {unmet}, and the pods of the template have {_labels(workload.pod_labels)}"
             yield Hit(workload.manifest, ("spec", "selector"), message)
 
 
@@ -61,7 +61,7 @@ def _labels(labels: dict[str, str]) -> str:
     "K8S013",
     "labels only on the pods",
     why="A selector of kubectl looks at the labels of the object itself. `kubectl delete deployment -l app=x` says "
-    "that there is nothing to delete, and what holds the GPU stays.",
+    "that there is nothing to delete, and the GPU stays in use.",
     source=_SELECTORS,
     fix="Write the labels into the object's own metadata too.",
     examples=broken(_SERVER, ("  labels: {app: vllm-server}\nspec:", "spec:")),
@@ -72,7 +72,7 @@ def check_own_labels(scene: Scene) -> Iterator[Hit]:
         if workload.template_path and labels and not labels & workload.manifest.labels.items():
             example = next(f"{key}={value}" for key, value in labels)
             message = (
-                f"the labels stand only in the template of its pods: `kubectl delete {workload.kind.lower()} -l "
+                f"the labels are only in the template of its pods: `kubectl delete {workload.kind.lower()} -l "
                 f"{example}` finds no {workload.kind}"
             )
             yield Hit(workload.manifest, ("metadata", "labels"), message)
@@ -81,7 +81,7 @@ def check_own_labels(scene: Scene) -> Iterator[Hit]:
 @warning(
     "K8S014",
     "Service that selects no pod",
-    why="Requests to it fail: it has an address, and nobody behind it.",
+    why="Requests to it fail: it has an address, but nothing answers there.",
     source=_SERVICES,
     fix="Select labels that the pods' template has. If the pods are in other files, check all files together.",
     examples=broken(_ALL, ("selector: {app: vllm-server}", "selector: {app: vllm}")),
@@ -96,7 +96,7 @@ def check_selects(scene: Scene) -> Iterator[Hit]:
 
 @warning(
     "K8S015",
-    "Service that leads to a port nobody names",
+    "Service that leads to a port that no container names",
     why="Requests are refused, if the server really listens at the port that its container names.",
     source=_SERVICES,
     fix="Make targetPort the containerPort of the server, or its name.",
@@ -119,7 +119,7 @@ def check_target(scene: Scene) -> Iterator[Hit]:
 @error(
     "K8S016",
     "address that no Service makes reachable",
-    why="Names of Deployments and Jobs are no host names. Without a Service of that name in that namespace, every "
+    why="Names of Deployments and Jobs are not host names. Without a Service of that name in that namespace, every "
     "request of the client fails.",
     source=kubernetes("DNS for Services and Pods", "concepts/services-networking/dns-pod-service/"),
     fix="Add a Service of that name, and apply it; or NAME.NAMESPACE for one in another namespace.",
@@ -203,7 +203,7 @@ def check_links(scene: Scene) -> Iterator[Hit]:
 
 
 def _runs(workload: Workload, program: str) -> bool:
-    """Whether a container runs a program and leaves its NAME_PORT to the cluster."""
+    """Whether a container runs a program but does not set its NAME_PORT, so that the cluster does."""
     return any(
         re.search(rf"\b{program}\b", " ".join([container.image, *container.line]).lower())
         and f"{program.upper()}_PORT" not in container.env

@@ -39,7 +39,7 @@ _TWO_NODES = (
 @warning(
     "VLLM010",
     "too little shared memory",
-    why="Processes of vLLM exchange data in /dev/shm, of which a container has 64 MB. Above, they end with a bus "
+    why="Processes of vLLM exchange data in /dev/shm, of which a container has 64 MB. Above that, they end with a bus "
     "error; tensor parallelism needs it most.",
     source=f"{VLLM}deployment/k8s/",
     fix="Mount an emptyDir of medium: Memory at /dev/shm, 2 to 10Gi. It counts as the container's memory.",
@@ -108,7 +108,7 @@ def check_killed(scene: Scene) -> Iterator[Hit]:
 
 @note(
     "VLLM013",
-    "large model with vLLM's usual patience",
+    "large model with vLLM's default time limit",
     why="vLLM's server gives up on its own engine after 600 s, whatever the probes allow. From a slow volume, 131 GiB "
     "take longer.",
     source="vLLM, vllm/envs.py, VLLM_ENGINE_READY_TIMEOUT_S, https://github.com/vllm-project/vllm",

@@ -74,7 +74,7 @@ def check_gpu(scene: Scene) -> Iterator[Hit]:
     why="Without a volume at the hub's cache, weights are downloaded at every start and restart. Meanwhile the GPU is "
     "idle, which counts as a violation, and a download that fails starts over.",
     source=POLICIES,
-    fix="Mount a volume claim at the cache (HF_HOME), and fill it before in a Job without a GPU: `grace cluster "
+    fix="Mount a volume claim at the cache (HF_HOME), and fill it beforehand in a Job without a GPU: `grace cluster "
     "render` makes one.",
     examples=broken(_SERVER, ("mountPath: /cache", "mountPath: /weights")),
 )

@@ -25,7 +25,7 @@ from grace.studies.templates import Message
 from grace.tables import CsvTable
 
 RESERVED = frozenset({"model", "messages", "seed", "temperature", "max_tokens", "stream", "n"})
-"""What a request's body holds already; `extra_body` cannot say it again."""
+"""Fields that a request's body already has; `extra_body` cannot set them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ class Query(ExperimentTask):
             study = choose_study(self.study, table)
             conversation = study.conversation(self.protocol)
             columns = answer_columns(conversation.turns)
-            check_table(study, table, columns, "both are asked, with seeds of their own", progress)
+            check_table(study, table, columns, "both are asked, each with its own seed", progress)
             run = self.run
             with run.locked(self.break_lock):
                 sweep(self.output)
@@ -106,7 +106,7 @@ class PreparedQuery(Prepared[ExportedAnswers | ShardResult]):
             return TaskOutcome(export_answers(run, query.output, table, reader, done), requests)
 
     def _identity(self, model: dict[str, Any], neutral: Mapping[str, Any]) -> Identity:
-        """All that determines the answers; `neutral` are the sampling settings that shape nothing."""
+        """All that determines the answers; `neutral` are the sampling settings that change nothing."""
         query, conversation = self.task, self.conversation
         return Identity(
             experiment=GENERATE,
@@ -126,7 +126,7 @@ class PreparedQuery(Prepared[ExportedAnswers | ShardResult]):
         )
 
     def _need(self, rows: int) -> EndpointNeed:
-        """What the handshake is to try: this conversation, and the longest row's."""
+        """The conversations that the handshake tries: this one, and the longest row's."""
         longest = max(range(rows), key=self.table.row_bytes)
         return EndpointNeed(
             shape=self._whole(0),

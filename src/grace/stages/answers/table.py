@@ -14,7 +14,7 @@ from grace.tables import CsvTable, write_table
 EMPTY = "empty answer"
 ONLY_REASONED = "empty answer: all of it was reasoning"
 EMPTIES = (EMPTY, ONLY_REASONED)
-"""What `error` says of answers that came and were empty; they are not asked for again."""
+"""What `error` says about answers that arrived empty; they are not asked for again."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def answer_rows(run: Run, table: CsvTable, ledger: LedgerReader, done: Done) -> 
 def _answer_cells(
     done: Done, ledger: LedgerReader, row: int, replication: int, turns: Sequence[str], model: str, seed: int
 ) -> list[object]:
-    """The answer columns of one row: several turns add up in time and tokens, and a cut one tells how it ended."""
+    """The answer columns of one row: time and tokens of several turns are added, and a cut turn gives how it ended."""
     records, error = [], None
     for turn in turns:
         offset = done.finished(row, replication, turn)
@@ -97,7 +97,7 @@ def _answer_cells(
 
 
 def _readable(text: str) -> str:
-    """A text without NUL, which no reader of CSV takes; the ledger keeps it."""
+    """A text without NUL, which no reader of CSV accepts; the ledger keeps it."""
     return text.replace("\0", "\ufffd")
 
 

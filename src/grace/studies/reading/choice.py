@@ -28,9 +28,9 @@ class ChoiceReader:
         unclear: Sequence[str],
         where: str,
     ) -> None:
-        """Compile the labels' words and phrases; each phrase begins with a whole word, in small letters.
+        """Compile the labels' words and phrases; each phrase begins with a whole word, in lower case.
 
-        Raises StudyError when a phrase is no regular expression; the message begins with `where`.
+        Raises StudyError when a phrase is not a regular expression; the message begins with `where`.
         """
         self.columns = (column,)
         self._labels = {word.lower(): label for label, words in labels.items() for word in (label, *words)}

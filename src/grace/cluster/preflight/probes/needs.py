@@ -30,7 +30,7 @@ def _storage(view: ClusterView, subject: Subject) -> Verdict:
     if claim is None:
         return passed(f"the cluster has the classes {', '.join(classes) or 'none'}")
     if claim.storage_class == "":
-        return unknown("names no class on purpose: a volume that fits must be there already")
+        return unknown("names no class on purpose: a fitting volume must already be there")
     if claim.storage_class is None:
         default = [each for each in classes.values() if each.default]
         if default:
@@ -147,7 +147,7 @@ def _references(submission: Submission, kinds: tuple[str, ...]) -> Sequence[Subj
 
 
 def _object(view: ClusterView, subject: Subject) -> Verdict:
-    """Whether a Secret, ConfigMap or service account is there, with its keys. Values are not looked at."""
+    """Whether a Secret, ConfigMap or service account is there, with its keys. Values are not read."""
     reference: Reference = subject.of
     if view.scene.find(reference.kind, subject.namespace, reference.name):
         return passed("is among the manifests")
@@ -162,7 +162,7 @@ def _object(view: ClusterView, subject: Subject) -> Verdict:
         what, _, todo = missing_key(reference.name, missing[0], keys).partition(": ")
         return failed(what, todo)
     if missing:
-        return failed(f"has no key {missing[0]!r}, only {', '.join(keys) or 'none'}", "apply it anew")
+        return failed(f"has no key {missing[0]!r}, only {', '.join(keys) or 'none'}", "apply it again")
     with_keys = f", with {', '.join(needed)}" if needed else ""
     return passed(f"is there{with_keys}")
 
@@ -197,7 +197,7 @@ def _claim_state(view: ClusterView, title: str, claim: dict[str, Any]) -> Verdic
         name = (claim.get("spec") or {}).get("storageClassName", "")
         storage_class = view.storage_classes.get(name)
         if storage_class and storage_class.waits:
-            return passed("waits for its first pod, as its storage class has it")
+            return passed("waits for its first pod, as its storage class requires")
         return failed("has no volume yet (Pending)", events)
     return failed(f"is {phase or 'in no phase'}", events)
 

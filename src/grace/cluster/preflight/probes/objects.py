@@ -49,7 +49,7 @@ def _dry_run(view: ClusterView, subject: Subject) -> Verdict:
     except ApiError as error:
         if error.status != 403:
             return _refused(subject.title, error)
-        existing = None  # it may not be read: creating it is tried, which says whether it is there
+        existing = None  # it may not be read: trying to create it shows whether it is there
     if existing and manifest.kind == "Job":
         return unknown("not tried: a Job of that name is there")
     try:
