@@ -157,10 +157,9 @@ clustered_t_tested <- function(test, values, stimuli, alternative, against = 0) 
 # The same, and where all means are equal the exact test that flips their signs.
 stimulus_tested <- function(test, values, stimuli, alternative, against = 0) {
   found <- clustered_t_tested(test, values, stimuli, alternative, against)
-  if (!is.na(found$p) || is.na(found$n_effective) || found$n_effective < 2) return(found)
   away <- mean(values) - against
-  exact <- 2^((alternative == "two.sided") - found$n_effective)
-  mutate(found, p = if (away == 0 || (away < 0 && alternative == "greater")) 1 else exact)
+  if (!is.na(found$p) || is.na(found$n_effective) || found$n_effective < 2 || away == 0) return(found)
+  mutate(found, p = if (away < 0 && alternative == "greater") 1 else 2^((alternative == "two.sided") - n_effective))
 }
 
 # The exact binomial test; the effect is Cohen's h.

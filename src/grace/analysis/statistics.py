@@ -186,15 +186,15 @@ def clustered_t_test(name: TestName, sample: Numbers, alternative: Alternative, 
 def stimulus_test(name: TestName, sample: Numbers, alternative: Alternative, against: float = 0.0) -> Tested:
     """`clustered_t_test`, and where all means are equal, so that there is no t, the exact test that flips their signs.
 
-    Of all 2^n ways to give n equal differences a sign, one makes their mean so high, and two so far from 0.
+    Of all 2^n ways to give n equal differences a sign, one makes their mean so high, and two so far from 0. Where they
+    are 0, there is nothing to test.
     """
     test, means = clustered_t_test(name, sample, alternative, against), sample.by_stimulus
-    if test.p is not None or means is None or len(means.values) < 2:
+    if test.p is not None or means is None or len(means.values) < 2 or (away := fmean(means.values) - against) == 0:
         return test
-    away, flips = fmean(means.values) - against, 2.0 ** -len(means.values)
-    p = 2 * flips if alternative == "two-sided" else flips
-    lost = away == 0 or (away < 0 and alternative == "greater")
-    return replace(test, p=1.0 if lost else p, note=f"{test.note}; p is exact, by flipping signs")
+    two_sided = alternative == "two-sided"
+    p = 2.0 ** (two_sided - len(means.values)) if two_sided or away > 0 else 1.0
+    return replace(test, p=p, note=f"{test.note}; p is exact, by flipping signs")
 
 
 def binomial_test(name: TestName, sample: Numbers, chance: float) -> Tested:

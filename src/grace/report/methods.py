@@ -106,9 +106,10 @@ def _references(part: Part) -> Iterator[str]:
         yield (
             "A model shows an effect of people's study, or its reverse, where the contrast of conditions differs from "
             "zero by a two-tailed test that flips the signs of items (stories, things), corrected for the number of "
-            "effects (step-down maxT, Westfall and Young 1993), "
-            f"*p* < {share(parameters['tests', 'level of significance'])}. An effect is absent where the 90% interval "
-            f"of its contrast lies within {share(parameters['tests', 'margin of absence'])} of zero, and else undecided."
+            "effects (step-down maxT), "
+            f"*p* < {share(parameters['tests', 'level of significance'])}. An effect is absent where two "
+            "one-sided tests at that level hold its contrast within "
+            f"{share(parameters['tests', 'margin of absence'])} of zero, and else undecided."
         )
     models = models_of(records(part.tables.get("design")))
     if not any(is_known(row["value"]) and model_of(row) in models for row in records(part.tables.get("references"))):

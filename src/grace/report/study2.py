@@ -234,4 +234,6 @@ def people() -> Table:
     return Table((*FACTORS, "utterance", "people", "proportion"), tuple(rows))
 
 
-STUDY2 = StudyReport("study2", grids, results, methods, theory, people)
+PRIORS = {"sd of coefficients": WIDE, "the same under complete separation": INFORMATIVE, "sd of logarithms of sds": 1.0}
+
+STUDY2 = StudyReport("study2", grids, results, methods, theory, people, PRIORS)

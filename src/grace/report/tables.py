@@ -86,6 +86,7 @@ def of_parameters(study: str, comparisons: Sequence[Comparison]) -> dict[str, Ta
         ("bootstrap", "seed", SEED),
         ("bootstrap", "interval in percent", round(100 * LEVEL)),
         *((RSA, name, value) for name, value in REPORTS[study].theory()),
+        *(("regression's normal priors", name, value) for name, value in REPORTS[study].priors.items()),
     ]
     for one in comparisons[:1]:
         of_it = {"margin": one.margin, "draws": one.draws, "interval in percent": round(100 * WITHIN)}
