@@ -174,6 +174,13 @@ def test_the_floor_falls_with_the_number_of_answers() -> None:
     assert floors[170]["choice"] == floors[1]["choice"] == pytest.approx(again, rel=0.1)
 
 
+def test_a_model_that_failed_has_no_floor() -> None:
+    nothing = Sample(np.zeros((0, 8)), np.array([], dtype=int), np.array([], dtype=int), 12)
+    found = against(POLITENESS, "m", {"answers": nothing}, 20)
+    assert all(np.isnan(fit.floor) for fit in found.fits)
+    assert {pattern.verdict for pattern in found.patterns} == {"not defined"}
+
+
 def test_a_model_s_own_prior_moves_the_theory() -> None:
     from grace.analysis.frames import Row
 

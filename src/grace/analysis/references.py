@@ -209,7 +209,7 @@ def _with_floors(
 ) -> list[Fit]:
     """Fits to people with what to expect of a model that is just as they: both are drawn from people's shares."""
     people = study.people()
-    if isinstance(people, EffectSizes):
+    if isinstance(people, EffectSizes) or not len(sample):
         return list(fits)
     rows = np.bincount(sample.cells, minlength=len(people))
     shares, there, rng = normalised(people), rows > 0, np.random.default_rng(seed)

@@ -42,7 +42,7 @@ def model_name(group: Related) -> str:
     return str(base.identity.model["name"]) if base else ""
 
 
-def _engine(server: ServerFacts, endpoint: str | None) -> str:
+def engine_of(server: ServerFacts, endpoint: str | None) -> str:
     """What served the model. Many servers speak OpenAI's dialect; only that host is OpenAI."""
     name = server.dialect
     if name == OpenAI.name and urlsplit(endpoint or "").hostname != OPENAI_HOST:
@@ -67,7 +67,7 @@ def facts_of(run: Run, group: Related) -> Record:
         "weights": model.get("weights") or model.get("sha256"),
         "source": model.get("source"),
         "parameters": model.get("parameters"),
-        "engine": _engine(server, last.endpoint),
+        "engine": engine_of(server, last.endpoint),
         "context": server.context,
         "protocol": identity.protocol,
         "temperature": sampling.get("temperature"),
