@@ -7,6 +7,7 @@ GraceError
 │   ├── RunLocked         another process writes this run
 │   └── LedgerCorrupt     a ledger holds a line that is not a record
 ├── EndpointError         a model server cannot be used
+│   └── LeaderGone        the first pod of a Job is gone, and this one only helped it
 ├── ModelFileError        a model file is missing, or is not the one it claims to be
 ├── Refused               a policy or a gate forbids it
 └── ClusterError          the cluster failed
@@ -39,6 +40,10 @@ class LedgerCorrupt(InputError):
 
 class EndpointError(GraceError):
     """A model server cannot be used as asked; the message names its URL and what it answered."""
+
+
+class LeaderGone(EndpointError):
+    """The server of a Job's first pod is gone, so that this pod, which only held a part of the model, is of no use."""
 
 
 class ModelFileError(GraceError):

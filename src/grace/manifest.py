@@ -35,11 +35,21 @@ class _ManifestPart(BaseModel):
 
 
 class InputFacts(_ManifestPart):
-    """The table of trials that was asked about: the file's name, how many rows it has, and the digest of its bytes."""
+    """The table of trials that was asked about.
+
+    Attributes:
+        file: the file's name.
+        rows: how many it has.
+        sha256: digest of the run's own copy of it.
+        source: digest of the file itself, where the copy was made from another kind of file (`grace.table_files`).
+        read_as: how that file was read, by the names of the options.
+    """
 
     file: str = ""
     rows: int = 0
     sha256: str = ""
+    source: str = ""
+    read_as: dict[str, Any] = {}
 
 
 class Identity(_ManifestPart):

@@ -3,7 +3,7 @@
 NAME.run/
     run.json        the manifest: what determines the answers, and every session that worked on them
     ledger.jsonl    one line per finished request (`grace.ledger`)
-    input.csv       the input table, byte for byte
+    input.csv       the input table: byte for byte where it is a plain CSV, and else made a plain CSV
     study.yaml      the study file, byte for byte
     lock            exists while a process writes
 """
@@ -29,6 +29,7 @@ from grace.errors import InputError, RunMismatch
 from grace.files import replacing, sha256_of, sweep
 from grace.lock import locked
 from grace.manifest import FORMAT, Identity, RunManifest, Scope, SessionRecord, read_manifest
+from grace.tables import CsvTable
 
 PACKAGES = ("aiohttp", "orjson", "pydantic", "jinja2", "xllamacpp")
 
@@ -53,6 +54,12 @@ class Run:
     def input(self) -> Path:
         """The run's own copy of the input table."""
         return self.path / "input.csv"
+
+    def table(self) -> CsvTable:
+        """The rows of that copy. Raises InputError."""
+        table = CsvTable(self.input)
+        table.decimal = self.identity.input.read_as.get("decimal")
+        return table
 
     @property
     def study(self) -> Path:

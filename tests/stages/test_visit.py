@@ -272,7 +272,7 @@ def test_pods_after_the_first_wait_for_the_leader_to_end(
     done = _visit(grace, folder, leader.url, "--wait", HANG, "--leader", leader.url)
     ended_before = ending.is_set()
     ends.join()
-    assert done.code == 3, done.err
+    assert done.code == 75, done.err
     assert f"grace: {leader.url}: is gone" in done.err
     assert ended_before
     assert leader.count == 0

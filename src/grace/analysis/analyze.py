@@ -6,7 +6,7 @@ Several models share the same tables; the first column, `model_name`, distinguis
 import importlib.util
 import platform
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,8 @@ from grace.quality.merge import merge_groups
 from grace.runs import Run
 from grace.stages.related import Related, groups_of
 from grace.studies.study import Study, load_study
-from grace.tables import write_table
+from grace.table_files import AUTO
+from grace.tables import TableFormat, write_table
 
 if TYPE_CHECKING:
     from grace.analysis.references import Fit, Pattern
@@ -71,6 +72,7 @@ class Analysis:
             enough.
         patterns: which effects of people each model shows.
         summary: what was read, left out and done, ready for JSON.
+        table_format: how the source is to be read.
     """
 
     study: str
@@ -79,6 +81,7 @@ class Analysis:
     fits: "tuple[Fit, ...]"
     patterns: "tuple[Pattern, ...]"
     summary: Mapping[str, Any]
+    table_format: TableFormat = AUTO
 
     @property
     def empty(self) -> bool:
@@ -95,13 +98,14 @@ def check_installed(further: Sequence[str] = ()) -> None:
         raise InputError(f"the analysis needs {', '.join(missing)}: pip install 'grace-experiments[analysis]'")
 
 
-def analyze_table(name: str, path: Path, exclusions: bool = True) -> Analysis:
+def analyze_table(name: str, path: Path, exclusions: bool = True, given: TableFormat = AUTO) -> Analysis:
     """Analyse a table of study 1 or 2: merged, structured, of probabilities, or annotated by people.
 
     Args:
         name: study1, study2, or the path of a study file that is a version of one of them.
-        path: CSV or Parquet; order of columns and further ones do not matter.
+        path: a table of any kind of file; order of columns and further ones do not matter.
         exclusions: whether trials are excluded by their knowledge answers and by marks in columns drop_...
+        given: how the table is to be read.
 
     Raises:
         InputError: there is no such study or table, no analysis of that study, or the table lacks what it needs.
@@ -109,7 +113,7 @@ def analyze_table(name: str, path: Path, exclusions: bool = True) -> Analysis:
     check_installed()
     study = load_study(name)
     analysis_of(study.name)  # before the table is read
-    return analyze_frame(study, read_frame(path, study), path, exclusions)
+    return replace(analyze_frame(study, read_frame(path, study, given), path, exclusions), table_format=given)
 
 
 def analyze_runs(

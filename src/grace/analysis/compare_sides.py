@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,11 +15,12 @@ from grace.errors import InputError, RunMismatch
 from grace.manifest import Identity
 from grace.progress import Progress
 from grace.quality.merge import merge_groups
-from grace.quality.sources import Opener
 from grace.runs import Run
 from grace.stages.related import Related, related
 from grace.studies.check import guess_study
 from grace.studies.study import Study, load_study
+from grace.table_files import AUTO, open_table
+from grace.tables import TableFormat
 
 NOISE = "noise.json"
 
@@ -69,23 +69,24 @@ class Pairs:
     only_b: int
 
 
-def read_side(path: Path, progress: Progress, study: str | None = None) -> Side:
+def read_side(path: Path, progress: Progress, study: str | None = None, given: TableFormat = AUTO) -> Side:
     """Read a run (with what belongs to it) or a table.
 
     Args:
         path: a run's folder, or a CSV or Parquet file: merged, of answers, of values or of probabilities.
         progress: told how far merging is.
         study: name or path of a table's study; a run has its own.
+        given: how a table is to be read.
 
     Raises:
         InputError: it cannot be read, fits no study, or holds several models.
     """
     if path.is_dir() or path.suffix == ".run":
         return _read_run(Run(path), progress)
-    with TemporaryDirectory() as folder, ExitStack() as stack:
-        columns = Opener(Path(folder), stack).open(path).columns
+    with open_table(path, given) as table:
+        columns = table.columns
     own = load_study(study) if study else guess_study(columns, path)
-    return _checked(Side(path.name, path, own, read_frame(path, own)))
+    return _checked(Side(path.name, path, own, read_frame(path, own, given)))
 
 
 def _read_run(run: Run, progress: Progress) -> Side:

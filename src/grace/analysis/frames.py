@@ -1,20 +1,18 @@
 """Frames: a table read for the analysis; its rows by model, and which of them show the same stimulus."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from grace.columns import ERROR, MODEL
 from grace.errors import InputError
 from grace.quality.layout import number_in
-from grace.quality.sources import Opener
 from grace.stages.answers.table import EMPTIES
 from grace.studies.format import MISSING
-from grace.studies.study import Study
-from grace.tables import CsvTable
+from grace.studies.study import Study, check_kin
+from grace.table_files import AUTO, open_table
+from grace.tables import CsvTable, TableFormat
 from grace.text import did_you_mean
 
 HOW = ("model_revision", "protocol", "temperature")
@@ -112,14 +110,14 @@ class Frame:
         return column
 
 
-def read_frame(path: Path, study: Study) -> Frame:
-    """Read a CSV or Parquet file.
+def read_frame(path: Path, study: Study, given: TableFormat = AUTO) -> Frame:
+    """Read a table of any kind of file; `given` says how.
 
     Raises:
         InputError: the file cannot be read, or has no rows.
     """
-    with TemporaryDirectory() as folder, ExitStack() as stack:
-        table = Opener(Path(folder), stack).open(path)
+    with open_table(path, given) as table:
+        check_kin(study, table.columns, path)
         return _frame(path, table, table.columns, table.rows(), study)
 
 
@@ -159,10 +157,11 @@ def _row(cells: Mapping[str, str], shown: Sequence[str], place: int) -> Row:
 def _shown(study: Study, columns: Sequence[str]) -> list[str]:
     """The columns that a trial shows to a model; none where the table has only its conditions."""
     conditions = {study.design.participant, *study.design.cells}
-    own = [name for name, column in study.columns.items() if name in columns and not column.hidden]
-    if not any(name not in conditions for name in own):
+    called = {name: study.called(name, columns) for name, column in study.columns.items() if not column.hidden}
+    own = {name: own for name, own in called.items() if own in columns}
+    if not own.keys() - conditions:
         return []
-    return [name for name in own if name != study.design.participant]
+    return [own for name, own in own.items() if name != study.design.participant]
 
 
 def _names(columns: Sequence[str]) -> str | None:

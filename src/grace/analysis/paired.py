@@ -121,7 +121,7 @@ class Paired:
 
     def _own_condition(self, row: Row) -> str:
         """The condition of a row in a study of the user's own."""
-        full = self.a.study.complete(row.cells)
+        full = self.a.study.complete({**row.cells, **self.a.study.trial(row.cells)})
         return ", ".join(full.get(name, "") for name in self.a.study.design.cells)
 
     @property

@@ -6,14 +6,13 @@ Those who trust R can check Grace's numbers with it: means.csv and tests.csv hav
 import os
 import shutil
 import subprocess
-from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from grace.analysis.analyze import Analysis
 from grace.analysis.studies import analysis_of
 from grace.errors import InputError
-from grace.quality.sources import Opener
+from grace.table_files import open_table
 from grace.tables import write_table
 
 RSCRIPT = "Rscript"
@@ -54,8 +53,7 @@ def run_r(analysis: Analysis, out: Path, exclusions: bool = True) -> list[Path]:
         return []
     own = out / FOLDER
     shutil.rmtree(own, ignore_errors=True)
-    with TemporaryDirectory() as folder, ExitStack() as stack:
-        table = Opener(Path(folder), stack).open(analysis.source)
+    with TemporaryDirectory() as folder, open_table(analysis.source, analysis.table_format) as table:
         copy = Path(folder) / "table.csv"  # in UTF-8, whatever the table is in
         write_table(copy, table.columns, table.all_cells())
         flags = [] if exclusions or not analysis_of(analysis.study).excludes else ["--no-exclusions"]

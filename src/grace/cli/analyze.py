@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grace.cli.options import Extraction, NoExclusions, Scores, Theme, beside, count, progressing
+from grace.cli.options import Extraction, NoExclusions, Scores, Theme, beside, count, progressing, reads_table
 from grace.errors import InputError
 
 if TYPE_CHECKING:
     from grace.analysis.analyze import Analysis
+    from grace.tables import TableFormat
 
 
+@reads_table
 def analyze(
+    table_format: "TableFormat",
     what: Annotated[
         list[str] | None,
         typer.Argument(metavar="RUN...|STUDY", help="Runs' folders; or, with --input, study1 or study2."),
@@ -66,7 +69,7 @@ def analyze(
         if extraction or scores:
             raise InputError("--extraction and --scores go with a RUN, not with --input")
         folder = outside_runs(out or beside(input, "_analysis"))
-        analyses = [(analyze_table(names[0], input, not no_exclusions), folder)]
+        analyses = [(analyze_table(names[0], input, not no_exclusions, table_format), folder)]
     elif not names:
         raise InputError("give a run's folder, such as outputs/study1.run, or a study with --input TABLE.csv")
     else:

@@ -1,6 +1,6 @@
 """Exit codes: how a command ends, for scripts. 0 is done; nothing outside `cli` knows these numbers."""
 
-from grace.errors import ClusterError, EndpointError, GraceError, InputError, ModelFileError, Refused
+from grace.errors import ClusterError, EndpointError, GraceError, InputError, LeaderGone, ModelFileError, Refused
 
 NOT_ALL_WELL = 1
 """Done, but requests failed or data did not pass their checks."""
@@ -11,6 +11,7 @@ INTERRUPTED = 130
 _CODES: dict[type[GraceError], int] = {
     InputError: 2,
     EndpointError: 3,
+    LeaderGone: 75,  # EX_TEMPFAIL: a Job's failure policy does not count it
     ModelFileError: 3,
     Refused: 4,
     ClusterError: 5,

@@ -9,7 +9,7 @@ import typer
 
 from grace.cli import options
 from grace.cli.asking import end, server_for, show, tell_outcome
-from grace.cli.options import count
+from grace.cli.options import count, reads_table
 from grace.errors import InputError
 
 if TYPE_CHECKING:
@@ -17,12 +17,15 @@ if TYPE_CHECKING:
     from grace.stages.fields.ask import ExtractResult
     from grace.stages.fields.table import Agreement, ExportedFields
     from grace.stages.task import Endpoint, TaskOutcome
+    from grace.tables import TableFormat
 
 DEEPSEEK = "deepseek"
 KEY = "DEEPSEEK_API_KEY"
 
 
+@reads_table
 def extract(
+    table_format: "TableFormat",
     input: Annotated[Path, typer.Option(help="CSV table of raw answers, such as `grace query` writes.")],
     output: options.Output,
     study: options.StudyName = None,
@@ -91,6 +94,7 @@ def extract(
         extra=DEEPSEEK_EXTRA if deepseek else {},
         check_rules=check_rules,
         seed=seed,
+        table_format=table_format,
         break_lock=break_lock,
     )
 

@@ -6,17 +6,20 @@ import typer
 
 from grace.cli import options
 from grace.cli.asking import ask
-from grace.cli.options import count
+from grace.cli.options import count, reads_table
 from grace.errors import InputError
 
 if TYPE_CHECKING:
     from grace.stages.answers.table import ExportedAnswers
+    from grace.tables import TableFormat
 
 
+@reads_table
 def query(
-    input: options.Input,
+    table_format: "TableFormat",
     output: options.Output,
     study: options.StudyName = None,
+    input: options.Input = None,
     model_endpoint: options.ModelEndpoint = "embedded",
     model_name: options.ModelName = "smollm2-135m",
     temperature: Annotated[float, typer.Option(min=0.0, help="Sampling temperature.")] = 0.7,
@@ -56,12 +59,14 @@ def query(
       grace query study2 --input data/study2.csv --output outputs/study2_gemma.csv \\
           --model-endpoint http://localhost:8000 --model-name gemma-2-2b-it
       grace query my_study.yaml --input trials.csv --output outputs/mine.csv --limit 10
+      grace query my_study.yaml --input export.csv --output outputs/mine.csv --delimiter ';' --encoding cp1252
     """
     from grace.stages.answers.ask import Query
 
+    table, study = options.read_input(input, study)
     task = Query(
         study=study,
-        input=input,
+        input=table,
         output=output,
         endpoint=options.read_endpoint(model_endpoint, model_name, concurrency, timeout, max_retries, api_key_env),
         temperature=temperature,
@@ -74,6 +79,7 @@ def query(
         extra_body=_json_object(extra_body),
         revision=model_revision,
         shard=options.read_shard(shard),
+        table_format=table_format,
         break_lock=break_lock,
     )
     ask(task, tell_answers)

@@ -6,10 +6,11 @@ import typer
 
 from grace.cli import options
 from grace.cli.asking import ask
-from grace.cli.options import count
+from grace.cli.options import count, reads_table
 
 if TYPE_CHECKING:
     from grace.stages.scores.table import ExportedScores
+    from grace.tables import TableFormat
 
 
 Residual = Annotated[
@@ -30,10 +31,12 @@ AnswerStart = Annotated[
 ]
 
 
+@reads_table
 def score(
-    input: options.Input,
+    table_format: "TableFormat",
     output: options.Output,
     study: options.StudyName = None,
+    input: options.Input = None,
     model_endpoint: options.ModelEndpoint = "embedded",
     model_name: options.ModelName = "smollm2-135m",
     policy: Annotated[
@@ -66,9 +69,10 @@ def score(
     """
     from grace.stages.scores.ask import Score
 
+    table, study = options.read_input(input, study)
     task = Score(
         study=study,
-        input=input,
+        input=table,
         output=output,
         endpoint=options.read_endpoint(model_endpoint, model_name, concurrency, timeout, max_retries, api_key_env),
         policy=policy,
@@ -77,6 +81,7 @@ def score(
         answer_start=answer_start,
         revision=model_revision,
         shard=options.read_shard(shard),
+        table_format=table_format,
         break_lock=break_lock,
     )
     ask(task, tell_scores)

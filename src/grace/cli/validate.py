@@ -6,19 +6,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grace.cli.options import Extraction, Scores, beside, count, progressing
+from grace.cli.options import Extraction, Scores, beside, count, progressing, reads_table
 from grace.errors import InputError
 
 if TYPE_CHECKING:
     from grace.quality.report import Report
     from grace.runs import Run
+    from grace.tables import TableFormat
 
 WIDTH = 160
 """The least width of the printed table: a terminal may break its lines, a file keeps them whole."""
 STYLES = {"passed": "green", "failed": "bold red", "not checked": "yellow"}
 
 
+@reads_table
 def validate(
+    table_format: "TableFormat",
     what: Annotated[
         list[Path] | None,
         typer.Argument(metavar="RUN...|FILES...", help="Folders of runs, or tables (.csv or .parquet)."),
@@ -72,7 +75,7 @@ def validate(
             raise InputError("--extraction and --scores go with a RUN; give their tables as further FILES")
         folder = out or beside(files[0], "_quality")
         with progressing() as progress:
-            report = validate_files(files, folder, thresholds, progress, input, study)
+            report = validate_files(files, folder, thresholds, progress, input, study, table_format=table_format)
         _print_reports([(report, folder)])
         return
     if input or study:

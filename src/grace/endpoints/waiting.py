@@ -8,7 +8,7 @@ from typing import NoReturn
 from grace.endpoints.client import base_url
 from grace.endpoints.client import without_userinfo as shown
 from grace.endpoints.transport import AiohttpTransport, NoReply, check_url
-from grace.errors import EndpointError
+from grace.errors import EndpointError, LeaderGone
 
 EVERY_SECONDS = 2.0
 TELL_SECONDS = 60.0
@@ -42,7 +42,8 @@ def wait_until_gone(url: str, seconds: float, note: Callable[[str], None]) -> No
 
     Raises:
         InputError: the URL is not a server's address.
-        EndpointError: it did not come up; or it is gone, which ends every wait.
+        EndpointError: it did not come up.
+        LeaderGone: in the end, it is gone.
     """
     wait_until_up(url, seconds, note, "--leader")
     note(f"{shown(url)} is up; waiting until it is gone")
@@ -51,7 +52,7 @@ def wait_until_gone(url: str, seconds: float, note: Callable[[str], None]) -> No
         if _health(url).isdecimal():
             heard = time.monotonic()
         time.sleep(EVERY_SECONDS)
-    raise EndpointError(f"{shown(url)}: is gone")
+    raise LeaderGone(f"{shown(url)}: is gone")
 
 
 def _health(url: str) -> str:

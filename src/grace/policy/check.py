@@ -1,12 +1,13 @@
 """Check manifests: their schema first, then all rules of the cluster's policies."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from grace.errors import InputError
 from grace.policy.cluster_file import Cluster
-from grace.policy.documents import Manifest, Scene
+from grace.policy.documents import Manifest, Scene, embedded
+from grace.policy.reading import Unread
 from grace.policy.rule import Hit, Rule, Severity
 from grace.policy.rules import ALL
 from grace.policy.schema import schemas
@@ -50,13 +51,15 @@ class CheckReport:
         findings: those that count.
         suppressed: those that an annotation suppresses.
         objects: how many were checked.
-        files: how many files contain them.
+        files: how many files held them.
+        unread: what was not checked.
     """
 
     findings: tuple[Finding, ...]
     suppressed: tuple[Finding, ...]
     objects: int
     files: int
+    unread: tuple[Unread, ...] = ()
 
     @cached_property
     def counts(self) -> dict[Severity, int]:
@@ -68,13 +71,24 @@ class CheckReport:
         return self.counts[Severity.ERROR] > 0 or (strict and self.counts[Severity.WARNING] > 0)
 
 
-def check_manifests(manifests: Sequence[Manifest], cluster: Cluster) -> CheckReport:
+def check_manifests(
+    manifests: Sequence[Manifest],
+    cluster: Cluster,
+    unread: Sequence[Unread] = (),
+    generated: frozenset[tuple[str, str]] = frozenset(),
+) -> CheckReport:
     """Check objects together, for a cluster.
+
+    Args:
+        manifests: the objects.
+        cluster: where they go.
+        unread: what of their files could not be read; what seems missing may stand there.
+        generated: kinds and names of objects that are made elsewhere.
 
     Raises:
         InputError: there are no schemas of the cluster's version, or the extra that brings them is not installed.
     """
-    scene = make_scene(manifests, cluster)
+    scene = replace(make_scene(manifests, cluster), partial=bool(unread), generated=generated)
     order = {manifest: number for number, manifest in enumerate(manifests)}
     names = dict.fromkeys(manifest.source.file for manifest in manifests)
     files = {file: number for number, file in enumerate(names)}
@@ -89,6 +103,7 @@ def check_manifests(manifests: Sequence[Manifest], cluster: Cluster) -> CheckRep
         tuple(finding for finding in unique if finding.reason),
         len(manifests),
         len(files),
+        tuple(unread),
     )
 
 
@@ -96,10 +111,13 @@ def make_scene(manifests: Sequence[Manifest], cluster: Cluster) -> Scene:
     """Sort objects into those that their schema accepts and the others. Raises InputError, as `check`."""
     all_schemas = schemas(cluster.kubernetes)
     good = {manifest for manifest in manifests if all_schemas.knows(manifest) and not all_schemas.faults(manifest)}
+    other = tuple(manifest for manifest in manifests if manifest not in good)
+    custom = [manifest for manifest in other if not all_schemas.knows(manifest) and not all_schemas.faults(manifest)]
     return Scene(
         tuple(manifest for manifest in manifests if manifest in good),
         cluster,
-        tuple(manifest for manifest in manifests if manifest not in good),
+        other,
+        tuple(each for manifest in custom for each in embedded(manifest) if all_schemas.accepts_pod(each)),
     )
 
 

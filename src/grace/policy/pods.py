@@ -52,7 +52,9 @@ def node_terms(workload: Workload) -> list[list[Requirement]]:
         for key, value in (workload.spec.get("nodeSelector") or {}).items()
     ]
     path = (*workload.path, *_AFFINITY)
-    terms = workload.manifest.at(path) or []
+    terms: Any = workload.spec
+    for part in _AFFINITY:
+        terms = (terms or {}).get(part)
     return [
         [
             *selector,
@@ -66,7 +68,7 @@ def node_terms(workload: Workload) -> list[list[Requirement]]:
                 for place, expression in enumerate(term.get("matchExpressions") or [])
             ),
         ]
-        for number, term in enumerate(terms)
+        for number, term in enumerate(terms or [])
     ] or [selector]
 
 

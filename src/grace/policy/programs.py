@@ -25,6 +25,7 @@ class Program:
         loops: those of a script that contain it.
         settings: variables, as far as they are known.
         code: text of a Python program, where it is known.
+        timed: something ends it after a while, as timeout does.
     """
 
     words: tuple[str, ...]
@@ -34,6 +35,7 @@ class Program:
     loops: tuple[Loop, ...]
     settings: Mapping[str, str]
     code: str = ""
+    timed: bool = False
 
     @property
     def name(self) -> str:
@@ -138,10 +140,12 @@ class _CommandReader:
         self.variables = variables(scene, workload, container)
         self.files = _files(scene, workload, container)
         self.followed: set[str] = set()
+        self.at_exit: list[Program] = []
 
     def read(self) -> list[Program]:
         words = [(path, expanded(word, self.variables)) for path, word in self.container.words]
-        started = list(self._started(words))
+        started = [*self._started(words)]
+        started += self.at_exit
         if not self.followed:  # nobody says which script runs: any of them may
             path = (*self.container.path, "volumeMounts")
             for name, file in self.files.items():
@@ -171,12 +175,13 @@ class _CommandReader:
 
     def _followed(self, program: Program, depth: int) -> Iterator[Program]:
         """A program, or those that its script runs."""
-        words = [*unwrapped(program.words)][-1]
-        program = replace(program, words=words)
+        *outer, words = unwrapped(program.words)
+        timed = program.timed or any(starter[0].rpartition("/")[2] == "timeout" for starter in outer)
+        program = replace(program, words=words, timed=timed)
         if depth > MOST_NESTED:
             return
         if program.name in SHELLS:
-            given, first, parameters = _shell_script(words)
+            given, first, parameters = shell_script(words)
             if given:
                 yield from self._script(first, program, depth, parameters[1:])  # the first one is $0
             elif file := self._file(first):
@@ -188,7 +193,7 @@ class _CommandReader:
         elif program.name == "eval":
             yield from self._script(" ".join(words[1:]), program, depth)
         elif program.name == "trap" and len(words) > 2:
-            yield from self._script(words[1], program, depth)
+            self.at_exit += self._script(words[1], program, depth)
         elif program.name == "su" and (text := program.option("-c", "--command")):
             yield from self._script(text, program, depth)
         elif (file := self._file(words[0])) and not _is_python_text(file):
@@ -202,7 +207,7 @@ class _CommandReader:
             inner = Program(
                 command.words, outer.path, outer.script, command.line, loops, command.settings, command.document
             )
-            yield from self._followed(inner, depth + 1)
+            yield from self._followed(replace(inner, timed=outer.timed), depth + 1)
 
     def _file(self, path: str) -> _ScriptFile | None:
         """The file of a ConfigMap that a word names, also relative to the working directory or by its name alone."""
@@ -238,7 +243,7 @@ class _CommandReader:
         return file.text if file else ""
 
 
-def _shell_script(words: tuple[str, ...]) -> tuple[bool, str, tuple[str, ...]]:
+def shell_script(words: tuple[str, ...]) -> tuple[bool, str, tuple[str, ...]]:
     """Whether a shell is given its script (`sh -c SCRIPT`), the script or its file, and what follows."""
     rest, given = words[1:], False
     while rest and rest[0][:1] in ("-", "+") and len(rest[0]) > 1:

@@ -21,12 +21,16 @@ SHELLS = {"sh", "bash", "ash", "dash", "zsh", "ksh"}
 MOST_NESTED = 8
 """How many levels of scripts in scripts are followed."""
 MOST_LOOPS = 50
-"""How many loops around a command are distinguished, from the innermost."""
+"""Loops around a command that are told apart, from the innermost."""
+MOST_COMMANDS = 20_000
+"""Of a script, after which calls of functions are not followed."""
 MOST_SETTINGS = 500
 """How many variables are followed."""
 MOST_BYTES = 200_000
 MOST_PIPES = 2000
-"""Characters of a script; the rest is not read. The time that the parser takes for a pipeline grows with its square."""
+"""Of a script; what follows is left unread. The time that the parser takes for a pipeline grows with its square."""
+UNREAD = "(a script that is too long to read)"
+"""The program of a command that stands for what is left unread."""
 MOST_SECONDS = 1
 """Processor time for a script: enough for a hundred times the work of a long one, and a bound for hostile texts."""
 
@@ -43,11 +47,13 @@ class Loop:
 
     Attributes:
         endless: its condition always holds, and nothing in it breaks out.
-        background: the script goes on while it runs.
+        conditional: it ends when something has happened, as a wait does.
+        background: the script goes on beside it.
         commands: those inside, condition included.
     """
 
     endless: bool = False
+    conditional: bool = False
     background: bool = False
     commands: list["Command"] = field(default_factory=list)
 
@@ -112,11 +118,21 @@ class _Script:
         """Where the output of a statement goes."""
         self.document: tuple[str, int] | None = None
         """A here-document and its line."""
+        self.functions: dict[str, list[Command]] = {}
+        """Their commands, which run where a function is called."""
+        self.written: dict[str, list[Command]] = {}
+        """Commands of scripts that a script writes, by their path."""
+        self.called: set[str] = set()
+        self.uncalled: list[Command] = []
+        self.starts: list[int] = []
+        """How many commands there are before the functions that are open."""
 
     def read(self, text: str, line: int, depth: int) -> list[Command]:
         """The commands; `line` is that of the text's beginning."""
-        self.first, self.depth = line, depth
+        self.first, self.depth, self.breaks = line, depth, text.count("\n")
         self.source, root = _parsed(text)
+        if root is None or len(self.source) < len(text.encode(errors="replace")) - text.count("\r") - text.count("\0"):
+            self.commands.append(Command((UNREAD,), line, (), {}))
         parents: list[str] = []
         for node, entered in _walk(root) if root else ():
             if entered:
@@ -125,12 +141,22 @@ class _Script:
             else:
                 parents.pop()
                 self._leave(node, parents[-1] if parents else "")
-        return self.commands
+        for name in [*self.functions]:
+            self._forget(name)
+        return [*self.uncalled, *self.commands]
+
+    def _forget(self, name: str) -> None:
+        """A function is defined again, or the script ends: one that nobody called is kept, as a trap may call it."""
+        body = self.functions.pop(name, [])
+        self.uncalled += [] if name in self.called else body
 
     def _enter(self, node: "Node", parent: str) -> None:
         if node.type == "while_statement":
             condition = " ".join(self._text(node.named_children[0]).split()) if node.named_children else ""
-            self.loops.append(Loop(condition in (_NEVER if node.children[0].type == "until" else _ALWAYS)))
+            endless = condition in (_NEVER if node.children[0].type == "until" else _ALWAYS)
+            self.loops.append(Loop(endless, conditional=not endless))
+        elif node.type == "function_definition":
+            self.starts.append(len(self.commands))
         elif node.type == "do_group" and parent in ("for_statement", "c_style_for_statement"):
             self.loops.append(Loop())
         elif node.type == "redirected_statement":
@@ -143,6 +169,12 @@ class _Script:
         kind = node.type
         if kind == "while_statement" or (kind == "do_group" and parent in ("for_statement", "c_style_for_statement")):
             self.closed = self.loops.pop()
+        elif kind == "function_definition":
+            named, start = node.child_by_field_name("name"), self.starts.pop()
+            name = self._text(named) if named else ""
+            self._forget(name)
+            self.functions[name] = self.commands[start:]
+            del self.commands[start:]
         elif kind == "&" and self.closed:
             self.closed.background = True
         elif kind == "command":
@@ -175,12 +207,18 @@ class _Script:
         if not words or not words[0]:
             return
         loops = tuple(self.loops[-MOST_LOOPS:])
-        command = Command(tuple(words), self._line(node), loops, settings)
-        self.commands.append(command)
+        name = words[0].rpartition("/")[2]
+        name = words[1] if name in SHELLS and len(words) > 1 else words[0]
+        body = self.written.get(name, self.functions.get(name, [])) if len(self.commands) < MOST_COMMANDS else []
+        self.called |= {name} & self.functions.keys()
+        called = [replace(inner, loops=(*loops, *inner.loops)[-MOST_LOOPS:]) for inner in body]
+        commands = called or [Command(tuple(words), self._line(node), loops, settings)]
+        self.commands += commands
         for loop in loops:
-            loop.commands.append(command)
+            loop.commands += commands
         if words[0] in ("break", "exit", "return", "exec"):
             for loop in loops[-1:] if words[0] == "break" else loops:
+                loop.conditional = loop.conditional or loop.endless or words[0] == "break"
                 loop.endless = False
 
     def _attached(self) -> None:
@@ -193,8 +231,11 @@ class _Script:
         reader = self.commands[self.reader - 1]
         self.commands[self.reader - 1] = replace(reader, document=text)
         shell = any(command.program in SHELLS and len(command.words) == 1 for command in (reader, self.commands[-1]))
-        if (shell or self.target.endswith((".sh", ".bash"))) and self.depth < MOST_NESTED:
-            self.commands += _Script(self.settings, self.parameters).read(text, line, self.depth + 1)
+        written = self.target.endswith((".sh", ".bash"))
+        if (shell or written) and self.depth < MOST_NESTED:
+            inner = _Script(self.settings, self.parameters).read(text, line, self.depth + 1)
+            self.commands += inner
+            self.written |= {self.target: inner} if written else {}
 
     def _assignment(self, node: "Node") -> dict[str, str]:
         name, value = node.child_by_field_name("name"), node.child_by_field_name("value")
@@ -258,7 +299,7 @@ class _Script:
         return self.source[start:end].decode(errors="replace")
 
     def _line(self, node: "Node") -> int:
-        return self.first + node.start_point.row
+        return self.first + min(node.start_point.row, self.breaks)  # here-documents may get an end that they lack
 
 
 @cache

@@ -11,7 +11,7 @@ from grace.policy.documents import Manifest
 
 ANNOTATION = "grace/ignore"
 PATH = ("metadata", "annotations", ANNOTATION)
-NEVER = ("K8S001", "K8S003")
+NEVER = ("K8S001", "K8S003", "K8S040")
 """Rules that cannot be suppressed: those whose objects the cluster refuses anyway, and the one about suppression."""
 
 

@@ -30,6 +30,8 @@ _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uff
 _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _LEADING = re.compile(r"^[ ?:-]{500}", re.MULTILINE)
 _JSON_PAIR = re.compile(r"\\\\|\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})", re.IGNORECASE)
+_JSON_NEXT = re.compile(r"\}(\s*\n)\s*\{")
+"""Where one JSON document ends and another begins, which YAML needs a mark for; within one, a comma is in between."""
 _TAG = "tag:yaml.org,2002:"
 _UNTAGGED = "untagged"
 _TYPED = {_UNTAGGED, *(f"{_TAG}{name}" for name in ("int", "float", "bool", "null"))}
@@ -55,7 +57,8 @@ def documents(text: str, file: str, json: bool = False) -> Iterator[tuple[Any, N
     Args:
         text: YAML, or JSON.
         file: its name, for messages.
-        json: it is JSON, where tabs may separate values and characters above U+FFFF are written as two.
+        json: it is JSON, where tabs may separate values, characters above U+FFFF are written as two, and documents need
+            no mark between them.
 
     Returns:
         Of each document, what it holds (mappings without the fields that are null, which Kubernetes takes as absent),
@@ -69,7 +72,7 @@ def documents(text: str, file: str, json: bool = False) -> Iterator[tuple[Any, N
         line = text.count("\n", 0, forbidden.start()) + 1
         raise InputError(f"{file}:{line}: has a control character (U+{ord(forbidden[0]):04X}); it is not a text file")
     if json:
-        text = _JSON_PAIR.sub(_joined, text.replace("\t", " "))
+        text = _JSON_NEXT.sub(r"}\1--- {", _JSON_PAIR.sub(_joined, text.replace("\t", " ")))
     try:
         _refuse_depth(text, file)
         loader = _Loader(text)

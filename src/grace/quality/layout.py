@@ -10,7 +10,6 @@ from grace.columns import (
     CONFIDENCE,
     ERROR,
     FLAGS,
-    INPUT,
     METHOD,
     MODEL,
     RESPONSE,
@@ -20,6 +19,7 @@ from grace.columns import (
 from grace.studies.format import MISSING
 from grace.studies.questions import Question
 from grace.studies.study import Study
+from grace.tables import number_text
 
 MASS = "label_mass_"
 SLACK = 1e-6
@@ -62,11 +62,13 @@ class Cells:
 
 
 def number_in(cell: object) -> float | None:
-    """The finite number that a cell holds, None where it holds none."""
+    """The finite number that a cell holds, also with a decimal comma; None where it holds none."""
     try:
         number = float(cell)  # type: ignore[arg-type]  # what float cannot read is not a number
     except (TypeError, ValueError):
-        return None
+        if not isinstance(cell, str) or (text := number_text(cell)) == cell:
+            return None
+        number = float(text)
     return number if isfinite(number) else None
 
 
@@ -109,6 +111,7 @@ class Layout:
             part is checked in one table, though others may hold a copy of it.
         judges_refusals: whether refusals are looked for here: where the fields are, when there are any.
         asked: whether Grace asked for the answers; False for answers from a user's own table.
+        decimal: what stands before decimals in the input's columns of numbers, where that is known.
     """
 
     study: Study
@@ -118,6 +121,7 @@ class Layout:
     scores: bool
     judges_refusals: bool
     asked: bool = True
+    decimal: str | None = None
 
     @classmethod
     def of(cls, study: Study, columns: Iterable[str]) -> "Layout":
@@ -196,7 +200,7 @@ class Layout:
         """The columns of the answers of single turns."""
         extraction = self.study.extraction
         others = {*self.study.columns, *ANSWER_COLUMNS, *(extraction.columns if extraction else ())}
-        return tuple(name for name in self.columns if name.startswith("response_") and name not in others)
+        return tuple(name for name in self.columns if name in self.study.turn_columns and name not in others)
 
     @property
     def numeric(self) -> dict[str, Numeric]:
@@ -225,10 +229,8 @@ class Layout:
         return groups
 
     def called(self, name: str) -> str:
-        """The name of a column of the input in this table: a column with a field's name has another one there."""
-        extraction = self.study.extraction
-        renamed = METHOD in self.present and extraction is not None and name in extraction.columns
-        return name + INPUT if renamed else name
+        """The name of a column of the input in this table: one with the name of an added column has another one."""
+        return self.study.called(name, self.present)
 
 
 def _of_scores(question: Question) -> dict[str, Numeric]:

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from grace.columns import ANSWER_KINDS, FLAGS, INPUT, MODEL, PROVENANCE, ROW_ID, SCORES_ERROR
+from grace.columns import ANSWER_KINDS, FLAGS, MODEL, PROVENANCE, ROW_ID, SCORES_ERROR, answer_columns
 from grace.errors import InputError
 from grace.ledger import LedgerReader, request_key
 from grace.progress import Progress
@@ -18,14 +18,14 @@ from grace.quality.layout import Layout
 from grace.quality.thresholds import thresholds_of
 from grace.runs import Run
 from grace.stages.answers.records import Done
-from grace.stages.answers.table import answer_columns, answer_rows
+from grace.stages.answers.table import answer_rows
 from grace.stages.fields.records import FieldRecords, Rows, extractor_of
 from grace.stages.fields.table import BATCH
 from grace.stages.related import Related, related
 from grace.stages.scores.records import Keys, Scores
 from grace.stages.scores.table import ScoreRows
 from grace.studies.study import Study
-from grace.tables import CsvTable, can_write_parquet, told_apart, write_table
+from grace.tables import CsvTable, can_write_parquet, number_text, told_apart, write_table
 
 
 @dataclass(frozen=True)
@@ -162,14 +162,19 @@ class _Typed:
         for name, kind in list(self.kinds.items()):
             cell = cells[self._places[name]]
             try:
-                kind(cell if cell else 0)
+                _number(cell or 0, kind)
             except (TypeError, ValueError):
                 del self.kinds[name]
 
 
 def _typed(cells: Sequence[str], columns: Sequence[str], kinds: Mapping[str, type]) -> list[object]:
     """A CSV row's cells as their columns' types; an empty one is missing."""
-    return [kinds.get(name, str)(cell) if cell else None for name, cell in zip(columns, cells, strict=True)]
+    return [_number(cell, kinds.get(name, str)) if cell else None for name, cell in zip(columns, cells, strict=True)]
+
+
+def _number(cell: object, kind: type) -> object:
+    """A cell as a number, where its column has numbers. Raises ValueError, TypeError for what is none."""
+    return kind(number_text(cell, kind is int) if isinstance(cell, str) and kind is not str else cell)
 
 
 class _MergedGroup:
@@ -187,12 +192,14 @@ class _MergedGroup:
     def __init__(self, group: Related, stack: ExitStack) -> None:
         self.group = group
         self.base = base = group.base
-        self._table = stack.enter_context(CsvTable(base.input))
+        self._table = stack.enter_context(base.table())
         self.study = group.study
         self.studies = [self.study]
         self.kinds: dict[str, type] = {"temperature": float, **(ANSWER_KINDS if group.answers else {})}
         self.notes: list[str] = []
         self._answers = answer_columns(base.identity.turns) if group.answers else ()
+        self._answer_names = self.study.answer_names(base.identity.turns) if group.answers else ()
+        self._named = (*self._table.beside(self._answer_names), *self._answers)
         self._rows, self._records = self._open_extraction(stack)
         self._scores, self._scored_rows = self._open_scores(stack)
         self._provenance = _provenance(group)
@@ -219,10 +226,7 @@ class _MergedGroup:
         """The rows, each by column."""
         decided = 0
         for cells in self._base_rows():
-            texts = {
-                name: "" if cell is None else str(cell)
-                for name, cell in zip((*self._table.columns, *self._answers), cells, strict=True)
-            }
+            texts = {name: "" if cell is None else str(cell) for name, cell in zip(self._named, cells, strict=True)}
             full: dict[str, object] = dict(zip((*self._given, *self._answers), cells, strict=True))
             full[ROW_ID] = self._row_id(cells, texts)
             if self._rows and self._records:
@@ -231,9 +235,8 @@ class _MergedGroup:
                 decided += read.method == "human"
                 full |= zip(self._rows.extraction.columns, read.cells(), strict=True)
             if self._scores:
-                full |= self._scored(texts)
-            own = {name: cell for name, cell in texts.items() if name in self.study.columns}  # also where renamed
-            flags = self._checks.flags({name: _cell(value) for name, value in (full | own).items()})
+                full |= self._scored(dict(zip(self._table.columns, map(str, cells), strict=False)))
+            flags = self._checks.flags({name: _cell(value) for name, value in full.items()})
             full[FLAGS] = "; ".join(dict.fromkeys(flag.check for flag in flags)) or None
             yield full | self._provenance
         lost = self._records.decisions - decided if self._records else 0
@@ -251,12 +254,7 @@ class _MergedGroup:
         taken = {ROW_ID, SCORES_ERROR, FLAGS, *PROVENANCE, *self._provenance}
         taken |= set(self._rows.extraction.columns) if self._rows else set()
         taken |= set(self._scores.columns) if self._scores else set()
-        names = [name + INPUT if name in taken else name for name in told_apart(self._table.columns)]
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if twice:
-            own = twice.removesuffix(INPUT)
-            raise InputError(f"{self._table.path}: has the columns {own!r} and {twice!r}; rename one")
-        return names
+        return told_apart(self._table.beside({*taken, *self._answer_names}))
 
     def _row_id(self, cells: Sequence[object], texts: Mapping[str, str]) -> str:
         """The id of a row: the model and how it was asked, the trial, and the draw; equal rows are numbered."""
@@ -284,7 +282,7 @@ class _MergedGroup:
             return None, None
         study = self.group.study_of(run) if run else self.study
         self.studies.append(study)
-        rows = Rows(study, (*self._table.columns, *self._answers))
+        rows = Rows(study, self._named)
         self.kinds |= rows.extraction.kinds
         if run is None:
             self.notes.append(f"{self.base.path}: no extraction beside it, so its fields are read by rules alone")
@@ -300,7 +298,7 @@ class _MergedGroup:
         if not run.ledger.exists():
             raise InputError(f"{run.path}: holds no answers yet (it has no {run.ledger.name})")
         study = self.group.study_of(run)
-        table = stack.enter_context(CsvTable(run.input))
+        table = stack.enter_context(run.table())
         keys = Keys(study, table, run.identity.model, run.identity.scoring)
         scores = ScoreRows(stack.enter_context(LedgerReader(run.ledger)), Scores.read(run), keys)
         self.studies.append(scores.study)

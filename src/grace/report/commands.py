@@ -10,6 +10,7 @@ from grace.report.ran import ANSWERS, KINDS, PROBABILITIES, further
 from grace.runs import Run
 from grace.stages.related import Related, table_of
 from grace.studies.study import BUILT_IN, built_in_file
+from grace.tables import TableFormat
 
 PAPER = "paper"
 """The theme that figures have by default."""
@@ -33,7 +34,7 @@ def inputs_of(groups: Sequence[Related]) -> dict[str, str]:
         for run in filter(None, (group.answers, group.scores)):
             input = run.identity.input
             if input.file:
-                inputs[input.file] = input.sha256
+                inputs[input.file] = input.source or input.sha256
     return inputs
 
 
@@ -63,7 +64,7 @@ def _asked(run: Run) -> Iterator[object]:
     identity = run.identity
     model = identity.model
     yield study_argument(run)
-    yield from ("--input", identity.input.file)
+    yield from ("--input", identity.input.file, *TableFormat(**identity.input.read_as).options)
     yield from ("--output", table_of(run).name)
     yield from ("--model-endpoint", _endpoint(run), "--model-name", model.get("name"))
     if model.get("revision"):

@@ -61,7 +61,7 @@ def _by_condition(study: Study, rows: tuple[Row, ...]) -> dict[tuple[str, ...], 
     conditions: dict[tuple[str, ...], dict[str, Row]] = {}
     for row in rows:
         with suppress(InputError):
-            full = study.complete({name: row[name] for name in study.columns})
+            full = study.complete(study.trial(row.cells))
             condition = tuple(full.get(name, "") for name in study.design.cells)
             conditions.setdefault(condition, {}).setdefault(_name(study, row), row)
     return conditions
@@ -94,7 +94,7 @@ def _in_words(study: Study, condition: tuple[str, ...]) -> str:
 
 def _prompt(study: Study, row: Row) -> str:
     """What was asked about a trial, all turns one after the other."""
-    full = study.complete({name: row[name] for name in study.columns})
+    full = study.complete(study.trial(row.cells))
     try:
         conversation = study.conversation(row["protocol"] or None)
         texts = [conversation.turn(turn, full)["content"] for turn in conversation.turns]

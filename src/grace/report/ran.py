@@ -14,7 +14,6 @@ from grace.report.grids import Record, table_of
 from grace.runs import Run
 from grace.stages.related import Related
 from grace.studies.study import Study, completed
-from grace.tables import CsvTable
 
 ANSWERS, VALUES, PROBABILITIES = "answers", "values", "probabilities"
 KINDS = {GENERATE: ANSWERS, EXTRACT: VALUES, SCORE: PROBABILITIES}
@@ -139,7 +138,7 @@ def prompts_of(group: Related) -> Iterator[Prompt]:
 
 def _turns(run: Run, study: Study) -> Iterator[Prompt]:
     conversation = study.conversation(run.identity.protocol)
-    with CsvTable(run.input) as table:
+    with run.table() as table:
         row = completed(study, table, 0)
     for message in conversation.opening(row):
         yield Prompt(str(message["role"]), ANSWERS, message["content"])
@@ -148,7 +147,7 @@ def _turns(run: Run, study: Study) -> Iterator[Prompt]:
 
 
 def _questions(run: Run, study: Study) -> Iterator[Prompt]:
-    with CsvTable(run.input) as table:
+    with run.table() as table:
         row = completed(study, table, 0)
     for name, question in study.questions.items():
         yield Prompt(name, PROBABILITIES, "\n\n".join(message["content"] for message in question.messages(row)))

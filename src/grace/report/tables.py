@@ -41,7 +41,7 @@ def of_design(study: Study, frame: Frame) -> Table:
     rows: list[Record] = []
     design = study.design
     for model, own in frame.models.items():
-        full = [study.complete({name: row[name] for name in study.columns}) for row in own]
+        full = [study.complete(study.trial(row.cells)) for row in own]
         counts = {
             "rows": len(own),
             "participants": len({row[design.participant] for row in own}) if design.participant else None,

@@ -20,7 +20,7 @@ from grace.stages.fields.table import ExportedFields, export_fields
 from grace.stages.records import study_of
 from grace.stages.related import answers_of, extractions_of, table_of
 from grace.studies.study import Study, parse_study
-from grace.tables import CsvTable, check_writable
+from grace.tables import check_writable
 
 MOST_NAME = 100
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -91,7 +91,7 @@ def review(
     output = table_of(run)
     check_writable(output)
     study = study_of(run)
-    with CsvTable(run.input) as table:
+    with run.table() as table:
         rows = Rows(study, table.columns)
         with run.locked(options.break_lock), Ledger(run.ledger) as ledger:
             with FieldRecords.read(run, rows.extraction, extractor_of(run)) as records:

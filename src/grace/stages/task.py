@@ -17,7 +17,8 @@ from grace.runs import Run
 from grace.stages.session import RequestCounts
 from grace.stages.shard import Shard
 from grace.studies.study import Study
-from grace.tables import CsvTable
+from grace.table_files import AUTO
+from grace.tables import CsvTable, TableFormat
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -51,6 +52,7 @@ class TaskOptions:
     endpoint: Endpoint
     limit: int | None = None
     revision: str | None = None
+    table_format: TableFormat = AUTO
     shard: Shard | None = None
     break_lock: bool = False
 

@@ -64,7 +64,8 @@ def follow_leader(leader: str, seconds: float, progress: Progress) -> None:
 
     Raises:
         InputError: `leader` is not a server's address.
-        EndpointError: the server did not come up; or it is gone, which ends every wait.
+        EndpointError: the server did not come up.
+        LeaderGone: in the end, it is gone.
     """
     if completion_index():
         wait_until_gone(leader, seconds, progress.note)

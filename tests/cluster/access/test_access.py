@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import yaml
@@ -243,6 +244,17 @@ def prints(token):
 def test_a_login_plugin_gives_the_token(server, tmp_path):
     config = server.kubeconfig(tmp_path / "config", user=plugin(tmp_path, prints(server.token)))
     with connect(config) as api:
+        assert api.get("/version")
+
+
+def test_a_plugin_is_found_beside_a_kubeconfig_that_is_given_by_a_relative_path(server, tmp_path, monkeypatch):
+    """`./login` means a file, and `login` one of PATH."""
+    script = tmp_path / "login"
+    script.write_text(f"#!{sys.executable}\n{prints(server.token)}\n")
+    script.chmod(0o700)
+    server.kubeconfig(tmp_path / "config", user=plugin(tmp_path, "", command="./login", args=[]))
+    monkeypatch.chdir(tmp_path)
+    with connect(Path("config")) as api:
         assert api.get("/version")
 
 
@@ -559,8 +571,9 @@ def test_the_command_prints_text_json_and_csv(server, config, grace):
 def test_the_command_says_that_nodes_may_not_be_listed(server, config, grace):
     server.denied.add("list nodes")
     result = grace("cluster", "gpus", "--kubeconfig", config)
-    assert result.code == 5
+    assert result.code == 4
     assert "cannot list resource" in result.err
+    assert "ask the administrators for this right" in result.err
 
 
 def machine(**changes):
@@ -730,8 +743,26 @@ def test_an_immutable_secret_is_left(server, secret):
 def test_a_server_that_repeats_the_token_does_not_have_it_printed(server, secret):
     server.admit = lambda body: ([], f"no: {json.dumps(body)}")
     result = secret()
-    assert result.code == 5
+    assert result.code == 4
     assert "***" in result.err
+
+
+def test_somebody_elses_namespace_is_refused_with_the_name_of_ones_own(server, grace, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    server.own = {"lab"}
+    config = server.kubeconfig(tmp_path / "c", context={"cluster": "here", "user": "ada", "namespace": "lab"})
+    result = grace("cluster", "secret", "--kubeconfig", config, "--namespace", "labs")
+    assert result.code == 4
+    assert "labs is perhaps not your namespace (the context names lab)" in result.err
+
+
+def test_no_login_at_all_is_told_as_such(server, grace, tmp_path):
+    config = server.kubeconfig(tmp_path / "c", user={})
+    for server.anonymous in (True, False):
+        result = grace("cluster", "gpus", "--kubeconfig", config, "--context", "test")
+        assert result.code == 5
+        assert "you are not logged in" in result.err
+        assert f"`kubectl get pods --kubeconfig {config} --context test`" in result.err
 
 
 def test_a_namespace_that_is_not_there(server, grace, config, monkeypatch):

@@ -835,7 +835,7 @@ def test_a_missing_column_suggests_the_nearest(query: Command, canned: CannedSer
         (b"header\n", "a header but no rows"),
         (b"header\n\n\n", "a header but no rows"),
         (b"header\n1,2\n", "row 1 (line 2): has 2 cells, the header has 9"),
-        ("header\n".encode("utf-16"), "is not plain text"),
+        ("header\n".encode("utf-16"), "no column 'participant_id'"),
         (b'header\n"1,2\n', "is a quote opened and not closed?"),
     ],
     ids=repr,
@@ -891,12 +891,16 @@ def test_the_same_table_written_otherwise(
     assert [row[: len(rows[0])] for row in rows_of(answers)] == rows
 
 
-def test_latin_1_is_read_and_said(query: Command, canned: CannedServer, trials: Path, answers: Path) -> None:
+def test_latin_1_is_read_where_declared(query: Command, canned: CannedServer, trials: Path, answers: Path) -> None:
     text = trials.read_text().replace("always", "immer früh")
     trials.write_bytes(text.encode("latin-1"))
-    done = query()
+    refused = query()
+    assert refused.code == 2
+    assert f"{trials}, line 2: is not UTF-8 text" in refused.err
+    assert re.search("\n  cp1252 .*immer früh", refused.err)
+    done = query("--encoding", "latin-1")
     assert done.code == 0
-    assert f"{trials}: is not UTF-8; read as Latin-1" in done.err
+    assert f"{trials}: is read as latin-1" in done.err
     assert "immer früh" in canned.bodies[0]["messages"][0]["content"]
     assert [row[:9] for row in rows_of(answers)] == [line[:9] for line in csv.reader(text.splitlines())]
 

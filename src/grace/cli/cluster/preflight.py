@@ -40,7 +40,7 @@ def preflight(
     from grace.cluster.preflight.report import as_json, as_text
     from grace.cluster.preflight.sequence import preflight as look
     from grace.policy.cluster_file import load_cluster
-    from grace.policy.documents import read
+    from grace.policy.reading import read
 
     described = load_cluster(cluster)
     manifests = read(files) if files else []

@@ -17,9 +17,9 @@ from urllib.parse import quote, urlencode
 
 from grace import __version__
 from grace.cluster.access.kubeconfig import Target, decoded, find_kubeconfig, find_target
-from grace.cluster.access.login import LOG_IN_AGAIN, Credential, log_in, without_secrets
+from grace.cluster.access.login import Credential, log_in, log_in_again, without_secrets
 from grace.cluster.names import check_namespace
-from grace.errors import ClusterError, GraceError, InputError
+from grace.errors import ClusterError, GraceError, InputError, Refused
 
 if TYPE_CHECKING:
     from kubernetes.client.api_client import ApiClient
@@ -37,6 +37,7 @@ MANAGER = "grace"
 """The author of fields, as the cluster records it."""
 
 _TRANSIENT = {429, 500, 502, 503, 504}
+_REFUSALS = {400, 403, 422}
 _REFUSED_UNTOUCHED = {429, 503}
 """Statuses with which the cluster says that it did nothing, so that any request may be repeated."""
 _WARNING = re.compile(r'\b\d{3}\s+\S+\s+"((?:[^"\\]|\\.)*)"')
@@ -56,6 +57,10 @@ class ApiError(ClusterError):
         self.status = status
         self.detail = detail
         self.warnings = warnings
+
+
+class ApiRefusal(Refused, ApiError):
+    """The cluster understood a request, and says no: to this user, or to this object."""
 
 
 @dataclass(frozen=True)
@@ -289,7 +294,10 @@ class Api:
                 status,
             )
         detail = self._clean(str(body.get("message") or "")) if isinstance(body, dict) else ""
-        error = ApiError(self._refusal(method, path, status, detail), status, detail, said)
+        if status == 403 and "system:anonymous" in detail:
+            status = 401
+        kind = ApiRefusal if status in _REFUSALS else ApiError
+        error = kind(self._refusal(method, path, status, detail), status, detail, said)
         if status not in _TRANSIENT and status != 401:
             raise error
         after = response.headers.get("Retry-After")
@@ -297,13 +305,15 @@ class Api:
 
     def _refusal(self, method: str, path: str, status: int, detail: str) -> str:
         """What a status means for people."""
-        who, server = self.target.user_name or "nobody (no login was sent)", self.target.server
+        server, again = self.target.server, log_in_again(self.target)
         said = f": {detail}" if detail else ""
+        if status == 401 and not self._credential.shown:
+            return f"{server}: you are not logged in: {self.target.title} has no login for it; {again}"
         if status == 401:
-            return f"{server}: does not take the login of user {who} of {self.target.title} (401); {LOG_IN_AGAIN}"
+            user, title = self.target.user_name, self.target.title
+            return f"{server}: does not take the login of user {user} of {title} (401); {again}"
         if status == 403:
-            rights = "; ask the administrators of the namespace for this right" if " cannot " in detail else ""
-            return f"{server}: refuses {method} {path} (403){said}{rights}"
+            return f"{server}: refuses {method} {path} (403){said}{self._rights(path, detail)}"
         if status == 404:
             return f"{server}: has no {path} (404){said}"
         if status == 429:
@@ -311,6 +321,21 @@ class Api:
         if status >= 500:
             return f"{server}: failed at {method} {path} ({status}){said}; try again, or ask the cluster's support"
         return f"{server}: does not support {method} {path} ({status}){said}"
+
+    def _rights(self, path: str, detail: str) -> str:
+        """What to do about a right that is missing. A namespace that is not there is refused like somebody else's."""
+        if " cannot " not in detail:
+            return ""
+        parts = path.split("/namespaces/")
+        namespace = parts[1].split("/")[0] if len(parts) > 1 else ""
+        if namespace in ("", self.target.namespace):
+            return f"; ask the administrators{' of the namespace' if namespace else ''} for this right"
+        return f"; {namespace} is {self.not_yours()}: choose with --namespace, or ask its administrators for this right"
+
+    def not_yours(self) -> str:
+        """Whose a namespace may be that refuses everything."""
+        own = self.target.namespace
+        return f"perhaps not your namespace ({f'the context names {own}' if own else 'the context names none'})"
 
     def _unreached(self, error: Exception) -> "ApiError | _Again":
         """What kept a request from an answer, in words."""

@@ -8,9 +8,10 @@ import base64
 import binascii
 import json
 import os
+import shlex
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
@@ -138,11 +139,13 @@ class Kubeconfig:
 
     Attributes:
         files: that were read.
-        current: the context where none is given; may be empty.
+        current: the context where none is asked for; may be empty.
+        given: the file that was asked for; None when it is one of the usual ones.
     """
 
     files: tuple[Path, ...]
     current: str
+    given: Path | None = field(default=None, kw_only=True)
     clusters: _Parts[ClusterPart] = field(repr=False)
     users: _Parts[UserPart] = field(repr=False)
     contexts: _Parts[ContextPart] = field(repr=False)
@@ -164,6 +167,7 @@ class Target:
         user_name: as the kubeconfig calls the user; empty when there is none.
         folders: those of the files with the cluster and the user, from which paths in them start.
         warnings: what should be fixed, although it works.
+        options: those that led here, for other commands (of kubectl too): " --context lab"; empty when none was given.
     """
 
     where: str
@@ -174,6 +178,7 @@ class Target:
     user: UserPart
     folders: tuple[Path, Path]
     warnings: tuple[str, ...] = ()
+    options: str = ""
 
     @property
     def server(self) -> str:
@@ -197,7 +202,7 @@ def find_kubeconfig(given: Path | None = None) -> Kubeconfig | None:
         InputError: a given file is not there, cannot be read, or is not a kubeconfig.
     """
     if given is not None:
-        return _merge([given])
+        return replace(_merge([given]), given=given)
     named = os.environ.get("KUBECONFIG", "")
     if named:
         paths = [Path(name).expanduser() for name in named.split(os.pathsep) if name]
@@ -245,7 +250,13 @@ def find_target(config: Kubeconfig | None, context: str | None = None) -> Target
         user,
         (cluster_file.parent, user_file.parent),
         _warnings(config.files, cluster),
+        _options(config.given, context),
     )
+
+
+def _options(kubeconfig: Path | None, context: str | None) -> str:
+    given = {"kubeconfig": kubeconfig, "context": context}
+    return "".join(f" --{name} {shlex.quote(str(value))}" for name, value in given.items() if value)
 
 
 def _of(what: str, name: str, context: str, parts: "_Parts[Part]", file: Path) -> tuple[Part, Path]:

@@ -12,7 +12,6 @@ from typing import Any
 from grace.cluster.access.connection import MANAGER, Api, ApiError, path_of
 from grace.cluster.names import check_key, check_object_name
 from grace.errors import ClusterError, InputError, Refused
-from grace.text import did_you_mean
 
 NAME = "huggingface-token"
 KEY = "token"
@@ -131,14 +130,6 @@ def check_names(name: str, key: str) -> None:
     """Raises InputError when Kubernetes accepts no Secret of that name, or no such key in one."""
     check_object_name("--name", name)
     check_key("--key", key)
-
-
-def missing_key(name: str, key: str, keys: tuple[str, ...]) -> str:
-    """The message that a Secret lacks a key, and how to add it."""
-    return (
-        f"has no key {key!r}, only {', '.join(keys) or 'none'}{did_you_mean(key, keys)}: "
-        f"`grace cluster secret --name {name} --key {key}` adds it"
-    )
 
 
 def _existing(api: Api, path: str) -> dict[str, Any] | None:

@@ -21,6 +21,7 @@ from grace.cluster.manifests.parts import (
 )
 from grace.cluster.manifests.wheel import CodeWheel
 from grace.cluster.names import file_name, literal
+from grace.lock import POD
 
 MAIN = "grace"
 """Name of the container; the pods' failure policy reads its exit code."""
@@ -107,16 +108,14 @@ def visit_container(layout: LineupLayout, served: Served, endpoint: str, leader:
         f"--model-revision={served.identity}",
         f"--out={OUTPUTS}/{layout.lineup}/{file_name(served.name)}",
         f"--wait={wait_seconds(layout, served)}",
-        # A pod that was evicted leaves a lock. The Job starts another only when that pod is gone, and no other Job
-        # writes into this folder.
-        "--break-lock",
     ]
     if layout.request.shards > 1:
         arguments.append(f"--shard=auto/{layout.request.shards}")
     if leader:
         arguments.append(f"--leader={leader}")
     mounts = [mount("lineup", LINEUP, True), mount("input", INPUT, True), mount("outputs", OUTPUTS)]
-    return grace_container(layout, MAIN, arguments, mounts)
+    own_name = k8s.V1EnvVarSource(field_ref=k8s.V1ObjectFieldSelector(field_path="metadata.name"))
+    return grace_container(layout, MAIN, arguments, mounts, [k8s.V1EnvVar(name=POD, value_from=own_name)])
 
 
 def wait_seconds(layout: LineupLayout, served: Served) -> int:

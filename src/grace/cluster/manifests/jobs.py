@@ -23,6 +23,7 @@ def make_job(
     completions: int = 1,
     parallelism: int = 1,
     leader_decides: bool = False,
+    forgiven: Mapping[str, tuple[int, ...]] | None = None,
 ) -> k8s.V1Job:
     """A Job.
 
@@ -33,6 +34,7 @@ def make_job(
         completions: how many pods it needs in all; if several, they have indexes.
         parallelism: how many pods run at once.
         leader_decides: the Job is done when the pod with index 0 is done; the others are ended then.
+        forgiven: exit codes by container that cost no try.
     """
     indexed = completions > 1
     by_index = indexed and not leader_decides
@@ -53,27 +55,33 @@ def make_job(
             backoff_limit_per_index=TRIES if by_index else None,
             active_deadline_seconds=LONGEST,
             ttl_seconds_after_finished=KEPT,
-            pod_replacement_policy="Failed",  # never two pods that write one run
-            pod_failure_policy=_failure_policy(hopeless),
+            # The API demands it beside a failure policy. On a lost node, a pod is replaced when it is deleted by force;
+            # should it live on, its lock of the run keeps the new one from writing (grace.lock).
+            pod_replacement_policy="Failed",
+            pod_failure_policy=_failure_policy(hopeless, forgiven or {}),
             success_policy=policy if leader_decides else None,
             template=k8s.V1PodTemplateSpec(metadata=k8s.V1ObjectMeta(labels=labels), spec=spec),
         ),
     )
 
 
-def _failure_policy(hopeless: Mapping[str, tuple[int, ...]]) -> k8s.V1PodFailurePolicy:
+def _failure_policy(
+    hopeless: Mapping[str, tuple[int, ...]], forgiven: Mapping[str, tuple[int, ...]]
+) -> k8s.V1PodFailurePolicy:
     """Pods that the cluster evicted do not count; what another try cannot fix ends the Job."""
     taken = k8s.V1PodFailurePolicyRule(
         action="Ignore",
         on_pod_conditions=[k8s.V1PodFailurePolicyOnPodConditionsPattern(type="DisruptionTarget", status="True")],
     )
-    ends = [
-        k8s.V1PodFailurePolicyRule(
-            action="FailJob",
-            on_exit_codes=k8s.V1PodFailurePolicyOnExitCodesRequirement(
-                container_name=container, operator="In", values=list(codes)
-            ),
-        )
-        for container, codes in hopeless.items()
-    ]
-    return k8s.V1PodFailurePolicy(rules=[taken, *ends])
+    ends = [_on_exit("FailJob", container, codes) for container, codes in hopeless.items()]
+    ignored = [_on_exit("Ignore", container, codes) for container, codes in forgiven.items()]
+    return k8s.V1PodFailurePolicy(rules=[taken, *ignored, *ends])
+
+
+def _on_exit(action: str, container: str, codes: tuple[int, ...]) -> k8s.V1PodFailurePolicyRule:
+    return k8s.V1PodFailurePolicyRule(
+        action=action,
+        on_exit_codes=k8s.V1PodFailurePolicyOnExitCodesRequirement(
+            container_name=container, operator="In", values=list(codes)
+        ),
+    )

@@ -13,6 +13,7 @@ from grace import __version__
 from grace.cluster import names
 from grace.cluster.manifests.request import Request
 from grace.cluster.manifests.wheel import CodeWheel, make_wheel
+from grace.declared import problem_of
 from grace.errors import InputError, Refused
 from grace.models.catalogue import OVERLAY, hub_model, hub_models, profile
 from grace.models.plan import GIB, MemoryPlan, plan_model
@@ -267,7 +268,7 @@ def _query(request: Request) -> QuerySettings:
     except ValidationError as error:
         first = error.errors()[0]
         option = f"--{first['loc'][0]}".replace("_", "-")
-        raise InputError(f"{option} {first['input']}: {first['msg']}") from None
+        raise InputError(f"{option} {first['input']}: {problem_of(first, QuerySettings)}") from None
 
 
 def _catalogue() -> dict[str, str]:

@@ -32,6 +32,8 @@ LARGE = 10_000_000_000
 
 HOPELESS = (2, 4, 70)
 """Exit codes of `grace visit` after which another try ends in the same way: wrong input, refused, a defect."""
+FOLLOWED = 75
+"""Exit code of `grace visit --leader` in a pod whose leader is gone: how that one ended counts, if anything does."""
 NO_WEIGHTS = (2, 3)
 """Exit codes of `grace models path`: the weights are not there. A GPU must not wait until they are."""
 
@@ -64,6 +66,7 @@ def job_objects(layout: LineupLayout, served: Served) -> list[k8s.V1Job | k8s.V1
         completions=nodes if leader else layout.request.shards,
         parallelism=nodes if leader else layout.parallelism,
         leader_decides=leader is not None,
+        forgiven={MAIN: (FOLLOWED,)} if leader else None,
     )
     if not leader:
         return [job]

@@ -66,6 +66,7 @@ class ClusterView:
     api: Api
     lost: str = ""
     _existing: dict[Manifest, dict[str, Any] | None] = field(default_factory=dict)
+    _unchanged: dict[Manifest, bool] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
     _nodes: list[ClusterNode] | None = None
     _classes: dict[str, StorageClassInfo] | None = None
@@ -111,6 +112,23 @@ class ClusterView:
             named = bool(manifest.metadata.get("name"))
             self._existing[manifest] = self.find(self.path(manifest, own=True)) if named else None
         return self._existing[manifest]
+
+    def unchanged(self, job: Manifest) -> bool:
+        """Whether the cluster's Job of that name would take this one: what a Job does can never be changed."""
+        if job not in self._unchanged:
+            try:
+                self.api.apply(self.path(job, own=True), job.body, dry_run=True)
+                self._unchanged[job] = True
+            except ApiError as error:
+                if error.status != 422:
+                    raise
+                self._unchanged[job] = False
+        return self._unchanged[job]
+
+    def command(self, words: str, namespace: str = "") -> str:
+        """A command of kubectl or Grace as it can be typed: with the namespace, and the options that led here."""
+        where = f" --namespace {namespace}" if namespace else ""
+        return f"`{words}{where}{self.api.target.options}`"
 
     def find(self, path: str) -> dict[str, Any] | None:
         """An object; None when there is none."""

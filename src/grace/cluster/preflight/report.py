@@ -94,7 +94,7 @@ def not_answered(error: ApiError) -> Verdict:
         return unknown(f"you may not look at it: {error.detail or error}", notes=error.warnings)
     if error.status == 404:
         return unknown(f"the cluster does not have it: {error.detail or error}", notes=error.warnings)
-    failure = Refused if error.status in (400, 409, 422) else ClusterError
+    failure = Refused if isinstance(error, Refused) or error.status == 409 else ClusterError
     return failed(str(error), notes=error.warnings, failure=failure)
 
 

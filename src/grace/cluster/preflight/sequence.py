@@ -11,8 +11,8 @@ from grace.cluster.names import check_namespace
 from grace.cluster.preflight.probe import ClusterView, Probe, Subject, Submission
 from grace.cluster.preflight.probes.access import IDENTITY, NAMESPACE, PERMISSION, SERVER
 from grace.cluster.preflight.probes.limits import GPU_QUOTA, LIMITS, QUOTA
-from grace.cluster.preflight.probes.needs import CONFIGS, NODES, PRIORITY, SECRETS, STORAGE, VOLUMES
-from grace.cluster.preflight.probes.objects import DRY_RUN, EXISTING
+from grace.cluster.preflight.probes.needs import CONFIGS, NODES, PRIORITY, QUEUE, SECRETS, STORAGE, VOLUMES
+from grace.cluster.preflight.probes.objects import DRY_RUN, EXISTING, POD, WRITERS
 from grace.cluster.preflight.report import (
     PreflightLine,
     PreflightReport,
@@ -37,14 +37,17 @@ PROBES: tuple[Probe, ...] = (
     STORAGE,
     NODES,
     PRIORITY,
+    QUEUE,
     SECRETS,
     CONFIGS,
     VOLUMES,
     EXISTING,
+    WRITERS,
     QUOTA,  # does not count again what is already there
     GPU_QUOTA,
     LIMITS,
     DRY_RUN,
+    POD,
 )
 """The probes, in the order of the report. A later one may depend on an earlier one, never the other way round."""
 AT_ONCE = 8
@@ -137,14 +140,14 @@ def _elsewhere(submission: Submission, namespace: str | None) -> Iterator[Prefli
 
 
 def _broken(submission: Submission) -> Iterator[PreflightLine]:
-    """Objects that their schema does not accept: what they need is unknown. Custom resources are fine."""
+    """Objects that the API refuses. What those need that their schema does not accept is unknown."""
     accepted = schemas(submission.cluster.kubernetes)
-    for manifest in submission.scene.broken:
-        faults = accepted.faults(manifest)
-        if faults:
+    for manifest in submission.manifests:
+        if faults := accepted.faults(manifest) or accepted.refusals(manifest):
             more = f" and {len(faults) - 1} more" if len(faults) > 1 else ""
             place = f"{manifest.source.file}:{manifest.line(faults[0].path)}"
-            todo = "`grace cluster check` shows all; what the object needs is not checked"
+            broken = manifest in submission.scene.broken
+            todo = f"`grace cluster check` shows all{'; what the object needs is not checked' if broken else ''}"
             yield line("schema", manifest.title, failed(f"{place}: {faults[0].message}{more}", todo))
 
 
@@ -178,7 +181,7 @@ def _look(view: ClusterView, probe: Probe, gone: frozenset[str], subject: Subjec
     if view.lost:
         return [unknown(view.lost)], ""
     if subject.namespace in gone and probe.check not in _WIDE:
-        return [unknown(f"the namespace {subject.namespace} is not there")], ""
+        return [unknown(f"the namespace {subject.namespace} cannot be used")], ""
     try:
         verdicts = probe.look(view, subject)
         return verdicts if isinstance(verdicts, list) else [verdicts], ""

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from grace.policy.documents import FieldPath, Manifest, Scene
 from grace.policy.forms import LABEL, LONGEST_LABEL, LONGEST_NAME, is_label, is_label_value, is_subdomain
+from grace.policy.placeholders import placeholder_in_field, placeholder_in_name
 from grace.policy.rule import Hit, broken, changed, error, kubernetes
 from grace.policy.rules.examples import example
 
@@ -50,6 +51,8 @@ def _object_name(manifest: Manifest) -> Iterator[Hit]:
     field = "generateName" if generated else "name"
     name = str(manifest.metadata.get(field, "")) + "x" * generated  # the cluster appends letters and digits
     path: FieldPath = ("metadata", field)
+    if placeholder_in_name(name):
+        return
     if manifest.kind == "Namespace":
         yield from _label(manifest, path, name, "the name")
     elif manifest.kind == "Service":
@@ -62,7 +65,7 @@ def _object_name(manifest: Manifest) -> Iterator[Hit]:
 
 
 def _label(manifest: Manifest, path: FieldPath, name: str, what: str) -> Iterator[Hit]:
-    if not is_label(name):
+    if not is_label(name) and not placeholder_in_name(name):
         rule = f"at most {LONGEST_LABEL} of a-z, 0-9 and -, a letter or digit first and last"
         yield Hit(manifest, path, f"{what} {shown(name)} is not {rule}{_suggestion(name)}")
 
@@ -121,7 +124,7 @@ def check_labels(scene: Scene) -> Iterator[Hit]:
     for manifest, path in _label_maps(scene):
         for key, value in (manifest.at(path) or {}).items():
             yield from _label_key(manifest, path, key)
-            if path[-1] != "annotations" and value and not is_label_value(value):
+            if path[-1] != "annotations" and value and not is_label_value(value) and not placeholder_in_field(value):
                 rule = "at most 63 letters, digits, - _ and dots, a letter or digit first and last"
                 yield Hit(manifest, (*path, key), f"the value {shown(value)} of label {key} is not {rule}")
 

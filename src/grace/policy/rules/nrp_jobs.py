@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from grace.policy.documents import CLUSTER_WIDE, Scene
+from grace.policy.documents import CLUSTER_WIDE, Container, Scene, Workload
 from grace.policy.pods import pod_gpus
-from grace.policy.programs import programs
-from grace.policy.rule import Hit, broken, changed, error, note, warning
+from grace.policy.programs import Program, programs
+from grace.policy.rule import Hit, broken, changed, error, note
 from grace.policy.rules.examples import example
 from grace.policy.rules.nrp_pages import POLICIES, USING
-from grace.policy.sleeps import is_sleep, waits
+from grace.policy.sleeps import final_sleep, is_sleep, waits
 
 ADMINISTRATORS = CLUSTER_WIDE | {
     "APIService",
@@ -30,39 +30,46 @@ _SERVER = example("gpu-server")
 @error(
     "NRP010",
     "Job that sleeps",
-    why="A Job that sleeps holds what it asked for and does nothing. Users whose Jobs sleep, or end in a script that "
-    "does, are banned.",
+    why="A Job that sleeps holds what it asked for and does nothing. Users whose Jobs run sleep, or a script that ends "
+    "in it, are banned.",
     source=POLICIES,
     fix="Let the Job end when its work is done. To look around, start a Pod without a controller: there, sleep is "
     "fine.",
     examples=broken(_JOB, (_LINE, "sleep infinity # python")),
 )
 def check_sleep(scene: Scene) -> Iterator[Hit]:
-    yield from (hit for hit, waiting in _sleeps(scene) if not waiting)
+    for workload, container in _of_jobs(scene):
+        if program := final_sleep(programs(scene, workload, container)):
+            yield _sleep(workload, container, program)
 
 
-@warning(
+@note(
     "NRP011",
     "Job that sleeps while it waits",
-    why="Whoever looks for Jobs that sleep sees the word, not the loop around it, and sleeping in Jobs gets users "
-    "banned.",
+    why="The loop is allowed, but it has no end when what it waits for never comes; and whoever looks for Jobs that "
+    "sleep, which get users banned, sees the word first.",
     source=POLICIES,
     fix="Let the client wait: `curl --retry 60 --retry-delay 10 --retry-all-errors URL`; Grace's commands do so by "
     "themselves. A server beside its client belongs in a sidecar with a startup probe.",
     examples=broken(_JOB, (_LINE, f"{_WAIT}; python run.py --model sleep-7b")),
 )
 def check_waiting(scene: Scene) -> Iterator[Hit]:
-    yield from (hit for hit, waiting in _sleeps(scene) if waiting)
+    for workload, container in _of_jobs(scene):
+        for program in programs(scene, workload, container):
+            if is_sleep(program) and waits(program) and program.loops[-1].conditional:
+                yield _sleep(workload, container, program)
 
 
-def _sleeps(scene: Scene) -> Iterator[tuple[Hit, bool]]:
-    """Sleeps of Jobs, and whether they are in a loop that waits for something."""
+def _of_jobs(scene: Scene) -> Iterator[tuple[Workload, Container]]:
+    """The containers of Jobs that run for as long as the Job does."""
     for workload, container in scene.containers:
-        for program in programs(scene, workload, container) if workload.job_path else ():
-            if is_sleep(program):
-                what = "a Python program that ends asleep" if program.code else f"`{' '.join(program.words)[:60]}`"
-                message = f"container {container.name} runs {what}{program.place}"
-                yield Hit(workload.manifest, program.path, message), waits(program)
+        if workload.job_path and (container.sidecar or not container.init):
+            yield workload, container
+
+
+def _sleep(workload: Workload, container: Container, program: Program) -> Hit:
+    what = "a Python program that ends asleep" if program.code else f"`{' '.join(program.words)[:60]}`"
+    return Hit(workload.manifest, program.path, f"container {container.name} runs {what}{program.place}")
 
 
 @error(

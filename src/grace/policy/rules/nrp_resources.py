@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from grace.models.plan import GIB
-from grace.policy.documents import Container, Scene, Workload
+from grace.policy.documents import Container, Scene, Workload, together
 from grace.policy.pods import HOSTNAME, node_terms, pod_amount, pod_gpus
 from grace.policy.quantities import quantity
 from grace.policy.rule import Hit, broken, changed, error, kubernetes, note, warning
@@ -13,6 +13,10 @@ from grace.policy.rules.nrp_pages import POLICIES, USING
 
 BOUNDED = ("cpu", "memory", "ephemeral-storage")
 """Resources whose limits are bound to their requests."""
+MOST_GPU_PODS = 50
+CORES = "limit of cpu"
+DEFAULTED = {"InferenceService", "ServingRuntime", "ClusterServingRuntime"}
+"""Custom resources whose controllers fill in requests and limits."""
 EXACT = 1 + 1e-9
 """Factor that prevents rounding from turning 120% into more."""
 _JOB = example("sized-job")
@@ -36,17 +40,39 @@ _HOSTS = example("pod-on-hosts")
     ),
 )
 def check_given(scene: Scene) -> Iterator[Hit]:
-    """Containers without requests or limits of cores and memory. A limit alone is a request, too."""
     for workload, container in scene.containers:
-        missing = [
-            f"{part} of {resource}"
-            for resource in ("cpu", "memory")
-            for part, amount in (("request", container.request(resource)), ("limit", container.limit(resource)))
-            if amount is None and _written(container, f"{part}s", resource) is None
-        ]
-        if missing:
+        missing = _missing(workload, container)
+        if missing and missing != [CORES]:
             message = f"container {container.name} has no {', no '.join(missing)}"
             yield Hit(workload.manifest, (*container.path, "resources"), message)
+
+
+@warning(
+    "NRP038",
+    "no limit of cores",
+    why="The policies ask for limits of both, cores and memory, within 20% of the requests. Without a limit of memory "
+    "the cluster refuses pods; without one of cores, it may.",
+    source=f"{POLICIES}; its admission rule container-must-have-limits-and-requests",
+    fix="Write limits.cpu, equal to the request or up to 20% above it.",
+    examples=broken(_JOB, ("limits: {cpu: 500m, memory: 1Gi}", "limits: {memory: 1Gi}")),
+)
+def check_core_limit(scene: Scene) -> Iterator[Hit]:
+    for workload, container in scene.containers:
+        if _missing(workload, container) == [CORES]:
+            message = f"container {container.name} has no {CORES}"
+            yield Hit(workload.manifest, (*container.path, "resources", "limits"), message)
+
+
+def _missing(workload: Workload, container: Container) -> list[str]:
+    """Requests and limits that a container does not have. A limit alone is a request, too."""
+    if workload.custom and workload.kind in DEFAULTED:
+        return []
+    return [
+        f"{part} of {resource}"
+        for resource in ("cpu", "memory")
+        for part, amount in (("request", container.request(resource)), ("limit", container.limit(resource)))
+        if amount is None and _written(container, f"{part}s", resource) is None
+    ]
 
 
 @warning(
@@ -81,15 +107,17 @@ def check_ratio(scene: Scene) -> Iterator[Hit]:
     examples=broken(changed(_JOB, ("parallelism: 1", "parallelism: 101")), _RATIO),
 )
 def check_equal(scene: Scene) -> Iterator[Hit]:
-    most, pods = scene.cluster.limits.equal_above, sum(workload.pods for workload in scene.workloads)
-    for workload, container in scene.containers if most and pods > most else ():
-        apart = [each for each in BOUNDED if container.limit(each) not in (None, container.request(each))]
-        if apart:
-            message = (
-                f"container {container.name}: limit and request of {' and '.join(apart)} differ, and these files make "
-                f"{pods} pods; above {most} they are equal"
-            )
-            yield Hit(workload.manifest, (*container.path, "resources", "limits"), message)
+    most = scene.cluster.limits.equal_above
+    for group in together(scene.workloads):
+        pods = sum(workload.pods for workload in group)
+        for container in [one for workload in group for one in workload.containers] if most and pods > most else ():
+            apart = [each for each in BOUNDED if container.limit(each) not in (None, container.request(each))]
+            if apart:
+                message = (
+                    f"container {container.name}: limit and request of {' and '.join(apart)} differ, and this file "
+                    f"makes {pods} pods; above {most} they are equal"
+                )
+                yield Hit(container.manifest, (*container.path, "resources", "limits"), message)
 
 
 def _written(container: Container, part: str, resource: str) -> Any:
@@ -178,6 +206,25 @@ def check_node_gpus(scene: Scene) -> Iterator[Hit]:
         if most and gpus > most:
             message = f"one pod asks for {gpus} GPUs, and a node has {most} at most; a pod never spans two nodes"
             yield Hit(workload.manifest, (*workload.path, "containers"), message)
+
+
+@warning(
+    "NRP043",
+    "many pods with GPUs",
+    why="Whoever runs more than 50 pods with GPUs at once has a plan for it that the administrators agreed to.",
+    source=POLICIES,
+    fix="Run fewer at once (parallelism, replicas), or ask the administrators first.",
+    examples=broken(
+        changed(_DEPLOYMENT, ("spec:\n  sel", "spec:\n  replicas: 50\n  sel")), ("replicas: 50", "replicas: 51")
+    ),
+)
+def check_gpu_pods(scene: Scene) -> Iterator[Hit]:
+    for group in together(workload for workload in scene.workloads if pod_gpus(workload, scene.cluster)):
+        pods = sum(workload.pods for workload in group)
+        if pods > MOST_GPU_PODS:
+            largest = max(group, key=lambda workload: workload.pods)
+            message = f"{pods} pods with GPUs at once; above {MOST_GPU_PODS} that needs an agreement"
+            yield Hit(largest.manifest, largest.path, message)
 
 
 @error(

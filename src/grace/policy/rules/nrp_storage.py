@@ -1,21 +1,36 @@
 """NRP: storage classes and their access modes, local storage, and files that several pods write."""
 
+import re
 from collections.abc import Iterator
 
 from grace.models.plan import GIB
-from grace.policy.documents import Container, Manifest, Scene, Workload
+from grace.policy.documents import Container, FieldPath, Manifest, Scene, Workload, together
+from grace.policy.placeholders import placeholder_in_name
 from grace.policy.pods import place_of, pod_amount
 from grace.policy.programs import Program, programs
 from grace.policy.quantities import quantity
-from grace.policy.rule import Hit, broken, changed, error, note, warning
+from grace.policy.rule import Hit, broken, changed, error, warning
 from grace.policy.rules.examples import example
 from grace.policy.rules.nrp_pages import CEPH, LOCAL
-from grace.policy.servers import servers
+from grace.policy.servers import model_servers
+from grace.policy.sizes import weights_bytes
 
 CLASS = ("spec", "storageClassName")
 OUTPUTS = ("--output", "--out", "--output-file", "--output-path", "--output-csv", "--out-file", "--outfile")
 APART = ("--shard", "--leader")
 """Options of Grace with which the pods of one Job do not write the same file."""
+MANY = ("ReadWriteMany", "ReadOnlyMany")
+BLOCK = (
+    ".rbd.csi.ceph.com",
+    "cinder.csi.openstack.org",
+    "disk.csi.azure.com",
+    "ebs.csi.aws.com",
+    "linstor.csi.linbit.com",
+    "pd.csi.storage.gke.io",
+    "rancher.io/local-path",
+)
+"""How provisioners of block devices, and of folders of one node, are called."""
+_BLOCK = re.compile(r"rook-ceph-block|ceph-rbd|linstor", re.IGNORECASE)
 LISTED = "`kubectl get storageclass` lists those that exist"
 _CLAIM = example("shared-claim")
 _JOB = example("writing-job")
@@ -30,7 +45,7 @@ _SERVER = example("cached-server")
     why="It belongs to others; its volumes may be removed without warning.",
     source=CEPH,
     fix="Take another class: `grace cluster preflight` or `kubectl get storageclass` lists them.",
-    examples=broken(_CLAIM, ("rook-cephfs-central", "rook-cephfs-ucsd")),
+    examples=broken(_CLAIM, ("rook-cephfs-central", "rook-cephfs-tide")),
 )
 def check_forbidden(scene: Scene) -> Iterator[Hit]:
     for claim in scene.kind("PersistentVolumeClaim"):
@@ -50,23 +65,28 @@ def check_forbidden(scene: Scene) -> Iterator[Hit]:
 def check_known(scene: Scene) -> Iterator[Hit]:
     for claim in scene.kind("PersistentVolumeClaim"):
         name = claim.at(CLASS)
-        if name and scene.cluster.storage.classes and not scene.cluster.storage_class(name):
+        if (
+            name
+            and not placeholder_in_name(name)
+            and scene.cluster.storage.classes
+            and not scene.cluster.storage_class(name)
+        ):
             yield Hit(claim, CLASS, f"{name} is not known to the file of {scene.cluster.title}; {LISTED}")
 
 
-@note(
+@warning(
     "NRP023",
-    "storage class that may be gone",
-    why="Classes differ by region and change. A claim of a class that is gone stays Pending.",
+    "storage class whose data may be deleted",
+    why="The cluster purges it when it needs the space, without asking. What lies there alone is lost then.",
     source=CEPH,
-    fix="Ask the cluster first: `grace cluster preflight` or `kubectl get storageclass`.",
-    examples=broken(_CLAIM, ("rook-cephfs-central", "rook-cephfs")),
+    fix="Take another class, or keep a copy elsewhere.",
+    examples=broken(_CLAIM, ("rook-cephfs-central", "rook-cephfs-ucsd")),
 )
-def check_changes(scene: Scene) -> Iterator[Hit]:
+def check_purged(scene: Scene) -> Iterator[Hit]:
     for claim in scene.kind("PersistentVolumeClaim"):
         storage = scene.cluster.storage_class(claim.at(CLASS) or "")
-        if storage and storage.changes:
-            yield Hit(claim, CLASS, f"{storage.name} does not always exist; {LISTED}")
+        if storage and storage.purged:
+            yield Hit(claim, CLASS, f"data of {storage.name} may be deleted at any time")
 
 
 @error(
@@ -78,12 +98,31 @@ def check_changes(scene: Scene) -> Iterator[Hit]:
     examples=broken(_CLAIM, ("rook-cephfs-central", "rook-ceph-block")),
 )
 def check_access(scene: Scene) -> Iterator[Hit]:
-    for claim in scene.kind("PersistentVolumeClaim"):
-        storage = scene.cluster.storage_class(claim.at(CLASS) or "")
-        for mode in claim.at(("spec", "accessModes")) or []:
-            if storage and mode not in storage.access:
-                message = f"{storage.name} has no {mode} volumes (it has {', '.join(storage.access)})"
-                yield Hit(claim, ("spec", "accessModes"), message)
+    for manifest, path in _claims(scene):
+        spec = manifest.at(path)
+        name = spec.get("storageClassName") or ""
+        storage = scene.cluster.storage_class(name)
+        modes = spec.get("accessModes") or []
+        for mode in modes if storage else [mode for mode in modes if mode in MANY and _is_block(scene, name)]:
+            if not storage or mode not in storage.access:
+                has = ", ".join(storage.access) if storage else "ReadWriteOnce"
+                message = f"{name} has no {mode} volumes (it has {has})"
+                yield Hit(manifest, (*path, "accessModes"), message)
+
+
+def _claims(scene: Scene) -> Iterator[tuple[Manifest, FieldPath]]:
+    """Volume claims and the templates of some in StatefulSets, each with the path of its spec."""
+    yield from ((claim, ("spec",)) for claim in scene.kind("PersistentVolumeClaim"))
+    for manifest in scene.kind("StatefulSet"):
+        count = len(manifest.at(("spec", "volumeClaimTemplates")) or [])
+        yield from ((manifest, ("spec", "volumeClaimTemplates", number, "spec")) for number in range(count))
+
+
+def _is_block(scene: Scene, name: str) -> bool:
+    """Whether a storage class that the cluster's file does not know makes block devices, by its object or its name."""
+    described = scene.find("StorageClass", "", name)
+    provisioner = described.body.get("provisioner") if described else None
+    return isinstance(provisioner, str) and provisioner.endswith(BLOCK) if described else bool(_BLOCK.match(name))
 
 
 @warning(
@@ -177,11 +216,11 @@ def _local_storage(workload: Workload, usual: float) -> float:
 )
 def check_weights(scene: Scene) -> Iterator[Hit]:
     usual = quantity(scene.cluster.limits.ephemeral_storage)
-    for server in servers(scene) if usual else ():
-        entry, most = server.entry, _local_storage(server.workload, usual or 0)
-        if entry and server.downloads and entry[1].weights_bytes > most:
+    for server in model_servers(scene) if usual else ():
+        size, most = weights_bytes(server), _local_storage(server.workload, usual or 0)
+        if server.downloads and size > most:
             message = (
-                f"{entry[1].repo} has {entry[1].weights_bytes / GIB:.1f} GiB, and is downloaded to local storage, "
+                f"{server.model} has about {size / GIB:.1f} GiB, and is downloaded to local storage, "
                 f"where the pod is evicted at {most / GIB:g} GiB"
             )
             yield Hit(server.workload.manifest, server.where(), message)
@@ -205,12 +244,13 @@ def check_one_writer(scene: Scene) -> Iterator[Hit]:
                 continue  # each pod has a file of its own, or only one of them writes
             place = place_of(workload, container, path)
             if place and place.claim and "subPathExpr" not in place.mount:
-                key = (scene.namespace_of(workload.manifest), place.claim, place.rest)
+                key = (workload.manifest.namespace, place.claim, place.rest)
                 writers.setdefault(key, []).append((workload, program))
-    for (_, claim, path), group in writers.items():
-        pods = sum(workload.pods for workload in {id(workload): workload for workload, _ in group}.values())
-        if pods > 1:
-            workload, program = group[-1]
-            names = ", ".join(dict.fromkeys(writer.manifest.title for writer, _ in group))
-            message = f"{pods} pods write the same file, {path} on the volume claim {claim} ({names})"
-            yield Hit(workload.manifest, program.path, message)
+    for (_, claim, path), writing in writers.items():
+        places = dict(writing)
+        for group in together(places):
+            pods = sum(workload.pods for workload in group)
+            if pods > 1:
+                names = ", ".join(dict.fromkeys(writer.manifest.title for writer in group))
+                message = f"{pods} pods write the same file, {path} on the volume claim {claim} ({names})"
+                yield Hit(group[-1].manifest, places[group[-1]].path, message)

@@ -5,11 +5,26 @@ from collections.abc import Iterator
 
 from grace.policy.documents import FieldPath, Manifest, Scene
 from grace.policy.quantities import quantity
-from grace.policy.rule import Hit, broken, error, kubernetes
+from grace.policy.rule import Hit, broken, error, kubernetes, warning
 from grace.policy.rules.examples import example
 from grace.policy.rules.names import shown
 from grace.text import did_you_mean
 
+LARGEST = {"cpu": 1000.0, "memory": 32 * 2.0**40}
+"""Cores and bytes that no server has."""
+GONE_VOLUMES = {
+    "cephfs",
+    "flexVolume",
+    "flocker",
+    "gitRepo",
+    "glusterfs",
+    "photonPersistentDisk",
+    "quobyte",
+    "rbd",
+    "scaleIO",
+    "storageos",
+}
+"""Kinds of volumes whose drivers were removed from Kubernetes, or need one on each node."""
 _JOB = example("job")
 
 
@@ -66,6 +81,43 @@ def _quantity(manifest: Manifest, path: FieldPath, resource: str, amount: object
 
 
 @error(
+    "K8S044",
+    "request beyond any node",
+    why="The pod waits for ever. 4000 cores are usually meant as 4000m, which are 4.",
+    source=kubernetes(
+        "Resource Management for Pods and Containers", "concepts/configuration/manage-resources-containers/"
+    ),
+    fix="Write cores as 4 or 4000m, memory as 16Gi.",
+    examples=broken(_JOB, ('cpu: "1"', "cpu: 4000")),
+)
+def check_largest(scene: Scene) -> Iterator[Hit]:
+    for workload, container in scene.containers:
+        for resource, most in LARGEST.items():
+            amount = container.request(resource) or 0
+            if amount > most:
+                requests = workload.manifest.at((*container.path, "resources", "requests")) or {}
+                written = "requests" if resource in requests else "limits"
+                what = f"{amount:g} cores" if resource == "cpu" else f"{amount / 2**40:.4g} TiB of memory"
+                message = f"container {container.name} asks for {what}, which no node has"
+                yield Hit(workload.manifest, (*container.path, "resources", written, resource), message)
+
+
+@warning(
+    "K8S041",
+    "volume of a kind that is gone",
+    why="Kubernetes has removed the driver, or nodes have it no longer. The pod stays in ContainerCreating.",
+    source=kubernetes("Volumes", "concepts/storage/volumes/"),
+    fix="Use a PersistentVolumeClaim of a storage class that the cluster has; for gitRepo, an init container.",
+    examples=broken(_JOB, ("emptyDir: {}", "gitRepo: {repository: https://example.org/study.git}")),
+)
+def check_volumes(scene: Scene) -> Iterator[Hit]:
+    for workload in scene.workloads:
+        for path, volume in workload.volumes:
+            for kind in GONE_VOLUMES & set(volume):
+                yield Hit(workload.manifest, (*path, kind), f"the volume {volume.get('name')} is of the kind {kind}")
+
+
+@error(
     "K8S009",
     "restart policy that is refused",
     why="A Job's pods end, so its restartPolicy is Never or OnFailure, and has to be written: the default, Always, is "
@@ -86,13 +138,8 @@ def check_restarts(scene: Scene) -> Iterator[Hit]:
         elif workload.kind == "Pod":
             if policy not in (None, "Always", "Never", "OnFailure"):
                 yield Hit(workload.manifest, path, f"restartPolicy is {policy!r}; it is Always, Never or OnFailure")
-        elif policy not in (None, "Always"):
+        elif not workload.custom and policy not in (None, "Always"):
             yield Hit(workload.manifest, path, f"restartPolicy is {policy!r}; in a {workload.kind} it is Always")
-        for container in workload.containers:
-            own = container.body.get("restartPolicy")
-            if container.init and own not in (None, "Always"):
-                message = f"restartPolicy of an init container is Always, or none; not {own!r}"
-                yield Hit(workload.manifest, (*container.path, "restartPolicy"), message)
 
 
 @error(
@@ -110,8 +157,8 @@ def check_pods(scene: Scene) -> Iterator[Hit]:
         manifest = workload.manifest
         templates = manifest.at(("spec", "volumeClaimTemplates")) or []
         volumes = [str(volume.get("name")) for _, volume in workload.volumes]
-        volumes += [str((template.get("metadata") or {}).get("name")) for template in templates]
         yield from _twice(manifest, (*workload.path, "volumes"), volumes, "volume")
+        volumes += [str((template.get("metadata") or {}).get("name")) for template in templates]
         names = [container.name for container in workload.containers]
         yield from _twice(manifest, (*workload.path, "containers"), names, "container")
         for container in workload.containers:
@@ -121,7 +168,7 @@ def check_pods(scene: Scene) -> Iterator[Hit]:
             places = [str(mount.get("mountPath")) for mount in mounts]
             yield from _twice(manifest, (*container.path, "volumeMounts"), places, "mountPath")
             for number, mount in enumerate(mounts):
-                if mount.get("name") not in volumes:
+                if mount.get("name") not in volumes and not workload.custom:
                     meant = did_you_mean(mount.get("name", ""), volumes)
                     where = (*container.path, "volumeMounts", number, "name")
                     yield Hit(manifest, where, f"the pod has no volume {mount.get('name')!r}{meant}")

@@ -121,7 +121,7 @@ def schema(layout: Layout, _: Thresholds) -> Look | str:
     def faults(cells: Cells) -> Iterator[Fault]:
         for name, column in given:
             cell = cells.raw(name)
-            if cell not in MISSING and (what := column.oddity(cell)):
+            if cell not in MISSING and (what := column.oddity(column.canonical(cell, layout.decimal), layout.decimal)):
                 yield name, what
         for name, kind in numeric.items():
             number = cells.number(name)
@@ -170,5 +170,7 @@ def range_(layout: Layout, _: Thresholds) -> Look | str:
 def _given(layout: Layout) -> list[tuple[str, InputColumn]]:
     """The study's own columns that the table has and a model may see."""
     return [
-        (name, column) for name, column in layout.study.columns.items() if not column.hidden and name in layout.present
+        (layout.called(name), column)
+        for name, column in layout.study.columns.items()
+        if not column.hidden and layout.called(name) in layout.present
     ]

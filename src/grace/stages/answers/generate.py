@@ -80,7 +80,7 @@ class Asker:
         plan = self.plan
         seconds = None
         try:
-            cells = plan.study.complete(plan.table.row(row))
+            cells = plan.study.complete(plan.table.row(row), plan.table.decimal)
             messages = plan.conversation.opening(cells)
             seed = request_seed(plan.seed, plan.study.name, row, replication)
             for turn in plan.conversation.turns:

@@ -24,7 +24,7 @@ from grace.runs import Run
 from grace.stages.fields.extractor import ASK, REPAIR, Extractor, Invalid, ask, ask_again, read_reply, response_format
 from grace.stages.fields.records import Answered, FieldRecords, Rows, extractor_of
 from grace.stages.fields.table import BATCH, Agreement, ExportedFields, export_fields, output_columns
-from grace.stages.prepare import check_endpoint, check_output, choose_pace, session_facts
+from grace.stages.prepare import check_endpoint, check_output, choose_pace, session_facts, tell_how_read
 from grace.stages.records import chat
 from grace.stages.related import source_of
 from grace.stages.session import RequestCounts, Session
@@ -32,9 +32,10 @@ from grace.stages.task import Endpoint, TaskOutcome, with_client
 from grace.studies.check import choose_study
 from grace.studies.fields import Extracted
 from grace.studies.reading import Value
-from grace.studies.study import Study
+from grace.studies.study import Study, check_kin
 from grace.studies.templates import Message
-from grace.tables import CsvTable
+from grace.table_files import AUTO, open_table
+from grace.tables import CsvTable, TableFormat
 
 TOKENS = 700
 """The most tokens of an extractor's reply."""
@@ -59,6 +60,7 @@ class Extract:
     extra: Mapping[str, Any] = field(default_factory=dict)
     check_rules: float = 0.0
     seed: int = 1
+    table_format: TableFormat = AUTO
     break_lock: bool = False
 
     @property
@@ -79,23 +81,22 @@ class Extract:
             check_endpoint(self.extractor)
         elif self.check_rules:
             raise InputError("--check-rules: needs an --extractor to check the rules against")
-        with CsvTable(self.input) as table:
+        with open_table(self.input, self.table_format) as table:
             study = choose_study(self.study, table)
+            source = _source(table, study, self.input)
+            check_kin(study, table.columns, table.path)
             rows = Rows(study, table.columns, table.path)
             if not len(table):
                 raise InputError(f"{table.path}: has a header but no rows")
             output_columns(rows.extraction, table)
-            if table.encoding != "utf-8":
-                progress.note(
-                    f"{table.path}: is not UTF-8; read as Latin-1 ({table.encoding}), values are written as UTF-8"
-                )
-            identity = Identity(experiment=EXTRACT, study=study.name, source=_source(table, study, self.input))
+            tell_how_read(table, progress)
+            identity = Identity(experiment=EXTRACT, study=study.name, source=source)
             with run.locked(self.break_lock):
                 _check_source(run, identity, self)
                 sweep(self.output)
-                run.begin(identity, table.path, study.content)
+                run.begin(identity, table.plain, study.content)
                 run.keep_study(study.content)
-                run.keep_input(table.path)
+                run.keep_input(table.plain)
                 table.read_from(run.input)
                 run.widen(len(table), 1)
                 yield PreparedExtract(self, run, study, table, rows)

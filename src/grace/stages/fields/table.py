@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from grace.columns import EXTRACTED, INPUT
+from grace.columns import EXTRACTED
 from grace.errors import InputError
 from grace.progress import Progress
 from grace.runs import Run
@@ -73,14 +73,7 @@ def output_columns(extraction: Extraction, table: CsvTable) -> tuple[str, ...]:
         raise InputError(
             f"{table.path}: is a table that `grace extract` made; give the table of raw answers as --input"
         )
-    taken = set(extraction.columns)
-    columns = [name + INPUT if name in taken else name for name in table.columns]
-    twice = next((name for name in columns if name and columns.count(name) > 1), None)
-    if twice:
-        raise InputError(
-            f"{table.path}: already has the columns {twice.removesuffix(INPUT)!r} and {twice!r}; rename one of them"
-        )
-    return (*columns, *extraction.columns)
+    return (*table.beside(extraction.columns), *extraction.columns)
 
 
 def export_fields(

@@ -17,7 +17,15 @@ from grace.files import sweep
 from grace.ledger import Ledger, LedgerReader
 from grace.manifest import SCORE, Identity
 from grace.progress import Progress
-from grace.stages.prepare import check_number, check_options, check_table, choose_pace, input_facts, session_facts
+from grace.stages.prepare import (
+    check_number,
+    check_options,
+    check_table,
+    choose_pace,
+    input_facts,
+    open_input,
+    session_facts,
+)
 from grace.stages.scores.proof import prove
 from grace.stages.scores.records import Keys, Scores, Todo, distinct, share
 from grace.stages.scores.table import ExportedScores, export_scores, score_columns
@@ -25,6 +33,7 @@ from grace.stages.session import Job, Session
 from grace.stages.task import Endpoint, ExperimentTask, Prepared, ShardResult, TaskOutcome
 from grace.studies.answers import Policy
 from grace.studies.check import choose_study
+from grace.studies.questions import TABLE
 from grace.studies.study import Study, completed
 from grace.tables import CsvTable
 
@@ -52,14 +61,14 @@ class Score(ExperimentTask):
         check_options(self)
         if self.residual is not None:
             check_number("residual", self.residual)
-        with CsvTable(self.input) as table:
+        with open_input(self.input, self.table_format, self.run) as table:
             study = choose_study(self.study, table)
             if not study.questions:
                 raise InputError(
                     f"{self.study or study.name}: has no questions to score; docs/add-a-study.md shows how to write "
                     "them"
                 )
-            check_table(study, table, score_columns(study), "it is scored once", progress)
+            check_table(study, table, score_columns(study), TABLE, "it is scored once", progress)
             run = self.run
             with run.locked(self.break_lock):
                 sweep(self.output)
@@ -89,7 +98,7 @@ class PreparedScore(Prepared[ExportedScores | ShardResult]):
             scoring=scoring,
             rendered=proof.rendered,
         )
-        run.begin(identity, table.path, study.content)
+        run.begin(identity, table.plain, study.content)
         run.keep_study(study.content)
         table.read_from(run.input)
         run.widen(rows, 1)

@@ -34,7 +34,6 @@ from grace.stages.scores.records import Keys, Scores, Todo, distinct
 from grace.stages.session import Session
 from grace.stages.task import Endpoint, Prepared, TaskOutcome
 from grace.studies.study import completed
-from grace.tables import CsvTable
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ class Noise:
         if run.identity.experiment != SCORE:
             raise InputError(f"{run.path}: is not a run of `grace score`, so it has no probabilities to compare")
         study = study_of(run)
-        with CsvTable(run.input) as table, run.locked(self.break_lock):
+        with run.table() as table, run.locked(self.break_lock):
             keys = Keys(study, table, run.identity.model, run.identity.scoring)
             scores, todos = Scores.read(run), distinct(keys, run.scope.rows)
             todos = {key: todo for key, todo in todos.items() if scores.finished(key) is not None}

@@ -49,7 +49,7 @@ class Keys:
     def messages(self, row: int, question: Question) -> list[Message]:
         """The messages to the model about row `row`. Raises StudyError naming the row."""
         try:
-            return question.messages(self.study.complete(self._table.row(row)))
+            return question.messages(self.study.complete(self._table.row(row), self._table.decimal))
         except StudyError as error:
             raise StudyError(f"{self._table.path}, row {row + 1}: {error}") from None
 

@@ -92,7 +92,7 @@ def export_scores(
             failed += again
             yield [*table.cells(row), run.identity.model["name"], *cells, error]
 
-    columns = (*table.columns, *score_columns(keys.study))
+    columns = (*table.beside(TABLE), *score_columns(keys.study))
     written = write_table(output, columns, rows(), dict.fromkeys(score_rows.columns, float))
     return ExportedScores(output, written, score_rows.masses, errors, failed)
 

@@ -33,7 +33,8 @@ class Right:
 
 _OWN = (
     Right(("get", "list", "watch", "delete"), group="batch", resource="jobs"),
-    Right(("get", "list", "watch"), resource="pods"),
+    Right(("create", "get", "list", "watch", "delete"), resource="pods"),
+    Right(("create",), resource="pods/exec"),
     Right(("get",), resource="pods/log"),
     Right(("get",), resource="secrets"),
     Right(("get", "list"), resource="persistentvolumeclaims"),
@@ -139,7 +140,13 @@ def _allowed(view: ClusterView, verb: str, group: str, resource: str, namespace:
 
 
 def _namespace(view: ClusterView, subject: Subject) -> Verdict:
-    namespace = view.find(path_of("api", "v1", "namespaces", subject.title))
+    try:
+        namespace = view.find(path_of("api", "v1", "namespaces", subject.title))
+    except ApiError as error:
+        if error.status != 403 or _allowed(view, "list", "", "pods", subject.title):
+            raise
+        todo = "choose yours with --namespace, or ask its administrators to add you"
+        return failed(f"there is none of that name, or it is {view.api.not_yours()}", todo)
     if namespace is None:
         todo = "make it, or join it, on the cluster's portal (not with kubectl); --namespace names another"
         return failed("the cluster has no such namespace", todo)

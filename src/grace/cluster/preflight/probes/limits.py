@@ -88,8 +88,10 @@ def _ask_for(view: ClusterView, what: str) -> str:
         return "ask for less, delete what is no longer needed, or ask the administrators for more"
     form = next((gpu.request for gpu in limited if gpu.request), "")
     free = " or ".join(view.cluster.priority_classes.no_quota)
-    other = f", or set priorityClassName: {free} (no quota is needed then, and the pod can be stopped at any time)"
-    return f"ask for a quota {f'with the form {form}' if form else 'from the administrators'}{other if free else ''}"
+    ways = [f"ask for a quota with the form {form}"] if form else []
+    if free:
+        ways += [f"set priorityClassName: {free} (no quota is needed then, and the pod can be stopped at any time)"]
+    return ", or ".join(ways) or "ask for a quota from the administrators"
 
 
 def _rare(submission: Submission) -> Sequence[Subject]:
