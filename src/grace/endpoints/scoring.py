@@ -279,7 +279,7 @@ def _ends_behind(form: str, text: str) -> bool:
         return True
     after = text[len(form)]
     inside = after.isalnum() or unicodedata.category(after).startswith("M") or after in "'’_-"
-    return not inside and not (form[-1].isdigit() and after in ".,:/%")
+    return not inside and not (form[-1].isdigit() and after in ".,:/")
 
 
 def bounds_by_text(top: Sequence[tuple[str, float]], forms: Forms) -> tuple[dict[str, float], float]:
