@@ -122,7 +122,7 @@ class Schemas:
             message = f"Kubernetes {self.version} has {manifest.kind} in {where}, not in {manifest.api_version}"
             yield Hit(manifest, ("apiVersion",), message)
             return
-        meant = did_you_mean(manifest.kind, sorted({kind for _, kind in self.names}))
+        meant = did_you_mean(manifest.kind, sorted({kind for _, kind in self.names}), 0.8)
         message = f"Kubernetes {self.version} has no kind {manifest.kind!r} in {manifest.api_version}{meant}"
         yield Hit(manifest, ("kind",), message)
 

@@ -1,5 +1,6 @@
 """Rules about objects as a whole: their schema, two of one name, and what ConfigMaps can hold."""
 
+import posixpath
 from collections.abc import Iterator
 
 from grace.policy.documents import Manifest, Scene, meet
@@ -170,6 +171,9 @@ def check_data(scene: Scene) -> Iterator[Hit]:
 def check_values(scene: Scene) -> Iterator[Hit]:
     all_schemas = schemas(scene.cluster.kubernetes)
     for manifest in scene.manifests:
-        yield from filter(_is_filled_in, all_schemas.refusals(manifest))
+        rendered = ("Kustomization", posixpath.dirname(manifest.source.file)) in scene.generated
+        for hit in filter(_is_filled_in, all_schemas.refusals(manifest)):
+            if not (rendered and hit.path[-1:] == ("namespace",)):  # which a Kustomization sets
+                yield hit
     for workload in scene.embedded:
         yield from filter(_is_filled_in, all_schemas.pod_refusals(workload))
