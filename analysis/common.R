@@ -154,6 +154,14 @@ clustered_t_tested <- function(test, values, stimuli, alternative, against = 0) 
   mutate(t_tested(test, means, seq_along(means), alternative, against), n = length(values), n_effective = length(means))
 }
 
+# The same, and where all means are equal the exact test that flips their signs.
+stimulus_tested <- function(test, values, stimuli, alternative, against = 0) {
+  found <- clustered_t_tested(test, values, stimuli, alternative, against)
+  away <- mean(values) - against
+  if (!is.na(found$p) || is.na(found$n_effective) || found$n_effective < 2 || away == 0) return(found)
+  mutate(found, p = if (away < 0 && alternative == "greater") 1 else 2^((alternative == "two.sided") - n_effective))
+}
+
 # The exact binomial test; the effect is Cohen's h.
 binomial_tested <- function(test, values, stimuli, chance) {
   n <- length(values)
@@ -192,6 +200,36 @@ anova_tested <- function(prefix, names, value, first, second, n, n_effective) {
   }
   bind_rows(Map(step, tests, list(models[[1]], models[[2]], models[[3]], fit("second")),
                 list(models[[2]], models[[3]], models[[4]], models[[3]])))
+}
+
+# Two factors with repeated measures of stimuli, which are crossed with the cells; p is after Greenhouse and Geisser.
+repeated_tested <- function(names, means, n) {
+  tests <- paste0("repeated:", c(names, paste(names, collapse = ":"), paste(names, collapse = "|")))
+  cells <- distinct(means, first, second)
+  cells <- mutate(cells, both = factor(paste(first, second)), first = factor(first), second = factor(second))
+  wide <- tapply(means$value, list(means$stimulus, factor(paste(means$first, means$second), as.character(cells$both))), mean)
+  wide <- wide[complete.cases(wide), , drop = FALSE]
+  nothing <- function(test, note, ...) tested(test, ..., n = n, n_effective = nrow(wide), note = note)
+  if (nrow(wide) < 2) return(bind_rows(lapply(tests, nothing, "fewer than two stimuli have all conditions")))
+  fit <- lm(wide ~ 1)
+  design <- function(...) {
+    terms <- Filter(function(name) n_distinct(cells[[name]]) > 1, c(...))
+    reformulate(c("1", terms))
+  }
+  rank <- function(formula) qr(model.matrix(formula, cells))$rank
+  step <- function(test, small, large) {
+    gained <- rank(large) - rank(small)
+    if (!gained) return(nothing(test, "cannot be estimated"))
+    spread <- sum(diag(SSD(fit, M = large, X = small, idata = cells)$SSD)) / (nrow(wide) - 1)
+    if (spread <= PERFECT * mean(wide^2)) {
+      return(nothing(test, "no variance", df1 = gained, df2 = gained * (nrow(wide) - 1)))
+    }
+    found <- anova(fit, update(fit, ~0), M = large, X = small, idata = cells, test = "Spherical")
+    f <- found$F[2]
+    tested(test, f, found$`num Df`[2], found$`den Df`[2], found$`G-G Pr`[2], f / (f + nrow(wide) - 1), n, nrow(wide))
+  }
+  bind_rows(Map(step, tests, list(design(), design("first"), design("first", "second"), design("second")),
+                list(design("first"), design("first", "second"), design("both"), design("first", "second"))))
 }
 
 # Likelihood-ratio tests of two factors by mixed-effects models with random intercepts. `fit` takes a formula and data

@@ -69,10 +69,12 @@ tests_of <- function(trials) {
   if (anyNA(trials$stimulus)) {
     by_stimulus <- mutate(anova, test = sub("^anova", "clustered", test), note = NO_STIMULI)
     by_stimulus[c("statistic", "df1", "df2", "p", "effect_size", "n_effective")] <- NA
+    repeated <- mutate(by_stimulus, test = sub("^clustered", "repeated", test))
   } else {
     of_stimuli <- summarise(group_by(trials, access, word, stimulus), bet3 = mean(bet3), .groups = "drop")
     by_stimulus <- anova_tested("clustered", factors, of_stimuli$bet3, of_stimuli$access, of_stimuli$word, nrow(trials),
                                 nrow(of_stimuli))
+    repeated <- repeated_tested(factors, transmute(of_stimuli, first = access, second = word, stimulus, value = bet3), nrow(trials))
   }
   compare <- function(prefix, t) {
     holm(bind_rows(lapply(seq_len(nrow(PLANNED)), function(place) {
@@ -89,7 +91,7 @@ tests_of <- function(trials) {
     function(formula, data) lmer(formula, data, REML = FALSE, control = without_empty_cells),
     n_effective = worth
   )
-  bind_rows(anova, compare("planned", t_tested), by_stimulus, compare("clustered", clustered_t_tested), mixed)
+  bind_rows(anova, compare("planned", t_tested), by_stimulus, compare("clustered", stimulus_tested), repeated, mixed)
 }
 
 # Bars with 95% intervals that stay within the scale: Wilson's, of as many answers of 0 and 100 as would have this mean

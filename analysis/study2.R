@@ -98,7 +98,7 @@ tests_of <- function(trials) {
       }))
     })))
   }
-  by_stimulus <- function(name, values, stimuli, chance) clustered_t_tested(name, values, stimuli, "two.sided", chance)
+  by_stimulus <- function(name, values, stimuli, chance) stimulus_tested(name, values, stimuli, "two.sided", chance)
   shares <- tapply(trials$negated, cell_of, mean)
   mixed <- lme4_tested(
     c("goal", "state"),

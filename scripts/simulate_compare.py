@@ -36,7 +36,7 @@ def verdict(rng: np.random.Generator, shift: float, planted: int, spread: float,
     for a, b in drawn:
         sides = np.column_stack([a, b]) / draws
         columns = np.column_stack([sides, sides[:, 1] - sides[:, 0], np.full_like(sides, draws)])
-        grouped = Grouped(columns, np.ones(len(cells)), cells, CONDITIONS)
+        grouped = Grouped(columns, np.ones(len(cells)), cells, CONDITIONS, cells)
         tests += [tost(one, MARGIN) for _, one in shifts_of(grouped, drawn=True)]
     return verdict_of_tests(tests)
 
@@ -54,7 +54,8 @@ def main() -> None:
     ]:
         verdicts = [verdict(rng, shift, planted, spread, draws, stimuli) for _ in range(samples)]
         shares = [verdicts.count(one) / samples for one in (DIFFERENT, EQUIVALENT)]
-        print(f"{shift:<6g} {planted:<14} {spread:<7g} {draws:<6} {stimuli:<8} {shares[0]:<10.3f} {shares[1]:.3f}")
+        line = f"{shift:<6g} {planted:<14} {spread:<7g} {draws:<6} {stimuli:<8} {shares[0]:<10.3f} {shares[1]:.3f}"
+        print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -56,6 +56,7 @@ def test_planted_effects_come_back(analyze: Any) -> None:
     assert list(tests) == [
         *(f"anova:{name}" for name in names), *(f"planned:{name}" for name in PLANNED),
         *(f"clustered:{name}" for name in names), *(f"clustered:{name}" for name in PLANNED),
+        *(f"repeated:{name}" for name in names),
     ]  # fmt: skip
     assert list(tables["tests"][0])[:9] == [
         "test", "statistic", "df1", "df2", "p", "p_holm", "effect_size", "n", "n_effective"

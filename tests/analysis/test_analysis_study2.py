@@ -148,6 +148,11 @@ def test_distributions_and_calibration(analyze: Any) -> None:
     assert of_answers["expected_calibration_error"] < 0.02  # answers were drawn from these very probabilities
     assert of_answers["brier"] < of_answers["brier_uniform"]
     assert sum(int(row["n"]) for row in tables["calibration"]) == 8 * 2424
+    cooler = [{**row, "temperature": 0.7} for row in rows[:240]]
+    tables, _, summary, _ = analyze(cooler, "--no-figures")
+    assert "calibration" not in tables
+    assert summary["models"][""]["calibration"] == {}
+    assert any("sampled at temperature 0.7" in note for note in summary["models"][""]["notes"])
     scores = [{name: cell for name, cell in row.items() if name not in ("Was_Wasnt", "Assessment")} for row in rows]
     tables, _, summary, out = analyze(scores, "--no-figures")
     assert set(tables) == {"distributions", "references", "patterns"}

@@ -475,7 +475,10 @@ def test_a_plain_server_with_a_limit_of_5_is_asked_for_5(plain: TableServer) -> 
     [
         ([("1", 0.5), ("10", 0.5)], {"1": 0, "10": 0.5}, 0.5),  # 1 may become 10
         ([("1%", 1.0)], {"1": 1, "10": 0}, 0),
-        ([("101", 1.0)], {"1": 0, "10": 1}, 0),
+        ([("101", 1.0)], {"1": 0, "10": 0}, 1),  # a hundred and one is not ten
+        ([("10.", 1.0)], {"1": 0, "10": 0}, 1),  # may become 10.5
+        ([("10\n", 1.0)], {"1": 0, "10": 1}, 0),
+        ([("15", 1.0)], {"1": 0, "10": 0}, 1),
         ([("2", 1.0)], {"1": 0, "10": 0}, 0),
         ([("", 1.0)], {"1": 0, "10": 0}, 1),  # says nothing yet
         ([("1", 0.25), ("1", 0.25), ("10", 0.125)], {"1": 0, "10": 0.125}, 0.875),  # two tokens of one text
@@ -491,6 +494,12 @@ def test_a_first_token_decides_when_no_other_labels_form_can_follow(
 def test_a_first_token_that_only_its_own_label_can_go_on_from_decides() -> None:
     assert bounds_by_text([("no", 0.75)], {"no": ["no", "not"], "yes": ["yes"]}) == ({"no": 0.75, "yes": 0}, 0.25)
     assert bounds_by_text([("n", 0.75)], {"no": ["no", "not"], "yes": ["yes"]}) == ({"no": 0, "yes": 0}, 1)
+
+
+@pytest.mark.parametrize(("token", "says"), [("No", 1), ("No.", 1), ("No\n", 1), ("Not", 0), ("No-one", 0), ("Nó", 0)])
+def test_a_first_token_has_to_end_where_a_form_does(token: str, says: int) -> None:
+    assert bounds_by_text([(token, 1.0)], {"no": ["No"], "yes": ["Yes"]})[0]["no"] == says
+    assert bounds_by_text([("नहींं", 1.0)], {"no": ["नहीं"], "yes": ["हाँ"]}) == ({"no": 0, "yes": 0}, 1)  # a mark goes on
 
 
 def first_tokens(*entries: dict[str, Any]) -> Callable[..., web.Response]:

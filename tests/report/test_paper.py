@@ -70,7 +70,7 @@ def known(folder: Path) -> set[str]:
 def test_every_number_of_the_text_is_in_the_tables(
     grace: Command, own: Speaker, tmp_path: Path, study: str, trials: Path, rows: int
 ) -> None:
-    run = ask(grace, own, study, trials, tmp_path / "a.csv", "--limit", rows, score=6)
+    run = ask(grace, own, study, trials, tmp_path / "a.csv", "--limit", rows, "--temperature", 1, score=6)
     result = grace("paper", run)
     assert result.code == 0, result.err
     text = (tmp_path / "a_paper" / "paper.md").read_text(encoding="utf-8")

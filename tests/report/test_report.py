@@ -10,6 +10,7 @@ import pytest
 
 from conftest import ROOT, Command, read_rows
 from grace.errors import InputError
+from grace.manifest import ServerFacts
 from limits import cpu_below
 from report_runs import Speaker, always, as_people, ask, chosen, speaker
 
@@ -17,6 +18,7 @@ pytest.importorskip("statsmodels")
 pytest.importorskip("matplotlib")
 
 from grace.report.places import check_folder, check_page
+from grace.report.ran import engine_of
 
 STUDY1, STUDY2 = ROOT / "data" / "study1.csv", ROOT / "data" / "study2.csv"
 EVIL = (
@@ -260,3 +262,18 @@ def test_names_and_commands_are_told_as_such(grace: Command, own: Speaker, tmp_p
     assert "<h4>access 1, word one</h4>" in page
     for command in ("report", "paper"):
         assert "RUN...}" not in grace(command, "--help").out
+
+
+@pytest.mark.parametrize(
+    ("dialect", "endpoint", "engine"),
+    [
+        ("openai", "https://api.openai.com/v1", "openai"),
+        ("openai", "http://127.0.0.1:8000", "an OpenAI-compatible server"),
+        ("openai", "https://api.openai.com.example.org", "an OpenAI-compatible server"),
+        ("vllm", "http://127.0.0.1:8000", "vllm 0.11"),
+        (None, None, ""),
+    ],
+)
+def test_only_one_host_is_openai(dialect: str | None, endpoint: str | None, engine: str) -> None:
+    facts = ServerFacts(dialect=dialect, version="0.11" if dialect == "vllm" else None)
+    assert engine_of(facts, endpoint) == engine

@@ -30,7 +30,8 @@ def table_against(
     fits: list[Fit] = []
     patterns: list[Pattern] = []
     for model, rows in frame.models.items():
-        result = against(analysis, model, dict(_samples(analysis, frame, study, exclusions, rows)), draws, seed)
+        samples = dict(_samples(analysis, frame, study, exclusions, rows))
+        result = against(analysis, model, samples, draws, seed, analysis.own_predictions(rows))
         fits += result.fits
         patterns += result.patterns
     return (*fits, *yardsticks(analysis, draws, seed)), tuple(patterns)
@@ -66,7 +67,8 @@ def sample_of(
     """
     numbers = {cell: number for number, cell in enumerate(analysis.conditions)}
     stimuli: dict[tuple[int, str], int] = {}
-    values, cells, of = [], [], []
+    items: dict[str, int] = {}
+    values, cells, of, items_of = [], [], [], []
     lost = 0
     for cell, stimulus, weights in rows:
         number, distribution = numbers.get(cell), shares(weights)
@@ -77,7 +79,9 @@ def sample_of(
         values.append(distribution)
         cells.append(number)
         of.append(stimuli.setdefault((number, stimulus or ""), len(stimuli)))
+        items_of.append(items.setdefault(stimulus or "", len(items)))
     if lost and not values and lost == missing:
         raise InputError(f"no row tells its condition: {analysis.name} needs {analysis.needs}")
     array = np.array(values, dtype=float).reshape(len(values), len(analysis.labels))
-    return Sample(array, np.array(cells, dtype=np.int64), np.array(of, dtype=np.int64), len(numbers), missing)
+    where = [np.array(part, dtype=np.int64) for part in (cells, of, items_of)]
+    return Sample(array, where[0], where[1], len(numbers), missing, where[2])

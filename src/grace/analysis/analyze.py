@@ -39,6 +39,10 @@ REFERENCES = ("references", "patterns")
 """Tables of the comparison with people, written when there is one."""
 NOTHING = "none of the rows can be analysed"
 SCORES_ALONE = "the table has no answers of Experiment 1, only probabilities"
+UNCALIBRATED = (
+    "the answers were sampled at temperature {}, and probabilities are those at 1, so they are not held against each "
+    "other; `grace query --temperature 1` samples answers for that"
+)
 
 CLUSTERS = (
     "rows are clustered by stimulus, which is an item (story_shortname, Domain) within a condition, or where there is "
@@ -248,7 +252,10 @@ def _of_model(
     of_scores, summary = _scores([trial for trial in trials.trials if trial.inside], frame, study, analysis.conditions)
     excluded = {"excluded": dict(sorted(trials.excluded.items()))} if analysis.excludes else {}
     rows = {**results.tables, **of_scores, "tests": [test.cells for test in results.tests]}
-    return rows, _summary(trials, analysis.has_answers(frame), results) | excluded | summary
+    whole = _summary(trials, analysis.has_answers(frame), results) | excluded | summary
+    if others := scores.at_other_temperatures(trials.trials) if of_scores else []:
+        whole["notes"].append(UNCALIBRATED.format(" and ".join(f"{temperature:g}" for temperature in others)))
+    return rows, whole
 
 
 def _scores(

@@ -14,6 +14,7 @@ import numpy as np
 
 from grace.analysis.bootstrap import DRAWS, SEED
 from grace.analysis.compare_sides import Pairs, Side, check_comparable, pair
+from grace.analysis.decisions import decide
 from grace.analysis.distances import Array, earth_mover, jensen_shannon, normalised, total_variation
 from grace.analysis.effects import ALPHA, ONE_STIMULUS, bounds, estimate
 from grace.analysis.equivalence import (
@@ -30,7 +31,6 @@ from grace.analysis.equivalence import (
 )
 from grace.analysis.frames import Row
 from grace.analysis.paired import EARTH_MOVER, ComparedNumber, Paired
-from grace.analysis.references import shown
 from grace.analysis.samples import ANSWERS, shares, weights_in
 from grace.analysis.study_analysis import StudyAnalysis
 from grace.analysis.trials import Trial
@@ -417,12 +417,14 @@ def shifts_of_effects(both: Paired) -> Iterator[ComparedNumber]:
         if not places:
             continue
         ours, theirs, shift = (both.sample(places, values).grouped for values in (p, q, q - p))
-        for effect in analysis.effects():
-            weights = np.zeros((len(both.conditions), p.shape[1]))
-            weights[: len(effect.weights)] = effect.weights
-            x, y = estimate(ours, weights), estimate(theirs, weights)
-            verdicts = shown(x), shown(y)
-            changed = "" if verdicts[0] == verdicts[1] else f"{verdicts[0]} in the first, {verdicts[1]} in the second"
+        effects = analysis.effects()
+        padding = ((0, len(both.conditions) - len(analysis.conditions)), (0, 0))  # conditions outside of the design
+        contrasts = [np.pad(effect.weights, padding) for effect in effects]
+        sides = [[estimate(grouped, weights) for weights in contrasts] for grouped in (ours, theirs)]
+        verdicts = [[one.verdict for one in decide(estimates, contrasts)] for estimates in sides]
+        for effect, weights, x, y, *both_verdicts in zip(effects, contrasts, *sides, *verdicts, strict=True):
+            first, second = both_verdicts
+            changed = "" if first == second else f"{first} in the first, {second} in the second"
             about = ComparedNumber(
                 f"effects of {source}", effect.name, "contrast", rows=len(places), a=x.value, b=y.value, reason=changed
             )

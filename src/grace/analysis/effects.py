@@ -1,6 +1,11 @@
-"""Effects: contrasts of conditions that people show or do not show, and their estimates in a sample."""
+"""Effects: contrasts of conditions that people show or do not show, and their estimates in a sample.
 
-from dataclasses import dataclass, replace
+Items, as the stories of study 1 and the things of study 2, are crossed with the conditions. So a contrast is computed
+for each item and tested by these numbers: repeated measures by item, where what an item does to all conditions is no
+error.
+"""
+
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -10,8 +15,8 @@ from grace.analysis.samples import Grouped
 ALPHA = 0.05
 ONE_STIMULUS = "a condition has one stimulus only, so nothing tells how much stimuli vary"
 """Why there is no standard error and no interval."""
-ALL_ALIKE = "stimuli do not vary at all, so nothing tells how sure this is"
-"""Why there is no test: that no difference was seen between some stimuli does not mean that there is none."""
+ALL_ALIKE = "stimuli do not vary at all, so there is no t"
+"""Why there is no t test: that no difference was seen between some stimuli does not mean that there is none."""
 
 
 @dataclass(frozen=True)
@@ -21,14 +26,14 @@ class Effect:
     Attributes:
         name, about, title: its name, such as planned:a3-two:2>3; in words; and in fewer words, for figures.
         weights: shape (conditions, labels).
-        people: whether people show it.
+        people: what is decided of it in people, as of `decisions`.
     """
 
     name: str
     about: str
     title: str
     weights: Array
-    people: bool
+    people: str
 
 
 @dataclass(frozen=True)
@@ -37,10 +42,13 @@ class Estimate:
 
     Attributes:
         value: the contrast; NaN where it is not defined.
-        se: its standard error over stimuli; NaN with fewer than two of them in a condition, and where they do not vary.
-        df: degrees of freedom, after Welch and Satterthwaite.
+        se: its standard error; NaN with fewer than two stimuli in a condition, and where none varies.
+        df: degrees of freedom.
         stimuli: how many stimuli it rests on: the effective n.
-        reason: why something is not defined.
+        reason: why something is not defined, or rests on less than all.
+        items: the contrast of each item, NaN where it lacks a condition; empty where items are not crossed with
+            conditions.
+        least: where no stimulus varies, a standard error (`variance_of_pairs`) and degrees of freedom for an interval.
     """
 
     value: float
@@ -48,6 +56,8 @@ class Estimate:
     df: float
     stimuli: int
     reason: str = ""
+    items: Array = field(default_factory=lambda: np.array([]))
+    least: tuple[float, float] = (np.nan, np.nan)
 
     @property
     def statistic(self) -> float:
@@ -56,9 +66,14 @@ class Estimate:
 
     @property
     def p(self) -> float:
-        """One-tailed: how likely so high a value or higher would be without the effect."""
+        """One-tailed: how likely so high a value or higher would be without the effect.
+
+        Where no item varies, the exact sign-flip test's: of all signs that items may have, one gives so high a value.
+        """
         from scipy.stats import t
 
+        if self.reason == ALL_ALIKE and len(self.items):
+            return float(0.5 ** np.isfinite(self.items).sum()) if self.value > SLACK else 1.0
         return float(t.sf(self.statistic, self.df))
 
 
@@ -68,27 +83,59 @@ def stimuli_alike(grouped: Grouped) -> Grouped:
 
 
 def estimate(grouped: Grouped, weights: Array) -> Estimate:
-    """A contrast of condition means with its standard error over stimuli.
+    """A contrast of condition means with its standard error.
 
-    Each stimulus counts once, as the mean of its rows: a condition's mean is that of its stimuli's means, its variance
-    s^2 / m. Of one condition that is Student's t test of stimuli's means, of two Welch's. (The variance of a mean over
-    rows is far too small where few stimuli have most of them.) `weights` have the shape (conditions, labels).
+    Each stimulus counts once, as the mean of its rows. (The variance of a mean over rows is far too small where few
+    stimuli have most of them.) Where most items have all conditions, it is the mean of their contrasts, with Student's
+    t of these. Else conditions count as independent, with Welch's t. `weights` have the shape (conditions, labels).
     """
     means = stimuli_alike(grouped).sums
-    value, variances, dfs, stimuli = 0.0, [], [], 0
-    for condition in np.flatnonzero(np.abs(weights).sum(axis=1)):
-        own = means[grouped.cells == condition] @ weights[condition]
-        if not len(own):
+    used = np.flatnonzero(np.abs(weights).sum(axis=1))
+    table = np.full((len(used), grouped.items.max(initial=-1) + 1), np.nan)
+    for row, condition in enumerate(used):
+        own = grouped.cells == condition
+        if not own.any():
             return Estimate(np.nan, np.nan, np.nan, 0, "a condition has no rows")
-        value += float(own.mean())
-        stimuli += len(own)
-        variances.append(own.var(ddof=1) / len(own) if len(own) > 1 else np.nan)
-        dfs.append(len(own) - 1)
-    spread = np.array(variances)
-    total = float(spread.sum())
-    if not total > SLACK**2:
-        return Estimate(value, np.nan, np.nan, stimuli, ONE_STIMULUS if np.isnan(total) else ALL_ALIKE)
-    return Estimate(value, float(np.sqrt(total)), total**2 / float((spread**2 / dfs).sum()), stimuli)
+        table[row, grouped.items[own]] = means[own] @ weights[condition]
+    stimuli = int(np.isfinite(table).sum())
+    contrasts, scales = table.sum(axis=0), [weights]
+    complete, every = int(np.isfinite(contrasts).sum()), int(np.isfinite(table).any(axis=0).sum())
+    reason = "" if complete == every else f"over {complete} of {every} items; others lack a condition"
+    parts = [contrasts]
+    if complete <= every / 2:
+        parts, scales, reason, contrasts = list(table), [weights[[one]] for one in used], "", np.array([])
+    parts = [part[np.isfinite(part)] for part in parts]
+    value, sizes = float(sum(part.mean() for part in parts)), np.array([len(part) for part in parts])
+    if (sizes == 1).any():
+        return Estimate(value, np.nan, np.nan, stimuli, ONE_STIMULUS)
+    spread = np.array([part.var(ddof=1) for part in parts]) / sizes
+    if spread.sum() > SLACK**2:
+        se, df = _welch(spread, sizes)
+        return Estimate(value, se, df, stimuli, reason, contrasts)
+    least = np.array([_bounded(part, *bounds(scale)) for part, scale in zip(parts, scales, strict=True)])
+    return Estimate(value, np.nan, np.nan, stimuli, ALL_ALIKE, contrasts, _welch(least, sizes))
+
+
+def _welch(variances: Array, sizes: Array) -> tuple[float, float]:
+    """The standard error of a sum of means, and its degrees of freedom after Welch and Satterthwaite."""
+    total = float(variances.sum())
+    return float(np.sqrt(total)), total**2 / float((variances**2 / (sizes - 1)).sum())
+
+
+def _bounded(values: Array, least: float, largest: float) -> float:
+    """The variance of the mean of values within bounds, never 0; NaN where these leave no choice."""
+    half = (largest - least) / 2
+    return variance_of_pairs((values - least) / half - 1) * half**2 if half else np.nan
+
+
+def variance_of_pairs(differences: Array) -> float:
+    """The variance of the mean of differences from -1 to 1, never 0: that of matched pairs with two of them added.
+
+    One that differs by half in either direction, and one that does not (Agresti & Min 2005, Statistics in Medicine 24,
+    729-740).
+    """
+    n = len(differences) + 2
+    return float(((differences**2).sum() + 1) / n - (differences.sum() / n) ** 2) / n
 
 
 def bounds(weights: Array) -> tuple[float, float]:

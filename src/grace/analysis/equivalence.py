@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from grace.analysis.distances import Array
-from grace.analysis.effects import ALPHA, Estimate
+from grace.analysis.effects import ALPHA, Estimate, variance_of_pairs
 from grace.analysis.statistics import holm_of
 
 EQUIVALENT, DIFFERENT, UNDECIDED = "equivalent", "different", "can't tell"
@@ -53,8 +53,7 @@ def variance_of_drawing(shares: Array, n: Array) -> float:
     The sum over stimuli and sides of p (1 - p) / n, divided by the squared number of stimuli, with a success and a
     failure added to each share (Agresti & Caffo 2000, The American Statistician 54, 280-288): else a share of 0 or 1
     among a few answers would count as certain. Where each stimulus is worth one answer on both sides, nothing tells how
-    answers vary within one; then it is the variance of matched pairs, with one pair added that differs in either
-    direction to half and one that does not (Agresti & Min 2005, Statistics in Medicine 24, 729-740).
+    answers vary within one; then it is that of matched pairs (`effects.variance_of_pairs`).
 
     `shares` of each stimulus's answers and their numbers `n` have the shape (stimuli, 2).
     """
@@ -62,12 +61,6 @@ def variance_of_drawing(shares: Array, n: Array) -> float:
         return variance_of_pairs(shares[:, 1] - shares[:, 0])
     smoothed = (shares * n + 1) / (n + 2)
     return float((smoothed * (1 - smoothed) / n).sum() / len(shares) ** 2)
-
-
-def variance_of_pairs(differences: Array) -> float:
-    """The variance of the mean of differences from -1 to 1, with Agresti and Min's two pairs added; never 0."""
-    n = len(differences) + 2
-    return float(((differences**2).sum() + 1) / n - (differences.sum() / n) ** 2) / n
 
 
 def most_that_differ(stimuli: int) -> float:

@@ -5,7 +5,13 @@ analysed negation with a Bayesian mixed-effects logistic regression too. That ap
 independent, which finds effects in noise where conditions are near 0 or 1. So only its means are used. The
 coefficients' covariance is that of the posterior's curvature there (Laplace's approximation), with all coefficients and
 intercepts in it. A factor's test is Wald's: with its coefficients b and their covariance V it is b' V^-1 b, against
-chi-squared.
+chi-squared. Beside it stands the likelihood ratio, penalised by the prior: twice the logarithm by which the likelihood,
+with random effects integrated out after Laplace, falls when the factor's coefficients are 0. The standard deviations of
+random effects are those of the fit in both. Wald's test has no power where coefficients are large, as under separation
+(Hauck & Donner 1977, Journal of the American Statistical Association 72, 851-853); the ratio keeps it.
+
+The authors' own parametrisation is the third: hearts as a number, hearts by goal, and random slopes of all terms for
+participants and items, here independent of each other.
 
 Under complete separation (a condition in which nobody, or everybody, says yes) the likelihood has no maximum: it grows
 without end as a coefficient does. Then the prior decides how large the coefficient is. The wide prior is replaced by a
@@ -23,7 +29,7 @@ from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from grace.analysis.names import MIXED, Factors, TestName
+from grace.analysis.names import AUTHORS, LIKELIHOOD, MIXED, Factors, TestName
 from grace.analysis.statistics import Tested
 
 if TYPE_CHECKING:
@@ -34,6 +40,9 @@ WIDE, INFORMATIVE = 10.0, 2.5
 """Standard deviations of the coefficients' normal prior: without separation, and under it."""
 FIT = {"maxcor": 50, "maxiter": 2000, "maxfun": 10_000, "ftol": 1e-14, "gtol": 1e-7}
 """Until no step gains anything. To remember 50 steps takes half the steps, and no matrix of all coefficients."""
+
+STEPS, TINY = 50, 1e-9
+"""Newton's method ends when a step gains no more than this."""
 
 WORTH_SAYING = 1.01
 """A design effect above this is mentioned."""
@@ -59,22 +68,34 @@ class BinaryAnswer:
     groups: Mapping[str, str]
 
 
-def mixed_tests(names: tuple[str, str], outcomes: Sequence[BinaryAnswer], n_effective: float | None) -> list[Tested]:
+def mixed_tests(
+    names: tuple[str, str],
+    outcomes: Sequence[BinaryAnswer],
+    n_effective: float | None,
+    kinds: Sequence[str] = (MIXED,),
+) -> list[Tested]:
     """Tests of two factors (in the model without interaction) and of their interaction (in the model with it).
 
     Args:
         names: the factors'.
         outcomes: one for each row, all with the same groups.
         n_effective: of the rows; None where it is not known, and then they are taken for independent.
+        kinds: which tests: MIXED is Wald's, LIKELIHOOD the likelihood ratio's in the same models, AUTHORS that in
+            models with the second factor as a number and random slopes of all terms.
     """
     effects = (*(Factors((name,)) for name in names), Factors(names))
-    tests = [Tested(TestName(MIXED, of), n=len(outcomes), n_effective=n_effective) for of in effects]
-    if len({outcome.yes for outcome in outcomes}) < 2:
-        why = "all answers are equal, so nothing can depend on anything" if outcomes else "no rows"
-        return [replace(test, note=why) for test in tests]
-    additive, full = _design(outcomes, interaction=False), _design(outcomes, interaction=True)
-    models = [(additive, _fit(additive, outcomes))] * 2 + [(full, _fit(full, outcomes))]
-    return [_test(test, term, *model) for term, (test, model) in enumerate(zip(tests, models, strict=True))]
+    made = []
+    for kind in kinds:
+        tests = [Tested(TestName(kind, of), n=len(outcomes), n_effective=n_effective) for of in effects]
+        if len({outcome.yes for outcome in outcomes}) < 2:
+            why = "all answers are equal, so nothing can depend on anything" if outcomes else "no rows"
+            made += [replace(test, note=why) for test in tests]
+            continue
+        if kind != LIKELIHOOD or MIXED not in kinds:  # the two have the same models
+            fits = [_fit(_design(outcomes, both, kind == AUTHORS), outcomes, kind == AUTHORS) for both in (False, True)]
+        of_fits = (fits[0], fits[0], fits[1])
+        made += [_test(test, place, fitted) for place, (test, fitted) in enumerate(zip(tests, of_fits, strict=True))]
+    return made
 
 
 @dataclass(frozen=True)
@@ -88,17 +109,34 @@ class _Design:
 
 @dataclass(frozen=True)
 class _Fitted:
-    """The coefficients' means and covariance, and what is to be said of the fit."""
+    """A fitted model.
 
+    Attributes:
+        design: the fixed effects.
+        columns: theirs and those of random effects, sparse, shape (rows, coefficients).
+        yes: 1 or 0, shape (rows).
+        means: of the coefficients.
+        sds: of their normal priors; those of random effects were fitted.
+        note: what is to be said of the fit.
+    """
+
+    design: _Design
+    columns: Any
+    yes: "NDArray[float64]"
     means: "NDArray[float64]"
-    covariance: "NDArray[float64]"
+    sds: "NDArray[float64]"
     note: str
 
 
-def _design(outcomes: Sequence[BinaryAnswer], interaction: bool) -> _Design:
+def _design(outcomes: Sequence[BinaryAnswer], interaction: bool, number: bool) -> _Design:
+    """The fixed effects; `number` is whether the second factor is one, and not a contrast for each level."""
     import numpy as np
 
     one, other = (_contrasts([outcome.levels[place] for outcome in outcomes]) for place in (0, 1))
+    if number and other.shape[1]:
+        values = np.array([float(outcome.levels[1]) for outcome in outcomes])
+        levels = np.unique(values)
+        other = ((values - levels.mean()) / levels.std())[:, None]
     both = (one[:, :, None] * other[:, None, :]).reshape(len(outcomes), -1)
     parts = [one, other, both] if interaction else [one, other]
     ends = 1 + np.cumsum([0, *(part.shape[1] for part in parts)])
@@ -117,30 +155,38 @@ def _contrasts(levels: Sequence[str]) -> "NDArray[float64]":
     return np.asarray(table[[names.index(level) for level in levels]])
 
 
-def _fit(design: _Design, outcomes: Sequence[BinaryAnswer]) -> _Fitted:
-    """Fit the model, with the prior that separation asks for."""
+def _fit(design: _Design, outcomes: Sequence[BinaryAnswer], slopes: bool) -> _Fitted:
+    """Fit the model, with the prior that separation asks for; with `slopes`, all terms vary in each group."""
     import numpy as np
     from scipy.optimize import minimize
     from scipy.sparse import csr_array
-    from scipy.special import expit
 
     yes = np.array([outcome.yes for outcome in outcomes], dtype=float)
     prior = INFORMATIVE if (separated := separable(design.columns, yes)) else WIDE
     groups = _random(outcomes)
-    kinds = np.array([kind for kind, places in enumerate(groups.values()) for _ in set(places)], dtype=int)
-    columns = np.hstack([design.columns, *(np.eye(max(places) + 1)[list(places)] for places in groups.values())])
-    coefficients, n = columns.shape[1], columns.shape[1] + len(groups)
-    model = csr_array(columns), csr_array(columns**2), yes, kinds, prior
+    varying = design.columns if slopes else design.columns[:, :1]
+    columns, kinds = [design.columns], list[int]()
+    for places in groups.values():
+        of_level = np.eye(max(places) + 1)[list(places)]
+        for term in varying.T:
+            kinds += [len(columns) - 1] * of_level.shape[1]
+            columns.append(of_level * term[:, None])
+    everything = np.hstack(columns)
+    coefficients, n = everything.shape[1], everything.shape[1] + len(columns) - 1
+    sparse = csr_array(everything)
+    model = sparse, csr_array(everything**2), yes, np.array(kinds, dtype=int), prior
     fitted = minimize(evidence_bound, np.repeat([0.0, -0.5], n), model, "L-BFGS-B", jac=True, options=FIT)
-    means, sds_of_groups = fitted.x[:coefficients], np.exp(fitted.x[coefficients:n])
-    intercepts = ", ".join(f"{name} (sd {sd:.2g})" for name, sd in zip(groups, sds_of_groups, strict=True))
-    notes = [f"random intercepts: {intercepts}" if groups else "no random intercepts: no group has several rows"]
+    sds_of_groups = np.exp(fitted.x[coefficients:n])
+    per_group = sds_of_groups.reshape(len(groups), varying.shape[1])
+    of_groups = ", ".join(
+        f"{name} (sd {' '.join(f'{sd:.2g}' for sd in own)})" for name, own in zip(groups, per_group, strict=True)
+    )
+    effects = "random intercepts and slopes" if slopes else "random intercepts"
+    notes = [f"{effects}: {of_groups}" if groups else "no random intercepts: no group has several rows"]
     notes += [SEPARATED] if separated else []
     notes += [] if fitted.success else ["the fit did not converge"]
-    fixed, logits = design.columns.shape[1], columns @ means
-    sds = np.concatenate([np.full(fixed, prior), sds_of_groups[kinds]])  # of the normal priors
-    curvature = (columns * (expit(logits) * expit(-logits))[:, None]).T @ columns + np.diag(sds**-2.0)
-    return _Fitted(means[:fixed], np.linalg.inv(curvature)[:fixed, :fixed], "; ".join(notes))
+    sds = np.concatenate([np.full(design.columns.shape[1], prior), sds_of_groups[kinds]])
+    return _Fitted(design, sparse, yes, fitted.x[:coefficients], sds, "; ".join(notes))
 
 
 @cache
@@ -190,6 +236,62 @@ def evidence_bound(
     return -value, -np.concatenate(gradient)
 
 
+def _curvature(columns: Any, logits: "NDArray[float64]", sds: "NDArray[float64]") -> "NDArray[float64]":
+    """The posterior's curvature, shape (coefficients, coefficients).
+
+    `columns` have the shape (rows, coefficients), fitted `logits` (rows), `sds` of the normal priors (coefficients).
+    """
+    import numpy as np
+    from scipy.special import expit
+
+    weights = expit(logits) * expit(-logits)
+    return np.asarray((columns.T @ columns.multiply(weights[:, None]).tocsr()).toarray() + np.diag(sds**-2.0))
+
+
+def _wald(fitted: _Fitted, places: Sequence[int]) -> float:
+    """b' V^-1 b of some coefficients."""
+    import numpy as np
+
+    covariance = np.linalg.inv(_curvature(fitted.columns, fitted.columns @ fitted.means, fitted.sds))
+    b = fitted.means[places]
+    return float(b @ np.linalg.solve(covariance[np.ix_(places, places)], b))
+
+
+def _ratio(fitted: _Fitted, places: Sequence[int]) -> float:
+    """Twice the logarithm by which the penalised likelihood falls without some coefficients, never negative."""
+    import numpy as np
+
+    kept = np.setdiff1d(np.arange(len(fitted.means)), places)
+    fixed = fitted.design.columns.shape[1]
+    whole = _evidence(fitted.columns, fitted.yes, fitted.means, fitted.sds, fixed)
+    rest = _evidence(fitted.columns[:, kept], fitted.yes, fitted.means[kept], fitted.sds[kept], fixed - len(places))
+    return max(2 * (whole - rest), 0.0)
+
+
+def _evidence(
+    columns: Any, yes: "NDArray[float64]", start: "NDArray[float64]", sds: "NDArray[float64]", fixed: int
+) -> float:
+    """The largest penalised log likelihood with random effects integrated out after Laplace, by Newton's method."""
+    import numpy as np
+
+    def height(b: "NDArray[float64]") -> float:
+        logits = columns @ b
+        return float(yes @ logits - np.logaddexp(0, logits).sum() - ((b / sds) ** 2).sum() / 2)
+
+    b, top = start, height(start)
+    for _ in range(STEPS):
+        logits = columns @ b
+        curvature = _curvature(columns, logits, sds)
+        step = np.linalg.solve(curvature, columns.T @ (yes - 1 / (1 + np.exp(-logits))) - b / sds**2)
+        while (reached := height(b + step)) < top - TINY:
+            step /= 2
+        b, gained, top = b + step, reached - top, reached
+        if gained < TINY:
+            break
+    random = _curvature(columns, columns @ b, sds)[fixed:, fixed:]
+    return top - float(np.linalg.slogdet(random)[1]) / 2
+
+
 def _random(outcomes: Sequence[BinaryAnswer]) -> dict[str, tuple[int, ...]]:
     """The groups that can have intercepts by name (several, some with several rows, no two the same): the rows'."""
     groups: dict[tuple[int, ...], str] = {}
@@ -214,18 +316,16 @@ def separable(columns: "NDArray[float64]", yes: "NDArray[float64]") -> bool:
     return bool(best.success and -best.fun > 1e-7)
 
 
-def _test(test: Tested, term: int, design: _Design, fitted: _Fitted) -> Tested:
-    import numpy as np
+def _test(test: Tested, factor: int, fitted: _Fitted) -> Tested:
     from scipy import stats
 
-    places = list(design.terms[term])
+    places = list(fitted.design.terms[factor])
     if not places:
         return replace(test, note="a factor has one level only")
-    if not design.complete:
+    if not fitted.design.complete:
         return replace(test, note="cannot be estimated: conditions are empty")
     design_effect = max(test.n / test.n_effective, 1.0) if test.n_effective else 1.0
-    b = fitted.means[places]
-    chi2 = float(b @ np.linalg.solve(fitted.covariance[np.ix_(places, places)], b)) / design_effect
+    chi2 = (_wald if test.name.kind == MIXED else _ratio)(fitted, places) / design_effect
     p = float(stats.chi2.sf(chi2, len(places)))
     clusters = f"; divided by the design effect of stimuli, {design_effect:.3g}" if design_effect > WORTH_SAYING else ""
     return replace(test, statistic=chi2, df1=len(places), p=p, note=fitted.note + clusters)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 ANOVA, PLANNED, EXPECTED, MIXED, BINOMIAL = "anova", "planned", "expected", "mixed", "binomial"
+REPEATED, LIKELIHOOD, AUTHORS = "repeated", "mixed:likelihood", "mixed:authors"
 CLUSTERED = "clustered"
 
 
@@ -11,9 +12,9 @@ class TestName:
     """What a test is.
 
     Attributes:
-        kind: anova, planned, expected, mixed or binomial.
-        of: what it tests: factors, a comparison, a share; its text is the rest of the name.
-        by_stimulus: whether each stimulus counts once, which replaces the kind in the text, as in clustered:a3-two:2>3.
+        kind: anova, repeated, planned, expected, mixed, mixed:likelihood, mixed:authors or binomial.
+        of: what it tests, which writes itself as the rest of the name: factors, a comparison, a share.
+        by_stimulus: whether each stimulus counts once, which is written in place of the kind, as clustered:a3-two:2>3.
     """
 
     __test__ = False  # otherwise pytest would take it for a test

@@ -97,18 +97,21 @@ class Paired:
         return [(ours(row), theirs(other)) for row, other in self.pairs.rows]
 
     @cached_property
-    def _places(self) -> tuple[tuple[str, ...], Integers, Integers]:
-        """The conditions' names, and of each pair the condition and the stimulus, as indices."""
+    def _places(self) -> tuple[tuple[str, ...], Integers, Integers, Integers]:
+        """The conditions' names, and of each pair the condition, the stimulus and the item, as indices."""
         names = self.analysis.conditions.values() if self.analysis else ()
         conditions = {name: number for number, name in enumerate(names)}
         stimuli: dict[tuple[int, str], int] = {}
+        items: dict[str, int] = {}
         item = self.a.study.design.item
-        cells, of = [], []
+        cells, of, items_of = [], [], []
         for place, (row, _) in enumerate(self.pairs.rows):
             cell = conditions.setdefault(self._condition(place), len(conditions))
             cells.append(cell)
-            of.append(stimuli.setdefault((cell, row.unit(item) or str(place)), len(stimuli)))
-        return tuple(conditions), np.array(cells, dtype=np.int64), np.array(of, dtype=np.int64)
+            unit = row.unit(item) or str(place)
+            of.append(stimuli.setdefault((cell, unit), len(stimuli)))
+            items_of.append(items.setdefault(unit, len(items)))
+        return tuple(conditions), *(np.array(part, dtype=np.int64) for part in (cells, of, items_of))  # type: ignore[return-value]
 
     def _condition(self, place: int) -> str:
         """What the condition of a pair is called: that of its first row."""
@@ -137,9 +140,9 @@ class Paired:
 
     def sample(self, places: Sequence[int], values: Array) -> Sample:
         """Values, shape (rows, labels), of some pairs."""
-        names, cells, stimuli = self._places
+        names, cells, stimuli, items = self._places
         index = np.array(places, dtype=np.int64)
-        return Sample(values, cells[index], stimuli[index], len(names))
+        return Sample(values, cells[index], stimuli[index], len(names), items=items[index])
 
     def means(
         self, experiment: str, of: str, places: Sequence[int], measures: dict[str, Array]
@@ -254,7 +257,7 @@ def shifts_of(grouped: Grouped, drawn: bool) -> Iterator[tuple[Integers, Estimat
 
     Yields:
         The conditions and the difference. Where no stimulus varies, the reason says so, and the variance is that of
-        `equivalence.variance_of_pairs`.
+        `effects.variance_of_pairs`.
     """
     present = np.flatnonzero(grouped.stimuli)
     parts = [grouped.sums[grouped.cells == condition] for condition in present]

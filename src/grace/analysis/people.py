@@ -20,8 +20,9 @@ class Published:
         name: its name in tests.csv.
         statistic: F, or t, positive where the difference is as the name says.
         df: its degrees of freedom.
-        p: as printed; None where it is not printed.
-        holds: whether people show the effect.
+        p: as printed; None where it is not.
+        holds: whether the effect is there.
+        also: the statistic as other transcriptions of the paper have it; None where all agree.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Published:
     df: tuple[int, ...]
     p: str | None
     holds: bool
+    also: float | None = None
 
     @property
     def effect_size(self) -> float:
@@ -45,7 +47,7 @@ def study1_tests() -> dict[str, Published]:
         for name, test in file["analysis_of_variance"].items()
     }
     planned = {
-        name: Published(name, test["t"], (test["df"],), str(test["p"]), test["holds"])
+        name: Published(name, test["t"], (test["df"],), str(test["p"]), test["holds"], test.get("also"))
         for name, test in file["planned"].items()
     }
     return variance | planned

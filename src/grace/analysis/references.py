@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grace.analysis.bootstrap import DRAWS, SEED, interval, resampled_counts, resampled_means
+from grace.analysis.decisions import DECIDED, SHOWN, Decision, decide
 from grace.analysis.distances import (
     Array,
     Measurement,
@@ -19,14 +20,14 @@ from grace.analysis.distances import (
     normalised,
     total_variation,
 )
-from grace.analysis.effects import ALPHA, ONE_STIMULUS, Effect, Estimate, bounds, estimate, stimuli_alike
-from grace.analysis.samples import Grouped, Integers, Sample
+from grace.analysis.effects import ONE_STIMULUS, Effect, Estimate, estimate
+from grace.analysis.samples import ANSWERS, Integers, Sample
 from grace.analysis.study_analysis import EffectSizes, StudyAnalysis
 from grace.tables import write_table
 
 Booleans = NDArray[np.bool_]
 
-PEOPLE, RSA, UNIFORM = "people", "rsa", "uniform"
+PEOPLE, RSA, RSA_OWN, UNIFORM = "people", "rsa", "rsa_own_prior", "uniform"
 LARGEST = {
     "correlation": 1.0,
     "effects_correlation": 1.0,
@@ -34,7 +35,6 @@ LARGEST = {
     "total_variation": 1.0,
     "earth_mover": 3.0,
 }
-SHOWN, REVERSED, ABSENT, UNKNOWN = "shown", "reversed", "not shown", "not defined"
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,14 @@ class Fit:
     """How near a model is to a reference: a row of references.csv.
 
     Attributes:
-        model_name, source: the model, and the source of its distributions (`samples.SOURCES`).
-        reference: people, rsa.
+        model_name, source: whose distributions, and where they come from (`samples.SOURCES`).
+        reference: people, rsa, rsa_own_prior (with the prior that the model's own answers tell).
         measure: correlation, effects_correlation, jensen_shannon (bits), total_variation, earth_mover (states).
         value, low, high: the measure with its 95% bootstrap interval; NaN where not defined.
         conditions, stimuli, missing: what it rests on; rows that had no distribution.
         reason: why it is not defined, or rests on less than all.
+        floor: what to expect of the measure for a model that answers just as people and as often as this one (its
+            probabilities: just as people, and sampled from nothing); of people's counts alone, else NaN.
     """
 
     model_name: str
@@ -61,6 +63,7 @@ class Fit:
     stimuli: int
     missing: int
     reason: str = ""
+    floor: float = np.nan
 
 
 @dataclass(frozen=True)
@@ -70,12 +73,15 @@ class Pattern:
     Attributes:
         people: whether people show it.
         rsa: the contrast in rational speech acts.
-        estimate, low, high: the contrast of shares with its 95% bootstrap interval.
-        statistic, df, p: t over stimuli, one-tailed.
+        estimate, low, high: the contrast of shares with its 95% interval.
+        statistic, df, p: t by item, one-tailed and not corrected; where no item varies, p is that of signs.
         stimuli: the effective n.
-        verdict: shown or reversed (p below 0.05 in that direction), not shown, not defined.
-        agrees: whether the model and people agree on it; None where not defined.
+        verdict: shown, reversed, absent, not shown, not defined (`decisions`).
+        agrees: whether it is as in people; None where it is undecided in one of them.
         reason: why something is not defined.
+        p_corrected: two-tailed, corrected for all effects; the verdict follows from it.
+        people_verdict: what is decided of it in people, in the same words.
+        rsa_own_prior: the contrast in rational speech acts with the model's own prior, where that is known.
     """
 
     model_name: str
@@ -94,6 +100,9 @@ class Pattern:
     verdict: str
     agrees: bool | None
     reason: str = ""
+    p_corrected: float = np.nan
+    people_verdict: str = ""
+    rsa_own_prior: float = np.nan
 
 
 @dataclass(frozen=True)
@@ -105,7 +114,12 @@ class Against:
 
 
 def against(
-    study: StudyAnalysis, model: str, samples: Mapping[str, Sample], draws: int = DRAWS, seed: int = SEED
+    study: StudyAnalysis,
+    model: str,
+    samples: Mapping[str, Sample],
+    draws: int = DRAWS,
+    seed: int = SEED,
+    own: Array | None = None,
 ) -> Against:
     """Compare a model with people and with rational speech acts.
 
@@ -115,24 +129,29 @@ def against(
         samples: by source, as of `samples.sample_of`; after exclusions, where there are any.
         draws: those of the bootstrap over stimuli (and over people, where their counts are known).
         seed: the same seed gives the same intervals.
+        own: predictions of rational speech acts with the model's own prior; None where it is not known.
     """
     fits: list[Fit] = []
     patterns: list[Pattern] = []
     for source, sample in samples.items():
         rng = np.random.default_rng(seed)
-        grouped, alike = sample.grouped, stimuli_alike(sample.grouped)
+        grouped = sample.grouped
         drawn = resampled_means(grouped, draws, rng)
         side = _ModelMeans(model, source, grouped.means, drawn, grouped.stimuli, sample.missing)
-        fits += _fits(study, side, rng)
-        again = resampled_means(alike, draws, np.random.default_rng(seed))
-        patterns += [_pattern(study, effect, replace(side, drawn=again), alike) for effect in study.effects()]
+        fits += _with_floors(study, _fits(study, side, rng), sample, source, draws, seed)
+        fits += _fits_to(study, side, RSA_OWN, own, own[None]) if own is not None else []
+        effects = study.effects()
+        estimates = [estimate(grouped, effect.weights) for effect in effects]
+        decisions = decide(estimates, [effect.weights for effect in effects])
+        patterns += [_pattern(study, side, own, *parts) for parts in zip(effects, estimates, decisions, strict=True)]
     return Against(tuple(fits), tuple(patterns))
 
 
 def yardsticks(study: StudyAnalysis, draws: int = DRAWS, seed: int = SEED) -> tuple[Fit, ...]:
     """Benchmarks for a model's fit: that of rational speech acts, of mere chance, and of people.
 
-    People against people are bootstrap samples of them: no model can be expected to come nearer.
+    People against people are bootstrap samples of them, of as many people: a model that is sampled as often can't be
+    expected to come nearer. For other numbers of answers see `Fit.floor`.
     """
     rng = np.random.default_rng(seed)
     shape = (len(study.conditions), len(study.labels))
@@ -183,6 +202,24 @@ def _fits(study: StudyAnalysis, side: _ModelMeans, rng: np.random.Generator) -> 
     if side.model != RSA:
         fits += _fits_to(study, side, RSA, study.predictions(), study.predictions()[None])
     return fits
+
+
+def _with_floors(
+    study: StudyAnalysis, fits: Sequence[Fit], sample: Sample, source: str, draws: int, seed: int
+) -> list[Fit]:
+    """Fits to people with what to expect of a model that is just as they: both are drawn from people's shares."""
+    people = study.people()
+    if isinstance(people, EffectSizes) or not len(sample):
+        return list(fits)
+    rows = np.bincount(sample.cells, minlength=len(people))
+    shares, there, rng = normalised(people), rows > 0, np.random.default_rng(seed)
+    model = shares[None, there]
+    if source == ANSWERS:
+        drawn = [rng.multinomial(n, p, draws) / n for n, p in zip(rows[there], shares[there], strict=True)]
+        model = np.stack(drawn, axis=1)
+    again = resampled_counts(people[there], draws, rng)
+    floors = {measure: float(values.mean()) for measure, values in _distances(study, model, again).items()}
+    return [replace(fit, floor=floors.get(fit.measure, np.nan)) if fit.reference == PEOPLE else fit for fit in fits]
 
 
 def _fits_to(study: StudyAnalysis, side: _ModelMeans, reference: str, means: Array, drawn: Array) -> list[Fit]:
@@ -254,27 +291,23 @@ def _fit(
     return Fit(side.model, side.source, reference, measure, point.value, low, high, *counts, reason)
 
 
-def _pattern(study: StudyAnalysis, effect: Effect, side: _ModelMeans, alike: Grouped) -> Pattern:
-    own = estimate(alike, effect.weights)
-    used: Booleans = np.asarray(np.abs(effect.weights).sum(axis=1) > 0)
-    low, high = np.nan, np.nan
-    if not side.alone(used):
-        low, high = interval(np.einsum("dcl,cl->d", side.drawn[:, used], effect.weights[used]), own.value)
-        least, largest = bounds(effect.weights)
-        low, high = max(low, least), min(high, largest)
-    verdict = shown(own)
-    agrees = None if verdict == UNKNOWN else (verdict == SHOWN) == effect.people
-    about = (side.model, side.source, effect.name, effect.about, effect.people)
+def _pattern(
+    study: StudyAnalysis,
+    side: _ModelMeans,
+    own: Array | None,
+    effect: Effect,
+    estimated: Estimate,
+    decision: Decision,
+) -> Pattern:
+    agrees = None
+    if {decision.verdict, effect.people} <= set(DECIDED):
+        agrees = decision.verdict == effect.people
+    about = (side.model, side.source, effect.name, effect.about, effect.people == SHOWN)
     predicted = float((study.predictions() * effect.weights).sum())
-    numbers = (own.value, low, high, own.statistic, own.df, own.p)
-    return Pattern(*about, predicted, *numbers, own.stimuli, verdict, agrees, own.reason)
-
-
-def shown(effect: Estimate) -> str:
-    """Whether a sample shows an effect: shown or reversed where t is significant (one-tailed, 5%), else not shown."""
-    if np.isnan(effect.statistic):
-        return UNKNOWN
-    return SHOWN if effect.p < ALPHA else REVERSED if 1 - effect.p < ALPHA else ABSENT
+    with_own = np.nan if own is None else float((own * effect.weights).sum())
+    numbers = (estimated.value, decision.low, decision.high, estimated.statistic, estimated.df, estimated.p)
+    reason = (estimated.stimuli, decision.verdict, agrees, estimated.reason)
+    return Pattern(*about, predicted, *numbers, *reason, decision.p, effect.people, with_own)
 
 
 FIT_COLUMNS = tuple(field.name for field in fields(Fit))

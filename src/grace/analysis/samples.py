@@ -1,8 +1,8 @@
 """Samples: what a model answered in each condition, as distributions, with the stimuli that rows belong to.
 
 Rows about one stimulus are not independent of each other. A stimulus is an item under a condition: study 1's story,
-study 2's thing that was made, whatever the names of the persons in it. Everything here that measures uncertainty
-(bootstrap, standard errors, tests) takes stimuli as the units, never rows.
+study 2's thing that was made, whatever the names of the persons in it. Everything here that says how sure a number is
+(bootstrap, standard errors, tests) takes stimuli as the units, never rows; contrasts of conditions take items.
 """
 
 from collections.abc import Sequence
@@ -33,6 +33,8 @@ class Sample:
         stimuli: the stimulus of each row, an index; each lies in one condition, shape (rows,).
         conditions: how many conditions there are.
         missing: how many rows have no distribution, and are not in `values`.
+        items: the item of each row, an index, the same in all conditions, shape (rows,); None where stimuli of
+            different conditions have nothing in common.
     """
 
     values: Array
@@ -40,6 +42,7 @@ class Sample:
     stimuli: Integers
     conditions: int
     missing: int = 0
+    items: Integers | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -50,7 +53,9 @@ class Sample:
         _, first, place = np.unique(self.stimuli, return_index=True, return_inverse=True)
         sums = np.zeros((len(first), self.values.shape[1]))
         np.add.at(sums, place, self.values)
-        return Grouped(sums, np.bincount(place, minlength=len(first)).astype(float), self.cells[first], self.conditions)
+        rows = np.bincount(place, minlength=len(first)).astype(float)
+        items = np.arange(len(first)) if self.items is None else self.items[first]
+        return Grouped(sums, rows, self.cells[first], self.conditions, items)
 
 
 @dataclass(frozen=True)
@@ -62,12 +67,14 @@ class Grouped:
         rows: how many rows each stimulus has, shape (stimuli,).
         cells: the condition of each, shape (stimuli,).
         conditions: how many conditions there are.
+        items: the item of each, shape (stimuli,).
     """
 
     sums: Array
     rows: Array
     cells: Integers
     conditions: int
+    items: Integers
 
     @cached_property
     def means(self) -> Array:

@@ -117,8 +117,20 @@ class Calibration:
     ece: float
 
 
+def at_other_temperatures(trials: Iterable[Trial]) -> list[float]:
+    """The temperatures but 1 at which trials' answers were sampled; probabilities are those at temperature 1."""
+    known = {trial.row.number("temperature") for trial in trials if trial.answers}
+    return sorted(temperature for temperature in known if temperature not in (None, 1))
+
+
 def calibrations(trials: Sequence[Trial], study: Study) -> Iterator[Calibration]:
-    """Each question that Experiment 1 answers too, against its sampled answers; those without both are left out."""
+    """Each question that Experiment 1 answers too, against its sampled answers; those without both are left out.
+
+    There is none where answers were sampled at another temperature than the probabilities' 1: theirs are others, which
+    do not follow from those of the labels alone.
+    """
+    if at_other_temperatures(trials):
+        return
     for name, question in study.questions.items():
         pairs = list(_pairs(trials, name, question))
         if pairs:

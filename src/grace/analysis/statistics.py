@@ -3,12 +3,16 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from math import asin, fsum, sqrt
 from statistics import fmean, stdev
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from grace.analysis.names import ANOVA, Factors, TestName
+from grace.analysis.names import ANOVA, REPEATED, Factors, TestName
+
+if TYPE_CHECKING:
+    from numpy import float64
+    from numpy.typing import NDArray
 
 Alternative = Literal["greater", "two-sided"]
 
@@ -179,6 +183,20 @@ def clustered_t_test(name: TestName, sample: Numbers, alternative: Alternative, 
     return replace(test, n=len(sample.values), n_effective=float(len(means.values)), note=note)
 
 
+def stimulus_test(name: TestName, sample: Numbers, alternative: Alternative, against: float = 0.0) -> Tested:
+    """`clustered_t_test`, and where all means are equal, so that there is no t, the exact test that flips their signs.
+
+    Of all 2^n ways to give n equal differences a sign, one makes their mean so high, and two so far from 0. Where they
+    are 0, there is nothing to test.
+    """
+    test, means = clustered_t_test(name, sample, alternative, against), sample.by_stimulus
+    if test.p is not None or means is None or len(means.values) < 2 or (away := fmean(means.values) - against) == 0:
+        return test
+    two_sided = alternative == "two-sided"
+    p = 2.0 ** (two_sided - len(means.values)) if two_sided or away > 0 else 1.0
+    return replace(test, p=p, note=f"{test.note}; p is exact, by flipping signs")
+
+
 def binomial_test(name: TestName, sample: Numbers, chance: float) -> Tested:
     """Whether a share of 0s and 1s differs from chance: the exact binomial test, two-sided, rows taken as independent.
 
@@ -227,6 +245,18 @@ class Observation:
     stimulus: str | None
 
 
+MODELS: dict[str, list[Callable[[Observation], str]]] = {
+    "mean": [],
+    "first": [lambda row: row.first],
+    "second": [lambda row: row.second],
+    "both": [lambda row: row.first, lambda row: row.second],
+    "cells": [lambda row: f"{row.first}\0{row.second}"],
+}
+"""What the models of an analysis of variance take into account."""
+STEPS = (("mean", "first"), ("first", "both"), ("both", "cells"), ("second", "both"))
+"""The models that are compared: for the first factor, the second after it, the interaction, the first after that."""
+
+
 def two_way_anova(factors: tuple[str, str], data: Sequence[Observation], by_stimulus: bool = False) -> list[Tested]:
     """Analysis of variance with two factors in a design that may have empty cells, by comparing nested models.
 
@@ -246,15 +276,74 @@ def two_way_anova(factors: tuple[str, str], data: Sequence[Observation], by_stim
     tests = [Tested(TestName(ANOVA, of, by_stimulus), n=len(data), n_effective=n_effective) for of in effects]
     if not data:
         return [replace(test, note="no rows") for test in tests]
-    models = [
-        _fit(data, [lambda row: ""]),
-        _fit(data, [lambda row: row.first]),
-        _fit(data, [lambda row: row.first, lambda row: row.second]),
-        _fit(data, [lambda row: f"{row.first}\0{row.second}"]),
+    models = {name: _fit(data, model) for name, model in MODELS.items()}
+    steps = [(models[small], models[large]) for small, large in STEPS]
+    return [_step(test, *step, models["cells"], data) for test, step in zip(tests, steps, strict=True)]
+
+
+def repeated_anova(factors: tuple[str, str], means: Sequence[Observation]) -> list[Tested]:
+    """The same effects with repeated measures: stimuli, as stories, are crossed with the cells that are there.
+
+    A step from model to model spans a space of contrasts of cells. F is that of these contrasts of each stimulus,
+    against how they vary among stimuli: what R's `anova(lm(wide ~ 1), lm(wide ~ 0), M = ~ larger, X = ~ smaller)`
+    tests. p is after Greenhouse and Geisser (1959, Psychometrika 24, 95-112), whose epsilon the note has.
+
+    `means` are one number for each cell and stimulus; stimuli that lack a cell are left out.
+    """
+    import numpy as np
+
+    first, second = factors
+    effects = (Factors((first,)), Factors((second,)), Factors(factors), Factors((first,), after=second))
+    cells = list({(row.first, row.second): replace(row, value=0.0) for row in means}.values())
+    table = {(row.stimulus, row.first, row.second): row.value for row in means}
+    stimuli = list(dict.fromkeys(row.stimulus for row in means))
+    wide = [[table.get((one, cell.first, cell.second)) for cell in cells] for one in stimuli]
+    complete = np.array([row for row in wide if None not in row], dtype=float)
+    lost = len(wide) - len(complete)
+    tests = [Tested(TestName(REPEATED, of), n_effective=float(len(complete))) for of in effects]
+    if len(complete) < 2:
+        return [replace(test, note="fewer than two stimuli have all conditions") for test in tests]
+    spaces = {name: _projection(_columns(cells, model)) for name, model in MODELS.items()}
+    less = f"{lost} stimuli lack a condition and are left out" if lost else ""
+    return [
+        _repeated(test, complete, spaces[large] - spaces[small], less)
+        for test, (small, large) in zip(tests, STEPS, strict=True)
     ]
-    alone = _fit(data, [lambda row: row.second])
-    pairs = [*pairwise(models), (alone, models[2])]
-    return [_step(test, small, large, models[-1], data) for test, (small, large) in zip(tests, pairs, strict=True)]
+
+
+def _projection(columns: "NDArray[float64]") -> "NDArray[float64]":
+    """Onto what columns span."""
+    import numpy as np
+
+    return np.asarray(columns @ np.linalg.pinv(columns))
+
+
+def _repeated(test: Tested, complete: "NDArray[float64]", space: "NDArray[float64]", less: str) -> Tested:
+    """An effect, from numbers of shape (stimuli, cells) and the projection onto its contrasts."""
+    import numpy as np
+    from scipy import stats
+
+    sizes, vectors = np.linalg.eigh(space)
+    contrasts = complete @ vectors[:, sizes > 0.5]
+    n, df = contrasts.shape
+    if df == 0:
+        return replace(test, note="cannot be estimated: the cells that are there do not tell it from the other effects")
+    covariance = np.atleast_2d(np.cov(contrasts, rowvar=False))
+    spread = float(np.trace(covariance))
+    if spread <= PERFECT * float((complete**2).mean()):
+        return replace(test, df1=df, df2=df * (n - 1), note="stimuli do not vary in it, so there is no variance")
+    f = n * float((contrasts.mean(axis=0) ** 2).sum()) / spread
+    epsilon = spread**2 / (df * float((covariance**2).sum()))
+    notes = [less, f"Greenhouse-Geisser epsilon {epsilon:.3g}" if df > 1 else ""]
+    return replace(
+        test,
+        statistic=f,
+        df1=df,
+        df2=df * (n - 1),
+        p=float(stats.f.sf(f, epsilon * df, epsilon * df * (n - 1))),
+        effect_size=f / (f + n - 1),
+        note="; ".join(filter(None, notes)),
+    )
 
 
 def _effective(cells: Mapping[str, Sequence[Observation]]) -> float | None:
@@ -276,15 +365,22 @@ class _LeastSquares:
     df: int
 
 
-def _fit(data: Sequence[Observation], factors: Sequence[Callable[[Observation], str]]) -> _LeastSquares:
-    """Fit a mean for each level of some factors, which add up."""
+def _columns(data: Sequence[Observation], factors: Sequence[Callable[[Observation], str]]) -> "NDArray[float64]":
+    """The constant, and for each factor a column of 0 and 1 for each level but the first."""
     import numpy as np
 
     columns = [[1.0] * len(data)]
     for factor in factors:
         levels = [factor(row) for row in data]
         columns += [[float(level == one) for level in levels] for one in sorted(set(levels))[1:]]
-    design, values = np.array(columns).T, np.array([row.value for row in data])
+    return np.array(columns).T
+
+
+def _fit(data: Sequence[Observation], factors: Sequence[Callable[[Observation], str]]) -> _LeastSquares:
+    """Fit a mean for each level of some factors, which add up."""
+    import numpy as np
+
+    design, values = _columns(data, factors), np.array([row.value for row in data])
     coefficients, _, rank, _ = np.linalg.lstsq(design, values)  # of columns that depend on others, rank counts one
     return _LeastSquares(float(((values - design @ coefficients) ** 2).sum()), len(data) - int(rank))
 

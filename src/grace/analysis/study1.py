@@ -16,9 +16,10 @@ from math import fsum
 import numpy as np
 
 from grace.analysis import rsa_knowledge, scores
+from grace.analysis.decisions import REVERSED, SHOWN, UNSURE
 from grace.analysis.designs import ACCESS_NUMBER, ACCESS_WORD, STATES, WORDS
 from grace.analysis.distances import Array
-from grace.analysis.effects import Effect
+from grace.analysis.effects import ALPHA, Effect
 from grace.analysis.frames import Frame, Row
 from grace.analysis.names import ANOVA, EXPECTED, PLANNED, Factors, TestName
 from grace.analysis.people import study1_tests
@@ -29,10 +30,11 @@ from grace.analysis.statistics import (
     Numbers,
     Observation,
     Tested,
-    clustered_t_test,
     holm,
     mean_and_se,
+    repeated_anova,
     stimulus_means,
+    stimulus_test,
     t_test,
     two_way_anova,
     wilson,
@@ -43,6 +45,7 @@ from grace.errors import InputError
 from grace.studies.study import Study
 
 YES, NO = "yes", "no"
+PRIOR = "Prior_A"
 KNOWLEDGE = "knowledge"
 """The question's name in the study file, and that of a table of results."""
 
@@ -237,25 +240,28 @@ def knowledge(trials: Sequence[Trial]) -> Iterator[tuple[object, ...]]:
 
 
 def tests_of(kept: Sequence[Trial]) -> list[Tested]:
-    """Analysis of variance and planned comparisons, over rows and, with names that begin with clustered:, stimuli."""
+    """Analysis of variance and planned comparisons: over rows, over stimuli, and with repeated measures by story."""
     data = [Observation(*trial.cell, _bets(trial)[ANOVA_STATE], trial.unit) for trial in kept]
     means_of_stimuli = stimulus_means(data)
     by_stimulus = [
         replace(test, n=len(data), n_effective=float(test.n), note=test.note.replace("rows", "stimuli"))
         for test in two_way_anova(FACTORS, means_of_stimuli or [], by_stimulus=True)
     ]
+    repeated = [replace(test, n=len(data)) for test in repeated_anova(FACTORS, means_of_stimuli or [])]
     if means_of_stimuli is None:
-        by_stimulus = [replace(test, n_effective=None, note=NO_STIMULI) for test in by_stimulus]
+        by_stimulus, repeated = (
+            [replace(test, n_effective=None, note=NO_STIMULI) for test in tests] for tests in (by_stimulus, repeated)
+        )
     differences = {
         comparison: sample(_in_cell(kept, comparison.cell), lambda trial, own=comparison: own.difference(_bets(trial)))  # type: ignore[misc]
         for comparison in COMPARISONS
     }
     planned = [t_test(TestName(PLANNED, own), values, "greater") for own, values in differences.items()]
     clustered = [
-        clustered_t_test(TestName(PLANNED, own, by_stimulus=True), values, "greater")
+        stimulus_test(TestName(PLANNED, own, by_stimulus=True), values, "greater")
         for own, values in differences.items()
     ]
-    return [*two_way_anova(FACTORS, data), *holm(planned), *by_stimulus, *holm(clustered)]
+    return [*two_way_anova(FACTORS, data), *holm(planned), *by_stimulus, *holm(clustered), *repeated]
 
 
 def expected_tests(trials: Sequence[Trial]) -> list[Tested]:
@@ -266,7 +272,7 @@ def expected_tests(trials: Sequence[Trial]) -> list[Tested]:
             _in_cell(trials, comparison.cell),
             lambda row, own=comparison: own.difference(bets) if (bets := expected_bets(row)) else None,  # type: ignore[misc]
         )
-        tests.append(t_test(TestName(EXPECTED, comparison), differences, "greater"))
+        tests.append(stimulus_test(TestName(EXPECTED, comparison), differences, "greater"))
     return holm(tests)
 
 
@@ -291,13 +297,14 @@ def cell_title(cell: Cell) -> str:
 @cache
 def planned_effects() -> tuple[Effect, ...]:
     """The planned comparisons, and which of them people show."""
+    of_people = _decided()
     return tuple(
         Effect(
             name := str(TestName(PLANNED, comparison)),
             f"access {comparison.access}, '{comparison.word}': more on {comparison.higher} than on {comparison.lower}",
             f"{cell_title(comparison.cell)}: {comparison.higher} > {comparison.lower}",
             comparison.weights,
-            study1_tests()[name].holds,
+            of_people[name],
         )
         for comparison in COMPARISONS
     )
@@ -309,8 +316,25 @@ def effects() -> tuple[Effect, ...]:
     return *planned_effects(), *_interactions()
 
 
+def _decided() -> dict[str, str]:
+    """What is decided of people's planned comparisons, two-tailed with Holm's correction; none can be called absent."""
+    from scipy.stats import t
+
+    planned = [study1_tests()[str(TestName(PLANNED, comparison))] for comparison in COMPARISONS]
+    tests = holm(
+        [
+            Tested(TestName(PLANNED, own.name), own.statistic, p=2 * t.sf(abs(own.statistic), own.df[0]))
+            for own in planned
+        ]
+    )
+    return {
+        own.name: UNSURE if (test.p_holm or 0) >= ALPHA else SHOWN if own.statistic > 0 else REVERSED
+        for own, test in zip(planned, tests, strict=True)
+    }
+
+
 def _interactions() -> Iterator[Effect]:
-    holds = study1_tests()[str(TestName(ANOVA, Factors(FACTORS)))].holds
+    holds = SHOWN if study1_tests()[str(TestName(ANOVA, Factors(FACTORS)))].holds else UNSURE
     for word, higher, lower, partial in (("two", 2, 3, 2), ("one", 1, 2, 1)):
         full, less = (BetComparison(access, word, higher, lower).weights for access in (3, partial))
         yield Effect(
@@ -320,6 +344,19 @@ def _interactions() -> Iterator[Effect]:
             full - less,
             holds,
         )
+
+
+def own_predictions(rows: Sequence[Row]) -> Array | None:
+    """Rational speech acts with a model's own prior: the base rate of its answers to how many it expects (Prior_A).
+
+    An object with the property and one without are added, so that no state is impossible.
+    """
+    told = [number for row in rows if not row.failed and (number := row.integer(PRIOR)) in STATES]
+    if not told:
+        return None
+    objects = max(STATES)
+    rate = (sum(filter(None, told)) + 1) / (objects * len(told) + 2)
+    return rsa_knowledge.predictions(rsa_knowledge.Knowledge(base_rate=rate))
 
 
 def effect_sizes() -> EffectSizes:
@@ -355,6 +392,7 @@ STUDY1 = StudyAnalysis(
     results=results,
     effects=effects,
     predictions=cache(rsa_knowledge.predictions),
+    own_predictions=own_predictions,
     people=effect_sizes,
     cell_title=cell_title,
 )

@@ -7,12 +7,13 @@ from functools import cache
 import numpy as np
 
 from grace.analysis import rsa_politeness
+from grace.analysis.decisions import decide
 from grace.analysis.designs import GOAL_HEARTS, GOALS, HEARTS, UTTERANCES
 from grace.analysis.distances import Array
-from grace.analysis.effects import ALPHA, Effect
+from grace.analysis.effects import Effect, Estimate
 from grace.analysis.frames import Frame, Row
 from grace.analysis.mixed import BinaryAnswer, mixed_tests
-from grace.analysis.names import BINOMIAL, TestName
+from grace.analysis.names import AUTHORS, BINOMIAL, LIKELIHOOD, MIXED, TestName
 from grace.analysis.people import study2_counts
 from grace.analysis.samples import CHOICE
 from grace.analysis.statistics import (
@@ -20,9 +21,9 @@ from grace.analysis.statistics import (
     Numbers,
     Tested,
     binomial_test,
-    clustered_t_test,
     effective,
     holm,
+    stimulus_test,
     wilson,
 )
 from grace.analysis.study_analysis import Results, StudyAnalysis
@@ -191,7 +192,8 @@ def results(trials: ModelTrials, frame: Frame, study: Study) -> Results:
         BinaryAnswer(int(_negated(trial)), trial.cell, {name: trial.row[column] for name, column in groups.items()})
         for trial in trials.kept
     ]
-    return Results(tables, [*mixed_tests(FACTORS, outcomes, _effective(by_cell)), *against_chance(by_cell)])
+    mixed = mixed_tests(FACTORS, outcomes, _effective(by_cell), (MIXED, LIKELIHOOD, AUTHORS))
+    return Results(tables, [*mixed, *against_chance(by_cell)])
 
 
 def against_chance(by_cell: Mapping[Cell, Sequence[Trial]]) -> list[Tested]:
@@ -208,7 +210,7 @@ def against_chance(by_cell: Mapping[Cell, Sequence[Trial]]) -> list[Tested]:
     ]
     clustered = [
         [
-            clustered_t_test(TestName(BINOMIAL, of, by_stimulus=True), values, "two-sided", chance)
+            stimulus_test(TestName(BINOMIAL, of, by_stimulus=True), values, "two-sided", chance)
             for of, (values, chance) in family.items()
         ]
         for family in (negation, utterances)
@@ -255,7 +257,10 @@ def _fall(goal: str) -> Array:
 @cache
 def effects() -> tuple[Effect, ...]:
     """More negation with both goals, its fall with the hearts, praise and bluntness."""
-    return tuple(Effect(*contrast, shown_by_people(contrast[-1])) for contrast in _contrasts())
+    contrasts = list(_contrasts())
+    weights = [contrast[-1] for contrast in contrasts]
+    decisions = decide([of_people(own) for own in weights], weights)
+    return tuple(Effect(*contrast, decision.verdict) for contrast, decision in zip(contrasts, decisions, strict=True))
 
 
 def _contrasts() -> Iterator[tuple[str, str, str, Array]]:
@@ -296,20 +301,18 @@ def _contrasts() -> Iterator[tuple[str, str, str, Array]]:
     )
 
 
-def shown_by_people(weights: Array) -> bool:
-    """Whether a contrast is above zero in people: z of the counts, one-tailed p below 0.05.
+def of_people(weights: Array) -> Estimate:
+    """A contrast of people's shares; they are so many that t is normal.
 
-    The same people answered in all conditions, but who answered what is not published, so conditions count as
+    The same people answered in all conditions, but the counts do not tell who answered what, so conditions count as
     independent; the variance of a share of n people is that of a multinomial.
     """
-    from scipy.stats import norm
-
     counts = study2_counts()
     people = counts.sum(axis=1)
     shares = counts / people[:, None]
     means = (shares * weights).sum(axis=1)
     variance = (((shares * weights**2).sum(axis=1) - means**2) / people).sum()
-    return bool(norm.sf(means.sum() / np.sqrt(variance)) < ALPHA)
+    return Estimate(float(means.sum()), float(np.sqrt(variance)), np.inf, int(people.sum()))
 
 
 STUDY2 = StudyAnalysis(
@@ -329,6 +332,7 @@ STUDY2 = StudyAnalysis(
     results=results,
     effects=effects,
     predictions=cache(rsa_politeness.predictions),
+    own_predictions=lambda rows: None,
     people=study2_counts,
     cell_title=cell_title,
 )

@@ -54,7 +54,8 @@ class StudyAnalysis:
         reader: for a table, a function that interprets a row.
         results: tables and tests of one model.
         effects: contrasts of conditions that people show or do not show.
-        predictions: those of rational speech acts, shape (conditions, labels).
+        predictions: of rational speech acts, shape (conditions, labels).
+        own_predictions: the same with the prior that the answers of a model tell; None where they tell none.
         people: how many people chose which label, shape (conditions, labels), or effect sizes where no counts are
             published.
         cell_title: the name of a condition in figures.
@@ -76,6 +77,7 @@ class StudyAnalysis:
     results: Callable[[ModelTrials, Frame, Study], Results]
     effects: Callable[[], tuple[Effect, ...]]
     predictions: Callable[[], Array]
+    own_predictions: Callable[[Sequence[Row]], Array | None]
     people: Callable[[], Array | EffectSizes]
     cell_title: Callable[[Cell], str]
 

@@ -1,6 +1,7 @@
 """The scorer: the exact probability of every answer of a closed set, from any server that reports enough for it."""
 
 import asyncio
+import unicodedata
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -272,11 +273,21 @@ def _shared(one: Sequence[int], other: Sequence[int]) -> int:
     return min(len(one), len(other))
 
 
+def _ends_behind(form: str, text: str) -> bool:
+    """Whether a text that starts with a form shows that the word or number ends there, as far as it goes."""
+    if not form or text == form:
+        return True
+    after = text[len(form)]
+    inside = after.isalnum() or unicodedata.category(after).startswith("M") or after in "'’_-"
+    return not inside and not (form[-1].isdigit() and after in ".,:/")
+
+
 def bounds_by_text(top: Sequence[tuple[str, float]], forms: Forms) -> tuple[dict[str, float], float]:
     """Lower bounds of the labels' probabilities from some first tokens' texts, and how much is undecided.
 
-    A token decides for a label when it starts with one of its forms and no longer form of another label can follow. A
-    token that only begins a form decides nothing, nor do tokens that were not reported. Any spelling counts here.
+    A token decides for a label when it is one of its forms, or goes on behind it with what ends a word or a number, and
+    no longer form of another label can follow. `Not` does not say no, nor `15` one: a token that goes on otherwise
+    decides nothing, nor does one that only begins a form, nor do tokens that were not told. Any spelling counts here.
 
     Args:
         top: first tokens' texts with their probabilities.
@@ -286,9 +297,9 @@ def bounds_by_text(top: Sequence[tuple[str, float]], forms: Forms) -> tuple[dict
     undecided = [max(0.0, 1.0 - fsum(probability for _, probability in top))]
     for text, probability in top:
         begun = {label for label, own in forms.items() for form in own if form.startswith(text) and form != text}
-        said = [(len(form), label) for label, own in forms.items() for form in own if text.startswith(form)]
-        label = max(said)[1] if said else None
-        if begun - {label}:
+        said = [(len(form), form, label) for label, own in forms.items() for form in own if text.startswith(form)]
+        _, form, label = max(said, default=(0, "", None))
+        if begun - {label} or not _ends_behind(form, text):
             undecided.append(probability)
         elif label is not None:
             labels[label].append(probability)

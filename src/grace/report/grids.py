@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from grace.analysis.analyze import Table
-from grace.analysis.names import TestName
+from grace.analysis.names import REPEATED, TestName
 from grace.columns import MODEL
 from grace.report.numbers import is_known, whole
 
@@ -157,13 +157,20 @@ class ReportedTest:
         of: what it tests, as in its name.
         row: its row of tests.csv.
         by_stimulus: the row of the same test in which each stimulus counts once; empty where there is none.
+        repeated: that of the same test with repeated measures of stimuli; empty where there is none.
         people: the published row of the same test; empty where there is none.
     """
 
     of: object
     row: Record
     by_stimulus: Record
+    repeated: Record
     people: Record
+
+    @property
+    def lead(self) -> Record:
+        """The row that counts: stimuli, where it is defined, and not rows, which are not independent."""
+        return next((row for row in (self.repeated, self.by_stimulus) if is_known(row.get("p"))), self.row)
 
 
 def of_tests(
@@ -190,6 +197,7 @@ def reported_tests(tests: Records, kind: str, of: Iterable[object], people: Reco
             subject,
             row,
             by_name.get((model, str(TestName(kind, subject, by_stimulus=True))), {}),
+            by_name.get((model, str(TestName(REPEATED, subject))), {}),
             published.get(name, {}),
         )
         for model in models_of(tests)

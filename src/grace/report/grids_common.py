@@ -105,7 +105,8 @@ def of_references(tables: Mapping[str, Table]) -> Iterator[Grid]:
     """How near models are to people and to rational speech acts, and which effects they show."""
     yield from listing(
         "references",
-        "How near each model is to people and to rational speech acts (rsa), with 95% bootstrap intervals",
+        "How near each model is to people and to rational speech acts (rsa; rsa_own_prior: with the prior that the "
+        "model's own answers tell), with 95% bootstrap intervals",
         records(tables.get("references")),
         {
             "model": model_of,
@@ -113,31 +114,34 @@ def of_references(tables: Mapping[str, Table]) -> Iterator[Grid]:
             "reference": lambda row: str(row["reference"]),
             "measure": lambda row: MEASURES.get(str(row["measure"]), str(row["measure"])),
             "value [95%]": _measured,
+            "floor": lambda row: decimal(row["floor"], 3) if is_known(row["floor"]) else "",
             "conditions": lambda row: whole(row["conditions"]),
             "stimuli": lambda row: whole(row["stimuli"]) if row["stimuli"] else NOTHING,
             "note": lambda row: in_words(row["reason"]),
         },
         4,
-        "rsa, uniform and people among the models are yardsticks: theory, mere chance, and people drawn again.",
+        "rsa, uniform and people among the models are yardsticks: theory, mere chance, and people drawn again. Floor: "
+        "what to expect of a model that answers just as people, and as often as this one.",
     )
     yield from listing(
         "patterns",
-        "Which effects of people each model shows: contrasts of shares, one-tailed over stimuli",
+        "Which effects of people each model shows: contrasts of shares by items, two-tailed, corrected for all",
         records(tables.get("patterns")),
         {
             "model": model_of,
             "source": source_of,
             "effect": lambda row: in_words(row["about"]),
-            "people": lambda row: str(row["people"]),
+            "people": lambda row: str(row["people_verdict"]),
             "model's": lambda row: str(row["verdict"]),
             "contrast [95%]": lambda row: f"{share(row['estimate'])} {interval(row['low'], row['high'])}".strip(),
-            "p": lambda row: p_value(row["p"]),
+            "p": lambda row: p_value(row["p_corrected"]),
             "rsa": lambda row: share(row["rsa"]),
             "stimuli": lambda row: whole(row["stimuli"]),
             "note": lambda row: in_words(row["reason"]),
         },
         3,
-        "Shown: p below .05, not corrected. Reversed: as sure in the other direction. Intervals: bootstrap.",
+        "Shown: p below .05, corrected for all effects. Reversed: as sure in the other direction. Absent: surely "
+        "smaller than .05 either way. Not shown: undecided. Intervals are not corrected.",
     )
 
 

@@ -5,8 +5,9 @@ from importlib import metadata
 
 import grace
 from grace.analysis.analyze import PACKAGES
+from grace.analysis.decisions import UNKNOWN
 from grace.analysis.names import kind_in
-from grace.analysis.references import RSA, UNKNOWN
+from grace.analysis.references import RSA
 from grace.report.gather import Part
 from grace.report.grids import Record, model_of, models_of, records, rows_of
 from grace.report.markdown import plain
@@ -94,7 +95,7 @@ def _analysis(part: Part) -> Iterator[str]:
     kinds = frozenset(kind_in(row["test"]) for row in records(part.tables.get("tests")) if row["n"])
     yield from REPORTS[part.study.name].methods(kinds, part.request.exclusions)
     if kinds:
-        yield f"A *p* below {ALPHA} is called significant."
+        yield f"A *p* below {ALPHA} is called significant; else an effect is undecided, and not absent."
 
 
 def _references(part: Part) -> Iterator[str]:
@@ -103,16 +104,18 @@ def _references(part: Part) -> Iterator[str]:
     parameters = {(row["about"], row["name"]): row["value"] for row in rows}
     if any(row["verdict"] != UNKNOWN for row in records(part.tables.get("patterns"))):
         yield (
-            "A model shows an effect of people's study where the contrast of its condition means is above zero by a "
-            f"one-tailed t test over stimuli, *p* < {share(parameters['tests', 'level of significance'])}; the effect "
-            "is reversed where it is below zero by the same test in the other direction. These tests are not "
-            "corrected for their number."
+            "A model shows an effect of people's study, or its reverse, where the contrast of conditions differs from "
+            "zero by a two-tailed test that flips the signs of items (stories, things), corrected for the number of "
+            "effects (step-down maxT), "
+            f"*p* < {share(parameters['tests', 'level of significance'])}. An effect is absent where two "
+            "one-sided tests at that level hold its contrast within "
+            f"{share(parameters['tests', 'margin of absence'])} of zero, and else undecided."
         )
     models = models_of(records(part.tables.get("design")))
     if not any(is_known(row["value"]) and model_of(row) in models for row in records(part.tables.get("references"))):
         return
     yield (
-        "Contrasts and measures of how near models are to people and to theory have "
+        "Measures of how near models are to people and to theory have "
         f"{parameters['bootstrap', 'interval in percent']}% bootstrap intervals over stimuli "
         f"({whole(parameters['bootstrap', 'draws'])} draws, seed {parameters['bootstrap', 'seed']})."
     )

@@ -12,9 +12,9 @@ ALPHA = 0.05
 
 
 def verdict(p: object) -> str:
-    """Whether a p is significant, in words."""
+    """What a p is called: an effect that is not shown may yet be there."""
     number = number_in(p)
-    return "significant" if number is not None and number < ALPHA else "not significant"
+    return "significant" if number is not None and number < ALPHA else "undecided"
 
 
 def effects_in_words(
@@ -34,7 +34,7 @@ def effects_in_words(
         more: the end of the sentence.
     """
     for test in tests:
-        effect, row = f"effect of {names[test.of]} on {on}", test.row
+        effect, row = f"effect of {names[test.of]} on {on}", test.lead
         if is_known(row["p"]):
             p = f"*p* {p_in_words(row['p'])}"
             yield f"The {effect} was {verdict(row['p'])}, {statistic(row)}, {p}{more(test)}."

@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from grace.analysis.analyze import Table
 from grace.columns import MODEL
+from grace.endpoints.dialects import OpenAI
 from grace.errors import InputError
 from grace.manifest import EXTRACT, GENERATE, SCORE, ServerFacts, SessionRecord, SourceTree
 from grace.report.grids import Record, table_of
@@ -18,6 +20,7 @@ KINDS = {GENERATE: ANSWERS, EXTRACT: VALUES, SCORE: PROBABILITIES}
 PLAIN = {"top_p": (1,), "top_k": (0, -1), "min_p": (0,), "repeat_penalty": (1,), "repetition_penalty": (1,)}
 """Sampling parameters and the values at which they do nothing."""
 RULES = "rules"
+OPENAI_HOST = "api.openai.com"
 
 RUNS = (
     MODEL, "kind", "run", "run_id", "revision", "quantization", "weights", "source", "parameters", "engine", "context",
@@ -38,6 +41,14 @@ def model_name(group: Related) -> str:
     return str(base.identity.model["name"]) if base else ""
 
 
+def engine_of(server: ServerFacts, endpoint: str | None) -> str:
+    """What served the model. Many servers speak OpenAI's dialect; only that host is OpenAI."""
+    name = server.dialect
+    if name == OpenAI.name and urlsplit(endpoint or "").hostname != OPENAI_HOST:
+        name = "an OpenAI-compatible server"
+    return " ".join(part for part in (name, server.version) if part)
+
+
 def facts_of(run: Run, group: Related) -> Record:
     """The cells of a run under RUNS, from its manifest; what it does not have is missing."""
     identity, sessions = run.identity, run.sessions
@@ -55,7 +66,7 @@ def facts_of(run: Run, group: Related) -> Record:
         "weights": model.get("weights") or model.get("sha256"),
         "source": model.get("source"),
         "parameters": model.get("parameters"),
-        "engine": " ".join(part for part in (server.dialect, server.version) if part),
+        "engine": engine_of(server, last.endpoint),
         "context": server.context,
         "protocol": identity.protocol,
         "temperature": sampling.get("temperature"),

@@ -3,13 +3,15 @@
 from collections.abc import Iterator, Mapping
 
 from grace.analysis.analyze import Table
-from grace.analysis.references import UNKNOWN
+from grace.analysis.decisions import UNKNOWN, UNSURE
 from grace.quality.layout import number_in
 from grace.report.grids import Record, Records, models_of, records, rows_of
 from grace.report.grids_common import in_words, source_of
 from grace.report.markdown import plain
 from grace.report.numbers import counted, decimal, whole
 from grace.report.studies import REPORTS
+
+IN_WORDS = {UNSURE: "undecided"}
 
 
 def results_of(study: str, tables: Mapping[str, Table]) -> Iterator[tuple[str, list[str]]]:
@@ -62,6 +64,9 @@ def _patterns(rows: Records, model: str) -> Iterator[str]:
             continue
         verdicts: dict[str, list[str]] = {}
         for row in own:
-            verdicts.setdefault(str(row["verdict"]), []).append(f"{in_words(row['about'])} (people: {row['people']})")
-        lists = ". ".join(f"{verdict.capitalize()}: {'; '.join(names)}" for verdict, names in verdicts.items())
+            about = f"{in_words(row['about'])} (people: {row['people_verdict']})"
+            verdicts.setdefault(str(row["verdict"]), []).append(about)
+        lists = ". ".join(
+            f"{IN_WORDS.get(verdict, verdict).capitalize()}: {'; '.join(names)}" for verdict, names in verdicts.items()
+        )
         yield f"Effects of people's study in {plain(source)}. {plain(lists)}."

@@ -79,22 +79,27 @@ def variance(tests: Records, people: Records) -> Iterator[Grid]:
     """The analysis of variance."""
     columns: dict[str, Callable[[ReportedTest], str]] = {
         "effect": lambda test: EFFECTS[test.of],
+        "F by story": lambda test: f_of(test.repeated),
+        "p by story": lambda test: p_value(test.repeated.get("p")),
+        "F by stimulus": lambda test: f_of(test.by_stimulus),
+        "p by stimulus": lambda test: p_value(test.by_stimulus.get("p")),
         "F": lambda test: f_of(test.row),
         "p": lambda test: p_value(test.row["p"]),
         "partial η²": lambda test: share(test.row["effect_size"]),
-        "F by stimulus": lambda test: f_of(test.by_stimulus),
-        "p by stimulus": lambda test: p_value(test.by_stimulus.get("p")),
         "F of people": lambda test: f_of(test.people),
         "n": lambda test: whole(test.row["n"]),
         "n effective": lambda test: _worth(test.row),
     }
-    title = "Analysis of variance of the bet on state 3, by comparing nested models"
+    title = (
+        "Analysis of variance of the bet on state 3, by comparing nested models: repeated measures by story, each "
+        "stimulus counting once, and (F, p, partial η²) by row, as the paper printed it"
+    )
     lines = reported_tests(tests, ANOVA, EFFECTS, people)
     yield from of_tests("study1-anova", title, lines, columns, len(models_of(tests)) > 1)
 
 
+COMPARISON: dict[str, Callable[[ReportedTest], str]] = {"comparison": lambda test: in_words(test.of)}
 COMPARED: dict[str, Callable[[ReportedTest], str]] = {
-    "comparison": lambda test: in_words(test.of),
     "t": lambda test: t_of(test.row),
     "p": lambda test: p_value(test.row["p"]),
     "p Holm": lambda test: p_value(test.row["p_holm"]),
@@ -105,24 +110,35 @@ COMPARED: dict[str, Callable[[ReportedTest], str]] = {
 
 def planned(tests: Records, people: Records) -> Iterator[Grid]:
     """The planned comparisons."""
-    columns = COMPARED | {
+    by_stimulus: dict[str, Callable[[ReportedTest], str]] = {
         "t by stimulus": lambda test: t_of(test.by_stimulus),
         "p Holm by stimulus": lambda test: p_value(test.by_stimulus.get("p_holm")),
-        "t of people": lambda test: t_of(test.people),
+    }
+    columns = {
+        **COMPARISON,
+        **by_stimulus,
+        **COMPARED,
+        "t of people": lambda test: t_of(test.people) + _also(test.people),
         "p of people": lambda test: str(test.people.get("p") or NOTHING),
         "n": lambda test: whole(test.row["n"]),
     }
     title = (
-        "Planned comparisons of bets, one-tailed, with Holm's correction; beside them people's (Goodman & Stuhlmüller "
-        "2013), and the same test with each stimulus counting once"
+        "Planned comparisons of bets, one-tailed, with Holm's correction: each stimulus counting once, and by row, as "
+        "the paper printed them; beside them people's (Goodman & Stuhlmüller 2013; public transcriptions give 13.1 and "
+        "17.1 both ways round)"
     )
     lines = reported_tests(tests, PLANNED, COMPARISONS, people)
     yield from of_tests("study1-planned", title, lines, columns, len({model_of(line.row) for line in lines}) > 1)
 
 
+def _also(row: Record) -> str:
+    """The statistic as others transcribe it."""
+    return f" or {decimal(row['also'])}" if is_known(row.get("also")) else ""
+
+
 def expected(tests: Records) -> Iterator[Grid]:
     """The planned comparisons of expected bets."""
-    columns = COMPARED | {"stimuli": lambda test: whole(test.row["n"])}
+    columns = COMPARISON | COMPARED | {"stimuli": lambda test: whole(test.row["n"])}
     title = (
         "Planned comparisons of expected bets (Experiment 2), one-tailed, with Holm's correction; each stimulus counts "
         "once"
@@ -190,16 +206,20 @@ def _variance(tests: Records) -> Iterator[str]:
     """The analysis of variance, and by stimulus."""
     effects = reported_tests(tests, ANOVA, EFFECTS)
     notes = {line.row["note"] for line in effects}
-    if len(effects) > 1 and len(notes) == 1 and not any(is_known(line.row["p"]) for line in effects):
+    if len(effects) > 1 and len(notes) == 1 and not any(is_known(line.lead["p"]) for line in effects):
         yield f"The analysis of variance of the bet on state 3 is not defined ({plain(notes.pop())})."
         return
 
     def more(line: ReportedTest) -> str:
-        size = f", partial η² = {share(line.row['effect_size'])}" if is_known(line.row["effect_size"]) else ""
-        beside = line.by_stimulus
-        if not is_known(beside.get("p")):
-            return size
-        return f"{size}; by stimulus, {f_of(beside)}, *p* {p_in_words(beside['p'])}"
+        size = f", partial η² = {share(line.lead['effect_size'])}" if is_known(line.lead["effect_size"]) else ""
+        ways = {"by story": line.repeated, "by stimulus": line.by_stimulus, "by row": line.row}
+        own = next(way for way, row in ways.items() if row is line.lead)
+        others = [
+            f"{way}, {f_of(row)}, *p* {p_in_words(row['p'])}"
+            for way, row in ways.items()
+            if way != own and is_known(row.get("p"))
+        ]
+        return "; ".join([f"{size} {own}", *others])
 
     yield from effects_in_words(effects, EFFECTS, "the bet on state 3", f_of, more)
 
@@ -208,21 +228,30 @@ def _planned(tests: Records, kind: str, what: str) -> str:
     """The planned comparisons of bets, or of expected bets."""
     parts = []
     for line in (line for line in reported_tests(tests, kind, COMPARISONS) if line.row["n"]):
-        row = line.row
-        size = f", *dz* = {decimal(row['effect_size'])}" if is_known(row["effect_size"]) else ""
-        test = f"{t_of(row)}, Holm-corrected *p* {p_in_words(row['p_holm'])}{size}"
-        parts.append(f"{in_words(line.of)}: {test if is_known(row['p_holm']) else 'not defined'}")
-    return f"{what}, one-tailed: {'; '.join(parts)}." if parts else ""
+        own = [_test(line.lead)] if is_known(line.lead["p_holm"]) else ["not defined"]
+        if line.lead is not line.row and is_known(line.row["p_holm"]):
+            own.append(f"by row {_test(line.row)}")
+        parts.append(f"{in_words(line.of)}: {', '.join(own)}")
+    return f"{what}, one-tailed and by stimulus where that is defined: {'; '.join(parts)}." if parts else ""
+
+
+def _test(row: Record) -> str:
+    """A planned comparison's numbers; where there is no t, its p is that of an exact test."""
+    t = t_of(row) if is_known(row["statistic"]) else "exact test of signs"
+    size = f", *dz* = {decimal(row['effect_size'])}" if is_known(row["effect_size"]) else ""
+    return f"{t}, Holm-corrected *p* {p_in_words(row['p_holm'])}{size}"
 
 
 def methods(kinds: frozenset[str], exclusions: bool) -> Iterator[str]:
     """The analysis."""
     if ANOVA in kinds:
         yield (
-            "Bets on state 3 were submitted to an analysis of variance with access and word as factors; since some "
-            "conditions do not exist, effects were tested by comparing nested models. Planned comparisons of bets are "
-            "paired, one-tailed t tests with Holm's correction. Rows of one stimulus are not independent, so each of "
-            "these tests stands beside one in which each stimulus counts once, where that is defined."
+            "Bets on state 3 were submitted to an analysis of variance with access and word as factors and repeated "
+            "measures of stories, which are crossed with the conditions; since some conditions do not exist, effects "
+            "were tested by comparing nested models, with Greenhouse and Geisser's correction. Planned comparisons of "
+            "bets are paired, one-tailed t tests of stimuli's means with Holm's correction; where all means are equal, "
+            "the exact test that flips their signs. Rows of one stimulus are not independent: the tests by row, as the "
+            "paper printed them, stand beside these only for comparison."
         )
         excluded = "Trials were excluded whose knowledge answer does not fit what the speaker saw."
         yield excluded if exclusions else "No trial was excluded by its knowledge answer."
@@ -243,7 +272,7 @@ def theory() -> Iterator[tuple[str, object]]:
 
 def people() -> Table:
     """The published tests."""
-    columns = ("test", "statistic", "df1", "df2", "p", "effect_size", "holds")
+    columns = ("test", "statistic", "df1", "df2", "p", "effect_size", "holds", "also")
     rows = (
         {
             "test": test.name,
@@ -253,6 +282,7 @@ def people() -> Table:
             "p": test.p,
             "effect_size": test.effect_size if len(test.df) == 1 else None,
             "holds": "yes" if test.holds else "no",
+            "also": test.also,
         }
         for test in study1_tests().values()
     )

@@ -5,7 +5,8 @@ from dataclasses import fields
 
 from grace.analysis.analyze import Table
 from grace.analysis.designs import GOAL_HEARTS, UTTERANCES
-from grace.analysis.names import BINOMIAL, MIXED, Factors
+from grace.analysis.mixed import INFORMATIVE, WIDE
+from grace.analysis.names import AUTHORS, BINOMIAL, LIKELIHOOD, MIXED, Factors
 from grace.analysis.people import study2_counts
 from grace.analysis.rsa_politeness import Politeness
 from grace.analysis.study2 import FACTORS, NEGATED, ConditionShare
@@ -26,7 +27,18 @@ from grace.report.grids import (
     texts_of,
 )
 from grace.report.markdown import plain
-from grace.report.numbers import NOTHING, chi_of, decimal, interval, p_value, share, whole, with_error
+from grace.report.numbers import (
+    NOTHING,
+    chi_of,
+    decimal,
+    interval,
+    is_known,
+    p_in_words,
+    p_value,
+    share,
+    whole,
+    with_error,
+)
 from grace.report.phrases import effects_in_words, share_of, shares_in_words
 from grace.report.study_report import StudyReport
 
@@ -70,8 +82,8 @@ def negation(rows: Records, tests: Records, people: Records) -> Iterator[Grid]:
         | {
             "share of negation [95%]": lambda row: share_of(row, "proportion"),
             "[95%] by n effective": lambda row: interval(row["low_clustered"], row["high_clustered"]) or NOTHING,
-            "p Holm": lambda row: p_holm(row, by_stimulus=False),
             "p Holm by stimulus": lambda row: p_holm(row, by_stimulus=True),
+            "p Holm": lambda row: p_holm(row, by_stimulus=False),
             "people": lambda row: share(theirs.get((row["goal"], str(row["state"])), {}).get("proportion")),
             "n": lambda row: whole(row["n"]),
             "n effective": lambda row: decimal(row["n_effective"], 0),
@@ -82,16 +94,34 @@ def negation(rows: Records, tests: Records, people: Records) -> Iterator[Grid]:
 
 def mixed(tests: Records) -> Iterator[Grid]:
     """The mixed-effects regression."""
+    ratio, authors = (_rows(tests, kind) for kind in (LIKELIHOOD, AUTHORS))
     columns: dict[str, Callable[[ReportedTest], str]] = {
         "effect": lambda test: EFFECTS[test.of],
+        "χ² (likelihood ratio)": lambda test: chi_of(_of(ratio, test)),
+        "p (likelihood ratio)": lambda test: p_value(_of(ratio, test).get("p")),
+        "χ² (hearts as a number, random slopes)": lambda test: chi_of(_of(authors, test)),
+        "p (hearts as a number, random slopes)": lambda test: p_value(_of(authors, test).get("p")),
         "χ²": lambda test: chi_of(test.row),
         "p": lambda test: p_value(test.row["p"]),
         "n": lambda test: whole(test.row["n"]),
         "n effective": lambda test: decimal(test.row["n_effective"], 0),
     }
-    title = "Mixed-effects logistic regression of negation, with random intercepts of participants and items"
+    title = (
+        "Mixed-effects logistic regression of negation, with random intercepts of participants and items: penalised "
+        "likelihood ratios, the same with the authors' parametrisation, and (χ², p) Wald's tests"
+    )
     lines = reported_tests(tests, MIXED, EFFECTS)
     yield from of_tests("study2-mixed", title, lines, columns, len({model_of(line.row) for line in lines}) > 1)
+
+
+def _rows(tests: Records, kind: str) -> dict[tuple[str, object], Record]:
+    """The rows of a kind of test by model and what it tests."""
+    return {(model_of(test.row), test.of): test.row for test in reported_tests(tests, kind, EFFECTS)}
+
+
+def _of(rows: Mapping[tuple[str, object], Record], test: ReportedTest) -> Record:
+    """The row about the same effect of the same model; empty where there is none."""
+    return rows.get((model_of(test.row), test.of), {})
 
 
 def utterances(rows: Records) -> Iterator[Grid]:
@@ -137,12 +167,22 @@ def of_people(rows: Records) -> Iterator[Grid]:
 
 def results(own: Mapping[str, Records]) -> Iterator[str]:
     """The paragraphs about one model."""
+    tests = own.get("tests", ())
+    ways = {
+        "Wald's test": _rows(tests, MIXED),
+        "with hearts as a number and random slopes": _rows(tests, AUTHORS),
+    }
 
-    def note(test: ReportedTest) -> str:
-        return f" ({plain(test.row['note'])})" if test.row["note"] else ""
+    def more(test: ReportedTest) -> str:
+        beside = [
+            f"; {way}, {chi_of(row)}, *p* {p_in_words(row['p'])}"
+            for way, rows in ways.items()
+            if is_known((row := _of(rows, test)).get("p"))
+        ]
+        return f" by the likelihood ratio{''.join(beside)} ({plain(test.row['note'])})"
 
-    tests = reported_tests(own.get("tests", ()), MIXED, EFFECTS)
-    yield " ".join(effects_in_words(tests, EFFECTS, "negation", chi_of, note))
+    ratios = reported_tests(tests, LIKELIHOOD, EFFECTS)
+    yield " ".join(effects_in_words(ratios, EFFECTS, "negation", chi_of, more))
     yield shares_in_words(
         "The share of utterances with negation",
         own.get("negation", ()),
@@ -156,15 +196,20 @@ def methods(kinds: frozenset[str], exclusions: bool) -> Iterator[str]:
     if MIXED in kinds:
         yield (
             "Negation was submitted to a mixed-effects logistic regression with goal and hearts as fixed effects "
-            "and random intercepts of participants and items. Rows of one stimulus are not independent, so its "
-            "chi-squared is divided by the design effect: the number of rows over how many independent ones they are "
-            "worth."
+            "and random intercepts of participants and items. It is Bayesian, with normal priors of the coefficients "
+            f"(standard deviation {WIDE:g}, or {INFORMATIVE:g} under complete separation) and of the logarithms of the "
+            "random effects' standard deviations (1). Coefficients and standard deviations are variational Bayes "
+            "means. Effects are tested by the penalised likelihood ratio, with random effects integrated out after "
+            "Laplace; beside it stands Wald's test, with the covariance of Laplace's approximation. As the authors "
+            "did, hearts were also taken as a number, with random slopes of hearts, goal and their interaction for "
+            "participants and items, here uncorrelated. Rows of one stimulus are not independent, so chi-squared is "
+            "divided by the design effect: the number of rows over how many independent ones they are worth."
         )
     if BINOMIAL in kinds:
         yield (
-            "Shares of negation were tested against chance by exact binomial tests with Holm's correction, each "
-            "beside a test in which each stimulus counts once, where that is defined. Intervals of shares are "
-            "Wilson's, at 95%."
+            "Shares of negation were tested against chance by t tests of stimuli's shares with Holm's correction, or "
+            "where all are equal by the exact test that flips signs; exact binomial tests over rows stand beside them. "
+            "Intervals of shares are Wilson's, at 95%."
         )
 
 
@@ -189,4 +234,6 @@ def people() -> Table:
     return Table((*FACTORS, "utterance", "people", "proportion"), tuple(rows))
 
 
-STUDY2 = StudyReport("study2", grids, results, methods, theory, people)
+PRIORS = {"sd of coefficients": WIDE, "the same under complete separation": INFORMATIVE, "sd of logarithms of sds": 1.0}
+
+STUDY2 = StudyReport("study2", grids, results, methods, theory, people, PRIORS)

@@ -4,7 +4,7 @@ A further study's is one more instance of `StudyReport`, in a file of its own, w
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from grace.analysis.analyze import Table
 from grace.report.grids import Grid, Records
@@ -21,6 +21,7 @@ class StudyReport:
         methods: sentences about the analysis, from the kinds of tests that were made and whether trials were excluded.
         theory: the parameters of rational speech acts by name.
         people: the table of people's results.
+        priors: those of its regression by name.
     """
 
     name: str
@@ -29,3 +30,4 @@ class StudyReport:
     methods: Callable[[frozenset[str], bool], Iterable[str]]
     theory: Callable[[], Iterable[tuple[str, object]]]
     people: Callable[[], Table]
+    priors: Mapping[str, float] = field(default_factory=dict)

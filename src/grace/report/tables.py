@@ -7,6 +7,7 @@ from grace.analysis.analyze import Analysis, Table
 from grace.analysis.bootstrap import DRAWS, LEVEL, SEED
 from grace.analysis.compare import Comparison
 from grace.analysis.effects import ALPHA
+from grace.analysis.equivalence import MARGIN
 from grace.analysis.frames import Frame, Row
 from grace.analysis.paired import WITHIN, ComparedNumber
 from grace.analysis.references import FIT_COLUMNS, PATTERN_COLUMNS, RSA, Fit, Pattern, cell_of
@@ -80,10 +81,12 @@ def of_parameters(study: str, comparisons: Sequence[Comparison]) -> dict[str, Ta
     """The parameters of tests, intervals and theory, as the analysis uses them."""
     rows: list[tuple[str, str, object]] = [
         ("tests", "level of significance", ALPHA),
+        ("tests", "margin of absence", MARGIN),
         ("bootstrap", "draws", DRAWS),
         ("bootstrap", "seed", SEED),
         ("bootstrap", "interval in percent", round(100 * LEVEL)),
         *((RSA, name, value) for name, value in REPORTS[study].theory()),
+        *(("regression's normal priors", name, value) for name, value in REPORTS[study].priors.items()),
     ]
     for one in comparisons[:1]:
         of_it = {"margin": one.margin, "draws": one.draws, "interval in percent": round(100 * WITHIN)}
