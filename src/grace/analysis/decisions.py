@@ -19,7 +19,7 @@ EXACT, DRAWN, SEED = 13, 4096, 1
 
 
 @dataclass(frozen=True)
-class Decision:
+class EffectDecision:
     """What is decided of an effect.
 
     Attributes:
@@ -34,7 +34,7 @@ class Decision:
     verdict: str
 
 
-def decide(effects: Sequence[Estimate], weights: Sequence[Array]) -> list[Decision]:
+def decide(effects: Sequence[Estimate], weights: Sequence[Array]) -> list[EffectDecision]:
     """Decide about the effects of one sample, given their contrasts' weights, (conditions, labels) each.
 
     Contrasts by item are tested by flipping items' signs (`sign_flips`), others by Welch's t with Bonferroni's
@@ -52,7 +52,7 @@ def decide(effects: Sequence[Estimate], weights: Sequence[Array]) -> list[Decisi
     decisions = []
     for place, (effect, own) in enumerate(zip(effects, weights, strict=True)):
         if not tested[place]:
-            decisions.append(Decision(np.nan, np.nan, np.nan, UNKNOWN))
+            decisions.append(EffectDecision(np.nan, np.nan, np.nan, UNKNOWN))
             continue
         se, df = effect.least if np.isnan(effect.se) else (effect.se, effect.df)
         if np.isnan(p[place]):
@@ -63,7 +63,7 @@ def decide(effects: Sequence[Estimate], weights: Sequence[Array]) -> list[Decisi
             verdict = SHOWN if effect.value > 0 else REVERSED
         else:
             verdict = ABSENT if abs(effect.value) + inner < MARGIN else UNSURE
-        decisions.append(Decision(float(p[place]), float(low), float(high), verdict))
+        decisions.append(EffectDecision(float(p[place]), float(low), float(high), verdict))
     return decisions
 
 

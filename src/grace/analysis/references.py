@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grace.analysis.bootstrap import DRAWS, SEED, interval, resampled_counts, resampled_means
-from grace.analysis.decisions import DECIDED, SHOWN, Decision, decide
+from grace.analysis.decisions import DECIDED, SHOWN, EffectDecision, decide
 from grace.analysis.distances import (
     Array,
     Measurement,
@@ -297,7 +297,7 @@ def _pattern(
     own: Array | None,
     effect: Effect,
     estimated: Estimate,
-    decision: Decision,
+    decision: EffectDecision,
 ) -> Pattern:
     agrees = None
     if {decision.verdict, effect.people} <= set(DECIDED):
