@@ -1,4 +1,4 @@
-"""`grace lineup`: run, status, clean."""
+"""`grace lineup`: run, status."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated

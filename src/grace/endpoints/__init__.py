@@ -1,4 +1,4 @@
-"""Endpoints: how model servers are reached, paced, recognised and asked."""
+"""Endpoints: how model servers are started, reached, paced, recognised and asked, for answers and for probabilities."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,7 @@
-"""Lineups: models one after the other, each served, asked, its data brought home, and removed, with a journal."""
+"""Lineups: models one after the other, each served, asked, its data brought home, and removed, with a journal.
+
+A place that serves models is a `Backend` here; nothing else knows where they run.
+"""
 
 from typing import TYPE_CHECKING
 

@@ -108,7 +108,7 @@ def _leave_nothing(model: str, folder: LineupFolder, backend: Backend, journal: 
         facts["left"] = list(left)
         _write_proof(folder, model, left)
         if left:
-            raise ClusterError(f"{model}: still there: {', '.join(left)}; `grace lineup clean` tries again")
+            raise ClusterError(f"{model}: still there: {', '.join(left)}; the same command tries again")
 
 
 def _write_proof(folder: LineupFolder, model: str, left: tuple[str, ...]) -> None:

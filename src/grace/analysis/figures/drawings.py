@@ -1,4 +1,4 @@
-"""Which figures an analysis or a comparison has, with their names and captions."""
+"""Which figures an analysis has, and those of a comparison with their names and captions."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
