@@ -93,7 +93,7 @@ def _shared(scene: Scene, workload: Workload, name: str) -> bool | None:
 
 @note(
     "NRP031",
-    "packages without a version",
+    "packages without a fixed version",
     why="The same manifest runs another program tomorrow: results cannot be reproduced, and a new release can break "
     "it.",
     source="pip's documentation, Repeatable Installs, https://pip.pypa.io/en/stable/topics/repeatable-installs/",
@@ -105,12 +105,14 @@ def check_pinned(scene: Scene) -> Iterator[Hit]:
     for workload, container in scene.containers:
         for program in programs(scene, workload, container):
             if is_pip(program) and (loose := _unpinned(program)):
-                message = f"container {container.name} installs {', '.join(loose[:4])} without a version{program.place}"
+                message = (
+                    f"container {container.name} installs {', '.join(loose[:4])} without a fixed version{program.place}"
+                )
                 yield Hit(workload.manifest, program.path, message)
 
 
 def _unpinned(program: Program) -> list[str]:
-    """Packages without a version; none where a list of requirements or constraints is given."""
+    """Packages without a fixed version; none where a list of requirements or constraints is given."""
     words = program.words
     if "PIP_CONSTRAINT" in program.settings or any(word.startswith(_LISTS) for word in words if word.startswith("-")):
         return []
