@@ -17,7 +17,8 @@ from grace.studies.reading.choice import ChoiceReader
 from grace.studies.reading.count import CountReader
 from grace.studies.reading.sentence import Parts, SentenceReader
 from grace.studies.reading.shares import SharesReader
-from grace.studies.reading.text import REFUSAL, Headings, Text, numbered, plain
+from grace.studies.reading.text import REFUSAL, Headings, Text, numbered, plain, set_apart
+from grace.studies.reading.thoughts import answer_of
 
 
 @dataclass(frozen=True)
@@ -89,34 +90,37 @@ class Extraction:
         refused = False
         if shared is None:
             shared = len(set(texts.values())) < len(texts)
-        plains = {text: plain(text) for text in dict.fromkeys(texts.values())}
+        own_words = {text: answer_of(text) for text in dict.fromkeys(texts.values())}
+        plains = {text: plain(own) for text, own in own_words.items()}
         for reading, reader in self._readers.items():
             whole = plains[texts[reading]]
             if not whole.strip():
                 answers |= dict.fromkeys(reader.columns, Missing("the answer is empty"))
                 continue
-            own = self._read_one(reading, reader, whole, cut, shared)
+            apart = set_apart(own_words[texts[reading]])
+            own = self._read_one(reading, reader, Text(whole, cut, apart), shared)
             if not any(isinstance(answer, Value) for answer in own.values()) and REFUSAL.search(whole):
                 refused = True
                 own = dict.fromkeys(reader.columns, Missing("the answer is a refusal"))
             answers |= own
         return Extracted({name: answers[name] for name in self.fields}, refused=refused)
 
-    def _read_one(self, reading: str, reader: Reader, text: str, cut: bool | None, shared: bool) -> dict[str, Answer]:
+    def _read_one(self, reading: str, reader: Reader, answer: Text, shared: bool) -> dict[str, Answer]:
         """Read the parts behind the reading's headings; without any, the text outside of other readings' parts."""
+        text = answer.plain
         sections = list(self._headings.sections(text))
         if shared and not sections:
             parts = numbered(text, len(self._readers))
             sections = [(name, *part[:1], *part) for name, part in zip(self._readers, parts, strict=False)]
         own = [
-            reader.read(Text(text[start:end], cut if end == len(text) else False))
+            reader.read(answer._replace(plain=text[start:end], cut=answer.cut if end == len(text) else False))
             for name, _, start, end in sections
             if name == reading
         ]
         if own:
             return max(own, key=_plainness)  # the first of those that say most
         if not shared:
-            return reader.read(Text(text, cut))
+            return reader.read(answer)
         taken = [(start, end) for name, start, _, end in sections if name != reading]
         if not isinstance(reader, CountReader):  # other answers take a line each; what follows may be this one's
             taken = [(start, _line_end(text, begin, end)) for name, start, begin, end in sections if name != reading]
@@ -125,7 +129,7 @@ class Extraction:
             return reader.read(Text("", False))
         if isinstance(reader, CountReader) and not sections:
             return self._doubted(reader, free)
-        return reader.read(Text(free, cut))
+        return reader.read(answer._replace(plain=free))
 
     def _doubted(self, reader: Reader, text: str) -> dict[str, Answer]:
         """A count in a text without headings: the one before any amount, in doubt."""

@@ -18,8 +18,22 @@ _TYPOGRAPHY = str.maketrans(
         **dict.fromkeys("‒–—―", " - "),  # dashes part sentences, hyphens join words
         "⁄": "/",
         "•": "-",
+        **dict.fromkeys("。．।॥۔", ". "),
+        **dict.fromkeys("，、،", ", "),
+        "？": "? ",
+        "؟": "? ",
+        "！": "! ",
+        "：": ": ",
+        "；": "; ",
+        "؛": "; ",
+        "٫": ".",
+        "٬": ",",
+        **dict.fromkeys("「」『』《》〈〉", '"'),
+        **dict.fromkeys("\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\ufe0e\ufe0f\u20e3", ""),  # nothing that shows
     }
 )
+_MINUS = re.compile(r"(?m:(?<![^\s(\[:=])(?<![\w.,] ))[–—](?=\d)")  # a dash before a number, and behind none
+_DIGIT = re.compile(r"(?![0-9])\d")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\xa0\u200b-\u200f\u2028-\u202f\u2060-\u2069\ufeff]")
 _ANSI = re.compile(r"\x1b\[[\d;]*[a-z]", re.IGNORECASE)
 _TAG = re.compile(r"</?[a-z][^<>\n]{0,200}>")
@@ -28,6 +42,9 @@ _MATH = re.compile(r"\$(\\[a-z][^$\n]{0,60})\$")
 _LATEX = re.compile(r"\\(?:boxed|text|mathrm|mathbf)\s?\{([^{}]*)\}")
 _FRACTION = re.compile(r"\\[dt]?frac\{(\d+)\}\{(\d+)\}")
 _MARKS = re.compile(r"\*+|`+|__+|~~|\\(?=[$%_#()\[\]])|(?m:^\s{0,3}#{1,6}\s|^\s{0,3}>\s)|\\[()\[\]]")
+_SET_APART = re.compile(
+    r"\*\*([^*\n]{1,60})\*\*|__([^_\n]{1,60})__|`([^`\n]{1,60})`|\\boxed\s?\{((?:[^{}]|\{[^{}]{0,60}\}){1,80})\}"
+)
 _TITLES = (" dr. ", " mr. ", " mrs. ", " ms. ", " prof. ")  # their full stop ends no sentence
 _MARKED = re.compile(r"[*`_~\\#>]")
 _SPACES = re.compile(r"[ ]{2,}")
@@ -54,10 +71,12 @@ class Text(NamedTuple):
     Attributes:
         plain: the text, as `plain` makes it.
         cut: whether it ends because of a limit; None when that is not known.
+        apart: what its markup sets apart, as **3** does.
     """
 
     plain: str
     cut: bool | None = None
+    apart: frozenset[str] = frozenset()
 
     @property
     def may_be_cut(self) -> bool:
@@ -69,6 +88,7 @@ def plain(text: str) -> str:
     """A text in small letters with plain quotes, dashes and spaces, without markup of Markdown, HTML and LaTeX."""
     text = text[:LONGEST]
     if not text.isascii():
+        text = _MINUS.sub("-", _DIGIT.sub(lambda digit: str(unicodedata.digit(digit[0])), text))
         text = unicodedata.normalize("NFKC", text.translate(_TYPOGRAPHY)).translate(_TYPOGRAPHY)
     if not text.replace("\n", " ").isprintable():
         text = _CONTROL.sub(" ", _ANSI.sub("", text).replace("\r\n", "\n").replace("\r", "\n"))
@@ -86,6 +106,13 @@ def plain(text: str) -> str:
         if title in text:
             text = text.replace(title, title.replace(".", ""))
     return _SPACES.sub(" ", text) if "  " in text else text
+
+
+def set_apart(text: str) -> frozenset[str]:
+    """The few words that are bold, boxed or the like, as `plain` makes them."""
+    if "**" not in text and "\\" not in text and "__" not in text and "`" not in text:
+        return frozenset()
+    return frozenset(plain(next(filter(None, words.groups()))).strip(" .:\n") for words in _SET_APART.finditer(text))
 
 
 class Headings:
