@@ -31,7 +31,7 @@ print(rows / (time.process_time() - began))
 
 def run(options: Options) -> Result:
     result = Result(NAME, f"at least {SPEED:,} rows/s by rules on one core, and a million rows below {MEMORY} MB")
-    corpus = ROOT / "tests" / "extraction_corpus_2.yaml"
+    corpus = ROOT / "tests" / "fixtures" / "extraction_corpus_2.yaml"
     if free_gigabytes() < ROOM:
         result.notes = [f"Needs {ROOM:.0f} GB of disk; there are {free_gigabytes():.1f}."]
         return result
@@ -66,8 +66,12 @@ def run(options: Options) -> Result:
 
 def extract(answers: Path, values: Path) -> Spent:
     """Run the command, measured."""
-    command = [PYTHON, "-m", "grace", "extract", "study1", "--input", str(answers), "--output", str(values)]
-    return measured(command)
+    return measured(command(answers, values))
+
+
+def command(answers: Path, values: Path) -> list[str]:
+    """The command that reads all answers."""
+    return [PYTHON, "-m", "grace", "extract", "study1", "--input", str(answers), "--output", str(values)]
 
 
 def write_answers(path: Path, corpus: Path, rows: int) -> Path:

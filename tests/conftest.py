@@ -107,6 +107,22 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("grace.endpoints.client._backoff", lambda tries: 0.01)
 
 
+@pytest.fixture(scope="module")
+def one_core() -> Iterator[None]:
+    """What starts meanwhile has one core, and so an embedded server one thread.
+
+    Threads that wait for each other take more CPU time than one, and other tests use the other cores.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    cores = os.sched_getaffinity(0)
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    os.sched_setaffinity(0, {sorted(cores)[worker % len(cores)]})
+    yield
+    os.sched_setaffinity(0, cores)
+
+
 @pytest.fixture
 def unused_port() -> int:
     """A port of this machine that nobody listens at."""

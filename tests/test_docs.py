@@ -109,11 +109,11 @@ FAR = {
 """Beginnings of such commands."""
 
 SHORT = {
-    "query": {"--limit": "3", "--max-tokens": "12"},
-    "score": {"--limit": "2"},
+    "query": {"--limit": "1", "--max-tokens": "4"},
+    "score": {"--limit": "1"},
     "visit": {"--limit": "1"},
 }
-"""Given to every query and score that does not say so itself: the commands are tested, not the model's patience."""
+"""Given to a query, score or visit that does not say so itself: the commands are tested, not the model's patience."""
 
 SHIMS = {
     r"^python src/query_(study.)_exp1\.py": r"grace query \1",
@@ -280,12 +280,16 @@ def shortened(command: str) -> str:
     """The command, with a query or score kept to a few rows and words where it does not say itself."""
     grace, name, *_ = [*plain(command).split(), ""]
     options = SHORT.get(name, {}) if grace == "grace" else {}
+    if "--shard" in command:
+        options = options | {"--limit": "2"}  # each of two parts has a row
     return command + "".join(f" {option} {value}" for option, value in options.items() if option not in command)
 
 
 @pytest.fixture
 def terminal(copy: Path, tmp_path: Path) -> Iterator[Terminal]:
     """A terminal in the copy, with the environment active; curl counts an HTTP error as one."""
+    visit = copy / "examples" / "visit.yaml"
+    visit.write_text(re.sub(r"\bmax_tokens: \d+", f"max_tokens: {SHORT['query']['--max-tokens']}", visit.read_text()))
     (tmp_path / ".curlrc").write_text("fail\nsilent\nshow-error\n")
     environment = {
         **os.environ,
@@ -306,7 +310,8 @@ WITH_COMMANDS = [guide for guide in GUIDES if any(step.runs_here for step in ste
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
+@pytest.mark.usefixtures("one_core")
 @pytest.mark.parametrize("guide", WITH_COMMANDS, ids=lambda guide: str(guide.relative_to(ROOT)))
 def test_commands_run(guide: Path, terminal: Terminal) -> None:
     for name, content in saved(guide.read_text()).items():

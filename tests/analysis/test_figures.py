@@ -110,9 +110,28 @@ Figures = Callable[..., dict[str, Drawing]]
 """Those of a study in a theme, drawn once for all tests, which look at them and change nothing."""
 
 
+def _drawn_once(analyses: Analyses) -> Figures:
+    drawn = cache(lambda study, theme: _drawn(analyses[study], theme))
+    return lambda study, theme="paper": drawn(study, theme)
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Analyses:
+    """Both studies with one model, which has answers alone."""
+    studies = ("study1", "study2")
+    return {
+        study: _analysis(study, _rows(study, random.Random(1)), tmp_path_factory.mktemp(study)) for study in studies
+    }
+
+
+@pytest.fixture(scope="module")
+def drawn_one(one: Analyses) -> Figures:
+    return _drawn_once(one)
+
+
 @pytest.fixture(scope="module")
 def drawn_six(six: Analyses) -> Figures:
-    return cache(lambda study, theme="paper": _drawn(six[study], theme))
+    return _drawn_once(six)
 
 
 def _panels(drawing: Drawing) -> list[Axes]:
@@ -151,24 +170,22 @@ def test_no_mark_or_error_bar_leaves_the_scale(study: str, drawn_six: Figures) -
     assert seen > 500
 
 
-def test_one_model_has_all_panels_and_what_they_rest_on(tmp_path: Path) -> None:
-    study1 = _drawn(_analysis("study1", _rows("study1", random.Random(1)), tmp_path))
+def test_one_model_has_all_panels_and_what_they_rest_on(drawn_one: Figures) -> None:
+    study1 = drawn_one("study1")
     assert set(study1) == {"study1_bets", "study1_theory", "study1_people"}
     bets = _panels(study1["study1_bets"])
     assert len(bets) == 6
     assert {axes.get_title("right") for axes in bets} == {"n = 50"}
-    study2 = _drawn(_analysis("study2", _rows("study2", random.Random(1)), tmp_path))
+    study2 = drawn_one("study2")
     assert set(study2) == {"study2_utterances", "study2_negation", "study2_people_utterances"}
     assert len(_panels(study2["study2_utterances"])) == 12
     assert len(_panels(study2["study2_negation"])) == 3
 
 
-def test_bars_are_as_high_as_the_means(tmp_path: Path) -> None:
-    analysis = _analysis("study1", _rows("study1", random.Random(1)), tmp_path)
-    means = [float(str(row[3])) for row in analysis.tables["means"].rows]
-    bars = [
-        c for axes in _panels(_drawn(analysis)["study1_bets"]) for c in axes.containers if isinstance(c, BarContainer)
-    ]
+def test_bars_are_as_high_as_the_means(one: Analyses, drawn_one: Figures) -> None:
+    means = [float(str(row[3])) for row in one["study1"].tables["means"].rows]
+    panels = _panels(drawn_one("study1")["study1_bets"])
+    bars = [bars for axes in panels for bars in axes.containers if isinstance(bars, BarContainer)]
     assert sorted(bar.get_height() for own in bars for bar in own) == pytest.approx(sorted(means))
 
 
@@ -202,7 +219,7 @@ def test_a_model_without_any_answer_is_named_but_not_drawn(tmp_path: Path) -> No
 
 @pytest.fixture(scope="module")
 def drawn_mixed(mixed: Analyses) -> Figures:
-    return cache(lambda study, theme="paper": _drawn(mixed[study], theme))
+    return _drawn_once(mixed)
 
 
 @pytest.fixture(scope="module")
@@ -305,10 +322,10 @@ def _texts(drawing: Drawing) -> Iterator[Text]:
 
 def test_the_same_figure_gives_the_same_bytes(tmp_path: Path) -> None:
     analysis = _analysis("study2", _rows("study2", random.Random(1))[:400], tmp_path)
+    one, other = (_drawn(analysis)["study2_negation"] for _ in range(2))
     for kind in FORMATS:
-        one, other = (encoded(_drawn(analysis)["study2_negation"], kind) for _ in range(2))
-        assert one == other
-    assert b"<dc:date>" not in encoded(_drawn(analysis)["study2_negation"], "svg")
+        assert encoded(one, kind) == encoded(other, kind)
+    assert b"<dc:date>" not in encoded(one, "svg")
 
 
 def test_colours_differ_for_colour_blind_readers() -> None:
@@ -347,14 +364,13 @@ def test_analyze_writes_figures_and_no_stale_ones(grace: Command, tmp_path: Path
     assert "paper and slides" in refused.err
 
 
-def test_figures_of_one_theme_are_as_wide_as_a_page(tmp_path: Path) -> None:
-    analysis = _analysis("study1", _rows("study1", random.Random(1)), tmp_path)
-    for theme in THEMES.values():
-        for drawing in draw_analysis(analysis, theme):
+def test_figures_of_one_theme_are_as_wide_as_a_page(drawn_one: Figures, tmp_path: Path) -> None:
+    for name, theme in THEMES.items():
+        for drawing in drawn_one("study1", name).values():
             width, height = drawing.figure.get_size_inches()
             assert width <= theme.width
             assert height <= theme.height
-    paths = write_figures(draw_analysis(analysis, PAPER), tmp_path, ("png",))
+    paths = write_figures(drawn_one("study1").values(), tmp_path, ("png",))
     assert len(paths) == 4
 
 
@@ -406,10 +422,19 @@ def _comparison(study: str, a: Path, b: Path, scored: bool = True) -> Comparison
     return compare_models(one, other, draws=100)
 
 
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Comparison]:
+    """The two models compared in a study, once for all tests."""
+    folder = tmp_path_factory.mktemp("compared")
+    return cache(lambda study: _comparison(study, folder / study / "a.csv", folder / study / "b.csv"))
+
+
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("study", ["study1", "study2"])
-def test_what_shifts_is_told_in_words_that_stay_on_the_page(study: str, theme: str, tmp_path: Path) -> None:
-    drawing = draw_comparison(_comparison(study, tmp_path / "a.csv", tmp_path / "b.csv"), theme_named(theme))
+def test_what_shifts_is_told_in_words_that_stay_on_the_page(
+    study: str, theme: str, compared: Callable[[str], Comparison]
+) -> None:
+    drawing = draw_comparison(compared(study), theme_named(theme))
     drawing.figure.draw_without_rendering()
     left, right = drawing.figure.axes
     names = [tick.get_text() for axes in (left, right) for tick in axes.get_yticklabels()]

@@ -1,19 +1,13 @@
 """The embedded server with a real model: what it answers, to whom, and that it never outlives its owner."""
 
-import http.client
 import importlib.util
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -25,6 +19,7 @@ from grace.errors import InputError, ModelFileError
 from grace.models.files import model_path
 from grace.models.serving import MOST_PARALLEL, ServingOptions, default_threads, llamacpp_settings, vllm_arguments
 from limits import HANG
+from served import ask, is_open, occupy
 
 NAME = "smollm2-135m"
 SMALL = ServingOptions(NAME, context=512, parallel=2)
@@ -34,52 +29,6 @@ SMALL = ServingOptions(NAME, context=512, parallel=2)
 def server() -> Iterator[EmbeddedServer]:
     with EmbeddedServer(model_path(NAME), SMALL) as server:
         yield server
-
-
-def ask(
-    url: str, path: str, body: object = None, *, key: str = "", headers: dict[str, str] | None = None, method: str = ""
-) -> tuple[int, Any, dict[str, str]]:
-    """Status, content (read as JSON where it is) and headers of one exchange."""
-    host, _, port = url.removeprefix("http://").rpartition(":")
-    connection = http.client.HTTPConnection(host, int(port), timeout=HANG)
-    try:
-        head = {"Content-Type": "application/json", **(headers or {})}
-        if key:
-            head["Authorization"] = f"Bearer {key}"
-        data = None if body is None else json.dumps(body)
-        connection.request(method or ("GET" if body is None else "POST"), path, data, head)
-        reply = connection.getresponse()
-        text = reply.read().decode()
-        content = json.loads(text) if reply.headers.get_content_type() == "application/json" else text
-        return reply.status, content, {name.lower(): value for name, value in reply.getheaders()}
-    finally:
-        connection.close()
-
-
-def occupy(url: str, key: str, answered: list[object] | None = None) -> list[threading.Thread]:
-    """Keep the server busy with long answers, for as long as it lives; join the threads when it is gone.
-
-    Answers that came are put into `answered`.
-    """
-    body = {"prompt": "Once", "max_tokens": 400, "ignore_eos": True}
-
-    def long_answer() -> None:
-        with suppress(OSError, http.client.HTTPException):  # the server goes away, as it should
-            answer = ask(url, "/v1/completions", body, key=key)
-            if answered is not None:
-                answered.append(answer)
-
-    threads = [threading.Thread(target=long_answer) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    time.sleep(0.7)
-    return threads
-
-
-def is_open(url: str) -> bool:
-    host, _, port = url.removeprefix("http://").rpartition(":")
-    with socket.socket() as probe:
-        return probe.connect_ex((host, int(port))) == 0
 
 
 # What it answers

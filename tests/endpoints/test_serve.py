@@ -10,12 +10,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from test_embedded import ask, is_open, occupy
 
 import vllm_stand_in
 from grace.models.files import model_path
 from limits import HANG
-from served import ends, serving
+from served import ask, ends, is_open, occupy, serving
 
 NAME = "smollm2-135m"
 FAST = ("--context", "512", "--parallel", "2")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from test_embedded import ask, is_open
 
 import vllm_stand_in
 from grace.endpoints import embedded, vllm
@@ -17,6 +16,7 @@ from grace.endpoints.vllm import VllmServer
 from grace.errors import EndpointError, InputError
 from grace.models.files import model_path
 from grace.models.serving import ServingOptions
+from served import ask, is_open
 
 NAME = "smollm2-135m"
 

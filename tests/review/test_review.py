@@ -1,23 +1,18 @@
 """`grace review` as a process: who gets in, what is written, and that what was said to be saved is never lost."""
 
 import csv
-import http.client
 import json
 import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from conftest import ROOT, Command, read_rows
-from grace.ledger import scan
 from grace.review.queue import Choice, Queue, reasons
 from grace.review.server import MOST_BYTES, PAGE, TOKEN_HEADER
 from grace.review.view import unseen, value_read
@@ -26,38 +21,17 @@ from grace.studies.reading import Missing, Value
 from grace.studies.study import load_study
 from grace.tables import CsvTable
 from limits import HANG
-
-CLEAN = "Initial Answer: 3\nProbabilities: 0: 10%, 1: 20%, 2: 30%, 3: 40%\nKnowledge: no"
-NO_KNOWLEDGE = "Initial Answer: 1\nProbabilities: 0: 0%, 1: 50%, 2: 50%, 3: 0%"
-OFF = "Initial Answer: 3\nProbabilities: 0: 10%, 1: 20%, 2: 30%, 3: 20%\nKnowledge: no"
-REFUSAL = "As an AI language model, I cannot answer that."
-HOSTILE = '<script>alert(1)</script><img src=x onerror="alert(2)"> \'single\' "double" &amp; \u202eesrever\u202c </pre>'
-ANSWERS = (CLEAN, NO_KNOWLEDGE, OFF, REFUSAL, "", HOSTILE, CLEAN, CLEAN)
-FLAGGED = (2, 3, 4, 6, 8)
-"""Rows of these answers that need a person; the fifth has no answer, the last is cut off."""
-VALUES = {"Prior_A": 1, "probability_0": 0, "probability_1": 50, "probability_2": 50, "probability_3": 0}
-"""What the second answer says."""
-
-
-def write_answers(path: Path, texts: Sequence[str] = ANSWERS, order: Sequence[int] | None = None) -> None:
-    """A table of answers as `grace query` writes it, of the first trials of study 1; the last answer was cut off."""
-    trials = read_rows(ROOT / "data" / "study1.csv")
-    rows = [
-        {
-            **trials[place % len(trials)],
-            "model_name": "canned",
-            "model_response": text,
-            "finish_reason": "length" if place == len(texts) - 1 else "stop",
-            "replication": 1,
-            "seed": 100 + place,
-            "error": "" if text else "http 500: broken",
-        }
-        for place, text in enumerate(texts)
-    ]
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows if order is None else [rows[place] for place in order])
+from reviewing import (
+    CLEAN,
+    FLAGGED,
+    NO_KNOWLEDGE,
+    VALUES,
+    Page,
+    extracted,
+    records,
+    reviewing,
+    write_answers,
+)
 
 
 @pytest.fixture
@@ -65,91 +39,6 @@ def run(grace: Command, tmp_path: Path) -> Path:
     """The run of an extraction."""
     write_answers(tmp_path / "answers.csv")
     return extracted(grace, tmp_path)
-
-
-def extracted(grace: Command, folder: Path) -> Path:
-    done = grace("extract", "study1", "--input", folder / "answers.csv", "--output", folder / "values.csv")
-    assert done.code == 0, done
-    return folder / "values.run"
-
-
-@dataclass
-class Page:
-    """A review that runs: its process, its address, and how to ask it."""
-
-    process: "subprocess.Popen[str]"
-    told: list[str]
-    address: str
-    headers: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def host(self) -> str:
-        return self.address.split("/")[2]
-
-    @property
-    def token(self) -> str:
-        return self.address.partition("#")[2]
-
-    def request(self, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, Any, Any]:
-        """Status, what was answered (JSON is read) and the headers of one request."""
-        connection = http.client.HTTPConnection(self.host, timeout=HANG)
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        connection.request(method, path, body, named)
-        reply = connection.getresponse()
-        content = reply.read()
-        connection.close()
-        is_json = reply.headers.get_content_type() == "application/json"
-        return reply.status, json.loads(content) if is_json else content, reply.headers
-
-    def get(self, path: str) -> Any:
-        status, data, _ = self.request("GET", path, **{TOKEN_HEADER: self.token})
-        assert status == 200, data
-        return data
-
-    def post(self, path: str, body: object) -> tuple[int, Any]:
-        sent = json.dumps(body).encode()
-        return self.request("POST", path, sent, **{TOKEN_HEADER: self.token, "Content-Type": "application/json"})[:2]
-
-    def decide(self, place: int, verdict: str, values: object = None) -> Any:
-        body = {"verdict": verdict} if values is None else {"verdict": verdict, "values": values}
-        status, data = self.post(f"/api/rows/{place}", body)
-        assert status == 200, data
-        return data
-
-    def end(self, number: int = signal.SIGINT) -> str:
-        """End the review by a signal; what it said last."""
-        self.process.send_signal(number)
-        return self.wait()
-
-    def wait(self) -> str:
-        out, err = self.process.communicate(timeout=HANG)
-        assert self.process.returncode == 0, err
-        return out
-
-
-@contextmanager
-def reviewing(run: Path, *options: object) -> Iterator[Page]:
-    """`grace review` in a process of its own, once its page is there."""
-    command = [sys.executable, "-m", "grace", "review", run, "--no-browser", "--by", "Ada Lovelace", *options]
-    process = subprocess.Popen(
-        [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    with process:
-        try:
-            assert process.stdout is not None
-            told: list[str] = []
-            while not told or not told[-1].startswith("http"):
-                line = process.stdout.readline()
-                assert line, process.stderr and process.stderr.read()
-                told.append(line.strip())
-            told.append(process.stdout.readline().strip())
-            yield Page(process, told[:-2] + told[-1:], told[-2])
-        finally:
-            process.kill()
-
-
-def records(run: Path) -> list[dict[str, Any]]:
-    return [record for _, record in scan(run / "ledger.jsonl")]
 
 
 # --- what is shown ---------------------------------------------------------------------------------------------------

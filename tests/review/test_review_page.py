@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_review import FLAGGED, HOSTILE, NO_KNOWLEDGE, VALUES, Page, extracted, records, reviewing, write_answers
 
 from browser import Tab, browse
 from conftest import ROOT, Command, read_rows
+from reviewing import FLAGGED, HOSTILE, NO_KNOWLEDGE, VALUES, Page, extracted, records, reviewing, write_answers
 
 pytestmark = pytest.mark.browser
 

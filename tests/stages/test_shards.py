@@ -8,7 +8,6 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_score import MODEL, STUDY, TRIALS
 
 from canned import CannedServer, error
 from conftest import Command, Result, read_rows
@@ -18,6 +17,7 @@ from grace.runs import Run
 from grace.stages.related import related
 from grace.stages.shard import Shard
 from table_model import TableServer
+from things import MODEL, STUDY, TRIALS
 
 WHEN = ("response_timestamp", "processing_time_ms")
 """Columns that differ from run to run."""

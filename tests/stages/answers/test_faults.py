@@ -22,6 +22,7 @@ from grace.ledger import scan
 from grace.runs import Run
 from grace.stages.export import export_run
 from limits import HANG
+from outputs import manifest, rows_of
 
 pytestmark = pytest.mark.usefixtures("impatient")
 
@@ -36,16 +37,6 @@ def answers(tmp_path: Path) -> Path:
 
 def ledger(answers: Path) -> list[dict[str, Any]]:
     return [record for _, record in scan(answers.with_suffix(".run") / "ledger.jsonl")]
-
-
-def manifest(answers: Path) -> dict[str, Any]:
-    content: dict[str, Any] = orjson.loads((answers.with_suffix(".run") / "run.json").read_bytes())
-    return content
-
-
-def rows_of(path: Path) -> list[list[str]]:
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.reader(file, strict=True))
 
 
 def write_rows(path: Path, rows: list[list[str]]) -> Path:

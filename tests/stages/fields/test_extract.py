@@ -1,6 +1,5 @@
 """`grace extract` by rules: the table it makes, its run, people's decisions, and runs that belong together."""
 
-import csv
 import json
 import signal
 import subprocess
@@ -15,6 +14,7 @@ from aiohttp import web
 
 from canned import CannedServer, completion, error
 from conftest import ROOT, Command, Result, read_rows
+from extracting import FIELDS, PLAIN, REFUSAL, VALUES, fields_of, one_message, trial, write
 from grace.columns import EXTRACTED, IDENTIFYING
 from grace.errors import InputError
 from grace.ledger import Ledger, scan
@@ -26,52 +26,10 @@ from grace.stages.related import answers_of, extractions_of, related, table_of
 from grace.studies.study import load_study
 from grace.tables import CsvTable
 from limits import HANG
+from outputs import manifest, rows_of
 from table_model import TableServer, printable_model
 
 pytestmark = pytest.mark.usefixtures("impatient")
-
-PLAIN = "Initial Answer: 3\nProbabilities: 0: 0%, 1: 10%, 2: 20%, 3: 70%\nKnowledge: no"
-"""An answer in the form that the single protocol asks for."""
-FIELDS = ("Prior_A", "probability_0", "probability_1", "probability_2", "probability_3", "Knowledge_A")
-VALUES = ["3", "0", "10", "20", "70", "no"]
-"""What the plain answer says."""
-REFUSAL = "I'm sorry, but as an AI language model I cannot answer that."
-
-
-def write(path: Path, rows: Sequence[Mapping[str, object]], encoding: str = "utf-8") -> Path:
-    """A CSV table of these rows, whose columns are those of the first."""
-    with open(path, "w", newline="", encoding=encoding) as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
-
-
-def rows_of(path: Path) -> list[list[str]]:
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.reader(file, strict=True))
-
-
-def trial(number: int, study: str = "study1") -> dict[str, str]:
-    return dict(read_rows(ROOT / "data" / f"{study}.csv")[number])
-
-
-def fields_of(row: Mapping[str, str], names: Sequence[str] = FIELDS) -> list[str]:
-    return [row[name] for name in names]
-
-
-def manifest(output: Path) -> dict[str, Any]:
-    content: dict[str, Any] = orjson.loads((output.with_suffix(".run") / "run.json").read_bytes())
-    return content
-
-
-def one_message(done: Result, code: int = 2) -> str:
-    """The message of a command that was refused; there is one, and no traceback."""
-    assert done.code == code, done
-    assert done.out == ""
-    [line] = [line for line in done.err.splitlines() if line.startswith("grace: ")]
-    assert "defect" not in line
-    return line.removeprefix("grace: ")
 
 
 def saying(texts: Mapping[str, str] | str) -> Callable[..., Any]:

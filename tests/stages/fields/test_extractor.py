@@ -14,10 +14,10 @@ from typing import Any
 import orjson
 import pytest
 from aiohttp import web
-from test_extract import PLAIN, REFUSAL, VALUES, fields_of, manifest, one_message, trial, write
 
 from canned import CannedServer, completion, error
 from conftest import Command, Result, read_rows
+from extracting import PLAIN, REFUSAL, VALUES, fields_of, one_message, trial, write
 from grace.ledger import Ledger, scan
 from grace.models.files import model_path
 from grace.runs import Run
@@ -28,6 +28,7 @@ from grace.studies.reading import Missing, Value
 from grace.studies.study import load_study
 from grace.tables import CsvTable
 from limits import HANG, cpu_below, wait_until
+from outputs import manifest
 
 pytestmark = pytest.mark.usefixtures("impatient")
 
@@ -880,6 +881,7 @@ def test_an_extractor_that_cannot_be_meant(grace: Command, canned: CannedServer,
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_core")
 @pytest.mark.parametrize("study", ["study1", "study2"])
 def test_a_real_small_model(study: str, grace: Command, answers: Path, values: Path) -> None:
     """It is not a good reader, but it obeys the schema, and what it says is believed or refused."""

@@ -1,6 +1,5 @@
 """`grace score`: each distinct question is asked once, its exact distribution is in the table, faults are survived."""
 
-import csv
 import math
 import os
 import re
@@ -14,7 +13,6 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 from aiohttp import web
 
@@ -22,43 +20,12 @@ from canned import Cut, error
 from conftest import ROOT, Command, Result, read_rows
 from grace.ledger import scan
 from limits import HANG
+from outputs import manifest, rows_of
 from table_model import Messages, TableModel, TableServer, brute_force, chat_template, printable_model
+from things import MODEL, SENTENCES, STUDY, TRIALS, WORDS
 
 pytestmark = pytest.mark.usefixtures("impatient")
 
-SENTENCES = ("It", " is", " isn", " was", " wasn", "'t", " terrible", " bad", " good", " amazing")
-WORDS = ("10", "yes", "no", "zero", "none", "one", "two", "three")
-MODEL = printable_model("é", "’", *SENTENCES, *WORDS, seed=5, spread=2.0)
-
-STUDY = """\
-name: things
-title: Things
-columns:
-  who: {about: the person}
-  thing: {about: what is judged}
-  colour: {about: what it may look like}
-  key: {about: what is right, required: false, hidden: true}
-questions:
-  right:
-    prompt: |
-      Is {{ thing }} {{ colour }}? Answer yes or no.
-    answers:
-      labels: {yes: yes, no: no}
-      variants: [case]
-  size:
-    system: You are brief.
-    prompt: How big is {{ thing }}?
-    answers:
-      labels: {1: "1", 5: "5", 10: "10"}
-      numeric: true
-  say:
-    prompt: What is {{ thing }} like?
-    answers:
-      factors:
-        frame: {is: is, isnt: isn't}
-        word: {good: good, bad: bad}
-      forms: It {frame} {word}
-"""
 COLUMNS = [
     *("model_name", "prob_right_yes", "prob_right_no", "entropy_right", "label_mass_right", "residual_right"),
     *("prob_size_1", "prob_size_5", "prob_size_10", "mean_size", "std_size", "entropy_size"),
@@ -67,16 +34,6 @@ COLUMNS = [
     *("prob_say_is", "prob_say_isnt", "prob_say_good", "prob_say_bad", "entropy_say_frame", "entropy_say_word"),
     *("label_mass_say", "residual_say", "error"),
 ]
-TRIALS = """\
-who,thing,colour,key,a note
-1,the sky,blue,yes,plain
-2,the sky,blue,yes,"a ""quoted"", cell"
-3,a plum,red,no,
-4,the sky,grey,,"two
-lines"
-5,a plum,red,NA,café\t 日
-6,the sky,blue,yes,007
-"""
 DISTINCT = 3 + 2 + 2
 """Pairs of thing and colour, and things for each of two questions."""
 
@@ -136,18 +93,8 @@ def bits(distribution: Sequence[float]) -> float:
     return -sum(share * math.log2(share) for share in distribution if share)
 
 
-def rows_of(path: Path) -> list[list[str]]:
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.reader(file, strict=True))
-
-
 def records(output: Path) -> list[dict[str, Any]]:
     return [record for _, record in scan(output.with_suffix(".run") / "ledger.jsonl")]
-
-
-def manifest(output: Path) -> dict[str, Any]:
-    content: dict[str, Any] = orjson.loads((output.with_suffix(".run") / "run.json").read_bytes())
-    return content
 
 
 def asked(server: TableServer) -> list[str]:

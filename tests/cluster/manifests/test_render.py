@@ -35,7 +35,7 @@ from limits import HANG
 PROFILES = ("rtx3090", "a100")
 WAYS = [(profile, mode, code) for profile in PROFILES for mode in ("job", "server") for code in ("image", "wheel")]
 TWO_NODES = {"profile": "a100", "model": ("llama-3-70b-instruct",), "gpus": 1, "nodes": 2}
-STUDY = Path(__file__).parents[2] / "src" / "grace" / "studies" / "study1.yaml"
+STUDY = Path(__file__).parents[3] / "src" / "grace" / "studies" / "study1.yaml"
 
 
 @cache
@@ -669,7 +669,7 @@ def test_a_study_never_takes_the_place_of_the_lineups_own_files(tmp_path, name):
 
 
 def test_hostile_arguments_of_a_catalogue_arrive_as_they_are(tmp_path, monkeypatch):
-    text = (Path(__file__).parents[2] / "src/grace/models/catalogue.yaml").read_text()
+    text = (Path(__file__).parents[3] / "src/grace/models/catalogue.yaml").read_text()
     entry = next(one for one in yaml.safe_load(text)["lineup"] if one["name"] == "llama-3-70b-instruct")
     entry["profiles"] = {"a100": entry["profiles"]["a100"] | {"arguments": ["--x=$(A) $$ 'b' \"c\" `d`"]}}
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"lineup": [entry]}))

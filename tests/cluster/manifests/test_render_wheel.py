@@ -20,7 +20,7 @@ from grace.cluster.manifests.wheel import DISTRIBUTION, install_script, make_whe
 from grace.errors import InputError
 from limits import HANG
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
