@@ -15,10 +15,14 @@ from grace.studies.format import StudyFile
 from grace.studies.reading import DOUBT, Answer, Missing, Reader, Value
 from grace.studies.reading.choice import ChoiceReader
 from grace.studies.reading.count import CountReader
+from grace.studies.reading.scale import NumberReader, RatingReader
 from grace.studies.reading.sentence import Parts, SentenceReader
 from grace.studies.reading.shares import SharesReader
 from grace.studies.reading.text import REFUSAL, Headings, Text, numbered, plain, set_apart
 from grace.studies.reading.thoughts import answer_of
+from grace.studies.reading.words import TextReader
+
+MOST_POINTS = 1000
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,7 @@ class Extraction:
                 answers |= dict.fromkeys(reader.columns, Missing("the answer is empty"))
                 continue
             apart = set_apart(own_words[texts[reading]])
-            own = self._read_one(reading, reader, Text(whole, cut, apart), shared)
+            own = self._read_one(reading, reader, Text(whole, cut, apart, own_words[texts[reading]]), shared)
             if not any(isinstance(answer, Value) for answer in own.values()) and REFUSAL.search(whole):
                 refused = True
                 own = dict.fromkeys(reader.columns, Missing("the answer is a refusal"))
@@ -259,6 +263,24 @@ def _compile(spec: StudyFile, name: str, reading: format.Reading, where: str) ->
             choice = ChoiceReader(reading.column, reading.labels, reading.phrases, reading.unclear, where)
             also = {plain(word): label for label, words in reading.labels.items() for word in words}
             return choice, [Field(reading.column, about, str, name, values=tuple(reading.labels), also=also)]
+        case format.RatingReading():
+            _check_scale(reading, where)
+            odd = next((point for point in reading.words if not _is_point(point, reading)), None)
+            if odd is not None:
+                raise StudyError(f"{where}.words: {odd!r} is no whole number from {reading.min} to {reading.max}")
+            rating = RatingReader(reading.column, reading.min, reading.max, reading.words, where)
+            return rating, [Field(reading.column, about, int, name, low=reading.min, high=reading.max)]
+        case format.NumberReading():
+            _check_scale(reading, where)
+            number = NumberReader(reading.column, reading.min, reading.max, reading.decimals, reading.unit)
+            kind, unit = float if reading.decimals else int, next(iter(reading.unit), "")
+            return number, [Field(reading.column, about, kind, name, low=reading.min, high=reading.max, unit=unit)]
+        case format.TextReading():
+            codes = reading.codes
+            own = [Field(reading.column, about, str, name)]
+            if codes:
+                own.append(Field(codes.column, f"{about}: its code", str, name, values=tuple(codes.labels)))
+            return TextReader(reading.column, codes.column if codes else None), own
         case format.SentenceReading():
             parts = _parts(spec, reading, where)
             fields = [
@@ -275,6 +297,17 @@ def _compile(spec: StudyFile, name: str, reading: format.Reading, where: str) ->
             ]
             whole = Field(parts.cleaned, f"{about}: the whole sentence", str, name, values=tuple(_wholes(parts)))
             return SentenceReader(parts), [*fields, whole]
+
+
+def _check_scale(reading: format.RatingReading | format.NumberReading, where: str) -> None:
+    if not reading.min < reading.max:
+        raise StudyError(f"{where}.max: must be above min, which is {reading.min:g}")
+    if isinstance(reading, format.RatingReading) and reading.max - reading.min > MOST_POINTS:
+        raise StudyError(f"{where}.max: a scale has at most {MOST_POINTS} points; `read: number` has no such limit")
+
+
+def _is_point(point: str, reading: format.RatingReading) -> bool:
+    return point in map(str, range(reading.min, reading.max + 1))
 
 
 def _parts(spec: StudyFile, reading: format.SentenceReading, where: str) -> Parts:

@@ -133,6 +133,19 @@ class _Reading(Strict):
     """The words before this answer in a response with several, as in "Knowledge: yes"."""
 
 
+def _as_labels(value: object) -> object:
+    """Labels that have no other words may be a list."""
+    if isinstance(value, list):
+        return {str(label): [label] for label in value}
+    if isinstance(value, dict):
+        return {label: words or [label] for label, words in value.items()}
+    return value
+
+
+Labels = Annotated[dict[str, Forms], BeforeValidator(_as_labels)]
+"""Labels with other words for each; a list where they have none."""
+
+
 class CountReading(_Reading):
     """A whole number of so many things, as in "all three" or "2 of the 3"."""
 
@@ -147,7 +160,7 @@ class SharesReading(_Reading):
     read: Literal["shares"]
     column: str
     """{label} is filled in."""
-    labels: dict[str, Forms] = Field(min_length=2)
+    labels: Labels = Field(min_length=2)
     """Other words for each in prose."""
     total: float = Field(default=100, gt=0)
 
@@ -157,7 +170,7 @@ class ChoiceReading(_Reading):
 
     read: Literal["choice"]
     column: str
-    labels: dict[str, Forms] = Field(min_length=2)
+    labels: Labels = Field(min_length=2)
     """The words that are an answer by themselves, as yes and y."""
     phrases: dict[str, Forms] = {}
     """Regular expressions that say a label in prose, in small letters, each beginning with a whole word. Labels that
@@ -181,7 +194,50 @@ class SentenceReading(_Reading):
     """Words that may stand between the parts and change nothing."""
 
 
-Reading = Annotated[CountReading | SharesReading | ChoiceReading | SentenceReading, Field(discriminator="read")]
+class RatingReading(_Reading):
+    """A whole point of a scale, by its number or its words."""
+
+    read: Literal["rating"]
+    column: str
+    min: int
+    max: int
+    words: dict[str, Forms] = {}
+    """For points that have them, their words."""
+
+
+class NumberReading(_Reading):
+    """A number that makes no total with others, as an age or a price."""
+
+    read: Literal["number"]
+    column: str
+    min: float
+    max: float
+    decimals: int = Field(default=0, ge=0, le=9)
+    """How many decimals it may have."""
+    unit: Forms | tuple[()] = ()
+    """Words or signs that may stand beside it, as [years] or ["%"]."""
+
+
+class CodeBook(Strict):
+    """The codes that a person gives to texts."""
+
+    column: str
+    labels: Labels = Field(min_length=2)
+    """Each code with its meaning."""
+
+
+class TextReading(_Reading):
+    """An answer in words, kept for a person to code."""
+
+    read: Literal["text"]
+    column: str
+    codes: CodeBook | None = None
+
+
+Reading = Annotated[
+    CountReading | SharesReading | ChoiceReading | SentenceReading | RatingReading | NumberReading | TextReading,
+    Field(discriminator="read"),
+]
 
 
 class ExtractionSpec(Strict):
@@ -189,6 +245,9 @@ class ExtractionSpec(Strict):
 
     response: Forms = ("model_response", "response")
     """Columns that hold a whole response, the first one that a table has."""
+    items: Literal["numbered", "listed"] | None = None
+    """Whether one response answers all readings in their order: in a list numbered from 1, or in any list of as many
+    items."""
     readings: dict[Name, Reading] = Field(min_length=1)
 
 

@@ -9,48 +9,65 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from grace.errors import StudyError
-from grace.studies.reading import CLEAR, DOUBT, EXACT, IMPLIED, Answer, Missing, Value, evidence
+from grace.studies.reading import CLEAR, DOUBT, EXACT, Answer, Missing, Value, evidence
+from grace.studies.reading.languages import BUT, word_of
 from grace.studies.reading.mentions import Mention, Mentions
 from grace.studies.reading.text import REFUSAL, Text
 
-LONGEST_NAME = 6
-"""Words behind "1." that may be a name of that label; more are a step of a list."""
-EDGE = 12
-"""Characters around a label that stands alone in its line; there are fewer."""
 MOST = 400
 """Mentions that are looked at; a text with more of them is no answer."""
+EDGE = 12
+"""Characters around a label that stands alone in its line; there are fewer."""
+LONGEST_NAME = 6
+"""Words behind "1." that may be a name of that label; more are a step of a list."""
 GIVEN, ALONE, APART, NAMED = 4, 3, 2, 1
-"""How much a mention counts: given as the answer or alone in its line, first words with a mark behind, set apart by
-marks, only named."""
+"""How much a mention counts: given as the answer; alone in its line, or first words with a mark behind; set apart from
+its sentence; only named."""
 _NOT_AN_ANSWER = re.compile(
-    r"(?:\s(?:one|way|doubt|information|info|idea|evidence|matter|more|longer|specific|other|such|indication"
-    r"|mention|guarantee|"
-    r"explicit|reason|need|certainty|sign|problem|question|further|additional|direct|definite|definitive|statement"
-    r"|of|answers?|after|before|enough)\b|-(?:one|brainer|go)\b|/)"
+    r"(?:\s(?:one|way|doubt|information|info|idea|evidence|matter|more|longer|specific|other|such|indication|mention"
+    r"|guarantee|explicit|reason|need|certainty|sign|problem|question|further|additional|direct|definite|definitive"
+    r"|statement|of|answers?|after|before|enough)\b|-(?:one|brainer|go)\b|/)"
 )
 _OPENER = re.compile(
     r"\W*(?:(?:(?:an?|the|eine?|une?|my (?:answer|rating|choice)(?: is)?|it(?:'s| is)|option|rating|score|choice"
-    r"|number|level)\b(?!['’-])|well|hmm+|oh|ok(?:ay)?|sure|great|thanks|honestly|certainly|absolutely|definitely"
-    r"|in my (?:opinion|view)|personally|probably|final answer|answer|response"
-    r"|knowledge|sorry|also|bueno|pues|also|eh|alors|ja,|nun)\b[\W_]*){0,3}"
+    r"|number"
+    r"|level)\b(?!['’-])|(?:well|hmm+|oh|ok(?:ay)?|sure|great|thanks|honestly|certainly|absolutely|definitely"
+    r"|in my (?:opinion|view)|personally|probably|final answer|answer|response|knowledge|sorry|also|bueno|pues|eh"
+    r"|alors"
+    r"|ja,|nun)\b)[\W_]*){0,3}"
 )
 _FOLLOWS = re.compile(r"[\"'\])}]*+\s*(?:[.,;:!()\n—]|-\s|\Z|/|\|)")
 _PRONOUN = re.compile(
-    r"\s(?:i|he|she|they|it|we|you|the|this|that|there|these|because|since|as|but|in|based|given"
-    r"|mr|mrs|ms|dr|according|for|and|so)\b"
+    r"\s(?:i|he|she|they|it|we|you|the|this|that|there|these|because|since|as|but|in|based|given|mr|mrs|ms|dr"
+    r"|according"
+    r"|for|and|so)\b"
+)
+_ASSENTS = re.compile(r"[\"')\]]*\s*(?:[.,;:!\n]|\Z|(?:with|because|since|as)\b)")
+_SET_APART = re.compile(
+    rf"(?:[:=|(→是为即は]|คือ|->|=>|[,;] ?(?:so|then)?|{word_of(BUT)}(?: rather| instead| eher)?)"
+    r" ?(?:just|only)?\s*[\"'(\[]*\Z"
+)
+_COPULA = re.compile(
+    r"\b(?:is|was|are|were|seems|sounds|feels|looks) (?:[a-z]+ly |very |quite |rather "
+    r"|an? )?[\"']*\Z"
+)
+_BETWEEN = re.compile(
+    r"[\"')\]]*\s*(?:[,;/|&\n-]|(?:or|and|to|through|oder|und|ou|et|o|y|e|или|и|或|和|または|maybe|perhaps|possibly"
+    r"|even|an?)(?!\w)|\s)*[\"'(\[]*"
 )
 _TURN = re.compile(
     r"\n\W*(?:human|user|assistant|question|next question|instruction|q\d*|participant|statement \d+"
-    r"|item \d+)\s?\d*\s*:|\n#{2,}|<\|"
+    r"|item \d+)\s?\d*\s*:"
+    r"|\n#{2,}|<\|"
 )
-_QUESTION = re.compile(r"[^.!?\n]*\?(?=[\s\"')\]]|\Z)")
-
-
+_QUESTION = re.compile(r"[^.!?\n\"]*\"?\?(?=[\s\"')\]]|\Z)")
 _PREFIX = re.compile(r"^\W*(?:(?:final )?answer|response)\s*:\s*")
+_STILL_NAMED = ("", "is cut off", "only asks", evidence.COUNTED)
+"""Why a mention may be no answer, and yet one of several side by side."""
 
 
-class _Weighed(NamedTuple):
-    """A mention that may be the answer."""
+class Weighed(NamedTuple):
+    """A mention that may be the answer, how much it counts, and whether it is the text's first words."""
 
     mention: Mention
     weight: int
@@ -67,14 +84,16 @@ class ChoiceReader:
         phrases: Mapping[str, Sequence[str]],
         unclear: Sequence[str],
         where: str,
+        none: str = "",
     ) -> None:
         """Compile the labels' words and phrases; each phrase begins with a whole word, in small letters.
 
-        Raises StudyError when a phrase is no regular expression; the message begins with `where`.
+        `none` is the reason where a text says no label. Raises StudyError when a phrase is no regular expression or
+        two labels have one word; the message begins with `where`.
         """
         self.columns = (column,)
         self._mentions = Mentions(labels, where)
-        self._none = f"says none of {', '.join(labels)}"
+        self._none = none or f"says none of {', '.join(labels)}"
         self._unclear = _compile(unclear, where)
         self._phrases = {label: _compile(patterns, where) for label, patterns in phrases.items()}
 
@@ -107,125 +126,92 @@ class ChoiceReader:
         return [label for _, label in sorted(said)], unclear
 
 
-def weigh(text: Text, mentions: Sequence[Mention]) -> tuple[list[_Weighed], str]:
+def weigh(text: Text, mentions: Sequence[Mention]) -> tuple[list[Weighed], str]:
     """The mentions that may be the answer, and why others are none ("" where there is no other)."""
     if len(mentions) > MOST:
         return [], "names too many labels"
     plain = text.plain
     questions = [match.span() for match in _QUESTION.finditer(plain)] if "?" in plain else []
-    opened = 0
-    for start, end in questions:  # an answer may begin with the question
-        opened = end if not plain[opened:start].strip() else opened
-    begin, opened = opened, max(opened, _end_of(_OPENER, plain, opened))
+    begin, opened = 0, _end_of(_OPENER, plain, 0)
+    if not (mentions and mentions[0].start == opened):
+        for start, end in questions:  # an answer may begin with the question
+            begin = end if start >= begin and not plain[begin:start].strip() else begin
+        opened = _end_of(_OPENER, plain, begin)
     listed = _listed(plain, mentions)
     denied: dict[int, str] = {}
-    weighed: list[_Weighed] = []
+    weighed: list[Weighed] = []
     for place, mention in enumerate(mentions):
-        is_first = opened == mention.start or not plain[begin : mention.start].strip(" \"'([{\n-")
+        is_first = mention.start == opened or (
+            mention.start >= begin and not plain[begin : mention.start].strip(" \"'([{\n-")
+        )
+        is_bare = mention.kind in ("number", "letter", "figure")
         if text.cut and mention.end >= len(plain.rstrip()):
             denied[place] = "is cut off"
             continue
-        if place in listed and (listed[place] or (text.cut and mention.kind in ("number", "letter"))):
+        if place in listed and (listed[place] or (text.cut and is_bare)):
             denied[place] = "names labels in a list"
             continue
         weight, exact = _weight(text, mention, is_first)
-        asked = any(start <= mention.start < end for start, end in questions)
-        named = mention.kind in ("word", "both")
-        named = mention.kind in ("word", "both")
-        first_words = exact and weight == ALONE and (named or not evidence.is_denied_behind(plain, mention.end))
+        first_words = exact and weight == ALONE and not (is_bare and evidence.is_denied_behind(plain, mention.end))
         against = "" if first_words else evidence.why_not(plain, mention.start, mention.end)
-        if asked and not (is_first and exact):
+        if any(start <= mention.start < end for start, end in questions) and not (is_first and exact):
             against = "only asks"
         if against:
             denied[place] = against
             continue
-        if place in listed and mention.kind in ("number", "letter"):  # "3. So-so", or the only step of a list
+        if place in listed and is_bare:  # "3. So-so", or the only step of a list
             exact, weight = False, _of_one_step(plain, mention, weight, is_first)
-        weighed.append(_Weighed(mention, weight, exact))
-    kept = [one for one in weighed if not _is_alternative(plain, mentions, denied, one)]
+        weighed.append(Weighed(mention, weight, exact))
+    kept = [one for one in weighed if not _is_alternative(plain, mentions, denied, one.mention)]
     reason = "names a range or several answers" if len(kept) < len(weighed) else next(iter(denied.values()), "")
     fit = [one for one in kept if one.mention.label is not None and not one.mention.odd]
-    strong = any(one.weight >= ALONE for one in fit)
-    for one in kept:
-        if one not in fit and one.weight >= ALONE and not strong:
-            return [], one.mention.odd or f"says {one.mention.words.strip()}, which is none of the answers"
+    unfit = [one.mention for one in kept if one not in fit and one.weight >= ALONE]
+    if unfit and not any(one.weight >= ALONE for one in fit):
+        return [], unfit[0].odd or f"says {unfit[0].words.strip()}, which is none of the answers"
     return fit, reason
 
 
-def _of_one_step(text: str, mention: Mention, weight: int, is_first: bool) -> int:
-    """How much a mention counts that is written as a list's marker is."""
-    line = text[mention.end : mention.end + 200].split("\n")[0]
-    if not is_first or (mention.words in ("1", "a") and len(line.split()) > LONGEST_NAME):
-        return min(weight, NAMED) if weight != GIVEN else weight
-    return max(weight, ALONE)
+def _end_of(pattern: re.Pattern[str], text: str, start: int) -> int:
+    match = pattern.match(text, start)
+    return match.end() if match else start
 
 
 def _weight(text: Text, mention: Mention, is_first: bool) -> tuple[int, bool]:
     """How much a mention counts, and whether it is the text's first words."""
     plain, start, end = text.plain, mention.start, mention.end
-    line_start, line_end = plain.rfind("\n", 0, start) + 1, plain.find("\n", end)
-    around = (
-        plain[max(line_start, start - 12) : start]
-        + plain[end : min(end + 12, line_end if line_end >= 0 else len(plain))]
-    )
-    if start - line_start < 12 and not any(character.isalnum() for character in around):
+    around = plain[max(0, start - EDGE) : start].split("\n")[-1] + plain[end : end + EDGE].split("\n")[0]
+    if len(around) < EDGE and not any(map(str.isalnum, around)):
         return ALONE, is_first
-    first_words = is_first and _FOLLOWS.match(plain, end) and not _NOT_AN_ANSWER.match(plain, end)
-    if first_words and not (mention.words == "i" and plain[end : end + 1] == ","):  # "I, for one, ..."
+    follows = bool(_FOLLOWS.match(plain, end))
+    is_pronoun = mention.words == "i" and plain[end : end + 1] == ","  # "I, for one, ..."
+    if is_first and follows and not (is_pronoun or _NOT_AN_ANSWER.match(plain, end)):
         return (NAMED, False) if REFUSAL.search(plain, end, end + 80) else (ALONE, True)
-    ends = bool(evidence.ENDS.match(plain, end))
+    unit = evidence.UNITS.match(plain, end) if mention.kind != "word" else None
+    # "one" is a number only where it stands by itself
+    ends = bool(evidence.ENDS.match(plain, end)) if mention.kind != "spelled" else follows or bool(unit)
+    before = plain[max(0, start - evidence.BEFORE) : start]
     named = mention.kind in ("word", "both")
-    if (ends or named) and evidence.CUE.search(plain, max(0, start - evidence.BEFORE), start):
-        return (GIVEN, is_first) if ends or " " in mention.words else (APART, False)
-    unit = evidence.UNITS.match(plain, end) if mention.kind == "number" else None
+    if (ends or named or mention.kind == "figure") and evidence.CUE.search(before):
+        return (GIVEN, is_first) if not named or ends or " " in mention.words else (APART, False)
     if is_first and (mention.kind == "both" or (unit and _FOLLOWS.match(plain, unit.end()))):
         return ALONE, True
-    if named and _I_BEHIND.match(plain, end) and _I.search(plain, max(0, start - 30), start):
+    if named and _ASSENTS.match(plain, end) and evidence.ASSENT.search(before):
         return GIVEN, is_first
     if evidence.CUE_BEHIND.match(plain, end) or (not named and evidence.NUMBER_BEHIND.match(plain, end)):
         return GIVEN, False
-    if is_first and named and not _NOT_AN_ANSWER.match(plain, end):
-        if REFUSAL.search(plain, end, end + 80):
-            return NAMED, False
-        if _PRONOUN.match(plain, end):
-            return ALONE, True
-    if mention.kind == "spelled":
-        return NAMED, False
-    if any(
-        words.endswith(mention.words) and evidence.ARTICLES.fullmatch(words, 0, len(words) - len(mention.words))
-        for words in text.apart
-    ):
-        return APART, False
-    if ends and evidence.WOULD.search(plain, max(0, start - evidence.BEFORE), start):
-        return APART, False
-    if mention.kind == "both" and ends:
-        return APART, False
-    follows = bool(_FOLLOWS.match(plain, end))
-    if follows and (
-        _SET_APART.search(plain, max(0, start - 20), start)
-        or (named and _COPULA.search(plain, max(0, start - 20), start))
-    ):
-        return APART, False
-    return (APART if named and " " in mention.words else NAMED), False
+    if is_first and named and _PRONOUN.match(plain, end) and not REFUSAL.search(plain, end, end + 80):
+        return ALONE, True
+    return (APART if mention.kind != "spelled" and _is_apart(text, mention, before, ends, follows) else NAMED), False
 
 
-_I = re.compile(r"\bi(?:'d| would| do| must| have to)?(?: [a-z]+ly)? \Z")
-_I_BEHIND = re.compile(r"[\"')\]]*\s*(?:[.,;:!\n]|\Z|(?:with|because|since|as)\b)")
-_SET_APART = re.compile(
-    r"(?:[:=|(→是为即は]|คือ|->|=>|[,;] ?(?:so|then)?|\b(?:but|sondern|aber|mais|sino|pero|ma|mas|а"
-    r"|но)(?: rather| instead| eher)?)\s*[\"'(\[]*\Z"
-)
-_COPULA = re.compile(
-    r"\b(?:is|was|are|were|seems|sounds|feels|looks) (?:[a-z]+ly |very |quite |rather "
-    r"|an? )?[\"']*\Z"
-)
-_BETWEEN = re.compile(
-    r"[\"')\]]*\s*(?:,|;|/|\||&|\n|-|or\b|and\b|to\b|through\b|oder\b|und\b|ou\b|et\b|o\b|y\b|e\b"
-    r"|или|и\b|或|和|または|maybe\b|perhaps\b|possibly\b|even\b|a\b|an\b|\s)*[\"'(\[]*"
-)
-
-
-_STILL_NAMED = ("", "is cut off", "only asks", evidence.COUNTED)
+def _is_apart(text: Text, mention: Mention, before: str, ends: bool, follows: bool) -> bool:
+    """Whether a mention is set apart by markup or marks, or is what a sentence says of something."""
+    named = mention.kind in ("word", "both")
+    if mention.kind == "amount" or (named and " " in mention.words) or (mention.kind == "both" and ends):
+        return True
+    if any(_is_named(mention.words.strip(), words) for words in text.apart) or (ends and evidence.WOULD.search(before)):
+        return True
+    return follows and bool(_SET_APART.search(before[-20:]) or (named and _COPULA.search(before[-20:])))
 
 
 def _is_named(label: str, words: str) -> bool:
@@ -233,9 +219,12 @@ def _is_named(label: str, words: str) -> bool:
     return words.endswith(label) and evidence.ARTICLES.fullmatch(words, 0, len(words) - len(label)) is not None
 
 
-def _end_of(pattern: re.Pattern[str], text: str, start: int) -> int:
-    match = pattern.match(text, start)
-    return match.end() if match else 0
+def _of_one_step(text: str, mention: Mention, weight: int, is_first: bool) -> int:
+    """How much a mention counts that is written as a list's marker is."""
+    line = text[mention.end : mention.end + 200].split("\n")[0]
+    if not is_first or (mention.words in ("1", "a") and len(line.split()) > LONGEST_NAME):
+        return weight if weight == GIVEN else NAMED
+    return max(weight, ALONE)
 
 
 def _listed(text: str, mentions: Sequence[Mention]) -> dict[int, bool]:
@@ -243,82 +232,78 @@ def _listed(text: str, mentions: Sequence[Mention]) -> dict[int, bool]:
     marks: dict[int, str] = {}
     for place, mention in enumerate(mentions):
         behind = evidence.MARKER.match(text, mention.end) or evidence.EXPLAINS.match(text, mention.end)
-        if mention.kind == "spelled" or not behind or not text[behind.end() : behind.end() + 20].split("\n")[0].strip():
+        if mention.kind in ("spelled", "amount") or behind is None or not _has_words(text, behind.end()):
             continue
-        head = text[max(0, mention.start - 12) : mention.start]
-        if evidence.STEP.search(head) or not mention.start or behind[0].strip(" .:)]-") or evidence.BULLET.search(head):
+        head = text[max(0, mention.start - EDGE) : mention.start]
+        if evidence.STEP.search(head) or behind[0].strip(" .:)]-"):
             marks[place] = mention.words
     if len(set(marks.values())) > 1:
         return dict.fromkeys(marks, True)
     return {place: False for place in marks if evidence.MARKER.match(text, mentions[place].end)}
 
 
-def _is_alternative(text: str, mentions: Sequence[Mention], denied: Mapping[int, str], one: _Weighed) -> bool:
+def _has_words(text: str, start: int) -> bool:
+    """Whether the line goes on behind a place."""
+    return bool(text[start : start + 20].split("\n")[0].strip())
+
+
+def _is_alternative(text: str, mentions: Sequence[Mention], denied: Mapping[int, str], one: Mention) -> bool:
     """Whether a mention is one of several side by side, as in "3 or 4" and "4, 5, 2"."""
-    place = mentions.index(one.mention)
+    place = mentions.index(one)
     for other in (place - 1, place + 1):
-        if (
-            not 0 <= other < len(mentions)
-            or mentions[other].label == one.mention.label
-            or denied.get(other, "") not in _STILL_NAMED
-        ):
+        if not 0 <= other < len(mentions) or denied.get(other, "") not in _STILL_NAMED:
             continue
-        first, second = sorted((mentions[other], one.mention), key=lambda mention: mention.start)
-        if second.start - first.end < 20 and _BETWEEN.fullmatch(text, first.end, second.start):
+        first, second = sorted((mentions[other], one), key=lambda mention: mention.start)
+        is_near = first.label != second.label and second.start - first.end < 20
+        if is_near and _BETWEEN.fullmatch(text, first.end, second.start):
             return True
     return False
 
 
-def decide(text: Text, weighed: Sequence[_Weighed], said: Sequence[str] = ()) -> Value | Missing | None:
-    """The label that the mentions of the most weight agree on, else what phrases say; None where there is nothing."""
+def decide(text: Text, weighed: Sequence[Weighed], said: Sequence[str] = ()) -> Answer | None:
+    """The label that the mentions of most weight agree on, else what phrases say; None where there is nothing."""
     strong = [one for one in weighed if one.weight >= ALONE]
     turn = _TURN.search(text.plain, strong[0].mention.end) if strong and strong[0].exact else None
     if turn:  # the answer goes on with a conversation of its own
         weighed = [one for one in weighed if one.mention.start < turn.start()]
         strong = [one for one in strong if one.mention.start < turn.start()]
     if strong:
-        return _settled(text, strong, weighed, said)
+        return _settled(text.plain, strong, weighed, said)
     if said:
         return Value(said[-1], CLEAR if len(set(said)) == 1 else DOUBT)
     apart = [one for one in weighed if one.weight == APART]
     labels = {one.mention.label for one in apart}
-    if len(labels) == 1:
-        label = str(apart[-1].mention.label)
-        others = {one.mention.label for one in weighed} - labels
-        return Value(label, DOUBT if others or text.cut else IMPLIED)
-    return _several(apart) if labels else None
+    if len(labels) != 1:
+        return _several(apart) if labels else None
+    is_contested = text.cut or any(one.mention.label not in labels for one in weighed)
+    return Value(str(labels.pop()), DOUBT if is_contested else CLEAR)
 
 
-def _several(weighed: Sequence[_Weighed]) -> Missing:
-    labels = dict.fromkeys(str(one.mention.label) for one in weighed)
-    return Missing(f"names several answers ({', '.join(labels)})")
-
-
-def _settled(
-    text: Text, strong: Sequence[_Weighed], weighed: Sequence[_Weighed], said: Sequence[str]
-) -> Value | Missing:
+def _settled(text: str, strong: Sequence[Weighed], weighed: Sequence[Weighed], said: Sequence[str]) -> Answer:
     """The label of mentions that are given as the answer; the last one where the text changes its mind."""
-    plain = text.plain
     first, last = strong[0], strong[-1]
     labels = list(dict.fromkeys(str(one.mention.label) for one in strong))
+    takes_back = evidence.retracts(text, last.mention.end)
     if len(labels) == 1:
-        gone = evidence.retracts(plain, last.mention.end)
         later = [one for one in weighed if one.mention.start > last.mention.end and one.mention.label != labels[0]]
-        if gone and later:
+        if takes_back and later:
             return Value(str(later[-1].mention.label), DOUBT)
-        closes = bool(later) and later[-1].weight == APART and not plain[later[-1].mention.end :].strip(" .!\"')")
+        closes = bool(later) and later[-1].weight == APART and not text[later[-1].mention.end :].strip(" .!\"')")
         against = first.exact and bool(said) and labels[0] not in said
         grade = EXACT if any(one.exact for one in strong) else CLEAR
-        return Value(labels[0], DOUBT if gone or against or closes else grade)
-    other = next(one for one in reversed(strong) if one.mention.label != last.mention.label)
-    between = plain[other.mention.end : last.mention.start]
-    if first.exact and "?" in plain[first.mention.end : strong[1].mention.start]:
+        return Value(labels[0], DOUBT if takes_back or against or closes else grade)
+    if first.exact and "?" in text[first.mention.end : strong[1].mention.start]:
         return Value(labels[0], CLEAR)
+    other = next(one for one in reversed(strong) if one.mention.label != last.mention.label)
+    between = text[other.mention.end : last.mention.start]
     if evidence.retracts(between) or evidence.FINAL.search(between[-80:]):
-        return Value(str(last.mention.label), DOUBT if evidence.retracts(plain, last.mention.end) else CLEAR)
-    if len(labels) > 2:
-        return _several(strong)
-    return Value(str(last.mention.label), DOUBT)
+        return Value(str(last.mention.label), DOUBT if takes_back else CLEAR)
+    return Value(str(last.mention.label), DOUBT) if len(labels) == 2 else _several(strong)
+
+
+def _several(weighed: Sequence[Weighed]) -> Missing:
+    labels = dict.fromkeys(str(one.mention.label) for one in weighed)
+    return Missing(f"names several answers ({', '.join(labels)})")
 
 
 def _compile(patterns: Sequence[str], where: str) -> re.Pattern[str]:
@@ -328,5 +313,5 @@ def _compile(patterns: Sequence[str], where: str) -> re.Pattern[str]:
             re.compile(pattern)
         except re.error as error:
             raise StudyError(f"{where}: {pattern!r} is not a regular expression: {error}") from None
-    either = "|".join(f"(?:{pattern})" for pattern in patterns) or "(?!)"
-    return re.compile(rf"(?<![\w'])(?:{either})")
+    any_of = "|".join(f"(?:{pattern})" for pattern in patterns) or "(?!)"
+    return re.compile(rf"(?<![\w'])(?:{any_of})")

@@ -16,7 +16,7 @@ _TENS = {
 }
 _DIGITS = "one|two|three|four|five|six|seven|eight|nine"
 _SMALL = "|".join(sorted(WORDS, key=len, reverse=True))
-_SPELLED = rf"(?:(?:{'|'.join(_TENS)})(?:[- ](?:{_DIGITS}))?|(?:a |one )?hundred|{_SMALL})"
+SPELLED = rf"(?:(?:{'|'.join(_TENS)})(?:[- ](?:{_DIGITS}))?|(?:a |one )?hundred|{_SMALL})"
 _THOUSANDS = r"[1-9]\d{0,2}(?:,\d{3})+(?!,?\d)"
 _NUMBER = rf"(?<![\w.])-?(?:{_THOUSANDS}|\d+(?:[.,]\d+)?|\.\d+)"
 _BARE = rf"(?<![\w.])-?(?:{_THOUSANDS}|\d+(?:\.\d+)?|\.\d+)"  # without a unit, a comma parts two numbers
@@ -34,7 +34,7 @@ _DIGITS_AMOUNT = (
 )
 _WORD_AMOUNT = (
     r"(?P<among>between \$?\d+ ?%? ?and \$?\d+ ?(?:%|percent|dollars)?)"
-    rf"|{_SPELLED} (?:(?P<dollars>dollars?\b|bucks\b)|(?P<percents>percent\b|per cent\b))"
+    rf"|{SPELLED} (?:(?P<dollars>dollars?\b|bucks\b)|(?P<percents>percent\b|per cent\b))"
     r"|(?P<relative>(?:twice|double|half|three times|the same)(?: (?:that|as much|the amount|amount|again))+\b)"
     r"|(?P<part>(?:(?:a|one|three) (?:quarter|third|fourth|half|fifth|tenth)s?|half)\b"
     r"(?: of (?:the|my) (?:\$\d+|money|total|bet|stake))?)"
@@ -179,7 +179,7 @@ _UNITS: Mapping[str, Unit] = {
 def numbers_in(text: str) -> set[float]:
     """All numbers that a text names, in digits, in words up to a hundred, or as a part of a hundred."""
     numbers = {float(digits.replace(",", ".")) for digits in re.findall(r"\d+(?:[.,]\d+)?|\.\d+", text)}
-    numbers |= {amount_of(words, "plain") for words in re.findall(rf"\b{_SPELLED}\b", text)}
+    numbers |= {amount_of(words, "plain") for words in re.findall(rf"\b{SPELLED}\b", text)}
     return numbers | {100 / size for name, size in _PARTS.items() if name in text}
 
 

@@ -7,26 +7,29 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from grace.errors import StudyError
+from grace.studies.reading.languages import SPACED, UNSPACED, number_words
 from grace.studies.reading.text import WORDS, plain
 
-_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uf900-\ufaff"
-"""Scripts that do not part words by spaces: Thai, Lao, Burmese, Khmer, Chinese and Japanese."""
-_LETTER = rf"[^\W\d_{_UNSPACED}\uac00-\ud7af]"
+_LETTER = rf"[^\W\d_{UNSPACED}\uac00-\ud7af]"
 """A letter that a number beside it belongs to, as in B12; in scripts without spaces it only stands next to it."""
-_TO = r"(?:-|to|through|bis|à|hasta|až|do|から|至|到|~)"
-_OF = r"(?:/|(?:out )?of|on|von|sur|de|su|out of a possible|aus|av|из|/ )"
+_TO = r"(?:[점点分]?(?:-|to|through|bis|à|hasta|até|ai?|až|do|до|에서|부터|から|से|থেকে|至|到|ถึง|إلى|~))"
+_OF = r"(?:/|(?:out )?of|on|von|sur|de|su|out of a possible|aus|av|из|จาก|/ )"
 _PLAIN_NUMBER = r"\d+(?:[.,]\d+)?"
-_NUMBER = re.compile(
-    rf"(?<![\d$€£#])(?<!\d[.,:])(?<!{_LETTER})(?<!\w-)(?<!\w[/_])(?P<number>(?:(?<![\w)])[+-])?{_PLAIN_NUMBER})(?![\d_])"
-    rf"(?:\s?(?P<to>{_TO})\s?[+-]?{_PLAIN_NUMBER}(?!\d)|\s?(?P<of>{_OF})\s?(?P<top>\d+)(?![\d%]|[.,]\d))?"
+_THOUSANDS = r"[1-9]\d{0,2}(?:(?:,\d{3})+(?:\.\d+)?(?![\d,])|(?: \d{3})+(?![\d,.]| \d))"
+_NUMBER_OR_MORE = (
+    rf"(?<![\d#])(?<!\d[.,:])(?<!{_LETTER})(?<!\w-)(?<!\w[/_])(?P<before>[$€£]\s?)?"
+    r"(?:(?P<most>\d+)\s?(?:üzerinden|점 만점에|点満点(?:中|で)?|में से|分中)\s?)?"
+    rf"(?P<number>(?:(?<![\w)])[+-])?(?:{_THOUSANDS}|{_PLAIN_NUMBER}))(?![\d_])(?P<unit>UNIT)?+"
+    rf"(?:\s?(?P<to>{_TO})\s?[$€£]?[+-]?{_PLAIN_NUMBER}(?!\d)(?:UNIT)?"
+    rf"|\s?(?P<of>{_OF})\s?(?P<top>\d+)(?![\d%]|[.,]\d))?"
     rf"(?P<more>\s?(?:%|percent\b|/)|{_LETTER}|[-+](?!\s)(?=\w|[\s.,]|$)|[.:,]\d|\s?[°$€£]|\^)?"
 )
-_SPACED = rf"[^\W{_UNSPACED}\uac00-\ud7af]"
 _HANGUL = re.compile(r"[\uac00-\ud7af]")
 _HYPHENS = re.compile(r"(?:\\ |\\-|\s)+")
 _EDGES = " \n\t.!\"'()[]{}:;,*|。"
 MARGIN = 60
 """Characters that may surround a label that is the whole answer."""
+_NUMBER_WORDS = number_words()
 _SIGNS = {"": 1, "plus ": 1, "minus ": -1, "negative ": -1}
 GAP = re.compile(r"[\s.:=()\"',-]{1,4}")
 """What stands between a label's number and its words."""
@@ -72,7 +75,7 @@ class Mentions:
         self._words: dict[str, str] = {re.sub(r"[\s-]+", " ", way): label for way, label in (spelled | words).items()}
         ordered = sorted(spelled | words, key=len, reverse=True)
         firsts = "".join(sorted({re.escape(way[0]) for way in ordered}))
-        before = rf"(?=[{firsts}])(?<!{_SPACED})" if all(_is_spaced(way[0]) for way in ordered) else rf"(?=[{firsts}])"
+        before = rf"(?=[{firsts}])(?<!{SPACED})" if all(_is_spaced(way[0]) for way in ordered) else rf"(?=[{firsts}])"
         self._pattern = re.compile(rf"{before}(?:{'|'.join(map(_bordered, ordered))})" if ordered else "(?!)")
 
     def exactly(self, text: str) -> str | None:
@@ -82,7 +85,7 @@ class Mentions:
         bare = _bare(text)
         if bare in self.ways:
             return self.ways[bare]
-        value = _number(bare)
+        value = _NUMBER_WORDS.get(bare, _number(bare))
         return None if value is None else self.values.get(value)
 
     def repeated(self, text: str, mentions: Sequence[Mention]) -> str | None:
@@ -134,26 +137,46 @@ class Mentions:
     def _numbers(self, text: str) -> Iterator[Mention]:
         if not self.values or not any(character.isdigit() for character in text):
             return
-        for number, start, end, words, odd in numbers(text, self.top):
-            label = self.values.get(number)
-            yield Mention(label, start, end, words, "number", odd)
+        for number in numbers(text, _NUMBER, self.top):
+            odd = number.odd or ("is an amount of money" if number.unit else "")
+            yield Mention(self.values.get(number.value), number.start, number.end, number.words, "number", odd)
 
 
-def numbers(text: str, top: float | None) -> Iterator[tuple[float, int, int, str, str]]:
-    """The numbers of a text: value, place, words, and why one is no single number ("" where it is).
+class Number(NamedTuple):
+    """A number in a text: its value, place and words, its unit, and why it is no single number ("" where it is one)."""
 
-    `top` is the largest number of the scale: "4 out of 5" is 4 where it is 5.
-    """
-    for match in _NUMBER.finditer(text):
-        value = _number(match["number"])
+    value: float
+    start: int
+    end: int
+    words: str
+    unit: str
+    odd: str
+
+
+def number_pattern(unit: str = "(?!)") -> re.Pattern[str]:
+    """A regular expression of numbers, with a unit or not, which `numbers` takes."""
+    return re.compile(_NUMBER_OR_MORE.replace("UNIT", unit))
+
+
+def numbers(text: str, pattern: re.Pattern[str], top: float | None) -> Iterator[Number]:
+    """The numbers of a text; `top` is the largest one of the scale: "4 out of 5" is 4 where it is 5."""
+    for match in pattern.finditer(text):
         odd = ""
         if match["to"]:
             odd = "names a range"
-        elif match["of"] and (top is None or float(match["top"]) != top):
-            odd = f"is out of {match['top']}"
+        elif (most := match["top"] or match["most"]) and (top is None or float(most) != top):
+            odd = f"is out of {most}"
         elif match["more"]:
             odd = "is no plain number"
-        yield value if value is not None else float("nan"), *match.span(), match[0], odd
+        unit = (match["before"] or "") + (match["unit"] or "")
+        yield Number(value_of(match["number"]), *match.span(), match[0], unit.strip(), odd)
+
+
+def value_of(digits: str) -> float:
+    """The value of digits with a point or a comma before the decimals, and commas between thousands."""
+    return float(
+        re.sub("[, ]", "", digits) if re.fullmatch(rf"[+-]?{_THOUSANDS}", digits) else digits.replace(",", ".")
+    )
 
 
 def _bare(text: str) -> str:
@@ -165,29 +188,29 @@ def _bare(text: str) -> str:
 
 def _number(text: str) -> float | None:
     """The number that a text is, with a point or a comma before the decimals."""
-    return float(text.replace(",", ".")) if re.fullmatch(rf"[+-]?{_PLAIN_NUMBER}", text) else None
+    return value_of(text) if re.fullmatch(rf"[+-]?{_PLAIN_NUMBER}", text) else None
 
 
 def _bordered(way: str) -> str:
     """A regular expression of a label's words, which begin and end as words do in their script."""
     words = _HYPHENS.sub(r"[\\s-]+", re.escape(way)) if any(map(str.isalnum, way)) else re.escape(way)
     before, after = rf"(?<!{re.escape(way[0])})", rf"(?!{re.escape(way[-1])})"
-    if re.match(rf"[{_UNSPACED}]", way):
+    if re.match(rf"[{UNSPACED}]", way):
         before = r"(?:(?<!\w)|(?<=[是选選为為择擇说說在即はกอาบ]))"
     elif way[0].isalnum():
-        before = rf"(?<!{_SPACED})(?<!{_SPACED}['-])"
-    if re.match(rf"[{_UNSPACED}]", way[-1]):
+        before = rf"(?<!{SPACED})(?<!{SPACED}['-])"
+    if re.match(rf"[{UNSPACED}]", way[-1]):
         after = r"(?!\w)|(?=的|了|です|だ|で|と|を|に|は|项|ครับ|ค่ะ|เพราะ)"
     elif _HANGUL.match(way[-1]):
         after = r"(?!\w)|(?=입니다|이다|예요|이에요|라고|으로)"
     elif way[-1].isalnum() or _is_mark(way[-1]):
-        after = rf"(?!{_SPACED})(?!['-](?!s\b){_SPACED})" if len(way) > 1 else rf"(?!{_SPACED})(?!['-]{_SPACED})"
+        after = rf"(?!{SPACED})(?!['-](?!s\b){SPACED})" if len(way) > 1 else rf"(?!{SPACED})(?!['-]{SPACED})"
     return f"{before}{words}(?:{after})" if "|" in after else before + words + after
 
 
 def _is_spaced(character: str) -> bool:
     """Whether a character is a letter or digit of a script that parts words by spaces."""
-    return re.match(_SPACED, character) is not None
+    return re.match(SPACED, character) is not None
 
 
 def _goes_on(text: str, start: int, end: int) -> bool:
@@ -199,3 +222,6 @@ def _goes_on(text: str, start: int, end: int) -> bool:
 
 def _is_mark(character: str) -> bool:
     return not character.isascii() and unicodedata.category(character)[0] == "M"
+
+
+_NUMBER = number_pattern()

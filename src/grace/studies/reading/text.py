@@ -36,8 +36,9 @@ _MINUS = re.compile(r"(?m:(?<![^\s(\[:=])(?<![\w.,] ))[–—](?=\d)")  # a dash
 _DIGIT = re.compile(r"(?![0-9])\d")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\xa0\u200b-\u200f\u2028-\u202f\u2060-\u2069\ufeff]")
 _ANSI = re.compile(r"\x1b\[[\d;]*[a-z]", re.IGNORECASE)
-_TAG = re.compile(r"</?[a-z][^<>\n]{0,200}>")
-_BREAK = re.compile(r"<(?:br|/p|/li|/tr|/div)\b[^<>\n]{0,20}>")
+_HIDDEN = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+_TAG = re.compile(r"</?[a-z][^<>\n]{0,200}>", re.IGNORECASE)
+_BREAK = re.compile(r"<(?:br|/p|/li|/tr|/div)\b[^<>\n]{0,20}>", re.IGNORECASE)
 _MATH = re.compile(r"\$(\\[a-z][^$\n]{0,60})\$")
 _LATEX = re.compile(r"\\(?:boxed|text|mathrm|mathbf)\s?\{([^{}]*)\}")
 _FRACTION = re.compile(r"\\[dt]?frac\{(\d+)\}\{(\d+)\}")
@@ -72,11 +73,13 @@ class Text(NamedTuple):
         plain: the text, as `plain` makes it.
         cut: whether it ends because of a limit; None when that is not known.
         apart: what its markup sets apart, as **3** does.
+        raw: the text as it was written.
     """
 
     plain: str
     cut: bool | None = None
     apart: frozenset[str] = frozenset()
+    raw: str = ""
 
     @property
     def may_be_cut(self) -> bool:
@@ -106,6 +109,15 @@ def plain(text: str) -> str:
         if title in text:
             text = text.replace(title, title.replace(".", ""))
     return _SPACES.sub(" ", text) if "  " in text else text
+
+
+def tidy(text: str) -> str:
+    """A text in its own letters and typography, without markup, and with no more spaces than it needs."""
+    text = _ANSI.sub("", text[:LONGEST]).replace("\r\n", "\n").replace("\r", "\n")
+    text = _HIDDEN.sub(" ", html.unescape(_TAG.sub(" ", _BREAK.sub("\n", text))))
+    text = _LATEX.sub(r"\1", _LATEX.sub(r"\1", text))
+    lines = (" ".join(_MARKS.sub("", line).split()) for line in text.split("\n"))
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
 
 
 def set_apart(text: str) -> frozenset[str]:
