@@ -251,7 +251,7 @@ def _compile(spec: StudyFile, name: str, reading: format.Reading, where: str) ->
                     f"{where}.column: {reading.column!r} has no {{label}} in it, so all would be called the same"
                 )
             unit = "percent" if reading.total == 100 else f"of {reading.total:g}"
-            shares = SharesReader(reading.column, reading.labels, reading.total)
+            shares = SharesReader(reading.column, reading.labels, reading.total, where)
             return shares, [
                 Field(column, f"{about}: {label}", float, name, low=0, high=reading.total, unit=unit)
                 for label, column in zip(reading.labels, shares.columns, strict=True)

@@ -20,6 +20,7 @@ EDGE = 12
 """Characters around a label that stands alone in its line; there are fewer."""
 LONGEST_NAME = 6
 """Words behind "1." that may be a name of that label; more are a step of a list."""
+ENDING = " .!\"')"
 GIVEN, ALONE, APART, NAMED = 4, 3, 2, 1
 """How much a mention counts: given as the answer; alone in its line, or first words with a mark behind; set apart from
 its sentence; only named."""
@@ -121,7 +122,9 @@ class ChoiceReader:
         for label, pattern in self._phrases.items():
             spans = [match.span() for match in pattern.finditer(text)]
             spans = [span for span in spans if not any(span[0] < end and start < span[1] for start, end in taken)]
-            said += [(start, label) for start, _ in spans]
+            asserted = [span for span in spans if evidence.is_asserted(text, *span)]
+            unclear = unclear or len(asserted) < len(spans)
+            said += [(start, label) for start, _ in asserted]
             taken += spans
         return [label for _, label in sorted(said)], unclear
 
@@ -288,7 +291,10 @@ def _settled(text: str, strong: Sequence[Weighed], weighed: Sequence[Weighed], s
         later = [one for one in weighed if one.mention.start > last.mention.end and one.mention.label != labels[0]]
         if takes_back and later:
             return Value(str(later[-1].mention.label), DOUBT)
-        closes = bool(later) and later[-1].weight == APART and not text[later[-1].mention.end :].strip(" .!\"')")
+        tail = later[-1].mention if later and later[-1].weight == APART else None
+        closes = (
+            tail is not None and "?" not in text[last.mention.end : tail.start] and not text[tail.end :].strip(ENDING)
+        )
         against = first.exact and bool(said) and labels[0] not in said
         grade = EXACT if any(one.exact for one in strong) else CLEAR
         return Value(labels[0], DOUBT if takes_back or against or closes else grade)

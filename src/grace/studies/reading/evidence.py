@@ -6,7 +6,20 @@ the length of a text.
 
 import re
 
-from grace.studies.reading.languages import ANSWER, BUT, CHOOSE, GOES_ON, IF, IS, NOT, SPACED, THUS, either, word_of
+from grace.studies.reading.languages import (
+    ANSWER,
+    BUT,
+    CHOOSE,
+    GOES_ON,
+    IF,
+    IS,
+    NOT,
+    SPACED,
+    TAKEN_BACK,
+    THUS,
+    either,
+    word_of,
+)
 
 BEFORE, BEHIND = 120, 60
 """Characters that are looked at before and behind a mention."""
@@ -131,22 +144,51 @@ _DENIES_BEHIND = re.compile(
     r"|(?:नहीं|ではあ|じゃな|이 아니|가 아니|üzerinden|점 만점|点満点|में से))"
 )
 _RETRACTS = re.compile(
-    r"(?:wait\b|on (?:second thoughts?|reflection|further (?:reflection|thought|consideration))|scratch that"
-    r"|correction\b|let me (?:re|correct|change|rethink|adjust)|i (?:take (?:that|it) back|change my|was wrong"
-    r"|made a mistake|misread|reconsider|revise)|my mistake|make that|thinking again|changed my mind|i meant"
-    r"|that(?:'s| is| was| seems| may be| might be) (?:too|not right|wrong|incorrect|a mistake)|upon reflection"
-    r"|revis(?:ed?|ing)|reconsider(?:ing)?|sorry,? i|hmm|actually,|no,? (?:that|it)(?:'s| is)"
-    r"|doch (?:eher|lieber)|bei näherer|warte|à la réflexion|finalement|attend(?:s|ez)|pensándolo|mejor dicho"
-    r"|espere|espera|ripensandoci|aspetta|pensando bem|подумав|хотя нет|подожди|等等|等一下|再想|不对|仔细想"
-    r"|待って|やっぱり|잠깐|다시 생각|انتظر)"
+    rf"[.!?\n,;:—(-][\s\"'*]*(?:(?:but|oh|hmm+|no|well|and|or)\b[,. ]*)*(?:{either(TAKEN_BACK)}(?!{SPACED})"
+    r"|that(?:'s| is| was| seems| may be| might be) (?:too|not right|wrong|incorrect|a mistake))"
 )
+"""A clause that begins by taking back what was said."""
 DENIED = "names labels only to deny, explain or suppose them"
 COUNTED = "names a bound, or a number of something else"
 
 
+_UNDER = re.compile(
+    r"(?:\b(?:not|cannot|never|no|nothing|nobody|hardly|far from|wrong|premature|hard"
+    r"|difficult|impossible|unclear|uncertain|unknown|unsure|unlikely|doubt\w*|remains"
+    r"|question(?:able)?)\b|n't\b)[^.;!?\n]{0,60}\b(?:that|if|whether|how)\b[^.;!?\n]{0,40}\Z"
+    r"|\b(?:no|little|without(?: any)?|insufficient|lack of|not enough) (?:[a-z]+ )?(?:evidence|indication|proof|reason"
+    r"|sign|suggestion|guarantee|information|basis|way)\b[^.;!?\n]{0,60}\Z"
+    r"|\b(?:(?<!as )if|whether|unless|until|once|suppose|supposing|assuming|provided)\b[^.;,!?\n]{0,40}\Z"
+    r"|\b(?:possible|conceivable|plausible|imaginable) that\b[^.;!?\n]{0,40}\Z"
+)
+"""What a statement stands under that is not its own assertion."""
+_THINKS = re.compile(
+    r"\b(?:thinks|believes|claims|assumes|says|pretends|hopes|feels)(?: that)?(?: (?:he|she|they|it))? ?\Z"
+    r"|\b(?:may|might|could)(?: [a-z]+){0,2} \Z"
+)
+_ONLY = re.compile(
+    r"\b(?:will|would|can|could|may|might|only)\b(?: [a-z]+)? (?:only|then|later|soon)\b|\bonly knows?\b"
+)
+_LATER = re.compile(
+    r"[^.;!?\n]{0,60}\b(?:once|unless|only (?:if|when|after)|as soon as|(?:if|after) (?:he|she|they) \w+)\b"
+)
+_SURE = re.compile(r"\b(?:no|without(?: a)?|beyond) (?:doubt|question)\b|\bnot (?:only|just|merely)\b")
+
+
+def is_asserted(text: str, start: int, end: int) -> bool:
+    """Whether a statement in a text is its own assertion: not denied, asked, supposed, or somebody's belief."""
+    first = max(0, start - BEFORE)
+    words = text[max(first, *(text.rfind(mark, first, start) + 1 for mark in ".;!?\n")) : start]
+    if _UNDER.search(words) and not _SURE.search(words):
+        return False
+    if _NOT.search(text, start, end):
+        return True
+    return not (_THINKS.search(words) or _ONLY.search(text, start, end) or _LATER.match(text, end, end + BEFORE))
+
+
 def retracts(text: str, start: int = 0) -> bool:
     """Whether a text takes back, from some place on, what it said before."""
-    return any(not text[match.start() - 1 : match.start()].isalnum() for match in _RETRACTS.finditer(text, start))
+    return _RETRACTS.search(text, start) is not None
 
 
 def is_denied_behind(text: str, end: int) -> bool:

@@ -61,10 +61,11 @@ class Mentions:
         self.ways: dict[str, str] = {}
         for label, ways in labels.items():
             for way in (label, *ways):
-                if self.ways.setdefault(_bare(way), label) != label:
-                    raise StudyError(
-                        f"{where}.labels: {way!r} is a word for {self.ways[_bare(way)]!r} and for {label!r}"
-                    )
+                if not _bare(way):
+                    raise StudyError(f"{where}.labels: {way!r} has nothing in it that can be read")
+                owner = self.ways.setdefault(_bare(way), label)
+                if owner != label:
+                    raise StudyError(f"{where}.labels: {way!r} is a word for {owner!r} and for {label!r}")
         self.values = {value: label for way, label in self.ways.items() if (value := _number(way)) is not None}
         self.top = max(self.values, default=None)
         self._longest = MARGIN + max(map(len, self.ways))
@@ -76,7 +77,7 @@ class Mentions:
         ordered = sorted(spelled | words, key=len, reverse=True)
         firsts = "".join(sorted({re.escape(way[0]) for way in ordered}))
         before = rf"(?=[{firsts}])(?<!{SPACED})" if all(_is_spaced(way[0]) for way in ordered) else rf"(?=[{firsts}])"
-        self._pattern = re.compile(rf"{before}(?:{'|'.join(map(_bordered, ordered))})" if ordered else "(?!)")
+        self._pattern = re.compile(rf"{before}(?:{'|'.join(map(bordered, ordered))})" if ordered else "(?!)")
 
     def exactly(self, text: str) -> str | None:
         """The label that a text is, and nothing else."""
@@ -191,7 +192,7 @@ def _number(text: str) -> float | None:
     return value_of(text) if re.fullmatch(rf"[+-]?{_PLAIN_NUMBER}", text) else None
 
 
-def _bordered(way: str) -> str:
+def bordered(way: str) -> str:
     """A regular expression of a label's words, which begin and end as words do in their script."""
     words = _HYPHENS.sub(r"[\\s-]+", re.escape(way)) if any(map(str.isalnum, way)) else re.escape(way)
     before, after = rf"(?<!{re.escape(way[0])})", rf"(?!{re.escape(way[-1])})"
@@ -200,7 +201,7 @@ def _bordered(way: str) -> str:
     elif way[0].isalnum():
         before = rf"(?<!{SPACED})(?<!{SPACED}['-])"
     if re.match(rf"[{UNSPACED}]", way[-1]):
-        after = r"(?!\w)|(?=的|了|です|だ|で|と|を|に|は|项|ครับ|ค่ะ|เพราะ)"
+        after = r"(?!\w)|(?=的|了|です|だ|で|と|を|に|は|が|も|の|项|\d|ครับ|ค่ะ|เพราะ)"
     elif _HANGUL.match(way[-1]):
         after = r"(?!\w)|(?=입니다|이다|예요|이에요|라고|으로)"
     elif way[-1].isalnum() or _is_mark(way[-1]):
