@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from grace.columns import EXTRACTED
 from grace.errors import StudyError
@@ -18,7 +18,7 @@ from grace.studies.reading.count import CountReader
 from grace.studies.reading.scale import NumberReader, RatingReader
 from grace.studies.reading.sentence import Parts, SentenceReader
 from grace.studies.reading.shares import SharesReader
-from grace.studies.reading.text import REFUSAL, Headings, Text, numbered, plain, set_apart
+from grace.studies.reading.text import REFUSAL, Headings, Text, listed, numbered, plain, set_apart
 from grace.studies.reading.thoughts import answer_of
 from grace.studies.reading.words import TextReader
 
@@ -49,6 +49,7 @@ class Extraction:
     _readers: Mapping[str, Reader]
     _texts: Mapping[str, tuple[str, ...]]
     _response: tuple[str, ...]
+    _items: Literal["numbered", "listed"] | None
     _headings: Headings
 
     @property
@@ -62,6 +63,11 @@ class Extraction:
         return {name: field.kind for name, field in self.fields.items() if field.kind is not str} | {
             EXTRACTED[1]: float
         }
+
+    @property
+    def asked(self) -> dict[str, str]:
+        """What the readings are about that an extractor model is asked for: all but those that keep a text."""
+        return {name: about for name, about in self.about.items() if not isinstance(self._readers[name], TextReader)}
 
     @cached_property
     def all_texts(self) -> tuple[str, ...]:
@@ -113,8 +119,10 @@ class Extraction:
         """Read the parts behind the reading's headings; without any, the text outside of other readings' parts."""
         text = answer.plain
         sections = list(self._headings.sections(text))
-        if shared and not sections:
+        if shared and not sections and self._items:
             parts = numbered(text, len(self._readers))
+            if not parts and self._items == "listed":
+                parts = listed(text, len(self._readers))
             sections = [(name, *part[:1], *part) for name, part in zip(self._readers, parts, strict=False)]
         own = [
             reader.read(answer._replace(plain=text[start:end], cut=answer.cut if end == len(text) else False))
@@ -226,6 +234,7 @@ def compile_extraction(spec: StudyFile, taken: Mapping[str, str], origin: str) -
         _readers=readers,
         _texts={name: tuple(reading.texts) for name, reading in spec.extraction.readings.items()},
         _response=tuple(spec.extraction.response),
+        _items=spec.extraction.items,
         _headings=Headings(
             {
                 name: (

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from grace.studies.reading import Answer, Missing, Value
+from grace.studies.reading import BY_PERSON, Answer, Missing, Value
 from grace.studies.reading.marks import numbers_in
 from grace.studies.reading.text import plain
 
@@ -134,9 +134,11 @@ class Extracted:
 
     @property
     def open(self) -> tuple[str, ...]:
-        """The fields without a value, or with one that is in doubt."""
+        """The fields without a value, or with one that is in doubt, but not those that only a person fills."""
         return tuple(
-            name for name, answer in self.answers.items() if isinstance(answer, Missing) or answer.confidence < DOUBTFUL
+            name
+            for name, answer in self.answers.items()
+            if (answer.why != BY_PERSON if isinstance(answer, Missing) else answer.confidence < DOUBTFUL)
         )
 
     def cells(self) -> list[Cell | None]:

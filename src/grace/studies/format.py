@@ -133,19 +133,6 @@ class _Reading(Strict):
     """The words before this answer in a response with several, as in "Knowledge: yes"."""
 
 
-def _as_labels(value: object) -> object:
-    """Labels that have no other words may be a list."""
-    if isinstance(value, list):
-        return {str(label): [label] for label in value}
-    if isinstance(value, dict):
-        return {label: words or [label] for label, words in value.items()}
-    return value
-
-
-Labels = Annotated[dict[str, Forms], BeforeValidator(_as_labels)]
-"""Labels with other words for each; a list where they have none."""
-
-
 class CountReading(_Reading):
     """A whole number of so many things, as in "all three" or "2 of the 3"."""
 
@@ -160,7 +147,7 @@ class SharesReading(_Reading):
     read: Literal["shares"]
     column: str
     """{label} is filled in."""
-    labels: Labels = Field(min_length=2)
+    labels: dict[str, Forms] = Field(min_length=2)
     """Other words for each in prose."""
     total: float = Field(default=100, gt=0)
 
@@ -170,7 +157,7 @@ class ChoiceReading(_Reading):
 
     read: Literal["choice"]
     column: str
-    labels: Labels = Field(min_length=2)
+    labels: dict[str, Forms] = Field(min_length=2)
     """The words that are an answer by themselves, as yes and y."""
     phrases: dict[str, Forms] = {}
     """Regular expressions that say a label in prose, in small letters, each beginning with a whole word. Labels that
@@ -222,7 +209,7 @@ class CodeBook(Strict):
     """The codes that a person gives to texts."""
 
     column: str
-    labels: Labels = Field(min_length=2)
+    labels: dict[str, str] = Field(min_length=2)
     """Each code with its meaning."""
 
 

@@ -139,7 +139,6 @@ _DENIES_BEHIND = re.compile(
     r"|(?:means?|stands for|represents|indicates|corresponds|denotes|signifies|refers|implies|being|meaning|says"
     r"|reads)\b"
     r"|\([^()\n]{1,40}\)\s?(?:to|through|and|bis|à|-)\s"
-    r"|(?:or|to|bis|oder|ou|o|или) (?:(?:maybe|perhaps|even|possibly|an?|the) )*+[\d\"']"
     r"|(?:out )?of (?:the|these|them|those|his|her|their)\b"
     r"|(?:नहीं|ではあ|じゃな|이 아니|가 아니|üzerinden|점 만점|点満点|में से))"
 )

@@ -94,12 +94,15 @@ sıfır bir iki üç dört beş altı yedi sekiz dokuz on
 
 
 TAKEN_BACK = """
-wait on_second_thought on_reflection upon_reflection on_further upon_further scratch_that correction let_me_re* let_me_correct
-let_me_change let_me_adjust i_take_that_back i_take_it_back i_change_my i_changed_my i_was_wrong i_made_a_mistake i_misread
+wait on_second_thought on_reflection upon_reflection on_further upon_further scratch_that correction let_me_re*
+let_me_correct
+let_me_change let_me_adjust i_take_that_back i_take_it_back i_change_my i_changed_my i_was_wrong i_made_a_mistake
+i_misread
 i_reconsider i_revise my_mistake make_that thinking_again changed_my_mind i_meant revised revising reconsidering hmm
 sorry,_i actually, no,_that no,_it
 doch_eher doch_lieber bei_näherer warte à_la_réflexion finalement attends attendez pensándolo mejor_dicho espere espera
-ripensandoci aspetta pensando_bem подумав хотя_нет подожди 等等 等一下 再想* 不对 仔细想* 待って* やっぱり* 잠깐 다시_생각* انتظر
+ripensandoci aspetta pensando_bem подумав хотя_нет подожди 等等 等一下 再想* 不对 仔细想*
+待って* やっぱり* 잠깐 다시_생각* انتظر
 """
 
 

@@ -110,7 +110,7 @@ class Marks:
         named = rf"{in_all}(?P<name>{number}|{spelled})(?! ?(?:dollars|percent)){of_all}"
         amount = re.compile(f"{_WORD_AMOUNT}|{_REST}|{_EACH}")
         several = [bordered(n) for n in words if (" " in n or re.fullmatch(_REST, n)) and amount.match(n)]
-        long = rf"(?:the )?(?P<long>{'|'.join(several)})|" if several else ""  # "the other player" is no rest
+        long = rf"(?:the )??(?P<long>{'|'.join(several)})|" if several else ""  # "the other player" is no rest
         firsts = _beginnings((*words, *_FIRSTS))
         self._pattern = re.compile(
             r"(?<![a-z\d])(?:"  # most places are passed over at once, and then one of two halves

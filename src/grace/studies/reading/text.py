@@ -155,7 +155,7 @@ class Headings:
             yield owner, heading.start(), heading.end(), end
 
 
-_NUMBERED = re.compile(r"(?:^|\n)\W*(?P<word>question|answer|q|a)?\s?#?(?P<number>\d)\s?[.):]\s")
+_NUMBERED = re.compile(r"(?:^|\n)\W*(?P<word>question|answer|q|a)?\s?#?(?P<number>\d{1,2})\s?[.):]\s")
 
 
 def numbered(text: str, parts: int) -> list[tuple[int, int]]:
@@ -166,6 +166,16 @@ def numbered(text: str, parts: int) -> list[tuple[int, int]]:
     if [int(number["number"]) for number in answers] != list(range(1, parts + 1)):
         return []
     return [(number.end(), min(end for end in ends if end >= number.end())) for number in answers]
+
+
+_PART = re.compile(r"[^\n;,/|]+(?:,(?! )[^\n;,/|]+)*")
+
+
+def listed(text: str, parts: int) -> list[tuple[int, int]]:
+    """Where the items of a list stand, by lines, commas or slashes; empty unless a text has just so many."""
+    start = text.find(":") + 1 if ":" in text.split("\n")[0] and text.count(":") == 1 else 0
+    items = [part.span() for part in _PART.finditer(text, start) if part[0].strip(" []().\"'")]
+    return items if len(items) == parts else []
 
 
 def _unspaced(name: str, owner: Mapping[str, str]) -> str:

@@ -5,10 +5,9 @@ from typing import Any
 
 import orjson
 
-from grace.studies.reading import EXACT, Answer, Missing, Value
+from grace.studies.reading import BY_PERSON, EXACT, Answer, Missing, Value
 from grace.studies.reading.text import Text, tidy
 
-BY_PERSON = "is for a person to code"
 _FENCE = re.compile(r"\A\s*```\w*\n(.*?)\n?```\s*\Z", re.DOTALL)
 _HEAD = re.compile(
     r"\A\W{0,4}(?:(?:my|the|final)\s+){0,2}(?:answer|response|reply|antwort|réponse|respuesta|risposta|resposta"
