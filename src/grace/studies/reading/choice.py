@@ -62,6 +62,7 @@ _TURN = re.compile(
     r"|\n#{2,}|<\|"
 )
 _QUESTION = re.compile(r"[^.!?\n\"]*\"?\?(?=[\s\"')\]]|\Z)")
+_ASKED = re.compile(r"[\"')\]*]*\?")
 _PREFIX = re.compile(r"^\W*(?:(?:final )?answer|response)\s*:\s*")
 _STILL_NAMED = ("", "is cut off", "only asks", evidence.COUNTED)
 """Why a mention may be no answer, and yet one of several side by side."""
@@ -157,7 +158,8 @@ def weigh(text: Text, mentions: Sequence[Mention]) -> tuple[list[Weighed], str]:
         weight, exact = _weight(text, mention, is_first)
         first_words = exact and weight == ALONE and not (is_bare and evidence.is_denied_behind(plain, mention.end))
         against = "" if first_words else evidence.why_not(plain, mention.start, mention.end)
-        if any(start <= mention.start < end for start, end in questions) and not (is_first and exact):
+        is_asked = any(start <= mention.start < end for start, end in questions)
+        if is_asked and not (is_first and exact and not _ASKED.match(plain, mention.end)):
             against = "only asks"
         if against:
             denied[place] = against
@@ -284,6 +286,10 @@ def decide(text: Text, weighed: Sequence[Weighed], said: Sequence[str] = ()) -> 
 
 def _settled(text: str, strong: Sequence[Weighed], weighed: Sequence[Weighed], said: Sequence[str]) -> Answer:
     """The label of mentions that are given as the answer; the last one where the text changes its mind."""
+    finals = [
+        one for one in strong if evidence.FINAL_ANSWER.search(text, max(0, one.mention.start - 60), one.mention.start)
+    ]
+    strong = finals or strong
     first, last = strong[0], strong[-1]
     labels = list(dict.fromkeys(str(one.mention.label) for one in strong))
     takes_back = evidence.retracts(text, last.mention.end)

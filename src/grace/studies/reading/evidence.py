@@ -97,6 +97,11 @@ EXPLAINS = re.compile(
 STEP = re.compile(r"(?:^|\n)[ \t>*-]*\(?\Z|(?:[,;:(]|\b(?:and|where|from|to|as|with))\s?\Z")
 """Where the items of a list begin."""
 FINAL = re.compile(rf"{word_of(THUS)}|\b(?:final|conclusion|boxed|on balance)\b|####|最终|最後|endgültig|окончательн")
+_FINAL_ANSWER = re.compile(
+    rf"(?:\bfinal(?:ly)?,? (?:my )?{either(ANSWER)}\w{{0,3}}\b[^.;!?\n]{{0,40}}|####"
+    rf"|最终答案.{{0,4}})\s?\Z"
+)
+"""Words before the mention that settles everything."""
 _RESETS = re.compile(
     rf"[.;:!?\n()]|,\s(?!which|that|who)|\b(?:because|i'd|i would|i'll|i will|i choose|i think)\b"
     rf"|{word_of(BUT + ' ' + THUS)}"
@@ -155,7 +160,8 @@ _UNDER = re.compile(
     r"(?:\b(?:not|cannot|never|no|nothing|nobody|hardly|far from|wrong|premature|hard"
     r"|difficult|impossible|unclear|uncertain|unknown|unsure|unlikely|doubt\w*|remains"
     r"|question(?:able)?)\b|n't\b)[^.;!?\n]{0,60}\b(?:that|if|whether|how)\b[^.;!?\n]{0,40}\Z"
-    r"|\b(?:no|little|without(?: any)?|insufficient|lack of|not enough) (?:[a-z]+ )?(?:evidence|indication|proof|reason"
+    r"|\b(?:no|little|without(?: any)?|insufficient|lack of|not enough) (?:[a-z]+ )?(?:evidence|indication|proof"
+    r"|reason"
     r"|sign|suggestion|guarantee|information|basis|way)\b[^.;!?\n]{0,60}\Z"
     r"|\b(?:(?<!as )if|whether|unless|until|once|suppose|supposing|assuming|provided)\b[^.;,!?\n]{0,40}\Z"
     r"|\b(?:possible|conceivable|plausible|imaginable) that\b[^.;!?\n]{0,40}\Z"
@@ -183,6 +189,11 @@ def is_asserted(text: str, start: int, end: int) -> bool:
     if _NOT.search(text, start, end):
         return True
     return not (_THINKS.search(words) or _ONLY.search(text, start, end) or _LATER.match(text, end, end + BEFORE))
+
+
+def is_final(text: str, start: int) -> bool:
+    """Whether the mention that starts at a place is called the final answer."""
+    return _FINAL_ANSWER.search(text, max(0, start - BEHIND), start) is not None
 
 
 def retracts(text: str, start: int = 0) -> bool:
