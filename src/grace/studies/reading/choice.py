@@ -32,7 +32,7 @@ _NOT_AN_ANSWER = re.compile(
 _OPENER = re.compile(
     r"\W*(?:(?:(?:an?|the|eine?|une?|my (?:answer|rating|choice)(?: is)?|it(?:'s| is)|option|rating|score|choice"
     r"|number"
-    r"|level)\b(?!['’-])|(?:well|hmm+|oh|ok(?:ay)?|sure|great|thanks|honestly|certainly|absolutely|definitely"
+    r"|level|around|about|approximately|roughly|maybe|perhaps|ca|circa|etwa|environ)\b(?!['’-])|(?:well|hmm+|oh|ok(?:ay)?|sure|great|thanks|honestly|certainly|absolutely|definitely"
     r"|in my (?:opinion|view)|personally|probably|final answer|answer|response|knowledge|sorry|also|bueno|pues|eh"
     r"|alors"
     r"|ja,|nun)\b)[\W_]*){0,3}"
@@ -44,6 +44,9 @@ _PRONOUN = re.compile(
     r"|for|and|so)\b"
 )
 _ASSENTS = re.compile(r"[\"')\]]*\s*(?:[.,;:!\n]|\Z|(?:with|because|since|as)\b)")
+_BECAUSE = re.compile(r"\s(?:because|since|as|weil|da|denn|car|parce|porque|perché|pois|omdat|потому)\b")
+_SENTENCE = re.compile(r"[^\W\d_][\"')]*[.!?][\"')]*\s+[\"'(]*\Z")
+_CLOSES = re.compile(r"[\"')]*[.!]?[\"')]*\s*\Z")
 _SET_APART = re.compile(
     rf"(?:[:=|(→是为即は]|คือ|->|=>|[,;] ?(?:so|then)?|{word_of(BUT)}(?: rather| instead| eher)?)"
     r" ?(?:just|only)?\s*[\"'(\[]*\Z"
@@ -112,22 +115,25 @@ class ChoiceReader:
             return Value(own, EXACT)
         weighed, against = weigh(text, mentions)
         asked = _QUESTION.sub(lambda question: " " * len(question[0]), text.plain) if "?" in text.plain else text.plain
-        said, unclear = self._said(_PREFIX.sub("", asked) or asked)
+        asked = _PREFIX.sub("", asked) or asked
+        statements, unclear = self._statements(asked)
+        said = [label for _, _, label in statements]
+        if not any(one.weight >= ALONE and one.mention.label in said for one in weighed):
+            said = [label for start, end, label in statements if evidence.is_asserted(asked, start, end)]
+            unclear = unclear or len(said) < len(statements)
         return decide(text, weighed, said) or Missing("says that it is not known" if unclear else against or self._none)
 
-    def _said(self, text: str) -> tuple[list[str], bool]:
-        """The labels that phrases say, in the order of the text, and whether it says that the answer is not known."""
+    def _statements(self, text: str) -> tuple[list[tuple[int, int, str]], bool]:
+        """Where phrases say which label, in the order of the text, and whether it says that the answer is not known."""
         taken = [match.span() for match in self._unclear.finditer(text)]
         unclear = bool(taken)
-        said: list[tuple[int, str]] = []
+        said: list[tuple[int, int, str]] = []
         for label, pattern in self._phrases.items():
             spans = [match.span() for match in pattern.finditer(text)]
             spans = [span for span in spans if not any(span[0] < end and start < span[1] for start, end in taken)]
-            asserted = [span for span in spans if evidence.is_asserted(text, *span)]
-            unclear = unclear or len(asserted) < len(spans)
-            said += [(start, label) for start, _ in asserted]
+            said += [(*span, label) for span in spans]
             taken += spans
-        return [label for _, label in sorted(said)], unclear
+        return sorted(said), unclear
 
 
 def weigh(text: Text, mentions: Sequence[Mention]) -> tuple[list[Weighed], str]:
@@ -161,6 +167,8 @@ def weigh(text: Text, mentions: Sequence[Mention]) -> tuple[list[Weighed], str]:
         is_asked = any(start <= mention.start < end for start, end in questions)
         if is_asked and not (is_first and exact and not _ASKED.match(plain, mention.end)):
             against = "only asks"
+        if against == evidence.COUNTED and evidence.CUE_BEHIND.match(plain, mention.end):
+            against = ""  # "sentence 2 is better"
         if against:
             denied[place] = against
             continue
@@ -188,6 +196,8 @@ def _weight(text: Text, mention: Mention, is_first: bool) -> tuple[int, bool]:
     if len(around) < EDGE and not any(map(str.isalnum, around)):
         return ALONE, is_first
     follows = bool(_FOLLOWS.match(plain, end))
+    if _SENTENCE.search(plain, max(0, start - EDGE), start) and _CLOSES.match(plain, end):
+        return ALONE, False
     is_pronoun = mention.words == "i" and plain[end : end + 1] == ","  # "I, for one, ..."
     if is_first and follows and not (is_pronoun or _NOT_AN_ANSWER.match(plain, end)):
         return (NAMED, False) if REFUSAL.search(plain, end, end + 80) else (ALONE, True)
@@ -197,7 +207,9 @@ def _weight(text: Text, mention: Mention, is_first: bool) -> tuple[int, bool]:
     before = plain[max(0, start - evidence.BEFORE) : start]
     named = mention.kind in ("word", "both")
     if (ends or named or mention.kind == "figure") and evidence.CUE.search(before):
-        return (GIVEN, is_first) if not named or ends or " " in mention.words else (APART, False)
+        return (GIVEN, is_first) if not named or ends or " " in mention.words else (NAMED, False)
+    if is_first and not named and _BECAUSE.match(plain, end):
+        return ALONE, True
     if is_first and (mention.kind == "both" or (unit and _FOLLOWS.match(plain, unit.end()))):
         return ALONE, True
     if named and _ASSENTS.match(plain, end) and evidence.ASSENT.search(before):
@@ -286,10 +298,7 @@ def decide(text: Text, weighed: Sequence[Weighed], said: Sequence[str] = ()) -> 
 
 def _settled(text: str, strong: Sequence[Weighed], weighed: Sequence[Weighed], said: Sequence[str]) -> Answer:
     """The label of mentions that are given as the answer; the last one where the text changes its mind."""
-    finals = [
-        one for one in strong if evidence.FINAL_ANSWER.search(text, max(0, one.mention.start - 60), one.mention.start)
-    ]
-    strong = finals or strong
+    strong = [one for one in strong if evidence.is_final(text, one.mention.start)] or strong
     first, last = strong[0], strong[-1]
     labels = list(dict.fromkeys(str(one.mention.label) for one in strong))
     takes_back = evidence.retracts(text, last.mention.end)

@@ -54,7 +54,7 @@ CUE = re.compile(
     rf"|(?<!{SPACED}){either(CHOOSE)}{_GAP}{{0,40}}?"
     rf"|{word_of(THUS)},?(?: i(?:'d| would)? {_SAY}| {_IT}(?:'s| is| was| would be))?,? ?"
     rf"|\b{_IT}(?:'s| is| gets| deserves| would be| rates| scores| merits| earns| should be) "
-    r"|\b(?:deserves|merits|earns|makes (?:it|this|that)|verdient|mérite|заслуживает) "
+    r"|\b(?:leaves|leaving|deserves|merits|earns|makes (?:it|this|that)|verdient|mérite|заслуживает) "
     rf"|\b(?:go(?:ing)?|went) (?:with|for) |\b(?:choosing|selecting|picking|rating|rated|scored){_GAP}{{0,40}}? "
     rf"){_ARTICLES}\Z"
 )
@@ -85,8 +85,8 @@ _UNITS = (
 )
 UNITS = re.compile(rf"[-\s]?{_UNITS}")
 ENDS = re.compile(
-    rf"{_MARKS}(?:[ \t]*+(?:[.,;:!?()|/\n&#\\—]|\Z|-(?:\s|\Z))|'[^\W\d_]{{1,5}}\b|\s?[\u0900-\u0dff\u0e00-\u9fff]"
-    rf"|[\uac00-\ud7af]|\s(?:{_UNITS}|{either(GOES_ON)}(?!{SPACED})))"
+    rf"[)\].:](?=\s)|{_MARKS}(?:[ \t]*+(?:[.,;:!?()|/\n&#\\—]|\Z|-(?:\s|\Z))|'[^\W\d_]{{1,5}}\b"
+    rf"|\s?[\u0900-\u0dff\u0e00-\u9fff]|[\uac00-\ud7af]|\s(?:{_UNITS}|{either(GOES_ON)}(?!{SPACED})))"
 )
 """What may follow a mention that is an answer; anything else is its noun, as in "2 people"."""
 MARKER = re.compile(r"[.):\]](?=\s|\Z)|\s?[-:=]\s|\s?=")
@@ -140,6 +140,7 @@ _DENIES_BEHIND = re.compile(
     r"(?: (?:also|far|much|a bit|a little|slightly|rather|way|just|probably|perhaps|clearly|not|n't|certainly))*"
     r" (?:not|too|wrong|incorrect|excessive|inaccurate|unlikely|unreasonable|extreme|harsh|generous|low\b|high\b|out\b"
     r"|impossible|implausible|off\b|less)|(?:isn't|wasn't|wouldn't|doesn't|can't|cannot|won't|does not|do not)\b"
+    r"|(?:is|are|was|can be|could be) (?:ruled out|excluded|eliminated|discarded|rejected|out of the question)"
     r"|would (?:mean|imply|suggest|indicate|require|need|signify|have|overstate|understate)"
     r"|(?:means?|stands for|represents|indicates|corresponds|denotes|signifies|refers|implies|being|meaning|says"
     r"|reads)\b"
@@ -156,15 +157,22 @@ DENIED = "names labels only to deny, explain or suppose them"
 COUNTED = "names a bound, or a number of something else"
 
 
-_UNDER = re.compile(
-    r"(?:\b(?:not|cannot|never|no|nothing|nobody|hardly|far from|wrong|premature|hard"
-    r"|difficult|impossible|unclear|uncertain|unknown|unsure|unlikely|doubt\w*|remains"
-    r"|question(?:able)?)\b|n't\b)[^.;!?\n]{0,60}\b(?:that|if|whether|how)\b[^.;!?\n]{0,40}\Z"
-    r"|\b(?:no|little|without(?: any)?|insufficient|lack of|not enough) (?:[a-z]+ )?(?:evidence|indication|proof"
-    r"|reason"
-    r"|sign|suggestion|guarantee|information|basis|way)\b[^.;!?\n]{0,60}\Z"
-    r"|\b(?:(?<!as )if|whether|unless|until|once|suppose|supposing|assuming|provided)\b[^.;,!?\n]{0,40}\Z"
-    r"|\b(?:possible|conceivable|plausible|imaginable) that\b[^.;!?\n]{0,40}\Z"
+_UNDER = tuple(
+    re.compile(rf"(?:{words})\b{behind}\Z")  # without a border in front, so that most places are passed over at once
+    for words, behind in (
+        (
+            "not|cannot|can't|never|no|nothing|nobody|hardly|far from|wrong|premature|hard|difficult|impossible|unclear"
+            "|uncertain|unknown|unsure|unlikely|doubt|doubts|doubtful|remains|question|questionable|n't",
+            r"[^.;!?\n]{0,60}\b(?:that|if|whether|how)\b[^.;!?\n]{0,40}",
+        ),
+        (
+            "no|little|without|insufficient|lack of|not enough",
+            r" (?:[a-z]+ ){0,2}(?:evidence|indication|proof|reason|sign|suggestion|guarantee|information|basis|way)\b"
+            r"[^.;!?\n]{0,60}",
+        ),
+        ("if|whether|unless|until|once|suppose|supposing|assuming|provided", r"(?<!as if)[^.;,!?\n]{0,40}"),
+        ("possible that|conceivable that|plausible that|imaginable that", r"[^.;!?\n]{0,40}"),
+    )
 )
 """What a statement stands under that is not its own assertion."""
 _THINKS = re.compile(
@@ -184,7 +192,7 @@ def is_asserted(text: str, start: int, end: int) -> bool:
     """Whether a statement in a text is its own assertion: not denied, asked, supposed, or somebody's belief."""
     first = max(0, start - BEFORE)
     words = text[max(first, *(text.rfind(mark, first, start) + 1 for mark in ".;!?\n")) : start]
-    if _UNDER.search(words) and not _SURE.search(words):
+    if any(pattern.search(words) for pattern in _UNDER) and not _SURE.search(words):
         return False
     if _NOT.search(text, start, end):
         return True

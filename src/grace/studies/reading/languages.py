@@ -37,6 +37,8 @@ ist lautet wäre est serait es sería è sarebbe é seria är er jest
 """
 CHOOSE = """
 ich_würde ich_wähle ich_gebe ich_sage ich_bewerte bewerte_ich ich_vergebe ich_entscheide ich_tippe ich_stufe ich_nehme
+ich_schätze würde_ich gebe_ich wähle_ich vergebe_ich sage_ich schätze_ich das_ist es_ist lui_donne* lui_mets
+c'est_un c'est_une es_un es_una è_un è_una
 je_choisi* je_donne* je_dirais je_mets je_mettrais je_réponds je_note je_classe je_sélectionne j'attribu* j'évalu*
 j'opte
 elijo elegiría escojo escogería diría daría pondría doy pongo calificaría puntuaría respondo selecciono optaría merece

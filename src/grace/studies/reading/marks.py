@@ -104,7 +104,7 @@ class Marks:
                 r"(?: (?:out )?of (?:the |these |those |his |her |their |[a-z]+'s? )?(?:[a-z]+ ){0,2}?"
                 rf"(?:{max(map(int, numbers))}|three|four|five)\b)?"
             )
-        names = [rf"{re.escape(n)}\b" if n.isascii() and n.isalpha() else bordered(n) for n in words]
+        names = [rf"{re.escape(n)}\b" if n.isascii() and n.replace(" ", "").isalpha() else bordered(n) for n in words]
         spelled = rf"(?:{'|'.join(names)})(?!-)" if words else "(?!)"
         in_all = r"(?:all (?:of )?(?:the |[a-z]+'s )?)?"
         named = rf"{in_all}(?P<name>{number}|{spelled})(?! ?(?:dollars|percent)){of_all}"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from grace.studies.reading import Answer, Missing, Value, whole
 from grace.studies.reading.choice import GIVEN, ChoiceReader, Weighed, decide, weigh
 from grace.studies.reading.marks import SPELLED, amount_of
-from grace.studies.reading.mentions import Mention, number_pattern, numbers
+from grace.studies.reading.mentions import Mention, Number, number_pattern, numbers
 from grace.studies.reading.text import Text, plain
 
 _PERCENT = (
@@ -19,6 +19,14 @@ _OLD = r"(?:[\s-]old\b| of age\b)?"
 _TIMES = {"hundred": 100, "thousand": 1000, "dozen": 12}
 _LARGE = r"(?:(?:a )?(?:hundred|thousand|dozen))"
 FEW_WORDS = 4
+THOUSAND = 3
+"""Digits of a group, where a point parts thousands."""
+_POINTS = re.compile(r"(?<![\d.])[1-9]\d{0,2}(?:\.\d{3})+(?![\d.])")
+_SIGNS = {
+    **dict.fromkeys(("$", "dollars", "usd"), "$"),
+    **dict.fromkeys(("€", "euros", "eur"), "€"),
+    **dict.fromkeys(("£", "pounds", "gbp"), "£"),
+}
 
 
 class RatingReader:
@@ -43,6 +51,7 @@ class NumberReader:
         self.columns = (column,)
         self._low, self._high, self._decimals = low, high, decimals
         unit = rf"(?:{'|'.join(map(_unit, units))})" if units else "(?!)"
+        self._signs = {_SIGNS[plain(unit).strip()] for unit in units if plain(unit).strip() in _SIGNS}
         self._pattern = number_pattern(unit)
         words = rf"(?:(?:{SPELLED}|{_LARGE})(?:[\s-](?:and )?(?:{SPELLED}|{_LARGE})){{0,7}}+)"
         self._spelled = re.compile(rf"(?<![\w-])(?P<minus>minus )?(?P<words>{words})(?![\w-])(?P<unit>{unit})?")
@@ -58,14 +67,25 @@ class NumberReader:
     def _mentions(self, text: str) -> Iterator[Mention]:
         for number in numbers(text, self._pattern, self._high):
             kind = "amount" if number.unit else "figure"
-            odd = number.odd or self._fault(number.value)
-            label = None if odd else str(whole(number.value))
+            value = self._value(number)
+            odd = number.odd or self._fault(value) or self._other_money(number)
+            label = None if odd else str(whole(value))
             yield Mention(label, number.start, number.end, number.words, kind, odd)
         for match in self._spelled.finditer(text):
             value = _spelled_value(match["words"]) * (-1 if match["minus"] else 1)
             odd = self._fault(value)
             kind = "amount" if match["unit"] else "spelled"
             yield Mention(None if odd else str(whole(value)), *match.span(), match[0], kind, odd)
+
+    def _value(self, number: Number) -> float:
+        """A number's value; "1.200" is more than a thousand where so many decimals are not asked for."""
+        points = _POINTS.search(number.words) if self._decimals < THOUSAND else None
+        return float(points[0].replace(".", "")) if points else number.value
+
+    def _other_money(self, number: Number) -> str:
+        """Why a number is none where it is money of another kind, "" where it is not."""
+        sign = number.unit[:1] if number.unit[:1] in ("$", "€", "£") else ""
+        return f"is in {sign}" if sign and self._signs and sign not in self._signs else ""
 
     def _fault(self, value: float) -> str:
         """Why a number is none of those asked for, "" where it is one."""
@@ -103,7 +123,7 @@ def _unit(unit: str) -> str:
     name = plain(unit).strip()
     if name in ("%", "percent"):
         return _PERCENT
-    if name in ("$", "€", "£", "dollars", "euros", "pounds", "usd", "eur", "gbp"):
+    if name in _SIGNS:
         return _MONEY
     stem = name.removesuffix("s") if len(name) > 3 else name
     ending = "(?:s|es)?" if stem.isascii() else r"\w{0,4}"

@@ -39,7 +39,7 @@ _ANSI = re.compile(r"\x1b\[[\d;]*[a-z]", re.IGNORECASE)
 _HIDDEN = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 _TAG = re.compile(r"</?[a-z][^<>\n]{0,200}>", re.IGNORECASE)
 _BREAK = re.compile(r"<(?:br|/p|/li|/tr|/div)\b[^<>\n]{0,20}>", re.IGNORECASE)
-_MATH = re.compile(r"\$(\\[a-z][^$\n]{0,60})\$")
+_MATH = re.compile(r"\$(\\[a-z][^$\n]{0,60}|-?\d{1,3}|[a-e])\$(?!\d)")
 _LATEX = re.compile(r"\\(?:boxed|text|mathrm|mathbf)\s?\{([^{}]*)\}")
 _FRACTION = re.compile(r"\\[dt]?frac\{(\d+)\}\{(\d+)\}")
 _MARKS = re.compile(r"\*+|`+|__+|~~|\\(?=[$%_#()\[\]])|(?m:^\s{0,3}#{1,6}\s|^\s{0,3}>\s)|\\[()\[\]]")
@@ -100,8 +100,10 @@ def plain(text: str) -> str:
         text = html.unescape(text).translate(_TYPOGRAPHY)
     if "<" in text:
         text = _TAG.sub(" ", _BREAK.sub("\n", text))
+    if "$" in text:
+        text = _MATH.sub(r"\1", text)
     if "\\" in text:
-        text = _FRACTION.sub(r"\1/\2", _MATH.sub(r"\1", text))
+        text = _FRACTION.sub(r"\1/\2", text)
         text = _LATEX.sub(r"\1", _LATEX.sub(r"\1", text))  # one may stand in another
     if _MARKED.search(text):
         text = _MARKS.sub("", text)
