@@ -4,7 +4,7 @@ from pathlib import Path
 
 from grace.policy.check import check_manifests
 from grace.policy.cluster_file import load_cluster
-from grace.policy.documents import parse
+from grace.policy.reading import parse
 from grace.policy.rule import Rule
 from grace.policy.rules import ALL
 from grace.policy.suppress import ANNOTATION, NEVER
@@ -31,6 +31,10 @@ checked together, because a Service in one file may belong to pods in another.
 - **warning**: likely trouble. With `--strict`, the command ends with 4.
 - **note**: worth knowing.
 
+A file that cannot be read, and what is no object for a cluster (a template, a Kustomization or its patch, a Helm
+chart, another program's settings), is named with the way to render it, and counted; the rest is checked. Only if
+nothing can be checked, the command ends with 2.
+
 An object that its schema does not accept is reported as {NEVER[0]}. No other rule looks at it until that is fixed.
 A single rule is explained by its id:
 
@@ -49,6 +53,7 @@ $ grace cluster check --explain K8S001
 | `errors`, `warnings`, `notes` | how many findings count |
 | `findings` | those that count, by file as given, then by line |
 | `suppressed` | those that an annotation suppresses, each with its `reason` |
+| `unread` | what was not checked, each with `file`, `line` and `reason` |
 
 A finding has `rule`, `severity`, `title`, `file`, `line` (from 1), `object` (as Job/name), `path` (of the field),
 `message` and `mend`. A secret's value is in none of them.
@@ -64,7 +69,7 @@ metadata:
     {ANNOTATION}: "K8S025: the registry has no version tags; K8S031: it is watched"
 ```
 
-{" and ".join(f"{rule}" for rule in NEVER)} cannot be suppressed.
+{", ".join(NEVER[:-1])} and {NEVER[-1]} cannot be suppressed.
 """
 
 

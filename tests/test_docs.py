@@ -35,6 +35,7 @@ from grace.analysis.paired import ComparedNumber
 from grace.analysis.statistics import TEST_COLUMNS
 from grace.analysis.studies import ANALYSES
 from grace.cli import app
+from grace.cluster.messages import messages as cluster_messages
 from grace.columns import ANSWER_COLUMNS, ANSWER_KINDS, EXTRACTED, FLAGS, PROVENANCE, ROW_ID, SCORES_ERROR
 from grace.errors import StudyError
 from grace.ledger import Ledger
@@ -280,7 +281,7 @@ def shortened(command: str) -> str:
     """The command, with a query or score kept to a few rows and words where it does not say itself."""
     grace, name, *_ = [*plain(command).split(), ""]
     options = SHORT.get(name, {}) if grace == "grace" else {}
-    if "--shard" in command:
+    if name == "query" and "--shard" in command:
         options = options | {"--limit": "2"}  # each of two parts has a row
     return command + "".join(f" {option} {value}" for option, value in options.items() if option not in command)
 
@@ -866,7 +867,7 @@ def test_commands_and_options_exist() -> None:
 
 COMMANDS = ["query", "score", "visit", "join", "extract", "merge", "noise", "export", "analyze", "compare"]
 COMMANDS += ["report", "paper"]
-CLUSTER = ["render", "check", "preflight", "gpus", "secret"]
+CLUSTER = ["render", "check", "preflight", "explain", "gpus", "secret"]
 
 
 def test_the_cluster_commands_are_all_here() -> None:
@@ -921,7 +922,8 @@ def test_messages_are_what_grace_says() -> None:
 
 
 def messages() -> Iterator[str]:
-    """All fixed text in the source; what is filled in parts it."""
+    """All fixed text in the source; what is filled in parts it. And what a cluster says, whose table is data."""
+    yield from (pattern for message in cluster_messages() for pattern in message.patterns)
     for path in (ROOT / "src" / "grace").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):

@@ -5,6 +5,7 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ import psutil
 import pytest
 
 import grace
+from grace import lock as locks
 from grace.errors import GraceError, InputError, RunLocked, RunMismatch
 from grace.ledger import Ledger
 from grace.lock import EMPTY_SECONDS
@@ -142,6 +144,65 @@ def test_another_machines_lock_is_broken_only_when_told_to(run: Run) -> None:
     with run.locked(break_lock=True):
         assert orjson.loads((run.path / "lock").read_bytes())["pid"] == os.getpid()
     assert list(run.path.iterdir()) == []
+
+
+POD_LOCK = {"host": "x-0-old", "pid": 7, "started": "1", "pod": "x-0-old"}
+
+
+@pytest.fixture
+def in_pod(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process is a pod of a Job with indexes, whose pods all have one host name and the same numbers."""
+    monkeypatch.setenv("GRACE_POD", "x-0-new")
+    monkeypatch.setattr(locks, "LEASE_SECONDS", 0.4)
+    monkeypatch.setattr(locks, "RENEW_SECONDS", 0.05)
+
+
+def test_a_pods_lock_is_taken_over_once_nobody_renews_it(run: Run, in_pod: None) -> None:
+    plant(run, orjson.dumps(POD_LOCK))
+    with run.locked():
+        assert orjson.loads((run.path / "lock").read_bytes())["pod"] == "x-0-new"
+    assert list(run.path.iterdir()) == []
+
+
+def test_a_pod_that_lives_keeps_its_lock_though_its_job_is_gone(run: Run, in_pod: None) -> None:
+    path = plant(run, orjson.dumps(POD_LOCK))
+    ended = threading.Event()
+    renewing = threading.Thread(target=locks._renew, args=(path, path.read_bytes(), ended))
+    renewing.start()
+    with pytest.raises(RunLocked, match="process 7 on x-0-old"), run.locked():
+        pytest.fail("two writers")
+    ended.set()
+    renewing.join()
+    assert path.read_bytes() == orjson.dumps(POD_LOCK)
+
+
+def test_a_lock_that_nobody_would_renew_is_not_taken_over_by_a_pod(run: Run, in_pod: None) -> None:
+    plant(run, orjson.dumps({"host": "laptop", "pid": 7, "started": "1"}), age=1e6)
+    with pytest.raises(RunLocked, match="process 7 on laptop"), run.locked():
+        pytest.fail("two writers")
+
+
+def test_a_pods_lock_is_not_taken_over_on_another_machine(run: Run) -> None:
+    plant(run, orjson.dumps(POD_LOCK), age=1e6)
+    with pytest.raises(RunLocked, match="process 7 on x-0-old"), run.locked():
+        pytest.fail("two writers")
+
+
+def test_a_writer_in_a_pod_renews_its_lock_and_ends_when_it_is_taken(
+    run: Run, in_pod: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a lost node that comes back: another pod has gone on meanwhile."""
+    told = threading.Event()
+    monkeypatch.setattr(locks.os, "kill", lambda pid, signal: told.set() if pid == os.getpid() else None)
+    with run.locked():
+        path = run.path / "lock"
+        os.utime(path, (1.0, 1.0))
+        while path.stat().st_mtime == 1.0:
+            time.sleep(0.01)
+        assert not told.is_set()
+        plant(run, orjson.dumps(POD_LOCK))
+        assert told.wait(HANG)
+    assert (run.path / "lock").read_bytes() == orjson.dumps(POD_LOCK)
 
 
 def test_who_lost_a_broken_lock_does_not_take_the_new_one_away(run: Run) -> None:

@@ -21,24 +21,37 @@ _NAMES = ("name", "family", "repo")
 """Fields that name an entry of a list, in the place of its number."""
 _WORDS = {
     "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
     "dict_type": "must hold names with a colon after each",
     "finite_number": "must be a finite number",
     "float_parsing": "must be a number",
     "float_type": "must be a number",
     "greater_than": "must be more than {gt:g}",
     "greater_than_equal": "must be {ge:g} or more",
+    "int_from_float": "must be a whole number",
     "int_parsing": "must be a whole number",
+    "int_parsing_size": "must be a whole number with fewer digits",
     "int_type": "must be a whole number",
+    "less_than": "must be less than {lt:g}",
     "less_than_equal": "must be {le:g} or less",
     "literal_error": "must be {expected}",
     "missing": "is missing",
+    "model_attributes_type": "must hold fields, as {{about: ...}}",
     "model_type": "must hold fields, as {{about: ...}}",
+    "string_pattern_mismatch": "must be of the form {pattern}",
+    "string_too_long": "must have {max_length} characters or fewer",
     "string_too_short": "is empty",
     "string_type": "must be text",
-    "too_short": "is empty",
+    "string_unicode": "must be text",
+    "too_long": "must have {max_length} entries or fewer",
     "tuple_type": "must be a list, as [a, b]",
+    "union_tag_not_found": "is missing",
 }
 """Plain words for pydantic's errors, with the names that pydantic gives to their limits."""
+_TAGS = ("union_tag_invalid", "union_tag_not_found")
+"""Errors about the field that says which of several models an entry is."""
+_OWN = ("value_error", "assertion_error")
+"""Errors of a model's own validators, whose words are the project's."""
 
 
 class Strict(BaseModel):
@@ -97,8 +110,10 @@ def checked(value: Any, name: str, model: type[Model], next_step: str = "") -> M
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        problems = error.errors(include_input=False, include_url=False)
-        words = list(dict.fromkeys(f"{_place(each, value)}: {_problem(each, model)}" for each in problems))
+        problems: dict[tuple[str, bool], list[str]] = {}  # of a place that may hold several types, all of them
+        for each in error.errors(include_input=False, include_url=False):
+            problems.setdefault((_place(each, value), "[key]" in each["loc"]), []).append(problem_of(each, model))
+        words = [f"{place}: {', or '.join(dict.fromkeys(own))}" for (place, _), own in problems.items()]
         more = f"; and {len(words) - MOST} more" if len(words) > MOST else ""
         raise InputError(f"{name}: {'; '.join(words[:MOST])}{more}{next_step}") from None
 
@@ -108,30 +123,44 @@ def _place(error: ErrorDetails, value: Any) -> str:
     parts = [part for part in error["loc"] if part != "[key]"]
     if error["type"] == "extra_forbidden":
         parts.pop()
-    return printable(".".join(_steps(parts, value))) or WHOLE
+    steps = list(_steps(parts, value))
+    if error["type"] == "missing":
+        steps.append(str(parts[-1]))
+    if error["type"] in _TAGS:
+        steps.append(error["ctx"]["discriminator"].strip("'"))
+    return printable(".".join(steps)) or WHOLE
 
 
 def _steps(parts: list[int | str], value: Any) -> Iterator[str]:
+    """The parts that lead into the value; others name the model or type that pydantic tried."""
     for part in parts:
+        if isinstance(value, str):  # a single text where a list may stand
+            return
         try:
             value = value[part]
         except (LookupError, TypeError):
-            value = None
+            continue
         entry = value if isinstance(part, int) and isinstance(value, dict) else {}
         yield str(next((entry[name] for name in _NAMES if entry.get(name)), part))
 
 
-def _problem(error: ErrorDetails, model: type[BaseModel]) -> str:
+def problem_of(error: ErrorDetails, model: type[BaseModel]) -> str:
     """One of pydantic's errors in plain words."""
-    if error["type"] == "extra_forbidden":
+    kind, limits = error["type"], error.get("ctx", {})
+    if kind == "extra_forbidden":
         field = str(error["loc"][-1])
         return printable(f"no field {field!r}{did_you_mean(field, dict.fromkeys(_fields(model, set())))}")
-    limits = error.get("ctx", {})
+    if kind == "too_short":
+        least = limits["min_length"]
+        return "is empty" if least == 1 else f"needs {least} entries at least"
     if limits.get("pattern") == NAME:
         return "must be a name of small letters, digits and _, with a letter first"
-    if error["type"] in _WORDS:
-        return _WORDS[error["type"]].format(**limits)
-    return error["msg"].removeprefix("Value error, ")
+    if kind == "union_tag_invalid":
+        tag, expected = limits["tag"], limits["expected_tags"].replace("'", "").split(", ")
+        return printable(f"must be one of {', '.join(expected)}, not {tag!r}{did_you_mean(tag, expected)}")
+    if kind in _OWN:
+        return str(limits["error"])
+    return _WORDS.get(kind, "is not what belongs here").format(**limits)
 
 
 def _fields(annotation: Any, seen: set[Any]) -> Iterator[str]:

@@ -2,13 +2,14 @@
 
 GraceError
 ├── InputError            a file, column, option or value is wrong
-│   ├── StudyError        a study file does not hold together
+│   ├── StudyError        a study file is invalid
 │   ├── RunMismatch       a run folder belongs to other inputs, another model or other settings
 │   ├── RunLocked         another process writes this run
 │   └── LedgerCorrupt     a ledger holds a line that is not a record
 ├── EndpointError         a model server cannot be used
+│   └── LeaderGone        the first pod of a Job is gone, and this one only helped it
 ├── ModelFileError        a model file is missing, or is not the one it claims to be
-├── Refused               a policy or a gate says no
+├── Refused               a policy or a gate forbids it
 └── ClusterError          the cluster failed
 """
 
@@ -22,7 +23,7 @@ class InputError(GraceError):
 
 
 class StudyError(InputError):
-    """A study file does not hold together."""
+    """A study file is invalid."""
 
 
 class RunMismatch(InputError):
@@ -41,12 +42,16 @@ class EndpointError(GraceError):
     """A model server cannot be used as asked; the message names its URL and what it answered."""
 
 
+class LeaderGone(EndpointError):
+    """The server of a Job's first pod is gone, so that this pod, which only held a part of the model, is of no use."""
+
+
 class ModelFileError(GraceError):
     """A model file is missing, or is not the one it claims to be."""
 
 
 class Refused(GraceError):
-    """A policy or a gate says no."""
+    """A policy or a gate forbids it."""
 
 
 class ClusterError(GraceError):

@@ -1,11 +1,11 @@
-"""Exports: the public names of a room, each imported from its module when somebody asks for it."""
+"""Exports: the public names of a room, each imported from its module when it is first used."""
 
 from collections.abc import Callable
 from importlib import import_module
 
 
 def exported(room: str, **modules: str) -> Callable[[str], object]:
-    """Make the `__getattr__` of a room, by which its public names are found; modules that nobody asks for stay unread.
+    """Make the `__getattr__` of a room, by which its public names are found; other modules are not imported.
 
     Args:
         room: the package, as grace.studies.

@@ -45,7 +45,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
 
 def sweep(path: Path) -> None:
-    """Remove what killed writers of `path` left beside it; for the one who alone may write it."""
+    """Remove what killed writers of `path` left beside it. Only for the holder of its lock."""
     for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
         left.unlink(missing_ok=True)
 
@@ -58,7 +58,7 @@ def sha256_of(path: Path) -> str:
 
 @dataclass(frozen=True)
 class FileFacts:
-    """What a list says of a file: the hex digest, and the size in bytes where the list tells it."""
+    """What a list says about a file: the hex digest, and the size in bytes where the list has it."""
 
     sha256: str
     bytes: int | None = None
@@ -83,7 +83,7 @@ class FileList:
 
     @classmethod
     def read(cls, folder: Path, path: Path) -> "FileList":
-        """A list that `write` wrote; an empty one where there is none, or none that can be read."""
+        """A list that `write` wrote; an empty one where none can be read."""
         try:
             content = orjson.loads(path.read_bytes())
             entries = {
@@ -100,13 +100,13 @@ class FileList:
             file.write(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
 
     def altered(self) -> list[str]:
-        """The names of files that are gone, or hold something else than the list says."""
+        """The names of files that are gone, or differ from the list."""
         return [name for name in self.entries if not self._holds(name)]
 
     def remove_stale(self, current: Iterable[str]) -> list[Path]:
         """Remove the files of this list that are not among the current ones, and return their paths.
 
-        A file that was changed since stays, and so does one that lies outside of the folder.
+        A file that was changed since stays, and so does one outside the folder.
         """
         stale = [self.folder / name for name in self.entries.keys() - set(current) if self._holds(name)]
         for path in stale:

@@ -1,8 +1,8 @@
 """The ledger: an append-only file of finished requests that survives a kill at any byte.
 
-One line of JSON a record, written with a single `write` as soon as a request has finished. What a kill can leave
+One line of JSON for each record, written with a single `write` as soon as a request has finished. What a kill can leave
 behind is one line without its newline; the next writer cuts it off. Nothing else ever changes a line that was written.
-There are no memory maps, no renames and no database, so that network file systems hold it too.
+There are no memory maps, no renames and no database, so it also works on network file systems.
 """
 
 import os
@@ -22,7 +22,7 @@ def request_key(*parts: object) -> str:
     """Name a request by what determines its answer.
 
     Args:
-        parts: JSON-serialisable values, as model identity, rendered prompt, sampling parameters and seed.
+        parts: JSON-serialisable values, such as model identity, rendered prompt, sampling parameters and seed.
 
     Returns:
         128 bits as 32 hexadecimal digits; equal for equal parts, whatever the order of keys in mappings.
@@ -50,10 +50,10 @@ class Ledger:
     def append(self, record: Mapping[str, Any]) -> int:
         """Write one record and return the offset of its line.
 
-        When this returns, a kill of the process cannot lose the record; `sync` guards against a loss of power.
+        When this returns, a kill of the process cannot lose the record; `sync` guards against power failures.
 
         Raises:
-            InputError: the disk is full or gone; a part that was written is taken back.
+            InputError: the disk is full or gone; a partly written line is removed.
         """
         line = orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
         offset, written = self.end, 0
@@ -67,10 +67,10 @@ class Ledger:
         return offset
 
     def sync(self) -> None:
-        """Have all records on disk.
+        """Write all records to disk.
 
         Raises:
-            InputError: the disk is full or gone, which network file systems may tell only now.
+            InputError: the disk is full or gone, which network file systems may report only now.
         """
         try:
             os.fsync(self._fd)
@@ -86,7 +86,7 @@ class Ledger:
 
     def _cannot_be_written(self, error: OSError) -> InputError:
         return InputError(
-            f"{self.path}: cannot be written: {error.strerror}. Nothing that it holds is lost; check the disk, then "
+            f"{self.path}: cannot be written: {error.strerror}. Nothing in it is lost; check the disk, then "
             "the same command continues where this one stopped"
         )
 
@@ -148,7 +148,7 @@ def _parse(line: bytes, path: Path, number: int | None) -> Record:
 
 
 def _end_of_last_line(fd: int) -> int:
-    """The offset behind the last newline, 0 where there is none."""
+    """The offset after the last newline, 0 where there is none."""
     end = os.fstat(fd).st_size
     while end > 0:
         start = max(0, end - 65536)

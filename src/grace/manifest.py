@@ -1,7 +1,7 @@
 """The manifest of a run, `run.json`: what determines its answers, how far it goes, and who worked on it when.
 
-Formats have numbers. A file of an earlier format is migrated when it is read, by one small function a format; the next
-session writes it in the newest one.
+Formats have numbers. A file of an earlier format is migrated when it is read, by one small function for each
+format; the next session writes it in the newest one.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ _NEEDED: dict[str, set[str]] = {
 }
 
 
-class _Part(BaseModel):
+class _ManifestPart(BaseModel):
     """A part of the manifest; fields that this version does not know are kept."""
 
     model_config = ConfigDict(extra="allow", protected_namespaces=())
@@ -34,26 +34,36 @@ class _Part(BaseModel):
         return self.model_dump(mode="json", exclude_unset=True)
 
 
-class InputFacts(_Part):
-    """The table of trials that was asked about: the file's name, how many rows it has, and the digest of its bytes."""
+class InputFacts(_ManifestPart):
+    """The table of trials that was asked about.
+
+    Attributes:
+        file: the file's name.
+        rows: how many it has.
+        sha256: digest of the run's own copy of it.
+        source: digest of the file itself, where the copy was made from another kind of file (`grace.table_files`).
+        read_as: how that file was read, by the names of the options.
+    """
 
     file: str = ""
     rows: int = 0
     sha256: str = ""
+    source: str = ""
+    read_as: dict[str, Any] = {}
 
 
-class Identity(_Part):
+class Identity(_ManifestPart):
     """All that determines the answers of a run; another value of any field is another run.
 
     Attributes:
         experiment: what the run holds.
         study: the study's name.
         input: the table of trials.
-        model: the model as its server tells it, with `name`, and `revision` where the server or the user tells it.
+        model: the model as its server describes it, with `name`, and `revision` where the server or the user gives it.
         protocol, turns, templates, sampling, seed: how Experiment 1 asks, with digests of its templates.
         questions, scoring, rendered: what Experiment 2 asks, by digests, how it scores, and the digest of a prompt in
             the server's tokens.
-        source: what names the run of answers that values are extracted from.
+        source: the key of the run of answers that values are extracted from.
     """
 
     experiment: Experiment
@@ -80,29 +90,29 @@ class Identity(_Part):
         return self
 
 
-class Scope(_Part):
-    """How many of the input's rows (the first ones), and how many replications of each, were ever asked for."""
+class Scope(_ManifestPart):
+    """How many of the input's rows (the first ones), and how many replications of each, were ever requested."""
 
     rows: int = 0
     replications: int = 0
 
 
-class ServerFacts(_Part):
-    """What answered: the dialect it is asked in, its version, and its context in tokens."""
+class ServerFacts(_ManifestPart):
+    """The server that answered: its dialect, its version, and its context in tokens."""
 
     dialect: str | None = None
     version: str | None = None
     context: int | None = None
 
 
-class SourceTree(_Part):
+class SourceTree(_ManifestPart):
     """The commit of the source tree that ran, and whether it had changes."""
 
     commit: str
     dirty: bool
 
 
-class SessionRecord(_Part):
+class SessionRecord(_ManifestPart):
     """One session of work on a run.
 
     Attributes:
@@ -111,7 +121,7 @@ class SessionRecord(_Part):
         study_sha256: digest of the study file.
         started, ended: ISO 8601 in UTC; a session that was killed has no end.
         finished, failed: how many requests were answered, and how many failed by kind; None where nobody was asked.
-        decided: how many decisions a person wrote down.
+        decided: how many decisions a person recorded.
         grace, git, python, platform, host, packages: what ran, and where.
     """
 
@@ -133,14 +143,14 @@ class SessionRecord(_Part):
     decided: int | None = None
 
 
-class ExtractorFacts(_Part):
-    """The model that was asked last where rules leave fields open, and the settings of its requests."""
+class ExtractorFacts(_ManifestPart):
+    """The model that was last asked about fields that rules leave open, and the settings of its requests."""
 
     model: dict[str, Any]
     settings: dict[str, Any]
 
 
-class RunManifest(_Part):
+class RunManifest(_ManifestPart):
     """The content of `run.json`."""
 
     format: int
@@ -159,7 +169,7 @@ def _with_scope(content: dict[str, Any]) -> None:
 
 
 MIGRATIONS: tuple[Callable[[dict[str, Any]], None], ...] = (_with_scope,)
-"""In order: the first one makes format 2 of format 1."""
+"""The migrations, in order: the first one makes format 2 of format 1."""
 FORMAT = 1 + len(MIGRATIONS)
 
 
@@ -167,7 +177,7 @@ def read_manifest(content: bytes, name: str) -> RunManifest:
     """Read a manifest of this format or an earlier one.
 
     Args:
-        content: of the file.
+        content: the file's content.
         name: what errors call it.
 
     Raises:
@@ -183,8 +193,8 @@ def read_manifest(content: bytes, name: str) -> RunManifest:
     if not 1 <= number <= FORMAT:
         raise InputError(f"{name}: has format {number}; this version reads formats 1 to {FORMAT}; update grace")
     if isinstance(experiment, str) and experiment not in get_args(Experiment):
-        known = ", ".join(map(repr, get_args(Experiment)))
-        raise InputError(f"{name}: holds the experiment {experiment!r}; this version knows {known}; update grace")
+        experiments = ", ".join(map(repr, get_args(Experiment)))
+        raise InputError(f"{name}: holds the experiment {experiment!r}; this version knows {experiments}; update grace")
     for migrate in MIGRATIONS[number - 1 :]:
         migrate(value)
     return checked({**value, "format": FORMAT}, f"{name}: is damaged", RunManifest, "; restore it from a copy")

@@ -1,4 +1,4 @@
-"""Progress: what long work tells while it goes on, whoever listens."""
+"""Progress: what long work reports while it goes on, whoever listens."""
 
 from typing import Protocol
 
@@ -13,7 +13,7 @@ class Progress(Protocol):
         """So many more have ended, all of them well or all of them failed."""
 
     def note(self, text: str) -> None:
-        """The user should know this."""
+        """Something that the user should know."""
 
     def fault(self, text: str) -> None:
         """A request failed and is tried again."""

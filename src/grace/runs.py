@@ -3,7 +3,7 @@
 NAME.run/
     run.json        the manifest: what determines the answers, and every session that worked on them
     ledger.jsonl    one line per finished request (`grace.ledger`)
-    input.csv       the input table, byte for byte
+    input.csv       the input table: byte for byte where it is a plain CSV, and else made a plain CSV
     study.yaml      the study file, byte for byte
     lock            exists while a process writes
 """
@@ -29,6 +29,7 @@ from grace.errors import InputError, RunMismatch
 from grace.files import replacing, sha256_of, sweep
 from grace.lock import locked
 from grace.manifest import FORMAT, Identity, RunManifest, Scope, SessionRecord, read_manifest
+from grace.tables import CsvTable
 
 PACKAGES = ("aiohttp", "orjson", "pydantic", "jinja2", "xllamacpp")
 
@@ -54,6 +55,12 @@ class Run:
         """The run's own copy of the input table."""
         return self.path / "input.csv"
 
+    def table(self) -> CsvTable:
+        """The rows of that copy. Raises InputError."""
+        table = CsvTable(self.input)
+        table.decimal = self.identity.input.read_as.get("decimal")
+        return table
+
     @property
     def study(self) -> Path:
         """The run's own copy of the study file."""
@@ -61,12 +68,12 @@ class Run:
 
     @property
     def exists(self) -> bool:
-        """Whether the run was begun."""
+        """Whether the run has begun."""
         return (self.path / "run.json").exists()
 
     @cached_property
     def manifest(self) -> RunManifest:
-        """The content of `run.json`. Raises InputError for a folder that is no run, or none of this version."""
+        """The content of `run.json`. Raises InputError for a folder that is not a run of this version."""
         path = self.path / "run.json"
         try:
             return read_manifest(path.read_bytes(), str(path))
@@ -127,7 +134,7 @@ class Run:
         )
 
     def keep_study(self, study: bytes) -> None:
-        """Replace the run's study file, where it asks the same as before and only names its columns otherwise."""
+        """Replace the run's study file by one that asks the same and only names its columns differently."""
         if not self.study.exists() or self.study.read_bytes() != study:
             with replacing(self.study) as copy:
                 copy.write(study)
@@ -147,7 +154,7 @@ class Run:
         return self.manifest.scope
 
     def widen(self, rows: int, replications: int) -> None:
-        """Widen the scope to so many rows and replications; a smaller number leaves it, or answers would be hidden."""
+        """Widen the scope to these numbers; a smaller number changes nothing, since it would hide answers."""
         self.manifest.scope = Scope(
             rows=max(rows, self.scope.rows), replications=max(replications, self.scope.replications)
         )
@@ -188,7 +195,7 @@ def now() -> str:
 
 
 def differences(before: Any, after: Any, name: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """The leaves in which two JSON values differ, with their names; files with one digest are equal."""
+    """The leaves in which two JSON values differ, with their names; files with the same digest are equal."""
     if isinstance(before, dict) and isinstance(after, dict):
         if before.get("sha256") and before["sha256"] == after.get("sha256"):
             return

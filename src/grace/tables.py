@@ -6,11 +6,14 @@ import importlib.util
 import io
 import itertools
 import os
+import re
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
+from grace.columns import INPUT, folded
 from grace.errors import InputError
 from grace.files import replacing
 
@@ -18,10 +21,84 @@ csv.field_size_limit(2**31 - 1)  # a cell may hold a whole story; the default st
 
 WRITABLE = (".csv", ".parquet")
 BLOCK = 100
-"""Rows that are read at once when all rows are read."""
+"""How many rows are read at once when all rows are read."""
 PARQUET_ROWS = 10_000
-"""Rows that are written to Parquet at once."""
+"""How many rows are written to Parquet at once."""
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+"""What separates cells, in words."""
 _BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class TableFormat:
+    """How a file is to be read; what is None, the file itself shows. Each field is an option of the commands.
+
+    Attributes:
+        encoding: of text.
+        delimiter: what separates cells.
+        decimal: "," or ".", in columns of numbers.
+        skip_rows: how many rows below the header are no trials.
+        sheet: of a spreadsheet, by name or number; the first is 1.
+    """
+
+    encoding: str | None = None
+    delimiter: str | None = None
+    decimal: str | None = None
+    skip_rows: int = 0
+    sheet: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields that say something."""
+        return {name: value for name, value in vars(self).items() if value}
+
+    @property
+    def options(self) -> list[str]:
+        """The options of a command that say the same."""
+        return [part for name, value in self.as_json().items() for part in (f"--{name.replace('_', '-')}", str(value))]
+
+    def in_words(self) -> str:
+        """What is not as in a plain CSV; empty where all is."""
+        parts = [
+            f"as {self.encoding}" if self.encoding else "",
+            f"with {DELIMITERS.get(self.delimiter, repr(self.delimiter))} between cells" if self.delimiter else "",
+            "with decimal commas" if self.decimal == "," else "",
+            f"without the first {self.skip_rows} rows below the header" if self.skip_rows else "",
+            f"from the sheet {self.sheet!r}" if self.sheet else "",
+        ]
+        return ", ".join(filter(None, parts))
+
+
+WITH_COMMA = re.compile(r"[+-]?(?:\d{1,3}(?:\.\d{3})+|\d*),\d+(?:[eE][+-]?\d+)?", re.ASCII)
+"""A number with a decimal comma, perhaps with points between thousands."""
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?", re.ASCII)
+_EITHER = re.compile(r"[+-]?[1-9]\d{0,2}([,.])\d{3}", re.ASCII)
+_WHOLE = re.compile(r"([+-]?\d+)\.0+", re.ASCII)
+
+
+def is_ambiguous(cell: str, decimal: str | None = None) -> bool:
+    """Whether 1,234 (or 1.234 among decimal commas) may be a bit more than one, or more than a thousand."""
+    either = _EITHER.fullmatch(cell.strip())
+    return either is not None and either[1] == {None: ",", ",": ".", ".": None}[decimal]
+
+
+def number_text(cell: str, whole: bool = False, decimal: str | None = None) -> str:
+    """A cell with a number as Python writes numbers: with a decimal point, and a whole one without any.
+
+    Args:
+        cell: any text; what is no number, or may be two, stays as it is.
+        whole: whether 1.0 is the integer 1, as programs write integers of columns with missing cells.
+        decimal: what stands before decimals, "," or "."; None where that is to be seen from the cell.
+    """
+    text = cell.strip()
+    if is_ambiguous(text, decimal):
+        return cell
+    if decimal != "." and WITH_COMMA.fullmatch(text):
+        cell = text = text.replace(".", "").replace(",", ".")
+    elif decimal == "." and _THOUSANDS.fullmatch(text):
+        cell = text = text.replace(",", "")
+    if whole and (match := _WHOLE.fullmatch(text)) and not (decimal is None and _EITHER.fullmatch(text)):
+        return match[1]
+    return cell
 
 
 class CsvTable:
@@ -31,33 +108,49 @@ class CsvTable:
     eight bytes a row. Cells are text, exactly as written; blank lines are not rows.
 
     Attributes:
-        path: the file.
+        path: what errors call the file.
+        plain: the file.
         columns: the header's names, in order.
-        encoding: "utf-8" or, for files that are not, "cp1252" (what Excel and R write on Windows).
+        encoding: "utf-8", or "cp1252" (what Excel and R write on Windows), which runs of Grace 0.1.0 may hold.
         sha256: hex digest of the file's bytes.
+        read_as: how the user's own file was read, where this one was made from it (`grace.table_files`).
+        decimal: "," or "." where the user's numbers are known to have it.
     """
 
-    def __init__(self, path: Path) -> None:
+    read_as = TableFormat()
+    decimal: str | None = None
+
+    def __init__(self, path: Path, encoding: str | None = None, name: Path | None = None) -> None:
         """Scan the file at `path`.
+
+        Args:
+            path: the file.
+            encoding: of the file; None: UTF-8, and else Windows-1252.
+            name: what errors call it, where that is not its path.
 
         Raises:
             InputError: no such file, empty, not comma-separated text, a column named twice, or a row with too many or
                 too few cells; the message names the row.
+            UnicodeDecodeError: it is not in the encoding that is given.
         """
-        self.path = path
+        self.path, self.plain = name or path, path
         try:
             self._file = open(path, "rb")  # noqa: SIM115 - kept open: rows are read on demand
         except OSError as error:
             raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-        self.encoding = "utf-8"
+        self.encoding = encoding or "utf-8"
         try:
             try:
                 self._scan()
             except UnicodeDecodeError:
+                if encoding:
+                    raise
                 self.encoding = "cp1252"
                 self._scan()
         except UnicodeDecodeError:
             self.close()
+            if encoding:
+                raise
             raise InputError(
                 f"{path}: is neither UTF-8 nor Latin-1 (Windows-1252) text; save it as CSV UTF-8"
             ) from None
@@ -101,15 +194,10 @@ class CsvTable:
                 if cells:
                     starts.append(start)
                     if len(cells) != width:
-                        raise InputError(
-                            f"{self.path}, row {len(starts)} (line {reader.line_num}): has {len(cells)} cells, "
-                            f"the header has {width}; is a cell with a comma in it missing its quotes?"
-                        )
+                        raise ragged(self.path, len(starts), f"line {reader.line_num}", cells, self.columns)
                 start = position
         except csv.Error as error:
-            raise InputError(
-                f"{self.path}, line {reader.line_num}: {error}; is a quote opened and not closed?"
-            ) from None
+            raise InputError(f"{self.path}, line {reader.line_num}: {csv_problem(error)}") from None
         starts.append(position)
         self._starts = starts
         self.sha256 = digest.hexdigest()
@@ -121,7 +209,25 @@ class CsvTable:
         named = [name for name in self.columns if name]  # R writes row names under an empty header
         twice = {name for name in named if named.count(name) > 1}
         if twice:
-            raise InputError(f"{self.path}: the column {min(twice)!r} appears twice in the header")
+            places = [str(place) for place, name in enumerate(self.columns, 1) if name == min(twice)]
+            raise InputError(
+                f"{self.path}: the column {min(twice)!r} appears twice in the header (as columns "
+                f"{' and '.join(places)}); give each a name of its own"
+            )
+
+    def beside(self, added: Iterable[str]) -> list[str]:
+        """The names of its columns beside those that Grace adds: `seed` and `Seed` become `seed_input`.
+
+        Raises InputError where the table has such a name already.
+        """
+        taken = folded(added)
+        names = [name + INPUT if name and name.strip().casefold() in taken else name for name in self.columns]
+        twice = next((name for name in names if name and names.count(name) > 1), None)
+        if twice:
+            raise InputError(
+                f"{self.path}: already has the columns {twice.removesuffix(INPUT)!r} and {twice!r}; rename one of them"
+            )
+        return names
 
     def __len__(self) -> int:
         return len(self._starts) - 1
@@ -136,7 +242,7 @@ class CsvTable:
             yield from self._read(first, min(first + BLOCK, len(self)))
 
     def _read(self, first: int, end: int) -> Iterator[list[str]]:
-        """The cells of rows `first` to `end`, which is not among them."""
+        """The cells of the rows from `first` up to, but without, `end`."""
         start = self._starts[first]
         raw = os.pread(self._file.fileno(), self._starts[end] - start, start)
         text = io.StringIO(raw.decode(self.encoding), newline="\n")  # as the scan: lines end at \n alone
@@ -155,7 +261,7 @@ class CsvTable:
         return (dict(zip(self.columns, cells, strict=True)) for cells in self.all_cells())
 
     def read_from(self, copy: Path) -> None:
-        """Read rows from a byte-for-byte copy from now on, so that changes to the file itself do no harm.
+        """Read rows from a byte-for-byte copy from now on, so that changes to the file itself have no effect.
 
         Raises InputError when the copy is missing or differs.
         """
@@ -177,6 +283,24 @@ class CsvTable:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def ragged(path: Path, row: int, place: str, cells: Sequence[object], header: Sequence[object]) -> InputError:
+    """The error about a row with more or fewer cells than the header."""
+    if len(header) == 1:
+        why = "does a title stand above the header, or is a cell with a comma in it missing its quotes?"
+    elif len(cells) > len(header) and not any(cells[len(header) :]):
+        why = "those beyond the header are empty: delete the columns to the right of the last one"
+    else:
+        why = "is a cell with a comma in it missing its quotes?"
+    return InputError(f"{path}, row {row} ({place}): has {len(cells)} cells, the header has {len(header)}; {why}")
+
+
+def csv_problem(error: csv.Error) -> str:
+    """What makes a text no CSV, in plain words."""
+    if "new-line character" in str(error):
+        return "a carriage return stands in a cell without quotes, or line ends differ in the file; save it anew"
+    return f"{error}; is a quote opened and not closed?"
 
 
 def write_table(
@@ -252,7 +376,7 @@ def print_csv(file: IO[bytes], columns: Sequence[str], rows: Iterable[Sequence[o
     writer.writerow(columns)
     count = 0
     for row in rows:
-        # Python 3.11 leaves a bare carriage return unquoted, and then nobody can read the row
+        # Python 3.11 leaves a bare carriage return unquoted, which makes the row unreadable
         (quoting if any(isinstance(cell, str) and "\r" in cell for cell in row) else writer).writerow(row)
         count += 1
     text.flush()

@@ -6,20 +6,20 @@ import unicodedata
 from collections.abc import Iterable
 
 _ORDERS = "\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
-"""Characters that give orders to a terminal, or turn a line around, besides those below the space."""
+"""Characters that control a terminal or reverse a line, besides those below the space."""
 _CONTROL = re.compile(f"[\x00-\x1f{_ORDERS}]+")
 _CONTROL_BUT_LINES = re.compile(f"[\x00-\x08\x0b-\x1f{_ORDERS}\ufeff]")
 _INVISIBLE = frozenset(("Cc", "Cf", "Cs", "Co", "Cn"))
-"""Unicode's categories of what no font shows: controls, formats, surrogates, private and unassigned characters."""
+"""Unicode's categories of what fonts do not show: controls, formats, surrogates, private and unassigned characters."""
 
 
 def one_line(text: str) -> str:
-    """One line that does nothing to a terminal but show its characters; each run of controls becomes a space."""
+    """One line that a terminal only shows; each run of control characters becomes a space."""
     return _CONTROL.sub(" ", text).strip()
 
 
 def printable(text: str) -> str:
-    """One line that does nothing to a terminal but show its characters; others are written as `\\x1b`."""
+    """One line that a terminal only shows; control characters are written as `\\x1b`."""
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
     )
@@ -43,13 +43,13 @@ def shortened(text: str, most: int) -> str:
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
-    """The name most like `name`, whatever the case; None when none is much like it."""
+    """The name most similar to `name`, whatever the case; None when none is similar enough."""
     by_lower = {other.lower(): other for other in names}
     close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
     return by_lower[close[0]] if close else None
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """What a message adds to a wrong name: " (did you mean 'speachQ'?)"; empty when no name is much like it."""
+    """What a message adds to a wrong name: " (did you mean 'speachQ'?)"; empty when no name is similar enough."""
     near = nearest(name, names)
     return "" if near is None else f" (did you mean {near!r}?)"

@@ -11,7 +11,7 @@ pytest.importorskip("statsmodels")
 import numpy as np
 from scipy import stats
 
-from grace.analysis.mixed import INFORMATIVE, BinaryAnswer, mixed_tests, separable
+from grace.analysis.mixed import INFORMATIVE, BinaryAnswer, evidence_bound, mixed_tests, separable
 from grace.analysis.names import PLANNED, TestName
 from grace.analysis.statistics import (
     Numbers,
@@ -198,6 +198,27 @@ def test_mixed_model_has_uniform_p_values_where_people_and_items_differ() -> Non
     assert stats.kstest(goal, "uniform").pvalue > 0.01
     assert stats.kstest(both, "uniform").pvalue > 0.01
     assert (state < 1e-5).all()  # the planted effect
+
+
+def test_mixed_model_has_the_bound_of_statsmodels() -> None:
+    from scipy.sparse import csr_array
+    from statsmodels.genmod.bayes_mixed_glm import BinomialBayesMixedGLM
+
+    rng = np.random.default_rng(3)
+    yes, fixed = rng.integers(0, 2, 60).astype(float), rng.normal(size=(60, 3))
+    random_ = np.hstack([np.eye(5)[rng.integers(0, 5, 60)], np.eye(4)[rng.integers(0, 4, 60)]])
+    kinds = np.repeat([0, 1], [5, 4])
+    package = BinomialBayesMixedGLM(yes, fixed, random_, kinds, vcp_p=1.0, fe_p=2.5)
+    columns = csr_array(np.hstack([fixed, random_]))
+    order = [0, 1, 2, 12, 13, *range(3, 12)]  # the package has the standard deviations before the random intercepts
+    for size in (0.1, 0.5, 1.0):
+        x = rng.normal(0, size, 28)
+        means, sds = x[:14][order], np.exp(x[14:][order])
+        value, gradient = evidence_bound(x, columns, columns**2, yes, kinds, 2.5)
+        of_means, of_sds = package.vb_elbo_grad(means, sds)
+        assert -value == pytest.approx(package.vb_elbo(means, sds))
+        assert -gradient[:14][order] == pytest.approx(of_means)
+        assert -gradient[14:][order] == pytest.approx(of_sds * sds)  # here it is that of the logarithms
 
 
 def test_mixed_model_finds_nothing_in_sparse_noise() -> None:

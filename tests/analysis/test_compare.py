@@ -2,6 +2,7 @@
 
 import json
 import random
+import runpy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from analysis_tables import WORDS, scored, study1, study2, trials, write
-from conftest import Command, read_rows
+from conftest import ROOT, Command, read_rows
 
 pytest.importorskip("statsmodels")
 from scipy import stats
@@ -19,9 +20,16 @@ from scipy import stats
 from grace.analysis.compare import Comparison, compare_models
 from grace.analysis.compare_report import write_comparison
 from grace.analysis.compare_sides import read_side
-from grace.analysis.effects import Estimate, estimate
-from grace.analysis.equivalence import Tost, holm, overall, tost, verdict_of_distance, verdict_of_tests
-from grace.analysis.paired import ComparedNumber, smoothed
+from grace.analysis.effects import Estimate, stimuli_alike
+from grace.analysis.equivalence import (
+    Tost,
+    holm,
+    overall,
+    tost,
+    verdict_of_distance,
+    verdict_of_tests,
+)
+from grace.analysis.paired import ComparedNumber, shifts_of
 from grace.analysis.samples import Sample
 from grace.errors import InputError
 from grace.studies.study import load_study
@@ -143,6 +151,54 @@ def test_two_draws_of_one_source_are_not_called_different(compared: Compare) -> 
     assert "equivalent" not in verdicts  # 17 answers of each stimulus can't tell 5 percentage points
 
 
+def test_some_changed_answers_of_a_condition_are_found(compared: Compare) -> None:
+    """49 of 202: by stimulus t(11) is about 5, and how much stimuli differ among themselves is of no concern."""
+    rng = random.Random(8)
+    a = study2(rng)
+    study = load_study("study2")
+    of_cell = [place for place, row in enumerate(a) if study.complete(row)["goal"] == "both" and row["State"][0] == "1"]
+    was = rng.sample([place for place in of_cell if a[place]["Was_Wasnt"] == "wasn't"], 49)
+    b = [{**row, "Was_Wasnt": "was"} if place in was else row for place, row in enumerate(a)]
+    made = compared(a, b, "study2", draws=20)
+    assert made.verdict == "different"
+    shift = found(made, "Was_Wasnt", "share of was", "both, 1 hearts")
+    assert shift.value == pytest.approx(49 / 202, abs=0.01)
+    assert 0 < shift.low < shift.value < shift.high
+    whole = found(made, "Was_Wasnt", "share of was")
+    assert whole.value == pytest.approx(shift.value / 12)
+    assert (whole.rows, whole.stimuli) == (2424, 144)
+
+
+def test_answers_that_never_differ_are_copies(compared: Compare) -> None:
+    """At temperature 0 the answers about a stimulus are one draw, and three stimuli no proof, however many rows."""
+    rng = random.Random(2)
+    rows = of_each_condition(3)
+    for _ in range(3):
+        once = [[rng.choice(("was", "wasn't")) for _ in rows] for _ in range(2)]
+        sides = [
+            [
+                {**row, "Participant_ID": person, "Was_Wasnt": said, "Assessment": "good"}
+                for person in range(17)
+                for row, said in zip(rows, side, strict=True)
+            ]
+            for side in once
+        ]
+        assert compared(*sides, "study2", draws=20).verdict == "can't tell"
+
+
+def test_shifts_of_drawn_answers_have_level_and_power() -> None:
+    """Seeded, and smaller than `scripts/simulate_compare.py`, whose figures stand in docs/comparison.md."""
+    verdict = runpy.run_path(str(ROOT / "scripts" / "simulate_compare.py"))["verdict"]
+    rng = np.random.default_rng(5)
+
+    def different(samples: int, *design: float) -> int:
+        return [verdict(rng, *design) for _ in range(samples)].count("different")
+
+    assert different(20, 0.0, 0, 1.0, 17, 12) <= 3
+    assert different(10, 0.1, 12, 1.0, 17, 12) >= 9
+    assert different(10, 0.2, 1, 1.0, 17, 12) >= 5
+
+
 def of_each_condition(stimuli: int) -> list[dict[str, Any]]:
     """One trial of study 2 for each of some stimuli in each condition."""
     kept: dict[object, dict[str, dict[str, Any]]] = {}
@@ -181,9 +237,10 @@ def test_two_draws_of_one_source_differ_once_in_twenty_times_at_most(stimuli: in
         for _ in range(12):
             drawn = rng.integers(0, 8, (len(of), 2))
             for values in (drawn < 4, *(drawn % 4 == word for word in range(4))):
-                sample = Sample(np.diff(values.astype(float)), np.zeros(len(of), dtype=int), of, 1)
-                shift = smoothed(estimate(sample.grouped, np.ones((1, 1))), values.astype(float), of)
-                tests.append(tost(shift, 0.05))
+                sides = values.astype(float)
+                columns = np.column_stack([sides, np.diff(sides), np.full_like(sides, rows)])
+                sample = Sample(columns, np.zeros(len(of), dtype=int), of, 1)
+                tests += [tost(shift, 0.05) for _, shift in shifts_of(stimuli_alike(sample.grouped), drawn=True)]
         verdicts.append(verdict_of_tests(tests))
     assert verdicts.count("different") <= 2
     assert "equivalent" not in verdicts
@@ -334,7 +391,7 @@ def test_answers_that_are_all_equal_say_so(compared: Compare) -> None:
     made = compared(a, b)
     assert made.verdict == "different"
     shift = found(made, "Knowledge_A", "share of yes", "access 3, word 2")
-    se = np.sqrt(2 * (1 / 8) * (7 / 8) / 6)  # 6 stimuli, and a success and a failure added
+    se = np.sqrt((7 / 8 - (6 / 8) ** 2) / 8)  # 6 stimuli that differ; half a pair of each direction and one without
     assert (shift.a, shift.b, shift.value) == (0, 1, 1)
     assert shift.p_difference == pytest.approx(2 * stats.t.sf(1 / se, 5))
     assert (shift.low, shift.high) == (pytest.approx(1 - stats.t.ppf(0.95, 5) * se), 1)  # no share differs by more
@@ -342,8 +399,9 @@ def test_answers_that_are_all_equal_say_so(compared: Compare) -> None:
     made = compared(a, c)
     assert made.verdict == "different"
     shift = found(made, "probability_2", "mean", "access 3, word 2")
-    assert (shift.value, np.isnan(shift.low), shift.p_difference) == (pytest.approx(10), True, 0.25**5)
-    assert shift.reason == "all 6 stimuli differ by the same, so there is no interval"
+    assert (shift.value, shift.p_difference) == (pytest.approx(10), 0.25**5)
+    assert -20 < shift.low < 10 < shift.high < 40  # six stimuli do not say that all do
+    assert shift.reason == "all 6 stimuli differ by the same"
 
 
 def test_one_stimulus_in_a_condition_gives_no_interval(compared: Compare) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from grace.cli import main
 from grace.cli.data import data_app
 from grace.cli.exits import exit_code
 from grace.errors import GraceError
@@ -236,14 +237,16 @@ def test_remarks_are_no_failure(tmp_path: Path, study1: list[dict[str, str]]) ->
     for row in study1:
         row["note"] = "café"
     rows = [*study1, study1[0], study1[0], study1[7]]
-    ended = data("check", written(tmp_path / "t.csv", rows, encoding="cp1252"))
+    table = written(tmp_path / "t.csv", rows, encoding="cp1252")
+    assert data("check", table).code == 2
+    ended = data("check", table, "--encoding", "cp1252")
     assert ended.code == 0
     for remark in (
         "repeats an earlier row in every cell (rows 301, 302, 303)",
         "columns that the study does not know, kept as they are: note",
         "participants have different numbers of rows: 6 to 8",
         "the cells are uneven: 50 to 52 rows",
-        "the text is not UTF-8 and was read as Windows-1252 (Latin-1); see whether its accents came out right",
+        "the file is read as cp1252",
     ):
         assert f"\n- {remark}\n" in ended.output
 
@@ -260,7 +263,7 @@ def test_an_optional_column_may_be_absent(tmp_path: Path) -> None:
         rows = [{name: cell for name, cell in row.items() if name != "Utterance"} for row in csv.DictReader(file)]
     ended = data("check", written(tmp_path / "t.csv", rows))
     assert ended.code == 0
-    assert "- columns that may be there and are not: Utterance\n" in ended.output
+    assert "- optional columns that are not there: Utterance\n" in ended.output
 
 
 def test_the_study_is_guessed_from_the_columns() -> None:
@@ -277,7 +280,7 @@ def test_the_study_is_guessed_from_the_columns() -> None:
     ("", 2, "is empty; it needs a header line and at least one row"),
     ("participant_id,story_shortname,story_setup,priorQ,speach,speachQ,knowledgeQ,access,observe\n", 2,
      "has a header and no rows"),
-    ("a;b\n1;2\n", 2, "cells are separated by semicolons; save it with commas"),
+    ("a;b\n1;2\n", 2, "has the columns of no built-in study; name its file: FILE.yaml for"),
 ])  # fmt: skip
 def test_tables_that_cannot_be_used(tmp_path: Path, content: str, code: int, message: str) -> None:
     path = tmp_path / "t.csv"
@@ -390,3 +393,36 @@ def test_without_an_output_tables_go_to_standard_output() -> None:
     table = str(ROOT / "data" / "study1.csv")
     first = subprocess.run([*grace, "sample", table, "--rows", "10"], capture_output=True, check=True)
     assert first.stdout == (ROOT / "data" / "test_sample_study1.csv").read_bytes()
+
+
+# A table of the other study
+
+
+@pytest.mark.parametrize(("table", "given", "meant"), [
+    ("data/study2.csv", "study1", "study2"),
+    ("data/study1.csv", "study2", "study1"),
+    ("data/study1.csv", "examples/some-and-all/study.yaml", "study1"),
+])  # fmt: skip
+def test_a_table_of_another_study_is_recognised(table: str, given: str, meant: str) -> None:
+    ended = data("check", ROOT / table, "--study", given if given.startswith("study") else ROOT / given)
+    assert ended.code == 2
+    assert f"this looks like a table of {meant}, not of " in ended.error
+    assert f"name {meant} in its place" in ended.error
+
+
+@pytest.mark.parametrize("command", [
+    "query study1 --input {trials} --output {out}.csv",
+    "score study1 --input {trials} --output {out}.csv",
+    "extract study1 --input {answers} --output {out}.csv",
+    "analyze study1 --input {answers} --out {out} --no-figures",
+    "validate {answers} --study study1 --out {out}",
+    "validate {answers} --study study1 --input {trials} --out {out}",
+])  # fmt: skip
+def test_every_command_recognises_a_table_of_another_study(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trials, answers = ROOT / "data" / "study2.csv", ROOT / "examples" / "answers" / "study2.csv"
+    with pytest.raises(SystemExit) as ended:
+        main(command.format(trials=trials, answers=answers, out=tmp_path / "out").split())
+    assert ended.value.code == 2
+    assert "this looks like a table of study2, not of study1" in capsys.readouterr().err

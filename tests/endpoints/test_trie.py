@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grace.endpoints.dialects import Read
-from grace.endpoints.trie import Node, Path, Reading, SameSpelling, grow
+from grace.endpoints.trie import Node, Path, SameSpelling, TrieMass, grow
 from strategies import questions
 from table_model import Question, brute_force
 
@@ -21,18 +21,18 @@ def asked(root: Node) -> dict[Path, tuple[int, ...]]:
     return {node.path: node.ask.tokens for node in root.inner() if node.ask}
 
 
-def read(root: Node, told: Mapping[Path, Told]) -> Reading:
+def read(root: Node, told: Mapping[Path, Told]) -> TrieMass:
     """A trie that was told all about these places, in this order, and nothing of others."""
-    reading = Reading(root)
+    reading = TrieMass(root)
     places = {node.path: node for node in root.inner()}
     for path, probabilities in told.items():
         reading.tell(places[path], Read(probabilities))
     return reading
 
 
-def skipped(reading: Reading, residual: float) -> set[Path]:
+def skipped(reading: TrieMass, residual: float) -> set[Path]:
     """The open places that need not be asked about under a bound."""
-    return {node.path for node in reading.wanted(0)} - {node.path for node in reading.wanted(residual)}
+    return {node.path for node in reading.open_places(0)} - {node.path for node in reading.open_places(residual)}
 
 
 # What is asked
@@ -89,7 +89,7 @@ def test_a_prefix_within_a_label_counts_once() -> None:
     reading = read(grow({"x": [(A,), (A, B)], "y": [(B,)]}), {(): {A: 0.5, B: 0.25}})
     assert reading.labels(["x", "y"]) == {"x": 0.5, "y": 0.25}
     assert reading.residual() == 0
-    assert reading.wanted(0) == []
+    assert reading.open_places(0) == []
     assert reading.starts_with((A, B)) is None
 
 
@@ -130,10 +130,10 @@ def test_labels_come_in_the_order_asked_for() -> None:
 
 
 def test_before_anything_is_told_all_is_open() -> None:
-    reading = Reading(grow({"x": [(A, B)], "y": [(B,)]}))
+    reading = TrieMass(grow({"x": [(A, B)], "y": [(B,)]}))
     assert reading.residual() == 1
-    assert [node.path for node in reading.wanted(0)] == [()]
-    assert reading.wanted(1) == []
+    assert [node.path for node in reading.open_places(0)] == [()]
+    assert reading.open_places(1) == []
     assert reading.labels(["x", "y"]) == {"x": 0, "y": 0}
 
 
@@ -141,11 +141,11 @@ def test_a_subtree_may_be_skipped_with_its_prefix_mass_in_the_residual() -> None
     root = grow({"x": [(A, B)], "y": [(B, C)], "z": [(C,)]})
     reading = read(root, {(): {A: 0.5, B: 0.125, C: 0.25}})
     assert reading.residual() == 0.625
-    assert [node.path for node in reading.wanted(0.124)] == [(A,), (B,)]  # the most probable first
-    assert [node.path for node in reading.wanted(0.125)] == [(A,)]
+    assert [node.path for node in reading.open_places(0.124)] == [(A,), (B,)]  # the most probable first
+    assert [node.path for node in reading.open_places(0.125)] == [(A,)]
     reading.tell(root.children[A], Read({B: 0.5}))
     # x: 0.5 * 0.5; y: between 0 and P(b) = 0.125
-    assert reading.wanted(0.125) == []
+    assert reading.open_places(0.125) == []
     assert reading.residual() == 0.125
     assert reading.labels(["x", "y", "z"]) == {"x": 0.25, "y": 0, "z": 0.25}
 
@@ -178,27 +178,27 @@ def test_a_label_whose_own_continuations_were_not_asked_gets_nothing_yet() -> No
 
 def test_tokens_that_were_not_told_are_in_the_residual_until_they_are() -> None:
     root = grow({"x": [(A,)], "y": [(B, C)]})
-    reading = Reading(root)
+    reading = TrieMass(root)
     reading.tell(root, Read({A: 0.5}, unknown=0.25))
     assert reading.labels(["x", "y"]) == {"x": 0.5, "y": 0}
     assert reading.residual() == 0.25
-    [again] = reading.wanted(0.2)
+    [again] = reading.open_places(0.2)
     assert (again.path, reading.ask(again).tries) == ((), 1)
-    assert reading.wanted(0.25) == []
+    assert reading.open_places(0.25) == []
     reading.tell(root, Read({A: 0.5, B: 0.125}))
     assert reading.residual() == 0.125  # b goes on
-    [then] = reading.wanted(0)
+    [then] = reading.open_places(0)
     assert (then.path, reading.ask(then).tries) == ((B,), 0)
     reading.tell(then, Read({C: 0.5}))
     assert reading.labels(["x", "y"]) == {"x": 0.5, "y": 0.0625}
     assert reading.residual() == 0
-    assert reading.wanted(0) == []
+    assert reading.open_places(0) == []
 
 
 def test_unknown_mass_below_a_label_is_taken_from_it_and_promised_to_nobody() -> None:
     # x is a, y is ab, z is ac, P(a) = 0.5; told P(b | a) = 0.25, and of c only that it has at most 0.125
     root = grow({"x": [(A,)], "y": [(A, B)], "z": [(A, C)]})
-    reading = Reading(root)
+    reading = TrieMass(root)
     reading.tell(root, Read({A: 0.5}))
     reading.tell(root.children[A], Read({B: 0.25}, unknown=0.125))
     # y: 0.5 * 0.25; z: 0 to 0.5 * 0.125; x: 0.5 - 0.125 - 0.0625 to 0.5 - 0.125
@@ -209,7 +209,7 @@ def test_unknown_mass_below_a_label_is_taken_from_it_and_promised_to_nobody() ->
 def test_an_upper_bound_above_all_there_is_takes_no_more_than_that() -> None:
     # 200 tokens with at most 1/64 each are bounded by 3.125, but a has 0.5 and no more
     root = grow({"x": [(A,)], "y": [(A, B)], "z": [(C,)]})
-    reading = Reading(root)
+    reading = TrieMass(root)
     reading.tell(root, Read({A: 0.5, C: 0.25}))
     reading.tell(root.children[A], Read({}, unknown=3.125))
     assert reading.labels(["x", "y", "z"]) == {"x": 0, "y": 0, "z": 0.25}
@@ -219,7 +219,7 @@ def test_an_upper_bound_above_all_there_is_takes_no_more_than_that() -> None:
 def test_what_an_upper_bound_leaves_to_the_label_above_is_not_less_than_it_must_be() -> None:
     # x is a, y is abc, z is abd: whatever is said of c and d behind ab, x has what goes from a elsewhere than to b
     root = grow({"x": [(A,)], "y": [(A, B, C)], "z": [(A, B, D)]})
-    reading = Reading(root)
+    reading = TrieMass(root)
     reading.tell(root, Read({A: 0.5}))
     reading.tell(root.children[A], Read({B: 0.25}))
     reading.tell(root.children[A].children[B], Read({}, unknown=3.125))
@@ -228,11 +228,11 @@ def test_what_an_upper_bound_leaves_to_the_label_above_is_not_less_than_it_must_
 
 def test_a_token_that_is_told_again_is_not_asked_below_again() -> None:
     root = grow({"x": [(A, B)], "y": [(C,)]})
-    reading = Reading(root)
+    reading = TrieMass(root)
     reading.tell(root, Read({A: 0.5}, unknown=0.25))
     reading.tell(root.children[A], Read({B: 0.5}))
     reading.tell(root, Read({A: 0.5, C: 0.125}))
-    assert reading.wanted(0) == []
+    assert reading.open_places(0) == []
     assert reading.labels(["x", "y"]) == {"x": 0.25, "y": 0.125}
 
 
@@ -245,12 +245,12 @@ def test_rounding_makes_no_label_negative_nor_takes_from_its_other_forms() -> No
 
 def test_one_trie_serves_many_readings() -> None:
     root = grow({"x": [(A,)], "y": [(B,)]})
-    one, other = read(root, {(): {A: 0.5, B: 0.25}}), Reading(root)
+    one, other = read(root, {(): {A: 0.5, B: 0.25}}), TrieMass(root)
     other.tell(root, Read({A: 0.125}, unknown=0.25))
     assert one.labels(["x", "y"]) == {"x": 0.5, "y": 0.25}
     assert other.labels(["x", "y"]) == {"x": 0.125, "y": 0}
     assert one.ask(root).tries == other.ask(root).tries == 1
-    assert Reading(root).ask(root).tries == 0
+    assert TrieMass(root).ask(root).tries == 0
 
 
 # What holds for any trie, at every step of asking
@@ -270,9 +270,9 @@ def test_the_bounds_hold_after_every_single_answer_whatever_is_asked_first(
 ) -> None:
     truth = brute_force(question.model, question.prompt_ids, question.forms)
     mass = fsum(truth.values())
-    reading = Reading(grow({label: [tuple(form) for form in forms] for label, forms in question.forms.items()}))
+    reading = TrieMass(grow({label: [tuple(form) for form in forms] for label, forms in question.forms.items()}))
     most = data.draw(st.integers(1, 60))
-    while places := reading.wanted(0):
+    while places := reading.open_places(0):
         node = data.draw(st.sampled_from(places))
         ask = reading.ask(node)
         shares = question.model.probabilities([*question.prompt_ids, *node.path])
@@ -290,8 +290,8 @@ def test_the_bounds_hold_after_every_single_answer_whatever_is_asked_first(
 def test_asking_only_what_is_wanted_ends_within_the_bound_and_stops_as_soon_as_it_is(
     question: Question, allowed: float
 ) -> None:
-    reading = Reading(grow({label: [tuple(form) for form in forms] for label, forms in question.forms.items()}))
-    while places := reading.wanted(allowed):
+    reading = TrieMass(grow({label: [tuple(form) for form in forms] for label, forms in question.forms.items()}))
+    while places := reading.open_places(allowed):
         assert reading.residual() > allowed - 1e-12
         node = places[0]
         assert node.ask is not None
@@ -301,7 +301,7 @@ def test_asking_only_what_is_wanted_ends_within_the_bound_and_stops_as_soon_as_i
 
 def test_a_label_without_a_name_is_a_label() -> None:
     root = grow({"x": [(1,), (1, 2, 3)], "": [(1, 2)]})
-    reading = Reading(root)
+    reading = TrieMass(root)
     for node in root.inner():
         reading.tell(node, Read(dict.fromkeys(node.children, 0.5)))
     # P(1) = 1/2, of which 1/4 goes on to 1 2, of which 1/8 goes on to 1 2 3

@@ -249,7 +249,7 @@ def test_plan_of_the_lineup_where_some_do_not_fit(grace):
         (["gpt-oss-20b", "--variant", "awq"], 4, "[gpt-oss-mxfp4]"),
         (["gemma-2-9b-it", "--variant", "TheBloke/gemma-2-9b-it-AWQ"], 4, "[repo-exists]"),
         (["llama-3-70b-instruct", "--gpus", "16"], 4, "[pod-one-node]"),
-        (["--profile", "local"], 2, "smollm2-135m stands for every model"),
+        (["--profile", "local"], 2, "smollm2-135m replaces every model"),
         (["gema"], 2, "is not a model of the lineup"),
     ],
 )

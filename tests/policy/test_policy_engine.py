@@ -22,9 +22,10 @@ from conftest import ROOT, Command
 from grace.errors import InputError
 from grace.policy.check import check_manifests, find_rule
 from grace.policy.cluster_file import load_cluster
-from grace.policy.documents import CLUSTER_WIDE, Scene, parse, read
+from grace.policy.documents import CLUSTER_WIDE, Scene
 from grace.policy.formats import as_json, as_sarif, as_text
 from grace.policy.quantities import quantity
+from grace.policy.reading import parse, read, survey
 from grace.policy.rule import Rule, Severity, changed
 from grace.policy.rules import ALL
 from grace.policy.schema import schemas
@@ -145,6 +146,14 @@ def test_scalars_are_what_kubectl_really_reads(tmp_path: Path):
     assert json.loads(said.stdout)["spec"] == body(SCALARS)["spec"]
 
 
+def test_json_with_several_documents_is_read(tmp_path: Path):
+    one = '{"apiVersion": "v1", "kind": "ConfigMap",\n "metadata": {"name": "%s"}, "data": {"a": "} {"}}\n'
+    (tmp_path / "x.json").write_text(one % "a" + "\n  " + one % "b" + one % "c")
+    found = read([tmp_path])
+    assert [(manifest.name, manifest.source.line) for manifest in found] == [("a", 1), ("b", 4), ("c", 6)]
+    assert found[1].line(("data", "a")) == 5
+
+
 def test_null_fields_are_absent():
     read_body = body("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x, labels: }\ndata:\n  a: ~\n  b: ''\n")
     assert read_body["metadata"] == {"name": "x"}
@@ -224,7 +233,7 @@ def test_json_files_are_read_too(tmp_path: Path):
         ("just words\n", "x.yaml:1: holds no Kubernetes object"),
         ("- a\n- b\n", "x.yaml:1: holds no Kubernetes object"),
         ("kind: List\nitems:\n- 5\n", "x.yaml:3: holds no Kubernetes object"),
-        ("a: &a [*a]\n", "or an alias stands in itself"),
+        ("a: &a [*a]\n", "or an alias contains itself"),
         ("{a: " * 200, "x.yaml:2: is not YAML"),
     ],
 )
@@ -240,7 +249,7 @@ def test_deep_nesting_does_not_reach_the_parser_which_would_die_of_it(text: str)
 def test_aliases_that_multiply_are_refused_in_time():
     levels = "\n".join(f"{chr(98 + n)}: &{chr(98 + n)} [{', '.join([f'*{chr(97 + n)}'] * 9)}]" for n in range(12))
     with cpu_below(10):
-        assert "stands for more than 200,000 values" in refused(f"a: &a [x]\n{levels}\n")
+        assert "has more than 200,000 values" in refused(f"a: &a [x]\n{levels}\n")
 
 
 @pytest.mark.parametrize(
@@ -284,6 +293,66 @@ def test_a_folder_without_manifests_a_missing_file_and_a_closed_one_are_told(tmp
     (tmp_path / "empty.yaml").write_text("# nothing\n---\n")
     with pytest.raises(InputError, match=r"empty\.yaml: no object to check"):
         read([tmp_path / "empty.yaml"])
+
+
+BESIDE = {
+    "kustomization.yaml": "patches: [{path: more.yaml}]\nconfigMapGenerator: [{name: settings}]\n",
+    "more.yaml": "apiVersion: batch/v1\nkind: Job\nmetadata: {name: study1}\nspec: {parallelism: 5}\n",
+    "chart/Chart.yaml": "apiVersion: v2\nname: chart\nversion: 1.0.0\n",
+    "chart/values.yaml": "replicas: 1\n",
+    "chart/templates/job.yaml": "metadata: {name: '{{ .Release.Name }}'}\n",
+    "environment.yml": "name: study\nchannels: [defaults]\ndependencies: [python]\n",
+    "compose.yaml": "services: {web: {image: nginx}}\n",
+    "kind.yaml": "apiVersion: kind.x-k8s.io/v1alpha4\nkind: Cluster\n",
+    "kubeadm.yaml": "apiVersion: kubeadm.k8s.io/v1beta3\nkind: ClusterConfiguration\n",
+    "kubelet.yaml": "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n",
+    "notes.yaml": "topic: sleep\n",
+    "list.yaml": "- one\n- two\n",
+    "template.yaml": "apiVersion: v1\nkind: Pod\nmetadata:\n  name: {{ name }}\n",
+}
+"""Files beside manifests that are none."""
+
+
+def test_what_is_no_manifest_is_named_and_counted_and_the_rest_is_checked(tmp_path: Path, grace: Command):
+    for name, text in {**BESIDE, "job.yaml": job((":0.3.0", ":latest"))}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    result = grace("cluster", "check", tmp_path, "--format", "json")
+    content = json.loads(result.out)
+    unread = {Path(one["file"]).relative_to(tmp_path).as_posix(): one["reason"] for one in content["unread"]}
+    assert (result.code, content["files"], unread.keys()) == (0, 1, BESIDE.keys())
+    assert [found["rule"] for found in content["findings"]] == ["K8S025"]
+    for name, what in {
+        "kustomization.yaml": "a Kustomization",
+        "more.yaml": "a patch of a Kustomization",
+        "chart/Chart.yaml": "the description of a Helm chart",
+        "chart/values.yaml": "values for a Helm chart",
+        "chart/templates/job.yaml": "`helm template",
+        "environment.yml": "an environment of conda",
+        "compose.yaml": "a file of Docker Compose",
+        "kind.yaml": "a configuration of kind",
+        "kubeadm.yaml": "Kubernetes' own programs",
+        "kubelet.yaml": "Kubernetes' own programs",
+        "notes.yaml": "neither apiVersion nor kind",
+        "list.yaml": "holds no Kubernetes object",
+        "template.yaml": "{{ }} of templates",
+    }.items():
+        assert what in unread[name]
+    assert f"{len(BESIDE)} files not checked" in grace("cluster", "check", tmp_path).out
+    reading = survey([tmp_path])
+    assert reading.generated == {("ConfigMap", "settings")}
+    sarif = json.loads(as_sarif(check_manifests(reading.manifests, NRP, reading.unread), ALL))
+    assert len(sarif["runs"][0]["invocations"][0]["toolExecutionNotifications"]) == len(BESIDE)
+    (tmp_path / "job.yaml").unlink()
+    assert grace("cluster", "check", tmp_path).code == 2
+
+
+def test_what_stands_before_a_fault_of_a_file_is_checked(tmp_path: Path):
+    (tmp_path / "x.yaml").write_text(f"{JOB}---\nname: {{{{ x }}}}\n")
+    reading = survey([tmp_path])
+    assert ([one.title for one in reading.manifests], len(reading.unread)) == (["Job/study1"], 1)
+    with pytest.raises(InputError, match="of templates is"):
+        read([tmp_path])
 
 
 def test_standard_input_is_read(monkeypatch: pytest.MonkeyPatch):
@@ -372,7 +441,7 @@ def test_all_faults_of_an_object_are_told_with_their_lines():
     [
         ("kind: Job\nmetadata: {name: x}\n", "apiVersion is missing"),
         ("apiVersion: v1\nmetadata: {name: x}\n", "kind is missing"),
-        ("apiVersion: 1\nkind: Pod\n", "apiVersion is missing, or is no text"),
+        ("apiVersion: 1\nkind: Pod\n", "apiVersion is missing, or is not a text"),
         ("apiVersion: v1\nkind: ConfigMap\ndata: {}\n", "metadata.name is missing"),
         ("apiVersion: v1\nkind: ConfigMap\nmetadata: x\n", "metadata.name is missing"),
         ("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: no}\n", "is true or false (in quotes, it is a text)"),
@@ -536,7 +605,17 @@ def test_the_text_has_what_where_and_how_to_fix_it():
 
 def test_the_json_has_the_documented_shape():
     content = json.loads(as_json(check_manifests(mixed(), plain())))
-    assert list(content) == ["version", "files", "objects", "errors", "warnings", "notes", "findings", "suppressed"]
+    assert list(content) == [
+        "version",
+        "files",
+        "objects",
+        "errors",
+        "warnings",
+        "notes",
+        "findings",
+        "suppressed",
+        "unread",
+    ]
     assert (content["files"], content["objects"], content["errors"], content["warnings"]) == (2, 2, 1, 2)
     keys = {"rule", "severity", "title", "file", "line", "object", "path", "message", "mend"}
     assert all(set(found) == keys for found in content["findings"])
@@ -855,6 +934,22 @@ def test_objects_of_no_namespace_and_of_the_clusters_are_found():
     scene = Scene(tuple(parse(f"{JOB}---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: lab}}\n")), plain())
     assert scene.find("Job", plain().namespace, "study1") is scene.manifests[0]
     assert scene.find("Namespace", "", "lab") is scene.manifests[1]
+
+
+def test_facts_have_sources_and_old_ones_are_named_once(grace: Command, tmp_path: Path):
+    facts = [*NRP.storage.classes, *NRP.gpus, *NRP.reserved, NRP.priority_classes]
+    assert all(fact.source for fact in facts)
+    assert NRP.limits.sources.keys() == NRP.limits.model_dump(exclude={"sources"}, exclude_none=True).keys()
+    assert NRP.outdated(date(2026, 11, 28)) == ""
+    assert NRP.outdated(date(2027, 12, 1)).count("Cluster policies") == 1
+    old = "sources: {a: {page: A page, read: 2020-01-01}}"
+    own = f"{{name: own, title: Our cluster, kubernetes: '1.32', namespace: lab, {old}}}"
+    (tmp_path / "own.yaml").write_text(own)
+    (tmp_path / "job.yaml").write_text(JOB)
+    done = grace("cluster", "check", tmp_path / "job.yaml", "--cluster", tmp_path / "own.yaml", "--format", "json")
+    assert "grace: note: facts about Our cluster were read more than a year ago" in done.err
+    assert done.err.count("A page (2020-01-01)") == 1
+    assert json.loads(done.out)["objects"] == 1
 
 
 @pytest.mark.parametrize("name", ["./a\0b.yaml", "./\ud800.yaml", "./" + "x" * 300, "./a\nb.yaml", ""])

@@ -1,8 +1,11 @@
 """The general rules about Kubernetes objects at their edges: what they find, and what they leave alone."""
 
-import pytest
+import json
 
-from grace.policy.documents import parse
+import pytest
+import yaml
+
+from grace.policy.reading import parse
 from grace.policy.rule import changed
 from grace.policy.rules.containers import tag_fault
 from grace.policy.rules.secrets import is_placeholder, is_secret_name
@@ -125,10 +128,29 @@ def test_values_of_annotations_are_free():
 def test_one_name_for_two_kinds_or_namespaces_is_no_double():
     other = changed(CONFIG, ("name: settings", "name: settings, namespace: other"))
     assert not messages("K8S007", CONFIG, TOKEN.replace("hub", "settings"), other)
-    same = changed(CONFIG, ("name: settings", "name: settings, namespace: grace-experiments"))
-    assert messages("K8S007", CONFIG, same) == [
-        "metadata.name: ConfigMap/settings stands also in x.yaml:1; applied last, one wins"
+    assert messages("K8S007", other, other) == [
+        "metadata.name: ConfigMap/settings stands also in line 1; applied last, one wins"
     ]
+    assert messages("K8S033", CONFIG, other) == [
+        "metadata.name: ConfigMap/settings is also in x.yaml, line 1: the same object, or an alternative to it"
+    ]
+
+
+def within(text: str, namespace: str) -> str:
+    """An object in a namespace."""
+    body = yaml.safe_load(text)
+    body["metadata"]["namespace"] = namespace
+    return json.dumps(body)
+
+
+def test_an_object_without_a_namespace_may_be_in_any():
+    there = claim("outputs")
+    user = with_volume("persistentVolumeClaim: {claimName: outputs}")
+    for one, other, missing in (("", "lab", False), ("lab", "", False), ("lab", "lab", False), ("lab", "home", True)):
+        both = [within(text, name) if name else text for text, name in ((user, one), (there, other))]
+        assert bool(messages("K8S017", *both)) == missing
+        served = [within(text, name) if name else text for text, name in ((SERVER, one), (SERVICE, other))]
+        assert bool(messages("K8S014", *served)) == missing
 
 
 # Pods
@@ -141,9 +163,9 @@ def test_one_name_for_two_kinds_or_namespaces_is_no_double():
         ("cpu: '2'", "cpu: 1500m", "requests 2 cpu and allows 1500m"),
         ("memory: 2G", "memory: 2Gi", ""),
         ("memory: 2Gi", "memory: 2G", "requests 2Gi memory and allows 2G"),
-        ("memory: 16GB", "memory: 16GB", "'16GB' is no quantity (did you mean '16Gi'?)"),
-        ("memory: 16gb", "memory: 16Gi", "'16gb' is no quantity"),
-        ("memory: '-1'", "memory: 16Gi", "'-1' is no quantity"),
+        ("memory: 16GB", "memory: 16GB", "'16GB' is not a quantity (did you mean '16Gi'?)"),
+        ("memory: 16gb", "memory: 16Gi", "'16gb' is not a quantity"),
+        ("memory: '-1'", "memory: 16Gi", "'-1' is not a quantity"),
         ("memory: 512m", "memory: 1Gi", "512m of memory is 0.512 bytes"),
         ("nvidia.com/gpu: 1", "nvidia.com/gpu: 1", ""),
         ("cpu: 1", "nvidia.com/gpu: 1", ""),
@@ -194,11 +216,14 @@ def test_a_pod_failure_policy_wants_never():
     assert messages("K8S009", changed(text, ("restartPolicy: Never", "restartPolicy: OnFailure")))
 
 
-def test_a_sidecar_always_restarts_and_no_other_init_container_may():
+def test_an_init_container_restarts_as_some_version_takes_it():
     init = "initContainers: [{{name: vllm, image: 'a:1', restartPolicy: {}}}]\n      containers:\n"
     sidecar = job(("containers:\n", init.format("Always")))
     assert not messages("K8S009", sidecar)
-    assert messages("K8S009", changed(sidecar, ("Always", "OnFailure")))
+    for policy, times in (("OnFailure", 0), ("always", 1)):
+        text = changed(sidecar, ("Always", policy))
+        assert not messages("K8S009", text)
+        assert len(messages("K8S040", text)) == times
     [manifest] = parse(sidecar)
     assert manifest.at(("spec", "template", "spec", "initContainers", 0, "name")) == "vllm"
 
@@ -271,7 +296,7 @@ def test_one_label_in_common_is_enough_to_find_the_object():
 def test_services_select_by_all_labels_in_their_own_namespace():
     assert not messages("K8S014", SERVER, SERVICE)
     assert messages("K8S014", SERVER, changed(SERVICE, ("{app: vllm}", "{app: vllm, model: gemma}")))
-    assert messages("K8S014", SERVER, changed(SERVICE, ("name: vllm-gemma", "name: vllm-gemma\n  namespace: other")))
+    assert messages("K8S014", within(SERVER, "lab"), within(SERVICE, "other"))
     external = (
         "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {type: ExternalName, externalName: example.com}\n"
     )
@@ -344,7 +369,7 @@ def test_addresses_that_are_nobodys_here_are_left_alone(address: str):
 
 def test_a_service_in_another_namespace_is_not_reached_by_its_name_alone():
     other = changed(SERVICE, ("name: vllm-gemma", "name: vllm-gemma\n  namespace: other"))
-    [message] = messages("K8S016", SERVER, other, with_args(URL))
+    [message] = messages("K8S016", SERVER, other, within(with_args(URL), "lab"))
     assert "the Service vllm-gemma is in namespace other" in message
 
 
@@ -396,7 +421,7 @@ def test_what_a_volume_refers_to_is_there(volume: str, there: str, kind: str):
     [message] = messages("K8S017", with_volume(volume))
     assert kind in message
     assert not messages("K8S017", with_volume(volume), there)
-    assert messages("K8S017", with_volume(volume), changed(there, ("name: ", "namespace: other, name: ")))
+    assert messages("K8S017", within(with_volume(volume), "lab"), within(there, "other"))
 
 
 def test_a_name_like_it_is_proposed():
@@ -552,7 +577,7 @@ def test_options_that_are_secrets(args: tuple[str, ...], fine: bool):
 
 def test_a_secret_in_a_file_is_a_warning_for_each_key_with_a_value():
     text = changed(TOKEN, ('{token: ""}', "{token: correct-horse, empty: '', todo: <your token>}"))
-    assert messages("K8S024", text) == ["stringData.token: the value of 'token' stands in the file"]
+    assert messages("K8S024", text) == ["stringData.token: the value of 'token' is in the file"]
 
 
 # Containers

@@ -280,9 +280,13 @@ def test_no_packages_on_shared_storage(script: str, broken: bool):
 @pytest.mark.parametrize(
     ("storage", "mode", "broken"),
     [
-        ("rook-cephfs", "ReadWriteMany", {"NRP023"}),
-        ("rook-cephfs-ucsd", "ReadWriteMany", {"NRP021"}),
+        ("rook-cephfs", "ReadWriteMany", set()),
+        ("rook-cephfs", "ReadWriteOncePod", set()),
+        ("rook-cephfs-ucsd", "ReadWriteMany", {"NRP023"}),
+        ("rook-cephfs-tide", "ReadWriteMany", {"NRP021"}),
+        ("ceph-rbd", "ReadWriteOnce", {"NRP021"}),
         ("rook-ceph-block", "ReadWriteMany", {"NRP024"}),
+        ("linstor-unl", "ReadWriteMany", {"NRP024"}),
         ("rook-ceph-block", "ReadWriteOnce", set()),
         ("gp2", "ReadWriteOnce", {"NRP022"}),
     ],

@@ -11,7 +11,7 @@ pytest.importorskip("kubernetes_validate")
 
 from grace.policy.check import check_manifests
 from grace.policy.cluster_file import load_cluster
-from grace.policy.documents import read
+from grace.policy.reading import read
 from grace.policy.rule import Severity
 
 SERVER = "Deployment/vllm-gemma-2b-test"
@@ -26,7 +26,6 @@ EVERY_SERVER = {
     "K8S025": "uses :latest",
     "NRP035": "GPU use above 40% of request; warm the cache in a CPU Job before a GPU pod starts",
     "VLLM008": "--generation-config vllm, or the model's own file changes sampling",
-    "VLLM010": "/dev/shm 64 MB by default: mount memory, 2 to 10Gi",
     "VLLM011": "startup probe 10 s x 60-90 below 10B, x 180-360 for 40-100B",
 }
 """Rules that each server of the plan breaks, with the line of FACTS.md that says so."""
@@ -42,6 +41,7 @@ PRINTED = {
     ("VLLM001", SERVER): "--dtype float16 with any Gemma 2 is refused by vLLM",
     ("VLLM004", SERVER): "serves google/gemma-2-2b-it while clients ask for gemma-2-2b-it",
     **{(rule, A100): fact for rule, fact in EVERY_SERVER.items()},
+    ("VLLM010", A100): "/dev/shm 64 MB by default: mount memory, 2 to 10Gi",
     ("NRP015", A100): "nvidia.com/gpu with A100 affinity never schedules there",
     ("NRP028", A100): "default ephemeral-storage limit 50Gi a container; 131.4 GiB of weights",
 }
@@ -55,6 +55,7 @@ PHASE_TWO = {
     ("VLLM001", NINE): "so is AWQ with half on Gemma",
     ("VLLM003", NINE): "TheBloke/gemma-2-9b-it-AWQ does not exist",
     **{(rule, SEVENTY): fact for rule, fact in EVERY_SERVER.items()},
+    ("VLLM010", SEVENTY): "/dev/shm 64 MB by default: mount memory, 2 to 10Gi",
     ("NRP002", SEVENTY): "CPU 4 -> 5 is 125%",
     ("NRP009", SEVENTY): "one pod cannot span suncave-4 and suncave-6",
     ("NRP018", SEVENTY): "suncave is a reservation",
@@ -69,12 +70,12 @@ NOTES = {
     ("K8S018", SERVER),  # the Secret of the hub's token, rightly in no file
     ("K8S029", SERVER),
     ("NRP014", SERVER),  # whether a Deployment may hold GPUs is stated both ways
+    ("VLLM017", SERVER),  # the same /dev/shm, on one GPU
     ("VLLM009", SERVER),  # the module entry point still works but is deprecated
     ("K8S018", A100),
     ("K8S029", A100),
     ("NRP014", A100),
     ("VLLM013", A100),  # VLLM_ENGINE_READY_TIMEOUT_S defaults to 600
-    ("NRP023", "PersistentVolumeClaim/grace-test-data"),  # rook-cephfs may be gone
     ("K8S029", CLIENT),
     ("K8S030", CLIENT),  # set ttlSecondsAfterFinished and collect first
     ("K8S031", CLIENT),

@@ -265,7 +265,7 @@ def test_cells_that_were_sorted_alone_are_named_and_rows_in_another_order_do_no_
     edit(runs / "answers.csv", lambda table: table.rows.reverse())
     done = grace("validate", runs / "answers.run", *LOW_MASS)
     assert done.code == 0, done
-    assert "24 rows stand in another order than in the ledger; that does no harm" in done.out
+    assert "24 rows are in another order than in the ledger; that does no harm" in done.out
 
     def sort(table: Table) -> None:
         for row, response in zip(table.rows, sorted(row["model_response"] for row in table.rows), strict=True):
@@ -375,7 +375,7 @@ def test_numbers_are_read_again_as_numbers(tmp_path: Path, grace: Command) -> No
         row["extraction_method"] = "model"  # of what a model or a person said the rules know nothing
     done = grace("validate", made.structured.write(), "--threshold", "percentage_sum=1")
     assert done.code == 0, done
-    assert why(tmp_path / "structured_quality", "reread", "structured") == "no row is of rules alone"
+    assert why(tmp_path / "structured_quality", "reread", "structured") == "no row was read by rules alone"
 
 
 @pytest.mark.parametrize("annotated", [False, True], ids=["plain", "annotated"])
@@ -500,7 +500,7 @@ def test_several_runs_each_have_their_report(runs: Path, grace: Command) -> None
     assert failed_in(other / "more_quality") == {("table", "scores")}
     assert (runs / "answers_quality").exists()
     done = grace("validate", runs / "answers.run", other / "more.run", "--out", other / "x")
-    assert (done.code, "each has a report of its own" in done.err) == (2, True)
+    assert (done.code, "each gets its own report" in done.err) == (2, True)
 
 
 def test_the_scores_that_are_meant_can_be_chosen(runs: Path, grace: Command) -> None:
@@ -527,7 +527,7 @@ def test_the_scores_that_are_meant_can_be_chosen(runs: Path, grace: Command) -> 
         (("answers.run", "--input", "trials.csv"), "go with FILES"),
         (("answers.run", "--study", "study1"), "go with FILES"),
         (("answers.csv", "--scores", "scores.run"), "go with a RUN"),
-        (("answers.csv", "--threshold", "truncated"), "is not NAME=VALUE, as truncated=0.1"),
+        (("answers.csv", "--threshold", "truncated"), "is not NAME=VALUE, such as truncated=0.1"),
         (("answers.csv", "--threshold", "truncated=much"), "is not NAME=VALUE"),
         (("answers.csv", "--threshold", "truncatd=0.1"), "no threshold 'truncatd' (did you mean 'truncated'?)"),
         (("answers.csv", "--threshold", "truncated=1.5"), "truncated is 1.5; it must be from 0 to 1"),

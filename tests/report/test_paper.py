@@ -174,7 +174,7 @@ def test_a_place_that_will_not_do_is_refused(grace: Command, own: Speaker, tmp_p
     result = grace("paper", run, "--out", tmp_path / name)
     assert result.code == 2
     assert f"--out {tmp_path / name}: {tmp_path}" in result.err
-    assert "is there, and is no folder; choose another --out" in result.err
+    assert "exists, and is not a folder; choose another --out" in result.err
     assert "reading" not in result.err
 
 

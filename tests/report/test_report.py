@@ -154,7 +154,7 @@ def test_both_studies_stand_on_one_page(grace: Command, own: Speaker, tmp_path: 
         ("other.run/further/report.html", "is inside the run"),
         ("folder.html", "is a folder; give the name of a file in it"),
         ("mine.html", "already exists, and is not a report of Grace"),
-        ("mine.html/further/report.html", "is there, and is no folder"),
+        ("mine.html/further/report.html", "exists, and is not a folder"),
     ],
 )
 def test_a_place_that_will_not_do_is_refused_before_the_work(

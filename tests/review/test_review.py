@@ -16,7 +16,7 @@ from conftest import ROOT, Command, read_rows
 from grace.review.queue import Choice, Queue, reasons
 from grace.review.server import MOST_BYTES, PAGE, TOKEN_HEADER
 from grace.review.view import unseen, value_read
-from grace.stages.fields.records import Known, Rows
+from grace.stages.fields.records import FieldRecords, Rows
 from grace.studies.reading import Missing, Value
 from grace.studies.study import load_study
 from grace.tables import CsvTable
@@ -144,7 +144,7 @@ def test_a_sample_is_the_same_in_whatever_order_the_table_stands(tmp_path: Path)
     assert len(drawn[0]) in (5, 6)  # the last text is cut off, so it is there anyway
 
 
-class NobodyDecided(Known):
+class NobodyDecided(FieldRecords):
     def __init__(self) -> None:
         self._decisions = {}
         self.extractor = None
@@ -593,7 +593,7 @@ def test_what_is_no_run_is_refused(grace: Command, tmp_path: Path) -> None:
 def test_decisions_need_a_name(grace: Command, run: Path, name: str) -> None:
     refused = grace("review", run, "--by", name, "--no-browser")
     assert refused.code == 2
-    assert "is no name" in refused.err
+    assert "is not a name" in refused.err
 
 
 def test_the_login_name_is_the_default(grace: Command, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,7 @@ FIXTURES = ROOT / "tests" / "fixtures" / "runs-0.1.0"
 EXPECTED = FIXTURES / "expected"
 ACCEPT = bool(os.environ.get("GRACE_ACCEPT"))
 BEGAN = datetime.now(UTC)
-VERSIONS = {name: importlib.metadata.version(name) for name in ("numpy", "scipy", "statsmodels")}
+VERSIONS = {name: importlib.metadata.version(name) for name in ("numpy", "scipy")}
 LARGE = 400
 """Expected files of more bytes are compressed."""
 PICTURES = re.compile(r"data:image/[a-z+]+;base64,([A-Za-z0-9+/=]+)")

@@ -195,4 +195,4 @@ def test_a_shard_beside_the_whole_run_is_refused(query: Command) -> None:
     query()
     refused = query("--shard", "0/2")
     assert refused.code == 2
-    assert "which asks all by itself" in refused.err
+    assert "which already covers all rows" in refused.err

@@ -13,8 +13,9 @@ from canned import CannedServer, error
 from conftest import ROOT, Command, Result, read_rows
 from grace.declared import read
 from grace.endpoints import waiting
+from grace.endpoints.embedded import EmbeddedServer
 from grace.endpoints.serving import OwnedProcess
-from grace.errors import InputError
+from grace.errors import InputError, ModelFileError
 from grace.runs import Run
 from grace.stages.scores.ask import Score
 from grace.stages.visit_file import VisitFile
@@ -138,6 +139,23 @@ def test_a_server_that_died_is_started_again_for_the_next_task(
     assert made == FOUR_TABLES.keys() - {"things_scores.csv"}
 
 
+def test_a_server_that_cannot_start_is_tried_once_and_all_tasks_fail_for_that_reason(
+    grace: Command, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts = 0
+
+    def refuse(model: str, slots: int | None) -> EmbeddedServer:
+        nonlocal starts
+        starts += 1
+        raise ModelFileError("tiny.gguf: llama.cpp cannot serve it")
+
+    monkeypatch.setattr(EmbeddedServer, "of", refuse)
+    done = grace("visit", folder / "visit.yaml", "--out", folder / "out")
+    assert done.code == 3
+    assert starts == 1
+    assert done.err.count("grace: tiny.gguf: llama.cpp cannot serve it") == 4
+
+
 def test_what_fails_does_not_keep_the_others_from_being_asked(
     grace: Command, canned: CannedServer, folder: Path
 ) -> None:
@@ -192,7 +210,7 @@ def test_failed_requests_give_1(grace: Command, canned: CannedServer, folder: Pa
         (BOTH + "  - {study: study1, input: other.csv}\n", "lists a study twice"),
     ],
 )
-def test_a_visit_file_that_does_not_hold_together(grace: Command, folder: Path, text: str, why: str) -> None:
+def test_an_invalid_visit_file(grace: Command, folder: Path, text: str, why: str) -> None:
     (folder / "visit.yaml").write_text(text)
     refused = grace("visit", folder / "visit.yaml", "--out", folder / "out")
     assert refused.code == 2
@@ -254,7 +272,7 @@ def test_pods_after_the_first_wait_for_the_leader_to_end(
     done = _visit(grace, folder, leader.url, "--wait", HANG, "--leader", leader.url)
     ended_before = ending.is_set()
     ends.join()
-    assert done.code == 3, done.err
+    assert done.code == 75, done.err
     assert f"grace: {leader.url}: is gone" in done.err
     assert ended_before
     assert leader.count == 0

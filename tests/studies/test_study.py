@@ -1,15 +1,17 @@
 """The study format: what it takes, what it refuses and in which words, and what a template can never reach."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from grace.declared import checked
 from grace.errors import InputError, StudyError
-from grace.studies.format import InputColumn
+from grace.studies.format import InputColumn, StudyFile
 from grace.studies.study import BUILT_IN, Study, load_study, parse_study
 from grace.studies.templates import lines_from_html
 from grace.text import nearest
@@ -85,6 +87,124 @@ def test_derived_columns_may_build_on_earlier_ones() -> None:
 def test_columns_of_any_name_are_reached_by_row() -> None:
     changed = study({"item: {}": "item: {}\n  True state (1-3): {}", "{{ plural }}": "{{ row['True state (1-3)'] }}"})
     assert said(changed, {**ROW, "True state (1-3)": "x"}) == "lamps 3 x"
+
+
+ODD_NAMES = ["row", "self", "none", "true", "false", "None", "True", "False", "loop", "super", "caller", "varargs",
+             "kwargs", "range", "dict", "lipsum", "cycler", "joiner", "namespace", "not", "and", "or", "in", "is", "if",
+             "else", "for", "set", "block", "items", "keys", "values", "get", "pop", "update", "Mean RT", "Mean-RT",
+             "1st", "2", "a.b", "item.title", "item.count", "RT (ms)", "état", "反応", "ﬁeld", " item", "item ", "_",
+             "__class__", "context", "environment", "result", "it's", 'a"b', "a\\b", "{{ item }}", "%}", "lines",
+             "messages", "prompt", "system", "answer"]  # fmt: skip
+"""Names of columns that templates may take for something else."""
+
+
+def with_column(name: str, template: str) -> Study:
+    """The small study with one more column, whose only turn is `template`."""
+    spec = yaml.load(SMALL, yaml.BaseLoader)
+    spec["columns"][name] = {}
+    spec["protocols"]["ask"]["turns"]["first"] = template
+    return parse_study(yaml.safe_dump(spec, allow_unicode=True).encode(), "small.yaml")
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_a_column_of_any_name_is_shown_or_refused(name: str) -> None:
+    """By `row`, it is always shown. By its name alone, it is shown, or the message says how to write it."""
+    row = {**ROW, name: "CELL"}
+    assert said(with_column(name, "{{ row[" + repr(name) + "] }}"), row) == "CELL"
+    loop = "{% for x in [1] %}{{ NAME }}{% endfor %}"
+    for template in (each.replace("NAME", name) for each in ("{{ NAME }}", "{{ NAME | lower }}", loop)):
+        outcome = shown_or_refused(name, template, row)
+        if name in (" item", "item ", "{{ item }}", "%}", 'a"b', "it's", "a\\b"):  # these do not look like a name
+            assert "cell" not in outcome
+        else:
+            assert outcome == "cell" or f"row[{name!r}]".lower() in outcome, template
+
+
+def shown_or_refused(name: str, template: str, row: Mapping[str, str]) -> str:
+    """What a template says of a row, or why it is refused, in small letters."""
+    try:
+        return said(with_column(name, template), row).lower()
+    except StudyError as error:
+        return str(error).lower()
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_a_check_sees_a_column_of_any_name(name: str) -> None:
+    spec = yaml.load(SMALL, yaml.BaseLoader)
+    spec["columns"][name] = {}
+    spec["checks"][0]["that"] = f"row[{name!r}] == 'CELL'"
+    changed = parse_study(yaml.safe_dump(spec, allow_unicode=True).encode(), "small.yaml")
+    assert odd(changed, **{name: "CELL"}) == []
+    assert odd(changed, **{name: "other"}) == [("", "there is no item")]
+
+
+@pytest.mark.parametrize("template", [
+    "{{ item.upper }}", "{{ row.items }}", "{{ row | map('upper') }}", "{{ self }}", "{{ item.title }}",
+])  # fmt: skip
+def test_what_is_no_text_is_never_shown(template: str) -> None:
+    """Python would show its address, another one in every process."""
+    with pytest.raises(StudyError):
+        said(study({"{{ item }} {{ count }} {{ plural }}": template}))
+
+
+def test_constants_stay_constants_where_no_column_has_their_name() -> None:
+    template = "{% set x = none %}{{ x is none }} {{ true }} {{ item if item != None }} {{ row | length }}"
+    assert said(study({"{{ item }} {{ count }} {{ plural }}": template})) == "True True lamps 4"
+
+
+def test_two_names_that_python_takes_for_one_are_refused() -> None:
+    with pytest.raises(StudyError, match="two names are 'item' to Python"):
+        with_column("𝓲tem", "{{ item }} {{ 𝓲tem }}")
+
+
+@pytest.mark.parametrize("name", ["row", "self", "true", "none"])
+def test_derived_columns_and_each_cannot_have_a_name_of_templates(name: str) -> None:
+    with pytest.raises(StudyError, match=rf"derived\.{name}: is a name of templates already; choose another name"):
+        study({"derived:": f"derived:\n  {name}: x"})
+    question = f"\nquestions:\n  q: {{each: {{{name}: [a]}}, prompt: x, answers: {{labels: {{b: b, c: c}}}}}}"
+    with pytest.raises(StudyError, match=f"questions.q.each: '{name}' is a name that templates use already"):
+        parse_study((SMALL + question).encode(), "small.yaml")
+
+
+QUESTION = """
+questions:
+  q{k}:
+    each: {k: [a, b]}
+    prompt: "{{ item }} {{ k }}"
+    answers: {labels: {yes: [yes, yeah], no: no}}
+extraction:
+  readings:
+    mood:
+      {read: choice, column: mood, labels: {glad: [happy], sad: [low]}, phrases: {sad: ["is down"]}, headings: [mood]}
+"""
+
+
+@pytest.mark.parametrize(("old", "place"), [
+    ("yes:", "questions.q{k}.answers.labels"),
+    ("yeah", "questions.q{k}.answers.labels.yes"),
+    ("no: no", "questions.q{k}.answers.labels"),
+    ("[a, b]", "questions.q{k}.each.k"),
+    ("column: mood", "extraction.readings.mood.column"),
+    ("glad:", "extraction.readings.mood.labels"),
+    ("happy", "extraction.readings.mood.labels.glad"),
+    ("is down", "extraction.readings.mood.phrases.sad"),
+    ("headings: [mood]", "extraction.readings.mood.headings"),
+])  # fmt: skip
+@pytest.mark.parametrize("template", ["{{ item }}", "{% if item == count %}a{% endif %}", "a {# b #}"])
+def test_a_template_where_text_is_meant_is_refused(old: str, place: str, template: str) -> None:
+    inner = {"[a, b]": "[a, 'T']", "yes:": "'T':", "no: no": "'T': no", "glad:": "'T':", "column: mood": "column: 'T'",
+             "headings: [mood]": "headings: ['T']", "happy": "'T'", "yeah": "'T'", "is down": "T"}[old]  # fmt: skip
+    changed = (SMALL + QUESTION).replace(old, inner.replace("T", template))
+    with pytest.raises(StudyError) as caught:
+        parse_study(changed.encode(), "study.yaml")
+    assert str(caught.value).startswith(f"study.yaml: {place}: '")
+    assert "write the text out" in str(caught.value)
+
+
+def test_names_of_each_are_not_filled_into_answers() -> None:
+    with pytest.raises(StudyError, match=r"questions\.qa\.answers: \{k\} is not filled in here"):
+        parse_study((SMALL + QUESTION).replace("yeah", "'{k}'").encode(), "study.yaml")
+    parse_study((SMALL + QUESTION).encode(), "study.yaml")
 
 
 def test_empty_and_absent_cells_reach_the_template_as_they_are() -> None:
@@ -229,7 +349,7 @@ def test_a_row_of_the_design_is_not_odd() -> None:
     ({"item": ""}, ("item", "is missing")),
     ({"item": "NA"}, ("item", "is missing")),
     ({"count": "three"}, ("count", "'three' is not an integer")),
-    ({"count": "1.0"}, ("count", "'1.0' is not an integer")),
+    ({"count": "1.5"}, ("count", "'1.5' is not an integer")),
     ({"count": "4"}, ("count", "'4' is outside the design (1, 2, 3)")),
     ({"known": "maybe"}, ("known", "'maybe' is outside the design (yes, no)")),
     ({"item": "nothing"}, ("", "there is no item")),
@@ -364,6 +484,83 @@ def complaint(change: tuple[str, str]) -> str:
 def test_mistakes_are_named_with_their_place(mistake: str) -> None:
     change, message = MISTAKES[mistake]
     assert message in complaint(change)
+
+
+NEIGHBOURS: tuple[Any, ...] = (
+    "",
+    "zzz",
+    "-1",
+    [],
+    ["zzz"],
+    [["zzz"]],
+    {},
+    {"zzz": "zzz"},
+    {"Zz z": [{"zzz": []}]},
+    None,
+)
+"""What may stand in the place of any value of a study file."""
+PYDANTIC = re.compile(
+    r"[Ii]nput (?:should|tag|is)|inputs|found using|tagged|union|function-|tuple\[|list\[|dict\[|[Vv]alue error|validat"
+    r"|\bshould\b|[Ff]ield required|[Uu]nable|valid (?:string|list|tuple|dictionary|boolean|integer|number|keyword)"
+    r"|instance|\b(?:String|Tuple|List|Dictionary|Mapping)\b|\.(?:str|int|float):|readings\.\w+\.(?:choice|count|shares|sentence)\b"
+)
+"""Words that the library which checks the files has for its errors."""
+
+
+def with_one_change(value: Any) -> Iterator[Any]:
+    """Copies of nested lists and mappings with one value that is another, is not there, or has another name."""
+    yield from NEIGHBOURS
+    if isinstance(value, dict):
+        for name, own in value.items():
+            rest = {other: value[other] for other in value if other != name}
+            yield from (rest, {**rest, name + "s": own}, {**rest, name.upper(): own}, {**rest, "": own})
+            yield from ({**value, name: changed} for changed in with_one_change(own))
+    elif isinstance(value, list):
+        for place, own in enumerate(value):
+            yield from ([*value[:place], changed, *value[place + 1 :]] for changed in with_one_change(own))
+
+
+@pytest.mark.parametrize("path", [EXAMPLE, *(ROOT / "src" / "grace" / "studies" / f"{name}.yaml" for name in BUILT_IN)])
+def test_no_mistake_is_told_in_the_words_of_the_library_that_checks(path: Path) -> None:
+    whole = yaml.load(path.read_bytes(), yaml.BaseLoader)
+    said = set()
+    for changed in with_one_change(whole):
+        try:
+            checked(changed, "study.yaml", StudyFile)
+        except InputError as error:
+            said.add(str(error))
+    assert len(said) > 100
+    assert [message for message in said if PYDANTIC.search(message)] == []
+    assert [message for message in said if "is not what belongs here" in message] == []
+
+
+READING = "extraction:\n  readings:\n    mood: {read: choice, column: mood, labels: {glad: glad, sad: sad}}\n"
+
+
+@pytest.mark.parametrize(("old", "new", "message"), [
+    ("read: choice", "read: chioce", "mood.read: must be one of count, shares, choice, sentence, not 'chioce' (did you "
+     "mean 'choice'?)"),
+    ("read: choice, ", "", "extraction.readings.mood.read: is missing"),
+    ("labels: {glad: glad, sad: sad}", "labels: {glad: glad}", "readings.mood.labels: needs 2 entries at least"),
+    ("glad: glad", "glad: []", "extraction.readings.mood.labels.glad: is empty"),
+    ("glad: glad", "glad: {a: b}", "extraction.readings.mood.labels.glad: must be a list, as [a, b]"),
+    ("column: mood", "texts: {a: b}, column: mood", "extraction.readings.mood.texts: must be a list, as [a, b]"),
+    ("column: mood", "columm: mood", "extraction.readings.mood.column: is missing; extraction.readings.mood: no field "
+     "'columm' (did you mean 'column'?)"),
+    ("read: choice", "read: count, of: 0", "extraction.readings.mood.of: must be 1 or more"),
+    ("read: choice", "read: count, of: some", "extraction.readings.mood.of: must be a whole number"),
+])  # fmt: skip
+def test_mistakes_of_readings_are_named_with_their_place(old: str, new: str, message: str) -> None:
+    with pytest.raises(StudyError) as caught:
+        parse_study((SMALL + READING).replace(old, new).encode(), "study.yaml")
+    assert message in str(caught.value)
+
+
+def test_a_value_of_the_design_is_a_text_or_number() -> None:
+    with pytest.raises(
+        StudyError, match=r"columns\.known\.values\.1: must be text, or must be a whole number, or must be a"
+    ):
+        study({"[yes, no]": "[yes, [no]]"})
 
 
 @pytest.mark.parametrize("content", [b"", b"- a\n- b\n", b"just text", b"12"])

@@ -76,6 +76,10 @@ class ApiServer(InThread):
     token: str = "secret-token-of-the-user"
     open: bool = False
     """Whether it asks for no login. kubectl sends none without TLS."""
+    anonymous: bool = False
+    """Whether who shows no login is let in as nobody, who may do nothing: the default of Kubernetes."""
+    own: set[str] | None = None
+    """The namespaces that one has rights in; in all others, there or not, everything is refused. None: all."""
     user: str | None = "ada"
     version: str = "v1.32.4"
     denied: set[str] = field(default_factory=set)
@@ -140,7 +144,13 @@ class ApiServer(InThread):
         self.asked.append(Asked(request.method, request.path, dict(request.query), body))
         if self.fault and (answer := await self.fault(len(self.asked), request)):
             return answer
-        if not self.open and request.headers.get("Authorization") != f"Bearer {self.token}":
+        shown = request.headers.get("Authorization")
+        if not shown and self.anonymous:
+            what = (
+                'selfsubjectreviews is forbidden: User "system:anonymous" cannot create resource "selfsubjectreviews"'
+            )
+            return status(403, "Forbidden", f"{what} at the cluster scope")
+        if not self.open and shown != f"Bearer {self.token}":
             return status(401, "Unauthorized", "Unauthorized")
         if request.path == "/version":
             return web.json_response({"major": "1", "minor": "32", "gitVersion": self.version})
@@ -157,8 +167,11 @@ class ApiServer(InThread):
             return web.json_response({**body, "status": {"userInfo": {"username": self.user}}}, status=201)
         what = body["spec"]["resourceAttributes"]
         resource = "/".join(part for part in (what["resource"], what.get("subresource", "")) if part)
-        allowed = f"{what['verb']} {resource}" not in self.denied
+        allowed = f"{what['verb']} {resource}" not in self.denied and self._is_own(what.get("namespace", ""))
         return web.json_response({**body, "status": {"allowed": allowed}}, status=201)
+
+    def _is_own(self, namespace: str) -> bool:
+        return not namespace or self.own is None or namespace in self.own
 
     def _discovery(self, path: str) -> web.Response | None:
         if path == "/api":
@@ -191,9 +204,11 @@ class ApiServer(InThread):
         plural, namespace, name = parts["plural"], parts.get("namespace") or "", parts["name"] or ""
         key = (plural, namespace, name)
         verb = {"GET": "get" if name else "list", "POST": "create", "PATCH": "patch"}[request.method]
-        if f"{verb} {plural}" in self.denied:
-            what = f'{plural} is forbidden: User "{self.user}" cannot {verb} resource "{plural}"'
-            return status(403, "Forbidden", what)
+        place = namespace or (name if plural == "namespaces" else "")
+        if f"{verb} {plural}" in self.denied or not self._is_own(place):
+            group = (parts.get("group") or "").rpartition("/")[0]
+            what = f'{plural} is forbidden: User "{self.user}" cannot {verb} resource "{plural}" in API group "{group}"'
+            return status(403, "Forbidden", f'{what} in the namespace "{place}"' if place else what)
         if verb == "list":
             return self._list(request, plural, namespace, parts.get("group") or "v1")
         if verb == "get":
@@ -203,6 +218,7 @@ class ApiServer(InThread):
 
     def _list(self, request: web.Request, plural: str, namespace: str, version: str) -> web.Response:
         found = [body for key, body in self.objects.items() if key[0] == plural and namespace in ("", key[1])]
+        found = [body for body in found if _selected(body, request.query.get("labelSelector", ""))]
         start = int(request.query.get("continue", 0))
         end = start + min(int(request.query.get("limit", self.most)), self.most)
         more = {"continue": str(end)} if end < len(found) else {}
@@ -232,6 +248,9 @@ class ApiServer(InThread):
             request.content_type == "application/apply-patch+yaml" and request.query.get("fieldManager")
         ):
             return status(415, "UnsupportedMediaType", f"{request.content_type} is not supported")
+        elif plural == "jobs" and existing and body["spec"]["template"] != (existing.get("spec") or {}).get("template"):
+            what = f'Job.batch "{name}" is invalid: spec.template: Invalid value: {{}}: field is immutable'
+            return status(422, "Invalid", what)
         warnings, refusal = self.admit(body)
         quoted = [text.replace("\\", r"\\").replace('"', r"\"") for text in warnings]
         headers = [("Warning", f'299 - "{text}"') for text in quoted]
@@ -246,6 +265,13 @@ class ApiServer(InThread):
         )
 
 
+def _selected(body: dict[str, Any], selector: str) -> bool:
+    """Whether an object has the labels of `a=b,c in (d,e)`."""
+    labels = body["metadata"].get("labels") or {}
+    expressions = re.findall(r"([^=, ]+)(?:=([^,]*)| in \(([^)]*)\))", selector)
+    return all(labels.get(key) in (value or values).split(",") for key, value, values in expressions)
+
+
 def merged(old: Any, new: Any) -> Any:
     """A merge patch (RFC 7386)."""
     if not isinstance(new, dict):
@@ -254,8 +280,16 @@ def merged(old: Any, new: Any) -> Any:
     return {**base, **{key: merged(base.get(key), value) for key, value in new.items() if value is not None}}
 
 
-def status(code: int, reason: str, message: str, headers: list[tuple[str, str]] | None = None) -> web.Response:
-    """A refusal as Kubernetes sends it."""
+def status(
+    code: int,
+    reason: str,
+    message: str,
+    headers: list[tuple[str, str]] | None = None,
+    body: dict[str, Any] | None = None,
+) -> web.Response:
+    """A refusal as Kubernetes sends it, or another answer."""
+    if body is not None:
+        return web.json_response(body, status=code)
     body = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason, "code": code}
     text = json.dumps({**body, "message": message})
     return web.Response(text=text, content_type="application/json", status=code, headers=headers or [])

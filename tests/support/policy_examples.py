@@ -4,7 +4,7 @@ from functools import cache
 
 from grace.policy.check import CheckReport, check_manifests
 from grace.policy.cluster_file import Cluster, load_cluster
-from grace.policy.documents import parse
+from grace.policy.reading import parse
 from grace.policy.rule import changed
 
 JOB = """\

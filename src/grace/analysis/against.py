@@ -20,11 +20,11 @@ def table_against(
 ) -> tuple[tuple[Fit, ...], tuple[Pattern, ...]]:
     """Compare all models of a table with people and with rational speech acts, and add what to hold that against.
 
-    `exclusions` is whether trials are excluded by their answers, as in the other tables; `draws` and `seed` are of the
-    bootstrap.
+    `exclusions` is whether trials are excluded by their answers, as in the other tables; `draws` and `seed` are those
+    of the bootstrap.
 
     Raises:
-        InputError: the table lacks what tells its conditions, or there is no analysis of the study.
+        InputError: the table lacks the columns of its conditions, or there is no analysis of the study.
     """
     analysis = analysis_of(study.name)
     fits: list[Fit] = []
@@ -57,9 +57,9 @@ def sample_of(
     """The distributions of rows; those of a row without one are counted as missing.
 
     Args:
-        analysis: of their study.
-        rows: the cell of each, its stimulus, and what it gives to each label.
-        missing: how many rows are missing already.
+        analysis: the analysis of their study.
+        rows: for each its cell, its stimulus, and its weight of each label.
+        missing: how many rows are already missing.
 
     Raises:
         InputError: no row tells its condition.

@@ -1,13 +1,12 @@
 """Analysis: the tables of a study's statistics, from runs or from any table of values, and a summary of what was done.
 
-Several models stand in the same tables, told apart by a column `model_name` in front; it is there when the analysed
-table has one.
+Several models share the same tables; the first column, `model_name`, distinguishes them, if the analysed table has it.
 """
 
 import importlib.util
 import platform
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,14 +25,15 @@ from grace.quality.merge import merge_groups
 from grace.runs import Run
 from grace.stages.related import Related, groups_of
 from grace.studies.study import Study, load_study
-from grace.tables import write_table
+from grace.table_files import AUTO
+from grace.tables import TableFormat, write_table
 
 if TYPE_CHECKING:
     from grace.analysis.references import Fit, Pattern
 
-PACKAGES = ("numpy", "scipy", "statsmodels")
+PACKAGES = ("numpy", "scipy")
 MERGED = "merged"
-"""The folder, in that of the results, with the table that was made from runs."""
+"""The folder with the table that was made from runs, inside the folder of the results."""
 SUMMARY = "summary.json"
 REFERENCES = ("references", "patterns")
 """Tables of the comparison with people, written when there is one."""
@@ -58,16 +58,17 @@ class Table:
 
 @dataclass(frozen=True)
 class Analysis:
-    """What came out.
+    """The results of an analysis.
 
     Attributes:
         study: its name.
         source: the table that was analysed.
         tables: by name, as `means` for `means.csv`.
-        fits: how near each model comes to people and to the rational speech act model; empty where the table does not
-            tell.
+        fits: how near each model comes to people and to the rational speech act model; empty where the table is not
+            enough.
         patterns: which effects of people each model shows.
         summary: what was read, left out and done, ready for JSON.
+        table_format: how the source is to be read.
     """
 
     study: str
@@ -76,29 +77,31 @@ class Analysis:
     fits: "tuple[Fit, ...]"
     patterns: "tuple[Pattern, ...]"
     summary: Mapping[str, Any]
+    table_format: TableFormat = AUTO
 
     @property
     def empty(self) -> bool:
-        """Whether nothing of any model could be analysed."""
+        """Whether no model had anything to analyse."""
         return "distributions" not in self.tables and not any(
             one["analysed"] for one in self.summary["models"].values()
         )
 
 
 def check_installed(further: Sequence[str] = ()) -> None:
-    """See that the packages are there, and further ones, as matplotlib for figures. Raises InputError."""
+    """Check that the packages are installed, and further ones, such as matplotlib for figures. Raises InputError."""
     missing = [name for name in (*PACKAGES, *further) if importlib.util.find_spec(name) is None]
     if missing:
         raise InputError(f"the analysis needs {', '.join(missing)}: pip install 'grace-experiments[analysis]'")
 
 
-def analyze_table(name: str, path: Path, exclusions: bool = True) -> Analysis:
+def analyze_table(name: str, path: Path, exclusions: bool = True, given: TableFormat = AUTO) -> Analysis:
     """Analyse a table of study 1 or 2: merged, structured, of probabilities, or annotated by people.
 
     Args:
         name: study1, study2, or the path of a study file that is a version of one of them.
-        path: CSV or Parquet; order of columns and further ones do not matter.
+        path: a table of any kind of file; order of columns and further ones do not matter.
         exclusions: whether trials are excluded by their knowledge answers and by marks in columns drop_...
+        given: how the table is to be read.
 
     Raises:
         InputError: there is no such study or table, no analysis of that study, or the table lacks what it needs.
@@ -106,7 +109,7 @@ def analyze_table(name: str, path: Path, exclusions: bool = True) -> Analysis:
     check_installed()
     study = load_study(name)
     analysis_of(study.name)  # before the table is read
-    return analyze_frame(study, read_frame(path, study), path, exclusions)
+    return replace(analyze_frame(study, read_frame(path, study, given), path, exclusions), table_format=given)
 
 
 def analyze_runs(
@@ -122,13 +125,13 @@ def analyze_runs(
     Args:
         runs: of answers, extractions or probabilities; one that belongs to another adds nothing.
         out: the folder for results; for runs of several studies, each has a folder of its name in it.
-        progress: hears how far merging is.
+        progress: told how far merging is.
         exclusions: as in `analyze_table`.
-        extraction: the one that is meant, where several belong to a single run.
+        extraction: the one to use, where several belong to a single run.
         scores_run: the probabilities, in the same way.
 
     Returns:
-        For each study its analysis, and the folder that its results belong into. The merged table is there already.
+        For each study its analysis, and the folder for its results. The merged table is already there.
 
     Raises:
         InputError: a run cannot be read, or there is no analysis of its study.
@@ -172,7 +175,7 @@ def write_analysis(analysis: Analysis, out: Path) -> list[Path]:
 
 
 def _earlier(out: Path) -> FileList:
-    """The tables of an earlier analysis in a folder; one that this analysis doesn't make would be taken for its own."""
+    """The tables of an earlier analysis in a folder; any that this analysis does not make would seem to be its own."""
     import orjson
 
     try:
@@ -192,7 +195,7 @@ def analyze_frame(
         frame: the table.
         source: the file that it was read from.
         exclusions: as in `analyze_table`.
-        notes: what is to be said in the summary, as of the merging.
+        notes: remarks for the summary, such as those of the merging.
 
     Raises:
         InputError: there is no analysis of that study, or the table lacks what it needs.
@@ -251,7 +254,7 @@ def _of_model(
 def _scores(
     trials: Sequence[Trial], frame: Frame, study: Study, cells: Iterable[Cell]
 ) -> tuple[dict[str, Lines], dict[str, Any]]:
-    """The tables of Experiment 2, and what the summary says of it; nothing where the table has no probabilities."""
+    """The tables of Experiment 2, and its part of the summary; empty where the table has no probabilities."""
     if not scores.has_scores(frame, study):
         return {}, {}
     names = [name for name in scores.quantities(study) if name in frame.columns]
@@ -273,7 +276,7 @@ def _scores(
 
 
 def _summary(trials: ModelTrials, answered: bool, results: Results) -> dict[str, Any]:
-    """What the summary says of a model; `answered` is whether the table has answers of Experiment 1 at all."""
+    """A model's part of the summary; `answered` is whether the table has answers of Experiment 1 at all."""
     units = {(trial.cell, trial.unit) for trial in trials.trials}
     kept = len(trials.kept)
     flawed = sorted(trials.flawed.items()) if answered else []

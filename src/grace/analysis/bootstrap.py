@@ -13,7 +13,7 @@ LEVEL = 0.95
 def resampled_means(grouped: Grouped, draws: int, rng: np.random.Generator) -> Array:
     """Means by condition of bootstrap samples, shape (draws, conditions, labels); NaN where a condition has no rows.
 
-    Within a condition as many stimuli are drawn as it has. (With one alone nothing varies: its interval says nothing.)
+    Within a condition as many stimuli are drawn as it has. (With one, nothing varies: its interval is empty.)
     """
     sums, rows = _resampled(grouped, draws, rng)
     return np.where(rows[..., None] > 0, sums / np.where(rows > 0, rows, 1)[..., None], np.nan)
@@ -52,9 +52,9 @@ def resampled_counts(counts: Array, draws: int, rng: np.random.Generator) -> Arr
 def interval(values: Array, point: float, level: float = LEVEL) -> tuple[float, float]:
     """An interval from bootstrap values: what the percentile and the reflected interval cover together.
 
-    Resampling adds noise of its own, which makes distances larger and correlations smaller; so percentiles alone may
-    lie all on one side of the very estimate. Where nothing is biased the two intervals are the same; elsewhere this one
-    is wide rather than wrong. Values that are not defined are left out; NaN where none is.
+    Resampling adds noise of its own, which makes distances larger and correlations smaller; so percentiles alone
+    may all lie on one side of the estimate itself. Where nothing is biased the two intervals are the same;
+    elsewhere this one is wide rather than wrong. Values that are not defined are left out; NaN where none is.
     """
     values = values[np.isfinite(values)]
     if not len(values) or not np.isfinite(point):

@@ -276,21 +276,29 @@ def _why(shifts: Sequence[ComparedNumber], alike: Sequence[ComparedNumber], lack
 
 
 def _why_shifts(shifts: Sequence[ComparedNumber]) -> str:
+    differ = [shift for shift, apart in zip(shifts, differing([s.test for s in shifts]), strict=True) if apart]
+    apart, whole = ([shift for shift in differ if bool(shift.condition) == of_one] for of_one in (True, False))
+    shifts = [shift for shift in shifts if shift.condition]
     settled = sum(shift.p_equivalence < ALPHA for shift in shifts)
     why = f"{settled} of {len(shifts)} shares and means by condition lie within the margin"
     known = [shift for shift in shifts if np.isfinite(shift.low)]
-    apart = [shift for shift, is_apart in zip(shifts, differing([s.test for s in shifts]), strict=True) if is_apart]
     if apart:
-        why += f", {len(apart)} differ; the surest is {_shift(min(apart, key=lambda shift: shift.p_difference))}"
-    elif known and settled < len(shifts):
+        why += f", {len(apart)} differ; the surest is {_shift(min(apart, key=_surest))}"
+    elif known and settled < len(shifts) and not whole:
         why += f"; the one farthest from it is {_shift(max(known, key=lambda shift: shift.p_equivalence))}"
     elif not known:
         why += f"; none could be tested ({next((shift.reason for shift in shifts if shift.reason), 'no variance')})"
+    if whole:
+        why += f"; over all conditions {len(whole)} differ; the surest is {_shift(min(whole, key=_surest))}"
     return why
 
 
+def _surest(shift: ComparedNumber) -> float:
+    return shift.p_difference
+
+
 def _shift(shift: ComparedNumber) -> str:
-    name = f"{shift.of}, {shift.measure}, {shift.condition}"
+    name = ", ".join(filter(None, (shift.of, shift.measure, shift.condition)))
     sure = f"90% interval {shift.low:.3g} to {shift.high:.3g}" if np.isfinite(shift.low) else shift.reason
     return f"{name}: {shift.value:+.3g} ({sure})"
 
@@ -312,8 +320,10 @@ def _compare_field(both: Paired, field: Field) -> tuple[ComparedNumber, list[Com
         reasons.append(f"all answers of both sides are {known[0][1]}")
     agreed = replace(agreed, noise=min(own, default=np.nan), reason="; ".join(filter(None, reasons)))
     shifts = []
-    for measure, scale, sides in _shares(field, [(x, y) for _, x, y in known]):
-        shifts += both.difference(DRAWN, field.name, measure, places, sides, scale, drawn=field.kind is str)
+    answers = [(x, y) for _, x, y in known]
+    draws = both.independent_draws(places, answers) if field.kind is str else None
+    for measure, scale, sides in _shares(field, answers):
+        shifts += both.difference(DRAWN, field.name, measure, places, sides, scale, draws)
     return agreed, shifts
 
 

@@ -1,4 +1,4 @@
-"""What is written of a comparison: compare.csv, compare.json, and compare.txt to read."""
+"""The files of a comparison: compare.csv, compare.json, and compare.txt to read."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, astuple, fields
@@ -40,7 +40,7 @@ def write_comparison(comparison: Comparison, folder: Path) -> tuple[Path, ...]:
 
 
 def as_json(comparison: Comparison) -> dict[str, Any]:
-    """The comparison as JSON has it; what is not defined is null."""
+    """The content of compare.json; what is not defined is null."""
     return {
         "study": comparison.a.study.name,
         "a": _side(comparison.a, comparison.pairs.only_a),
@@ -68,7 +68,7 @@ def _side(side: Side, alone: int) -> dict[str, Any]:
 
 
 def in_words(comparison: Comparison) -> Iterator[str]:
-    """The comparison in lines to read."""
+    """The lines of compare.txt."""
     a, b, pairs = comparison.a, comparison.b, comparison.pairs
     yield f"{a.study.name}: {a.name} (a, model {a.model or 'not named'})"
     yield f"    against {b.name} (b, model {b.model or 'not named'}); differences are b - a"

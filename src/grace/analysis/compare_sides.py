@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,11 +15,12 @@ from grace.errors import InputError, RunMismatch
 from grace.manifest import Identity
 from grace.progress import Progress
 from grace.quality.merge import merge_groups
-from grace.quality.sources import Opener
 from grace.runs import Run
 from grace.stages.related import Related, related
 from grace.studies.check import guess_study
 from grace.studies.study import Study, load_study
+from grace.table_files import AUTO, open_table
+from grace.tables import TableFormat
 
 NOISE = "noise.json"
 
@@ -30,10 +30,10 @@ class Side:
     """One side.
 
     Attributes:
-        name: how it is called in texts.
+        name: its name in texts.
         path: what was given.
         frame: its table, of one model.
-        identities: what determined the answers, by experiment; empty for a table.
+        identities: the runs' identities, by experiment; empty for a table.
         floor: the noise floor (`noise.json`), where it was measured.
     """
 
@@ -51,7 +51,7 @@ class Side:
 
     @property
     def model(self) -> str:
-        """The model's name; "" where the table does not tell."""
+        """The model's name; "" where the table does not give it."""
         return next(iter(self.frame.models))
 
 
@@ -69,23 +69,24 @@ class Pairs:
     only_b: int
 
 
-def read_side(path: Path, progress: Progress, study: str | None = None) -> Side:
+def read_side(path: Path, progress: Progress, study: str | None = None, given: TableFormat = AUTO) -> Side:
     """Read a run (with what belongs to it) or a table.
 
     Args:
         path: a run's folder, or a CSV or Parquet file: merged, of answers, of values or of probabilities.
-        progress: hears how far merging is.
+        progress: told how far merging is.
         study: name or path of a table's study; a run has its own.
+        given: how a table is to be read.
 
     Raises:
         InputError: it cannot be read, fits no study, or holds several models.
     """
     if path.is_dir() or path.suffix == ".run":
         return _read_run(Run(path), progress)
-    with TemporaryDirectory() as folder, ExitStack() as stack:
-        columns = Opener(Path(folder), stack).open(path).columns
+    with open_table(path, given) as table:
+        columns = table.columns
     own = load_study(study) if study else guess_study(columns, path)
-    return _checked(Side(path.name, path, own, read_frame(path, own)))
+    return _checked(Side(path.name, path, own, read_frame(path, own, given)))
 
 
 def _read_run(run: Run, progress: Progress) -> Side:
@@ -129,7 +130,7 @@ def _checked(side: Side) -> Side:
 
 
 def check_comparable(a: Side, b: Side) -> list[str]:
-    """See that two sides are of one study and input, and say what else differs.
+    """Check that two sides are of one study and input, and say what else differs.
 
     Raises:
         InputError: they are of different studies.
@@ -151,7 +152,7 @@ def check_comparable(a: Side, b: Side) -> list[str]:
 
 
 def _otherwise(a: Side, b: Side) -> list[str]:
-    """What two sides were asked differently, in words; the model is meant to differ."""
+    """How the questions to two sides differ, in words; the model is expected to differ."""
     differences = []
     for experiment in sorted(a.identities.keys() & b.identities.keys()):
         ours, theirs = a.identities[experiment].as_json(), b.identities[experiment].as_json()

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 SLACK = 1e-9
-"""A distribution may sum to 1 within so much; and a spread below it is none."""
+"""How far the sum of a distribution may be from 1; a spread below this counts as none."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def jensen_shannon(p: Array, q: Array) -> Array:
 
 
 def earth_mover(p: Array, q: Array, values: Array) -> Array:
-    """How far probability has to be carried to make one distribution the other, in the unit of the labels' values.
+    """How far probability has to be moved to turn one distribution into the other, in the unit of the labels' values.
 
     On a line it is the area between the two distribution functions (`scipy.stats.wasserstein_distance`, for arrays).
 

@@ -19,7 +19,7 @@ class Effect:
     """A directed contrast of mean shares: it is there when the sum of weights times means is above zero.
 
     Attributes:
-        name, about, title: as planned:a3-two:2>3, in words, and in fewer words, for figures.
+        name, about, title: its name, such as planned:a3-two:2>3; in words; and in fewer words, for figures.
         weights: shape (conditions, labels).
         people: whether people show it.
     """
@@ -37,7 +37,7 @@ class Estimate:
 
     Attributes:
         value: the contrast; NaN where it is not defined.
-        se: its standard error over stimuli; NaN with fewer than two of them in a condition, and where none varies.
+        se: its standard error over stimuli; NaN with fewer than two of them in a condition, and where they do not vary.
         df: degrees of freedom, after Welch and Satterthwaite.
         stimuli: how many stimuli it rests on: the effective n.
         reason: why something is not defined.

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from grace.analysis.distances import Array
 from grace.analysis.effects import ALPHA, Estimate
+from grace.analysis.statistics import holm_of
 
 EQUIVALENT, DIFFERENT, UNDECIDED = "equivalent", "different", "can't tell"
 MARGIN = 0.05
@@ -45,14 +47,27 @@ def tost(difference: Estimate, margin: float) -> Tost:
     )
 
 
-def smoothed_variance(share: float, n: float) -> float:
-    """The variance of a share of n drawn answers, with a success and a failure added.
+def variance_of_drawing(shares: Array, n: Array) -> float:
+    """The variance that drawing alone gives the mean difference of two shares over stimuli: within them, not between.
 
-    After Agresti & Caffo (2000, The American Statistician 54, 280-288), who do that to either of two shares. Else a
-    share of 0 or 1 among a few would count as certain.
+    The sum over stimuli and sides of p (1 - p) / n, divided by the squared number of stimuli, with a success and a
+    failure added to each share (Agresti & Caffo 2000, The American Statistician 54, 280-288): else a share of 0 or 1
+    among a few answers would count as certain. Where each stimulus is worth one answer on both sides, nothing tells how
+    answers vary within one; then it is the variance of matched pairs, with one pair added that differs in either
+    direction to half and one that does not (Agresti & Min 2005, Statistics in Medicine 24, 729-740).
+
+    `shares` of each stimulus's answers and their numbers `n` have the shape (stimuli, 2).
     """
-    smoothed = (share * n + 1) / (n + 2)
-    return smoothed * (1 - smoothed) / n
+    if (n == 1).all():
+        return variance_of_pairs(shares[:, 1] - shares[:, 0])
+    smoothed = (shares * n + 1) / (n + 2)
+    return float((smoothed * (1 - smoothed) / n).sum() / len(shares) ** 2)
+
+
+def variance_of_pairs(differences: Array) -> float:
+    """The variance of the mean of differences from -1 to 1, with Agresti and Min's two pairs added; never 0."""
+    n = len(differences) + 2
+    return float(((differences**2).sum() + 1) / n - (differences.sum() / n) ** 2) / n
 
 
 def most_that_differ(stimuli: int) -> float:
@@ -68,22 +83,19 @@ def p_of_agreement(stimuli: int, margin: float) -> float:
     return float((1 - margin) ** stimuli)
 
 
-def p_of_same_shift(stimuli: int) -> float:
-    """How likely it is at most that two draws from one source differ by one and the same number at all of some stimuli.
+def p_of_same_shift(further: int) -> float:
+    """How likely it is at most that two draws from one source differ at some further stimuli by as much as at a first.
 
     Draws x and y of one distribution have x - y = d, not 0, with a probability of 1/4 at most (Motzkin & Straus 1965,
     Canadian Journal of Mathematics 17, 533-540: steps of d make a graph without triangles); the first stimulus sets d.
     """
-    return float(0.25 ** (stimuli - 1))
+    return float(0.25**further)
 
 
 def holm(p: list[float]) -> list[float]:
     """P values corrected after Holm; those that are NaN stay so and do not count."""
-    from statsmodels.stats.multitest import multipletests
-
-    known = [value for value in p if not np.isnan(value)]
-    corrected = iter(multipletests(known, method="holm")[1]) if known else iter(())
-    return [value if np.isnan(value) else float(next(corrected)) for value in p]
+    corrected = iter(holm_of([value for value in p if not np.isnan(value)]))
+    return [value if np.isnan(value) else next(corrected) for value in p]
 
 
 def verdict_of_tests(tests: list[Tost]) -> str:

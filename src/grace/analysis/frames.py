@@ -1,26 +1,24 @@
 """Frames: a table read for the analysis; its rows by model, and which of them show the same stimulus."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from grace.columns import ERROR, MODEL
 from grace.errors import InputError
 from grace.quality.layout import number_in
-from grace.quality.sources import Opener
 from grace.stages.answers.table import EMPTIES
 from grace.studies.format import MISSING
-from grace.studies.study import Study
-from grace.tables import CsvTable
+from grace.studies.study import Study, check_kin
+from grace.table_files import AUTO, open_table
+from grace.tables import CsvTable, TableFormat
 from grace.text import did_you_mean
 
 HOW = ("model_revision", "protocol", "temperature")
-"""Columns that tell models of one name apart."""
+"""Columns that distinguish models of the same name."""
 DROP = "drop_"
-"""Columns whose names begin so hold a mark where a person decided to leave the row out."""
+"""The beginning of names of columns in which a person marks rows to leave out."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,7 @@ class Row:
 
     Attributes:
         cells: by column; a missing one is an empty text.
-        stimulus: what names the stimulus that it shows; None where the table does not tell.
+        stimulus: the key of the stimulus that it shows; None where the table does not have it.
         place: its number in the table; 1 is the first.
     """
 
@@ -41,9 +39,9 @@ class Row:
         return self.cells.get(column, "") if column else ""
 
     def unit(self, item: str | None) -> str | None:
-        """What a row counts as within its condition: its item, else the stimulus; None where the table tells neither.
+        """The unit of a row within its condition: its item, else the stimulus; None where the table has neither.
 
-        Texts about one item in one condition differ in persons' names only, and are not independent.
+        Texts about one item in one condition differ only in persons' names, and are not independent.
         """
         return self[item] or self.stimulus
 
@@ -63,13 +61,13 @@ class Row:
 
     @property
     def dropped(self) -> str | None:
-        """The column in which a person marked the row as not to be used; None where there is none."""
+        """The column in which a person marked the row as unusable; None where there is none."""
         marked = (name for name in self.cells if name.startswith(DROP) and self[name].strip().lower() not in _NO_MARK)
         return next(marked, None)
 
 
 _NOTHING = ("", "0", "0.0", "false", "none", "null", "nan")
-"""Cells by which a table says that there is nothing, in lower case; pandas and R write several of them."""
+"""Cells that mark a missing value, in lower case; pandas and R write several of them."""
 _NO_MARK = (*_NOTHING, "no", "n", "f")
 
 
@@ -91,7 +89,7 @@ class Frame:
 
     @property
     def names_models(self) -> bool:
-        """Whether the table says which model a row is of, or tells several apart."""
+        """Whether the table names the model of a row, or distinguishes several."""
         return _names(self.columns) is not None or len(self.models) > 1
 
     @property
@@ -104,22 +102,22 @@ class Frame:
         return next((name for name in names if name in self.columns), None)
 
     def needed(self, what: str, *names: str) -> str:
-        """The same, of a column that has to be there. Raises InputError."""
-        found = self.column(*names)
-        if found is None:
+        """The same for a required column. Raises InputError."""
+        column = self.column(*names)
+        if column is None:
             meant = did_you_mean(names[0], self.columns)
             raise InputError(f"{self.name}: has no column {names[0]!r} for {what}{meant}; rename one, or give another")
-        return found
+        return column
 
 
-def read_frame(path: Path, study: Study) -> Frame:
-    """Read a CSV or Parquet file.
+def read_frame(path: Path, study: Study, given: TableFormat = AUTO) -> Frame:
+    """Read a table of any kind of file; `given` says how.
 
     Raises:
         InputError: the file cannot be read, or has no rows.
     """
-    with TemporaryDirectory() as folder, ExitStack() as stack:
-        table = Opener(Path(folder), stack).open(path)
+    with open_table(path, given) as table:
+        check_kin(study, table.columns, path)
         return _frame(path, table, table.columns, table.rows(), study)
 
 
@@ -128,8 +126,8 @@ def read_parts(path: Path, study: Study, parts: Sequence[tuple[int, tuple[str, .
 
     Args:
         path: a CSV file.
-        study: of all parts.
-        parts: how many rows each has, and its columns, as `grace.quality.merge` tells them.
+        study: the study of all parts.
+        parts: how many rows each has, and its columns, as `grace.quality.merge` gives them.
 
     Raises:
         InputError: the file cannot be read, or a part has no rows.
@@ -152,17 +150,18 @@ def _frame(
 
 
 def _row(cells: Mapping[str, str], shown: Sequence[str], place: int) -> Row:
-    known = {name: "" if cell in MISSING else cell for name, cell in cells.items()}
-    return Row(known, "\0".join(cells[name] for name in shown) if shown else None, place)
+    values = {name: "" if cell in MISSING else cell for name, cell in cells.items()}
+    return Row(values, "\0".join(cells[name] for name in shown) if shown else None, place)
 
 
 def _shown(study: Study, columns: Sequence[str]) -> list[str]:
-    """The columns of what a trial shows to a model; none where the table has just its conditions."""
+    """The columns that a trial shows to a model; none where the table has only its conditions."""
     conditions = {study.design.participant, *study.design.cells}
-    own = [name for name, column in study.columns.items() if name in columns and not column.hidden]
-    if not any(name not in conditions for name in own):
+    called = {name: study.called(name, columns) for name, column in study.columns.items() if not column.hidden}
+    own = {name: own for name, own in called.items() if own in columns}
+    if not own.keys() - conditions:
         return []
-    return [name for name in own if name != study.design.participant]
+    return [own for name, own in own.items() if name != study.design.participant]
 
 
 def _names(columns: Sequence[str]) -> str | None:
@@ -171,7 +170,7 @@ def _names(columns: Sequence[str]) -> str | None:
 
 
 def _by_model(rows: Sequence[Row], named: str | None) -> Iterator[tuple[str, tuple[Row, ...]]]:
-    """Rows by model; several of one name are told apart by their revision, protocol and temperature."""
+    """Rows by model; several of one name are distinguished by their revision, protocol and temperature."""
     groups: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
         groups.setdefault((row[named], *(row[name] for name in HOW)), []).append(row)

@@ -1,7 +1,7 @@
 """A mixed-effects logistic regression of yes and no on two factors, with random intercepts, also under separation.
 
-The model is Bayesian: statsmodels' BinomialBayesMixedGLM, fitted by variational Bayes. Yoon et al. (2020) analysed
-negation with a Bayesian mixed-effects logistic regression too. That approximation takes the coefficients for
+The model is Bayesian, fitted by variational Bayes: that of statsmodels' BinomialBayesMixedGLM. Yoon et al. (2020)
+analysed negation with a Bayesian mixed-effects logistic regression too. That approximation takes the coefficients for
 independent, which finds effects in noise where conditions are near 0 or 1. So only its means are used. The
 coefficients' covariance is that of the posterior's curvature there (Laplace's approximation), with all coefficients and
 intercepts in it. A factor's test is Wald's: with its coefficients b and their covariance V it is b' V^-1 b, against
@@ -17,24 +17,23 @@ n_effective (first-order correction of Rao & Scott 1984, Annals of Statistics 12
 stimulus would not do: the approximation takes it for independent of the conditions, and finds effects in noise.
 """
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import pairwise
-from math import exp
 from typing import TYPE_CHECKING, Any
 
 from grace.analysis.names import MIXED, Factors, TestName
 from grace.analysis.statistics import Tested
 
 if TYPE_CHECKING:
-    from numpy import float64
+    from numpy import float64, intp
     from numpy.typing import NDArray
 
 WIDE, INFORMATIVE = 10.0, 2.5
 """Standard deviations of the coefficients' normal prior: without separation, and under it."""
-FIT = {"maxiter": 2000, "maxfun": 10_000, "ftol": 1e-14, "gtol": 1e-7}
-"""Until no step gains anything; this method keeps no matrix of all coefficients, unlike the package's usual one."""
+FIT = {"maxcor": 50, "maxiter": 2000, "maxfun": 10_000, "ftol": 1e-14, "gtol": 1e-7}
+"""Until no step gains anything. To remember 50 steps takes half the steps, and no matrix of all coefficients."""
 
 WORTH_SAYING = 1.01
 """A design effect above this is mentioned."""
@@ -74,9 +73,8 @@ def mixed_tests(names: tuple[str, str], outcomes: Sequence[BinaryAnswer], n_effe
         why = "all answers are equal, so nothing can depend on anything" if outcomes else "no rows"
         return [replace(test, note=why) for test in tests]
     additive, full = _design(outcomes, interaction=False), _design(outcomes, interaction=True)
-    places = [(additive, 0), (additive, 1), (full, 2)]
-    fits = {id(design): _fit(design, outcomes) for design in (additive, full)}
-    return [_test(test, design, factor, fits[id(design)]) for test, (design, factor) in zip(tests, places, strict=True)]
+    models = [(additive, _fit(additive, outcomes))] * 2 + [(full, _fit(full, outcomes))]
+    return [_test(test, term, *model) for term, (test, model) in enumerate(zip(tests, models, strict=True))]
 
 
 @dataclass(frozen=True)
@@ -122,62 +120,85 @@ def _contrasts(levels: Sequence[str]) -> "NDArray[float64]":
 def _fit(design: _Design, outcomes: Sequence[BinaryAnswer]) -> _Fitted:
     """Fit the model, with the prior that separation asks for."""
     import numpy as np
-    from scipy.sparse import csr_matrix
-    from statsmodels.genmod.bayes_mixed_glm import BinomialBayesMixedGLM
-
-    yes = np.array([outcome.yes for outcome in outcomes], dtype=float)
-    separated = separable(design.columns, yes)
-    names = _random(outcomes)
-    places: list[tuple[int, int]] = []
-    kinds: list[int] = []
-    for kind, name in enumerate(names):
-        levels = [outcome.groups[name] for outcome in outcomes]
-        order = {level: len(kinds) + place for place, level in enumerate(dict.fromkeys(levels))}
-        places += list(enumerate(order[level] for level in levels))
-        kinds += [kind] * len(order)
-    rows, columns = zip(*places, strict=True) if places else ((), ())
-    shape = (len(yes), max(len(kinds), 1))  # the package wants one column at least
-    random = csr_matrix((np.ones(len(places)), (rows, columns)), shape=shape)
-    prior = INFORMATIVE if separated else WIDE
-    model = BinomialBayesMixedGLM(yes, design.columns, random, np.array(kinds or [0]), vcp_p=1.0, fe_p=prior)
-    start = np.full(model.k_fep + model.k_vcp + model.k_vc, exp(-0.5))  # the package's own, without its noise
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        fitted: Any = model.fit_vb(sd=start, fit_method="L-BFGS-B", minim_opts=FIT)
-    sds_of_groups = [f"{name} (sd {exp(log):.2g})" for name, log in zip(names, fitted.vcp_mean, strict=False)]
-    intercepts = f"random intercepts: {', '.join(sds_of_groups)}"
-    notes = [intercepts if names else "no random intercepts: no group has several rows"]
-    notes += [SEPARATED] if separated else []
-    notes += ["the fit did not converge"] if any("converge" in str(one.message) for one in caught) else []
-    everything = np.hstack([design.columns, random.toarray()])
-    logits = everything @ np.concatenate([fitted.fe_mean, fitted.vc_mean])
-    sds = np.concatenate([np.full(model.k_fep, prior), np.exp(fitted.vcp_mean)[kinds or [0]]])
-    return _Fitted(
-        np.asarray(fitted.fe_mean), _covariance(everything, logits, sds)[: model.k_fep, : model.k_fep], "; ".join(notes)
-    )
-
-
-def _covariance(columns: "NDArray[float64]", logits: "NDArray[float64]", sds: "NDArray[float64]") -> "NDArray[float64]":
-    """The inverse of the posterior's curvature, shape (coefficients, coefficients).
-
-    `columns` have the shape (rows, coefficients), fitted `logits` (rows), `sds` of the normal priors (coefficients).
-    """
-    import numpy as np
+    from scipy.optimize import minimize
+    from scipy.sparse import csr_array
     from scipy.special import expit
 
-    weights = expit(logits) * expit(-logits)
-    return np.linalg.inv((columns * weights[:, None]).T @ columns + np.diag(sds**-2.0))
+    yes = np.array([outcome.yes for outcome in outcomes], dtype=float)
+    prior = INFORMATIVE if (separated := separable(design.columns, yes)) else WIDE
+    groups = _random(outcomes)
+    kinds = np.array([kind for kind, places in enumerate(groups.values()) for _ in set(places)], dtype=int)
+    columns = np.hstack([design.columns, *(np.eye(max(places) + 1)[list(places)] for places in groups.values())])
+    coefficients, n = columns.shape[1], columns.shape[1] + len(groups)
+    model = csr_array(columns), csr_array(columns**2), yes, kinds, prior
+    fitted = minimize(evidence_bound, np.repeat([0.0, -0.5], n), model, "L-BFGS-B", jac=True, options=FIT)
+    means, sds_of_groups = fitted.x[:coefficients], np.exp(fitted.x[coefficients:n])
+    intercepts = ", ".join(f"{name} (sd {sd:.2g})" for name, sd in zip(groups, sds_of_groups, strict=True))
+    notes = [f"random intercepts: {intercepts}" if groups else "no random intercepts: no group has several rows"]
+    notes += [SEPARATED] if separated else []
+    notes += [] if fitted.success else ["the fit did not converge"]
+    fixed, logits = design.columns.shape[1], columns @ means
+    sds = np.concatenate([np.full(fixed, prior), sds_of_groups[kinds]])  # of the normal priors
+    curvature = (columns * (expit(logits) * expit(-logits))[:, None]).T @ columns + np.diag(sds**-2.0)
+    return _Fitted(means[:fixed], np.linalg.inv(curvature)[:fixed, :fixed], "; ".join(notes))
 
 
-def _random(outcomes: Sequence[BinaryAnswer]) -> list[str]:
-    """The groups that can have intercepts: several, some with several rows, and no two that are the same."""
-    found: dict[tuple[int, ...], str] = {}
+@cache
+def _quadrature() -> "tuple[NDArray[float64], NDArray[float64]]":
+    """Places and weights of the mean over a standard normal distribution: Gauss-Legendre from -5 to 5."""
+    import numpy as np
+
+    nodes, weights = np.polynomial.legendre.leggauss(10)
+    return 5 * nodes, 5 * weights * np.exp(-((5 * nodes) ** 2) / 2) / np.sqrt(2 * np.pi)
+
+
+def evidence_bound(
+    x: "NDArray[float64]", columns: Any, squared: Any, yes: "NDArray[float64]", kinds: "NDArray[intp]", prior: float
+) -> "tuple[float, NDArray[float64]]":
+    """The evidence lower bound of a normal posterior whose parameters are independent, and its gradient, both negated.
+
+    Args:
+        x: the parameters' means, then the logarithms of their standard deviations. The parameters are the coefficients,
+            and the logarithms of the random intercepts' standard deviations (prior: standard normal).
+        columns: sparse, shape (rows, coefficients), the random intercepts last.
+        squared: the same, each number squared.
+        yes: 1 or 0, shape (rows).
+        kinds: the group that a random intercept is of, shape (random intercepts).
+        prior: standard deviation of the other coefficients.
+    """
+    import numpy as np
+
+    means, logs = np.split(x, 2)
+    (b, v), (sd_b, sd_v) = (np.split(own, [columns.shape[1]]) for own in (means, np.exp(logs)))
+    nodes, weights = _quadrature()
+    logits, spread = columns @ b, np.sqrt(squared @ sd_b**2)
+    at_nodes = logits[:, None] + spread[:, None] * nodes
+    less = np.exp(-np.abs(at_nodes))
+    p = np.where(at_nodes > 0, 1.0, less) / (1 + less)
+    likelihood = yes @ logits - ((np.maximum(at_nodes, 0) + np.log1p(less)) @ weights).sum()
+    fixed = len(b) - len(kinds)
+    precision = np.concatenate([np.full(fixed, prior**-2.0), np.exp(2 * (sd_v**2 - v))[kinds]])
+    sizes = precision * (b**2 + sd_b**2)
+    of_kinds = np.bincount(kinds, sizes[fixed:], len(v))
+    value = likelihood - sizes.sum() / 2 - v[kinds].sum() - (v**2 + sd_v**2).sum() / 2 + logs.sum()
+    gradient = [
+        columns.T @ (yes - p @ weights) - precision * b,
+        of_kinds - np.bincount(kinds, minlength=len(v)) - v,
+        1 - sd_b**2 * (squared.T @ (p @ (weights * nodes) / spread) + precision),
+        1 - sd_v**2 * (2 * of_kinds + 1),
+    ]
+    return -value, -np.concatenate(gradient)
+
+
+def _random(outcomes: Sequence[BinaryAnswer]) -> dict[str, tuple[int, ...]]:
+    """The groups that can have intercepts by name (several, some with several rows, no two the same): the rows'."""
+    groups: dict[tuple[int, ...], str] = {}
     for name in outcomes[0].groups:
         levels = [outcome.groups[name] for outcome in outcomes]
         places = {level: place for place, level in enumerate(dict.fromkeys(levels))}
         if 1 < len(places) < len(levels):
-            found.setdefault(tuple(places[level] for level in levels), name)
-    return list(found.values())
+            groups.setdefault(tuple(places[level] for level in levels), name)
+    return {name: places for places, name in groups.items()}
 
 
 def separable(columns: "NDArray[float64]", yes: "NDArray[float64]") -> bool:
@@ -193,11 +214,11 @@ def separable(columns: "NDArray[float64]", yes: "NDArray[float64]") -> bool:
     return bool(best.success and -best.fun > 1e-7)
 
 
-def _test(test: Tested, design: _Design, factor: int, fitted: _Fitted) -> Tested:
+def _test(test: Tested, term: int, design: _Design, fitted: _Fitted) -> Tested:
     import numpy as np
     from scipy import stats
 
-    places = list(design.terms[factor])
+    places = list(design.terms[term])
     if not places:
         return replace(test, note="a factor has one level only")
     if not design.complete:

@@ -1,4 +1,4 @@
-"""Names of tests: fields that write themselves as the tables have them, as planned:a3-two:2>3."""
+"""Names of tests: fields whose text is the name in tables, such as planned:a3-two:2>3."""
 
 from dataclasses import dataclass
 
@@ -12,11 +12,11 @@ class TestName:
 
     Attributes:
         kind: anova, planned, expected, mixed or binomial.
-        of: what it tests, which writes itself as the rest of the name: factors, a comparison, a share.
-        by_stimulus: whether each stimulus counts once, which is written in place of the kind, as clustered:a3-two:2>3.
+        of: what it tests: factors, a comparison, a share; its text is the rest of the name.
+        by_stimulus: whether each stimulus counts once, which replaces the kind in the text, as in clustered:a3-two:2>3.
     """
 
-    __test__ = False  # or pytest would take it for one of its own
+    __test__ = False  # otherwise pytest would take it for a test
 
     kind: str
     of: object

@@ -1,6 +1,7 @@
 """Paired rows of two sides with their conditions and stimuli, and the statistics that comparisons are made of."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -9,11 +10,10 @@ import numpy as np
 from grace.analysis.bootstrap import interval, resampled_total
 from grace.analysis.compare_sides import Pairs, Side
 from grace.analysis.distances import SLACK, Array
-from grace.analysis.effects import ALL_ALIKE, ONE_STIMULUS, Estimate, estimate, stimuli_alike
-from grace.analysis.equivalence import Tost, p_of_same_shift, smoothed_variance, tost
+from grace.analysis.effects import ONE_STIMULUS, Estimate, stimuli_alike
+from grace.analysis.equivalence import Tost, p_of_same_shift, tost, variance_of_drawing
 from grace.analysis.frames import Row
-from grace.analysis.samples import Integers, Sample
-from grace.analysis.statistics import Numbers, effective
+from grace.analysis.samples import Grouped, Integers, Sample
 from grace.analysis.studies import ANALYSES
 from grace.analysis.study_analysis import StudyAnalysis
 from grace.analysis.trials import Trial
@@ -118,7 +118,7 @@ class Paired:
 
     def _own_condition(self, row: Row) -> str:
         """The condition of a row in a study of the user's own."""
-        full = self.a.study.complete(row.cells)
+        full = self.a.study.complete({**row.cells, **self.a.study.trial(row.cells)})
         return ", ".join(full.get(name, "") for name in self.a.study.design.cells)
 
     @property
@@ -172,9 +172,11 @@ class Paired:
         places: Sequence[int],
         sides: Array,
         scale: float = 1.0,
-        drawn: bool = False,
+        draws: Array | None = None,
     ) -> list[ComparedNumber]:
-        """The mean difference between sides in each condition, tested against the margin; each stimulus counts once.
+        """The mean difference between sides over all conditions and in each, tested against the margin.
+
+        Each stimulus counts once, and over all conditions each condition.
 
         Args:
             experiment: what the findings are called, with the next two.
@@ -183,28 +185,43 @@ class Paired:
             places: the pairs.
             sides: values as shares of their scale, shape (pairs, 2).
             scale: what the findings' values are multiplied by, so that they have their own unit.
-            drawn: whether the values are drawn answers, 0 or 1, whose shares are smoothed.
+            draws: of shares of drawn answers, what those about a pair's stimulus are worth, shape (pairs, 2), as of
+                `independent_draws`; None for numbers.
         """
-        sample = self.sample(places, np.column_stack([sides, sides[:, 1] - sides[:, 0]]))
-        means = stimuli_alike(sample.grouped).means
+        columns = [sides, sides[:, 1] - sides[:, 0], np.ones_like(sides) if draws is None else draws]
+        grouped = stimuli_alike(self.sample(places, np.column_stack(columns)).grouped)
+        cells = self._places[1][np.array(places, dtype=np.int64)]
         numbers = []
-        for condition in np.flatnonzero(sample.grouped.stimuli):
-            weights = np.zeros((len(self.conditions), 3))
-            weights[condition, 2] = 1
-            shift = estimate(sample.grouped, weights)
-            own = sample.cells == condition
-            a, b, _ = means[condition] * scale
-            about = ComparedNumber(
-                experiment, of, measure, self.conditions[condition], int(own.sum()), a=float(a), b=float(b)
-            )
-            if drawn:
-                shift = smoothed(shift, sample.values[own, :2], sample.stimuli[own])
+        for conditions, shift in shifts_of(grouped, draws is not None):
+            a, b = grouped.means[conditions, :2].mean(axis=0) * scale
+            condition = "" if len(conditions) > 1 else self.conditions[conditions[0]]
+            rows = int(np.isin(cells, conditions).sum())
+            about = ComparedNumber(experiment, of, measure, condition, rows, a=float(a), b=float(b))
             number = self.tested(about, shift, scale)
-            if shift.reason == ALL_ALIKE and abs(shift.value) > SLACK:
-                said = f"all {shift.stimuli} stimuli differ by the same, so there is no interval"
-                number = replace(number, p_difference=p_of_same_shift(shift.stimuli), reason=said)
+            if shift.reason and np.isfinite(shift.se):
+                p = p_of_same_shift(shift.stimuli - len(conditions)) if abs(shift.value) > SLACK else 1.0
+                number = replace(number, p_difference=p)
             numbers.append(number)
         return numbers
+
+    def independent_draws(self, places: Sequence[int], answers: Sequence[tuple[object, object]]) -> Array:
+        """How many draws the answers about the stimulus of each pair are worth, by side, shape (pairs, 2).
+
+        As many as there are, but those that never differ are copies of one draw, as at temperature 0: the replications
+        of a trial where no trial has two different answers, and all about a stimulus where no stimulus has.
+        """
+        stimuli = self._places[2][np.array(places, dtype=np.int64)]
+        participant = self.a.study.design.participant
+        rows = [self.pairs.rows[place][0] for place in places]
+        trials = [(stimulus, row.stimulus, row[participant]) for stimulus, row in zip(stimuli, rows, strict=True)]
+        worth = []
+        for side in zip(*answers, strict=True):
+            groupings: list[Sequence[object]] = [stimuli.tolist(), trials]
+            copies = (own for own in groupings if len(set(zip(own, side, strict=True))) == len(set(own)))
+            draws = set(zip(stimuli.tolist(), next(copies, range(len(rows))), strict=True))
+            count = Counter(stimulus for stimulus, _ in draws)
+            worth.append([float(count[stimulus]) for stimulus in stimuli.tolist()])
+        return np.array(worth).T
 
     def tested(self, about: ComparedNumber, shift: Estimate, scale: float = 1.0, reach: float = 1.0) -> ComparedNumber:
         """A finding with a difference (a share of its scale, at most `reach`) and its tests."""
@@ -222,26 +239,41 @@ class Paired:
         )
 
 
-def smoothed(shift: Estimate, sides: Array, stimuli: Integers) -> Estimate:
-    """A difference of shares with a standard error no smaller than that of smoothed shares.
+def shifts_of(grouped: Grouped, drawn: bool) -> Iterator[tuple[Integers, Estimate]]:
+    """The mean difference over all conditions, where there are several, and in each of them.
+
+    The variance of numbers is that of stimuli's means. That of drawn answers is what drawing makes it, times how much
+    more than that stimuli vary, if they do: one factor for all conditions, as in quasi-likelihood (McCullagh & Nelder
+    1989, Generalized Linear Models, 4.5), with their degrees of freedom together. In one condition that is the
+    modified test of Knapp and Hartung (Roever, Knapp & Friede 2015, BMC Medical Research Methodology 15, 99).
 
     Args:
-        shift: the difference.
-        sides: drawn answers, 0 or 1, shape (pairs, 2).
-        stimuli: of the pairs.
+        grouped: stimuli's means of five columns: a value of either side as a share of its scale, their difference, and
+            what the answers of either side are worth in draws.
+        drawn: whether the values are shares of drawn answers.
 
-    Each share counts as one of so many answers as those of a side are worth (`statistics.effective`): as many as there
-    are stimuli where answers about one are all alike, more where they vary.
+    Yields:
+        The conditions and the difference. Where no stimulus varies, the reason says so, and the variance is that of
+        `equivalence.variance_of_pairs`.
     """
-    if shift.stimuli < 2:
-        return shift
-    names = [str(stimulus) for stimulus in stimuli]
-    variance = 0.0
-    for values in sides.T.tolist():
-        answers = Numbers(values, names)
-        share = float(np.mean((answers.by_stimulus or answers).values))
-        variance += smoothed_variance(share, max(effective({"": answers}), shift.stimuli))
-    least = float(np.sqrt(variance))
-    if shift.reason == ALL_ALIKE:
-        return replace(shift, se=least, df=float(shift.stimuli - 1), reason="")
-    return replace(shift, se=max(shift.se, least))
+    present = np.flatnonzero(grouped.stimuli)
+    parts = [grouped.sums[grouped.cells == condition] for condition in present]
+    means = np.array([own[:, 2].mean() for own in parts])
+    freedom = grouped.stimuli[present] - 1
+    several = freedom > 0
+    spread = np.array([own[:, 2].var(ddof=1) / len(own) if len(own) > 1 else 0.0 for own in parts])
+    drawing = np.array([variance_of_drawing(own[:, :2], own[:, 3:]) for own in parts])
+    single = bool((grouped.sums[:, 3:] == 1).all())  # then drawing's variance is that of stimuli already
+    factor = 1.0 if single else max(spread.sum() / drawing[several].sum(), 1.0) if several.any() else 1.0
+    variances = drawing * factor if drawn else spread
+    places = np.arange(len(present))
+    for chosen in ([places] if len(places) > 1 else []) + [places[[place]] for place in places]:
+        value, stimuli = float(means[chosen].mean()), int(grouped.stimuli[present[chosen]].sum())
+        own, reason = variances[chosen], ""
+        if not several[chosen].all():
+            yield present[chosen], Estimate(value, np.nan, np.nan, stimuli, ONE_STIMULUS)
+            continue
+        if own.sum() <= SLACK**2:
+            own, reason = drawing[chosen], f"all {stimuli} stimuli differ by the same"
+        df = freedom.sum() if drawn and not single else own.sum() ** 2 / (own**2 / freedom[chosen]).sum()
+        yield present[chosen], Estimate(value, float(np.sqrt(own.sum()) / len(chosen)), float(df), stimuli, reason)

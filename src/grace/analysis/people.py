@@ -17,11 +17,11 @@ class Published:
     """A published test.
 
     Attributes:
-        name: as in tests.csv.
+        name: its name in tests.csv.
         statistic: F, or t, positive where the difference is as the name says.
         df: its degrees of freedom.
-        p: as printed; None where it is not.
-        holds: whether the effect is there.
+        p: as printed; None where it is not printed.
+        holds: whether people show the effect.
     """
 
     name: str

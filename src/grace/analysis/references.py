@@ -42,10 +42,10 @@ class Fit:
     """How near a model is to a reference: a row of references.csv.
 
     Attributes:
-        model_name, source: whose distributions, and where they come from (`samples.SOURCES`).
+        model_name, source: the model, and the source of its distributions (`samples.SOURCES`).
         reference: people, rsa.
         measure: correlation, effects_correlation, jensen_shannon (bits), total_variation, earth_mover (states).
-        value, low, high: with its 95% bootstrap interval; NaN where not defined.
+        value, low, high: the measure with its 95% bootstrap interval; NaN where not defined.
         conditions, stimuli, missing: what it rests on; rows that had no distribution.
         reason: why it is not defined, or rests on less than all.
     """
@@ -74,7 +74,7 @@ class Pattern:
         statistic, df, p: t over stimuli, one-tailed.
         stimuli: the effective n.
         verdict: shown or reversed (p below 0.05 in that direction), not shown, not defined.
-        agrees: whether it is shown just as in people; None where not defined.
+        agrees: whether the model and people agree on it; None where not defined.
         reason: why something is not defined.
     """
 
@@ -113,7 +113,7 @@ def against(
         study: the analysis of the study.
         model: its name.
         samples: by source, as of `samples.sample_of`; after exclusions, where there are any.
-        draws: of the bootstrap over stimuli (and over people, where their counts are known).
+        draws: those of the bootstrap over stimuli (and over people, where their counts are known).
         seed: the same seed gives the same intervals.
     """
     fits: list[Fit] = []
@@ -130,9 +130,9 @@ def against(
 
 
 def yardsticks(study: StudyAnalysis, draws: int = DRAWS, seed: int = SEED) -> tuple[Fit, ...]:
-    """What to hold a model's fit against: that of rational speech acts, of mere chance, and of people.
+    """Benchmarks for a model's fit: that of rational speech acts, of mere chance, and of people.
 
-    People against people are bootstrap samples of them: nothing can be expected to come nearer.
+    People against people are bootstrap samples of them: no model can be expected to come nearer.
     """
     rng = np.random.default_rng(seed)
     shape = (len(study.conditions), len(study.labels))
@@ -169,7 +169,7 @@ class _ModelMeans:
     missing: int
 
     def alone(self, used: Booleans) -> bool:
-        """Whether one of the conditions that are used has a single stimulus: drawn again it is always the same."""
+        """Whether one of the used conditions has a single stimulus: drawn again it is always the same."""
         return bool((self.stimuli[used] == 1).any())
 
 
@@ -188,7 +188,7 @@ def _fits(study: StudyAnalysis, side: _ModelMeans, rng: np.random.Generator) -> 
 def _fits_to(study: StudyAnalysis, side: _ModelMeans, reference: str, means: Array, drawn: Array) -> list[Fit]:
     """All measures of a model against a reference, over the conditions that the model has."""
     there: Booleans = np.asarray(np.isfinite(side.means).all(axis=1))
-    empty = [name for name, known in zip(study.conditions.values(), there, strict=True) if not known]
+    empty = [name for name, filled in zip(study.conditions.values(), there, strict=True) if not filled]
     reason = f"without {len(empty)} of {len(there)} conditions, which are empty: {'; '.join(empty)}" if empty else ""
     if not there.any():
         nothing = f"no distributions ({side.missing} rows have none)"
@@ -200,22 +200,22 @@ def _fits_to(study: StudyAnalysis, side: _ModelMeans, reference: str, means: Arr
     drawn_own, drawn_other = side.drawn[:, there], drawn[:, there]
     r = correlation(own.ravel(), other.ravel())
     flat = [drawn.reshape(len(drawn), -1) for drawn in (drawn_own, drawn_other)]
-    made = {"correlation": (r, correlations(*flat))}
+    estimates = {"correlation": (r, correlations(*flat))}
     distances = _distances(study, own[None], other)
     for measure, values in _distances(study, drawn_own, drawn_other).items():
-        made[measure] = (Measurement(float(distances[measure][0])), values)
+        estimates[measure] = (Measurement(float(distances[measure][0])), values)
     return [
         _fit(side, reference, measure, Measurement(point.value, point.reason or reason), values, there)
-        for measure, (point, values) in made.items()
+        for measure, (point, values) in estimates.items()
     ]
 
 
 def _distances(study: StudyAnalysis, p: Array, q: Array) -> dict[str, Array]:
     """Distances, each the mean over conditions, shape (draws,); shapes of p and q broadcast."""
-    made = {"jensen_shannon": jensen_shannon(p, q), "total_variation": total_variation(p, q)}
+    distances = {"jensen_shannon": jensen_shannon(p, q), "total_variation": total_variation(p, q)}
     if study.scale is not None:
-        made["earth_mover"] = earth_mover(p, q, study.scale)
-    return {measure: np.asarray(values.mean(axis=-1)) for measure, values in made.items()}
+        distances["earth_mover"] = earth_mover(p, q, study.scale)
+    return {measure: np.asarray(values.mean(axis=-1)) for measure, values in distances.items()}
 
 
 def _effects_fit(people: EffectSizes, side: _ModelMeans) -> Fit:
@@ -223,14 +223,14 @@ def _effects_fit(people: EffectSizes, side: _ModelMeans) -> Fit:
     weights = people.weights
     model = np.einsum("cl,ecl->e", np.nan_to_num(side.means), weights)
     there: Booleans = np.asarray(np.isfinite(side.means).all(axis=1))
-    known = ~(np.abs(weights).sum(axis=2)[:, ~there].any(axis=1))
-    drawn = np.einsum("dcl,ecl->de", np.nan_to_num(side.drawn), weights)[:, known]
-    point = correlation(model[known], people.sizes[known])
+    covered = ~(np.abs(weights).sum(axis=2)[:, ~there].any(axis=1))
+    drawn = np.einsum("dcl,ecl->de", np.nan_to_num(side.drawn), weights)[:, covered]
+    point = correlation(model[covered], people.sizes[covered])
     reason = point.reason or (
-        "" if known.all() else f"over {known.sum()} of {len(known)} comparisons: empty conditions"
+        "" if covered.all() else f"over {covered.sum()} of {len(covered)} comparisons: empty conditions"
     )
-    values = correlations(drawn, people.sizes[known]) if known.sum() > 2 else np.array([])
-    used: Booleans = there & np.abs(weights).sum(axis=2)[known].any(axis=0)
+    values = correlations(drawn, people.sizes[covered]) if covered.sum() > 2 else np.array([])
+    used: Booleans = there & np.abs(weights).sum(axis=2)[covered].any(axis=0)
     return _fit(side, PEOPLE, "effects_correlation", Measurement(point.value, reason), values, there, used)
 
 
@@ -271,7 +271,7 @@ def _pattern(study: StudyAnalysis, effect: Effect, side: _ModelMeans, alike: Gro
 
 
 def shown(effect: Estimate) -> str:
-    """Whether a sample shows an effect: shown or reversed where t is that sure (one-tailed, 5%), else not shown."""
+    """Whether a sample shows an effect: shown or reversed where t is significant (one-tailed, 5%), else not shown."""
     if np.isnan(effect.statistic):
         return UNKNOWN
     return SHOWN if effect.p < ALPHA else REVERSED if 1 - effect.p < ALPHA else ABSENT

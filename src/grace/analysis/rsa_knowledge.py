@@ -19,7 +19,7 @@ NUMBERS = np.arange(1, OBJECTS + 1)
 """The words that the speaker chooses among: one, two, three."""
 
 RATIONALITY = 3.4
-"""Speaker optimality alpha, as cited from the paper; what follows does not hang on it (docs/references.md)."""
+"""Speaker optimality alpha, as cited from the paper; the results do not depend on it (docs/references.md)."""
 BASE_RATE = 0.51
 """Fitted here to the eight published comparisons (`fitted_base_rate`), since the paper's own was not to be found."""
 
@@ -45,7 +45,7 @@ def prior(base_rate: float) -> Array:
 
 
 def literal_listener(parameters: Knowledge) -> Array:
-    """L0(s|w) ~ [w is true of s] P(s), where a number word means so many or more, shape (words, states)."""
+    """L0(s|w) ~ [w is true of s] P(s), where a number word means that number or more, shape (words, states)."""
     return normalised((STATES[None] >= NUMBERS[:, None]) * prior(parameters.base_rate))
 
 

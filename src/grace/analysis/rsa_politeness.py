@@ -1,7 +1,7 @@
 """Polite speech: the model of Yoon, Tessler, Goodman and Frank (2020); see docs/references.md.
 
 A speaker tells how good something was, on a scale of 0 to 3 hearts, with one of eight utterances. The speaker wants to
-be informative, to be kind, and to be seen as somebody who minds both. (Open Mind 4, 71-87, doi 10.1162/opmi_a_00035.)
+be informative, to be kind, and to be seen as caring about both. (Open Mind 4, 71-87, doi 10.1162/opmi_a_00035.)
 """
 
 from collections.abc import Mapping
@@ -60,7 +60,7 @@ class Politeness:
         rationality: alpha, of both speakers.
         cost: of an utterance with negation; one without costs 1. Utterances are weighted by exp(-cost), which alpha
             does not multiply: so in the authors' program, whose inferred values these are. (Equation 1 is printed with
-            the cost inside of the brackets.)
+            the cost inside the brackets.)
         goals: the weights by goal.
         lexicon: how true each utterance is of each state, above 0, shape (utterances, states).
         step: of the grid of balances that the listener considers; the program's.

@@ -1,7 +1,7 @@
 """Samples: what a model answered in each condition, as distributions, with the stimuli that rows belong to.
 
 Rows about one stimulus are not independent of each other. A stimulus is an item under a condition: study 1's story,
-study 2's thing that was made, whatever the names of the persons in it. Everything here that says how sure a number is
+study 2's thing that was made, whatever the names of the persons in it. Everything here that measures uncertainty
 (bootstrap, standard errors, tests) takes stimuli as the units, never rows.
 """
 
@@ -19,7 +19,7 @@ from grace.quality.layout import number_in
 Integers = NDArray[np.int64]
 
 ANSWERS, BETS, CHOICE = "answers", "bets", "choice"
-"""Where the distributions of a study come from: the answers of Experiment 1; in Experiment 2 the expected bets of one
+"""The sources of a study's distributions: the answers of Experiment 1; in Experiment 2 the expected bets of one
 question for each state, and the probabilities of one question for all labels."""
 
 

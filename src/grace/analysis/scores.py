@@ -32,7 +32,7 @@ def has_scores(frame: Frame, study: Study) -> bool:
 
 
 def quantities(study: Study) -> list[str]:
-    """The columns that are summed up: means of numeric answers, probabilities of others, entropies, label masses."""
+    """The columns that are averaged: means of numeric answers, probabilities of others, entropies, label masses."""
     names: list[str] = []
     for question in study.questions.values():
         own = question.columns
@@ -47,13 +47,13 @@ def quantities(study: Study) -> list[str]:
 def distributions(
     trials: Sequence[Trial], study: Study, cells: Iterable[Cell], names: Sequence[str]
 ) -> Iterator[tuple[object, ...]]:
-    """Each quantity's mean over the stimuli of a cell, and what the sampled answers of Experiment 1 say of it.
+    """Each quantity's mean over the stimuli of a cell, and the same of the sampled answers of Experiment 1.
 
     Args:
-        trials: those of one model that are in the design's cells.
-        study: theirs.
-        cells: the design's.
-        names: of the columns.
+        trials: the trials of one model in the design's cells.
+        study: their study.
+        cells: the design's cells.
+        names: the names of the columns.
 
     Yields:
         The cell, then the cells under DISTRIBUTIONS.
@@ -68,7 +68,7 @@ def distributions(
 
 
 def sampled(trial: Trial, study: Study) -> dict[str, float]:
-    """What a trial's answers say of the quantities: a number of the mean, a label of the probabilities (1 and 0)."""
+    """The quantities in a trial's answers: a number for the mean, a label for the probabilities (1 and 0)."""
     quantities: dict[str, float] = {}
     for name, answer in trial.answers.items():
         question = study.questions[name]
@@ -86,7 +86,7 @@ def sampled(trial: Trial, study: Study) -> dict[str, float]:
 
 
 def by_stimulus(trials: Sequence[Trial], value: Callable[[Row], float | None]) -> Numbers:
-    """A number of each stimulus; where stimuli are not known, of each row."""
+    """A number for each stimulus; where stimuli are not known, for each row."""
     groups: dict[str, list[float]] = defaultdict(list)
     for place, trial in enumerate(trials):
         if (number := value(trial.row)) is not None:
@@ -104,7 +104,7 @@ class Calibration:
             were the answer, how many labels, and how many answers these come from.
         answers: how many sampled answers have a distribution.
         brier: mean of the summed squares of probability less 0 or 1 (Brier 1950); 0 is perfect, 2 the worst.
-        brier_uniform: the same of a model that gives all labels the same.
+        brier_uniform: the same for a model that gives all labels the same probability.
         ece: expected calibration error: mean distance of predicted and observed over the bins, weighted by labels
             (Naeini, Cooper & Hauskrecht 2015).
     """

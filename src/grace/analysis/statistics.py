@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from math import asin, fsum, sqrt
 from statistics import fmean, stdev
 from typing import Literal
@@ -14,6 +14,8 @@ Alternative = Literal["greater", "two-sided"]
 
 CONSTANT = 10 * 2.0**-52
 """A standard error below this share of the largest value is rounding; R's `t.test` draws the line here too."""
+Z95 = 1.9599639845400545
+"""Between minus this and this lie 95% of a standard normal distribution."""
 PERFECT = 1e-20
 """A residual variance below this share of the values' mean square is rounding, which fitting itself leaves."""
 
@@ -112,8 +114,7 @@ def effective(cells: Mapping[str, Numbers]) -> float:
 def _effective_by(cells: Mapping[str, tuple[Sequence[float], Sequence[str]]]) -> float:
     """`effective`, of values with what they are grouped by."""
     sizes: list[int] = []
-    between = within = 0.0
-    freedom = weight = 0.0
+    between = within = freedom = weight = 0.0
     for values, labels in cells.values():
         if not values:
             continue
@@ -197,21 +198,23 @@ def wilson(share: float, n: float) -> tuple[float | None, float | None]:
     """The 95% interval of a share after Wilson (1927); `n` may be an effective number. None where n is 0."""
     if n <= 0:
         return None, None
-    from statsmodels.stats.proportion import proportion_confint
-
-    low, high = proportion_confint(share * n, n, alpha=0.05, method="wilson")
-    return 0.0 if share == 0 else float(low), 1.0 if share == 1 else float(high)  # exact, where rounding is not
+    scale = 1 + Z95**2 / n
+    centre = (share + Z95**2 / (2 * n)) / scale
+    reach = Z95 * sqrt(share * (1 - share) / n + Z95**2 / (4 * n**2)) / scale
+    return 0.0 if share == 0 else centre - reach, 1.0 if share == 1 else centre + reach  # exact, where rounding is not
 
 
 def holm(tests: Sequence[Tested]) -> list[Tested]:
-    """The tests of one family with p values corrected after Holm (1979); those without a p do not count."""
-    from statsmodels.stats.multitest import multipletests
+    """The tests of one family with corrected p values; those without a p do not count."""
+    corrected = iter(holm_of([test.p for test in tests if test.p is not None]))
+    return [test if test.p is None else replace(test, p_holm=next(corrected)) for test in tests]
 
-    known = [test.p for test in tests if test.p is not None]
-    if not known:
-        return list(tests)
-    corrected = iter(multipletests(known, method="holm")[1])
-    return [test if test.p is None else replace(test, p_holm=float(next(corrected))) for test in tests]
+
+def holm_of(p: Sequence[float]) -> list[float]:
+    """P values corrected after Holm (1979, Scandinavian Journal of Statistics 6, 65-70)."""
+    order = sorted(range(len(p)), key=p.__getitem__)
+    steps = accumulate((min(p[place] * (len(p) - rank), 1.0) for rank, place in enumerate(order)), max)
+    return [value for _, value in sorted(zip(order, steps, strict=True))]
 
 
 @dataclass(frozen=True)

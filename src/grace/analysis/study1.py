@@ -3,7 +3,7 @@
 Goodman & Stuhlmueller (2013) asked people to bet on whether the speaker knew exactly how many, and excluded trials with
 70 or less on the answer that fits: "yes" where the speaker had looked at all three, "no" otherwise. A model answers yes
 or no. So a trial is excluded here when the answer does not fit, or when there is none: whoever has not understood what
-the speaker knows tells nothing about what follows from that knowledge. Trials that a person marked in a column drop_...
+the speaker knows shows nothing about what follows from that knowledge. Trials that a person marked in a column drop_...
 are excluded too.
 """
 
@@ -103,7 +103,7 @@ COMPARISONS = (
     BetComparison(2, "one", 1, 3),
     BetComparison(2, "one", 1, 2),
 )
-"""Those of the paper, in its order."""
+"""The planned comparisons of the paper, in its order."""
 
 
 # Reading
@@ -121,7 +121,7 @@ def knowledge_column(frame: Frame) -> str | None:
 
 
 def check(frame: Frame, study: Study) -> None:
-    """See that a table has conditions, and bets or probabilities. Raises InputError."""
+    """Check that a table has conditions, and bets or probabilities. Raises InputError."""
     frame.needed("how many the speaker looked at", "access")
     frame.needed("how many of these have the property, the word that the speaker says", "observe")
     if bet_columns(frame) or scores.has_scores(frame, study):
@@ -136,7 +136,7 @@ def check(frame: Frame, study: Study) -> None:
 
 
 def reader(frame: Frame, study: Study) -> Callable[[Row], Trial]:
-    """What understands a row. Access and word are columns of the study, and not read from its sentences again."""
+    """Interprets the rows of a table. Access and word are columns of the study, not read from its sentences again."""
     columns, of_knowledge = bet_columns(frame), knowledge_column(frame)
     assert study.extraction is not None
     field = study.extraction.fields["Knowledge_A"]
@@ -180,7 +180,7 @@ def _misunderstood(access: str, knowledge: str) -> str | None:
 
 
 def sample(trials: Sequence[Trial], value: Callable[[Trial], float]) -> Numbers:
-    """A number of each trial, with the trials' stimuli."""
+    """A number for each trial, with the trials' stimuli."""
     stimuli = [trial.unit for trial in trials if trial.unit is not None]
     return Numbers([value(trial) for trial in trials], stimuli if len(stimuli) == len(trials) else None)
 
@@ -273,18 +273,18 @@ def expected_tests(trials: Sequence[Trial]) -> list[Tested]:
 def expected_bets(row: Row) -> tuple[float, ...] | None:
     """What a model would bet on 0, 1, 2 and 3, percent; None where a mean is missing, or all are 0."""
     means = [row.number(f"state{state}_mean") for state in STATES]
-    known = [mean for mean in means if mean is not None]
-    total = fsum(known)
-    if len(known) < len(means) or total <= 0:
+    numbers = [mean for mean in means if mean is not None]
+    total = fsum(numbers)
+    if len(numbers) < len(means) or total <= 0:
         return None
-    return tuple(100 * mean / total for mean in known)
+    return tuple(100 * mean / total for mean in numbers)
 
 
 # References
 
 
 def cell_title(cell: Cell) -> str:
-    """A condition as figures call it."""
+    """The name of a condition in figures."""
     return f"access {cell[0]}, “{cell[1]}”"
 
 
@@ -305,7 +305,7 @@ def planned_effects() -> tuple[Effect, ...]:
 
 @cache
 def effects() -> tuple[Effect, ...]:
-    """The planned comparisons, and that a word means no more than itself rather with full access than with less."""
+    """The planned comparisons, and that a word means only its own number more with full access than with less."""
     return *planned_effects(), *_interactions()
 
 
@@ -323,7 +323,7 @@ def _interactions() -> Iterator[Effect]:
 
 
 def effect_sizes() -> EffectSizes:
-    """Those of people's planned comparisons: means of people are not published as numbers."""
+    """The sizes of people's planned comparisons: means of people are not published as numbers."""
     planned = planned_effects()
     return EffectSizes(
         np.stack([effect.weights for effect in planned]),

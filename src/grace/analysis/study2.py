@@ -61,7 +61,7 @@ class ConditionShare:
 # Reading
 
 _GOALS = {**{goal: goal for goal in GOALS}, "informative": "informational", "kind": "social"}
-"""What tables call goals."""
+"""Names of goals in tables."""
 
 
 def goal_column(frame: Frame) -> str | None:
@@ -81,7 +81,7 @@ def answer_columns(frame: Frame) -> tuple[str, str] | None:
 
 
 def check(frame: Frame, study: Study) -> None:
-    """See that a table has conditions, and answers or probabilities. Raises InputError."""
+    """Check that a table has conditions, and answers or probabilities. Raises InputError."""
     if not goal_column(frame):
         frame.needed("the speaker's goal", "goal")
     if not state_column(frame):
@@ -94,7 +94,7 @@ def check(frame: Frame, study: Study) -> None:
 
 
 def reader(frame: Frame, study: Study) -> Callable[[Row], Trial]:
-    """What understands a row."""
+    """Interprets the rows of a table."""
     goals, states, columns = goal_column(frame), state_column(frame), answer_columns(frame)
     goal_of = _goals(study) if goals == "Goal" else lambda cell: _GOALS.get(cell, "")
 
@@ -116,7 +116,7 @@ def reader(frame: Frame, study: Study) -> Callable[[Row], Trial]:
 
 
 def _goals(study: Study) -> Callable[[str], str]:
-    """What tells the goal of an if-clause, as the study derives it; "" where it is none of the design's."""
+    """The function that derives the goal of an if-clause, as the study does; "" where it is not one of the design's."""
 
     @cache
     def goal_of(clause: str) -> str:
@@ -145,7 +145,7 @@ def _utterance(row: Row, study: Study, columns: tuple[str, str]) -> str | None:
 
 
 def sample(trials: Sequence[Trial], value: Callable[[Trial], bool]) -> Numbers:
-    """A 0 or 1 of each trial, with the trials' stimuli and texts."""
+    """A 0 or 1 for each trial, with the trials' stimuli and texts."""
     stimuli = [trial.unit for trial in trials if trial.unit is not None]
     texts = [trial.row.stimulus for trial in trials if trial.row.stimulus is not None]
     return Numbers(
@@ -231,12 +231,12 @@ BLUNT = np.array([utterance == "was_terrible" for utterance in UTTERANCES], dtyp
 
 
 def hearts_title(hearts: object) -> str:
-    """A state as figures call it: 1 heart, 2 hearts."""
+    """The name of a state in figures: 1 heart, 2 hearts."""
     return f"{hearts} heart{'s' * (str(hearts) != '1')}"
 
 
 def cell_title(cell: Cell) -> str:
-    """A condition as figures call it."""
+    """The name of a condition in figures."""
     return f"{cell[0]}, {hearts_title(cell[1])}"
 
 

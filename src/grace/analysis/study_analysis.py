@@ -1,4 +1,4 @@
-"""What the analysis knows of one study: its design, how its rows are read, its tests, its references.
+"""What the analysis knows about one study: its design, how its rows are read, its tests, its references.
 
 The analysis of a further study is one more instance of `StudyAnalysis`, in a file of its own, which `studies.py` lists.
 Its own figures are listed in `figures/drawings.py`.
@@ -20,7 +20,7 @@ Lines = Sequence[tuple[object, ...]]
 
 @dataclass(frozen=True)
 class Results:
-    """What the answers of one model say: the rows of each table, the tests, and what a reader should know."""
+    """The results from the answers of one model: the rows of each table, the tests, and what a reader should know."""
 
     tables: Mapping[str, Lines]
     tests: Sequence[Tested] = ()
@@ -29,7 +29,7 @@ class Results:
 
 @dataclass(frozen=True)
 class EffectSizes:
-    """Effects of people of which the sizes alone are published: contrasts, (effects, conditions, labels), and sizes."""
+    """Effects of people of which only the sizes are published: contrasts, (effects, conditions, labels), and sizes."""
 
     weights: Array
     sizes: Array
@@ -41,23 +41,23 @@ class StudyAnalysis:
 
     Attributes:
         factors: the columns of results that name a condition.
-        needs: the columns of a table that tell a row's condition, in words.
-        conditions: by cell, what a condition is called.
+        needs: the columns of a table that give a row's condition, in words.
+        conditions: the names of conditions, by cell.
         labels: what distributions are over.
         scale: the labels' places on a scale, shape (labels,); None for labels without an order.
         tables: the columns of each table of results.
-        sources: where the distributions of Experiment 2 come from: by name, a column for each label.
-        whole_answer: what a comparison calls a whole answer of Experiment 1.
+        sources: the sources of distributions in Experiment 2: by name, a column for each label.
+        whole_answer: the name of a whole answer of Experiment 1 in comparisons.
         excludes: whether trials are excluded by their answers.
-        check: sees that a table has conditions and something to analyse; raises InputError.
+        check: checks that a table has conditions and something to analyse; raises InputError.
         has_answers: whether a table has answers of Experiment 1.
-        reader: for a table, what understands a row of it.
+        reader: for a table, a function that interprets a row.
         results: tables and tests of one model.
         effects: contrasts of conditions that people show or do not show.
-        predictions: of rational speech acts, shape (conditions, labels).
+        predictions: those of rational speech acts, shape (conditions, labels).
         people: how many people chose which label, shape (conditions, labels), or effect sizes where no counts are
             published.
-        cell_title: what figures call a condition.
+        cell_title: the name of a condition in figures.
     """
 
     name: str
@@ -80,5 +80,5 @@ class StudyAnalysis:
     cell_title: Callable[[Cell], str]
 
     def read(self, rows: Sequence[Row], frame: Frame, study: Study, exclusions: bool) -> ModelTrials:
-        """The rows of one model, understood."""
+        """The trials of one model."""
         return ModelTrials(tuple(map(self.reader(frame, study), rows)), exclusions)

@@ -1,4 +1,4 @@
-"""Trials: the rows of a table as the analysis of their study understands them, and those of one model sorted."""
+"""Trials: the rows of a table as the analysis of their study interprets them, and those of one model sorted."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,18 +10,18 @@ from grace.analysis.frames import Row
 FAILED = "the request failed"
 
 Cell = tuple[str, str]
-"""A condition, as the two columns of the results that name it; an empty part where a row is outside of the design."""
+"""A condition, as the two columns of the results that name it; an empty part where a row is outside the design."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One row, understood.
+    """One interpreted row.
 
     Attributes:
         row: the row.
         cell: its condition.
-        unit: its stimulus, within its condition; None where the table does not tell.
-        weights: what the answer of Experiment 1 gives to each of the study's labels: bets in percent, or 1 for the
+        unit: its stimulus, within its condition; None where the table does not have it.
+        weights: the weight of each of the study's labels in the answer of Experiment 1: bets in percent, or 1 for the
             label that was chosen and 0 for the others; None where the answer gives none.
         answers: the sampled answer to each question that it answers, a label or a number, as {"knowledge": "yes",
             "state3": 60.0}; empty where the request failed.
@@ -52,22 +52,22 @@ class ModelTrials:
 
     @cached_property
     def usable(self) -> list[Trial]:
-        """Those that can be analysed."""
+        """The trials that can be analysed."""
         return [trial for trial in self.trials if not trial.flaw]
 
     @cached_property
     def kept(self) -> list[Trial]:
-        """Those that are analysed."""
+        """The trials that are analysed."""
         return [trial for trial in self.usable if not (self.exclusions and trial.exclusion)]
 
     @property
     def flawed(self) -> Counter[str]:
-        """How many cannot be analysed, by reason."""
+        """How many trials cannot be analysed, by reason."""
         return Counter(trial.flaw for trial in self.trials if trial.flaw)
 
     @property
     def excluded(self) -> Counter[str]:
-        """How many are excluded, by reason."""
+        """How many trials are excluded, by reason."""
         return Counter(trial.exclusion for trial in self.usable if self.exclusions and trial.exclusion)
 
 

@@ -1,25 +1,24 @@
 """R: the same statistics once more by the scripts of `analysis/`, with lme4's models and ggplot2's figures.
 
-Whoever trusts R can check Grace's numbers with it: means.csv and tests.csv have the same layout.
+Those who trust R can check Grace's numbers with it: means.csv and tests.csv have the same layout.
 """
 
 import os
 import shutil
 import subprocess
-from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from grace.analysis.analyze import Analysis
 from grace.analysis.studies import analysis_of
 from grace.errors import InputError
-from grace.quality.sources import Opener
+from grace.table_files import open_table
 from grace.tables import write_table
 
 RSCRIPT = "Rscript"
 PACKAGES = ("dplyr", "ggplot2", "lme4", "tidyr")
 FOLDER = "r"
-"""In that of the results."""
+"""The folder of R's results, inside that of the results."""
 HERE = Path(__file__).parent
 PLACES = (HERE / "r", HERE.parents[2] / "analysis")
 """Where the scripts are: in the installed package, and in a checkout."""
@@ -27,7 +26,7 @@ ASK = "cat(Filter(function(name) !requireNamespace(name, quietly = TRUE), comman
 
 
 def check_r() -> None:
-    """See that R and the packages that the scripts use are there. Raises InputError."""
+    """Check that R and the packages of the scripts are installed. Raises InputError."""
     how = "on Debian and Ubuntu scripts/install_r_and_pandoc.sh installs them"
     if shutil.which(RSCRIPT) is None:
         raise InputError(f"--with-r: there is no {RSCRIPT} on the PATH; install R with {', '.join(PACKAGES)}; {how}")
@@ -40,12 +39,12 @@ def run_r(analysis: Analysis, out: Path, exclusions: bool = True) -> list[Path]:
     """Analyse the same table with R.
 
     Args:
-        analysis: of Python.
-        out: the folder for results; those of R are written to a folder in it.
+        analysis: the one by Python.
+        out: the folder for results; those of R go to a folder inside it.
         exclusions: as in `analyze_table`.
 
     Returns:
-        The files that R wrote; none where the table has no answers of Experiment 1, which the scripts are about.
+        The files that R wrote; none where the table has no answers of Experiment 1, which the scripts need.
 
     Raises:
         InputError: R cannot analyse the table; the message is R's.
@@ -54,8 +53,7 @@ def run_r(analysis: Analysis, out: Path, exclusions: bool = True) -> list[Path]:
         return []
     own = out / FOLDER
     shutil.rmtree(own, ignore_errors=True)
-    with TemporaryDirectory() as folder, ExitStack() as stack:
-        table = Opener(Path(folder), stack).open(analysis.source)
+    with TemporaryDirectory() as folder, open_table(analysis.source, analysis.table_format) as table:
         copy = Path(folder) / "table.csv"  # in UTF-8, whatever the table is in
         write_table(copy, table.columns, table.all_cells())
         flags = [] if exclusions or not analysis_of(analysis.study).excludes else ["--no-exclusions"]
@@ -64,10 +62,10 @@ def run_r(analysis: Analysis, out: Path, exclusions: bool = True) -> list[Path]:
 
 
 def _script(study: str) -> Path:
-    found = [place / f"{study}.R" for place in PLACES if (place / f"{study}.R").is_file()]
-    if not found:
+    scripts = [place / f"{study}.R" for place in PLACES if (place / f"{study}.R").is_file()]
+    if not scripts:
         raise InputError(f"--with-r: {study}.R is not in {' or '.join(map(str, PLACES))}; install Grace again")
-    return found[0]
+    return scripts[0]
 
 
 def _rscript(*arguments: str) -> str:

@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grace.cli.options import Extraction, NoExclusions, Scores, Theme, beside, count, progressing
+from grace.cli.options import Extraction, NoExclusions, Scores, Theme, beside, count, progressing, reads_table
 from grace.errors import InputError
 
 if TYPE_CHECKING:
     from grace.analysis.analyze import Analysis
+    from grace.tables import TableFormat
 
 
+@reads_table
 def analyze(
+    table_format: "TableFormat",
     what: Annotated[
         list[str] | None,
         typer.Argument(metavar="RUN...|STUDY", help="Runs' folders; or, with --input, study1 or study2."),
@@ -38,8 +41,8 @@ def analyze(
 
     Writes CSV tables (means, tests, and others), summary.json, which says what was left out and why, and figures as
     PDF and PNG with their captions. Runs are merged first; what belongs to a run is found beside it. Rows of one
-    stimulus are not independent: n_effective says what they are worth, and tests by stimulus stand beside those by
-    row. Exit code 1 means that nothing could be analysed.
+    stimulus are not independent: n_effective says what they are worth, and there are tests by stimulus beside those
+    by row. Exit code 1 means that nothing could be analysed.
 
     \b
     Examples:
@@ -66,9 +69,9 @@ def analyze(
         if extraction or scores:
             raise InputError("--extraction and --scores go with a RUN, not with --input")
         folder = outside_runs(out or beside(input, "_analysis"))
-        analyses = [(analyze_table(names[0], input, not no_exclusions), folder)]
+        analyses = [(analyze_table(names[0], input, not no_exclusions, table_format), folder)]
     elif not names:
-        raise InputError("give a run's folder, as outputs/study1.run, or a study with --input TABLE.csv")
+        raise InputError("give a run's folder, such as outputs/study1.run, or a study with --input TABLE.csv")
     else:
         runs = [Run(Path(name)) for name in names]
         folder = outside_runs(out or beside(runs[0].path, "_analysis"))

@@ -1,4 +1,4 @@
-"""Asking a model from the command line: where it is served, how it goes, and what became of it."""
+"""Asking a model from the command line: where it is served, how it goes, and what comes of it."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 @contextmanager
 def server_for(endpoint: "Endpoint", slots: int | None = None) -> "Iterator[Address]":
-    """The address of an endpoint; `embedded` starts a server with so many slots for the length of the block.
+    """The address of an endpoint; `embedded` starts a server with `slots` slots for the length of the block.
 
     Raises:
         InputError: there is no such model, or llama.cpp is not installed.
@@ -40,7 +40,7 @@ def server_for(endpoint: "Endpoint", slots: int | None = None) -> "Iterator[Addr
 
 
 def ask(task: "Task[T | ShardResult]", tell: Callable[[T], bool]) -> None:
-    """Ask with progress shown, and tell what was made. Raises typer.Exit where not all is well."""
+    """Ask with progress shown, and print the outcome. Raises typer.Exit unless all is well."""
 
     def work(progress: "Progress") -> "TaskOutcome[T | ShardResult]":
         with task.prepared(progress) as prepared, server_for(task.endpoint, task.slots) as address:
@@ -62,9 +62,9 @@ def show(work: "Callable[[Progress], TaskOutcome[T]]") -> "TaskOutcome[T]":
 
 
 def tell_outcome(run: "Path", outcome: "TaskOutcome[Any]", tell: Callable[[Any], bool]) -> int:
-    """Say what became of a task on a run's folder, and give its exit code.
+    """Print the outcome of a task on a run's folder, and return its exit code.
 
-    `tell` says what was made, unless that is a shard, and gives whether all of it is well.
+    `tell` prints the result, unless that is a shard, and returns whether all of it is well.
     """
     from grace.stages.task import ShardResult
 
@@ -86,7 +86,7 @@ def tell_outcome(run: "Path", outcome: "TaskOutcome[Any]", tell: Callable[[Any],
 
 
 def _tell_shard(shard: "ShardResult") -> bool:
-    """Say how far a shard is; False when something of it failed."""
+    """Print how far a shard is; False when a part of it failed."""
     print(f"{shard.run.path}: {shard.done} of {count(shard.asked, 'request')} of part {shard.shard} done")
     if shard.done < shard.asked:
         print("  repeat the command to retry what failed.")

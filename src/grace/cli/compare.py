@@ -5,14 +5,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grace.cli.options import beside, count, progressing
+from grace.cli.options import beside, count, progressing, reads_table
 
 if TYPE_CHECKING:
     from grace.analysis.compare import Comparison
     from grace.analysis.figures import Theme
+    from grace.tables import TableFormat
 
 
+@reads_table
 def compare(
+    table_format: "TableFormat",
     a: Annotated[Path, typer.Argument(metavar="RUN_A", help="A run's folder, or a table (.csv or .parquet).")],
     b: Annotated[Path, typer.Argument(metavar="RUN_B", help="The run or table to compare with, on the same trials.")],
     margin: Annotated[
@@ -56,7 +59,7 @@ def compare(
     from grace.analysis.compare_sides import read_side
 
     with progressing() as progress:
-        sides = [read_side(path, progress, study) for path in (a, b)]
+        sides = [read_side(path, progress, study, table_format) for path in (a, b)]
     comparison = compare_models(sides[0], sides[1], margin, draws, seed)
     folder = outside_runs(out or beside(a, f"_and_{b.stem}"))
     paths = write_comparison(comparison, folder)

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from grace.cli.options import reads_table
 from grace.errors import InputError
 
 if TYPE_CHECKING:
     from grace.studies.check import TableReport
     from grace.studies.study import Study
+    from grace.tables import TableFormat
 
 MOST_CELLS = 60
 MOST_LINES = 20
@@ -56,8 +58,10 @@ def synth(
 
 
 @data_app.command()
+@reads_table
 def sample(
-    file: Annotated[Path, typer.Argument(help="CSV table to take rows from.")],
+    table_format: "TableFormat",
+    file: Annotated[Path, typer.Argument(help="Table to take rows from: CSV, .xlsx, .jsonl or .parquet.")],
     output: Output = None,
     rows: Annotated[int, typer.Option(min=1, help="Number of rows.")] = 10,
     seed: Annotated[int | None, typer.Option(help="Take random rows instead of the first ones.")] = None,
@@ -71,11 +75,12 @@ def sample(
     Examples:
       grace data sample data/study1.csv --rows 10 --output outputs/first.csv
       grace data sample data/study2.csv --rows 50 --seed 3 --output outputs/random.csv
+      grace data sample trials.xlsx --rows 1000000 --output trials.csv
     """
     from grace.studies.check import sample_rows
-    from grace.tables import CsvTable
+    from grace.table_files import open_table
 
-    with CsvTable(file) as table:
+    with open_table(file, table_format) as table:
         if output and output.exists() and output.samefile(file):
             raise InputError(f"{output}: is the file to take rows from; choose another --output")
         chosen = sample_rows(len(table), rows, seed)
@@ -84,8 +89,10 @@ def sample(
 
 
 @data_app.command()
+@reads_table
 def check(
-    file: Annotated[Path, typer.Argument(help="CSV table of trials.")],
+    table_format: "TableFormat",
+    file: Annotated[Path, typer.Argument(help="Table of trials: CSV, .xlsx, .jsonl or .parquet.")],
     study: Annotated[
         str | None,
         typer.Option(help="study1, study2, or the path of a study file. Default: the one that fits the columns."),
@@ -99,11 +106,13 @@ def check(
     Examples:
       grace data check data/study1.csv
       grace data check trials.csv --study my_study.yaml
+      grace data check export.csv --study my_study.yaml --encoding cp1252 --skip-rows 2
+      grace data check trials.xlsx --study my_study.yaml --sheet Trials
     """
     from grace.studies.check import check_table, choose_study
-    from grace.tables import CsvTable
+    from grace.table_files import open_table
 
-    with CsvTable(file) as table:
+    with open_table(file, table_format) as table:
         chosen = choose_study(study, table)
         report = check_table(chosen, table)
     _show(file, chosen, report)

@@ -41,7 +41,7 @@ def export(
 
 
 def tell_table(table: "ExportedAnswers | ExportedScores | ExportedFields") -> bool:
-    """Say what a run's table holds; False when rows of it have errors."""
+    """Print what a run's table holds; False when rows of it have errors."""
     from grace.stages.answers.table import ExportedAnswers
     from grace.stages.fields.table import ExportedFields
 

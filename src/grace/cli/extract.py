@@ -1,4 +1,4 @@
-"""`grace extract`, and what it says of its table."""
+"""`grace extract`, and what it prints about its table."""
 
 import os
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ import typer
 
 from grace.cli import options
 from grace.cli.asking import end, server_for, show, tell_outcome
-from grace.cli.options import count
+from grace.cli.options import count, reads_table
 from grace.errors import InputError
 
 if TYPE_CHECKING:
@@ -17,12 +17,15 @@ if TYPE_CHECKING:
     from grace.stages.fields.ask import ExtractResult
     from grace.stages.fields.table import Agreement, ExportedFields
     from grace.stages.task import Endpoint, TaskOutcome
+    from grace.tables import TableFormat
 
 DEEPSEEK = "deepseek"
 KEY = "DEEPSEEK_API_KEY"
 
 
+@reads_table
 def extract(
+    table_format: "TableFormat",
     input: Annotated[Path, typer.Option(help="CSV table of raw answers, such as `grace query` writes.")],
     output: options.Output,
     study: options.StudyName = None,
@@ -91,6 +94,7 @@ def extract(
         extra=DEEPSEEK_EXTRA if deepseek else {},
         check_rules=check_rules,
         seed=seed,
+        table_format=table_format,
         break_lock=break_lock,
     )
 
@@ -105,7 +109,7 @@ def extract(
 
 
 def _tell(result: "ExtractResult") -> bool:
-    """Say what was made; False when requests failed."""
+    """Print the result; False when requests failed."""
     tell_fields(result.table)
     if result.checked:
         _tell_agreement("the extractor", result.checked)
@@ -117,7 +121,7 @@ def _tell(result: "ExtractResult") -> bool:
 def _endpoint(
     extractor: str, model: str | None, concurrency: str, timeout: float, max_retries: int, api_key_env: str | None
 ) -> "Endpoint":
-    """Which model extracts. Raises InputError for what cannot be meant."""
+    """The extractor model. Raises InputError for options that contradict each other."""
     from grace.endpoints.client import without_userinfo
     from grace.endpoints.serving import EMBEDDED
     from grace.endpoints.transport import check_url
@@ -143,7 +147,7 @@ def _endpoint(
 
 
 def tell_fields(fields: "ExportedFields") -> None:
-    """Say what the table holds."""
+    """Print what the table holds."""
     from rich.console import Console
     from rich.table import Table
 
@@ -162,7 +166,7 @@ def tell_fields(fields: "ExportedFields") -> None:
     if fields.doubtful:
         print(f"  {count(fields.doubtful, 'row')} with a value in doubt (extraction_confidence below 0.7)")
     if fields.unmatched:
-        print(f"  {count(fields.unmatched, 'decision')} of people belong to no row of this table, and wait in the run")
+        print(f"  {count(fields.unmatched, 'decision')} of people belong to no row of this table, and stay in the run")
     if fields.with_input:
         _tell_agreement("the input's own columns (kept under names ending in _input)", fields.with_input)
 

@@ -179,7 +179,7 @@ def pull(
     variant: VariantName = None,
     to: Home = None,
 ) -> None:
-    """Fetch a model's file to this machine and check it. A broken download continues where it stopped (of a model of
+    """Fetch a model's file to this machine and check it. A broken download continues where it stopped (for a model of
     the lineup: with the file that broke).
 
     Packages come from wherever pip is set up to get them. Files of a model hub need huggingface_hub, and a token where

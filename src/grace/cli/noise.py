@@ -59,7 +59,7 @@ def noise(
 
 
 def _tell(result: "NoiseResult") -> bool:
-    """Say what was measured; False when requests failed."""
+    """Print what was measured; False when requests failed."""
     floor = result.floor
     print(f"{result.path}: {count(floor.questions, 'question')} asked again, {floor.repeats} times each")
     print(f"  largest difference of a probability {floor.largest:.2g}, mean {floor.mean:.2g}")

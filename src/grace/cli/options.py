@@ -1,12 +1,14 @@
 """Arguments and options that several commands have in common, and how they are read."""
 
+import inspect
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +20,66 @@ if TYPE_CHECKING:
     from grace.stages.shard import Shard as PartOfRun
     from grace.stages.task import Endpoint
 
+_TABLE_OPTIONS: dict[str, tuple[Any, Any]] = {
+    "encoding": (
+        Annotated[
+            str | None,
+            typer.Option(metavar="NAME", help="Encoding of a table that is not UTF-8, such as cp1252 or shift_jis."),
+        ],
+        None,
+    ),
+    "delimiter": (
+        Annotated[
+            str | None,
+            typer.Option(metavar="CHAR", help="What separates cells, such as ';' or tab. Default: what the rows show."),
+        ],
+        None,
+    ),
+    "decimal": (
+        Annotated[
+            str | None,
+            typer.Option(metavar=",|.", help="What stands before decimals in numbers. Default: what the rows show."),
+        ],
+        None,
+    ),
+    "skip_rows": (
+        Annotated[
+            int, typer.Option(min=0, metavar="N", help="Leave out N rows below the header; 2 for Qualtrics' exports.")
+        ],
+        0,
+    ),
+    "sheet": (
+        Annotated[str | None, typer.Option(metavar="NAME", help="Sheet of a spreadsheet. Default: the first one.")],
+        None,
+    ),
+}
+"""The options of every command that reads a table of the user's own."""
+
+
+def reads_table(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of how its table is to be read; it gets them as `table_format`."""
+    signature = inspect.signature(command)
+
+    @wraps(command)
+    def with_format(**arguments: Any) -> None:
+        from grace.tables import TableFormat
+
+        given = {name: arguments.pop(name) for name in _TABLE_OPTIONS}
+        given["delimiter"] = {"tab": "\t", "\\t": "\t"}.get(given["delimiter"], given["delimiter"])
+        if given["decimal"] not in (None, ",", "."):
+            raise InputError(f"--decimal {given['decimal']}: is neither , nor .")
+        command(**arguments, table_format=TableFormat(**given))
+
+    own = [parameter for name, parameter in signature.parameters.items() if name != "table_format"]
+    more = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        for name, (annotation, default) in _TABLE_OPTIONS.items()
+    ]
+    with_format.__signature__ = signature.replace(parameters=[*own, *more])  # type: ignore[attr-defined]
+    with_format.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *more)}
+    return with_format
+
+
 StudyName = Annotated[
     str | None,
     typer.Argument(
@@ -25,7 +87,7 @@ StudyName = Annotated[
         help="study1, study2, or the path of a study file. Default: the built-in study that fits the columns.",
     ),
 ]
-Input = Annotated[Path, typer.Option(help="CSV table of trials.")]
+Input = Annotated[Path, typer.Option(help="Table of trials: CSV, .xlsx, .jsonl or .parquet.")]
 Output = Annotated[
     Path, typer.Option(help="Table to write, .csv or .parquet. For a.csv and a.parquet, the run is in a.run/.")
 ]
@@ -76,7 +138,7 @@ def read_key(variable: str | None) -> str | None:
 def read_endpoint(
     url: str, model: str, concurrency: str, timeout: float, max_retries: int, api_key_env: str | None
 ) -> "Endpoint":
-    """Which model is asked, and how patiently. Raises InputError."""
+    """The endpoint to ask. Raises InputError."""
     from grace.stages.task import Endpoint
 
     return Endpoint(
@@ -107,7 +169,7 @@ def read_shard(text: str | None) -> "PartOfRun | None":
 
 @contextmanager
 def progressing() -> "Iterator[Progress]":
-    """Show the progress of long work that asks no model; SIGTERM and Ctrl-C end it, and nothing half done stays."""
+    """Show the progress of long work that asks no model; SIGTERM and Ctrl-C end it, and leave nothing half done."""
     from grace.cli.progress import make_progress
 
     try:
@@ -129,7 +191,7 @@ def terminable() -> Iterator[None]:
 
 
 def beside(given: Path, ending: str) -> Path:
-    """The usual place for what is made from a run or table: `outputs/a_merged` for `outputs/a.run`."""
+    """The default place of what is made from a run or table: `outputs/a_merged` for `outputs/a.run`."""
     path = given if given.name else given.resolve()  # the current folder has a name too
     return path.with_name(f"{path.stem}{ending}")
 

@@ -37,14 +37,14 @@ def paper(
       grace paper outputs/study2_gemma.run outputs/study2_llama.run --out outputs/politeness_paper
       grace paper outputs/study1.run --force --theme slides
     """
-    from grace.report.needed import check_needed
+    from grace.analysis.analyze import check_installed
     from grace.runs import outside_runs
 
-    check_needed()
-    from grace.report.gather import wanted_of
+    check_installed(("matplotlib",))
+    from grace.report.gather import request_of
     from grace.report.paper import write_paper
 
-    options = wanted_of(runs, not no_exclusions, extraction, scores, theme)
+    options = request_of(runs, not no_exclusions, extraction, scores, theme)
     folder = outside_runs(out or beside(options.runs[0].path, "_paper"))
     with progressing() as progress:
         papers = write_paper(options, folder, progress, force)

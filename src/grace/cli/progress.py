@@ -17,7 +17,7 @@ FAULT_SECONDS = 5.0
 
 @contextmanager
 def make_progress() -> Iterator[Progress]:
-    """The kind of progress that fits where standard error goes."""
+    """The progress display that fits standard error."""
     if not sys.stderr.isatty():
         yield Lines()
         return
@@ -44,7 +44,7 @@ class Lines:
             self.note(f"asking {total} requests" if what == "requests" else f"reading {total} {what}")
 
     def advance(self, failed: bool, by: int = 1) -> None:
-        """So many more have ended."""
+        """Count more requests that have ended."""
         self._count(failed, by)
         now = time.monotonic()
         if now - self._said >= LINE_SECONDS or self.done == self.total:
@@ -66,7 +66,7 @@ class Lines:
             print(f"grace: {text}", file=sys.stderr, flush=True)
 
     def fault(self, text: str) -> None:
-        """A request failed and is tried again; said now and then, not each time."""
+        """A request failed and is tried again; shown now and then, not each time."""
         now = time.monotonic()
         if now - self._fault_said >= FAULT_SECONDS:
             self._fault_said = now
@@ -74,7 +74,7 @@ class Lines:
 
 
 class Bar(Lines):
-    """The same on one line that changes."""
+    """The same in one line that changes."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""`grace query`, and what it says of its table."""
+"""`grace query`, and what it prints about its table."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -6,14 +6,17 @@ import typer
 
 from grace.cli import options
 from grace.cli.asking import ask
-from grace.cli.options import count
+from grace.cli.options import count, reads_table
 from grace.errors import InputError
 
 if TYPE_CHECKING:
     from grace.stages.answers.table import ExportedAnswers
+    from grace.tables import TableFormat
 
 
+@reads_table
 def query(
+    table_format: "TableFormat",
     input: options.Input,
     output: options.Output,
     study: options.StudyName = None,
@@ -56,6 +59,7 @@ def query(
       grace query study2 --input data/study2.csv --output outputs/study2_gemma.csv \\
           --model-endpoint http://localhost:8000 --model-name gemma-2-2b-it
       grace query my_study.yaml --input trials.csv --output outputs/mine.csv --limit 10
+      grace query my_study.yaml --input export.csv --output outputs/mine.csv --delimiter ';' --encoding cp1252
     """
     from grace.stages.answers.ask import Query
 
@@ -74,6 +78,7 @@ def query(
         extra_body=_json_object(extra_body),
         revision=model_revision,
         shard=options.read_shard(shard),
+        table_format=table_format,
         break_lock=break_lock,
     )
     ask(task, tell_answers)
@@ -87,12 +92,12 @@ def _json_object(text: str) -> dict[str, object]:
     except orjson.JSONDecodeError as error:
         raise InputError(f"--extra-body: is not JSON: {error}") from None
     if not isinstance(value, dict):
-        raise InputError("--extra-body: must be a JSON object, as '{\"top_p\": 0.9}'")
+        raise InputError("--extra-body: must be a JSON object, such as '{\"top_p\": 0.9}'")
     return value
 
 
 def tell_answers(exported: "ExportedAnswers") -> bool:
-    """Say what the table holds; False when rows of it have errors."""
+    """Print what the table holds; False when rows of it have errors."""
     rows, bad = exported.rows, exported.errors.total()
     print(f"{exported.path}: {count(rows, 'row')}, {rows - bad} answered, {exported.cut / rows:.0%} cut off")
     if exported.cut:

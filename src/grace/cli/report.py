@@ -32,14 +32,14 @@ def report(
       grace report outputs/study1_gemma.run outputs/study1_llama.run --out outputs/models.html
       grace report outputs/study1.run --no-exclusions --theme slides
     """
-    from grace.report.needed import check_needed
+    from grace.analysis.analyze import check_installed
     from grace.runs import outside_runs
 
-    check_needed()
-    from grace.report.gather import wanted_of
+    check_installed(("matplotlib",))
+    from grace.report.gather import request_of
     from grace.report.page import write_report
 
-    options = wanted_of(runs, not no_exclusions, extraction, scores, theme)
+    options = request_of(runs, not no_exclusions, extraction, scores, theme)
     path = outside_runs(out or beside(options.runs[0].path, "_report.html"))
     with progressing() as progress:
         sections = write_report(options, path, progress)

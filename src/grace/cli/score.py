@@ -1,4 +1,4 @@
-"""`grace score`, and what it says of its table."""
+"""`grace score`, and what it prints about its table."""
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -6,10 +6,11 @@ import typer
 
 from grace.cli import options
 from grace.cli.asking import ask
-from grace.cli.options import count
+from grace.cli.options import count, reads_table
 
 if TYPE_CHECKING:
     from grace.stages.scores.table import ExportedScores
+    from grace.tables import TableFormat
 
 
 Residual = Annotated[
@@ -30,7 +31,9 @@ AnswerStart = Annotated[
 ]
 
 
+@reads_table
 def score(
+    table_format: "TableFormat",
     input: options.Input,
     output: options.Output,
     study: options.StudyName = None,
@@ -77,13 +80,14 @@ def score(
         answer_start=answer_start,
         revision=model_revision,
         shard=options.read_shard(shard),
+        table_format=table_format,
         break_lock=break_lock,
     )
     ask(task, tell_scores)
 
 
 def tell_scores(exported: "ExportedScores") -> bool:
-    """Say what the table holds, with the label mass of each question; False when rows of it have errors."""
+    """Print what the table holds, with the label mass of each question; False when rows of it have errors."""
     from rich.console import Console
     from rich.table import Table
 

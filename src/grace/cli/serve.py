@@ -81,10 +81,10 @@ def _is_gguf(model: str) -> bool:
 
 @contextmanager
 def _until_interrupted() -> Iterator[None]:
-    """End the block at Ctrl-C, SIGTERM, or SIGHUP, and go on behind it."""
+    """End the block at Ctrl-C, SIGTERM, or SIGHUP, and go on after it."""
     import signal
 
-    # SIGTERM is as good an end as Ctrl-C, which shells let jobs in the background ignore; nohup is to hold.
+    # SIGTERM ends it as Ctrl-C does, which shells let jobs in the background ignore; nohup keeps its effect.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
@@ -94,7 +94,7 @@ def _until_interrupted() -> Iterator[None]:
 
 
 def _tell(server: "ModelServer", key_name: str | None, state: str) -> None:
-    """Say where the model is, with two commands to paste."""
+    """Print where the model is, with two commands to paste."""
     import json
     from shlex import quote
 

@@ -6,19 +6,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grace.cli.options import Extraction, Scores, beside, count, progressing
+from grace.cli.options import Extraction, Scores, beside, count, progressing, reads_table
 from grace.errors import InputError
 
 if TYPE_CHECKING:
     from grace.quality.report import Report
     from grace.runs import Run
+    from grace.tables import TableFormat
 
 WIDTH = 160
 """The least width of the printed table: a terminal may break its lines, a file keeps them whole."""
 STYLES = {"passed": "green", "failed": "bold red", "not checked": "yellow"}
 
 
+@reads_table
 def validate(
+    table_format: "TableFormat",
     what: Annotated[
         list[Path] | None,
         typer.Argument(metavar="RUN...|FILES...", help="Folders of runs, or tables (.csv or .parquet)."),
@@ -72,14 +75,14 @@ def validate(
             raise InputError("--extraction and --scores go with a RUN; give their tables as further FILES")
         folder = out or beside(files[0], "_quality")
         with progressing() as progress:
-            report = validate_files(files, folder, thresholds, progress, input, study)
+            report = validate_files(files, folder, thresholds, progress, input, study, table_format=table_format)
         _print_reports([(report, folder)])
         return
     if input or study:
         raise InputError("--input and --study go with FILES; a RUN has its own copies of both")
     groups = groups_of(runs, Run(extraction) if extraction else None, Run(scores) if scores else None)
     if len(groups) > 1 and out:
-        raise InputError("--out: these runs do not belong together, and each has a report of its own; leave it out")
+        raise InputError("--out: these runs do not belong together, and each gets its own report; leave it out")
     reports = []
     for group in groups:
         folder = out or beside(group.given.path, "_quality")
@@ -97,7 +100,7 @@ def _sorted_out(what: Sequence[Path]) -> "tuple[list[Run], list[Path]]":
     if runs and files:
         raise InputError(f"give either runs or files: {runs[0].path} is a run, {files[0]} is a file")
     if not what:
-        raise InputError("give a run's folder, as outputs/study1.run, or tables; `grace validate --help` has examples")
+        raise InputError("give a run's folder (outputs/study1.run) or tables; `grace validate --help` has examples")
     for run in runs:
         _ = run.manifest
     return runs, files

@@ -59,21 +59,16 @@ def visit(
     from grace.cli.progress import make_progress
     from grace.endpoints.serving import EMBEDDED
     from grace.endpoints.waiting import wait_until_up
+    from grace.stages.task import TaskOptions
     from grace.stages.visit import ask_all, follow_leader, slots_for, tasks
 
     if leader is not None:
         with options.progressing() as progress:
             follow_leader(leader, wait, progress)
     endpoint = options.read_endpoint(model_endpoint, model_name, concurrency, timeout, max_retries, api_key_env)
-    listed = tasks(
-        file,
-        out,
-        endpoint=endpoint,
-        revision=model_revision,
-        limit=limit,
-        shard=options.read_shard(shard),
-        break_lock=break_lock,
-    )
+    part = options.read_shard(shard)
+    shared = TaskOptions(endpoint=endpoint, revision=model_revision, limit=limit, shard=part, break_lock=break_lock)
+    listed = tasks(file, out, shared)
     if wait and model_endpoint != EMBEDDED:
         with options.progressing() as progress:
             wait_until_up(model_endpoint, wait, progress.note)

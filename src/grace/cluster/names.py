@@ -1,4 +1,4 @@
-"""Names that Kubernetes takes, made from names that people give, and the refusal of those that cannot be changed."""
+"""Names that Kubernetes accepts, made from names that people give; names that must not be changed are refused."""
 
 import hashlib
 import re
@@ -9,9 +9,9 @@ from grace.policy.forms import is_key, is_label, is_label_value, is_subdomain
 LONGEST = 63
 """Characters of a label, of a Job's name, and of a Service's."""
 INDEXED = 57
-"""Characters of the name of a Job whose pods have indexes: `-` and five digits come behind it in their host names."""
+"""Characters of the name of a Job whose pods have indexes: `-` and five digits follow it in their host names."""
 LONGEST_LINEUP = 40
-"""Characters of a lineup's name: names of objects begin with it and go on with that of a model."""
+"""Characters of a lineup's name: names of objects begin with it and continue with a model's."""
 
 _IMAGE = re.compile(
     r"[a-z0-9]+([.-][a-z0-9]+)*(:[0-9]{1,5})?"  # registry, or the first part of the path
@@ -21,9 +21,9 @@ _IMAGE = re.compile(
 
 
 def sanitized(text: str, most: int = LONGEST) -> str:
-    """A name of a-z, 0-9 and `-` that begins with a letter: `text` itself, or one like it with a hash of `text` behind.
+    """A name of a-z, 0-9 and `-` that begins with a letter: `text`, or a similar one followed by a hash of `text`.
 
-    The hash keeps apart what would be equal without it, as `a/b` and `a-b`. `most` characters are at least 16.
+    The hash separates names that would be equal without it, such as `a/b` and `a-b`. `most` characters are at least 16.
     """
     plain = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
     if plain and not plain[0].isalpha():
@@ -45,7 +45,7 @@ def file_name(text: str) -> str:
 
 
 def check_namespace(name: str) -> str:
-    """The namespace, which is never changed: another name would be another place. Raises InputError."""
+    """The namespace, which is never changed: another name would be another namespace. Raises InputError."""
     words = (
         f"no namespace has this name: at most {LONGEST} of a-z, 0-9 and -, a letter or digit first and last; "
         f"`kubectl config view --minify` shows yours"
@@ -54,26 +54,26 @@ def check_namespace(name: str) -> str:
 
 
 def check_object_name(option: str, name: str) -> str:
-    """The name of an object that is there already. Raises InputError; `option` names where it was given."""
+    """The name of an object that already exists. Raises InputError; `option` names where it was given."""
     words = "no object has this name: at most 253 of a-z, 0-9, - and dots, a letter or digit first and last"
     return _checked(option, name, is_subdomain(name), words)
 
 
 def check_label_value(option: str, value: str) -> str:
     """The value of a label. Raises InputError; `option` names where it was given."""
-    words = f"is no value of a label: at most {LONGEST} letters, digits, - _ and dots, a letter or digit first and last"
+    words = f"cannot be a label: at most {LONGEST} letters, digits, - _ and dots, a letter or digit first and last"
     return _checked(option, value, is_label_value(value), words)
 
 
 def check_key(option: str, key: str) -> str:
     """The key of a ConfigMap or Secret. Raises InputError; `option` names where it was given."""
-    return _checked(option, key, is_key(key), "is no key: letters, digits, - _ and dots are")
+    return _checked(option, key, is_key(key), "is not a key: a key has letters, digits, - _ and dots")
 
 
 def check_image(option: str, reference: str) -> str:
     """The reference of a container image, with a tag or digest, and not `latest`. Raises InputError."""
     fits = len(reference) <= 500 and _IMAGE.fullmatch(reference) is not None
-    _checked(option, reference, fits, "is no image: name it as registry/name:tag or name@sha256:digest")
+    _checked(option, reference, fits, "is not an image: name it as registry/name:tag or name@sha256:digest")
     tag = reference.rpartition("/")[2].partition("@")[0].partition(":")[2]
     fixed = "@sha256:" in reference or tag not in ("", "latest")
     words = "may be another image tomorrow; name a version or a digest (name@sha256:...)"
@@ -87,12 +87,12 @@ def _checked(option: str, text: str, fits: bool, words: str) -> str:
 
 
 def shown(text: str) -> str:
-    """A text as messages and comments show it: in one line, no longer than helps, in ASCII."""
+    """A text as messages and comments show it: in one line, not too long, in ASCII."""
     return ascii(text) if len(text) <= 80 else f"{text[:60]!a}... ({len(text)} characters)"
 
 
 def literal(text: str) -> str:
-    """A text that stays as it is in `command`, `args` and `env`, where Kubernetes would replace $(NAME).
+    """A text, escaped so that it stays as it is in `command`, `args` and `env`, where Kubernetes would replace $(NAME).
 
     https://kubernetes.io/docs/reference/generated/kubernetes-api/v1.32/#container-v1-core says: $$ becomes $.
     """

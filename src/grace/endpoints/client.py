@@ -1,8 +1,8 @@
 """The client of one endpoint: JSON requests, retried when that can help, with every failure told apart.
 
-A rate limit is not a failure: the server will answer later, so waiting for it costs patience, not retries. A transient
-fault (no reply, 5xx, a body that is not JSON) is tried again a few times with full jitter. Anything else would fail in
-the same way again and is not repeated.
+A rate limit is not a failure: the server will answer later, so waiting for it uses up patience, not retries. After a
+transient fault (no reply, 5xx, a body that is not JSON) the request is tried again a few times with full jitter.
+Anything else would fail in the same way again and is not repeated.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ TRANSIENT = frozenset({408, 425, 500, 502, 503, 504, 529})
 PATIENCE = 900.0
 """Seconds in all that one request waits for a server that answers 429."""
 SHORTEST_PAUSE = 0.1
-"""Seconds between two tries at least, even when the server asks for none: one that repeats that is overloaded."""
+"""The fewest seconds between two tries, even when the server asks for none: one that repeats that is overloaded."""
 LONGEST_PAUSE = 60.0
 
 
@@ -136,13 +136,13 @@ class Client:
                 if failure.status == 503:
                     self.on_push_back(pause)
             self.on_fault(f"{failure.kind}: {failure}")
-            # Requests that were refused together must not return together.
+            # Requests that were refused together must not come back together.
             await _wait(self._stopped, pause + random.uniform(0, 0.1 * pause))
             if self._stopped.is_set():
                 raise failure
 
     def stop(self) -> None:
-        """Try no request again: those that wait for their next try fail with their last failure."""
+        """Retry nothing more: requests that wait for their next try fail with their last failure."""
         self._stopped.set()
 
     async def _send(self, method: str, path: str, body: bytes | None) -> Reply:
@@ -184,7 +184,7 @@ async def _wait(event: asyncio.Event, seconds: float) -> None:
 
 
 def base_url(url: str) -> str:
-    """The server's root: users paste the address with `/v1`, or that of the very requests."""
+    """The server's root: users paste the address with `/v1`, or the full address of a request."""
     return url.rstrip("/").removesuffix("/chat/completions").removesuffix("/v1")
 
 

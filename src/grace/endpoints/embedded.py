@@ -36,7 +36,7 @@ _ERROR_LINE = re.compile(r"^[\d.]+ E (.*)$", re.MULTILINE)
 
 
 class EmbeddedServer(ModelServer):
-    """llama.cpp with a GGUF file."""
+    """llama.cpp serving a GGUF file."""
 
     def __init__(
         self, path: Path, options: ServingOptions, *, api_key: str | None = None, limit: float | None = None
@@ -51,7 +51,7 @@ class EmbeddedServer(ModelServer):
 
     @classmethod
     def of(cls, model: str, slots: int | None = None) -> Self:
-        """A server of a model under the very name that the user gave, at a free port, with a random key.
+        """A server of a model under the name that the user gave, at a free port, with a random key.
 
         Args:
             model: name of the catalogue, path of a GGUF file, or file of a hub (`grace.models.files.find_model`).
@@ -87,7 +87,7 @@ class EmbeddedServer(ModelServer):
         return f"llama.cpp ended by itself with code {code}; start it again, with less --context if memory ran out"
 
     def _handed_over(self, settings: str, log: IO[bytes]) -> str:
-        """Send the settings (a key has no place among the arguments, which everybody sees) and read the address."""
+        """Send the settings (everybody can see arguments, so the key is not among them) and read the address."""
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
@@ -106,7 +106,7 @@ class EmbeddedServer(ModelServer):
 
 
 def _why(log: str, code: int | None) -> str:
-    """What the log of a server that did not start gives as the reason: llama.cpp's first error says it best."""
+    """The reason in the log of a server that did not start: llama.cpp's first error says it best."""
     lines = _ERROR_LINE.findall(log) or log.splitlines()[-1:]
     if "bad_alloc" in log or code == -9:
         return "not enough memory; choose a smaller model, a shorter context or fewer requests at once"

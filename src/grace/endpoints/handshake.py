@@ -21,7 +21,7 @@ class EndpointNeed:
     Attributes:
         shape: a conversation like those of the run, with a few words for the answers.
         longest: the run's longest conversation, without the model's answers; None when not known.
-        longest_name: its origin for messages, as "row 17".
+        longest_name: what messages call it, as "row 17".
         max_tokens: the answer's limit in tokens.
     """
 
@@ -46,7 +46,7 @@ class EndpointCheck:
 
 @dataclass
 class Handshake:
-    """What is known of an endpoint. The checks fill it in."""
+    """What is known about an endpoint. The checks fill it in."""
 
     client: Client
     model: str
@@ -70,7 +70,7 @@ async def meet(client: Client, model: str, need: EndpointNeed) -> Handshake:
 
 
 async def checks(handshake: Handshake, need: EndpointNeed) -> AsyncIterator[EndpointCheck]:
-    """Check the endpoint step by step, and end after a failure without which the other checks mean nothing."""
+    """Check the endpoint step by step, and end after a failure that leaves the other checks without meaning."""
     async for check in _checks(handshake, need):
         yield replace(check, detail=one_line(check.detail))  # servers name their models as they like
 

@@ -1,7 +1,7 @@
 """Runs a command that ends with its owner: `leash.py SECONDS COMMAND...`, a group of processes of its own.
 
-Standard input ends when the owner closes it or dies. Then the command is asked to end (SIGTERM), and after so many
-seconds it is killed with all that it started. Without that, a vLLM whose owner was killed would keep its GPUs.
+Standard input ends when the owner closes it or dies. Then the command is asked to end (SIGTERM), and after SECONDS
+it is killed with all that it started. Without that, a vLLM whose owner was killed would keep its GPUs.
 
 `grace.endpoints.vllm` starts it by its path, so it imports nothing of Grace. No prctl: it works on macOS, too.
 """

@@ -1,13 +1,13 @@
 """Pace: how many requests are under way at once.
 
-A server's best concurrency is not knowable from outside: a laptop peaks at 4, an A100 at 200, and a shared gateway
+A server's best concurrency cannot be known from outside: a laptop peaks at 4, an A100 at 200, and a shared gateway
 says 429 when it has enough. So the limit climbs while climbing pays: after each window of finished requests the rate is
 compared with the best so far, and while it is clearly better the limit grows by half. Then it settles, and from time to
 time tries the other way and back again, since servers change. A step down is kept when it costs nothing: what is above
-a server's capacity only queues there, and measurements have noise, so a limit that could only climb would creep up for
-ever. A rate that falls clearly while answers take twice as long is a collapse: the limit goes down step by step without
-a rest. A push-back (429, 503) is not a measurement but an order: the limit halves and nothing is sent until the time
-that the server named.
+a server's capacity only queues there, and measurements have noise, so a limit that could only climb would creep up
+forever. A rate that falls clearly while answers take twice as long is a collapse: the limit goes down step by step
+without a rest. A push-back (429, 503) is not a measurement but an order: the limit halves and nothing is sent until
+the time that the server named.
 """
 
 import asyncio
@@ -67,7 +67,7 @@ class Pace:
         self._active += 1
 
     def close(self) -> None:
-        """Nothing more will be sent: whoever waits for a slot gets one at once."""
+        """Note that nothing more will be sent: whoever waits for a slot gets one at once."""
         self._closed = True
         self._free.set()
 
@@ -88,7 +88,7 @@ class Pace:
             self._begin_window()
 
     def pushed_back(self, seconds: float) -> None:
-        """The server asked for less: halve the limit and send nothing for `seconds`."""
+        """Note that the server asked for less: halve the limit and send nothing for `seconds`."""
         now = self._clock()
         if now >= self._hold_until:  # a burst of refusals is one order
             self.limit = max(1, self.limit // 2)
@@ -112,7 +112,7 @@ class Pace:
         self._free.set()
 
     def _settled(self, rate: float, latency: float) -> None:
-        """The limit is where it was best: see whether it still is."""
+        """See whether the limit is still best where it was best before."""
         collapsed = rate < self._best_rate * COLLAPSED and latency > 2 * self._best_latency
         if self._rest and not collapsed:
             self._rest -= 1

@@ -1,4 +1,4 @@
-"""The scorer: the exact probability of every answer of a closed set, from any server that tells enough for it."""
+"""The scorer: the exact probability of every answer of a closed set, from any server that reports enough for it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -11,7 +11,7 @@ from grace.endpoints.client import Client, RequestFailed
 from grace.endpoints.dialects import Lane, OpenAI, TokenDialect
 from grace.endpoints.dialects.openai import TOP, read_top, top_body
 from grace.endpoints.spelling import BoundaryMoves, Ending, Speller
-from grace.endpoints.trie import Node, Reading, SameSpelling, grow
+from grace.endpoints.trie import Node, SameSpelling, TrieMass, grow
 from grace.errors import StudyError
 from grace.models.reasoning import answer_start
 from grace.studies.templates import Message
@@ -26,7 +26,7 @@ class Scored:
 
     Attributes:
         labels: the probability that the answer is each label, not normalised; a lower bound by `residual` at most.
-        residual: at most so much probability of labels was not looked for, or not told.
+        residual: upper bound of the labels' probability that was not asked for, or not reported.
         forms: the probability that the answer starts with each surface form; None where it was not asked.
         prompt_tokens: the rendered prompt's length.
         places: how many places of the answer were asked about.
@@ -56,10 +56,10 @@ class Scorer:
             client: asks the endpoint.
             dialect: the endpoint's.
             model: the served name.
-            residual: so much probability may be left unasked in one question.
+            residual: how much probability may be left unasked in one question.
             slots: how many requests the server works on at once, each in a slot of its own; None when not known.
-            start: what stands between the rendered prompt and the answer, as a reasoning model's final channel; None
-                lets the catalogue say (`grace.models.reasoning`).
+            start: the text between the rendered prompt and the answer, such as a reasoning model's final channel; None
+                leaves it to the catalogue (`grace.models.reasoning`).
         """
         self._client, self._dialect, self._model = client, dialect, model
         self.residual = residual
@@ -73,7 +73,7 @@ class Scorer:
         return (await self._client.post(path, body)).data
 
     async def settle_start(self, messages: Sequence[Message], names: Sequence[str], reasons: bool) -> bool:
-        """Find where answers start, unless it was said: False when the model reasons and nobody knows where it ends.
+        """Find where answers start, unless it is given: False when the model reasons and nothing tells where that ends.
 
         Args:
             messages: a conversation.
@@ -97,47 +97,47 @@ class Scorer:
             forms: what counts as each label.
 
         Raises:
-            RequestFailed: the server failed, or told nothing that can be used (kind "garbage"), or not enough (kind
+            RequestFailed: the server failed, or gave nothing that can be used (kind "garbage"), or not enough (kind
                 "inexact").
             StudyError: a form cannot be scored with this model.
         """
-        tally = _Tally(self._client)
+        tally = _Meter(self._client)
         if not isinstance(self._dialect, TokenDialect):
             return await self._score_by_text(tally, messages, forms)
         prompt = await self._dialect.render(tally.post, self._model, messages)
         prompt, spelled = await self._spell(name, prompt, forms)
-        reading = Reading(spelled.root)
+        mass = TrieMass(spelled.root)
         if self._lanes is None:
-            await self._read(self._dialect, tally, prompt, reading, spelled.root, None)
+            await self._read(self._dialect, tally, prompt, mass, spelled.root, None)
         else:
             async with self._lanes.lane(prompt) as lane:
-                await self._read(self._dialect, tally, prompt, reading, spelled.root, lane)
+                await self._read(self._dialect, tally, prompt, mass, spelled.root, lane)
         return Scored(
-            reading.labels(list(forms)),
-            reading.residual(),
-            {form: reading.starts_with(path) for form, path in spelled.forms.items()},
+            mass.labels(list(forms)),
+            mass.residual(),
+            {form: mass.starts_with(path) for form, path in spelled.forms.items()},
             len(prompt),
-            reading.places,
+            mass.places,
             tally.requests,
             tally.attempts,
             tally.milliseconds,
         )
 
     async def _read(
-        self, dialect: TokenDialect, tally: "_Tally", prompt: list[int], reading: Reading, root: Node, lane: Lane | None
+        self, dialect: TokenDialect, tally: "_Meter", prompt: list[int], mass: TrieMass, root: Node, lane: Lane | None
     ) -> None:
         """Ask until what is still open is within the bound."""
         nodes = list(root.inner()) if dialect.reads_many and not self.residual else [root]
         while nodes:
-            asks = [reading.ask(node) for node in nodes]
+            asks = [mass.ask(node) for node in nodes]
             reads = await dialect.read(tally.post, self._model, prompt, asks, lane)
             for node, read in zip(nodes, reads, strict=True):
-                reading.tell(node, read)
-            nodes = reading.wanted(self.residual)
+                mass.tell(node, read)
+            nodes = mass.open_places(self.residual)
             nodes = [inner for node in nodes for inner in node.inner()] if dialect.reads_many else nodes[:1]
 
     async def spellings(self, name: str, messages: Sequence[Message], forms: Forms) -> dict[str, list[int]]:
-        """The tokens of each form behind a prompt, {} where the server has none. Raises as `score`."""
+        """The tokens of each form after a prompt, {} where the server has none. Raises as `score`."""
         if not isinstance(self._dialect, TokenDialect):
             return {}
         prompt = await self._dialect.render(self._post, self._model, messages)
@@ -145,10 +145,10 @@ class Scorer:
         return {form: list(path) for form, path in spelled.forms.items()}
 
     async def prove(self) -> list[int] | None:
-        """See that the server tells the model's own probabilities, and how it renders a conversation.
+        """Check that the server gives the model's own probabilities, and see how it renders a conversation.
 
         Returns:
-            The tokens of one that is always the same, None from a server that does not count in tokens.
+            The tokens of a fixed conversation, None from a server that does not count in tokens.
 
         Raises:
             RequestFailed: they are not the model's own.
@@ -167,18 +167,18 @@ class Scorer:
             if self.start:
                 prompt = prompt + await self._begin(ending, self.start)
                 ending = await speller.ending(prompt)
-            known = self._tries.get((name, ending))
-            if known is None:
+            spelled = self._tries.get((name, ending))
+            if spelled is None:
                 paths = await speller.spell(ending, [form for own in forms.values() for form in own])
                 root = grow({label: [paths[form] for form in own] for label, own in forms.items()})
-                known = _Spelled(root, paths)
+                spelled = _Spelled(root, paths)
                 if not ending.whole:
-                    self._tries[name, ending] = known
+                    self._tries[name, ending] = spelled
         except BoundaryMoves as error:
             raise StudyError(f"question {name!r}: {error}") from None
         except SameSpelling as error:
             raise StudyError(f"question {name!r}: the model writes forms of {error} with the same tokens") from None
-        return prompt, known
+        return prompt, spelled
 
     async def _begin(self, ending: Ending, start: str) -> list[int]:
         """The tokens between prompt and answer."""
@@ -191,22 +191,22 @@ class Scorer:
                 "tokenizer; choose another --answer-start"
             ) from None
 
-    async def _score_by_text(self, tally: "_Tally", messages: Sequence[Message], forms: Forms) -> Scored:
-        """Bounds from the texts of the most likely first tokens, all that other servers tell."""
+    async def _score_by_text(self, tally: "_Meter", messages: Sequence[Message], forms: Forms) -> Scored:
+        """Bounds from the texts of the most likely first tokens, which is all that other servers give."""
         reply = await self._top(tally, messages)
         labels, residual = bounds_by_text(read_top(reply), forms)
         if residual > self.residual:
             raise RequestFailed(
                 "inexact",
-                f"the first tokens that this server tells leave {residual:.2g} of the probability undecided, and "
+                f"the first tokens that this server gives leave {residual:.2g} of the probability undecided, and "
                 f"{self.residual:g} is allowed; use vLLM or llama.cpp, or allow more with --residual",
             )
         usage = reply.get("usage")
         tokens = usage.get("prompt_tokens") if isinstance(usage, dict) else None
         return Scored(labels, residual, {}, tokens, 1, tally.requests, tally.attempts, tally.milliseconds)
 
-    async def _top(self, tally: "_Tally", messages: Sequence[Message]) -> dict[str, Any]:
-        """The reply with as many first tokens as the server tells; how many is settled by the first question."""
+    async def _top(self, tally: "_Meter", messages: Sequence[Message]) -> dict[str, Any]:
+        """The reply with as many first tokens as the server gives; the first question settles how many."""
         for most in TOP if self._top_tokens is None else (self._top_tokens,):
             try:
                 reply = await tally.post("/v1/chat/completions", top_body(self._model, messages, most))
@@ -225,7 +225,7 @@ class _Spelled:
     forms: dict[str, tuple[int, ...]]
 
 
-class _Tally:
+class _Meter:
     """Sends requests and counts what they took."""
 
     def __init__(self, client: Client) -> None:
@@ -244,8 +244,8 @@ class _Tally:
 class _Lanes:
     """A server's slots: a question keeps one to itself, so that its prompt is computed once and stays there.
 
-    A prompt that a slot holds already is computed anew: a server that goes on from all of it computes its last token
-    alone, by other sums than when it computes several together, and equal questions would get different numbers.
+    A prompt that a slot already holds is computed again. A server that continues from all of it would compute its last
+    token alone, with other sums than for several tokens together, and equal questions would get different numbers.
     """
 
     def __init__(self, count: int) -> None:
@@ -276,7 +276,7 @@ def bounds_by_text(top: Sequence[tuple[str, float]], forms: Forms) -> tuple[dict
     """Lower bounds of the labels' probabilities from some first tokens' texts, and how much is undecided.
 
     A token decides for a label when it starts with one of its forms and no longer form of another label can follow. A
-    token that only begins a form decides nothing, nor do tokens that were not told. Any spelling counts here.
+    token that only begins a form decides nothing, nor do tokens that were not reported. Any spelling counts here.
 
     Args:
         top: first tokens' texts with their probabilities.

@@ -14,7 +14,7 @@ from grace.errors import EndpointError, InputError
 from grace.models.serving import ServingOptions
 
 EMBEDDED = "embedded"
-"""In place of an endpoint's address: llama.cpp on this machine, started for as long as it is asked."""
+"""In place of an endpoint's address: llama.cpp on this machine, started while a command asks it."""
 NO_KEY = ""
 """As an API key: everybody on this machine may ask."""
 
@@ -43,7 +43,7 @@ class ModelServer(ABC):
 
     @abstractmethod
     def __enter__(self) -> Self:
-        """Start the server and wait until it answers, within the time limit that it was made with (None: no limit).
+        """Start the server and wait until it answers, within the time limit given when it was made (None: no limit).
 
         Nothing is left running when this raises.
 
@@ -61,7 +61,7 @@ class ModelServer(ABC):
         self._end()
 
     def wait(self, seconds: float | None = None) -> None:
-        """Return after so many seconds; None: never. A server in good health runs until the block ends.
+        """Return after so many seconds; None: never. A healthy server runs until the block ends.
 
         Raises:
             EndpointError: the server ended by itself; the message has its exit code (minus a signal's number).
@@ -80,9 +80,9 @@ class ModelServer(ABC):
 
 
 class OwnedProcess:
-    """A child that ends when its standard input does: because we close it, or because we died, for any reason.
+    """A child that ends when its standard input does: because we close it, or because we die, for any reason.
 
-    It leads a session of its own, so that Ctrl-C on the terminal reaches us alone.
+    It leads a session of its own, so that Ctrl-C on the terminal reaches only us.
     """
 
     def __init__(
@@ -125,7 +125,7 @@ class OwnedProcess:
 
 
 def check_port(options: ServingOptions) -> None:
-    """See that the port is free, which servers themselves say late or not at all. Raises InputError."""
+    """Check that the port is free: servers themselves report it late or not at all. Raises InputError."""
     if not options.port:
         return
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET

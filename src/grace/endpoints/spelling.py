@@ -1,11 +1,11 @@
-"""How a tokenizer writes a surface form right behind a prompt, which need not be how it writes it on its own.
+"""How a tokenizer writes a surface form right after a prompt, which may differ from how it writes the form alone.
 
 Text and tokens meet at the boundary between prompt and answer. A tokenizer that sees both together may put the boundary
-elsewhere: behind a line break, SmolLM2 writes the break and a space before a digit as one token, so " 10%" has no
+elsewhere: after a line break, SmolLM2 writes the break and a space before a digit as one token, so " 10%" has no
 spelling of its own there. Such a form is refused, since no path of tokens would be its probability.
 
 A form is therefore tokenized together with the end of the prompt: the shortest end that keeps its tokens whatever
-stands before it, as one that begins with a special token does. Where there is none, it is the whole prompt.
+comes before it, as one that begins with a special token does. Where there is none, it is the whole prompt.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from grace.endpoints.dialects.tokens import Post, TokenDialect
 from grace.errors import StudyError
 
 BEFORE = ("a", "A", "é", "7", " ", "\n", "  \n\n", ".", "<", "a ")
-"""What may stand before the end of a prompt; each would join with something else, were the end not apart from it."""
+"""What may come before the end of a prompt; each joins with other texts, unless the end is separate from it."""
 AT_ONCE = 16
 """Forms that are tokenized at once."""
 LONGEST = 16
@@ -34,11 +34,11 @@ class Ending:
 
 
 class BoundaryMoves(StudyError):
-    """A form has no spelling of its own behind a prompt."""
+    """A form has no spelling of its own after a prompt."""
 
 
 class Speller:
-    """Knows the ends of prompts and how forms are written behind them; asks the server once for each."""
+    """Knows the ends of prompts and how forms are written after them; asks the server once for each."""
 
     def __init__(self, dialect: TokenDialect, post: Post, model: str) -> None:
         self._dialect, self._post, self._model = dialect, post, model
@@ -70,23 +70,23 @@ class Speller:
         return whole
 
     async def spell(self, ending: Ending, forms: Iterable[str]) -> dict[str, tuple[int, ...]]:
-        """The tokens of each form behind a prompt with that end.
+        """The tokens of each form after a prompt with that end.
 
         Raises:
             RequestFailed: the server does not answer.
             BoundaryMoves: a form joins with the prompt; the message names it.
         """
-        wanted = list(dict.fromkeys(forms))
+        unique = list(dict.fromkeys(forms))
         spelled: dict[str, tuple[int, ...]] = {}
-        for batch in (wanted[start : start + AT_ONCE] for start in range(0, len(wanted), AT_ONCE)):
-            found = await asyncio.gather(*(self._spell(ending, form) for form in batch))
-            spelled.update(zip(batch, found, strict=True))
+        for batch in (unique[start : start + AT_ONCE] for start in range(0, len(unique), AT_ONCE)):
+            paths = await asyncio.gather(*(self._spell(ending, form) for form in batch))
+            spelled.update(zip(batch, paths, strict=True))
         return spelled
 
     async def _spell(self, ending: Ending, form: str) -> tuple[int, ...]:
-        known = self._spelled.get((ending, form))
-        if known is not None:
-            return known
+        spelled = self._spelled.get((ending, form))
+        if spelled is not None:
+            return spelled
         together = await self._tokenize(ending.text + form)
         length = len(ending.tokens)
         if together[:length] != ending.tokens or len(together) == length:
@@ -100,7 +100,7 @@ class Speller:
         return spelled
 
     async def _stands_alone(self, ending: Ending) -> bool:
-        """Whether an end has the same tokens whatever stands before it."""
+        """Whether an end has the same tokens whatever comes before it."""
         if not ending.text or await self._tokenize(ending.text) != ending.tokens:
             return False
         for before in BEFORE:

@@ -1,4 +1,4 @@
-"""The transport: one HTTP exchange, and nothing else. Tests replace it by one of their own."""
+"""The transport: one HTTP exchange, and nothing else. Tests replace it with one of their own."""
 
 import ipaddress
 import os
@@ -15,7 +15,7 @@ from grace.errors import InputError
 
 @dataclass(frozen=True)
 class Reply:
-    """A server's reply; names of headers are in small letters."""
+    """A server's reply; names of headers are in lower case."""
 
     status: int
     body: bytes

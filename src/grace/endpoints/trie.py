@@ -4,7 +4,7 @@ A form's event is that the answer starts with the form's tokens. Where one form 
 takes its part: a label gets P(form) less what longer forms below it claim. So the events of all labels exclude each
 other, and their sum is the label mass: the probability that the answer starts with any of the forms.
 
-What was not asked or not told is an upper bound, the residual: for every label, and for the label mass,
+The probability of what was not asked or not reported is the residual. For every label, and for the label mass,
 p <= true value <= p + residual.
 """
 
@@ -41,7 +41,7 @@ class SameSpelling(Exception):
 def grow(spelled: Mapping[str, Sequence[Path]]) -> Node:
     """The trie of all labels' forms, each given as token ids.
 
-    What lies below a form and belongs to no other label needs not be asked about, and is left out.
+    What lies below a form and belongs to no other label need not be asked about, and is left out.
 
     Raises:
         SameSpelling: two labels share a form.
@@ -62,7 +62,7 @@ def grow(spelled: Mapping[str, Sequence[Path]]) -> Node:
 
 
 def _prune(node: Node, above: str | None = None) -> set[str]:
-    """Cut off what tells nothing below a form of the label `above`, and return the labels at and below a node."""
+    """Cut off what adds nothing below a form of the label `above`, and return the labels at and below a node."""
     above = above if node.label is None else node.label
     below: set[str] = set()
     for token, child in list(node.children.items()):
@@ -73,22 +73,22 @@ def _prune(node: Node, above: str | None = None) -> set[str]:
     return below | ({node.label} if node.label is not None else set())
 
 
-class Reading:
+class TrieMass:
     """What is known so far of the probabilities in one trie, and what is still open."""
 
     def __init__(self, root: Node) -> None:
         self._root = root
         self._mass: dict[Path, float] = {(): 1.0}
-        self._told: dict[Path, Read] = {}
+        self._reads: dict[Path, Read] = {}
         self._open: dict[Path, Node] = {(): root}
         self._tries: dict[Path, int] = {}
 
     @property
     def places(self) -> int:
         """How many places were asked about."""
-        return len(self._told)
+        return len(self._reads)
 
-    def wanted(self, residual: float) -> list[Node]:
+    def open_places(self, residual: float) -> list[Node]:
         """The places that must be asked about, the most probable first: the others together stay below the bound."""
         bounds = sorted((self._bound(node), node.path) for node in self._open.values())
         skipped = 0.0
@@ -106,7 +106,7 @@ class Reading:
     def tell(self, node: Node, read: Read) -> None:
         """Take note of an answer. Parents come before children."""
         path = node.path
-        self._told[path] = read
+        self._reads[path] = read
         self._tries[path] = self._tries.get(path, 0) + 1
         self._open.pop(path, None)
         if read.unknown:
@@ -115,15 +115,15 @@ class Reading:
         for token, probability in read.probabilities.items():
             child = node.children[token]
             self._mass[child.path] = mass * probability
-            if child.children and child.path not in self._told:
+            if child.children and child.path not in self._reads:
                 self._open[child.path] = child
 
     def residual(self) -> float:
-        """The upper bound of the labels' probability that was not found."""
+        """The upper bound of the labels' probability that is still unknown."""
         return fsum(self._bound(node) for node in self._open.values())
 
     def labels(self, labels: Sequence[str]) -> dict[str, float]:
-        """What was found of each label's probability."""
+        """The probability of each label as far as it is known."""
         parts: dict[str, list[float]] = {label: [] for label in labels}
         self._claim(self._root, parts)
         return {label: max(0.0, fsum(part)) for label, part in parts.items()}
@@ -133,7 +133,7 @@ class Reading:
         return self._mass.get(path)
 
     def _bound(self, node: Node) -> float:
-        read = self._told.get(node.path)
+        read = self._reads.get(node.path)
         return self._mass[node.path] * (1.0 if read is None else read.unknown)
 
     def _claim(self, node: Node, parts: dict[str, list[float]]) -> float:

@@ -17,7 +17,7 @@ from grace.models.serving import ServingOptions, vllm_arguments
 END_SECONDS = 30.0
 """Seconds that vLLM has to shut down before it is killed."""
 LOOK_SECONDS = 0.2
-"""While vLLM loads, it is asked so often whether it is ready."""
+"""Seconds between two questions whether vLLM is ready, while it loads."""
 
 _LEASH = Path(__file__).with_name("leash.py")
 _MODULE = "vllm.entrypoints.openai.api_server"
@@ -45,20 +45,20 @@ class VllmServer(ModelServer):
         Args:
             model: folder with a model in Hugging Face's format, or its id on the hub.
             options: how it is served; the port must be given.
-            api_key: the key that clients must send. None makes a random one, NO_KEY lets everybody in. It goes by the
-                environment: processes show their arguments.
-            limit: it must answer within so many seconds; None: however long it takes to load.
-            log: the file that takes its messages; None: where this process writes its own.
+            api_key: the key that clients must send. None makes a random one, NO_KEY lets everybody in. It is passed
+                in the environment: processes show their arguments.
+            limit: seconds within which it must answer; None: however long it takes to load.
+            log: the file for its messages; None: they go where this process writes its own.
 
         Raises:
             InputError: vLLM is not installed, or an option that it does not have.
         """
         if not vllm_is_installed():
             raise InputError(
-                "vLLM is not installed in this Python: pip install vllm (it wants a GPU), or serve a GGUF file instead"
+                "vLLM is not installed in this Python: pip install vllm (it needs a GPU), or serve a GGUF file instead"
             )
         if not options.port:
-            raise InputError("vLLM wants a port of your choice; give one with --port")
+            raise InputError("vLLM needs a port of your choice; give one with --port")
         self._arguments = [sys.executable, "-m", _MODULE, *vllm_arguments(model, options)]
         self._options, self._limit, self._log = options, limit, log
         self.name = options.name
@@ -97,7 +97,7 @@ class VllmServer(ModelServer):
             self.wait(LOOK_SECONDS)
             if self._limit is not None and time.monotonic() - started > self._limit:
                 raise EndpointError(
-                    f"{self.url}: vLLM did not answer within {self._limit:g} s; {self._messages} say how far it came"
+                    f"{self.url}: vLLM did not answer within {self._limit:g} s; {self._messages} show how far it came"
                 )
 
     def _answers(self) -> bool:

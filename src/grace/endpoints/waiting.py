@@ -8,11 +8,11 @@ from typing import NoReturn
 from grace.endpoints.client import base_url
 from grace.endpoints.client import without_userinfo as shown
 from grace.endpoints.transport import AiohttpTransport, NoReply, check_url
-from grace.errors import EndpointError
+from grace.errors import EndpointError, LeaderGone
 
 EVERY_SECONDS = 2.0
 TELL_SECONDS = 60.0
-"""A wait says so often that it goes on: the logs of a cluster show nothing else."""
+"""Seconds between two messages that a wait goes on: a cluster's logs show nothing else."""
 GONE_SECONDS = 30.0
 """Seconds of silence after which a server counts as gone; a busy one answers now and then."""
 
@@ -21,8 +21,8 @@ def wait_until_up(url: str, seconds: float, note: Callable[[str], None], option:
     """Wait until a server answers /health with 200.
 
     Raises:
-        InputError: the address cannot be one; the message names the option.
-        EndpointError: it was not up within the time.
+        InputError: the URL is not a server's address; the message names the option.
+        EndpointError: it did not come up in time.
     """
     check_url(url, option)
     began = noted = time.monotonic()
@@ -38,11 +38,12 @@ def wait_until_up(url: str, seconds: float, note: Callable[[str], None], option:
 
 
 def wait_until_gone(url: str, seconds: float, note: Callable[[str], None]) -> NoReturn:
-    """Wait until a server is up, for so many seconds at most, and then, however long it takes, until it is gone.
+    """Wait until a server is up, for `seconds` at most, and then, however long it takes, until it is gone.
 
     Raises:
-        InputError: the address cannot be one.
-        EndpointError: it did not come up, or, in the end, it is gone.
+        InputError: the URL is not a server's address.
+        EndpointError: it did not come up.
+        LeaderGone: in the end, it is gone.
     """
     wait_until_up(url, seconds, note, "--leader")
     note(f"{shown(url)} is up; waiting until it is gone")
@@ -51,7 +52,7 @@ def wait_until_gone(url: str, seconds: float, note: Callable[[str], None]) -> No
         if _health(url).isdecimal():
             heard = time.monotonic()
         time.sleep(EVERY_SECONDS)
-    raise EndpointError(f"{shown(url)}: is gone")
+    raise LeaderGone(f"{shown(url)}: is gone")
 
 
 def _health(url: str) -> str:

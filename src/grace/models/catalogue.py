@@ -45,7 +45,7 @@ class CatalogueModel(Strict):
 
     Attributes:
         name: what it is called on the command line, and what it is served as.
-        title: what it is called elsewhere.
+        title: its name elsewhere.
         file: name of its file in the cache folder.
         bytes, sha256: of that file.
         source: where the file comes from.
@@ -64,9 +64,9 @@ class Reasoning(Strict):
     """A family of models that reason before they answer.
 
     Attributes:
-        family: what it is called.
-        names: parts of the models' names, in small letters; empty where the end of the prompt tells enough.
-        but_not: parts of the names of their kin that do not reason.
+        family: its name.
+        names: parts of the models' names, in lower case; empty where the end of the prompt is enough.
+        but_not: parts of the names of related models that do not reason.
         prompt_ends: how their rendered prompts end.
         answer_start: the text from there up to the answer, when the reasoning is empty.
     """
@@ -102,7 +102,7 @@ class Licence(Strict):
 
 
 class Chat(Strict):
-    """How a model is talked to.
+    """How a model takes a conversation.
 
     Attributes:
         system_role: its template knows a system role.
@@ -118,7 +118,7 @@ class Variant(Strict):
 
     Attributes:
         name: the precision, as bf16 or awq.
-        served_name: what clients call it: the model's name for full precision, else with the variant behind it, so that
+        served_name: what clients call it: the model's name for full precision, else followed by the variant, so that
             tables and model identities tell them apart.
         repo: repository on the hub.
         revision: commit of that repository; None: not pinned.
@@ -176,13 +176,13 @@ class HubModel(Strict):
         name: the short name that clients use.
         title: what the study calls it, as Gemma-2B.
         family: vLLM's model type: gemma2, llama, gpt_oss.
-        parameters: how many there are.
+        parameters: their number.
         layers, heads, kv_heads, head_size, hidden_size, intermediate_size, vocabulary: of the transformer.
             `intermediate_size` is that of one expert, where there are several.
         context: tokens that it was trained for.
         sliding_window: tokens that a layer with sliding attention sees; None: all layers see everything.
         sliding_layers: how many layers have it.
-        dtypes: in which it can run.
+        dtypes: those that it can run in.
         variants: the first is full precision.
         profiles: how each profile serves it.
     """
@@ -247,7 +247,7 @@ class HubModel(Strict):
 
 
 class MissingRepo(Strict):
-    """A repository that people name and the hub does not have, and what to take instead."""
+    """A repository that people name but the hub does not have, and what to use instead."""
 
     repo: Repo
     instead: str
@@ -257,7 +257,7 @@ class Profile(Strict):
     """Where models run.
 
     Attributes:
-        embedded: the model of this machine that stands for every model of the lineup; None where they run themselves.
+        embedded: the model of this machine that replaces every model of the lineup; None where they run themselves.
     """
 
     name: ProfileName
@@ -275,7 +275,7 @@ class _Catalogue(Strict):
 
 
 _KEYS = dict.fromkeys(_Catalogue.model_fields, "name") | {"reasoning": "family", "missing_repos": "repo"}
-"""What an entry of each section is known by: an overlay's entry replaces the one of the same name."""
+"""The field that names an entry, by section: an overlay's entry replaces the one of the same name."""
 
 
 def reasoning() -> Sequence[Reasoning]:
@@ -304,7 +304,7 @@ def profiles() -> Mapping[str, Profile]:
 
 
 def missing_repos() -> Mapping[str, str]:
-    """Repositories known not to exist, in small letters, and what to take instead."""
+    """Repositories known not to exist, in lower case, and what to use instead."""
     return {missing.repo.lower(): missing.instead for missing in _catalogue().missing_repos}
 
 
@@ -314,7 +314,7 @@ def catalogue_model(name: str) -> CatalogueModel:
     if name in models:
         return models[name]
     raise InputError(
-        f"{name!r} is no model that Grace knows: neither a name of the catalogue ({', '.join(models)}), nor a .gguf "
+        f"{name!r} is not a model that Grace knows: neither a name of the catalogue ({', '.join(models)}), nor a .gguf "
         f"file here, nor a file of a model hub (OWNER/REPO:FILE.gguf), nor a model of the lineup "
         f"({', '.join(hub_models())}){did_you_mean(name, [*models, *hub_models()])}"
     )
@@ -358,14 +358,14 @@ T = TypeVar("T", Gpu, Profile)
 def _named(what: str, name: str, entries: Mapping[str, T]) -> T:
     entry = entries.get(name.lower())
     if entry is None:
-        raise InputError(f"{name!r} is no {what} that Grace knows ({', '.join(entries)}){did_you_mean(name, entries)}")
+        raise InputError(f"{name!r} is not a known {what} ({', '.join(entries)}){did_you_mean(name, entries)}")
     return entry
 
 
 def use_overlay(path: Path) -> None:
     """Lay a catalogue of the user's own over Grace's, for this process and those it starts.
 
-    Raises InputError when the file cannot be read or does not hold together; the message names the field.
+    Raises InputError when the file cannot be read or is invalid; the message names the field.
     """
     os.environ[OVERLAY] = str(path)
     _catalogue()
@@ -377,7 +377,7 @@ def _catalogue() -> _Catalogue:
 
 @cache
 def _load(overlay: str | None) -> _Catalogue:
-    """Grace's own file, with the entries of the user's file in the place of those of the same name, or behind them."""
+    """Grace's own file with the user's entries: each replaces the one of the same name, or is added at the end."""
     text = resources.files("grace.models").joinpath("catalogue.yaml").read_bytes()
     built_in = _sections(text, "catalogue.yaml")
     if overlay is None:

@@ -33,7 +33,7 @@ def lineup_table() -> str:
 
 
 def describe(name: str) -> str:
-    """Everything about a model of the lineup. Raises InputError when there is none of that name."""
+    """Everything about a model of the lineup. Raises InputError when no model has that name."""
     model = hub_model(name)
     facts = [
         ("name", model.name),
@@ -103,7 +103,7 @@ def plan_text(plan: MemoryPlan) -> str:
 
 
 def plan_table(plans: Sequence[MemoryPlan | CannotRun]) -> str:
-    """Plans one below the other; what cannot run says why."""
+    """A table of plans; what cannot run has the reason."""
     rows: list[tuple[str, ...]] = [
         ("served as", "on each of", "weights", "overhead", "KV GiB", "KiB/token", "context", "longest", "at once")
     ]
@@ -128,7 +128,7 @@ def _row(plan: MemoryPlan) -> tuple[str, ...]:
 
 
 def plan_json(plans: Iterable[MemoryPlan | CannotRun]) -> str:
-    """Plans as a JSON list; one that cannot run has `rule`, `what` and `mend`."""
+    """Plans as a JSON list; one that cannot run has `rule`, `what`, and `mend` (scripts read this key, so it stays)."""
     return orjson.dumps([_plan_dict(plan) for plan in plans], option=orjson.OPT_INDENT_2).decode()
 
 

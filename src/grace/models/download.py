@@ -14,7 +14,7 @@ from grace.files import sha256_of
 from grace.models.registry import Network
 
 DownloadProgress = Callable[[int, int], None]
-"""Called now and then with the number of bytes here, and in all."""
+"""Called now and then with the number of bytes so far, and in all."""
 
 RETRIES = 4
 """Further tries without a single new byte before giving up."""
@@ -24,7 +24,7 @@ _CHUNK = 1 << 18
 
 
 class AccessRefused(ModelFileError):
-    """The server wants credentials, or shows a certificate that is not trusted here."""
+    """The server needs credentials, or has a certificate that is not trusted here."""
 
 
 def fetch(url: str, part: Path, *, size: int, sha256: str, network: Network, progress: DownloadProgress) -> None:
@@ -36,11 +36,11 @@ def fetch(url: str, part: Path, *, size: int, sha256: str, network: Network, pro
         size: the whole file's length in bytes.
         sha256: hex digest of the whole file. A file with another one is deleted.
         network: certificates and proxy.
-        progress: called as bytes arrive.
+        progress: called while bytes arrive.
 
     Raises:
-        AccessRefused: the server wants credentials, or its certificate is not trusted.
-        ModelFileError: the file cannot be fetched, or is not the file it should be.
+        AccessRefused: the server needs credentials, or its certificate is not trusted.
+        ModelFileError: the file cannot be fetched, or is not the expected one.
         InputError: `part` cannot be written.
     """
     try:
@@ -57,13 +57,13 @@ def fetch(url: str, part: Path, *, size: int, sha256: str, network: Network, pro
     if sha256_of(part) != sha256:
         part.unlink()
         raise ModelFileError(
-            f"{_shown(url)}: is not the file it should be (its sha256 differs), so it was deleted; try once more, and "
+            f"{_shown(url)}: is not the expected file (its sha256 differs), so it was deleted; try once more, and "
             f"if it happens again, the mirror that pip uses holds another file"
         )
 
 
 def _lock(file: IO[bytes], part: Path) -> None:
-    """Lock the file, since two downloads into it would mix their bytes; the lock ends with the process."""
+    """Lock the file: two downloads into it would mix their bytes. The lock ends with the process."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -118,7 +118,7 @@ async def _append(
             file.write(chunk)
             progress(min(file.tell(), size), size)
             if file.tell() > size:
-                return  # longer than it should be: the checksum shows it
+                return  # too long: the checksum shows it
 
 
 def _empty(file: IO[bytes]) -> None:
@@ -130,7 +130,7 @@ def _check_status(url: str, status: int) -> None:
     if status in (200, 206):
         return
     if status in (401, 403, 407):
-        raise AccessRefused(f"{_shown(url)}: answers {status}: it wants credentials")
+        raise AccessRefused(f"{_shown(url)}: answers {status}: it needs credentials")
     if status == 429 or status >= 500:
         raise aiohttp.ClientError(f"answers {status}")
     raise ModelFileError(f"{_shown(url)}: answers {status}; is the mirror that pip uses up to date?")

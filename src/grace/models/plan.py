@@ -38,7 +38,7 @@ NCCL_GIB = 0.4
 GRAPHS_GIB = 0.5
 """CUDA graphs; public logs of vLLM from 0.21 on estimate 0.2 to 0.7 GiB."""
 CONTEXT = 4096
-"""Tokens, where no profile gives a number: prompt and answer of the built-in studies take a few hundred."""
+"""Tokens of context, where no profile gives a number: prompt and answer of the built-in studies take a few hundred."""
 SERVER_GIB = 4
 WORKER_GIB = 6
 """Host memory of vLLM's server and engine, and of each GPU's process, which holds one file of weights (5 GB)."""
@@ -191,7 +191,7 @@ def plan_model(
 
     Args:
         model: its name, title or repository, or the model itself.
-        profile: gives all that is not given here; None: one RTX 3090, full precision.
+        profile: gives whatever is not given here; None: one RTX 3090, full precision.
         gpu: kind of GPU.
         gpus: of one node.
         nodes: machines.
@@ -229,7 +229,7 @@ def plan_model(
 
 
 def plan_lineup(planned: Callable[[HubModel], MemoryPlan]) -> list[MemoryPlan | CannotRun]:
-    """Plan every model of the lineup, in its order; in the place of what cannot run stands the refusal."""
+    """Plan every model of the lineup, in its order; a model that cannot run has the refusal in its place."""
     plans: list[MemoryPlan | CannotRun] = []
     for model in catalogue.hub_models().values():
         try:
@@ -240,7 +240,7 @@ def plan_lineup(planned: Callable[[HubModel], MemoryPlan]) -> list[MemoryPlan | 
 
 
 def _model(name: str) -> HubModel:
-    """The model of that name; what cannot run under it is refused with the reason, where it is known."""
+    """The model of that name. What is known not to run is refused with the reason."""
     try:
         return catalogue.hub_model(name)
     except InputError:
@@ -256,7 +256,7 @@ def _serving(model: HubModel, name: str | None) -> Serving:
     profile = catalogue.profile(name)
     if profile.embedded:
         raise InputError(
-            f"profile {name}: nothing to plan; on this machine {profile.embedded} stands for every model of the lineup "
+            f"profile {name}: nothing to plan; on this machine {profile.embedded} replaces every model of the lineup "
             f"(`grace models pull {profile.embedded}`, then --model-endpoint embedded)"
         )
     if profile.name not in model.profiles:
@@ -265,7 +265,7 @@ def _serving(model: HubModel, name: str | None) -> Serving:
 
 
 def _variant(model: HubModel, name: str) -> Variant:
-    """The variant of that name; a name of what does not exist is refused with the reason, where it is known."""
+    """The variant of that name. A name that is known not to exist is refused with the reason."""
     try:
         return model.variant(name)
     except InputError:
@@ -283,7 +283,7 @@ def _dtype(model: HubModel, variant: Variant, asked: str | None) -> Dtype:
     for dtype in dtypes:
         if dtype == names.get(asked, asked):
             return dtype
-    raise InputError(f"{variant.served_name}: dtype {asked!r} is none that it runs in ({', '.join(dtypes)})")
+    raise InputError(f"{variant.served_name}: dtype {asked!r} is not one that it runs in ({', '.join(dtypes)})")
 
 
 def _layout_problems(plan: MemoryPlan) -> Iterator[Problem]:
@@ -346,7 +346,7 @@ def _memory_problems(plan: MemoryPlan) -> Iterator[Problem]:
 
 
 def _smaller(plan: MemoryPlan) -> Iterator[str]:
-    """Options that leave each GPU less to hold: the fewest GPUs that are enough, and smaller variants."""
+    """Options that put less on each GPU: the fewest GPUs that are enough, and smaller variants."""
     for size in range(plan.gpus + 1, plan.gpu.per_node + 1):
         weights = plan.weights_gib * plan.gpus / size
         if plan.model.heads % size == 0 and weights + plan.overhead_gib + NCCL_GIB < plan.usable_gib:

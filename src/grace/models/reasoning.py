@@ -1,6 +1,6 @@
-"""Reasoning models: what stands between a rendered prompt and the answer itself (`catalogue.yaml`, `reasoning`).
+"""Reasoning models: the text between a rendered prompt and the answer itself (`catalogue.yaml`, `reasoning`).
 
-Where a model reasons first, the tokens behind the prompt are not its answer. The answer is scored behind an empty
+Where a model reasons first, the tokens after the prompt are not its answer. The answer is scored after an empty
 reasoning, at the start of the final channel.
 """
 
@@ -10,11 +10,11 @@ from grace.models.catalogue import reasoning
 
 
 def answer_start(prompt_end: str, names: Sequence[str]) -> str | None:
-    """The text to put behind a prompt so that the answer comes next; None for a model that is not known to reason.
+    """The text to put after a prompt so that the answer comes next; None for a model that is not known to reason.
 
     Args:
         prompt_end: how the rendered prompt ends.
-        names: what the model is called, as served name and hub repository.
+        names: the model's names, such as its served name and hub repository.
     """
     for family in reasoning():
         named = not family.names or _mentions(names, family.names)

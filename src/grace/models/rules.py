@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from grace.models.catalogue import missing_repos
 
 HALF = ("float16", "half", "fp16")
-"""Names of 16-bit floating point with a small exponent, in vLLM and in common speech."""
+"""Names of 16-bit floating point with a small exponent, in vLLM and in general use."""
 OTHER_QUANTIZATIONS = ("awq", "gptq", "bitsandbytes", "fp8", "int4", "w4a16", "gguf")
 """What people call quantizations that gpt-oss does not come in; parts of vLLM's names of them, too."""
 
@@ -32,7 +32,7 @@ class Problem:
 
 
 def weights_problems(repo: str, dtype: str | None, quantization: str | None) -> Iterator[Problem]:
-    """What is wrong with asking vLLM for these weights in this way, as far as the names tell.
+    """What is wrong with serving these weights by vLLM in this way, as far as the names show.
 
     Args:
         repo: repository on the hub or folder; family names are looked for in it.

@@ -1,4 +1,4 @@
-"""Serving options in one place: what llama.cpp's settings and vLLM's arguments are made from."""
+"""Serving options in one place: the source of llama.cpp's settings and vLLM's arguments."""
 
 import os
 from collections.abc import Mapping
@@ -86,12 +86,12 @@ def llamacpp_settings(path: Path, options: ServingOptions, api_key: str) -> Mapp
         "sampling.min_p": 0.0,
         # So that a prompt of several tokens gives the same numbers whether it is computed at once or goes on from one
         # that begins alike: each of these otherwise chooses other kernels by the number of tokens, and 4-bit models
-        # amplify the rounding. Measured with one slot: equal questions differed by up to 0.05, and do not any more; 7%
+        # amplify the rounding. Measured with one slot: equal questions differed by up to 0.05, and no longer do; 7%
         # more time for reading prompts. A single token still has a kernel of its own, so the order of asking matters.
         "flash_attn_type": 0,
         "no_extra_bufts": True,
         "swa_full": True,  # sliding windows kept whole: Gemma would read a prompt's end again for each place
-        # A server for programs on this machine: no page, no view into others' requests, no use by web sites.
+        # A server for programs on this machine: no page, no view of others' requests, no use by web sites.
         "ui": False,
         "endpoint_slots": False,
         "cors_origins": "",
@@ -135,7 +135,7 @@ def vllm_serve_arguments(
     Args:
         plan: model, weights and GPUs.
         port: where it listens.
-        host: address that it listens at; by default all, for the other pods.
+        host: address that it listens at; by default all addresses, for the other pods.
         rank: which node of the plan this is, from 0. Only the first one answers requests.
         leader: address of the first node, where there are several.
 

@@ -1,12 +1,13 @@
 """Check manifests: their schema first, then all rules of the cluster's policies."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from grace.errors import InputError
 from grace.policy.cluster_file import Cluster
-from grace.policy.documents import Manifest, Scene
+from grace.policy.documents import Manifest, Scene, embedded
+from grace.policy.reading import Unread
 from grace.policy.rule import Hit, Rule, Severity
 from grace.policy.rules import ALL
 from grace.policy.schema import schemas
@@ -20,10 +21,10 @@ class Finding:
     """A rule that an object breaks.
 
     Attributes:
-        rule: that is broken.
+        rule: the broken rule.
         file, line: where.
-        object: as `Job/name`.
-        path: of the field, as `spec.template.spec.containers[0].image`.
+        object: kind and name, as `Job/name`.
+        path: the path of the field, as `spec.template.spec.containers[0].image`.
         message: what is wrong, in one line.
         reason: why it is suppressed; empty when it is not.
     """
@@ -38,25 +39,27 @@ class Finding:
 
     @property
     def severity(self) -> Severity:
-        """Of the rule."""
+        """The severity of the rule."""
         return self.rule.severity
 
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What a check found, by file in the order that they were read, then by line.
+    """What a check found, by file in the order of reading, then by line.
 
     Attributes:
-        findings: that count.
+        findings: those that count.
         suppressed: those that an annotation suppresses.
         objects: how many were checked.
         files: how many files held them.
+        unread: what was not checked.
     """
 
     findings: tuple[Finding, ...]
     suppressed: tuple[Finding, ...]
     objects: int
     files: int
+    unread: tuple[Unread, ...] = ()
 
     @cached_property
     def counts(self) -> dict[Severity, int]:
@@ -68,13 +71,24 @@ class CheckReport:
         return self.counts[Severity.ERROR] > 0 or (strict and self.counts[Severity.WARNING] > 0)
 
 
-def check_manifests(manifests: Sequence[Manifest], cluster: Cluster) -> CheckReport:
+def check_manifests(
+    manifests: Sequence[Manifest],
+    cluster: Cluster,
+    unread: Sequence[Unread] = (),
+    generated: frozenset[tuple[str, str]] = frozenset(),
+) -> CheckReport:
     """Check objects together, for a cluster.
+
+    Args:
+        manifests: the objects.
+        cluster: where they go.
+        unread: what of their files could not be read; what seems missing may stand there.
+        generated: kinds and names of objects that are made elsewhere.
 
     Raises:
         InputError: there are no schemas of the cluster's version, or the extra that brings them is not installed.
     """
-    scene = make_scene(manifests, cluster)
+    scene = replace(make_scene(manifests, cluster), partial=bool(unread), generated=generated)
     order = {manifest: number for number, manifest in enumerate(manifests)}
     names = dict.fromkeys(manifest.source.file for manifest in manifests)
     files = {file: number for number, file in enumerate(names)}
@@ -89,6 +103,7 @@ def check_manifests(manifests: Sequence[Manifest], cluster: Cluster) -> CheckRep
         tuple(finding for finding in unique if finding.reason),
         len(manifests),
         len(files),
+        tuple(unread),
     )
 
 
@@ -96,15 +111,18 @@ def make_scene(manifests: Sequence[Manifest], cluster: Cluster) -> Scene:
     """Sort objects into those that their schema accepts and the others. Raises InputError, as `check`."""
     all_schemas = schemas(cluster.kubernetes)
     good = {manifest for manifest in manifests if all_schemas.knows(manifest) and not all_schemas.faults(manifest)}
+    other = tuple(manifest for manifest in manifests if manifest not in good)
+    custom = [manifest for manifest in other if not all_schemas.knows(manifest) and not all_schemas.faults(manifest)]
     return Scene(
         tuple(manifest for manifest in manifests if manifest in good),
         cluster,
-        tuple(manifest for manifest in manifests if manifest not in good),
+        other,
+        tuple(each for manifest in custom for each in embedded(manifest) if all_schemas.accepts_pod(each)),
     )
 
 
 def rules_for(cluster: Cluster) -> list[Rule]:
-    """The rules that hold on a cluster, by id."""
+    """The rules that apply to a cluster, by id."""
     return [rule for rule in ALL if rule.policy in cluster.policies]
 
 
@@ -122,6 +140,6 @@ def _finding(hit: Hit, rule: Rule, reason: str) -> Finding:
 
 
 def _key(entry: tuple[Hit, Rule, str], order: dict[Manifest, int]) -> tuple[int, int, str, str, str]:
-    """By line, then by rule."""
+    """The order of findings: by line, then by rule."""
     hit, rule, _ = entry
     return hit.manifest.line(hit.path), order[hit.manifest], rule.id, path_text(hit.path), hit.message

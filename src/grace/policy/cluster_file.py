@@ -1,7 +1,8 @@
 """The file of a cluster (`clusters/*.yaml`): version, namespace, storage, GPUs, limits, reservations."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import date
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -13,22 +14,37 @@ from grace.declared import Strict, parsed, read
 from grace.errors import InputError
 from grace.text import did_you_mean
 
+YEAR = 365
+"""Days after which a fact is worth reading again."""
 AccessMode = Literal["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"]
 
 
-class StorageClass(Strict):
+class Source(Strict):
+    """Where a fact stands, and when it was read there."""
+
+    page: str
+    read: date
+
+
+class Fact(Strict):
+    """A part of the file with the source of what it says."""
+
+    source: Source | None = None
+
+
+class StorageClass(Fact):
     """One storage class.
 
     Attributes:
-        access: the access modes that its volumes have.
-        changes: it may be gone; the cluster must be asked.
+        access: the access modes of its volumes.
+        purged: its data may be deleted.
         root_owned: roots of its volumes belong to root, whatever fsGroup says.
-        forbidden: why users may not take it; empty when they may.
+        forbidden: why users may not use it; empty when they may.
     """
 
     name: str
     access: tuple[AccessMode, ...]
-    changes: bool = False
+    purged: bool = False
     root_owned: bool = False
     forbidden: str = ""
 
@@ -40,16 +56,16 @@ class Storage(Strict):
     classes: tuple[StorageClass, ...] = ()
 
 
-class ClusterGpu(Strict):
+class ClusterGpu(Fact):
     """One kind of GPU, as the cluster calls it.
 
     Attributes:
         gpu: its name in Grace's catalogue.
         resource: the extended resource that pods ask for.
         products: values of the node label nvidia.com/gpu.product.
-        memory_above: nodes of it have more than this in the label nvidia.com/gpu.memory, in MiB.
+        memory_above: its nodes have more than this in the label nvidia.com/gpu.memory, in MiB.
         quota: how many a namespace has without asking; None: no limit.
-        request: where to ask for some.
+        request: where to ask for some; empty when none is given.
     """
 
     gpu: str
@@ -60,15 +76,15 @@ class ClusterGpu(Strict):
     request: str = ""
 
 
-class PriorityClasses(Strict):
-    """Those that users may set, and those of them whose pods need no quota and can be preempted at any time."""
+class PriorityClasses(Fact):
+    """The classes that users may set, and those of them whose pods need no quota and can be preempted at any time."""
 
     allowed: tuple[str, ...] = ()
     no_quota: tuple[str, ...] = ()
 
 
 class BarePod(Strict):
-    """What a Pod without a controller may take."""
+    """What a Pod without a controller may use."""
 
     hours: PositiveFloat | None = None
     gpus: PositiveInt | None = None
@@ -77,7 +93,10 @@ class BarePod(Strict):
 
 
 class Limits(Strict):
-    """Numbers of the cluster's rules; None where it has no such rule. Each is explained beside it in `nrp.yaml`."""
+    """Numbers of the cluster's rules; None where it has no such rule. Each is explained beside it in `nrp.yaml`.
+
+    `sources` are those of the numbers, by name.
+    """
 
     ratio: PositiveFloat | None = None
     equal_above: PositiveInt | None = None
@@ -86,10 +105,11 @@ class Limits(Strict):
     bare_pod: BarePod = BarePod()
     gpus_of_a_node: PositiveInt | None = None
     ephemeral_storage: str | None = None
+    sources: dict[str, Source] = Field(default_factory=dict)
 
 
-class Reserved(Strict):
-    """Nodes whose hostname begins so are reserved by a taint of that key and value."""
+class Reserved(Fact):
+    """Nodes whose hostname has this beginning are reserved by a taint of that key and value."""
 
     hostname: str
     taint: str
@@ -101,8 +121,9 @@ class Cluster(Strict):
 
     Attributes:
         kubernetes: the version whose schemas manifests are checked against, as 1.32.
-        namespace: where nothing else is said.
-        policies: the sets of rules that hold there.
+        namespace: the one to use where no other is given.
+        policies: the sets of rules that apply there.
+        sources: of the facts in the file, by a name of the author's.
     """
 
     name: str
@@ -110,11 +131,20 @@ class Cluster(Strict):
     kubernetes: Annotated[str, Field(pattern=r"^1\.\d+$")]
     namespace: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
     policies: tuple[Literal["general", "nrp"], ...] = ("general",)
+    sources: dict[str, Source] = Field(default_factory=dict)
     storage: Storage = Storage()
     gpus: tuple[ClusterGpu, ...] = ()
     priority_classes: PriorityClasses = PriorityClasses()
     limits: Limits = Limits()
     reserved: tuple[Reserved, ...] = ()
+
+    def outdated(self, today: date) -> str:
+        """A remark when facts were read more than a year ago, which says which; empty when none was."""
+        old = {source.page: source.read for source in _sources(self) if (today - source.read).days > YEAR}
+        if not old:
+            return ""
+        pages = "; ".join(f"{page} ({read})" for page, read in sorted(old.items(), key=lambda each: each[1]))
+        return f"facts about {self.title} were read more than a year ago, and may have changed: {pages}"
 
     def gpu(self, name: str) -> ClusterGpu:
         """A kind of GPU by its name in the catalogue. Raises InputError when the cluster has none."""
@@ -135,12 +165,23 @@ def cluster_names() -> Sequence[str]:
     return sorted(file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml"))
 
 
+def _sources(value: object) -> Iterator[Source]:
+    """All sources in a part of a file."""
+    if isinstance(value, Source):
+        yield value
+    elif isinstance(value, Strict):
+        yield from _sources([each for _, each in value])
+    elif isinstance(value, dict | list | tuple):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _sources(each)
+
+
 @cache
 def load_cluster(name: str) -> Cluster:
     """A cluster by its name, or by the path of its file.
 
     Raises:
-        InputError: there is no such cluster or file, or the file does not hold together.
+        InputError: there is no such cluster or file, or the file is invalid.
     """
     if re.fullmatch(r"[\w-]+", name):
         if name not in cluster_names():

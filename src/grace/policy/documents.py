@@ -1,31 +1,21 @@
-"""Manifests: reading them from files, and the objects, workloads and containers that rules look at.
+"""Manifests: the objects, workloads and containers that rules look at.
 
 Rules see only objects that their schema accepts, so that a field that is there has the type that Kubernetes gives it.
 Fields may be absent: use `.get`. Fields that are null are absent here, and no list has an item that is null. Two things
-are looser than they seem: a quantity may be a text or a number, and a port (IntOrString) an int or a name.
+are less strict than they seem: a quantity may be a text or a number, and a port (IntOrString) an int or a name.
 """
 
-import os
-import stat
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
-from grace.errors import InputError
 from grace.policy.cluster_file import Cluster
 from grace.policy.quantities import quantity
-from grace.policy.yaml_reader import Node, documents, line_of, node_at
-from grace.text import printable
-
-SUFFIXES = (".yaml", ".yml", ".json")
-MOST_BYTES = 10_000_000
-"""Of a file. The cluster itself takes no object above 1.5 MB."""
+from grace.policy.yaml_reader import Node, line_of
 
 FieldPath = tuple[str | int, ...]
-"""Where a field stands in an object: ("spec", "containers", 0, "image")."""
+"""The path of a field in an object: ("spec", "containers", 0, "image")."""
 
 _POD_PATHS: dict[str, FieldPath] = {
     "Pod": (),
@@ -37,6 +27,10 @@ _POD_PATHS: dict[str, FieldPath] = {
     "Job": ("spec", "template"),
     "CronJob": ("spec", "jobTemplate", "spec", "template"),
 }
+SINGLE = ("container", "script")
+"""Where a step of Argo has its one container."""
+_SHARED = ("affinity", "nodeSelector", "priorityClassName", "securityContext", "serviceAccountName", "tolerations")
+"""What a workflow of Argo may say for all its steps."""
 CLUSTER_WIDE = {
     "ClusterRole",
     "ClusterRoleBinding",
@@ -47,7 +41,7 @@ CLUSTER_WIDE = {
     "PriorityClass",
     "StorageClass",
 }
-"""Kinds whose objects are in no namespace; of those that users write."""
+"""Kinds whose objects are in no namespace, among those that users write."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +57,7 @@ class Manifest:
     """One object of a file.
 
     Attributes:
-        body: the object, as its file has it, without null fields. "" stands for an apiVersion or kind that is missing.
+        body: the object, as in its file, without null fields; a missing apiVersion or kind is "".
         source: where it begins.
     """
 
@@ -83,19 +77,19 @@ class Manifest:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """Of the object; empty when there is none."""
+        """The object's metadata; empty when it has none."""
         return _mapping(self.body.get("metadata"))
 
     @property
     def name(self) -> str:
-        """Of the object; of one that has only a generateName, that with a star."""
+        """The name of the object; if it has only a generateName, that with a star."""
         if prefix := _text(self.metadata.get("generateName")):
             return _text(self.metadata.get("name")) or f"{prefix}*"
         return _text(self.metadata.get("name"))
 
     @property
     def namespace(self) -> str:
-        """As written in it; "" when none is. `Scene.namespace_of` says where it goes then."""
+        """As written in it; "" when none is: whoever applies it decides. `meet` compares two."""
         return _text(self.metadata.get("namespace"))
 
     @property
@@ -114,7 +108,7 @@ class Manifest:
         return f"{self.kind or '?'}/{self.name or '?'}"
 
     def at(self, path: FieldPath) -> Any:
-        """What stands at a path; None when nothing does."""
+        """The value at a path; None where there is none."""
         value: Any = self.body
         for part in path:
             if isinstance(value, dict) and isinstance(part, str):
@@ -126,7 +120,7 @@ class Manifest:
         return value
 
     def line(self, path: FieldPath = ()) -> int:
-        """The line of a field, from 1; where the path leads nowhere, that of the deepest part that is there."""
+        """The line of a field, from 1; where the path leads nowhere, the line of the deepest part that exists."""
         return line_of(self.node, path) if path else self.source.line
 
 
@@ -136,8 +130,8 @@ class Container:
 
     Attributes:
         body: as in the pod's spec.
-        path: of the body in its manifest.
-        init: it stands among the init containers.
+        path: the path of the body in its manifest.
+        init: it is an init container.
         sidecar: an init container that runs beside the main ones (`restartPolicy: Always`).
     """
 
@@ -149,12 +143,12 @@ class Container:
 
     @property
     def name(self) -> str:
-        """Of the container."""
-        return _text(self.body.get("name"))
+        """Of the container. Some custom resources leave it out, and call it main."""
+        return _text(self.body.get("name")) or "main"
 
     @property
     def image(self) -> str:
-        """As written; may be empty."""
+        """The image as written; may be empty."""
         return _text(self.body.get("image"))
 
     @property
@@ -174,14 +168,14 @@ class Container:
 
     @property
     def env(self) -> dict[str, str | None]:
-        """Its variables: the value as written, None for those from elsewhere. Of equal names the last counts."""
+        """Its variables: the value as written, None for those from elsewhere. Among equal names the last counts."""
         entries = [entry for entry in self.body.get("env") or [] if isinstance(entry, dict)]
         return {
             _text(entry.get("name")): None if "valueFrom" in entry else _text(entry.get("value")) for entry in entries
         }
 
     def request(self, resource: str) -> float | None:
-        """What it requests, in cores, bytes or pieces; like the cluster, a limit stands for a missing request."""
+        """What it requests, in cores, bytes or pieces; as on the cluster, a limit replaces a missing request."""
         resources = _mapping(self.body.get("resources"))
         asked = _mapping(resources.get("requests")).get(resource)
         return quantity(_mapping(resources.get("limits")).get(resource) if asked is None else asked)
@@ -193,31 +187,33 @@ class Container:
 
 @dataclass(frozen=True, eq=False)
 class Workload:
-    """An object that makes pods: those of the kinds in `_POD_PATHS`.
+    """What makes pods: an object of the kinds in `_POD_PATHS`, or a part of a custom resource.
 
     Attributes:
-        template_path: of the part that holds metadata and spec of its pods; () for a Pod itself.
+        path: of the pod's spec in the manifest: ("spec", "template", "spec").
         spec: of its pods.
+        custom: it stands in a custom resource, whose controller may complete it.
     """
 
     manifest: Manifest
-    template_path: FieldPath
+    path: FieldPath
     spec: dict[str, Any]
+    custom: bool = False
 
     @property
     def kind(self) -> str:
-        """Of the manifest."""
+        """The manifest's kind."""
         return self.manifest.kind
 
     @property
     def name(self) -> str:
-        """Of the manifest."""
+        """The manifest's name."""
         return self.manifest.name
 
     @property
-    def path(self) -> FieldPath:
-        """Of the pod's spec in the manifest: ("spec", "template", "spec")."""
-        return (*self.template_path, "spec")
+    def template_path(self) -> FieldPath:
+        """Of the part that holds metadata and spec of its pods; () for a Pod itself."""
+        return self.path[:-1]
 
     @cached_property
     def pod_labels(self) -> dict[str, str]:
@@ -227,7 +223,8 @@ class Workload:
     @property
     def job_path(self) -> FieldPath | None:
         """Where the spec of a Job or CronJob's job is; None for other kinds."""
-        return {"Job": ("spec",), "CronJob": ("spec", "jobTemplate", "spec")}.get(self.kind)
+        paths: dict[str, FieldPath] = {"Job": ("spec",), "CronJob": ("spec", "jobTemplate", "spec")}
+        return None if self.custom else paths.get(self.kind)
 
     @property
     def job_spec(self) -> dict[str, Any] | None:
@@ -242,21 +239,28 @@ class Workload:
             return min(parallel, int(self.job_spec.get("completions", parallel)))
         if self.kind in ("Pod", "DaemonSet"):
             return 1
-        return int(_mapping(self.manifest.body.get("spec")).get("replicas", 1))
+        replicas = _mapping(self.manifest.at(self.template_path[:-1])).get("replicas", 1)
+        return replicas if isinstance(replicas, int) else 1
 
     @cached_property
     def containers(self) -> tuple[Container, ...]:
         """Init containers, then the others, in their order."""
+        entries = [
+            (part, number, body)
+            for part in ("initContainers", "containers", "sidecars")
+            for number, body in enumerate(self.spec.get(part) or [])
+        ]
+        found = [(part, (*self.path, part, number), body) for part, number, body in entries]
+        found += [(part, (*self.path, part), self.spec[part]) for part in SINGLE if part in self.spec]
         return tuple(
             Container(
                 self.manifest,
                 body,
-                (*self.path, part, number),
+                path,
                 part == "initContainers",
                 part == "initContainers" and body.get("restartPolicy") == "Always",
             )
-            for part in ("initContainers", "containers")
-            for number, body in enumerate(self.spec.get(part) or [])
+            for part, path, body in found
             if isinstance(body, dict)
         )
 
@@ -273,19 +277,26 @@ class Scene:
 
     Attributes:
         manifests: objects that their schema accepts: those that rules look at.
-        cluster: where they go.
+        cluster: the one that they are for.
         broken: objects that their schema does not accept, or that have none. `find` gives them too, so that no rule
             reports an object as missing that is there; what else seems missing may stand in one of them.
+        embedded: workloads of custom resources whose pods' specs are what Kubernetes accepts.
+        partial: some files could not be read.
+        generated: kinds and names of objects that Kustomizations make.
     """
 
     manifests: tuple[Manifest, ...]
     cluster: Cluster
     broken: tuple[Manifest, ...] = ()
+    embedded: tuple[Workload, ...] = ()
+    partial: bool = False
+    generated: frozenset[tuple[str, str]] = frozenset()
 
     @cached_property
     def workloads(self) -> tuple[Workload, ...]:
-        """Of the manifests, in their order."""
-        return tuple(workload for manifest in self.manifests if (workload := _workload(manifest)))
+        """Of the manifests, in their order, then those of custom resources."""
+        own = tuple(workload for manifest in self.manifests if (workload := _workload(manifest)))
+        return own + self.embedded
 
     @cached_property
     def containers(self) -> tuple[tuple[Workload, Container], ...]:
@@ -301,15 +312,17 @@ class Scene:
         return "" if manifest.kind in CLUSTER_WIDE else manifest.namespace or self.cluster.namespace
 
     def find(self, kind: str, namespace: str, name: str) -> Manifest | None:
-        """The object of a kind and name, broken ones included; the last of several."""
-        return self._index.get((kind, namespace, name))
+        """The object of a kind and name that may be in a namespace, broken ones included; the last of several."""
+        some = [one for one in self._index.get((kind, name), ()) if meet(one.namespace, namespace)]
+        exact = [one for one in some if one.namespace == namespace] or some
+        return exact[-1] if exact else None
 
     def near(self, kind: str, name: str, manifest: Manifest) -> Manifest | None:
-        """The object of a kind and name in the same namespace as another."""
-        return self.find(kind, self.namespace_of(manifest), name)
+        """The object of a kind and name that may be in the same namespace as another."""
+        return self.find(kind, manifest.namespace, name)
 
     def selected(self, namespace: str, selector: dict[str, str]) -> tuple[Workload, ...]:
-        """Workloads in a namespace whose pods have all labels of a selector. An empty one selects none."""
+        """Workloads that may be in a namespace, and whose pods have all labels of a selector; an empty one has none."""
         if not selector:
             return ()
         key = (namespace, frozenset(selector.items()))
@@ -317,129 +330,95 @@ class Scene:
             self._selected[key] = tuple(
                 workload
                 for workload in self.workloads
-                if self.namespace_of(workload.manifest) == namespace and selector.items() <= workload.pod_labels.items()
+                if meet(workload.manifest.namespace, namespace) and selector.items() <= workload.pod_labels.items()
             )
         return self._selected[key]
 
     @cached_property
     def _selected(self) -> dict[tuple[str, frozenset[tuple[str, str]]], tuple[Workload, ...]]:
-        """What was selected before: rules ask for the same again and again."""
+        """Earlier selections: rules ask for the same again and again."""
         return {}
 
     @cached_property
     def running(self) -> dict[Container, Any]:
-        """What containers run, as `grace.policy.programs` found it before: many rules ask for it."""
+        """What containers run, as `grace.policy.programs` has read it: many rules ask for it."""
         return {}
 
     @cached_property
-    def _index(self) -> dict[tuple[str, str, str], Manifest]:
-        every = (*self.manifests, *self.broken)
-        return {(manifest.kind, self.namespace_of(manifest), manifest.name): manifest for manifest in every}
+    def _index(self) -> dict[tuple[str, str], list[Manifest]]:
+        index: dict[tuple[str, str], list[Manifest]] = {}
+        for manifest in (*self.manifests, *self.broken):
+            index.setdefault((manifest.kind, manifest.name), []).append(manifest)
+        return index
 
 
-def read(paths: Sequence[Path | str]) -> list[Manifest]:
-    """Read manifests of files and folders, in the order of the arguments, folders by name.
+def meet(one: str, other: str) -> bool:
+    """Whether two namespaces can be the same; "" is one that is not written, and so may be any."""
+    return not one or not other or one == other
 
-    Args:
-        paths: files; folders, of which all .yaml, .yml and .json files are read, also in folders inside (not hidden
-            ones); "-" for standard input.
 
-    Returns:
-        One Manifest for each object; those of a List each by itself.
+def distinct(workloads: Iterable[Workload]) -> list[Workload]:
+    """Workloads of which none replaces another: of one kind and name, only the one with most pods.
 
-    Raises:
-        InputError: a file cannot be read, or does not hold together; the message names it and the line. Or no
-            file holds an object: the program that wrote them has probably failed, so they do not pass as clean.
+    Where a name stands in several files, they are one object, or alternatives as of a folder for tests and one for use.
     """
-    manifests = [manifest for path in paths for file in _files(path) for manifest in _read(file)]
-    if not manifests:
-        raise InputError(f"{', '.join(printable(str(path)) for path in paths)}: no object to check; it is empty")
-    return manifests
+    kept: list[Workload] = []
+    for workload in sorted(workloads, key=lambda each: -each.pods):
+        title, namespace, path = workload.manifest.title, workload.manifest.namespace, workload.path
+        same = (each for each in kept if (each.manifest.title, each.path) == (title, path))
+        if not any(
+            each.manifest is not workload.manifest and meet(each.manifest.namespace, namespace) for each in same
+        ):
+            kept.append(workload)
+    return kept
 
 
-def parse(text: str, file: str = "-", json: bool = False) -> list[Manifest]:
-    """The manifests of a text, as `read` gives them; `file` is its name. Raises InputError."""
-    return [manifest for value, node in documents(text, file, json) for manifest in _objects(value, node, file)]
-
-
-def _files(given: Path | str) -> Iterator[str]:
-    path = Path(given)
-    if str(given) == "-" or not path.is_dir():
-        yield str(given)
-        return
-    files = [file for file in _walk(path, frozenset()) if file.suffix.lower() in SUFFIXES]
-    if not files:
-        raise InputError(f"{printable(str(given))}: has no file named *.yaml, *.yml or *.json")
-    yield from (str(file) for file in files)
-
-
-def _walk(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
-    """Files of a folder and those in it, by name; a link to a folder that it stands in is not followed."""
-    try:
-        here = folder.stat()
-        entries = sorted(folder.iterdir())
-    except OSError as error:
-        raise InputError(f"{printable(str(folder))}: cannot be read: {error.strerror}") from None
-    identity = (here.st_dev, here.st_ino)
-    if identity in above:
-        return
-    for entry in entries:
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir():
-            yield from _walk(entry, above | {identity})
-        elif entry.is_file():
-            yield entry
-
-
-def _read(file: str) -> list[Manifest]:
-    shown = printable(file)
-    try:
-        content = _content(file)
-    except OSError as error:
-        raise InputError(f"{shown}: cannot be read: {error.strerror or error}") from None
-    if len(content) > MOST_BYTES:
-        raise InputError(f"{shown}: has more than {MOST_BYTES // 1_000_000} MB; no manifest is that long")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{shown}:{line}: is not UTF-8 (byte {content[error.start]:#04x}); save it as UTF-8") from None
-    return parse(text, file, json=file.lower().endswith(".json"))
-
-
-def _content(file: str) -> bytes:
-    """The bytes of a file, at most one more than are allowed."""
-    if file == "-":
-        return sys.stdin.buffer.read(MOST_BYTES + 1)
-    with open(file, "rb") as opened:
-        if stat.S_ISREG(os.fstat(opened.fileno()).st_mode) and os.fstat(opened.fileno()).st_size > MOST_BYTES:
-            return bytes(MOST_BYTES + 1)
-        return opened.read(MOST_BYTES + 1)
-
-
-def _objects(value: Any, node: Node, file: str) -> Iterator[Manifest]:
-    """The object of a document, or those of a List."""
-    source = Origin(file, node.start_mark.line + 1)
-    if not isinstance(value, dict):
-        place = f"{printable(file)}:{source.line}"
-        raise InputError(f"{place}: holds no Kubernetes object: a mapping with apiVersion and kind")
-    kind = _text(value.get("kind"))
-    if not kind.endswith("List") or not isinstance(value.get("items"), list):
-        yield Manifest(value, source, node)
-        return
-    usual = {} if kind == "List" else {"apiVersion": value.get("apiVersion"), "kind": kind.removesuffix("List")}
-    for number, item in enumerate(value["items"]):
-        own = node_at(node, ("items", number))
-        yield from _objects({**usual, **item} if isinstance(item, dict) else item, own, file)
+def together(workloads: Iterable[Workload]) -> list[list[Workload]]:
+    """Distinct workloads by the file that they are in: of one file, all run at once; of several, nobody knows."""
+    files: dict[str, list[Workload]] = {}
+    for workload in workloads:
+        files.setdefault(workload.manifest.source.file, []).append(workload)
+    return [distinct(group) for group in files.values()]
 
 
 def _workload(manifest: Manifest) -> Workload | None:
     template_path = _POD_PATHS.get(manifest.kind)
     if template_path is None:
         return None
-    spec = manifest.at((*template_path, "spec"))
-    return Workload(manifest, template_path, spec) if isinstance(spec, dict) else None
+    path = (*template_path, "spec")
+    spec = manifest.at(path)
+    return Workload(manifest, path, spec) if isinstance(spec, dict) else None
+
+
+def embedded(manifest: Manifest) -> list[Workload]:
+    """The workloads of a custom resource: its parts that have the shape of a pod's spec, or of a step of Argo."""
+    spec = _mapping(manifest.body.get("spec"))
+    shared = _mapping(_mapping(spec.get("workflowSpec")) or spec)
+    return [Workload(manifest, path, _step(part, shared), custom=True) for path, part in _specs(manifest.body, ())]
+
+
+def _step(part: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
+    """A pod's spec; of a step, with what its workflow says for all steps."""
+    if not any(name in part for name in SINGLE):
+        return part
+    volumes = [*(part.get("volumes") or []), *(shared.get("volumes") or [])]
+    return {**{name: shared[name] for name in _SHARED if name in shared}, **part, "volumes": volumes}
+
+
+def _specs(value: object, path: FieldPath) -> Iterator[tuple[FieldPath, dict[str, Any]]]:
+    if isinstance(value, dict):
+        containers = value.get("containers")
+        listed = isinstance(containers, list) and containers and all(_is_container(one) for one in containers)
+        if listed or any(_is_container(value.get(name)) for name in SINGLE):
+            yield path, value
+            return
+    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in entries:
+        yield from _specs(inner, (*path, key))
+
+
+def _is_container(value: object) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("image"), str)
 
 
 def _text(value: object) -> str:

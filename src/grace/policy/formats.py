@@ -16,7 +16,7 @@ SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sar
 
 
 def as_text(report: CheckReport, show_suppressed: bool = False) -> str:
-    """A report for people: findings by file, each with what it means and how it is fixed, then their number."""
+    """A report for people: findings by file, each with its meaning and how to fix it, then their number."""
     lines: list[str] = []
     shown = [*report.findings, *(report.suppressed if show_suppressed else ())]
     for file in dict.fromkeys(finding.file for finding in shown):
@@ -25,6 +25,12 @@ def as_text(report: CheckReport, show_suppressed: bool = False) -> str:
         for finding in sorted(own, key=lambda finding: finding.line):
             lines += _lines(finding)
         lines.append("")
+    for one in report.unread:
+        lines += [
+            printable(one.file),
+            f"  not checked{f' (line {one.line})' if one.line else ''}: {printable(one.reason)}",
+            "",
+        ]
     lines.append(summary(report))
     return "\n".join(lines) + "\n"
 
@@ -38,14 +44,16 @@ def _lines(finding: Finding) -> Iterator[str]:
 
 
 def summary(report: CheckReport) -> str:
-    """As "12 files, 30 objects: 3 errors, 2 warnings, 1 note; 1 suppressed"."""
+    """As "12 files, 30 objects: 3 errors, 2 warnings, 1 note; 1 suppressed; 2 files not checked"."""
     counts = ", ".join(_count(report.counts[severity], severity) for severity in Severity)
     suppressed = f"; {len(report.suppressed)} suppressed" if report.suppressed else ""
-    return f"{_count(report.files, 'file')}, {_count(report.objects, 'object')}: {counts}{suppressed}"
+    files = len({one.file for one in report.unread})
+    unread = f"; {_count(files, 'file')} not checked, at least in part" if files else ""
+    return f"{_count(report.files, 'file')}, {_count(report.objects, 'object')}: {counts}{suppressed}{unread}"
 
 
 def explanation(rule: Rule) -> str:
-    """A rule for people: what it finds, why that matters, where that is written, how it is fixed, an example."""
+    """A rule for people: what it finds, why that matters, where that is written, how to fix it, an example."""
     return (
         f"{rule.id} ({rule.severity}): {rule.title}\n\n"
         f"Why: {rule.why}\n"
@@ -62,6 +70,7 @@ def as_json(report: CheckReport) -> str:
         An object with `version` (1), `files` and `objects` (how many), `errors`, `warnings`, `notes` (how many), and
         two lists of findings, `findings` and `suppressed`. A finding has `rule`, `severity`, `title`, `file`, `line`
         (from 1), `object` (as `Job/name`), `path` (of the field), `message`, `mend`; a suppressed one also `reason`.
+        `unread` lists what was not checked: `file`, `line`, `reason`.
     """
     content = {
         "version": 1,
@@ -70,6 +79,7 @@ def as_json(report: CheckReport) -> str:
         **{f"{severity}s": report.counts[severity] for severity in Severity},
         "findings": [_json(finding) for finding in report.findings],
         "suppressed": [_json(finding) | {"reason": finding.reason} for finding in report.suppressed],
+        "unread": [{"file": one.file, "line": one.line, "reason": one.reason} for one in report.unread],
     }
     return json.dumps(content, indent=2) + "\n"
 
@@ -84,12 +94,12 @@ def _json(finding: Finding) -> dict[str, Any]:
         "object": finding.object,
         "path": finding.path,
         "message": finding.message,
-        "mend": finding.rule.fix,
+        "mend": finding.rule.fix,  # the key since the first version: scripts read it
     }
 
 
 def as_sarif(report: CheckReport, rules: Sequence[Rule]) -> str:
-    """A report in SARIF 2.1.0, with all rules that were asked, and suppressed findings marked as such."""
+    """A report in SARIF 2.1.0, with all rules that were applied; suppressed findings are marked."""
     index = {rule.id: number for number, rule in enumerate(rules)}
     content = {
         "$schema": SCHEMA,
@@ -107,10 +117,25 @@ def as_sarif(report: CheckReport, rules: Sequence[Rule]) -> str:
                 "results": [
                     _sarif_result(finding, index[finding.rule.id]) for finding in (*report.findings, *report.suppressed)
                 ],
+                **_unread(report),
             }
         ],
     }
     return json.dumps(content, indent=2) + "\n"
+
+
+def _unread(report: CheckReport) -> dict[str, Any]:
+    """What was not checked, as SARIF's notifications; nothing where all was."""
+    notes = [
+        {"level": "warning", "message": {"text": one.reason}, "locations": [_location(one.file, one.line)]}
+        for one in report.unread
+    ]
+    told = [{"executionSuccessful": True, "toolExecutionNotifications": notes}]
+    return {"invocations": told} if notes else {}
+
+
+def _location(file: str, line: int) -> dict[str, Any]:
+    return {"physicalLocation": {"artifactLocation": {"uri": _uri(file)}, "region": {"startLine": max(line, 1)}}}
 
 
 def _sarif_rule(rule: Rule) -> dict[str, Any]:
@@ -134,10 +159,7 @@ def _sarif_result(finding: Finding, index: int) -> dict[str, Any]:
         "message": {"text": f"{finding.object}: {finding.path}: {finding.message}"},
         "locations": [
             {
-                "physicalLocation": {
-                    "artifactLocation": {"uri": _uri(finding.file)},
-                    "region": {"startLine": finding.line},
-                },
+                **_location(finding.file, finding.line),
                 "logicalLocations": [{"fullyQualifiedName": f"{finding.object}/{finding.path}"}],
             }
         ],

@@ -1,4 +1,4 @@
-"""Forms that Kubernetes gives to names, labels and keys: of what Grace makes, and of what others wrote.
+"""The forms of names, labels and keys in Kubernetes: for what Grace makes, and for what others wrote.
 
 https://kubernetes.io/docs/concepts/overview/working-with-objects/names/ and /labels/.
 """
@@ -13,21 +13,21 @@ LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 LABEL_VALUE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 KEY = re.compile(r"[-._A-Za-z0-9]{1,253}")
-"""Of a ConfigMap or Secret; `.` and `..` are none."""
+"""A key of a ConfigMap or Secret; `.` and `..` are none."""
 
 
 def is_label(text: str) -> bool:
-    """Whether a text is a DNS label, as namespaces and containers are called."""
+    """Whether a text is a DNS label, the form of names of namespaces and containers."""
     return len(text) <= LONGEST_LABEL and LABEL.fullmatch(text) is not None
 
 
 def is_subdomain(text: str) -> bool:
-    """Whether a text is a DNS subdomain, as most objects are called."""
+    """Whether a text is a DNS subdomain, the form of names of most objects."""
     return len(text) <= LONGEST_NAME and SUBDOMAIN.fullmatch(text) is not None
 
 
 def is_label_value(text: str) -> bool:
-    """Whether a text is a value of a label that is not empty, or the part of a label's key behind the slash."""
+    """Whether a text is a value of a label that is not empty, or the part of a label's key after the slash."""
     return len(text) <= LONGEST_LABEL and LABEL_VALUE.fullmatch(text) is not None
 
 

@@ -36,7 +36,7 @@ class Requirement:
 
 
 def operator_holds(operator: object, value: str | None, values: Sequence[str]) -> bool | None:
-    """Whether a value, None where there is none, meets an operator of a selector; None for other operators, as Gt."""
+    """Whether a value, or None for no value, meets an operator of a selector; None for other operators, such as Gt."""
     return {
         "In": value in values,
         "NotIn": value not in values,
@@ -46,13 +46,15 @@ def operator_holds(operator: object, value: str | None, values: Sequence[str]) -
 
 
 def node_terms(workload: Workload) -> list[list[Requirement]]:
-    """What the pods of a workload require of their node: one of these lists, all of it. Preferences are left out."""
+    """What the pods of a workload require of their node: everything in one of these lists. Preferences are left out."""
     selector = [
         Requirement(key, "In", (value,), (*workload.path, "nodeSelector", key))
         for key, value in (workload.spec.get("nodeSelector") or {}).items()
     ]
     path = (*workload.path, *_AFFINITY)
-    terms = workload.manifest.at(path) or []
+    terms: Any = workload.spec
+    for part in _AFFINITY:
+        terms = (terms or {}).get(part)
     return [
         [
             *selector,
@@ -66,12 +68,12 @@ def node_terms(workload: Workload) -> list[list[Requirement]]:
                 for place, expression in enumerate(term.get("matchExpressions") or [])
             ),
         ]
-        for number, term in enumerate(terms)
+        for number, term in enumerate(terms or [])
     ] or [selector]
 
 
 def pod_amount(workload: Workload, of: Callable[[Container], float]) -> float:
-    """What a pod asks for, from what its containers do.
+    """What a pod requests, from what its containers request.
 
     Those that run together add up; an init container runs before the main ones, beside the sidecars.
     """
@@ -110,10 +112,10 @@ def named_products(term: list[Requirement]) -> set[str] | None:
 
 
 def gpu_kinds(workload: Workload, container: Container, cluster: Cluster) -> list[ClusterGpu]:
-    """The kinds of GPU that a container may get, of those that the cluster's file and the catalogue know.
+    """The kinds of GPU that a container may get, among those that the cluster's file and the catalogue know.
 
     Returns:
-        Nothing when it asks for none, or when it may get one that is not known.
+        Nothing when it asks for none, or when it may get an unknown one.
     """
     asked = gpu_resources(container, cluster)
     kinds: dict[str, ClusterGpu] = {}
@@ -142,11 +144,11 @@ def _has_memory(gpu: ClusterGpu, term: list[Requirement]) -> bool:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a path of a container lies.
+    """The storage of a path in a container.
 
     Attributes:
         mount: the volume mount that holds it.
-        volume: of the pod; empty for one that a StatefulSet makes from a template.
+        volume: the pod's volume; empty for one that a StatefulSet makes from a template.
         rest: the path in the volume.
     """
 
@@ -156,7 +158,7 @@ class Place:
 
     @property
     def claim(self) -> str:
-        """The name of its volume claim; empty when it is none, or one from a template."""
+        """The name of its volume claim; empty when it has none, or one from a template."""
         return (self.volume.get("persistentVolumeClaim") or {}).get("claimName") or ""
 
     @property
@@ -166,7 +168,7 @@ class Place:
 
 
 def place_of(workload: Workload, container: Container, path: str) -> Place | None:
-    """The volume that a path of a container lies on; None when on the container's own storage."""
+    """The volume that holds a path of a container; None for the container's own storage."""
     full = posixpath.normpath(posixpath.join(container.body.get("workingDir", "/"), path))
     volumes = {body.get("name"): body for _, body in workload.volumes}
     mounts = [(posixpath.normpath(each["mountPath"]), each) for each in container.body.get("volumeMounts") or []]

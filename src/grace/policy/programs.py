@@ -19,12 +19,13 @@ class Program:
     Attributes:
         words: program first, without those that only start it (`timeout 60`, `env A=b`); known variables filled in. The
             program is "" where there are only options for the one that the image names.
-        path: of the word in the manifest that holds it or starts its script.
-        script: the file that it stands in, as "run.sh of ConfigMap/scripts"; empty when in the manifest itself.
+        path: the path of the word in the manifest that holds it or starts its script.
+        script: the file that contains it, as "run.sh of ConfigMap/scripts"; empty for the manifest itself.
         line: of its script, from 1.
-        loops: of a script, that it stands in.
+        loops: those of a script that contain it.
         settings: variables, as far as they are known.
         code: text of a Python program, where it is known.
+        timed: something ends it after a while, as timeout does.
     """
 
     words: tuple[str, ...]
@@ -34,10 +35,11 @@ class Program:
     loops: tuple[Loop, ...]
     settings: Mapping[str, str]
     code: str = ""
+    timed: bool = False
 
     @property
     def name(self) -> str:
-        """Of the program, without its folder."""
+        """The program's name, without its folder."""
         return self.words[0].rpartition("/")[2]
 
     def option(self, *names: str) -> str | None:
@@ -56,29 +58,29 @@ class Program:
 
     @property
     def place(self) -> str:
-        """Where it stands, as the end of a message: " (run.sh of ConfigMap/scripts, line 3)"."""
+        """Its place, as the end of a message: " (run.sh of ConfigMap/scripts, line 3)"."""
         return f" ({self.script}, line {self.line})" if self.script else ""
 
 
 @dataclass(frozen=True)
-class _File:
+class _ScriptFile:
     text: str
     title: str
 
 
 def programs(scene: Scene, workload: Workload, container: Container) -> list[Program]:
-    """What a container runs, as far as its manifest and the ConfigMaps beside it tell.
+    """What a container runs, as far as its manifest and the ConfigMaps beside it show.
 
     Without a command, the image decides what happens to the arguments: they count as a command when they can be one.
     """
     if container not in scene.running:
-        scene.running[container] = _Reader(scene, workload, container).read()
+        scene.running[container] = _CommandReader(scene, workload, container).read()
     programs: list[Program] = scene.running[container]
     return programs
 
 
 def variables(scene: Scene, workload: Workload, container: Container) -> dict[str, str]:
-    """The variables of a container whose values are known, also those from ConfigMaps among the objects."""
+    """The variables of a container whose values are known, including those from ConfigMaps among the objects."""
     values: dict[str, str] = {}
     for source in container.body.get("envFrom") or []:
         if name := (source.get("configMapRef") or {}).get("name"):
@@ -111,10 +113,10 @@ def expanded(text: str, values: Mapping[str, str]) -> str:
     return _REFERENCE.sub(value, text) if "$" in text else text
 
 
-def _files(scene: Scene, workload: Workload, container: Container) -> dict[str, _File]:
+def _files(scene: Scene, workload: Workload, container: Container) -> dict[str, _ScriptFile]:
     """Files that ConfigMaps put into a container, by their path there."""
     volumes = {body.get("name"): body for _, body in workload.volumes}
-    files: dict[str, _File] = {}
+    files: dict[str, _ScriptFile] = {}
     for mount in container.body.get("volumeMounts") or []:
         volume = volumes.get(mount.get("name")) or {}
         projected = (volume.get("projected") or {}).get("sources") or []
@@ -126,11 +128,11 @@ def _files(scene: Scene, workload: Workload, container: Container) -> dict[str, 
             for key, path in items.items():
                 place = mount["mountPath"] if mount.get("subPath") == path else posixpath.join(mount["mountPath"], path)
                 if key in data and mount.get("subPath") in (None, path):
-                    files[posixpath.normpath(place)] = _File(data[key], f"{key} of ConfigMap/{name}")
+                    files[posixpath.normpath(place)] = _ScriptFile(data[key], f"{key} of ConfigMap/{name}")
     return files
 
 
-class _Reader:
+class _CommandReader:
     """Follows what a container runs into shell strings and scripts."""
 
     def __init__(self, scene: Scene, workload: Workload, container: Container) -> None:
@@ -138,10 +140,12 @@ class _Reader:
         self.variables = variables(scene, workload, container)
         self.files = _files(scene, workload, container)
         self.followed: set[str] = set()
+        self.at_exit: list[Program] = []
 
     def read(self) -> list[Program]:
         words = [(path, expanded(word, self.variables)) for path, word in self.container.words]
-        started = list(self._started(words))
+        started = [*self._started(words)]
+        started += self.at_exit
         if not self.followed:  # nobody says which script runs: any of them may
             path = (*self.container.path, "volumeMounts")
             for name, file in self.files.items():
@@ -171,12 +175,13 @@ class _Reader:
 
     def _followed(self, program: Program, depth: int) -> Iterator[Program]:
         """A program, or those that its script runs."""
-        words = [*unwrapped(program.words)][-1]
-        program = replace(program, words=words)
+        *outer, words = unwrapped(program.words)
+        timed = program.timed or any(starter[0].rpartition("/")[2] == "timeout" for starter in outer)
+        program = replace(program, words=words, timed=timed)
         if depth > MOST_NESTED:
             return
         if program.name in SHELLS:
-            given, first, parameters = _shell_script(words)
+            given, first, parameters = shell_script(words)
             if given:
                 yield from self._script(first, program, depth, parameters[1:])  # the first one is $0
             elif file := self._file(first):
@@ -188,7 +193,7 @@ class _Reader:
         elif program.name == "eval":
             yield from self._script(" ".join(words[1:]), program, depth)
         elif program.name == "trap" and len(words) > 2:
-            yield from self._script(words[1], program, depth)
+            self.at_exit += self._script(words[1], program, depth)
         elif program.name == "su" and (text := program.option("-c", "--command")):
             yield from self._script(text, program, depth)
         elif (file := self._file(words[0])) and not _is_python_text(file):
@@ -202,9 +207,9 @@ class _Reader:
             inner = Program(
                 command.words, outer.path, outer.script, command.line, loops, command.settings, command.document
             )
-            yield from self._followed(inner, depth + 1)
+            yield from self._followed(replace(inner, timed=outer.timed), depth + 1)
 
-    def _file(self, path: str) -> _File | None:
+    def _file(self, path: str) -> _ScriptFile | None:
         """The file of a ConfigMap that a word names, also relative to the working directory or by its name alone."""
         if not path or not self.files:
             return None
@@ -238,7 +243,7 @@ class _Reader:
         return file.text if file else ""
 
 
-def _shell_script(words: tuple[str, ...]) -> tuple[bool, str, tuple[str, ...]]:
+def shell_script(words: tuple[str, ...]) -> tuple[bool, str, tuple[str, ...]]:
     """Whether a shell is given its script (`sh -c SCRIPT`), the script or its file, and what follows."""
     rest, given = words[1:], False
     while rest and rest[0][:1] in ("-", "+") and len(rest[0]) > 1:
@@ -249,6 +254,6 @@ def _shell_script(words: tuple[str, ...]) -> tuple[bool, str, tuple[str, ...]]:
     return given, rest[0] if rest else "", rest[1:]
 
 
-def _is_python_text(file: _File) -> bool:
+def _is_python_text(file: _ScriptFile) -> bool:
     first = file.text.partition("\n")[0]
     return file.title.partition(" ")[0].endswith(".py") or (first.startswith("#!") and "python" in first)

@@ -8,7 +8,7 @@ _FORM = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:([KMGTPE]i|[numkMGTPE
 
 
 def quantity(value: object) -> float | None:
-    """A quantity as a number of its base unit (cores, bytes, pieces); None when it is none."""
+    """A quantity as a number of its base unit (cores, bytes, pieces); None for a text that is not a quantity."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     match = _FORM.fullmatch(str(value).strip())

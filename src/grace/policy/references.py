@@ -15,8 +15,8 @@ class Reference:
     """What a pod refers to in its namespace.
 
     Attributes:
-        path: of the name, in the workload's manifest.
-        keys: that it needs, each with its path; none: all that there are.
+        path: the path of the name in the workload's manifest.
+        keys: those that it needs, each with its path; empty: all that exist.
         optional: the pod starts without it.
     """
 

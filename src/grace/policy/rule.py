@@ -14,7 +14,7 @@ class Severity(StrEnum):
     """How bad a finding is; errors refuse (exit code 4)."""
 
     ERROR = "error"
-    """Will be rejected, cannot work, loses data or gets somebody banned."""
+    """Will be rejected, cannot work, loses data, or gets the user banned."""
     WARNING = "warning"
     """Likely trouble."""
     NOTE = "note"
@@ -32,7 +32,7 @@ class Hit:
 
     Attributes:
         manifest: the object.
-        path: the field, as ("spec", "replicas"); of a missing one where it should be: the line of its parent is shown.
+        path: the field, as ("spec", "replicas"); for a missing field, its place: the line of its parent is shown.
         message: what is wrong, with names and numbers, in one line. Never a secret's value.
     """
 
@@ -53,8 +53,8 @@ class Rule:
         severity: of all its findings.
         id: NRP001 ... for a cluster's policy, K8S001 ... for any Kubernetes, VLLM001 ... for serving models.
         title: what is wrong, in a few words: "Service selects no pod".
-        check: the function that finds where.
-        why: what happens otherwise, in a sentence or two.
+        check: the function that finds the places.
+        why: what happens if it is broken, in a sentence or two.
         source: where that is written: a page's name and address.
         fix: what to do, in the imperative.
         failing: manifests that break it, as YAML.
@@ -104,7 +104,7 @@ def kubernetes(title: str, path: str) -> str:
 
 
 def broken(passing: str, *changes: tuple[str, str]) -> tuple[str, str]:
-    """The examples of a rule that `passing` keeps, and breaks once these texts of it are replaced."""
+    """Examples of a rule: `passing`, and the same with these texts replaced, which breaks the rule."""
     return changed(passing, *changes), passing
 
 

@@ -6,18 +6,21 @@ the first fault; here they are read once, and all faults are reported.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from grace.errors import InputError
-from grace.policy.documents import FieldPath, Manifest
+from grace.policy.documents import FieldPath, Manifest, Workload
 from grace.policy.rule import Hit
+from grace.policy.values import VALUES, formats, is_of_values, validator, value_rules, words_for
 from grace.text import did_you_mean
 
 if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
     from jsonschema.exceptions import ValidationError  # type: ignore[import-untyped]
     from referencing import Registry
 
@@ -35,19 +38,21 @@ _STRICT = re.compile(r"v(\d+\.\d+)\.\d+-local-strict")
 """A folder with strict schemas, and its version of Kubernetes."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Schemas:
     """The schemas of one version of Kubernetes.
 
     Attributes:
-        version: as "1.32".
-        names: of the definition of each kind, by apiVersion and kind.
+        version: the version, as "1.32".
+        names: the name of each kind's definition, by apiVersion and kind.
+        definitions: the definitions by name.
         registry: where validators find definitions.
-        base: address of the definitions in it.
+        base: the address of the definitions in it.
     """
 
     version: str
     names: Mapping[tuple[str, str], str]
+    definitions: Mapping[str, Any]
     registry: "Registry[Any]"
     base: str
 
@@ -60,24 +65,54 @@ class Schemas:
         faults = list(_basics(manifest)) or (
             list(self._checked(manifest)) if self.knows(manifest) else list(self._unknown(manifest))
         )
-        unique = {(hit.path, hit.message): hit for hit in faults}
-        return sorted(unique.values(), key=lambda hit: (hit.manifest.line(hit.path), str(hit.path)))
+        return _in_order(((hit.path, hit.message), hit) for hit in faults)
 
-    def _checked(self, manifest: Manifest) -> Iterator[Hit]:
+    def refusals(self, manifest: Manifest) -> list[Hit]:
+        """Values that the API refuses although the schema allows them, from top to bottom; one for each place."""
+        if not self.knows(manifest):
+            return []
+        errors = [error for error in self._errors(manifest) if is_of_values(error)]
+        hits = (Hit(manifest, _place(error), words) for error in errors if (words := words_for(error)))
+        return _in_order((hit.path, hit) for hit in hits)
+
+    @lru_cache(maxsize=4096)  # noqa: B019 - each version's schemas live as long as the program
+    def _errors(self, manifest: Manifest) -> tuple["ValidationError", ...]:
+        """All that the schema of an object's kind says of it, read once for its form and its values."""
+        name = self.names[manifest.api_version, manifest.kind]
+        schema = {"$ref": f"{self.base}#/$defs/{name}"}
+        check = validator()(schema, registry=self.registry, format_checker=formats())
+        return tuple(check.iter_errors(manifest.body))
+
+    def accepts_pod(self, workload: Workload) -> bool:
+        """Whether fields of a pod's spec in a custom resource have the types of Kubernetes; it may have more fields."""
         from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-        name = self.names[manifest.api_version, manifest.kind]
-        validator = Draft202012Validator({"$ref": f"{self.base}#/$defs/{name}"}, registry=self.registry)
-        for error in validator.iter_errors(manifest.body):
-            yield from _hits(manifest, error)
+        containers = [{**container.body, "name": container.name} for container in workload.containers]
+        spec = {**workload.spec, "containers": containers, "initContainers": []}
+        pod = f"{self.base}#/$defs/{self.names['v1', 'Pod']}Spec"
+        errors = Draft202012Validator({"$ref": pod}, registry=self.registry).iter_errors(spec)
+        return all(error.validator == "additionalProperties" for error in errors)
+
+    def _checked(self, manifest: Manifest) -> Iterator[Hit]:
+        for error in self._errors(manifest):
+            if not is_of_values(error):
+                yield from _hits(manifest, error, self._newest(error.schema))
         for path in _empty_items(manifest.body):
             yield Hit(manifest, path, "an item of the list is empty")
+
+    def _newest(self, schema: Any) -> Mapping[str, Any]:
+        """The newest version's definition of a definition, empty when it has none: the cluster may be newer."""
+        name = next((name for name, definition in self.definitions.items() if definition is schema), "")
+        newest = schemas(versions()[-1]).definitions.get(name)
+        return newest if newest is not None else {}
 
     def _unknown(self, manifest: Manifest) -> Iterator[Hit]:
         """Kinds that Kubernetes has under another version, or would have if it had any such kind."""
         group = manifest.api_version.rpartition("/")[0]
         if group not in _CORE and not any(version.startswith(f"{group}/") for version, _ in self.names):
             return  # a custom resource
+        if schemas(versions()[-1]).knows(manifest):
+            return
         others = sorted(version for version, kind in self.names if kind == manifest.kind)
         if others:
             where = " or ".join(others)
@@ -96,31 +131,59 @@ def schemas(version: str) -> Schemas:
     Raises:
         InputError: kubernetes-validate is not installed, or has no schemas of that version.
     """
-    try:
-        folder = resources.files("kubernetes_validate") / "kubernetes-json-schema"
-        from referencing import Registry, Resource
-    except ImportError:
-        raise InputError(
-            "manifests are checked with kubernetes-validate, which is not installed: "
-            "pip install 'grace-experiments[cluster]'"
-        ) from None
-    matches = ((_STRICT.fullmatch(entry.name), entry) for entry in folder.iterdir())
-    versions = {match[1]: entry for match, entry in matches if match}
-    if version not in versions:
-        in_order = sorted(versions, key=lambda text: [int(part) for part in text.split(".")])
-        raise InputError(f"there are schemas of Kubernetes {in_order[0]} to {in_order[-1]}, not of {version}")
-    document = json.loads((versions[version] / "_definitions.json").read_bytes())
+    if version not in versions():
+        raise InputError(f"there are schemas of Kubernetes {versions()[0]} to {versions()[-1]}, not of {version}")
+    from referencing import Registry, Resource
+
+    file = _folder() / f"v{version}.0-local-strict" / "_definitions.json"
+    document = json.loads(file.read_bytes())
+    for rules, rule in value_rules().items():
+        for name in (name for name in document["$defs"] if name.endswith(f".{rules}")):
+            document["$defs"][name][VALUES] = rule
     names = {
         (f"{each['group']}/{each['version']}" if each["group"] else each["version"], each["kind"]): name
         for name, definition in document["$defs"].items()
         for each in definition.get("x-kubernetes-group-version-kind", [])
     }
     registry: Registry[Any] = Resource.from_contents(document) @ Registry()
-    return Schemas(version, names, registry, document["$id"])
+    return Schemas(version, names, document["$defs"], registry, document["$id"])
+
+
+@cache
+def versions() -> Sequence[str]:
+    """The versions of Kubernetes that there are schemas of, as "1.32", the newest last. Raises as `schemas`."""
+    matches = (_STRICT.fullmatch(entry.name) for entry in _folder().iterdir())
+    return sorted((match[1] for match in matches if match), key=lambda text: [int(part) for part in text.split(".")])
+
+
+def _folder() -> "Traversable":
+    try:
+        return resources.files("kubernetes_validate") / "kubernetes-json-schema"
+    except ImportError:
+        raise InputError(
+            "manifests are checked with kubernetes-validate, which is not installed: "
+            "pip install 'grace-experiments[cluster]'"
+        ) from None
+
+
+def _in_order(hits: Iterable[tuple[object, Hit]]) -> list[Hit]:
+    """Hits from the top to the bottom of their object, one for each key."""
+    unique = dict(reversed(list(hits)))
+    return sorted(unique.values(), key=lambda hit: (hit.manifest.line(hit.path), str(hit.path)))
+
+
+def _place(error: "ValidationError") -> FieldPath:
+    """Where an error is; of the name of a field, that field, and of a missing one where it would be."""
+    path: FieldPath = tuple(error.absolute_path)
+    if "propertyNames" in error.relative_schema_path:
+        return (*path, error.instance)
+    if error.validator == "required":
+        return (*path, next(field for field in error.validator_value if field not in error.instance))
+    return path
 
 
 def _empty_items(value: object, path: FieldPath = ()) -> Iterator[FieldPath]:
-    """Where lists have items that are null; the schemas let them pass, and nobody means them."""
+    """Places of list items that are null: the schemas accept them, but nobody intends them."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _empty_items(inner, (*path, key))
@@ -132,28 +195,28 @@ def _empty_items(value: object, path: FieldPath = ()) -> Iterator[FieldPath]:
 
 
 def _basics(manifest: Manifest) -> Iterator[Hit]:
-    """What every object has, and no schema asks for."""
+    """Fields that every object has, although no schema requires them."""
     for field in ("apiVersion", "kind"):
         value = manifest.body.get(field)
         if not isinstance(value, str) or not value:
-            yield Hit(manifest, (field,), f"{field} is missing, or is no text: every Kubernetes object has one")
+            yield Hit(manifest, (field,), f"{field} is missing, or is not a text: every Kubernetes object has one")
             return
     metadata = manifest.body.get("metadata")
     if not isinstance(metadata, dict) or all(metadata.get(key, "") == "" for key in ("name", "generateName")):
         yield Hit(manifest, ("metadata", "name"), "metadata.name is missing: every Kubernetes object has one")
 
 
-def _hits(manifest: Manifest, error: "ValidationError") -> Iterator[Hit]:
-    """An error in words. Values are never shown: one may be a secret in the wrong place."""
+def _hits(manifest: Manifest, error: "ValidationError", newest: Mapping[str, Any]) -> Iterator[Hit]:
+    """An error in words, unless a newer version takes it. Values are never shown: one may be a misplaced secret."""
     path: FieldPath = tuple(error.absolute_path)
     if error.validator == "additionalProperties":
         fields = sorted(error.schema.get("properties", {}))
         for field in error.instance:
-            if field not in fields:
+            if field not in fields and field not in newest.get("properties", {}):
                 yield Hit(manifest, (*path, field), f"unknown field {field!r}{_meant(field, fields)}")
     elif error.validator == "required":
         for field in error.validator_value:
-            if field not in error.instance:
+            if field not in error.instance and field in newest.get("required", [field]):
                 yield Hit(manifest, (*path, field), f"the field {field!r} is missing")
     elif error.validator in ("type", "oneOf"):
         yield Hit(manifest, path, f"must be {_allowed(error)}, and is {_is(error.instance)}")
@@ -164,7 +227,7 @@ def _hits(manifest: Manifest, error: "ValidationError") -> Iterator[Hit]:
 
 
 def _meant(field: str, fields: list[str]) -> str:
-    """What an unknown field may be: a known one like it, or one that belongs elsewhere."""
+    """A guess at an unknown field: a similar known one, or one that belongs elsewhere."""
     if meant := did_you_mean(field, fields):
         return meant
     return f"; here belong {', '.join(fields[:8])}{', ...' * (len(fields) > 8)}" if fields else ""
@@ -179,7 +242,7 @@ def _allowed(error: "ValidationError") -> str:
 
 
 def _is(value: object) -> str:
-    """What a value is, and how one that should be a text becomes one."""
+    """What a value is, and how a value that should be a text becomes one."""
     if isinstance(value, bool):
         return "true or false (in quotes, it is a text)"
     if isinstance(value, int | float):

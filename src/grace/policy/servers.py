@@ -1,40 +1,43 @@
-"""vLLM servers in pods: what they serve, on which GPUs, where weights come from; and the clients that ask them."""
+"""Servers of models in pods: what they serve, on which GPUs, where weights come from; and the clients that ask them."""
 
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from grace.models.catalogue import HubModel, Variant, hub_models
-from grace.policy.documents import Container, FieldPath, Scene, Workload
+from grace.policy.documents import Container, FieldPath, Scene, Workload, meet
+from grace.policy.engines import VLLM, Engine, engines
 from grace.policy.pods import Place, gpu_count, place_of
 from grace.policy.programs import Program, expanded, programs, variables
-from grace.policy.vllm import MODULE, VllmCommand, read_vllm_command
+from grace.policy.vllm import VllmCommand, read_vllm_command
 
-PORT = 8000
-"""vLLM's own."""
 ENDPOINTS = ("--model-endpoint", "--endpoint", "--base-url", "--api-base", "--server-url", "--vllm-url", "--model-url")
 """Options that tell a client where its model is."""
 ENDPOINT_VARIABLES = ("OPENAI_BASE_URL", "OPENAI_API_BASE", "MODEL_ENDPOINT", "VLLM_URL", "VLLM_BASE_URL", "MODEL_URL")
 _NAMES = ("--model-name", "--model", "--served-model-name")
 _NAME_VARIABLES = ("MODEL_NAME", "OPENAI_MODEL", "MODEL")
-_VLLM_IMAGE = re.compile(r"(^|[/_.-])vllm", re.IGNORECASE)
 _REPO = re.compile(r"[\w.-]+/[\w.-]+")
 _HOST = re.compile(r"https?://([^/:@\s]+)")
+_STORE = re.compile(r"https?://([^/]*[.-])?(s3|minio|rgw|ceph|amazonaws)[-.:/\d]", re.IGNORECASE)
+"""Addresses of object stores, which programs call endpoints, too."""
 _YES = ("1", "true", "yes", "on")
 
 
 @dataclass(frozen=True, eq=False)
 class Server:
-    """A container that runs vLLM.
+    """A container that serves a model.
 
     Attributes:
+        engine: the server that it runs.
         words: of its command line.
         path: where they stand in the manifest.
         settings: its variables, as far as they are known.
-        gpus: that it asks for.
+        gpus: how many it asks for.
     """
 
+    engine: Engine
     workload: Workload
     container: Container
     words: tuple[str, ...]
@@ -44,29 +47,39 @@ class Server:
 
     @property
     def command(self) -> VllmCommand:
-        """Its command line, read."""
+        """Its command line, read as vLLM's; options of other servers have the same form."""
         return read_vllm_command(self.words)
 
+    @property
+    def model(self) -> str:
+        """The repository or folder that it serves; empty where its manifest does not say."""
+        if self.engine.name == VLLM:
+            return self.command.model or ""
+        given = [value for option in self.engine.model if (value := self.command.value(option))]
+        given += [value for name in self.engine.variables if (value := self.settings.get(name))]
+        return given[0] if given else ""
+
     def where(self, *options: str) -> FieldPath:
-        """Where the first of some options stands in the manifest, else the model, else the command line."""
+        """The path of the first of some options in the manifest, else of the model, else of the command line."""
         names = [prefix + option for option in options for prefix in ("--", "-")]
         words = self.container.words
         for name in names:
             for path, word in words:
                 if word.partition("=")[0].replace("_", "-") == name:
                     return path
-        model = self.command.model
+        model = self.model
         return next((path for path, word in words if model and word.removeprefix("--model=") == model), self.path)
 
     @property
     def port(self) -> int | None:
         """Where it listens; None when that cannot be read."""
-        return self.command.number("port", PORT)
+        text = self.settings.get(self.engine.port_variable, "").rpartition(":")[2]
+        return self.command.number("port", int(text) if text.isdecimal() else self.engine.port)
 
     @property
     def entry(self) -> tuple[HubModel, Variant] | None:
         """The model and weights that it serves, as the catalogue has them; None when it does not know them."""
-        repo = (self.command.model or "").lower()
+        repo = self.model.lower()
         entries = ((model, variant) for model in hub_models().values() for variant in model.variants)
         return next((entry for entry in entries if entry[1].repo.lower() == repo), None)
 
@@ -78,7 +91,7 @@ class Server:
         for path in paths:
             if path:
                 return place_of(self.workload, self.container, path)
-        usual = place_of(self.workload, self.container, "/root/.cache/huggingface/hub")
+        usual = place_of(self.workload, self.container, self.engine.cache)
         if usual is None:  # another user's home, whose path is not known here
             for mount in self.container.body.get("volumeMounts") or []:
                 if mount["mountPath"].rstrip("/").endswith((".cache", "/huggingface", "/huggingface/hub")):
@@ -87,11 +100,11 @@ class Server:
 
     @property
     def downloads(self) -> bool:
-        """Whether it brings weights from the hub each time that it starts."""
+        """Whether it downloads weights from the hub each time that it starts."""
         settings = (self.settings.get(name, "") for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"))
         offline = any(setting.lower() in _YES for setting in settings)
         cache = self.cache
-        return not offline and is_repo(self.command.model or "") and not (cache and cache.lasting)
+        return not offline and is_repo(self.model) and not (cache and cache.lasting)
 
 
 _CACHES = ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE")
@@ -100,26 +113,30 @@ _HOMES = {"HF_HOME": "hub", "XDG_CACHE_HOME": "huggingface/hub", "HOME": ".cache
 
 def servers(scene: Scene) -> list[Server]:
     """All vLLM servers, in the order of the manifests."""
-    return [server for workload, container in scene.containers if (server := _server(scene, workload, container))]
+    return [server for server in model_servers(scene) if server.engine.name == VLLM]
+
+
+@lru_cache(maxsize=4)
+def model_servers(scene: Scene) -> tuple[Server, ...]:
+    """All servers of models, in the order of the manifests."""
+    found = (_server(scene, workload, container) for workload, container in scene.containers)
+    return tuple(server for server in found if server)
 
 
 def _server(scene: Scene, workload: Workload, container: Container) -> Server | None:
-    settings = variables(scene, workload, container)
-    running = [program for program in programs(scene, workload, container) if _runs_vllm(program)]
-    if running:
-        program = running[-1]
-        words, path, settings = program.words, program.path, {**settings, **program.settings}
-    elif not container.body.get("command") and _VLLM_IMAGE.search(container.image) and container.words:
-        words = tuple(expanded(word, settings) for word in container.line)
-        path = container.words[0][0]
-    else:
-        return None
-    return Server(workload, container, words, path, settings, gpu_count(container, scene.cluster))
-
-
-def _runs_vllm(program: Program) -> bool:
-    module = program.is_python and MODULE in program.words
-    return module or (program.name == "vllm" and program.words[1:2] == ("serve",))
+    running = programs(scene, workload, container)
+    for engine in engines():
+        own = [program for program in running if engine.runs(program)]
+        if not own and not engine.is_image_of(container):
+            continue
+        settings = variables(scene, workload, container)
+        if own:
+            words, path, settings = own[-1].words, own[-1].path, {**settings, **own[-1].settings}
+        else:
+            words = tuple(expanded(word, settings) for word in container.line)
+            path = container.words[0][0] if container.words else (*container.path, "image")
+        return Server(engine, workload, container, words, path, settings, gpu_count(container, scene.cluster))
+    return None
 
 
 def is_repo(model: str) -> bool:
@@ -143,15 +160,15 @@ class ModelClient:
 
 
 def clients(scene: Scene) -> Iterator[ModelClient]:
-    """All containers that have the address of a model and run no vLLM themselves."""
-    serving = {server.container for server in servers(scene)}
+    """All containers that have the address of a model and serve none themselves."""
+    serving = {server.container for server in model_servers(scene)}
     for workload, container in scene.containers:
         if container in serving:
             continue
         running = programs(scene, workload, container)
         settings = variables(scene, workload, container)
         endpoint = _first(running, settings, ENDPOINTS, ENDPOINT_VARIABLES)
-        if endpoint.startswith(("http://", "https://")):
+        if endpoint.startswith(("http://", "https://")) and not _STORE.match(f"{endpoint}/"):
             yield ModelClient(workload, container, endpoint, _first(running, settings, _NAMES, _NAME_VARIABLES))
 
 
@@ -174,13 +191,13 @@ def asked_names(scene: Scene) -> dict[Workload, set[str]]:
 
 
 def _targets(scene: Scene, client: ModelClient) -> tuple[Workload, ...]:
-    """Where a client's address leads: to its own pod, by a Service, or to the workload of that name."""
+    """The workloads that a client's address leads to: its own pod, a Service's pods, or the workload of that name."""
     match = _HOST.match(client.endpoint)
     host = match[1] if match else ""
     if host in ("localhost", "127.0.0.1"):
         return (client.workload,)
     name, _, rest = host.partition(".")
-    namespace = rest.partition(".")[0] or scene.namespace_of(client.workload.manifest)
+    namespace = rest.partition(".")[0] or client.workload.manifest.namespace
     if service := scene.find("Service", namespace, name):
         return scene.selected(namespace, service.at(("spec", "selector")) or {})
-    return tuple(w for w in scene.workloads if w.name == name and scene.namespace_of(w.manifest) == namespace)
+    return tuple(w for w in scene.workloads if w.name == name and meet(w.manifest.namespace, namespace))

@@ -1,8 +1,8 @@
 """Shell scripts, read far enough to say which commands they run and in which loops; nothing is ever executed.
 
-tree-sitter-bash parses; here its tree is asked. Simple variables are followed, functions are read where they stand.
-What a shell would compute (arrays, arithmetic, the output of commands) is left as it is written. Of a script with a
-syntax error, the parts that make sense are read.
+tree-sitter-bash parses; this module reads its tree. Simple variables are followed, functions are read where they are
+defined. What a shell would compute (arrays, arithmetic, the output of commands) is left as it is written. In a script
+with a syntax error, the parts that make sense are read.
 """
 
 import re
@@ -19,14 +19,18 @@ if TYPE_CHECKING:
 
 SHELLS = {"sh", "bash", "ash", "dash", "zsh", "ksh"}
 MOST_NESTED = 8
-"""Scripts in scripts that are followed."""
+"""How many levels of scripts in scripts are followed."""
 MOST_LOOPS = 50
 """Loops around a command that are told apart, from the innermost."""
+MOST_COMMANDS = 20_000
+"""Of a script, after which calls of functions are not followed."""
 MOST_SETTINGS = 500
-"""Variables that are followed."""
+"""How many variables are followed."""
 MOST_BYTES = 200_000
 MOST_PIPES = 2000
 """Of a script; what follows is left unread. The time that the parser takes for a pipeline grows with its square."""
+UNREAD = "(a script that is too long to read)"
+"""The program of a command that stands for what is left unread."""
 MOST_SECONDS = 1
 """Processor time for a script: enough for a hundred times the work of a long one, and a bound for hostile texts."""
 
@@ -43,11 +47,13 @@ class Loop:
 
     Attributes:
         endless: its condition always holds, and nothing in it breaks out.
+        conditional: it ends when something has happened, as a wait does.
         background: the script goes on beside it.
         commands: those inside, condition included.
     """
 
     endless: bool = False
+    conditional: bool = False
     background: bool = False
     commands: list["Command"] = field(default_factory=list)
 
@@ -59,7 +65,7 @@ class Command:
     Attributes:
         words: program first, without quotes; variables whose values are known are filled in.
         line: in the script, from 1.
-        loops: that it stands in, the innermost last.
+        loops: those that contain it, the innermost last.
         settings: variables that are set where it runs.
         document: the here-document that it reads; empty when there is none.
     """
@@ -87,7 +93,7 @@ def read_script(text: str, settings: Mapping[str, str] | None = None, parameters
 
 
 def is_script(text: str) -> bool:
-    """Whether a text begins as shell scripts do."""
+    """Whether a text begins like a shell script."""
     first = text.lstrip("\ufeff").partition("\n")[0]
     match = re.match(r"#!\s*(\S+)(?:\s+(?:-\S+\s+)*(\S+))?", first)
     if not match:
@@ -112,11 +118,21 @@ class _Script:
         """Where the output of a statement goes."""
         self.document: tuple[str, int] | None = None
         """A here-document and its line."""
+        self.functions: dict[str, list[Command]] = {}
+        """Their commands, which run where a function is called."""
+        self.written: dict[str, list[Command]] = {}
+        """Commands of scripts that a script writes, by their path."""
+        self.called: set[str] = set()
+        self.uncalled: list[Command] = []
+        self.starts: list[int] = []
+        """How many commands there are before the functions that are open."""
 
     def read(self, text: str, line: int, depth: int) -> list[Command]:
         """The commands; `line` is that of the text's beginning."""
-        self.first, self.depth = line, depth
+        self.first, self.depth, self.breaks = line, depth, text.count("\n")
         self.source, root = _parsed(text)
+        if root is None or len(self.source) < len(text.encode(errors="replace")) - text.count("\r") - text.count("\0"):
+            self.commands.append(Command((UNREAD,), line, (), {}))
         parents: list[str] = []
         for node, entered in _walk(root) if root else ():
             if entered:
@@ -125,12 +141,22 @@ class _Script:
             else:
                 parents.pop()
                 self._leave(node, parents[-1] if parents else "")
-        return self.commands
+        for name in [*self.functions]:
+            self._forget(name)
+        return [*self.uncalled, *self.commands]
+
+    def _forget(self, name: str) -> None:
+        """A function is defined again, or the script ends: one that nobody called is kept, as a trap may call it."""
+        body = self.functions.pop(name, [])
+        self.uncalled += [] if name in self.called else body
 
     def _enter(self, node: "Node", parent: str) -> None:
         if node.type == "while_statement":
             condition = " ".join(self._text(node.named_children[0]).split()) if node.named_children else ""
-            self.loops.append(Loop(condition in (_NEVER if node.children[0].type == "until" else _ALWAYS)))
+            endless = condition in (_NEVER if node.children[0].type == "until" else _ALWAYS)
+            self.loops.append(Loop(endless, conditional=not endless))
+        elif node.type == "function_definition":
+            self.starts.append(len(self.commands))
         elif node.type == "do_group" and parent in ("for_statement", "c_style_for_statement"):
             self.loops.append(Loop())
         elif node.type == "redirected_statement":
@@ -139,10 +165,16 @@ class _Script:
             self.reader = len(self.commands)
 
     def _leave(self, node: "Node", parent: str) -> None:
-        """Most things are read when they are left: what stands inside runs first."""
+        """Read a node on leaving it, in most cases: what is inside runs first."""
         kind = node.type
         if kind == "while_statement" or (kind == "do_group" and parent in ("for_statement", "c_style_for_statement")):
             self.closed = self.loops.pop()
+        elif kind == "function_definition":
+            named, start = node.child_by_field_name("name"), self.starts.pop()
+            name = self._text(named) if named else ""
+            self._forget(name)
+            self.functions[name] = self.commands[start:]
+            del self.commands[start:]
         elif kind == "&" and self.closed:
             self.closed.background = True
         elif kind == "command":
@@ -175,12 +207,18 @@ class _Script:
         if not words or not words[0]:
             return
         loops = tuple(self.loops[-MOST_LOOPS:])
-        command = Command(tuple(words), self._line(node), loops, settings)
-        self.commands.append(command)
+        name = words[0].rpartition("/")[2]
+        name = words[1] if name in SHELLS and len(words) > 1 else words[0]
+        body = self.written.get(name, self.functions.get(name, [])) if len(self.commands) < MOST_COMMANDS else []
+        self.called |= {name} & self.functions.keys()
+        called = [replace(inner, loops=(*loops, *inner.loops)[-MOST_LOOPS:]) for inner in body]
+        commands = called or [Command(tuple(words), self._line(node), loops, settings)]
+        self.commands += commands
         for loop in loops:
-            loop.commands.append(command)
+            loop.commands += commands
         if words[0] in ("break", "exit", "return", "exec"):
             for loop in loops[-1:] if words[0] == "break" else loops:
+                loop.conditional = loop.conditional or loop.endless or words[0] == "break"
                 loop.endless = False
 
     def _attached(self) -> None:
@@ -193,8 +231,11 @@ class _Script:
         reader = self.commands[self.reader - 1]
         self.commands[self.reader - 1] = replace(reader, document=text)
         shell = any(command.program in SHELLS and len(command.words) == 1 for command in (reader, self.commands[-1]))
-        if (shell or self.target.endswith((".sh", ".bash"))) and self.depth < MOST_NESTED:
-            self.commands += _Script(self.settings, self.parameters).read(text, line, self.depth + 1)
+        written = self.target.endswith((".sh", ".bash"))
+        if (shell or written) and self.depth < MOST_NESTED:
+            inner = _Script(self.settings, self.parameters).read(text, line, self.depth + 1)
+            self.commands += inner
+            self.written |= {self.target: inner} if written else {}
 
     def _assignment(self, node: "Node") -> dict[str, str]:
         name, value = node.child_by_field_name("name"), node.child_by_field_name("value")
@@ -258,7 +299,7 @@ class _Script:
         return self.source[start:end].decode(errors="replace")
 
     def _line(self, node: "Node") -> int:
-        return self.first + node.start_point.row
+        return self.first + min(node.start_point.row, self.breaks)  # here-documents may get an end that they lack
 
 
 @cache
@@ -293,9 +334,9 @@ def _parsed(text: str) -> tuple[bytes, "Node | None"]:
 
 
 def _tree(source: bytes, end: float) -> "Node | None":
-    """The tree of a script; None where the processor time of this thread comes to an end before."""
+    """The tree of a script; None where the limit of processor time is reached first."""
 
-    def part(start: int, _: object) -> bytes:  # of a text that it has as a whole, the parser shows no progress
+    def part(start: int, _: object) -> bytes:  # the parser shows no progress on a text that it has as a whole
         return source[start : start + 65536]
 
     try:
@@ -306,7 +347,7 @@ def _tree(source: bytes, end: float) -> "Node | None":
 
 
 def _plain_documents(source: bytes, root: "Node") -> bytes:
-    """A script of which one here-document is changed that the parser has not understood; else the script itself."""
+    """The script with one here-document rewritten that the parser did not understand; else the script itself."""
     for node, entered in _walk(root):
         parts = {child.type: child for child in node.children} if entered and node.type in _AROUND_DOCUMENTS else {}
         start = parts.get("heredoc_start")
@@ -315,8 +356,8 @@ def _plain_documents(source: bytes, root: "Node") -> bytes:
             return source if source.endswith(b"\n" + tag) else source + b"\n" + tag
         if start and {"ERROR", "heredoc_body", "heredoc_end"} <= parts.keys():
             last = parts["heredoc_end"].end_byte
-            for first, behind in ((node.start_byte, start.end_byte), (parts["heredoc_body"].start_byte, last)):
-                source = source[:first] + re.sub(rb"[^\n]", b" ", source[first:behind]) + source[behind:]
+            for first, end in ((node.start_byte, start.end_byte), (parts["heredoc_body"].start_byte, last)):
+                source = source[:first] + re.sub(rb"[^\n]", b" ", source[first:end]) + source[end:]
             return source
     return source
 
@@ -386,7 +427,7 @@ _WRAPPERS: Mapping[str, str] = {
 }
 """Programs that start another one, with those of their options of one letter that take a value."""
 _WITH_ARGUMENT = {"chroot", "flock", "gosu", "su-exec", "taskset", "timeout"}
-"""Those with an argument of their own before the program."""
+"""Programs with an argument of their own before the program that they start."""
 
 
 def _without_options(words: tuple[str, ...], with_value: str) -> tuple[str, ...]:

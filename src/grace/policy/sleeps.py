@@ -1,12 +1,19 @@
-"""Programs that sleep: which do, and which of them wait for something in a loop."""
+"""Programs that sleep: which do, which of them a script ends in, and which wait for something in a loop."""
 
 import ast
+import re
 import warnings
+from collections.abc import Sequence
 
 from grace.policy.programs import Program
 
 IDLE = {"sleep", "usleep", "echo", "printf", "date", "true", ":", "false"}
 """Programs that do nothing: a loop of them waits for nothing."""
+ASIDE = IDLE - {"sleep", "usleep"} | {"exit", "wait", "return", "trap", "set", "[", "test", "break", "continue"}
+"""Programs behind which a script still ends in what stands before them."""
+LONG = 600
+"""Seconds of a sleep that is more than a pause."""
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def is_sleep(program: Program) -> bool:
@@ -18,18 +25,44 @@ def is_sleep(program: Program) -> bool:
     return "sleep" in program.code and _ends_in_sleep(program.code)
 
 
+def final_sleep(running: Sequence[Program]) -> Program | None:
+    """The sleep that a container gets no further than, or that its programs end in; None when there is none."""
+    last = [program for program in running if program.name not in ASIDE][-1:]
+    idle = [program for program in running if is_sleep(program) and (_is_long(program) or _is_endless(program))]
+    return next((program for program in [*idle, *last] if is_sleep(program) and not waits(program)), None)
+
+
+def _is_long(program: Program) -> bool:
+    """Whether it sleeps for ever, or too long for a pause between steps."""
+    if program.name == "tail":
+        return True
+    amounts = [re.fullmatch(r"([0-9.]+)([smhd]?)", word) for word in program.words[1:]]
+    seconds = sum(float(match[1].strip(".") or 0) * _UNITS[match[2] or "s"] for match in amounts if match)
+    return program.name == "sleep" and (program.words[1:2] == ("infinity",) or seconds >= LONG)
+
+
+def _is_endless(program: Program) -> bool:
+    loop = program.loops[-1] if program.loops else None
+    return loop is not None and loop.endless and not loop.background and not _works(program)
+
+
+def _works(program: Program) -> bool:
+    """Whether the loop around a sleep does something else, too."""
+    return any(command.program not in IDLE for command in program.loops[-1].commands)
+
+
 def waits(program: Program) -> bool:
-    """Whether a sleep stands in a loop that ends by itself, and does something else than sleeping."""
+    """Whether a sleep is in a loop that ends by itself, and that does more than sleep."""
     if not program.loops or program.words[1:2] == ("infinity",):
         return False
     loop = program.loops[-1]
     if loop.endless and not loop.background:
         return False
-    return any(command.program not in IDLE for command in loop.commands)
+    return _works(program)
 
 
 def _ends_in_sleep(code: str) -> bool:
-    """Whether the last thing that a Python program does is to sleep, maybe in a function of its own."""
+    """Whether a Python program ends with a sleep, possibly in a function of its own."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about the style of a program that is not ours

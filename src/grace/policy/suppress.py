@@ -1,4 +1,4 @@
-"""Suppression: an annotation on an object says which rules do not hold for it, and why.
+"""Suppression: an annotation on an object says which rules do not apply to it, and why.
 
 metadata:
   annotations:
@@ -11,8 +11,8 @@ from grace.policy.documents import Manifest
 
 ANNOTATION = "grace/ignore"
 PATH = ("metadata", "annotations", ANNOTATION)
-NEVER = ("K8S001", "K8S003")
-"""Rules that cannot be suppressed: the cluster would refuse the object all the same, and this very one."""
+NEVER = ("K8S001", "K8S003", "K8S040")
+"""Rules that cannot be suppressed: those whose objects the cluster refuses anyway, and the one about suppression."""
 
 
 @dataclass(frozen=True)

@@ -1,26 +1,27 @@
-"""What pods will use of what they ask for, as far as a manifest can tell: memory, cores, GPUs."""
+"""How much pods will use of what they request, as far as a manifest can tell: memory, cores, GPUs."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 from grace.models.plan import GIB, SERVER_GIB, WORKER_GIB
 from grace.policy.documents import Container, Scene, Workload
+from grace.policy.engines import VLLM
 from grace.policy.pods import gpu_count
 from grace.policy.programs import programs
-from grace.policy.servers import ModelClient, Server, clients, servers
+from grace.policy.servers import ModelClient, Server, clients, model_servers
 from grace.policy.sleeps import is_sleep
 
 LEAST = 0.2
-"""Share of its request that a pod uses at least, of cores and of memory."""
+"""The smallest share of its request that a pod may use, of cores and of memory."""
 EXEMPT_CORES = 1
-EXEMPT_BYTES = 2 * GIB
-"""Pods that ask for no more are exempt from both; the page says 2 GB."""
+EXEMPT_BYTES = 2e9
+"""Pods that request no more are exempt from both: 2 GB are 2G, and 2Gi is more."""
 CLIENT_CORES = 0.25
 CLIENT_GIB = 0.5
 """What a program that asks a model over HTTP needs, with room to spare: Grace's own took 0.06 GiB and 0.3 ms of a core
 for each request."""
 SERVER_CORES = 2
-"""Of vLLM, beside one for each GPU: the least that its documentation asks for (API server and engine)."""
+"""Cores of vLLM, besides one for each GPU: the least that its documentation gives (API server and engine)."""
 WITHOUT_GPU = {
     "aria2c",
     "aws",
@@ -70,11 +71,11 @@ class _Need:
 
 
 class Usage:
-    """What the containers of some objects are, looked up once."""
+    """The servers and clients among the containers of some objects, looked up once."""
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
-        self.servers: dict[Container, Server] = {server.container: server for server in servers(scene)}
+        self.servers: dict[Container, Server] = {server.container: server for server in model_servers(scene)}
         self.clients: dict[Container, ModelClient] = {client.container: client for client in clients(scene)}
 
     def need(self, workload: Workload) -> _Need | None:
@@ -89,7 +90,7 @@ class Usage:
 
     def _need(self, container: Container) -> _Need | None:
         server = self.servers.get(container)
-        if server and server.gpus:
+        if server and server.gpus and server.engine.name == VLLM:
             what = "vLLM on 1 GPU" if server.gpus == 1 else f"vLLM on {server.gpus} GPUs"
             return _Need(SERVER_CORES + server.gpus, SERVER_GIB + WORKER_GIB * server.gpus, what)
         if container in self.clients and not gpu_count(container, self.scene.cluster):
@@ -123,7 +124,7 @@ class Usage:
         return None
 
     def loading(self, workload: Workload) -> Server | None:
-        """A server that brings its weights from the hub while its GPU waits."""
+        """Servers that download their weights from the hub while their GPU waits."""
         own = [self.servers[container] for container in workload.containers if container in self.servers]
         return next((server for server in own if server.gpus and server.downloads), None)
 

@@ -11,7 +11,7 @@ _SHORT = {"-tp": "tensor-parallel-size", "-pp": "pipeline-parallel-size", "-dp":
     "-n": "nnodes",
 }
 _SWITCHES = ("enable-", "disable-", "no-", "enforce-eager", "trust-remote-code", "headless")
-"""How options begin that take no value."""
+"""The beginnings of options that take no value."""
 
 
 @dataclass(frozen=True)
@@ -29,18 +29,18 @@ class VllmCommand:
     by_module: bool
 
     def value(self, option: str) -> str | None:
-        """The value of an option, the last where there are several."""
+        """The value of an option; the last of several."""
         return self.options[option][-1] if self.options.get(option) else None
 
     def number(self, option: str, otherwise: int) -> int | None:
-        """The same as a whole number; None where it is none that can be read, as $(GPUS)."""
+        """The same as a whole number; None where it cannot be read as one, as $(GPUS)."""
         text = self.value(option)
         if text is None:
             return otherwise
         return int(text) if text.isdecimal() else None
 
     def served_names(self) -> tuple[str, ...]:
-        """What clients may call the model."""
+        """The names that clients may use for the model."""
         return self.options.get("served-model-name") or ((self.model,) if self.model else ())
 
 

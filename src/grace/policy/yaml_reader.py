@@ -1,8 +1,8 @@
-"""YAML and JSON as kubectl reads them, with the line of every field; what could hurt the reader is refused.
+"""YAML and JSON as kubectl reads them, with the line of every field; what could harm the reader is refused.
 
 PyYAML by itself differs from kubectl (`y` is a boolean there, `1:30` and `2026-11-25` are strings), takes the last of
-two equal keys in silence, follows aliases without end, and its C parser dies of deep nesting. What scalars become was
-compared with `kubectl label --local` (kubectl 1.32).
+two equal keys in silence, follows aliases without end, and its C parser crashes on deep nesting. The values of scalars
+were compared with `kubectl label --local` (kubectl 1.32).
 """
 
 import base64
@@ -19,9 +19,9 @@ from grace.text import printable
 DEEPEST = 100
 """Levels of nesting. Kubernetes objects have about twenty."""
 MOST_VALUES = 200_000
-"""Values of one file, each alias counted as what it stands for. So many are checked in about five seconds."""
+"""Values of one file, with each alias counted as its content. So many are checked in about five seconds."""
 SUSPICIOUS = 1000
-"""Brackets, above which a text may be nested too deep for the parser. It dies at some tens of thousands."""
+"""The number of brackets above which a text may be nested too deep for the parser, which crashes at some 10,000s."""
 
 Path = tuple[str | int, ...]
 Node = yaml.Node
@@ -30,11 +30,13 @@ _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uff
 _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _LEADING = re.compile(r"^[ ?:-]{500}", re.MULTILINE)
 _JSON_PAIR = re.compile(r"\\\\|\\u(d[89ab][0-9a-f]{2})\\u(d[c-f][0-9a-f]{2})", re.IGNORECASE)
+_JSON_NEXT = re.compile(r"\}(\s*\n)\s*\{")
+"""Where one JSON document ends and another begins, which YAML needs a mark for; within one, a comma is in between."""
 _TAG = "tag:yaml.org,2002:"
 _UNTAGGED = "untagged"
 _TYPED = {_UNTAGGED, *(f"{_TAG}{name}" for name in ("int", "float", "bool", "null"))}
 _WHOLE = 2**53
-"""Floats below have all whole numbers."""
+"""Floats below this can hold all whole numbers."""
 _WORDS = {"y": True, "yes": True, "true": True, "on": True, "n": False, "no": False, "false": False, "off": False}
 _NULLS = {"", "~", "null", "Null", "NULL"}
 _BOOLS = {form: value for word, value in _WORDS.items() for form in (word, word.capitalize(), word.upper())}
@@ -43,7 +45,7 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\
 
 
 class _Loader(yaml.CSafeLoader):
-    """The C parser without types of its own: `_scalar` gives them, and tells `5` from `!!str 5` by the tag."""
+    """The C parser without types of its own: `_scalar` gives them, and distinguishes `5` from `!!str 5` by the tag."""
 
     def resolve(self, kind: type[Any], value: Any, implicit: Any) -> Any:
         return _UNTAGGED if kind is yaml.ScalarNode else super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
@@ -55,21 +57,22 @@ def documents(text: str, file: str, json: bool = False) -> Iterator[tuple[Any, N
     Args:
         text: YAML, or JSON.
         file: its name, for messages.
-        json: it is JSON, where tabs may stand between values and big characters are written as two.
+        json: it is JSON, where tabs may separate values, characters above U+FFFF are written as two, and documents need
+            no mark between them.
 
     Returns:
         Of each document, what it holds (mappings without the fields that are null, which Kubernetes takes as absent),
         and its node, for `line_of`.
 
     Raises:
-        InputError: it is neither, or does not hold together; the message names file and line.
+        InputError: it is neither, or is invalid; the message names file and line.
     """
     file = printable(file)
     if forbidden := _FORBIDDEN.search(text):
         line = text.count("\n", 0, forbidden.start()) + 1
         raise InputError(f"{file}:{line}: has a control character (U+{ord(forbidden[0]):04X}); it is not a text file")
     if json:
-        text = _JSON_PAIR.sub(_joined, text.replace("\t", " "))
+        text = _JSON_NEXT.sub(r"}\1--- {", _JSON_PAIR.sub(_joined, text.replace("\t", " ")))
     try:
         _refuse_depth(text, file)
         loader = _Loader(text)
@@ -118,7 +121,7 @@ def node_at(node: Node, path: Path) -> Node:
 
 
 def path_text(path: Path) -> str:
-    """A path as people write it: `spec.containers[0].env`, `metadata.labels["app.kubernetes.io/name"]`."""
+    """A path as people write one: `spec.containers[0].env`, `metadata.labels["app.kubernetes.io/name"]`."""
     text = ""
     for part in path:
         if isinstance(part, int):
@@ -131,7 +134,7 @@ def path_text(path: Path) -> str:
 
 
 class _Builder:
-    """Makes values of nodes, and counts them: an alias is what it stands for once more."""
+    """Makes values of nodes, and counts them: an alias counts as its whole content."""
 
     def __init__(self, file: str) -> None:
         self.file = file
@@ -140,9 +143,9 @@ class _Builder:
     def value(self, node: Node, depth: int) -> Any:
         self.values += 1
         if self.values > MOST_VALUES:
-            raise self._error(node, f"stands for more than {MOST_VALUES:,} values, with its aliases written out")
+            raise self._error(node, f"has more than {MOST_VALUES:,} values, with its aliases written out")
         if depth > DEEPEST:
-            raise self._error(node, f"is nested more than {DEEPEST} levels deep, or an alias stands in itself")
+            raise self._error(node, f"is nested more than {DEEPEST} levels deep, or an alias contains itself")
         if isinstance(node, yaml.ScalarNode):
             return _scalar(node, self)
         if isinstance(node, yaml.MappingNode) and node.tag == f"{_TAG}map":
@@ -168,7 +171,7 @@ class _Builder:
         return {key: value for key, value in whole.items() if value is not None}
 
     def _merged(self, node: Node, depth: int) -> dict[str, Any]:
-        """What `<<` brings: a mapping, or several, of which the first one that has a key wins."""
+        """What `<<` adds: a mapping, or several; the first one that has a key wins."""
         value = self.value(node, depth + 1)
         several = value if isinstance(value, list) else [value]
         merged: dict[str, Any] = {}
@@ -190,7 +193,7 @@ class _Builder:
         return InputError(f"{self.file}:{node.start_mark.line + 1}: {what}")
 
     def integer(self, node: yaml.ScalarNode, text: str) -> int | float:
-        """As kubectl: what no 64 bits hold is a float."""
+        """As in kubectl: what does not fit into 64 bits is a float."""
         sign, digits = (text[0], text[1:]) if text[0] in "+-" else ("", text)
         if digits[:1] == "0" and len(digits) > 1:
             base = {"b": 2, "x": 16, "o": 8}.get(digits[1], 8)
@@ -213,7 +216,7 @@ class _Builder:
         return int(number) if number.is_integer() and abs(number) < _WHOLE else number
 
     def binary(self, node: yaml.ScalarNode, text: str) -> str:
-        """The text that base64 stands for."""
+        """The text that base64 encodes."""
         try:
             return base64.b64decode("".join(text.split()), validate=True).decode()
         except ValueError:
@@ -278,7 +281,7 @@ def _refuse_depth(text: str, file: str) -> None:
 
 
 def _hint(text: str, line: int) -> str:
-    """What a line that is not YAML often is."""
+    """What is often wrong with a line that is not YAML."""
     lines = _BREAK.split(text)[max(line - 2, 0) : line]  # what does not end is noticed a line later
     there = lines[-1] if lines else ""
     if any("{{" in one or "{%" in one for one in lines):

@@ -52,7 +52,7 @@ _OWN: dict[str, tuple[str, str, str]] = {
 
 @dataclass(frozen=True)
 class Column:
-    """What is known of a column before its cells are read; `values` are those that it may have, where these are few."""
+    """What is known about a column before its cells are read; `values` are those that it may have, if few."""
 
     name: str
     about: str
@@ -62,8 +62,8 @@ class Column:
 
 
 @dataclass
-class _Cells:
-    """What the cells of a column are like."""
+class _ColumnSummary:
+    """A summary of a column's cells."""
 
     missing: int = 0
     low: float | None = None
@@ -87,15 +87,15 @@ class _Cells:
 
 
 class Codebook:
-    """Gathers what the columns of a table are like while its rows pass by."""
+    """Summarises the columns of a table while its rows are written."""
 
     def __init__(self, columns: Sequence[Column]) -> None:
         self.columns = columns
         self.rows = 0
-        self._cells = [_Cells() for _ in columns]
+        self._cells = [_ColumnSummary() for _ in columns]
 
     def add(self, cells: Sequence[object]) -> None:
-        """Take note of one row."""
+        """Add one row."""
         self.rows += 1
         for column, cell in zip(self._cells, cells, strict=True):
             column.add(cell)
@@ -140,7 +140,7 @@ def _of_study(study: Study, name: str) -> Column | None:
         return Column(name, column.about, column.type, values=tuple(map(str, column.values)))
     if study.extraction and name in study.extraction.fields:
         own = study.extraction.fields[name]
-        values = tuple(map(str, own.values)) or (own.wanted,)
+        values = tuple(map(str, own.values)) or (own.requirement,)
         return Column(name, own.about, _TYPES[own.kind], own.unit, values)
     for question in study.questions.values():
         if about := _of_question(question, name):
@@ -223,10 +223,10 @@ def _values(column: Mapping[str, Any]) -> str:
         return ", ".join(column["values"])
     if column["lowest"] is not None:
         return f"{column['lowest']:.6g} to {column['highest']:.6g}"
-    found = column["found"]
-    if found is None:
+    distinct = column["found"]
+    if distinct is None:
         return f"more than {MOST_VALUES} different ones"
-    short = [value if len(value) <= 40 else value[:39] + "…" for value in found]
+    short = [value if len(value) <= 40 else value[:39] + "…" for value in distinct]
     return ", ".join(short[:6]) + (f" and {len(short) - 6} more" if len(short) > 6 else "")
 
 

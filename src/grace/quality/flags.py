@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from grace.quality.checks import CHECKS, Part
+from grace.quality.checks import CHECKS, TablePart
 from grace.quality.layout import Cells, Layout
 from grace.quality.looks import Look, Maker, Thresholds, Unit
 
 
 @dataclass(frozen=True)
 class Flag:
-    """Something wrong with a row: the check that says so, the column or columns that it is about, and what is wrong."""
+    """A fault of a row: the check that finds it, the column or columns that it is about, and what is wrong."""
 
     check: str
     column: str
@@ -41,7 +41,7 @@ class RowChecks:
         return tuple(self._looks)
 
     def units(self, cells: Cells) -> Iterator[tuple[str, Unit]]:
-        """What each check sees in a row: the check's name, and each thing that it counts."""
+        """What each check sees in a row: the check's name, and each unit that it counts."""
         for name, look in self._looks.items():
             for unit in look(cells):
                 yield name, unit
@@ -53,7 +53,7 @@ class RowChecks:
 
 def _makers(layout: Layout, again: bool) -> dict[str, Maker]:
     """The checks that fit a table's parts."""
-    parts: dict[Part, bool] = {
+    parts: dict[TablePart, bool] = {
         "requests": layout.answers or layout.scores,
         "cells": True,
         "scores": layout.scores,

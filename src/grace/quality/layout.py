@@ -1,4 +1,4 @@
-"""Layout: what kind of table this is, told by its columns, and what each of its columns may hold."""
+"""Layout: what kind of table this is, as its columns show, and what each of its columns may hold."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,6 @@ from grace.columns import (
     CONFIDENCE,
     ERROR,
     FLAGS,
-    INPUT,
     METHOD,
     MODEL,
     RESPONSE,
@@ -20,10 +19,11 @@ from grace.columns import (
 from grace.studies.format import MISSING
 from grace.studies.questions import Question
 from grace.studies.study import Study
+from grace.tables import number_text
 
 MASS = "label_mass_"
 SLACK = 1e-6
-"""Sums of floating-point numbers may be so far outside of their range."""
+"""How far sums of floating-point numbers may be outside their range."""
 
 ANSWERS, STRUCTURED, SCORES, MERGED, TRIALS = "answers", "structured", "scores", "merged", "input"
 KINDS = (ANSWERS, STRUCTURED, SCORES, MERGED, TRIALS)
@@ -44,7 +44,7 @@ class Cells:
         return "" if cell is None or cell in MISSING else cell
 
     def raw(self, column: str) -> str:
-        """The cell as it is written."""
+        """The cell as written."""
         return self._row.get(column) or ""
 
     def number(self, column: str) -> float | None:
@@ -62,11 +62,13 @@ class Cells:
 
 
 def number_in(cell: object) -> float | None:
-    """The finite number that a cell holds, None where it holds none."""
+    """The finite number that a cell holds, also with a decimal comma; None where it holds none."""
     try:
-        number = float(cell)  # type: ignore[arg-type]  # what float cannot read is no number
+        number = float(cell)  # type: ignore[arg-type]  # what float cannot read is not a number
     except (TypeError, ValueError):
-        return None
+        if not isinstance(cell, str) or (text := number_text(cell)) == cell:
+            return None
+        number = float(text)
     return number if isfinite(number) else None
 
 
@@ -108,7 +110,8 @@ class Layout:
         answers, fields, scores: whether the answers', the extraction's and the scores' columns are checked here; each
             part is checked in one table, though others may hold a copy of it.
         judges_refusals: whether refusals are looked for here: where the fields are, when there are any.
-        asked: whether Grace asked for the answers, and did not find them in a table of somebody's own.
+        asked: whether Grace asked for the answers; False for answers from a user's own table.
+        decimal: what stands before decimals in the input's columns of numbers, where that is known.
     """
 
     study: Study
@@ -118,10 +121,11 @@ class Layout:
     scores: bool
     judges_refusals: bool
     asked: bool = True
+    decimal: str | None = None
 
     @classmethod
     def of(cls, study: Study, columns: Iterable[str]) -> "Layout":
-        """The layout of a table in which all parts are checked that it has."""
+        """The layout of a table of which all parts are checked."""
         columns = tuple(columns)
         return cls(
             study,
@@ -135,7 +139,7 @@ class Layout:
 
     @property
     def kind(self) -> str:
-        """What the table is: answers, structured, scores, merged, or input where it is none of these."""
+        """What the table is: answers, structured, scores, merged, or input for any other table."""
         if self.present.issuperset((ROW_ID, FLAGS)):
             return MERGED
         if self.scores:
@@ -177,7 +181,7 @@ class Layout:
 
     @cached_property
     def responses(self) -> tuple[str, ...]:
-        """The columns of whole answers: the model's, or those that somebody's own table has."""
+        """The columns of whole answers: the model's, or those that a user's own table has."""
         if RESPONSE in self.present:
             return (RESPONSE,)
         extraction = self.study.extraction
@@ -225,10 +229,8 @@ class Layout:
         return groups
 
     def called(self, name: str) -> str:
-        """What a column of the input is called in this table: one that is named as a field has another name there."""
-        extraction = self.study.extraction
-        renamed = METHOD in self.present and extraction is not None and name in extraction.columns
-        return name + INPUT if renamed else name
+        """The name of a column of the input in this table: one with the name of an added column has another one."""
+        return self.study.called(name, self.present)
 
 
 def _of_scores(question: Question) -> dict[str, Numeric]:

@@ -1,4 +1,4 @@
-"""How a check of single rows looks at a row, and how what it saw is counted."""
+"""How a check of single rows looks at a row, and how its observations are counted."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,8 +16,8 @@ class Unit(NamedTuple):
     """One thing that a check counts, as a row or one of its distributions, and what is wrong with it.
 
     Attributes:
-        group: shares are of all units of one group, as a question; "" where there are no groups.
-        faults: empty where it is as it should be.
+        group: the group, such as a question, whose units shares are of; "" where there are no groups.
+        faults: what is wrong; empty when nothing is.
     """
 
     group: str
@@ -25,7 +25,7 @@ class Unit(NamedTuple):
 
 
 Look = Callable[[Cells], Iterable[Unit]]
-"""Looks at one row; gives nothing for a row that the check is not about."""
+"""Looks at one row; yields nothing for a row that the check is not about."""
 Thresholds = Mapping[str, float]
 """Thresholds by name."""
 Maker = Callable[[Layout, Thresholds], Look | str]
@@ -40,7 +40,7 @@ class Flagged:
         row: of the table, 1 below the header; None where the table has no such row.
         column: the column or columns, "" where it is the whole row.
         why: what is wrong.
-        trial: the row of the input, where it is that which is meant.
+        trial: the row of the input, if the flag is about that.
     """
 
     row: int | None
@@ -51,7 +51,7 @@ class Flagged:
 
 @dataclass
 class Tally:
-    """What a check has seen of a table.
+    """The counts of a check over a table.
 
     Attributes:
         keep: the most flags that are kept; all are counted.
@@ -67,7 +67,7 @@ class Tally:
     kept: list[Flagged] = field(default_factory=list)
 
     def add(self, row: int, unit: Unit) -> None:
-        """Take note of a unit of a row."""
+        """Add a unit of a row."""
         group, faults = unit
         self.units[group] += 1
         if faults:

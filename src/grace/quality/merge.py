@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from grace.columns import ANSWER_KINDS, FLAGS, INPUT, MODEL, PROVENANCE, ROW_ID, SCORES_ERROR
+from grace.columns import ANSWER_KINDS, FLAGS, MODEL, PROVENANCE, ROW_ID, SCORES_ERROR, answer_columns
 from grace.errors import InputError
 from grace.ledger import LedgerReader, request_key
 from grace.progress import Progress
@@ -18,14 +18,14 @@ from grace.quality.layout import Layout
 from grace.quality.thresholds import thresholds_of
 from grace.runs import Run
 from grace.stages.answers.records import Done
-from grace.stages.answers.table import answer_columns, answer_rows
-from grace.stages.fields.records import Known, Rows, extractor_of
+from grace.stages.answers.table import answer_rows
+from grace.stages.fields.records import FieldRecords, Rows, extractor_of
 from grace.stages.fields.table import BATCH
 from grace.stages.related import Related, related
 from grace.stages.scores.records import Keys, Scores
 from grace.stages.scores.table import ScoreRows
 from grace.studies.study import Study
-from grace.tables import CsvTable, can_write_parquet, told_apart, write_table
+from grace.tables import CsvTable, can_write_parquet, number_text, told_apart, write_table
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Merged:
     Attributes:
         paths: the table as CSV, as Parquet where that can be written, and the codebook.
         rows, columns, flagged: how many rows and columns the table has, and how many rows have quality flags.
-        notes: what the reader should know, as a run that was not found.
+        notes: what the reader should know, such as a run that was not found.
         parts: for each group of runs, how many of the rows are its own, and which columns it has.
     """
 
@@ -56,8 +56,8 @@ def merge_runs(
         runs: one for each model, of answers, of their extraction or of probabilities; the others of the same study,
             table and model are found beside it.
         out: the folder to write to.
-        progress: hears how far it is.
-        extraction: the extraction, where several would do; with a single run only.
+        progress: told how far the work is.
+        extraction: the extraction, where several fit; with a single run only.
         scores: the probabilities, in the same way.
 
     Raises:
@@ -65,7 +65,7 @@ def merge_runs(
     """
     if len(runs) > 1 and (extraction or scores):
         raise InputError(
-            "--extraction and --scores choose for a single RUN; several runs each need just one beside them"
+            "--extraction and --scores choose for a single RUN; of several runs, each needs just one beside it"
         )
     return merge_groups([related(run, extraction, scores) for run in runs], out, progress)
 
@@ -76,14 +76,14 @@ def merge_groups(groups: Sequence[Related], out: Path, progress: Progress, csv_a
     Args:
         groups: one for each model.
         out: the folder to write to.
-        progress: hears how far it is.
-        csv_alone: whether Parquet and the codebook are left out, where the table is only read again.
+        progress: told how far the work is.
+        csv_alone: whether to leave out Parquet and the codebook, for a table that is only read again.
 
     Raises:
         InputError: the runs are not of one study, or one cannot be read.
     """
     with ExitStack() as stack:
-        parts = [_Part(group, stack) for group in groups]
+        parts = [_MergedGroup(group, stack) for group in groups]
         names = {part.study.name for part in parts}
         if len(names) > 1:
             raise InputError(f"the runs are of different studies ({', '.join(sorted(names))}); merge each on its own")
@@ -91,8 +91,8 @@ def merge_groups(groups: Sequence[Related], out: Path, progress: Progress, csv_a
         return _write(parts, out, progress, csv_alone)
 
 
-def _check_distinct(parts: "Sequence[_Part]") -> None:
-    """Refuse runs given twice, whose rows would stand twice in the table."""
+def _check_distinct(parts: "Sequence[_MergedGroup]") -> None:
+    """Refuse runs given twice, whose rows would be in the table twice."""
     seen: set[Path] = set()
     for part in parts:
         base = part.base.path.resolve()
@@ -101,7 +101,7 @@ def _check_distinct(parts: "Sequence[_Part]") -> None:
         seen.add(base)
 
 
-def _write(parts: "Sequence[_Part]", out: Path, progress: Progress, csv_alone: bool) -> Merged:
+def _write(parts: "Sequence[_MergedGroup]", out: Path, progress: Progress, csv_alone: bool) -> Merged:
     study = parts[0].study
     columns = tuple(dict.fromkeys(column for part in parts for column in part.columns))
     kinds = {name: kind for part in parts for name, kind in part.kinds.items()}
@@ -146,7 +146,7 @@ def _write(parts: "Sequence[_Part]", out: Path, progress: Progress, csv_alone: b
 
 
 class _Typed:
-    """Which of the input's columns hold what the study says: only then are they numbers in Parquet."""
+    """The types of the input's columns whose cells fit the study: only these are numbers in Parquet."""
 
     def __init__(self, study: Study, columns: Sequence[str]) -> None:
         kinds = {"integer": int, "number": float}
@@ -158,30 +158,33 @@ class _Typed:
         self._places = {name: columns.index(name) for name in self.kinds}
 
     def add(self, cells: Sequence[object]) -> None:
-        """Take note of one row."""
+        """Add one row."""
         for name, kind in list(self.kinds.items()):
             cell = cells[self._places[name]]
             try:
-                kind(cell if cell else 0)
+                _number(cell or 0, kind)
             except (TypeError, ValueError):
                 del self.kinds[name]
 
 
 def _typed(cells: Sequence[str], columns: Sequence[str], kinds: Mapping[str, type]) -> list[object]:
     """A CSV row's cells as their columns' types; an empty one is missing."""
-    return [kinds.get(name, str)(cell) if cell else None for name, cell in zip(columns, cells, strict=True)]
+    return [_number(cell, kinds.get(name, str)) if cell else None for name, cell in zip(columns, cells, strict=True)]
 
 
-class _Part:
+def _number(cell: object, kind: type) -> object:
+    """A cell as a number, where its column has numbers. Raises ValueError, TypeError for what is none."""
+    return kind(number_text(cell, kind is int) if isinstance(cell, str) and kind is not str else cell)
+
+
+class _MergedGroup:
     """The rows of one group of related runs.
 
     Attributes:
-        group: the runs.
-        base: the one whose rows these are: answers, or else an extraction of a table of somebody's own, or scores.
-        study: its study.
-        studies: those of all runs, whose columns are described by them.
-        columns: of the merged rows.
-        kinds: the type of columns that hold numbers.
+        base: the run that gives the rows: answers, or else an extraction of a user's own table, or scores.
+        studies: the studies of all runs, which describe the columns.
+        columns: those of the merged rows.
+        kinds: the types of columns with numbers.
         rows: how many there will be.
         notes: what is missing.
     """
@@ -189,16 +192,18 @@ class _Part:
     def __init__(self, group: Related, stack: ExitStack) -> None:
         self.group = group
         self.base = base = group.base
-        self._table = stack.enter_context(CsvTable(base.input))
+        self._table = stack.enter_context(base.table())
         self.study = group.study
         self.studies = [self.study]
         self.kinds: dict[str, type] = {"temperature": float, **(ANSWER_KINDS if group.answers else {})}
         self.notes: list[str] = []
         self._answers = answer_columns(base.identity.turns) if group.answers else ()
-        self._rows, self._known = self._open_extraction(stack)
+        self._answer_names = self.study.answer_names(base.identity.turns) if group.answers else ()
+        self._named = (*self._table.beside(self._answer_names), *self._answers)
+        self._rows, self._records = self._open_extraction(stack)
         self._scores, self._scored_rows = self._open_scores(stack)
         self._provenance = _provenance(group)
-        if base is group.scores:  # or answers, or somebody's own table, name the model
+        if base is group.scores:  # else the answers, or the user's own table, name the model
             self._provenance |= {MODEL: base.identity.model["name"]}
         self._ids: Counter[str] = Counter()
         scope = base.scope
@@ -221,47 +226,38 @@ class _Part:
         """The rows, each by column."""
         decided = 0
         for cells in self._base_rows():
-            texts = {
-                name: "" if cell is None else str(cell)
-                for name, cell in zip((*self._table.columns, *self._answers), cells, strict=True)
-            }
+            texts = {name: "" if cell is None else str(cell) for name, cell in zip(self._named, cells, strict=True)}
             full: dict[str, object] = dict(zip((*self._given, *self._answers), cells, strict=True))
             full[ROW_ID] = self._row_id(cells, texts)
-            if self._rows and self._known:
+            if self._rows and self._records:
                 answered = self._rows.of(texts)
-                read = self._known.completed(answered, self._rows.read(answered))
+                read = self._records.completed(answered, self._rows.read(answered))
                 decided += read.method == "human"
                 full |= zip(self._rows.extraction.columns, read.cells(), strict=True)
             if self._scores:
-                full |= self._scored(texts)
-            own = {name: cell for name, cell in texts.items() if name in self.study.columns}  # also where renamed
-            flags = self._checks.flags({name: _cell(value) for name, value in (full | own).items()})
+                full |= self._scored(dict(zip(self._table.columns, map(str, cells), strict=False)))
+            flags = self._checks.flags({name: _cell(value) for name, value in full.items()})
             full[FLAGS] = "; ".join(dict.fromkeys(flag.check for flag in flags)) or None
             yield full | self._provenance
-        lost = self._known.decisions - decided if self._known else 0
+        lost = self._records.decisions - decided if self._records else 0
         if lost > 0:
             self.notes.append(
                 f"{self.base.path}: {lost} decisions of people belong to no row; see `grace extract` again"
             )
 
     def _renamed(self) -> list[str]:
-        """The input's columns: one that is called as a column of Grace's gets another name, as `grace extract` does.
+        """The input's columns: one with the name of a column of Grace's gets another name, as in `grace extract`.
 
         Raises:
-            InputError: that name is taken too.
+            InputError: that name is also taken.
         """
         taken = {ROW_ID, SCORES_ERROR, FLAGS, *PROVENANCE, *self._provenance}
         taken |= set(self._rows.extraction.columns) if self._rows else set()
         taken |= set(self._scores.columns) if self._scores else set()
-        names = [name + INPUT if name in taken else name for name in told_apart(self._table.columns)]
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if twice:
-            own = twice.removesuffix(INPUT)
-            raise InputError(f"{self._table.path}: has the columns {own!r} and {twice!r}; rename one")
-        return names
+        return told_apart(self._table.beside({*taken, *self._answer_names}))
 
     def _row_id(self, cells: Sequence[object], texts: Mapping[str, str]) -> str:
-        """What names a row: the model and how it was asked, the trial, and the draw; equal rows are counted."""
+        """The id of a row: the model and how it was asked, the trial, and the draw; equal rows are numbered."""
         identity = (self.group.answers or self.group.scores or self.base).identity
         how = [identity.study, identity.model, identity.protocol, identity.sampling]
         drawn = [texts.get(name) for name in ("replication", "seed")] if self.group.answers else None
@@ -279,22 +275,22 @@ class _Part:
         with LedgerReader(self.base.ledger) as ledger:
             yield from answer_rows(self.base, self._table, ledger, done)
 
-    def _open_extraction(self, stack: ExitStack) -> tuple[Rows | None, Known | None]:
-        """What makes the fields; without an extraction's run, rules alone do."""
+    def _open_extraction(self, stack: ExitStack) -> tuple[Rows | None, FieldRecords | None]:
+        """The reader of the fields; without an extraction's run, rules alone."""
         run = self.group.extraction
         if run is None and (self.group.answers is None or self.study.extraction is None):
             return None, None
         study = self.group.study_of(run) if run else self.study
         self.studies.append(study)
-        rows = Rows(study, (*self._table.columns, *self._answers))
+        rows = Rows(study, self._named)
         self.kinds |= rows.extraction.kinds
         if run is None:
             self.notes.append(f"{self.base.path}: no extraction beside it, so its fields are read by rules alone")
-            return rows, Known(self.base, rows.extraction, None)
-        return rows, stack.enter_context(Known.read(run, rows.extraction, extractor_of(run)))
+            return rows, FieldRecords(self.base, rows.extraction, None)
+        return rows, stack.enter_context(FieldRecords.read(run, rows.extraction, extractor_of(run)))
 
     def _open_scores(self, stack: ExitStack) -> tuple[ScoreRows | None, dict[str, int]]:
-        """What makes the probabilities, and the row of the scores' own input by what it holds."""
+        """The maker of the probabilities, and the row of the scores' own input by its cells."""
         run = self.group.scores
         if run is None:
             self.notes.append(f"{self.base.path}: no run of `grace score` beside it, so there are no probabilities")
@@ -302,7 +298,7 @@ class _Part:
         if not run.ledger.exists():
             raise InputError(f"{run.path}: holds no answers yet (it has no {run.ledger.name})")
         study = self.group.study_of(run)
-        table = stack.enter_context(CsvTable(run.input))
+        table = stack.enter_context(run.table())
         keys = Keys(study, table, run.identity.model, run.identity.scoring)
         scores = ScoreRows(stack.enter_context(LedgerReader(run.ledger)), Scores.read(run), keys)
         self.studies.append(scores.study)
@@ -324,7 +320,7 @@ class _Part:
 
 
 def _content(row: Mapping[str, str], columns: Sequence[str]) -> str:
-    """What names a trial: the cells of the study's columns."""
+    """The cells that identify a trial: those of the study's columns."""
     return request_key([row.get(name, "") for name in columns])
 
 

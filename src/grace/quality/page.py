@@ -1,4 +1,4 @@
-"""quality.html: the report as one page that needs nothing else; all its text is escaped, since models wrote some."""
+"""quality.html: the report as one page without other files; all its text is escaped, since models wrote some."""
 
 from collections.abc import Iterator
 from importlib import resources

@@ -26,7 +26,7 @@ class Result:
     Attributes:
         check, table: their names.
         status: passed, failed or not checked.
-        measured: a count, or a share of `of`; None where it is not checked.
+        measured: a count, or a share of `of`; None if it is not checked.
         limit: the threshold.
         of: how many units were looked at.
         bad: how many of them are flagged.
@@ -79,7 +79,7 @@ class Report:
 
     @property
     def remarks(self) -> tuple[Result, ...]:
-        """The checks that did not fail and have something to say, as why they were not done."""
+        """The checks that did not fail but have a remark, such as why they were not done."""
         return tuple(result for result in self.results if result.why and result.status != FAILED)
 
     @property
@@ -134,7 +134,7 @@ def judged(
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """The report as JSON says it."""
+    """The content of quality.json."""
     group = report.group
     return {
         "format": 1,

@@ -1,4 +1,4 @@
-"""review.csv: the flagged rows with what is wrong, to be looked at in a spreadsheet."""
+"""review.csv: the flagged rows with what is wrong, to look at in a spreadsheet."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,7 +39,7 @@ def _given(report: Report) -> tuple[str, ...]:
 
 
 def _lines(report: Report, names: tuple[str, ...]) -> Iterator[list[str]]:
-    """Each flag that was kept, also of checks that passed, since each row may be looked at."""
+    """Each flag that was kept, including those of checks that passed, since any row may be looked at."""
     for result, flagged in ((own, flagged) for own in report.results for flagged in own.kept):
         row = row_of(report, result, flagged)
         place = "" if flagged.row is None else str(flagged.row)

@@ -14,8 +14,9 @@ from grace.runs import Run
 from grace.stages.answers.records import request_seed
 from grace.stages.related import Related, table_of
 from grace.studies.check import guess_study
-from grace.studies.study import Study, load_study
-from grace.tables import CsvTable, write_table
+from grace.studies.study import Study, check_kin, load_study
+from grace.table_files import AUTO, open_table
+from grace.tables import CsvTable, TableFormat
 
 NO_INPUT = "no --input to compare with"
 
@@ -25,10 +26,10 @@ class Source:
     """A table to check.
 
     Attributes:
-        name: what it is called in the report.
+        name: its name in the report.
         path, layout, table: the file, its columns with the parts that are checked, and its rows.
         run: the run that it was made from, where that is known.
-        trials: the rows that it should have; None where nobody knows.
+        trials: the rows that it should have; None where that is not known.
     """
 
     name: str
@@ -41,7 +42,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Absent:
-    """A table that cannot be checked: one that is damaged or not there (`failed`), or that was never asked for."""
+    """A table that cannot be checked: one that is damaged or not there (`failed`), or that was never requested."""
 
     name: str
     why: str
@@ -52,13 +53,13 @@ class Absent:
 
 @dataclass(frozen=True)
 class Group:
-    """The tables of one study and, mostly, one model.
+    """The tables of one study and, usually, one model.
 
     Attributes:
-        study: the study, whose thresholds count.
+        study: the study, whose thresholds apply.
         sources, absent: the tables that are there, and those that are not.
         input, input_path: the rows of the experiment and their file; None where they are not known.
-        temperature: at which the answers were drawn, where that is known.
+        temperature: the one at which the answers were drawn, where that is known.
     """
 
     study: Study
@@ -69,38 +70,24 @@ class Group:
     temperature: float | None = None
 
 
-@dataclass
+@dataclass(frozen=True)
 class Opener:
-    """Opens tables, in a folder of its own where they have to be made readable first."""
+    """Opens tables, each once, for as long as the stack is open."""
 
-    folder: Path
     stack: ExitStack
     opened: dict[Path, CsvTable] = field(default_factory=dict)
 
-    def open(self, path: Path) -> CsvTable:
-        """A CSV or Parquet file's rows. Raises InputError."""
+    def open(self, path: Path, given: TableFormat = AUTO) -> CsvTable:
+        """A file's rows, read as `given` says. Raises InputError."""
         if path not in self.opened:
-            readable = path
-            if path.suffix.lower() == ".parquet":
-                readable = self.folder / f"{len(self.opened)}.csv"
-                _print_parquet_as_csv(path, readable)
-            self.opened[path] = self.stack.enter_context(CsvTable(readable))
+            self.opened[path] = self.stack.enter_context(open_table(path, given))
         return self.opened[path]
 
-
-def _print_parquet_as_csv(path: Path, copy: Path) -> None:
-    try:
-        import pyarrow.parquet
-    except ImportError:
-        raise InputError(
-            f"{path}: reading Parquet needs pyarrow: pip install 'grace-experiments[parquet]', or check the CSV"
-        ) from None
-    try:
-        with pyarrow.parquet.ParquetFile(path) as file:
-            batches = (batch.to_pydict().values() for batch in file.iter_batches(1000))
-            write_table(copy, file.schema_arrow.names, (row for batch in batches for row in zip(*batch, strict=True)))
-    except (OSError, pyarrow.ArrowException) as error:
-        raise InputError(f"{path}: cannot be read as Parquet: {error}") from None
+    def input_of(self, run: Run) -> CsvTable:
+        """The rows of a run's input. Raises InputError."""
+        if run.input not in self.opened:
+            self.opened[run.input] = self.stack.enter_context(run.table())
+        return self.opened[run.input]
 
 
 # Runs
@@ -118,7 +105,7 @@ def of_runs(related: Related, opener: Opener) -> Group:
         elif table:
             absent.append(table)
     temperature = related.answers.identity.sampling.get("temperature") if related.answers else None
-    return Group(study, _shared_out(sources), tuple(absent), opener.open(base.input), base.input, temperature)
+    return Group(study, _shared_out(sources), tuple(absent), opener.input_of(base), base.input, temperature)
 
 
 def _of_run(name: str, run: Run, related: Related, opener: Opener) -> Source | Absent:
@@ -139,13 +126,14 @@ def _of_run(name: str, run: Run, related: Related, opener: Opener) -> Source | A
         scores=name == SCORES,
         judges_refusals=name != SCORES,
         # of a table of somebody's own, the input's columns are those that it should have
+        decimal=opener.input_of(related.base).decimal,
         asked=layout.asked and not (name == STRUCTURED and related.answers is None),
     )
     return Source(name, path, layout, table, run, _trials_of(name, run, layout, related, opener))
 
 
 def _never(name: str, study: Study) -> Absent | None:
-    """What to say of a table that no run makes; None where the study cannot have it."""
+    """The note about a table that no run makes; None where the study cannot have it."""
     made_by = {ANSWERS: "query", STRUCTURED: "extract", SCORES: "score"}[name]
     can = {ANSWERS: study.conversations, STRUCTURED: study.extraction, SCORES: study.questions}[name]
     return Absent(name, f"no run of `grace {made_by}` is beside it", False) if can else None
@@ -154,13 +142,13 @@ def _never(name: str, study: Study) -> Absent | None:
 def _trials_of(name: str, run: Run, layout: Layout, related: Related, opener: Opener) -> Trials:
     """The rows that a run's table should have: those that were asked about, with their seeds."""
     if name == SCORES:
-        return Trials(opener.open(run.input), run.scope.rows, (), lambda row: [()])
+        return Trials(opener.input_of(run), run.scope.rows, (), lambda row: [()])
     asked = related.answers
     if asked is None:  # values of a table of somebody's own
-        table = opener.open(run.input)
+        table = opener.input_of(run)
         return Trials(table, len(table), (), lambda row: [()])
     by = tuple(name for name in (REPLICATION, SEED) if name in layout.present)
-    return Trials(opener.open(asked.input), asked.scope.rows, by, _copies_of(asked, by))
+    return Trials(opener.input_of(asked), asked.scope.rows, by, _copies_of(asked, by))
 
 
 def _copies_of(run: Run, by: Sequence[str]) -> Callable[[int], list[tuple[str, ...]]]:
@@ -180,17 +168,23 @@ def _copies_of(run: Run, by: Sequence[str]) -> Callable[[int], list[tuple[str, .
 # Files
 
 
-def of_files(paths: Sequence[Path], input: Path | None, study: str | None, opener: Opener) -> Group:
-    """The tables in some files.
+def of_files(
+    paths: Sequence[Path], input: Path | None, study: str | None, opener: Opener, given: TableFormat = AUTO
+) -> Group:
+    """The tables in some files. `given` says how the input is to be read, or all of them where no input is named.
 
     Raises:
         InputError: a file cannot be read or recognised, or there are two inputs.
     """
-    tables = [(path, opener.open(path)) for path in dict.fromkeys(paths)]
+    if input:
+        opener.open(input, given)
+    tables = [(path, opener.open(path, AUTO if input else given)) for path in dict.fromkeys(paths)]
     chosen = load_study(study) if study else _guessed([input, *paths] if input else paths, opener)
     sources: list[Source] = []
     for path, table in tables:
-        layout = Layout.of(chosen, table.columns)
+        check_kin(chosen, table.columns, path)
+        decimal = (opener.open(input) if input else table).decimal
+        layout = replace(Layout.of(chosen, table.columns), decimal=decimal)
         if layout.kind != TRIALS:
             sources.append(Source(layout.kind, path, layout, table))
             continue
@@ -235,7 +229,7 @@ def _trials_in(source: Source, input: CsvTable) -> Trials:
 
 
 def _named(sources: Sequence[Source]) -> list[Source]:
-    """Tables of one kind are told apart by their files."""
+    """Name tables of one kind by their files."""
     kinds = [source.name for source in sources]
     return [
         replace(source, name=f"{source.name} ({source.path.name})") if kinds.count(source.name) > 1 else source
@@ -259,5 +253,5 @@ def _shared_out(sources: Sequence[Source]) -> tuple[Source, ...]:
 
 
 def facts_of(path: Path) -> dict[str, object]:
-    """What names a file in a report."""
+    """The name of a file in a report."""
     return {"file": str(path), "sha256": sha256_of(path)}

@@ -18,10 +18,10 @@ _SHARES |= {check.name for check in CHECKS.values() if check.unit == "share"}
 
 
 def thresholds_of(study: Study, given: Mapping[str, float] | None = None) -> dict[str, float]:
-    """All thresholds by name: the defaults, the study's over them, those given over these.
+    """All thresholds by name: the defaults, replaced by the study's, and these by those given.
 
     Raises:
-        InputError: there is no such threshold, or it cannot have that value; the message says whose it is.
+        InputError: there is no such threshold, or it cannot have that value; the message says where it was set.
     """
     _check(study.quality, f"{study.name}: quality")
     _check(given or {}, "--threshold")
@@ -38,7 +38,7 @@ def read_thresholds(texts: Iterable[str]) -> dict[str, float]:
         except ValueError:
             sign = ""
         if not sign:
-            raise InputError(f"--threshold {text}: is not NAME=VALUE, as truncated=0.1")
+            raise InputError(f"--threshold {text}: is not NAME=VALUE, such as truncated=0.1")
     return given
 
 

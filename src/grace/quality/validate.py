@@ -1,11 +1,11 @@
-"""Validation: do the tables hold what was asked for, and is it good enough to be analysed?"""
+"""Validation: do the tables hold what they should, and is it good enough to be analysed?"""
 
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from grace.columns import MODEL, RESPONSE, SEED
 from grace.errors import InputError, StudyError
@@ -15,7 +15,7 @@ from grace.quality.checks.balance import Balance
 from grace.quality.checks.cells import quoted
 from grace.quality.checks.columns import column_faults
 from grace.quality.checks.ledger import compare
-from grace.quality.checks.rows import Comparison, Repeats, Trials, asking
+from grace.quality.checks.rows import Repeats, RowComparison, Trials, asking
 from grace.quality.checks.seeds import FEWEST, Answers, Seeds
 from grace.quality.checks.stale import Stale
 from grace.quality.flags import RowChecks
@@ -32,7 +32,8 @@ from grace.stages.fields.table import BATCH
 from grace.stages.related import Related
 from grace.studies.check import Cell
 from grace.studies.study import completed
-from grace.tables import CsvTable
+from grace.table_files import AUTO
+from grace.tables import CsvTable, TableFormat
 
 KEEP = 1000
 """The most flags of each check that review.csv lists."""
@@ -47,8 +48,8 @@ def validate_runs(runs: Related, out: Path, given: Mapping[str, float], progress
         InputError: a run cannot be read, or a threshold is wrong.
     """
     with ExitStack() as stack:
-        opener = _opener(stack)
-        return _validated(of_runs(runs, opener), opener, out, given, progress, keep)
+        opener = Opener(stack)
+        return _validated(of_runs(runs, opener), out, given, progress, keep)
 
 
 def validate_files(
@@ -59,25 +60,19 @@ def validate_files(
     input: Path | None = None,
     study: str | None = None,
     keep: int = KEEP,
+    table_format: TableFormat = AUTO,
 ) -> Report:
-    """Check some tables, and write the report to the folder `out`.
+    """Check some tables, and write the report to the folder `out`; `table_format` says how the input is to be read.
 
     Raises:
-        InputError: a file cannot be read or is no table of a study, or a threshold is wrong.
+        InputError: a file cannot be read or is not a table of a study, or a threshold is wrong.
     """
     with ExitStack() as stack:
-        opener = _opener(stack)
-        return _validated(of_files(files, input, study, opener), opener, out, given, progress, keep)
+        opener = Opener(stack)
+        return _validated(of_files(files, input, study, opener, table_format), out, given, progress, keep)
 
 
-def _opener(stack: ExitStack) -> Opener:
-    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="grace-validate-"))
-    return Opener(Path(folder), stack)
-
-
-def _validated(
-    group: Group, opener: Opener, out: Path, given: Mapping[str, float], progress: Progress, keep: int
-) -> Report:
+def _validated(group: Group, out: Path, given: Mapping[str, float], progress: Progress, keep: int) -> Report:
     thresholds = thresholds_of(group.study, given)
     outside_runs(out)
     progress.begin(sum(len(source.table) for source in group.sources), 0, "rows")
@@ -87,7 +82,7 @@ def _validated(
         inspection = Inspection(source, group, thresholds, keep)
         inspection.read(progress)
         models |= dict.fromkeys(inspection.models)
-        results += inspection.results(opener)
+        results += inspection.results()
     results.sort(key=lambda result: KINDS.index(result.table) if result.table in KINDS else len(KINDS))
     report = Report(group, thresholds, tuple(models), tuple(results))
     for name, write in zip(FILES, (write_json, write_review, write_page), strict=True):
@@ -113,7 +108,7 @@ class Inspection:
     """All checks of one table.
 
     Attributes:
-        models: names of the models in it, each with its first row; of very many the first ones.
+        models: names of the models in it, each with its first row; only the first ones of very many.
     """
 
     def __init__(self, source: Source, group: Group, thresholds: Thresholds, keep: int) -> None:
@@ -121,7 +116,7 @@ class Inspection:
         layout = source.layout
         self._rows = RowChecks(layout, thresholds, again=True)
         self._tallies = {name: Tally(keep) for name in self._rows.names}
-        self._comparison = Comparison(source.trials, layout, keep) if source.trials else None
+        self._comparison = RowComparison(source.trials, layout, keep) if source.trials else None
         self._repeats = Repeats(layout) if not self._comparison and SEED in layout.present else None
         self._repeated = Tally(keep)
         self._seeds = Seeds() if layout.answers and SEED in layout.present else None
@@ -177,16 +172,16 @@ class Inspection:
             self._see_trial(number, own, cells)
 
     def _asked(self, cells: Cells) -> tuple[str, ...]:
-        """Who was asked and how, in a table that may hold several of both."""
+        """Who was asked and how, in a table that may hold several models and ways."""
         return tuple(map(cells.raw, self._asking))
 
     def _see_trial(self, number: int, model: str, cells: Cells) -> None:
-        """What has to do with what a row shows the model."""
+        """Add a row to the checks of what rows show the model."""
         study = self._source.layout.study
-        given = tuple(map(cells.raw, study.columns))
+        given = tuple(map(cells.raw, map(self._source.layout.called, study.columns)))
         if self._last is None or self._last[0] != given:
             try:
-                full = study.complete(dict(zip(study.columns, given, strict=True)))
+                full = study.complete(dict(zip(study.columns, given, strict=True)), self._source.layout.decimal)
                 self._last = given, full, hash(tuple(study.stimulus(full)))
             except StudyError as error:
                 self._tallies["schema"].add(number, Unit("", [("", str(error))]))
@@ -202,18 +197,18 @@ class Inspection:
 
     # Results
 
-    def results(self, opener: Opener) -> list[Result]:
+    def results(self) -> list[Result]:
         """The result of each check, in their order."""
-        results = {result.check: result for result in self._results(opener)}
+        results = {result.check: result for result in self._results()}
         return [results[name] for name in CHECKS if name in results]
 
-    def _results(self, opener: Opener) -> Iterator[Result]:
+    def _results(self) -> Iterator[Result]:
         yield self._judged("table", _units(len(self._source.table), self._keep))
         yield self._columns()
         yield from self._of_rows()
         for name, tally in self._tallies.items():
             if name == "reread" and not tally.units:
-                yield self._undone(name, "no row is of rules alone")
+                yield self._undone(name, "no row was read by rules alone")
                 continue
             yield self._extracted(tally) if name == "extracted" else self._judged(name, tally)
         for name, why in self._rows.undone.items():
@@ -227,7 +222,7 @@ class Inspection:
             yield self._of_answers()
         yield self._of_balance()
         if self._source.run:
-            yield self._of_ledger(opener, self._source.run)
+            yield self._of_ledger(self._source.run)
 
     def _judged(self, check: str, tally: Tally, measured: float | None = None, why: str = "") -> Result:
         limit, advice = self._thresholds[check], _advice(check, self._source.run)
@@ -305,21 +300,21 @@ class Inspection:
         why = "" if self._source.trials else f"among the rows that are there, since there is {NO_INPUT}"
         return self._judged("balance", tally, worst, why)
 
-    def _of_ledger(self, opener: Opener, run: Run) -> Result:
+    def _of_ledger(self, run: Run) -> Result:
         source = self._source
-        fresh = opener.folder / f"{source.name}-from-ledger.csv"
-        try:
-            export_run(run, fresh, study=source.layout.study)
-        except InputError as error:
-            tally = _units(1, self._keep)
-            tally.fault(Flagged(None, "", str(error)))
-            return self._judged("ledger", tally)
         names = source.trials.table.columns if source.trials else ()
         identity = (*map(source.layout.called, names), *(source.trials.by if source.trials else ()))
-        with CsvTable(fresh) as table:
-            compared = compare(source.table, table, identity, self._keep)
-        fresh.unlink()
-        moved = f"{compared.moved:,} rows stand in another order than in the ledger; that does no harm"
+        with TemporaryDirectory(prefix="grace-validate-") as folder:
+            fresh = Path(folder) / "from-ledger.csv"
+            try:
+                export_run(run, fresh, study=source.layout.study)
+            except InputError as error:
+                tally = _units(1, self._keep)
+                tally.fault(Flagged(None, "", str(error)))
+                return self._judged("ledger", tally)
+            with CsvTable(fresh) as table:
+                compared = compare(source.table, table, identity, self._keep)
+        moved = f"{compared.moved:,} rows are in another order than in the ledger; that does no harm"
         return self._judged("ledger", compared.tally, why=moved if compared.moved else "")
 
 

@@ -9,7 +9,7 @@ EXAMPLES = 3
 
 
 def measured_of(result: Result) -> str:
-    """What was measured, as "3 rows" or "0.021"; of groups the worst one's."""
+    """What was measured, as "3 rows" or "0.021"; for groups, the worst one's."""
     if result.status == UNCHECKED or result.measured is None:
         return ""
     unit = CHECKS[result.check].unit
@@ -33,7 +33,7 @@ def remark_of(result: Result) -> str:
 def failure_of(result: Result) -> str:
     """A failed check in a few sentences: what it found, some examples, and what to do."""
     kinds: dict[tuple[str, str], Flagged] = {}
-    for flagged in result.kept:  # one of each kind, since more of the same tell nothing new
+    for flagged in result.kept:  # one of each kind, since more of the same add nothing
         kinds.setdefault((flagged.column, flagged.why), flagged)
     examples = [_example(flagged) for flagged in list(kinds.values())[:EXAMPLES]]
     what = f"{measured_of(result)}, {limit_of(result)}: {CHECKS[result.check].finds}"

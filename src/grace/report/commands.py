@@ -1,23 +1,24 @@
-"""Commands that do again what was done, from the manifests of runs."""
+"""Commands that repeat what was done, from the manifests of runs."""
 
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
 import orjson
 
-from grace.report.gather import Wanted
+from grace.report.gather import ReportRequest
 from grace.report.ran import ANSWERS, KINDS, PROBABILITIES, further
 from grace.runs import Run
 from grace.stages.related import Related, table_of
 from grace.studies.study import BUILT_IN, built_in_file
+from grace.tables import TableFormat
 
 PAPER = "paper"
 """The theme that figures have by default."""
 
 
-def commands_of(groups: Sequence[Related], wanted: Wanted, report: str) -> list[str]:
-    """What to type, in its order; files are named without folders. `report` is the name of the report's file."""
-    how = [*wanted.options, *(["--theme", wanted.theme] if wanted.theme != PAPER else [])]
+def commands_of(groups: Sequence[Related], request: ReportRequest, report: str) -> list[str]:
+    """The commands to type, in order; files are named without folders. `report` is the name of the report's file."""
+    how = [*request.options, *(["--theme", request.theme] if request.theme != PAPER else [])]
     lines = [_typed(_command(run, group)) for group in groups for run in group.runs]
     runs = [group.base.path.name for group in groups]
     lines.append(_typed(["analyze", *runs, *how]))
@@ -33,12 +34,12 @@ def inputs_of(groups: Sequence[Related]) -> dict[str, str]:
         for run in filter(None, (group.answers, group.scores)):
             input = run.identity.input
             if input.file:
-                inputs[input.file] = input.sha256
+                inputs[input.file] = input.source or input.sha256
     return inputs
 
 
 def study_argument(run: Run) -> str:
-    """How a command names a run's study: a built-in one by its name, else the copy in the run."""
+    """The name of a run's study in a command: a built-in one by its name, else the copy in the run."""
     content = run.study.read_bytes()
     built_in = (name for name in BUILT_IN if built_in_file(name) == content)
     return next(built_in, f"{run.path.name}/{run.study.name}")
@@ -63,7 +64,7 @@ def _asked(run: Run) -> Iterator[object]:
     identity = run.identity
     model = identity.model
     yield study_argument(run)
-    yield from ("--input", identity.input.file)
+    yield from ("--input", identity.input.file, *TableFormat(**identity.input.read_as).options)
     yield from ("--output", table_of(run).name)
     yield from ("--model-endpoint", _endpoint(run), "--model-name", model.get("name"))
     if model.get("revision"):
@@ -100,5 +101,5 @@ def _of_extractor(run: Run) -> Iterator[object]:
 
 
 def _endpoint(run: Run) -> str:
-    """Where the first session asked that did: one that joined parts asked nobody."""
+    """The endpoint of the first session that asked: one that joined parts asked nobody."""
     return next((session.endpoint for session in run.sessions if session.endpoint), "URL")

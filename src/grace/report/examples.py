@@ -16,7 +16,7 @@ from grace.text import harmless
 LONGEST = 1200
 """The most characters of an answer that are shown."""
 PLAIN = {"observe": "word", "State": "hearts"}
-"""What the conditions' columns are called for readers, as in the tables."""
+"""Names of the conditions' columns for readers, as in the tables."""
 
 NUMBERS = {str(number): word for number, word in WORDS.items()}
 
@@ -57,18 +57,18 @@ def examples_of(part: Part) -> list[Example]:
 
 
 def _by_condition(study: Study, rows: tuple[Row, ...]) -> dict[tuple[str, ...], dict[str, Row]]:
-    """The rows by condition, and then by what names the trial."""
+    """The rows by condition, and then by trial."""
     conditions: dict[tuple[str, ...], dict[str, Row]] = {}
     for row in rows:
         with suppress(InputError):
-            full = study.complete({name: row[name] for name in study.columns})
+            full = study.complete(study.trial(row.cells))
             condition = tuple(full.get(name, "") for name in study.design.cells)
             conditions.setdefault(condition, {}).setdefault(_name(study, row), row)
     return conditions
 
 
 def _name(study: Study, row: Row) -> str:
-    """A trial's name: a digest, which knows nothing of the answer, so that the least of them is an arbitrary one."""
+    """A trial's name: a digest that does not depend on the answer, so that the smallest one is an arbitrary choice."""
     shown = "\0".join((row.stimulus or "", row[study.design.participant], row["replication"]))
     return hashlib.sha256(shown.encode()).hexdigest()
 
@@ -94,7 +94,7 @@ def _in_words(study: Study, condition: tuple[str, ...]) -> str:
 
 def _prompt(study: Study, row: Row) -> str:
     """What was asked about a trial, all turns one after the other."""
-    full = study.complete({name: row[name] for name in study.columns})
+    full = study.complete(study.trial(row.cells))
     try:
         conversation = study.conversation(row["protocol"] or None)
         texts = [conversation.turn(turn, full)["content"] for turn in conversation.turns]
@@ -114,7 +114,7 @@ def _said(study: Study, model: str, row: Row | None) -> Said:
 
 
 def shortened(text: str, longest: int = LONGEST) -> tuple[str, str]:
-    """A text that a browser only shows, not longer than that, and a notice of what was cut off."""
+    """A harmless text of at most `longest` characters, and a notice of what was cut off."""
     text = harmless(text)
     if len(text) <= longest:
         return text, ""

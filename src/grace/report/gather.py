@@ -1,4 +1,4 @@
-"""Gathering: loads each group of runs once, and makes from it all that a report or a paper says, or why it cannot."""
+"""Gathering: loads each group of runs once, and makes from it all content of a report or paper, or says why not."""
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +29,7 @@ REVIEW = "review.csv"
 class Quality:
     """Whether the data of one model are good enough.
 
-    `name` is the model's, with the run's folder; `report` is what `grace validate` says, None where it could not look
+    `name` is the model's, with the run's folder; `report` is that of `grace validate`, None where it could not check
     (`why`); `flagged` are the rows that it flags, as review.csv has them.
     """
 
@@ -55,11 +55,11 @@ class Part:
         groups: the runs, those of each model together.
         frame: the merged rows; None where nothing could be merged.
         analysis: None where there is none of this study, or nothing to analyse; `notes` say why.
-        comparisons: of each model with the first one.
-        quality: of each model.
+        comparisons: those of each model with the first one.
+        quality: that of each model.
         lost: runs that could not be read.
         notes: what a reader should know first.
-        tables: of numbers, by the names of their files.
+        tables: tables of numbers, by the names of their files.
     """
 
     study: Study
@@ -70,25 +70,24 @@ class Part:
     quality: tuple[Quality, ...]
     lost: tuple[Lost, ...]
     notes: tuple[str, ...]
-    wanted: "Wanted"
+    request: "ReportRequest"
     tables: Mapping[str, Table] = field(default_factory=dict)
 
     @property
     def kept_all(self) -> bool:
         """Whether trials would have been excluded by their knowledge answers, and were not."""
         excludes = self.analysis is not None and ANALYSES[self.analysis.study].excludes
-        return excludes and not self.wanted.exclusions
+        return excludes and not self.request.exclusions
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What is asked for.
+class ReportRequest:
+    """The runs of a report or paper, and how they are analysed.
 
     Attributes:
-        runs: those given.
         exclusions: whether trials of study 1 are excluded by their knowledge answers.
-        extraction, scores: of a single run, where several would do.
-        theme: of the figures.
+        extraction, scores: those of a single run, where several fit.
+        theme: the theme of the figures.
     """
 
     runs: Sequence[Run]
@@ -99,7 +98,7 @@ class Wanted:
 
     @property
     def options(self) -> Iterator[str]:
-        """The options of a command that asks for the same, beside runs and theme; runs are named without folders."""
+        """The options of a command for the same, besides runs and theme; runs are named without folders."""
         if not self.exclusions:
             yield "--no-exclusions"
         for name, run in (("extraction", self.extraction), ("scores", self.scores)):
@@ -107,11 +106,11 @@ class Wanted:
                 yield from (f"--{name}", run.path.name)
 
 
-def wanted_of(
+def request_of(
     runs: Sequence[Path], exclusions: bool, extraction: Path | None, scores: Path | None, theme: str
-) -> Wanted:
-    """What a command asks for. Raises InputError where there is no such theme."""
-    return Wanted(
+) -> ReportRequest:
+    """The request of a command. Raises InputError where there is no such theme."""
+    return ReportRequest(
         [_run(path) for path in runs],
         exclusions,
         _run(extraction) if extraction else None,
@@ -126,7 +125,7 @@ def _run(path: Path) -> Run:
 
 
 class _Silent:
-    """Hears of progress, and tells nobody."""
+    """Progress that nobody sees."""
 
     def begin(self, total: int, done: int, what: str = "requests") -> None: ...
 
@@ -137,24 +136,24 @@ class _Silent:
     def fault(self, text: str) -> None: ...
 
 
-def gather(wanted: Wanted, folder: Path, progress: Progress) -> list[Part]:
+def gather(request: ReportRequest, folder: Path, progress: Progress) -> list[Part]:
     """Merge, analyse, compare and check runs, each study on its own.
 
     Args:
-        wanted: the runs, and how.
-        folder: for files on the way, empty.
-        progress: hears how far merging is, and what comes next.
+        request: the runs, and how.
+        folder: an empty folder for intermediate files.
+        progress: told how far merging is, and what comes next.
 
     Raises:
-        InputError: something given is no run, or several runs may belong to one.
+        InputError: an argument is not a run, or several runs may belong to one.
     """
     by_study: dict[str, list[Related]] = {}
-    for group in groups_of(wanted.runs, wanted.extraction, wanted.scores):
+    for group in groups_of(request.runs, request.extraction, request.scores):
         by_study.setdefault(group.study.name, []).append(group)
-    return [_part(groups, wanted, folder / name, progress) for name, groups in by_study.items()]
+    return [_part(groups, request, folder / name, progress) for name, groups in by_study.items()]
 
 
-def _part(groups: Sequence[Related], wanted: Wanted, folder: Path, progress: Progress) -> Part:
+def _part(groups: Sequence[Related], request: ReportRequest, folder: Path, progress: Progress) -> Part:
     study = groups[0].study
     readable, lost = list(groups), list[Lost]()
     merged = _merged(readable, folder / MERGED, progress)
@@ -162,43 +161,43 @@ def _part(groups: Sequence[Related], wanted: Wanted, folder: Path, progress: Pro
         readable, lost = _readable(groups, folder / "alone")
         if readable and lost:
             merged = _merged(readable, folder / MERGED, progress)
-    analysis, notes = _analysed(study, readable, merged, wanted)
+    analysis, notes = _analysed(study, readable, merged, request)
     notes = [note for note in notes if not any(one.why in note for one in lost)]
     frame = None if isinstance(merged, str) else merged.frame
     progress.note(f"{study.name}: checking the data's quality")
     quality = tuple(_checked(group, folder / f"quality_{place}") for place, group in enumerate(groups))
     comparisons = () if isinstance(merged, str) else tuple(_compared(readable, merged, notes, progress))
-    numbers = dict(analysis.tables) if analysis else {}
-    numbers |= {"runs": runs_table(groups), "quality": tables.of_quality([(one.name, one.report) for one in quality])}
+    values = dict(analysis.tables) if analysis else {}
+    values |= {"runs": runs_table(groups), "quality": tables.of_quality([(one.name, one.report) for one in quality])}
     if frame:
-        numbers |= {"design": tables.of_design(study, frame)}
+        values |= {"design": tables.of_design(study, frame)}
         if analysis:
-            numbers |= tables.of_summary(analysis, frame) | tables.of_people(study.name)
-            numbers |= tables.of_parameters(study.name, comparisons)
-            numbers |= tables.of_references(analysis.fits, analysis.patterns)
-    numbers |= tables.of_comparisons(comparisons)
-    return Part(study, tuple(groups), frame, analysis, comparisons, quality, tuple(lost), tuple(notes), wanted, numbers)
+            values |= tables.of_summary(analysis, frame) | tables.of_people(study.name)
+            values |= tables.of_parameters(study.name, comparisons)
+            values |= tables.of_references(analysis.fits, analysis.patterns)
+    values |= tables.of_comparisons(comparisons)
+    return Part(study, tuple(groups), frame, analysis, comparisons, quality, tuple(lost), tuple(notes), request, values)
 
 
 @dataclass(frozen=True)
-class _Rows:
-    """The merged rows of some groups of runs, and the file that they stand in."""
+class _Joined:
+    """The merged rows of some groups of runs, and their file."""
 
     file: Merged
     frame: Frame
 
 
-def _merged(groups: Sequence[Related], folder: Path, progress: Progress) -> _Rows | str:
+def _merged(groups: Sequence[Related], folder: Path, progress: Progress) -> _Joined | str:
     """The rows of some groups of one study, or why they cannot be merged."""
     try:
         file = merge_groups(groups, folder, progress, csv_alone=True)
-        return _Rows(file, read_frame(file.paths[0], groups[0].study))
+        return _Joined(file, read_frame(file.paths[0], groups[0].study))
     except InputError as error:
         return by_name(error, groups)
 
 
 def _readable(groups: Sequence[Related], folder: Path) -> tuple[list[Related], list[Lost]]:
-    """The groups whose rows can be merged, and the others with why they cannot."""
+    """The groups whose rows can be merged, and the others with the reason."""
     readable, lost = [], []
     for group in groups:
         try:
@@ -211,7 +210,7 @@ def _readable(groups: Sequence[Related], folder: Path) -> tuple[list[Related], l
 
 
 def _analysed(
-    study: Study, groups: Sequence[Related], merged: _Rows | str, wanted: Wanted
+    study: Study, groups: Sequence[Related], merged: _Joined | str, request: ReportRequest
 ) -> tuple[Analysis | None, list[str]]:
     """The analysis, and what a reader should know about it and about the rows."""
     lacking = [f"{merged}."] if isinstance(merged, str) else list(merged.file.notes)
@@ -221,13 +220,13 @@ def _analysed(
     if isinstance(merged, str):
         return None, [f"There is no analysis: {merged}."]
     try:
-        return analyze_frame(study, merged.frame, merged.file.paths[0], wanted.exclusions, merged.file.notes), []
+        return analyze_frame(study, merged.frame, merged.file.paths[0], request.exclusions, merged.file.notes), []
     except InputError as error:
         return None, [f"There is no analysis: {by_name(error, groups)}.", *lacking]
 
 
 def by_name(text: object, groups: Sequence[Related]) -> str:
-    """What was said, with runs by their names, as they are named everywhere else."""
+    """A message with runs by their names, as they are named everywhere else."""
     text = str(text)
     for run in (run for group in groups for run in group.runs):
         text = text.replace(str(run.path), run.path.name)
@@ -246,7 +245,7 @@ def _checked(group: Related, folder: Path) -> Quality:
     return Quality(name, report, flagged)
 
 
-def _compared(groups: Sequence[Related], merged: _Rows, notes: list[str], progress: Progress) -> Iterator[Comparison]:
+def _compared(groups: Sequence[Related], merged: _Joined, notes: list[str], progress: Progress) -> Iterator[Comparison]:
     """Each model with the first."""
     if len(groups) < 2:
         return

@@ -17,16 +17,16 @@ Line = TypeVar("Line")
 
 @dataclass(frozen=True)
 class Grid:
-    """A table to be read.
+    """A table for readers.
 
     Attributes:
-        name: of its file and its place in the page, as study1-anova.
+        name: that of its file and of its place in the page, such as study1-anova.
         title: its caption.
-        head: of the columns.
-        rows: of texts, each as long as the head.
+        head: the heads of the columns.
+        rows: rows of texts, each as long as the head.
         labels: how many of the first columns say what a row is about.
-        note: below it.
-        experiment: that its numbers are from, 1 or 2.
+        note: the note below it.
+        experiment: the one that its numbers are from, 1 or 2.
     """
 
     name: str
@@ -69,11 +69,11 @@ def named(keys: Sequence[str], several: bool) -> tuple[str, ...]:
 
 
 HEADS = {MODEL: "model", "state": "hearts"}
-"""Columns of tables that are called something else for readers."""
+"""Columns of tables that have other names for readers."""
 
 
 def heads(keys: Sequence[str]) -> tuple[str, ...]:
-    """What columns are called for readers."""
+    """Names of columns for readers."""
     return tuple(HEADS.get(name, name) for name in keys)
 
 
@@ -93,7 +93,7 @@ def listing(
 ) -> Iterator[Grid]:
     """A grid with a row for each line; there is none without lines.
 
-    `columns` says for each head what a line has there; columns that are empty in all rows are left out.
+    `columns` gives for each head the cell of a line; columns that are empty in all rows are left out.
     """
     cells = {head: [cell(line) for line in lines] for head, cell in columns.items()}
     kept = {head: column for place, (head, column) in enumerate(cells.items()) if place < labels or any(column)}
@@ -116,7 +116,7 @@ def spread(
     """A grid of rows put side by side; there is none without rows.
 
     `keys` are the columns that say what a line is about, `across` is the column whose `levels`, each with its head,
-    stand side by side, `ends` are the last columns, of the first row of a line.
+    are side by side, `ends` are the last columns, from the first row of a line.
     """
     groups: dict[tuple[str, ...], dict[object, Record]] = {}
     for row in rows:
@@ -155,7 +155,7 @@ class ReportedTest:
 
     Attributes:
         of: what it tests, as in its name.
-        row: of tests.csv.
+        row: its row of tests.csv.
         by_stimulus: the row of the same test in which each stimulus counts once; empty where there is none.
         people: the published row of the same test; empty where there is none.
     """

@@ -25,21 +25,21 @@ SOURCES = {
     samples.BETS: "expected bets (Experiment 2)",
     samples.CHOICE: "direct choice (Experiment 2)",
 }
-"""What a model's numbers were measured in, for readers."""
+"""The source of a model's numbers, for readers."""
 EXPERIMENTS = {
     "answers": "answers (Experiment 1)",
     "probabilities": "probabilities (Experiment 2)",
-    **{f"effects of {source}": f"effects in {told}" for source, told in SOURCES.items()},
+    **{f"effects of {source}": f"effects in {name}" for source, name in SOURCES.items()},
 }
 
 
 def source_of(row: Record) -> str:
-    """What a row's numbers were measured in, in words."""
+    """The source of a row's numbers, in words."""
     return SOURCES.get(str(row["source"]), str(row["source"]))
 
 
 def in_words(text: object) -> str:
-    """What the analysis says of an effect or a condition, with one heart in the singular."""
+    """The analysis's words for an effect or a condition, with one heart in the singular."""
     return re.sub(r"\b1 hearts\b", "1 heart", str(text or ""))
 
 
@@ -222,8 +222,8 @@ COUNTS = ("parameters", "rows", "input_rows", "finished", "context", "max_tokens
 def of_runs(tables: Mapping[str, Table]) -> Iterator[Grid]:
     """What ran, and with which settings."""
     rows = records(tables.get("runs"))
-    told = ("revision", "quantization", "weights", "source", "parameters", "engine", "context", "run")
-    models = {"model": MODEL, **{name: name for name in told}}
+    facts = ("revision", "quantization", "weights", "source", "parameters", "engine", "context", "run")
+    models = {"model": MODEL, **{name: name for name in facts}}
     asked = {tuple(row[name] for name in models.values()): row for row in rows if row["kind"] != VALUES}
     note = "Weights: the digest that the server tells. Context in tokens."
     yield from listing("models", "Models and engines", asked.values(), _cells(models), 1, note)

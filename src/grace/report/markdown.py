@@ -33,18 +33,18 @@ _LATEX = {
 }
 
 LONG = 40
-"""A table of LaTeX with more rows breaks over pages."""
+"""A table of LaTeX with more rows than this breaks over pages."""
 
 
 def plain(text: object) -> str:
-    """Foreign text as Markdown that shows just that, on one line."""
+    """Foreign text as Markdown that shows exactly that, on one line."""
     return _MARKDOWN.sub(r"\\\1", " ".join(harmless(str(text)).split()))
 
 
 def fenced(text: str) -> str:
-    """Foreign text as a block of Markdown that shows just that: its fence is longer than any that the text has."""
+    """Foreign text as a block of Markdown that shows exactly that: its fence is longer than any that the text has."""
     text = harmless(text)
-    fence = "`" * max([2, *(len(found) for found in re.findall("`+", text))]) + "`"
+    fence = "`" * max([2, *(len(ticks) for ticks in re.findall("`+", text))]) + "`"
     return f"{fence}text\n{text}\n{fence}\n"
 
 
@@ -62,7 +62,7 @@ def _row(cells: Sequence[str], escape: bool = True) -> str:
 
 
 def latex(text: str) -> str:
-    """Text as LaTeX that shows just that."""
+    """Text as LaTeX that shows exactly that."""
     return "".join(_LATEX.get(letter, letter) for letter in " ".join(harmless(text).split()))
 
 
@@ -92,7 +92,7 @@ def _floating_table(grid: Grid) -> str:
 
 
 def _long_table(grid: Grid) -> str:
-    """The head stands on every page; such a table cannot be scaled, so its letters are small."""
+    """A table with its head on every page; it cannot be scaled, so its letters are small."""
     head = [r"\toprule", _latex_row(grid.head), r"\midrule"]
     lines = [
         r"% needs \usepackage{booktabs,longtable}",
@@ -119,7 +119,7 @@ def _latex_columns(grid: Grid) -> str:
 
 def _latex_row(cells: Sequence[str]) -> str:
     # A row that begins with a bracket or star would be read as an option of the line end before it.
-    return rf"{' & '.join('{}' + told if (told := latex(cell)).startswith(('[', '*')) else told for cell in cells)} \\"
+    return rf"{' & '.join('{}' + text if (text := latex(cell)).startswith(('[', '*')) else text for cell in cells)} \\"
 
 
 def html_table(grid: Grid) -> str:

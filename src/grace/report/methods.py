@@ -17,12 +17,12 @@ from grace.report.studies import REPORTS
 
 
 def methods_of(part: Part) -> Iterator[str]:
-    """Its paragraphs; what no manifest tells is not in them."""
+    """The paragraphs, without anything that no manifest has."""
     runs = records(part.tables.get("runs"))
     yield " ".join(_models(runs))
     yield " ".join(_design(part))
-    for kind, told in ((ANSWERS, _answers), (PROBABILITIES, _probabilities), (VALUES, _values)):
-        own = dict.fromkeys(told(row, part) for row in runs if row["kind"] == kind)
+    for kind, paragraph in ((ANSWERS, _answers), (PROBABILITIES, _probabilities), (VALUES, _values)):
+        own = dict.fromkeys(paragraph(row, part) for row in runs if row["kind"] == kind)
         if own:
             yield " ".join(own)
     for of_analysis in (_analysis, _references, _comparisons):
@@ -33,7 +33,7 @@ def methods_of(part: Part) -> Iterator[str]:
 
 
 def _models(runs: Sequence[Record]) -> Iterator[str]:
-    """Each model with what its server tells of it."""
+    """Each model with what its server reports about it."""
     seen: dict[str, str] = {}
     for row in runs:
         if row["kind"] == VALUES or not row["model_name"]:
@@ -92,31 +92,31 @@ def _values(row: Record, part: Part) -> str:
 
 def _analysis(part: Part) -> Iterator[str]:
     kinds = frozenset(kind_in(row["test"]) for row in records(part.tables.get("tests")) if row["n"])
-    yield from REPORTS[part.study.name].methods(kinds, part.wanted.exclusions)
+    yield from REPORTS[part.study.name].methods(kinds, part.request.exclusions)
     if kinds:
         yield f"A *p* below {ALPHA} is called significant."
 
 
 def _references(part: Part) -> Iterator[str]:
-    """How effects of people are told, and what rational speech acts are."""
+    """How effects of people are recognised, and what rational speech acts are."""
     rows = records(part.tables.get("parameters"))
-    known = {(row["about"], row["name"]): row["value"] for row in rows}
+    parameters = {(row["about"], row["name"]): row["value"] for row in rows}
     if any(row["verdict"] != UNKNOWN for row in records(part.tables.get("patterns"))):
         yield (
             "A model shows an effect of people's study where the contrast of its condition means is above zero by a "
-            f"one-tailed t test over stimuli, *p* < {share(known['tests', 'level of significance'])}; the effect is "
-            "reversed where it is below zero by the same test in the other direction. These tests are not corrected "
-            "for their number."
+            f"one-tailed t test over stimuli, *p* < {share(parameters['tests', 'level of significance'])}; the effect "
+            "is reversed where it is below zero by the same test in the other direction. These tests are not "
+            "corrected for their number."
         )
     models = models_of(records(part.tables.get("design")))
     if not any(is_known(row["value"]) and model_of(row) in models for row in records(part.tables.get("references"))):
         return
     yield (
         "Contrasts and measures of how near models are to people and to theory have "
-        f"{known['bootstrap', 'interval in percent']}% bootstrap intervals over stimuli "
-        f"({whole(known['bootstrap', 'draws'])} draws, seed {known['bootstrap', 'seed']})."
+        f"{parameters['bootstrap', 'interval in percent']}% bootstrap intervals over stimuli "
+        f"({whole(parameters['bootstrap', 'draws'])} draws, seed {parameters['bootstrap', 'seed']})."
     )
-    yield f"Rational speech acts are those of {known[RSA, 'from']}, with {_theory(rows)}."
+    yield f"Rational speech acts are those of {parameters[RSA, 'from']}, with {_theory(rows)}."
 
 
 def _theory(rows: Sequence[Record]) -> str:
@@ -132,12 +132,12 @@ def _theory(rows: Sequence[Record]) -> str:
 def _comparisons(part: Part) -> Iterator[str]:
     """How models were compared."""
     rows = records(part.tables.get("parameters"))
-    known = {row["name"]: row["value"] for row in rows if row["about"] == "comparison"}
-    if known:
-        margin = share(known["margin"])
+    parameters = {row["name"]: row["value"] for row in rows if row["about"] == "comparison"}
+    if parameters:
+        margin = share(parameters["margin"])
         yield (
             "Models were compared with the first one over the same trials. A difference of shares counts as none "
             f"where two one-sided tests over stimuli hold it within a margin of {margin} (each *p* < {share(ALPHA)}), "
-            f"and a distance where its {known['interval in percent']}% bootstrap interval over stimuli "
-            f"({whole(known['draws'])} draws) ends below that margin."
+            f"and a distance where its {parameters['interval in percent']}% bootstrap interval over stimuli "
+            f"({whole(parameters['draws'])} draws) ends below that margin."
         )

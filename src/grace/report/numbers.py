@@ -7,7 +7,7 @@ from grace.quality.layout import number_in
 MINUS = "\N{MINUS SIGN}"
 NOTHING = "\N{EN DASH}"
 SMALLEST = 0.001
-"""A p below this is text as such."""
+"""A p below this is written as "below" it."""
 
 
 def whole(value: object) -> str:
@@ -22,7 +22,7 @@ def counted(value: object, what: str) -> str:
 
 
 def decimal(value: object, digits: int = 2) -> str:
-    """A number that may be above 1, as 6.57."""
+    """A number that may be above 1, such as 6.57."""
     number = number_in(value)
     if number is None:
         return NOTHING
@@ -31,7 +31,7 @@ def decimal(value: object, digits: int = 2) -> str:
 
 
 def share(value: object, digits: int = 2) -> str:
-    """A number that is never above 1, as .57: a share, a correlation, a partial eta squared."""
+    """A number that is never above 1, such as .57: a share, a correlation, a partial eta squared."""
     text = decimal(value, digits)
     return text.replace("0.", ".", 1) if text.lstrip(MINUS).startswith("0.") else text
 

@@ -1,4 +1,4 @@
-"""The report: one HTML page that needs nothing else; all texts in it are escaped, since models wrote some."""
+"""The report: one HTML page without other files; all texts in it are escaped, since models wrote some."""
 
 import re
 import tempfile
@@ -23,7 +23,7 @@ from grace.quality.words import failure_of, limit_of, measured_of, remark_of
 from grace.report import grids_common
 from grace.report.commands import commands_of, inputs_of
 from grace.report.examples import Example, examples_of, shortened
-from grace.report.gather import Part, Quality, Wanted, gather
+from grace.report.gather import Part, Quality, ReportRequest, gather
 from grace.report.grids import Grid
 from grace.report.pictures import Budget, Picture
 from grace.report.places import GENERATOR, check_page
@@ -42,7 +42,7 @@ ANSWER = 300
 LONG = 24
 """A table of more rows is folded up; it is unfolded in print."""
 SHORT, SHORTEST = 30, 12
-"""A cell of fewer characters than the first stands on one line; one of not more than the second in print too."""
+"""A cell of fewer characters than the first is on one line; one of at most the second number in print, too."""
 ROOM, PADDING = 150, 2
 """Characters that the page has room for in a line of a table, and those of a cell's padding."""
 LINE, TALLEST = 130, 18
@@ -70,8 +70,8 @@ class Section:
     """What the page says about one study.
 
     `id` is its place in the page; `short` says how many rows are analysed, `troubles` what a reader should know first.
-    `prompts` are about the first trial; `figures` are by the section that they stand in; `sentences` are the verdicts
-    of comparisons, and `notes` are about these; `commands` and `inputs` are for doing it again.
+    `prompts` are about the first trial; `figures` are by section; `sentences` are the verdicts of comparisons, and
+    `notes` are about these; `commands` and `inputs` are for repeating the work.
     """
 
     id: str
@@ -95,20 +95,20 @@ class Section:
     inputs: Mapping[str, str]
 
 
-def write_report(wanted: Wanted, path: Path, progress: Progress) -> list[Section]:
-    """Write the report of some runs, atomically, and return what it says of each study.
+def write_report(request: ReportRequest, path: Path, progress: Progress) -> list[Section]:
+    """Write the report of some runs, atomically, and return its content for each study.
 
     Args:
-        wanted: the runs, and how they are analysed.
+        request: the runs, and how they are analysed.
         path: a name that ends in .html.
-        progress: hears how far it is.
+        progress: told how far the work is.
 
     Raises:
-        InputError: something given is no run, or the file cannot be written, or would be too large.
+        InputError: an argument is not a run, or the file cannot be written or would be too large.
     """
     check_page(path)
     with tempfile.TemporaryDirectory(prefix="grace-report-") as folder:
-        parts = gather(wanted, Path(folder), progress)
+        parts = gather(request, Path(folder), progress)
         progress.note("drawing")
         budget = Budget()
         sections = [section_of(part, path.name, budget) for part in parts]
@@ -124,7 +124,7 @@ def write_report(wanted: Wanted, path: Path, progress: Progress) -> list[Section
 
 def section_of(part: Part, name: str, budget: Budget) -> Section:
     """All that the page says about one study; `name` is the page's."""
-    grids = list(REPORTS[part.study.name].grids(part.tables, part.wanted.exclusions)) if part.analysis else []
+    grids = list(REPORTS[part.study.name].grids(part.tables, part.request.exclusions)) if part.analysis else []
     return Section(
         id=part.study.name,
         title=harmless(part.study.title),
@@ -146,14 +146,14 @@ def section_of(part: Part, name: str, budget: Budget) -> Section:
         sentences=tuple(harmless(one.sentence) for one in part.comparisons),
         notes=tuple(dict.fromkeys(harmless(note) for one in part.comparisons for note in one.notes)),
         examples=tuple(examples_of(part)),
-        commands=tuple(map(harmless, commands_of(part.groups, part.wanted, name))),
+        commands=tuple(map(harmless, commands_of(part.groups, part.request, name))),
         inputs=inputs_of(part.groups),
     )
 
 
 def _figures(part: Part, budget: Budget) -> dict[str, list[Picture]]:
     """The figures of the analysis by experiment, and those of comparisons."""
-    theme = theme_named(part.wanted.theme)
+    theme = theme_named(part.request.theme)
     pictures: dict[str, list[Picture]] = {"first": [], "second": [], "comparisons": []}
     for drawing in draw_analysis(part.analysis, theme) if part.analysis else ():
         pictures["first" if drawing.experiment == 1 else "second"].append(budget.picture(drawing))
@@ -201,7 +201,7 @@ def _slug(name: str) -> str:
 
 
 def coded(text: str) -> Markup:
-    """A text of Grace's own as HTML, in which names and commands stand between backticks."""
+    """A text of Grace's own as HTML, in which names and commands are between backticks."""
     return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(harmless(text)))))  # noqa: S704 - escaped before
 
 
@@ -224,7 +224,7 @@ def longest_word(text: str) -> int:
 
 
 def is_tall(text: str) -> bool:
-    """Whether a text may be higher than its box, likewise."""
+    """Whether a text may be higher than its box, so that the keyboard has to reach it."""
     return sum(1 + len(line) // LINE for line in text.split("\n")) > TALLEST
 
 

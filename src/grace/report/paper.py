@@ -15,7 +15,7 @@ from grace.files import replacing
 from grace.progress import Progress
 from grace.quality.review import cell
 from grace.report import grids_common
-from grace.report.gather import Part, Wanted, gather
+from grace.report.gather import Part, ReportRequest, gather
 from grace.report.grids import Grid
 from grace.report.markdown import fenced, html_table, latex_table, markdown_table, plain
 from grace.report.methods import methods_of
@@ -34,7 +34,7 @@ NO_PANDOC = (
 PATIENCE = 60
 """Seconds that pandoc has for a document."""
 FEW = 30
-"""Tables of more rows stand in files only."""
+"""Tables with more rows than this are only in files."""
 
 
 @dataclass(frozen=True)
@@ -46,30 +46,30 @@ class Paper:
     notes: tuple[str, ...]
 
 
-def write_paper(wanted: Wanted, out: Path, progress: Progress, force: bool = False) -> list[Paper]:
+def write_paper(request: ReportRequest, out: Path, progress: Progress, force: bool = False) -> list[Paper]:
     """Write the parts of a paper about runs; for runs of several studies, each has a folder of its name.
 
     Raises:
-        InputError: something given is no run, or a file cannot be written; without `force` also where a text is
-            there already, since people edit it.
+        InputError: an argument is not a run, or a file cannot be written; without `force` also where a text already
+            exists, since people edit it.
     """
     for text in (out / PAPER, *out.glob(f"*/{PAPER}")):
         if text.exists() and not force:
             raise InputError(f"{text}: already exists, perhaps edited; choose another --out, or add --force")
     check_folder(out)
     with tempfile.TemporaryDirectory(prefix="grace-paper-") as folder:
-        parts = gather(wanted, Path(folder), progress)
+        parts = gather(request, Path(folder), progress)
         progress.note("writing")
-        made = [_write(part, out / part.study.name if len(parts) > 1 else out) for part in parts]
-    if len(made) > 1:
+        papers = [_write(part, out / part.study.name if len(parts) > 1 else out) for part in parts]
+    if len(papers) > 1:
         list_files(out, ())
-    return made
+    return papers
 
 
 def _write(part: Part, out: Path) -> Paper:
     grids = list(_grids(part))
     files = list(_write_tables(part, grids, out / "tables"))
-    theme = theme_named(part.wanted.theme)
+    theme = theme_named(part.request.theme)
     drawings = list(draw_analysis(part.analysis, theme)) if part.analysis else []
     drawings += draw_comparisons([one for one in part.comparisons if one.compared], theme)
     figures = write_figures(drawings, out / "figures") if drawings else []
@@ -86,18 +86,18 @@ def _write(part: Part, out: Path) -> Paper:
 
 
 def _grids(part: Part) -> Iterator[Grid]:
-    """All tables, in the order in which the text tells of them."""
+    """All tables, in the order of the text."""
     yield from grids_common.of_runs(part.tables)
     yield from grids_common.of_rows(part.tables)
     if part.analysis:
-        yield from REPORTS[part.study.name].grids(part.tables, part.wanted.exclusions)
+        yield from REPORTS[part.study.name].grids(part.tables, part.request.exclusions)
     yield from grids_common.of_distributions(part.study, part.tables)
     yield from grids_common.of_references(part.tables)
     yield from grids_common.of_comparisons(part.tables)
 
 
 def _write_tables(part: Part, grids: Sequence[Grid], folder: Path) -> Iterator[Path]:
-    """The grids, rounded as in print, as CSV and LaTeX; and in numbers/ the tables that they are of, not rounded."""
+    """The grids, rounded as in print, as CSV and LaTeX; and in numbers/ the tables that they come from, not rounded."""
     for grid in grids:
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([map(cell, row) for row in (grid.head, *grid.rows)])
@@ -110,7 +110,7 @@ def _write_tables(part: Part, grids: Sequence[Grid], folder: Path) -> Iterator[P
 
 
 def _lines(part: Part, grids: Sequence[Grid], captions: Sequence[tuple[str, str]]) -> Iterator[str]:
-    """The text: a draft that says so, methods, results, tables, figures, and the prompts as an appendix."""
+    """The text: a notice that it is a draft, methods, results, tables, figures, and the prompts as an appendix."""
     yield f"# {plain(part.study.title)}\n"
     if part.study.source:
         yield f"{plain(part.study.source)}\n"

@@ -1,4 +1,4 @@
-"""Phrases of results that stand in papers about any study."""
+"""Phrases of results in papers about any study."""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -8,11 +8,11 @@ from grace.report.markdown import plain
 from grace.report.numbers import interval, is_known, p_in_words, share
 
 ALPHA = 0.05
-"""A p below it is called significant; the methods say so."""
+"""A p below this is called significant; the methods say so."""
 
 
 def verdict(p: object) -> str:
-    """What a p is called."""
+    """Whether a p is significant, in words."""
     number = number_in(p)
     return "significant" if number is not None and number < ALPHA else "not significant"
 
@@ -27,11 +27,11 @@ def effects_in_words(
     """A sentence for each test of an effect.
 
     Args:
-        tests: of one model.
-        names: of the effects, for readers.
+        tests: those of one model.
+        names: names of the effects, for readers.
         on: what they are effects on.
         statistic: the test's, with its degrees of freedom.
-        more: what stands at the end.
+        more: the end of the sentence.
     """
     for test in tests:
         effect, row = f"effect of {names[test.of]} on {on}", test.row
@@ -44,7 +44,7 @@ def effects_in_words(
 
 
 def shares_in_words(what: str, rows: Records, column: str, where: Callable[[Record], str]) -> str:
-    """A share in each condition where it is known, with its interval; "" where it is nowhere."""
+    """A share in each condition where it is known, with its interval; "" where it is known in none."""
     parts = [f"{share_of(row, column)}{where(row)}" for row in rows if is_known(row[column])]
     return f"{what} was {'; '.join(parts)}." if parts else ""
 

@@ -1,4 +1,4 @@
-"""Pictures: figures inside of a page, as data of it, within a budget of bytes."""
+"""Pictures: figures inside a page, as data URIs, within a budget of bytes."""
 
 from base64 import b64encode
 from dataclasses import dataclass
@@ -9,19 +9,19 @@ TYPES = {"svg": "image/svg+xml", "png": "image/png"}
 BUDGET = 3_600_000
 """Bytes for all figures of a page: a page is below five million."""
 FEW = 150_000
-"""A drawing of so few bytes as vectors is not tried as dots, which would mostly take more."""
+"""A drawing of fewer bytes as vectors is not tried as dots, which would usually take more."""
 DENSITY = 110
-"""Pixels of an inch: a figure for paper is a little larger on a screen."""
+"""Pixels per inch: a figure for paper is a little larger on a screen."""
 LONGEST = 160
-"""Characters of what is said to those who cannot see a figure; its caption says the rest."""
+"""Characters of the text for those who cannot see a figure; its caption has the rest."""
 
 
 @dataclass(frozen=True)
 class Picture:
     """A figure in a page.
 
-    `name` is of its file, elsewhere; `source` is a data URI, "" where there was no room; `alt` is the caption in short;
-    `width` is in pixels.
+    `name` is that of its file elsewhere; `source` is a data URI, "" where there was no room; `alt` is the caption in
+    short; `width` is in pixels.
     """
 
     name: str

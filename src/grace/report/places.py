@@ -1,4 +1,4 @@
-"""Where reports and papers are written: what is there already, and what of an earlier paper is stale."""
+"""The places of reports and papers: what is already there, and what is stale from an earlier paper."""
 
 import os
 from collections.abc import Iterable
@@ -8,16 +8,16 @@ from grace.errors import InputError
 from grace.files import FileList
 
 GENERATOR = "Grace"
-"""A page's meta element named generator begins so."""
+"""The beginning of the content of a page's meta element named generator."""
 MARK = f'<meta name="generator" content="{GENERATOR} '
 BEGINNING = 4096
-"""Bytes of a page in which the mark stands."""
+"""The first bytes of a page, which contain the mark."""
 WRITTEN = Path("tables", "written.json")
 """The list of a paper's files with their SHA-256 and size."""
 
 
 def check_page(path: Path) -> None:
-    """See that a report can be written to a file, before the work. Raises InputError."""
+    """Check that a report can be written to a file, before the work. Raises InputError."""
     if path.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"--out {path}: a report is a web page; choose a name that ends in .html")
     if path.is_dir():
@@ -28,18 +28,18 @@ def check_page(path: Path) -> None:
 
 
 def check_folder(out: Path) -> None:
-    """See that a paper can be written to a folder, before the work. Raises InputError."""
+    """Check that a paper can be written to a folder, before the work. Raises InputError."""
     for folder in (out, out / "tables", out / "tables" / "numbers", out / "figures"):
         _check_writable(out, folder)
 
 
 def _check_writable(out: Path, folder: Path) -> None:
-    """See that a folder is there, or can be made. Raises InputError that names `out`."""
+    """Check that a folder exists or can be made. Raises InputError that names `out`."""
     there = folder.absolute()
     while not os.path.lexists(there):
         there = there.parent
     if not there.is_dir():
-        raise InputError(f"--out {out}: {there} is there, and is no folder; choose another --out")
+        raise InputError(f"--out {out}: {there} exists, and is not a folder; choose another --out")
     if not os.access(there, os.W_OK | os.X_OK):
         raise InputError(f"--out {out}: the folder {there} cannot be written; choose another --out")
 
@@ -53,20 +53,20 @@ def _beginning(path: Path) -> bytes:
 
 
 def list_files(out: Path, files: Iterable[Path]) -> None:
-    """Write the list of a paper's files, and remove those of the list before that are not made any longer.
+    """Write the list of a paper's files, and remove those of the earlier list that are no longer made.
 
-    A file that was changed since, and one that no list names, stays.
+    A file that was changed since then stays, and so does one that is in no list.
 
     Args:
         out: the paper's folder.
-        files: what was written just now, inside of `out`.
+        files: the files just written, inside `out`.
 
     Raises:
         InputError: the list cannot be written.
     """
-    made = FileList.of(out, files)
-    FileList.read(out, out / WRITTEN).remove_stale(made.entries)
-    if made.entries:
-        made.write(out / WRITTEN)
+    listed = FileList.of(out, files)
+    FileList.read(out, out / WRITTEN).remove_stale(listed.entries)
+    if listed.entries:
+        listed.write(out / WRITTEN)
     else:
         (out / WRITTEN).unlink(missing_ok=True)

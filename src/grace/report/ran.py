@@ -1,4 +1,4 @@
-"""What ran, from the manifests of runs: models, settings, seeds, engines, times; and what was said to them."""
+"""What ran, from the manifests of runs: models, settings, seeds, engines, times; and the messages to them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,6 @@ from grace.report.grids import Record, table_of
 from grace.runs import Run
 from grace.stages.related import Related
 from grace.studies.study import Study, completed
-from grace.tables import CsvTable
 
 ANSWERS, VALUES, PROBABILITIES = "answers", "values", "probabilities"
 KINDS = {GENERATE: ANSWERS, EXTRACT: VALUES, SCORE: PROBABILITIES}
@@ -34,13 +33,13 @@ def runs_table(groups: Sequence[Related]) -> Table:
 
 
 def model_name(group: Related) -> str:
-    """The name that the model was asked under; "" where only a table of somebody's own was read."""
+    """The name by which the model was asked; "" where only a user's own table was read."""
     base = group.answers or group.scores
     return str(base.identity.model["name"]) if base else ""
 
 
 def facts_of(run: Run, group: Related) -> Record:
-    """What a run's manifest tells, under RUNS; what it does not tell is missing."""
+    """The cells of a run under RUNS, from its manifest; what it does not have is missing."""
     identity, sessions = run.identity, run.sessions
     last = sessions[-1] if sessions else SessionRecord()
     model, sampling, input = identity.model, identity.sampling, identity.input
@@ -84,7 +83,7 @@ def facts_of(run: Run, group: Related) -> Record:
 
 
 def further(sampling: Mapping[str, Any]) -> dict[str, Any]:
-    """The sampling parameters that do something, beside temperature and length."""
+    """The sampling parameters that have an effect, besides temperature and length."""
     own = {name: value for name, value in sampling.items() if name not in ("temperature", "max_tokens")}
     return {name: value for name, value in own.items() if value not in PLAIN.get(name, ())}
 
@@ -108,7 +107,7 @@ def _commit(tree: SourceTree | None) -> str | None:
 
 @dataclass(frozen=True)
 class Prompt:
-    """What was said to a model: the name of the turn or question, what it asks for, and the messages as text."""
+    """The messages to a model: the name of the turn or question, what it asks for, and the messages as text."""
 
     name: str
     kind: str
@@ -116,7 +115,7 @@ class Prompt:
 
 
 def prompts_of(group: Related) -> Iterator[Prompt]:
-    """What was said about the first trial; nothing where that cannot be made again."""
+    """The messages about the first trial; none where they cannot be made again."""
     try:
         if group.answers:
             yield from _turns(group.answers, group.study_of(group.answers))
@@ -128,7 +127,7 @@ def prompts_of(group: Related) -> Iterator[Prompt]:
 
 def _turns(run: Run, study: Study) -> Iterator[Prompt]:
     conversation = study.conversation(run.identity.protocol)
-    with CsvTable(run.input) as table:
+    with run.table() as table:
         row = completed(study, table, 0)
     for message in conversation.opening(row):
         yield Prompt(str(message["role"]), ANSWERS, message["content"])
@@ -137,7 +136,7 @@ def _turns(run: Run, study: Study) -> Iterator[Prompt]:
 
 
 def _questions(run: Run, study: Study) -> Iterator[Prompt]:
-    with CsvTable(run.input) as table:
+    with run.table() as table:
         row = completed(study, table, 0)
     for name, question in study.questions.items():
         yield Prompt(name, PROBABILITIES, "\n\n".join(message["content"] for message in question.messages(row)))

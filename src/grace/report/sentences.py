@@ -50,7 +50,7 @@ def _calibration(own: Mapping[str, Records]) -> Iterator[str]:
 
 
 def _patterns(rows: Records, model: str) -> Iterator[str]:
-    """The effects of people's tests by what the model does, told apart by what it was measured in."""
+    """The effects of people's tests by what the model does, separately for each source."""
     by_source: dict[str, list[Record]] = {}
     for row in rows_of(rows, model):
         if row["verdict"]:

@@ -36,7 +36,7 @@ EFFECTS: dict[object, str] = {
     Factors(FACTORS): "access x word",
     Factors(("access",), after="word"): "access, after word",
 }
-"""What the analysis of variance tests, for readers."""
+"""Names of the effects in the analysis of variance, for readers."""
 
 
 def in_words(comparison: object) -> str:
@@ -50,7 +50,7 @@ def _worth(row: Record) -> str:
 
 
 def grids(tables: Mapping[str, Table], exclusions: bool = True) -> Iterator[Grid]:
-    """Those that the tables have rows for; `exclusions` is whether trials were excluded by their knowledge answers."""
+    """The grids that the tables have rows for; `exclusions` is whether knowledge answers exclude trials."""
     tests, people = records(tables.get("tests")), records(tables.get("people"))
     yield from bets(records(tables.get("means")))
     yield from variance(tests, people)

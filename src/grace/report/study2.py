@@ -35,13 +35,13 @@ EFFECTS: dict[object, str] = {
     Factors(("state",)): "hearts",
     Factors(FACTORS): "goal x hearts",
 }
-"""What the mixed-effects regression tests, for readers."""
+"""Names of the effects in the mixed-effects regression, for readers."""
 SAID = {utterance: utterance.replace("wasnt", "wasn't").replace("_", " ") for utterance in UTTERANCES}
 """The utterances in words."""
 
 
 def grids(tables: Mapping[str, Table], exclusions: bool = True) -> Iterator[Grid]:
-    """Those that the tables have rows for; of this study no trials are excluded by answers, whatever is asked for."""
+    """The grids that the tables have rows for; in this study, answers exclude no trials, whatever the options."""
     tests, people = records(tables.get("tests")), records(tables.get("people"))
     yield from negation(records(tables.get("negation")), tests, people)
     yield from mixed(tests)
@@ -116,7 +116,7 @@ def probabilities(rows: Records) -> Iterator[Grid]:
         "Mean probability of each utterance, with standard errors over stimuli, by goal and hearts (Experiment 2)",
         rows,
         FACTORS,
-        {f"prob_{utterance}": told for utterance, told in SAID.items()},
+        {f"prob_{utterance}": title for utterance, title in SAID.items()},
         lambda row: with_error(row["mean"], row["se"], 2),
     )
 
@@ -169,7 +169,7 @@ def methods(kinds: frozenset[str], exclusions: bool) -> Iterator[str]:
 
 
 def theory() -> Iterator[tuple[str, object]]:
-    """The parameters of rational speech acts; weights are told as in the paper."""
+    """The parameters of rational speech acts; weights are named as in the paper."""
     own = Politeness()
     yield "from", "Yoon, Tessler, Goodman & Frank 2020"
     yield "rationality", own.rationality

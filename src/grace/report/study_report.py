@@ -1,4 +1,4 @@
-"""What reports and papers say of one study beyond what they say of all.
+"""What reports and papers say about one study beyond what they say about all.
 
 A further study's is one more instance of `StudyReport`, in a file of its own, which `studies.py` lists.
 """

@@ -1,4 +1,4 @@
-"""Tables of numbers that a report tells beside those of the analysis: no number stands elsewhere."""
+"""Tables of a report's numbers beside those of the analysis: no number is anywhere else."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple, fields
@@ -36,11 +36,11 @@ def of_quality(reports: Iterable[tuple[str, QualityReport | None]]) -> Table:
 
 
 def of_design(study: Study, frame: Frame) -> Table:
-    """How many participants, items, conditions, trials and replications the rows are of, for each model."""
+    """How many participants, items, conditions, trials and replications the rows have, for each model."""
     rows: list[Record] = []
     design = study.design
     for model, own in frame.models.items():
-        full = [study.complete({name: row[name] for name in study.columns}) for row in own]
+        full = [study.complete(study.trial(row.cells)) for row in own]
         counts = {
             "rows": len(own),
             "participants": len({row[design.participant] for row in own}) if design.participant else None,
@@ -77,7 +77,7 @@ def of_summary(analysis: Analysis, frame: Frame) -> dict[str, Table]:
 
 
 def of_parameters(study: str, comparisons: Sequence[Comparison]) -> dict[str, Table]:
-    """The parameters of tests, intervals and theory, as the analysis takes them."""
+    """The parameters of tests, intervals and theory, as the analysis uses them."""
     rows: list[tuple[str, str, object]] = [
         ("tests", "level of significance", ALPHA),
         ("bootstrap", "draws", DRAWS),

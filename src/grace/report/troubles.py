@@ -17,7 +17,7 @@ FEW = 3
 
 
 def troubles_of(part: Part) -> list[str]:
-    """The sentences, the gravest first; none where all is well."""
+    """The sentences, the most serious first; none where all is well."""
     sentences = [f"{one.run} could not be read, and nothing below is about it: {one.why}." for one in part.lost]
     sentences += part.notes
     if part.kept_all:
@@ -32,7 +32,7 @@ def troubles_of(part: Part) -> list[str]:
 
 
 def _called(part: Part, model: str) -> str:
-    """A model's name; a table of one model may not tell it, but its run does."""
+    """A model's name; a table of one model may not have it, but its run does."""
     return model or model_name(part.groups[0]) or part.study.name
 
 
@@ -54,7 +54,7 @@ def _of_model(part: Part, model: str, rows: tuple[Row, ...]) -> Iterator[str]:
     for note in summary["notes"] if summary else ():
         yield f"{note}."
     undefined = summary["undefined_tests"] if summary else ()
-    # where a model has no probabilities, that is said elsewhere
+    # that a model has no probabilities is said elsewhere
     if of_answers := [name for name in undefined if kind_in(name) != EXPECTED]:
         are = "test is" if len(of_answers) == 1 else "tests are"
         yield f"{whole(len(of_answers))} {are} not defined; the tables say why."

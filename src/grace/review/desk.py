@@ -8,7 +8,7 @@ from grace.ledger import Ledger
 from grace.review.queue import Queue
 from grace.review.view import JSON, Readings, Shown, row_view
 from grace.runs import now
-from grace.stages.fields.records import Answered, Known, Rows, Verdict, decide
+from grace.stages.fields.records import Answered, FieldRecords, Rows, Verdict, decide
 from grace.studies.fields import Cell
 from grace.tables import CsvTable
 
@@ -16,7 +16,7 @@ VERDICTS: tuple[Verdict, ...] = ("accepted", "corrected", "rejected")
 
 
 class Unfit(Exception):
-    """A decision that cannot be one; nothing was written. `fields` says what is wrong with which field."""
+    """An invalid decision; nothing was written. `fields` says what is wrong with which field."""
 
     def __init__(self, message: str, fields: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
@@ -40,8 +40,8 @@ class Desk:
     Attributes:
         table: the answers.
         rows: makes its rows ready to be read.
-        known: the records of the ledger.
-        ledger: takes the decisions; the run is locked.
+        records: the records of the ledger.
+        ledger: the file for the decisions; the run is locked.
         queue: the rows to look at.
         by: the person's name.
         shown: how trials were shown to the model.
@@ -51,7 +51,7 @@ class Desk:
 
     table: CsvTable
     rows: Rows
-    known: Known
+    records: FieldRecords
     ledger: Ledger
     queue: Queue
     by: str
@@ -88,9 +88,9 @@ class Desk:
         rules = self.rows.read(answered)
         readings = Readings(
             rules,
-            self.known.found(answered, rules),
-            self.known.completed(answered, rules),
-            self.known.decision(answered.key),
+            self.records.unreviewed(answered, rules),
+            self.records.completed(answered, rules),
+            self.records.decision(answered.key),
         )
         return Look(row, cells, answered, readings)
 
@@ -121,7 +121,7 @@ class Desk:
             kept = read.values if chosen == "accepted" else dict.fromkeys(read.values)
         started = self._seen.pop(place, None) or now()
         record = decide(self.ledger, look.answered, look.row + 1, read, chosen, kept, self.by, started)
-        self.known.add(0, record)  # on disk or not, it is in the file now
+        self.records.add(0, record)  # on disk or not, it is in the file now
         self.queue.decide(look.answered)
         self.decisions += 1
         self.ledger.sync()

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from grace.columns import ENDING, ERROR
 from grace.progress import Progress
-from grace.stages.fields.records import Answered, Known, Rows
+from grace.stages.fields.records import Answered, FieldRecords, Rows
 from grace.stages.fields.table import BATCH
 from grace.studies.extraction import Extraction
 from grace.studies.fields import DOUBTFUL, Extracted
@@ -19,7 +19,7 @@ from grace.studies.reading import Missing, Value
 from grace.tables import CsvTable
 
 SLACK = 1.0
-"""How far the sum of values may be from their total, for rounding."""
+"""How far the sum of values may be from their total because of rounding."""
 
 
 class Reason(StrEnum):
@@ -96,7 +96,7 @@ class Queue:
         self._decided = bytearray()
 
     @classmethod
-    def of(cls, rows: Rows, known: Known, table: CsvTable, choice: Choice, progress: Progress) -> "Queue":
+    def of(cls, rows: Rows, records: FieldRecords, table: CsvTable, choice: Choice, progress: Progress) -> "Queue":
         """Read a table once and choose its rows. Decided rows stay, so that a person can decide again."""
         queue = cls()
         drawn: list[tuple[float, int, int]] = []  # a heap: of those drawn the one with the largest draw first
@@ -108,8 +108,8 @@ class Queue:
             if not answered.has_text:
                 queue.unanswered += 1
                 continue
-            why = reasons(rows.extraction, cells, known.found(answered, rows.read(answered)))
-            decided = known.decision(answered.key) is not None
+            why = reasons(rows.extraction, cells, records.unreviewed(answered, rows.read(answered)))
+            decided = records.decision(answered.key) is not None
             queue.counts.update(why.keys())
             queue.flagged += bool(why)
             if why or decided or choice.all:

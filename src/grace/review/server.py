@@ -1,6 +1,6 @@
 """The server of a review: the page and its few requests, for this machine's browser only.
 
-Every request needs a random token. It stands behind the "#" of the address, which browsers keep to themselves, and
+Every request needs a random token. It follows the "#" of the address, which browsers keep to themselves, and
 is sent in a header of every request, which no other site's page can do. The Host header must be this machine's name: a
 foreign name that leads here (DNS rebinding) is refused. The page may load nothing from elsewhere and run no inline
 script.
@@ -26,7 +26,7 @@ from grace.review.desk import Desk, Unfit
 HOST = "127.0.0.1"
 TOKEN_HEADER = "X-Grace-Token"  # noqa: S105 - the header's name
 MOST_BYTES = 64 * 1024
-"""Of a request's body; a decision takes a few hundred."""
+"""Bytes of a request's body; a decision takes a few hundred."""
 PAGE = {
     "/": ("page.html", "text/html"),
     "/page.css": ("page.css", "text/css"),
@@ -54,8 +54,8 @@ class Door:
     """Who may use the page.
 
     Attributes:
-        token: lets in for as long as the server runs.
-        ticket: lets in once. A browser is started with it, since everybody on the machine can read a program's
+        token: admits as long as the server runs.
+        ticket: admits once. A browser is started with it, since everybody on the machine can read a program's
             arguments; after the browser has opened the page, the ticket is of no use.
     """
 
@@ -81,7 +81,7 @@ def _are_equal(given: str, secret: str) -> bool:
 
 
 class ReviewServer:
-    """Answers the page's requests about one desk.
+    """Answers the page's requests to one desk.
 
     Attributes:
         door: holds the token.
@@ -135,8 +135,8 @@ class ReviewServer:
         """Refuse requests of others, and give every failure as JSON."""
         try:
             if request.headers.get("Host", "").lower() not in self._hosts:
-                return _problem(403, "this address is for 127.0.0.1 and localhost, with its own port, alone")
-            if request.path not in PAGE and not self._known(request):
+                return _problem(403, "this address is only for 127.0.0.1 and localhost, with its own port")
+            if request.path not in PAGE and not self._is_admitted(request):
                 return _problem(401, "the token is missing or wrong; open the address that `grace review` printed")
             if request.method == "POST" and request.content_type != "application/json":
                 return _problem(415, "the body must be application/json")
@@ -154,7 +154,7 @@ class ReviewServer:
                 traceback.print_exc()
             return _problem(500, f"{type(error).__name__}: {error}. This is a defect of Grace")
 
-    def _known(self, request: web.Request) -> bool:
+    def _is_admitted(self, request: web.Request) -> bool:
         given = request.headers.get(TOKEN_HEADER, "")
         return request.path == "/api/enter" or self.door.admits(given)
 

@@ -15,16 +15,16 @@ from grace.review.queue import Choice, Queue
 from grace.review.server import ReviewServer
 from grace.review.view import Shown
 from grace.runs import Run
-from grace.stages.fields.records import Known, Rows, extractor_of
+from grace.stages.fields.records import FieldRecords, Rows, extractor_of
 from grace.stages.fields.table import ExportedFields, export_fields
 from grace.stages.records import study_of
 from grace.stages.related import answers_of, extractions_of, table_of
 from grace.studies.study import Study, parse_study
-from grace.tables import CsvTable, check_writable
+from grace.tables import check_writable
 
 MOST_NAME = 100
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Each ends the review as the page's button does, unless it is ignored, as by nohup."""
+"""Signals that end the review as the page's button does, unless they are ignored, as under nohup."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +78,7 @@ def review(
     """Let a person review a run until they end it, then write the values' table again.
 
     Args:
-        options: of the command.
+        options: those of the command.
         progress: shows the progress of long work.
         opened: called when the page is ready; not called when there is nothing to review.
 
@@ -91,15 +91,15 @@ def review(
     output = table_of(run)
     check_writable(output)
     study = study_of(run)
-    with CsvTable(run.input) as table:
+    with run.table() as table:
         rows = Rows(study, table.columns)
         with run.locked(options.break_lock), Ledger(run.ledger) as ledger:
-            with Known.read(run, rows.extraction, extractor_of(run)) as known:
+            with FieldRecords.read(run, rows.extraction, extractor_of(run)) as records:
                 with progress() as shown:
-                    queue = Queue.of(rows, known, table, options.choice, shown)
+                    queue = Queue.of(rows, records, table, options.choice, shown)
                 if not len(queue):
                     return SittingResult(run, queue, 0, None)
-                desk = Desk(table, rows, known, ledger, queue, by, _shown(run, study), run.path.name)
+                desk = Desk(table, rows, records, ledger, queue, by, _shown(run, study), run.path.name)
                 with run.session(output=output.name, rows=len(table), by=by) as record:
                     try:
                         asyncio.run(
@@ -107,7 +107,7 @@ def review(
                         )
                     finally:
                         record.decided = desk.decisions
-                decided = known.decisions
+                decided = records.decisions
             if not decided:
                 return SittingResult(run, queue, desk.decisions, None)
             with progress() as shown:
@@ -119,7 +119,7 @@ def _name(by: str) -> str:
     """The person's name in one line. Raises InputError."""
     name = " ".join(by.split())
     if not name or not name.isprintable() or len(name) > MOST_NAME:
-        raise InputError(f"--by {by!r}: is no name; give yours, which is stored with every decision")
+        raise InputError(f"--by {by!r}: is not a name; give yours, which is stored with every decision")
     return name
 
 

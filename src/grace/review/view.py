@@ -69,7 +69,7 @@ def _trial(study: Study, row: Mapping[str, str]) -> tuple[list[JSON], list[JSON]
     """The cells that identify a trial, and the row's other columns of the study."""
     hidden = {name for name, column in study.columns.items() if column.hidden}
     try:
-        full = study.complete(row)
+        full = study.complete({**row, **study.trial(row)})
     except StudyError:
         full = {name: cell for name, cell in row.items() if name not in hidden}
     design = study.design
@@ -89,7 +89,7 @@ def _talk(rows: Rows, shown: Shown, row: Mapping[str, str], answered: Answered) 
     answers = {column: answered.texts[reading] for reading, column in rows.sources.items()}
     try:
         conversation = shown.study.conversation(shown.protocol)
-        cells = shown.study.complete(row)
+        cells = shown.study.complete({**row, **shown.study.trial(row)})
         for message in conversation.opening(cells):
             yield _said("system", "System message", message["content"])
         several = len(conversation.turns) > 1
@@ -144,7 +144,7 @@ def _field(field: Field, about: str, readings: Readings) -> JSON:
         "low": field.low,
         "high": field.high,
         "step": 1 if field.kind is int else "any",
-        "wanted": field.wanted,
+        "wanted": field.requirement,
         "value": now.value if isinstance(now, Value) else None,
         "found": value_read(read, readings.rules.answers[field.name]),
     }

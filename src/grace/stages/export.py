@@ -13,7 +13,7 @@ from grace.stages.records import study_of
 from grace.stages.scores.records import Keys, Scores
 from grace.stages.scores.table import ExportedScores, export_scores
 from grace.studies.study import Study
-from grace.tables import CsvTable, check_writable
+from grace.tables import check_writable
 
 
 def export_run(run: Run, output: Path, study: Study | None = None) -> ExportedAnswers | ExportedScores | ExportedFields:
@@ -23,21 +23,23 @@ def export_run(run: Run, output: Path, study: Study | None = None) -> ExportedAn
     caller has compiled it.
 
     Raises:
-        InputError: not such a run, or the output cannot be written.
+        InputError: the run holds no answers, or the output cannot be written.
     """
     identity = run.identity
     check_writable(output)
     if run.path.resolve() in output.resolve().parents:
-        raise InputError(f"{output}: is inside the run, which is kept as it is; choose a name outside of {run.path}")
+        raise InputError(f"{output}: is inside the run, which is kept as it is; choose a name outside {run.path}")
     if identity.experiment == EXTRACT:
-        with CsvTable(run.input) as table:
+        with run.table() as table:
             return export_fields(run, output, table, study or study_of(run))
     if not run.ledger.exists():
         raise InputError(f"{run.path}: holds no answers yet (it has no {run.ledger.name})")
-    with CsvTable(run.input) as table, LedgerReader(run.ledger) as ledger:
+    with run.table() as table, LedgerReader(run.ledger) as ledger:
         if table.sha256 != identity.input.sha256:
             raise InputError(f"{run.input}: was changed since the run began; restore it from a copy")
         if identity.experiment == SCORE:
             keys = Keys(study or study_of(run), table, identity.model, identity.scoring)
             return export_scores(run, output, table, ledger, Scores.read(run), keys)
-        return export_answers(run, output, table, ledger, Done.read(run, len(table), identity.turns))
+        return export_answers(
+            run, output, table, ledger, Done.read(run, len(table), identity.turns), study or study_of(run)
+        )

@@ -27,13 +27,13 @@ class Joined:
 
 
 def join_shards(output: Path, *, break_lock: bool = False) -> Joined:
-    """Put together the shards beside `output` into its run, and write the table.
+    """Join the shards beside `output` into its run, and write the table.
 
-    The shards stay as they are. Done again, it adds what is new in them. The joined run is one like any other: the
-    command that asks, without --shard, goes on with it.
+    The shards stay as they are. Joining them again adds what is new in them. The joined run is a run like any other:
+    the command that asks, without --shard, goes on with it.
 
     Raises:
-        InputError: there are no shards, or of several divisions, or they cannot be read.
+        InputError: there are no shards, they are of several divisions, or they cannot be read.
         RunMismatch: they are parts of different runs.
     """
     parts = list(shards_of(output))
@@ -42,8 +42,8 @@ def join_shards(output: Path, *, break_lock: bool = False) -> Joined:
     counts = sorted({shard.count for shard, _ in parts})
     if len(counts) > 1:
         raise InputError(
-            f"{output}: has shards of several divisions beside it (of {', '.join(map(str, counts))}); move those away "
-            "that are not meant"
+            f"{output}: has shards of several divisions beside it (of {', '.join(map(str, counts))}); move away "
+            "those that are not meant"
         )
     there = tuple(shard for shard, _ in parts)
     missing = tuple(shard for index in range(counts[0]) if (shard := Shard(index, counts[0])) not in there)
@@ -69,7 +69,7 @@ def _check_alike(first: Run, other: Run) -> None:
 
 
 def _begin(run: Run, parts: Sequence[Run]) -> None:
-    """Start the joined run as the parts were, or see that it was; take over what they say of rows and sessions."""
+    """Start the joined run as the parts were, or check that it was; take over their rows and sessions."""
     first = parts[0]
     try:
         run.begin(first.identity, first.input, first.study.read_bytes())
@@ -83,14 +83,14 @@ def _begin(run: Run, parts: Sequence[Run]) -> None:
 
 def _append_new(run: Run, parts: Sequence[Run]) -> int:
     """Append the records of the parts that the run does not hold, and give their number."""
-    known = {_digest(record) for _, record in scan(run.ledger)}
+    digests = {_digest(record) for _, record in scan(run.ledger)}
     new = 0
     with Ledger(run.ledger) as ledger:
         for part in parts:
             for _, record in scan(part.ledger):
                 digest = _digest(record)
-                if digest not in known:
-                    known.add(digest)
+                if digest not in digests:
+                    digests.add(digest)
                     ledger.append(record)
                     new += 1
         ledger.sync()
@@ -98,6 +98,6 @@ def _append_new(run: Run, parts: Sequence[Run]) -> int:
 
 
 def _digest(record: dict[str, object]) -> bytes:
-    """16 bytes that tell records apart: the same request, begun and ended at the same times, is the same record."""
+    """16 bytes that identify a record: the same request, begun and ended at the same times, is the same record."""
     parts = (record.get(name) for name in ("key", "rows", "replication", "question", "status", "started", "ended"))
     return blake2b(repr(tuple(parts)).encode(), digest_size=16).digest()

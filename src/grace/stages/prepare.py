@@ -1,7 +1,8 @@
 """What both experiments do before they ask: options and table are checked, a pace is chosen."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -11,37 +12,41 @@ from grace.endpoints.handshake import Handshake
 from grace.endpoints.pace import Pace
 from grace.endpoints.serving import EMBEDDED
 from grace.endpoints.transport import check_url
-from grace.errors import InputError
+from grace.errors import InputError, RunMismatch
+from grace.files import sha256_of
 from grace.manifest import InputFacts
 from grace.progress import Progress
 from grace.runs import Run
 from grace.stages.task import Endpoint, ExperimentTask
+from grace.studies.check import check_names
 from grace.studies.study import Study, completed
-from grace.tables import CsvTable, check_writable
+from grace.table_files import AUTO, open_table
+from grace.tables import CsvTable, TableFormat, check_writable
 
+WINDOWS = TableFormat(encoding="cp1252")
 ODDITY_ROWS = 10_000
 """The most rows that are checked before the asking starts; `grace data check` looks at all."""
 START, CEILING = 8, 256
-"""Requests under way at first and at most, for servers that do not tell how many they work on at once."""
+"""Requests under way at first and at most, for servers that do not say how many they work on at once."""
 
 
 def check_options(task: ExperimentTask) -> None:
-    """Refuse options that cannot be meant. Raises InputError naming the option."""
+    """Refuse options that cannot be used. Raises InputError naming the option."""
     check_endpoint(task.endpoint)
     whole = Run.beside(task.output)
     check_output(task.output, task.input, whole)
     if task.shard and whole.exists:
         raise InputError(
-            f"--shard {task.shard}: {whole.path} is there, which asks all by itself; go on with "
+            f"--shard {task.shard}: {whole.path} is there, which already covers all rows; go on with "
             "it without --shard, or choose another --output"
         )
 
 
 def check_output(output: Path, input: Path, run: Run) -> None:
-    """Refuse an output that cannot be written, or would replace what it was not made from. Raises InputError."""
+    """Refuse an output that cannot be written, or would replace a file of another origin. Raises InputError."""
     check_writable(output)
     if output.resolve() == input.resolve():
-        raise InputError(f"--output {output}: is the input itself; choose another name, the input is kept as it is")
+        raise InputError(f"--output {output}: is the input itself, which is kept as it is; choose another name")
     if output.exists() and not run.exists:
         raise InputError(
             f"--output {output}: already exists, but {run.path}, from which it would be made, does not; "
@@ -62,10 +67,18 @@ def check_number(option: str, value: float) -> None:
         raise InputError(f"--{option} {value}: is not a number that can be used")
 
 
-def check_table(study: Study, table: CsvTable, taken: Collection[str], repeated: str, progress: Progress) -> None:
-    """Refuse what cannot be asked; say what is odd. `taken` are the columns that the command will add.
+def check_table(
+    study: Study, table: CsvTable, added: Collection[str], kept: Collection[str], repeated: str, progress: Progress
+) -> None:
+    """Refuse what cannot be asked; say what is odd.
 
-    `repeated` says what is done about rows that repeat another one.
+    Args:
+        study: that the table is of.
+        table: the trials.
+        added: the columns that the command adds.
+        kept: the names that columns of the trials may have; see `check_names`.
+        repeated: what is done about rows that repeat another one.
+        progress: hears what is odd.
 
     Raises:
         InputError: columns are missing or in the way, or there are no rows.
@@ -73,14 +86,9 @@ def check_table(study: Study, table: CsvTable, taken: Collection[str], repeated:
     study.check_columns(table.columns, table.path)
     if not len(table):
         raise InputError(f"{table.path}: has a header but no rows")
-    clash = set(table.columns) & set(taken)
-    if clash:
-        raise InputError(
-            f"{table.path}: already has the column {min(clash)!r}, which the answers would be written to; "
-            "is it an output file? Give the trials' own table as --input"
-        )
-    if table.encoding != "utf-8":
-        progress.note(f"{table.path}: is not UTF-8; read as Latin-1 ({table.encoding}), answers are written as UTF-8")
+    if renamed := check_names(table, added, kept):
+        progress.note(f"{table.path}: {renamed}")
+    tell_how_read(table, progress)
     odd: Counter[tuple[str, str]] = Counter()
     first: dict[tuple[str, str], int] = {}
     seen: set[int] = set()
@@ -89,7 +97,7 @@ def check_table(study: Study, table: CsvTable, taken: Collection[str], repeated:
         fingerprint = hash(tuple(cells.values()))
         repeats = [("", f"repeats an earlier row; {repeated}")] * (fingerprint in seen)
         seen.add(fingerprint)
-        for oddity in (*study.oddities(completed(study, table, row)), *repeats):
+        for oddity in (*study.oddities(completed(study, table, row), table.decimal), *repeats):
             odd[oddity] += 1
             first.setdefault(oddity, row + 1)
     for (column, what), count in odd.most_common(5):
@@ -100,7 +108,7 @@ def check_table(study: Study, table: CsvTable, taken: Collection[str], repeated:
 
 
 def choose_pace(concurrency: int | None, slots: int | None, client: Client) -> Pace:
-    """How many requests are under way at once; the client's push-backs slow it down."""
+    """How many requests are under way at once; the server's push-backs slow it down."""
     if concurrency is not None:
         pace = Pace(concurrency)
     else:
@@ -110,7 +118,7 @@ def choose_pace(concurrency: int | None, slots: int | None, client: Client) -> P
 
 
 def session_facts(endpoint: Endpoint, client: Client, handshake: Handshake, **options: Any) -> dict[str, Any]:
-    """What a session's entry in the manifest says beyond versions and times; `options` are those of the command."""
+    """What a session's entry in the manifest has besides versions and times; `options` are those of the command."""
     patience = {name: getattr(endpoint, name) for name in ("concurrency", "timeout", "max_retries")}
     return {
         "endpoint": EMBEDDED if endpoint.url == EMBEDDED else client.shown_url,
@@ -123,6 +131,45 @@ def session_facts(endpoint: Endpoint, client: Client, handshake: Handshake, **op
     }
 
 
+@contextmanager
+def open_input(path: Path, given: TableFormat, run: Run) -> Iterator[CsvTable]:
+    """The table of trials for the length of the block: read as the run has read it, where no option says otherwise.
+
+    Raises:
+        InputError: it cannot be read.
+        RunMismatch: the run has read the same file in another way.
+    """
+    facts = run.identity.input if run.exists else InputFacts()
+    same = facts.sha256 and sha256_of(path) == (facts.source or facts.sha256) if path.is_file() else False
+    if same and not facts.source and given in (AUTO, WINDOWS):  # also in the encoding that 0.1.0 chose by itself
+        with CsvTable(path) as table:
+            table.read_as = TableFormat(**facts.read_as)
+            table.decimal = table.read_as.decimal
+            yield table
+        return
+    with open_table(path, TableFormat(**facts.read_as) if same and given == AUTO else given) as table:
+        before, now = facts.read_as.get("decimal"), table.decimal
+        if table.sha256 == facts.sha256 and before != now:
+            raise RunMismatch(
+                f"{run.path}: was made with {f'--decimal {before}' if before else 'no --decimal'}; repeat that to "
+                "continue it, or choose another --output"
+            )
+        yield table
+
+
+def tell_how_read(table: CsvTable, progress: Progress) -> None:
+    """Say how a file was read that is no plain CSV."""
+    if table.encoding != "utf-8":
+        progress.note(f"{table.path}: is not UTF-8; read as Latin-1 ({table.encoding}), as when the run began")
+    if words := table.read_as.in_words():
+        progress.note(f"{table.path}: is read {words}; tables are written as UTF-8, with commas")
+
+
 def input_facts(table: CsvTable) -> InputFacts:
-    """What tells a table from others."""
-    return InputFacts(file=table.path.name, rows=len(table), sha256=table.sha256)
+    """What tells a table from others, and how its file was read."""
+    facts = {"file": table.path.name, "rows": len(table), "sha256": table.sha256}
+    if read_as := table.read_as.as_json():
+        facts["read_as"] = read_as
+    if table.plain != table.path:
+        facts["source"] = sha256_of(table.path)
+    return InputFacts(**facts)

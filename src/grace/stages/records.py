@@ -1,4 +1,4 @@
-"""What all experiments do with a run: read its ledger back, record one chat, and read the study that was asked."""
+"""What all experiments do with a run: read back its ledger, record one chat, and read the study that was asked."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,19 +16,19 @@ def replay(run: Run, take: Callable[[int, dict[str, Any]], None]) -> None:
     """Hand each record of a run's ledger, with its offset, to `take`.
 
     Raises:
-        LedgerCorrupt: a line is no record, or `take` cannot make sense of one.
+        LedgerCorrupt: a line is not a record, or `take` cannot make sense of one.
     """
     for offset, record in scan(run.ledger):
         try:
             take(offset, record)
         except (LookupError, TypeError, AttributeError):
             raise LedgerCorrupt(
-                f"{run.ledger}, byte {offset}: is no record of this run; restore the file from a copy"
+                f"{run.ledger}, byte {offset}: is not a record of this run; restore the file from a copy"
             ) from None
 
 
 async def chat(client: Client, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Ask a chat completion, and give the part of its record that tells of the answer. Raises RequestFailed."""
+    """Ask for a chat completion, and give its record's part about the answer. Raises RequestFailed."""
     exchange = await client.post("/v1/chat/completions", body)
     answer = read_answer(exchange.data)
     return {
@@ -43,7 +43,7 @@ async def chat(client: Client, body: Mapping[str, Any]) -> dict[str, Any]:
 def study_of(run: Run, compiled: dict[bytes, Study] | None = None) -> Study:
     """The study of a run, from the run's own copy.
 
-    `compiled` holds studies that are compiled already, by the bytes of their file; a new one is added.
+    `compiled` holds the studies compiled so far, by the bytes of their file; a new one is added.
 
     Raises:
         InputError: the copy is gone, or asks other questions than the run did.

@@ -15,7 +15,7 @@ from grace.studies.study import Study
 
 @dataclass(frozen=True)
 class Related:
-    """The runs of one study, table and model; one at least is there.
+    """The runs of one study, table and model; at least one is there.
 
     A command finds them once and hands this value on: the runs' manifests are read and their studies compiled once.
 
@@ -32,12 +32,12 @@ class Related:
 
     @property
     def runs(self) -> tuple[Run, ...]:
-        """Those that are there."""
+        """The runs that are there."""
         return tuple(run for run in (self.answers, self.extraction, self.scores) if run)
 
     @property
     def base(self) -> Run:
-        """The run whose rows are meant: answers, else an extraction of somebody's own table, else probabilities."""
+        """The run that gives the rows: answers, else an extraction of a user's own table, else probabilities."""
         return self.answers or self.extraction or self.scores or self.given
 
     @property
@@ -51,12 +51,12 @@ class Related:
 
 
 def source_of(run: Run) -> str:
-    """What names a run in the manifest of another that was made from it."""
+    """The key that identifies a run in the manifest of another one made from it."""
     return request_key(run.identity.as_json(), run.manifest.id)
 
 
 def table_of(run: Run) -> Path:
-    """The table that was made from a run last."""
+    """The table that was last made from a run."""
     name = run.sessions[-1].output if run.sessions else None
     return run.path.with_name(name) if name else run.path.with_suffix(".csv")
 
@@ -68,7 +68,7 @@ def related(run: Run, extraction: Run | None = None, scores: Run | None = None) 
     whose table it was made from.
 
     Raises:
-        InputError: several runs would do; the message names them and the option that chooses.
+        InputError: several runs fit; the message names them and the option that chooses.
     """
     kinds = {GENERATE: "answers", SCORE: "scores", EXTRACT: "extraction"}
     group = {kinds[run.identity.experiment]: run}
@@ -79,13 +79,13 @@ def related(run: Run, extraction: Run | None = None, scores: Run | None = None) 
                 raise InputError(f"--{option} {chosen.path}: holds {holds!r}, not {experiment!r}")
             group[option] = chosen
     others = [other for other in _siblings(run) if other.path.resolve() != run.path.resolve()]
-    for name in ("answers", "extraction", "scores"):  # an extraction tells its answers, and these the scores
+    for name in ("answers", "extraction", "scores"):  # an extraction leads to its answers, and these to the scores
         if name in group:
             continue
         fitting = [other for other in others if kinds[other.identity.experiment] == name and _fits(other, name, group)]
         if len(fitting) > 1:
             names = ", ".join(str(other.path) for other in fitting)
-            how = "give the one that is meant itself" if name == "answers" else f"choose with --{name}"
+            how = "give the intended one itself" if name == "answers" else f"choose with --{name}"
             raise InputError(f"{run.path}: several runs may belong to it ({names}); {how}")
         if fitting:
             group[name] = fitting[0]
@@ -96,10 +96,10 @@ def groups_of(runs: Sequence[Run], extraction: Run | None = None, scores: Run | 
     """Each of some runs with what belongs to it; a run that belongs to one before it has no group of its own.
 
     Raises:
-        InputError: as `related`; or a run is chosen for several.
+        InputError: as `related`; or one run is chosen for several.
     """
     if len(runs) > 1 and (extraction or scores):
-        raise InputError("--extraction and --scores choose for a single RUN; give one at a time")
+        raise InputError("--extraction and --scores choose for a single RUN; give only one RUN")
     groups: list[Related] = []
     covered: set[Path] = set()
     for run in runs:

@@ -19,15 +19,15 @@ from grace.runs import Run, now
 ALIKE = 20
 """This many failures of one kind in a row, with no success between them, end a session early."""
 FATAL = ("http 401", "http 403", "http 404", "quota")
-"""Failures that every request will share; while nothing has been answered, one is enough."""
+"""Failures that every request will share; one is enough while nothing has been answered."""
 OWN = ("http 400", "http 413", "http 422", "inexact")
-"""Failures that are a row's own where others were answered, as a prompt too long is: they do not end a session."""
+"""Failures of a single row where others were answered, such as a prompt that is too long: they end no session."""
 LAST_SECONDS = 10.0
 """Seconds that open requests have left when a session ends early."""
 SYNC_SECONDS = 2.0
 
 Job = Callable[[], Awaitable[float | None]]
-"""Asks what belongs together, one after the other; gives the seconds that its last request took, None if it failed."""
+"""Makes requests that belong together, in order; returns the seconds that the last one took, None if it failed."""
 
 
 @dataclass
@@ -79,7 +79,7 @@ class Session:
         An interrupt (SIGINT, SIGTERM) lets the requests under way finish; a second one drops them.
 
         Raises:
-            EndpointError: requests failed one like the other and the rest was not tried.
+            EndpointError: requests failed in the same way and the rest was not tried.
         """
         self._answered = done > 0
         self._progress.begin(total, done)
@@ -98,7 +98,7 @@ class Session:
         return self.requests
 
     async def record(self, request: dict[str, Any], ask: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
-        """Ask one thing and write its record: `request`, what `ask` returns or how it failed, and the times."""
+        """Make one request and write its record: `request`, what `ask` returns or how it failed, and the times."""
         record = {**request, "started": now()}
         try:
             record |= await ask()
@@ -148,7 +148,7 @@ class Session:
         self._stop()
 
     def _stop(self) -> None:
-        """Send nothing more, retries neither."""
+        """Send nothing more, not even retries."""
         self.stopping = True
         self._client.stop()
         self._pace.close()
@@ -158,7 +158,7 @@ class Session:
             task.cancel()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        """Ask no more when something broke that is not a request; requests under way go on."""
+        """Start no more jobs when something other than a request failed; requests under way go on."""
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
             self._fault = self._fault or error
@@ -182,7 +182,7 @@ class Session:
 
 
 async def _sync_now_and_then(ledger: Ledger) -> None:
-    """Bound what a loss of power can take."""
+    """Limit what a power failure can lose."""
     while True:
         await asyncio.sleep(SYNC_SECONDS)
         await asyncio.to_thread(ledger.sync)
@@ -201,4 +201,4 @@ def _interrupts(handler: Callable[[], None]) -> Iterator[None]:
     finally:
         for number in signals:
             loop.remove_signal_handler(number)
-        signal.signal(signal.SIGTERM, on_term)  # asyncio puts back the one of SIGINT alone
+        signal.signal(signal.SIGTERM, on_term)  # asyncio restores only the handler of SIGINT

@@ -13,7 +13,7 @@ from grace.errors import InputError
 from grace.runs import Run
 
 INDEX_VARIABLE = "JOB_COMPLETION_INDEX"
-"""Where Kubernetes tells a pod of an Indexed Job which one it is."""
+"""The variable in which Kubernetes tells a pod of an Indexed Job which one it is."""
 _FOLDER = re.compile(r"(?P<stem>.*)\.shard-(?P<index>\d+)-of-(?P<count>\d+)\.run")
 
 
@@ -41,7 +41,7 @@ class Shard:
             )
         shard = cls(index, int(match[2]))
         if shard.index >= shard.count:
-            raise InputError(f"--shard {shard}: there is no such part; they are counted from 0 to {shard.count - 1}")
+            raise InputError(f"--shard {shard}: there is no such part; parts are numbered from 0 to {shard.count - 1}")
         return shard
 
     def run(self, output: Path) -> Run:
@@ -58,7 +58,7 @@ class Shard:
 
 
 def completion_index() -> int | None:
-    """Which pod of an Indexed Job this is; None where it is none."""
+    """The index of this pod in its Indexed Job; None outside of one."""
     index = os.environ.get(INDEX_VARIABLE, "")
     return int(index) if re.fullmatch(r"[0-9]{1,6}", index) else None
 
@@ -69,7 +69,7 @@ def is_shard(folder: Path) -> bool:
 
 
 def shards_of(output: Path) -> Iterator[tuple[Shard, Run]]:
-    """The runs beside `output` that are parts of it, in order; of several divisions all."""
+    """The runs beside `output` that are parts of it, in order, whatever their divisions."""
     parts = []
     for folder in output.parent.iterdir() if output.parent.is_dir() else ():
         match = _FOLDER.fullmatch(folder.name)

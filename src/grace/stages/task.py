@@ -1,4 +1,4 @@
-"""A task: one thing that is asked of a model over a run, what it needs of a server, and what becomes of it."""
+"""A task: one experiment or measurement over a run, what it needs from a server, and what becomes of it."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -17,7 +17,8 @@ from grace.runs import Run
 from grace.stages.session import RequestCounts
 from grace.stages.shard import Shard
 from grace.studies.study import Study
-from grace.tables import CsvTable
+from grace.table_files import AUTO
+from grace.tables import CsvTable, TableFormat
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -45,17 +46,24 @@ class Endpoint:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExperimentTask:
-    """What both experiments have in common; each field is an option of the command, and `endpoint` holds several."""
+class TaskOptions:
+    """What all tasks of a visit share; each field is an option of the command, and `endpoint` holds several."""
 
     endpoint: Endpoint
+    limit: int | None = None
+    revision: str | None = None
+    table_format: TableFormat = AUTO
+    shard: Shard | None = None
+    break_lock: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExperimentTask(TaskOptions):
+    """What both experiments have in common."""
+
     study: str | None
     input: Path
     output: Path
-    limit: int | None = None
-    revision: str | None = None
-    shard: Shard | None = None
-    break_lock: bool = False
 
     @property
     def run(self) -> Run:
@@ -135,7 +143,7 @@ class Prepared(ABC, Generic[T_co]):
 
         Raises:
             InputError: the run belongs to other inputs, another model or other settings.
-            EndpointError: the server cannot do what is asked of it, or requests failed one like the other.
+            EndpointError: the server cannot do what the task needs, or requests failed in the same way.
         """
         return with_client(self.task.endpoint, address, progress, lambda client: self._ask(client, progress))
 
@@ -144,7 +152,7 @@ class Prepared(ABC, Generic[T_co]):
 
 
 def with_client(endpoint: Endpoint, address: Address, progress: Progress, work: Callable[[Client], Awaitable[T]]) -> T:
-    """Do some work with a client of the server at an address, and close its connections."""
+    """Do some work with a client of the server at an address, and close the connections."""
 
     async def connected() -> T:
         transport = AiohttpTransport(address.url)

@@ -1,10 +1,9 @@
-"""A visit: all that is asked of one model while its weights are loaded, as a visit file lists it."""
+"""A visit: everything that one model is asked while its weights are loaded, as a visit file lists it."""
 
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import Any
 
 from grace.declared import read
 from grace.endpoints.serving import Address
@@ -16,21 +15,18 @@ from grace.stages.answers.table import ExportedAnswers
 from grace.stages.scores.ask import Score
 from grace.stages.scores.table import ExportedScores
 from grace.stages.shard import completion_index
-from grace.stages.task import ShardResult, TaskOutcome
+from grace.stages.task import ShardResult, TaskOptions, TaskOutcome
 from grace.stages.visit_file import VisitFile
 from grace.studies.study import BUILT_IN, load_study
 
 
-def tasks(path: Path, out: Path, **common: Any) -> Sequence[Query | Score]:
-    """What a visit file asks for, in order: each study's Experiment 1, then its Experiment 2 where it has questions.
+def tasks(path: Path, out: Path, options: TaskOptions) -> Sequence[Query | Score]:
+    """The tasks of a visit file, in order: each study's Experiment 1, then its Experiment 2 where it has questions.
 
-    Args:
-        path: the visit file.
-        out: the folder of the tables.
-        common: what all tasks share: `endpoint`, `revision`, `limit`, `shard` and `break_lock` of ExperimentTask.
+    Their tables go to the folder `out`; `options` are those of all tasks.
 
     Raises:
-        InputError: the file, or a study file that it names, does not hold together.
+        InputError: the file, or a study file that it names, is invalid.
     """
     file = read(path, VisitFile)
     here = path.parent
@@ -38,22 +34,22 @@ def tasks(path: Path, out: Path, **common: Any) -> Sequence[Query | Score]:
     for visited in file.studies:
         named = visited.study if visited.study in BUILT_IN else str(here / visited.study)
         study = load_study(named)
-        common |= {"study": named, "input": here / visited.input}
+        shared = {**vars(options), "study": named, "input": here / visited.input}
         if 1 in file.experiments:
             settings = {**dict(file.query), "protocol": visited.protocol}
-            listed.append(Query(output=out / f"{study.name}.csv", **common, **settings))
+            listed.append(Query(output=out / f"{study.name}.csv", **shared, **settings))
         if 2 in file.experiments and study.questions:
-            listed.append(Score(output=out / f"{study.name}_scores.csv", **common, **dict(file.score)))
+            listed.append(Score(output=out / f"{study.name}_scores.csv", **shared, **dict(file.score)))
     twice = [output for output, times in Counter(task.output for task in listed).items() if times > 1]
     if twice:
         raise InputError(f"{path}: lists a study twice; both would be written to {twice[0]}")
     if not listed:
-        raise InputError(f"{path}: asks nothing: Experiment 2 alone, of studies without questions to score")
+        raise InputError(f"{path}: has nothing to ask: only Experiment 2, of studies without questions to score")
     return listed
 
 
 def slots_for(listed: Sequence[Query | Score]) -> int | None:
-    """How many requests a server for all these tasks should work on at once; None: as many as it does by itself."""
+    """How many requests a server for all these tasks should work on at once; None: its own default."""
     slots = {task.slots for task in listed}
     return slots.pop() if len(slots) == 1 else None
 
@@ -62,13 +58,14 @@ def follow_leader(leader: str, seconds: float, progress: Progress) -> None:
     """In a pod that is not the first of its Job, wait until the first one's server is gone, however long it takes.
 
     Such a pod holds a part of the model; the first one asks. It always ends with an error: a Job whose first pod
-    succeeded ends the others by itself, and where the first pod was taken away, both must come again.
+    succeeded ends the others by itself, and if the first pod was evicted, both must start again.
 
     `leader` is the address of the first pod's server, which may take `seconds` to come up.
 
     Raises:
-        InputError: the address cannot be one.
-        EndpointError: the server did not come up, or, in the end, it is gone.
+        InputError: `leader` is not a server's address.
+        EndpointError: the server did not come up.
+        LeaderGone: in the end, it is gone.
     """
     if completion_index():
         wait_until_gone(leader, seconds, progress.note)
@@ -81,25 +78,33 @@ def ask_all(
 ) -> Generator[tuple[Query | Score, TaskOutcome[ExportedAnswers | ExportedScores | ShardResult]]]:
     """Do one task after the other and yield each with its outcome, as soon as it has ended.
 
-    One that fails does not keep the others from being asked. One that is interrupted is the last.
+    The others go on if one fails. An interrupted one is the last. A server that died is started again for the next
+    task; if it cannot start, no further start is tried, and all remaining tasks fail for the same reason.
 
     Args:
         listed: the tasks.
-        serve: gives the model's address, for as long as anything is asked; entered when the first task is ready to ask.
+        serve: gives the model's address for the length of the block; entered when the first task is ready to ask.
         show: opens the progress display of one task.
     """
     with ExitStack() as served:
         address: Address | None = None
+        no_start: GraceError | None = None
         for task in listed:
             try:
                 with show() as progress, task.prepared(progress) as prepared:
-                    address = address or served.enter_context(serve())
+                    if no_start:
+                        raise no_start
+                    try:
+                        address = address or served.enter_context(serve())
+                    except GraceError as error:
+                        no_start = error
+                        raise
                     outcome = prepared.ask(address, progress)
             except GraceError as error:
                 outcome = TaskOutcome(error=error)
             except KeyboardInterrupt:  # before the asking began, or after it
                 outcome = TaskOutcome()
-            if isinstance(outcome.error, EndpointError):  # a server that died is started again for the next task
+            if isinstance(outcome.error, EndpointError):  # the server may have died
                 served.close()
                 address = None
             yield task, outcome

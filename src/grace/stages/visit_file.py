@@ -21,7 +21,7 @@ Experiment = Literal[1, 2]
 
 
 class StudyVisit(Strict):
-    """One study: its name or the path of its file, the table of trials, and how it asks (None: its first way)."""
+    """One study: its name or the path of its file, the table of trials, and the protocol (None: its first one)."""
 
     study: Annotated[str, Field(min_length=1)]
     input: Annotated[str, Field(min_length=1)]

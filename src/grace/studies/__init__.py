@@ -1,4 +1,4 @@
-"""Studies: what is asked, as one declarative file each."""
+"""Studies: what models are asked; each study is one declarative file."""
 
 from typing import TYPE_CHECKING
 

@@ -21,7 +21,7 @@ class AnswerSpace:
 
     Attributes:
         forms: for each label its surface forms, the canonical one first; no form belongs to two labels.
-        values: for each label the number that it stands for; None where labels are no numbers.
+        values: for each label its number; None where labels are not numbers.
         factors: for joint answers, the parts: for each label of the space the part's own label.
     """
 
@@ -44,9 +44,9 @@ class Distribution:
     """The probabilities of all labels, divided by their sum, and the numbers that follow from them.
 
     Attributes:
-        probabilities: in the order of the labels; they sum to 1.
-        entropy: in bits.
-        mean, std: of the labels' numbers; None where labels are no numbers. `std` is the population's.
+        probabilities: those of the labels, in order; they sum to 1.
+        entropy: the entropy in bits.
+        mean, std: of the labels' numbers; None where labels are not numbers. `std` is the population's.
         marginals: for joint answers, each part's own distribution by its labels.
         marginal_entropies: their entropies in bits.
     """
@@ -99,7 +99,7 @@ def _marginal(joint: Iterable[tuple[str, float]], level_of: Mapping[str, str]) -
 
 
 def variants_of(forms: Sequence[str], variants: Sequence[Variant]) -> tuple[str, ...]:
-    """The forms, and then those that the variants make of them, in every combination.
+    """The forms, followed by those that the variants make of them, in every combination.
 
     case: the first letter small and capital; stop: with and without a full stop at the end; apostrophe: ' and ’;
     space: without and with a space in front.
@@ -132,10 +132,10 @@ def joint(
 
     Args:
         factors: parts by name; for each of their labels its pieces of text, the canonical one first.
-        forms: whole answers with {name} in the place of each part, the canonical one first.
+        forms: whole answers with {name} in place of each part, the canonical one first.
 
     Raises:
-        StudyError: two combinations have one label.
+        StudyError: two combinations have the same label.
     """
     spelled: dict[str, tuple[str, ...]] = {}
     levels: dict[str, dict[str, str]] = {factor: {} for factor in factors}
@@ -155,5 +155,5 @@ def joint(
 
 
 def fill(pattern: str, pieces: Mapping[str, str]) -> str:
-    """Put a piece of text into the place of each {name}; other braces stay."""
+    """Replace each {name} by a piece of text; other braces stay."""
     return re.sub(r"\{(\w+)\}", lambda match: pieces.get(match[1], match[0]), pattern)

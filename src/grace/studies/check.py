@@ -7,15 +7,17 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from grace.columns import ANSWER_COLUMNS, INPUT, answer_columns
 from grace.errors import InputError, StudyError
 from grace.studies.format import MISSING
+from grace.studies.questions import TABLE
 from grace.studies.study import BUILT_IN, Study, load_study
 from grace.tables import CsvTable
 
 FIRST_ROWS = 5
-"""Row numbers that are kept of each oddity."""
+"""How many row numbers are kept for each oddity."""
 MOST_KINDS = 1000
-"""Kinds of oddities that are counted one by one; a column of nonsense would fill the memory otherwise."""
+"""How many kinds of oddities are counted separately; a column of nonsense would otherwise fill the memory."""
 
 Cell = tuple[str, ...]
 """One combination of the design's conditions."""
@@ -44,7 +46,10 @@ class TableReport:
 
     study: str
     rows: int
-    encoding: str
+    names: tuple[str, ...]
+    """What is odd about the names of columns, in words."""
+    read_as: str
+    """How its file was read, in words; empty for a plain CSV."""
     absent_columns: tuple[str, ...]
     """Optional columns that the table does not have; a required one is an error."""
     extra_columns: tuple[str, ...]
@@ -85,7 +90,7 @@ class TableReport:
 
     @property
     def _is_small(self) -> bool:
-        """Whether the table cannot hold the whole design, as a sample for a first test."""
+        """Whether the table is too small for the whole design, such as a sample for a first test."""
         return self.rows < len(self.cells) - len(self.unexpected_cells)
 
     @property
@@ -105,12 +110,13 @@ class TableReport:
             yield f"participants have different numbers of rows: {each[0]:,} to {each[1]:,}"
         if self.repeats:
             yield str(self.repeats)
+        yield from self.names
         if self.extra_columns:
             yield f"columns that the study does not know, kept as they are: {', '.join(self.extra_columns)}"
         if self.absent_columns:
-            yield f"columns that may be there and are not: {', '.join(self.absent_columns)}"
-        if self.encoding != "utf-8":
-            yield "the text is not UTF-8 and was read as Windows-1252 (Latin-1); see whether its accents came out right"
+            yield f"optional columns that are not there: {', '.join(self.absent_columns)}"
+        if self.read_as:
+            yield f"the file is read {self.read_as}"
 
     def _name(self, cell: Cell) -> str:
         return ", ".join(f"{column} {value!r}" for column, value in zip(self.design, cell, strict=True))
@@ -126,6 +132,9 @@ def check_table(study: Study, table: CsvTable) -> TableReport:
         StudyError: a template or check of the study fails on a row; the message names the row.
     """
     study.check_columns(table.columns, table.path)
+    turns = [turn for conversation in study.conversations.values() for turn in conversation.turns]
+    kept = (*study.answer_names(turns), *TABLE)
+    renamed = check_names(table, answer_columns(turns), kept)
     if not len(table):
         raise InputError(f"{table.path}: has a header and no rows")
     design = study.design
@@ -138,8 +147,8 @@ def check_table(study: Study, table: CsvTable) -> TableReport:
     oddities, repeats = _OddityCounts(), _OddityCounts()
     for number, row in enumerate(table.rows(), start=1):
         try:
-            full = study.complete(row)
-            oddities.add(number, study.oddities(full))
+            full = study.complete(row, table.decimal)
+            oddities.add(number, study.oddities(full, table.decimal))
             stimuli.add(hash(tuple(study.stimulus(full))))
         except StudyError as error:
             raise StudyError(f"{table.path}, row {number}: {error}") from None
@@ -161,7 +170,8 @@ def check_table(study: Study, table: CsvTable) -> TableReport:
     return TableReport(
         study=study.name,
         rows=len(table),
-        encoding=table.encoding,
+        names=(*filter(None, [renamed]), *name_remarks(table.columns)),
+        read_as=table.read_as.in_words(),
         absent_columns=tuple(name for name in study.columns if name not in table.columns),
         extra_columns=tuple(name for name in table.columns if name not in study.columns),
         cells={cell: cells[cell] for cell in (*expected, *unexpected)},
@@ -178,16 +188,39 @@ def check_table(study: Study, table: CsvTable) -> TableReport:
     )
 
 
+def check_names(table: CsvTable, added: Collection[str], kept: Collection[str]) -> str:
+    """What is done about columns that are called as those that Grace adds, in words; empty where there are none.
+
+    Args:
+        table: the trials.
+        added: the columns that a command adds.
+        kept: the names that columns of the trials may have; they are kept under another name, ending in _input.
+
+    Raises:
+        InputError: the table is an output itself, or has a column of such another name.
+    """
+    clash = set(added).intersection(table.columns)
+    if clash.difference(kept) or clash.issuperset(ANSWER_COLUMNS):
+        raise InputError(
+            f"{table.path}: already has the column {min(clash.difference(kept) or clash)!r}, which the answers would "
+            "be written to; is it an output file? Give the trials' own table as --input"
+        )
+    renamed = [name for name, new in zip(table.columns, table.beside(kept), strict=True) if name != new]
+    if not renamed:
+        return ""
+    return f"Grace writes columns of these names too, so yours are kept as NAME{INPUT}: {', '.join(renamed)}"
+
+
 _NAME_IT = "name its file: FILE.yaml for `grace query`, `score` and `extract`, elsewhere --study FILE.yaml"
 
 
 def choose_study(name_or_path: str | None, table: CsvTable) -> Study:
-    """The study that is named, or else the built-in one that the table's columns fit. Raises InputError."""
+    """The named study, or else the built-in one that the table's columns fit. Raises InputError."""
     return load_study(name_or_path) if name_or_path else guess_study(table.columns, table.path)
 
 
 def guess_study(columns: Sequence[str], path: Path) -> Study:
-    """The built-in study that a table's columns fit. Raises InputError, which says what the nearest one misses."""
+    """The built-in study that a table's columns fit. Raises InputError, which says what the nearest one lacks."""
     studies = [load_study(name) for name in BUILT_IN]
     missing = {
         study.name: [name for name, column in study.columns.items() if column.required and name not in columns]
@@ -204,13 +237,25 @@ def guess_study(columns: Sequence[str], path: Path) -> Study:
 
 
 def sample_rows(rows: int, count: int, seed: int | None) -> Sequence[int]:
-    """The numbers of `count` of a table's rows (0 is the first), or of all: the first ones, or with a seed random ones.
+    """The numbers of a table's first `count` rows (0 is the first), of all rows, or with a seed of random rows.
 
     They are in the table's order.
     """
     if seed is None or count >= rows:
         return range(min(count, rows))
     return sorted(random.Random(seed).sample(range(rows), count))
+
+
+def name_remarks(columns: Sequence[str]) -> Iterator[str]:
+    """What is odd about the names of columns, in words: no name, or names that are hard to tell apart."""
+    unnamed = [str(place) for place, name in enumerate(columns, 1) if not name.strip()]
+    if unnamed and unnamed != ["1"]:  # R writes the numbers of rows there
+        yield f"columns without a name, which no template reaches: {', '.join(unnamed)}"
+    alike: dict[str, list[str]] = {}
+    for name in columns:
+        alike.setdefault("".join(name.split()).casefold(), []).append(name)
+    for names in (names for names in alike.values() if len(names) > 1 and names[0].strip()):
+        yield f"columns whose names differ only in capitals or spaces: {', '.join(map(repr, names))}"
 
 
 class _OddityCounts:
@@ -224,7 +269,7 @@ class _OddityCounts:
         """Count the oddities of row `number`."""
         for kind in oddities:
             if kind not in self._counts and len(self._counts) >= MOST_KINDS:
-                kind = (kind[0], "has more that is odd, of many kinds")
+                kind = (kind[0], "has many other kinds of oddities")
             self._counts[kind] += 1
             rows = self._rows.setdefault(kind, [])
             if len(rows) < FIRST_ROWS:

@@ -13,7 +13,7 @@ DOUBTFUL = 0.7
 """An extractor model or a person looks at values below this confidence."""
 
 SENTENCE = 3
-"""Words that can say a choice without naming it, at least."""
+"""The fewest words that can say a choice without naming it."""
 _NO_WORDS = re.compile(r"\b(?:no|none|nothing|never|not|neither|zero)\b")
 _ALL_WORDS = re.compile(r"\b(?:all|each|every|everything|whole|entire|both)\b")
 
@@ -32,8 +32,8 @@ class Field:
         reading: the reading that fills it.
         values: the closed set of its values; empty where any number between the bounds is one.
         low, high: bounds of numbers.
-        also: other words for values, as tables of people's annotations have them.
-        unit: of numbers, "" where there is none.
+        also: other words for values, such as those in tables of people's annotations.
+        unit: the unit of numbers, "" where there is none.
         literal: whether an answer says a value as one word of it, and not by a whole sentence.
     """
 
@@ -60,26 +60,26 @@ class Field:
     def parse(self, value: object) -> Cell:
         """A value from a table, a model or a person as one of the field's. Raises ValueError, which lists them."""
         if isinstance(value, bool) or value is None:
-            raise ValueError(f"{value!r} is not {self.wanted}")
+            raise ValueError(f"{value!r} is not {self.requirement}")
         if self.kind is str and not self.values:
             return str(value).strip()
         if self.kind is str:
             by_name = {**self.also, **{plain(str(own)): str(own) for own in self.values}}
             name = plain(str(value)).strip()
             if name not in by_name:
-                raise ValueError(f"{value!r} is not {self.wanted}")
+                raise ValueError(f"{value!r} is not {self.requirement}")
             return by_name[name]
         try:
             number = float(value.replace(",", ".") if isinstance(value, str) else value)  # type: ignore[arg-type]
         except (TypeError, ValueError):
-            raise ValueError(f"{value!r} is not {self.wanted}") from None
+            raise ValueError(f"{value!r} is not {self.requirement}") from None
         fits = self.low is not None and self.high is not None and self.low <= number <= self.high
         if not fits or (self.kind is int and not number.is_integer()):
-            raise ValueError(f"{value!r} is not {self.wanted}")
+            raise ValueError(f"{value!r} is not {self.requirement}")
         return int(number) if number.is_integer() else number
 
     def is_said(self, value: Cell, quote: str) -> bool:
-        """Whether some words, in text as `plain` makes it, can say a value: a number or word of it stands in them.
+        """Whether some words, in text as `plain` makes it, can say a value: they contain a number or word of it.
 
         A choice is said by its word, or by a sentence of several words. A quote in another script counts as a choice.
         """
@@ -94,7 +94,7 @@ class Field:
         return bool(numbers_in(quote) & {value, value / 100}) or bool(words and words.search(quote))
 
     @property
-    def wanted(self) -> str:
+    def requirement(self) -> str:
         """What a value has to be, in words."""
         if self.values:
             return "one of " + ", ".join(map(str, self.values))
@@ -148,7 +148,7 @@ class Extracted:
 
 
 def in_words(errors: Mapping[str, str]) -> str:
-    """Why fields are empty, in one line: fields of one reason together."""
+    """Why fields are empty, in one line: fields with the same reason together."""
     by_reason: dict[str, list[str]] = {}
     for name, why in errors.items():
         by_reason.setdefault(why, []).append(name)

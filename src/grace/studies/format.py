@@ -3,9 +3,11 @@
 Built-in studies and a user's own use the same format; `docs/add-a-study.md` explains it field by field.
 """
 
-from collections.abc import Collection, Hashable
+import re
+from collections.abc import Collection, Hashable, Iterator
+from contextlib import suppress
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BeforeValidator, Field, StringConstraints
@@ -13,9 +15,20 @@ from pydantic import BeforeValidator, Field, StringConstraints
 from grace.declared import NAME, Strict, checked, loaded
 from grace.errors import InputError, StudyError
 from grace.studies.answers import Variant
+from grace.tables import is_ambiguous, number_text
 from grace.text import did_you_mean
 
 MISSING = ("", "NA")  # how spreadsheets and R write an absent value
+
+CONSTANTS = frozenset(("true", "false", "none", "True", "False", "None"))
+"""Names that are values in every template, so that no column of such a name is ever looked up."""
+TEMPLATE_NAMES = CONSTANTS | {"row", "self"}
+"""Names that templates have already, at every place."""
+_OTHER_TEXT = re.compile(
+    r"title|source|derived|checks|protocols|.*\.about|questions\..*\.(?:prompt|system)|columns\..*", re.DOTALL
+)
+"""Places of a study file with templates or prose, or with columns, whose names may be anything."""
+_TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 
@@ -31,10 +44,23 @@ class InputColumn(Strict):
     hidden: bool = False
     """Never shown to a model: templates cannot see it."""
 
-    def oddity(self, cell: str) -> str | None:
-        """Why `cell` does not belong to the design, or None."""
+    def canonical(self, cell: str, decimal: str | None = None) -> str:
+        """A cell of numbers as the study writes them: 1.0 among integers is 1, and 1,5 is 1.5; see `number_text`."""
+        if self.type == "text" or cell.isdigit():
+            return cell
+        cell = number_text(cell, self.type == "integer", decimal)
+        try:
+            return self._by_number.get(float(cell), cell) if self.values else cell
+        except ValueError:
+            return cell
+
+    def oddity(self, cell: str, decimal: str | None = None) -> str | None:
+        """Why a cell, written as `canonical` writes it, does not belong to the design, or None."""
         if cell in MISSING:
             return "is missing"
+        if self.type != "text" and not cell.isdigit() and is_ambiguous(cell, decimal):
+            point, none = re.sub("[,.]", ".", cell.strip()), re.sub("[,.]", "", cell.strip())
+            return f"{cell!r} may be {point} or {none}; --decimal , or --decimal . says which"
         if self.type != "text":
             try:
                 float(cell) if self.type == "number" else int(cell)
@@ -43,6 +69,14 @@ class InputColumn(Strict):
         if self.values and cell not in self._allowed:
             return f"{cell!r} is outside the design ({', '.join(map(str, self.values))})"
         return None
+
+    @cached_property
+    def _by_number(self) -> dict[float, str]:
+        numbers = {}
+        for value in self.values:
+            with suppress(ValueError):
+                numbers[float(value)] = str(value)
+        return numbers
 
     @cached_property
     def _allowed(self) -> frozenset[str]:
@@ -81,8 +115,10 @@ def _as_tuple(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
-Forms = Annotated[tuple[str, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
-"""Surface forms, the canonical one first; a single one needs no list."""
+Texts = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+"""Some texts; a single one needs no list."""
+Forms = Annotated[Texts, Field(min_length=1)]
+"""Surface forms, the canonical one first."""
 
 
 class AnswersSpec(Strict):
@@ -127,9 +163,9 @@ class _Reading(Strict):
     """How one answer is found in a response: the fields of all kinds of readings."""
 
     about: str = ""
-    texts: Forms | tuple[()] = ()
+    texts: Texts = ()
     """Columns that hold this answer alone, the first one that a table has; without any, the whole response is read."""
-    headings: Forms | tuple[()] = ()
+    headings: Texts = ()
     """The words before this answer in a response with several, as in "Knowledge: yes"."""
 
 
@@ -162,7 +198,7 @@ class ChoiceReading(_Reading):
     phrases: dict[str, Forms] = {}
     """Regular expressions that say a label in prose, in small letters, each beginning with a whole word. Labels that
     stand first outweigh later ones where their phrases overlap."""
-    unclear: Forms | tuple[()] = ()
+    unclear: Texts = ()
     """Regular expressions that say "I do not know"; they outweigh phrases that overlap with them."""
 
 
@@ -177,7 +213,7 @@ class SentenceReading(_Reading):
     """The column of the whole answer in its canonical form."""
     also: dict[str, Forms] = {}
     """Other ways to write a part, by the part's label."""
-    between: Forms | tuple[()] = ()
+    between: Texts = ()
     """Words that may stand between the parts and change nothing."""
 
 
@@ -201,7 +237,7 @@ class NumberReading(_Reading):
     max: float
     decimals: int = Field(default=0, ge=0, le=9)
     """How many decimals it may have."""
-    unit: Forms | tuple[()] = ()
+    unit: Texts = ()
     """Words or signs that may stand beside it, as [years] or ["%"]."""
 
 
@@ -298,8 +334,9 @@ def _check_names(spec: StudyFile, origin: str) -> None:
     if not (spec.protocols or spec.questions):
         raise StudyError(f"{origin}: has neither protocols nor questions, so there is nothing to ask")
     for name in spec.derived:
-        if name in spec.columns:
-            raise StudyError(f"{origin}: derived.{name}: is a column already; choose another name")
+        if name in spec.columns or name in TEMPLATE_NAMES:
+            what = "a column" if name in spec.columns else "a name of templates"
+            raise StudyError(f"{origin}: derived.{name}: is {what} already; choose another name")
     for name, protocol in spec.protocols.items():
         if "system" in protocol.turns:
             raise StudyError(f"{origin}: protocols.{name}: a turn cannot be called system")
@@ -307,6 +344,27 @@ def _check_names(spec: StudyFile, origin: str) -> None:
         for variable in question.each:
             if variable in spec.columns or variable in spec.derived:
                 raise StudyError(f"{origin}: questions.{name}.each: {variable!r} is a column already")
+
+    for place, text in _literal_texts(spec.model_dump()):
+        if template := _TEMPLATE.search(text):
+            raise StudyError(
+                f"{origin}: {place}: {template[0]!r} is a template, and this is a place for text that is the same for "
+                "every row; write the text out, and put what differs by row into the prompt"
+            )
+
+
+def _literal_texts(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
+    """The texts of a study file that are taken as they are, with their places: no templates, and no prose."""
+    if isinstance(value, str):
+        yield place, value
+    elif isinstance(value, dict):
+        for name, own in value.items():
+            inner = f"{place}.{name}".lstrip(".")
+            if not _OTHER_TEXT.fullmatch(inner):
+                yield from ((place, name), *_literal_texts(own, inner))
+    elif isinstance(value, tuple):
+        for own in value:
+            yield from _literal_texts(own, place)
 
 
 class _TextLoader(yaml.BaseLoader):

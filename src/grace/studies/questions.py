@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import product
+from itertools import chain, product
 from math import prod
 
 import jinja2
@@ -14,7 +14,7 @@ from grace.declared import NAME
 from grace.errors import StudyError
 from grace.studies import format
 from grace.studies.answers import AnswerSpace, Distribution, fill, joint, variants_of
-from grace.studies.format import StudyFile
+from grace.studies.format import TEMPLATE_NAMES, StudyFile
 from grace.studies.templates import Compiler, Message, render
 
 TABLE = ("model_name", "error")
@@ -102,7 +102,7 @@ def compile_questions(spec: StudyFile, compiler: Compiler) -> dict[str, Question
     taken: dict[str, str] = dict.fromkeys((*spec.columns, *TABLE), "the table")
     for pattern, declared in spec.questions.items():
         for variable, values in declared.each.items():
-            if not values or variable in ("row", "self"):
+            if not values or variable in TEMPLATE_NAMES:
                 why = "has no values" if not values else "is a name that templates use already"
                 raise StudyError(f"{compiler.origin}: questions.{pattern}.each: {variable!r} {why}")
         for combination in product(*declared.each.values()):
@@ -125,6 +125,14 @@ def _compile(declared: format.QuestionSpec, name: str, each: dict[str, str], com
     where = f"questions.{name}"
     visible = compiler.spec.visible | each.keys()
     space = _space(declared.answers, f"{compiler.origin}: {where}.answers")
+    unfilled = next(
+        (name for name in each if any("{" + name + "}" in form for form in chain(*space.forms.values()))), None
+    )
+    if unfilled:
+        raise StudyError(
+            f"{compiler.origin}: {where}.answers: {{{unfilled}}} is not filled in here, since the answers are the same "
+            "for all values of `each`; write them out, in questions of their own where they differ"
+        )
     sources = {"prompt": declared.prompt} | ({"system": declared.system} if declared.system else {})
     templates = {part: compiler.template(source, f"{where}.{part}", visible) for part, source in sources.items()}
     system = {"system": templates["system"]} if declared.system else {}

@@ -2,25 +2,28 @@
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
+from grace.columns import EXTRACTED, INPUT, MERGED, METHOD, RESPONSE, answer_columns, folded
 from grace.declared import bytes_of
 from grace.errors import InputError, StudyError
 from grace.studies.extraction import Extraction, compile_extraction
 from grace.studies.format import Design, InputColumn, Protocol, StudyFile, read_study_file
-from grace.studies.questions import Question, compile_questions
+from grace.studies.questions import TABLE, Question, compile_questions
 from grace.studies.templates import Compiler, Message, render
 from grace.tables import CsvTable
 from grace.text import did_you_mean
 
 BUILT_IN = ("study1", "study2")
+KIN = 3
+"""A table with so many columns of another study, and none of its own, is the other's."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Conversation:
     name: str
     turns: tuple[str, ...]
     hashes: dict[str, str]
-    """SHA-256 of every text that bears on a prompt: by turn, "system", and "derived.NAME"."""
+    """SHA-256 of every text that affects a prompt: by turn, "system", and "derived.NAME"."""
     _templates: dict[str, jinja2.Template]
 
     def opening(self, row: Mapping[str, str]) -> list[Message]:
@@ -50,7 +53,7 @@ class Study:
     """A study, ready to use.
 
     Attributes:
-        name, title, source: its names, and where it was published.
+        name, title, source: its short and long name, and where it was published.
         columns: the input table's columns by name.
         design: how trials are spread over conditions.
         conversations: the protocols of Experiment 1 by name; the first is the default.
@@ -79,6 +82,40 @@ class Study:
         """Hex digest of the study file."""
         return hashlib.sha256(self.content).hexdigest()
 
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Its columns in any table: given, derived, of values and of probabilities."""
+        fields = self.extraction.fields if self.extraction else ()
+        scores = (name for question in self.questions.values() for name in question.columns.names)
+        return frozenset((*self.columns, *self._derived, *fields, *scores))
+
+    def answer_names(self, turns: Sequence[str]) -> tuple[str, ...]:
+        """The columns of a table of answers that no column of its input may be called: Grace's, and texts to read."""
+        return (*answer_columns(turns), *(self.extraction.all_texts if self.extraction else ()))
+
+    def called(self, name: str, columns: Collection[str]) -> str:
+        """What a column of the input is called in a table of Grace's with these columns; see `columns.beside`."""
+        fields = self.extraction.columns if self.extraction and METHOD in columns else ()
+        added = self._added_to_trials if RESPONSE in columns else self._added
+        renamed = name in fields or (name + INPUT in columns and name.strip().casefold() in added)
+        return name + INPUT if renamed else name
+
+    @cached_property
+    def _added(self) -> frozenset[str]:
+        """The names of the columns that commands add to answers of somebody's own, or to trials that are scored."""
+        return folded((*TABLE, *MERGED, *EXTRACTED, *self.names.difference(self.columns)))
+
+    @cached_property
+    def _added_to_trials(self) -> frozenset[str]:
+        """The names of all columns that commands add to trials."""
+        turns = [turn for conversation in self.conversations.values() for turn in conversation.turns]
+        return self._added | folded(self.answer_names(["", *turns]))
+
+    def trial(self, row: Mapping[str, str]) -> dict[str, str]:
+        """The input's cells of the study's columns, from a row of any table."""
+        called = ((name, self.called(name, row)) for name in self.columns)
+        return {name: row[own] for name, own in called if own in row}
+
     def conversation(self, protocol: str | None) -> Conversation:
         """The protocol of this name, or the default. Raises InputError when the study has none."""
         if not self.conversations:
@@ -92,7 +129,7 @@ class Study:
     def schema(self) -> dict[str, Any]:
         """JSON Schema of the values that are extracted from one answer. Raises StudyError when the study has none."""
         if self.extraction is None:
-            raise StudyError(f"{self.name} says nothing of extraction, so its values have no schema")
+            raise StudyError(f"{self.name} has no extraction section, so its values have no schema")
         return self.extraction.schema(f"{self.title}: values of one answer")
 
     def stimulus(self, full_row: Mapping[str, str]) -> Iterator[str]:
@@ -112,21 +149,32 @@ class Study:
         others = [name for name in columns if name not in self.columns]
         problems = [f"no column {name!r}{did_you_mean(name, others)}" for name in required if name not in columns]
         if problems:
-            raise InputError(f"{path}: {'; '.join(problems)}. {self.name} needs: {', '.join(required)}")
+            kin = f"{_kin(self, columns)}. It has " if _kin(self, columns) else ""
+            raise InputError(f"{path}: {kin}{'; '.join(problems)}. {self.name} needs: {', '.join(required)}")
 
-    def complete(self, row: Mapping[str, str]) -> dict[str, str]:
-        """The row as templates see it: derived columns added, hidden ones left out."""
+    def complete(self, row: Mapping[str, str], decimal: str | None = None) -> dict[str, str]:
+        """The row as templates see it: numbers in one form, derived columns added, hidden ones left out."""
         full = {**dict.fromkeys(self.columns, ""), **row}
+        for name in self._numbers:
+            full[name] = self.columns[name].canonical(full[name], decimal)
         for name in self._hidden:
             del full[name]
         for name, template in self._derived.items():
             full[name] = render(template, full)
         return full
 
-    def oddities(self, full_row: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    @cached_property
+    def _numbers(self) -> tuple[str, ...]:
+        return tuple(name for name, column in self.columns.items() if column.type != "text")
+
+    def oddities(self, full_row: Mapping[str, str], decimal: str | None = None) -> Iterator[tuple[str, str]]:
         """The oddities of a completed row, as (column, what); the column is "" where a check over several fails."""
         for name, column in self.columns.items():
-            if not column.hidden and (column.required or full_row[name]) and (what := column.oddity(full_row[name])):
+            if (
+                not column.hidden
+                and (column.required or full_row[name])
+                and (what := column.oddity(full_row[name], decimal))
+            ):
                 yield name, what
         for holds, otherwise in self._checks:
             try:
@@ -135,6 +183,20 @@ class Study:
                 raise StudyError(f"the check {otherwise!r} cannot be computed: {error}") from None
             if not fine:
                 yield "", otherwise
+
+
+def check_kin(study: Study, columns: Sequence[str], path: Path) -> None:
+    """Raise InputError where a table has columns of another built-in study and none of this one."""
+    if kin := _kin(study, columns):
+        raise InputError(f"{path}: {kin}")
+
+
+def _kin(study: Study, columns: Sequence[str]) -> str:
+    """What to say of a table that has columns of another built-in study and none of this one; else empty."""
+    if not study.names.isdisjoint(columns):
+        return ""
+    other = next((name for name in BUILT_IN if len(load_study(name).names.intersection(columns)) >= KIN), None)
+    return f"this looks like a table of {other}, not of {study.name}: name {other} in its place" if other else ""
 
 
 def built_in_file(name: str) -> bytes:
@@ -146,7 +208,7 @@ def load_study(name_or_path: str) -> Study:
     """Read a study: a built-in one by name, or any by the path of its YAML file.
 
     Raises:
-        StudyError: the file does not hold together; the message names the place in it.
+        StudyError: the file is invalid; the message names the place in it.
         InputError: there is no such study or file.
     """
     if name_or_path in BUILT_IN:
@@ -155,7 +217,7 @@ def load_study(name_or_path: str) -> Study:
     if not path.suffix and not os.path.exists(path):  # noqa: PTH110 - Path.exists raises where it is too long
         raise InputError(
             f"there is no study {name_or_path!r}{did_you_mean(name_or_path, BUILT_IN)}; "
-            f"built in are {', '.join(BUILT_IN)}, and any other is given by the path of its YAML file"
+            f"built in are {', '.join(BUILT_IN)}; give any other by the path of its YAML file"
         )
     return parse_study(bytes_of(path), str(path))
 
@@ -209,6 +271,6 @@ def completed(study: Study, table: CsvTable, row: int) -> dict[str, str]:
     Raises StudyError when a derived column cannot be computed; the message names table and row.
     """
     try:
-        return study.complete(table.row(row))
+        return study.complete(table.row(row), table.decimal)
     except StudyError as error:
         raise StudyError(f"{table.path}, row {row + 1}: {error}") from None

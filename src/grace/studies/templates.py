@@ -1,18 +1,35 @@
 """Templates: texts of a study file compiled by Jinja in its sandbox, and rendered for a row."""
 
 import re
-from collections.abc import Collection, Mapping
+import unicodedata
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
 import jinja2
 import jinja2.meta
 import jinja2.sandbox
+from jinja2 import nodes
 
 from grace.errors import StudyError
-from grace.studies.format import StudyFile
+from grace.studies.format import CONSTANTS, TEMPLATE_NAMES, StudyFile
 
 Message = dict[str, str]
 """One chat message: {"role": "system" | "user" | "assistant", "content": text}."""
 
+_INNER: Mapping[type[nodes.Node], frozenset[str]] = {
+    nodes.For: frozenset(("loop",)),
+    nodes.Block: frozenset(("super",)),
+    nodes.Macro: frozenset(("caller", "varargs", "kwargs")),
+    nodes.CallBlock: frozenset(("caller", "varargs", "kwargs")),
+}
+"""The names that statements give to what stands in them."""
+_WORDS = TEMPLATE_NAMES | {"and", "else", "if", "in", "is", "not", "or"}
+"""Names that stand for no column where they stand alone."""
+_PARTS = re.compile(r"^\d+\w|\w[^\w]+\w")
+"""In a column's name: what Jinja takes for several parts, as Mean-RT, Mean RT and 1st."""
+_TEXTS = (str, int, float, list, tuple, dict, jinja2.Undefined)
+"""What a template may print; a name that is not defined tells so by itself."""
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 
 
@@ -22,20 +39,23 @@ class Compiler:
     def __init__(self, spec: StudyFile, origin: str) -> None:
         self.spec, self.origin = spec, origin
         self._environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
-            undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
+            undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False, finalize=_shown
         )
         self._environment.filters["lines"] = lines_from_html
-        # A row makes the same prompt every time.
+        # A row gives the same prompt every time.
         del self._environment.filters["random"], self._environment.globals["lipsum"]
 
     def template(self, source: str, where: str, names: Collection[str] | None = None) -> jinja2.Template:
         """Compile a text that may use `names`, by default all columns. Raises StudyError."""
         try:
+            self._check_names(source, where)
             for name in self._names(source) - {"row"}:
                 self.spec.see(name, where, self.origin, names)
             return self._environment.from_string(source)
         except jinja2.TemplateSyntaxError as error:
-            raise StudyError(f"{self.origin}: {where}, line {error.lineno}: {error.message}") from None
+            odd = [name for name in self.spec.columns if name and not is_plain(name) and name in source]
+            way_out = f"; the column {odd[0]!r} is written row[{odd[0]!r}]" if odd else ""
+            raise StudyError(f"{self.origin}: {where}, line {error.lineno}: {error.message}{way_out}") from None
 
     def expression(self, source: str, where: str) -> jinja2.environment.TemplateExpression:
         """Compile an expression. Raises StudyError."""
@@ -43,7 +63,7 @@ class Compiler:
         return self._environment.compile_expression(source, undefined_to_none=False)
 
     def columns_used(self, *sources: str) -> frozenset[str] | None:
-        """The columns of the table that some texts depend on, directly or by derived ones; None: any column."""
+        """The columns of the table that some texts depend on, directly or through derived ones; None: any column."""
         used: set[str] = set()
         names = set().union(*map(self._names, sources))
         while names:
@@ -58,6 +78,65 @@ class Compiler:
 
     def _names(self, source: str) -> set[str]:
         return jinja2.meta.find_undeclared_variables(self._environment.parse(source))
+
+    def _check_names(self, source: str, where: str) -> None:
+        """Raise StudyError where a text says the name of a column and would show something else."""
+        tree, tokens = self._environment.parse(source), list(self._environment.lex(source))
+        words = {value for _, kind, value in tokens if kind == "name"}
+        code = "".join(value for _, kind, value in tokens if kind not in ("data", "string"))
+        columns = self.spec.visible
+        parts = {
+            name for name in columns if _PARTS.search(name) and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", code)
+        }
+        said = {*(words & CONSTANTS), *_owned(tree), *_methods(tree), *_numbers(tree), *parts}
+        for name in sorted(said.intersection(columns)):
+            raise StudyError(
+                f"{self.origin}: {where}: the column {name!r} has a name that means something else in templates; "
+                f"write row[{name!r}]"
+            )
+        alike = Counter(unicodedata.normalize("NFKC", name) for name in self._names(source))
+        for name in (name for name, count in alike.items() if count > 1):
+            raise StudyError(
+                f"{self.origin}: {where}: two names are {name!r} to Python, which takes look-alike letters for one; "
+                "rename one of the columns"
+            )
+
+
+def is_plain(name: str) -> bool:
+    """Whether a template can say a column by its name alone."""
+    return name.isidentifier() and name not in _WORDS
+
+
+def _owned(node: nodes.Node, owned: frozenset[str] = frozenset(("self",))) -> Iterator[str]:
+    """The names in a text that Jinja gives another meaning at their place, and `row` where it is the whole row."""
+    owned |= _INNER.get(type(node), frozenset())
+    for child in node.iter_child_nodes():
+        if isinstance(child, nodes.Name) and child.ctx == "load":
+            whole = child.name == "row" and not isinstance(node, nodes.Getitem | nodes.Getattr)
+            if whole or child.name in owned:
+                yield child.name
+        yield from _owned(child, owned)
+
+
+def _methods(tree: nodes.Node) -> Iterator[str]:
+    """The names behind `row.` that are methods of a mapping before they are columns, as `row.items`."""
+    for node in tree.find_all(nodes.Getattr):
+        if isinstance(node.node, nodes.Name) and node.node.name == "row" and hasattr(dict, node.attr):
+            yield node.attr
+
+
+def _numbers(tree: nodes.Node) -> Iterator[str]:
+    """The numbers that a text prints: a column may have one as its name."""
+    filtered = (node.node for node in tree.find_all(nodes.Filter))
+    shown = (part for node in tree.find_all(nodes.Output) for part in node.nodes)
+    yield from (str(part.value) for part in (*shown, *filtered) if isinstance(part, nodes.Const))
+
+
+def _shown(value: Any) -> Any:
+    """A value that a template prints. Raises TypeError for what is no text: it would be shown by its address."""
+    if isinstance(value, _TEXTS) or value is None:
+        return value
+    raise TypeError(f"a {type(value).__name__} is no text; is a column meant, as in row['name']?")
 
 
 def lines_from_html(text: str) -> str:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import yaml
@@ -136,14 +137,14 @@ def test_of_equal_names_the_first_file_counts(tmp_path, monkeypatch):
     ("text", "words"),
     [
         ("", "is empty"),
-        ("[1, 2]", "no kubeconfig"),
+        ("[1, 2]", "is not a kubeconfig"),
         ("a: [b", "is not YAML (line"),
         ("users: [{name: x, user: {token: {password: hunter2}}}]", "users.x.user.token"),
         ("\x00", "is not YAML"),
         ("!!python/object/apply:os.system [ls]", "is not YAML"),
         ("clusters: 5", "clusters"),
         ("clusters: [{name: x, cluster: {server: 'http://[::1'}}]", "clusters.x.cluster.server"),
-        ("clusters: [{name: x, cluster: {server: 'cluster.example'}}]", "is no address of a server"),
+        ("clusters: [{name: x, cluster: {server: 'cluster.example'}}]", "is not the address of a server"),
         ("current-context: x", "has no context 'x'"),
         ("contexts: [{name: dev, context: {cluster: c}}]\ncurrent-context: dve", "did you mean 'dev'?"),
         (
@@ -246,6 +247,17 @@ def test_a_login_plugin_gives_the_token(server, tmp_path):
         assert api.get("/version")
 
 
+def test_a_plugin_is_found_beside_a_kubeconfig_that_is_given_by_a_relative_path(server, tmp_path, monkeypatch):
+    """`./login` means a file, and `login` one of PATH."""
+    script = tmp_path / "login"
+    script.write_text(f"#!{sys.executable}\n{prints(server.token)}\n")
+    script.chmod(0o700)
+    server.kubeconfig(tmp_path / "config", user=plugin(tmp_path, "", command="./login", args=[]))
+    monkeypatch.chdir(tmp_path)
+    with connect(Path("config")) as api:
+        assert api.get("/version")
+
+
 def test_the_plugin_has_its_variables(server, tmp_path):
     body = (
         "import os, json; info = json.loads(os.environ['KUBERNETES_EXEC_INFO']);"
@@ -321,7 +333,7 @@ def test_other_ways_to_log_in(server, tmp_path):
     with connect(server.kubeconfig(tmp_path / "config", user={"tokenFile": "token"})) as api:
         assert api.get("/version")
     config = server.kubeconfig(tmp_path / "config", user={"auth-provider": {"name": "gcp", "config": {}}})
-    assert "which Kubernetes has given up" in message_of(lambda: connect(config), InputError)
+    assert "which Kubernetes no longer supports" in message_of(lambda: connect(config), InputError)
     config = server.kubeconfig(tmp_path / "config", user={"client-certificate": "gone.crt", "client-key": "gone.key"})
     assert "gone.crt, which is not there" in message_of(lambda: connect(config), InputError)
 
@@ -559,8 +571,9 @@ def test_the_command_prints_text_json_and_csv(server, config, grace):
 def test_the_command_says_that_nodes_may_not_be_listed(server, config, grace):
     server.denied.add("list nodes")
     result = grace("cluster", "gpus", "--kubeconfig", config)
-    assert result.code == 5
+    assert result.code == 4
     assert "cannot list resource" in result.err
+    assert "ask the administrators for this right" in result.err
 
 
 def machine(**changes):
@@ -730,8 +743,26 @@ def test_an_immutable_secret_is_left(server, secret):
 def test_a_server_that_repeats_the_token_does_not_have_it_printed(server, secret):
     server.admit = lambda body: ([], f"no: {json.dumps(body)}")
     result = secret()
-    assert result.code == 5
+    assert result.code == 4
     assert "***" in result.err
+
+
+def test_somebody_elses_namespace_is_refused_with_the_name_of_ones_own(server, grace, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    server.own = {"lab"}
+    config = server.kubeconfig(tmp_path / "c", context={"cluster": "here", "user": "ada", "namespace": "lab"})
+    result = grace("cluster", "secret", "--kubeconfig", config, "--namespace", "labs")
+    assert result.code == 4
+    assert "labs is perhaps not your namespace (the context names lab)" in result.err
+
+
+def test_no_login_at_all_is_told_as_such(server, grace, tmp_path):
+    config = server.kubeconfig(tmp_path / "c", user={})
+    for server.anonymous in (True, False):
+        result = grace("cluster", "gpus", "--kubeconfig", config, "--context", "test")
+        assert result.code == 5
+        assert "you are not logged in" in result.err
+        assert f"`kubectl get pods --kubeconfig {config} --context test`" in result.err
 
 
 def test_a_namespace_that_is_not_there(server, grace, config, monkeypatch):
@@ -813,4 +844,4 @@ def test_help_is_there_without_the_client(grace, monkeypatch):
 @pytest.mark.parametrize("name", ["", ".", ".."])
 def test_no_name_leads_elsewhere(name):
     assert access.path_of("api", "a/b", "c?d") == "/api/a%2Fb/c%3Fd"
-    assert "no name" in message_of(lambda: access.path_of("api", name, "secrets"), ApiError)
+    assert "is not a name" in message_of(lambda: access.path_of("api", name, "secrets"), ApiError)

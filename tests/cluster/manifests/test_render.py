@@ -19,16 +19,17 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from grace.cli.exits import exit_code
 from grace.cluster.manifests.render import render_lineup, write_rendering
 from grace.cluster.manifests.request import Request
 from grace.declared import read
-from grace.errors import GraceError, InputError, Refused
+from grace.errors import GraceError, InputError, LeaderGone, Refused
 from grace.models.catalogue import hub_models
 from grace.models.plan import plan_model
 from grace.policy.check import check_manifests
 from grace.policy.cluster_file import load_cluster
-from grace.policy.documents import parse
 from grace.policy.quantities import quantity
+from grace.policy.reading import parse
 from grace.stages.visit_file import QuerySettings, VisitFile
 from limits import HANG
 
@@ -291,7 +292,7 @@ def test_jobs_survive_preemption_and_give_up_when_trying_again_is_no_use():
         names = {each["name"] for each in containers(spec["template"]["spec"])}
         assert all(end["action"] == "FailJob" and end["onExitCodes"]["containerName"] in names for end in ends)
         assert spec["ttlSecondsAfterFinished"] >= 3 * 24 * 3600  # time to collect
-        assert spec["podReplacementPolicy"] == "Failed"  # or two pods write one run
+        assert spec["podReplacementPolicy"] == "Failed"  # the API demands it beside a failure policy
     visit = named(rendered("a100"), "Job", "a100-gemma-2-2b-it")
     codes = {
         rule["onExitCodes"]["containerName"]: rule["onExitCodes"]["values"]
@@ -300,7 +301,10 @@ def test_jobs_survive_preemption_and_give_up_when_trying_again_is_no_use():
     assert {2, 4} <= set(codes["grace"])
     assert not {1, 3} & set(codes["grace"])  # failed requests and lost servers are tried again
     assert 3 in codes["weights"]  # a GPU does not wait until somebody brings them
-    assert "--break-lock" in container(visit["spec"]["template"]["spec"], "grace")["args"]
+    asking = container(visit["spec"]["template"]["spec"], "grace")
+    assert "--break-lock" not in asking["args"]  # the lock itself tells whether its pod is gone
+    own_name = {"name": "GRACE_POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
+    assert own_name in asking["env"]
 
 
 # Weights.
@@ -389,7 +393,7 @@ def test_volumes_whose_root_is_roots_are_opened_by_one_job():
 
 
 @pytest.mark.parametrize(
-    ("name", "says"), [("rook-cephfs-ucsd", "keeps it for its own groups"), ("rook-ceph-block", "for one node")]
+    ("name", "says"), [("rook-cephfs-tide", "keeps it for its own groups"), ("rook-ceph-block", "for one node")]
 )
 def test_storage_classes_that_cannot_serve_are_refused(name, says):
     with pytest.raises(Refused, match=says):
@@ -488,6 +492,9 @@ def test_several_nodes_are_one_server_with_ranks(tmp_path):
     probe = server["startupProbe"]["exec"]["command"]
     assert probe[-1] == f"http://{leader}:8000/health"  # only the first rank has an address
     assert f"--leader=http://{leader}:8000" in container(pod, "grace")["args"]
+    _, followed, *_ = job["spec"]["podFailurePolicy"]["rules"]  # a follower's end costs no try
+    assert followed["action"] == "Ignore"
+    assert followed["onExitCodes"] == {"containerName": "grace", "operator": "In", "values": [exit_code(LeaderGone)]}
     apart = pod["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"][0]
     near = pod["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"][0]
     assert (apart["topologyKey"], near["topologyKey"]) == ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
@@ -769,13 +776,13 @@ def test_run_is_the_earlier_name_of_lineup(grace, tmp_path):
     old = grace(*command, "--run", "pilot", "--out", tmp_path / "old")
     assert (new.code, old.code) == (0, 0)
     assert "--run" not in new.err
-    assert "--run is called --lineup now" in old.err
+    assert "--run is now called --lineup" in old.err
     texts = [{path.name: path.read_text() for path in (tmp_path / name).iterdir()} for name in ("new", "old")]
     assert texts[0] == texts[1]
     assert "--run" not in grace("cluster", "render", "--help").out
     both = grace(*command, "--lineup", "pilot", "--run", "pilot", "--out", tmp_path / "both")
     assert both.code == 2
-    assert "give --lineup alone" in both.err
+    assert "give only --lineup" in both.err
 
 
 def test_options_of_experiment_1_have_the_defaults_of_a_visit_file():

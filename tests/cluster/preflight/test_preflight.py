@@ -16,7 +16,7 @@ from grace.cluster.access import connection as access
 from grace.cluster.preflight.report import PreflightReport
 from grace.cluster.preflight.sequence import PROBES, preflight
 from grace.policy.cluster_file import load_cluster
-from grace.policy.documents import parse
+from grace.policy.reading import parse
 from in_thread import InThread
 
 NRP = load_cluster("nrp")
@@ -73,7 +73,7 @@ READY = """
 {apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: {name: rook-ceph-block}, provisioner: x.rbd.csi.ceph.com,
  volumeBindingMode: WaitForFirstConsumer}
 ---
-{apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: {name: rook-cephfs-ucsd}, provisioner: x}
+{apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: {name: rook-cephfs-tide}, provisioner: x}
 ---
 {apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: {name: strange}, provisioner: example.com/strange}
 ---
@@ -168,7 +168,8 @@ def test_all_passes_where_all_is_well(look):
     assert failures(report) == []
     assert report.counts["unknown"] == 0
     assert ending(report) == 0
-    assert {line.check for line in report.lines} >= {probe.check for probe in PROBES} - {"priority", "gpu quota"}
+    seldom = {"priority", "queue", "writer", "gpu quota"}
+    assert {line.check for line in report.lines} >= {probe.check for probe in PROBES} - seldom
 
 
 def test_without_manifests_the_cluster_itself_is_looked_at(look):
@@ -192,7 +193,8 @@ def test_the_command(server, config, tmp_path, grace):
     del server.objects["secrets", "lab", "huggingface-token"]
     result = grace(*command)
     assert result.code == 4
-    assert "-> `grace cluster secret --name huggingface-token --key token` makes it" in result.out
+    options = f"--namespace lab --kubeconfig {config}"
+    assert f"-> `grace cluster secret --name huggingface-token --key token {options}` makes it" in result.out
 
 
 def test_the_command_without_manifests(server, config, grace):
@@ -217,7 +219,7 @@ def test_the_namespace_is_that_given_else_the_contexts_else_the_clusters(look, s
 def test_without_a_kubeconfig_all_is_unknown_with_the_reason(look, server, tmp_path):
     report = look(kubeconfig=tmp_path / "gone")
     assert only(report, "kubeconfig").status == "fail"
-    assert "there is no login to ask the cluster with" in only(report, "dry run", "Job/gemma-2b").message
+    assert "there is no login for asking the cluster" in only(report, "dry run", "Job/gemma-2b").message
     assert ending(report) == 2
     assert server.asked == []
 
@@ -329,7 +331,7 @@ def test_a_namespace_that_is_not_there(look, server):
     report = look()
     assert "portal" in only(report, "namespace").todo
     assert only(report, "permission", "Job").status == "pass"
-    assert only(report, "secret").message == "the namespace lab is not there"
+    assert only(report, "secret").message == "the namespace lab cannot be used"
     assert ending(report) == 4
 
 
@@ -364,7 +366,7 @@ def test_a_namespace_among_the_manifests(look, server):
     ("old", "new", "state", "words"),
     [
         ("rook-cephfs\n", "rook-cephs\n", "fail", "no class rook-cephs"),
-        ("rook-cephfs\n", "rook-cephfs-ucsd\n", "fail", "may not take the class rook-cephfs-ucsd"),
+        ("rook-cephfs\n", "rook-cephfs-tide\n", "fail", "may not take the class rook-cephfs-tide"),
         ("rook-cephfs\n", "rook-ceph-block\n", "fail", "cannot be ReadWriteMany"),
         ("rook-cephfs\n", "strange\n", "unknown", "is not known"),
         ("  storageClassName: rook-cephfs\n", "", "fail", "no default one"),
@@ -468,7 +470,7 @@ def quota(hard, used=None, scopes=None):
 def test_a_gpu_that_needs_asking_for(look):
     line = only(look(A100), "gpu quota")
     assert line.status == "fail"
-    assert "https://nrp.ai/a100-request" in line.todo
+    assert "https://nrp.ai/reservations" in line.todo
     assert "opportunistic" in line.todo
 
 
@@ -484,7 +486,7 @@ def test_a_gpu_quota_of_nothing(look, server):
     report = look(A100)
     assert only(report, "gpu quota").status == "fail"
     assert "0 used + 2 asked of 0" in only(report, "quota").message
-    assert "https://nrp.ai/a100-request" in only(report, "quota").todo
+    assert "https://nrp.ai/reservations" in only(report, "quota").todo
 
 
 def test_no_quota_is_needed_with_an_opportunistic_class(look, server):
@@ -538,8 +540,8 @@ def test_what_is_there_already_is_not_counted_twice(look, server):
 @pytest.mark.parametrize(
     ("item", "words"),
     [
-        ({"type": "Container", "max": {"memory": "8Gi"}}, "container vllm: memory 16Gi is above the most, 8Gi"),
-        ({"type": "Container", "min": {"cpu": "2"}}, "container grace: cpu 1 is below the least, 2"),
+        ({"type": "Container", "max": {"memory": "8Gi"}}, "container vllm: memory 16Gi is above the maximum, 8Gi"),
+        ({"type": "Container", "min": {"cpu": "2"}}, "container grace: cpu 1 is below the minimum, 2"),
         ({"type": "Pod", "max": {"memory": "17Gi"}}, "a pod of Job/gemma-2b: memory 18Gi"),
         (
             {"type": "PersistentVolumeClaim", "max": {"storage": "50Gi"}},
@@ -567,7 +569,8 @@ def test_a_secret_with_another_key(look, server):
     server.objects["secrets", "lab", "huggingface-token"]["data"] = {"Token": "c2VjcmV0LXZhbHVl"}
     line = only(look(), "secret")
     assert "has no key 'token', only Token (did you mean 'Token'?)" in line.message
-    assert "--key token` adds it" in line.todo
+    assert "`grace cluster secret --name huggingface-token --key token --namespace lab --kubeconfig" in line.todo
+    assert line.todo.endswith("` adds it")
     assert "c2VjcmV0" not in str(line)
 
 
@@ -629,9 +632,228 @@ def test_a_job_of_that_name(look, server, job, words):
     report = look()
     line = only(report, "existing", "Job")
     assert words in line.message
-    assert "`kubectl delete job gemma-2b -n lab`" in line.todo
+    assert "`kubectl delete job gemma-2b --namespace lab --kubeconfig " in line.todo
     assert only(report, "dry run", "Job").status == "unknown"
     assert ending(report) == 4
+
+
+@pytest.mark.parametrize(
+    ("job", "state", "words", "todo"),
+    [
+        ({"active": 1}, "pass", "it is running; applied again, it goes on", ""),
+        (
+            {"conditions": [{"type": "Complete", "status": "True"}]},
+            "pass",
+            "it does not run",
+            "to run it again, `kubectl",
+        ),
+        ({"conditions": [{"type": "Failed", "status": "True"}]}, "fail", "a Job does not run twice", "see its log"),
+    ],
+    ids=["running", "finished", "failed"],
+)
+def test_a_job_that_is_there_unchanged(look, server, job, state, words, todo):
+    server.add(MANIFESTS.split("---")[2], "lab")
+    server.objects["jobs", "lab", "gemma-2b"]["status"] = job
+    report = look()
+    line = only(report, "existing", "Job")
+    assert line.status == state
+    assert words in line.message
+    assert line.todo.startswith(todo)
+    assert only(report, "dry run", "Job").status == "pass"
+    assert ending(report) == (4 if state == "fail" else 0)
+
+
+def test_pods_are_tried_as_well_since_many_rules_look_at_nothing_else(look, server):
+    server.admit = lambda body: ([], "no such service account" * (body["kind"] == "Pod"))
+    report = look()
+    assert only(report, "dry run", "Job").status == "pass"
+    assert "the cluster would refuse it: no such service account" in only(report, "pod", "Job/gemma-2b").message
+    assert ending(report) == 4
+    (tried,) = [asked for asked in server.asked if asked.path == "/api/v1/namespaces/lab/pods" and asked.body]
+    assert tried.query["dryRun"] == "All"
+    (owner,) = tried.body["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["name"], owner["controller"]) == ("Job", "gemma-2b", True)
+    assert tried.body["spec"]["restartPolicy"] == "Never"
+
+
+def test_a_refusal_that_is_known_says_what_to_do(look, server):
+    denied = (
+        'admission webhook "job.example" denied the request: Your pods resources utilization is too low for account'
+    )
+    server.admit = lambda body: ([], denied * (body["kind"] == "Job"))
+    assert "open the Violations page of the portal" in only(look(), "dry run", "Job").todo
+
+
+def test_pods_of_a_stateful_set_have_the_volumes_of_its_templates(look, server):
+    text = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: a, image: a:1}]}
+"""
+    assert only(look(text), "pod", "Deployment/web").status == "pass"
+    (tried,) = [asked.body for asked in server.asked if asked.path.endswith("/pods") and asked.body]
+    assert tried["metadata"]["labels"] == {"app": "web"}
+    assert tried["metadata"]["generateName"] == "web-"
+
+
+def test_a_pod_that_may_not_be_made_by_hand_is_not_tried(look, server):
+    server.denied = {"create pods"}
+    report = look()
+    assert only(report, "pod").status == "unknown"
+    assert only(report, "permission", "pods in").message == "you may not create"
+
+
+@pytest.mark.parametrize("kind", ["Job", "Pod"])
+def test_what_would_violate_the_pod_security_level_fails(look, server, kind):
+    warning = 'would violate PodSecurity "restricted:latest": allowPrivilegeEscalation != false'
+    server.admit = lambda body: ([warning, "careful"] if body["kind"] == kind else [], "")
+    line = only(look(), {"Job": "dry run", "Pod": "pod"}[kind], "Job")
+    assert (line.status, line.notes) == ("fail", ("careful",))
+    assert "allowPrivilegeEscalation" in line.message
+
+
+LINEUP = changed(
+    (
+        "metadata: {name: gemma-2b}\nspec:\n  template:\n",
+        "metadata: {name: gemma-2b}\nspec:\n  template:\n    metadata:\n"
+        "      labels: {grace/lineup: l, grace/model: gemma-2b, app.kubernetes.io/component: visit}\n",
+    ),
+)
+
+
+def living(phase="Running", model="gemma-2b", component="visit", uid="gone", **metadata):
+    labels = {"grace/lineup": "l", "grace/model": model, "app.kubernetes.io/component": component}
+    owner = [{"kind": "Job", "name": "gemma-2b", "uid": uid, "controller": True}]
+    body = {"name": "old", "namespace": "lab", "labels": labels, "ownerReferences": owner, **metadata}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": body, "spec": {"nodeName": "n1"}, "status": {"phase": phase}}
+    return yaml.safe_dump(pod)
+
+
+@pytest.mark.parametrize(
+    ("pod", "words"),
+    [
+        (living(), "old (Running on n1)"),
+        (living("Pending"), "old (Pending on n1)"),
+        (living("Unknown"), "old (Unknown on n1)"),
+        (living(deletionTimestamp="2026-11-25T00:00:00Z"), "old (Terminating on n1)"),
+        (living("Succeeded"), ""),
+        (living("Failed"), ""),
+        (living(model="llama-8b"), ""),
+        (living(component="server"), ""),
+    ],
+    ids=["running", "waiting", "lost", "leaving", "done", "failed", "of another model", "a server"],
+)
+def test_a_pod_that_still_writes_the_run_is_found_without_its_job(look, server, pod, words):
+    server.add(pod)
+    line = only(look(LINEUP), "writer")
+    assert line.status == ("fail" if words else "pass")
+    assert words in line.message
+    force = " --force" if "Unknown" in words or "Terminating" in words else ""  # deleting alone waits for the lost node
+    assert (f"`kubectl delete pod old{force} --namespace lab" in line.todo) == bool(words)
+
+
+def test_pods_of_the_job_itself_are_no_other_writers(look, server):
+    server.add(LINEUP.split("---")[2], "lab")
+    server.objects["jobs", "lab", "gemma-2b"]["metadata"]["uid"] = "own"
+    server.add(living(uid="own"))
+    assert only(look(LINEUP), "writer").status == "pass"
+
+
+def test_a_queue_needs_kueue_and_is_there(look, server):
+    text = changed(("metadata: {name: gemma-2b}", "metadata: {name: gemma-2b, labels: {kueue.x-k8s.io/queue-name: q}}"))
+    line = only(look(text), "queue", "q")
+    assert (line.status, "it stays suspended" in line.message) == ("fail", True)
+
+    async def kueue(number, request):
+        if request.path == "/apis/kueue.x-k8s.io":
+            return status(200, "", "", body={"preferredVersion": {"version": "v1beta1"}})
+        there = request.path == "/apis/kueue.x-k8s.io/v1beta1/namespaces/lab/localqueues/q"
+        return status(200, "", "", body={"metadata": {"name": "q"}}) if there else None
+
+    server.fault = kueue
+    assert only(look(text), "queue", "q").status == "pass"
+    assert "no such queue" in only(look(text.replace("queue-name: q", "queue-name: r")), "queue", "r").message
+
+
+def models(*names):
+    parts = MANIFESTS.split("---")
+    jobs = []
+    for name in names:
+        labels = f"      labels: {{grace/lineup: l, grace/model: {name}, app.kubernetes.io/component: visit}}\n"
+        jobs.append(parts[2].replace("gemma-2b", name).replace("template:\n", f"template:\n    metadata:\n{labels}", 1))
+    return "---".join([*parts[:2], *jobs])
+
+
+def test_a_quota_counts_the_models_of_a_lineup_one_after_the_other(look, server):
+    server.add(quota({"requests.nvidia.com/gpu": "1", "count/jobs.batch": "2"}))
+    assert only(look(models("a", "b")), "quota").status == "pass"
+    assert "3 asked of 2" in only(look(models("a", "b", "c")), "quota").message
+    server.add(quota({"requests.nvidia.com/gpu": "1"}))
+    two = MANIFESTS + "---" + MANIFESTS.split("---")[2].replace("gemma-2b", "other")
+    assert "2 asked of 1" in only(look(two), "quota").message
+
+
+APART = changed(
+    (
+        "metadata: {name: gemma-2b}\nspec:\n  template:\n",
+        "metadata: {name: gemma-2b}\nspec:\n  parallelism: 2\n"
+        "  completions: 2\n  template:\n    metadata: {labels: {app: x}}\n",
+    ),
+    (
+        "      nodeSelector:",
+        "      affinity: {podAntiAffinity: {requiredDuringSchedulingIgnoredDuringExecution: "
+        "[{topologyKey: kubernetes.io/hostname, labelSelector: {matchLabels: {app: x}}}]}}\n      nodeSelector:",
+    ),
+)
+
+
+def test_pods_that_keep_apart_need_a_node_each(look, server):
+    line = only(look(APART), "nodes")
+    assert (line.status, "on a node each" in line.message) == ("fail", True)
+    node = yaml.safe_load(READY.split("\n---\n")[7])
+    server.add(yaml.safe_dump({**node, "metadata": {**node["metadata"], "name": "n2"}}))
+    assert only(look(APART), "nodes").status == "pass"
+    assert only(look(APART.replace("app: x}}}]", "app: y}}}]")), "nodes").status == "pass"
+
+
+def test_somebody_elses_namespace_is_no_missing_right(look, server, tmp_path):
+    server.own = {"lab"}
+    context = {"cluster": "here", "user": "ada", "namespace": "lab"}
+    config = server.kubeconfig(tmp_path / "config", context=context)
+    report = look(namespace="labs", kubeconfig=config)
+    line = only(report, "namespace")
+    assert line.status == "fail"
+    assert "perhaps not your namespace (the context names lab)" in line.message
+    assert only(report, "secret").message == "the namespace labs cannot be used"
+    assert ending(report) == 4
+
+
+def test_no_login_at_all_is_told_as_such(look, server, tmp_path):
+    server.anonymous = True
+    config = server.kubeconfig(tmp_path / "config", user={})
+    report = look(kubeconfig=config)
+    assert (
+        "you are not logged in" in only(report, "server").message or "you are not" in only(report, "identity").message
+    )
+    assert ending(report) == 5
+
+
+def test_commands_carry_the_options_that_were_given(look, server, config):
+    del server.objects["secrets", "lab", "huggingface-token"]
+    todo = only(look(context="test"), "secret").todo
+    assert f"--namespace lab --kubeconfig {config} --context test`" in todo
+
+
+def test_values_that_the_cluster_refuses_are_found_before_it_is_asked(look):
+    report = look(changed(("restartPolicy: Never", "restartPolicy: Never\n      terminationGracePeriodSeconds: -1")))
+    line = only(report, "schema")
+    assert "must be 0 or more" in line.message
+    assert "is not checked" not in line.todo
 
 
 def test_other_objects_of_that_name_are_tried_as_a_change(look, server):

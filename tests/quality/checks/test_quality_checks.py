@@ -132,7 +132,7 @@ FAULTS = [
     Fault("structured", "columns", "Prior_A: the column is missing", header("Prior_A", "prior")),
     Fault("scores", "columns", "state2_mean: the column is missing", header("state2_mean", "mean")),
     Fault("scores", "columns", "prob_knowledge_yes", swapped_names("prob_knowledge_yes", "prob_knowledge_no")),
-    Fault("scores", "columns", "observe, access: stand in another order", swapped_names("access", "observe")),
+    Fault("scores", "columns", "observe, access: are in another order", swapped_names("access", "observe")),
     Fault("answers", "rows_missing", r"row 2 of the input \(replication 1\) is not there", without(3, 20)),
     Fault("structured", "rows_missing", "row 2 of the input", without(3)),
     Fault("scores", "rows_missing", "row 24 of the input is not there", without(24)),

@@ -530,7 +530,7 @@ def test_json_that_is_no_completion(query: Command, canned: CannedServer, answer
     done = query("--limit", 2, "--concurrency", 1)
     assert done.code == 1
     assert [row["error"] for row in read_rows(answers)] == [
-        "the reply is no answer: it is JSON but not a chat completion",
+        "the reply is not an answer: it is JSON but not a chat completion",
         "",
     ]
     assert [row["model_response"] == "" for row in read_rows(answers)] == [True, False]
@@ -770,7 +770,7 @@ def test_a_damaged_ledger_line_is_named_and_nothing_is_asked(
     ):
         path.write_bytes(b"".join([*lines[:4], damage, *lines[5:]]))
         offset = len(b"".join(lines[:4]))
-        assert f"ledger.jsonl, byte {offset}: is no record of this run" in one_message(query(), 2)
+        assert f"ledger.jsonl, byte {offset}: is not a record of this run" in one_message(query(), 2)
     assert len(canned.bodies) == asked
 
 
@@ -835,7 +835,7 @@ def test_a_missing_column_suggests_the_nearest(query: Command, canned: CannedSer
         (b"header\n", "a header but no rows"),
         (b"header\n\n\n", "a header but no rows"),
         (b"header\n1,2\n", "row 1 (line 2): has 2 cells, the header has 9"),
-        ("header\n".encode("utf-16"), "is not plain text"),
+        ("header\n".encode("utf-16"), "no column 'participant_id'"),
         (b'header\n"1,2\n', "is a quote opened and not closed?"),
     ],
     ids=repr,
@@ -891,12 +891,16 @@ def test_the_same_table_written_otherwise(
     assert [row[: len(rows[0])] for row in rows_of(answers)] == rows
 
 
-def test_latin_1_is_read_and_said(query: Command, canned: CannedServer, trials: Path, answers: Path) -> None:
+def test_latin_1_is_read_where_declared(query: Command, canned: CannedServer, trials: Path, answers: Path) -> None:
     text = trials.read_text().replace("always", "immer früh")
     trials.write_bytes(text.encode("latin-1"))
-    done = query()
+    refused = query()
+    assert refused.code == 2
+    assert f"{trials}, line 2: is not UTF-8 text" in refused.err
+    assert re.search("\n  cp1252 .*immer früh", refused.err)
+    done = query("--encoding", "latin-1")
     assert done.code == 0
-    assert f"{trials}: is not UTF-8; read as Latin-1" in done.err
+    assert f"{trials}: is read as latin-1" in done.err
     assert "immer früh" in canned.bodies[0]["messages"][0]["content"]
     assert [row[:9] for row in rows_of(answers)] == [line[:9] for line in csv.reader(text.splitlines())]
 

@@ -20,7 +20,7 @@ from grace.errors import InputError
 from grace.ledger import Ledger, scan
 from grace.runs import Run
 from grace.stages.fields.ask import Extract
-from grace.stages.fields.records import REJECTED, Known, Rows, all_rows, decide
+from grace.stages.fields.records import REJECTED, FieldRecords, Rows, all_rows, decide
 from grace.stages.fields.table import BATCH
 from grace.stages.related import answers_of, extractions_of, related, table_of
 from grace.studies.study import load_study
@@ -192,7 +192,7 @@ def test_a_study_that_extracts_nothing(read: Command, answers: Path, tmp_path: P
         "name: mine\ntitle: Mine\ncolumns: {a: {}}\nprotocols: {single: {turns: {response: 'Is {{ a }}?'}}}"
     )
     write(answers, [{"a": "x", "model_response": "y"}])
-    assert one_message(read(study)) == "mine says nothing of extraction, so there is nothing to extract"
+    assert one_message(read(study)) == "mine has no extraction section, so there is nothing to extract"
 
 
 def test_a_study_that_is_not_there(read: Command, answers: Path) -> None:
@@ -316,11 +316,12 @@ def test_cells_are_kept_as_they_were(read: Command, answers: Path, values: Path)
 
 def test_a_table_that_is_not_utf_8(read: Command, answers: Path, values: Path) -> None:
     write(answers, [{"name": "Zoë", "model_response": "It wasn’t good."}], encoding="cp1252")
-    done = read("study2")
+    assert read("study2").code == 2
+    done = read("study2", "--encoding", "cp1252")
     assert done.code == 0
     [row] = read_rows(values)
     assert (row["name"], row["response_cleaned"]) == ("Zoë", "It wasn't good.")
-    assert f"{answers}: is not UTF-8; read as Latin-1 (cp1252)" in done.err
+    assert f"{answers}: is read as cp1252" in done.err
 
 
 def test_parquet_is_the_same_table_with_numbers(read: Command, answers: Path, values: Path) -> None:
@@ -556,7 +557,7 @@ def test_a_run_that_is_damaged(read: Command, grace: Command, answers: Path, val
     assert "run.json: is damaged" in one_message(read())
     (run / "run.json").write_bytes(good)
     (run / "ledger.jsonl").write_text('{"key": "x"}\n')
-    assert "ledger.jsonl, byte 0: is no record of this run" in one_message(read())
+    assert "ledger.jsonl, byte 0: is not a record of this run" in one_message(read())
     (run / "ledger.jsonl").unlink()
     (run / "study.yaml").unlink()
     assert "study.yaml: cannot be read" in one_message(grace("export", run))
@@ -621,7 +622,7 @@ def decide_about(values: Path, number: int, verdict: Any, **changed: Any) -> Non
     study = load_study("study1")
     with CsvTable(run.input) as table, Ledger(run.ledger) as ledger:
         rows = Rows(study, table.columns)
-        with Known.read(run, rows.extraction, None) as known:
+        with FieldRecords.read(run, rows.extraction, None) as known:
             _, _, answered, found = list(all_rows(rows, known, table))[number - 1]
         decide(ledger, answered, number, found, verdict, {**found.values, **changed}, "Ada", "2026-01-01T00:00:00.000Z")
 
@@ -700,7 +701,7 @@ def test_a_decision_whose_row_is_gone_is_told_and_kept(read: Command, three: Pat
     write(three, [rows[0], rows[2]])
     done = read()
     assert done.code == 0
-    assert "1 decision of people belong to no row of this table, and wait in the run" in done.out
+    assert "1 decision of people belong to no row of this table, and stay in the run" in done.out
     write(three, rows)
     done = read()
     assert "belong to no row" not in done.out

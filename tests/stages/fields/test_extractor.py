@@ -22,7 +22,7 @@ from grace.ledger import Ledger, scan
 from grace.models.files import model_path
 from grace.runs import Run
 from grace.stages.fields.extractor import Invalid, ask, read_reply, reply_schema
-from grace.stages.fields.records import Known, Rows, all_rows, decide, extractor_of
+from grace.stages.fields.records import FieldRecords, Rows, all_rows, decide, extractor_of
 from grace.studies.extraction import Extraction
 from grace.studies.reading import Missing, Value
 from grace.studies.study import load_study
@@ -420,7 +420,7 @@ def test_a_person_comes_before_the_model(read: Callable[..., Result], canned: Ca
     run = Run(values.with_suffix(".run"))
     with CsvTable(run.input) as table, Ledger(run.ledger) as file:
         rows = Rows(load_study("study2"), table.columns)
-        with Known.read(run, rows.extraction, extractor_of(run)) as known:
+        with FieldRecords.read(run, rows.extraction, extractor_of(run)) as known:
             _, _, answered, found = next(iter(all_rows(rows, known, table)))
         assert found.method == "model"
         changed = {"Was_Wasnt": "wasn't", "Assessment": "bad", "response_cleaned": "It wasn't bad."}

@@ -148,7 +148,7 @@ def test_another_chat_template_is_refused(grace: Command, table: TableServer, ru
     table.model = replace(MODEL, template=lambda messages, start=True: "<s>Today: 2. " + chat_template(messages, start))
     done = grace("noise", run, "--model-endpoint", table.url)
     assert done.code == 2
-    assert "renders other prompts than when it was scored" in done.err
+    assert "renders prompts in another way than when it was scored" in done.err
 
 
 def test_repeats_under_other_conditions_are_asked_anew(grace: Command, table: TableServer, run: Path) -> None:

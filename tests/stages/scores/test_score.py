@@ -402,9 +402,10 @@ def test_a_table_can_be_in_windows_encoding_and_have_row_names_as_r_writes_them(
     lines = TRIALS.replace("\t 日", "").replace("two\nlines", "two, lines").splitlines()
     named = [f"{number},{line}\r\n" if number else f'"",{line}\r\n' for number, line in enumerate(lines)]
     things.write_bytes("".join(named).encode("cp1252"))
-    done = score()
+    assert score().code == 2
+    done = score("--encoding", "cp1252")
     assert done.code == 0
-    assert "is not UTF-8" in done.err
+    assert "is read as cp1252" in done.err
     assert [row["a note"] for row in read_rows(output)][4] == "café"
     assert [row[""] for row in read_rows(output)] == list("123456")
 
@@ -1042,7 +1043,7 @@ def test_a_server_of_top_tokens_alone_is_refused_with_the_reason(
 ) -> None:
     table.dialect = "openai"
     message = one_message(score(), 3)
-    assert message.startswith(f"{table.url}: scoring: the first tokens that this server tells leave 0.")
+    assert message.startswith(f"{table.url}: scoring: the first tokens that this server gives leave 0.")
     assert "of the probability undecided, and 1e-06 is allowed" in message
     assert "use vLLM or llama.cpp, or allow more with --residual" in message
     assert not output.exists()

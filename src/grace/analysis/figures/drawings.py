@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from grace.analysis.compare import Comparison
 
 OWN_FIGURES = {"study1": of_study1.draw, "study2": of_study2.draw}
-"""By study, what draws the figures that only it has, from tables of results by name."""
+"""By study, the function that draws the figures that only it has, from tables of results by name."""
 ENDINGS = r"\.(run|csv|parquet)$"
-"""Of runs and tables, which are left out where sides name a figure."""
+"""Endings of runs and tables, which are left out of the names of figures."""
 
 
 def draw_analysis(analysis: "Analysis", theme: Theme) -> Iterator[Drawing]:
@@ -34,7 +34,7 @@ def draw_analysis(analysis: "Analysis", theme: Theme) -> Iterator[Drawing]:
 
 
 def draw_tables(study: str, tables: Mapping[str, Rows], theme: Theme) -> Iterator[Drawing]:
-    """The same of its tables: the rows of means.csv, tests.csv and so on, by name; cells may be numbers or text.
+    """The same from its tables: the rows of means.csv, tests.csv and so on, by name; cells may be numbers or text.
 
     A table that is not there is not drawn. Raises InputError where the study has no analysis.
     """
@@ -69,12 +69,12 @@ def draw_comparison(comparison: "Comparison", theme: Theme) -> Drawing:
 
 
 def _file_name(comparison: "Comparison") -> str:
-    """As compare_shift_awq_bf16 for awq.run and bf16.run."""
+    """The figure's name, such as compare_shift_awq_bf16 for awq.run and bf16.run."""
     return "_".join(("compare_shift", *(slug(re.sub(ENDINGS, "", name)) for name in _sides(comparison))))
 
 
 def _sides(comparison: "Comparison") -> tuple[str, str]:
-    """What the sides are called; where both have one name, their folders tell them apart."""
+    """The names of the sides; where both have the same name, with their folders."""
     a, b = comparison.a, comparison.b
     if a.name != b.name:
         return a.name, b.name

@@ -9,7 +9,7 @@ from grace.analysis.designs import ASSESSMENTS, GOALS, HEARTS, STATES
 from grace.analysis.designs import WORDS as NUMBER_WORDS
 from grace.analysis.figures import marks
 from grace.analysis.figures.marks import Line, Series
-from grace.analysis.figures.points import MISSING, Point, any_known
+from grace.analysis.figures.points import MISSING, Point, any_defined
 from grace.analysis.figures.theme import BLACK, BLUE, GREY, VERMILLION, Theme, legend_name, look_of, new_figure, styled
 from grace.analysis.study2 import hearts_title
 
@@ -17,7 +17,7 @@ WORDS = tuple(NUMBER_WORDS.values())
 FRAME_LOOK = {"was": ("It was …", BLUE, "o"), "wasnt": ("It wasn't …", VERMILLION, "s")}
 
 GAP = 0.24
-"""Share of a grid of bets' height that is empty at its lower left."""
+"""The share of the height of a grid of bets that is empty at its lower left."""
 
 Bets = Mapping[tuple[int, str, int], Point]
 """By access, word and state, in percent; what is missing is not there or has no mean."""
@@ -32,19 +32,19 @@ def draw_bets(
 ) -> Figure:
     """Study 1: bars of the bets on each state, words by access.
 
-    `others` are further bets by name, drawn as hollow marks, as those that a theory predicts. `what` the bars show is
-    given with its unit.
+    `others` are further bets by name, such as those that a theory predicts, drawn as hollow marks. `what` says, with
+    its unit, what the bars show.
     """
     with styled(theme):
         figure, panels = _bets_grid(theme, name, what)
         for cell, axes in panels.items():
-            known = {state: point for state, point in _in_cell(bets, cell).items() if point.known}
-            _bars(axes, known)
-            if known:  # or the head says that there is nothing
-                _gaps(axes, known, theme)
+            points = {state: point for state, point in _in_cell(bets, cell).items() if point.is_defined}
+            _bars(axes, points)
+            if points:  # or the head says that there is nothing
+                _gaps(axes, points, theme)
             for label, other in (others or {}).items():
                 marks.draw_series(axes, Series(label, BLACK, "D", _in_cell(other, cell), hollow=True))
-            _head_bets(axes, cell, marks.rows_note(known.values()), theme)
+            _head_bets(axes, cell, marks.rows_note(points.values()), theme)
         _legend_in_gap(figure, [Series(label, BLACK, "D", {}, hollow=True) for label in others or {}], theme)
     return figure
 
@@ -55,7 +55,7 @@ def draw_bets_of_models(bets: Mapping[str, Bets], theme: Theme) -> Figure:
     `bets` are by the name to show; a model without any has its colour, but is not drawn.
     """
     looks = look_of(list(bets))
-    there = {name: own for name, own in bets.items() if any_known(own.values())}
+    there = {name: own for name, own in bets.items() if any_defined(own.values())}
     shifts = marks.spread(len(there))
     with styled(theme):
         figure, panels = _bets_grid(theme, "", "bet (%)")
@@ -112,9 +112,9 @@ def _bars(axes: Axes, points: Mapping[float, Point]) -> None:
     )
 
 
-def _gaps(axes: Axes, known: Mapping[float, Point], theme: Theme) -> None:
+def _gaps(axes: Axes, points: Mapping[float, Point], theme: Theme) -> None:
     """Say what is missing, since no bar looks like a bar of 0."""
-    for state in set(STATES) - set(known):
+    for state in set(STATES) - set(points):
         axes.text(state, 6, "n/a", ha="center", va="bottom", color=GREY, fontsize=theme.small)
 
 
@@ -133,8 +133,8 @@ def draw_utterances(
 ) -> Figure:
     """Study 2: the share of each utterance, goals by states, "was" and "wasn't" apart.
 
-    The shares are full marks, joined by lines; `others` are further shares by name, drawn as hollow marks with broken
-    lines, as those of people. `what` is that which the full marks show.
+    The shares are full marks, joined by lines; `others` are further shares by name, such as those of people, drawn as
+    hollow marks with broken lines. `what` says what the full marks show.
     """
     with styled(theme):
         figure, panels = _utterances_grid(theme, name, what)
@@ -144,7 +144,7 @@ def draw_utterances(
             for label, other in (others or {}).items():
                 for series in _frames(other, cell, label, True):
                     marks.draw_series(axes, series)
-            own = [point for key, point in shares.items() if key[:2] == cell and point.known]
+            own = [point for key, point in shares.items() if key[:2] == cell and point.is_defined]
             marks.head(axes, hearts_title(cell[1]) if cell[0] == GOALS[0] else "", marks.rows_note(own), theme)
         marks.legend_below(
             figure, [one for label in ("", *(others or {})) for one in _frames({}, ("", 0), label, bool(label))]
@@ -190,7 +190,7 @@ def draw_negation(negation: Mapping[str, Negation], theme: Theme, people: Negati
     `negation` is by the name to show; a model without any has its colour, but is not drawn.
     """
     looks = look_of(list(negation))
-    there = {name: own for name, own in negation.items() if any_known(own.values())}
+    there = {name: own for name, own in negation.items() if any_defined(own.values())}
     shifts = marks.spread(len(there), min(0.6, 0.12 * len(there)))
     with styled(theme):
         figure = new_figure(theme, 0.48)

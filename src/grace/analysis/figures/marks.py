@@ -15,7 +15,7 @@ Line = Literal["-", "--", ":", "none"]
 
 NO_DATA = "no data"
 LEGEND_WIDTH = 108
-"""The most letters side by side in a legend, in either theme."""
+"""The most letters in a line of a legend, in either theme."""
 ROOM = 0.03
 """Share of the scale above and below it, so that marks at its ends are whole."""
 
@@ -25,12 +25,12 @@ class Series:
     """Points with a look.
 
     Attributes:
-        label: in the legend.
-        colour, marker: of the points.
+        label: its name in the legend.
+        colour, marker: those of the points.
         points: by place on the x axis.
         line: style of the line that joins the points; "none" for none.
-        hollow: whether markers are outlines, for what is no data of the model.
-        shift: to the side, so that series do not lie on each other.
+        hollow: whether markers are outlines, for what is not data of the model.
+        shift: the distance to the side, so that series do not cover each other.
     """
 
     label: str
@@ -42,9 +42,9 @@ class Series:
     shift: float = 0.0
 
     @property
-    def known(self) -> bool:
+    def is_defined(self) -> bool:
         """Whether there is anything to draw."""
-        return any(point.known for point in self.points.values())
+        return any(point.is_defined for point in self.points.values())
 
 
 def draw_series(axes: Axes, series: Series) -> None:
@@ -65,7 +65,7 @@ def draw_series(axes: Axes, series: Series) -> None:
 
 def draw_panel(axes: Axes, series: Iterable[Series]) -> str:
     """Draw all series that have something; where none has, the note for the panel's head says so, else it is empty."""
-    there = [one for one in series if one.known]
+    there = [one for one in series if one.is_defined]
     for one in there:
         draw_series(axes, one)
     return "" if there else NO_DATA

@@ -7,7 +7,7 @@ from grace.analysis.figures.points import (
     Point,
     Row,
     Rows,
-    any_known,
+    any_defined,
     mean_point,
     models_in,
     number,
@@ -39,7 +39,7 @@ def draw(study: Study, analysis: StudyAnalysis, rows: Rows, theme: Theme) -> Ite
         for column, (title, top) in _entropies(study).items()
         if column in there
     ]
-    shown = {name for panel in panels for name, points in panel.points.items() if any_known(points.values())}
+    shown = {name for panel in panels for name, points in panel.points.items() if any_defined(points.values())}
     if shown:
         conditions = list(dict.fromkeys(map(condition, rows)))
         about = " and ".join(analysis.factors)
@@ -61,18 +61,18 @@ def draw(study: Study, analysis: StudyAnalysis, rows: Rows, theme: Theme) -> Ite
 
 def _entropies(study: Study) -> Mapping[str, tuple[str, float]]:
     """By column: the title of its panel, and the largest entropy."""
-    found: dict[str, tuple[str, float]] = {}
+    panels: dict[str, tuple[str, float]] = {}
     for name, question in study.questions.items():
-        found[question.columns.entropy] = (QUESTIONS.get(name, name), most_bits(len(question.space.labels)))
+        panels[question.columns.entropy] = (QUESTIONS.get(name, name), most_bits(len(question.space.labels)))
         for factor, column in question.columns.marginal_entropies.items():
-            found[column] = (QUESTIONS.get(factor, factor), most_bits(len(question.columns.marginals[factor])))
-    return found
+            panels[column] = (QUESTIONS.get(factor, factor), most_bits(len(question.columns.marginals[factor])))
+    return panels
 
 
 def _masses(study: Study, rows: Rows) -> dict[str, list[float]]:
     columns = {question.columns.label_mass: QUESTIONS.get(name, name) for name, question in study.questions.items()}
-    found: dict[str, list[float]] = {}
+    means: dict[str, list[float]] = {}
     for row in rows:
         if row["quantity"] in columns and (mass := number(row, "mean")) == mass:
-            found.setdefault(columns[str(row["quantity"])], []).append(mass)
-    return found
+            means.setdefault(columns[str(row["quantity"])], []).append(mass)
+    return means

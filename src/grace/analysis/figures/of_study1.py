@@ -12,7 +12,7 @@ from grace.analysis.figures.points import (
     Point,
     Row,
     Rows,
-    any_known,
+    any_defined,
     mean_point,
     models_in,
     number,
@@ -82,7 +82,7 @@ def _key(row: Row, state: int) -> tuple[int, str, int]:
 def _of_means(rows: Rows, theme: Theme) -> Iterator[Drawing]:
     names, files = names_of(models_in(rows)), suffixes(models_in(rows))
     everyone = {name: bets_of(of_model(rows, model)) for model, name in names.items()}
-    there = {name: bets for name, bets in everyone.items() if any_known(bets.values())}
+    there = {name: bets for name, bets in everyone.items() if any_defined(bets.values())}
     for model, name in names.items():
         if name not in there:
             continue
@@ -116,7 +116,7 @@ def _of_distributions(rows: Rows, what: Spread, theme: Theme) -> Iterator[Drawin
         bets = {
             _key(row, columns[str(row["quantity"])]): mean_point(row, 100, what.scale) for row in of_model(own, model)
         }
-        if not any_known(bets.values()):
+        if not any_defined(bets.values()):
             continue
         caption = (
             f"{_title(name)}{what.about} by word and access, from the distributions of Experiment 2. {STIMULI_BARS} "
@@ -157,7 +157,7 @@ def _people(rows: Rows, theme: Theme) -> Iterator[Drawing]:
             for key, (title, test) in published.items()
         ]
         clouds.append(Cloud(name, pairs))
-    there = [cloud for cloud in clouds if cloud.known]
+    there = [cloud for cloud in clouds if cloud.defined]
     if not there:
         return
     looks = {_shown(True): (BLUE, "o"), _shown(False): (VERMILLION, "s")}

@@ -12,7 +12,7 @@ from grace.analysis.figures.points import (
     Point,
     Row,
     Rows,
-    any_known,
+    any_defined,
     mean_point,
     models_in,
     number,
@@ -86,7 +86,7 @@ def _utterances(
     what, which, bars, unit, axis = EXPERIMENTS[experiment]
     names, files = names_of(models_in(rows)), suffixes(models_in(rows))
     everyone = {name: read(of_model(rows, model)) for model, name in names.items()}
-    there = {name: own for name, own in everyone.items() if any_known(own.values())}
+    there = {name: own for name, own in everyone.items() if any_defined(own.values())}
     reference = {key: Point(point.mean) for key, point in people().items()}  # their bars would be too many
     for model, name in names.items():
         if name not in there:
@@ -128,7 +128,7 @@ def _negation(rows: Rows, theme: Theme) -> Iterator[Drawing]:
         name: {(str(row["goal"]), int(number(row, "state"))): share_point(row) for row in of_model(rows, model)}
         for model, name in names.items()
     }
-    there = [name for name, own in everyone.items() if any_known(own.values())]
+    there = [name for name, own in everyone.items() if any_defined(own.values())]
     if not there:
         return
     caption = (

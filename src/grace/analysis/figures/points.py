@@ -12,7 +12,7 @@ Row = Mapping[str, object]
 Rows = Sequence[Row]
 
 SLUG = 48
-"""Letters of a model's name in a file's."""
+"""How many letters of a model's name a file's name has."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Point:
     n: int = 0
 
     @property
-    def known(self) -> bool:
+    def is_defined(self) -> bool:
         """Whether there is anything to draw."""
         return isfinite(self.mean)
 
@@ -67,8 +67,8 @@ def count(row: Row, column: str = "n") -> int:
 def bounded(mean: float, se: float, n: float, top: float) -> tuple[float, float]:
     """The 95% interval of a mean on a scale from 0 to `top`, which it never leaves: Wilson's, with Student's t.
 
-    Of as many answers of 0 and `top` as would have this mean and this standard error, it is the interval that study 2's
-    shares have, so that both studies show the same; surveys call that number the effective sample size (Dean & Pagano
+    For as many answers of 0 and `top` as would have this mean and this standard error, it is the interval of study 2's
+    shares, so that both studies show the same; surveys call that number the effective sample size (Dean & Pagano
     2015, Survey Statistics and Methodology 3, 484-503, compare such intervals). In the middle of the scale it is the
     plain one. Without a variance (one row, or all rows at an end of the scale) there is none: NaN.
 
@@ -121,9 +121,9 @@ def of_model(rows: Rows, model: str) -> list[Row]:
     return [row for row in rows if str(row.get("model_name") or "") == model]
 
 
-def any_known(points: Iterable[Point]) -> bool:
+def any_defined(points: Iterable[Point]) -> bool:
     """Whether there is anything to draw."""
-    return any(point.known for point in points)
+    return any(point.is_defined for point in points)
 
 
 def without(everyone: Iterable[str], shown: Iterable[str]) -> str:
@@ -134,12 +134,12 @@ def without(everyone: Iterable[str], shown: Iterable[str]) -> str:
 
 
 def slug(name: str) -> str:
-    """A name as a part of a file's."""
+    """A name as a part of a file's name."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:SLUG].strip("-") or "model"
 
 
 def distinct(names: Iterable[str]) -> list[str]:
-    """The names, with a number behind those that are there already."""
+    """The names, with a number after those that occurred before."""
     taken: list[str] = []
     for name in names:
         numbered = (name if place == 1 else f"{name}-{place}" for place in count_from(1))
@@ -148,7 +148,7 @@ def distinct(names: Iterable[str]) -> list[str]:
 
 
 def suffixes(models: Sequence[str]) -> dict[str, str]:
-    """What tells the files of models apart: nothing for a single one."""
+    """The part of file names that distinguishes models: nothing for a single one."""
     if len(models) == 1:
         return {models[0]: ""}
     return dict(zip(models, distinct(f"_{slug(model)}" for model in models), strict=True))

@@ -1,7 +1,7 @@
 """Saving a drawing as PDF, SVG and PNG; the same drawing gives the same bytes."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -14,14 +14,14 @@ from grace.files import replacing
 
 FORMATS = ("pdf", "svg", "png")
 PUBLISHED = ("pdf", "png")
-"""For a paper, and for slides and screens."""
+"""The formats for a paper, and for slides and screens."""
 CAPTIONS = "captions.md"
 _METADATA: dict[str, dict[str, Any]] = {
     "pdf": {"Creator": "Grace", "Producer": None, "CreationDate": None},
     "svg": {"Creator": "Grace", "Date": None},
     "png": {"Software": None},
 }
-"""No dates and no versions, which would change files that show the same."""
+"""Metadata without dates and versions, which would change files that show the same."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Drawing:
     """A figure that is ready to be saved.
 
     Attributes:
-        name: of its files, without ending.
+        name: that of its files, without ending.
         caption: what it shows, and what its bars and marks are; also for those who cannot see it.
-        experiment: that its numbers are from, 1 or 2.
+        experiment: the one that its numbers are from, 1 or 2.
     """
 
     name: str
@@ -49,33 +49,25 @@ def encoded(drawing: Drawing, kind: str) -> bytes:
     return buffer.getvalue()
 
 
-def write_figure(drawing: Drawing, folder: Path, formats: Iterable[str] = PUBLISHED) -> list[Path]:
-    """Write a drawing's files. Raises InputError."""
-    paths = []
-    for kind in formats:
-        paths.append(folder / f"{drawing.name}.{kind}")
-        with replacing(paths[-1]) as file:
-            file.write(encoded(drawing, kind))
-    return paths
-
-
-def write_figures(drawings: Iterable[Drawing], folder: Path, formats: Iterable[str] = PUBLISHED) -> list[Path]:
+def write_figures(drawings: Iterable[Drawing], folder: Path, kinds: Sequence[str] = PUBLISHED) -> list[Path]:
     """Write drawings one after the other, and captions.md with what each shows.
 
-    Figures of an earlier analysis, which captions.md names, are removed first: they would be taken for this one's.
+    Figures of an earlier analysis, which captions.md names, are removed first: they would seem to be this one's.
 
     Raises:
         InputError: a file cannot be written.
-        ValueError: two drawings have one name, so that the second would overwrite the first.
+        ValueError: two drawings have the same name, so that the second would overwrite the first.
     """
-    kinds = tuple(formats)
     _remove_earlier(folder)
     paths: list[Path] = []
     captions: dict[str, str] = {}
     for drawing in drawings:
         if drawing.name in captions:
             raise ValueError(f"two figures have the name {drawing.name}")
-        paths += write_figure(drawing, folder, kinds)
+        for kind in kinds:
+            paths.append(folder / f"{drawing.name}.{kind}")
+            with replacing(paths[-1]) as file:
+                file.write(encoded(drawing, kind))
         captions[drawing.name] = f"**{drawing.name}.** {drawing.caption}\n"
     with replacing(folder / CAPTIONS) as file:
         file.write("\n".join(captions.values()).encode())

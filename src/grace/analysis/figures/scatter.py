@@ -15,14 +15,14 @@ from grace.analysis.figures.marks import NO_DATA, Series, head, legend_below, sa
 from grace.analysis.figures.theme import GREY, PALE, Theme, lines_of, new_figure, styled
 
 WIDTH = 0.5
-"""The least of a figure's and the most of a panel's width, as a share of the theme's."""
+"""The least width of a figure and the most of a panel, as shares of the theme's width."""
 ROOM_BELOW = 0.07
 """For the legend."""
 PLACES = (
     (1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1),
     (1, 2), (-1, 2), (1, -2), (-1, -2), (0, 2), (0, -2), (1, 3), (-1, 3), (1, -3), (-1, -3),
 )  # fmt: skip
-"""Where a label may stand beside its point, in steps; the first that is free is taken."""
+"""Places for a label beside its point, in steps; the first that is free is used."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Cloud:
     pairs: Sequence[ScatterPoint]
 
     @property
-    def known(self) -> list[ScatterPoint]:
+    def defined(self) -> list[ScatterPoint]:
         """The points that are there."""
         return [pair for pair in self.pairs if isfinite(pair.x) and isfinite(pair.y)]
 
@@ -52,7 +52,7 @@ class Cloud:
 class Scales:
     """What the axes are: names, ends (None for those of the data), and how many of the farthest points get a label.
 
-    The names may have formulas, as $d_z$: they are never those of users.
+    The names may have formulas, such as $d_z$: they are never a user's.
     """
 
     x: str
@@ -79,13 +79,13 @@ def draw_scatter(clouds: Sequence[Cloud], looks: dict[str, tuple[str, str]], sca
             across, up = (lines_of(text, theme.letters(0.7 * side)) for text in (scales.x, scales.y))
             axes.set_xlabel(across if place + columns >= len(clouds) else "", parse_math=True)
             axes.set_ylabel(up if place % columns == 0 else "", parse_math=True)
-            far = sorted(cloud.known, key=lambda pair: -abs(pair.x - pair.y))
+            far = sorted(cloud.defined, key=lambda pair: -abs(pair.x - pair.y))
             named.append((axes, far[: scales.labels]))
         legend_below(figure, [Series(group, *look, {}) for group, look in looks.items()], width)
-        figure.draw_without_rendering()  # so that places are known, which labels must not overlap in
+        figure.draw_without_rendering()  # so that the places of labels are known, which must not overlap
         figure.set_layout_engine("none")  # and stay
         for (axes, pairs), cloud in zip(named, clouds, strict=True):
-            _name(axes, pairs, cloud.known, theme)
+            _name(axes, pairs, cloud.defined, theme)
     return figure
 
 
@@ -100,7 +100,7 @@ def _shape(panels: int, theme: Theme) -> tuple[int, int, float]:
 
 def _ends(clouds: Sequence[Cloud]) -> tuple[float, float]:
     """A scale that has room for all points and 0."""
-    values = [0.0, *(value for cloud in clouds for pair in cloud.known for value in (pair.x, pair.y))]
+    values = [0.0, *(value for cloud in clouds for pair in cloud.defined for value in (pair.x, pair.y))]
     if len(values) == 1:
         return -1.0, 1.0
     room = 0.1 * (max(values) - min(values) or 1.0)
@@ -118,21 +118,21 @@ def _draw_cloud(
     axes.axhline(0, color=PALE, linewidth=theme.line * 0.7, zorder=0)
     axes.axvline(0, color=PALE, linewidth=theme.line * 0.7, zorder=0)
     for group, (colour, marker) in looks.items():
-        own = [pair for pair in cloud.known if pair.group == group]
+        own = [pair for pair in cloud.defined if pair.group == group]
         if not own:
             continue  # a line without points that is not clipped has an endless box, and leaves panels no room
         axes.plot(
             [pair.x for pair in own], [pair.y for pair in own], color=colour, marker=marker, linestyle="none",
             markersize=theme.marker * 0.85, alpha=0.8, clip_on=False, zorder=3,
         )  # fmt: skip
-    if not cloud.known:
+    if not cloud.defined:
         say(axes, NO_DATA, theme)
 
 
 def _r(cloud: Cloud) -> str:
-    known = cloud.known
-    r = correlation(np.array([pair.x for pair in known]), np.array([pair.y for pair in known]))
-    missing = len(cloud.pairs) - len(known)
+    defined = cloud.defined
+    r = correlation(np.array([pair.x for pair in defined]), np.array([pair.y for pair in defined]))
+    missing = len(cloud.pairs) - len(defined)
     lost = f", {missing} of {len(cloud.pairs)} missing" if missing else ""
     if not isfinite(r.value):
         return f"r not defined{lost}"
@@ -140,7 +140,7 @@ def _r(cloud: Cloud) -> str:
 
 
 def _name(axes: Axes, pairs: Sequence[ScatterPoint], everyone: Sequence[ScatterPoint], theme: Theme) -> None:
-    """Label points where there is room; one that has none stays without."""
+    """Label points where there is room; others stay without a label."""
     size = theme.marker * axes.figure.dpi / 72
     frame = axes.get_window_extent().padded(-0.4 * size)  # not on the axes
     taken = [_box(axes, pair, size) for pair in everyone]

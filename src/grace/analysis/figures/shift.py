@@ -14,7 +14,7 @@ from grace.text import shortened
 
 DISTANCES = ("total_variation",)
 LONGEST = 44
-"""Letters of a row's name."""
+"""The most letters of a row's name."""
 
 
 def draw_shift(findings: Rows, titles: Mapping[str, str], margin: float, name: str, theme: Theme) -> Figure:
@@ -22,7 +22,7 @@ def draw_shift(findings: Rows, titles: Mapping[str, str], margin: float, name: s
 
     Args:
         findings: rows of compare.csv, or of a Comparison's findings as dictionaries.
-        titles: of the effects, by name; one that is not here keeps its name.
+        titles: titles of the effects, by name; others keep their name.
         margin: shares that differ by less count as the same; both panels show it.
         name: the title.
         theme: the look.
@@ -64,12 +64,12 @@ def _distances(axes: Axes, rows: Rows, margin: float, theme: Theme) -> None:
     ends = [margin, *(value for point in points for value in (point.mean, point.high) if isfinite(value))]
     axes.set_xlim(0, min(max(ends) * 1.15, 1.02))
     axes.set_xlabel("total variation, 0 to 1")
-    if not any(point.known for point in points):
+    if not any(point.is_defined for point in points):
         say(axes, NO_DATA, theme)
 
 
 def _effects(axes: Axes, rows: Rows, effects: Sequence[str], margin: float, theme: Theme) -> list[Series]:
-    """A row for each effect, and side by side in it the sources that it is known from."""
+    """A row for each effect, with the sources that it is known from side by side."""
     axes.set_title("shift of effects")
     axes.axvspan(-margin, margin, color=PALE, zorder=0, linewidth=0)
     axes.axvline(0, color=GREY, linewidth=theme.line * 0.7, zorder=1)
@@ -79,12 +79,12 @@ def _effects(axes: Axes, rows: Rows, effects: Sequence[str], margin: float, them
         own = [row for row in rows if row["experiment"] == f"effects of {source}"]
         places = [effects.index(str(row["of"])) + shift for row in own]
         _across(axes, [_interval(row) for row in own], places, *looks[source])
-    known = [_interval(row) for row in rows]
-    ends = [abs(value) for point in known for value in (point.mean, point.low, point.high) if isfinite(value)]
+    intervals = [_interval(row) for row in rows]
+    ends = [abs(value) for point in intervals for value in (point.mean, point.low, point.high) if isfinite(value)]
     reach = max([margin, *ends]) * 1.15
     axes.set_xlim(-reach, reach)
     axes.set_xlabel("second less first")
-    if not any(point.known for point in known):
+    if not any(point.is_defined for point in intervals):
         say(axes, NO_DATA, theme)
     return [Series(SOURCES.get(source, source), *look, {}) for source, look in looks.items()]
 

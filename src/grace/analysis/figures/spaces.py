@@ -7,12 +7,12 @@ from math import ceil, log2
 from matplotlib.figure import Figure
 
 from grace.analysis.figures.marks import Series, draw_panel, head, legend_below, scale, spread
-from grace.analysis.figures.points import Point, any_known
+from grace.analysis.figures.points import Point, any_defined
 from grace.analysis.figures.theme import GREY, Theme, legend_name, lines_of, look_of, new_figure, styled
 
 COLUMNS = 3
 LETTERS = 11
-"""Of a question on a line, where questions stand side by side."""
+"""The width of a question on a line of questions side by side."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def draw_entropy(panels: Sequence[Panel], conditions: Sequence[str], about: str,
         figure = new_figure(theme, 0.32 * rows + 0.12)
         grid = figure.subplots(rows, min(COLUMNS, len(panels)), squeeze=False)
         looks = look_of(list(panels[0].points))
-        models = [name for name in looks if any(any_known(panel.points[name].values()) for panel in panels)]
+        models = [name for name in looks if any(any_defined(panel.points[name].values()) for panel in panels)]
         shifts = spread(len(models))
         for axes in list(grid.flat)[len(panels) :]:
             axes.set_axis_off()

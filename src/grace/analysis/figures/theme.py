@@ -1,4 +1,4 @@
-"""The look of figures: a theme for paper and one for slides, colours that everybody can tell apart, safe text.
+"""The look of figures: a theme for paper and one for slides, colours that everybody can distinguish, safe text.
 
 Figures are made without pyplot and drawn by the theme's settings alone: those of the user's matplotlib, its backend and
 its open figures are neither read nor changed.
@@ -29,7 +29,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
 FONT = "DejaVu Sans"
 """It comes with matplotlib, so that figures are the same on every machine."""
 LONGEST = 72
-"""A longer name loses its middle."""
+"""The most letters of a name; a longer one loses its middle."""
 NAMELESS = "(no name)"
 SALT = "grace"
 """Ids in SVG files are hashes with this salt; without one they would differ each time."""
@@ -37,13 +37,13 @@ SALT = "grace"
 
 @dataclass(frozen=True)
 class Theme:
-    """How large things are.
+    """Sizes.
 
     Attributes:
-        width: of a figure, inches: what fits between the margins of a page, or on a slide.
-        height: the most that it may have.
+        width: that of a figure, inches: what fits between the margins of a page, or on a slide.
+        height: its largest height.
         font, line: size and width, points.
-        dpi: of the PNG.
+        dpi: that of the PNG.
     """
 
     name: str
@@ -130,7 +130,7 @@ def styled(theme: Theme) -> Iterator[None]:
 
 
 def new_figure(theme: Theme, height: float, width: float = 1.0) -> Figure:
-    """An empty figure that pyplot knows nothing of; height and width are shares of the theme's width."""
+    """An empty figure outside of pyplot; height and width are shares of the theme's width."""
     return Figure(figsize=(width * theme.width, min(height * theme.width, theme.height)), layout="constrained")
 
 
@@ -150,13 +150,13 @@ def clean(text: str) -> str:
 
 
 def names_of(models: Sequence[str]) -> Mapping[str, str]:
-    """The models' names as figures show them: clean, not endless, and all different."""
-    found: dict[str, str] = {}
+    """The models' names as figures show them: clean, not too long, and all different."""
+    names: dict[str, str] = {}
     for model in models:
         name = shortened(clean(model), LONGEST) or (NAMELESS if len(models) > 1 else "")
-        namesakes = sum(other == name or other.startswith(f"{name} #") for other in found.values())
-        found[model] = f"{name} #{namesakes + 1}" if namesakes else name
-    return found
+        namesakes = sum(other == name or other.startswith(f"{name} #") for other in names.values())
+        names[model] = f"{name} #{namesakes + 1}" if namesakes else name
+    return names
 
 
 def legend_name(name: str, theme: Theme, width: float = 1.0) -> str:

@@ -1,4 +1,4 @@
-"""Words: what figures call questions and sources, whose names in tables are made for programs."""
+"""Words: names of questions and sources in figures; those in tables are for programs."""
 
 QUESTIONS = {
     **{f"state{state}": f"how likely: {state} of 3" for state in range(4)},
@@ -7,10 +7,10 @@ QUESTIONS = {
     "frame": "was or wasn’t",
     "assessment": "terrible to amazing",
 }
-"""Titles of questions and their factors; one that is not here keeps its name."""
+"""Titles of questions and their factors; others keep their name."""
 SOURCES = {
     "answers": "answers (Experiment 1)",
     "bets": "expected bets (Experiment 2)",
     "choice": "probabilities (Experiment 2)",
 }
-"""Where effects come from."""
+"""The sources of effects."""

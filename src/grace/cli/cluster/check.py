@@ -1,5 +1,6 @@
 """`grace cluster check`: name every rule that manifests break."""
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -27,8 +28,9 @@ def check(
 ) -> None:
     """Check manifests against Kubernetes' schemas and rules, and those of a cluster. Contacts no cluster.
 
-    Checks all files together: a Service in one file selects pods of another. Exit code 0: no error. 4: an error. 2: a
-    file cannot be read. docs/policy-rules.md lists all rules, and says how to suppress one.
+    Checks all files together: a Service in one file selects pods of another. What cannot be read, as a template, is
+    named and counted. Exit code 0: no error. 4: an error. 2: nothing could be checked. docs/policy-rules.md lists all
+    rules, and says how to suppress one.
 
     \b
     Examples:
@@ -39,8 +41,8 @@ def check(
     """
     from grace.policy.check import check_manifests, find_rule, rules_for
     from grace.policy.cluster_file import load_cluster
-    from grace.policy.documents import read
     from grace.policy.formats import as_json, as_sarif, as_text, explanation
+    from grace.policy.reading import survey
 
     if explain is not None:
         typer.echo(explanation(find_rule(explain)), nl=False)
@@ -48,7 +50,10 @@ def check(
     if not files:
         raise InputError("give files or a folder of manifests; `grace cluster check --help` has examples")
     described = load_cluster(cluster)
-    report = check_manifests(read(files), described)
+    if remark := described.outdated(date.today()):
+        typer.echo(f"grace: note: {remark}", err=True)
+    reading = survey(files)
+    report = check_manifests(reading.manifests, described, reading.unread, reading.generated)
     if format == "json":
         typer.echo(as_json(report), nl=False)
     elif format == "sarif":

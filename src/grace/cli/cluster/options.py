@@ -1,4 +1,4 @@
-"""Options that all commands share that ask a cluster."""
+"""Options that all commands that contact a cluster share."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated

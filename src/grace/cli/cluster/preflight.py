@@ -1,10 +1,12 @@
-"""`grace cluster preflight`: see whether a cluster is ready, and would take some manifests."""
+"""`grace cluster preflight`: see whether a cluster is ready and would accept some manifests."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from grace.cli.asking import end
 from grace.cli.cluster.options import ClusterName, Context, Kubeconfig, Namespace
 from grace.cli.exits import exit_code
 
@@ -38,11 +40,13 @@ def preflight(
     from grace.cluster.preflight.report import as_json, as_text
     from grace.cluster.preflight.sequence import preflight as look
     from grace.policy.cluster_file import load_cluster
-    from grace.policy.documents import read
+    from grace.policy.reading import read
 
     described = load_cluster(cluster)
     manifests = read(files) if files else []
     report = look(manifests, described, namespace=namespace, kubeconfig=kubeconfig, context=context)
-    typer.echo(as_json(report, exit_code) if format == "json" else as_text(report))
-    if report.failure:
-        raise typer.Exit(exit_code(report.failure))
+    content = as_json(report) | {"exit_code": exit_code(report.failure)}
+    for line in content["lines"]:
+        line["code"] = exit_code(line.pop("failure"))
+    typer.echo(json.dumps(content, indent=2) if format == "json" else as_text(report))
+    end(exit_code(report.failure))

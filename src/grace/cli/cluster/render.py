@@ -34,7 +34,7 @@ def render(
     for path in files.written:
         typer.echo(path)
     for path in files.removed:
-        typer.echo(f"removed {path}: an earlier rendering's")
+        typer.echo(f"removed {path}, which only an earlier rendering has")
     for note in rendering.notes:
         typer.echo(f"grace: note: {note}", err=True)
     typer.echo(
@@ -46,8 +46,8 @@ def render(
 def _renamed(run: str, lineup: str | None) -> str:
     """The lineup's name from `--run`, the earlier name of that option. Raises InputError when both are given."""
     if lineup is not None:
-        raise InputError("--run and --lineup: give --lineup alone; --run is its earlier name")
-    typer.echo("grace: note: --run is called --lineup now; the next release does not take --run any more", err=True)
+        raise InputError("--run and --lineup: give only --lineup; --run is its earlier name")
+    typer.echo("grace: note: --run is now called --lineup; the next release no longer accepts --run", err=True)
     return run
 
 

@@ -1,1 +1,1 @@
-"""Access: all that talks to a cluster. Kubeconfig, login, one connection, and what is there: nodes, GPUs, Secrets."""
+"""Access: everything that talks to a cluster: kubeconfig, login, connection, and its nodes, GPUs and Secrets."""

@@ -17,9 +17,9 @@ from urllib.parse import quote, urlencode
 
 from grace import __version__
 from grace.cluster.access.kubeconfig import Target, decoded, find_kubeconfig, find_target
-from grace.cluster.access.login import LOG_IN_AGAIN, Credential, log_in, without_secrets
+from grace.cluster.access.login import Credential, log_in, log_in_again, without_secrets
 from grace.cluster.names import check_namespace
-from grace.errors import ClusterError, GraceError, InputError
+from grace.errors import ClusterError, GraceError, InputError, Refused
 
 if TYPE_CHECKING:
     from kubernetes.client.api_client import ApiClient
@@ -34,11 +34,12 @@ PAGE = 100
 """Objects asked for at once: a node may be described by 20 kB and more."""
 
 MANAGER = "grace"
-"""What the cluster notes as the author of fields."""
+"""The author of fields, as the cluster records it."""
 
 _TRANSIENT = {429, 500, 502, 503, 504}
+_REFUSALS = {400, 403, 422}
 _REFUSED_UNTOUCHED = {429, 503}
-"""Statuses that say that nothing was done, so that any request may be repeated."""
+"""Statuses with which the cluster says that it did nothing, so that any request may be repeated."""
 _WARNING = re.compile(r'\b\d{3}\s+\S+\s+"((?:[^"\\]|\\.)*)"')
 
 
@@ -58,13 +59,17 @@ class ApiError(ClusterError):
         self.warnings = warnings
 
 
+class ApiRefusal(Refused, ApiError):
+    """The cluster understood a request, and says no: to this user, or to this object."""
+
+
 @dataclass(frozen=True)
 class ApiAnswer:
     """What the cluster answered.
 
     Attributes:
         body: the object.
-        warnings: that its admission rules gave with it.
+        warnings: those of the cluster's admission rules.
     """
 
     body: dict[str, Any] = field(repr=False)
@@ -86,17 +91,17 @@ class Resource:
         return self.api_version.rpartition("/")[0]
 
     def path(self, namespace: str, name: str = "") -> str:
-        """Of its objects in a namespace, or of one of them."""
+        """The path of its objects in a namespace, or of one of them."""
         parts = ["apis" if self.group else "api", *self.api_version.split("/")]
         parts += ["namespaces", namespace] if self.namespaced else []
         return path_of(*parts, self.plural, *([name] if name else []))
 
 
 def path_of(*parts: str) -> str:
-    """A path of an URL; no part can leave its place. Raises ApiError for one that can be no name."""
+    """The path of a URL; no part can leave its place. Raises ApiError for a part that cannot be a name."""
     for part in parts:
         if part in ("", ".", ".."):
-            raise ApiError(f"{part!r} is no name that an object can have", status=400)
+            raise ApiError(f"{part!r} is not a name that an object can have", status=400)
     return "".join(f"/{quote(part, safe='')}" for part in parts)
 
 
@@ -116,7 +121,7 @@ def connect(
         read_seconds: to wait for more of an answer.
 
     Raises:
-        InputError: no kubeconfig, one that does not hold together, or no such context; kubernetes is not installed.
+        InputError: no kubeconfig, an invalid one, or no such context; or kubernetes is not installed.
         ClusterError: the login has expired, or its plugin failed.
     """
     return Api(find_target(find_kubeconfig(kubeconfig), context), connect_seconds, read_seconds)
@@ -160,7 +165,7 @@ class Api:
             self._folder.cleanup()
 
     def get(self, path: str, **query: str) -> dict[str, Any]:
-        """An object. Raises ApiError, as the others do."""
+        """An object. Raises ApiError, as the other methods do."""
         return self._request("GET", path, query, safe=True).body
 
     def items(self, path: str, **query: str) -> Iterator[dict[str, Any]]:
@@ -200,7 +205,7 @@ class Api:
         """The namespace to work in: the given one, else the context's, else the usual one.
 
         Raises:
-            InputError: the one given can be none, as an empty one.
+            InputError: the given one cannot be a namespace, such as an empty name.
         """
         return (self.target.namespace or usual) if given is None else check_namespace(given)
 
@@ -236,7 +241,7 @@ class Api:
         safe: bool,
         content: str = "application/json",
     ) -> ApiAnswer:
-        """One request with its repetitions; it is safe when doing it twice is like doing it once."""
+        """One request with its repetitions; it is safe if doing it twice is like doing it once."""
         renewed = False
         for number in range(1, TRIES + 1):
             shown = self._credential
@@ -285,11 +290,14 @@ class Api:
         if 200 <= status < 400:
             raise ApiError(
                 f"{self.target.server}: answers {method} {path} with something that is not Kubernetes ({status}); "
-                f"is its address in {self.target.title} right, and is no login page of a network in between?",
+                f"is its address in {self.target.title} right, and is there no login page of a network in between?",
                 status,
             )
         detail = self._clean(str(body.get("message") or "")) if isinstance(body, dict) else ""
-        error = ApiError(self._refusal(method, path, status, detail), status, detail, said)
+        if status == 403 and "system:anonymous" in detail:
+            status = 401
+        kind = ApiRefusal if status in _REFUSALS else ApiError
+        error = kind(self._refusal(method, path, status, detail), status, detail, said)
         if status not in _TRANSIENT and status != 401:
             raise error
         after = response.headers.get("Retry-After")
@@ -297,20 +305,37 @@ class Api:
 
     def _refusal(self, method: str, path: str, status: int, detail: str) -> str:
         """What a status means for people."""
-        who, server = self.target.user_name or "nobody (no login was sent)", self.target.server
+        server, again = self.target.server, log_in_again(self.target)
         said = f": {detail}" if detail else ""
+        if status == 401 and not self._credential.shown:
+            return f"{server}: you are not logged in: {self.target.title} has no login for it; {again}"
         if status == 401:
-            return f"{server}: does not take the login of user {who} of {self.target.title} (401); {LOG_IN_AGAIN}"
+            user, title = self.target.user_name, self.target.title
+            return f"{server}: does not take the login of user {user} of {title} (401); {again}"
         if status == 403:
-            rights = "; ask the administrators of the namespace for this right" if " cannot " in detail else ""
-            return f"{server}: refuses {method} {path} (403){said}{rights}"
+            return f"{server}: refuses {method} {path} (403){said}{self._rights(path, detail)}"
         if status == 404:
             return f"{server}: has no {path} (404){said}"
         if status == 429:
             return f"{server}: is too busy for {method} {path} (429){said}; wait a few minutes and try again"
         if status >= 500:
             return f"{server}: failed at {method} {path} ({status}){said}; try again, or ask the cluster's support"
-        return f"{server}: does not do {method} {path} ({status}){said}"
+        return f"{server}: does not support {method} {path} ({status}){said}"
+
+    def _rights(self, path: str, detail: str) -> str:
+        """What to do about a right that is missing. A namespace that is not there is refused like somebody else's."""
+        if " cannot " not in detail:
+            return ""
+        parts = path.split("/namespaces/")
+        namespace = parts[1].split("/")[0] if len(parts) > 1 else ""
+        if namespace in ("", self.target.namespace):
+            return f"; ask the administrators{' of the namespace' if namespace else ''} for this right"
+        return f"; {namespace} is {self.not_yours()}: choose with --namespace, or ask its administrators for this right"
+
+    def not_yours(self) -> str:
+        """Whose a namespace may be that refuses everything."""
+        own = self.target.namespace
+        return f"perhaps not your namespace ({f'the context names {own}' if own else 'the context names none'})"
 
     def _unreached(self, error: Exception) -> "ApiError | _Again":
         """What kept a request from an answer, in words."""
@@ -319,16 +344,16 @@ class Api:
         if any(sign in f"{kind} {text}" for sign in ("SSL", "CERTIFICATE", "certificate")):
             return ApiError(f"{server}: no secure connection: {_tls(text)}; see {title}")
         message = {
-            "LocationParseError": "this is no address of a server",
+            "LocationParseError": "this is not the address of a server",
             "NameResolutionError": "there is no server of that name; check the network (a VPN?) and the address",
             "NewConnectionError": "nobody answers there; check the network, and that the cluster is up",
             "ConnectTimeoutError": f"no connection within {self._timeout[0]:g} s; check the network, VPN or firewall",
             "ReadTimeoutError": f"no answer within {self._timeout[1]:g} s; the cluster is overloaded, try again later",
             "ProtocolError": "the connection was cut in the middle of an answer; try again",
-            "ProxyError": "the proxy gives no connection; check proxy-url and HTTPS_PROXY",
+            "ProxyError": "the proxy does not connect; check proxy-url and HTTPS_PROXY",
         }.get(kind, f"no answer: {text or kind}")
         untouched = kind in ("NewConnectionError", "ConnectTimeoutError", "NameResolutionError", "ProxyError")
-        tries = 2 if kind in ("ConnectTimeoutError", "ReadTimeoutError") else TRIES  # these have been long already
+        tries = 2 if kind in ("ConnectTimeoutError", "ReadTimeoutError") else TRIES  # these have already taken long
         return _Again(ApiError(f"{server}: {message}; see {title}"), None, untouched, tries)
 
     def _clean(self, text: str) -> str:
@@ -350,7 +375,7 @@ class Api:
 
         cluster = self.target.cluster
         settings = Configuration(host=cluster.server.rstrip("/"))
-        settings.retries = False  # repeated here instead, and redirects are not followed: the token goes nowhere else
+        settings.retries = False  # repeated here instead; redirects are not followed, so the token goes nowhere else
         settings.verify_ssl = not cluster.insecure_skip_tls_verify
         settings.tls_server_name = cluster.tls_server_name or None
         if cluster.proxy_url:
@@ -388,7 +413,7 @@ class _Again(Exception):
 
     Attributes:
         wait: seconds that the server asks to wait; None when it does not say.
-        untouched: surely nothing was done.
+        untouched: certainly nothing was done.
         tries: at most.
     """
 
@@ -430,7 +455,7 @@ def _installed() -> None:
         import kubernetes.client.rest  # noqa: F401
     except ImportError:
         raise InputError(
-            "a cluster is reached with the package kubernetes, which is not installed: "
+            "access to a cluster needs the package kubernetes, which is not installed: "
             "pip install 'grace-experiments[cluster]'"
         ) from None
 

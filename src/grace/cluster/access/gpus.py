@@ -28,7 +28,7 @@ class GpuProduct:
         nodes: how many have it.
         usable: how many of them are ready, take new pods and have no taint.
         resources: GPUs on all nodes, by the name that pods ask for.
-        usable_gpus: those on usable nodes.
+        usable_gpus: GPUs on usable nodes.
         memory_mib: of one GPU, as the nodes say; usually one value.
         drivers: major versions of the driver.
         regions, zones: where the nodes are.
@@ -55,7 +55,7 @@ class GpuProduct:
 
 
 def gpu_products(nodes: Sequence[ClusterNode], cluster: Cluster, only: str = "") -> list[GpuProduct]:
-    """Kinds of GPUs, those with most first; `only` those whose product holds this text, whatever the case."""
+    """Kinds of GPUs, the most numerous first; `only` those whose product contains this text, whatever the case."""
     groups: dict[str, list[ClusterNode]] = {}
     for node in nodes:
         if node.gpus or node.product:
@@ -108,7 +108,7 @@ def _labels(nodes: Sequence[ClusterNode], label: str) -> tuple[str, ...]:
 
 
 def gpu_report(products: Sequence[GpuProduct], format: Format) -> str:
-    """The products as a table, JSON or CSV; the table ends with what it cannot say."""
+    """The products as a table, JSON or CSV; the table ends with what cannot be known."""
     if format == "json":
         return json.dumps([asdict(product) for product in products], indent=2)
     if format == "csv":
@@ -148,7 +148,7 @@ def _table(products: Sequence[GpuProduct]) -> str:
 
 
 def _csv(products: Sequence[GpuProduct]) -> str:
-    """One line for each product; `;` stands between several values of a cell."""
+    """One line for each product; `;` separates several values of a cell."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(GpuProduct.__dataclass_fields__)

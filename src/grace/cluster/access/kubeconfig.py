@@ -8,9 +8,10 @@ import base64
 import binascii
 import json
 import os
+import shlex
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
@@ -28,7 +29,7 @@ NEXT_STEP = (
     "get one from the cluster's portal and save it as ~/.kube/config, or name it with --kubeconfig FILE or KUBECONFIG"
 )
 
-AGAIN = "; get it anew from the cluster's portal"
+AGAIN = "; get it again from the cluster's portal"
 
 
 class _Loose(BaseModel):
@@ -52,7 +53,7 @@ class ClusterPart(_Loose):
     def _is_address(cls, value: str) -> str:
         parts = urlsplit(value)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("is no address of a server, as https://cluster.example:6443")
+            raise ValueError("is not the address of a server, such as https://cluster.example:6443")
         return value
 
 
@@ -129,7 +130,7 @@ class _KubeconfigFile(_Loose):
 
 Part = TypeVar("Part", ClusterPart, UserPart, ContextPart)
 _Parts = dict[str, tuple[Part, Path]]
-"""Parts by name, each with the file that it stands in."""
+"""Parts by name, each with its file."""
 
 
 @dataclass(frozen=True)
@@ -139,10 +140,12 @@ class Kubeconfig:
     Attributes:
         files: that were read.
         current: the context where none is asked for; may be empty.
+        given: the file that was asked for; None when it is one of the usual ones.
     """
 
     files: tuple[Path, ...]
     current: str
+    given: Path | None = field(default=None, kw_only=True)
     clusters: _Parts[ClusterPart] = field(repr=False)
     users: _Parts[UserPart] = field(repr=False)
     contexts: _Parts[ContextPart] = field(repr=False)
@@ -160,10 +163,11 @@ class Target:
     Attributes:
         where: files it comes from, for messages.
         context: its name; empty inside a pod.
-        namespace: that the context names; empty when none.
+        namespace: the one that the context names; empty when none.
         user_name: as the kubeconfig calls the user; empty when there is none.
-        folders: of the files with the cluster and the user, which paths in them start from.
+        folders: those of the files with the cluster and the user, from which paths in them start.
         warnings: what should be fixed, although it works.
+        options: those that led here, for other commands (of kubectl too): " --context lab"; empty when none was given.
     """
 
     where: str
@@ -174,6 +178,7 @@ class Target:
     user: UserPart
     folders: tuple[Path, Path]
     warnings: tuple[str, ...] = ()
+    options: str = ""
 
     @property
     def server(self) -> str:
@@ -194,10 +199,10 @@ def find_kubeconfig(given: Path | None = None) -> Kubeconfig | None:
         None when nothing is given and no file is there.
 
     Raises:
-        InputError: a file that was named is not there, cannot be read, or is no kubeconfig.
+        InputError: a given file is not there, cannot be read, or is not a kubeconfig.
     """
     if given is not None:
-        return _merge([given])
+        return replace(_merge([given]), given=given)
     named = os.environ.get("KUBECONFIG", "")
     if named:
         paths = [Path(name).expanduser() for name in named.split(os.pathsep) if name]
@@ -213,7 +218,7 @@ def find_target(config: Kubeconfig | None, context: str | None = None) -> Target
     """The cluster and user of a context; without a kubeconfig, those of the pod that this process runs in.
 
     Raises:
-        InputError: there is neither kubeconfig nor pod, there is no such context, or it is not complete.
+        InputError: there is neither a kubeconfig nor a pod, there is no such context, or it is not complete.
     """
     if config is None:
         return _own_pod(context)
@@ -245,13 +250,19 @@ def find_target(config: Kubeconfig | None, context: str | None = None) -> Target
         user,
         (cluster_file.parent, user_file.parent),
         _warnings(config.files, cluster),
+        _options(config.given, context),
     )
+
+
+def _options(kubeconfig: Path | None, context: str | None) -> str:
+    given = {"kubeconfig": kubeconfig, "context": context}
+    return "".join(f" --{name} {shlex.quote(str(value))}" for name, value in given.items() if value)
 
 
 def _of(what: str, name: str, context: str, parts: "_Parts[Part]", file: Path) -> tuple[Part, Path]:
     if name not in parts:
         raise InputError(
-            f"{file}: context {context!r} names the {what} {name!r}, which is not there; get the file anew from the "
+            f"{file}: context {context!r} names the {what} {name!r}, which is not there; get the file again from the "
             f"cluster's portal"
         )
     return parts[name]
@@ -286,7 +297,7 @@ def _warnings(files: Sequence[Path], cluster: ClusterPart) -> tuple[str, ...]:
         if os.name == "posix" and file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH)
     ]
     if cluster.insecure_skip_tls_verify:
-        warnings += ["insecure-skip-tls-verify is set: anybody on the way can pose as the server and take your login"]
+        warnings += ["insecure-skip-tls-verify is set: anyone on the way can pose as the server and take your login"]
     return tuple(warnings)
 
 
@@ -310,7 +321,7 @@ def _read(path: Path) -> _KubeconfigFile:
     """A kubeconfig file. Errors never quote its text, which holds secrets. Raises InputError."""
     content = loaded(bytes_of(path, f"; {NEXT_STEP}"), str(path), next_step=AGAIN, secret=True)
     if not isinstance(content, dict):
-        raise InputError(f"{path}: is empty, or is no kubeconfig; {NEXT_STEP}")
+        raise InputError(f"{path}: is empty, or is not a kubeconfig; {NEXT_STEP}")
     return checked(content, str(path), _KubeconfigFile, AGAIN)
 
 
@@ -319,11 +330,11 @@ def decoded(text: str, what: str, target: Target) -> bytes:
     try:
         return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError):
-        raise InputError(f"{target.title}: {what} is not base64; get the file anew from the cluster's portal") from None
+        raise InputError(f"{target.title}: {what} is not base64{AGAIN}") from None
 
 
 def expiry_of(token: str) -> float | None:
-    """When a JSON web token expires, in seconds since 1970, unverified; None for other tokens."""
+    """The time when a JSON web token expires, in seconds since 1970, unverified; None for other tokens."""
     parts = token.split(".")
     if len(parts) != 3:
         return None

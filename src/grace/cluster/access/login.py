@@ -22,12 +22,7 @@ from grace.text import printable
 MOST_TEXT = 600
 _WEB_TOKEN = re.compile(r"\beyJ[\w-]+\.[\w-]+\.?[\w-]*")
 PLUGIN_SECONDS = 300
-"""For a login plugin to end: people may have to log in, in a browser that it opens."""
-
-LOG_IN_AGAIN = (
-    "log in again: `kubectl get pods` starts the login, or get the kubeconfig anew from the cluster's portal. Such "
-    "logins live for about 30 minutes; what runs longer should use a ServiceAccount"
-)
+"""Seconds for a login plugin to end: people may have to log in, in a browser that it opens."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +42,11 @@ class Credential:
     renewable: bool = False
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
+    @property
+    def shown(self) -> bool:
+        """Whether there is anything to show."""
+        return bool(self.authorization or self.certificate)
+
 
 def without_secrets(text: str, secrets: Iterable[str]) -> str:
     """A line of at most `MOST_TEXT` characters of what a server or program said, without tokens in it."""
@@ -54,6 +54,14 @@ def without_secrets(text: str, secrets: Iterable[str]) -> str:
         text = text.replace(secret, "***")
     line = printable(" ".join(_WEB_TOKEN.sub("***", text).split()))
     return line if len(line) <= MOST_TEXT else f"{line[:MOST_TEXT]} ..."
+
+
+def log_in_again(target: Target) -> str:
+    """What to do when there is no login, or it is no longer taken."""
+    return (
+        f"log in again: `kubectl get pods{target.options}` starts the login, or get the kubeconfig anew from the "
+        f"cluster's portal. Such logins live for about 30 minutes; what runs longer should use a ServiceAccount"
+    )
 
 
 class _Status(BaseModel):
@@ -74,8 +82,8 @@ def log_in(target: Target) -> Credential:
     """The credential of a target's user. Runs the login plugin, when the kubeconfig names one and nothing else.
 
     Raises:
-        InputError: the kubeconfig's user does not hold together, names files that are not there, or a plugin that is
-            not installed.
+        InputError: the kubeconfig's user is invalid, or names files that are not there or a plugin that is not
+            installed.
         ClusterError: the token has expired, or the plugin failed.
     """
     user = target.user
@@ -96,7 +104,8 @@ def _bearer(target: Target, token: str, *, renewable: bool) -> Credential:
     expires = expiry_of(token)
     if expires is not None and expires < time.time():
         when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(expires))
-        raise ClusterError(f"{target.title}: the token of user {target.user_name} expired at {when}; {LOG_IN_AGAIN}")
+        again = log_in_again(target)
+        raise ClusterError(f"{target.title}: the token of user {target.user_name} expired at {when}; {again}")
     if not (token.isascii() and token.isprintable()) or " " in token:
         raise InputError(f"{target.title}: the token of user {target.user_name} holds characters that no token has")
     return Credential(f"Bearer {token}", *_certificate(target), renewable=renewable, secrets=(token,))
@@ -138,10 +147,10 @@ def _of_provider(target: Target, provider: ProviderPart) -> Credential:
     if provider.name != "oidc":
         raise InputError(
             f"{target.title}: user {target.user_name} logs in with the auth-provider {printable(provider.name)!r}, "
-            f"which Kubernetes has given up; get a kubeconfig with a login plugin (exec)"
+            f"which Kubernetes no longer supports; get a kubeconfig with a login plugin (exec)"
         )
     if not token:
-        raise ClusterError(f"{target.title}: user {target.user_name} has no token yet; {LOG_IN_AGAIN}")
+        raise ClusterError(f"{target.title}: user {target.user_name} has no token yet; {log_in_again(target)}")
     return _bearer(target, token, renewable=False)
 
 
@@ -152,13 +161,13 @@ def _of_plugin(target: Target, plugin: ExecPart) -> Credential:
     try:
         status = _Printed.model_validate_json(output).status
     except ValidationError:
-        raise ClusterError(f"{title} printed no ExecCredential with a status; run it by hand to see") from None
+        raise ClusterError(f"{title} printed no ExecCredential with a status; run it yourself to see why") from None
     if status.token:
         return _bearer(target, status.token, renewable=True)
     if status.certificate and status.key:
         pair = status.certificate.encode(), status.key.encode()
         return Credential("", *pair, renewable=True, secrets=(status.key,))
-    raise ClusterError(f"{title} gave neither token nor certificate; {LOG_IN_AGAIN}")
+    raise ClusterError(f"{title} gave neither token nor certificate; {log_in_again(target)}")
 
 
 def _run(target: Target, plugin: ExecPart, title: str) -> bytes:
@@ -176,14 +185,14 @@ def _run(target: Target, plugin: ExecPart, title: str) -> bytes:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise ClusterError(f"{title} did not end within {PLUGIN_SECONDS:.0f} s; {LOG_IN_AGAIN}") from None
+        raise ClusterError(f"{title} did not end within {PLUGIN_SECONDS:.0f} s; {log_in_again(target)}") from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "an argument or variable that no program takes"
         raise InputError(f"{title} cannot be run: {reason}") from None
     if ended.returncode:
         last = (ended.stderr or b"").decode(errors="replace").strip().splitlines()[-1:]
         said = f" ({without_secrets(last[0], ())})" if last else ""
-        raise ClusterError(f"{title} failed with exit code {ended.returncode}{said}; {LOG_IN_AGAIN}")
+        raise ClusterError(f"{title} failed with exit code {ended.returncode}{said}; {log_in_again(target)}")
     return ended.stdout
 
 
@@ -191,7 +200,7 @@ def _program(target: Target, plugin: ExecPart) -> str:
     """The plugin's program; a path in the kubeconfig starts at the kubeconfig's folder."""
     name = printable(plugin.command)
     if os.sep in plugin.command:
-        command = target.folders[1] / Path(plugin.command).expanduser()
+        command = (target.folders[1] / Path(plugin.command).expanduser()).absolute()  # never looked up in PATH
         path = str(command) if os.access(command, os.X_OK) else None
     else:
         path = shutil.which(plugin.command)

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from grace.cluster.access.connection import Api, path_of
-from grace.policy.pods import PRODUCT, operator_holds
+from grace.policy.documents import Workload
+from grace.policy.pods import HOSTNAME, PRODUCT, operator_holds
 from grace.policy.quantities import quantity
 
 
 @dataclass(frozen=True)
 class Taint:
-    """What keeps pods that do not tolerate it from a node."""
+    """What keeps pods that do not tolerate it off a node."""
 
     key: str
     value: str
@@ -41,13 +42,13 @@ class ClusterNode:
 
     @property
     def gpus(self) -> dict[str, int]:
-        """GPUs by the name of their resource; those that a driver shares out (mig-...) too."""
+        """GPUs by the name of their resource, including parts of GPUs (mig-...)."""
         amounts = {name: int(amount) for name, amount in self.allocatable.items() if name.startswith("nvidia.com/")}
         return {name: amount for name, amount in sorted(amounts.items()) if amount > 0}
 
     @property
     def product(self) -> str:
-        """Of its GPUs; empty when it has none, or does not say."""
+        """The product of its GPUs; empty when it has none, or does not say."""
         return self.labels.get(PRODUCT, "")
 
 
@@ -91,6 +92,20 @@ def why_not(node: ClusterNode, pod: Mapping[str, Any], asked: Mapping[str, float
         if amount > has:
             return f"has {has:.4g} of {resource}" if has < 1e6 else f"has {has / 2**30:.0f}Gi of {resource}"
     return ""
+
+
+def apart(workload: Workload) -> bool:
+    """Whether no two pods of a workload can be on one node: each keeps away from pods with labels that all have."""
+    affinity = (workload.spec.get("affinity") or {}).get("podAntiAffinity") or {}
+    return any(
+        term.get("topologyKey") == HOSTNAME
+        and all(
+            workload.pod_labels.get(key) == value
+            for key, value in ((term.get("labelSelector") or {}).get("matchLabels") or {"": ""}).items()
+        )
+        and not (term.get("labelSelector") or {}).get("matchExpressions")
+        for term in affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or []
+    )
 
 
 def _selected(node: ClusterNode, pod: Mapping[str, Any]) -> bool:

@@ -12,7 +12,6 @@ from typing import Any
 from grace.cluster.access.connection import MANAGER, Api, ApiError, path_of
 from grace.cluster.names import check_key, check_object_name
 from grace.errors import ClusterError, InputError, Refused
-from grace.text import did_you_mean
 
 NAME = "huggingface-token"
 KEY = "token"
@@ -31,7 +30,7 @@ class Token:
 
     Attributes:
         source: for messages: "the variable HF_TOKEN".
-        doubts: what makes it look wrong.
+        doubts: signs that it may be wrong.
     """
 
     value: str = field(repr=False)
@@ -60,10 +59,10 @@ def read_token(variable: str | None = None, file: Path | None = None) -> Token:
 
     Args:
         variable: its name; None: HF_TOKEN, then the hub client's file.
-        file: that holds nothing else; goes before the variable.
+        file: a file with nothing but the token; it goes before the variable.
 
     Raises:
-        InputError: there is none, or it cannot be one.
+        InputError: there is no token, or the text cannot be one.
     """
     if file is not None and variable is not None:
         raise InputError("--from-env and --from-file: give one of them")
@@ -95,7 +94,7 @@ def make_secret(
     """Make a Secret hold a token under a key; its other keys stay as they are. With `dry_run` the cluster only tries.
 
     Raises:
-        InputError: the name or the key cannot be one.
+        InputError: the name or the key is not valid.
         Refused: the key is there with another value and `replace` is not set, or the Secret cannot be changed.
         ClusterError: the cluster fails, or does not show the key afterwards.
     """
@@ -128,17 +127,9 @@ def key_names(api: Api, namespace: str, name: str) -> tuple[str, ...]:
 
 
 def check_names(name: str, key: str) -> None:
-    """Raises InputError when Kubernetes takes no Secret of that name, or no such key in one."""
+    """Raises InputError when Kubernetes accepts no Secret of that name, or no such key in one."""
     check_object_name("--name", name)
     check_key("--key", key)
-
-
-def missing_key(name: str, key: str, keys: tuple[str, ...]) -> str:
-    """The message that a Secret lacks a key, and how to add it."""
-    return (
-        f"has no key {key!r}, only {', '.join(keys) or 'none'}{did_you_mean(key, keys)}: "
-        f"`grace cluster secret --name {name} --key {key}` adds it"
-    )
 
 
 def _existing(api: Api, path: str) -> dict[str, Any] | None:
@@ -196,7 +187,7 @@ def _checked(text: str, source: str) -> Token:
         (any(map(str.isspace, value)), "has a space or line break in it, which no token has; copy it again"),
         (not (value.isascii() and value.isprintable()), "has characters that no token has; copy it again"),
         (value.startswith(("'", '"')) or value.endswith(("'", '"')), "has quotation marks around it; leave them out"),
-        (_PLACEHOLDER.fullmatch(value), "holds a placeholder, no token; put your own token there"),
+        (_PLACEHOLDER.fullmatch(value), "holds a placeholder, not a token; put your own token there"),
     )
     for holds, fault in faults:
         if holds:

@@ -29,7 +29,7 @@ class StorageClassInfo:
 
     Attributes:
         provisioner: the program that makes its volumes.
-        default: it is taken where a claim names none.
+        default: it is used where a claim names none.
         waits: volumes are made for the first pod that uses them; a claim stays Pending until then.
         expandable: volumes can grow.
     """
@@ -60,8 +60,8 @@ def _class(item: Mapping[str, Any]) -> StorageClassInfo:
 
 
 def access_modes(storage_class: StorageClassInfo, cluster: Cluster) -> frozenset[str] | None:
-    """The access modes that volumes of a class can have: as the cluster's file says, else as its provisioner is known
-    for; None when neither tells.
+    """The access modes that volumes of a class can have: those in the cluster's file, else those known of its
+    provisioner; None when neither gives them.
     """
     if described := cluster.storage_class(storage_class.name):
         return frozenset(described.access)

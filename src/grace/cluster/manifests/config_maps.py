@@ -12,7 +12,7 @@ COMPONENT = "lineup"
 
 
 def lineup_map(layout: LineupLayout) -> k8s.V1ConfigMap:
-    """The visit file, which every pod that asks reads, study files of the user's own, and the lineup for the record."""
+    """The visit file, which every asking pod reads, the user's own study files, and the lineup for the record."""
     return k8s.V1ConfigMap(
         api_version="v1",
         kind="ConfigMap",

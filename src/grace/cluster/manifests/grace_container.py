@@ -21,12 +21,13 @@ from grace.cluster.manifests.parts import (
 )
 from grace.cluster.manifests.wheel import CodeWheel
 from grace.cluster.names import file_name, literal
+from grace.lock import POD
 
 MAIN = "grace"
 """Name of the container; the pods' failure policy reads its exit code."""
 INSTALL = "install"
 HUB = "huggingface_hub"
-"""What Grace needs beside its core to look at weights."""
+"""What Grace needs besides its core to look at weights."""
 
 _SETTINGS = {"HOME": TMP, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "DO_NOT_TRACK": "1"}
 
@@ -107,20 +108,18 @@ def visit_container(layout: LineupLayout, served: Served, endpoint: str, leader:
         f"--model-revision={served.identity}",
         f"--out={OUTPUTS}/{layout.lineup}/{file_name(served.name)}",
         f"--wait={wait_seconds(layout, served)}",
-        # A pod that was taken away leaves a lock. The Job starts another only when that pod is gone, and no other Job
-        # writes into this folder.
-        "--break-lock",
     ]
     if layout.request.shards > 1:
         arguments.append(f"--shard=auto/{layout.request.shards}")
     if leader:
         arguments.append(f"--leader={leader}")
     mounts = [mount("lineup", LINEUP, True), mount("input", INPUT, True), mount("outputs", OUTPUTS)]
-    return grace_container(layout, MAIN, arguments, mounts)
+    own_name = k8s.V1EnvVarSource(field_ref=k8s.V1ObjectFieldSelector(field_path="metadata.name"))
+    return grace_container(layout, MAIN, arguments, mounts, [k8s.V1EnvVar(name=POD, value_from=own_name)])
 
 
 def wait_seconds(layout: LineupLayout, served: Served) -> int:
-    """How long to wait for the server: beside it, it is up already; behind a Service, it may wait for a GPU first."""
+    """How long to wait for the server: a sidecar is up already; one behind a Service may first wait for a GPU."""
     return served.startup_seconds + (6 * 3600 if layout.request.mode == "server" else 0)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 def main(sha256: str, name: str, folder: str, *requirements: str) -> int:
-    """Install into the folder. Returns the exit code: 2 when the parts are not what they should be, else pip's."""
+    """Install into the folder. Returns the exit code: 2 when the parts are not the expected ones, else pip's."""
     here = Path(__file__).parent
     wheel = b"".join(part.read_bytes() for part in sorted(here.glob("part-*")))
     digest = hashlib.sha256(wheel).hexdigest()

@@ -13,6 +13,7 @@ from grace import __version__
 from grace.cluster import names
 from grace.cluster.manifests.request import Request
 from grace.cluster.manifests.wheel import CodeWheel, make_wheel
+from grace.declared import problem_of
 from grace.errors import InputError, Refused
 from grace.models.catalogue import OVERLAY, hub_model, hub_models, profile
 from grace.models.plan import GIB, MemoryPlan, plan_model
@@ -22,7 +23,7 @@ from grace.studies.study import BUILT_IN, load_study
 from grace.text import did_you_mean
 
 NO_PRIORITY = "none"
-"""Stands for no priority class where one would be chosen."""
+"""The value that asks for no priority class where one would be chosen."""
 VLLM_IMAGE = "vllm/vllm-openai:v0.33.0-cu129"
 """CUDA 12.9 runs on more nodes than the default image's CUDA 13. Tags of releases are never moved."""
 PYTHON_IMAGE = "python:3.12.12-slim-bookworm"
@@ -32,11 +33,11 @@ DRIVERS = {"cu129": 570, "cu130": 580}
 """NVIDIA drivers that images need at least, by a part of their tag (vLLM's installation guide)."""
 DEFAULT_DRIVER = 580
 MOST_STUDIES_BYTES = 180_000
-"""Of what a ConfigMap takes, so that `kubectl apply` can keep a copy in an annotation, which has 262,144 bytes."""
+"""Bytes in one ConfigMap, so that `kubectl apply` can keep a copy in an annotation, which has 262,144 bytes."""
 TAKEN = ("lineup.yaml", "visit.yaml", "catalogue.yaml")
 """Files of Grace's own in the lineup's ConfigMap, beside which study files lie."""
 WEIGHTS_SHARE = 1.2
-"""Room for weights over their published size: tokenizers, and files that break and come again."""
+"""Room for weights above their published size: tokenizers, and files that break off and are fetched again."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Served:
     Attributes:
         plan: its weights, GPUs and memory.
         gpu: the GPU as the cluster calls it.
-        priority_class: of the pods that hold GPUs; empty for none.
+        priority_class: that of the pods with GPUs; empty for none.
     """
 
     plan: MemoryPlan
@@ -60,13 +61,13 @@ class Served:
 
     @property
     def identity(self) -> str:
-        """Which weights answer: the repository and its commit, where one is known."""
+        """The weights that answer: the repository and its commit, where one is known."""
         variant = self.plan.variant
         return f"{variant.repo}@{variant.revision}" if variant.revision else variant.repo
 
     @property
     def nodes(self) -> int:
-        """Machines that it runs on."""
+        """How many machines it runs on."""
         return self.plan.nodes
 
     @property
@@ -80,15 +81,15 @@ class LineupLayout:
     """All that manifests are made from.
 
     Attributes:
-        request: what was asked for, checked; what follows was decided where it left the choice.
-        lineup: its name, as names of objects begin.
+        request: the checked request; the other fields are decided where it leaves the choice.
+        lineup: its name, with which names of objects begin.
         models: in the order of the lineup.
         visit: what each model is asked.
-        files: of the lineup's ConfigMap: studies of the user's own, and their catalogue.
+        files: the files of the lineup's ConfigMap: the user's own studies and catalogue.
         parallelism: how many shards run at once.
-        image, vllm_image: that Grace and vLLM run in.
-        wheel: Grace's own code, where the image does not bring it.
-        storage_class: of all volumes; empty: the cluster's default.
+        image, vllm_image: the images of Grace and of vLLM.
+        wheel: Grace's own code, where the image does not contain it.
+        storage_class: that of all volumes; empty: the cluster's default.
     """
 
     request: Request
@@ -131,8 +132,8 @@ def make_layout(request: Request) -> LineupLayout:
     """Decide what a request leaves open, and check the rest.
 
     Raises:
-        InputError: something that was asked for does not exist or cannot be; the message names the option.
-        Refused: a rule of models or of the cluster says no.
+        InputError: something requested does not exist or is not possible; the message names the option.
+        Refused: a rule about models or of the cluster forbids it.
     """
     _check_profile(request.profile)
     cluster = load_cluster(request.cluster)
@@ -174,7 +175,7 @@ def _checked(request: Request) -> Request:
 
 
 def _given(asked: str | None, usual: str) -> str:
-    """What was asked for. An empty text counts: it comes from a script whose variable is not set."""
+    """What was given. An empty text counts: it comes from a script whose variable is not set."""
     return usual if asked is None else asked
 
 
@@ -188,7 +189,7 @@ def _check_profile(name: str) -> None:
 
 
 def _model_names(request: Request) -> Sequence[str]:
-    """The models asked for, once each; by default all that the profile serves."""
+    """The requested models, once each; by default all that the profile serves."""
     if request.model:
         return list(dict.fromkeys(hub_model(name).name for name in request.model))
     return [name for name, model in hub_models().items() if request.profile in model.profiles]
@@ -204,7 +205,7 @@ def _served(name: str, request: Request, cluster: Cluster) -> Served:
 
 
 def _priority_class(request: Request, cluster: Cluster, gpu: ClusterGpu, planned: MemoryPlan) -> str:
-    """The class that was asked for; else one that needs no quota, where the quota does not reach."""
+    """The requested class; else one that needs no quota, where the quota is not enough."""
     given, classes = request.priority_class, cluster.priority_classes
     if given == NO_PRIORITY:
         return ""
@@ -236,7 +237,7 @@ def _storage_class(request: Request, cluster: Cluster) -> str:
 
 
 def _visit(request: Request) -> tuple[VisitFile, dict[str, str]]:
-    """What is asked, and the files that come with it, by the name that each has beside the visit file."""
+    """The visit file, and the files that come with it, by the name that each has beside it."""
     visits, files = [], _catalogue()
     for asked in request.study or BUILT_IN:
         study = load_study(asked)
@@ -248,7 +249,7 @@ def _visit(request: Request) -> tuple[VisitFile, dict[str, str]]:
             files[name] = study.content.decode()
         visits.append(StudyVisit(study=name, input=f"/input/{study.name}.csv"))
     if len({visited.input for visited in visits}) < len(visits):
-        raise InputError("--study: the same study is there twice")
+        raise InputError("--study: the same study is given twice")
     if sum(len(text.encode()) for text in files.values()) > MOST_STUDIES_BYTES:
         raise InputError(
             f"--study: the study files have more than {MOST_STUDIES_BYTES} bytes, and travel in a ConfigMap"
@@ -261,17 +262,17 @@ def _visit(request: Request) -> tuple[VisitFile, dict[str, str]]:
 
 
 def _query(request: Request) -> QuerySettings:
-    """How Experiment 1 asks."""
+    """The settings of Experiment 1."""
     try:
         return QuerySettings.model_validate({name: getattr(request, name) for name in QuerySettings.model_fields})
     except ValidationError as error:
         first = error.errors()[0]
         option = f"--{first['loc'][0]}".replace("_", "-")
-        raise InputError(f"{option} {first['input']}: {first['msg']}") from None
+        raise InputError(f"{option} {first['input']}: {problem_of(first, QuerySettings)}") from None
 
 
 def _catalogue() -> dict[str, str]:
-    """A catalogue of the user's own goes along: the pod that fetches the weights must know the same models."""
+    """The user's own catalogue, if there is one: the pod that fetches the weights must know the same models."""
     overlay = os.environ.get(OVERLAY)
     return {"catalogue.yaml": Path(overlay).expanduser().read_text(encoding="utf-8")} if overlay else {}
 

@@ -15,11 +15,11 @@ WEIGHTS = "/weights"
 INPUT = "/input"
 OUTPUTS = "/outputs"
 TMP = "/tmp"  # noqa: S108 - of a container of its own
-"""Places in containers. All but outputs and tmp (and weights, in the Job that fetches them) are read-only."""
+"""Folders in containers. All but outputs and tmp (and weights, in the Job that fetches them) are read-only."""
 
 USER = 2000
 """The user of all containers. vLLM's image knows it as `vllm` (vllm-project/vllm, pull request 40275), and PyTorch asks
-for the user's name. One number for all pods, so that each can go on with the others' files."""
+for the user's name. One number for all pods, so that each can continue with the others' files."""
 
 SUPPRESS = "grace/ignore"
 """The annotation that says which rules of `grace cluster check` do not hold for an object, and why."""
@@ -63,7 +63,7 @@ def metadata(
         component: what it is for.
         served: the model that it belongs to.
         suppress: rules of the policy checker that do not hold for it, each with the reason.
-        queued: Kueue decides when it starts, where there is a queue.
+        queued: Kueue decides when it starts, if there is a queue.
     """
     own = labels(layout, component, served) | ({QUEUE: layout.request.queue} if queued and layout.request.queue else {})
     reasons = "; ".join(f"{rule}: {reason.replace(';', ',')}" for rule, reason in (suppress or {}).items())
@@ -78,7 +78,7 @@ def root_reason(layout: LineupLayout) -> dict[str, str]:
 
 
 def resources(cpu: str, memory: str, disk: str, devices: Mapping[str, int] | None = None) -> k8s.V1ResourceRequirements:
-    """Requests, and limits equal to them: guaranteed quality of service, and no ratio between them to keep."""
+    """Requests, and limits equal to them: guaranteed quality of service, and no ratio between them to observe."""
     amounts = {"cpu": cpu, "memory": memory, "ephemeral-storage": disk}
     amounts |= {name: str(number) for name, number in (devices or {}).items()}
     return k8s.V1ResourceRequirements(requests=amounts, limits=amounts)
@@ -111,7 +111,7 @@ def container_security() -> k8s.V1SecurityContext:
 
 
 def environment(variables: Mapping[str, str]) -> list[k8s.V1EnvVar]:
-    """Variables, literally: Kubernetes replaces nothing in them."""
+    """Variables as they are: Kubernetes replaces nothing in them."""
     return [k8s.V1EnvVar(name=name, value=literal(value)) for name, value in variables.items()]
 
 
@@ -154,7 +154,7 @@ def pod(
         restart: when its containers start again.
         deadline: seconds that it may run once it has a node. Unlike a Job's own, this does not count the time in which
             it waits for a GPU.
-        priority_class: empty: none.
+        priority_class: its priority class; empty for none.
         affinity: which nodes it may run on.
         subdomain: the headless Service that makes its name known.
     """

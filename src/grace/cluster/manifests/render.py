@@ -1,4 +1,4 @@
-"""Manifests of a lineup: files that `kubectl apply -f` takes as they are, one for each model and a few for all."""
+"""Manifests of a lineup: files that `kubectl apply -f` accepts as they are, one for each model and a few for all."""
 
 import re
 import shlex
@@ -29,7 +29,7 @@ class File:
 
     Attributes:
         name: without folder.
-        objects: in it, as Kubernetes takes them.
+        objects: those in it, as Kubernetes takes them.
         text: the same as YAML, with a header.
     """
 
@@ -65,8 +65,8 @@ def render_lineup(request: Request) -> Rendering:
     """Make the manifests. Equal requests give equal bytes. It writes nothing, and asks no cluster.
 
     Raises:
-        InputError: what was asked for does not exist or cannot be, or the client for Kubernetes is not installed.
-        Refused: a rule of models or of the cluster says no.
+        InputError: something requested does not exist or is not possible; or the Kubernetes client is not installed.
+        Refused: a rule about models or of the cluster forbids it.
     """
     layout = make_layout(request)
     drafts = list(_drafts(layout))
@@ -80,7 +80,7 @@ def render_lineup(request: Request) -> Rendering:
 
 
 def write_rendering(rendering: Rendering, folder: Path) -> Written:
-    """Write the files into a folder, and remove those of an earlier rendering of the same lineup that are no more.
+    """Write the files into a folder, and remove those that only an earlier rendering of the same lineup has.
 
     Raises:
         InputError: a file of the same name is not of this lineup, the folder holds another one, or it cannot be made.
@@ -99,7 +99,7 @@ def write_rendering(rendering: Rendering, folder: Path) -> Written:
 
 
 def _check_ours(path: Path, lineup: str, written: bool) -> None:
-    """Refuse to write over what is not this lineup's, or beside another lineup's files."""
+    """Refuse to replace a file that is not this lineup's, or to write beside another lineup's files."""
     if not path.exists() and not path.is_symlink():
         return
     owner = None if path.is_symlink() else _lineup_of(path)
@@ -180,7 +180,7 @@ def _about_gpus(layout: LineupLayout, served: Served) -> list[str]:
 
 
 def _plain(objects: Sequence[Any]) -> tuple[dict[str, Any], ...]:
-    """The client's objects as plain ones, which go over the wire."""
+    """The client's objects as plain ones, as they are sent."""
     from kubernetes.client import ApiClient
 
     with ApiClient() as client:
@@ -188,7 +188,7 @@ def _plain(objects: Sequence[Any]) -> tuple[dict[str, Any], ...]:
 
 
 def _check_names(objects: Sequence[dict[str, Any]]) -> None:
-    """Refuse two objects of one name: shortened names hardly ever meet, but they can."""
+    """Refuse two objects of one name: shortened names are hardly ever equal, but they can be."""
     (title, count), *_ = Counter(f"{each['kind']}/{each['metadata']['name']}" for each in objects).most_common(1)
     if count > 1:
         raise InputError(f"two objects would be {title}; choose another --lineup or other models")
@@ -236,7 +236,7 @@ def _notes(layout: LineupLayout) -> Iterator[str]:
     if most and layout.request.mode == "job" and pods > most:
         yield (
             f"{pods} pods with GPUs at once, and no more than {most} may use less of them than {layout.cluster.title} "
-            f"wants; --parallelism {most} lets the others wait"
+            f"allows; --parallelism {most} lets the others wait"
         )
     if layout.request.shards > 1:
         yield "each shard has a run of its own; `grace join` puts them together when the outputs are home"

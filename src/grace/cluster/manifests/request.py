@@ -1,4 +1,4 @@
-"""What `grace cluster render` is asked for. Each field is an option of the command, and is declared here alone."""
+"""The request of `grace cluster render`. Each field is an option of the command, and is declared only here."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -9,7 +9,7 @@ Code = Literal["image", "wheel"]
 
 @dataclass(frozen=True)
 class Option:
-    """What the command line says of a field: its help, a name for its value, and its bounds."""
+    """What the command line says about a field: its help, a name for its value, and its bounds."""
 
     help: str
     metavar: str | None = None

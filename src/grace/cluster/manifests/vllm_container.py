@@ -25,7 +25,7 @@ from grace.policy.pods import DRIVER, HOSTNAME, MEMORY, PRODUCT, ZONE
 PORT = 8000
 NAME = "vllm"
 CHECK = "weights"
-"""Name of the init container that looks whether the weights are there."""
+"""Name of the init container that checks that the weights are there."""
 DISK = "10Gi"
 """For compiled kernels and logs."""
 MOST_SHARED_GIB = 10
@@ -113,7 +113,7 @@ def _settings(served: Served) -> dict[str, str]:
 
 
 def _startup(served: Served, host: str) -> k8s.V1Probe:
-    """As long as loading may take. With several nodes, all wait for the first one, which answers when all are ready."""
+    """The startup probe, for the time that loading may take. The first of several nodes answers when all are ready."""
     seconds = served.startup_seconds
     # A minute more, so that the probe gives up before the kubelet does.
     probe = k8s.V1Probe(period_seconds=10, failure_threshold=seconds // 10 + 6, timeout_seconds=10)
@@ -146,7 +146,7 @@ def server_volumes(layout: LineupLayout, served: Served) -> list[k8s.V1Volume]:
 
 
 def _shared_gib(served: Served) -> int:
-    """Of /dev/shm, through which the processes of the GPUs talk; it counts as the container's memory."""
+    """Size of /dev/shm, through which the processes of the GPUs talk; it counts as the container's memory."""
     return min(2 * served.plan.gpus, MOST_SHARED_GIB)
 
 

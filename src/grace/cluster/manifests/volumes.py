@@ -26,15 +26,11 @@ PLACES = {"input": INPUT, "outputs": OUTPUTS, "weights": WEIGHTS}
 def claims(layout: LineupLayout) -> list[k8s.V1PersistentVolumeClaim]:
     """The volume claims; several pods on several nodes use each of them."""
     sizes = {"input": INPUT_SIZE, "outputs": OUTPUT_SIZE, "weights": f"{layout.weights_gib}Gi"}
-    described = layout.cluster.storage_class(layout.storage_class)
-    suppress = {"NRP023": "`grace cluster preflight` asks the cluster whether the class is there"}
     return [
         k8s.V1PersistentVolumeClaim(
             api_version="v1",
             kind="PersistentVolumeClaim",
-            metadata=metadata(
-                layout, layout.name(name), COMPONENT, suppress=suppress if described and described.changes else None
-            ),
+            metadata=metadata(layout, layout.name(name), COMPONENT),
             spec=k8s.V1PersistentVolumeClaimSpec(
                 access_modes=[FULL],
                 storage_class_name=layout.storage_class or None,
@@ -46,7 +42,7 @@ def claims(layout: LineupLayout) -> list[k8s.V1PersistentVolumeClaim]:
 
 
 def open_job(layout: LineupLayout) -> k8s.V1Job:
-    """Where volumes belong to root whatever fsGroup says: a Job that opens their root folders, as root, once.
+    """Where volumes belong to root whatever fsGroup says: a Job that, as root, once opens their root folders.
 
     It needs no capability: the folders are root's own.
     """

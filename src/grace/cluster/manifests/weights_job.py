@@ -27,14 +27,14 @@ COMPONENT = "weights"
 DAY = 24 * 3600
 
 _SETTINGS = {
-    # The hub's faster way keeps gigabytes in memory, and the pod has two (huggingface_hub, issue 3300).
+    # The hub's faster method keeps gigabytes in memory, and the pod has two (huggingface_hub, issue 3300).
     "HF_HUB_DISABLE_XET": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
 }
 
 
 def weights_job(layout: LineupLayout, served: Served) -> k8s.V1Job:
-    """The Job. It alone gets the token; where the model is open to everybody, it starts without one."""
+    """The Job. Only it gets the token; if the model is open to everybody, it starts without one."""
     variant = served.plan.variant
     request, optional = layout.request, None if variant.gated else True
     token = k8s.V1SecretKeySelector(name=request.secret, key=request.secret_key, optional=optional)
@@ -67,18 +67,18 @@ def weights_job(layout: LineupLayout, served: Served) -> k8s.V1Job:
 
 
 def model_arguments(served: Served) -> list[str]:
-    """Which weights, for `grace models pull` and `path`."""
+    """The options of `grace models pull` and `path` that name the weights."""
     plan = served.plan
     return [plan.model.name, f"--variant={plan.variant.name}", f"--to={WEIGHTS}"]
 
 
 def catalogue_variables(layout: LineupLayout) -> list[k8s.V1EnvVar]:
-    """The variable that names a catalogue of the user's own to `grace models`."""
+    """The variable that names the user's own catalogue to `grace models`."""
     return environment({OVERLAY: f"{LINEUP}/catalogue.yaml"}) if "catalogue.yaml" in layout.files else []
 
 
 def catalogue_mounts(layout: LineupLayout) -> list[k8s.V1VolumeMount]:
-    """Where the catalogue lies."""
+    """Where the catalogue is mounted."""
     return [mount("lineup", LINEUP, read_only=True)] if "catalogue.yaml" in layout.files else []
 
 

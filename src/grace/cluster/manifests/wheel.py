@@ -14,8 +14,8 @@ from grace.errors import InputError
 
 DISTRIBUTION = "grace-experiments"
 PART_BYTES = 150_000
-"""Of the wheel in one ConfigMap. `kubectl apply` puts a copy of the whole object, in base64, into an annotation, and
-annotations together have 262,144 bytes at most."""
+"""Bytes of the wheel in one ConfigMap. `kubectl apply` puts a copy of the whole object, in base64, into an annotation,
+and annotations together have 262,144 bytes at most."""
 LINE = 120
 """Characters of base64 in a line: what reads it skips line breaks."""
 
@@ -29,7 +29,7 @@ class CodeWheel:
     """A wheel and what is needed to install it.
 
     Attributes:
-        name: of its file, which says name and version to pip.
+        name: that of its file, which tells pip name and version.
         content: its bytes; equal code gives equal bytes.
         constraints: exact versions of all that may be installed with it, as text.
     """
@@ -40,7 +40,7 @@ class CodeWheel:
 
     @property
     def sha256(self) -> str:
-        """Of the content, in hexadecimal digits."""
+        """The digest of the content, in hexadecimal digits."""
         return hashlib.sha256(self.content).hexdigest()
 
     @property
@@ -53,7 +53,7 @@ class CodeWheel:
 
 
 def install_script() -> str:
-    """The program that puts the parts together again and installs the wheel: `python install.py SHA256 NAME FOLDER`."""
+    """The program that joins the parts again and installs the wheel: `python install.py SHA256 NAME FOLDER`."""
     return resources.files("grace.cluster.manifests").joinpath("install.py").read_text(encoding="utf-8")
 
 

@@ -32,6 +32,8 @@ LARGE = 10_000_000_000
 
 HOPELESS = (2, 4, 70)
 """Exit codes of `grace visit` after which another try ends in the same way: wrong input, refused, a defect."""
+FOLLOWED = 75
+"""Exit code of `grace visit --leader` in a pod whose leader is gone: how that one ended counts, if anything does."""
 NO_WEIGHTS = (2, 3)
 """Exit codes of `grace models path`: the weights are not there. A GPU must not wait until they are."""
 
@@ -64,10 +66,11 @@ def job_objects(layout: LineupLayout, served: Served) -> list[k8s.V1Job | k8s.V1
         completions=nodes if leader else layout.request.shards,
         parallelism=nodes if leader else layout.parallelism,
         leader_decides=leader is not None,
+        forgiven={MAIN: (FOLLOWED,)} if leader else None,
     )
     if not leader:
         return [job]
-    # A Service without an address of its own gives pods their names, also before they are ready.
+    # A Service without an address of its own gives pods their names even before they are ready.
     names = _service(layout, served, name, "visit", cluster_ip="None", publish_not_ready_addresses=True)
     return [names, job]
 
@@ -148,7 +151,7 @@ def _deadline(served: Served) -> int:
 
 
 def _quota_reason(layout: LineupLayout, served: Served) -> dict[str, str]:
-    """Why a GPU of a quota is asked for without a class that needs none."""
+    """Why a GPU with a quota is asked for without a class that needs none."""
     if layout.request.priority_class is None or served.gpu.quota is None:
         return {}
     return {"NRP016": f"rendered with --priority-class {served.priority_class or NO_PRIORITY}: a quota was granted"}

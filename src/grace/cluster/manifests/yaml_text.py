@@ -1,7 +1,7 @@
-"""Kubernetes objects as YAML that a person can read, and that every reader takes for the same.
+"""Kubernetes objects as YAML that a person can read, and that every reader reads in the same way.
 
 Readers differ in what they take for a number or a truth value: PyYAML reads `1e3` as text and kubectl as a number,
-kubectl reads `y` as true. So a text stands without quotes only when it looks like nothing else to anybody.
+kubectl reads `y` as true. So a text has no quotes only when no reader takes it for anything else.
 """
 
 import re
@@ -11,9 +11,9 @@ from typing import Any
 import yaml
 
 FIRST = ("apiVersion", "kind", "metadata", "name", "namespace", "labels", "annotations", "image", "command", "args")
-"""Keys that stand before the others, in this order; the others follow by name."""
+"""Keys that come before the others, in this order; the others follow by name."""
 LAST = ("template", "initContainers", "containers", "volumes")
-"""Keys that stand behind the others: the long ones."""
+"""Keys that come after the others: the long ones."""
 
 _PLAIN = re.compile(r"(?:[A-Za-z/]|--?[a-z])(?:[\w./=@%+,-]|:(?=[\w/])| (?=[\w(]))*", re.ASCII)
 _QUANTITY = re.compile(r"[0-9]+(?:m|[KMGT]i)")
@@ -59,7 +59,7 @@ def dumped(value: Any) -> str:
 
 
 def _ordered(value: Any) -> Any:
-    """The same with keys in the order of reading."""
+    """The same with keys in the order that readers expect."""
     if isinstance(value, Mapping):
         return {key: _ordered(value[key]) for key in sorted(value, key=_place)}
     if isinstance(value, list | tuple):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from grace.cluster.access.pods import COMPONENT, LINEUP, MODEL
 from grace.policy.documents import Container, Manifest, Scene, Workload
 from grace.policy.pods import pod_amount
 from grace.policy.quantities import quantity
@@ -29,10 +30,10 @@ class Claim:
 
     Attributes:
         manifest: the claim, or the workload with the claim's template.
-        storage_class: None for the cluster's default; "" for a volume that was made by hand.
-        modes: of access.
-        size: in bytes; None when it says none.
-        title: as `PersistentVolumeClaim/outputs`.
+        storage_class: its class; None for the cluster's default; "" for a volume that was made by hand.
+        modes: the access modes.
+        size: in bytes; None when it has none.
+        title: kind and name, such as `PersistentVolumeClaim/outputs`.
     """
 
     manifest: Manifest
@@ -96,15 +97,18 @@ def _of_pod(workload: Workload, read: Callable[[Container, str], float | None]) 
 
 
 def gpus_of(requests: Mapping[str, float]) -> dict[str, int]:
-    """Those of a pod's requests that are GPUs."""
+    """The GPUs among a pod's requests."""
     return {name: int(amount) for name, amount in requests.items() if name.startswith("nvidia.com/")}
 
 
 def counted(scene: Scene, manifests: Iterable[Manifest], scopes: Callable[[Workload], bool]) -> dict[str, float]:
-    """What a ResourceQuota would count, by its names for it.
+    """What a ResourceQuota would count at most at once, by its names for it.
+
+    The models of a lineup come one after the other, and so do the Jobs that fetch their weights: only the pods of the
+    model that asks for most are counted.
 
     Args:
-        scene: that the objects belong to.
+        scene: the one that the objects belong to.
         manifests: the objects to count.
         scopes: whether the quota is about the pods of a workload.
     """
@@ -113,9 +117,16 @@ def counted(scene: Scene, manifests: Iterable[Manifest], scopes: Callable[[Workl
     for manifest in submission:
         for name in _COUNTED.get(manifest.kind, ()):
             _add(sums, name, 1)
+    turns: dict[tuple[str | None, ...], dict[str, float]] = {}
     for workload in scene.workloads:
         if workload.manifest in submission and scopes(workload):
-            _add_pods(sums, workload)
+            labels = workload.pod_labels
+            fetching = labels.get(COMPONENT) if labels.get(COMPONENT) == "weights" else None
+            turn = (labels.get(LINEUP), labels.get(MODEL), fetching) if MODEL in labels else ()
+            _add_pods(turns.setdefault(turn, {}), workload)
+    alone = turns.pop((), {})
+    for name in {name for turn in (alone, *turns.values()) for name in turn}:
+        _add(sums, name, alone.get(name, 0.0) + max((turn.get(name, 0.0) for turn in turns.values()), default=0.0))
     for claim in claims(scene):
         if claim.manifest in submission and claim.size is not None:
             _add(sums, "requests.storage", claim.size)

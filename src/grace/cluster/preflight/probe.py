@@ -19,8 +19,8 @@ class Subject:
     """One thing that a probe looks at; it has a line in the report, also when the cluster cannot be asked.
 
     Attributes:
-        title: as `Secret/huggingface-token`.
-        namespace: it is in; empty when in none.
+        title: kind and name, such as `Secret/huggingface-token`.
+        namespace: the one that it is in; empty for none.
         of: the object, for the probe.
     """
 
@@ -34,8 +34,8 @@ class Submission:
     """The manifests to send, before any cluster is asked.
 
     Attributes:
-        scene: the manifests; its cluster has the namespace that is meant.
-        manifests: all of them, also those that their schema does not accept.
+        scene: the manifests; its cluster has the namespace to use.
+        manifests: all of them, including those that their schema does not accept.
     """
 
     scene: Scene
@@ -48,7 +48,7 @@ class Submission:
 
     @cached_property
     def namespaces(self) -> tuple[str, ...]:
-        """Where objects go; without any, where they would."""
+        """The namespaces that the objects go to; without objects, the one that they would go to."""
         named = {self.scene.namespace_of(manifest) for manifest in self.manifests} - {""}
         return tuple(sorted(named)) or (self.cluster.namespace,)
 
@@ -59,13 +59,14 @@ class ClusterView:
 
     Attributes:
         submission: the manifests that it is asked about.
-        lost: why nothing more can be asked; empty as long as it can.
+        lost: why nothing more can be asked; empty while it can.
     """
 
     submission: Submission
     api: Api
     lost: str = ""
     _existing: dict[Manifest, dict[str, Any] | None] = field(default_factory=dict)
+    _unchanged: dict[Manifest, bool] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
     _nodes: list[ClusterNode] | None = None
     _classes: dict[str, StorageClassInfo] | None = None
@@ -106,11 +107,28 @@ class ClusterView:
         return resource.path(self.scene.namespace_of(manifest), manifest.name if own else "")
 
     def existing(self, manifest: Manifest) -> dict[str, Any] | None:
-        """The object of that name that the cluster has already; None when it has none."""
+        """The object of that name that the cluster already has; None when it has none."""
         if manifest not in self._existing:
             named = bool(manifest.metadata.get("name"))
             self._existing[manifest] = self.find(self.path(manifest, own=True)) if named else None
         return self._existing[manifest]
+
+    def unchanged(self, job: Manifest) -> bool:
+        """Whether the cluster's Job of that name would take this one: what a Job does can never be changed."""
+        if job not in self._unchanged:
+            try:
+                self.api.apply(self.path(job, own=True), job.body, dry_run=True)
+                self._unchanged[job] = True
+            except ApiError as error:
+                if error.status != 422:
+                    raise
+                self._unchanged[job] = False
+        return self._unchanged[job]
+
+    def command(self, words: str, namespace: str = "") -> str:
+        """A command of kubectl or Grace as it can be typed: with the namespace, and the options that led here."""
+        where = f" --namespace {namespace}" if namespace else ""
+        return f"`{words}{where}{self.api.target.options}`"
 
     def find(self, path: str) -> dict[str, Any] | None:
         """An object; None when there is none."""

@@ -1,10 +1,9 @@
 """The report of a preflight: a line for each subject, with a verdict: pass, fail or unknown."""
 
-import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from grace.cluster.access.connection import ApiError
 from grace.errors import ClusterError, GraceError, InputError, Refused
@@ -12,19 +11,19 @@ from grace.text import printable
 
 Status = Literal["pass", "fail", "unknown"]
 _ORDER: tuple[type[GraceError], ...] = (InputError, ClusterError, Refused)
-"""Of several failures that which comes first here decides how the command ends: it hides the others."""
+"""Of several failures, the one that comes first here decides how the command ends: it hides the others."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a probe says of one subject.
+    """What a probe says about one subject.
 
     Attributes:
-        status: unknown where the probe cannot look, or nothing tells.
-        message: what is so.
+        status: unknown where the probe may not look, or nothing shows it.
+        message: what the probe saw.
         todo: what to do; empty when nothing is to be done.
         notes: warnings, which change no status.
-        failure: the kind of error that it is; None unless the status is fail.
+        failure: the kind of error; None unless the status is fail.
     """
 
     status: Status
@@ -85,7 +84,7 @@ def failed(message: str, todo: str = "", *, notes: Sequence[str] = (), failure: 
 
 
 def unknown(message: str, todo: str = "", notes: Sequence[str] = ()) -> Verdict:
-    """Nobody could find out."""
+    """It could not be found out."""
     return Verdict("unknown", message, todo, tuple(notes))
 
 
@@ -95,12 +94,12 @@ def not_answered(error: ApiError) -> Verdict:
         return unknown(f"you may not look at it: {error.detail or error}", notes=error.warnings)
     if error.status == 404:
         return unknown(f"the cluster does not have it: {error.detail or error}", notes=error.warnings)
-    failure = Refused if error.status in (400, 409, 422) else ClusterError
+    failure = Refused if isinstance(error, Refused) or error.status == 409 else ClusterError
     return failed(str(error), notes=error.warnings, failure=failure)
 
 
 def as_text(report: PreflightReport) -> str:
-    """The report for people: what to do stands under a line, after an arrow; warnings after an exclamation mark."""
+    """The report for people: below a line come warnings, after an exclamation mark, and what to do, after an arrow."""
     wide = max((len(line.check) for line in report.lines), default=0)
     rows: list[str] = []
     for line in report.lines:
@@ -113,13 +112,6 @@ def as_text(report: PreflightReport) -> str:
     return "\n".join(rows)
 
 
-def as_json(report: PreflightReport, code_of: Callable[[type[GraceError]], int]) -> str:
-    """The report for programs; `code_of` gives the exit code of a kind of errors."""
-
-    def code(failure: type[GraceError] | None) -> int:
-        return code_of(failure) if failure else 0
-
-    content = asdict(report) | {"counts": dict(report.counts), "exit_code": code(report.failure)}
-    for each in content["lines"]:
-        each["code"] = code(each.pop("failure"))
-    return json.dumps(content, indent=2)
+def as_json(report: PreflightReport) -> dict[str, Any]:
+    """The report for programs, with the counts by status; `failure` of a line is the kind of error, or None."""
+    return asdict(report) | {"counts": dict(report.counts)}

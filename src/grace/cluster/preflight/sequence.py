@@ -11,8 +11,8 @@ from grace.cluster.names import check_namespace
 from grace.cluster.preflight.probe import ClusterView, Probe, Subject, Submission
 from grace.cluster.preflight.probes.access import IDENTITY, NAMESPACE, PERMISSION, SERVER
 from grace.cluster.preflight.probes.limits import GPU_QUOTA, LIMITS, QUOTA
-from grace.cluster.preflight.probes.needs import CONFIGS, NODES, PRIORITY, SECRETS, STORAGE, VOLUMES
-from grace.cluster.preflight.probes.objects import DRY_RUN, EXISTING
+from grace.cluster.preflight.probes.needs import CONFIGS, NODES, PRIORITY, QUEUE, SECRETS, STORAGE, VOLUMES
+from grace.cluster.preflight.probes.objects import DRY_RUN, EXISTING, POD, WRITERS
 from grace.cluster.preflight.report import (
     PreflightLine,
     PreflightReport,
@@ -37,20 +37,23 @@ PROBES: tuple[Probe, ...] = (
     STORAGE,
     NODES,
     PRIORITY,
+    QUEUE,
     SECRETS,
     CONFIGS,
     VOLUMES,
     EXISTING,
-    QUOTA,  # does not count again what is there
+    WRITERS,
+    QUOTA,  # does not count again what is already there
     GPU_QUOTA,
     LIMITS,
     DRY_RUN,
+    POD,
 )
-"""In the order of the report. A later one may depend on an earlier one, never the other way round."""
+"""The probes, in the order of the report. A later one may depend on an earlier one, never the other way round."""
 AT_ONCE = 8
 """Questions under way at once: a cluster is often a tenth of a second away."""
 _WIDE = {"server", "identity", "namespace", "permission"}
-"""Looks that work without the namespace."""
+"""Probes that work without the namespace."""
 
 
 def preflight(
@@ -61,11 +64,11 @@ def preflight(
     kubeconfig: Path | None = None,
     context: str | None = None,
 ) -> PreflightReport:
-    """Look at all that manifests need. Faults of the cluster and of the login are lines of the report.
+    """Check everything that manifests need. Faults of the cluster and of the login are lines of the report.
 
     Args:
-        manifests: as read; none: only the way in, and what the cluster has.
-        cluster: its file.
+        manifests: as read; without any, only access and the cluster itself are checked.
+        cluster: the cluster's file.
         namespace: for objects that name none; None: the context's, then that of the cluster's file.
         kubeconfig: as `access.connection.connect` takes it.
         context: as `access.connection.connect` takes it.
@@ -85,7 +88,7 @@ def preflight(
     lines += _broken(submission)
     api = _logged_in(lines, target)
     if api is None:
-        lines += _unasked(submission, "there is no login to ask the cluster with")
+        lines += _unasked(submission, "there is no login for asking the cluster")
     else:
         with api:
             lines += _asked(ClusterView(submission, api))
@@ -123,12 +126,12 @@ def _logged_in(lines: list[PreflightLine], target: Target | None) -> Api | None:
     except GraceError as error:
         lines.append(line("login", "", failed(str(error), failure=type(error))))
         return None
-    lines.append(line("login", "", passed("there is one; whether the cluster takes it is seen below")))
+    lines.append(line("login", "", passed("there is one; the lines below show whether the cluster accepts it")))
     return api
 
 
 def _elsewhere(submission: Submission, namespace: str | None) -> Iterator[PreflightLine]:
-    """Objects whose own namespace is not the one that is asked for: kubectl refuses them."""
+    """Objects whose own namespace is not the requested one: kubectl refuses them."""
     for manifest in submission.manifests if namespace else ():
         if manifest.namespace not in ("", namespace):
             place = f"{manifest.source.file}:{manifest.source.line}"
@@ -137,14 +140,14 @@ def _elsewhere(submission: Submission, namespace: str | None) -> Iterator[Prefli
 
 
 def _broken(submission: Submission) -> Iterator[PreflightLine]:
-    """Objects that their schema does not accept: nobody can say what they need. Custom resources are fine."""
+    """Objects that the API refuses. What those need that their schema does not accept is unknown."""
     accepted = schemas(submission.cluster.kubernetes)
-    for manifest in submission.scene.broken:
-        faults = accepted.faults(manifest)
-        if faults:
+    for manifest in submission.manifests:
+        if faults := accepted.faults(manifest) or accepted.refusals(manifest):
             more = f" and {len(faults) - 1} more" if len(faults) > 1 else ""
             place = f"{manifest.source.file}:{manifest.line(faults[0].path)}"
-            todo = "`grace cluster check` shows all; what the object needs is not looked at"
+            broken = manifest in submission.scene.broken
+            todo = f"`grace cluster check` shows all{'; what the object needs is not checked' if broken else ''}"
             yield line("schema", manifest.title, failed(f"{place}: {faults[0].message}{more}", todo))
 
 
@@ -178,7 +181,7 @@ def _look(view: ClusterView, probe: Probe, gone: frozenset[str], subject: Subjec
     if view.lost:
         return [unknown(view.lost)], ""
     if subject.namespace in gone and probe.check not in _WIDE:
-        return [unknown(f"the namespace {subject.namespace} is not there")], ""
+        return [unknown(f"the namespace {subject.namespace} cannot be used")], ""
     try:
         verdicts = probe.look(view, subject)
         return verdicts if isinstance(verdicts, list) else [verdicts], ""

@@ -27,7 +27,7 @@ __all__ = [
 
 
 async def recognise(client: Client, models: Sequence[Mapping[str, Any]]) -> OpenAI:
-    """The dialect by the server's list of models, or else by its addresses. Raises RequestFailed without a reply."""
+    """The dialect, by the server's list of models, or else by its addresses. Raises RequestFailed without a reply."""
     owners = {entry.get("owned_by") for entry in models}
     if "vllm" in owners:
         return Vllm()

@@ -29,7 +29,7 @@ from grace.studies.templates import Message
 FIRST, GROWTH = 64, 16
 """How many of the most likely tokens the first request asks for, and by which factor each further one asks for more."""
 BIASED = 0.999
-"""A probability that a bias makes and hardly a model."""
+"""A probability that a bias produces but hardly ever a model."""
 
 
 class LlamaCpp(TokenDialect):
@@ -90,7 +90,7 @@ class LlamaCpp(TokenDialect):
     async def read(
         self, post: Post, model: str, prompt: Sequence[int], asks: Sequence[Ask], lane: Lane | None
     ) -> list[Read]:
-        """One request a place, in the slot that holds the prompt already.
+        """One request for each place, in the slot that already holds the prompt.
 
         A token that is not among the most likely ones has at most the least of their probabilities; the next try asks
         for more of them.

@@ -38,7 +38,7 @@ class ChatAnswer:
 
 @dataclass(frozen=True)
 class ServerDescription:
-    """What a server says of itself and the model; None where it says nothing.
+    """What a server says about itself and the model; None where it says nothing.
 
     Attributes:
         served: the names of all models that it serves.
@@ -56,7 +56,7 @@ class ServerDescription:
 
 
 class OpenAI:
-    """Any server with OpenAI's chat completions; it is asked for nothing beyond that interface."""
+    """Any server with OpenAI's chat completions; Grace uses nothing beyond that interface."""
 
     name: ClassVar[str] = "openai"
     neutral: ClassVar[Mapping[str, Any]] = {"top_p": 1}
@@ -88,7 +88,7 @@ class OpenAI:
         return None
 
     async def logprob_support(self, client: Client, model: str) -> str | None:
-        """In words, which logprobs the server gives; None when it gives none."""
+        """Which logprobs the server gives, in words; None when it gives none."""
         for most in TOP:
             try:
                 reply = await client.post_once(
@@ -158,7 +158,7 @@ def read_answer(data: Mapping[str, Any]) -> ChatAnswer:
             raise TypeError
     except (LookupError, TypeError, AttributeError):
         why = one_line(str(data["error"]))[:300] if data.get("error") else "it is JSON but not a chat completion"
-        raise RequestFailed("garbage", f"the reply is no answer: {why}") from None
+        raise RequestFailed("garbage", f"the reply is not an answer: {why}") from None
     usage = data.get("usage")
     counts = usage if isinstance(usage, dict) else {}
     if reasoning is None:
@@ -176,7 +176,7 @@ def _joined(content: Any) -> Any:
 
 
 def number(value: Any) -> int | None:
-    """A count from a server, None where it is none."""
+    """A count from a server, None for anything else."""
     return int(value) if isinstance(value, int | float) and value >= 0 and value == int(value) else None
 
 
@@ -186,7 +186,7 @@ def names_of(models: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
 
 
 def entry_of(model: str, models: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """What a server's list says of one model, empty when it is not there."""
+    """What a server's list says about one model, empty when the model is not in it."""
     return next((entry for entry in models if entry.get("id") == model), {})
 
 

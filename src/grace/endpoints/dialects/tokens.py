@@ -20,7 +20,7 @@ ROUNDING = 1e-3
 
 @dataclass(frozen=True)
 class Ask:
-    """A question about one place in an answer: how probable is each of `tokens` behind prompt and `path`?
+    """A question about one place in an answer: how probable is each of `tokens` after prompt and `path`?
 
     `tries` counts the earlier requests for it that did not give all of them.
     """
@@ -50,7 +50,7 @@ class TokenDialect(OpenAI):
     """A server that can be asked about single tokens."""
 
     reads_many: ClassVar[bool]
-    """Whether the server works on many places at once, or best on one after the other."""
+    """Whether the server works on many places at once; False if one after the other is faster."""
 
     @abstractmethod
     async def render(self, post: Post, model: str, messages: Sequence[Message]) -> list[int]:
@@ -58,7 +58,7 @@ class TokenDialect(OpenAI):
 
     @abstractmethod
     async def tokenize(self, post: Post, model: str, text: str) -> list[int]:
-        """The ids of a text as it stands, special tokens recognised and none added."""
+        """The ids of a text as it is, special tokens recognised and none added."""
 
     @abstractmethod
     async def detokenize(self, post: Post, model: str, tokens: Sequence[int]) -> str:
@@ -78,7 +78,7 @@ class TokenDialect(OpenAI):
             lane: the slot to use, where the server has slots.
 
         Raises:
-            RequestFailed: no answer, or one that is no distribution (kind "garbage").
+            RequestFailed: no answer, or one that is not a distribution (kind "garbage").
         """
 
     async def prove(self, post: Post, model: str) -> None:
@@ -94,10 +94,10 @@ def checked(read: Read, path: Sequence[int]) -> Read:
     total = 0.0
     for token, probability in read.probabilities.items():
         if not 0 <= probability <= 1 + ROUNDING:
-            raise garbage(f"token {token} behind {list(path)} has the probability {probability}")
+            raise garbage(f"token {token} after {list(path)} has the probability {probability}")
         total += probability
     if total > 1 + ROUNDING:
-        raise garbage(f"the tokens asked for behind {list(path)} have the probability {total} together")
+        raise garbage(f"the tokens asked for after {list(path)} have the probability {total} together")
     return read
 
 

@@ -88,7 +88,7 @@ class Vllm(TokenDialect):
     async def read(
         self, post: Post, model: str, prompt: Sequence[int], asks: Sequence[Ask], lane: Lane | None
     ) -> list[Read]:
-        """All places in one request, unless their tokens are more than it may name. The prefix cache does the rest."""
+        """All places in one request, unless they have more tokens than it may name. The prefix cache does the rest."""
         probabilities: list[dict[int, float]] = [{} for _ in asks]
         for group in _groups(asks):
             ids = sorted({token for _, tokens in group for token in tokens})
@@ -100,7 +100,7 @@ class Vllm(TokenDialect):
         return [checked(Read(own), ask.path) for ask, own in zip(asks, probabilities, strict=True)]
 
     async def prove(self, post: Post, model: str) -> None:
-        """See that its --logprobs-mode is raw_logprobs: a bias changes nothing, and likely tokens are likely."""
+        """Check that its --logprobs-mode is raw_logprobs: a bias changes nothing, and likely tokens are likely."""
         [token, *_] = await self.tokenize(post, model, "a")
         one = _one_token(model, COUNTING, logprobs=1, logprob_token_ids=[token])
         [plain] = _logprobs(await post("/v1/completions", one), 1)

@@ -1,4 +1,4 @@
-"""Manifests that rules make their examples of: those of the folder `examples`, each without fault by most rules."""
+"""Manifests from which rules make their examples: those of the folder `examples`, correct by most rules."""
 
 from importlib import resources
 

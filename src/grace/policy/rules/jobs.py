@@ -4,10 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from grace.policy.documents import Scene
-from grace.policy.rule import Hit, broken, kubernetes, note, warning
+from grace.policy.endless import endless_program
+from grace.policy.programs import programs
+from grace.policy.rule import Hit, broken, changed, kubernetes, note, warning
 from grace.policy.rules.examples import example
 
 _JOB = example("preemptible-job")
+_LOOKING = changed(_JOB, ("  activeDeadlineSeconds: 86400\n", "")) + "        command: [bash, -c, python run.py]\n"
 
 
 @note(
@@ -33,7 +36,7 @@ def check_removal(scene: Scene) -> Iterator[Hit]:
     source=kubernetes(
         "Jobs, Job termination and cleanup", "concepts/workloads/controllers/job/#job-termination-and-cleanup"
     ),
-    fix="Write activeDeadlineSeconds into the Job's spec: twice of what it should take.",
+    fix="Write activeDeadlineSeconds into the Job's spec: twice the time that it should take.",
     examples=broken(_JOB, ("  activeDeadlineSeconds: 86400\n", "")),
 )
 def check_deadline(scene: Scene) -> Iterator[Hit]:
@@ -47,10 +50,32 @@ def check_deadline(scene: Scene) -> Iterator[Hit]:
 
 
 @warning(
+    "K8S036",
+    "Job that never ends",
+    why="A Job is done when its program ends. A server or an endless loop never does: the Job holds what it asked for "
+    "until somebody deletes it.",
+    source=kubernetes("Jobs", "concepts/workloads/controllers/job/"),
+    fix="Run a server beside a client as a sidecar (an init container with restartPolicy: Always), or in a Deployment; "
+    "or end it: timeout, or activeDeadlineSeconds in the Job's spec.",
+    examples=broken(
+        _LOOKING, ("[bash, -c, python run.py]", '[bash, -c, "python prepare.py; jupyter lab --ip=0.0.0.0"]')
+    ),
+)
+def check_end(scene: Scene) -> Iterator[Hit]:
+    for workload, container in scene.containers:
+        spec = workload.job_spec
+        if spec is None or container.init or "activeDeadlineSeconds" in {**spec, **workload.spec}:
+            continue
+        if what := endless_program(container, programs(scene, workload, container)):
+            message = f"container {container.name} runs {what}: the Job never completes"
+            yield Hit(workload.manifest, container.path, message)
+
+
+@warning(
     "K8S032",
     "preemptible Job that counts preemptions as failures",
     why="Pods of this priority class make room for others at any time. Each time counts against backoffLimit, and when "
-    "that is spent the Job fails, however much of its work is done.",
+    "that is used up the Job fails, however much of its work is done.",
     source=kubernetes("Jobs, Pod failure policy", "concepts/workloads/controllers/job/#pod-failure-policy"),
     fix="Add a podFailurePolicy: action Ignore for the pod condition DisruptionTarget; and restartPolicy: Never.",
     examples=broken(_JOB, ("action: Ignore", "action: Count")),
@@ -63,12 +88,13 @@ def check_preemption(scene: Scene) -> Iterator[Hit]:
             continue
         if not _ignores_disruption(spec):
             limit = spec.get("backoffLimit", 6)
-            message = f"pods of {priority} are preempted at any time, and {limit + 1} preemptions fail the Job"
+            times = "one preemption fails" if not limit else f"{limit + 1} preemptions fail"
+            message = f"pods of {priority} are preempted at any time, and {times} the Job"
             yield Hit(workload.manifest, (*path, "podFailurePolicy"), message)
 
 
 def _ignores_disruption(spec: dict[str, Any]) -> bool:
-    """Whether a Job does not count pods that the cluster took away."""
+    """Whether a Job does not count pods that the cluster evicted."""
     return any(
         rule.get("action") == "Ignore"
         and any(condition.get("type") == "DisruptionTarget" for condition in rule.get("onPodConditions") or [])

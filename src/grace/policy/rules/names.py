@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from grace.policy.documents import FieldPath, Manifest, Scene
 from grace.policy.forms import LABEL, LONGEST_LABEL, LONGEST_NAME, is_label, is_label_value, is_subdomain
+from grace.policy.placeholders import placeholder_in_field, placeholder_in_name
 from grace.policy.rule import Hit, broken, changed, error, kubernetes
 from grace.policy.rules.examples import example
 
@@ -18,7 +19,7 @@ _JOB = example("job")
 
 @error(
     "K8S004",
-    "name that is no DNS name",
+    "name that is not a DNS name",
     why="The cluster refuses names with underscores, capitals, slashes or too many characters, as those that are made "
     "of file or model names often are.",
     source=NAMES_SOURCE,
@@ -50,30 +51,32 @@ def _object_name(manifest: Manifest) -> Iterator[Hit]:
     field = "generateName" if generated else "name"
     name = str(manifest.metadata.get(field, "")) + "x" * generated  # the cluster appends letters and digits
     path: FieldPath = ("metadata", field)
+    if placeholder_in_name(name):
+        return
     if manifest.kind == "Namespace":
         yield from _label(manifest, path, name, "the name")
     elif manifest.kind == "Service":
         if len(name) > LONGEST_LABEL or not SERVICE_LABEL.fullmatch(name):
             fault = f"a Service's name is at most {LONGEST_LABEL} of a-z, 0-9 and -, a letter first"
-            yield Hit(manifest, path, f"{shown(name)} is no name of a Service: {fault}{_suggestion(name)}")
+            yield Hit(manifest, path, f"{shown(name)} is not a name of a Service: {fault}{_suggestion(name)}")
     elif not is_subdomain(name):
         fault = f"a name is at most {LONGEST_NAME} of a-z, 0-9, - and dots, a letter or digit first and last"
-        yield Hit(manifest, path, f"{shown(name)} is no name of an object: {fault}{_suggestion(name)}")
+        yield Hit(manifest, path, f"{shown(name)} is not a name of an object: {fault}{_suggestion(name)}")
 
 
 def _label(manifest: Manifest, path: FieldPath, name: str, what: str) -> Iterator[Hit]:
-    if not is_label(name):
+    if not is_label(name) and not placeholder_in_name(name):
         rule = f"at most {LONGEST_LABEL} of a-z, 0-9 and -, a letter or digit first and last"
         yield Hit(manifest, path, f"{what} {shown(name)} is not {rule}{_suggestion(name)}")
 
 
 def shown(name: str) -> str:
-    """A name as messages show it: no longer than helps."""
+    """A name as messages show it: not too long."""
     return repr(name) if len(name) <= 80 else f"{name[:60]!r}... ({len(name)} characters)"
 
 
 def _suggestion(name: str) -> str:
-    """A name that would do, where one is near."""
+    """A similar name that would do, where there is one."""
     valid = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     return f"; {valid} would do" if SERVICE_LABEL.fullmatch(valid) and len(valid) <= LONGEST_LABEL else ""
 
@@ -86,7 +89,7 @@ def _suggestion(name: str) -> str:
     source="Kubernetes documentation, Jobs and CronJob, "
     "https://kubernetes.io/docs/concepts/workloads/controllers/job/, .../cron-jobs/; for StatefulSets "
     "https://github.com/kubernetes/kubernetes/issues/64023",
-    fix="Shorten the name: 52 characters are right everywhere.",
+    fix="Shorten the name: 52 characters always fit.",
     examples=broken(changed(_JOB, ("study1-exp1", "study1-" + "x" * 56)), ("x" * 56, "x" * 60)),
 )
 def check_lengths(scene: Scene) -> Iterator[Hit]:
@@ -107,7 +110,7 @@ def check_lengths(scene: Scene) -> Iterator[Hit]:
 
 @error(
     "K8S006",
-    "label that is none",
+    "label that is not valid",
     why="The cluster refuses labels with slashes, spaces or colons in their value, as hub names of models have, and "
     "values above 63 characters.",
     source=kubernetes("Labels and Selectors", "concepts/overview/working-with-objects/labels/"),
@@ -117,17 +120,17 @@ def check_lengths(scene: Scene) -> Iterator[Hit]:
     ),
 )
 def check_labels(scene: Scene) -> Iterator[Hit]:
-    """Keys and values of labels, wherever labels stand; keys of annotations."""
+    """Keys and values of labels, wherever they occur; keys of annotations."""
     for manifest, path in _label_maps(scene):
         for key, value in (manifest.at(path) or {}).items():
             yield from _label_key(manifest, path, key)
-            if path[-1] != "annotations" and value and not is_label_value(value):
+            if path[-1] != "annotations" and value and not is_label_value(value) and not placeholder_in_field(value):
                 rule = "at most 63 letters, digits, - _ and dots, a letter or digit first and last"
                 yield Hit(manifest, (*path, key), f"the value {shown(value)} of label {key} is not {rule}")
 
 
 def _label_maps(scene: Scene) -> Iterator[tuple[Manifest, FieldPath]]:
-    """Where labels and annotations may stand."""
+    """The places of labels and annotations."""
     for manifest in scene.manifests:
         yield manifest, ("metadata", "labels")
         yield manifest, ("metadata", "annotations")
@@ -142,5 +145,5 @@ def _label_maps(scene: Scene) -> Iterator[tuple[Manifest, FieldPath]]:
 def _label_key(manifest: Manifest, path: FieldPath, key: str) -> Iterator[Hit]:
     prefix, slash, name = key.rpartition("/")
     if not is_label_value(name) or (slash and not is_subdomain(prefix)):
-        message = f"{shown(key)} is no key of {'annotations' if path[-1] == 'annotations' else 'labels'}"
+        message = f"{shown(key)} is not a key of {'annotations' if path[-1] == 'annotations' else 'labels'}"
         yield Hit(manifest, (*path, key), f"{message}: a name, or a domain, a slash and a name")

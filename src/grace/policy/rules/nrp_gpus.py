@@ -6,7 +6,8 @@ from typing import Any
 
 from grace.policy.cluster_file import Cluster, Reserved
 from grace.policy.documents import FieldPath, Scene, Workload
-from grace.policy.pods import HOSTNAME, gpu_resources, named_products, node_terms
+from grace.policy.gpu_products import meant_product, own_resource
+from grace.policy.pods import HOSTNAME, PRODUCT, gpu_resources, named_products, node_terms
 from grace.policy.rule import Hit, broken, changed, error, note, warning
 from grace.policy.rules.examples import example
 from grace.policy.rules.nrp_pages import GPU_PODS, PRIORITIES, SCHEDULING, SPECIAL
@@ -25,6 +26,16 @@ USUAL = (
     "nvidia.com/gpu.compute.major",
     "nvidia.com/cuda.driver.major",
 )
+GONE = {
+    "gpu-type": "nvidia.com/gpu.product",
+    "beta.kubernetes.io/gpu-type": "nvidia.com/gpu.product",
+    "failure-domain.beta.kubernetes.io/zone": "topology.kubernetes.io/zone",
+    "failure-domain.beta.kubernetes.io/region": "topology.kubernetes.io/region",
+}
+"""Labels that nodes had once, with those that replace them."""
+FORBIDDEN = ("nautilus.io/system", "nautilus.io/issue")
+TAINTS = ("nautilus.io/reservation", "nautilus.io/hardware")
+"""Keys of taints that users may tolerate."""
 _JOB = example("a100-job")
 _POD = example("pod-on-reserved-node")
 _TOLERATION = "  - {key: nautilus.io/reservation, operator: Equal, value: suncave, effect: NoSchedule}\n"
@@ -43,16 +54,15 @@ def check_resource(scene: Scene) -> Iterator[Hit]:
     for workload in scene.workloads:
         chosen = [named_products(term) for term in node_terms(workload)]
         products = {product for some in chosen for product in some or ()}
-        kinds = {product: gpu for gpu in scene.cluster.gpus for product in gpu.products}
-        if not products or None in chosen or not products <= set(kinds):
+        right = {own_resource(product, scene.cluster) for product in products}
+        if not products or None in chosen or None in right:
             continue
-        right = {kinds[product].resource for product in products}
         for container in workload.containers:
             for resource in gpu_resources(container, scene.cluster):
                 if resource not in right:
                     message = (
                         f"container {container.name} asks for {resource}, but the nodes that it must run on "
-                        f"({', '.join(sorted(products))}) have {' or '.join(sorted(right))}"
+                        f"({', '.join(sorted(products))}) have {' or '.join(sorted(filter(None, right)))}"
                     )
                     yield Hit(workload.manifest, (*container.path, "resources", "limits", resource), message)
 
@@ -60,10 +70,10 @@ def check_resource(scene: Scene) -> Iterator[Hit]:
 @warning(
     "NRP016",
     "GPU that needs a quota",
-    why="Namespaces have a quota of 0 for A100, H100, H200 and GH200. Until some is granted, no pod of the Job is "
-    "made.",
+    why="Namespaces have a quota of 0 for A100, H100, H200 and GH200, so no pod of the Job is made. A100 can be asked "
+    "for; of the others, none is given.",
     source=GPU_PODS,
-    fix="Ask for a quota, or set priorityClassName: opportunistic, which needs none and can be preempted at any time.",
+    fix="Set priorityClassName: opportunistic, which needs no quota and can be preempted at any time; or ask for A100.",
     examples=broken(_JOB, ("      priorityClassName: opportunistic\n", "")),
 )
 def check_quota(scene: Scene) -> Iterator[Hit]:
@@ -73,8 +83,8 @@ def check_quota(scene: Scene) -> Iterator[Hit]:
     for workload, container in scene.containers:
         for resource in gpu_resources(container, scene.cluster):
             if resource in none and workload.spec.get("priorityClassName") not in free:
-                ways = f"ask for some at {forms[resource]}" if resource in forms else "ask the administrators"
-                message = f"a namespace has no {resource} until it is granted: {ways}"
+                ways = f"ask for some at {forms[resource]}, or" if resource in forms else "none is given, so"
+                message = f"a namespace has no {resource}: {ways} set priorityClassName: {' or '.join(free)}"
                 yield Hit(workload.manifest, (*container.path, "resources", "limits", resource), message)
 
 
@@ -92,7 +102,7 @@ def check_priority(scene: Scene) -> Iterator[Hit]:
         name = workload.spec.get("priorityClassName")
         if allowed and name and name not in allowed:
             meant = did_you_mean(name, allowed) or f" (they are {', '.join(allowed)}, or none)"
-            message = f"{name!r} is no priority class that users may set{meant}"
+            message = f"{name!r} is not a priority class that users may set{meant}"
             yield Hit(workload.manifest, (*workload.path, "priorityClassName"), message)
 
 
@@ -143,7 +153,7 @@ def _tolerates(toleration: dict[str, Any], reserved: Reserved) -> bool:
 @warning(
     "NRP019",
     "pod that tolerates a reservation",
-    why="Reserved nodes are for their owners and those whom they let. Others' pods are removed there, and asked about.",
+    why="Reserved nodes are for their owners and those whom they allow. Pods of others are removed there.",
     source=SPECIAL,
     fix="Remove the toleration, unless you have the permission; then suppress this with the reason.",
     examples=(_POD, changed(_POD, (_TOLERATION, "  - {key: nautilus.io/hardware, operator: Exists}\n"))),
@@ -178,22 +188,92 @@ def check_labels(scene: Scene) -> Iterator[Hit]:
                 yield Hit(workload.manifest, requirement.path, message + meant)
 
 
+@error(
+    "NRP039",
+    "label that no node has any more",
+    why="The pod requires a label that nodes had once. It waits for ever, without an error.",
+    source=f"{GPU_PODS}; users' reports",
+    fix="Select GPUs by nvidia.com/gpu.product, and nodes by topology.kubernetes.io/region, /zone or the hostname.",
+    examples=broken(_JOB, ("nvidia.com/gpu.product", "gpu-type")),
+)
+def check_gone(scene: Scene) -> Iterator[Hit]:
+    for workload in scene.workloads:
+        for term in node_terms(workload):
+            gone = [each for each in term if each.key in GONE and each.operator in ("In", "Exists", "Gt", "Lt")]
+            for requirement in gone:
+                message = f"no node has the label {requirement.key} any more; {GONE[requirement.key]} is there instead"
+                yield Hit(workload.manifest, requirement.path, message)
+
+
+@warning(
+    "NRP040",
+    "GPU product that is misspelt",
+    why="The value of the label must be the product's name to the letter. No node has another spelling, and the pod "
+    "never runs on that product.",
+    source=f"{SCHEDULING}; NVIDIA GPU feature discovery, "
+    "https://github.com/NVIDIA/k8s-device-plugin/tree/main/docs/gpu-feature-discovery",
+    fix="Compare with `kubectl get nodes -L nvidia.com/gpu.product` or `grace cluster gpus`.",
+    examples=broken(_JOB, ("NVIDIA-A100-SXM4-80GB", "NVIDIA-A100-SXM4-80-GB")),
+)
+def check_products(scene: Scene) -> Iterator[Hit]:
+    for workload in scene.workloads:
+        unique = {requirement.path: requirement for term in node_terms(workload) for requirement in term}
+        for requirement in unique.values():
+            for value in requirement.values if requirement.key == PRODUCT else ():
+                if meant := meant_product(value):
+                    yield Hit(workload.manifest, requirement.path, f"no node has the product {value}; {meant} is one")
+
+
+@error(
+    "NRP041",
+    "toleration that is forbidden",
+    why="Nodes with the taints nautilus.io/system and nautilus.io/issue are for the administrators, or broken.",
+    source=SPECIAL,
+    fix="Remove the toleration.",
+    examples=broken(_POD, (_TOLERATION, f"{_TOLERATION}  - {{key: nautilus.io/issue, operator: Exists}}\n")),
+)
+def check_forbidden(scene: Scene) -> Iterator[Hit]:
+    for workload in scene.workloads:
+        for path, toleration in _tolerations(workload):
+            if (key := toleration.get("key", "")) in FORBIDDEN:
+                yield Hit(workload.manifest, path, f"tolerates {key}, which users may not")
+
+
+@note(
+    "NRP042",
+    "toleration that does nothing",
+    why="No node has a taint of that key now, so nothing is gained by it. The taints are nautilus.io/reservation, "
+    "/hardware, /system and /issue.",
+    source=SPECIAL,
+    fix="Remove it; the page names the taints that there are.",
+    examples=broken(_POD, (_TOLERATION, f"{_TOLERATION}  - {{key: nautilus.io/large-gpu, operator: Exists}}\n")),
+)
+def check_idle(scene: Scene) -> Iterator[Hit]:
+    for workload in scene.workloads:
+        for path, toleration in _tolerations(workload):
+            key = toleration.get("key", "")
+            if key.startswith("nautilus.io/") and key not in (*FORBIDDEN, *TAINTS):
+                yield Hit(workload.manifest, path, f"no node is known to have a taint {key}")
+
+
 @warning(
     "NRP037",
     "GPU resource that is not known",
-    why="Most GPUs are nvidia.com/gpu, whatever their product; A100, H100, H200, GH200, A40, RTX A6000 and RTX 8000 "
-    "have resources of their own. For a resource that no node has, the pod waits for ever.",
+    why="Most GPUs are nvidia.com/gpu, whatever their product; A100, H100, H200, GH200, A40, RTX A6000, RTX 8000 and "
+    "RTX PRO 6000 have resources of their own. For a resource that no node has, the pod waits for ever.",
     source=GPU_PODS,
     fix="Ask for nvidia.com/gpu, and select the product by the label nvidia.com/gpu.product. If nodes have the "
-    "resource (`kubectl describe node`), add it to a cluster file of your own (--cluster).",
+    "resource (`grace cluster gpus`), add it to a cluster file of your own (--cluster).",
     examples=broken(_JOB, ("nvidia.com/a100", "nvidia.com/A100")),
 )
 def check_known(scene: Scene) -> Iterator[Hit]:
-    """GPU resources that the cluster's file does not know; parts of a GPU (MIG) are not looked at."""
+    """GPU resources that the cluster's file does not know; parts of a GPU (MIG) are not checked."""
     resources = sorted({gpu.resource for gpu in scene.cluster.gpus})
     for workload, container in scene.containers if resources else ():
         for resource in gpu_resources(container, scene.cluster):
             if resource not in resources and not resource.startswith("nvidia.com/mig-"):
-                meant = did_you_mean(resource.lower(), resources)
+                digits = re.findall(r"[0-9]+", resource)
+                like = [known for known in resources if set(re.findall(r"[0-9]+", known)) >= set(digits)]
+                meant = did_you_mean(resource.lower(), like)
                 message = f"container {container.name} asks for {resource}, which no node is known to have{meant}"
                 yield Hit(workload.manifest, (*container.path, "resources", "limits", resource), message)

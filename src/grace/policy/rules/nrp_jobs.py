@@ -1,14 +1,14 @@
-"""NRP: what Jobs may not do, what users may not make, and how long servers live."""
+"""NRP: what Jobs may not do, what users may not make, and how long servers may run."""
 
 from collections.abc import Iterator
 
-from grace.policy.documents import CLUSTER_WIDE, Scene
+from grace.policy.documents import CLUSTER_WIDE, Container, Scene, Workload
 from grace.policy.pods import pod_gpus
-from grace.policy.programs import programs
-from grace.policy.rule import Hit, broken, changed, error, note, warning
+from grace.policy.programs import Program, programs
+from grace.policy.rule import Hit, broken, changed, error, note
 from grace.policy.rules.examples import example
 from grace.policy.rules.nrp_pages import POLICIES, USING
-from grace.policy.sleeps import is_sleep, waits
+from grace.policy.sleeps import final_sleep, is_sleep, waits
 
 ADMINISTRATORS = CLUSTER_WIDE | {
     "APIService",
@@ -30,39 +30,46 @@ _SERVER = example("gpu-server")
 @error(
     "NRP010",
     "Job that sleeps",
-    why="A Job that sleeps holds what it asked for and does nothing. Users whose Jobs sleep, or end in a script that "
-    "does, are banned.",
+    why="A Job that sleeps holds what it asked for and does nothing. Users whose Jobs run sleep, or a script that ends "
+    "in it, are banned.",
     source=POLICIES,
     fix="Let the Job end when its work is done. To look around, start a Pod without a controller: there, sleep is "
     "fine.",
     examples=broken(_JOB, (_LINE, "sleep infinity # python")),
 )
 def check_sleep(scene: Scene) -> Iterator[Hit]:
-    yield from (hit for hit, waiting in _sleeps(scene) if not waiting)
+    for workload, container in _of_jobs(scene):
+        if program := final_sleep(programs(scene, workload, container)):
+            yield _sleep(workload, container, program)
 
 
-@warning(
+@note(
     "NRP011",
     "Job that sleeps while it waits",
-    why="Whoever looks for Jobs that sleep sees the word, not the loop around it, and sleeping in Jobs gets users "
-    "banned.",
+    why="The loop is allowed, but it has no end when what it waits for never comes; and whoever looks for Jobs that "
+    "sleep, which get users banned, sees the word first.",
     source=POLICIES,
     fix="Let the client wait: `curl --retry 60 --retry-delay 10 --retry-all-errors URL`; Grace's commands do so by "
-    "themselves. A server beside its client belongs into a sidecar with a startup probe.",
+    "themselves. A server beside its client belongs in a sidecar with a startup probe.",
     examples=broken(_JOB, (_LINE, f"{_WAIT}; python run.py --model sleep-7b")),
 )
 def check_waiting(scene: Scene) -> Iterator[Hit]:
-    yield from (hit for hit, waiting in _sleeps(scene) if waiting)
+    for workload, container in _of_jobs(scene):
+        for program in programs(scene, workload, container):
+            if is_sleep(program) and waits(program) and program.loops[-1].conditional:
+                yield _sleep(workload, container, program)
 
 
-def _sleeps(scene: Scene) -> Iterator[tuple[Hit, bool]]:
-    """Sleeps of Jobs, and whether they stand in a loop that waits for something."""
+def _of_jobs(scene: Scene) -> Iterator[tuple[Workload, Container]]:
+    """The containers of Jobs that run for as long as the Job does."""
     for workload, container in scene.containers:
-        for program in programs(scene, workload, container) if workload.job_path else ():
-            if is_sleep(program):
-                what = "a Python program that ends asleep" if program.code else f"`{' '.join(program.words)[:60]}`"
-                message = f"container {container.name} runs {what}{program.place}"
-                yield Hit(workload.manifest, program.path, message), waits(program)
+        if workload.job_path and (container.sidecar or not container.init):
+            yield workload, container
+
+
+def _sleep(workload: Workload, container: Container, program: Program) -> Hit:
+    what = "a Python program that ends asleep" if program.code else f"`{' '.join(program.words)[:60]}`"
+    return Hit(workload.manifest, program.path, f"container {container.name} runs {what}{program.place}")
 
 
 @error(
@@ -70,7 +77,7 @@ def _sleeps(scene: Scene) -> Iterator[tuple[Hit, bool]]:
     "more Jobs than there may be at once",
     why="More than 400 Jobs at once slow the cluster down for everybody.",
     source=USING,
-    fix="Make an Indexed Job with completions and parallelism out of many: its pods do not count as Jobs.",
+    fix="Replace many Jobs by one Indexed Job with completions and parallelism: its pods do not count as Jobs.",
     examples=(
         "---\n".join(changed(_JOB, ("name: study1", f"name: study1-{number}")) for number in range(401)),
         changed(_JOB, ("spec:\n  template", "spec:\n  completions: 1000\n  template")),
@@ -81,7 +88,7 @@ def check_jobs(scene: Scene) -> Iterator[Hit]:
     every, most = scene.kind("Job", "CronJob"), scene.cluster.limits.jobs
     jobs = [job for job in every if job.kind == "Job" or not job.at(("spec", "suspend"))]
     if most and len(jobs) > most:
-        message = f"this is number {most + 1} of {len(jobs)} Jobs; {most} at most are there at once"
+        message = f"this is number {most + 1} of {len(jobs)} Jobs; at most {most} may exist at once"
         yield Hit(jobs[most], ("metadata", "name"), message)
 
 
@@ -89,7 +96,7 @@ def check_jobs(scene: Scene) -> Iterator[Hit]:
     "NRP013",
     "object that users cannot make",
     why="Namespaces are made in the portal, and objects that belong to no namespace, quotas and DaemonSets by "
-    "administrators. `kubectl apply` of the whole folder ends with an error at it.",
+    "administrators. `kubectl apply` of the whole folder fails there.",
     source=f"{POLICIES}; answers of its admission to users",
     fix="Remove it from the files. For a namespace, or to be made its administrator, see the portal.",
     examples=("apiVersion: v1\nkind: Namespace\nmetadata: {name: grace-experiments}\n", _JOB),
@@ -105,7 +112,7 @@ def check_administrators(scene: Scene) -> Iterator[Hit]:
 @note(
     "NRP014",
     "GPUs in a Deployment",
-    why="A Deployment holds its GPUs day and night, also when nobody asks it anything, and counts as a violation then. "
+    why="A Deployment holds its GPUs day and night, also when nobody asks it anything, which counts as a violation. "
     "NRP's pages say both that Deployments may have GPUs and that they may not. After 2 weeks it is deleted; volumes "
     "stay.",
     source=POLICIES,

@@ -1,19 +1,16 @@
 """NRP: packages that are installed when a pod runs: never onto shared storage, and else pinned."""
 
-import posixpath
 import re
 from collections.abc import Iterator
 
-from grace.policy.documents import Container, Scene, Workload
+from grace.policy.documents import Scene, Workload
+from grace.policy.installs import installs, is_pip
 from grace.policy.pods import place_of
 from grace.policy.programs import Program, programs
-from grace.policy.rule import Hit, broken, error, note
+from grace.policy.rule import Hit, broken, changed, error, note
 from grace.policy.rules.examples import example
 from grace.policy.rules.nrp_pages import CEPH
 
-_PIP = re.compile(r"pip[0-9.]*|pipx")
-_CONDA = {"conda", "mamba", "micromamba"}
-_SYSTEM = ("/usr", "/opt", "/bin", "/root", "/venv")
 _WITH_VALUE = {
     "-t",
     "--target",
@@ -37,102 +34,66 @@ _WITH_VALUE = {
     "--platform",
     "--python-version",
 }
-"""Options of pip that take a value which is no package."""
+"""Options of pip that take a value other than a package."""
 _LISTS = ("-r", "--requirement", "-c", "--constraint")
 _JOB = example("installing-job")
+_CLAIM = changed(example("shared-claim"), ("name: outputs", "name: grace-data"))
 _INSTALL = "pip install --target /scratch/lib"
 
 
 @error(
     "NRP030",
     "packages on shared storage",
-    why="pip and conda write many thousands of small files, which slow CephFS down for everybody. It is strictly "
-    "prohibited there.",
+    why="pip, conda, npm and the like write many thousands of small files, which slow CephFS down for everybody. It is "
+    "strictly prohibited there.",
     source=CEPH,
     fix="Install into the image; or onto an emptyDir when the pod starts, with pinned versions; or use block storage "
     "(RBD).",
-    examples=broken(_JOB, (_INSTALL, "pip install --target=/data/lib")),
+    examples=broken(f"{_JOB}---\n{_CLAIM}", (_INSTALL, "pip install --target=/data/lib")),
 )
 def check_shared(scene: Scene) -> Iterator[Hit]:
+    yield from (hit for hit, shared in _on_claims(scene) if shared)
+
+
+@note(
+    "NRP044",
+    "packages on a volume that may be shared",
+    why="On CephFS that is strictly prohibited: many thousands of small files slow it down for everybody. On block "
+    "storage (RBD, Linstor) it is allowed.",
+    source=CEPH,
+    fix="See which class the claim has: `kubectl get pvc`. If that is CephFS, install into the image or an emptyDir.",
+    examples=broken(_JOB, (_INSTALL, "pip install --target=/data/lib")),
+)
+def check_maybe_shared(scene: Scene) -> Iterator[Hit]:
+    yield from (hit for hit, shared in _on_claims(scene) if shared is None)
+
+
+def _on_claims(scene: Scene) -> Iterator[tuple[Hit, bool | None]]:
+    """Programs that install packages onto a volume claim, and whether it is shared; None where nobody knows."""
     for workload, container in scene.containers:
-        environment = ""  # a virtual environment that a script has entered
-        for program in programs(scene, workload, container):
-            if program.name in (".", "source") and "/bin/activate" in " ".join(program.words[1:2]):
-                environment = program.words[1].partition("/bin/activate")[0]
-            for path in _targets(program, environment):
-                if claim := _shared(scene, workload, container, path):
-                    message = f"container {container.name} installs packages into {path}, on {claim}{program.place}"
-                    yield Hit(workload.manifest, program.path, message)
-                    break
+        reported: set[Program] = set()
+        for program, path in installs(container, programs(scene, workload, container)):
+            place = place_of(workload, container, path)
+            if place and place.claim and program not in reported:
+                reported.add(program)
+                where = f"{path}, on the volume claim {place.claim}{program.place}"
+                hit = Hit(workload.manifest, program.path, f"container {container.name} installs packages into {where}")
+                yield hit, _shared(scene, workload, place.claim)
 
 
-def _shared(scene: Scene, workload: Workload, container: Container, path: str) -> str:
-    """The shared volume claim that a path lies on; empty when it is none, or one of block storage."""
-    place = place_of(workload, container, path)
-    if place is None or not place.claim:
-        return ""
-    claim = scene.near("PersistentVolumeClaim", place.claim, workload.manifest)
-    if claim:
-        storage = scene.cluster.storage_class(claim.at(("spec", "storageClassName")) or "")
-        modes = storage.access if storage else claim.at(("spec", "accessModes")) or []
-        if modes and set(modes) <= {"ReadWriteOnce", "ReadWriteOncePod"}:
-            return ""
-    return f"the volume claim {place.claim}"
-
-
-def _targets(program: Program, environment: str) -> Iterator[str]:
-    """Folders that a program installs packages into, the likely one first; none when it installs nothing."""
-    words, settings = program.words, program.settings
-    if _is_pip(program):
-        given = program.option("-t", "--target", "--prefix", "--root") or settings.get("PIP_TARGET")
-        if given:
-            yield given
-            return
-        if "--user" in words:
-            yield from filter(None, (settings.get("PYTHONUSERBASE"), settings.get("HOME")))
-        yield from filter(None, (environment, settings.get("VIRTUAL_ENV"), program.option("--python")))
-    elif program.name in _CONDA and {"install", "create", "update"} & set(words[1:3]):
-        prefixes = (
-            program.option("-p", "--prefix"),
-            settings.get("MAMBA_ROOT_PREFIX"),
-            settings.get("CONDA_ENVS_PATH"),
-        )
-        yield from filter(None, prefixes)
-    elif _makes_environment(words):
-        yield from (word for word in words[2:] if word.startswith(("/", ".")) or "/" in word)
-    elif "conda" in " ".join(words[:2]).lower() and "-p" in words:  # an installer's script
-        yield from filter(None, (program.option("-p"),))
-        return
-    else:
-        return
-    folder = posixpath.dirname(posixpath.dirname(words[0]))
-    if folder.startswith("/") and not folder.startswith(_SYSTEM):
-        yield folder
-
-
-def _is_pip(program: Program) -> bool:
-    """Whether a program is a pip that installs."""
-    words = program.words
-    if program.is_python:
-        return words[1:4] == ("-m", "pip", "install")
-    if program.name == "uv":
-        return words[1:3] in (("pip", "install"), ("pip", "sync"))
-    return _PIP.fullmatch(program.name) is not None and "install" in words[1:]
-
-
-def _makes_environment(words: tuple[str, ...]) -> bool:
-    """Whether a command makes a virtual environment."""
-    name = words[0].rpartition("/")[2]
-    return (
-        name == "virtualenv"
-        or words[1:3] in (("-m", "venv"), ("-m", "virtualenv"))
-        or (name == "uv" and words[1:2] == ("venv",))
-    )
+def _shared(scene: Scene, workload: Workload, name: str) -> bool | None:
+    """Whether a volume claim is one that many nodes share; None when it is in no file, or does not say."""
+    claim = scene.near("PersistentVolumeClaim", name, workload.manifest)
+    if claim is None:
+        return None
+    storage = scene.cluster.storage_class(claim.at(("spec", "storageClassName")) or "")
+    modes = set(storage.access if storage else claim.at(("spec", "accessModes")) or [])
+    return not modes <= {"ReadWriteOnce", "ReadWriteOncePod"} if modes else None
 
 
 @note(
     "NRP031",
-    "packages in any version",
+    "packages without a version",
     why="The same manifest runs another program tomorrow: results cannot be reproduced, and a new release can break "
     "it.",
     source="pip's documentation, Repeatable Installs, https://pip.pypa.io/en/stable/topics/repeatable-installs/",
@@ -143,8 +104,8 @@ def _makes_environment(words: tuple[str, ...]) -> bool:
 def check_pinned(scene: Scene) -> Iterator[Hit]:
     for workload, container in scene.containers:
         for program in programs(scene, workload, container):
-            if _is_pip(program) and (loose := _unpinned(program)):
-                message = f"container {container.name} installs {', '.join(loose[:4])} in any version{program.place}"
+            if is_pip(program) and (loose := _unpinned(program)):
+                message = f"container {container.name} installs {', '.join(loose[:4])} without a version{program.place}"
                 yield Hit(workload.manifest, program.path, message)
 
 

@@ -1,10 +1,10 @@
-"""NRP: requests and limits, and what pods without a controller may take."""
+"""NRP: requests and limits, and what pods without a controller may use."""
 
 from collections.abc import Iterator
 from typing import Any
 
 from grace.models.plan import GIB
-from grace.policy.documents import Container, Scene, Workload
+from grace.policy.documents import Container, Scene, Workload, together
 from grace.policy.pods import HOSTNAME, node_terms, pod_amount, pod_gpus
 from grace.policy.quantities import quantity
 from grace.policy.rule import Hit, broken, changed, error, kubernetes, note, warning
@@ -13,8 +13,12 @@ from grace.policy.rules.nrp_pages import POLICIES, USING
 
 BOUNDED = ("cpu", "memory", "ephemeral-storage")
 """Resources whose limits are bound to their requests."""
+MOST_GPU_PODS = 50
+CORES = "limit of cpu"
+DEFAULTED = {"InferenceService", "ServingRuntime", "ClusterServingRuntime"}
+"""Custom resources whose controllers fill in requests and limits."""
 EXACT = 1 + 1e-9
-"""Factor that keeps rounding from turning 120% into more."""
+"""Factor that prevents rounding from turning 120% into more."""
 _JOB = example("sized-job")
 _RATIO = ('limits: {cpu: "1", memory: 2Gi', "limits: {cpu: 1200m, memory: 2.4Gi")
 _POD = example("bare-pod")
@@ -26,7 +30,7 @@ _HOSTS = example("pod-on-hosts")
     "NRP001",
     "no requests or limits of cores and memory",
     why="The cluster refuses each pod that has a container without them, init containers included. Of a Job one sees "
-    "only that no pod comes.",
+    "only that no pod appears.",
     source=f"{POLICIES}; its admission rule container-must-have-limits-and-requests",
     fix="Write resources.requests and resources.limits with cpu and memory into every container.",
     examples=broken(
@@ -36,17 +40,39 @@ _HOSTS = example("pod-on-hosts")
     ),
 )
 def check_given(scene: Scene) -> Iterator[Hit]:
-    """Containers without requests or limits of cores and memory. A limit alone is a request, too."""
     for workload, container in scene.containers:
-        missing = [
-            f"{part} of {resource}"
-            for resource in ("cpu", "memory")
-            for part, amount in (("request", container.request(resource)), ("limit", container.limit(resource)))
-            if amount is None and _written(container, f"{part}s", resource) is None
-        ]
-        if missing:
+        missing = _missing(workload, container)
+        if missing and missing != [CORES]:
             message = f"container {container.name} has no {', no '.join(missing)}"
             yield Hit(workload.manifest, (*container.path, "resources"), message)
+
+
+@warning(
+    "NRP038",
+    "no limit of cores",
+    why="The policies ask for limits of both, cores and memory, within 20% of the requests. Without a limit of memory "
+    "the cluster refuses pods; without one of cores, it may.",
+    source=f"{POLICIES}; its admission rule container-must-have-limits-and-requests",
+    fix="Write limits.cpu, equal to the request or up to 20% above it.",
+    examples=broken(_JOB, ("limits: {cpu: 500m, memory: 1Gi}", "limits: {memory: 1Gi}")),
+)
+def check_core_limit(scene: Scene) -> Iterator[Hit]:
+    for workload, container in scene.containers:
+        if _missing(workload, container) == [CORES]:
+            message = f"container {container.name} has no {CORES}"
+            yield Hit(workload.manifest, (*container.path, "resources", "limits"), message)
+
+
+def _missing(workload: Workload, container: Container) -> list[str]:
+    """Requests and limits that a container does not have. A limit alone is a request, too."""
+    if workload.custom and workload.kind in DEFAULTED:
+        return []
+    return [
+        f"{part} of {resource}"
+        for resource in ("cpu", "memory")
+        for part, amount in (("request", container.request(resource)), ("limit", container.limit(resource)))
+        if amount is None and _written(container, f"{part}s", resource) is None
+    ]
 
 
 @warning(
@@ -55,7 +81,7 @@ def check_given(scene: Scene) -> Iterator[Hit]:
     why="Limits are at most 20% above requests, so that nodes are not promised twice. Admission warns, and the "
     "administrators ask.",
     source=f"{POLICIES}; its admission rule container-must-meet-memory-and-cpu-ratio",
-    fix="Lower the limit to 1.2 times the request, or to the request itself, which is always right.",
+    fix="Lower the limit to 1.2 times the request, or to the request itself, which is always accepted.",
     examples=(changed(_JOB, ("limits: {cpu: 500m,", "limits: {cpu: 601m,")), changed(_JOB, _RATIO)),
 )
 def check_ratio(scene: Scene) -> Iterator[Hit]:
@@ -81,15 +107,17 @@ def check_ratio(scene: Scene) -> Iterator[Hit]:
     examples=broken(changed(_JOB, ("parallelism: 1", "parallelism: 101")), _RATIO),
 )
 def check_equal(scene: Scene) -> Iterator[Hit]:
-    most, pods = scene.cluster.limits.equal_above, sum(workload.pods for workload in scene.workloads)
-    for workload, container in scene.containers if most and pods > most else ():
-        apart = [each for each in BOUNDED if container.limit(each) not in (None, container.request(each))]
-        if apart:
-            message = (
-                f"container {container.name}: limit and request of {' and '.join(apart)} differ, and these files make "
-                f"{pods} pods; above {most} they are equal"
-            )
-            yield Hit(workload.manifest, (*container.path, "resources", "limits"), message)
+    most = scene.cluster.limits.equal_above
+    for group in together(scene.workloads):
+        pods = sum(workload.pods for workload in group)
+        for container in [one for workload in group for one in workload.containers] if most and pods > most else ():
+            apart = [each for each in BOUNDED if container.limit(each) not in (None, container.request(each))]
+            if apart:
+                message = (
+                    f"container {container.name}: limit and request of {' and '.join(apart)} differ, and this file "
+                    f"makes {pods} pods; above {most} they are equal"
+                )
+                yield Hit(container.manifest, (*container.path, "resources", "limits"), message)
 
 
 def _written(container: Container, part: str, resource: str) -> Any:
@@ -98,7 +126,7 @@ def _written(container: Container, part: str, resource: str) -> Any:
 
 @error(
     "NRP004",
-    "Pod without a controller that takes too much",
+    "Pod without a controller that requests too much",
     why="Such Pods are for looking around: 2 GPUs, 32 GB and 16 cores at most. Jobs and Deployments have no such "
     "bounds.",
     source=POLICIES,
@@ -127,13 +155,13 @@ def _bare(workload: Workload) -> bool:
 
 
 def _most(workload: Workload, resource: str) -> float:
-    """What a pod may take: its limits, where it has some."""
+    """What a pod may use: its limits, where it has some."""
     return pod_amount(workload, lambda container: container.limit(resource) or container.request(resource) or 0)
 
 
 @warning(
     "NRP005",
-    "Pod without a controller that wants to live too long",
+    "Pod without a controller that is to run too long",
     why="Such Pods are removed after 6 hours, with what they did not write to a volume.",
     source=POLICIES,
     fix="Make it a Job.",
@@ -153,7 +181,7 @@ def check_bare_deadline(scene: Scene) -> Iterator[Hit]:
     "Pod without a controller",
     why="It is removed after 6 hours, and nothing starts it again on another node.",
     source=POLICIES,
-    fix="Make work that counts a Job; else write activeDeadlineSeconds, so that it ends as you expect.",
+    fix="Make important work a Job; else write activeDeadlineSeconds, so that it ends as you expect.",
     examples=broken(_POD, ("  activeDeadlineSeconds: 21600\n", "")),
 )
 def check_bare_end(scene: Scene) -> Iterator[Hit]:
@@ -180,6 +208,25 @@ def check_node_gpus(scene: Scene) -> Iterator[Hit]:
             yield Hit(workload.manifest, (*workload.path, "containers"), message)
 
 
+@warning(
+    "NRP043",
+    "many pods with GPUs",
+    why="Whoever runs more than 50 pods with GPUs at once has a plan for it that the administrators agreed to.",
+    source=POLICIES,
+    fix="Run fewer at once (parallelism, replicas), or ask the administrators first.",
+    examples=broken(
+        changed(_DEPLOYMENT, ("spec:\n  sel", "spec:\n  replicas: 50\n  sel")), ("replicas: 50", "replicas: 51")
+    ),
+)
+def check_gpu_pods(scene: Scene) -> Iterator[Hit]:
+    for group in together(workload for workload in scene.workloads if pod_gpus(workload, scene.cluster)):
+        pods = sum(workload.pods for workload in group)
+        if pods > MOST_GPU_PODS:
+            largest = max(group, key=lambda workload: workload.pods)
+            message = f"{pods} pods with GPUs at once; above {MOST_GPU_PODS} that needs an agreement"
+            yield Hit(largest.manifest, largest.path, message)
+
+
 @error(
     "NRP008",
     "one pod on two nodes",
@@ -203,7 +250,7 @@ def check_two_nodes(scene: Scene) -> Iterator[Hit]:
 
 
 def _split(value: str) -> list[str]:
-    """Hostnames of a value that somebody put several into."""
+    """The hostnames in a value that has several."""
     return value.replace("+", " ").replace(",", " ").split()
 
 

@@ -1,22 +1,37 @@
 """NRP: storage classes and their access modes, local storage, and files that several pods write."""
 
+import re
 from collections.abc import Iterator
 
 from grace.models.plan import GIB
-from grace.policy.documents import Container, Manifest, Scene, Workload
+from grace.policy.documents import Container, FieldPath, Manifest, Scene, Workload, together
+from grace.policy.placeholders import placeholder_in_name
 from grace.policy.pods import place_of, pod_amount
 from grace.policy.programs import Program, programs
 from grace.policy.quantities import quantity
-from grace.policy.rule import Hit, broken, changed, error, note, warning
+from grace.policy.rule import Hit, broken, changed, error, warning
 from grace.policy.rules.examples import example
 from grace.policy.rules.nrp_pages import CEPH, LOCAL
-from grace.policy.servers import servers
+from grace.policy.servers import model_servers
+from grace.policy.sizes import weights_bytes
 
 CLASS = ("spec", "storageClassName")
 OUTPUTS = ("--output", "--out", "--output-file", "--output-path", "--output-csv", "--out-file", "--outfile")
 APART = ("--shard", "--leader")
 """Options of Grace with which the pods of one Job do not write the same file."""
-LISTED = "`kubectl get storageclass` lists those there are"
+MANY = ("ReadWriteMany", "ReadOnlyMany")
+BLOCK = (
+    ".rbd.csi.ceph.com",
+    "cinder.csi.openstack.org",
+    "disk.csi.azure.com",
+    "ebs.csi.aws.com",
+    "linstor.csi.linbit.com",
+    "pd.csi.storage.gke.io",
+    "rancher.io/local-path",
+)
+"""How provisioners of block devices, and of folders of one node, are called."""
+_BLOCK = re.compile(r"rook-ceph-block|ceph-rbd|linstor", re.IGNORECASE)
+LISTED = "`kubectl get storageclass` lists those that exist"
 _CLAIM = example("shared-claim")
 _JOB = example("writing-job")
 _INDEX = "-$(JOB_COMPLETION_INDEX)"
@@ -26,11 +41,11 @@ _SERVER = example("cached-server")
 
 @error(
     "NRP021",
-    "storage class that is not for everybody",
-    why="It belongs to others; volumes of it may be removed without a word.",
+    "storage class that is not for everyone",
+    why="It belongs to others; its volumes may be removed without warning.",
     source=CEPH,
     fix="Take another class: `grace cluster preflight` or `kubectl get storageclass` lists them.",
-    examples=broken(_CLAIM, ("rook-cephfs-central", "rook-cephfs-ucsd")),
+    examples=broken(_CLAIM, ("rook-cephfs-central", "rook-cephfs-tide")),
 )
 def check_forbidden(scene: Scene) -> Iterator[Hit]:
     for claim in scene.kind("PersistentVolumeClaim"):
@@ -42,7 +57,7 @@ def check_forbidden(scene: Scene) -> Iterator[Hit]:
 @warning(
     "NRP022",
     "storage class that is not known",
-    why="A claim of a class that there is none of stays Pending, and so does every pod that uses it.",
+    why="A claim of a class that does not exist stays Pending, and so does every pod that uses it.",
     source=CEPH,
     fix="Compare with `kubectl get storageclass`; if it is there, add it to a cluster file of your own (--cluster).",
     examples=broken(_CLAIM, ("rook-cephfs-central", "standard")),
@@ -50,23 +65,28 @@ def check_forbidden(scene: Scene) -> Iterator[Hit]:
 def check_known(scene: Scene) -> Iterator[Hit]:
     for claim in scene.kind("PersistentVolumeClaim"):
         name = claim.at(CLASS)
-        if name and scene.cluster.storage.classes and not scene.cluster.storage_class(name):
+        if (
+            name
+            and not placeholder_in_name(name)
+            and scene.cluster.storage.classes
+            and not scene.cluster.storage_class(name)
+        ):
             yield Hit(claim, CLASS, f"{name} is not known to the file of {scene.cluster.title}; {LISTED}")
 
 
-@note(
+@warning(
     "NRP023",
-    "storage class that may be gone",
-    why="Classes differ by region and change. A claim of a class that is gone stays Pending.",
+    "storage class whose data may be deleted",
+    why="The cluster purges it when it needs the space, without asking. What lies there alone is lost then.",
     source=CEPH,
-    fix="Ask the cluster before: `grace cluster preflight` or `kubectl get storageclass`.",
-    examples=broken(_CLAIM, ("rook-cephfs-central", "rook-cephfs")),
+    fix="Take another class, or keep a copy elsewhere.",
+    examples=broken(_CLAIM, ("rook-cephfs-central", "rook-cephfs-ucsd")),
 )
-def check_changes(scene: Scene) -> Iterator[Hit]:
+def check_purged(scene: Scene) -> Iterator[Hit]:
     for claim in scene.kind("PersistentVolumeClaim"):
         storage = scene.cluster.storage_class(claim.at(CLASS) or "")
-        if storage and storage.changes:
-            yield Hit(claim, CLASS, f"{storage.name} is not there at all times; {LISTED}")
+        if storage and storage.purged:
+            yield Hit(claim, CLASS, f"data of {storage.name} may be deleted at any time")
 
 
 @error(
@@ -78,12 +98,31 @@ def check_changes(scene: Scene) -> Iterator[Hit]:
     examples=broken(_CLAIM, ("rook-cephfs-central", "rook-ceph-block")),
 )
 def check_access(scene: Scene) -> Iterator[Hit]:
-    for claim in scene.kind("PersistentVolumeClaim"):
-        storage = scene.cluster.storage_class(claim.at(CLASS) or "")
-        for mode in claim.at(("spec", "accessModes")) or []:
-            if storage and mode not in storage.access:
-                message = f"{storage.name} has no {mode} volumes (it has {', '.join(storage.access)})"
-                yield Hit(claim, ("spec", "accessModes"), message)
+    for manifest, path in _claims(scene):
+        spec = manifest.at(path)
+        name = spec.get("storageClassName") or ""
+        storage = scene.cluster.storage_class(name)
+        modes = spec.get("accessModes") or []
+        for mode in modes if storage else [mode for mode in modes if mode in MANY and _is_block(scene, name)]:
+            if not storage or mode not in storage.access:
+                has = ", ".join(storage.access) if storage else "ReadWriteOnce"
+                message = f"{name} has no {mode} volumes (it has {has})"
+                yield Hit(manifest, (*path, "accessModes"), message)
+
+
+def _claims(scene: Scene) -> Iterator[tuple[Manifest, FieldPath]]:
+    """Volume claims and the templates of some in StatefulSets, each with the path of its spec."""
+    yield from ((claim, ("spec",)) for claim in scene.kind("PersistentVolumeClaim"))
+    for manifest in scene.kind("StatefulSet"):
+        count = len(manifest.at(("spec", "volumeClaimTemplates")) or [])
+        yield from ((manifest, ("spec", "volumeClaimTemplates", number, "spec")) for number in range(count))
+
+
+def _is_block(scene: Scene, name: str) -> bool:
+    """Whether a storage class that the cluster's file does not know makes block devices, by its object or its name."""
+    described = scene.find("StorageClass", "", name)
+    provisioner = described.body.get("provisioner") if described else None
+    return isinstance(provisioner, str) and provisioner.endswith(BLOCK) if described else bool(_BLOCK.match(name))
 
 
 @warning(
@@ -123,16 +162,16 @@ def check_root_owned(scene: Scene) -> Iterator[Hit]:
 
 
 def _user(workload: Workload, container: Container) -> str:
-    """As whom a container runs, if not as root; empty when not known."""
+    """The user that a container runs as, in words, if not root; empty when not known."""
     pod, own = workload.spec.get("securityContext") or {}, container.body.get("securityContext") or {}
     user = own.get("runAsUser", pod.get("runAsUser"))
     if user is not None:
         return f"as user {user}" if user else ""
-    return "as no root" if own.get("runAsNonRoot", pod.get("runAsNonRoot")) else ""
+    return "not as root" if own.get("runAsNonRoot", pod.get("runAsNonRoot")) else ""
 
 
 def _claim(scene: Scene, workload: Workload, container: Container, path: str) -> Manifest | None:
-    """The volume claim among the objects that a path of a container lies on."""
+    """The volume claim among the objects that holds a path of a container."""
     place = place_of(workload, container, path)
     return scene.near("PersistentVolumeClaim", place.claim, workload.manifest) if place and place.claim else None
 
@@ -140,7 +179,7 @@ def _claim(scene: Scene, workload: Workload, container: Container, path: str) ->
 @warning(
     "NRP027",
     "emptyDir larger than the pod's local storage",
-    why="emptyDirs count as local storage, whose limit is 50Gi a container where none is written. Above it, the pod is "
+    why="emptyDirs count as local storage, whose limit is 50Gi per container where none is set. Above it, the pod is "
     "evicted.",
     source=LOCAL,
     fix="Write ephemeral-storage into requests and limits, or use a volume claim.",
@@ -169,19 +208,19 @@ def _local_storage(workload: Workload, usual: float) -> float:
 @error(
     "NRP028",
     "weights that do not fit on local storage",
-    why="What a container downloads to its own disk or to an emptyDir counts as local storage, 50Gi a container where "
+    why="What a container downloads to its own disk or to an emptyDir counts as local storage: 50Gi per container, if "
     "no limit is written. The pod is evicted in the middle of the download, again and again.",
     source=LOCAL,
-    fix="Mount a volume claim at the hub's cache (HF_HOME), filled before by a Job without a GPU.",
+    fix="Mount a volume claim at the hub's cache (HF_HOME), filled beforehand by a Job without a GPU.",
     examples=broken(_SERVER, ("mountPath: /cache", "mountPath: /models")),
 )
 def check_weights(scene: Scene) -> Iterator[Hit]:
     usual = quantity(scene.cluster.limits.ephemeral_storage)
-    for server in servers(scene) if usual else ():
-        entry, most = server.entry, _local_storage(server.workload, usual or 0)
-        if entry and server.downloads and entry[1].weights_bytes > most:
+    for server in model_servers(scene) if usual else ():
+        size, most = weights_bytes(server), _local_storage(server.workload, usual or 0)
+        if server.downloads and size > most:
             message = (
-                f"{entry[1].repo} has {entry[1].weights_bytes / GIB:.1f} GiB, and is downloaded to local storage, "
+                f"{server.model} has about {size / GIB:.1f} GiB, and is downloaded to local storage, "
                 f"where the pod is evicted at {most / GIB:g} GiB"
             )
             yield Hit(server.workload.manifest, server.where(), message)
@@ -205,12 +244,13 @@ def check_one_writer(scene: Scene) -> Iterator[Hit]:
                 continue  # each pod has a file of its own, or only one of them writes
             place = place_of(workload, container, path)
             if place and place.claim and "subPathExpr" not in place.mount:
-                key = (scene.namespace_of(workload.manifest), place.claim, place.rest)
+                key = (workload.manifest.namespace, place.claim, place.rest)
                 writers.setdefault(key, []).append((workload, program))
-    for (_, claim, path), group in writers.items():
-        pods = sum(workload.pods for workload in {id(workload): workload for workload, _ in group}.values())
-        if pods > 1:
-            workload, program = group[-1]
-            names = ", ".join(dict.fromkeys(writer.manifest.title for writer, _ in group))
-            message = f"{pods} pods write the same file, {path} on the volume claim {claim} ({names})"
-            yield Hit(workload.manifest, program.path, message)
+    for (_, claim, path), writing in writers.items():
+        places = dict(writing)
+        for group in together(places):
+            pods = sum(workload.pods for workload in group)
+            if pods > 1:
+                names = ", ".join(dict.fromkeys(writer.manifest.title for writer in group))
+                message = f"{pods} pods write the same file, {path} on the volume claim {claim} ({names})"
+                yield Hit(group[-1].manifest, places[group[-1]].path, message)

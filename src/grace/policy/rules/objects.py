@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from grace.policy.documents import Manifest, Scene
+from grace.policy.documents import Manifest, Scene, meet
 from grace.policy.forms import is_key
+from grace.policy.placeholders import placeholder_in_field
 from grace.policy.rule import Hit, broken, changed, error, kubernetes, note, warning
 from grace.policy.rules.examples import example
 from grace.policy.rules.names import NAMES_SOURCE, shown
@@ -14,6 +15,7 @@ from grace.text import did_you_mean
 MOST_DATA = 1_048_576
 """Bytes of a ConfigMap or Secret."""
 _CONFIG = example("config")
+_IN_LAB = changed(_CONFIG, ("name: lineup\n", "name: lineup\n  namespace: lab\n"))
 _JOB = example("job")
 _SETTINGS = example("settings")
 _SUPPRESSED = (
@@ -33,29 +35,36 @@ _SUPPRESSED = (
 )
 def check_schema(scene: Scene) -> Iterator[Hit]:
     for manifest in scene.broken:
-        yield from schemas(scene.cluster.kubernetes).faults(manifest)
+        yield from filter(_is_filled_in, schemas(scene.cluster.kubernetes).faults(manifest))
+
+
+def _is_filled_in(hit: Hit) -> bool:
+    """Whether a value is none that another rule asks to fill in."""
+    return hit.path[-1] in ("apiVersion", "kind") or not placeholder_in_field(hit.manifest.at(hit.path))
 
 
 @note(
     "K8S002",
-    "object that cannot be checked",
-    why="It is a custom resource, whose schema only its own cluster has. No rule looks at it.",
+    "object that cannot be checked as a whole",
+    why="It is a custom resource, whose schema only its own cluster has. Rules look at the pods in it only.",
     source=kubernetes("Custom Resources", "concepts/extend-kubernetes/api-extension/custom-resources/"),
-    fix="Nothing, if it is meant. `kubectl apply --dry-run=server -f FILE` asks the cluster.",
+    fix="Nothing, if it is intended. `kubectl apply --dry-run=server -f FILE` asks the cluster.",
     examples=("apiVersion: kueue.x-k8s.io/v1beta1\nkind: LocalQueue\nmetadata: {name: queue}\n", _CONFIG),
 )
 def check_known(scene: Scene) -> Iterator[Hit]:
     all_schemas = schemas(scene.cluster.kubernetes)
     for manifest in scene.broken:
         if not all_schemas.knows(manifest) and not all_schemas.faults(manifest):
-            message = f"{manifest.kind} of {manifest.api_version} is not checked: a custom resource"
+            pods = any(workload.manifest is manifest for workload in scene.embedded)
+            what = "checked only in its pods" if pods else "not checked"
+            message = f"{manifest.kind} of {manifest.api_version} is {what}: a custom resource"
             yield Hit(manifest, ("kind",), message)
 
 
 @warning(
     "K8S003",
     "suppression that does not count",
-    why="An entry of the annotation grace/ignore names a rule that there is none of, or gives no reason. It suppresses "
+    why="An entry of the annotation grace/ignore names a rule that does not exist, or gives no reason. It suppresses "
     "nothing, and whoever wrote it believes that it does.",
     source="Grace's own: docs/policy-rules.md, Suppressing a rule",
     fix='Write "RULE: the reason", several with semicolons between.',
@@ -82,32 +91,55 @@ def _fault(entry: Entry, ids: list[str]) -> str:
 
 @error(
     "K8S007",
-    "object that is there twice",
-    why="Both are applied, one after the other, to one object: of the first, nothing stays. Of two Jobs, the second is "
+    "object that occurs twice",
+    why="Both are applied to one object, one after the other: nothing of the first remains. Of two Jobs, the second is "
     "refused, because a Job's pods cannot be changed.",
     source=NAMES_SOURCE,
     fix="Give one of them another name, or remove it.",
     examples=(f"{_CONFIG}---\n{_CONFIG}", f"{_CONFIG}---\n{changed(_CONFIG, ('name: lineup', 'name: study'))}"),
 )
 def check_twice(scene: Scene) -> Iterator[Hit]:
-    seen: dict[tuple[str, str, str], Manifest] = {}
-    for manifest in scene.manifests:
-        key = (manifest.kind, scene.namespace_of(manifest), manifest.name)
-        if manifest.metadata.get("name") is None:
-            continue
-        if before := seen.get(key):
-            where = f"{before.source.file}:{before.source.line}"
-            message = f"{manifest.title} stands also in {where}; applied last, one wins"
+    for manifest, before, sure in _twice(scene):
+        if sure:
+            message = f"{manifest.title} stands also in line {before.source.line}; applied last, one wins"
             yield Hit(manifest, ("metadata", "name"), message)
-        else:
-            seen[key] = manifest
+
+
+@note(
+    "K8S033",
+    "object that may be there twice",
+    why="Applied together into one namespace, the last one wins. Where files are alternatives, as for tests and for "
+    "use, nothing is wrong: one of them is applied.",
+    source=NAMES_SOURCE,
+    fix="Check and apply one alternative at a time; or give one of them another name.",
+    examples=broken(f"{_IN_LAB}---\n{_IN_LAB.replace('lab', 'home')}", ("  namespace: home\n", "")),
+)
+def check_files(scene: Scene) -> Iterator[Hit]:
+    for manifest, before, sure in _twice(scene):
+        if not sure:
+            where = f"{before.source.file}, line {before.source.line}"
+            message = f"{manifest.title} is also in {where}: the same object, or an alternative to it"
+            yield Hit(manifest, ("metadata", "name"), message)
+
+
+def _twice(scene: Scene) -> Iterator[tuple[Manifest, Manifest, bool]]:
+    """Objects of a name that another one before has, each with that one, and whether both are surely applied."""
+    seen: dict[tuple[str, str], list[Manifest]] = {}
+    for manifest in scene.manifests:
+        others = seen.setdefault((manifest.kind, manifest.name), [])
+        same = [other for other in others if meet(other.namespace, manifest.namespace)]
+        place = (manifest.source.file, manifest.namespace)
+        near = [other for other in same if (other.source.file, other.namespace) == place]
+        if same and manifest.metadata.get("name"):
+            yield manifest, (near or same)[0], bool(near)
+        others.append(manifest)
 
 
 @error(
     "K8S011",
-    "ConfigMap or Secret that is too big, or has a key that is none",
+    "ConfigMap or Secret that is too big or has an invalid key",
     why="The cluster refuses ConfigMaps and Secrets above 1 MiB, and keys with other characters than letters, digits, "
-    "-, _ and dots: a path is no key.",
+    "-, _ and dots: a path is not a key.",
     source=kubernetes("ConfigMaps", "concepts/configuration/configmap/"),
     fix="Keep data on a volume; give files of a folder keys without slashes.",
     examples=broken(_CONFIG, ("lineup.yaml:", "models/lineup.yaml:")),
@@ -120,6 +152,21 @@ def check_data(scene: Scene) -> Iterator[Hit]:
                 coded = part == "binaryData" or (part == "data" and manifest.kind == "Secret")
                 total += len(value) * 3 // 4 if coded else len(value.encode())
                 if not is_key(key):
-                    yield Hit(manifest, (part, key), f"{shown(key)} is no key: letters, digits, - _ and dots are")
+                    message = f"{shown(key)} is not a key: a key has letters, digits, - _ and dots"
+                    yield Hit(manifest, (part, key), message)
         if total > MOST_DATA:
             yield Hit(manifest, ("data",), f"holds {total / MOST_DATA:.1f} MiB, and can hold 1 MiB")
+
+
+@error(
+    "K8S040",
+    "value that the cluster refuses",
+    why="The field is there and has the right type, but the API takes only some values: a port is at most 65535, "
+    "`protocol: tcp` is written TCP, a probe has one handler, a claim has a size. The cluster refuses the object.",
+    source="Kubernetes API reference, https://kubernetes.io/docs/reference/kubernetes-api/",
+    fix="Correct the value; `kubectl explain KIND.FIELD` says what is allowed.",
+    examples=broken(_JOB, ("restartPolicy: Never", "restartPolicy: Never\n      terminationGracePeriodSeconds: -1")),
+)
+def check_values(scene: Scene) -> Iterator[Hit]:
+    for manifest in scene.manifests:
+        yield from filter(_is_filled_in, schemas(scene.cluster.kubernetes).refusals(manifest))

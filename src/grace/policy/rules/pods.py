@@ -5,17 +5,32 @@ from collections.abc import Iterator
 
 from grace.policy.documents import FieldPath, Manifest, Scene
 from grace.policy.quantities import quantity
-from grace.policy.rule import Hit, broken, error, kubernetes
+from grace.policy.rule import Hit, broken, error, kubernetes, warning
 from grace.policy.rules.examples import example
 from grace.policy.rules.names import shown
 from grace.text import did_you_mean
 
+LARGEST = {"cpu": 1000.0, "memory": 32 * 2.0**40}
+"""Cores and bytes that no server has."""
+GONE_VOLUMES = {
+    "cephfs",
+    "flexVolume",
+    "flocker",
+    "gitRepo",
+    "glusterfs",
+    "photonPersistentDisk",
+    "quobyte",
+    "rbd",
+    "scaleIO",
+    "storageos",
+}
+"""Kinds of volumes whose drivers were removed from Kubernetes, or need one on each node."""
 _JOB = example("job")
 
 
 @error(
     "K8S008",
-    "quantity that is none, or a request above its limit",
+    "invalid quantity, or a request above its limit",
     why="The cluster refuses 16GB (it says 16G or 16Gi), a request above its limit, and GPUs in part, without a limit, "
     "or with one that is not the request. It takes `memory: 512m`, half a byte, and no pod starts.",
     source=kubernetes(
@@ -25,7 +40,7 @@ _JOB = example("job")
     examples=broken(_JOB, ('requests: {cpu: "1", memory: 2Gi}', 'requests: {cpu: "1", memory: 2GB}')),
 )
 def check_quantities(scene: Scene) -> Iterator[Hit]:
-    """Requests and limits, and sizes of volumes, that are no quantities or contradict each other."""
+    """Requests, limits and sizes of volumes that are not quantities or contradict each other."""
     for workload, container in scene.containers:
         path = (*container.path, "resources")
         requests = workload.manifest.at((*path, "requests")) or {}
@@ -38,7 +53,7 @@ def check_quantities(scene: Scene) -> Iterator[Hit]:
             if request is None or most is None:
                 continue
             if request > most:
-                message = f"requests {requests[resource]} {resource} and allows {limit}: a request is no larger"
+                message = f"requests {requests[resource]} {resource} and allows {limit}: a request may not be larger"
                 yield Hit(workload.manifest, (*path, "requests", resource), message)
             elif "/" in resource and request != most:
                 message = f"requests {requests[resource]} {resource} and allows {limit}: of these, both are equal"
@@ -58,11 +73,48 @@ def _quantity(manifest: Manifest, path: FieldPath, resource: str, amount: object
     if number is None or number < 0:
         match = re.fullmatch(r"([0-9.]+)\s*([KMGT])i?[Bb]", str(amount))
         meant = f" (did you mean '{match[1]}{match[2]}i'?)" if match else ""
-        yield Hit(manifest, path, f"{shown(str(amount))} is no quantity{meant}")
+        yield Hit(manifest, path, f"{shown(str(amount))} is not a quantity{meant}")
     elif "/" in resource and not number.is_integer():
-        yield Hit(manifest, path, f"{amount} {resource}: devices are whole")
+        yield Hit(manifest, path, f"{amount} {resource}: devices are whole numbers")
     elif resource in ("memory", "storage", "ephemeral-storage") and 0 < number < 1024:
         yield Hit(manifest, path, f"{amount} of {resource} is {number:g} bytes; Mi and Gi are the units")
+
+
+@error(
+    "K8S044",
+    "request beyond any node",
+    why="The pod waits for ever. 4000 cores are usually meant as 4000m, which are 4.",
+    source=kubernetes(
+        "Resource Management for Pods and Containers", "concepts/configuration/manage-resources-containers/"
+    ),
+    fix="Write cores as 4 or 4000m, memory as 16Gi.",
+    examples=broken(_JOB, ('cpu: "1"', "cpu: 4000")),
+)
+def check_largest(scene: Scene) -> Iterator[Hit]:
+    for workload, container in scene.containers:
+        for resource, most in LARGEST.items():
+            amount = container.request(resource) or 0
+            if amount > most:
+                requests = workload.manifest.at((*container.path, "resources", "requests")) or {}
+                written = "requests" if resource in requests else "limits"
+                what = f"{amount:g} cores" if resource == "cpu" else f"{amount / 2**40:.4g} TiB of memory"
+                message = f"container {container.name} asks for {what}, which no node has"
+                yield Hit(workload.manifest, (*container.path, "resources", written, resource), message)
+
+
+@warning(
+    "K8S041",
+    "volume of a kind that is gone",
+    why="Kubernetes has removed the driver, or nodes have it no longer. The pod stays in ContainerCreating.",
+    source=kubernetes("Volumes", "concepts/storage/volumes/"),
+    fix="Use a PersistentVolumeClaim of a storage class that the cluster has; for gitRepo, an init container.",
+    examples=broken(_JOB, ("emptyDir: {}", "gitRepo: {repository: https://example.org/study.git}")),
+)
+def check_volumes(scene: Scene) -> Iterator[Hit]:
+    for workload in scene.workloads:
+        for path, volume in workload.volumes:
+            for kind in GONE_VOLUMES & set(volume):
+                yield Hit(workload.manifest, (*path, kind), f"the volume {volume.get('name')} is of the kind {kind}")
 
 
 @error(
@@ -86,18 +138,13 @@ def check_restarts(scene: Scene) -> Iterator[Hit]:
         elif workload.kind == "Pod":
             if policy not in (None, "Always", "Never", "OnFailure"):
                 yield Hit(workload.manifest, path, f"restartPolicy is {policy!r}; it is Always, Never or OnFailure")
-        elif policy not in (None, "Always"):
+        elif not workload.custom and policy not in (None, "Always"):
             yield Hit(workload.manifest, path, f"restartPolicy is {policy!r}; in a {workload.kind} it is Always")
-        for container in workload.containers:
-            own = container.body.get("restartPolicy")
-            if container.init and own not in (None, "Always"):
-                message = f"restartPolicy of an init container is Always, or none; not {own!r}"
-                yield Hit(workload.manifest, (*container.path, "restartPolicy"), message)
 
 
 @error(
     "K8S010",
-    "pod that does not hold together",
+    "pod that is inconsistent",
     why="A mount of a volume that the pod does not have, a container without an image, or a name or mount path that "
     "appears twice: the cluster refuses the pod.",
     source=kubernetes("Volumes", "concepts/storage/volumes/"),
@@ -105,13 +152,13 @@ def check_restarts(scene: Scene) -> Iterator[Hit]:
     examples=broken(_JOB, ("{name: output, mountPath", "{name: outputs, mountPath")),
 )
 def check_pods(scene: Scene) -> Iterator[Hit]:
-    """Mounts of volumes that there are none of, names that stand twice, containers without an image."""
+    """Mounts of volumes that do not exist, names that occur twice, containers without an image."""
     for workload in scene.workloads:
         manifest = workload.manifest
         templates = manifest.at(("spec", "volumeClaimTemplates")) or []
         volumes = [str(volume.get("name")) for _, volume in workload.volumes]
-        volumes += [str((template.get("metadata") or {}).get("name")) for template in templates]
         yield from _twice(manifest, (*workload.path, "volumes"), volumes, "volume")
+        volumes += [str((template.get("metadata") or {}).get("name")) for template in templates]
         names = [container.name for container in workload.containers]
         yield from _twice(manifest, (*workload.path, "containers"), names, "container")
         for container in workload.containers:
@@ -121,7 +168,7 @@ def check_pods(scene: Scene) -> Iterator[Hit]:
             places = [str(mount.get("mountPath")) for mount in mounts]
             yield from _twice(manifest, (*container.path, "volumeMounts"), places, "mountPath")
             for number, mount in enumerate(mounts):
-                if mount.get("name") not in volumes:
+                if mount.get("name") not in volumes and not workload.custom:
                     meant = did_you_mean(mount.get("name", ""), volumes)
                     where = (*container.path, "volumeMounts", number, "name")
                     yield Hit(manifest, where, f"the pod has no volume {mount.get('name')!r}{meant}")

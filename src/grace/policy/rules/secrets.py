@@ -1,9 +1,12 @@
-"""Rules about secrets that stand in files. No message shows one."""
+"""Rules about secrets in files. No message shows one."""
 
+import base64
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from grace.policy.documents import FieldPath, Manifest, Scene
+from grace.policy.placeholders import placeholder
 from grace.policy.rule import Hit, broken, error, kubernetes, warning
 from grace.policy.rules.examples import example
 
@@ -17,7 +20,7 @@ FORMS = {
     "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
     "an address with a password": r"\b[a-z][a-z0-9+.-]*://[^\s/:@]+:[^\s/:@$({<]+@",
 }
-"""What secrets look like, whatever they are called."""
+"""What secrets look like, whatever their name."""
 _SECRET_WORDS = {"TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "APIKEY", "CREDENTIAL", "CREDENTIALS"}
 _KEY_WORDS = {"API", "ACCESS", "SECRET", "PRIVATE", "AUTH", "ENCRYPTION", "SIGNING", "MASTER", "HMAC"}
 _HARMLESS_ENDS = {"FILE", "PATH", "DIR", "NAME", "ID", "URL", "URI", "ENV", "HOST", "TYPE", "LENGTH", "LIMIT", "TTL"}
@@ -28,6 +31,24 @@ _PLACEHOLDER = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _OPTION = re.compile(r"--?([A-Za-z][A-Za-z0-9_-]*)(?:=(.*))?", re.DOTALL)
+PUBLIC_KEYS = {
+    "ca.crt",
+    "tls.crt",
+    "username",
+    "user",
+    "email",
+    "host",
+    "hostname",
+    "port",
+    "database",
+    "namespace",
+    "region",
+    "bucket",
+    "endpoint",
+    "url",
+    "type",
+}
+"""Keys of Secrets whose values everybody may know."""
 _JOB = example("secret-job")
 _OBJECT = example("hub-secret")
 _PRACTICES = kubernetes("Good practices for Kubernetes Secrets", "concepts/security/secrets-good-practices/")
@@ -44,7 +65,17 @@ _PRACTICES = kubernetes("Good practices for Kubernetes Secrets", "concepts/secur
     examples=broken(_JOB, ("value: EMPTY", "value: correct-horse-battery")),
 )
 def check_inline(scene: Scene) -> Iterator[Hit]:
-    """Secrets in variables, commands, arguments, annotations and ConfigMaps."""
+    """Secrets in variables, commands, arguments, annotations and ConfigMaps; each value once."""
+    places: dict[str, list[Hit]] = {}
+    for hit, value in _inline(scene):
+        places.setdefault(value, []).append(hit)
+    for first, *others in places.values():
+        more = f"; it is in {len(others)} more {'place' if len(others) == 1 else 'places'}" if others else ""
+        yield replace(first, message=first.message + more)
+
+
+def _inline(scene: Scene) -> Iterator[tuple[Hit, str]]:
+    """What looks like a secret, with its value."""
     for workload, container in scene.containers:
         for number, entry in enumerate(container.body.get("env") or []):
             path = (*container.path, "env", number, "value")
@@ -58,7 +89,7 @@ def check_inline(scene: Scene) -> Iterator[Hit]:
                 yield from _look(manifest, (*path, key), key, value)
 
 
-def _words(manifest: Manifest, words: list[tuple[FieldPath, str]]) -> Iterator[Hit]:
+def _words(manifest: Manifest, words: list[tuple[FieldPath, str]]) -> Iterator[tuple[Hit, str]]:
     """Options that are secrets, with the value in the same word or in the next."""
     for number, (path, word) in enumerate(words):
         option = _OPTION.fullmatch(word)
@@ -68,25 +99,25 @@ def _words(manifest: Manifest, words: list[tuple[FieldPath, str]]) -> Iterator[H
         elif option and not after[1].startswith("-") and is_secret_name(option[1]):
             yield from _look(manifest, after[0], option[1], after[1])
         elif form := _form(word):
-            yield Hit(manifest, path, f"holds what looks like {form}")
+            yield Hit(manifest, path, f"holds what looks like {form}"), word
 
 
-def _look(manifest: Manifest, path: FieldPath, name: str, value: str) -> Iterator[Hit]:
+def _look(manifest: Manifest, path: FieldPath, name: str, value: str) -> Iterator[tuple[Hit, str]]:
     if form := _form(value):
-        yield Hit(manifest, path, f"{name} holds what looks like {form}")
-    elif is_secret_name(name) and not is_placeholder(value):
-        yield Hit(manifest, path, f"{name} is a secret by its name, and its value stands here")
+        yield Hit(manifest, path, f"{name} holds what looks like {form}"), value
+    elif is_secret_name(name) and not is_placeholder(value, name):
+        yield Hit(manifest, path, f"{name} is a secret by its name, and its value stands here"), value
 
 
 def _form(value: str) -> str:
-    """What a text looks like that holds a secret; empty when nothing."""
+    """The form of secret that a text seems to hold; empty for none."""
     return next(
         (what for what, form in FORMS.items() if re.search(form, value, re.ASCII) and not is_placeholder(value)), ""
     )
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether a variable, option or key is called as secrets are: HF_TOKEN, --api-key; not MAX_TOKENS, TOKEN_FILE."""
+    """Whether a variable, option or key has the name of a secret: HF_TOKEN, --api-key; not MAX_TOKENS, TOKEN_FILE."""
     words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).upper().replace("-", "_").replace(".", "_").split("_")
     if words[-1] in _HARMLESS_ENDS:
         return False
@@ -94,15 +125,16 @@ def is_secret_name(name: str) -> bool:
     return key or bool(_SECRET_WORDS & set(words))
 
 
-def is_placeholder(value: str) -> bool:
-    """Whether a value stands for a secret without being one: empty, EMPTY, <token>, $(TOKEN), a path."""
-    return _PLACEHOLDER.fullmatch(value.strip()) is not None
+def is_placeholder(value: str, name: str = "") -> bool:
+    """Whether a value stands for a secret without being one: empty, EMPTY, <token>, $(TOKEN), a path, its own name."""
+    own = re.sub(r"[-_. ]", "", value.lower()) == re.sub(r"[-_. ]", "", name.lower())
+    return own or bool(placeholder(value)) or _PLACEHOLDER.fullmatch(value.strip()) is not None
 
 
 @warning(
     "K8S024",
     "Secret with its data in a file",
-    why="base64 is no encryption: whoever has the file has the secret, and such files end in repositories.",
+    why="base64 is not encryption: whoever has the file has the secret, and such files end in repositories.",
     source=_PRACTICES,
     fix="Make it from the environment, by `grace cluster secret` or `kubectl create secret`; delete the file.",
     examples=broken(_OBJECT, ('token: ""', "token: correct-horse-battery")),
@@ -111,5 +143,14 @@ def check_secret_file(scene: Scene) -> Iterator[Hit]:
     for manifest in scene.kind("Secret"):
         for part in ("data", "stringData"):
             for key, value in (manifest.body.get(part) or {}).items():
-                if not is_placeholder(value):
-                    yield Hit(manifest, (part, key), f"the value of {key!r} stands in the file")
+                plain = _decoded(value) if part == "data" else value
+                if key.lower() not in PUBLIC_KEYS and not is_placeholder(plain, key):
+                    yield Hit(manifest, (part, key), f"the value of {key!r} is in the file")
+
+
+def _decoded(value: str) -> str:
+    """What base64 stands for; a value that is none, as it is."""
+    try:
+        return base64.b64decode(value, validate=True).decode()
+    except ValueError:
+        return value

@@ -1,10 +1,11 @@
-"""Rules about how pods are found: selectors, Services, and the addresses that clients ask."""
+"""Rules about how pods are reached: selectors, Services, and the addresses that clients ask."""
 
 import re
 from collections.abc import Iterator
 from typing import Any
 
 from grace.policy.documents import FieldPath, Manifest, Scene, Workload
+from grace.policy.placeholders import placeholder_in_name
 from grace.policy.pods import operator_holds
 from grace.policy.rule import Hit, broken, changed, error, kubernetes, warning
 from grace.policy.rules.examples import example
@@ -16,6 +17,16 @@ _URL = re.compile(r"\b(https?)://([a-z0-9]([-a-z0-9.]*[a-z0-9])?)(?::([0-9]{1,5}
 _SERVER = example("plain-server")
 _SERVICE = example("plain-service")
 _CLIENT = example("plain-client")
+_INGRESS = """\
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web}
+spec:
+  rules:
+  - http:
+      paths:
+      - {path: /, pathType: Prefix, backend: {service: {name: vllm-gemma-2b, port: {number: 8000}}}}
+"""
 _ALL = f"{_SERVER}---\n{_SERVICE}---\n{_CLIENT}"
 _SERVICES = kubernetes("Service", "concepts/services-networking/service/")
 _SELECTORS = kubernetes("Labels and Selectors", "concepts/overview/working-with-objects/labels/")
@@ -32,13 +43,13 @@ _SELECTORS = kubernetes("Labels and Selectors", "concepts/overview/working-with-
 def check_selector(scene: Scene) -> Iterator[Hit]:
     for workload in scene.workloads:
         selector = workload.manifest.at(("spec", "selector"))
-        if workload.kind not in SELECTING or not isinstance(selector, dict):
+        if workload.custom or workload.kind not in SELECTING or not isinstance(selector, dict):
             continue
         if workload.kind == "ReplicationController":
             selector = {"matchLabels": selector}
         unmet = ", ".join(_unmet(selector, workload.pod_labels))
         if unmet:
-            message = f"the selector wants {unmet}, and the pods of the template have {_labels(workload.pod_labels)}"
+            message = f"the selector requires {unmet}, and the pods of the template have {_labels(workload.pod_labels)}"
             yield Hit(workload.manifest, ("spec", "selector"), message)
 
 
@@ -61,7 +72,7 @@ def _labels(labels: dict[str, str]) -> str:
     "K8S013",
     "labels only on the pods",
     why="A selector of kubectl looks at the labels of the object itself. `kubectl delete deployment -l app=x` says "
-    "that there is nothing to delete, and what holds the GPU stays.",
+    "that there is nothing to delete, and the GPU stays in use.",
     source=_SELECTORS,
     fix="Write the labels into the object's own metadata too.",
     examples=broken(_SERVER, ("  labels: {app: vllm-server}\nspec:", "spec:")),
@@ -69,10 +80,10 @@ def _labels(labels: dict[str, str]) -> str:
 def check_own_labels(scene: Scene) -> Iterator[Hit]:
     for workload in scene.workloads:
         labels = workload.pod_labels.items()
-        if workload.template_path and labels and not labels & workload.manifest.labels.items():
+        if workload.template_path and not workload.custom and labels and not labels & workload.manifest.labels.items():
             example = next(f"{key}={value}" for key, value in labels)
             message = (
-                f"the labels stand only in the template of its pods: `kubectl delete {workload.kind.lower()} -l "
+                f"the labels are only in the template of its pods: `kubectl delete {workload.kind.lower()} -l "
                 f"{example}` finds no {workload.kind}"
             )
             yield Hit(workload.manifest, ("metadata", "labels"), message)
@@ -81,7 +92,7 @@ def check_own_labels(scene: Scene) -> Iterator[Hit]:
 @warning(
     "K8S014",
     "Service that selects no pod",
-    why="Requests to it fail: it has an address, and nobody behind it.",
+    why="Requests to it fail: it has an address, but nothing answers there.",
     source=_SERVICES,
     fix="Select labels that the pods' template has. If the pods are in other files, check all files together.",
     examples=broken(_ALL, ("selector: {app: vllm-server}", "selector: {app: vllm}")),
@@ -89,14 +100,14 @@ def check_own_labels(scene: Scene) -> Iterator[Hit]:
 def check_selects(scene: Scene) -> Iterator[Hit]:
     for service in scene.kind("Service"):
         selector = service.at(("spec", "selector")) or {}
-        if selector and not scene.broken and not scene.selected(scene.namespace_of(service), selector):
+        if selector and not scene.broken and not scene.partial and not scene.selected(service.namespace, selector):
             message = f"no pod in these files has the labels that it selects: {_labels(selector)}"
             yield Hit(service, ("spec", "selector"), message)
 
 
 @warning(
     "K8S015",
-    "Service that leads to a port nobody names",
+    "Service that leads to a port that no container names",
     why="Requests are refused, if the server really listens at the port that its container names.",
     source=_SERVICES,
     fix="Make targetPort the containerPort of the server, or its name.",
@@ -104,7 +115,7 @@ def check_selects(scene: Scene) -> Iterator[Hit]:
 )
 def check_target(scene: Scene) -> Iterator[Hit]:
     for service in scene.kind("Service"):
-        selected = scene.selected(scene.namespace_of(service), service.at(("spec", "selector")) or {})
+        selected = scene.selected(service.namespace, service.at(("spec", "selector")) or {})
         containers = [container for workload in selected for container in workload.containers]
         declared = [port for container in containers for port in container.body.get("ports") or []]
         for number, port in enumerate(service.at(("spec", "ports")) or []):
@@ -116,10 +127,46 @@ def check_target(scene: Scene) -> Iterator[Hit]:
                 yield Hit(service, ("spec", "ports", number, "targetPort"), message)
 
 
+@warning(
+    "K8S038",
+    "Ingress that leads to no Service",
+    why="Whoever asks its address gets an error (503), until there is a Service of that name with that port.",
+    source=kubernetes("Ingress", "concepts/services-networking/ingress/"),
+    fix="Name a Service that is there, and one of its ports. If it is in other files, check all files together.",
+    examples=broken(
+        f"{_SERVER}---\n{_SERVICE}---\n{_INGRESS}",
+        ("backend: {service: {name: vllm-gemma-2b", "backend: {service: {name: vllm"),
+    ),
+)
+def check_ingress(scene: Scene) -> Iterator[Hit]:
+    for ingress in scene.kind("Ingress"):
+        for path, backend in _backends(ingress):
+            name, port = backend.get("name", ""), backend.get("port") or {}
+            service = scene.find("Service", ingress.namespace, name)
+            if service is None and not scene.partial and not placeholder_in_name(name):
+                yield Hit(ingress, (*path, "name"), f"there is no Service {name!r} in these files")
+            elif service and service not in scene.broken:
+                ports = service.at(("spec", "ports")) or []
+                key = "name" if "name" in port else "port"
+                asked = port.get("name", port.get("number"))
+                if asked is not None and asked not in [entry.get(key) for entry in ports]:
+                    has = ", ".join(str(entry.get(key)) for entry in ports if key in entry) or "no such ports"
+                    yield Hit(ingress, (*path, "port"), f"leads to port {asked}; the Service {name} has {has}")
+
+
+def _backends(ingress: Manifest) -> Iterator[tuple[FieldPath, dict[str, Any]]]:
+    """Services that an Ingress leads to, each with its path."""
+    places: list[FieldPath] = [("spec", "defaultBackend", "service")]
+    for rule, each in enumerate(ingress.at(("spec", "rules")) or []):
+        count = len((each.get("http") or {}).get("paths") or [])
+        places += [("spec", "rules", rule, "http", "paths", number, "backend", "service") for number in range(count)]
+    yield from ((place, backend) for place in places if isinstance(backend := ingress.at(place), dict))
+
+
 @error(
     "K8S016",
     "address that no Service makes reachable",
-    why="Names of Deployments and Jobs are no host names. Without a Service of that name in that namespace, every "
+    why="Names of Deployments and Jobs are not host names. Without a Service of that name in that namespace, every "
     "request of the client fails.",
     source=kubernetes("DNS for Services and Pods", "concepts/services-networking/dns-pod-service/"),
     fix="Add a Service of that name, and apply it; or NAME.NAMESPACE for one in another namespace.",
@@ -130,11 +177,11 @@ def check_address(scene: Scene) -> Iterator[Hit]:
         if scene.find("Service", namespace, name):
             continue
         same = [w.manifest.title for w in scene.workloads if w.name == name]
-        elsewhere = [scene.namespace_of(service) for service in scene.kind("Service") if service.name == name]
+        elsewhere = [service.namespace for service in scene.kind("Service") if service.name == name]
         if elsewhere:
             message = f"{url}: the Service {name} is in namespace {elsewhere[0]}, not in {namespace}"
             yield Hit(manifest, path, message)
-        elif same:
+        elif same and not scene.partial:
             yield Hit(manifest, path, f"{url}: there is no Service {name!r}; {same[0]} alone has no address")
 
 
@@ -175,8 +222,7 @@ def _addresses(scene: Scene) -> Iterator[tuple[Manifest, FieldPath, str, str, st
                 name, _, rest = match[2].partition(".")
                 namespace = rest.removesuffix(".cluster.local").removesuffix(".svc")
                 if "." not in namespace and name != "localhost":
-                    where = namespace or scene.namespace_of(workload.manifest)
-                    yield workload.manifest, path, match[0], name, where
+                    yield workload.manifest, path, match[0], name, namespace or workload.manifest.namespace
 
 
 @error(
@@ -193,8 +239,8 @@ def check_links(scene: Scene) -> Iterator[Hit]:
         if service.name not in LINKED:
             continue
         for workload in scene.workloads:
-            near = scene.namespace_of(workload.manifest) == scene.namespace_of(service)
-            if near and workload.spec.get("enableServiceLinks") is not False and _runs(workload, service.name):
+            linked = workload.spec.get("enableServiceLinks") is not False and _runs(workload, service.name)
+            if linked and workload.manifest.namespace == service.namespace:
                 variable = f"{service.name.upper()}_PORT"
                 message = (
                     f"the Service {service.name!r} sets {variable} in these pods, which {service.name} reads itself"
@@ -203,7 +249,7 @@ def check_links(scene: Scene) -> Iterator[Hit]:
 
 
 def _runs(workload: Workload, program: str) -> bool:
-    """Whether a container runs a program and leaves its NAME_PORT to the cluster."""
+    """Whether a container runs a program but does not set its NAME_PORT, so that the cluster does."""
     return any(
         re.search(rf"\b{program}\b", " ".join([container.image, *container.line]).lower())
         and f"{program.upper()}_PORT" not in container.env

@@ -69,7 +69,7 @@ def _problems(scene: Scene, *names: str) -> Iterator[Hit]:
 
 @error(
     "VLLM002",
-    "gpt-oss in another form than its own",
+    "gpt-oss in a format other than its own",
     why="gpt-oss is published in MXFP4 (12.9 GiB, on one RTX 3090). There are no AWQ weights of it, and it does not "
     "run in float16.",
     source="Model card, https://huggingface.co/openai/gpt-oss-20b",
@@ -85,7 +85,7 @@ def check_gpt_oss(scene: Scene) -> Iterator[Hit]:
     "repository that does not exist",
     why="The server ends with an error (401 or 404 from the hub), restarts, and holds its GPU meanwhile.",
     source="The hub itself: grace/models/catalogue.yaml, missing_repos",
-    fix="Take one that is there; `grace models list` names those of the lineup.",
+    fix="Use one that exists; `grace models list` names those of the lineup.",
     examples=broken(SERVER, ("google/gemma-2-2b-it", "TheBloke/gemma-2-9b-it-AWQ")),
 )
 def check_repository(scene: Scene) -> Iterator[Hit]:
@@ -94,7 +94,7 @@ def check_repository(scene: Scene) -> Iterator[Hit]:
 
 @error(
     "VLLM004",
-    "model that clients call otherwise",
+    "model that clients call by another name",
     why="vLLM serves a model under its repository's name unless --served-model-name says otherwise, and answers 404 to "
     "all other names.",
     source=f"{VLLM}serving/openai_compatible_server/",
@@ -107,7 +107,7 @@ def check_served_name(scene: Scene) -> Iterator[Hit]:
 
 @error(
     "VLLM005",
-    "other number of GPUs than vLLM uses",
+    "number of GPUs that vLLM does not use",
     why="vLLM uses one GPU unless --tensor-parallel-size says more: the model does not fit, or the others are idle. "
     "With more than there are, vLLM ends with an error.",
     source=f"{VLLM}serving/parallelism_scaling/",
@@ -137,7 +137,7 @@ def check_fits(scene: Scene) -> Iterator[Hit]:
 @warning(
     "VLLM007",
     "model that fits on some of the GPUs that it may get",
-    why="A100s have 40 or 80 GB. On the smaller ones the server ends with an error; which it gets is chance.",
+    why="A100s have 40 or 80 GB. On the smaller ones the server ends with an error; which one it gets is chance.",
     source="NRP manifests; Grace's memory plan: grace/models/plan.py",
     fix="Require the larger ones: node affinity nvidia.com/gpu.memory Gt 80000, or nvidia.com/gpu.product.",
     examples=(changed(SERVER, *_27B, _A100), changed(SERVER, *_27B, _A100, _80GB)),
@@ -221,7 +221,7 @@ def check_generation(scene: Scene) -> Iterator[Hit]:
 @note(
     "VLLM009",
     "vLLM's old way to start a server",
-    why="The module works still, and will be removed.",
+    why="The module still works, but will be removed.",
     source=f"{VLLM}serving/openai_compatible_server/",
     fix="Use `vllm serve MODEL` with the same options.",
     examples=broken(SERVER, _MODULE, ("- google/gemma", "- --model=google/gemma")),

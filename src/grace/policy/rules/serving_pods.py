@@ -1,5 +1,6 @@
 """Serving models with vLLM: its pods: shared memory, probes, ports, several nodes."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,13 +8,15 @@ from grace.policy.documents import FieldPath, Scene
 from grace.policy.pods import place_of
 from grace.policy.rule import Hit, broken, changed, error, kubernetes, note, warning
 from grace.policy.rules.serving import SERVER, VLLM
-from grace.policy.servers import Server, servers
+from grace.policy.servers import Server, model_servers, servers
 
 LARGE = 40e9
 """Parameters from which loading takes longest."""
 LOADING_SECONDS = 600
 LOADING_LARGE_SECONDS = 1800
 """How long loading may take: 60 to 90 probes of 10 s below 10 billion parameters, 180 to 360 from 40 billion."""
+GATED = re.compile(r"meta-llama/|google/(gemma|paligemma|codegemma|medgemma|recurrentgemma)", re.IGNORECASE)
+"""Repositories of the hub that give their models only to those who accepted the licence."""
 READY_VARIABLE = "VLLM_ENGINE_READY_TIMEOUT_S"
 READY_SECONDS = 600
 """vLLM's default of that variable."""
@@ -28,6 +31,11 @@ _70B = (
     ("google/gemma-2-2b-it", "meta-llama/Meta-Llama-3-70B-Instruct"),
     ("failureThreshold: 90", "failureThreshold: 360"),
 )
+_TWO_GPUS = changed(
+    SERVER,
+    ("nvidia.com/gpu: 1", "nvidia.com/gpu: 2"),
+    ("- --port=8000", "- --port=8000\n        - --tensor-parallel-size=2"),
+)
 _TWO_NODES = (
     (
         "- --port=8000",
@@ -39,18 +47,35 @@ _TWO_NODES = (
 @warning(
     "VLLM010",
     "too little shared memory",
-    why="Processes of vLLM exchange data in /dev/shm, of which a container has 64 MB. Above, they end with a bus "
-    "error; tensor parallelism needs it most.",
+    why="The processes of a server on several GPUs exchange data in /dev/shm, of which a container has 64 MB. Above, "
+    "they end with a bus error.",
     source=f"{VLLM}deployment/k8s/",
     fix="Mount an emptyDir of medium: Memory at /dev/shm, 2 to 10Gi. It counts as the container's memory.",
-    examples=broken(SERVER, ("mountPath: /dev/shm", "mountPath: /shm")),
+    examples=broken(_TWO_GPUS, ("mountPath: /dev/shm", "mountPath: /shm")),
 )
 def check_shared_memory(scene: Scene) -> Iterator[Hit]:
-    for server in servers(scene):
+    yield from (hit for hit, gpus in _without_shared_memory(scene) if gpus > 1)
+
+
+@note(
+    "VLLM017",
+    "little shared memory, on one GPU",
+    why="Processes of a server exchange data in /dev/shm, of which a container has 64 MB: enough for one GPU, mostly.",
+    source=f"{VLLM}deployment/k8s/",
+    fix="Nothing, as a rule. If the server ends with a bus error, mount an emptyDir of medium: Memory at /dev/shm.",
+    examples=broken(SERVER, ("mountPath: /dev/shm", "mountPath: /shm")),
+)
+def check_little_memory(scene: Scene) -> Iterator[Hit]:
+    yield from (hit for hit, gpus in _without_shared_memory(scene) if gpus == 1)
+
+
+def _without_shared_memory(scene: Scene) -> Iterator[tuple[Hit, int]]:
+    """Servers that share memory and have little, each with its number of GPUs."""
+    for server in model_servers(scene):
         place = place_of(server.workload, server.container, "/dev/shm")  # noqa: S108 - a path in a container
-        if place is None and server.workload.spec.get("hostIPC") is not True:
+        if server.engine.parallel and place is None and server.workload.spec.get("hostIPC") is not True:
             message = f"container {server.container.name}: nothing is mounted at /dev/shm"
-            yield Hit(server.workload.manifest, (*server.container.path, "volumeMounts"), message)
+            yield Hit(server.workload.manifest, (*server.container.path, "volumeMounts"), message), server.gpus
 
 
 @warning(
@@ -59,7 +84,7 @@ def check_shared_memory(scene: Scene) -> Iterator[Hit]:
     why="Loading takes minutes. Without a startup or readiness probe the pod is ready at once, and clients find "
     "nobody. Of a sidecar, only the startup probe holds the main containers back.",
     source=kubernetes("Probes", "concepts/configuration/liveness-readiness-startup-probes/"),
-    fix="Add a startupProbe: httpGet /health at vLLM's port, periodSeconds 10, failureThreshold 90 (360 for 70B).",
+    fix="Add a startupProbe: httpGet /health at its port, periodSeconds 10, failureThreshold 90 (360 for 70B).",
     examples=broken(
         SERVER,
         ("startupProbe", "livenessProbe"),
@@ -67,12 +92,17 @@ def check_shared_memory(scene: Scene) -> Iterator[Hit]:
     ),
 )
 def check_ready(scene: Scene) -> Iterator[Hit]:
-    for server in servers(scene):
+    for server in model_servers(scene):
         body = server.container.body
         if server.container.sidecar and "startupProbe" not in body:
             lack = "no startupProbe, so that the main containers start before it"
             message = f"sidecar {server.container.name} has {lack}"
-        elif not server.container.init and "startupProbe" not in body and "readinessProbe" not in body:
+        elif (
+            server.engine.loads
+            and not server.container.init
+            and "startupProbe" not in body
+            and "readinessProbe" not in body
+        ):
             message = f"container {server.container.name} has no startupProbe and no readinessProbe"
         else:
             continue
@@ -88,7 +118,9 @@ def check_ready(scene: Scene) -> Iterator[Hit]:
     examples=broken(SERVER, ("failureThreshold: 90", "failureThreshold: 30")),
 )
 def check_killed(scene: Scene) -> Iterator[Hit]:
-    for server in servers(scene):
+    for server in model_servers(scene):
+        if not server.engine.loads:
+            continue
         entry = server.entry
         needed = LOADING_LARGE_SECONDS if entry and entry[0].parameters >= LARGE else LOADING_SECONDS
         for name in ("startupProbe", "livenessProbe"):
@@ -108,7 +140,7 @@ def check_killed(scene: Scene) -> Iterator[Hit]:
 
 @note(
     "VLLM013",
-    "large model with vLLM's usual patience",
+    "large model with vLLM's default time limit",
     why="vLLM's server gives up on its own engine after 600 s, whatever the probes allow. From a slow volume, 131 GiB "
     "take longer.",
     source="vLLM, vllm/envs.py, VLLM_ENGINE_READY_TIMEOUT_S, https://github.com/vllm-project/vllm",
@@ -125,15 +157,15 @@ def check_timeout(scene: Scene) -> Iterator[Hit]:
 
 @warning(
     "VLLM014",
-    "port that vLLM does not listen at",
+    "port that the server does not listen at",
     why="A Service that leads there, or a probe that asks there, finds nobody; a probe then restarts the server for "
     "ever.",
     source=f"{VLLM}serving/openai_compatible_server/",
-    fix="Write vLLM's --port (8000 where none is given) as containerPort and in the probes.",
+    fix="Write the server's port (vLLM's is 8000 where no --port is given) as containerPort and in the probes.",
     examples=broken(SERVER, ("--port=8000", "--port=8080")),
 )
 def check_ports(scene: Scene) -> Iterator[Hit]:
-    for server in servers(scene):
+    for server in model_servers(scene):
         port, container = server.port, server.container
         declared = container.body.get("ports") or []
         names = {entry.get("name"): entry.get("containerPort") for entry in declared if entry.get("name")}
@@ -147,7 +179,7 @@ def check_ports(scene: Scene) -> Iterator[Hit]:
                 places.append((path, names.get(asked["port"], asked["port"])))
         for path, number in places:
             if port is not None and isinstance(number, int) and number != port:
-                yield Hit(server.workload.manifest, path, f"port {number}, but vLLM listens at {port}")
+                yield Hit(server.workload.manifest, path, f"port {number}, but {server.engine.name} listens at {port}")
 
 
 @error(
@@ -164,7 +196,7 @@ def check_nodes(scene: Scene) -> Iterator[Hit]:
     for server in servers(scene):
         nodes = server.command.number("nnodes", 1)
         if nodes and nodes > 1:
-            key = (scene.namespace_of(server.workload.manifest), server.command.model, nodes)
+            key = (server.workload.manifest.namespace, server.command.model, nodes)
             groups.setdefault(key, []).append(server)
     for (_, _, nodes), group in groups.items():
         pods = sum(server.workload.pods for server in group)
@@ -189,11 +221,11 @@ def check_nodes(scene: Scene) -> Iterator[Hit]:
     examples=(SERVER, changed(SERVER, _WITH_TOKEN)),
 )
 def check_token(scene: Scene) -> Iterator[Hit]:
-    for server in servers(scene):
-        env, entry = server.container.env, server.entry
+    for server in model_servers(scene):
+        env, gated = server.container.env, server.entry[1].gated if server.entry else GATED.match(server.model)
         elsewhere = "envFrom" in server.container.body or any(word.startswith("--hf-token") for word in server.words)
-        if entry and entry[1].gated and server.downloads and not elsewhere and not any(name in env for name in TOKENS):
+        if gated and server.downloads and not elsewhere and not any(name in env for name in TOKENS):
             near = next((name for name in env if "TOKEN" in name.upper() and "H" in name.upper()), None)
             called = f"; nobody reads {near}" if near else ""
-            message = f"container {server.container.name}: {entry[1].repo} is gated, and HF_TOKEN is not set{called}"
+            message = f"container {server.container.name}: {server.model} is gated, and HF_TOKEN is not set{called}"
             yield Hit(server.workload.manifest, (*server.container.path, "env"), message)

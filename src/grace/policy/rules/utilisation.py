@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from typing import Literal
 
 from grace.models.plan import GIB
-from grace.policy.documents import Scene
+from grace.policy.documents import Scene, Workload, together
 from grace.policy.rule import Hit, broken, changed, error, warning
 from grace.policy.rules.examples import example
 from grace.policy.rules.nrp_pages import POLICIES
 from grace.policy.usage import Usage
 
 _CLIENT = example("sized-client")
-_AMOUNTS = "{cpu: 1, memory: 2Gi}"
+_AMOUNTS = "{cpu: 1, memory: 2G}"
 _SERVER = example("large-server")
 
 
@@ -21,7 +21,7 @@ _SERVER = example("large-server")
     why="A pod that uses less than 20% of the memory it requests counts as a violation; above 4 such pods, new Jobs "
     "are refused. Pods of at most 1 core and 2 GB are exempt. How much is needed is an estimate.",
     source=POLICIES,
-    fix="Request what is needed, and a little more. For a client, 1 core and 2Gi.",
+    fix="Request what is needed, and a little more. For a client, 1 core and 2G (2Gi is more than 2 GB).",
     examples=broken(_CLIENT, (_AMOUNTS, "{cpu: 1, memory: 4Gi}")),
 )
 def check_memory(scene: Scene) -> Iterator[Hit]:
@@ -74,7 +74,7 @@ def check_gpu(scene: Scene) -> Iterator[Hit]:
     why="Without a volume at the hub's cache, weights are downloaded at every start and restart. Meanwhile the GPU is "
     "idle, which counts as a violation, and a download that fails starts over.",
     source=POLICIES,
-    fix="Mount a volume claim at the cache (HF_HOME), and fill it before in a Job without a GPU: `grace cluster "
+    fix="Mount a volume claim at the cache (HF_HOME), and fill it beforehand in a Job without a GPU: `grace cluster "
     "render` makes one.",
     examples=broken(_SERVER, ("mountPath: /cache", "mountPath: /weights")),
 )
@@ -84,7 +84,7 @@ def check_loading(scene: Scene) -> Iterator[Hit]:
         if server := usage.loading(workload):
             size = f" ({server.entry[1].weights_bytes / GIB:.1f} GiB)" if server.entry else ""
             message = (
-                f"container {server.container.name} downloads {server.command.model}{size} each time that it starts, "
+                f"container {server.container.name} downloads {server.model}{size} each time that it starts, "
                 "and its GPU waits"
             )
             yield Hit(workload.manifest, server.path, message)
@@ -108,12 +108,14 @@ def check_loading(scene: Scene) -> Iterator[Hit]:
 )
 def check_violators(scene: Scene) -> Iterator[Hit]:
     usage, most = Usage(scene), scene.cluster.limits.violators
-    outside = [
-        each for each in scene.workloads if usage.low(each, "memory") or usage.low(each, "cpu") or usage.gpu(each)
-    ]
-    pods = sum(workload.pods for workload in outside)
-    if most and pods > most:
-        names = ", ".join(f"{workload.manifest.title} ({workload.pods})" for workload in outside[:6])
-        more = ", ..." if len(outside) > 6 else ""
-        message = f"{pods} pods will be outside the bounds of use, and {most} may be: {names}{more}"
-        yield Hit(outside[-1].manifest, outside[-1].path, message)
+
+    def low(each: Workload) -> bool:
+        return bool(usage.low(each, "memory") or usage.low(each, "cpu") or usage.gpu(each))
+
+    for outside in together(filter(low, scene.workloads)):
+        pods = sum(workload.pods for workload in outside)
+        if most and pods > most:
+            names = ", ".join(f"{workload.manifest.title} ({workload.pods})" for workload in outside[:6])
+            more = ", ..." if len(outside) > 6 else ""
+            message = f"{pods} pods will be outside the bounds of use, and {most} may be: {names}{more}"
+            yield Hit(outside[-1].manifest, outside[-1].path, message)

@@ -1,4 +1,4 @@
-"""The checks by name: what each finds, how much of it is too much, what to do then, and how a row is looked at.
+"""The checks by name: what each finds, how much of it is too much, what to do then, and how it looks at a row.
 
 A new check is an entry of CHECKS. A check of single rows names the function that makes it (in `cells`, `answers`,
 `fields` or `scores`); `grace validate` and `grace merge` then do it. A check that needs the whole table is a class in a
@@ -12,7 +12,7 @@ from grace.quality.checks import answers, cells, fields, scores
 from grace.quality.looks import Maker
 
 Unit = Literal["rows", "cells", "columns", "problems", "models", "share"]
-Part = Literal["requests", "cells", "scores", "answers", "refusals", "fields", "fields again"]
+TablePart = Literal["requests", "cells", "scores", "answers", "refusals", "fields", "fields again"]
 """The part of a table that a check of single rows looks at; `RowChecks` knows which tables have it."""
 
 _AGAIN = "`grace export RUN` makes the table again"
@@ -32,13 +32,13 @@ class Check:
     """One check.
 
     Attributes:
-        name: of the check, and of its limit among the thresholds.
+        name: the check's name, and its limit's among the thresholds.
         finds: what it finds.
         unit: what is counted, or "share" where a share of them is measured.
-        limit: the default of the most that is fine, or with `least` of the least.
+        limit: the default limit: the most that is fine, or with `least` the least.
         advice: what to do when it fails; RUN stands for the run's folder.
         settings: further numbers that can be chosen.
-        on: of a check of single rows, the part of a table that it looks at, and what makes it for a table.
+        on: for a check of single rows: the part of a table that it looks at, and what makes it for a table.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Check:
     advice: str = _AGAIN
     least: bool = False
     settings: tuple[Setting, ...] = ()
-    on: tuple[Part, Maker] | None = None
+    on: tuple[TablePart, Maker] | None = None
 
 
 _ASK = "give the command that made the run once more: it asks for what is missing"

@@ -23,7 +23,7 @@ ERROR_TEXT = re.compile(
     )""",
     re.IGNORECASE | re.DOTALL | re.VERBOSE,
 )
-"""How answers begin that are a program's error message."""
+"""The beginnings of answers that are a program's error message."""
 
 
 def truncated(layout: Layout, _: Thresholds) -> Look | str:
@@ -39,7 +39,7 @@ def truncated(layout: Layout, _: Thresholds) -> Look | str:
 
 
 def empty_answers(layout: Layout, _: Thresholds) -> Look | str:
-    """Answers that came and were empty."""
+    """Answers that arrived empty."""
     if ERROR not in layout.present:
         return f"the table has no column {ERROR}"
 

@@ -19,14 +19,14 @@ class Balance:
     """
 
     def __init__(self, layout: Layout, expected: Mapping[Cell, int] | None) -> None:
-        """For a table; `expected` is how many rows each condition should have, None where nobody knows."""
+        """For a table; `expected` is how many rows each condition should have, None where that is not known."""
         self._layout, self._expected = layout, expected
         self._rows: Counter[Cell] = Counter()
         self._usable: Counter[Cell] = Counter()
         self.worst = 0.0
 
     def see(self, full: Mapping[str, str], cells: Cells) -> None:
-        """Take note of a row, `full` being what templates see of it."""
+        """Add a row; `full` is what templates see of it."""
         condition = tuple(full.get(name, "") for name in self._layout.study.design.cells)
         self._rows[condition] += 1
         self._usable[condition] += usable(self._layout, cells)
@@ -53,7 +53,7 @@ class Balance:
                 tally.fault(Flagged(None, ", ".join(names), f"{what}: {counts if count else ABSENT}"))
 
     def _expected_rows(self) -> dict[Cell, int]:
-        """How many rows each condition should have; without an input, as many as it has, and one at least."""
+        """How many rows each condition should have; without an input, as many as it has, and at least one."""
         if self._expected is not None:
             return dict(self._expected)
         design = tuple(expected_cells(self._layout.study, self._rows))
@@ -62,7 +62,7 @@ class Balance:
 
 
 def usable(layout: Layout, cells: Cells) -> bool:
-    """Whether a row can be analysed: no error, an answer, and all its values, as far as the table tells."""
+    """Whether a row can be analysed: no error, an answer, and all its values, as far as the table shows."""
     if any(cells[name] for name in layout.all_errors):
         return False
     if not all(cells[name] for name in layout.responses[:1]):

@@ -14,7 +14,7 @@ METHODS = get_args(Method)
 ALWAYS = (MODEL, "replication", "seed")
 """Columns of answers that hold something in every row."""
 ANSWERED = (RESPONSE, "response_timestamp", "processing_time_ms")
-"""Those that hold something in every row without an error."""
+"""Columns that hold something in every row without an error."""
 LONGEST = 80
 """The most characters of a cell that are quoted."""
 
@@ -25,7 +25,7 @@ def quoted(cell: str) -> str:
 
 
 def errors(layout: Layout, _: Thresholds) -> Look | str:
-    """Rows whose requests failed or were not sent; an empty answer is one that came."""
+    """Rows whose requests failed or were not sent; an empty answer is an answer."""
     names = layout.errors
     if not names:
         return "the table has no column error"
@@ -37,7 +37,7 @@ def errors(layout: Layout, _: Thresholds) -> Look | str:
 
 
 def missing_values(layout: Layout, _: Thresholds) -> Look | str:
-    """Cells that hold nothing, where something should stand and no error says why."""
+    """Cells that are empty although they should not be and no error says why."""
     finders: list[Callable[[Cells], Iterator[Fault]]] = [_missing_of_input(layout)]
     if layout.answers:
         finders.append(_missing_of_answers(layout))
@@ -121,7 +121,7 @@ def schema(layout: Layout, _: Thresholds) -> Look | str:
     def faults(cells: Cells) -> Iterator[Fault]:
         for name, column in given:
             cell = cells.raw(name)
-            if cell not in MISSING and (what := column.oddity(cell)):
+            if cell not in MISSING and (what := column.oddity(column.canonical(cell, layout.decimal), layout.decimal)):
                 yield name, what
         for name, kind in numeric.items():
             number = cells.number(name)
@@ -146,12 +146,12 @@ def _no_value(parse: Callable[[object], int | float | str], cell: str) -> str | 
     try:
         value = str(parse(cell))
     except ValueError as error:
-        return str(error) if len(cell) <= LONGEST else f"{quoted(cell)} is none of the field's values"
+        return str(error) if len(cell) <= LONGEST else f"{quoted(cell)} is not one of the field's values"
     return None if value == cell else f"{quoted(cell)} should be written {value!r}"
 
 
 def range_(layout: Layout, _: Thresholds) -> Look | str:
-    """Numbers outside of what is possible."""
+    """Numbers outside the possible range."""
     numeric = layout.numeric
     if not numeric:
         return "the table has no column of numbers"
@@ -170,5 +170,7 @@ def range_(layout: Layout, _: Thresholds) -> Look | str:
 def _given(layout: Layout) -> list[tuple[str, InputColumn]]:
     """The study's own columns that the table has and a model may see."""
     return [
-        (name, column) for name, column in layout.study.columns.items() if not column.hidden and name in layout.present
+        (layout.called(name), column)
+        for name, column in layout.study.columns.items()
+        if not column.hidden and layout.called(name) in layout.present
     ]

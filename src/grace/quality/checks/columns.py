@@ -8,7 +8,7 @@ from grace.quality.looks import Flagged
 
 
 def column_faults(layout: Layout, trials: Trials | None) -> Iterator[Flagged]:
-    """Columns that should be there and are not, and those that stand in another order than Grace writes them."""
+    """Columns that should be there and are not, and those in another order than Grace writes them."""
     groups = layout.expected()
     if trials:
         groups["input"] = tuple(layout.called(name) for name in trials.table.columns if name)
@@ -24,4 +24,4 @@ def column_faults(layout: Layout, trials: Trials | None) -> Iterator[Flagged]:
         actual = [name for name in layout.columns if name in set(expected)]
         moved = [one for one, other in zip(actual, expected, strict=True) if one != other]
         if moved:
-            yield Flagged(None, ", ".join(moved), "stand in another order than Grace writes them; were names swapped?")
+            yield Flagged(None, ", ".join(moved), "are in another order than Grace writes them; were names swapped?")

@@ -11,11 +11,11 @@ from grace.quality.looks import Fault, Look, Thresholds, Unit
 from grace.stages.fields.records import Rows
 from grace.studies.fields import Cell
 
-NO_FIELDS = "the study says nothing of extraction"
+NO_FIELDS = "the study has no extraction section"
 
 
 def percentage_sum(layout: Layout, thresholds: Thresholds) -> Look | str:
-    """Amounts that should make a total and do not."""
+    """Amounts that should add up to a total and do not."""
     extraction = layout.study.extraction
     if extraction is None:
         return NO_FIELDS
@@ -67,7 +67,7 @@ def extraction_doubt(layout: Layout, thresholds: Thresholds) -> Look | str:
 
 
 def reread(layout: Layout, _: Thresholds) -> Look | str:
-    """Rows that rules have read, and in which they now read something else."""
+    """Rows that rules have read, and in which they now read other values."""
     if layout.study.extraction is None:
         return NO_FIELDS
     try:

@@ -1,4 +1,4 @@
-"""The check against the ledger: is the table that lies there still the one that the run's ledger makes?"""
+"""The check against the ledger: is the table still the one that the run's ledger makes?"""
 
 from array import array
 from collections import defaultdict
@@ -19,13 +19,13 @@ PRECISION = 1e-12
 
 @dataclass(frozen=True)
 class Compared:
-    """What the comparison found: cells that differ, and whether rows only stand in another order."""
+    """What the comparison found: cells that differ, and how many rows are only in another order."""
 
     tally: Tally
     moved: int
 
 
-class _Pair:
+class _TablePair:
     """The table and the one that the ledger makes, by the columns that they have in common."""
 
     def __init__(self, table: CsvTable, fresh: CsvTable, identity: Sequence[str]) -> None:
@@ -46,20 +46,20 @@ class _Pair:
         return tuple([cells[place] for place in self._theirs])
 
     def identity(self, cells: tuple[str, ...]) -> int:
-        """What tells a row from others."""
+        """A hash of the cells that identify a row."""
         return hash(tuple([cells[place] for place in self._identity]))
 
 
 def compare(table: CsvTable, fresh: CsvTable, identity: Iterable[str], keep: int) -> Compared:
-    """Compare a table with the one that the ledger makes, rows by what they hold.
+    """Compare a table with the one that the ledger makes; rows are matched by their cells.
 
     Args:
-        table: the table that lies there.
+        table: the table on disk.
         fresh: the one that was just made from the ledger.
-        identity: the columns that tell rows apart.
+        identity: the columns that identify rows.
         keep: how many flags are kept.
     """
-    pair = _Pair(table, fresh, tuple(identity))
+    pair = _TablePair(table, fresh, tuple(identity))
     tally = Tally(keep)
     for name in fresh.columns:
         if name and name not in table.columns:
@@ -76,21 +76,21 @@ def compare(table: CsvTable, fresh: CsvTable, identity: Iterable[str], keep: int
     return Compared(tally, moved if len(table) == len(fresh) else 0)  # where rows are missing, all others move up
 
 
-def _unequal(pair: _Pair, own: int, theirs: int) -> tuple[Sequence[int], Sequence[int]]:
+def _unequal(pair: _TablePair, own: int, theirs: int) -> tuple[Sequence[int], Sequence[int]]:
     """The rows of both that are not the same as the other's at the same place."""
     both = min(own, theirs)
     differ = array("Q", (row for row in range(both) if not _equal(pair.own(row), pair.theirs(row))))
     return differ + array("Q", range(both, own)), differ + array("Q", range(both, theirs))
 
 
-def _without_moved(pair: _Pair, own: Sequence[int], theirs: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
+def _without_moved(pair: _TablePair, own: Sequence[int], theirs: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
     """Leave out the rows that are there in another place."""
     contents = Multiset(hash(pair.theirs(row)) for row in theirs)
     left = array("Q", [row for row in own if not contents.take(hash(pair.own(row)))])
     return left, array("Q", [row for row in theirs if contents.take(hash(pair.theirs(row)))])
 
 
-def _matched(pair: _Pair, own: Sequence[int], theirs: Sequence[int]) -> Iterator[tuple[int, int]]:
+def _matched(pair: _TablePair, own: Sequence[int], theirs: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Rows that are meant to be the same: those of one identity, and else those at one place."""
     places: dict[int, list[int]] = defaultdict(list)
     for row in reversed(theirs):
@@ -111,7 +111,7 @@ def _equal(one: tuple[str, ...], another: tuple[str, ...]) -> bool:
 
 
 def _same(one: str, another: str) -> bool:
-    """Whether two cells say the same, perhaps with other digits of one number, or another sign for nothing."""
+    """Whether two cells are equal, perhaps with other digits of one number, or another mark for a missing value."""
     if one == another or (one in MISSING and another in MISSING):
         return True
     first, second = number_in(one), number_in(another)

@@ -1,4 +1,4 @@
-"""Checks of a table's rows against the input: by what they hold, and how often, never by where they stand."""
+"""Checks of a table's rows against the input: by their cells, and how often they occur, never by their place."""
 
 from array import array
 from bisect import bisect_left
@@ -14,13 +14,13 @@ from grace.tables import CsvTable
 EXPLAINED = 200
 """The most rows outside the input whose differing cells are looked for."""
 OFTEN = 0.5
-"""A copy of the input (a model's, a replication) is meant to be there with this share of the largest one's rows."""
+"""A copy of the input (a model's, a replication) counts if it has this share of the largest one's rows."""
 ASKING = (MODEL, "model_revision", "protocol", "temperature", "answers_run")
-"""Columns of merged tables that tell apart who was asked, and how."""
+"""Columns of merged tables that say who was asked, and how."""
 
 
 def asking(layout: Layout) -> tuple[str, ...]:
-    """Those of them that a table has, where they are not columns of its trials."""
+    """Those of these columns that a table has, except columns of its trials."""
     return tuple(name for name in ASKING if name in layout.present and name not in layout.study.columns)
 
 
@@ -31,7 +31,7 @@ class Trials:
     Attributes:
         table: the input.
         rows: how many of its first rows were asked about.
-        by: columns of the table that tell copies apart, as replication and seed.
+        by: columns of the table that distinguish copies, such as replication and seed.
         copies: for a row of the input (0 is the first), the cells of `by` in each copy.
     """
 
@@ -42,7 +42,7 @@ class Trials:
 
 
 def copies_in(table: CsvTable, by: Sequence[str]) -> list[tuple[str, ...]]:
-    """The combinations of cells of `by` that a table's rows have, without those that are too rare to be meant."""
+    """The combinations of cells of `by` that a table's rows have, without those that are too rare to be intended."""
     places = [table.columns.index(name) for name in by]
     rows = map(table.cells, range(len(table)))
     counts = Counter(tuple(cells[place] for place in places) for cells in rows)
@@ -51,7 +51,7 @@ def copies_in(table: CsvTable, by: Sequence[str]) -> list[tuple[str, ...]]:
 
 
 class Multiset:
-    """How often each of many 64-bit numbers is there; 16 bytes for each different one."""
+    """How often each of many 64-bit numbers occurs; 16 bytes for each different one."""
 
     def __init__(self, numbers: Iterable[int]) -> None:
         self._numbers, self._counts = array("q"), array("q")
@@ -80,7 +80,7 @@ class Multiset:
 
 
 class Repeats:
-    """Finds rows that equal an earlier one in all that tells rows apart, seed included; eight bytes a row."""
+    """Finds rows that equal an earlier one in everything that identifies rows, seed included; eight bytes a row."""
 
     def __init__(self, layout: Layout) -> None:
         names = (*layout.study.columns, *asking(layout), REPLICATION, SEED)
@@ -88,7 +88,7 @@ class Repeats:
         self._keys = array("q")
 
     def see(self, cells: Cells) -> None:
-        """Take note of the next row."""
+        """Add the next row."""
         self._keys.append(hash(tuple(map(cells.raw, self._names))) if cells[SEED] else hash((len(self._keys),)))
 
     def finish(self) -> Iterator[tuple[int, int]]:
@@ -97,11 +97,11 @@ class Repeats:
             yield from ((other + 1, first + 1) for other in others)
 
 
-class Comparison:
+class RowComparison:
     """Compares a table's rows with those it should have, as multisets; about a hundred bytes a row.
 
     Attributes:
-        missing, unexpected, duplicate: what is found, `missing` only after `finish`.
+        missing, unexpected, duplicate: the tallies; `missing` only after `finish`.
     """
 
     def __init__(self, trials: Trials, layout: Layout, keep: int) -> None:
@@ -117,7 +117,7 @@ class Comparison:
         self._twice: set[int] = set()
 
     def _expected(self) -> Iterator[tuple[int, tuple[str, ...], tuple[str, ...]]]:
-        """Each row that should be there: its number in the input from 0, its cells, and those that tell its copy."""
+        """Each row that should be there: its number in the input from 0, its cells, and those of its copy."""
         for row in range(self._trials.rows):
             cells = self._trials.table.cells(row)
             own = tuple([cells[place] for place in self._places])
@@ -146,7 +146,7 @@ class Comparison:
                 self.unexpected.flag(flagged)
 
     def finish(self) -> None:
-        """Find the missing rows, and say in what the unexpected ones differ from these."""
+        """Find the missing rows, and say how the unexpected ones differ from them."""
         lost: list[tuple[int, tuple[str, ...], tuple[str, ...]]] = []
         for row, cells, copy in self._expected():
             self.missing.units[""] += 1

@@ -36,7 +36,7 @@ def _distributions(question: Question) -> Iterator[tuple[str, ...]]:
 
 
 def _span(columns: Sequence[str]) -> str:
-    """Some columns that stand side by side, in words."""
+    """Some adjacent columns, in words."""
     return f"{columns[0]} to {columns[-1]}"
 
 

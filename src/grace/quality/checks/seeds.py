@@ -6,9 +6,9 @@ from collections.abc import Hashable, Iterator, Sequence
 from grace.quality.looks import Flagged, Tally, groups
 
 FEWEST = 5
-"""Of fewer stimuli nothing is said about their answers."""
+"""With fewer stimuli, their answers are not judged."""
 MANY, OFTEN = 20, 5
-"""The fewest stimuli, and the fewest seeds of each, that tell something even if all answers are short."""
+"""The fewest stimuli, and the fewest seeds of each, that are enough even if all answers are short."""
 _NONE = hash(("", ""))
 
 
@@ -19,7 +19,7 @@ class Seeds:
         self._seeds = array("q")
 
     def see(self, asked: Hashable, seed: str) -> None:
-        """Take note of the next row's seed; models, and ways of asking, do not share theirs."""
+        """Add the next row's seed; models, and ways of asking, do not share theirs."""
         self._seeds.append(hash((asked, seed)) if seed else _NONE)
 
     def finish(self, keep: int) -> Tally:
@@ -38,7 +38,7 @@ class Seeds:
 class Answers:
     """Finds stimuli whose answers are all the same though their seeds differ; 33 bytes an answer.
 
-    A model that is sure of a short answer repeats it under every seed, so equal short answers tell nothing: such a
+    A model that is sure of a short answer repeats it under every seed, so equal short answers prove nothing: such a
     stimulus does not count, unless many stimuli were asked often, and no answer to any of them ever differs.
     """
 
@@ -49,7 +49,7 @@ class Answers:
         self._long = array("b")
 
     def see(self, number: int, stimulus: int, text: str, seed: str) -> None:
-        """Take note of an answer; `stimulus` is the same number for the same stimulus."""
+        """Add an answer; `stimulus` is the same number for the same stimulus."""
         for kept, value in (
             (self._rows, number - 1),
             (self._stimuli, stimulus),

@@ -1,4 +1,4 @@
-"""The check that values were made from the answers that lie beside them, joined by what tells rows apart."""
+"""The check that values were made from the answers beside them; rows are joined by the cells that identify them."""
 
 from array import array
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ class Stale:
         return RESPONSE in self._layout.present and bool(self._texts)
 
     def see(self, cells: Cells) -> None:
-        """Take note of the next row."""
+        """Add the next row."""
         key = tuple(map(cells.__getitem__, self._called))
         self._keys.append(hash(key))
         self._rows.append(hash((key, *map(cells.__getitem__, self._texts))))

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from grace.columns import answer_columns
 from grace.endpoints.client import Client
 from grace.endpoints.dialects import Sampling
 from grace.endpoints.handshake import EndpointNeed, meet
@@ -15,17 +16,24 @@ from grace.manifest import GENERATE, Identity
 from grace.progress import Progress
 from grace.stages.answers.generate import Asker, Plan, order
 from grace.stages.answers.records import Done
-from grace.stages.answers.table import ExportedAnswers, answer_columns, export_answers
-from grace.stages.prepare import check_number, check_options, check_table, choose_pace, input_facts, session_facts
+from grace.stages.answers.table import ExportedAnswers, export_answers
+from grace.stages.prepare import (
+    check_number,
+    check_options,
+    check_table,
+    choose_pace,
+    input_facts,
+    open_input,
+    session_facts,
+)
 from grace.stages.session import Session
 from grace.stages.task import ExperimentTask, Prepared, ShardResult, TaskOutcome
 from grace.studies.check import choose_study
 from grace.studies.study import Conversation, completed
 from grace.studies.templates import Message
-from grace.tables import CsvTable
 
 RESERVED = frozenset({"model", "messages", "seed", "temperature", "max_tokens", "stream", "n"})
-"""What a request's body holds already; `extra_body` cannot say it again."""
+"""Fields that a request's body already has; `extra_body` cannot set them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,11 +64,12 @@ class Query(ExperimentTask):
             raise InputError(
                 f"--extra-body: {', '.join(sorted(taken))} cannot be set there; use the command's own options"
             )
-        with CsvTable(self.input) as table:
+        with open_input(self.input, self.table_format, self.run) as table:
             study = choose_study(self.study, table)
             conversation = study.conversation(self.protocol)
             columns = answer_columns(conversation.turns)
-            check_table(study, table, columns, "both are asked, with seeds of their own", progress)
+            kept = study.answer_names(conversation.turns)
+            check_table(study, table, columns, kept, "both are asked, each with its own seed", progress)
             run = self.run
             with run.locked(self.break_lock):
                 sweep(self.output)
@@ -80,7 +89,7 @@ class PreparedQuery(Prepared[ExportedAnswers | ShardResult]):
         handshake = await meet(client, query.endpoint.model, self._need(len(rows)))
         sampling = Sampling(query.temperature, query.max_tokens, query.extra_body)
         model = {**handshake.facts.identity, "revision": query.revision}
-        run.begin(self._identity(model, handshake.dialect.neutral), table.path, study.content)
+        run.begin(self._identity(model, handshake.dialect.neutral), table.plain, study.content)
         table.read_from(run.input)
         run.widen(len(rows), query.replications)
         what = (study, conversation, table, rows, query.replications, query.seed)
@@ -103,10 +112,10 @@ class PreparedQuery(Prepared[ExportedAnswers | ShardResult]):
         if query.shard:
             return TaskOutcome(ShardResult(query.shard, run, plan.total, plan.done(done)), requests)
         with LedgerReader(run.ledger) as reader:
-            return TaskOutcome(export_answers(run, query.output, table, reader, done), requests)
+            return TaskOutcome(export_answers(run, query.output, table, reader, done, study), requests)
 
     def _identity(self, model: dict[str, Any], neutral: Mapping[str, Any]) -> Identity:
-        """All that determines the answers; `neutral` are the sampling settings that shape nothing."""
+        """All that determines the answers; `neutral` are the sampling settings that change nothing."""
         query, conversation = self.task, self.conversation
         return Identity(
             experiment=GENERATE,
@@ -126,7 +135,7 @@ class PreparedQuery(Prepared[ExportedAnswers | ShardResult]):
         )
 
     def _need(self, rows: int) -> EndpointNeed:
-        """What the handshake is to try: this conversation, and the longest row's."""
+        """The conversations that the handshake tries: this one, and the longest row's."""
         longest = max(range(rows), key=self.table.row_bytes)
         return EndpointNeed(
             shape=self._whole(0),

@@ -22,7 +22,7 @@ from grace.tables import CsvTable
 
 @dataclass(frozen=True)
 class Plan:
-    """What is asked of whom, and how.
+    """What the model is asked, and how.
 
     Attributes:
         rows: numbers of the table's rows (0 is the first) to ask about, in the order of asking.
@@ -76,11 +76,11 @@ class Asker:
                 yield partial(self._ask_row, row, replication)
 
     async def _ask_row(self, row: int, replication: int) -> float | None:
-        """Hold the conversation about one row, going on where an earlier session stopped."""
+        """Hold the conversation about one row, from where an earlier session stopped."""
         plan = self.plan
         seconds = None
         try:
-            cells = plan.study.complete(plan.table.row(row))
+            cells = plan.study.complete(plan.table.row(row), plan.table.decimal)
             messages = plan.conversation.opening(cells)
             seed = request_seed(plan.seed, plan.study.name, row, replication)
             for turn in plan.conversation.turns:

@@ -1,4 +1,4 @@
-"""What a run has done already: which requests are finished, and where in its ledger they stand."""
+"""What a run has already done: which requests are finished, and where their records are in its ledger."""
 
 from array import array
 from collections.abc import Iterator, Sequence
@@ -13,10 +13,10 @@ NOT_ASKED = "not asked yet"
 
 
 class Done:
-    """Which requests have been finished, and where in the ledger they stand: eight bytes for each planned request.
+    """Which requests are finished, and where their records are in the ledger: eight bytes for each planned request.
 
-    A request stands here by row, replication and turn, since within a run these determine its key: the manifest holds
-    the digests of all else. Of several records for one request a finished one counts over a failed one.
+    A request is listed by row, replication and turn, since within a run these determine its key: the manifest holds
+    the digests of everything else. Of several records for one request a finished one counts over a failed one.
     """
 
     def __init__(self, rows: int, turns: Sequence[str]) -> None:
@@ -33,7 +33,7 @@ class Done:
         return done
 
     def add(self, offset: int, record: dict[str, Any]) -> None:
-        """Take note of one record."""
+        """Add one record."""
         row, replication, turn = record["rows"][0] - 1, record["replication"] - 1, record["question"]
         if not (0 <= row < self._rows and turn in self._turns):
             raise LookupError
@@ -62,7 +62,7 @@ class Done:
         return sum(len(rows) - sum(1 for _ in self.open(rows, replication, turn)) for turn in turns)
 
     def open(self, rows: Sequence[int], replication: int, turn: str) -> Iterator[int]:
-        """Those of `rows` whose request is not finished; each is looked at when it is taken."""
+        """Those of `rows` whose request is not finished; each is looked up when it is taken."""
         offsets = self._offsets.get((replication, turn))
         return (row for row in rows if offsets is None or offsets[row] < 0)
 

@@ -5,16 +5,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from grace.columns import ANSWER_COLUMNS, ANSWER_KINDS
+from grace.columns import ANSWER_KINDS, answer_columns
 from grace.ledger import LedgerReader
 from grace.runs import Run
 from grace.stages.answers.records import NOT_ASKED, Done, request_seed
+from grace.studies.study import Study
 from grace.tables import CsvTable, write_table
 
 EMPTY = "empty answer"
 ONLY_REASONED = "empty answer: all of it was reasoning"
 EMPTIES = (EMPTY, ONLY_REASONED)
-"""What `error` says of answers that came and were empty; they are not asked for again."""
+"""What `error` says about answers that arrived empty; they are not asked for again."""
 
 
 @dataclass(frozen=True)
@@ -27,15 +28,12 @@ class ExportedAnswers:
     errors: Counter[str]
 
 
-def answer_columns(turns: Sequence[str]) -> tuple[str, ...]:
-    """The columns that follow the input's: one `response_<turn>` for each turn where there are several."""
-    by_turn = tuple(f"response_{turn}" for turn in turns) if len(turns) > 1 else ()
-    return (*ANSWER_COLUMNS, *by_turn, "model_reasoning")
-
-
-def export_answers(run: Run, output: Path, table: CsvTable, ledger: LedgerReader, done: Done) -> ExportedAnswers:
+def export_answers(
+    run: Run, output: Path, table: CsvTable, ledger: LedgerReader, done: Done, study: Study
+) -> ExportedAnswers:
     """Write the table of an Experiment 1 run; see `grace.stages.export`."""
-    columns = (*table.columns, *answer_columns(run.identity.turns))
+    turns = run.identity.turns
+    columns = (*table.beside(study.answer_names(turns)), *answer_columns(turns))
     ending, failing = (columns.index(name, len(table.columns)) for name in ("finish_reason", "error"))
     errors: Counter[str] = Counter()
     cut = 0
@@ -64,7 +62,7 @@ def answer_rows(run: Run, table: CsvTable, ledger: LedgerReader, done: Done) -> 
 def _answer_cells(
     done: Done, ledger: LedgerReader, row: int, replication: int, turns: Sequence[str], model: str, seed: int
 ) -> list[object]:
-    """The answer columns of one row: several turns add up in time and tokens, and a cut one tells how it ended."""
+    """The answer columns of one row: time and tokens of several turns are added, and a cut turn gives how it ended."""
     records, error = [], None
     for turn in turns:
         offset = done.finished(row, replication, turn)
@@ -97,7 +95,7 @@ def _answer_cells(
 
 
 def _readable(text: str) -> str:
-    """A text without NUL, which no reader of CSV takes; the ledger keeps it."""
+    """A text without NUL, which no reader of CSV accepts; the ledger keeps it."""
     return text.replace("\0", "\ufffd")
 
 

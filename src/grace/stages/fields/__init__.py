@@ -1,1 +1,1 @@
-"""Extraction over a run: read the values in raw answers, keep what a model and people say of them, make the table."""
+"""Extraction over a run: read the values in raw answers, keep what model and people say about them, make the table."""

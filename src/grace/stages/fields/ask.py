@@ -1,4 +1,4 @@
-"""Extraction: make a table of values from a table of raw answers, by rules, and where they leave off by a model."""
+"""Extraction: make a table of values from a table of raw answers, by rules, and by a model where they find nothing."""
 
 import asyncio
 import random
@@ -22,9 +22,9 @@ from grace.manifest import EXTRACT, GENERATE, ExtractorFacts, Identity
 from grace.progress import Progress
 from grace.runs import Run
 from grace.stages.fields.extractor import ASK, REPAIR, Extractor, Invalid, ask, ask_again, read_reply, response_format
-from grace.stages.fields.records import Answered, Known, Rows, extractor_of
+from grace.stages.fields.records import Answered, FieldRecords, Rows, extractor_of
 from grace.stages.fields.table import BATCH, Agreement, ExportedFields, export_fields, output_columns
-from grace.stages.prepare import check_endpoint, check_output, choose_pace, session_facts
+from grace.stages.prepare import check_endpoint, check_output, choose_pace, session_facts, tell_how_read
 from grace.stages.records import chat
 from grace.stages.related import source_of
 from grace.stages.session import RequestCounts, Session
@@ -32,12 +32,13 @@ from grace.stages.task import Endpoint, TaskOutcome, with_client
 from grace.studies.check import choose_study
 from grace.studies.fields import Extracted
 from grace.studies.reading import Value
-from grace.studies.study import Study
+from grace.studies.study import Study, check_kin
 from grace.studies.templates import Message
-from grace.tables import CsvTable
+from grace.table_files import AUTO, open_table
+from grace.tables import CsvTable, TableFormat
 
 TOKENS = 700
-"""An extractor's reply is shorter than that."""
+"""The most tokens of an extractor's reply."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,10 +46,10 @@ class Extract:
     """What the user asked for; each field is an option of the command.
 
     Attributes:
-        extractor: the model to ask where rules leave off; None for rules alone.
+        extractor: the model to ask where rules find nothing; None for rules alone.
         mode: how its server is told to reply in JSON.
         extra: further fields of its requests.
-        check_rules: the share of rows that rules read wholly which are sent to it too.
+        check_rules: the share of rows fully read by rules that it is asked about, too.
     """
 
     study: str | None
@@ -59,6 +60,7 @@ class Extract:
     extra: Mapping[str, Any] = field(default_factory=dict)
     check_rules: float = 0.0
     seed: int = 1
+    table_format: TableFormat = AUTO
     break_lock: bool = False
 
     @property
@@ -71,7 +73,7 @@ class Extract:
         """Check options, study and table, begin the run and keep it locked for the length of the block.
 
         Raises:
-            InputError: options, study or table do not fit, the run is another one's, or another process writes it.
+            InputError: options, study or table do not fit, the run is that of others, or another process writes it.
         """
         run = self.run
         check_output(self.output, self.input, run)
@@ -79,23 +81,22 @@ class Extract:
             check_endpoint(self.extractor)
         elif self.check_rules:
             raise InputError("--check-rules: needs an --extractor to check the rules against")
-        with CsvTable(self.input) as table:
+        with open_table(self.input, self.table_format) as table:
             study = choose_study(self.study, table)
+            source = _source(table, study, self.input)
+            check_kin(study, table.columns, table.path)
             rows = Rows(study, table.columns, table.path)
             if not len(table):
                 raise InputError(f"{table.path}: has a header but no rows")
             output_columns(rows.extraction, table)
-            if table.encoding != "utf-8":
-                progress.note(
-                    f"{table.path}: is not UTF-8; read as Latin-1 ({table.encoding}), values are written as UTF-8"
-                )
-            identity = Identity(experiment=EXTRACT, study=study.name, source=_source(table, study, self.input))
+            tell_how_read(table, progress)
+            identity = Identity(experiment=EXTRACT, study=study.name, source=source)
             with run.locked(self.break_lock):
                 _check_source(run, identity, self)
                 sweep(self.output)
-                run.begin(identity, table.path, study.content)
+                run.begin(identity, table.plain, study.content)
                 run.keep_study(study.content)
-                run.keep_input(table.path)
+                run.keep_input(table.plain)
                 table.read_from(run.input)
                 run.widen(len(table), 1)
                 yield PreparedExtract(self, run, study, table, rows)
@@ -162,10 +163,10 @@ class PreparedExtract:
         with (
             run.session(**facts, output=task.output.name, rows=len(table), check_rules=task.check_rules) as record,
             Ledger(run.ledger) as ledger,
-            Known.read(run, extraction, extractor) as known,
+            FieldRecords.read(run, extraction, extractor) as records,
         ):
-            session = Session(run, ledger, client, pace, progress, known.add)
-            asker = _Asker(self.rows, table, known, client, session, endpoint.model)
+            session = Session(run, ledger, client, pace, progress, records.add)
+            asker = _ExtractorAsker(self.rows, table, records, client, session, endpoint.model)
             todo, done = await asker.todo(task, progress)
             requests = await session.work((partial(asker.ask_row, row) for row in todo), len(todo) + done, done)
             requests.note_in(record)
@@ -173,7 +174,7 @@ class PreparedExtract:
 
 
 def _source(table: CsvTable, study: Study, input: Path) -> str | None:
-    """What tells the answers' run from others, where the table lies beside it. Raises InputError for another study."""
+    """The key of the answers' run, where the table is beside it. Raises InputError for another study."""
     source = Run.beside(input)
     if not (source.exists and source.identity.experiment == GENERATE):
         return None
@@ -185,7 +186,7 @@ def _source(table: CsvTable, study: Study, input: Path) -> str | None:
 
 
 def _check_source(run: Run, identity: Identity, task: Extract) -> None:
-    """Say in words that the run belongs to other answers: digests would explain nothing. Raises RunMismatch."""
+    """Refuse a run that belongs to other answers, in words: digests would explain nothing. Raises RunMismatch."""
     if run.exists and run.identity.experiment == EXTRACT and run.identity.source != identity.source:
         raise RunMismatch(
             f"{run.path}: was made from the answers of another run than {Run.beside(task.input).path}, or that "
@@ -193,12 +194,14 @@ def _check_source(run: Run, identity: Identity, task: Extract) -> None:
         )
 
 
-class _Asker:
+class _ExtractorAsker:
     """Asks the extractor about rows."""
 
-    def __init__(self, rows: Rows, table: CsvTable, known: Known, client: Client, session: Session, model: str) -> None:
-        assert known.extractor is not None
-        self._rows, self._table, self._known, self._extractor = rows, table, known, known.extractor
+    def __init__(
+        self, rows: Rows, table: CsvTable, records: FieldRecords, client: Client, session: Session, model: str
+    ) -> None:
+        assert records.extractor is not None
+        self._rows, self._table, self._records, self._extractor = rows, table, records, records.extractor
         self._client, self._session, self._model = client, session, model
 
     async def todo(self, task: Extract, progress: Progress) -> tuple[list[int], int]:
@@ -209,16 +212,16 @@ class _Asker:
         progress.note(f"reading {len(self._table)} rows by rules")
         for row, cells in enumerate(self._table.rows()):
             if row % BATCH == 0:
-                await asyncio.sleep(0)  # an interrupt comes through here
+                await asyncio.sleep(0)  # lets an interrupt through
             answered = self._rows.of(cells)
             read = self._rows.read(answered)
-            if not (_is_open(self._known, answered, read) or _is_checked(task, answered, read)):
+            if not (_is_open(self._records, answered, read) or _is_checked(task, answered, read)):
                 continue
             key = self._extractor.key(ask(self._rows.extraction, answered.texts))
             if key in seen:
                 continue
             seen.add(key)
-            if self._known.is_settled(answered.texts):
+            if self._records.is_settled(answered.texts):
                 done += 1
             else:
                 todo.append(row)
@@ -242,7 +245,7 @@ class _Asker:
     async def _reply(self, messages: list[Message], row: int, question: str) -> tuple[str | None, float | None]:
         """The reply to some messages and the seconds it took, from the ledger or the model; None when it failed."""
         key = self._extractor.key(messages)
-        earlier = self._known.reply(key)
+        earlier = self._records.reply(key)
         if earlier is not None:
             return earlier, None
         settings = {name: value for name, value in self._extractor.settings.items() if name != "response_format"}
@@ -254,9 +257,9 @@ class _Asker:
         return str(record["response"]["text"]), record["milliseconds"] / 1000
 
 
-def _is_open(known: Known, answered: Answered, read: Extracted) -> bool:
+def _is_open(records: FieldRecords, answered: Answered, read: Extracted) -> bool:
     """Whether a row needs the extractor: rules leave fields open, there is an answer, and no person has decided."""
-    return bool(read.open) and not read.refused and known.decision(answered.key) is None and answered.has_text
+    return bool(read.open) and not read.refused and records.decision(answered.key) is None and answered.has_text
 
 
 def _is_checked(task: Extract, answered: Answered, read: Extracted) -> bool:
@@ -269,11 +272,11 @@ def _checked(task: Extract, run: Run, study: Study, table: CsvTable) -> dict[str
     agreements = {name: Agreement() for name in rows.extraction.fields}
     if not task.check_rules:
         return {}
-    with Known.read(run, rows.extraction, extractor_of(run)) as known:
+    with FieldRecords.read(run, rows.extraction, extractor_of(run)) as records:
         for cells in table.rows():
             answered = rows.of(cells)
             read = rows.read(answered)
-            modelled = known.modelled(answered.texts) if _is_checked(task, answered, read) else None
+            modelled = records.modelled(answered.texts) if _is_checked(task, answered, read) else None
             if not isinstance(modelled, dict):
                 continue
             for name, value in read.values.items():

@@ -1,4 +1,4 @@
-"""What an extraction knows of a row: what rules read, what the extractor model said, what a person decided."""
+"""The values of a row from all sources: rules, the extractor model, and people's decisions."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -38,8 +38,8 @@ class Answered:
     """One row of a table of answers, ready to be read.
 
     Attributes:
-        texts: for each reading the text that its answer stands in.
-        cut: whether the answer ended at the token limit; None when the table does not tell, or not of which text.
+        texts: for each reading the text with its answer.
+        cut: whether the answer ended at the token limit; None when the table does not say, or not for which text.
         error: why there is no answer, "" where there is one.
     """
 
@@ -50,7 +50,7 @@ class Answered:
 
     @property
     def key(self) -> str:
-        """What names the row by what it holds, wherever it stands."""
+        """The key of the row: a digest of its content, wherever it is."""
         return request_key(self._identifying)
 
     @property
@@ -60,7 +60,7 @@ class Answered:
 
 
 class Rows:
-    """Makes rows of a table ready to be read."""
+    """Prepares rows of a table for reading."""
 
     def __init__(self, study: Study, columns: tuple[str, ...], name: object = "the table") -> None:
         """For a table with these columns; `name` is what errors call it.
@@ -69,7 +69,7 @@ class Rows:
             InputError: the study extracts nothing, or the table has none of the columns with answers.
         """
         if study.extraction is None:
-            raise InputError(f"{study.name} says nothing of extraction, so there is nothing to extract")
+            raise InputError(f"{study.name} has no extraction section, so there is nothing to extract")
         self.study = study
         self.extraction: Extraction = study.extraction
         try:
@@ -99,7 +99,7 @@ class Rows:
         read = self.extraction.read(answered.texts, answered.cut, self._shared)
         if not answered.error:
             return read
-        why = Missing(f"there is no answer ({answered.error})")  # a turn that failed, and those behind it
+        why = Missing(f"there is no answer ({answered.error})")  # a turn that failed, and those after it
         unasked = {reading for reading, text in answered.texts.items() if not text.strip()}
         answers = {
             name: why if self.extraction.fields[name].reading in unasked else answer
@@ -108,8 +108,8 @@ class Rows:
         return replace(read, answers=answers)
 
 
-class Known:
-    """What an extraction's ledger holds beyond the rules."""
+class FieldRecords:
+    """The records of an extraction's ledger: replies of the extractor, and decisions of people."""
 
     def __init__(self, run: Run, extraction: Extraction, extractor: Extractor | None) -> None:
         self._extraction = extraction
@@ -121,14 +121,14 @@ class Known:
         self._reader: LedgerReader | None = None
 
     @classmethod
-    def read(cls, run: Run, extraction: Extraction, extractor: Extractor | None) -> "Known":
+    def read(cls, run: Run, extraction: Extraction, extractor: Extractor | None) -> "FieldRecords":
         """Read a run's ledger. Raises LedgerCorrupt."""
-        known = cls(run, extraction, extractor)
-        replay(run, known.add)
-        return known
+        records = cls(run, extraction, extractor)
+        replay(run, records.add)
+        return records
 
     def add(self, offset: int, record: dict[str, Any]) -> None:
-        """Take note of one record."""
+        """Add one record."""
         if record["question"] == REVIEW:
             self._decisions[record["key"]] = Decision(
                 record["verdict"], record["values"], record["by"], record["ended"]
@@ -137,7 +137,7 @@ class Known:
         (self._failed if record["status"] == "failed" else self._finished)[record["key"]] = offset
 
     def decision(self, key: str) -> Decision | None:
-        """What a person decided last about a row."""
+        """A person's last decision about a row."""
         return self._decisions.get(key)
 
     @property
@@ -146,12 +146,12 @@ class Known:
         return len(self._decisions)
 
     def reply(self, key: str) -> str | None:
-        """What the extractor replied to a request; None where it has not replied."""
+        """The extractor's reply to a request; None where it has not replied."""
         offset = self._finished.get(key)
         return None if offset is None else str(self._record(offset)["response"]["text"])
 
     def failure(self, key: str) -> str | None:
-        """Why the last try of a request failed that was never finished."""
+        """Why the last try of an unfinished request failed."""
         offset = self._failed.get(key)
         return None if offset is None else str(self._record(offset)["error"]["message"])
 
@@ -161,7 +161,7 @@ class Known:
         return self._reader[offset]
 
     def is_settled(self, texts: Mapping[str, str]) -> bool:
-        """Whether the extractor has said all that it will be asked about a row's texts."""
+        """Whether the extractor has answered everything that it is asked about a row's texts."""
         assert self.extractor is not None
         messages = ask(self._extraction, texts)
         reply = self.reply(self.extractor.key(messages))
@@ -174,7 +174,7 @@ class Known:
         return True
 
     def modelled(self, texts: Mapping[str, str]) -> "dict[str, Answer] | str | None":
-        """What the extractor model found in a row's texts; a text says why nothing; None where it was not asked."""
+        """The extractor model's values in a row's texts; a text says why there are none; None if it was not asked."""
         if self.extractor is None:
             return None
         messages = ask(self._extraction, texts)
@@ -197,31 +197,31 @@ class Known:
             return f"the extractor's reply was not valid, also when asked again ({error})"
 
     def completed(self, answered: Answered, read: Extracted) -> Extracted:
-        """What is known of a row: a person's decision, else what rules read, with the model's values in open fields."""
+        """The values of a row: a person's decision, else those of rules, with the model's in open fields."""
         decision = self._decisions.get(answered.key) if self._decisions else None
-        found = self.found(answered, read)
+        before = self.unreviewed(answered, read)
         if decision is None:
-            return found
-        return Extracted(decided(self._extraction, decision, found), "human", read.refused)
+            return before
+        return Extracted(decided(self._extraction, decision, before), "human", read.refused)
 
-    def found(self, answered: Answered, read: Extracted) -> Extracted:
-        """What rules and the extractor model found in a row, whatever a person decided."""
+    def unreviewed(self, answered: Answered, read: Extracted) -> Extracted:
+        """The values of a row by rules and the extractor model, whatever a person decided."""
         if not read.open or read.refused or not answered.has_text:
             return read
-        found = self.modelled(answered.texts)
-        if found is None:
+        modelled = self.modelled(answered.texts)
+        if modelled is None:
             return read
-        if isinstance(found, str):
+        if isinstance(modelled, str):
             return replace(
                 read,
                 answers={
-                    name: Missing(f"{answer.why}; {found}") if isinstance(answer, Missing) else answer
+                    name: Missing(f"{answer.why}; {modelled}") if isinstance(answer, Missing) else answer
                     for name, answer in read.answers.items()
                 },
             )
-        return _with(read, found)
+        return _with(read, modelled)
 
-    def __enter__(self) -> "Known":
+    def __enter__(self) -> "FieldRecords":
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -229,12 +229,12 @@ class Known:
             self._reader.close()
 
 
-def _with(read: Extracted, found: Mapping[str, Answer]) -> Extracted:
+def _with(read: Extracted, modelled: Mapping[str, Answer]) -> Extracted:
     """Rules' values with the model's in the open fields; in a doubtful one, two that agree are no longer in doubt."""
     answers = dict(read.answers)
     used = False
-    for name in (name for name in read.open if name in found):
-        own, theirs = answers[name], found[name]
+    for name in (name for name in read.open if name in modelled):
+        own, theirs = answers[name], modelled[name]
         if isinstance(theirs, Missing):
             if isinstance(own, Missing):
                 answers[name] = Missing(f"{own.why}; {theirs.why}")
@@ -248,7 +248,7 @@ def _with(read: Extracted, found: Mapping[str, Answer]) -> Extracted:
 
 
 def decided(extraction: Extraction, decision: Decision, before: Extracted) -> dict[str, Answer]:
-    """The fields as a person left them; `before` is what rules and model had read."""
+    """The fields as a person left them; `before` are those that rules and model had read."""
     answers: dict[str, Answer] = {}
     for name in extraction.fields:
         value, own = decision.values.get(name), before.answers[name]
@@ -293,16 +293,16 @@ def decide(
 
 
 def extractor_of(run: Run) -> Extractor | None:
-    """The extractor that a run asked last; None when it has only rules."""
+    """The extractor that a run asked last; None when it used only rules."""
     facts = run.manifest.extractor
     return Extractor(facts.model, facts.settings) if facts else None
 
 
 def all_rows(
-    rows: Rows, known: Known, table: CsvTable
+    rows: Rows, records: FieldRecords, table: CsvTable
 ) -> Iterator[tuple[list[str], Mapping[str, str], Answered, Extracted]]:
-    """Each row of a table, as cells (several columns may have no name) and by name, with what is known of it."""
+    """Each row of a table, as cells (several columns may have no name) and by name, with its answer and values."""
     for cells in table.all_cells():
         row = dict(zip(table.columns, cells, strict=True))
         answered = rows.of(row)
-        yield cells, row, answered, known.completed(answered, rows.read(answered))
+        yield cells, row, answered, records.completed(answered, rows.read(answered))

@@ -1,24 +1,24 @@
-"""The table of extraction: every row of the answers' table with the values that were found in it."""
+"""The table of extraction: every row of the answers' table with its values."""
 
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from grace.columns import EXTRACTED, INPUT
+from grace.columns import EXTRACTED
 from grace.errors import InputError
 from grace.progress import Progress
 from grace.runs import Run
-from grace.stages.fields.records import Known, Rows, all_rows, extractor_of
+from grace.stages.fields.records import FieldRecords, Rows, all_rows, extractor_of
 from grace.studies.extraction import Extraction
 from grace.studies.fields import DOUBTFUL, Cell
 from grace.studies.study import Study
 from grace.tables import CsvTable, write_table
 
 BATCH = 200
-"""Rows that are read between two signs of progress."""
+"""How many rows are read between two signs of progress."""
 NOTHING = ("", "NA")
-"""What people write who found no value."""
+"""What people write where they found no value."""
 
 
 @dataclass
@@ -44,7 +44,7 @@ class ExportedFields:
 
     Attributes:
         lacking: for each field, how many rows have no value.
-        methods: how many rows were read by whom.
+        methods: how many rows were read by each method.
         whole: how many rows have all fields.
         doubtful: how many rows have a value of low confidence.
         reasons: why rows lack fields, by the reason's text.
@@ -64,23 +64,16 @@ class ExportedFields:
 
 
 def output_columns(extraction: Extraction, table: CsvTable) -> tuple[str, ...]:
-    """The columns of the values' table: the input's, renamed where a field is called so, and the fields.
+    """The columns of the values' table: the input's, renamed where a field has their name, and the fields.
 
     Raises:
-        InputError: the input is such a table itself, or has a field's column and one of its new name too.
+        InputError: the input is such a table itself, or also has a column of the new name.
     """
     if set(EXTRACTED) <= set(table.columns):
         raise InputError(
             f"{table.path}: is a table that `grace extract` made; give the table of raw answers as --input"
         )
-    taken = set(extraction.columns)
-    columns = [name + INPUT if name in taken else name for name in table.columns]
-    twice = next((name for name in columns if name and columns.count(name) > 1), None)
-    if twice:
-        raise InputError(
-            f"{table.path}: has the columns {twice.removesuffix(INPUT)!r} and {twice!r} already; rename one of them"
-        )
-    return (*columns, *extraction.columns)
+    return (*table.beside(extraction.columns), *extraction.columns)
 
 
 def export_fields(
@@ -96,11 +89,11 @@ def export_fields(
     whole = doubtful = 0
     matched: set[str] = set()
 
-    def cells(known: Known) -> Iterator[list[object]]:
+    def cells(records: FieldRecords) -> Iterator[list[object]]:
         nonlocal whole, doubtful
         if progress:
             progress.begin(len(table), 0, "rows")
-        for number, (given, row, answered, read) in enumerate(all_rows(rows, known, table), 1):
+        for number, (given, row, answered, read) in enumerate(all_rows(rows, records, table), 1):
             values = read.values
             counts.methods[read.method] += 1
             absent = [name for name, value in values.items() if value is None]
@@ -119,14 +112,14 @@ def export_fields(
             if progress and (number % BATCH == 0 or number == len(table)):
                 progress.advance(False, number % BATCH or BATCH)
 
-    with Known.read(run, extraction, extractor_of(run)) as known:
-        written = write_table(output, columns, cells(known), extraction.kinds)
-        unmatched = known.decisions - len(matched)
+    with FieldRecords.read(run, extraction, extractor_of(run)) as records:
+        written = write_table(output, columns, cells(records), extraction.kinds)
+        unmatched = records.decisions - len(matched)
     return replace(counts, rows=written, whole=whole, doubtful=doubtful, unmatched=unmatched)
 
 
 def _annotated(extraction: Extraction, name: str, cell: str) -> Cell | None:
-    """The value that a person wrote into the input; None for anything else, as a guess with a question mark."""
+    """The value that a person wrote into the input; None for anything else, such as a guess with a question mark."""
     try:
         return extraction.fields[name].parse(cell.strip())
     except ValueError:

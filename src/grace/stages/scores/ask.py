@@ -17,7 +17,15 @@ from grace.files import sweep
 from grace.ledger import Ledger, LedgerReader
 from grace.manifest import SCORE, Identity
 from grace.progress import Progress
-from grace.stages.prepare import check_number, check_options, check_table, choose_pace, input_facts, session_facts
+from grace.stages.prepare import (
+    check_number,
+    check_options,
+    check_table,
+    choose_pace,
+    input_facts,
+    open_input,
+    session_facts,
+)
 from grace.stages.scores.proof import prove
 from grace.stages.scores.records import Keys, Scores, Todo, distinct, share
 from grace.stages.scores.table import ExportedScores, export_scores, score_columns
@@ -25,11 +33,12 @@ from grace.stages.session import Job, Session
 from grace.stages.task import Endpoint, ExperimentTask, Prepared, ShardResult, TaskOutcome
 from grace.studies.answers import Policy
 from grace.studies.check import choose_study
+from grace.studies.questions import TABLE
 from grace.studies.study import Study, completed
 from grace.tables import CsvTable
 
 SLOTS = 1
-"""Of the embedded server: on a few processors more are no faster, and with one its numbers do not depend on company."""
+"""Slots of the embedded server. More are no faster on few processors; with one, no request changes another's sums."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,14 +61,14 @@ class Score(ExperimentTask):
         check_options(self)
         if self.residual is not None:
             check_number("residual", self.residual)
-        with CsvTable(self.input) as table:
+        with open_input(self.input, self.table_format, self.run) as table:
             study = choose_study(self.study, table)
             if not study.questions:
                 raise InputError(
                     f"{self.study or study.name}: has no questions to score; docs/add-a-study.md shows how to write "
                     "them"
                 )
-            check_table(study, table, score_columns(study), "it is scored once", progress)
+            check_table(study, table, score_columns(study), TABLE, "it is scored once", progress)
             run = self.run
             with run.locked(self.break_lock):
                 sweep(self.output)
@@ -89,7 +98,7 @@ class PreparedScore(Prepared[ExportedScores | ShardResult]):
             scoring=scoring,
             rendered=proof.rendered,
         )
-        run.begin(identity, table.path, study.content)
+        run.begin(identity, table.plain, study.content)
         run.keep_study(study.content)
         table.read_from(run.input)
         run.widen(rows, 1)
@@ -118,10 +127,10 @@ class PreparedScore(Prepared[ExportedScores | ShardResult]):
 
 
 def slots_of(endpoint: Endpoint, handshake: Handshake) -> int | None:
-    """How many of the server's slots are used, one by each question under way; None if it has no slots.
+    """How many of the server's slots are used, one for each question under way; None if it has no slots.
 
-    A server of our own may be shared with Experiment 1 and have more slots. Used like one with a single slot, it gives
-    the same numbers.
+    The embedded server may be shared with Experiment 1 and have more slots. With only one in use, it gives the same
+    numbers as a server with a single slot.
     """
     return SLOTS if endpoint.url == EMBEDDED else handshake.facts.slots
 
@@ -129,7 +138,7 @@ def slots_of(endpoint: Endpoint, handshake: Handshake) -> int | None:
 def make_scorer(
     endpoint: Endpoint, client: Client, handshake: Handshake, residual: float | None, answer_start: str | None
 ) -> Scorer:
-    """The scorer for an endpoint, with its dialect's own bound where none is given."""
+    """The scorer for an endpoint, with the bound of its dialect where none is given."""
     dialect = handshake.dialect
     bound = dialect.residual if residual is None else residual
     slots = slots_of(endpoint, handshake)
@@ -137,12 +146,12 @@ def make_scorer(
 
 
 def score_pace(endpoint: Endpoint, client: Client, handshake: Handshake) -> Pace:
-    """As many questions at once as the user says, else as the server has slots, since each keeps one; else adapted."""
+    """As many questions at once as the user says, else one for each slot of the server, else adapted to the server."""
     return choose_pace(endpoint.concurrency or slots_of(endpoint, handshake), None, client)
 
 
 def _jobs(session: Session, scorer: Scorer, keys: Keys, todos: Iterator[tuple[str, Todo]]) -> Iterator[Job]:
-    """One job for all questions that are first met in one row: their prompts begin alike."""
+    """One job for all questions that first occur in one row: their prompts begin alike."""
     for _, together in groupby(todos, key=lambda item: item[1].row):
         yield partial(_ask_together, session, scorer, keys, list(together))
 
@@ -157,7 +166,7 @@ async def _ask_together(session: Session, scorer: Scorer, keys: Keys, todos: lis
 
 
 async def ask_question(session: Session, scorer: Scorer, keys: Keys, key: str, todo: Todo, **more: Any) -> float | None:
-    """Score one question and record it, with `more` in the record; gives the seconds it took, None when it failed."""
+    """Score one question and record it, with `more` in the record; return the seconds it took, None when it failed."""
     messages = keys.messages(todo.row, keys.study.questions[todo.question])
     request = {
         "key": key,
@@ -194,7 +203,7 @@ def _record(scored: Scored) -> dict[str, Any]:
 
 
 def _need(study: Study, table: CsvTable, rows: int) -> EndpointNeed:
-    """What the handshake is to try: the first question, and the longest row's longest one."""
+    """The questions that the handshake tries: the first one, and the longest of the longest row."""
     longest = max(range(rows), key=table.row_bytes)
     cells = completed(study, table, longest)
     questions = list(study.questions.values())

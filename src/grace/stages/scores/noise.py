@@ -1,4 +1,4 @@
-"""`grace noise`: ask some questions of a scored run again, under load, and say how far equal questions differ.
+"""`grace noise`: ask some questions of a scored run again, under load, and measure how far equal questions differ.
 
 A server computes many requests together, and how they are grouped changes the order of its sums; so the same question
 gets slightly different numbers each time. Differences between two runs mean something only where they are larger.
@@ -34,7 +34,6 @@ from grace.stages.scores.records import Keys, Scores, Todo, distinct
 from grace.stages.session import Session
 from grace.stages.task import Endpoint, Prepared, TaskOutcome
 from grace.studies.study import completed
-from grace.tables import CsvTable
 
 
 @dataclass(frozen=True)
@@ -44,9 +43,9 @@ class Floor:
     Attributes:
         questions, repeats: how many questions were asked again, and how often each.
         probabilities: how many differences of two probabilities that makes.
-        largest, mean: of the absolute differences between an answer's probability in the run and in its repeats,
-            each with each, after normalisation.
-        largest_label_mass: the same of the label mass.
+        largest, mean: of the absolute differences between an answer's probabilities in the run and its repeats, over
+            all pairs, after normalisation.
+        largest_label_mass: the same for the label mass.
         by_question: the largest difference for each question of the study.
     """
 
@@ -93,7 +92,7 @@ class Noise:
         if run.identity.experiment != SCORE:
             raise InputError(f"{run.path}: is not a run of `grace score`, so it has no probabilities to compare")
         study = study_of(run)
-        with CsvTable(run.input) as table, run.locked(self.break_lock):
+        with run.table() as table, run.locked(self.break_lock):
             keys = Keys(study, table, run.identity.model, run.identity.scoring)
             scores, todos = Scores.read(run), distinct(keys, run.scope.rows)
             todos = {key: todo for key, todo in todos.items() if scores.finished(key) is not None}
@@ -121,10 +120,10 @@ class PreparedNoise(Prepared[NoiseResult]):
         options = {"repeat": task.repeat, "questions": task.questions, "seed": task.seed}
         facts = session_facts(endpoint, client, handshake, **options)
         conditions = {"endpoint": facts["endpoint"], "server": facts["server"], "concurrency": endpoint.concurrency}
-        repeats = _Repeats(run.path / "noise.jsonl", conditions)
+        repeats = _RepeatedResponses(run.path / "noise.jsonl", conditions)
         every = [
             (key, number)
-            for number in range(1, task.repeat + 1)  # each in an order of its own: a question meets others each time
+            for number in range(1, task.repeat + 1)  # each in its own order: a question has other neighbours each time
             for key in random.Random(number).sample(list(self.sample), len(self.sample))
         ]
         unasked = [repeat for repeat in every if repeat not in repeats.responses]
@@ -145,7 +144,7 @@ class PreparedNoise(Prepared[NoiseResult]):
         return TaskOutcome(NoiseResult(path, floor, requests.failures.total()), requests)
 
     async def _meet(self, client: Client, progress: Progress) -> tuple[Handshake, Scorer]:
-        """See that the endpoint has the run's model, and can score. Raises RunMismatch, EndpointError."""
+        """Check that the endpoint has the run's model, and can score. Raises RunMismatch, EndpointError."""
         task, run, study = self.task, self.run, self.study
         identity = run.identity
         scoring = identity.scoring
@@ -160,12 +159,12 @@ class PreparedNoise(Prepared[NoiseResult]):
         proof = await prove(scorer, handshake, study.questions, first, scoring["policy"], progress)
         if proof.rendered != identity.rendered:
             raise RunMismatch(
-                f"{run.path}: the server renders other prompts than when it was scored (its chat template)"
+                f"{run.path}: the server renders prompts in another way than when it was scored (its chat template)"
             )
         return handshake, scorer
 
-    def _draws(self, repeats: "_Repeats") -> list[tuple[str, list[dict[str, Any]]]]:
-        """For each question of the sample its name and all responses, the run's own first."""
+    def _draws(self, repeats: "_RepeatedResponses") -> list[tuple[str, list[dict[str, Any]]]]:
+        """For each question of the sample: its name, and all responses, the run's own first."""
         with LedgerReader(self.run.ledger) as reader:
             return [
                 (todo.question, [reader[offset]["response"], *repeats.of(key, self.task.repeat)])
@@ -174,7 +173,7 @@ class PreparedNoise(Prepared[NoiseResult]):
             ]
 
 
-class _Repeats:
+class _RepeatedResponses:
     """Responses to questions that were asked again under the same conditions, by key and repetition."""
 
     def __init__(self, path: Path, conditions: dict[str, Any]) -> None:
@@ -184,7 +183,7 @@ class _Repeats:
             self.keep(offset, record)
 
     def keep(self, offset: int, record: dict[str, Any]) -> None:
-        """Take note of a record."""
+        """Add a record if it is a repeat under these conditions."""
         if record["status"] == "scored" and record["conditions"] == self._conditions:
             self.responses[record["key"], record["repetition"]] = record["response"]
 
@@ -194,12 +193,12 @@ class _Repeats:
 
 
 def last_endpoint(run: Run) -> str:
-    """Where a run was worked on last."""
+    """The endpoint of a run's last session."""
     return (run.sessions[-1].endpoint if run.sessions else None) or EMBEDDED
 
 
 def noise_floor(draws: Sequence[tuple[str, Sequence[dict[str, Any]]]], repeats: int) -> Floor:
-    """Compare several answers to the same questions, each with each.
+    """Compare several answers to the same questions, in all pairs.
 
     `draws` are, for each question asked again, the name of the study's question and the responses of the ledger.
     """

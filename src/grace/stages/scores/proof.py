@@ -1,4 +1,4 @@
-"""The proof at the start of Experiment 2: that this endpoint tells the very probabilities that a run will ask for."""
+"""The proof at the start of Experiment 2: that this endpoint gives exactly the probabilities that a run asks for."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ from grace.studies.templates import Message
 
 @dataclass(frozen=True)
 class Proof:
-    """What the proof found out.
+    """What the proof shows.
 
     Attributes:
         spellings: for each question, the tokens of its forms.
-        rendered: digest of a conversation that is always the same, as the server renders it in tokens: another chat
-            template, or one that writes today's date, has another. None from servers that do not count in tokens.
+        rendered: digest of a fixed conversation, as the server renders it in tokens. It is different for another chat
+            template, and each day for one that writes the date. None from servers that do not count in tokens.
     """
 
     spellings: dict[str, dict[str, list[int]]]
@@ -37,10 +37,10 @@ async def prove(
     policy: Policy,
     progress: Progress,
 ) -> Proof:
-    """See that answers can be scored, by scoring the first question about a row.
+    """Check that answers can be scored, by scoring the first question about a row.
 
     It shows that tokens asked for come back, that the numbers are the model's own probabilities, that each surface form
-    has a spelling behind the prompt, and whether the prompt is the one that a chat would send.
+    has a spelling after the prompt, and whether the prompt is the one that a chat would send.
 
     Raises:
         EndpointError: the endpoint cannot; the message says why.
@@ -55,8 +55,8 @@ async def prove(
     try:
         if not await scorer.settle_start(messages, names, handshake.reasons):
             raise EndpointError(
-                f"{where}: the model reasons before it answers, and where its answers start is not known; say what "
-                "stands between prompt and answer with --answer-start TEXT ('' for nothing)"
+                f"{where}: the model reasons before it answers, and where its answers start is not known; give "
+                "the text between prompt and answer with --answer-start TEXT ('' for nothing)"
             )
         rendered = await scorer.prove()
         spellings = {
@@ -73,7 +73,7 @@ async def prove(
 
 
 async def _compare_with_chat(handshake: Handshake, messages: Sequence[Message], progress: Progress) -> None:
-    """Say so when a chat with the same messages has another number of tokens than the rendered prompt."""
+    """Note it when a chat with the same messages has another number of tokens than the rendered prompt."""
     if not isinstance(handshake.dialect, TokenDialect):
         return
     rendered = await handshake.dialect.count_tokens(handshake.client, handshake.model, messages)

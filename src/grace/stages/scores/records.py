@@ -1,4 +1,4 @@
-"""What Experiment 2 has to ask and has done already: questions by the key of their prompt, each asked once."""
+"""What Experiment 2 has to ask and has already done: questions by the key of their prompt, each asked once."""
 
 from array import array
 from collections.abc import Iterator, Mapping
@@ -22,8 +22,8 @@ class Keys:
     """The key of each row's questions: rows whose rendered prompt is the same have the same key.
 
     Attributes:
-        study: the study whose questions they are.
-        scoring: what bears on all answers: `policy`, `residual`, `answer_start`.
+        study: the study that has the questions.
+        scoring: the settings that affect all answers: `policy`, `residual`, `answer_start`.
     """
 
     def __init__(self, study: Study, table: CsvTable, model: Mapping[str, Any], scoring: Mapping[str, Any]) -> None:
@@ -47,9 +47,9 @@ class Keys:
         return keys
 
     def messages(self, row: int, question: Question) -> list[Message]:
-        """What is said to the model about row `row`. Raises StudyError naming the row."""
+        """The messages to the model about row `row`. Raises StudyError naming the row."""
         try:
-            return question.messages(self.study.complete(self._table.row(row)))
+            return question.messages(self.study.complete(self._table.row(row), self._table.decimal))
         except StudyError as error:
             raise StudyError(f"{self._table.path}, row {row + 1}: {error}") from None
 
@@ -64,20 +64,20 @@ class Todo:
 
 
 def distinct(keys: Keys, rows: int) -> dict[str, Todo]:
-    """The different questions about the first rows of a table, by key, in the order of asking."""
+    """The distinct questions about the first rows of a table, by key, in the order of asking."""
     todos: dict[str, Todo] = {}
     for row in range(rows):
         for name, key in keys.of(row).items():
             todo = todos.get(key)
             if todo is None:
                 todo = todos[key] = Todo(name, row)
-            if not todo.rows or todo.rows[-1] != row:  # two questions of a row may ask the same
+            if not todo.rows or todo.rows[-1] != row:  # two questions of a row may be the same
                 todo.rows.append(row)
     return todos
 
 
 def share(todos: Mapping[str, Todo], shard: Shard) -> dict[str, Todo]:
-    """A shard's part of the questions; those first met in one row stay together, since their prompts begin alike."""
+    """A shard's part of the questions; those that first occur in one row stay together: their prompts begin alike."""
     together = groupby(todos.items(), key=lambda item: item[1].row)
     return dict(item for number, (_, items) in enumerate(together) if shard.takes(number) for item in items)
 
@@ -97,7 +97,7 @@ class Scores:
         return scores
 
     def add(self, offset: int, record: dict[str, Any]) -> None:
-        """Take note of one record."""
+        """Add one record."""
         (self._failed if record["status"] == "failed" else self._finished)[record["key"]] = offset
 
     def finished(self, key: str) -> int | None:

@@ -18,7 +18,7 @@ from grace.studies.study import Study
 from grace.tables import CsvTable, write_table
 
 LOW_MASS = 0.5
-"""With less label mass than this, most of the model's probability lies outside of the answers."""
+"""With less label mass than this, most of the model's probability lies outside the answers."""
 LOOSE = 0.01
 """A residual of more than this share of the label mass blurs the distribution."""
 CACHED = 10_000
@@ -48,7 +48,7 @@ class Mass:
     residual: float = 0.0
 
     def add(self, label_mass: float, residual: float) -> None:
-        """Take note of one prompt."""
+        """Add one prompt."""
         self.prompts += 1
         self.total += label_mass
         self.lowest = min(self.lowest, label_mass)
@@ -66,7 +66,7 @@ class ExportedScores:
     masses: dict[str, Mass] = field(default_factory=dict)
     errors: Counter[str] = field(default_factory=Counter)
     failed: int = 0
-    """How many rows lack a question that failed or was not asked yet, and will be asked again."""
+    """How many rows lack an answer because a question failed or was not asked yet; it will be asked again."""
 
 
 def score_columns(study: Study) -> tuple[str, ...]:
@@ -92,7 +92,7 @@ def export_scores(
             failed += again
             yield [*table.cells(row), run.identity.model["name"], *cells, error]
 
-    columns = (*table.columns, *score_columns(keys.study))
+    columns = (*table.beside(TABLE), *score_columns(keys.study))
     written = write_table(output, columns, rows(), dict.fromkeys(score_rows.columns, float))
     return ExportedScores(output, written, score_rows.masses, errors, failed)
 
@@ -101,9 +101,8 @@ class ScoreRows:
     """Makes the cells of rows from a score run's ledger.
 
     Attributes:
-        study: the study that was asked.
         columns: what the cells are, in order.
-        masses: the label mass of the prompts met so far, by question.
+        masses: the label mass of the prompts so far, by question.
     """
 
     def __init__(self, ledger: LedgerReader, scores: Scores, keys: Keys) -> None:

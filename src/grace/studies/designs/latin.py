@@ -11,7 +11,7 @@ I = TypeVar("I")  # noqa: E741 - item, beside condition
 def sessions(
     participants: int, conditions: Sequence[C], items: Sequence[I], rng: random.Random
 ) -> Iterator[list[tuple[C, I]]]:
-    """Each participant's trials, as (condition, item), in an order of their own.
+    """Each participant's trials, as (condition, item), each in its own order.
 
     There are as many items as conditions. The participants come in blocks of that number, and within each block every
     item meets every condition exactly once: a square with a new arrangement for each block.

@@ -19,7 +19,7 @@ COLUMNS = (
 )
 PARTICIPANTS = 50
 CELLS = ((1, 1), (2, 1), (2, 2), (3, 1), (3, 2), (3, 3))
-"""(access, observe): the number of things that the speaker looked at, and of those among them with the property."""
+"""(access, observe): the number of things that the speaker looked at, and how many of those have the property."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ STORIES = {
 
 
 def trials(participants: int, rng: random.Random) -> Iterator[tuple[str | int, ...]]:
-    """Rows in the order of COLUMNS: each participant meets the six cells once, with six different stories."""
+    """Rows in the order of COLUMNS: each participant gets each of the six cells once, with six different stories."""
     for participant, session in enumerate(sessions(participants, CELLS, tuple(STORIES), rng), start=1):
         for (access, observe), name in session:
             yield participant, name, *sentences(STORIES[name], access, observe), access, observe

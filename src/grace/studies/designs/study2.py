@@ -33,7 +33,7 @@ UTTERANCES = tuple(f"It {be} {word}" for be in ("was", "wasn't") for word in ("t
 class Domain:
     """One item."""
 
-    made: str
+    work: str
     """Completes "Nadia ___.": what the listener did."""
     met: str
     """Completes "Tom ___.": how the speaker learned of it."""
@@ -65,9 +65,9 @@ NAMES = (
 
 
 def trials(participants: int, rng: random.Random) -> Iterator[tuple[str | int, ...]]:
-    """Rows in the order of COLUMNS: each participant meets every goal and state once, with twelve different domains.
+    """Rows in the order of COLUMNS: each participant gets every goal and state once, with twelve different domains.
 
-    Nobody is met twice in a session, neither as speaker nor as listener.
+    No name occurs twice in a session, neither as speaker nor as listener.
     """
     cells = tuple(product(GOALS, STATES))
     for participant, session in enumerate(sessions(participants, cells, tuple(DOMAINS), rng), start=1):
@@ -76,7 +76,7 @@ def trials(participants: int, rng: random.Random) -> Iterator[tuple[str | int, .
             yield (
                 participant,
                 domain,
-                f"{listener} {DOMAINS[domain].made}.",
+                f"{listener} {DOMAINS[domain].work}.",
                 scenario(domain, speaker, listener),
                 rng.choice(UTTERANCES),
                 GOALS[goal].format(speaker=speaker, listener=listener),

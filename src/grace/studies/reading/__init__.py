@@ -10,11 +10,11 @@ from grace.studies.reading.text import Text
 EXACT = 1.0
 """Said in the form of the question, or as the answer's first words."""
 CLEAR = 0.9
-"""Said in free prose, and nothing in the text speaks against it."""
+"""Said in free prose, and nothing in the text contradicts it."""
 IMPLIED = 0.8
 """Follows from what is said: the rest, an even split, zeros where the total is reached, words between the parts."""
 DOUBT = 0.5
-"""Read, but the text also says otherwise, or may not mean this as the answer."""
+"""Read, but the text also says something else, or may not mean this as the answer."""
 
 
 BY_PERSON = "is for a person to code"

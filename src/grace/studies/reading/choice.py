@@ -91,7 +91,7 @@ class ChoiceReader:
         where: str,
         none: str = "",
     ) -> None:
-        """Compile the labels' words and phrases; each phrase begins with a whole word, in small letters.
+        """Compile the labels' words and phrases; each phrase begins with a whole word, in lower case.
 
         `none` is the reason where a text says no label. Raises StudyError when a phrase is no regular expression or
         two labels have one word; the message begins with `where`.

@@ -44,7 +44,7 @@ _JOINED = re.compile(
 _OR = re.compile(rf"(?:\bor\b|(?:\band\b|,)\s*{_PERHAPS})(?:\s{_PERHAPS})?\s*$")
 _NUMBERED = re.compile(r"^\W*1[.)]\s[^\n]*(?:\n[^\n]*)*?\s2[.)]\s")
 _BARE = re.compile(r"\s*(?:[.,;:!)\]\"}]|$)")
-"""The characters behind a number that is an answer by itself."""
+"""The characters after a number that is an answer by itself."""
 _SENTENCE = re.compile(r"[.!?]\s|\n")
 _VERDICT = re.compile(
     r"\b(?:my (?:final |initial )?(?:answer|estimate|guess)|the (?:final )?answer"
@@ -59,7 +59,7 @@ class _Mention:
     start: int
     end: int
     weak: bool = False
-    """Whether it only counts where nothing else does, as "one of them"."""
+    """Whether it counts only where nothing else does, as "one of them" does."""
 
 
 class CountReader:
@@ -103,7 +103,7 @@ class CountReader:
         self._mention = re.compile(rf"(?<![a-z\d.,$/-])(?:{'|'.join(kinds)})")
 
     def read(self, text: Text) -> dict[str, Answer]:
-        """The count. A bound, a range or several different numbers are no count."""
+        """The count. A bound, a range or several different numbers are not a count."""
         mentions = list(self._mentions(text.plain))
         answer = self._first_words(text.plain, mentions) or self._anywhere(text.plain, mentions)
         return {self.columns[0]: answer}
@@ -163,7 +163,7 @@ class CountReader:
         return Missing(f"names several numbers ({', '.join(map(str, sorted(numbers)))})")
 
     def _is_alternative(self, text: str, mentions: list[_Mention], place: int) -> bool:
-        """Whether a mention and the one before or behind it are joined by "or", "to" and the like."""
+        """Whether a mention and the one before or after it are joined by "or", "to" and the like."""
         near = mentions[max(0, place - 1) : place + 2]
         return any(
             one.number != two.number and _JOINED.search(text[one.end : two.start]) for one, two in pairwise(near)

@@ -1,4 +1,4 @@
-"""Marks: the amounts, labels and words as "the rest" in a text about shares, and the place of each."""
+"""Marks: the amounts, the labels, and words such as "the rest" in a text about shares, and the place of each."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -79,7 +79,7 @@ class Mark:
     amount: float | None = None
     unit: Unit | None = None
     bad: str | None = None
-    """Why the amount does not count, as for a range."""
+    """Why the amount does not count, such as a range."""
     labels: tuple[str, ...] = ()
     rest: bool = False
     each: bool = False
@@ -113,7 +113,7 @@ class Marks:
         long = rf"(?:the )??(?P<long>{'|'.join(several)})|" if several else ""  # "the other player" is no rest
         firsts = _beginnings((*words, *_FIRSTS))
         self._pattern = re.compile(
-            r"(?<![a-z\d])(?:"  # most places are passed over at once, and then one of two halves
+            r"(?<![a-z\d])(?:"  # most places are skipped at once, and then one of two halves
             rf"(?=[\d$.-])(?:{_RANGE}|{_DIGITS_AMOUNT}|(?P<span>{span})|(?P<digit>{number}){of_all}"
             rf"|(?P<plain>{_BARE})(?!\w))"
             rf"|(?={firsts})(?:{long}{_WORD_AMOUNT}|{_REST}|{_EACH}|{named}))"
@@ -168,7 +168,7 @@ class Marks:
 
 
 def _beginnings(words: Sequence[str]) -> str:
-    """A regular expression of the first two letters of some words, which tells quickly where none of them begins."""
+    """A regular expression of the first two letters of some words, which quickly excludes most places."""
     seconds: dict[str, set[str]] = {}
     for word in words:
         seconds.setdefault(word[0], set()).add(re.escape(word[1:2]))

@@ -12,7 +12,7 @@ from grace.studies.reading.marks import Mark, Unit
 
 LONGEST_GAP = 110
 LONGEST_LIST = 12
-"""Labels that one amount may have; endless repetition is no answer."""
+"""The most labels of one amount; endless repetition is not an answer."""
 SEVERAL = "is one amount for several"
 
 _ON = re.compile(
@@ -67,7 +67,7 @@ class Pair:
         bad: why the amount does not count.
         is_rest: whether the amount is what the others leave.
         grade: how plainly the text says it.
-        weak: whether it is a bet only among others, as "2 at 10%".
+        weak: whether it is a bet only among others, such as "2 at 10%".
     """
 
     labels: tuple[str, ...]
@@ -104,7 +104,7 @@ class _Finder:
         return self._text[start:end] if end - start <= LONGEST_GAP else "."
 
     def amount_first(self, place: int) -> tuple[Pair, int] | None:
-        """As in "$90 on 3", "the rest on 2", "$0 for the options 0, 1 and 2"; and the place behind it."""
+        """As in "$90 on 3", "the rest on 2", "$0 for the options 0, 1 and 2"; and the place after it."""
         here, there = self._marks[place], self._marks[place + 1]
         if not (there.labels or there.rest) or (here.amount is None and not here.bad and not here.rest):
             return None
@@ -122,7 +122,7 @@ class _Finder:
         return self._pair(here, labels, there, here.start, self._marks[last].end), last + 1
 
     def label_first(self, place: int) -> tuple[Pair, int] | None:
-        """As in "3 lamps: $90", "0, 1 and 2: nothing", "2 gets the rest"; and the place behind it."""
+        """As in "3 lamps: $90", "0, 1 and 2: nothing", "2 gets the rest"; and the place after it."""
         here = self._marks[place]
         if not (here.labels or here.rest):
             return None
@@ -141,13 +141,13 @@ class _Finder:
         return None
 
     def is_hypothetical(self, pair: Pair) -> bool:
-        """Whether a pair is only a question, or what somebody would have bet."""
+        """Whether a pair is only a question, or a bet that somebody would have made."""
         if self._may_ask and _ASKED.match(self._text, pair.end):
             return True
         return self._may_suppose and bool(_HAD_BEEN.search(self._text, max(0, pair.start - 60), pair.start))
 
     def _is_on(self, place: int) -> bool:
-        """Whether the amount at `place` is said to be on what follows."""
+        """Whether the text says that the amount at `place` is on what follows."""
         gap = self._gap(place)
         if self._marks[place].unit == "plain":
             return bool(_ON_BARE.search(gap))
@@ -157,7 +157,7 @@ class _Finder:
         return bool(on and not _NOT_ON.search(on["words"]))
 
     def _is_of(self, place: int, alone: bool) -> bool:
-        """Whether the amount behind the label at `place` is said to be its own."""
+        """Whether the text says that the amount after the label at `place` belongs to it."""
         label, amount, gap = self._marks[place], self._marks[place + 1], self._gap(place)
         if amount.unit == "plain":
             return bool(_IS_BARE.search(gap))
@@ -173,18 +173,18 @@ class _Finder:
         return not (worded and self._is_taken(place + 1))  # "... one is $20 on 1": it belongs to what follows
 
     def _is_taken(self, place: int) -> bool:
-        """Whether the amount at `place` belongs to a label behind it."""
+        """Whether the amount at `place` belongs to a label after it."""
         if place + 1 >= len(self._marks) or not self._marks[place + 1].labels or self._gap(place).startswith(","):
             return False
         return self._is_on(place)
 
     def _continues(self, place: int) -> bool:
-        """Whether a list of labels goes on behind `place`."""
+        """Whether a list of labels goes on after `place`."""
         following = self._marks[place + 1]
         return bool(following.labels) and not following.each and bool(_AND.search(self._gap(place)))
 
     def _has_own_amount(self, place: int) -> bool:
-        """Whether the label at `place` has an amount of its own behind it, as the 1 in "$0 on 0, 1: $10"."""
+        """Whether the label at `place` is followed by its own amount, as the 1 in "$0 on 0, 1: $10"."""
         if place + 1 >= len(self._marks) or self._marks[place + 1].amount is None or self._marks[place + 1].labels:
             return False
         return bool(_OWN_AMOUNT.search(self._gap(place)))

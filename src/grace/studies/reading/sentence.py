@@ -15,7 +15,7 @@ _NOT_SAID = re.compile(
     r"|right|accurate|correct))*[\s\"':,]*$"
 )
 MANY = 2
-"""With this many other sentences behind the first one, a text may only list the options."""
+"""With this many other sentences after the first one, a text may only list the options."""
 _HEADS = r"(?:it|that|this|they|(?:the|your|his|her|my) [a-z]+(?: [a-z]+)?)"
 
 
@@ -24,11 +24,11 @@ class Parts:
     """The parts of a sentence.
 
     Attributes:
-        form: the canonical sentence with {factor} in the place of each part.
+        form: the canonical sentence with {factor} in place of each part.
         factors: for each factor, its parts by label: ways to write it, the canonical one first.
         columns: the column of each factor.
         cleaned: the column of the whole sentence.
-        between: words that may stand before a part and change nothing.
+        between: words that may come before a part and change nothing.
     """
 
     form: str
@@ -74,7 +74,7 @@ class SentenceReader:
     def read(self, text: Text) -> dict[str, Answer]:
         """The parts of the first sentence, or of the first one in quotes where the text does not begin with it.
 
-        A sentence that the text only rejects is passed over.
+        A sentence that the text only rejects is skipped.
         """
         matches = list(self._pattern.finditer(text.plain))
         said = [

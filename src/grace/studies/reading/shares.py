@@ -1,7 +1,7 @@
 """Reads shares: an amount for each label, as "0: 10%, 1: 90%", "$90 on 3 lamps" or "everything on 2".
 
-Marks of the text make pairs, pairs make lists, and one list counts: a complete one before others, one that is called
-final before others. A label on which complete lists differ stays open.
+Marks of the text make pairs, pairs make lists, and one list counts: a complete one before others, one that the text
+calls final before others. A label on which complete lists differ stays open.
 """
 
 import re
@@ -89,7 +89,7 @@ class SharesReader:
         return {column: self._checked(answers.get(label), text, said) for label, column in self._of.items()}
 
     def begins(self, text: str) -> int:
-        """Where the first pair of a text stands; its end when there is none."""
+        """The place of the first pair of a text; its end when there is none."""
         pairs = find_pairs(text, list(self._marks.find(text)), self._total)
         return min((pair.start for pair in pairs), default=len(text))
 
@@ -130,7 +130,7 @@ class SharesReader:
         return [label for label in self._of if label not in amounts]
 
     def _to_others(self, pair: Pair, amounts: _Amounts) -> _Amounts:
-        """What "$10 on the others" gives to each: that much where it is nothing, or the sum says so, else its part."""
+        """Each label's amount in "$10 on the others": all of it where it is 0 or the sum requires it, else a share."""
         others = self._open(amounts)
         amount = pair.amount or 0.0
         each = isclose(_sum(amounts) + amount * len(others), self._total)
@@ -138,7 +138,7 @@ class SharesReader:
         return {label: Pair((label,), whole(own), pair.unit, pair.start, pair.end, grade=IMPLIED) for label in others}
 
     def _evenly(self, text: str, pairs: list[Pair]) -> list[Pair]:
-        """The pairs, with what "evenly between 2 and 3" says in its place: of an amount before it, or of the total."""
+        """The pairs, including those of "evenly between 2 and 3": of an amount before it, or of the total."""
         split = _EVENLY.search(text) if "even" in text or "equal" in text or "uniform" in text else None
         if not split:
             return pairs
@@ -207,7 +207,7 @@ class SharesReader:
         }
 
     def _across(self, text: str, marks: Sequence[Mark]) -> _Division | None:
-        """A table that lies on its side: a line with all labels, and below it a line with as many amounts."""
+        """A transposed table: a line with all labels, and below it a line with as many amounts."""
         if "|" not in text:
             return None
         for head, row in pairwise(_by_line(text, marks)):
@@ -230,7 +230,7 @@ class SharesReader:
         return pairs if len(pairs) == len(self._of) else {}
 
     def _in_order(self, text: str, marks: Sequence[Mark]) -> _Amounts | None:
-        """As many amounts as there are labels, and no labels, as in "0%, 0%, 10%, 90%"; they must make the total."""
+        """As many amounts as there are labels, and no labels, as in "0%, 0%, 10%, 90%"; their sum must be the total."""
         amounts = [mark for mark in marks if mark.amount is not None and not mark.bad]
         for chosen in ([mark for mark in amounts if mark.unit in ("money", "percent")], amounts):
             for first in range(len(chosen) - len(self._of) + 1):
@@ -244,7 +244,7 @@ class SharesReader:
         return None
 
     def _chosen(self, lists: Sequence[_Amounts], text: Text) -> dict[str, Pair | str]:
-        """The list that counts; where complete lists differ on a label, the reason stands in the place of its pair."""
+        """The list that counts; where complete lists differ on a label, it has the reason instead of a pair."""
         complete = [amounts for amounts in lists if len(amounts) == len(self._of)]
         plain = [amounts for amounts in complete if all(pair.grade > IMPLIED for pair in amounts.values())]
         complete = plain or complete
@@ -308,7 +308,7 @@ def _sum(amounts: _Amounts) -> float:
 
 
 def _divisions(pairs: Sequence[Pair]) -> list[_Division]:
-    """Pairs as lists: a new one begins where a label comes again."""
+    """Pairs as lists: a new one begins where a label is repeated."""
     lists: list[_Division] = []
     for pair in pairs:
         if not lists or not lists[-1].takes(pair):
@@ -334,14 +334,14 @@ def _by_line(text: str, marks: Sequence[Mark]) -> list[list[Mark]]:
 
 
 def _goes_on(text: Text, end: int) -> bool:
-    """Whether a list may go on behind the end of its text: the text is cut, or ends in the middle of a reason."""
+    """Whether a list may go on after the end of its text: the text is cut, or ends in the middle of a reason."""
     return text.may_be_cut and (text.cut is True or len(text.plain[end:].split()) > 4)
 
 
 def _of_one_kind(pairs: list[Pair], total: float) -> list[Pair]:
-    """Without bare numbers, where others have a unit: "Step 2: 1 lamp works" is no bet.
+    """Without bare numbers, where others have a unit: "Step 2: 1 lamp works" is not a bet.
 
-    A zero needs no unit, and neither does a number that makes the total with the others.
+    A zero needs no unit, and neither does a number that completes the total.
     """
     if all(pair.weak for pair in pairs) and len({label for pair in pairs for label in pair.labels}) < 2:
         return []
@@ -354,7 +354,7 @@ def _of_one_kind(pairs: list[Pair], total: float) -> list[Pair]:
 
 
 def _heads(text: str, pairs: list[Pair]) -> list[Pair]:
-    """Only the pairs that lines begin with, where these make a list; others stand in explanations."""
+    """Only the pairs that lines begin with, where these make a list; others belong to explanations."""
     if "\n" not in text:
         return pairs
     heads: list[Pair] = []

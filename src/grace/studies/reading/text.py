@@ -1,4 +1,4 @@
-"""Text as readers see it: small letters, plain quotes and dashes, no markup; and its parts behind headings."""
+"""Text as readers see it: lower case, plain quotes and dashes, no markup; and its parts after headings."""
 
 import html
 import re
@@ -8,14 +8,14 @@ from itertools import zip_longest
 from typing import NamedTuple
 
 LONGEST = 100_000
-"""Characters of a response that are read; an answer stands in them or nowhere."""
+"""How many characters of a response are read; an answer is in them or nowhere."""
 
 _TYPOGRAPHY = str.maketrans(
     {
         **dict.fromkeys("‘’‚‛´ʼ＇", "'"),
         **dict.fromkeys("“”„‟«»", '"'),
         **dict.fromkeys("‐‑−", "-"),
-        **dict.fromkeys("‒–—―", " - "),  # dashes part sentences, hyphens join words
+        **dict.fromkeys("‒–—―", " - "),  # dashes separate sentences, hyphens join words
         "⁄": "/",
         "•": "-",
         **dict.fromkeys("。．।॥۔", ". "),
@@ -83,12 +83,12 @@ class Text(NamedTuple):
 
     @property
     def may_be_cut(self) -> bool:
-        """Whether the text may be incomplete: it is known to be, or it ends as no answer ends."""
+        """Whether the text may be incomplete: it is known to be, or it does not end like an answer."""
         return self.cut if self.cut is not None else self.plain.rstrip()[-1:] not in _ENDS
 
 
 def plain(text: str) -> str:
-    """A text in small letters with plain quotes, dashes and spaces, without markup of Markdown, HTML and LaTeX."""
+    """A text in lower case with plain quotes, dashes and spaces, without markup of Markdown, HTML and LaTeX."""
     text = text[:LONGEST]
     if not text.isascii():
         text = _MINUS.sub("-", _DIGIT.sub(lambda digit: str(unicodedata.digit(digit[0])), text))
@@ -130,7 +130,7 @@ def set_apart(text: str) -> frozenset[str]:
 
 
 class Headings:
-    """Finds the parts of a response that stand behind headings, as "Initial Answer:" and "Knowledge:"."""
+    """Finds the parts of a response after headings, such as "Initial Answer:" and "Knowledge:"."""
 
     def __init__(self, headings: Mapping[str, Sequence[str]]) -> None:
         """Compile headings, given by the name of their part; spaces in them match _ and - too."""
@@ -161,7 +161,7 @@ _NUMBERED = re.compile(r"(?:^|\n)\W*(?P<word>question|answer|q|a)?\s?#?(?P<numbe
 
 
 def numbered(text: str, parts: int) -> list[tuple[int, int]]:
-    """Where the parts of a text stand that are numbered from 1 to `parts`; empty unless there are just these."""
+    """The places of the parts of a text that are numbered from 1 to `parts`; empty unless there are exactly these."""
     numbers = list(_NUMBERED.finditer(text))
     ends = [number.start() for number in numbers] + [len(text)]
     answers = [number for number in numbers if number["word"] in ("a", "answer")] or numbers

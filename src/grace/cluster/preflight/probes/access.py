@@ -18,8 +18,8 @@ class Right:
         api_version, kind: of objects in manifests; empty for what Grace itself needs.
         group, resource: of the API, where there is no kind; a subresource follows a slash.
         verbs: what has to be allowed.
-        wide: of the whole cluster, not of a namespace.
-        optional: without it, something stays unknown, and all works.
+        wide: the objects belong to the whole cluster, not to a namespace.
+        optional: without it, everything works, but something stays unknown.
     """
 
     verbs: tuple[str, ...]
@@ -33,7 +33,8 @@ class Right:
 
 _OWN = (
     Right(("get", "list", "watch", "delete"), group="batch", resource="jobs"),
-    Right(("get", "list", "watch"), resource="pods"),
+    Right(("create", "get", "list", "watch", "delete"), resource="pods"),
+    Right(("create",), resource="pods/exec"),
     Right(("get",), resource="pods/log"),
     Right(("get",), resource="secrets"),
     Right(("get", "list"), resource="persistentvolumeclaims"),
@@ -41,7 +42,7 @@ _OWN = (
     Right(("list",), resource="nodes", wide=True, optional=True),
     Right(("list",), group="storage.k8s.io", resource="storageclasses", wide=True, optional=True),
 )
-"""What Grace needs to watch what it runs, and to look before."""
+"""What Grace needs to watch what it runs, and to check before it starts."""
 _WRITES = ("create", "get", "patch", "delete")
 """What the objects of manifests need: to be made, seen, changed and removed again."""
 _RENDERED = (
@@ -61,7 +62,7 @@ def _server(view: ClusterView, subject: Subject) -> Verdict:
     except ApiError as error:
         if error.status not in (401, 403):
             raise
-        return passed(f"{view.api.target.server} answers; it does not tell its version")
+        return passed(f"{view.api.target.server} answers; it does not give its version")
     text = str(version.get("gitVersion") or "no version")
     return passed(f"{view.api.target.server} answers: Kubernetes {text}", _other_version(view, text))
 
@@ -87,7 +88,7 @@ def _identity(view: ClusterView, subject: Subject) -> Verdict:
     if user in ("", "system:anonymous"):
         return failed(
             "the cluster does not know you: no login was sent",
-            f"log in, or get the kubeconfig anew from the cluster's portal; see {view.api.target.title}",
+            f"log in, or get the kubeconfig again from the cluster's portal; see {view.api.target.title}",
             failure=ClusterError,
         )
     return passed(f"the cluster knows you as {user}")
@@ -116,7 +117,7 @@ def _permission(view: ClusterView, subject: Subject) -> Verdict:
     if not refused:
         return passed(f"you may {', '.join(right.verbs)}")
     if right.optional:
-        return unknown(f"you may not {', '.join(refused)}; what it would tell stays unknown")
+        return unknown(f"you may not {', '.join(refused)}; what it would show stays unknown")
     if right.kind == "Namespace":
         return failed(f"you may not {', '.join(refused)}", _PORTAL)
     todo = "ask an administrator of the namespace, or choose yours with --namespace"
@@ -139,7 +140,13 @@ def _allowed(view: ClusterView, verb: str, group: str, resource: str, namespace:
 
 
 def _namespace(view: ClusterView, subject: Subject) -> Verdict:
-    namespace = view.find(path_of("api", "v1", "namespaces", subject.title))
+    try:
+        namespace = view.find(path_of("api", "v1", "namespaces", subject.title))
+    except ApiError as error:
+        if error.status != 403 or _allowed(view, "list", "", "pods", subject.title):
+            raise
+        todo = "choose yours with --namespace, or ask its administrators to add you"
+        return failed(f"there is none of that name, or it is {view.api.not_yours()}", todo)
     if namespace is None:
         todo = "make it, or join it, on the cluster's portal (not with kubectl); --namespace names another"
         return failed("the cluster has no such namespace", todo)

@@ -1,4 +1,4 @@
-"""Probes of what a namespace may take: quotas, GPUs that need a quota, and the limits of each container."""
+"""Probes of what a namespace may use: quotas, GPUs that need a quota, and the limits of each container."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -34,12 +34,12 @@ def _quota(view: ClusterView, subject: Subject) -> list[Verdict]:
                 full.append(failed(f"{name}: {words}", _ask_for(view, what)))
             elif want:
                 fine.append(f"{name}: {words}")
-    message = "; ".join(fine) or ("nothing that is asked has a quota" if quotas else "the namespace has no quota")
+    message = "; ".join(fine) or ("nothing that is requested has a quota" if quotas else "the namespace has no quota")
     return full or [passed(message)]
 
 
 def _there(view: ClusterView, manifest: Any) -> bool:
-    """Whether the cluster has an object, and counts it already. An object that it does not show counts as new."""
+    """Whether the cluster already has an object and counts it. An object that it does not show counts as new."""
     try:
         return view.existing(manifest) is not None
     except ApiError as error:
@@ -85,15 +85,17 @@ def _ask_for(view: ClusterView, what: str) -> str:
     resource = what.removeprefix("requests.").removeprefix("limits.")
     limited = [gpu for gpu in view.cluster.gpus if gpu.resource == resource and gpu.quota is not None]
     if not limited:
-        return "ask for less, delete what is not needed any more, or ask the administrators for more"
+        return "ask for less, delete what is no longer needed, or ask the administrators for more"
     form = next((gpu.request for gpu in limited if gpu.request), "")
     free = " or ".join(view.cluster.priority_classes.no_quota)
-    other = f", or set priorityClassName: {free} (no quota is needed then, and the pod can be stopped at any time)"
-    return f"ask for a quota {f'with the form {form}' if form else 'from the administrators'}{other if free else ''}"
+    ways = [f"ask for a quota with the form {form}"] if form else []
+    if free:
+        ways += [f"set priorityClassName: {free} (no quota is needed then, and the pod can be stopped at any time)"]
+    return ", or ".join(ways) or "ask for a quota from the administrators"
 
 
 def _rare(submission: Submission) -> Sequence[Subject]:
-    """Workloads that ask for GPUs of which a namespace has none until it asks."""
+    """Workloads that request GPUs of a kind that a namespace only has on request."""
     cluster = submission.cluster
     rare = {gpu.resource for gpu in cluster.gpus if gpu.quota == 0}
     return [
@@ -148,7 +150,7 @@ def _limits(view: ClusterView, subject: Subject) -> list[Verdict]:
 
 
 def _broken(workload: Workload, item: Mapping[str, Any]) -> Iterator[str]:
-    """What a workload has outside of a range."""
+    """What a workload has outside a range."""
     title = workload.manifest.title
     if item.get("type") == "Pod":
         requests, limits = pod_requests(workload), pod_limits(workload)
@@ -162,7 +164,7 @@ def _broken(workload: Workload, item: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _with_defaults(container: Container, resource: str, item: Mapping[str, Any]) -> tuple[float | None, float | None]:
-    """Request and limit of a container with the defaults that the cluster puts in."""
+    """Request and limit of a container with the defaults that the cluster adds."""
     limit = container.limit(resource)
     request = container.request(resource)
     if request is None:
@@ -178,9 +180,9 @@ def _outside(
     )
     highest = limit if limit is not None else request
     if least is not None and request is not None and request < least:
-        yield f"{what}: {resource} {_amount(resource, request)} is below the least, {_amount(resource, least)}"
+        yield f"{what}: {resource} {_amount(resource, request)} is below the minimum, {_amount(resource, least)}"
     if most is not None and highest is not None and highest > most:
-        yield f"{what}: {resource} {_amount(resource, highest)} is above the most, {_amount(resource, most)}"
+        yield f"{what}: {resource} {_amount(resource, highest)} is above the maximum, {_amount(resource, most)}"
     if request is not None and limit is not None and request > limit:
         yield f"{what}: {resource} asks for {_amount(resource, request)}, above its limit {_amount(resource, limit)}"
     if ratio is not None and request and limit is not None and limit / request > ratio:
@@ -188,7 +190,7 @@ def _outside(
 
 
 def _defaults(item: Mapping[str, Any]) -> str:
-    """The limits that the cluster puts in where a container names none."""
+    """The limits that the cluster adds where a container names none."""
     amounts = [f"{name} {amount}" for name, amount in (item.get("default") or {}).items()]
     return f"a container that names no limit gets {', '.join(amounts)}" if amounts else ""
 

@@ -1,13 +1,13 @@
 """Probes of what manifests need from the cluster: storage, nodes, priority classes, secrets and volumes."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from grace.cluster.access.connection import path_of
 from grace.cluster.access.gpus import FREE, gpu_products
-from grace.cluster.access.nodes import most_common, why_not
-from grace.cluster.access.secret import missing_key
+from grace.cluster.access.nodes import apart, most_common, why_not
 from grace.cluster.access.storage_classes import StorageClassInfo, access_modes
 from grace.cluster.preflight.demands import Claim, claims, gpus_of, pod_requests
 from grace.cluster.preflight.probe import ClusterView, Probe, Subject, Submission
@@ -17,6 +17,7 @@ from grace.policy.pods import named_products, node_terms
 from grace.policy.references import ALWAYS_THERE, Reference, references
 from grace.text import did_you_mean
 
+KUEUE = "kueue.x-k8s.io/queue-name"
 _PLURALS = {"ConfigMap": "configmaps", "Secret": "secrets", "ServiceAccount": "serviceaccounts"}
 
 
@@ -30,7 +31,7 @@ def _storage(view: ClusterView, subject: Subject) -> Verdict:
     if claim is None:
         return passed(f"the cluster has the classes {', '.join(classes) or 'none'}")
     if claim.storage_class == "":
-        return unknown("names no class on purpose: a volume that fits must be there already")
+        return unknown("names no class on purpose: a fitting volume must already be there")
     if claim.storage_class is None:
         default = [each for each in classes.values() if each.default]
         if default:
@@ -51,7 +52,9 @@ def _named_class(view: ClusterView, claim: Claim, name: str) -> Verdict:
         todo = f"take a class that it has: {', '.join(usable) or 'none'}{did_you_mean(name, usable)}"
         return failed(f"the cluster has no class {name}", todo)
     root = " (its roots belong to root, whatever fsGroup says)" if described and described.root_owned else ""
-    return _modes(view, claim, classes[name], f"of the class {name}{root} ")
+    verdict = _modes(view, claim, classes[name], f"of the class {name}{root} ")
+    purged = ("data of this class may be deleted at any time",) if described and described.purged else ()
+    return replace(verdict, notes=purged)
 
 
 def _forbidden(view: ClusterView, name: str) -> bool:
@@ -91,6 +94,9 @@ def _nodes(view: ClusterView, subject: Subject) -> Verdict:
     room = min(
         (sum(node.gpus.get(name, 0) // count for node in fitting) for name, count in gpus.items() if count), default=0
     )
+    if apart(workload) and len(fitting) < workload.pods:
+        fits = f"asks for {workload.pods} pods on a node each (podAntiAffinity), and only {len(fitting)} nodes fit"
+        return failed(fits, "ask for fewer nodes, or select more")
     if gpus and room < workload.pods:
         fits = f"asks for {workload.pods} pods at once, and the nodes that fit have GPUs for {room} when all are free"
         return failed(fits, "lower parallelism or replicas; the others would wait")
@@ -112,7 +118,8 @@ def _nowhere(view: ClusterView, workload: Workload, reasons: Sequence[str]) -> V
     if wrong:
         todo = f"it has {', '.join(there) or 'no GPUs'}{did_you_mean(wrong[0], there)}"
         return failed(f"no node has the GPU {' or '.join(wrong)}", todo)
-    todo = "see the labels of nodes with `kubectl get nodes --show-labels`, and GPUs with `grace cluster gpus`"
+    labels, gpus = view.command("kubectl get nodes --show-labels"), view.command("grace cluster gpus")
+    todo = f"see the labels of nodes with {labels}, and GPUs with {gpus}"
     return failed(f"its nodeSelector and affinity select none of {len(view.nodes)} nodes", todo)
 
 
@@ -131,6 +138,26 @@ def _priority(view: ClusterView, subject: Subject) -> Verdict:
     return passed("is there")
 
 
+def _queues(submission: Submission) -> Sequence[Subject]:
+    """Objects that wait for a queue of Kueue."""
+    scene = submission.scene
+    names = {(scene.namespace_of(manifest), manifest.labels.get(KUEUE, "")) for manifest in scene.manifests}
+    return [Subject(name, namespace, name) for namespace, name in sorted(names) if name]
+
+
+def _queue(view: ClusterView, subject: Subject) -> Verdict:
+    group, *_ = KUEUE.split("/")
+    served = view.find(path_of("apis", group))
+    if served is None:
+        todo = "leave --queue out of `grace cluster render`, or the label out of the manifests"
+        return failed("the cluster has no Kueue, so nothing lets the Job start: it stays suspended", todo)
+    version = str((served.get("preferredVersion") or {}).get("version") or "v1beta1")
+    if view.find(path_of("apis", group, version, "namespaces", subject.namespace, "localqueues", subject.title)):
+        return passed("is there")
+    queues = view.command("kubectl get localqueue", subject.namespace)
+    return failed("the namespace has no such queue: the Job would stay suspended", f"{queues} lists those that it has")
+
+
 def _references(submission: Submission, kinds: tuple[str, ...]) -> Sequence[Subject]:
     """What pods refer to, each object once, with all its keys that they need."""
     needed: dict[tuple[str, str, str], dict[str, None]] = {}
@@ -147,7 +174,7 @@ def _references(submission: Submission, kinds: tuple[str, ...]) -> Sequence[Subj
 
 
 def _object(view: ClusterView, subject: Subject) -> Verdict:
-    """Whether a Secret, ConfigMap or service account is there, with its keys. Values are not looked at."""
+    """Whether a Secret, ConfigMap or service account is there, with its keys. Values are not read."""
     reference: Reference = subject.of
     if view.scene.find(reference.kind, subject.namespace, reference.name):
         return passed("is among the manifests")
@@ -155,22 +182,23 @@ def _object(view: ClusterView, subject: Subject) -> Verdict:
     current = view.find(path_of("api", "v1", "namespaces", subject.namespace, plural, reference.name))
     needed = [key for key, _ in reference.keys]
     if current is None:
-        return failed(f"is neither in {subject.namespace} nor among the manifests", _make(reference))
+        return failed(f"is neither in {subject.namespace} nor among the manifests", _make(view, subject))
     keys = tuple(sorted({*(current.get("data") or {}), *(current.get("binaryData") or {})}))
     missing = [key for key in needed if key not in keys]
-    if missing and reference.kind == "Secret":
-        what, _, todo = missing_key(reference.name, missing[0], keys).partition(": ")
-        return failed(what, todo)
     if missing:
-        return failed(f"has no key {missing[0]!r}, only {', '.join(keys) or 'none'}", "apply it anew")
+        add = view.command(f"grace cluster secret --name {reference.name} --key {missing[0]}", subject.namespace)
+        words = f"has no key {missing[0]!r}, only {', '.join(keys) or 'none'}{did_you_mean(missing[0], keys)}"
+        return failed(words, f"{add} adds it" if reference.kind == "Secret" else "apply it again")
     with_keys = f", with {', '.join(needed)}" if needed else ""
     return passed(f"is there{with_keys}")
 
 
-def _make(reference: Reference) -> str:
+def _make(view: ClusterView, subject: Subject) -> str:
+    reference: Reference = subject.of
     if reference.kind == "Secret":
         key = f" --key {reference.keys[0][0]}" if reference.keys else ""
-        return f"`grace cluster secret --name {reference.name}{key}` makes it from the environment"
+        make = view.command(f"grace cluster secret --name {reference.name}{key}", subject.namespace)
+        return f"{make} makes it from the environment"
     return f"write {reference.kind} {reference.name} into the manifests, or apply it first"
 
 
@@ -178,16 +206,17 @@ def _volume(view: ClusterView, subject: Subject) -> Verdict:
     name, namespace = subject.of.name, subject.namespace
     claim = view.find(path_of("api", "v1", "namespaces", namespace, "persistentvolumeclaims", name))
     if claim is not None:
-        return _claim_state(view, subject.title, claim)
+        return _claim_state(view, subject, claim)
     if view.scene.find("PersistentVolumeClaim", namespace, name):
         return passed("is among the manifests, and not on the cluster yet")
     todo = "`grace cluster render` writes claims; apply them first"
     return failed(f"is neither in {namespace} nor among the manifests", todo)
 
 
-def _claim_state(view: ClusterView, title: str, claim: dict[str, Any]) -> Verdict:
+def _claim_state(view: ClusterView, subject: Subject, claim: dict[str, Any]) -> Verdict:
     phase = (claim.get("status") or {}).get("phase", "")
-    events = f"see why with `kubectl describe {title.lower()}`"
+    describe = f"kubectl describe persistentvolumeclaim {subject.of.name}"
+    events = f"see why with {view.command(describe, subject.namespace)}"
     if (claim.get("metadata") or {}).get("deletionTimestamp"):
         return failed("is being deleted", "wait until it is gone (pods that use it keep it), then apply it")
     if phase == "Bound":
@@ -197,7 +226,7 @@ def _claim_state(view: ClusterView, title: str, claim: dict[str, Any]) -> Verdic
         name = (claim.get("spec") or {}).get("storageClassName", "")
         storage_class = view.storage_classes.get(name)
         if storage_class and storage_class.waits:
-            return passed("waits for its first pod, as its storage class has it")
+            return passed("waits for its first pod, as its storage class requires")
         return failed("has no volume yet (Pending)", events)
     return failed(f"is {phase or 'in no phase'}", events)
 
@@ -205,6 +234,7 @@ def _claim_state(view: ClusterView, title: str, claim: dict[str, Any]) -> Verdic
 STORAGE = Probe("storage", _claims, _storage)
 NODES = Probe("nodes", _workloads, _nodes)
 PRIORITY = Probe("priority", _priorities, _priority)
+QUEUE = Probe("queue", _queues, _queue)
 SECRETS = Probe("secret", partial(_references, kinds=("Secret",)), _object)
 CONFIGS = Probe("config", partial(_references, kinds=("ConfigMap", "ServiceAccount")), _object)
 VOLUMES = Probe("volume", partial(_references, kinds=("PersistentVolumeClaim",)), _volume)

@@ -1,0 +1,55 @@
+"""Placeholders: texts that somebody is to fill in before a manifest is used, as <username> or CHANGE_ME."""
+
+import re
+
+_MOST = 10_000
+"""Characters of a text that is looked at."""
+_START = r"(?<![A-Za-z0-9])"
+_END = r"(?![A-Za-z0-9])"
+_CAPITALS = (
+    rf"{_START}(CHANGE|REPLACE|FILL|EDIT)[-_ ]?(ME|IN|THIS|WITH)[A-Z0-9_-]*",
+    rf"{_START}YOUR[-_][A-Z0-9_.-]*",
+    rf"{_START}INSERT[-_][A-Z0-9_-]+",
+    rf"{_START}([A-Z0-9]+[-_]){{0,5}}PLACEHOLDER{_END}",
+)
+"""What nobody means as it is, also in the middle of a script."""
+_WORDS = (
+    r"<[A-Za-z][^<>\n]{0,60}>",
+    rf"(?i:{_START}(change|replace|fill)[-_ ]?(me|in|this|with){_END})",
+    rf"(?i:{_START}your[-_][a-z0-9_.-]*)",
+    rf"(?i:{_START}your(name|username|namespace|user|token|key|image|project|password){_END})",
+    rf"(?i:{_START}placeholder{_END})",
+    rf"{_START}(TODO|FIXME|TBD|x{{4,12}}|X{{3,12}}){_END}",
+    rf"{_START}path/to/",
+)
+_TEMPLATES = (
+    r"\{\{[^{}]*\}\}|\{%.*?%\}|\$\{[A-Za-z_]\w*[^{}]*\}|\$[A-Z][A-Z0-9_]*\b",
+    r"__[A-Z][A-Z0-9_]*__",
+)
+"""Of any program; in a script they have a meaning."""
+_AMONG_SMALL = r"(?<=[a-z][-.])[A-Z][A-Z0-9_]{2,}(?![A-Za-z])"
+_IN_TEXT = re.compile("|".join(_CAPITALS))
+_IN_VALUE = re.compile("|".join((*_CAPITALS, *_WORDS)))
+_IN_FIELD = re.compile("|".join((*_CAPITALS, *_WORDS, *_TEMPLATES)))
+_IN_NAME = re.compile("|".join((*_CAPITALS, *_WORDS, *_TEMPLATES, _AMONG_SMALL)))
+
+
+def placeholder_in_name(text: object) -> str:
+    """The placeholder in the name of an object; empty when there is none."""
+    return _first(_IN_NAME, text)
+
+
+def placeholder_in_field(text: object) -> str:
+    """The placeholder in a field whose texts are no scripts; empty when there is none."""
+    return _first(_IN_FIELD, text)
+
+
+def placeholder(text: object) -> str:
+    """The placeholder in a value; of one that is a script or a long text, only what cannot be meant."""
+    one_word = isinstance(text, str) and len(text) < 200 and not re.search(r"\s", text.strip())
+    return _first(_IN_VALUE if one_word else _IN_TEXT, text)
+
+
+def _first(pattern: re.Pattern[str], text: object) -> str:
+    match = pattern.search(text, 0, _MOST) if isinstance(text, str) else None
+    return match[0] if match else ""
