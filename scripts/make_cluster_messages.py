@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from grace.cluster.messages import SOURCES, Message, messages
+from grace.cluster.messages import SPEAKERS, Message, messages
 
 PAGE = Path(__file__).parents[1] / "docs" / "troubleshooting.md"
 BEGIN = "<!-- Made by scripts/make_cluster_messages.py from messages.yaml of src/grace/cluster; change it there. -->\n"
@@ -13,12 +13,12 @@ def page() -> str:
     """The whole page, with this part as the table has it."""
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}{''.join(_section(source) for source in SOURCES)}\n{END}{after}"
+    return f"{before}{BEGIN}{''.join(_section(source) for source in SPEAKERS)}\n{END}{after}"
 
 
 def _section(source: str) -> str:
     rows = "".join(_row(each) for each in messages() if each.says == source)
-    return f"\nSaid by {SOURCES[source]}:\n\n| message | why | what to do |\n|---|---|---|\n{rows}"
+    return f"\nSaid by {SPEAKERS[source]}:\n\n| message | why | what to do |\n|---|---|---|\n{rows}"
 
 
 def _row(message: Message) -> str:

@@ -40,7 +40,7 @@ def locked(folder: Path, break_lock: bool = False) -> Iterator[None]:
     """
     path = folder / "lock"
     pod = os.environ.get(POD, "")
-    here = {"host": _host(), "pid": os.getpid(), "started": _process_start(os.getpid())}
+    here = {"host": _host(), "pid": os.getpid(), "started": process_mark(os.getpid())}
     mine = orjson.dumps(here | ({"pod": pod} if pod else {}))
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -85,7 +85,7 @@ def _take_over(path: Path, break_lock: bool) -> None:
                 f"{path.parent}: is being written by process {pid} on {host}. If that machine or job has ended, "
                 "add --break-lock to continue; if it has not, two writers would ask the model everything twice."
             )
-        if host == _host() and started is not None and started == _process_start(pid):
+        if host == _host() and started is not None and started == process_mark(pid):
             raise RunLocked(f"{path.parent}: is being written by process {pid} of this machine; wait until it ends")
     stale = path.with_name(f"lock.stale.{os.getpid()}")
     try:
@@ -133,7 +133,7 @@ def _holder(raw: bytes) -> tuple[str, int, str | None]:
         return "an unknown host", 0, None
 
 
-def _process_start(pid: int) -> str | None:
+def process_mark(pid: int) -> str | None:
     """A mark that distinguishes a living process from a later one with the same number; None when it is gone."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()

@@ -42,14 +42,14 @@ def shortened(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[:half]}…{text[-half:]}"
 
 
-def nearest(name: str, names: Iterable[str]) -> str | None:
-    """The name most similar to `name`, whatever the case; None when none is similar enough."""
+def nearest(name: str, names: Iterable[str], similar: float = 0.6) -> str | None:
+    """The name most similar to `name`, whatever the case; None when none is similar enough (1 is equal)."""
     by_lower = {other.lower(): other for other in names}
-    close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=similar)
     return by_lower[close[0]] if close else None
 
 
-def did_you_mean(name: str, names: Iterable[str]) -> str:
+def did_you_mean(name: str, names: Iterable[str], similar: float = 0.6) -> str:
     """What a message adds to a wrong name: " (did you mean 'speachQ'?)"; empty when no name is similar enough."""
-    near = nearest(name, names)
+    near = nearest(name, names, similar)
     return "" if near is None else f" (did you mean {near!r}?)"

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from conftest import ROOT
-from grace.cluster.messages import MOST_TEXT, SOURCES, Message, explain, messages, nearest
+from grace.cluster.messages import MOST_TEXT, SPEAKERS, Message, explain, messages, nearest
 from limits import cpu_below
 
 REAL = yaml.safe_load((Path(__file__).parent / "messages.yaml").read_text())
@@ -34,7 +34,7 @@ def test_each_wording_leads_to_its_message(message: Message):
 
 def test_the_table_is_whole():
     assert len({message.id for message in messages()}) == len(messages())
-    assert {message.says for message in messages()} == set(SOURCES)
+    assert {message.says for message in messages()} == set(SPEAKERS)
     for message in messages():
         assert not message.means.endswith("."), message.id
         assert not message.do.endswith("."), message.id
@@ -79,6 +79,7 @@ def test_the_command(grace):
     assert result.code == 1
     assert "Grace does not know this message." in result.out
     assert grace("cluster", "explain", " ").code == 2
+    assert "a quota of 0 pods" in grace("cluster", "explain", "exceeded", "quota:", "low-priority-ban").out
 
 
 def test_the_command_reads_a_whole_description():

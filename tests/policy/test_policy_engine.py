@@ -296,7 +296,7 @@ def test_a_folder_without_manifests_a_missing_file_and_a_closed_one_are_told(tmp
 
 
 BESIDE = {
-    "kustomization.yaml": "patches: [{path: more.yaml}]\nconfigMapGenerator: [{name: settings}]\n",
+    "kustomization.yaml": "patches: [{path: more.yaml}]\nconfigMapGenerator: [{name: settings}]\nvars: [{name: V}]\n",
     "more.yaml": "apiVersion: batch/v1\nkind: Job\nmetadata: {name: study1}\nspec: {parallelism: 5}\n",
     "chart/Chart.yaml": "apiVersion: v2\nname: chart\nversion: 1.0.0\n",
     "chart/values.yaml": "replicas: 1\n",
@@ -340,7 +340,13 @@ def test_what_is_no_manifest_is_named_and_counted_and_the_rest_is_checked(tmp_pa
         assert what in unread[name]
     assert f"{len(BESIDE)} files not checked" in grace("cluster", "check", tmp_path).out
     reading = survey([tmp_path])
-    assert reading.generated == {("ConfigMap", "settings")}
+    assert reading.generated == {("ConfigMap", "settings"), ("vars", "V"), ("Kustomization", str(tmp_path))}
+    user = with_args(
+        "x", env="[{name: A, value: $(V)}, {name: B, valueFrom: {configMapKeyRef: {name: settings, key: a}}}]"
+    )
+    assert {"K8S017", "K8S026"} <= {found.rule.id for found in check_manifests(parse(user), NRP).findings}
+    rendered = check_manifests(parse(user), NRP, (), reading.generated)
+    assert not {"K8S017", "K8S026"} & {found.rule.id for found in rendered.findings}
     sarif = json.loads(as_sarif(check_manifests(reading.manifests, NRP, reading.unread), ALL))
     assert len(sarif["runs"][0]["invocations"][0]["toolExecutionNotifications"]) == len(BESIDE)
     (tmp_path / "job.yaml").unlink()

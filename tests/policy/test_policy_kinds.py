@@ -396,7 +396,7 @@ def test_pods_of_custom_resources_are_checked(version: str, kind: str, spec: dic
     assert {"K8S002", "K8S025"} <= found.keys()
     assert path in found["K8S025"]
     assert ("NRP001" in found) == (kind != "InferenceService")
-    assert not {"K8S001", "K8S009", "K8S010", "K8S013"} & found.keys()
+    assert not {"K8S001", "K8S009", "K8S010", "K8S013", "K8S030", "K8S031", "NRP014"} & found.keys()
     assert ("NRP039" in found) == (kind == "CronWorkflow")
 
 

@@ -67,6 +67,21 @@ def test_other_rules_still_look_at_an_object_with_a_refused_value():
     assert {"K8S040", "K8S004"} <= {finding.rule.id for finding in checked(text).findings}
 
 
+def test_pods_of_custom_resources_are_looked_at_too():
+    text = """
+apiVersion: ray.io/v1
+kind: RayCluster
+metadata: {name: x}
+spec:
+  headGroupSpec:
+    template:
+      spec:
+        containers: [{name: head, image: "a:1", imagePullPolicy: always, somethingOfTheirs: 1}]
+"""
+    [finding] = [each for each in checked(text).findings if each.rule.id in RULES]
+    assert finding.path == "spec.headGroupSpec.template.spec.containers[0].imagePullPolicy"
+
+
 @pytest.mark.parametrize(
     "text",
     [

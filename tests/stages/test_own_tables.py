@@ -20,10 +20,11 @@ from things import MODEL
 
 OWN = {
     "seed": "my seed", "Error": "1", "model_name": "my model", "finish_reason": "length", "replication": "7",
-    "response": "my response", "Response_Prior": "3", "prompt_tokens": "x", "note": "kept",
+    "response": "my response", "Response_Prior": "3", "prompt_tokens": "x", "response_state": "1",
+    "response_time": "", "note": "kept",
 }  # fmt: skip
 """Columns of the user's own, most of them called as columns that Grace adds."""
-KEPT = {name if name == "note" else f"{name}_input": cell for name, cell in OWN.items()}
+KEPT = {name if name in ("note", "response_time") else f"{name}_input": cell for name, cell in OWN.items()}
 ANSWER = "Initial Answer: 2\nProbabilities: 0: 10%, 1: 20%, 2: 30%, 3: 40%\nKnowledge: yes"
 
 
@@ -89,12 +90,11 @@ def test_columns_called_as_graces_own_are_kept_by_every_command(
         assert own(row) == KEPT
         assert (row["model_name"], row["Prior_A"], row["error"]) == ("canned", "2", "")
 
-    validated = grace("validate", tmp_path / "answers.run", "--out", tmp_path / "quality")
+    grace("validate", tmp_path / "answers.run", "--out", tmp_path / "quality")
     results = json.loads((tmp_path / "quality" / "quality.json").read_bytes())
     failed = {result["check"] for result in results["checks"] if result["status"] == "failed"}
-    assert not failed & {"columns", "rows_missing", "rows_unexpected", "ledger", "errors", "schema", "seeds"}, (
-        validated.out
-    )
+    about = {"columns", "rows_missing", "rows_unexpected", "ledger", "errors", "schema", "missing_values"}
+    assert not failed & about
 
     assert grace("analyze", tmp_path / "answers.run", "--no-figures", "--out", tmp_path / "analysis").code == 0
 

@@ -14,10 +14,12 @@ from grace.cli.exits import DEFECT, exit_code
 from grace.cli.export import export
 from grace.cli.extract import extract
 from grace.cli.join import join
+from grace.cli.lineup import lineup_app
 from grace.cli.merge import merge
 from grace.cli.models import models_app
 from grace.cli.noise import noise
 from grace.cli.paper import paper
+from grace.cli.project import config, init
 from grace.cli.query import query
 from grace.cli.report import report
 from grace.cli.review import review
@@ -26,6 +28,7 @@ from grace.cli.serve import serve
 from grace.cli.validate import validate
 from grace.cli.visit import visit
 from grace.errors import GraceError
+from grace.project import find_project
 
 app = typer.Typer(
     name="grace",
@@ -51,9 +54,12 @@ app.command(short_help="Check whether tables are good enough to analyse.")(valid
 app.command(short_help="Remake the table of a run.")(export)
 app.command(short_help="Put the shards of a run together.")(join)
 app.command(short_help="Serve a model on this machine.")(serve)
+app.command(short_help="Begin a project: write a commented grace.yaml.")(init)
+app.command(short_help="Show the project's defaults, and where each comes from.")(config)
 app.command("check-endpoint", short_help="Check whether a model server can be used.")(check_endpoint)
 app.add_typer(cluster_app, name="cluster")
 app.add_typer(data_app, name="data")
+app.add_typer(lineup_app, name="lineup")
 app.add_typer(models_app, name="models")
 
 
@@ -67,11 +73,14 @@ def _version(show: bool) -> None:
 
 @app.callback()
 def _options(
+    context: typer.Context,
     debug: bool = typer.Option(False, "--debug", help="Show a traceback with every error."),
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
 ) -> None:
     if debug:
         os.environ["GRACE_DEBUG"] = "1"
+    if project := find_project():
+        context.default_map = project.defaults()
 
 
 def main(arguments: list[str] | None = None) -> None:

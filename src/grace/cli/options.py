@@ -87,7 +87,10 @@ StudyName = Annotated[
         help="study1, study2, or the path of a study file. Default: the built-in study that fits the columns.",
     ),
 ]
-Input = Annotated[Path, typer.Option(help="Table of trials: CSV, .xlsx, .jsonl or .parquet.")]
+Input = Annotated[
+    Path | None,
+    typer.Option(help="Table of trials: CSV, .xlsx, .jsonl or .parquet. Default: the study's in grace.yaml."),
+]
 Output = Annotated[
     Path, typer.Option(help="Table to write, .csv or .parquet. For a.csv and a.parquet, the run is in a.run/.")
 ]
@@ -123,6 +126,23 @@ ModelRevision = Annotated[
     typer.Option(help="The weights (revision, quantization), if the server does not report them."),
 ]
 BreakLock = Annotated[bool, typer.Option("--break-lock", help="Continue a run whose writer died on another machine.")]
+
+
+def read_input(input: Path | None, study: str | None) -> tuple[Path, str | None]:
+    """The table of trials and its study; what is not given is what grace.yaml says. Raises InputError."""
+    from grace.project import FILE, find_project
+
+    if input is not None:
+        return input, study
+    project = find_project()
+    tables = project.tables if project else {}
+    if study is None and len(tables) == 1:
+        study = next(iter(tables))
+    if study is None or study not in tables:
+        what = f"{study} has" if study else "the study has"
+        where = f"{project.path} lists {', '.join(tables) or 'no study'}" if project else f"there is no {FILE}"
+        raise InputError(f"--input is missing, and {what} no table in {FILE}: {where}")
+    return tables[study], study
 
 
 def read_key(variable: str | None) -> str | None:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 @reads_table
 def query(
     table_format: "TableFormat",
-    input: options.Input,
     output: options.Output,
     study: options.StudyName = None,
+    input: options.Input = None,
     model_endpoint: options.ModelEndpoint = "embedded",
     model_name: options.ModelName = "smollm2-135m",
     temperature: Annotated[float, typer.Option(min=0.0, help="Sampling temperature.")] = 0.7,
@@ -63,9 +63,10 @@ def query(
     """
     from grace.stages.answers.ask import Query
 
+    table, study = options.read_input(input, study)
     task = Query(
         study=study,
-        input=input,
+        input=table,
         output=output,
         endpoint=options.read_endpoint(model_endpoint, model_name, concurrency, timeout, max_retries, api_key_env),
         temperature=temperature,

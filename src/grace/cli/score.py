@@ -34,9 +34,9 @@ AnswerStart = Annotated[
 @reads_table
 def score(
     table_format: "TableFormat",
-    input: options.Input,
     output: options.Output,
     study: options.StudyName = None,
+    input: options.Input = None,
     model_endpoint: options.ModelEndpoint = "embedded",
     model_name: options.ModelName = "smollm2-135m",
     policy: Annotated[
@@ -69,9 +69,10 @@ def score(
     """
     from grace.stages.scores.ask import Score
 
+    table, study = options.read_input(input, study)
     task = Score(
         study=study,
-        input=input,
+        input=table,
         output=output,
         endpoint=options.read_endpoint(model_endpoint, model_name, concurrency, timeout, max_retries, api_key_env),
         policy=policy,

@@ -12,8 +12,8 @@ from pydantic import Field, TypeAdapter
 
 from grace.declared import Strict
 
-Source = Literal["login", "admission", "quota", "scheduler", "volumes", "kubelet", "job", "kubectl", "program", "mail"]
-SOURCES: dict[Source, str] = {
+Speaker = Literal["login", "admission", "quota", "scheduler", "volumes", "kubelet", "job", "kubectl", "program", "mail"]
+SPEAKERS: dict[Speaker, str] = {
     "login": "kubectl, on the way to the cluster",
     "admission": "the cluster, when an object is created",
     "quota": "a quota of the namespace",
@@ -42,7 +42,7 @@ class Message(Strict):
     """
 
     id: str
-    says: Source
+    says: Speaker
     patterns: tuple[str, ...] = Field(min_length=1)
     means: str
     do: str
@@ -108,7 +108,7 @@ def as_text(explanations: Sequence[Explanation]) -> str:
     """Explanations for people: each message as it was found, who says it, what it means, and what to do."""
     blocks = [
         f"{'; '.join(each.texts)}\n"
-        f"  Said by: {SOURCES[each.message.says]}\n"
+        f"  Said by: {SPEAKERS[each.message.says]}\n"
         f"  Meaning: {each.message.means}.\n"
         f"  To do:   {each.message.do}."
         for each in explanations

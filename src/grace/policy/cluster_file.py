@@ -19,7 +19,7 @@ YEAR = 365
 AccessMode = Literal["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod"]
 
 
-class Source(Strict):
+class FactSource(Strict):
     """Where a fact stands, and when it was read there."""
 
     page: str
@@ -29,7 +29,7 @@ class Source(Strict):
 class Fact(Strict):
     """A part of the file with the source of what it says."""
 
-    source: Source | None = None
+    source: FactSource | None = None
 
 
 class StorageClass(Fact):
@@ -105,7 +105,7 @@ class Limits(Strict):
     bare_pod: BarePod = BarePod()
     gpus_of_a_node: PositiveInt | None = None
     ephemeral_storage: str | None = None
-    sources: dict[str, Source] = Field(default_factory=dict)
+    sources: dict[str, FactSource] = Field(default_factory=dict)
 
 
 class Reserved(Fact):
@@ -131,7 +131,7 @@ class Cluster(Strict):
     kubernetes: Annotated[str, Field(pattern=r"^1\.\d+$")]
     namespace: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
     policies: tuple[Literal["general", "nrp"], ...] = ("general",)
-    sources: dict[str, Source] = Field(default_factory=dict)
+    sources: dict[str, FactSource] = Field(default_factory=dict)
     storage: Storage = Storage()
     gpus: tuple[ClusterGpu, ...] = ()
     priority_classes: PriorityClasses = PriorityClasses()
@@ -165,9 +165,9 @@ def cluster_names() -> Sequence[str]:
     return sorted(file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml"))
 
 
-def _sources(value: object) -> Iterator[Source]:
+def _sources(value: object) -> Iterator[FactSource]:
     """All sources in a part of a file."""
-    if isinstance(value, Source):
+    if isinstance(value, FactSource):
         yield value
     elif isinstance(value, Strict):
         yield from _sources([each for _, each in value])

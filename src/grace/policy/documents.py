@@ -202,8 +202,8 @@ class Workload:
 
     @property
     def kind(self) -> str:
-        """The manifest's kind."""
-        return self.manifest.kind
+        """The manifest's kind; of a custom resource with its group, since it may be called Job, too."""
+        return f"{self.manifest.api_version}/{self.manifest.kind}" if self.custom else self.manifest.kind
 
     @property
     def name(self) -> str:

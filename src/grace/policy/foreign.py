@@ -76,7 +76,7 @@ class Kustomization:
 
     Attributes:
         patches: files that it applies as patches.
-        generated: kinds and names of objects that it makes.
+        generated: kinds and names of objects that it makes; its variables (vars); and its own kind with its folder.
         reason: why its patches are not checked.
     """
 
@@ -101,6 +101,10 @@ def kustomization(manifest: Manifest) -> Kustomization:
         for entry in _list(manifest.body.get(field))
         if isinstance(entry, dict)
     )
+    variables = frozenset(
+        ("vars", str(entry.get("name"))) for entry in _list(manifest.body.get("vars")) if isinstance(entry, dict)
+    )
+    generated |= variables | {("Kustomization", folder)}
     reason = f"is a patch of a Kustomization: `kubectl kustomize {folder or '.'}` renders it"
     return Kustomization(patches, generated, reason)
 

@@ -69,29 +69,32 @@ class Schemas:
 
     def refusals(self, manifest: Manifest) -> list[Hit]:
         """Values that the API refuses although the schema allows them, from top to bottom; one for each place."""
-        if not self.knows(manifest):
-            return []
-        errors = [error for error in self._errors(manifest) if is_of_values(error)]
-        hits = (Hit(manifest, _place(error), words) for error in errors if (words := words_for(error)))
-        return _in_order((hit.path, hit) for hit in hits)
+        return _refused(manifest, self._errors(manifest)) if self.knows(manifest) else []
+
+    def pod_refusals(self, workload: Workload) -> list[Hit]:
+        """The same for the spec of pods that stands in a custom resource."""
+        return _refused(workload.manifest, self._validator(self._pod).iter_errors(workload.spec), workload.path)
 
     @lru_cache(maxsize=4096)  # noqa: B019 - each version's schemas live as long as the program
     def _errors(self, manifest: Manifest) -> tuple["ValidationError", ...]:
         """All that the schema of an object's kind says of it, read once for its form and its values."""
-        name = self.names[manifest.api_version, manifest.kind]
-        schema = {"$ref": f"{self.base}#/$defs/{name}"}
-        check = validator()(schema, registry=self.registry, format_checker=formats())
-        return tuple(check.iter_errors(manifest.body))
+        return tuple(self._validator(self.names[manifest.api_version, manifest.kind]).iter_errors(manifest.body))
+
+    def _validator(self, definition: str) -> Any:
+        schema = {"$ref": f"{self.base}#/$defs/{definition}"}
+        return validator()(schema, registry=self.registry, format_checker=formats())
+
+    @property
+    def _pod(self) -> str:
+        """The definition of a pod's spec."""
+        return f"{self.names['v1', 'Pod']}Spec"
 
     def accepts_pod(self, workload: Workload) -> bool:
         """Whether fields of a pod's spec in a custom resource have the types of Kubernetes; it may have more fields."""
-        from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
-
         containers = [{**container.body, "name": container.name} for container in workload.containers]
         spec = {**workload.spec, "containers": containers, "initContainers": []}
-        pod = f"{self.base}#/$defs/{self.names['v1', 'Pod']}Spec"
-        errors = Draft202012Validator({"$ref": pod}, registry=self.registry).iter_errors(spec)
-        return all(error.validator == "additionalProperties" for error in errors)
+        errors = self._validator(self._pod).iter_errors(spec)
+        return all(error.validator == "additionalProperties" or is_of_values(error) for error in errors)
 
     def _checked(self, manifest: Manifest) -> Iterator[Hit]:
         for error in self._errors(manifest):
@@ -119,7 +122,7 @@ class Schemas:
             message = f"Kubernetes {self.version} has {manifest.kind} in {where}, not in {manifest.api_version}"
             yield Hit(manifest, ("apiVersion",), message)
             return
-        meant = did_you_mean(manifest.kind, sorted({kind for _, kind in self.names}))
+        meant = did_you_mean(manifest.kind, sorted({kind for _, kind in self.names}), 0.8)
         message = f"Kubernetes {self.version} has no kind {manifest.kind!r} in {manifest.api_version}{meant}"
         yield Hit(manifest, ("kind",), message)
 
@@ -170,6 +173,13 @@ def _in_order(hits: Iterable[tuple[object, Hit]]) -> list[Hit]:
     """Hits from the top to the bottom of their object, one for each key."""
     unique = dict(reversed(list(hits)))
     return sorted(unique.values(), key=lambda hit: (hit.manifest.line(hit.path), str(hit.path)))
+
+
+def _refused(manifest: Manifest, errors: Iterable["ValidationError"], start: FieldPath = ()) -> list[Hit]:
+    """Errors of values in words, for the part of an object that begins at a path."""
+    worded = [(error, words_for(error)) for error in errors if is_of_values(error)]
+    hits = [Hit(manifest, (*start, *_place(error)), words) for error, words in worded if words]
+    return _in_order((hit.path, hit) for hit in hits)
 
 
 def _place(error: "ValidationError") -> FieldPath:

@@ -151,12 +151,14 @@ class ModelClient:
     Attributes:
         endpoint: address of the model; "" when not known.
         asks_for: name of the model; "" when not known.
+        only_asks: that is what it is for: an option of its program gives the address, not a variable.
     """
 
     workload: Workload
     container: Container
     endpoint: str
     asks_for: str
+    only_asks: bool
 
 
 def clients(scene: Scene) -> Iterator[ModelClient]:
@@ -168,8 +170,10 @@ def clients(scene: Scene) -> Iterator[ModelClient]:
         running = programs(scene, workload, container)
         settings = variables(scene, workload, container)
         endpoint = _first(running, settings, ENDPOINTS, ENDPOINT_VARIABLES)
+        told = any(program.option(*ENDPOINTS) for program in running)
         if endpoint.startswith(("http://", "https://")) and not _STORE.match(f"{endpoint}/"):
-            yield ModelClient(workload, container, endpoint, _first(running, settings, _NAMES, _NAME_VARIABLES))
+            asks_for = _first(running, settings, _NAMES, _NAME_VARIABLES)
+            yield ModelClient(workload, container, endpoint, asks_for, told)
 
 
 def _first(

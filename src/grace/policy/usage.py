@@ -76,7 +76,7 @@ class Usage:
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
         self.servers: dict[Container, Server] = {server.container: server for server in model_servers(scene)}
-        self.clients: dict[Container, ModelClient] = {client.container: client for client in clients(scene)}
+        self.clients: dict[Container, ModelClient] = {each.container: each for each in clients(scene) if each.only_asks}
 
     def need(self, workload: Workload) -> _Need | None:
         """What a pod needs; None when one of its containers is neither a server nor a client."""

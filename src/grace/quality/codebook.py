@@ -129,7 +129,7 @@ def describe(studies: Sequence[Study], name: str) -> Column:
         return column
     if name.endswith(INPUT):
         return Column(name, f"the input's own column {name.removesuffix(INPUT)}", TEXT)
-    if name.startswith("response_"):
+    if any(name in study.turn_columns for study in studies):
         return Column(name, f"the model's raw answer in the turn {name.removeprefix('response_')}", TEXT)
     return Column(name, "a column of the input that the study does not describe", TEXT)
 

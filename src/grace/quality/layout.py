@@ -200,7 +200,7 @@ class Layout:
         """The columns of the answers of single turns."""
         extraction = self.study.extraction
         others = {*self.study.columns, *ANSWER_COLUMNS, *(extraction.columns if extraction else ())}
-        return tuple(name for name in self.columns if name.startswith("response_") and name not in others)
+        return tuple(name for name in self.columns if name in self.study.turn_columns and name not in others)
 
     @property
     def numeric(self) -> dict[str, Numeric]:

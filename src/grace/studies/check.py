@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from grace.columns import ANSWER_COLUMNS, INPUT, answer_columns
+from grace.columns import ANSWER_COLUMNS, INPUT
 from grace.errors import InputError, StudyError
 from grace.studies.format import MISSING
 from grace.studies.questions import TABLE
@@ -132,9 +132,7 @@ def check_table(study: Study, table: CsvTable) -> TableReport:
         StudyError: a template or check of the study fails on a row; the message names the row.
     """
     study.check_columns(table.columns, table.path)
-    turns = [turn for conversation in study.conversations.values() for turn in conversation.turns]
-    kept = (*study.answer_names(turns), *TABLE)
-    renamed = check_names(table, answer_columns(turns), kept)
+    renamed = check_names(table, ANSWER_COLUMNS, (*study.answer_names(()), *study.turn_columns, *TABLE))
     if not len(table):
         raise InputError(f"{table.path}: has a header and no rows")
     design = study.design

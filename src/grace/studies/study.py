@@ -89,6 +89,11 @@ class Study:
         scores = (name for question in self.questions.values() for name in question.columns.names)
         return frozenset((*self.columns, *self._derived, *fields, *scores))
 
+    @cached_property
+    def turn_columns(self) -> frozenset[str]:
+        """The columns of the answers to single turns, of all protocols."""
+        return frozenset(f"response_{turn}" for own in self.conversations.values() for turn in own.turns)
+
     def answer_names(self, turns: Sequence[str]) -> tuple[str, ...]:
         """The columns of a table of answers that no column of its input may be called: Grace's, and texts to read."""
         return (*answer_columns(turns), *(self.extraction.all_texts if self.extraction else ()))
@@ -108,8 +113,7 @@ class Study:
     @cached_property
     def _added_to_trials(self) -> frozenset[str]:
         """The names of all columns that commands add to trials."""
-        turns = [turn for conversation in self.conversations.values() for turn in conversation.turns]
-        return self._added | folded(self.answer_names(["", *turns]))
+        return self._added | folded((*self.answer_names(()), *self.turn_columns))
 
     def trial(self, row: Mapping[str, str]) -> dict[str, str]:
         """The input's cells of the study's columns, from a row of any table."""

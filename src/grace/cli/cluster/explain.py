@@ -10,7 +10,7 @@ from grace.errors import InputError
 
 def explain(
     message: Annotated[
-        str, typer.Argument(metavar="MESSAGE", help="The message, in quotes; - reads it from standard input.")
+        list[str], typer.Argument(metavar="MESSAGE", help="The message, in quotes; - reads it from standard input.")
     ],
 ) -> None:
     """Explain what kubectl, an event, a log or a mail of a cluster says, and what to do. Contacts no cluster.
@@ -28,7 +28,7 @@ def explain(
     from grace.cluster.messages import explain as look_up
     from grace.text import printable
 
-    text = sys.stdin.read() if message == "-" else message
+    text = sys.stdin.read() if message == ["-"] else " ".join(message)
     if not text.strip():
         raise InputError("the message is empty; give what the cluster says, in quotes")
     explanations = look_up(text)

@@ -16,6 +16,7 @@ _BY_PROVISIONER = {
     "cephfs.csi.ceph.com": _ALL,
     "nfs.csi.k8s.io": _ALL,
     "rbd.csi.ceph.com": _ONE_NODE | {"ReadOnlyMany"},
+    "linstor.csi.linbit.com": _ONE_NODE,
     "ebs.csi.aws.com": _ONE_NODE,
     "pd.csi.storage.gke.io": _ONE_NODE | {"ReadOnlyMany"},
     "rancher.io/local-path": _ONE_NODE,

@@ -75,6 +75,8 @@ def check_variables(scene: Scene) -> Iterator[Hit]:
         if container.body.get("envFrom"):
             continue  # what that adds is not known here
         for path, name in _unknown(workload, container):
+            if ("vars", name) in scene.generated:
+                continue  # a Kustomization fills it in
             yield Hit(workload.manifest, path, f"$({name}) stays as it is: the container's env defines no {name}")
 
 

@@ -65,7 +65,7 @@ def check_core_limit(scene: Scene) -> Iterator[Hit]:
 
 def _missing(workload: Workload, container: Container) -> list[str]:
     """Requests and limits that a container does not have. A limit alone is a request, too."""
-    if workload.custom and workload.kind in DEFAULTED:
+    if workload.custom and workload.manifest.kind in DEFAULTED:
         return []
     return [
         f"{part} of {resource}"

@@ -1,5 +1,6 @@
 """Rules about objects as a whole: their schema, two of one name, and what ConfigMaps can hold."""
 
+import posixpath
 from collections.abc import Iterator
 
 from grace.policy.documents import Manifest, Scene, meet
@@ -40,7 +41,7 @@ def check_schema(scene: Scene) -> Iterator[Hit]:
 
 def _is_filled_in(hit: Hit) -> bool:
     """Whether a value is none that another rule asks to fill in."""
-    return hit.path[-1] in ("apiVersion", "kind") or not placeholder_in_field(hit.manifest.at(hit.path))
+    return hit.path[-1:] in (("apiVersion",), ("kind",)) or not placeholder_in_field(hit.manifest.at(hit.path))
 
 
 @note(
@@ -168,5 +169,11 @@ def check_data(scene: Scene) -> Iterator[Hit]:
     examples=broken(_JOB, ("restartPolicy: Never", "restartPolicy: Never\n      terminationGracePeriodSeconds: -1")),
 )
 def check_values(scene: Scene) -> Iterator[Hit]:
+    all_schemas = schemas(scene.cluster.kubernetes)
     for manifest in scene.manifests:
-        yield from filter(_is_filled_in, schemas(scene.cluster.kubernetes).refusals(manifest))
+        rendered = ("Kustomization", posixpath.dirname(manifest.source.file)) in scene.generated
+        for hit in filter(_is_filled_in, all_schemas.refusals(manifest)):
+            if not (rendered and hit.path[-1:] == ("namespace",)):  # which a Kustomization sets
+                yield hit
+    for workload in scene.embedded:
+        yield from filter(_is_filled_in, all_schemas.pod_refusals(workload))

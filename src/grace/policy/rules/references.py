@@ -9,6 +9,8 @@ from grace.policy.rule import Hit, broken, changed, error, kubernetes, note, war
 from grace.policy.rules.examples import example
 from grace.text import did_you_mean
 
+ALIKE = 0.85
+"""How similar a name must be to be proposed: users have many names that are somewhat alike."""
 _CLAIM = example("claim")
 _HUB = example("hub-secret")
 _JOB = example("referring-job")
@@ -59,7 +61,7 @@ def _missing(scene: Scene, kinds: tuple[str, ...]) -> Iterator[Hit]:
                 continue
             reported.add(key)
             if not scene.near(reference.kind, reference.name, workload.manifest):
-                meant = did_you_mean(reference.name, (manifest.name for manifest in scene.kind(reference.kind)))
+                meant = did_you_mean(reference.name, (manifest.name for manifest in scene.kind(reference.kind)), ALIKE)
                 absent = "is not in these files, so must be in the namespace"
                 absent += ", if the image is private" if "imagePullSecrets" in reference.path else ""
                 yield Hit(workload.manifest, reference.path, f"{reference.kind} {reference.name!r} {absent}{meant}")

@@ -94,6 +94,8 @@ def _without_shared_memory(scene: Scene) -> Iterator[tuple[Hit, int]]:
 def check_ready(scene: Scene) -> Iterator[Hit]:
     for server in model_servers(scene):
         body = server.container.body
+        if server.workload.job_path and not server.container.sidecar:
+            continue  # nothing but its own script can ask it
         if server.container.sidecar and "startupProbe" not in body:
             lack = "no startupProbe, so that the main containers start before it"
             message = f"sidecar {server.container.name} has {lack}"
@@ -119,8 +121,8 @@ def check_ready(scene: Scene) -> Iterator[Hit]:
 )
 def check_killed(scene: Scene) -> Iterator[Hit]:
     for server in model_servers(scene):
-        if not server.engine.loads:
-            continue
+        if not server.engine.parallel:
+            continue  # of others, sizes and ways to load differ too much
         entry = server.entry
         needed = LOADING_LARGE_SECONDS if entry and entry[0].parameters >= LARGE else LOADING_SECONDS
         for name in ("startupProbe", "livenessProbe"):

@@ -107,7 +107,7 @@ def _templates(submission: Submission) -> Sequence[Subject]:
     return [
         Subject(workload.manifest.title, submission.scene.namespace_of(workload.manifest), workload)
         for workload in submission.scene.workloads
-        if workload.kind != "Pod"
+        if workload.kind != "Pod" and not workload.custom
     ]
 
 

@@ -1,0 +1,163 @@
+"""The back end of this machine: each model is a local process, and its data is home as soon as it is written."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, Self
+
+import orjson
+
+from grace.endpoints.embedded import EmbeddedServer
+from grace.endpoints.serving import EMBEDDED, Address, ModelServer
+from grace.errors import ClusterError, EndpointError
+from grace.files import FileList, replacing
+from grace.lineup.backend import Backend, State
+from grace.lineup.folder import LIST, LineupFolder
+from grace.lock import process_mark
+from grace.models.files import find_model
+from grace.progress import Progress
+from grace.stages.answers.ask import Query
+from grace.stages.scores.ask import Score
+from grace.stages.session import RequestCounts
+from grace.stages.task import Endpoint, TaskOptions, TaskOutcome
+from grace.stages.visit import ask_all, slots_for, tasks
+
+TRIES = 3
+"""Passes over a visit's tasks: what failed is asked again, of a new server where the first one died."""
+END_SECONDS = 60.0
+"""The longest that a server of a killed runner may take to follow it; vLLM takes 30 s."""
+
+LOOK_SECONDS = 0.2
+"""While it does, it is looked at so often."""
+
+StartServer = Callable[[str, int | None], ModelServer]
+"""Makes the server of a model with so many slots (None: its own default)."""
+
+
+class ProcessBackend(Backend):
+    """Serves each model by a child process, which ends with this one, for whatever reason that ends."""
+
+    def __init__(self, folder: LineupFolder, *, start: StartServer = EmbeddedServer.of) -> None:
+        self._folder, self._start = folder, start
+        self._servers: dict[str, ModelServer] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for model in list(self._servers):
+            self._end(model)
+
+    def check(self, model: str) -> None:
+        """See that the model's file is here."""
+        find_model(model)
+
+    def prepare(self, model: str, progress: Progress) -> None:
+        """The weights are on this machine, as `check` has seen."""
+
+    def adopt(self, model: str) -> State:
+        """A server never outlives its runner: there is one only if this runner started it."""
+        return State.SERVED if model in self._servers else State.ABSENT
+
+    def serve(self, model: str, progress: Progress) -> None:
+        """Start the server, after one of a killed runner has ended."""
+        self._wait_for_earlier(model)
+        server = self._start(model, slots_for(self._tasks(model)))
+        progress.note(f"{model}: starting its server")
+        self._servers[model] = server.__enter__()
+        with replacing(self._record(model)) as file:
+            file.write(orjson.dumps({"pid": server.pid, "mark": process_mark(server.pid)}))
+
+    def visit(self, model: str, progress: Progress) -> RequestCounts:
+        """Ask, starting the server again where it died, up to TRIES times."""
+        finished = 0
+        last: dict[Path, TaskOutcome[Any]] = {}
+        left = list(self._tasks(model))
+        for _ in range(TRIES):
+            again: list[Query | Score] = []
+            with closing(ask_all(left, lambda: self._address(model, progress), lambda: nullcontext(progress))) as asked:
+                for task, outcome in asked:
+                    if outcome.interrupted:
+                        raise KeyboardInterrupt
+                    finished += outcome.requests.finished
+                    last[task.output] = outcome
+                    if outcome.requests.failures or isinstance(outcome.error, EndpointError):
+                        again.append(task)
+            left = again
+            if not left:
+                break
+        errors = [outcome.error for outcome in last.values() if outcome.error]
+        if errors:
+            raise type(errors[0])("; ".join(dict.fromkeys(map(str, errors))))
+        failures = sum((outcome.requests.failures for outcome in last.values()), Counter[str]())
+        return RequestCounts(finished, failures)
+
+    def fetch(self, model: str, folder: Path, progress: Progress) -> FileList:
+        """The data was written where it belongs; its list is made, and says later whether it is as it was."""
+        files = FileList.of(folder, sorted(path for path in folder.rglob("*") if path.is_file() and _is_data(path)))
+        files.write(folder / LIST)
+        return files
+
+    def remove(self, model: str) -> None:
+        """End the server, also one of a killed runner."""
+        self._end(model)
+        self._wait_for_earlier(model)
+
+    def prove_gone(self, model: str) -> tuple[str, ...]:
+        """Look whether the process that was started last still runs."""
+        alive = self._alive(model)
+        if alive:
+            return (f"process {alive}, the server of {model}",)
+        self._record(model).unlink(missing_ok=True)
+        return ()
+
+    def _tasks(self, model: str) -> Sequence[Query | Score]:
+        options = TaskOptions(endpoint=Endpoint(url=EMBEDDED, model=model), limit=self._folder.lineup.limit)
+        return tasks(self._folder.visit, self._folder.model(model), options)
+
+    @contextmanager
+    def _address(self, model: str, progress: Progress) -> Iterator[Address]:
+        """The running server's address; left when the server died, or when all is asked and it need not wait."""
+        if model not in self._servers:
+            self.serve(model, progress)
+        server = self._servers[model]
+        try:
+            yield Address(server.url, server.api_key)
+        finally:
+            self._end(model)
+
+    def _end(self, model: str) -> None:
+        server = self._servers.pop(model, None)
+        if server:
+            server.__exit__(None, None, None)
+
+    def _wait_for_earlier(self, model: str) -> None:
+        """A server whose runner was killed ends by itself, a moment later."""
+        started = time.monotonic()
+        while pid := self._alive(model):
+            if time.monotonic() - started < END_SECONDS:
+                time.sleep(LOOK_SECONDS)
+                continue
+            raise ClusterError(
+                f"{model}: process {pid}, its server, was left by an earlier `grace lineup` and did not end within "
+                f"{END_SECONDS:g} s; end it (kill {pid}), then the same command continues"
+            )
+
+    def _alive(self, model: str) -> int | None:
+        """The process of the server that was started last, where it still runs."""
+        try:
+            record = orjson.loads(self._record(model).read_bytes())
+            pid, mark = int(record["pid"]), record["mark"]
+        except (OSError, ValueError, LookupError, TypeError):
+            return None
+        return pid if mark is not None and process_mark(pid) == mark else None
+
+    def _record(self, model: str) -> Path:
+        return self._folder.model(model) / ".server.json"
+
+
+def _is_data(path: Path) -> bool:
+    """Whether a file belongs to a model's data: no lock, no list of files, nothing half written or hidden."""
+    return path.name not in ("lock", LIST) and not any(part.startswith(".") for part in path.parts[-2:])
