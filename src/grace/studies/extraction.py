@@ -101,15 +101,14 @@ class Extraction:
         if shared is None:
             shared = len(set(texts.values())) < len(texts)
         own_words = {text: answer_of(text) for text in dict.fromkeys(texts.values())}
-        plains = {text: plain(own) for text, own in own_words.items()}
+        whole_texts = {text: Text(plain(own), cut, set_apart(own), own) for text, own in own_words.items()}
         for reading, reader in self._readers.items():
-            whole = plains[texts[reading]]
-            if not whole.strip():
+            answer = whole_texts[texts[reading]]
+            if not answer.plain.strip():
                 answers |= dict.fromkeys(reader.columns, Missing("the answer is empty"))
                 continue
-            apart = set_apart(own_words[texts[reading]])
-            own = self._read_one(reading, reader, Text(whole, cut, apart, own_words[texts[reading]]), shared)
-            if not any(isinstance(answer, Value) for answer in own.values()) and REFUSAL.search(whole):
+            own = self._read_one(reading, reader, answer, shared)
+            if not any(isinstance(answer, Value) for answer in own.values()) and REFUSAL.search(answer.plain):
                 refused = True
                 own = dict.fromkeys(reader.columns, Missing("the answer is a refusal"))
             answers |= own

@@ -42,6 +42,6 @@ def separated(text: str) -> tuple[str | None, str]:
 
 def answer_of(text: str) -> str:
     """A text without the thoughts before and in it."""
-    if not any(mark in text for mark in ("<", "[/", "◁", "analysis", "assistantfinal")):
+    if "<" not in text and "[/" not in text and "◁" not in text and "analysis" not in text and "assistantf" not in text:
         return text
     return _INNER.sub("", separated(text)[1])
