@@ -21,7 +21,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import typer
@@ -632,14 +632,38 @@ def test_the_dictionary_has_every_field_of_a_codebook(extracted: Path, grace: Co
 # --- extraction ------------------------------------------------------------------------------------------------------
 
 EXTRACTION = ROOT / "docs" / "extraction.md"
-KINDS = {"A count": "prior", "Shares": "state", "A choice": "knowledge", "A sentence": "utterance"}
+KINDS = {
+    "A count": "prior",
+    "Shares": "state",
+    "A choice": "knowledge",
+    "A sentence": "utterance",
+    "A rating": "naturalness",
+    "A number": "age",
+    "A text": "reason",
+}
 """The readings that the sections are about."""
+NEW_KINDS = """
+name: own
+title: Own
+columns: {x: {}}
+protocols: {single: {turns: {response: "{{ x }}"}}}
+extraction:
+  readings:
+    naturalness: {read: rating, column: naturalness, min: 1, max: 7, words: {1: very odd, 7: perfectly natural}}
+    age: {read: number, column: age, min: 0, max: 120, unit: years}
+    reason: {read: text, column: reason}
+"""
+"""Readings that neither study has, as the sections describe them."""
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_answers_are_read_as_the_guide_says(kind: str) -> None:
     reading = KINDS[kind]
-    extraction = extraction_of("study2" if kind == "A sentence" else "study1")
+    names = {"utterance": "study2", "prior": "study1", "state": "study1", "knowledge": "study1"}
+    extraction = (
+        extraction_of(names[reading]) if reading in names else parse_study(NEW_KINDS.encode(), "own").extraction
+    )
+    assert extraction is not None
     own = [name for name, field in extraction.fields.items() if field.reading == reading]
     examples = rows(section(EXTRACTION.read_text(), kind))
     assert len(examples) >= 4
@@ -773,8 +797,9 @@ EXTRACTION_MISTAKES = [
 def test_the_guide_explains_every_field_of_extraction() -> None:
     text = STUDY_GUIDE.read_text()
     told = names_in(rows(section(text, EXTRACTION_GUIDE)))
-    readings = (format.CountReading, format.SharesReading, format.ChoiceReading, format.SentenceReading)
-    for model in (format.ExtractionSpec, *readings):
+    readings = get_args(get_args(format.Reading)[0])
+    assert len(readings) == 7
+    for model in (format.ExtractionSpec, format.CodeBook, *readings):
         assert set(model.model_fields) <= told
     assert "**`quality`**" in text
     defaults = {name: said[-1] for name, *said in rows(section(text, EXTRACTION_GUIDE))}

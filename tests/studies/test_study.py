@@ -538,8 +538,8 @@ READING = "extraction:\n  readings:\n    mood: {read: choice, column: mood, labe
 
 
 @pytest.mark.parametrize(("old", "new", "message"), [
-    ("read: choice", "read: chioce", "mood.read: must be one of count, shares, choice, sentence, not 'chioce' (did you "
-     "mean 'choice'?)"),
+    ("read: choice", "read: chioce", "mood.read: must be one of count, shares, choice, sentence, rating, number, text, "
+     "not 'chioce' (did you mean 'choice'?)"),
     ("read: choice, ", "", "extraction.readings.mood.read: is missing"),
     ("labels: {glad: glad, sad: sad}", "labels: {glad: glad}", "readings.mood.labels: needs 2 entries at least"),
     ("glad: glad", "glad: []", "extraction.readings.mood.labels.glad: is empty"),

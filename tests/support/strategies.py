@@ -56,6 +56,29 @@ masses = st.lists(st.floats(0, 1) | st.floats(0, 1e-12) | st.floats(0, 1e-320), 
 """What a model gives to four labels, often next to nothing."""
 answers_in_prose = st.text(max_size=300) | st.text(alphabet="0123 $%.,:-\nonthe restall wasn'tbad*|{}\"", max_size=200)
 
+label_texts = st.sampled_from(
+    [
+        *("yes", "no", "I", "a", "so-so", "X not", "half", "-2", "+1", "3.5", "1.", "don't", "❤️"),
+        *("सहमत", "కాదు", "ไม่", "同意"),
+    ]
+) | st.text(st.characters(exclude_categories=["Cs", "Cc", "Cf", "Co", "Cn"]), min_size=1, max_size=8)
+label_sets = st.lists(label_texts, min_size=2, max_size=5, unique=True)
+"""Labels of a choice, in any script."""
+thoughts = ("Read the sentence closely", "Think of who speaks", "The verb is odd", "Look at the end again")
+
+
+@st.composite
+def list_markers(draw: st.DrawFn) -> str:
+    """A list of steps that gives no value."""
+    steps = draw(st.lists(st.sampled_from(thoughts), min_size=2, max_size=5))
+    marker = draw(st.sampled_from(["{n}. ", "{n}) ", "({n}) ", "Step {n}: ", "{a}) ", "{a}. "]))
+    return "\n".join(f"{marker.format(n=n, a='xabcde'[n])}{step}." for n, step in enumerate(steps, 1))
+
+
+guesses = ("Perhaps a 2", "1. It may be a 5", "Answer: 6?", "So 3", "4/7", "\n", "Rating: 1", "Wait")
+reasoning = st.lists(st.sampled_from(thoughts + guesses), max_size=6).map(". ".join)
+"""What a model writes before its answer, values among it."""
+
 # Policy and manifests
 
 manifest_values = json_values(st.text(max_size=8), st.integers() | finite)

@@ -141,7 +141,7 @@ function group({ about, fields, total, slack }) {
 }
 
 function field(own) {
-  const body = own.kind === "choice" ? choice(own) : number(own);
+  const body = { choice, number, text: words }[own.kind](own);
   body.dataset.name = own.name;
   body.dataset.kind = own.kind;
   body.append(
@@ -171,6 +171,14 @@ function number({ name, about, low, high, step, value, wanted }) {
   return make("div", { class: "field number" }, make("label", { class: "name", for: id }, name, hint), input);
 }
 
+function words({ name, about, value, wanted }) {
+  const id = `field-${name}`;
+  const input = make("input", { id, name, type: "text", dir: "auto", title: wanted, "aria-describedby": described(name) });
+  input.value = value ?? "";
+  const hint = about ? make("small", {}, about) : null;
+  return make("div", { class: "field text" }, make("label", { class: "name", for: id }, name, hint), input);
+}
+
 function choice({ name, about, options, value }) {
   const one = (option, text) => {
     const input = make("input", { type: "radio", name, value: option, "aria-describedby": described(name) });
@@ -193,9 +201,9 @@ const firstInput = (box) => box.querySelector("input:checked") ?? box.querySelec
 
 function valueOf(box) {
   const name = box.dataset.name;
-  return box.dataset.kind === "number"
-    ? box.querySelector("input").value.trim()
-    : (box.querySelector("input:checked")?.value ?? "");
+  return box.dataset.kind === "choice"
+    ? (box.querySelector("input:checked")?.value ?? "")
+    : box.querySelector("input").value.trim();
 }
 
 function readOf(box) {
@@ -237,8 +245,8 @@ function showSum(sum) {
 
 function fill(box, value) {
   const inputs = [...box.querySelectorAll("input")];
-  if (box.dataset.kind === "number") inputs[0].value = value;
-  else for (const input of inputs) input.checked = input.value === String(value);
+  if (box.dataset.kind === "choice") for (const input of inputs) input.checked = input.value === String(value);
+  else inputs[0].value = value;
   point(box, "");
 }
 
@@ -247,7 +255,7 @@ function point(box, what) {
   const wrong = box.querySelector(".wrong");
   wrong.textContent = what;
   wrong.hidden = !what;
-  const bearer = box.dataset.kind === "number" ? box.querySelector("input") : box;
+  const bearer = box.dataset.kind === "choice" ? box : box.querySelector("input");
   if (what) bearer.setAttribute("aria-invalid", "true");
   else bearer.removeAttribute("aria-invalid");
 }

@@ -139,7 +139,7 @@ def _field(field: Field, about: str, readings: Readings) -> JSON:
     return {
         "name": field.name,
         "about": "" if field.name.endswith(f"_{about}") else about,
-        "kind": "choice" if _options(field) else "number",
+        "kind": "choice" if _options(field) else "text" if field.kind is str else "number",
         "options": _options(field),
         "low": field.low,
         "high": field.high,

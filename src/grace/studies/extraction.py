@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from grace.columns import EXTRACTED
 from grace.errors import StudyError
@@ -15,9 +15,14 @@ from grace.studies.format import StudyFile
 from grace.studies.reading import DOUBT, Answer, Missing, Reader, Value
 from grace.studies.reading.choice import ChoiceReader
 from grace.studies.reading.count import CountReader
+from grace.studies.reading.scale import NumberReader, RatingReader
 from grace.studies.reading.sentence import Parts, SentenceReader
 from grace.studies.reading.shares import SharesReader
-from grace.studies.reading.text import REFUSAL, Headings, Text, numbered, plain
+from grace.studies.reading.text import REFUSAL, Headings, Text, listed, numbered, plain, set_apart
+from grace.studies.reading.thoughts import answer_of
+from grace.studies.reading.words import TextReader
+
+MOST_POINTS = 1000
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,7 @@ class Extraction:
     _readers: Mapping[str, Reader]
     _texts: Mapping[str, tuple[str, ...]]
     _response: tuple[str, ...]
+    _items: Literal["numbered", "listed"] | None
     _headings: Headings
 
     @property
@@ -57,6 +63,11 @@ class Extraction:
         return {name: field.kind for name, field in self.fields.items() if field.kind is not str} | {
             EXTRACTED[1]: float
         }
+
+    @property
+    def asked(self) -> dict[str, str]:
+        """What the readings are about that an extractor model is asked for: all but those that keep a text."""
+        return {name: about for name, about in self.about.items() if not isinstance(self._readers[name], TextReader)}
 
     @cached_property
     def all_texts(self) -> tuple[str, ...]:
@@ -89,34 +100,38 @@ class Extraction:
         refused = False
         if shared is None:
             shared = len(set(texts.values())) < len(texts)
-        plains = {text: plain(text) for text in dict.fromkeys(texts.values())}
+        own_words = {text: answer_of(text) for text in dict.fromkeys(texts.values())}
+        whole_texts = {text: Text(plain(own), cut, set_apart(own), own) for text, own in own_words.items()}
         for reading, reader in self._readers.items():
-            whole = plains[texts[reading]]
-            if not whole.strip():
+            answer = whole_texts[texts[reading]]
+            if not answer.plain.strip():
                 answers |= dict.fromkeys(reader.columns, Missing("the answer is empty"))
                 continue
-            own = self._read_one(reading, reader, whole, cut, shared)
-            if not any(isinstance(answer, Value) for answer in own.values()) and REFUSAL.search(whole):
+            own = self._read_one(reading, reader, answer, shared)
+            if not any(isinstance(answer, Value) for answer in own.values()) and REFUSAL.search(answer.plain):
                 refused = True
                 own = dict.fromkeys(reader.columns, Missing("the answer is a refusal"))
             answers |= own
         return Extracted({name: answers[name] for name in self.fields}, refused=refused)
 
-    def _read_one(self, reading: str, reader: Reader, text: str, cut: bool | None, shared: bool) -> dict[str, Answer]:
+    def _read_one(self, reading: str, reader: Reader, answer: Text, shared: bool) -> dict[str, Answer]:
         """Read the parts behind the reading's headings; without any, the text outside of other readings' parts."""
+        text = answer.plain
         sections = list(self._headings.sections(text))
-        if shared and not sections:
+        if shared and not sections and self._items:
             parts = numbered(text, len(self._readers))
+            if not parts and self._items == "listed":
+                parts = listed(text, len(self._readers))
             sections = [(name, *part[:1], *part) for name, part in zip(self._readers, parts, strict=False)]
         own = [
-            reader.read(Text(text[start:end], cut if end == len(text) else False))
+            reader.read(answer._replace(plain=text[start:end], cut=answer.cut if end == len(text) else False))
             for name, _, start, end in sections
             if name == reading
         ]
         if own:
             return max(own, key=_plainness)  # the first of those that say most
         if not shared:
-            return reader.read(Text(text, cut))
+            return reader.read(answer)
         taken = [(start, end) for name, start, _, end in sections if name != reading]
         if not isinstance(reader, CountReader):  # other answers take a line each; what follows may be this one's
             taken = [(start, _line_end(text, begin, end)) for name, start, begin, end in sections if name != reading]
@@ -125,7 +140,7 @@ class Extraction:
             return reader.read(Text("", False))
         if isinstance(reader, CountReader) and not sections:
             return self._doubted(reader, free)
-        return reader.read(Text(free, cut))
+        return reader.read(answer._replace(plain=free))
 
     def _doubted(self, reader: Reader, text: str) -> dict[str, Answer]:
         """A count in a text without headings: the one before any amount, in doubt."""
@@ -218,6 +233,7 @@ def compile_extraction(spec: StudyFile, taken: Mapping[str, str], origin: str) -
         _readers=readers,
         _texts={name: tuple(reading.texts) for name, reading in spec.extraction.readings.items()},
         _response=tuple(spec.extraction.response),
+        _items=spec.extraction.items,
         _headings=Headings(
             {
                 name: (
@@ -243,7 +259,7 @@ def _compile(spec: StudyFile, name: str, reading: format.Reading, where: str) ->
                     f"{where}.column: {reading.column!r} has no {{label}} in it, so all would be called the same"
                 )
             unit = "percent" if reading.total == 100 else f"of {reading.total:g}"
-            shares = SharesReader(reading.column, reading.labels, reading.total)
+            shares = SharesReader(reading.column, reading.labels, reading.total, where)
             return shares, [
                 Field(column, f"{about}: {label}", float, name, low=0, high=reading.total, unit=unit)
                 for label, column in zip(reading.labels, shares.columns, strict=True)
@@ -255,6 +271,24 @@ def _compile(spec: StudyFile, name: str, reading: format.Reading, where: str) ->
             choice = ChoiceReader(reading.column, reading.labels, reading.phrases, reading.unclear, where)
             also = {plain(word): label for label, words in reading.labels.items() for word in words}
             return choice, [Field(reading.column, about, str, name, values=tuple(reading.labels), also=also)]
+        case format.RatingReading():
+            _check_scale(reading, where)
+            odd = next((point for point in reading.words if not _is_point(point, reading)), None)
+            if odd is not None:
+                raise StudyError(f"{where}.words: {odd!r} is no whole number from {reading.min} to {reading.max}")
+            rating = RatingReader(reading.column, reading.min, reading.max, reading.words, where)
+            return rating, [Field(reading.column, about, int, name, low=reading.min, high=reading.max)]
+        case format.NumberReading():
+            _check_scale(reading, where)
+            number = NumberReader(reading.column, reading.min, reading.max, reading.decimals, reading.unit)
+            kind, unit = float if reading.decimals else int, next(iter(reading.unit), "")
+            return number, [Field(reading.column, about, kind, name, low=reading.min, high=reading.max, unit=unit)]
+        case format.TextReading():
+            codes = reading.codes
+            own = [Field(reading.column, about, str, name)]
+            if codes:
+                own.append(Field(codes.column, f"{about}: its code", str, name, values=tuple(codes.labels)))
+            return TextReader(reading.column, codes.column if codes else None), own
         case format.SentenceReading():
             parts = _parts(spec, reading, where)
             fields = [
@@ -271,6 +305,17 @@ def _compile(spec: StudyFile, name: str, reading: format.Reading, where: str) ->
             ]
             whole = Field(parts.cleaned, f"{about}: the whole sentence", str, name, values=tuple(_wholes(parts)))
             return SentenceReader(parts), [*fields, whole]
+
+
+def _check_scale(reading: format.RatingReading | format.NumberReading, where: str) -> None:
+    if not reading.min < reading.max:
+        raise StudyError(f"{where}.max: must be above min, which is {reading.min:g}")
+    if isinstance(reading, format.RatingReading) and reading.max - reading.min > MOST_POINTS:
+        raise StudyError(f"{where}.max: a scale has at most {MOST_POINTS} points; `read: number` has no such limit")
+
+
+def _is_point(point: str, reading: format.RatingReading) -> bool:
+    return point in map(str, range(reading.min, reading.max + 1))
 
 
 def _parts(spec: StudyFile, reading: format.SentenceReading, where: str) -> Parts:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from grace.studies.reading import Answer, Missing, Value
+from grace.studies.reading import BY_PERSON, Answer, Missing, Value
 from grace.studies.reading.marks import numbers_in
 from grace.studies.reading.text import plain
 
@@ -52,6 +52,8 @@ class Field:
         """JSON Schema of the field's value; null where there is none."""
         if self.values:
             return {"description": self.about, "enum": [*self.values, None]}
+        if self.kind is str:
+            return {"description": self.about, "type": ["string", "null"]}
         kind = "integer" if self.kind is int else "number"
         return {"description": self.about, "type": [kind, "null"], "minimum": self.low, "maximum": self.high}
 
@@ -59,6 +61,8 @@ class Field:
         """A value from a table, a model or a person as one of the field's. Raises ValueError, which lists them."""
         if isinstance(value, bool) or value is None:
             raise ValueError(f"{value!r} is not {self.requirement}")
+        if self.kind is str and not self.values:
+            return str(value).strip()
         if self.kind is str:
             by_name = {**self.also, **{plain(str(own)): str(own) for own in self.values}}
             name = plain(str(value)).strip()
@@ -80,6 +84,8 @@ class Field:
         A choice is said by its word, or by a sentence of several words. A quote in another script counts as a choice.
         """
         foreign = any(letter.isalpha() and not letter.isascii() for letter in quote)
+        if isinstance(value, str) and not self.values:
+            return plain(value).strip() in quote
         if isinstance(value, str):
             ways = {plain(value), *(word for word, own in self.also.items() if own == value)}
             named = any(re.search(rf"(?<![a-z]){re.escape(way)}(?![a-z])", quote) for way in ways)
@@ -92,6 +98,8 @@ class Field:
         """What a value has to be, in words."""
         if self.values:
             return "one of " + ", ".join(map(str, self.values))
+        if self.kind is str:
+            return "words of the answer"
         return f"{'a whole number' if self.kind is int else 'a number'} from {self.low:g} to {self.high:g}"
 
 
@@ -126,9 +134,11 @@ class Extracted:
 
     @property
     def open(self) -> tuple[str, ...]:
-        """The fields without a value, or with one that is in doubt."""
+        """The fields without a value, or with one that is in doubt, but not those that only a person fills."""
         return tuple(
-            name for name, answer in self.answers.items() if isinstance(answer, Missing) or answer.confidence < DOUBTFUL
+            name
+            for name, answer in self.answers.items()
+            if (answer.why != BY_PERSON if isinstance(answer, Missing) else answer.confidence < DOUBTFUL)
         )
 
     def cells(self) -> list[Cell | None]:

@@ -217,7 +217,50 @@ class SentenceReading(_Reading):
     """Words that may stand between the parts and change nothing."""
 
 
-Reading = Annotated[CountReading | SharesReading | ChoiceReading | SentenceReading, Field(discriminator="read")]
+class RatingReading(_Reading):
+    """A whole point of a scale, by its number or its words."""
+
+    read: Literal["rating"]
+    column: str
+    min: int
+    max: int
+    words: dict[str, Forms] = {}
+    """For points that have them, their words."""
+
+
+class NumberReading(_Reading):
+    """A number that makes no total with others, as an age or a price."""
+
+    read: Literal["number"]
+    column: str
+    min: float
+    max: float
+    decimals: int = Field(default=0, ge=0, le=9)
+    """How many decimals it may have."""
+    unit: Texts = ()
+    """Words or signs that may stand beside it, as [years] or ["%"]."""
+
+
+class CodeBook(Strict):
+    """The codes that a person gives to texts."""
+
+    column: str
+    labels: dict[str, str] = Field(min_length=2)
+    """Each code with its meaning."""
+
+
+class TextReading(_Reading):
+    """An answer in words, kept for a person to code."""
+
+    read: Literal["text"]
+    column: str
+    codes: CodeBook | None = None
+
+
+Reading = Annotated[
+    CountReading | SharesReading | ChoiceReading | SentenceReading | RatingReading | NumberReading | TextReading,
+    Field(discriminator="read"),
+]
 
 
 class ExtractionSpec(Strict):
@@ -225,6 +268,9 @@ class ExtractionSpec(Strict):
 
     response: Forms = ("model_response", "response")
     """Columns that hold a whole response, the first one that a table has."""
+    items: Literal["numbered", "listed"] | None = None
+    """Whether one response answers all readings in their order: in a list numbered from 1, or in any list of as many
+    items."""
     readings: dict[Name, Reading] = Field(min_length=1)
 
 

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 import orjson
 
 from grace.endpoints.client import Client, RequestFailed
+from grace.studies.reading.thoughts import separated
 from grace.studies.templates import Message
 from grace.text import one_line
 
-THINK_OPEN, THINK_CLOSE = "<think>", "</think>"
 TOP = (20, 5, 1)
 """How many of the most likely tokens to ask for; servers have different limits."""
 
@@ -143,9 +143,7 @@ def _top(data: Mapping[str, Any]) -> list[dict[str, Any]]:
 def read_answer(data: Mapping[str, Any]) -> ChatAnswer:
     """Read a chat completion.
 
-    Reasoning comes in a field of its own or, from servers without a parser for it, as a leading think block. A block
-    that was never closed is all reasoning: the answer was cut off before it began. One that was never opened was opened
-    by the chat template, as some models' do.
+    Reasoning comes in a field of its own or, from servers without a parser for it, before the answer in one text.
 
     Raises:
         RequestFailed: of kind "garbage", when the reply is not a chat completion.
@@ -164,7 +162,7 @@ def read_answer(data: Mapping[str, Any]) -> ChatAnswer:
     usage = data.get("usage")
     counts = usage if isinstance(usage, dict) else {}
     if reasoning is None:
-        reasoning, text = _without_thoughts(text)
+        reasoning, text = separated(text)
     return ChatAnswer(
         text, reasoning, finish, number(counts.get("prompt_tokens")), number(counts.get("completion_tokens"))
     )
@@ -175,15 +173,6 @@ def _joined(content: Any) -> Any:
     if not isinstance(content, list):
         return content
     return "".join(part["text"] for part in content if part.get("type") == "text")
-
-
-def _without_thoughts(text: str) -> tuple[str | None, str]:
-    """Reasoning, if there is any, and answer."""
-    opened = text.lstrip().startswith(THINK_OPEN)
-    thoughts, closed, answer = text.partition(THINK_CLOSE)
-    if not (opened or (closed and THINK_OPEN not in thoughts)):
-        return None, text
-    return thoughts.lstrip().removeprefix(THINK_OPEN).strip() or None, answer.lstrip()
 
 
 def number(value: Any) -> int | None:

@@ -72,7 +72,7 @@ def response_format(extraction: Extraction, mode: Literal["schema", "object"]) -
 def reply_schema(extraction: Extraction) -> dict[str, Any]:
     """JSON Schema of a reply."""
     parts: dict[str, Any] = {}
-    for reading in extraction.about:
+    for reading in extraction.asked:
         own = {name: field.schema() for name, field in extraction.fields.items() if field.reading == reading}
         parts[reading] = {
             "type": "object",
@@ -87,12 +87,16 @@ def ask(extraction: Extraction, texts: Mapping[str, str]) -> list[Message]:
     """The messages about one row's answer, without a system message, which some models' templates refuse."""
     form = {
         reading: {"quote": "words of the answer, or null"}
-        | {name: f"{own.requirement}, or null" for name, own in extraction.fields.items() if own.reading == reading}
-        for reading in extraction.about
+        | {
+            name: f"{field.requirement}, or null"
+            for name, field in extraction.fields.items()
+            if field.reading == reading
+        }
+        for reading in extraction.asked
     }
-    about = "\n".join(f"{reading}: {what}" for reading, what in extraction.about.items())
+    about = "\n".join(f"{reading}: {what}" for reading, what in extraction.asked.items())
     by_text: dict[str, list[str]] = {}
-    for reading, text in texts.items():
+    for reading, text in ((reading, texts[reading]) for reading in extraction.asked):
         by_text.setdefault(text[:MOST_CHARACTERS], []).append(reading)
     answers = "\n\n".join(
         (f"Answer about {', '.join(readings)}:" if len(by_text) > 1 else "Answer:") + "\n" + orjson.dumps(text).decode()
@@ -128,7 +132,7 @@ def read_reply(extraction: Extraction, texts: Mapping[str, str], reply: str, con
     if not isinstance(data, dict):
         raise Invalid("it is not a JSON object")
     answers: dict[str, Answer] = {}
-    for reading in extraction.about:
+    for reading in extraction.asked:
         part = data.get(reading)
         if not isinstance(part, dict):
             raise Invalid(f"it has no object {reading!r}")

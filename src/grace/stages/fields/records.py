@@ -233,7 +233,7 @@ def _with(read: Extracted, modelled: Mapping[str, Answer]) -> Extracted:
     """Rules' values with the model's in the open fields; in a doubtful one, two that agree are no longer in doubt."""
     answers = dict(read.answers)
     used = False
-    for name in read.open:
+    for name in (name for name in read.open if name in modelled):
         own, theirs = answers[name], modelled[name]
         if isinstance(theirs, Missing):
             if isinstance(own, Missing):

@@ -17,6 +17,10 @@ DOUBT = 0.5
 """Read, but the text also says something else, or may not mean this as the answer."""
 
 
+BY_PERSON = "is for a person to code"
+"""The reason for a field that neither rules nor a model fill."""
+
+
 class Value(NamedTuple):
     """A value, and how plainly the text says it (one of the grades above)."""
 

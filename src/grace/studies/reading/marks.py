@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from grace.studies.reading.text import WORDS
+from grace.studies.reading.mentions import bordered
+from grace.studies.reading.text import WORDS, plain
 
 Unit = Literal["money", "percent", "fraction", "plain", "word"]
 """How an amount is written; "plain" is a bare number, and "word" is "everything" or "nothing"."""
@@ -16,10 +17,10 @@ _TENS = {
 }
 _DIGITS = "one|two|three|four|five|six|seven|eight|nine"
 _SMALL = "|".join(sorted(WORDS, key=len, reverse=True))
-_SPELLED = rf"(?:(?:{'|'.join(_TENS)})(?:[- ](?:{_DIGITS}))?|(?:a |one )?hundred|{_SMALL})"
+SPELLED = rf"(?:(?:{'|'.join(_TENS)})(?:[- ](?:{_DIGITS}))?|(?:a |one )?hundred|{_SMALL})"
 _THOUSANDS = r"[1-9]\d{0,2}(?:,\d{3})+(?!,?\d)"
-_NUMBER = rf"(?<![\w.])-?(?:{_THOUSANDS}|\d+(?:[.,]\d+)?|\.\d+)"
-_BARE = rf"(?<![\w.])-?(?:{_THOUSANDS}|\d+(?:\.\d+)?|\.\d+)"  # without a unit, a comma separates two numbers
+_NUMBER = rf"(?<![_.])-?(?:{_THOUSANDS}|\d+(?:[.,]\d+)?|\.\d+)"
+_BARE = rf"(?<![_.])-?(?:{_THOUSANDS}|\d+(?:\.\d+)?|\.\d+)"  # without a unit, a comma parts two numbers
 _THINGS = (
     r"(?:options?|outcomes?|possibilit(?:y|ies)|numbers?|choices?|values?|scenarios?|cases?|states?|answers?"
     r"|categories|counts?)"
@@ -34,7 +35,7 @@ _DIGITS_AMOUNT = (
 )
 _WORD_AMOUNT = (
     r"(?P<among>between \$?\d+ ?%? ?and \$?\d+ ?(?:%|percent|dollars)?)"
-    rf"|{_SPELLED} (?:(?P<dollars>dollars?\b|bucks\b)|(?P<percents>percent\b|per cent\b))"
+    rf"|{SPELLED} (?:(?P<dollars>dollars?\b|bucks\b)|(?P<percents>percent\b|per cent\b))"
     r"|(?P<relative>(?:twice|double|half|three times|the same)(?: (?:that|as much|the amount|amount|again))+\b)"
     r"|(?P<part>(?:(?:a|one|three) (?:quarter|third|fourth|half|fifth|tenth)s?|half)\b"
     r"(?: of (?:the|my) (?:\$\d+|money|total|bet|stake))?)"
@@ -90,8 +91,9 @@ class Marks:
     def __init__(self, labels: Mapping[str, Sequence[str]], total: float) -> None:
         self._labels = tuple(labels)
         self._total = total
-        self._names = {way.lower(): label for label, ways in labels.items() for way in (label, *ways)}
+        self._names = {plain(way).strip(): label for label, ways in labels.items() for way in (label, *ways)}
         numbers = [name for name in self._names if name.isdecimal()]
+        self.has_numbers = bool(numbers)
         words = sorted((name for name in self._names if not name.isdecimal()), key=len, reverse=True)
         number, span, of_all = "(?!)", "(?!)", ""
         if numbers:
@@ -102,16 +104,27 @@ class Marks:
                 r"(?: (?:out )?of (?:the |these |those |his |her |their |[a-z]+'s? )?(?:[a-z]+ ){0,2}?"
                 rf"(?:{max(map(int, numbers))}|three|four|five)\b)?"
             )
-        spelled = rf"(?:{'|'.join(map(re.escape, words))})\b(?!-)" if words else "(?!)"
+        names = [rf"{re.escape(n)}\b" if n.isascii() and n.replace(" ", "").isalpha() else bordered(n) for n in words]
+        spelled = rf"(?:{'|'.join(names)})(?!-)" if words else "(?!)"
         in_all = r"(?:all (?:of )?(?:the |[a-z]+'s )?)?"
         named = rf"{in_all}(?P<name>{number}|{spelled})(?! ?(?:dollars|percent)){of_all}"
+        amount = re.compile(f"{_WORD_AMOUNT}|{_REST}|{_EACH}")
+        several = [bordered(n) for n in words if (" " in n or re.fullmatch(_REST, n)) and amount.match(n)]
+        long = rf"(?:the )??(?P<long>{'|'.join(several)})|" if several else ""  # "the other player" is no rest
         firsts = _beginnings((*words, *_FIRSTS))
         self._pattern = re.compile(
             r"(?<![a-z\d])(?:"  # most places are skipped at once, and then one of two halves
             rf"(?=[\d$.-])(?:{_RANGE}|{_DIGITS_AMOUNT}|(?P<span>{span})|(?P<digit>{number}){of_all}"
             rf"|(?P<plain>{_BARE})(?!\w))"
-            rf"|(?={firsts})(?:{_WORD_AMOUNT}|{_REST}|{_EACH}|{named}))"
+            rf"|(?={firsts})(?:{long}{_WORD_AMOUNT}|{_REST}|{_EACH}|{named}))"
         )
+
+    def unread(self) -> str | None:
+        """A word for a label that a text with nothing else would not be read as; None where there is none."""
+        for name, label in self._names.items():
+            if [(mark.start, mark.end, mark.labels) for mark in self.find(name)] != [(0, len(name), (label,))]:
+                return name
+        return None
 
     def find(self, text: str) -> Iterator[Mark]:
         """The marks of a text, in order."""
@@ -119,7 +132,7 @@ class Marks:
             kind = match.lastgroup
             assert kind is not None
             start, end = match.span()
-            if kind in ("digit", "name"):
+            if kind in ("digit", "name", "long"):
                 name = match[kind]
                 bare = kind == "digit" and match[0] == name
                 labels: tuple[str, ...] = (self._names[name],)
@@ -179,7 +192,7 @@ _UNITS: Mapping[str, Unit] = {
 def numbers_in(text: str) -> set[float]:
     """All numbers that a text names, in digits, in words up to a hundred, or as a part of a hundred."""
     numbers = {float(digits.replace(",", ".")) for digits in re.findall(r"\d+(?:[.,]\d+)?|\.\d+", text)}
-    numbers |= {amount_of(words, "plain") for words in re.findall(rf"\b{_SPELLED}\b", text)}
+    numbers |= {amount_of(words, "plain") for words in re.findall(rf"\b{SPELLED}\b", text)}
     return numbers | {100 / size for name, size in _PARTS.items() if name in text}
 
 

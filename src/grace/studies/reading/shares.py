@@ -5,20 +5,21 @@ calls final before others. A label on which complete lists differ stays open.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from math import fsum, isclose
 
+from grace.errors import StudyError
 from grace.studies.reading import CLEAR, EXACT, IMPLIED, Answer, Missing, Value, whole
 from grace.studies.reading.marks import Mark, Marks
-from grace.studies.reading.pairs import SEVERAL, Pair, find_pairs
+from grace.studies.reading.pairs import LONGEST_GAP, SEVERAL, Pair, find_pairs
 from grace.studies.reading.text import Text
 
 _BULLET = re.compile(r"[ \t]*(?:[-+|>]\s*|\(?[a-z\d]{1,2}[.)]\s+)*[\"'{(\[|]*[^\n.:;$%\d]{0,40}$")
 _JOINED = re.compile(r"[^.;\n$%\d(]{0,30}?(?:,|\band\b|;|\|)[^.;\n$%\d(]{0,20}")
 _FINAL = re.compile(
-    r"\b(?:final(?:ly)?|correct(?:ed|ion)|revis(?:ed|ing)|updated?|adjust(?:ed|ing)?|actually|instead|let me"
+    r"\b(?:final(?:ly)?|correct(?:ed|ion)|revis(?:ed|ing)|new|updated?|adjust(?:ed|ing)?|actually|instead|let me"
     r"|on second thoughts?|reconsider(?:ing)?|thinking again|on reflection|(?:'d|would) rather)\b"
 )
 _EVENLY = re.compile(
@@ -27,6 +28,9 @@ _EVENLY = re.compile(
 )
 _ALL = re.compile(r"\b(?:all|four|every|each)\b")
 _LISTED = re.compile(r"[\s\"']*(?:,|;|/|\||,? and)[\s\"']*")
+
+SLACK = 0.011
+"""The part of a total that rounding may cost."""
 
 _Amounts = dict[str, Pair]
 """The pair of each label."""
@@ -40,27 +44,36 @@ class _Division:
     amounts: _Amounts = field(default_factory=dict)
 
     def takes(self, pair: Pair) -> bool:
-        """Whether the pair can belong to it: none of its labels has an amount already."""
-        return self.amounts.keys().isdisjoint(pair.labels)
+        """Whether the pair can belong to it: none of its labels has an amount already, but perhaps "the rest"."""
+        held = [self.amounts[label] for label in pair.labels if label in self.amounts]
+        return not held or (pair.amount is not None and all(other.is_rest and len(other.labels) == 1 for other in held))
 
     def add(self, pair: Pair) -> None:
-        """Add the pair."""
-        self.pairs.append(pair)
+        """Take the pair in; a stated amount replaces "the rest"."""
+        replaced = [self.amounts[label] for label in pair.labels if label in self.amounts]
+        self.pairs = [other for other in self.pairs if other not in replaced] + [pair]
         self.amounts |= dict.fromkeys(pair.labels, pair)
 
 
 class SharesReader:
     """Finds the amount of every label."""
 
-    def __init__(self, column: str, labels: Mapping[str, Sequence[str]], total: float) -> None:
+    def __init__(self, column: str, labels: Mapping[str, Sequence[str]], total: float, where: str) -> None:
+        """Compile the labels. Raises StudyError where one cannot be told from an amount, as "half"."""
         self._of = {label: column.replace("{label}", label) for label in labels}
         self.columns = tuple(self._of.values())
         self._total = total
         self._marks = Marks(labels, total)
+        unread = self._marks.unread()
+        if unread is not None:
+            raise StudyError(f"{where}.labels: {unread!r} says an amount, so it cannot be read; choose another word")
 
     def read(self, text: Text) -> dict[str, Answer]:
         """An amount for each label. Sums other than the total stay as they are; validation flags them."""
         marks = list(self._marks.find(text.plain))
+        in_step = [] if self._marks.has_numbers else list(self._in_step(marks))
+        if in_step:
+            return self._said(self._chosen(in_step, text), text)
         pairs = self._evenly(text.plain, _of_one_kind(find_pairs(text.plain, marks, self._total), self._total))
         respective = self._across(text.plain, marks) or self._respectively(text.plain, marks)
         divisions = [respective] if respective else _divisions(_heads(text.plain, pairs))
@@ -68,7 +81,10 @@ class SharesReader:
         if not any(len(amounts) == len(self._of) for amounts in lists):
             lists += filter(None, [self._by_lines(text.plain, marks)])
         in_order = None if divisions else self._in_order(text.plain, marks)
-        answers = self._chosen([in_order] if in_order else lists, text)
+        return self._said(self._chosen([in_order] if in_order else lists, text), text)
+
+    def _said(self, answers: Mapping[str, Pair | str], text: Text) -> dict[str, Answer]:
+        """The answer for each column."""
         said = fsum(pair.amount or 0 for pair in answers.values() if isinstance(pair, Pair) and not pair.bad)
         return {column: self._checked(answers.get(label), text, said) for label, column in self._of.items()}
 
@@ -156,6 +172,39 @@ class SharesReader:
         if len(amounts) != len(labels) or len(set(labels)) < 2:
             return None
         return _paired(labels, amounts)
+
+    def _in_step(self, marks: Sequence[Mark]) -> Iterator[_Amounts]:
+        """As many amounts as labels, whatever comes first, that make the total: "70% glad, 20% sad and 10% cross".
+
+        Labels that are numbers are not read so: they would be taken for amounts.
+        """
+        steps: list[Mark] = []
+        for mark in marks:
+            again = bool(mark.labels and steps and steps[-1].labels == mark.labels)
+            if not again and (len(mark.labels) == 1 or (mark.amount is not None and not mark.bad)):
+                steps.append(mark)
+        place, size = 0, 2 * len(self._of)
+        while place + size <= len(steps):
+            amounts = self._made(steps[place : place + size])
+            place += size if amounts else 1
+            if amounts:
+                yield amounts
+
+    def _made(self, run: Sequence[Mark]) -> _Amounts:
+        """The amounts of all labels, each named once, in their order; empty unless they make the total."""
+        labels = [mark.labels[0] for mark in run if mark.labels]
+        amounts = [mark for mark in run if not mark.labels]
+        made = fsum(mark.amount or 0 for mark in amounts)
+        share = self._total if self._total != 1 and isclose(made, 1, abs_tol=SLACK) else 1
+        is_near = run[-1].end - run[0].start <= LONGEST_GAP * len(amounts)
+        if not (is_near and len(set(labels)) == len(amounts) == len(self._of)):
+            return {}
+        if not isclose(made * share, self._total, rel_tol=SLACK):
+            return {}
+        return {
+            label: Pair((label,), whole((mark.amount or 0) * share), mark.unit, mark.start, mark.end)
+            for label, mark in zip(labels, amounts, strict=True)
+        }
 
     def _across(self, text: str, marks: Sequence[Mark]) -> _Division | None:
         """A transposed table: a line with all labels, and below it a line with as many amounts."""

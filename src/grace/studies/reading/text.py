@@ -18,16 +18,34 @@ _TYPOGRAPHY = str.maketrans(
         **dict.fromkeys("‒–—―", " - "),  # dashes separate sentences, hyphens join words
         "⁄": "/",
         "•": "-",
+        **dict.fromkeys("。．।॥۔", ". "),
+        **dict.fromkeys("，、،", ", "),
+        "？": "? ",
+        "؟": "? ",
+        "！": "! ",
+        "：": ": ",
+        "；": "; ",
+        "؛": "; ",
+        "٫": ".",
+        "٬": ",",
+        **dict.fromkeys("「」『』《》〈〉", '"'),
+        **dict.fromkeys("\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\ufe0e\ufe0f\u20e3", ""),  # nothing that shows
     }
 )
+_MINUS = re.compile(r"(?m:(?<![^\s(\[:=])(?<![\w.,] ))[–—](?=\d)")  # a dash before a number, and behind none
+_DIGIT = re.compile(r"(?![0-9])\d")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\xa0\u200b-\u200f\u2028-\u202f\u2060-\u2069\ufeff]")
 _ANSI = re.compile(r"\x1b\[[\d;]*[a-z]", re.IGNORECASE)
-_TAG = re.compile(r"</?[a-z][^<>\n]{0,200}>")
-_BREAK = re.compile(r"<(?:br|/p|/li|/tr|/div)\b[^<>\n]{0,20}>")
-_MATH = re.compile(r"\$(\\[a-z][^$\n]{0,60})\$")
+_HIDDEN = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+_TAG = re.compile(r"</?[a-z][^<>\n]{0,200}>", re.IGNORECASE)
+_BREAK = re.compile(r"<(?:br|/p|/li|/tr|/div)\b[^<>\n]{0,20}>", re.IGNORECASE)
+_MATH = re.compile(r"\$(\\[a-z][^$\n]{0,60}|-?\d{1,3}|[a-e])\$(?!\d)")
 _LATEX = re.compile(r"\\(?:boxed|text|mathrm|mathbf)\s?\{([^{}]*)\}")
 _FRACTION = re.compile(r"\\[dt]?frac\{(\d+)\}\{(\d+)\}")
 _MARKS = re.compile(r"\*+|`+|__+|~~|\\(?=[$%_#()\[\]])|(?m:^\s{0,3}#{1,6}\s|^\s{0,3}>\s)|\\[()\[\]]")
+_SET_APART = re.compile(
+    r"\*\*([^*\n]{1,60})\*\*|__([^_\n]{1,60})__|`([^`\n]{1,60})`|\\boxed\s?\{((?:[^{}]|\{[^{}]{0,60}\}){1,80})\}"
+)
 _TITLES = (" dr. ", " mr. ", " mrs. ", " ms. ", " prof. ")  # their full stop ends no sentence
 _MARKED = re.compile(r"[*`_~\\#>]")
 _SPACES = re.compile(r"[ ]{2,}")
@@ -54,10 +72,14 @@ class Text(NamedTuple):
     Attributes:
         plain: the text, as `plain` makes it.
         cut: whether it ends because of a limit; None when that is not known.
+        apart: what its markup sets apart, as **3** does.
+        raw: the text as it was written.
     """
 
     plain: str
     cut: bool | None = None
+    apart: frozenset[str] = frozenset()
+    raw: str = ""
 
     @property
     def may_be_cut(self) -> bool:
@@ -69,6 +91,7 @@ def plain(text: str) -> str:
     """A text in lower case with plain quotes, dashes and spaces, without markup of Markdown, HTML and LaTeX."""
     text = text[:LONGEST]
     if not text.isascii():
+        text = _MINUS.sub("-", _DIGIT.sub(lambda digit: str(unicodedata.digit(digit[0])), text))
         text = unicodedata.normalize("NFKC", text.translate(_TYPOGRAPHY)).translate(_TYPOGRAPHY)
     if not text.replace("\n", " ").isprintable():
         text = _CONTROL.sub(" ", _ANSI.sub("", text).replace("\r\n", "\n").replace("\r", "\n"))
@@ -77,15 +100,33 @@ def plain(text: str) -> str:
         text = html.unescape(text).translate(_TYPOGRAPHY)
     if "<" in text:
         text = _TAG.sub(" ", _BREAK.sub("\n", text))
+    if "$" in text:
+        text = _MATH.sub(r"\1", text)
     if "\\" in text:
-        text = _FRACTION.sub(r"\1/\2", _MATH.sub(r"\1", text))
-        text = _LATEX.sub(r"\1", _LATEX.sub(r"\1", text))  # one may be inside another
+        text = _FRACTION.sub(r"\1/\2", text)
+        text = _LATEX.sub(r"\1", _LATEX.sub(r"\1", text))  # one may stand in another
     if _MARKED.search(text):
         text = _MARKS.sub("", text)
     for title in _TITLES:
         if title in text:
             text = text.replace(title, title.replace(".", ""))
     return _SPACES.sub(" ", text) if "  " in text else text
+
+
+def tidy(text: str) -> str:
+    """A text in its own letters and typography, without markup, and with no more spaces than it needs."""
+    text = _ANSI.sub("", text[:LONGEST]).replace("\r\n", "\n").replace("\r", "\n")
+    text = _HIDDEN.sub(" ", html.unescape(_TAG.sub(" ", _BREAK.sub("\n", text))))
+    text = _LATEX.sub(r"\1", _LATEX.sub(r"\1", text))
+    lines = (" ".join(_MARKS.sub("", line).split()) for line in text.split("\n"))
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+
+
+def set_apart(text: str) -> frozenset[str]:
+    """The few words that are bold, boxed or the like, as `plain` makes them."""
+    if "**" not in text and "\\" not in text and "__" not in text and "`" not in text:
+        return frozenset()
+    return frozenset(plain(next(filter(None, words.groups()))).strip(" .:\n") for words in _SET_APART.finditer(text))
 
 
 class Headings:
@@ -116,7 +157,7 @@ class Headings:
             yield owner, heading.start(), heading.end(), end
 
 
-_NUMBERED = re.compile(r"(?:^|\n)\W*(?P<word>question|answer|q|a)?\s?#?(?P<number>\d)\s?[.):]\s")
+_NUMBERED = re.compile(r"(?:^|\n)\W*(?P<word>question|answer|q|a)?\s?#?(?P<number>\d{1,2})\s?[.):]\s")
 
 
 def numbered(text: str, parts: int) -> list[tuple[int, int]]:
@@ -127,6 +168,16 @@ def numbered(text: str, parts: int) -> list[tuple[int, int]]:
     if [int(number["number"]) for number in answers] != list(range(1, parts + 1)):
         return []
     return [(number.end(), min(end for end in ends if end >= number.end())) for number in answers]
+
+
+_PART = re.compile(r"[^\n;,/|]+(?:,(?! )[^\n;,/|]+)*")
+
+
+def listed(text: str, parts: int) -> list[tuple[int, int]]:
+    """Where the items of a list stand, by lines, commas or slashes; empty unless a text has just so many."""
+    start = text.find(":") + 1 if ":" in text.split("\n")[0] and text.count(":") == 1 else 0
+    items = [part.span() for part in _PART.finditer(text, start) if part[0].strip(" []().\"'")]
+    return items if len(items) == parts else []
 
 
 def _unspaced(name: str, owner: Mapping[str, str]) -> str:

@@ -1,0 +1,229 @@
+"""Evidence: what the words around a mention say of it. Is it given as the answer, or listed, explained, denied?
+
+All patterns look at a bounded stretch of text before or behind a mention, so that reading takes time in proportion to
+the length of a text.
+"""
+
+import re
+
+from grace.studies.reading.languages import (
+    ANSWER,
+    BUT,
+    CHOOSE,
+    GOES_ON,
+    IF,
+    IS,
+    NOT,
+    SPACED,
+    TAKEN_BACK,
+    THUS,
+    either,
+    word_of,
+)
+
+BEFORE, BEHIND = 120, 60
+"""Characters that are looked at before and behind a mention."""
+
+_GAP = r"[^.:;?!\n]"
+_MARKS = r"[\"'\])}*|]*+"
+_ANSWER = rf"(?<![a-z])(?:final |my |the |overall |correct |best )*{either(ANSWER)}\w{{0,3}}(?!{SPACED})"
+_NOTE = r"(?:[\"'\])|]|\s?\([^()\n]{0,60}\))*+"
+_IS = rf"(?:{word_of(IS)}|[=→|—-]|->|=>)"
+_ARTICLES = (
+    r"(?:(?:an?|the|option|answer|choice|number|level|letter|value|scores?|ratings?|category|label|reading|version"
+    r"|statement|interpretation|candidate|picture|meaning|clear|definite|firm|solid|strong|simple|single|full|of|at|as"
+    r"|with|to|about|around|roughly|approximately|probably|likely|maybe|perhaps|just|only|exactly|is|be|it|that|he|she"
+    r"|they|eine?n?|une?|una|le|la|el|um|uma|en|ett|et|die|der|das|den|de|mit|nummer|número|numéro|номер|вариант"
+    r"|environ|etwa|circa|unos?|около)(?![^\W\d_])[ :]*+|[\"'(\[{|*:=>\s-]++)*"
+)
+_RATE = (
+    r"(?:rat(?:e|ing)|choos(?:e|ing)|chose|pick(?:ing)?|select(?:ing)?|assign|giv(?:e|ing)|score|rank|mark|opt for"
+    r"|(?:go|going|went) (?:with|for)|settle (?:on|for)|lean(?:ing)?|stick with|put|place|vote|judge|classify|label"
+    r"|assess|evaluate|deem|call|describe|estimate|grade|respond|reply|conclude|prefer|favou?r|endorse)"
+)
+_SAY = r"(?:say|answer|think|guess|believe|reply|respond|conclude|argue|estimate|feel|suppose|expect|reckon)"
+_I = (
+    r"\b(?:i|we)(?:'d|'ll|'m)?(?: (?:would|will|do|am|must|might|can|could|should|have|had|need|want|to|going|inclined"
+    r"|also|still|just|rather|then|like|that|[a-z]+ly)){0,5}+ "
+)
+_IT = r"(?:it|this|that|he|she|they|the [a-z]+(?: [a-z]+)?)"
+CUE = re.compile(
+    rf"(?:{_ANSWER}{_NOTE}(?:{_GAP}{{0,50}}?{_IS}|\s?[:=|-]|[:=]|\s)"
+    rf"|{_I}{_RATE}\b(?:{_GAP}{{0,60}}?\s)?"
+    rf"|{_I}{_SAY}\b,?(?: that)?(?: {_IT}(?:'s| is| was| are| were| deserves| would be| should be))?,? ?:? ?"
+    rf"|(?<!{SPACED}){either(CHOOSE)}{_GAP}{{0,40}}?"
+    rf"|{word_of(THUS)},?(?: i(?:'d| would)? {_SAY}| {_IT}(?:'s| is| was| would be))?,? ?"
+    rf"|\b{_IT}(?:'s| is| gets| deserves| would be| rates| scores| merits| earns| should be) "
+    r"|\b(?:leaves|leaving|deserves|merits|earns|makes (?:it|this|that)|verdient|mérite|заслуживает) "
+    rf"|\b(?:go(?:ing)?|went) (?:with|for) |\b(?:choosing|selecting|picking|rating|rated|scored){_GAP}{{0,40}}? "
+    rf"){_ARTICLES}\Z"
+)
+"""Words before a mention that give it as the answer, as "I would rate it a"."""
+WOULD = re.compile(rf"\b(?:would|should) {_RATE}\b{_GAP}{{0,40}}? {_ARTICLES}\Z")
+"""The same, of somebody else."""
+ARTICLES = re.compile(_ARTICLES)
+ASSENT = re.compile(r"\bi(?:'d| would| do| must| have to)?(?: [a-z]+ly)? \Z")
+"""Words before a label that is a verb, as "I strongly agree"."""
+CUE_BEHIND = re.compile(
+    rf"{_MARKS}\s?(?:(?:is|was|would be|seems?(?: to be)?|feels|looks|appears(?: to be)?|sounds|remains)(?: (?:like"
+    rf"|as))?"
+    r" (?:(?:my|the|a|an|most|best|more|quite|very|clearly|probably|about|only|closest|final|single|correct) )*+"
+    r"(?:answer|choice|rating|pick|option|selection|response|score|verdict|guess|fit|match|strongest|dominant|right"
+    r"|correct|appropriate|suitable|fitting|accurate|reasonable|fair|best|better|apt|closest)\b(?!-)"
+    r"|(?:fits|matches|describes|captures|suits|reflects|works) (?:it |this |that |the [a-z]+ |[a-z]+ly )*+"
+    r"(?:best|well|better|most)\b|it is\b(?! not)|for me\b|(?:です|だ。|と答|と思|입니다|이다|예요|이에요))"
+)
+"""Words behind a mention that give it as the answer, as "fits best"."""
+NUMBER_BEHIND = re.compile(
+    rf"{_MARKS}\s?(?:(?:(?:को|का|के|की)\s)?(?:है|हूँ|हूं|चुन|दूँगा|दूंगा|आहे|দেব|বেছে|ఎంచు|ఇస్తా)|を選|を选|だ"
+    r"|점|을|를|seç|veri|puan|分|点|星|คะแนน)"
+)
+"""The same behind a number or a letter."""
+_UNITS = (
+    r"(?:stars?|points?|pts|punkten?|sterne|puntos?|estrellas|étoiles|punti|pontos|балл\w*|분|점|分|点|星|คะแนน|अंक"
+    r"|out of|of|/)(?![^\W\u0e00-\u9fff\uac00-\ud7af])"
+)
+UNITS = re.compile(rf"[-\s]?{_UNITS}")
+ENDS = re.compile(
+    rf"[)\].:](?=\s)|{_MARKS}(?:[ \t]*+(?:[.,;:!?()|/\n&#\\—]|\Z|-(?:\s|\Z))|'[^\W\d_]{{1,5}}\b"
+    rf"|\s?[\u0900-\u0dff\u0e00-\u9fff]|[\uac00-\ud7af]|\s(?:{_UNITS}|{either(GOES_ON)}(?!{SPACED})))"
+)
+"""What may follow a mention that is an answer; anything else is its noun, as in "2 people"."""
+MARKER = re.compile(r"[.):\]](?=\s|\Z)|\s?[-:=]\s|\s?=")
+EXPLAINS = re.compile(
+    r"\s(?:for|means?|is|=|stands for|indicates|being)\s(?!(?:me|my|the|an?|too|not|it|this|that|your|his|her)\b)"
+)
+"""What stands between a label and its explanation, as "1 for yes, 2 for no"."""
+STEP = re.compile(r"(?:^|\n)[ \t>*-]*\(?\Z|(?:[,;:(]|\b(?:and|where|from|to|as|with))\s?\Z")
+"""Where the items of a list begin."""
+FINAL = re.compile(rf"{word_of(THUS)}|\b(?:final|conclusion|boxed|on balance)\b|####|最终|最後|endgültig|окончательн")
+_FINAL_ANSWER = re.compile(
+    rf"(?:\bfinal(?:ly)?,? (?:my )?{either(ANSWER)}\w{{0,3}}\b[^.;!?\n]{{0,40}}|####"
+    rf"|最终答案.{{0,4}})\s?\Z"
+)
+"""Words before the mention that settles everything."""
+_RESETS = re.compile(
+    rf"[.;:!?\n()]|,\s(?!which|that|who)|\b(?:because|i'd|i would|i'll|i will|i choose|i think)\b"
+    rf"|{word_of(BUT + ' ' + THUS)}"
+)
+_LINKS = re.compile(rf"[.;:!?\n]|{word_of(BUT + ' however still so therefore thus hence')}")
+_NOT = re.compile(rf"{word_of(NOT)}|n't\b")
+_IF = re.compile(rf"\bif(?! (?:i|we|you|one|forced|pressed|asked|required|pushed|anything)\b)|{word_of(IF)}")
+_BOUND = re.compile(
+    r"(?:\b(?:at least|at most|no more than|no less than|no fewer than|more than|less than|fewer than|up to|above"
+    r"|below"
+    r"|over|under|between|from|either|higher than|lower than|greater than|exceed(?:s|ing)?|minimum of|maximum of"
+    r"|half of"
+    r"|first|last|next|every|each|all|step|part|item|question|sentence|paragraph|example|figure|case|person"
+    r"|participant"
+    r"|scenario|section|chapter|phase|stage|day|week|page|criterion|reason|factor|point|turn|line|row|trial|experiment"
+    r"|study|story|character|class|year|room|round|table|appendix)"
+    r"|(?<![^\W_])(?:min|max|minimum|maximum|lower|upper|low|high|total|confidence|certainty|bound)[\"']?\s?[:=]"
+    r"|满分(?:是|为)?)\s*\Z"
+)
+_OTHERS = re.compile(
+    r"\b(?:whether|ob)\b"
+    r"|\b(?:some|others|many|someone|somebody|critics|a person|another)\b(?: people)?(?: who .{0,30})?"
+    r"(?: (?:would|might|may|could|will|can|often|sometimes|usually|possibly))+(?: \w+){0,2}"
+    r" (?:say|rate|choose|answer|give|pick|select|go|think|argue|consider|call|see)\b"
+    r"|\b(?:could|might|may) (?:be|mean|suggest|indicate|imply|warrant)\b"
+    r"|\d\W{0,3}(?:means?|meaning|stands? for|represents?|representing|indicat\w+|corresponds? to|denot\w+)\s.{0,25}\Z"
+    r"|\b(?:(?:options?|choices?|labels?) (?:are|were)|such as|for example|e\.g\.)\s.{0,25}\Z"
+)
+"""What others might say, and what is only an example."""
+_SCALE = re.compile(
+    r"\b(?:from|between|scale|out|zwischen|von|skala|de|entre|échelle|escala|scala|da[il]?|tra|шкал\w*|от|od|skali)\b"
+    r"[^.;!?\n]{0,70}[\d)] ?(?:to|and|bis|und|à|et|a[il]?|y|e|até|до|do) \Z"
+)
+_DENIES_BEHIND = re.compile(
+    rf"{_MARKS}\s?(?:(?:is|was|seems?|would be|feels|looks|sounds|might be|may be|could be|appears)"
+    r"(?: (?:also|far|much|a bit|a little|slightly|rather|way|just|probably|perhaps|clearly|not|n't|certainly))*"
+    r" (?:not|too|wrong|incorrect|excessive|inaccurate|unlikely|unreasonable|extreme|harsh|generous|low\b|high\b|out\b"
+    r"|impossible|implausible|off\b|less)|(?:isn't|wasn't|wouldn't|doesn't|can't|cannot|won't|does not|do not)\b"
+    r"|(?:is|are|was|can be|could be) (?:ruled out|excluded|eliminated|discarded|rejected|out of the question)"
+    r"|would (?:mean|imply|suggest|indicate|require|need|signify|have|overstate|understate)"
+    r"|(?:means?|stands for|represents|indicates|corresponds|denotes|signifies|refers|implies|being|meaning|says"
+    r"|reads)\b"
+    r"|\([^()\n]{1,40}\)\s?(?:to|through|and|bis|à|-)\s"
+    r"|(?:out )?of (?:the|these|them|those|his|her|their)\b"
+    r"|(?:नहीं|ではあ|じゃな|이 아니|가 아니|üzerinden|점 만점|点満点|में से))"
+)
+_RETRACTS = re.compile(
+    rf"[.!?\n,;:—(-][\s\"'*]*(?:(?:but|oh|hmm+|no|well|and|or)\b[,. ]*)*(?:{either(TAKEN_BACK)}(?!{SPACED})"
+    r"|that(?:'s| is| was| seems| may be| might be) (?:too|not right|wrong|incorrect|a mistake))"
+)
+"""A clause that begins by taking back what was said."""
+DENIED = "names labels only to deny, explain or suppose them"
+COUNTED = "names a bound, or a number of something else"
+
+
+_UNDER = tuple(
+    re.compile(rf"(?:{words})\b{behind}\Z")  # without a border in front, so that most places are passed over at once
+    for words, behind in (
+        (
+            "not|cannot|can't|never|no|nothing|nobody|hardly|far from|wrong|premature|hard|difficult|impossible|unclear"
+            "|uncertain|unknown|unsure|unlikely|doubt|doubts|doubtful|remains|question|questionable|n't",
+            r"[^.;!?\n]{0,60}\b(?:that|if|whether|how)\b[^.;!?\n]{0,40}",
+        ),
+        (
+            "no|little|without|insufficient|lack of|not enough",
+            r" (?:[a-z]+ ){0,2}(?:evidence|indication|proof|reason|sign|suggestion|guarantee|information|basis|way)\b"
+            r"[^.;!?\n]{0,60}",
+        ),
+        ("if|whether|unless|until|once|suppose|supposing|assuming|provided", r"(?<!as if)[^.;,!?\n]{0,40}"),
+        ("possible that|conceivable that|plausible that|imaginable that", r"[^.;!?\n]{0,40}"),
+    )
+)
+"""What a statement stands under that is not its own assertion."""
+_THINKS = re.compile(
+    r"\b(?:thinks|believes|claims|assumes|says|pretends|hopes|feels)(?: that)?(?: (?:he|she|they|it))? ?\Z"
+    r"|\b(?:may|might|could)(?: [a-z]+){0,2} \Z"
+)
+_ONLY = re.compile(
+    r"\b(?:will|would|can|could|may|might|only)\b(?: [a-z]+)? (?:only|then|later|soon)\b|\bonly knows?\b"
+)
+_LATER = re.compile(
+    r"[^.;!?\n]{0,60}\b(?:once|unless|only (?:if|when|after)|as soon as|(?:if|after) (?:he|she|they) \w+)\b"
+)
+_SURE = re.compile(r"\b(?:no|without(?: a)?|beyond) (?:doubt|question)\b|\bnot (?:only|just|merely)\b")
+
+
+def is_asserted(text: str, start: int, end: int) -> bool:
+    """Whether a statement in a text is its own assertion: not denied, asked, supposed, or somebody's belief."""
+    first = max(0, start - BEFORE)
+    words = text[max(first, *(text.rfind(mark, first, start) + 1 for mark in ".;!?\n")) : start]
+    if any(pattern.search(words) for pattern in _UNDER) and not _SURE.search(words):
+        return False
+    if _NOT.search(text, start, end):
+        return True
+    return not (_THINKS.search(words) or _ONLY.search(text, start, end) or _LATER.match(text, end, end + BEFORE))
+
+
+def is_final(text: str, start: int) -> bool:
+    """Whether the mention that starts at a place is called the final answer."""
+    return _FINAL_ANSWER.search(text, max(0, start - BEHIND), start) is not None
+
+
+def retracts(text: str, start: int = 0) -> bool:
+    """Whether a text takes back, from some place on, what it said before."""
+    return _RETRACTS.search(text, start) is not None
+
+
+def is_denied_behind(text: str, end: int) -> bool:
+    """Whether the words behind a mention deny or explain it, as "is too low"."""
+    return bool(_DENIES_BEHIND.match(text, end, end + BEHIND))
+
+
+def why_not(text: str, start: int, end: int) -> str:
+    """Why a mention is no answer by what stands beside it, "" where nothing is against it."""
+    words = text[max(0, start - BEFORE) : start]
+    near = _last(_RESETS, words)
+    denied = is_denied_behind(text, end) or _NOT.search(near) or _OTHERS.search(near)
+    if denied or _IF.search(_last(_LINKS, words)) or _SCALE.search(words):
+        return DENIED
+    return COUNTED if _BOUND.search(words) else ""
+
+
+def _last(limits: re.Pattern[str], words: str) -> str:
+    """What stands behind the last limit in some words."""
+    return words[max((match.end() for match in limits.finditer(words)), default=0) :]

@@ -1,0 +1,230 @@
+"""Mentions: where a text names a label or a number, with borders that hold in every script."""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from grace.errors import StudyError
+from grace.studies.reading.languages import SPACED, UNSPACED, number_words
+from grace.studies.reading.text import WORDS, plain
+
+_LETTER = rf"[^\W\d_{UNSPACED}\uac00-\ud7af]"
+"""A letter that a number beside it belongs to, as in B12; in scripts without spaces it only stands next to it."""
+_TO = r"(?:[점点分]?(?:-|to|through|bis|à|hasta|até|ai?|až|do|до|에서|부터|から|से|থেকে|至|到|ถึง|إلى|~))"
+_OF = r"(?:/|(?:out )?of|on|von|sur|de|su|out of a possible|aus|av|z|из|จาก|من|از|/ )"
+_PLAIN_NUMBER = r"\d+(?:[.,]\d+)?"
+_THOUSANDS = r"[1-9]\d{0,2}(?:(?:,\d{3})+(?:\.\d+)?(?![\d,])|(?: \d{3})+(?![\d,.]| \d))"
+_NUMBER_OR_MORE = (
+    rf"(?<![\d#])(?<!\d[.,:])(?<!{_LETTER})(?<!\w-)(?<!\w[/_])(?P<before>[$€£]\s?)?"
+    r"(?:(?P<most>\d+)\s?(?:üzerinden|점 만점에|点満点(?:中|で)?|点中|में से|分中)\s?)?"
+    rf"(?P<number>(?:(?<![\w)])[+-])?(?:{_THOUSANDS}|{_PLAIN_NUMBER}))(?![\d_])(?P<unit>UNIT)?+"
+    rf"(?:\s?(?P<to>{_TO})\s?[$€£]?[+-]?{_PLAIN_NUMBER}(?!\d)(?:UNIT)?"
+    rf"|\s?(?P<of>{_OF})\s?(?P<top>\d+)(?![\d%]|[.,]\d))?"
+    rf"(?P<more>\s?(?:%|percent\b|/)|{_LETTER}|[-+](?!\s)(?=\w|[\s.,]|$)|[.:,]\d|\s?[°$€£]|\^)?"
+)
+_HANGUL = re.compile(r"[\uac00-\ud7af]")
+_HYPHENS = re.compile(r"(?:\\ |\\-|\s)+")
+_EDGES = " \n\t.!\"'()[]{}:;,*|。"
+MARGIN = 60
+"""Characters that may surround a label that is the whole answer."""
+_NUMBER_WORDS = number_words()
+_SIGNS = {"": 1, "plus ": 1, "minus ": -1, "negative ": -1}
+GAP = re.compile(r"[\s.:=()\"',-]{1,4}")
+"""What stands between a label's number and its words."""
+
+
+class Mention(NamedTuple):
+    """A place where a text names a label.
+
+    Attributes:
+        label: the label; None for a number that is none, or is said in a way in which it is no answer.
+        words: what the text says there.
+        kind: how it is written.
+        odd: why it cannot be an answer, as a range.
+    """
+
+    label: str | None
+    start: int
+    end: int
+    words: str
+    kind: str
+    odd: str = ""
+
+
+class Mentions:
+    """Finds the mentions of a closed set of labels."""
+
+    def __init__(self, labels: Mapping[str, Sequence[str]], where: str) -> None:
+        """Compile the labels and the other words for them. Raises StudyError where two labels have one word."""
+        self.ways: dict[str, str] = {}
+        for label, ways in labels.items():
+            for way in (label, *ways):
+                if not _bare(way):
+                    raise StudyError(f"{where}.labels: {way!r} has nothing in it that can be read")
+                owner = self.ways.setdefault(_bare(way), label)
+                if owner != label:
+                    raise StudyError(f"{where}.labels: {way!r} is a word for {owner!r} and for {label!r}")
+        self.values = {value: label for way, label in self.ways.items() if (value := _number(way)) is not None}
+        self.top = max(self.values, default=None)
+        self._longest = MARGIN + max(map(len, self.ways))
+        words = {way: label for way, label in self.ways.items() if _number(way) is None}
+        signed = {f"{sign}{word}": times * n for word, n in WORDS.items() for sign, times in _SIGNS.items()}
+        spelled = {word: self.values[n] for word, n in signed.items() if n in self.values and word not in words}
+        self._spelled = frozenset(spelled)
+        self._words: dict[str, str] = {re.sub(r"[\s-]+", " ", way): label for way, label in (spelled | words).items()}
+        ordered = sorted(spelled | words, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(bordered, ordered)) or "(?!)")
+        self._of_ascii = _of_ascii(ordered) or self._pattern
+
+    def exactly(self, text: str) -> str | None:
+        """The label that a text is, and nothing else."""
+        if len(text) > self._longest:
+            return None
+        bare = _bare(text)
+        if bare in self.ways:
+            return self.ways[bare]
+        value = _NUMBER_WORDS.get(bare, _number(bare))
+        return None if value is None else self.values.get(value)
+
+    def repeated(self, text: str, mentions: Sequence[Mention]) -> str | None:
+        """The label that a text repeats, and nothing else."""
+        labels = {None if mention.odd else mention.label for mention in mentions}
+        spans = (text[one.end : two.start] for one, two in pairwise(mentions))
+        outside = "".join((text[: mentions[0].start], *spans, text[mentions[-1].end :])) if mentions else "?a"
+        return labels.pop() if len(labels) == 1 and not any(map(str.isalnum, outside)) else None
+
+    def may_grow(self, text: str) -> bool:
+        """Whether a text that is cut may be the beginning of another label."""
+        bare = _bare(text)
+        return any(way != bare and way.startswith(bare) for way in self.ways)
+
+    def find(self, text: str) -> list[Mention]:
+        """The mentions of a text in order; the number and the words of one label side by side are one."""
+        mentions = sorted((*self._named(text), *self._numbers(text)), key=lambda mention: mention.start)
+        joined: list[Mention] = []
+        for mention in mentions:
+            last = joined[-1] if joined else None
+            if last is None or mention.start >= last.end:
+                one = last and self._joined(text, last, mention)
+                joined[-1:] = [one] if one else [*joined[-1:], mention]
+            elif mention.end > last.end:
+                joined[-1] = mention
+        return joined
+
+    def _joined(self, text: str, one: Mention, two: Mention) -> Mention | None:
+        """The number and the words of one label as one mention."""
+        if one.label is None or one.label != two.label or one.kind == two.kind or one.odd or two.odd:
+            return None
+        gap = text[one.end : two.start]
+        if not GAP.fullmatch(gap):
+            return None
+        end = two.end + ("(" in gap and text[two.end : two.end + 1] == ")")
+        return Mention(one.label, one.start, end, text[one.start : end], "both")
+
+    def _named(self, text: str) -> Iterator[Mention]:
+        for match in (self._of_ascii if text.isascii() else self._pattern).finditer(text):
+            start, end = match.span()
+            if _goes_on(text, start, end):
+                continue
+            end += 2 * (text[end : end + 2] == "'s")
+            words = re.sub(r"[\s-]+", " ", match[0])
+            label = self._words[words if words in self._words else match[0]]
+            kind = "spelled" if words in self._spelled else "letter" if len(words) == 1 and words.isalpha() else "word"
+            yield Mention(label, start, end, words, kind)
+
+    def _numbers(self, text: str) -> Iterator[Mention]:
+        if not self.values or not any(character.isdigit() for character in text):
+            return
+        for number in numbers(text, _NUMBER, self.top):
+            odd = number.odd or ("is an amount of money" if number.unit else "")
+            yield Mention(self.values.get(number.value), number.start, number.end, number.words, "number", odd)
+
+
+class Number(NamedTuple):
+    """A number in a text: its value, place and words, its unit, and why it is no single number ("" where it is one)."""
+
+    value: float
+    start: int
+    end: int
+    words: str
+    unit: str
+    odd: str
+
+
+def number_pattern(unit: str = "(?!)") -> re.Pattern[str]:
+    """A regular expression of numbers, with a unit or not, which `numbers` takes."""
+    return re.compile(_NUMBER_OR_MORE.replace("UNIT", unit))
+
+
+def numbers(text: str, pattern: re.Pattern[str], top: float | None) -> Iterator[Number]:
+    """The numbers of a text; `top` is the largest one of the scale: "4 out of 5" is 4 where it is 5."""
+    for match in pattern.finditer(text):
+        odd = ""
+        if match["to"]:
+            odd = "names a range"
+        elif (most := match["top"] or match["most"]) and (top is None or float(most) != top):
+            odd = f"is out of {most}"
+        elif match["more"]:
+            odd = "is no plain number"
+        unit = (match["before"] or "") + (match["unit"] or "")
+        yield Number(value_of(match["number"]), *match.span(), match[0], unit.strip(), odd)
+
+
+def value_of(digits: str) -> float:
+    """The value of digits with a point or a comma before the decimals, and commas between thousands."""
+    return float(
+        re.sub("[, ]", "", digits) if re.fullmatch(rf"[+-]?{_THOUSANDS}", digits) else digits.replace(",", ".")
+    )
+
+
+def _bare(text: str) -> str:
+    """A text without what surrounds it; the text itself where nothing else is left."""
+    clean = " ".join(plain(text).split())
+    bare = clean.strip(_EDGES)
+    return bare if any(character.isalnum() or not character.isascii() for character in bare) else clean
+
+
+def _number(text: str) -> float | None:
+    """The number that a text is, with a point or a comma before the decimals."""
+    return value_of(text) if re.fullmatch(rf"[+-]?{_PLAIN_NUMBER}", text) else None
+
+
+def bordered(way: str) -> str:
+    """A regular expression of a label's words, which begin and end as words do in their script."""
+    words = _HYPHENS.sub(r"[\\s-]+", re.escape(way)) if any(map(str.isalnum, way)) else re.escape(way)
+    before, after = rf"(?<!{re.escape(way[0])})", rf"(?!{re.escape(way[-1])})"
+    if re.match(rf"[{UNSPACED}]", way):
+        before = r"(?:(?<!\w)|(?<=[是选選为為择擇说說在即はกอาบ]))"
+    elif way[0].isalnum():
+        before = rf"(?<!{SPACED})(?<!{SPACED}['-])"
+    if re.match(rf"[{UNSPACED}]", way[-1]):
+        after = r"(?!\w)|(?=的|了|です|だ|で|と|を|に|は|が|も|の|项|\d|ครับ|ค่ะ|เพราะ)"
+    elif _HANGUL.match(way[-1]):
+        after = r"(?!\w)|(?=입니다|이다|예요|이에요|라고|으로)"
+    elif way[-1].isalnum() or _is_mark(way[-1]):
+        after = rf"(?!{SPACED})(?!['-](?!s\b){SPACED})" if len(way) > 1 else rf"(?!{SPACED})(?!['-]{SPACED})"
+    return f"{before}{words}(?:{after})" if "|" in after else before + words + after
+
+
+def _of_ascii(ways: Sequence[str]) -> re.Pattern[str] | None:
+    """The same for texts of ASCII alone, which are most: with simpler borders, and quicker; None if it cannot be so."""
+    if not ways or not all(way.isascii() and way[0].isalnum() and way[-1].isalnum() for way in ways):
+        return None
+    words = "|".join(_HYPHENS.sub(r"[\\s-]+", re.escape(way)) for way in ways)
+    return re.compile(rf"(?=[{''.join(sorted({way[0] for way in ways}))}])\b(?<!\w['-])(?:{words})\b(?!['-](?!s\b)\w)")
+
+
+def _goes_on(text: str, start: int, end: int) -> bool:
+    """Whether a combining mark belongs to the last letter, or the letter before a label has one."""
+    return (end < len(text) and _is_mark(text[end])) or (
+        start > 0 and text[start - 1] > "\u0300" and text[start].isalpha() and _is_mark(text[start - 1])
+    )
+
+
+def _is_mark(character: str) -> bool:
+    return not character.isascii() and unicodedata.category(character)[0] == "M"
+
+
+_NUMBER = number_pattern()
