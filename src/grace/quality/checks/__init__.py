@@ -1,4 +1,4 @@
-"""The checks of quality by name: what each finds, how much of it is too much, what to do then, and how it looks at a row.
+"""The checks of quality: what each finds, how much of it is too much, what to do then, and how it looks at a row.
 
 A new check is an entry of CHECKS. A check of single rows names the function that makes it (in `cells`, `answers`,
 `fields` or `scores`); `grace validate` and `grace merge` then do it. A check that needs the whole table is a class in a
