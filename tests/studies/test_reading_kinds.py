@@ -378,7 +378,7 @@ def test_twice_the_text_takes_about_twice_the_time(kind: str) -> None:
 # A corpus that was written without a look at the rules
 
 
-CORPUS = sorted((Path(__file__).parents[1] / "fixtures").glob("blind_corpus*.yaml"))
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 
 
 def reading_of(group: dict[str, Any]) -> dict[str, Any]:
@@ -407,11 +407,15 @@ def is_right(group: dict[str, Any], expected: Any, found: dict[str, Any]) -> boo
     return expected is not None and found == {f"X_{label}": amount for label, amount in expected.items()}
 
 
-@pytest.mark.skipif(not CORPUS, reason="no corpus")
-def test_the_blind_corpus() -> None:
-    """At confidence 0.9 and above 99.5% of the values are right, and 92% of all values are found."""
+@pytest.mark.parametrize(("half", "precision", "recall"), [("a", 0.995, 0.92), ("b", 0.98, 0.85)])
+def test_the_blind_corpus(half: str, precision: float, recall: float) -> None:
+    """How many values at confidence 0.9 and above are right, and how many of all values are found.
+
+    Misses in the first half guided the rules. The second half was held out, so its shares are those of new answers.
+    """
+    corpus = yaml.safe_load((FIXTURES / f"blind_corpus_{half}.yaml").read_text(encoding="utf-8"))
     sure = right = found = all_values = 0
-    for group in (group for path in CORPUS for group in yaml.safe_load(path.read_text(encoding="utf-8"))):
+    for group in corpus:
         own = extraction(reading_of(group))
         for answer in group["answers"]:
             read = own.read({"r1": str(answer["answer"])}, answer.get("finish") == "length")
@@ -421,5 +425,5 @@ def test_the_blind_corpus() -> None:
             if fits is not None and (read.confidence or 0) >= CLEAR:
                 sure += 1
                 right += fits
-    assert right / sure >= 0.995
-    assert found / all_values >= 0.92
+    assert right / sure >= precision
+    assert found / all_values >= recall
