@@ -294,10 +294,10 @@ def _said(lines: Sequence[bytes], encoding: str) -> str | None:
         text = "\n".join(line.decode(encoding) for line in lines)
     except UnicodeError:
         return None
-    known = all(
+    is_writing = all(
         unicodedata.category(character) not in ("Cc", "Cn", "Co", "Cs") for character in set(text) - {*"\t\n\r"}
     )
-    return text if known else None
+    return text if is_writing else None
 
 
 def _strangeness(text: str) -> tuple[float, int]:

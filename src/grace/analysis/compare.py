@@ -178,10 +178,10 @@ def _distributions(both: Paired, columns: Sequence[str]) -> tuple[list[int], Arr
     return [place for place, _, _ in seen.values()], normalised(p), normalised(q), lost
 
 
-def _columns(known: Sequence[tuple[int, list[float], list[float]]], labels: int) -> tuple[Array, Array]:
+def _columns(pairs: Sequence[tuple[int, list[float], list[float]]], labels: int) -> tuple[Array, Array]:
     """The distributions of both sides, each of shape (pairs, labels)."""
-    p = np.array([own for _, own, _ in known], dtype=float).reshape(len(known), labels)
-    return p, np.array([own for _, _, own in known], dtype=float).reshape(len(known), labels)
+    p = np.array([own for _, own, _ in pairs], dtype=float).reshape(len(pairs), labels)
+    return p, np.array([own for _, _, own in pairs], dtype=float).reshape(len(pairs), labels)
 
 
 def _same_top(p: Array, q: Array) -> Array:
@@ -281,12 +281,12 @@ def _why_shifts(shifts: Sequence[ComparedNumber]) -> str:
     shifts = [shift for shift in shifts if shift.condition]
     settled = sum(shift.p_equivalence < ALPHA for shift in shifts)
     why = f"{settled} of {len(shifts)} shares and means by condition lie within the margin"
-    known = [shift for shift in shifts if np.isfinite(shift.low)]
+    defined = [shift for shift in shifts if np.isfinite(shift.low)]
     if apart:
         why += f", {len(apart)} differ; the surest is {_shift(min(apart, key=_surest))}"
-    elif known and settled < len(shifts) and not whole:
-        why += f"; the one farthest from it is {_shift(max(known, key=lambda shift: shift.p_equivalence))}"
-    elif not known:
+    elif defined and settled < len(shifts) and not whole:
+        why += f"; the one farthest from it is {_shift(max(defined, key=lambda shift: shift.p_equivalence))}"
+    elif not defined:
         why += f"; none could be tested ({next((shift.reason for shift in shifts if shift.reason), 'no variance')})"
     if whole:
         why += f"; over all conditions {len(whole)} differ; the surest is {_shift(min(whole, key=_surest))}"
@@ -306,21 +306,21 @@ def _shift(shift: ComparedNumber) -> str:
 def _compare_field(both: Paired, field: Field) -> tuple[ComparedNumber, list[ComparedNumber]]:
     read = _reader(field)
     values = [(place, read(ours), read(theirs)) for place, (ours, theirs) in enumerate(both.pairs.rows)]
-    known = [(place, x, y) for place, x, y in values if x is not None and y is not None]
-    lost = len(values) - len(known)
-    if not known:
+    pairs = [(place, x, y) for place, x, y in values if x is not None and y is not None]
+    lost = len(values) - len(pairs)
+    if not pairs:
         why = f"no trial has a value on both sides ({lost} pairs of rows)"
         return ComparedNumber(DRAWN, field.name, "agreement", reason=why), []
-    places = [place for place, _, _ in known]
-    same = np.array([float(x == y) for _, x, y in known])
+    places = [place for place, _, _ in pairs]
+    same = np.array([float(x == y) for _, x, y in pairs])
     agreed = _certain(both.means(DRAWN, field.name, places, {"agreement": same})["agreement"], both.margin)
     own = [value for side in (both.a, both.b) if not np.isnan(value := own_agreement(side, read))]
     reasons = [agreed.reason, _without(lost, both.empty(places)).words.lstrip(",; ")]
-    if len({value for _, x, y in known for value in (x, y)}) == 1:
-        reasons.append(f"all answers of both sides are {known[0][1]}")
+    if len({value for _, x, y in pairs for value in (x, y)}) == 1:
+        reasons.append(f"all answers of both sides are {pairs[0][1]}")
     agreed = replace(agreed, noise=min(own, default=np.nan), reason="; ".join(filter(None, reasons)))
     shifts = []
-    answers = [(x, y) for _, x, y in known]
+    answers = [(x, y) for _, x, y in pairs]
     draws = both.independent_draws(places, answers) if field.kind is str else None
     for measure, scale, sides in _shares(field, answers):
         shifts += both.difference(DRAWN, field.name, measure, places, sides, scale, draws)
@@ -348,7 +348,7 @@ def _reader(field: Field) -> Callable[[Row], object]:
     return read
 
 
-def _shares(field: Field, known: Sequence[tuple[object, object]]) -> Iterator[tuple[str, float, Array]]:
+def _shares(field: Field, pairs: Sequence[tuple[object, object]]) -> Iterator[tuple[str, float, Array]]:
     """What is compared of a field: each value's share (of two values the first one's), or a number's mean.
 
     Yields:
@@ -356,9 +356,9 @@ def _shares(field: Field, known: Sequence[tuple[object, object]]) -> Iterator[tu
     """
     if field.kind is str:
         for value in field.values[:1] if len(field.values) == 2 else field.values:
-            yield f"share of {value}", 1.0, np.array([[float(x == value), float(y == value)] for x, y in known])
+            yield f"share of {value}", 1.0, np.array([[float(x == value), float(y == value)] for x, y in pairs])
         return
-    numbers = np.array(known, dtype=float)
+    numbers = np.array(pairs, dtype=float)
     ends = [float(value) for value in field.values] or [end for end in (field.low, field.high) if end is not None]
     reach = max(ends) - min(ends) if len(ends) > 1 else float(np.ptp(numbers))
     yield "mean", reach or 1.0, numbers / (reach or 1.0)
@@ -399,12 +399,12 @@ def _values(both: Paired, analysis: StudyAnalysis, source: str) -> tuple[list[in
     def distribution(trial: Trial) -> list[float] | None:
         return shares(weights_in(trial.row, columns) if columns else trial.weights)
 
-    known = [
+    pairs = [
         (place, p, q)
         for place, (ours, theirs) in enumerate(both.trials)
         if (p := distribution(ours)) and (q := distribution(theirs))
     ]
-    return [place for place, _, _ in known], *_columns(known, len(analysis.labels))
+    return [place for place, _, _ in pairs], *_columns(pairs, len(analysis.labels))
 
 
 def shifts_of_effects(both: Paired) -> Iterator[ComparedNumber]:
@@ -461,11 +461,11 @@ def _of_pairs(pairs: Pairs) -> str:
 def _of_noise(parts: Sequence[Judgement], findings: Sequence[ComparedNumber]) -> Iterator[str]:
     """What the noise floor says of probabilities, and of answers."""
     scored = [part for part in parts if part.experiment == PROBABILITIES]
-    known = [part for part in scored if part.within_noise is not None]
-    beyond = [part.of for part in known if not part.within_noise]
+    judged = [part for part in scored if part.within_noise is not None]
+    beyond = [part.of for part in judged if not part.within_noise]
     if beyond:
         yield f"Beyond the noise floor lie the probabilities of {', '.join(beyond)}."
-    elif known:
+    elif judged:
         yield "No probability differs by more than when one model is asked twice."
     elif scored:
         yield "How far the probabilities of one model differ from themselves was not measured; grace noise does."

@@ -119,8 +119,8 @@ class Calibration:
 
 def at_other_temperatures(trials: Iterable[Trial]) -> list[float]:
     """The temperatures but 1 at which trials' answers were sampled; probabilities are those at temperature 1."""
-    known = {trial.row.number("temperature") for trial in trials if trial.answers}
-    return sorted(temperature for temperature in known if temperature not in (None, 1))
+    temperatures = {trial.row.number("temperature") for trial in trials if trial.answers}
+    return sorted(temperature for temperature in temperatures if temperature not in (None, 1))
 
 
 def calibrations(trials: Sequence[Trial], study: Study) -> Iterator[Calibration]:

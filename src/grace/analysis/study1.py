@@ -351,11 +351,11 @@ def own_predictions(rows: Sequence[Row]) -> Array | None:
 
     An object with the property and one without are added, so that no state is impossible.
     """
-    told = [number for row in rows if not row.failed and (number := row.integer(PRIOR)) in STATES]
-    if not told:
+    priors = [number for row in rows if not row.failed and (number := row.integer(PRIOR)) in STATES]
+    if not priors:
         return None
     objects = max(STATES)
-    rate = (sum(filter(None, told)) + 1) / (objects * len(told) + 2)
+    rate = (sum(filter(None, priors)) + 1) / (objects * len(priors) + 2)
     return rsa_knowledge.predictions(rsa_knowledge.Knowledge(base_rate=rate))
 
 

@@ -125,12 +125,12 @@ class Journal:
 
 def histories(path: Path) -> dict[str, History]:
     """What a journal says of each model; without a file, nothing. Raises LedgerCorrupt, which names the line."""
-    found: dict[str, History] = {}
+    by_model: dict[str, History] = {}
     for number, (_, record) in enumerate(scan(path), 1):
         try:
             model, time = str(record.pop("model")), str(record.pop("time"))
             step, event = Step(record.pop("step")), Event(record.pop("event"))
         except (KeyError, ValueError):
             raise LedgerCorrupt(f"{path}, line {number}: is not a record of a lineup; restore it from a copy") from None
-        found.setdefault(model, History()).note(step, event, time, record)
-    return found
+        by_model.setdefault(model, History()).note(step, event, time, record)
+    return by_model

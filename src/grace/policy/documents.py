@@ -250,8 +250,8 @@ class Workload:
             for part in ("initContainers", "containers", "sidecars")
             for number, body in enumerate(self.spec.get(part) or [])
         ]
-        found = [(part, (*self.path, part, number), body) for part, number, body in entries]
-        found += [(part, (*self.path, part), self.spec[part]) for part in SINGLE if part in self.spec]
+        bodies = [(part, (*self.path, part, number), body) for part, number, body in entries]
+        bodies += [(part, (*self.path, part), self.spec[part]) for part in SINGLE if part in self.spec]
         return tuple(
             Container(
                 self.manifest,
@@ -260,7 +260,7 @@ class Workload:
                 part == "initContainers",
                 part == "initContainers" and body.get("restartPolicy") == "Always",
             )
-            for part, path, body in found
+            for part, path, body in bodies
             if isinstance(body, dict)
         )
 

@@ -130,8 +130,8 @@ def _unread(report: CheckReport) -> dict[str, Any]:
         {"level": "warning", "message": {"text": one.reason}, "locations": [_location(one.file, one.line)]}
         for one in report.unread
     ]
-    told = [{"executionSuccessful": True, "toolExecutionNotifications": notes}]
-    return {"invocations": told} if notes else {}
+    invocations = [{"executionSuccessful": True, "toolExecutionNotifications": notes}]
+    return {"invocations": invocations} if notes else {}
 
 
 def _location(file: str, line: int) -> dict[str, Any]:

@@ -136,8 +136,8 @@ def servers(scene: Scene) -> list[Server]:
 @lru_cache(maxsize=4)
 def model_servers(scene: Scene) -> tuple[Server, ...]:
     """All servers of models, in the order of the manifests."""
-    found = (_server(scene, workload, container) for workload, container in scene.containers)
-    return tuple(server for server in found if server)
+    servers = (_server(scene, workload, container) for workload, container in scene.containers)
+    return tuple(server for server in servers if server)
 
 
 def _server(scene: Scene, workload: Workload, container: Container) -> Server | None:
@@ -187,10 +187,10 @@ def clients(scene: Scene) -> Iterator[ModelClient]:
         running = programs(scene, workload, container)
         settings = variables(scene, workload, container)
         endpoint = _first(running, settings, ENDPOINTS, ENDPOINT_VARIABLES)
-        told = any(program.option(*ENDPOINTS) for program in running)
+        by_option = any(program.option(*ENDPOINTS) for program in running)
         if endpoint.startswith(("http://", "https://")) and not _STORE.match(f"{endpoint}/"):
             asks_for = _first(running, settings, _NAMES, _NAME_VARIABLES)
-            yield ModelClient(workload, container, endpoint, asks_for, told)
+            yield ModelClient(workload, container, endpoint, asks_for, by_option)
 
 
 def _first(

@@ -30,6 +30,6 @@ def weights_bytes(server: Server) -> float:
     """Bytes of a server's weights; 0 when nothing tells."""
     if server.entry:
         return float(server.entry[1].weights_bytes)
-    told = " ".join((server.model, server.command.value("quantization") or "", server.command.value("quantize") or ""))
-    each = next((size for form, size in _BYTES.items() if re.search(form, told, re.IGNORECASE)), PLAIN)
+    said = " ".join((server.model, server.command.value("quantization") or "", server.command.value("quantize") or ""))
+    each = next((size for form, size in _BYTES.items() if re.search(form, said, re.IGNORECASE)), PLAIN)
     return parameters(server.model) * each

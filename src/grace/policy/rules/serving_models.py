@@ -119,8 +119,8 @@ def check_home(scene: Scene) -> Iterator[Hit]:
     for server in model_servers(scene):
         pod, own = (body.get("securityContext") or {} for body in (server.workload.spec, server.container.body))
         user = own.get("runAsUser", pod.get("runAsUser"))
-        told = any(name in server.settings or name in server.container.env for name in HOMES)
+        has_home = any(name in server.settings or name in server.container.env for name in HOMES)
         placed = server.command.value("download-dir") or "envFrom" in server.container.body
-        if user and not told and not placed and server.downloads:
+        if user and not has_home and not placed and server.downloads:
             message = f"container {server.container.name} runs as user {user}, and its downloads go to /.cache"
             yield Hit(server.workload.manifest, (*server.container.path, "env"), message)

@@ -112,8 +112,8 @@ def check_downloads(scene: Scene) -> Iterator[Hit]:
                 continue
             given = program.option("--local-dir", "--cache-dir") or ""
             place = cache_of(workload, container, {**variables(scene, workload, container), **program.settings}, given)
-            known = not given or (given.startswith("/") and "$" not in given)
-            if known and not (place and place.lasting):
+            is_plain = not given or (given.startswith("/") and "$" not in given)
+            if is_plain and not (place and place.lasting):
                 what = next((word for word in program.words[2:] if not word.startswith("-")), "a model")
                 message = f"container {container.name} downloads {what} to its own disk{program.place}"
                 yield Hit(workload.manifest, program.path, message)

@@ -172,8 +172,8 @@ def _refused(title: str, error: ApiError) -> Verdict:
     }.get(error.status)
     if meaning is None:
         return not_answered(error)
-    known = [each.message.do for each in explain(detail)]
-    return failed(f"{meaning[0]}: {printable(detail)}", (known or [meaning[1]])[0], notes=error.warnings)
+    remedies = [each.message.do for each in explain(detail)]
+    return failed(f"{meaning[0]}: {printable(detail)}", (remedies or [meaning[1]])[0], notes=error.warnings)
 
 
 EXISTING = Probe("existing", _manifests, _existing)
