@@ -79,8 +79,11 @@ class Speller:
         unique = list(dict.fromkeys(forms))
         spelled: dict[str, tuple[int, ...]] = {}
         for batch in (unique[start : start + AT_ONCE] for start in range(0, len(unique), AT_ONCE)):
-            paths = await asyncio.gather(*(self._spell(ending, form) for form in batch))
-            spelled.update(zip(batch, paths, strict=True))
+            paths = await asyncio.gather(*(self._spell(ending, form) for form in batch), return_exceptions=True)
+            for form, path in zip(batch, paths, strict=True):
+                if isinstance(path, BaseException):  # the first one in order, whichever was quickest
+                    raise path
+                spelled[form] = path
         return spelled
 
     async def _spell(self, ending: Ending, form: str) -> tuple[int, ...]:
