@@ -1,12 +1,15 @@
 """grace.yaml: found upwards, checked, overruled by options, and shown with its sources."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from conftest import ROOT, Command
 from grace.errors import InputError
-from grace.project import FILE, TEMPLATE, find_project
+from grace.project import FILE, find_project
+from grace.project_file import TEMPLATE
 
 
 @pytest.fixture
@@ -92,3 +95,12 @@ def test_a_wrong_file_is_named(project: Path, text: str, message: str) -> None:
         find_project()
     assert str(project / FILE) in str(error.value)
     assert message in str(error.value)
+
+
+def test_no_command_pays_for_a_project_that_is_not_there(tmp_path: Path) -> None:
+    look = (
+        "import sys, grace.cli, grace.project; grace.project.find_project(); "
+        "print({'pydantic', 'yaml'} & {*sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", look], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

@@ -1,0 +1,74 @@
+"""The content of grace.yaml: a strict model, the options that its fields stand for, and the file that init writes."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import Field
+
+from grace.declared import Strict
+
+TEMPLATE = """\
+# Defaults of Grace's commands in this folder and below it. An option on the command line overrules each of them;
+# `grace config` shows each value and where it comes from. Take the # away from what you set.
+
+# The studies, each with its table; paths start at this file's folder.
+# studies:
+#   - {study: study1, input: data/study1.csv}
+#   - {study: my_study.yaml, input: data/trials.csv}
+
+# The model server, the model's name on it, and the environment variable that holds its key (never the key itself).
+# endpoint: embedded
+# model: smollm2-135m
+# api_key_env: MY_KEY
+
+# The cluster (nrp, or a file that describes one), your namespace there, and the image that has Grace.
+# cluster: nrp
+# namespace: my-lab
+# image: registry.example/my-lab/grace:0.1.0
+
+# The models of each profile, in order; without them, those of the catalogue.
+# profiles:
+#   local: {models: [smollm2-135m]}
+#   rtx3090: {models: [gemma-2-2b-it, gemma-2-9b-it]}
+
+# Limits of the checks of data; `grace validate --show-thresholds` lists all.
+# thresholds: {truncated: 0.05}
+"""
+
+
+class StudyTable(Strict):
+    """A study's name or file, and its table of trials."""
+
+    study: Annotated[str, Field(min_length=1)]
+    input: Annotated[str, Field(min_length=1)]
+
+
+class ProfileModels(Strict):
+    """The models of a profile, in order."""
+
+    models: Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class ProjectFile(Strict):
+    """The content of grace.yaml; what it does not say stays as without it."""
+
+    studies: tuple[StudyTable, ...] = ()
+    endpoint: str | None = None
+    model: str | None = None
+    api_key_env: str | None = None
+    cluster: str | None = None
+    namespace: str | None = None
+    image: str | None = None
+    profiles: Mapping[str, ProfileModels] = {}
+    thresholds: Mapping[str, float] = {}
+
+
+OPTIONS: Mapping[str, tuple[str, str]] = {
+    "endpoint": ("model_endpoint", "query score visit"),
+    "model": ("model_name", "query score visit"),
+    "api_key_env": ("api_key_env", "query score visit"),
+    "cluster": ("cluster", "cluster.render cluster.check cluster.preflight cluster.gpus cluster.secret"),
+    "namespace": ("namespace", "cluster.render cluster.preflight cluster.secret"),
+    "image": ("image", "cluster.render"),
+}
+"""For each field that stands for one option: the option's name, and the commands that take it."""
