@@ -69,10 +69,11 @@ def read(path: Path, model: type[Model]) -> Model:
     return parsed(bytes_of(path), str(path), model)
 
 
-def bytes_of(path: Path, next_step: str = "") -> bytes:
-    """A file's content. Raises InputError, which ends in the next step."""
+def bytes_of(path: Path, next_step: str = "", most: int = -1) -> bytes:
+    """A file's content, or its first `most` bytes. Raises InputError, which ends in the next step."""
     try:
-        return path.read_bytes()
+        with open(path, "rb") as file:
+            return file.read(most)
     except (OSError, ValueError) as error:  # ValueError: a NUL, or half of a character
         reason = error.strerror if isinstance(error, OSError) else "no file can have this name"
         raise InputError(f"{printable(str(path))}: cannot be read: {reason}{next_step}") from None

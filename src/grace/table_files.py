@@ -20,6 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from grace.declared import bytes_of
 from grace.errors import InputError
 from grace.files import replacing
 from grace.tables import DELIMITERS, WITH_COMMA, CsvTable, TableFormat, csv_problem, print_csv, ragged
@@ -88,7 +89,7 @@ Row = tuple[str, Sequence[object]]
 
 def _recognised(path: Path, given: TableFormat) -> tuple[Iterator[Row] | None, TableFormat]:
     """The rows of a file, header first, and how it is read; None for a plain CSV."""
-    head = _head(path)
+    head = bytes_of(path, most=HEAD)
     suffix = path.suffix.lower()
     if head.startswith(b"PAR1") or suffix == ".parquet":
         _refuse_options(path, given, "decimal", "skip_rows")
@@ -104,15 +105,6 @@ def _recognised(path: Path, given: TableFormat) -> tuple[Iterator[Row] | None, T
         )
     _refuse_options(path, given, "encoding", "delimiter", "decimal", "skip_rows")
     return _text_rows(path, head, replace(given, encoding=encoding))
-
-
-def _head(path: Path) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read(HEAD)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no file can have this name"
-        raise InputError(f"{printable(str(path))}: cannot be read: {reason}") from None
 
 
 def _refuse_options(path: Path, given: TableFormat, *fitting: str) -> None:
