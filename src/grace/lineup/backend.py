@@ -1,10 +1,13 @@
 """The contract of back ends: where the models of a lineup are served. The runner knows nothing else of them."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
+from grace.endpoints.metrics import ServerMetrics
 from grace.files import FileList
 from grace.progress import Progress
 from grace.stages.session import RequestCounts
@@ -21,6 +24,29 @@ class State(StrEnum):
     """All that was to be asked is asked; the data waits to be brought home."""
 
 
+@dataclass(frozen=True)
+class Sighting:
+    """Something of a model that a back end sees: a process, a pod. Its texts may come from strangers.
+
+    Attributes:
+        what: its kind and name.
+        state: in a word or two.
+        since: when it came into that state, ISO 8601 in UTC; empty where nobody says.
+        cause: why, in words; empty where all is well.
+        restarts: how often it was started again.
+        seen: when this was so, ISO 8601 in UTC; empty: now.
+        server: what the model server in it reports; None where there is none, or it does not answer.
+    """
+
+    what: str
+    state: str
+    since: str = ""
+    cause: str = ""
+    restarts: int = 0
+    seen: str = ""
+    server: ServerMetrics | None = None
+
+
 class Backend(ABC):
     """Where models are served, asked and removed.
 
@@ -28,6 +54,9 @@ class Backend(ABC):
     again after a kill it finds what is there, and does the rest. Each has a time limit, and raises an EndpointError or
     ClusterError that names the limit when it is reached. KeyboardInterrupt passes through and leaves a state that
     `adopt` can read.
+
+    The runner calls `prepare` of the next model from a thread of its own while this one is asked, and with --parallel
+    carries several models in threads, each by the other methods; no two threads ever work on one model.
     """
 
     @abstractmethod
@@ -92,3 +121,18 @@ class Backend(ABC):
     @abstractmethod
     def prove_gone(self, model: str) -> tuple[str, ...]:
         """What is left of a model, by looking; empty when nothing is. Limit: a minute."""
+
+    def sightings(self, model: str) -> tuple[Sighting, ...]:
+        """What can be seen of a model now, for people who watch; by another process than the runner, too.
+
+        Limit: ten seconds. It changes nothing, and what cannot be reached is a sighting that says so.
+        """
+        return ()
+
+    def most_at_once(self, models: Sequence[str]) -> int:
+        """How many of these models may be served at the same time, as memory or GPUs allow; at least 1."""
+        return 1
+
+    def stop(self) -> None:
+        """Have the calls under way in other threads end soon, by KeyboardInterrupt; called once, at Ctrl-C."""
+        return
