@@ -45,7 +45,7 @@ def _bare(monkeypatch, tmp_path):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    monkeypatch.setattr(access, "_sleep", lambda seconds: None)
+    monkeypatch.setattr(access.Clock, "sleep", lambda clock, seconds: None)
 
 
 @pytest.fixture
@@ -353,7 +353,7 @@ def test_transient_faults_are_repeated(server, config):
 
 def test_the_pause_that_the_server_asks_for_is_kept(server, config, monkeypatch):
     waits = []
-    monkeypatch.setattr(access, "_sleep", waits.append)
+    monkeypatch.setattr(access.Clock, "sleep", lambda clock, seconds: waits.append(seconds))
     server.fault = failing(lambda: status(429, "TooManyRequests", "", [("Retry-After", "7")]))
     with connect(config) as api:
         assert api.get("/version")

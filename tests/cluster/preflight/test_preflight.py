@@ -115,7 +115,7 @@ def _bare(monkeypatch, tmp_path):
         if name.upper().endswith("_PROXY") or name.startswith("KUBE"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(access, "_sleep", lambda seconds: None)
+    monkeypatch.setattr(access.Clock, "sleep", lambda clock, seconds: None)
 
 
 @pytest.fixture
@@ -862,7 +862,7 @@ def test_other_objects_of_that_name_are_tried_as_a_change(look, server):
     assert ending(report) == 0
     assert "applying it changes it" in only(report, "existing", "ConfigMap").message
     (patch,) = [asked for asked in server.asked if asked.method == "PATCH"]
-    assert patch.query == {"fieldManager": "grace", "fieldValidation": "Strict", "force": "true", "dryRun": "All"}
+    assert patch.query == {"fieldManager": "grace", "fieldValidation": "Strict", "dryRun": "All"}
 
 
 def test_rules_of_the_cluster_are_shown(look, server):

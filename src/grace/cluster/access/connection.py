@@ -6,27 +6,32 @@ import re
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from urllib.parse import quote, urlencode
 
 from grace import __version__
+from grace.cluster.access.faults import not_yours, refusal, unreached
 from grace.cluster.access.kubeconfig import Target, decoded, find_kubeconfig, find_target
-from grace.cluster.access.login import Credential, log_in, log_in_again, without_secrets
+from grace.cluster.access.login import Credential, log_in, without_secrets
 from grace.cluster.names import check_namespace
 from grace.errors import ClusterError, GraceError, InputError, Refused
 
 if TYPE_CHECKING:
     from kubernetes.client.api_client import ApiClient
     from kubernetes.client.rest import RESTResponse
+    from websocket import WebSocket
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
+ANSWER_SECONDS = 120.0
+"""The longest that an answer may take as a whole, so that one that comes drop by drop does not hold anybody."""
 TRIES = 4
 MOST_WAIT = 30.0
 """Seconds between two tries at most; a server that asks for a longer pause is not waited for."""
@@ -40,6 +45,10 @@ _TRANSIENT = {429, 500, 502, 503, 504}
 _REFUSALS = {400, 403, 422}
 _REFUSED_UNTOUCHED = {429, 503}
 """Statuses with which the cluster says that it did nothing, so that any request may be repeated."""
+Propagation = Literal["Background", "Foreground", "Orphan"]
+"""What becomes of the objects that a deleted one owns: deleted after it, deleted before it, or left alone."""
+T = TypeVar("T")
+
 _WARNING = re.compile(r'\b\d{3}\s+\S+\s+"((?:[^"\\]|\\.)*)"')
 
 
@@ -74,6 +83,18 @@ class ApiAnswer:
 
     body: dict[str, Any] = field(repr=False)
     warnings: tuple[str, ...] = ()
+
+
+class Clock:
+    """The time that waiting for a cluster takes; tests have one whose time is the modelled cluster's."""
+
+    def now(self) -> float:
+        """Seconds since some moment."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        time.sleep(seconds)
 
 
 @dataclass(frozen=True)
@@ -111,6 +132,7 @@ def connect(
     *,
     connect_seconds: float = CONNECT_SECONDS,
     read_seconds: float = READ_SECONDS,
+    clock: Clock | None = None,
 ) -> "Api":
     """Log in to a cluster. The login plugin runs now; the server is asked with the first request.
 
@@ -119,12 +141,13 @@ def connect(
         context: of the kubeconfig; None: its current one.
         connect_seconds: to wait for the connection.
         read_seconds: to wait for more of an answer.
+        clock: the time that passes between tries; None: this machine's.
 
     Raises:
         InputError: no kubeconfig, an invalid one, or no such context; or kubernetes is not installed.
         ClusterError: the login has expired, or its plugin failed.
     """
-    return Api(find_target(find_kubeconfig(kubeconfig), context), connect_seconds, read_seconds)
+    return Api(find_target(find_kubeconfig(kubeconfig), context), connect_seconds, read_seconds, clock)
 
 
 class Api:
@@ -136,10 +159,15 @@ class Api:
     """
 
     def __init__(
-        self, target: Target, connect_seconds: float = CONNECT_SECONDS, read_seconds: float = READ_SECONDS
+        self,
+        target: Target,
+        connect_seconds: float = CONNECT_SECONDS,
+        read_seconds: float = READ_SECONDS,
+        clock: Clock | None = None,
     ) -> None:
         """Log in. Raises as `connect`."""
         self.target = target
+        self.clock = clock or Clock()
         self._timeout = (connect_seconds, read_seconds)
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._resources = cache(self._ask_resources)
@@ -168,6 +196,15 @@ class Api:
         """An object. Raises ApiError, as the other methods do."""
         return self._request("GET", path, query, safe=True).body
 
+    def find(self, path: str) -> dict[str, Any] | None:
+        """An object; None when there is none."""
+        try:
+            return self.get(path)
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
     def items(self, path: str, **query: str) -> Iterator[dict[str, Any]]:
         """All objects of a list, page by page."""
         token = ""
@@ -188,14 +225,83 @@ class Api:
         return self._request("POST", path, query, body, safe=dry_run)
 
     def apply(self, path: str, body: Mapping[str, Any], *, dry_run: bool = False) -> ApiAnswer:
-        """Create or change an object so that it has these fields (server-side apply)."""
-        query = {"fieldManager": MANAGER, "fieldValidation": "Strict", "force": "true", **_dry(dry_run)}
+        """Create or change an object so that it has these fields (server-side apply).
+
+        Fields that another program set to something else are left alone: the cluster answers 409, and the ApiError
+        names the fields and the programs.
+        """
+        query = {"fieldManager": MANAGER, "fieldValidation": "Strict", **_dry(dry_run)}
         return self._request("PATCH", path, query, body, safe=True, content="application/apply-patch+yaml")
 
     def merge(self, path: str, body: Mapping[str, Any], *, dry_run: bool = False) -> ApiAnswer:
         """Change some fields of an object (merge patch)."""
         query = {"fieldManager": MANAGER, **_dry(dry_run)}
         return self._request("PATCH", path, query, body, safe=dry_run, content="application/merge-patch+json")
+
+    def delete(
+        self,
+        path: str,
+        uid: str,
+        *,
+        propagation: Propagation = "Background",
+        grace_seconds: int | None = None,
+    ) -> bool:
+        """Delete an object, if it is the one with this uid.
+
+        It may be there for a while afterwards: until its finalizers, its pods (Foreground) or its users (a claim of a
+        volume) are gone. Without a policy the pods of a Job would go on, so there always is one.
+
+        Args:
+            path: of the object.
+            uid: of the object that is meant; one that came after it under the same name stays.
+            propagation: what becomes of the objects that it owns.
+            grace_seconds: that a pod gets to end; 0 forgets a pod of a lost node; None: what the pod says.
+
+        Returns:
+            False when that object is gone already.
+        """
+        body: dict[str, Any] = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {"uid": uid},
+            "propagationPolicy": propagation,
+        }
+        if grace_seconds is not None:
+            body["gracePeriodSeconds"] = grace_seconds
+        try:
+            self._request("DELETE", path, {}, body, safe=True)
+        except ApiError as error:
+            if error.status == 404 or (error.status == 409 and "uid" in error.detail.lower()):
+                return False
+            raise
+        return True
+
+    @contextmanager
+    def pieces(self, path: str, idle_seconds: float, **query: str) -> Iterator[Iterator[bytes]]:
+        """The answer piece by piece, as it comes: of a watch, of a log. The caller limits how long it reads.
+
+        Args:
+            path: what to get.
+            idle_seconds: the longest wait for the next piece.
+            query: of the request.
+
+        Raises:
+            ApiError: it is refused; within the block, with status 0, the connection was cut or nothing came.
+        """
+        timeout = (self._timeout[0], idle_seconds)
+        response = self._repeated(partial(self._opened, "GET", path, query, timeout), safe=True)
+        try:
+            yield self._pieces(response, timeout)
+        finally:
+            response.response.close()
+
+    def socket(self, path: str, query: Sequence[tuple[str, str]], protocols: Sequence[str]) -> "WebSocket":
+        """A websocket, as commands in pods use it; the caller closes it. Nothing was done yet when it fails.
+
+        Raises:
+            ApiError: it is refused, or nobody answers.
+        """
+        return self._repeated(partial(self._socket, path, query, protocols), safe=True)
 
     def hide(self, *secrets: str) -> None:
         """Keep texts out of all messages, also when the cluster repeats them."""
@@ -242,11 +348,15 @@ class Api:
         content: str = "application/json",
     ) -> ApiAnswer:
         """One request with its repetitions; it is safe if doing it twice is like doing it once."""
+        return self._repeated(partial(self._once, method, path, query, body, content), safe=safe)
+
+    def _repeated(self, attempt: Callable[[], T], *, safe: bool) -> T:
+        """An attempt with its repetitions."""
         renewed = False
         for number in range(1, TRIES + 1):
             shown = self._credential
             try:
-                return self._once(method, path, query, body, content)
+                return attempt()
             except _Again as fault:
                 if fault.error.status == 401 and shown.renewable and not renewed and number < TRIES:
                     renewed = True
@@ -256,31 +366,99 @@ class Api:
                 repeatable = fault.error.status != 401 and (safe or fault.untouched)
                 if number >= fault.tries or not repeatable or wait > MOST_WAIT:
                     raise fault.error from None
-                _sleep(wait)
+                self.clock.sleep(wait)
         raise AssertionError("the last try returns or raises")
 
     def _once(
         self, method: str, path: str, query: Mapping[str, str], body: Mapping[str, Any] | None, content: str
     ) -> ApiAnswer:
+        response = self._sent(method, path, query, self._timeout, body, content)
+        return self._read(method, path, response)
+
+    def _opened(self, method: str, path: str, query: Mapping[str, str], timeout: tuple[float, float]) -> "RESTResponse":
+        """A successful answer that is not read yet."""
+        response = self._sent(method, path, query, timeout)
+        if int(response.status) == 200:
+            return response
+        self._read(method, path, response)
+        raise ApiError(f"{self.target.server}: answers {method} {path} with {response.status}", int(response.status))
+
+    def _sent(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        timeout: tuple[float, float],
+        body: Mapping[str, Any] | None = None,
+        content: str = "",
+    ) -> "RESTResponse":
         from kubernetes.client.exceptions import ApiException
         from urllib3.exceptions import HTTPError
 
-        url = f"{self.target.cluster.server.rstrip('/')}{path}{'?' if query else ''}{urlencode(query)}"
-        headers = {"Accept": "application/json", "User-Agent": f"grace/{__version__}"}
-        if self._credential.authorization:
-            headers["Authorization"] = self._credential.authorization
+        headers = {"Accept": "application/json", **self._headers()}
         if body is not None:
             headers["Content-Type"] = content
         try:
-            response = self._client.call_api(method, url, headers, body, _request_timeout=self._timeout)
-            answer = response.read()  # type: ignore[no-untyped-call]
+            return self._client.call_api(method, self._url(path, query), headers, body, _request_timeout=timeout)
         except (ApiException, HTTPError, OSError) as error:
-            raise self._unreached(error) from None
-        return self._answered(method, path, response, answer)
+            raise self._unreached(error, timeout) from None
 
-    def _answered(self, method: str, path: str, response: "RESTResponse", content: bytes) -> ApiAnswer:
-        status = int(response.status)
-        said = tuple(self._clean(text) for text in warnings_of(response.headers.get_all("Warning", [])))
+    def _read(self, method: str, path: str, response: "RESTResponse") -> ApiAnswer:
+        """The whole answer."""
+        try:
+            content = b"".join(self._pieces(response, self._timeout, ANSWER_SECONDS))
+        except BaseException:
+            response.response.close()
+            raise
+        headers = response.headers
+        listed, after = headers.get_all("Warning", []), headers.get("Retry-After")
+        return self._answered(method, path, int(response.status), content, listed, after)
+
+    def _url(self, path: str, query: Mapping[str, str] | Sequence[tuple[str, str]]) -> str:
+        return f"{self.target.cluster.server.rstrip('/')}{path}{'?' if query else ''}{urlencode(query)}"
+
+    def _headers(self) -> dict[str, str]:
+        """Who asks."""
+        shown = self._credential.authorization
+        return {"User-Agent": f"grace/{__version__}", **({"Authorization": shown} if shown else {})}
+
+    def _pieces(
+        self, response: "RESTResponse", timeout: tuple[float, float], most: float = float("inf")
+    ) -> Iterator[bytes]:
+        """The content as it comes; `most` limits the seconds that it may take as a whole."""
+        from urllib3.exceptions import HTTPError
+
+        began = time.monotonic()
+        try:
+            while piece := response.response.read1(1 << 16):
+                yield piece
+                if time.monotonic() - began > most:
+                    raise _Again(self._slow(most), None, untouched=False, tries=2)
+        except (HTTPError, OSError, ValueError) as error:  # ValueError: closed meanwhile
+            fault = self._unreached(error, timeout)
+            raise fault if most < float("inf") else getattr(fault, "error", fault) from None
+
+    def _slow(self, most: float) -> ApiError:
+        return ApiError(f"{self.target.server}: an answer was not complete within {most:g} s; try again later")
+
+    def _socket(self, path: str, query: Sequence[tuple[str, str]], protocols: Sequence[str]) -> "WebSocket":
+        from websocket import WebSocketBadStatusException, WebSocketException
+
+        from grace.cluster.access.sockets import opened
+
+        try:
+            return opened(self._url(path, query), self._headers(), protocols, self._client.configuration, self._timeout)
+        except WebSocketBadStatusException as error:
+            self._answered("GET", path, int(error.status_code), error.resp_body or b"", [], None)
+            raise ApiError(f"{self.target.server}: answers GET {path} with {error.status_code}") from None
+        except (WebSocketException, OSError) as error:
+            raise self._unreached(error, self._timeout) from None
+
+    def _answered(
+        self, method: str, path: str, status: int, content: bytes, warnings: list[str], after: str | None
+    ) -> ApiAnswer:
+        """An answer, given its Warning and Retry-After headers. Raises ApiError, _Again."""
+        said = tuple(self._clean(text) for text in warnings_of(warnings))
         try:
             body = json.loads(content)
         except (ValueError, RecursionError):
@@ -297,64 +475,23 @@ class Api:
         if status == 403 and "system:anonymous" in detail:
             status = 401
         kind = ApiRefusal if status in _REFUSALS else ApiError
-        error = kind(self._refusal(method, path, status, detail), status, detail, said)
+        message = refusal(self.target, method, path, status, detail, shown=self._credential.shown)
+        error = kind(message, status, detail, said)
         if status not in _TRANSIENT and status != 401:
             raise error
-        after = response.headers.get("Retry-After")
         raise _Again(error, float(after) if after and after.isdecimal() else None, status in _REFUSED_UNTOUCHED)
-
-    def _refusal(self, method: str, path: str, status: int, detail: str) -> str:
-        """What a status means for people."""
-        server, again = self.target.server, log_in_again(self.target)
-        said = f": {detail}" if detail else ""
-        if status == 401 and not self._credential.shown:
-            return f"{server}: you are not logged in: {self.target.title} has no login for it; {again}"
-        if status == 401:
-            user, title = self.target.user_name, self.target.title
-            return f"{server}: does not take the login of user {user} of {title} (401); {again}"
-        if status == 403:
-            return f"{server}: refuses {method} {path} (403){said}{self._rights(path, detail)}"
-        if status == 404:
-            return f"{server}: has no {path} (404){said}"
-        if status == 429:
-            return f"{server}: is too busy for {method} {path} (429){said}; wait a few minutes and try again"
-        if status >= 500:
-            return f"{server}: failed at {method} {path} ({status}){said}; try again, or ask the cluster's support"
-        return f"{server}: does not support {method} {path} ({status}){said}"
-
-    def _rights(self, path: str, detail: str) -> str:
-        """What to do about a right that is missing. A namespace that is not there is refused like somebody else's."""
-        if " cannot " not in detail:
-            return ""
-        parts = path.split("/namespaces/")
-        namespace = parts[1].split("/")[0] if len(parts) > 1 else ""
-        if namespace in ("", self.target.namespace):
-            return f"; ask the administrators{' of the namespace' if namespace else ''} for this right"
-        return f"; {namespace} is {self.not_yours()}: choose with --namespace, or ask its administrators for this right"
 
     def not_yours(self) -> str:
         """Whose a namespace may be that refuses everything."""
-        own = self.target.namespace
-        return f"perhaps not your namespace ({f'the context names {own}' if own else 'the context names none'})"
+        return not_yours(self.target)
 
-    def _unreached(self, error: Exception) -> "ApiError | _Again":
-        """What kept a request from an answer, in words."""
+    def _unreached(self, error: Exception, timeout: tuple[float, float]) -> "ApiError | _Again":
+        """What kept a request from an answer."""
         kind, text = type(error).__name__, self._clean(str(getattr(error, "reason", "") or error))
-        server, title = self.target.server, self.target.title
-        if any(sign in f"{kind} {text}" for sign in ("SSL", "CERTIFICATE", "certificate")):
-            return ApiError(f"{server}: no secure connection: {_tls(text)}; see {title}")
-        message = {
-            "LocationParseError": "this is not the address of a server",
-            "NameResolutionError": "there is no server of that name; check the network (a VPN?) and the address",
-            "NewConnectionError": "nobody answers there; check the network, and that the cluster is up",
-            "ConnectTimeoutError": f"no connection within {self._timeout[0]:g} s; check the network, VPN or firewall",
-            "ReadTimeoutError": f"no answer within {self._timeout[1]:g} s; the cluster is overloaded, try again later",
-            "ProtocolError": "the connection was cut in the middle of an answer; try again",
-            "ProxyError": "the proxy does not connect; check proxy-url and HTTPS_PROXY",
-        }.get(kind, f"no answer: {text or kind}")
-        untouched = kind in ("NewConnectionError", "ConnectTimeoutError", "NameResolutionError", "ProxyError")
-        tries = 2 if kind in ("ConnectTimeoutError", "ReadTimeoutError") else TRIES  # these have already taken long
-        return _Again(ApiError(f"{server}: {message}; see {title}"), None, untouched, tries)
+        fault = unreached(self.target, kind, text, timeout)
+        if fault.final:
+            return ApiError(fault.message)
+        return _Again(ApiError(fault.message), None, fault.untouched, 2 if fault.slow else TRIES)
 
     def _clean(self, text: str) -> str:
         return without_secrets(text, (*self._credential.secrets, *self._hidden))
@@ -433,22 +570,6 @@ def _dry(dry_run: bool) -> dict[str, str]:
     return {"dryRun": "All"} if dry_run else {}
 
 
-def _tls(text: str) -> str:
-    """What is wrong with a secure connection."""
-    for sign, meaning in (
-        ("self-signed", "the server shows a certificate that this kubeconfig's certificate-authority did not sign"),
-        ("unable to get local issuer", "the kubeconfig's certificate-authority is not that of the server"),
-        ("certificate has expired", "the server's certificate has expired, or this machine's clock is wrong"),
-        ("match", "the server's certificate is for another name than the address in the kubeconfig"),
-        ("WRONG_VERSION_NUMBER", "the server does not speak TLS there; should its address begin with http://?"),
-        ("encrypted", "the client's key has a password, which Kubernetes clients cannot use"),
-        ("KEY_VALUES_MISMATCH", "the client's key and certificate do not belong together"),
-    ):
-        if sign in text.replace("self signed", "self-signed"):
-            return meaning
-    return text
-
-
 def _installed() -> None:
     """Raises InputError when the official client is not there."""
     try:
@@ -458,7 +579,3 @@ def _installed() -> None:
             "access to a cluster needs the package kubernetes, which is not installed: "
             "pip install 'grace-experiments[cluster]'"
         ) from None
-
-
-def _sleep(seconds: float) -> None:
-    time.sleep(seconds)

@@ -170,6 +170,8 @@ def _refused(title: str, error: ApiError) -> Verdict:
         409: ("something of that name is there", "delete it, or choose another name"),
         422: ("the cluster finds it invalid", "fix the manifest; `grace cluster check` shows the place"),
     }.get(error.status)
+    if "conflict with" in detail:
+        meaning = ("other programs set fields of it to something else", "agree with them, or delete it first")
     if meaning is None:
         return not_answered(error)
     remedies = [each.message.do for each in explain(detail)]
