@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from grace.errors import GraceError, InputError, LedgerCorrupt
-from grace.ledger import Ledger, LedgerReader, request_key, scan
+from grace.ledger import Ledger, LedgerReader, Record, replay, request_key, scan, void
 from limits import HANG
 from strategies import ledger_records, ledger_texts, ledger_values
 
@@ -102,6 +102,50 @@ def test_a_damaged_line_is_named(tmp_path: Path, damage: bytes) -> None:
         found += [record for _, record in scan(path)]
     assert isinstance(caught.value, InputError)
     assert b"\n" + damage + b"\n" in path.read_bytes()  # opening to write repairs nothing but the end
+
+
+class Numbers:
+    """Takes records with a number."""
+
+    def __init__(self) -> None:
+        self.taken: list[int] = []
+
+    def add(self, offset: int, record: Record) -> None:
+        self.taken.append(record["n"])
+
+
+@given(st.lists(st.integers(0, 9) | st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=30))
+@same_folder
+def test_voided_records_count_as_never_written(tmp_path: Path, script: list[int | tuple[int, int]]) -> None:
+    """Numbers are records; a pair voids the records from one place to another, those already voided among them."""
+    path = tmp_path / "ledger.jsonl"
+    path.unlink(missing_ok=True)
+    places: list[int] = []
+    count: list[int | None] = []
+    with Ledger(path) as ledger:
+        for step in script:
+            if isinstance(step, int):
+                places.append(ledger.append({"n": step}))
+                count.append(step)
+                continue
+            first, last = sorted(place % (len(places) + 1) for place in step)
+            if first < last:
+                end = places[last] if last < len(places) else ledger.end
+                ledger.append(void([(places[first], end)], "why", "now"))
+                count[first:last] = [None] * (last - first)
+    assert replay(path, Numbers).taken == [number for number in count if number is not None]
+
+
+@pytest.mark.parametrize(
+    "voids",
+    [None, 1, [1], [[1]], [[0, 8, 9]], [["a", "b"]], [[0, 0]], [[8, 0]], [[-1, 8]], [[0, 10**9]], [[0.0, 8]]],
+    ids=repr,
+)
+def test_voiding_what_is_not_there_is_damage(tmp_path: Path, voids: object) -> None:
+    path = tmp_path / "ledger.jsonl"
+    write(path, [{"n": 1}, {"n": 2}, {"status": "void", "voids": voids}])
+    with pytest.raises(LedgerCorrupt, match=r"ledger\.jsonl, byte 16: is not a record of this run"):
+        replay(path, Numbers)
 
 
 def test_no_ledger_yet_holds_nothing(tmp_path: Path) -> None:

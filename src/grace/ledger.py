@@ -3,19 +3,37 @@
 One line of JSON for each record, written with a single `write` as soon as a request has finished. What a kill can leave
 behind is one line without its newline; the next writer cuts it off. Nothing else ever changes a line that was written.
 There are no memory maps, no renames and no database, so it also works on network file systems.
+
+A record that turns out not to belong stays, and a later one voids it: `{"status": "void", "voids": [[FROM, TO], ...],
+"why": ..., "ended": ...}`. The numbers are bytes of this file, from the beginning of the first voided line to the end
+of the last. Voided records count as never written, so their requests are open again.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import orjson
 
 from grace.errors import InputError, LedgerCorrupt
 
 Record = dict[str, Any]
+
+VOID = "void"
+"""The status of a record that voids others."""
+
+
+class Records(Protocol):
+    """What is made of a ledger's records, one after the other."""
+
+    def add(self, offset: int, record: Record) -> None:
+        """Add the record that begins at `offset`. Raises LookupError, TypeError or AttributeError for a wrong one."""
+
+
+Made = TypeVar("Made", bound=Records)
 
 
 def request_key(*parts: object) -> str:
@@ -114,6 +132,77 @@ def scan(path: Path) -> Iterator[tuple[int, Record]]:
             offset += len(line)
 
 
+def replay(path: Path, begin: Callable[[], Made]) -> Made:
+    """Make something of all records that count: those that no later record voids.
+
+    `begin` makes an empty one; where records are voided, it is called a second time.
+
+    Raises:
+        LedgerCorrupt: a line is not a record, or one of another kind than is expected.
+    """
+    made, voided = begin(), Voided()
+    for offset, record in scan(path):
+        try:
+            made.add(offset, record)
+        except (LookupError, TypeError, AttributeError):
+            if record.get("status") != VOID:
+                raise _unexpected(path, offset) from None
+            voided.add(offset, record, path)
+    if not voided:
+        return made
+    made = begin()
+    for offset, record in scan(path):
+        if record.get("status") != VOID and offset not in voided:
+            made.add(offset, record)
+    return made
+
+
+class Voided:
+    """The records of a ledger that do not count, by their offsets."""
+
+    def __init__(self) -> None:
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+
+    @classmethod
+    def read(cls, path: Path) -> "Voided":
+        """Those of a ledger. Raises LedgerCorrupt."""
+        voided = cls()
+        for offset, record in scan(path):
+            if record.get("status") == VOID:
+                voided.add(offset, record, path)
+        return voided
+
+    def add(self, offset: int, record: Record, path: Path) -> None:
+        """Add what the record at `offset` voids. Raises LedgerCorrupt where that cannot be."""
+        try:
+            ranges = [(start, end) for start, end in record["voids"]]
+            good = all(type(start) is type(end) is int and 0 <= start < end <= offset for start, end in ranges)
+        except (LookupError, TypeError, ValueError):
+            good = False
+        if not good:
+            raise _unexpected(path, offset)
+        merged: list[tuple[int, int]] = []
+        for start, end in sorted([*zip(self._starts, self._ends, strict=True), *ranges]):
+            if merged and start <= merged[-1][1]:
+                merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+            else:
+                merged.append((start, end))
+        self._starts, self._ends = [start for start, _ in merged], [end for _, end in merged]
+
+    def __contains__(self, offset: int) -> bool:
+        place = bisect_right(self._starts, offset) - 1
+        return place >= 0 and offset < self._ends[place]
+
+    def __bool__(self) -> bool:
+        return bool(self._starts)
+
+
+def void(ranges: Sequence[tuple[int, int]], why: str, when: str) -> Record:
+    """The record that voids those in some ranges of bytes, each from a line's beginning to a line's end."""
+    return {"status": VOID, "voids": [list(pair) for pair in ranges], "why": why, "ended": when}
+
+
 class LedgerReader:
     """Reads single records of a ledger by their offsets."""
 
@@ -145,6 +234,10 @@ def _parse(line: bytes, path: Path, number: int | None) -> Record:
         where = f"{path}, line {number}" if number else str(path)
         raise LedgerCorrupt(f"{where}: is not a record. The file was changed or damaged; restore it from a copy")
     return record
+
+
+def _unexpected(path: Path, offset: int) -> LedgerCorrupt:
+    return LedgerCorrupt(f"{path}, byte {offset}: is not a record of this run; restore the file from a copy")
 
 
 def _end_of_last_line(fd: int) -> int:

@@ -78,6 +78,8 @@ class Client:
         self.patience = patience
         self.on_push_back = on_push_back
         self.on_fault = on_fault
+        self.losses = 0
+        """How many connections were lost or refused: the server may be another one since."""
         self._transport = transport
         self._stopped = asyncio.Event()
         password = urlsplit(url).password or ""
@@ -151,6 +153,7 @@ class Client:
                 method, self.url + path, headers=self._headers, body=body, timeout=self.timeout
             )
         except NoReply as error:
+            self.losses += error.kind == "connection"
             raise RequestFailed(error.kind, self._clean(str(error))) from None
 
     def _read(self, reply: Reply) -> dict[str, Any]:

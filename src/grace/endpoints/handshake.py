@@ -93,7 +93,7 @@ async def _checks(handshake: Handshake, need: EndpointNeed) -> AsyncIterator[End
         return
 
     try:
-        models = await _list_models(client)
+        models = await list_models(client)
         handshake.dialect = await recognise(client, models)
         handshake.facts = await handshake.dialect.facts(client, model, models)
     except RequestFailed as error:
@@ -168,7 +168,8 @@ async def _ask(handshake: Handshake, messages: Sequence[Message]) -> ChatAnswer:
     return read_answer((await handshake.client.post("/v1/chat/completions", body)).data)
 
 
-async def _list_models(client: Client) -> list[dict[str, Any]]:
+async def list_models(client: Client) -> list[dict[str, Any]]:
+    """A server's list of its models. Raises RequestFailed."""
     entries = (await client.get_object("/v1/models")).get("data")
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise RequestFailed("garbage", "/v1/models does not list models; is this a model server?")

@@ -1,14 +1,14 @@
 """Join: put the shards of a run together, and make its table."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
 from grace.errors import InputError, RunMismatch
 from grace.files import sweep
-from grace.ledger import Ledger, scan
-from grace.runs import Run, differences
+from grace.ledger import VOID, Ledger, Voided, scan, void
+from grace.runs import Run, differences, now
 from grace.stages.answers.table import ExportedAnswers
 from grace.stages.export import export_run
 from grace.stages.prepare import check_output
@@ -82,19 +82,43 @@ def _begin(run: Run, parts: Sequence[Run]) -> None:
 
 
 def _append_new(run: Run, parts: Sequence[Run]) -> int:
-    """Append the records of the parts that the run does not hold, and give their number."""
+    """Append the records of the parts that the run does not hold, and give their number.
+
+    Voided ones are not taken over, and are voided here too where they were taken over before.
+    """
     digests = {_digest(record) for _, record in scan(run.ledger)}
+    strange: set[bytes] = set()
     new = 0
     with Ledger(run.ledger) as ledger:
         for part in parts:
-            for _, record in scan(part.ledger):
+            voided = Voided.read(part.ledger)
+            for offset, record in scan(part.ledger):
+                if record.get("status") == VOID:
+                    continue
                 digest = _digest(record)
-                if digest not in digests:
+                if offset in voided:
+                    strange.add(digest)
+                elif digest not in digests:
                     digests.add(digest)
                     ledger.append(record)
                     new += 1
+        if ranges := list(_places(run.ledger, strange & digests)):
+            ledger.append(void(ranges, "voided in the part that they are from", now()))
         ledger.sync()
     return new
+
+
+def _places(path: Path, digests: Collection[bytes]) -> Iterator[tuple[int, int]]:
+    """The bytes of the records with these digests that count."""
+    if not digests:
+        return
+    voided, start = Voided.read(path), None
+    for offset, record in scan(path):
+        if start is not None:
+            yield start, offset
+        start = offset if record.get("status") != VOID and offset not in voided and _digest(record) in digests else None
+    if start is not None:
+        yield start, path.stat().st_size
 
 
 def _digest(record: dict[str, object]) -> bytes:

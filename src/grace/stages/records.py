@@ -1,30 +1,14 @@
-"""What all experiments do with a run: read back its ledger, record one chat, and read the study that was asked."""
+"""What all experiments do with a run: record one chat, and read the study that was asked."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from grace.endpoints.client import Client
 from grace.endpoints.dialects import read_answer
-from grace.errors import InputError, LedgerCorrupt
-from grace.ledger import scan
+from grace.errors import InputError
 from grace.manifest import SCORE
 from grace.runs import Run
 from grace.studies.study import Study, parse_study
-
-
-def replay(run: Run, take: Callable[[int, dict[str, Any]], None]) -> None:
-    """Hand each record of a run's ledger, with its offset, to `take`.
-
-    Raises:
-        LedgerCorrupt: a line is not a record, or `take` cannot make sense of one.
-    """
-    for offset, record in scan(run.ledger):
-        try:
-            take(offset, record)
-        except (LookupError, TypeError, AttributeError):
-            raise LedgerCorrupt(
-                f"{run.ledger}, byte {offset}: is not a record of this run; restore the file from a copy"
-            ) from None
 
 
 async def chat(client: Client, body: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,17 +1,24 @@
-"""A session: one stretch of work on a run, with as many requests under way as the pace allows, each recorded."""
+"""A session: one stretch of work on a run, with as many requests under way as the pace allows, each recorded.
+
+From time to time, after a lost connection and at the end it is checked that the server is still the same. Where it is
+another one, the records since the last good check are voided (`grace.ledger`).
+"""
 
 import asyncio
 import signal
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from grace.endpoints.client import Client, RequestFailed
+from grace.endpoints.client import RequestFailed
+from grace.endpoints.handshake import Handshake
 from grace.endpoints.pace import Pace
+from grace.endpoints.watch import ServerWatch
 from grace.errors import EndpointError
-from grace.ledger import Ledger
+from grace.ledger import Ledger, void
 from grace.manifest import SessionRecord
 from grace.progress import Progress
 from grace.runs import Run, now
@@ -25,6 +32,10 @@ OWN = ("http 400", "http 413", "http 422", "inexact")
 LAST_SECONDS = 10.0
 """Seconds that open requests have left when a session ends early."""
 SYNC_SECONDS = 2.0
+CHECK_SECONDS = 60.0
+"""The most seconds between two checks that the server is still the same, while it can be asked."""
+LAST_CHECKS, LAST_CHECK_SECONDS = 4, 30.0
+"""How often that is tried at the end of a session, a second after each other, and the seconds that all may take."""
 
 Job = Callable[[], Awaitable[float | None]]
 """Makes requests that belong together, in order; returns the seconds that the last one took, None if it failed."""
@@ -51,6 +62,15 @@ class RequestCounts:
         record.finished, record.failed = self.finished, dict(self.failures)
 
 
+@dataclass(frozen=True)
+class _Checked:
+    """How far a session was when the server was last seen to be the same: records before `end` belong to it."""
+
+    end: int
+    finished: int
+    when: str
+
+
 class Session:
     """The moving parts of one session."""
 
@@ -58,7 +78,7 @@ class Session:
         self,
         run: Run,
         ledger: Ledger,
-        client: Client,
+        handshake: Handshake,
         pace: Pace,
         progress: Progress,
         keep: Callable[[int, dict[str, Any]], None],
@@ -66,12 +86,14 @@ class Session:
         """Prepare to work on a run; `keep` is called with each record and its offset in the ledger."""
         self.requests = RequestCounts()
         self.stopping = False
-        self._run, self._ledger, self._client, self._pace, self._progress = run, ledger, client, pace, progress
-        self._keep = keep
+        self._run, self._ledger, self._pace, self._progress, self._keep = run, ledger, pace, progress, keep
+        self._handshake, self._client = handshake, handshake.client
         self._verdict: str | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._alike: tuple[str, int] = ("", 0)
         self._fault: BaseException | None = None
+        self._change: str | None = None
+        """What is different about the server than when the session began."""
 
     async def work(self, jobs: Iterable[Job], total: int, done: int) -> RequestCounts:
         """Do the jobs, each begun as soon as the pace allows; `done` of `total` requests were finished before.
@@ -79,17 +101,26 @@ class Session:
         An interrupt (SIGINT, SIGTERM) lets the requests under way finish; a second one drops them.
 
         Raises:
-            EndpointError: requests failed in the same way and the rest was not tried.
+            EndpointError: requests failed in the same way and the rest was not tried; or the server was another one.
         """
         self._answered = done > 0
         self._progress.begin(total, done)
-        syncing = asyncio.create_task(_sync_now_and_then(self._ledger))
-        syncing.add_done_callback(self._ended)
+        if done < total:
+            self._watch = await ServerWatch.begin(self._handshake)
+        self._checked = self._so_far()
+        keeping_safe = asyncio.create_task(self._keep_safe())
+        keeping_safe.add_done_callback(self._ended)
         try:
             with _interrupts(self._interrupt):
                 await self._do_all(jobs)
+                keeping_safe.cancel()
+                await self._check_at_end()
         finally:
-            syncing.cancel()
+            keeping_safe.cancel()
+        if self._change:
+            raise self._void(done, total)
+        if self._fault:
+            raise self._fault
         if self._verdict and not self.requests.interrupted:
             raise EndpointError(
                 f"{self._client.shown_url}: {self._verdict}. {done + self.requests.finished} of {total} answers are "
@@ -126,8 +157,6 @@ class Session:
             task.add_done_callback(self._ended)
         while self._tasks:
             await asyncio.wait(self._tasks)
-        if self._fault:
-            raise self._fault
 
     async def _do(self, job: Job) -> None:
         seconds = None
@@ -180,12 +209,70 @@ class Session:
             asyncio.get_running_loop().call_later(LAST_SECONDS, self._drop)
             self._stop()
 
+    # Whether it is the same server
 
-async def _sync_now_and_then(ledger: Ledger) -> None:
-    """Limit what a power failure can lose."""
-    while True:
-        await asyncio.sleep(SYNC_SECONDS)
-        await asyncio.to_thread(ledger.sync)
+    async def _keep_safe(self) -> None:
+        """Limit what a power failure can lose, and what a server that was exchanged can spoil."""
+        losses, checked = self._client.losses, time.monotonic()
+        while True:
+            await asyncio.sleep(SYNC_SECONDS)
+            await asyncio.to_thread(self._ledger.sync)
+            now_lost, due = self._client.losses, time.monotonic() >= checked + CHECK_SECONDS
+            if (due or now_lost > losses) and await self._check() is None:
+                losses, checked = now_lost, time.monotonic()
+            if self._change:
+                self._stop()
+                self._drop()
+                return
+
+    async def _check(self) -> RequestFailed | None:
+        """See whether the server is still the same; give the failure where it cannot be asked."""
+        so_far = self._so_far()
+        if (so_far.end, so_far.finished) == (self._checked.end, self._checked.finished):
+            return None
+        try:
+            self._change = await self._watch.change()
+        except RequestFailed as error:
+            return error
+        if self._change is None:
+            self._checked = so_far
+        return None
+
+    async def _check_at_end(self) -> None:
+        """Check the records since the last check, unless all of them failed."""
+        since = self.requests.finished - self._checked.finished
+        if self._change or not since:
+            return
+        task = asyncio.create_task(self._checks_at_end())
+        self._tasks.add(task)  # so that an interrupt ends it
+        task.add_done_callback(self._ended)
+        await asyncio.wait([task], timeout=LAST_CHECK_SECONDS)
+        task.cancel()
+        if self._checked.finished < self.requests.finished and not self._change:
+            self._progress.note(
+                f"{self._client.shown_url}: cannot be asked whether it is still the same server as at "
+                f"{self._checked.when}; the answers since then ({since}) are kept"
+            )
+
+    async def _checks_at_end(self) -> None:
+        for _ in range(1 if self.requests.interrupted else LAST_CHECKS):
+            if await self._check() is None:
+                return
+            await asyncio.sleep(1.0)
+
+    def _so_far(self) -> _Checked:
+        return _Checked(self._ledger.end, self.requests.finished, now())
+
+    def _void(self, done: int, total: int) -> EndpointError:
+        """Void the records since the last good check."""
+        since, count = self._checked, self.requests.finished - self._checked.finished
+        if self._ledger.end > since.end:
+            self._ledger.append(void([(since.end, self._ledger.end)], f"another server: {self._change}", now()))
+        return EndpointError(
+            f"{self._client.shown_url}: is not the server any more that this session began with ({self._change}). "
+            f"{count} answers since {since.when} do not count: they stay in {self._ledger.path}, marked, and the "
+            f"same command asks them again. {done + since.finished} of {total} answers are safe"
+        )
 
 
 @contextmanager

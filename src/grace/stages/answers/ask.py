@@ -103,7 +103,7 @@ class PreparedQuery(Prepared[ExportedAnswers | ShardResult]):
             Ledger(run.ledger) as ledger,
             LedgerReader(run.ledger) as reader,
         ):
-            session = Session(run, ledger, client, pace, progress, done.add)
+            session = Session(run, ledger, handshake, pace, progress, done.add)
             asker = Asker(plan, done, client, handshake.dialect, session, reader)
             requests = await session.work(asker.jobs(), plan.total, plan.done(done))
             requests.note_in(record)

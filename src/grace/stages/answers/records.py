@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from typing import Any
 
+from grace.ledger import replay
 from grace.manifest import GENERATE
 from grace.runs import Run
-from grace.stages.records import replay
 
 NOT_ASKED = "not asked yet"
 
@@ -28,9 +28,7 @@ class Done:
     @classmethod
     def read(cls, run: Run, rows: int, turns: Sequence[str]) -> "Done":
         """Read a run's ledger. Raises LedgerCorrupt."""
-        done = cls(rows, turns)
-        replay(run, done.add)
-        return done
+        return replay(run.ledger, lambda: cls(rows, turns))
 
     def add(self, offset: int, record: dict[str, Any]) -> None:
         """Add one record."""

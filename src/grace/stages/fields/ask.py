@@ -165,7 +165,7 @@ class PreparedExtract:
             Ledger(run.ledger) as ledger,
             FieldRecords.read(run, extraction, extractor) as records,
         ):
-            session = Session(run, ledger, client, pace, progress, records.add)
+            session = Session(run, ledger, handshake, pace, progress, records.add)
             asker = _ExtractorAsker(self.rows, table, records, client, session, endpoint.model)
             todo, done = await asker.todo(task, progress)
             requests = await session.work((partial(asker.ask_row, row) for row in todo), len(todo) + done, done)

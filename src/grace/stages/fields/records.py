@@ -6,10 +6,9 @@ from typing import Any, Literal
 
 from grace.columns import IDENTIFYING
 from grace.errors import InputError
-from grace.ledger import Ledger, LedgerReader, request_key
+from grace.ledger import Ledger, LedgerReader, replay, request_key
 from grace.runs import Run, now
 from grace.stages.fields.extractor import REPAIRED, SEEN, Extractor, Invalid, ask, ask_again, read_reply
-from grace.stages.records import replay
 from grace.studies.extraction import Extraction
 from grace.studies.fields import DOUBTFUL, Cell, Extracted
 from grace.studies.reading import EXACT, Answer, Missing, Value
@@ -123,9 +122,7 @@ class FieldRecords:
     @classmethod
     def read(cls, run: Run, extraction: Extraction, extractor: Extractor | None) -> "FieldRecords":
         """Read a run's ledger. Raises LedgerCorrupt."""
-        records = cls(run, extraction, extractor)
-        replay(run, records.add)
-        return records
+        return replay(run.ledger, lambda: cls(run, extraction, extractor))
 
     def add(self, offset: int, record: dict[str, Any]) -> None:
         """Add one record."""

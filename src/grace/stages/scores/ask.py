@@ -114,7 +114,7 @@ class PreparedScore(Prepared[ExportedScores | ShardResult]):
         facts = session_facts(task.endpoint, client, handshake, limit=task.limit, shard=task.shard)
         facts |= {"study_sha256": study.sha256, "output": task.table_name, "spellings": proof.spellings}
         with run.session(**facts) as record, Ledger(run.ledger) as ledger:
-            session = Session(run, ledger, client, pace, progress, scores.add)
+            session = Session(run, ledger, handshake, pace, progress, scores.add)
             jobs = _jobs(session, scorer, keys, scores.open(todos))
             requests = await session.work(jobs, len(todos), done)
             requests.note_in(record)

@@ -22,7 +22,7 @@ from grace.endpoints.scoring import Scorer
 from grace.endpoints.serving import EMBEDDED
 from grace.errors import InputError, RunMismatch
 from grace.files import replacing
-from grace.ledger import Ledger, LedgerReader, scan
+from grace.ledger import Ledger, LedgerReader, replay
 from grace.manifest import SCORE
 from grace.progress import Progress
 from grace.runs import Run, now
@@ -120,7 +120,8 @@ class PreparedNoise(Prepared[NoiseResult]):
         options = {"repeat": task.repeat, "questions": task.questions, "seed": task.seed}
         facts = session_facts(endpoint, client, handshake, **options)
         conditions = {"endpoint": facts["endpoint"], "server": facts["server"], "concurrency": endpoint.concurrency}
-        repeats = _RepeatedResponses(run.path / "noise.jsonl", conditions)
+        kept = run.path / "noise.jsonl"
+        repeats = replay(kept, lambda: _RepeatedResponses(conditions))
         every = [
             (key, number)
             for number in range(1, task.repeat + 1)  # each in its own order: a question has other neighbours each time
@@ -128,8 +129,8 @@ class PreparedNoise(Prepared[NoiseResult]):
         ]
         unasked = [repeat for repeat in every if repeat not in repeats.responses]
         pace = score_pace(endpoint, client, handshake)
-        with Ledger(repeats.path) as ledger:
-            session = Session(run, ledger, client, pace, progress, repeats.keep)
+        with Ledger(kept) as ledger:
+            session = Session(run, ledger, handshake, pace, progress, repeats.add)
             ask = partial(ask_question, session, scorer, self.keys)
             jobs = (
                 partial(ask, key, self.sample[key], repetition=number, conditions=conditions) for key, number in unasked
@@ -176,16 +177,15 @@ class PreparedNoise(Prepared[NoiseResult]):
 class _RepeatedResponses:
     """Responses to questions that were asked again under the same conditions, by key and repetition."""
 
-    def __init__(self, path: Path, conditions: dict[str, Any]) -> None:
-        self.path, self._conditions = path, conditions
+    def __init__(self, conditions: dict[str, Any]) -> None:
+        self._conditions = conditions
         self.responses: dict[tuple[str, int], dict[str, Any]] = {}
-        for offset, record in scan(path):
-            self.keep(offset, record)
 
-    def keep(self, offset: int, record: dict[str, Any]) -> None:
+    def add(self, offset: int, record: dict[str, Any]) -> None:
         """Add a record if it is a repeat under these conditions."""
+        repeat = record["key"], record["repetition"]
         if record["status"] == "scored" and record["conditions"] == self._conditions:
-            self.responses[record["key"], record["repetition"]] = record["response"]
+            self.responses[repeat] = record["response"]
 
     def of(self, key: str, repeat: int) -> list[dict[str, Any]]:
         """The responses to one question, by repetition."""

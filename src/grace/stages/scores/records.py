@@ -7,9 +7,8 @@ from itertools import groupby
 from typing import Any
 
 from grace.errors import StudyError
-from grace.ledger import request_key
+from grace.ledger import replay, request_key
 from grace.runs import Run
-from grace.stages.records import replay
 from grace.stages.shard import Shard
 from grace.studies.answers import Policy
 from grace.studies.questions import Question
@@ -92,9 +91,7 @@ class Scores:
     @classmethod
     def read(cls, run: Run) -> "Scores":
         """Read a run's ledger. Raises LedgerCorrupt."""
-        scores = cls()
-        replay(run, scores.add)
-        return scores
+        return replay(run.ledger, cls)
 
     def add(self, offset: int, record: dict[str, Any]) -> None:
         """Add one record."""
