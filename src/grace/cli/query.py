@@ -6,6 +6,7 @@ import typer
 
 from grace.cli import options
 from grace.cli.asking import ask
+from grace.cli.forecast import DryRun, tell_outlook
 from grace.cli.options import count, reads_table
 from grace.errors import InputError
 
@@ -47,6 +48,7 @@ def query(
     model_revision: options.ModelRevision = None,
     shard: options.Shard = None,
     break_lock: options.BreakLock = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Experiment 1: ask the model about every trial and keep its raw answers.
 
@@ -82,6 +84,9 @@ def query(
         table_format=table_format,
         break_lock=break_lock,
     )
+    if dry_run:
+        tell_outlook(task)
+        return
     ask(task, tell_answers)
 
 

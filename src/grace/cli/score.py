@@ -6,6 +6,7 @@ import typer
 
 from grace.cli import options
 from grace.cli.asking import ask
+from grace.cli.forecast import DryRun, tell_outlook
 from grace.cli.options import count, reads_table
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def score(
     model_revision: options.ModelRevision = None,
     shard: options.Shard = None,
     break_lock: options.BreakLock = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Experiment 2: measure the exact probability of every possible answer.
 
@@ -84,6 +86,9 @@ def score(
         table_format=table_format,
         break_lock=break_lock,
     )
+    if dry_run:
+        tell_outlook(task)
+        return
     ask(task, tell_scores)
 
 

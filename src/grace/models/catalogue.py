@@ -98,6 +98,8 @@ class Gpu(Strict):
         memory_gib: what CUDA reports as its whole memory, in GiB; less than the nominal size.
         capability: CUDA compute capability, as 8.6.
         per_node: GPUs in one machine, at most.
+        bandwidth_gbs: of its memory, in 1e9 bytes a second; None: not known.
+        tflops: 1e12 operations a second in 16 bits, dense, summed in 32; None: not known.
     """
 
     name: Name
@@ -105,6 +107,8 @@ class Gpu(Strict):
     memory_gib: PositiveFloat
     capability: PositiveFloat
     per_node: PositiveInt = 8
+    bandwidth_gbs: PositiveFloat | None = None
+    tflops: PositiveFloat | None = None
 
 
 class Licence(Strict):
@@ -363,6 +367,13 @@ def gpu(name: str) -> Gpu:
 def profile(name: str) -> Profile:
     """A profile by its name. Raises InputError, which lists all names."""
     return _named("profile", name, profiles())
+
+
+def models_of(where: Profile) -> Sequence[str]:
+    """The models that a profile has, in the lineup's order."""
+    if where.embedded:
+        return (where.embedded,)
+    return tuple(name for name, model in hub_models().items() if where.name in model.profiles)
 
 
 T = TypeVar("T", Gpu, Profile)

@@ -29,12 +29,18 @@ def tasks(path: Path, out: Path, options: TaskOptions) -> Sequence[Query | Score
         InputError: the file, or a study file that it names, is invalid.
     """
     file = read(path, VisitFile)
-    here = path.parent
+    return visit_tasks(file, lambda place: str(path.parent / place), out, options, str(path))
+
+
+def visit_tasks(
+    file: VisitFile, place: Callable[[str], str], out: Path, options: TaskOptions, name: str = "the visit"
+) -> Sequence[Query | Score]:
+    """As `tasks`, of a file that is read; `place` says where its paths lead, and `name` is what errors call it."""
     listed: list[Query | Score] = []
     for visited in file.studies:
-        named = visited.study if visited.study in BUILT_IN else str(here / visited.study)
+        named = visited.study if visited.study in BUILT_IN else place(visited.study)
         study = load_study(named)
-        shared = {**vars(options), "study": named, "input": here / visited.input}
+        shared = {**vars(options), "study": named, "input": Path(place(visited.input))}
         if 1 in file.experiments:
             settings = {**dict(file.query), "protocol": visited.protocol}
             listed.append(Query(output=out / f"{study.name}.csv", **shared, **settings))
@@ -42,9 +48,9 @@ def tasks(path: Path, out: Path, options: TaskOptions) -> Sequence[Query | Score
             listed.append(Score(output=out / f"{study.name}_scores.csv", **shared, **dict(file.score)))
     twice = [output for output, times in Counter(task.output for task in listed).items() if times > 1]
     if twice:
-        raise InputError(f"{path}: lists a study twice; both would be written to {twice[0]}")
+        raise InputError(f"{name}: lists a study twice; both would be written to {twice[0]}")
     if not listed:
-        raise InputError(f"{path}: has nothing to ask: only Experiment 2, of studies without questions to score")
+        raise InputError(f"{name}: has nothing to ask: only Experiment 2, of studies without questions to score")
     return listed
 
 

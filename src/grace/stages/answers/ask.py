@@ -17,6 +17,7 @@ from grace.progress import Progress
 from grace.stages.answers.generate import Asker, Plan, order
 from grace.stages.answers.records import Done
 from grace.stages.answers.table import ExportedAnswers, export_answers
+from grace.stages.forecast import Work, spread, tell_estimate
 from grace.stages.prepare import (
     check_number,
     check_options,
@@ -29,8 +30,9 @@ from grace.stages.prepare import (
 from grace.stages.session import Session
 from grace.stages.task import ExperimentTask, Prepared, ShardResult, TaskOutcome
 from grace.studies.check import choose_study
-from grace.studies.study import Conversation, completed
+from grace.studies.study import Conversation, Study, completed
 from grace.studies.templates import Message
+from grace.tables import CsvTable
 
 RESERVED = frozenset({"model", "messages", "seed", "temperature", "max_tokens", "stream", "n"})
 """Fields that a request's body already has; `extra_body` cannot set them."""
@@ -103,6 +105,8 @@ class PreparedQuery(Prepared[ExportedAnswers | ShardResult]):
             Ledger(run.ledger) as ledger,
             LedgerReader(run.ledger) as reader,
         ):
+            work = query_work(query, study, table, conversation, rows, plan.total, plan.done(done))
+            tell_estimate(work, run, progress)
             session = Session(run, ledger, handshake, pace, progress, done.add)
             asker = Asker(plan, done, client, handshake.dialect, session, reader)
             requests = await session.work(asker.jobs(), plan.total, plan.done(done))
@@ -138,19 +142,38 @@ class PreparedQuery(Prepared[ExportedAnswers | ShardResult]):
         """The conversations that the handshake tries: this one, and the longest row's."""
         longest = max(range(rows), key=self.table.row_bytes)
         return EndpointNeed(
-            shape=self._whole(0),
-            longest=self._whole(longest),
+            shape=whole_conversation(self.study, self.table, self.conversation, 0),
+            longest=whole_conversation(self.study, self.table, self.conversation, longest),
             longest_name=f"row {longest + 1}",
             max_tokens=self.task.max_tokens,
         )
 
-    def _whole(self, row: int) -> Sequence[Message]:
-        """The conversation about a row up to its last question, with a few words wherever the model would speak."""
-        conversation, cells = self.conversation, completed(self.study, self.table, row)
-        try:
-            messages = conversation.opening(cells)
-            for turn in conversation.turns:
-                messages += [conversation.turn(turn, cells), {"role": "assistant", "content": "I see."}]
-        except StudyError as error:
-            raise StudyError(f"{self.table.path}, row {row + 1}: {error}") from None
-        return messages[:-1]
+
+def query_work(
+    query: Query,
+    study: Study,
+    table: CsvTable,
+    conversation: Conversation,
+    rows: Sequence[int],
+    requests: int,
+    done: int,
+) -> Work:
+    """What a query asks, for its forecast."""
+    prompts = [whole_conversation(study, table, conversation, row) for row in spread(rows)]
+    return Work.of(GENERATE, study.name, query.endpoint, requests, done, prompts, query.max_tokens)
+
+
+def whole_conversation(study: Study, table: CsvTable, conversation: Conversation, row: int) -> Sequence[Message]:
+    """The conversation about a row up to its last question, with a few words wherever the model would speak.
+
+    Raises:
+        StudyError: the row cannot be rendered; the message names it.
+    """
+    cells = completed(study, table, row)
+    try:
+        messages = conversation.opening(cells)
+        for turn in conversation.turns:
+            messages += [conversation.turn(turn, cells), {"role": "assistant", "content": "I see."}]
+    except StudyError as error:
+        raise StudyError(f"{table.path}, row {row + 1}: {error}") from None
+    return messages[:-1]

@@ -1,6 +1,6 @@
 """`grace score`, Experiment 2: from a table of trials to a table of exact answer probabilities."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +17,7 @@ from grace.files import sweep
 from grace.ledger import Ledger, LedgerReader
 from grace.manifest import SCORE, Identity
 from grace.progress import Progress
+from grace.stages.forecast import Work, spread, tell_estimate
 from grace.stages.prepare import (
     check_number,
     check_options,
@@ -113,6 +114,7 @@ class PreparedScore(Prepared[ExportedScores | ShardResult]):
         pace = score_pace(task.endpoint, client, handshake)
         facts = session_facts(task.endpoint, client, handshake, limit=task.limit, shard=task.shard)
         facts |= {"study_sha256": study.sha256, "output": task.table_name, "spellings": proof.spellings}
+        tell_estimate(score_work(task, keys, todos, done), run, progress)
         with run.session(**facts) as record, Ledger(run.ledger) as ledger:
             session = Session(run, ledger, handshake, pace, progress, scores.add)
             jobs = _jobs(session, scorer, keys, scores.open(todos))
@@ -124,6 +126,12 @@ class PreparedScore(Prepared[ExportedScores | ShardResult]):
             return TaskOutcome(ShardResult(task.shard, run, len(todos), scores.count(todos)), requests)
         with LedgerReader(run.ledger) as reader:
             return TaskOutcome(export_scores(run, task.output, table, reader, scores, keys), requests)
+
+
+def score_work(score: Score, keys: Keys, todos: Mapping[str, Todo], done: int) -> Work:
+    """What a score asks, for its forecast."""
+    prompts = [keys.messages(todo.row, keys.study.questions[todo.question]) for todo in spread(list(todos.values()))]
+    return Work.of(SCORE, keys.study.name, score.endpoint, len(todos), done, prompts)
 
 
 def slots_of(endpoint: Endpoint, handshake: Handshake) -> int | None:

@@ -1,0 +1,14 @@
+"""`grace lineup`: one file for each of its commands."""
+
+import typer
+
+from grace.cli.lineup.run import run
+from grace.cli.lineup.status import status
+
+lineup_app = typer.Typer(
+    help="Carry models, one after the other: serve, ask, bring the data home, check it, leave nothing behind.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+lineup_app.command(short_help="Carry a lineup's models, one after the other.")(run)
+lineup_app.command(short_help="Show how far each model of a lineup is.")(status)

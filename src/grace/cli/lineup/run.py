@@ -1,0 +1,158 @@
+"""`grace lineup run`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from grace.cli import options
+from grace.cli.asking import end
+from grace.cli.forecast import tell_forecasts
+from grace.cli.lineup.options import Lineups
+from grace.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from grace.lineup.backend import Backend
+    from grace.lineup.folder import LineupFolder
+    from grace.lineup.lineup_file import LineupFile
+    from grace.lineup.runner import Carried
+    from grace.stages.forecast import Span
+    from grace.stages.visit_file import VisitFile
+
+SAMPLES = (("study1", Path("data/test_sample_study1.csv")), ("study2", Path("data/test_sample_study2.csv")))
+"""What is asked where neither an option nor a project says."""
+
+
+def run(
+    profile: Annotated[str, typer.Option(help="Where the models run: local.")] = "local",
+    models: Annotated[
+        str | None, typer.Option(metavar="A,B,...", help="The models, in order. Default: those of the profile.")
+    ] = None,
+    study: Annotated[
+        list[str] | None,
+        typer.Option(metavar="STUDY=TABLE", help="A study, or its file, with its table; may be given several times."),
+    ] = None,
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="The lineup's name. Default: the profile's.")] = None,
+    lineups: Lineups = Path("lineups"),
+    limit: options.Limit = None,
+    stop_on_failure: Annotated[
+        bool, typer.Option("--stop-on-failure", help="Stop after the first model that fails.")
+    ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Start nothing: show models, objects, requests and hours, and write nothing."),
+    ] = False,
+) -> None:
+    """Carry a lineup's models, one after the other, from their weights to checked data at home.
+
+    Each model is served, asked everything, its data is checked, and its server removed before the next one comes.
+    lineups/NAME/lineup.jsonl records every step. After Ctrl-C or a crash, the same command continues where it left
+    off. Exit code 1: a model failed, or its data failed a check.
+
+    \b
+    Examples:
+      grace lineup run --dry-run
+      grace lineup run
+      grace lineup run --study study1=data/study1.csv --study my_study.yaml=trials.csv --name mine
+    """
+    from grace.declared import checked
+    from grace.lineup.backends import backend_for
+    from grace.lineup.folder import LineupFolder, visited
+    from grace.lineup.lineup_file import LineupFile
+    from grace.models.catalogue import models_of
+    from grace.models.catalogue import profile as find_profile
+    from grace.models.files import find_model
+    from grace.project import find_project
+    from grace.stages.visit_file import VisitFile
+
+    described = find_profile(profile)
+    project = find_project()
+    own = project.content.profiles.get(profile) if project else None
+    names = models.split(",") if models else own.models if own else models_of(described)
+    content = {"name": name or profile, "profile": profile, "models": names, "limit": limit}
+    lineup = checked(content, "grace lineup run", LineupFile)
+    folder = LineupFolder(lineups / lineup.name)
+    backend = backend_for(lineup, folder)
+    for model in lineup.models if described.embedded else ():
+        find_model(model)
+    tables = list(project.tables.items()) if project else []
+    visits, inputs = visited([_pair(each) for each in study] if study else tables or list(SAMPLES))
+    visit = VisitFile(studies=visits)
+    if dry_run:
+        _tell_forecast(lineup, visit, inputs, folder, backend)
+        return
+    end(carry_lineup(folder, backend, lambda: folder.begin(lineup, visit, inputs), stop_on_failure))
+
+
+def carry_lineup(folder: "LineupFolder", backend: "Backend", begin: "Callable[[], None]", stop_on_failure: bool) -> int:
+    """Carry a lineup's models, tell what becomes of each, and return the exit code.
+
+    `begin` is called when the folder is locked, before anything else.
+    """
+    from grace.lineup.journal import Journal
+    from grace.lineup.runner import carry
+    from grace.lock import locked
+
+    worst = 0
+    with locked(folder.path):
+        begin()
+        with options.progressing() as progress, Journal(folder.journal) as journal, backend:
+            for carried in carry(folder, backend, journal, progress, stop_on_failure=stop_on_failure):
+                _tell(folder, carried)
+                worst = max(worst, 0 if carried.good else 1)
+    models = folder.lineup.models
+    print(f"{folder.path}: {len(models)} models, nothing left running; proof: {folder.cleanup}")
+    return worst
+
+
+def _pair(text: str) -> tuple[str, Path]:
+    study, sign, table = text.rpartition("=")
+    if not sign or not study or not table:
+        raise InputError(f"--study {text}: give a study with its table, as --study study1=data/study1.csv")
+    return study, Path(table)
+
+
+def _tell(folder: "LineupFolder", carried: "Carried") -> None:
+    if carried.error:
+        print(f"{folder.model(carried.model).name}: failed: {carried.error}")
+        return
+    print(f"{folder.model(carried.model).name}: {'home already' if carried.earlier else 'asked, home and removed'}")
+    for judged in carried.judged:
+        print(f"  {judged.study}: {judged.verdict} ({folder.model(carried.model) / judged.report})")
+
+
+def _tell_forecast(
+    lineup: "LineupFile",
+    visit: "VisitFile",
+    inputs: "Mapping[str, Path]",
+    folder: "LineupFolder",
+    backend: "Backend",
+) -> None:
+    """Print what a lineup would take, in order, and what would be made for each model."""
+    from grace.lineup.forecast import forecast_models
+    from grace.stages.forecast import Span, duration
+
+    with options.progressing() as progress:
+        forecasts = list(forecast_models(lineup, visit, inputs, folder, progress))
+    zero = Span.exactly(0)
+    seconds = sum((each.seconds for each in forecasts), zero)
+    gpu_hours = sum((each.gpu_hours for each in forecasts), zero)
+    for number, (model, each) in enumerate(zip(lineup.models, forecasts, strict=True), 1):
+        print(f"{number}. ", end="")
+        tell_forecasts([each])
+        if each.gpus:
+            print(f"  {options.count(each.gpus, 'GPU')}: {_hours(each.gpu_hours)}")
+        print(f"  {each.weights / 1e9:.2g} GB of weights; {each.storage.likely / 1e6:.2g} MB of data")
+        for made in backend.objects(model):
+            print(f"  makes {made}")
+    whole = f"{duration(seconds.likely)} ({duration(seconds.low)} to {duration(seconds.high)})"
+    requests = sum(each.requests - each.done for each in forecasts)
+    print(f"in all: {options.count(len(forecasts), 'model')}, {options.count(requests, 'request')}, about {whole}")
+    if gpu_hours.high:
+        print(f"  {_hours(gpu_hours)}")
+
+
+def _hours(span: "Span") -> str:
+    return f"{span.likely:.2g} GPU hours ({span.low:.2g} to {span.high:.2g})"

@@ -1,0 +1,71 @@
+"""What a task will ask, counted without a server and without touching its run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from grace.manifest import SCORE
+from grace.progress import Progress
+from grace.stages.answers.ask import Query, query_work
+from grace.stages.answers.generate import order
+from grace.stages.answers.records import Done
+from grace.stages.forecast import Work
+from grace.stages.prepare import check_options, check_table, open_input
+from grace.stages.scores.ask import Score, score_work
+from grace.stages.scores.records import Keys, Scores, distinct, share
+from grace.stages.scores.table import score_columns
+from grace.studies.check import choose_study
+from grace.studies.questions import TABLE
+from grace.studies.study import Study, completed
+from grace.studies.templates import Message
+from grace.tables import CsvTable
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a task will ask, and what its first row says to the model: by turn or question, in order."""
+
+    work: Work
+    first: Sequence[Sequence[Message]]
+
+
+def outlook(task: Query | Score, progress: Progress) -> Outlook:
+    """Count what a task asks, and render the prompts of its first row.
+
+    Raises:
+        InputError: options, study, table or run do not fit.
+    """
+    check_options(task)
+    with open_input(task.input, task.table_format, task.run) as table:
+        study = choose_study(task.study, table)
+        if isinstance(task, Query):
+            return _of_query(task, study, table, progress)
+        return _of_score(task, study, table, progress)
+
+
+def _of_query(task: Query, study: Study, table: CsvTable, progress: Progress) -> Outlook:
+    conversation = study.conversation(task.protocol)
+    check_table(study, table, (), study.answer_names(conversation.turns), "both are asked", progress)
+    rows = order(len(table), task.limit, False, task.seed)
+    shares = [task.shard.rows(rows, number) if task.shard else rows for number in range(task.replications)]
+    done = 0
+    if task.run.exists:
+        answered = Done.read(task.run, len(table), conversation.turns)
+        done = sum(answered.count(asked, number) for number, asked in enumerate(shares))
+    cells = completed(study, table, rows[0])
+    first = [conversation.opening(cells), *([conversation.turn(turn, cells)] for turn in conversation.turns)]
+    requests = sum(map(len, shares)) * len(conversation.turns)
+    return Outlook(query_work(task, study, table, conversation, rows, requests, done), [part for part in first if part])
+
+
+def _of_score(task: Score, study: Study, table: CsvTable, progress: Progress) -> Outlook:
+    check_table(study, table, score_columns(study), TABLE, "it is scored once", progress)
+    run = task.run
+    scored = run.exists and run.identity.experiment == SCORE
+    settings = (run.identity.model, run.identity.scoring) if scored else ({}, {"policy": task.policy})
+    keys = Keys(study, table, *settings)
+    todos = distinct(keys, len(table) if task.limit is None else min(task.limit, len(table)))
+    if task.shard:
+        todos = share(todos, task.shard)
+    done = Scores.read(run).count(todos) if scored else 0
+    first = [keys.messages(0, question) for question in study.questions.values()]
+    return Outlook(score_work(task, keys, todos, done), first)
