@@ -2,6 +2,7 @@
 
 import csv
 import os
+import shutil
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -129,6 +130,25 @@ def unused_port() -> int:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         return int(held.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def carried(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose local lineup is done. Not to be changed: `project` is a copy."""
+    import roads
+
+    folder = roads.begin(tmp_path_factory.mktemp("carried") / "project")
+    assert roads.carry(folder) in (0, 1)  # the model knows nothing, so its data fails checks
+    return folder
+
+
+@pytest.fixture
+def project(carried: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of that project; commands are called in it."""
+    folder = tmp_path / "project"
+    shutil.copytree(carried, folder)
+    monkeypatch.chdir(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

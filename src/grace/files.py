@@ -93,6 +93,12 @@ class FileList:
             return cls(folder, {})
         return cls(folder, entries)  # before 0.2.0 an entry was the digest alone
 
+    @property
+    def sha256(self) -> str:
+        """Hex digest of the list itself: that of its JSON, names sorted."""
+        content = {name: asdict(entry) for name, entry in self.entries.items()}
+        return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
     def write(self, path: Path) -> None:
         """Write the list as JSON, atomically. Raises InputError."""
         content = {name: asdict(entry) for name, entry in self.entries.items()}

@@ -17,3 +17,19 @@ class Progress(Protocol):
 
     def fault(self, text: str) -> None:
         """A request failed and is tried again."""
+
+
+class Silence:
+    """Progress that nobody listens to."""
+
+    def begin(self, total: int, done: int, what: str = "requests") -> None:
+        """Nothing."""
+
+    def advance(self, failed: bool, by: int = 1) -> None:
+        """Nothing."""
+
+    def note(self, text: str) -> None:
+        """Nothing."""
+
+    def fault(self, text: str) -> None:
+        """Nothing."""

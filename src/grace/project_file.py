@@ -1,7 +1,7 @@
 """The content of grace.yaml: a strict model, the options that its fields stand for, and the file that init writes."""
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -33,6 +33,11 @@ TEMPLATE = """\
 
 # Limits of the checks of data; `grace validate --show-thresholds` lists all.
 # thresholds: {truncated: 0.05}
+
+# The road to scarce GPUs (`grace roadmap`): items that you leave out, and why, and items that you change or add.
+# roadmap:
+#   leave_out: {0.2.1: the group's shared account is used}
+#   items: {2.7.1: {text: the ethics board agreed, attest: true, do: Ask the board.}}
 """
 
 
@@ -49,8 +54,24 @@ class ProfileModels(Strict):
     models: Annotated[tuple[str, ...], Field(min_length=1)]
 
 
+class RoadmapChanges(Strict):
+    """What a project changes of the phases of `grace roadmap`.
+
+    Attributes:
+        leave_out: items by id, with the reason; reports and papers say so.
+        items: fields of items by id; one that is new is added to its phase.
+    """
+
+    leave_out: Mapping[str, Annotated[str, Field(min_length=1)]] = {}
+    items: Mapping[str, Mapping[str, Any]] = {}
+
+
 class ProjectFile(Strict):
-    """The content of grace.yaml; what it does not say stays as without it."""
+    """The content of grace.yaml; what it does not say stays as without it.
+
+    `rehearsal` marks a project of `grace roadmap rehearse`: all profiles run on this machine, and nothing in it is
+    proof anywhere else.
+    """
 
     studies: tuple[StudyTable, ...] = ()
     endpoint: str | None = None
@@ -61,6 +82,8 @@ class ProjectFile(Strict):
     image: str | None = None
     profiles: Mapping[str, ProfileModels] = {}
     thresholds: Mapping[str, float] = {}
+    roadmap: RoadmapChanges = RoadmapChanges()
+    rehearsal: bool = False
 
 
 OPTIONS: Mapping[str, tuple[str, str]] = {

@@ -23,6 +23,7 @@ from grace.cli.project import config, init
 from grace.cli.query import query
 from grace.cli.report import report
 from grace.cli.review import review
+from grace.cli.roadmap import roadmap_app
 from grace.cli.score import score
 from grace.cli.serve import serve
 from grace.cli.validate import validate
@@ -61,6 +62,7 @@ app.add_typer(cluster_app, name="cluster")
 app.add_typer(data_app, name="data")
 app.add_typer(lineup_app, name="lineup")
 app.add_typer(models_app, name="models")
+app.add_typer(roadmap_app, name="roadmap")
 
 
 def _version(show: bool) -> None:

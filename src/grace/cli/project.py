@@ -42,6 +42,6 @@ def config() -> None:
     for heading in ("setting", "value", "source"):
         table.add_column(heading)
     for name, value in project.content.model_dump(mode="json").items():
-        given = value not in (None, {}, [])
+        given = name in project.content.model_fields_set
         table.add_row(name, str(value) if given else "-", str(project.path) if given else "Grace's default")
     Console(soft_wrap=True, highlight=False, markup=False).print(table)

@@ -97,7 +97,8 @@ def _bring_home(model: str, folder: LineupFolder, backend: Backend, journal: Jou
         altered = files.altered()
         if altered:
             raise ClusterError(f"{folder.model(model)}: {', '.join(altered[:3])} did not arrive as it was")
-        facts |= {"files": len(files.entries), "bytes": sum(facts.bytes or 0 for facts in files.entries.values())}
+        size = sum(each.bytes or 0 for each in files.entries.values())
+        facts |= {"files": len(files.entries), "bytes": size, "sha256": files.sha256}
 
 
 def _leave_nothing(model: str, folder: LineupFolder, backend: Backend, journal: Journal) -> None:

@@ -12,7 +12,7 @@ from grace.analysis.figures import theme_named
 from grace.analysis.frames import Frame, read_frame, read_parts
 from grace.analysis.studies import ANALYSES
 from grace.errors import InputError
-from grace.progress import Progress
+from grace.progress import Progress, Silence
 from grace.quality.merge import Merged, merge_groups
 from grace.quality.report import Report as QualityReport
 from grace.quality.validate import validate_runs
@@ -124,18 +124,6 @@ def _run(path: Path) -> Run:
     return Run(path.resolve() if path.name in ("", "..") else path)
 
 
-class _Silent:
-    """Progress that nobody sees."""
-
-    def begin(self, total: int, done: int, what: str = "requests") -> None: ...
-
-    def advance(self, failed: bool, by: int = 1) -> None: ...
-
-    def note(self, text: str) -> None: ...
-
-    def fault(self, text: str) -> None: ...
-
-
 def gather(request: ReportRequest, folder: Path, progress: Progress) -> list[Part]:
     """Merge, analyse, compare and check runs, each study on its own.
 
@@ -201,7 +189,7 @@ def _readable(groups: Sequence[Related], folder: Path) -> tuple[list[Related], l
     readable, lost = [], []
     for group in groups:
         try:
-            merge_groups([group], folder, _Silent(), csv_alone=True)
+            merge_groups([group], folder, Silence(), csv_alone=True)
         except InputError as error:
             lost.append(Lost(group.base.path.name, by_name(error, [group])))
         else:
@@ -237,7 +225,7 @@ def _checked(group: Related, folder: Path) -> Quality:
     model, run = model_name(group), group.base.path.name
     name = f"{model} ({run})" if model else run
     try:
-        report = validate_runs(group, folder, {}, _Silent())
+        report = validate_runs(group, folder, {}, Silence())
         with open(folder / REVIEW, newline="", encoding="utf-8") as file:
             flagged = tuple(csv.DictReader(file))
     except InputError as error:

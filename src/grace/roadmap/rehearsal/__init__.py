@@ -1,0 +1,1 @@
+"""What `grace roadmap rehearse` plays with: a study of two trials."""

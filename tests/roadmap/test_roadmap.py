@@ -1,0 +1,289 @@
+"""The roadmap of a project: what a real lineup proves, and every way to pretend, none of which proves anything."""
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import orjson
+import pytest
+
+from conftest import Command
+from grace.files import FileList
+from grace.lineup.journal import Step, histories
+from grace.roadmap.ground import Ground
+from grace.roadmap.status import Standing, Status
+
+LINEUP = Path("lineups/local")
+ONE = LINEUP / "one"
+
+
+def state(name: str) -> Standing:
+    return Status(Ground.here()).item(name).state
+
+
+def found(name: str) -> str:
+    return Status(Ground.here()).item(name).text
+
+
+def test_a_fresh_folder_says_what_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, grace: Command) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = json.loads(grace("roadmap", "status", "--json").out)
+    assert told["phase"] == 0
+    assert told["next"]["command"].startswith("grace lineup run --profile local")
+    assert "--study study1=data/study1.csv" in told["next"]["command"]
+    assert not list(tmp_path.iterdir())  # status writes nothing
+
+
+def test_status_is_one_screen(project: Path, grace: Command) -> None:
+    told = grace("roadmap", "status")
+    assert told.code == 0
+    lines = told.out.splitlines()
+    assert len(lines) <= 32
+    assert max(map(len, lines)) <= 120
+    assert 'grace roadmap attest 0.7.4 --note "WRITE WHAT YOU SAW"' in told.out
+
+
+def test_a_local_lineup_proves_what_it_can(project: Path, grace: Command) -> None:
+    assert grace("roadmap", "check", "0").code == 1  # a person's words are left
+    for name in ("0.3.2", "0.3.3", "0.5.1", "0.5.3", "0.6.1", "0.6.3", "0.6.4", "0.7.1", "0.7.2", "0.7.3", "0.7.5"):
+        assert state(name) is Standing.PROVEN, found(name)
+    item = Status(Ground.here()).item("0.7.1")
+    assert item.entries == ("E2",)
+    entries = Ground.here().evidence.entries
+    assert grace("roadmap", "check", "0").code == 1
+    assert Ground.here().evidence.entries == entries  # nothing new, nothing added
+
+
+def test_runs_of_commands_prove_it_as_well(project: Path, grace: Command) -> None:
+    shutil.move(ONE, "outputs")
+    shutil.rmtree(LINEUP)
+    assert state("0.6.1") is Standing.PROVEN, found("0.6.1")
+    assert state("0.6.3") is Standing.PROVEN
+    assert state("0.7.1") is Standing.OPEN
+    grace("roadmap", "check", "0")
+    assert Status(Ground.here()).item("0.6.1").entries == ("E2",)
+
+
+def test_a_person_says_what_only_a_person_knows(project: Path, grace: Command) -> None:
+    refused = grace("roadmap", "attest", "0.7.4", "--note", "WRITE WHAT YOU SAW")
+    assert refused.code == 2
+    assert "write what you saw" in refused.err
+    assert grace("roadmap", "attest", "0.7.4", "--note", "read all of them", "--by", "Ada").code == 0
+    assert state("0.7.4") is Standing.ATTESTED
+    assert "says Ada: read all of them" in found("0.7.4")
+    said = grace("roadmap", "attest", "0.2", "--note", "the group's account")
+    assert said.out.count("attested by") == 4
+    assert "is checked, not attested" in grace("roadmap", "attest", "0.7.1", "--note", "yes").err
+
+
+def test_a_word_about_data_holds_for_these_data_only(project: Path, grace: Command) -> None:
+    grace("roadmap", "attest", "0.7.4", "--note", "read all of them")
+    with open("trials.csv", "a") as file:
+        file.write("3,grass,green,yes\n")
+    assert state("0.7.4") is Standing.STALE
+    assert "colours changed since" in found("0.7.4")
+
+
+# --- ways to pretend: none of them proves anything -------------------------------------------------------------------
+
+
+def edit_output() -> None:
+    text = (ONE / "colours.csv").read_text()
+    (ONE / "colours.csv").write_text(text.replace("snow", "sn0w", 1))
+
+
+def edit_output_and_list() -> None:
+    edit_output()
+    files = FileList.read(ONE, ONE / "files.json")
+    FileList.of(ONE, [ONE / name for name in files.entries]).write(ONE / "files.json")
+
+
+def remove_answer() -> None:
+    path = ONE / "colours.run" / "ledger.jsonl"
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+
+
+def empty_run() -> None:
+    (ONE / "colours.run" / "ledger.jsonl").write_bytes(b"")
+
+
+def remove_a_run() -> None:
+    shutil.rmtree(ONE / "colours_scores.run")
+
+
+def journal_of_another_lineup() -> None:
+    """A journal that says that all went well, from a lineup of yesterday."""
+    text = (LINEUP / "lineup.jsonl").read_text()
+    day = json.loads(text.splitlines()[0])["time"][:10]
+    (LINEUP / "lineup.jsonl").write_text(text.replace(day, "2025-01-01"))
+
+
+def no_clean_up() -> None:
+    (LINEUP / "cleanup.json").unlink()
+
+
+def something_left() -> None:
+    proof = json.loads((LINEUP / "cleanup.json").read_bytes())
+    proof["one"]["left"] = ["process 1, the server of one"]
+    (LINEUP / "cleanup.json").write_text(json.dumps(proof))
+
+
+def unfinished() -> None:
+    lines = (LINEUP / "lineup.jsonl").read_bytes().splitlines(keepends=True)
+    (LINEUP / "lineup.jsonl").write_bytes(b"".join(lines[:8]))
+
+
+def another_table_in_the_run() -> None:
+    with open(ONE / "colours.run" / "input.csv", "a") as file:
+        file.write("3,grass,green,yes\n")
+
+
+def list_without_files() -> None:
+    (ONE / "files.json").write_text("{}")
+
+
+CHEATS: list[tuple[Callable[[], None], str]] = [
+    (edit_output, "colours.csv: was changed or removed since it came home"),
+    (edit_output_and_list, "is not the list that the journal noted"),
+    (remove_answer, "was changed or removed since it came home"),
+    (empty_run, "is empty: nothing was answered"),
+    (remove_a_run, "was changed or removed"),
+    (journal_of_another_lineup, "and not in the visit of"),
+    (no_clean_up, "has no proof for one"),
+    (something_left, "left process 1"),
+    (unfinished, "visit done"),
+    (another_table_in_the_run, "is not the table that was asked about"),
+    (list_without_files, "is missing or empty"),
+]
+
+
+@pytest.mark.parametrize(("cheat", "message"), CHEATS, ids=lambda value: getattr(value, "__name__", ""))
+def test_a_lineup_that_was_tampered_with_proves_nothing(
+    project: Path, grace: Command, cheat: Callable[[], None], message: str
+) -> None:
+    cheat()
+    assert grace("roadmap", "check", "0").code == 1
+    for name in ("0.7.1", "0.7.2", "0.7.3", "0.7.5"):
+        assert state(name) is not Standing.PROVEN
+    assert message in found("0.7.1")
+    assert not Ground.here().evidence.entries
+
+
+@pytest.mark.parametrize(("cheat", "message"), CHEATS, ids=lambda value: getattr(value, "__name__", ""))
+def test_so_too_after_it_was_proven_once(
+    project: Path, grace: Command, cheat: Callable[[], None], message: str
+) -> None:
+    grace("roadmap", "check", "0")
+    assert state("0.7.1") is Standing.PROVEN
+    cheat()
+    assert state("0.7.1") is not Standing.PROVEN
+
+
+def test_a_rewritten_journal_shows_though_it_fits(project: Path, grace: Command) -> None:
+    """Outputs, list and journal are changed together, after the evidence was written."""
+    grace("roadmap", "check", "0")
+    edit_output_and_list()
+    digest = FileList.read(ONE, ONE / "files.json").sha256
+    records = [orjson.loads(line) for line in (LINEUP / "lineup.jsonl").read_bytes().splitlines()]
+    for record in records:
+        if record["step"] == Step.FETCH and record["event"] == "done":
+            record["sha256"] = digest
+    (LINEUP / "lineup.jsonl").write_bytes(b"".join(orjson.dumps(record) + b"\n" for record in records))
+    assert "was rewritten since E2" in found("0.7.1")
+
+
+def test_a_copied_lineup_is_a_copy(project: Path, grace: Command) -> None:
+    grace("roadmap", "check", "0")
+    shutil.copytree(LINEUP, "lineups/second")
+    troubles = json.loads(grace("roadmap", "status", "--json").out)["troubles"]
+    assert any("lineups/second" in trouble and "is a copy" in trouble for trouble in troubles)
+    assert state("0.7.1") is Standing.PROVEN  # by the one that was seen first
+
+
+def test_a_lineup_of_this_machine_is_none_of_a_cluster(project: Path, grace: Command) -> None:
+    shutil.copytree(LINEUP, "lineups/rtx3090")
+    shutil.rmtree(LINEUP)
+    text = Path("lineups/rtx3090/lineup.yaml").read_text()
+    Path("lineups/rtx3090/lineup.yaml").write_text(text.replace("profile: local", "profile: rtx3090"))
+    assert "was asked on this machine, which is not the profile rtx3090" in found("1.6.2")
+
+
+def test_a_run_of_another_study_proves_nothing(project: Path) -> None:
+    text = Path("study.yaml").read_text().replace("name: colours", "name: hues")
+    Path("study.yaml").write_text(text)
+    assert "asks the study colours, which is none of this project's" in found("0.7.1")
+    assert state("0.6.1") is Standing.OPEN
+
+
+def test_changed_prompts_make_it_stale(project: Path, grace: Command) -> None:
+    grace("roadmap", "check", "0")
+    Path("study.yaml").write_text(Path("study.yaml").read_text().replace("usually", "mostly"))
+    assert state("0.7.1") is Standing.STALE
+    assert "the study colours or its prompts changed since" in found("0.7.1")
+
+
+def test_a_version_that_behaves_differently_makes_it_stale(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("grace.__version__", "7.0.0")
+    assert state("0.7.1") is Standing.STALE
+    assert "and 7.0.0 behaves differently" in found("0.7.1")
+
+
+def test_an_edited_table_of_a_run_alone_proves_nothing(project: Path) -> None:
+    shutil.move(ONE, "outputs")
+    shutil.rmtree(LINEUP)
+    with open("outputs/colours.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    rows[0]["model_response"] = "yes, of course"
+    with open("outputs/colours.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    assert state("0.6.1") is Standing.OPEN
+    assert "ledger (answers)" in found("0.6.1")
+
+
+def test_a_broken_chain_closes_everything(project: Path, grace: Command) -> None:
+    grace("roadmap", "check", "0")
+    grace("roadmap", "attest", "0.7.4", "--note", "read all of them")
+    text = Path("evidence.jsonl").read_text()
+    Path("evidence.jsonl").write_text(text.replace("read all of them", "read none of them"))
+    assert state("0.7.4") is Standing.OPEN
+    assert state("0.7.1") is Standing.OPEN
+    assert "was changed after it was written" in " ".join(grace("roadmap", "status").out.split())
+
+
+# --- roads -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_road_without_a_cluster_skips_its_phases_and_says_why(project: Path, grace: Command) -> None:
+    assert grace("roadmap", "road", "cloud", "--reason", "x").code == 2
+    assert grace("roadmap", "road", "local", "--reason", "we have no cluster", "--by", "Ada").code == 0
+    status = Status(Ground.here())
+    assert [bool(phase.skipped) for phase in status.phases] == [False, True, False, True, True, False]
+    assert "E2: we have no cluster" in status.phase(1).skipped
+    assert status.item("0.2.1").state is Standing.SKIPPED
+    grace("roadmap", "attest", "0.7.4", "--note", "read all of them")
+    coming = Status(Ground.here()).next
+    assert coming
+    assert coming.command == "grace roadmap freeze"
+    assert Status(Ground.here()).item("2.1.1").text.startswith("no thresholds are frozen yet")
+
+
+def test_what_a_project_leaves_out_is_skipped_with_its_reason(project: Path) -> None:
+    with open("grace.yaml", "a") as file:
+        file.write("roadmap: {leave_out: {'0.2': no gated model is used}}\n")
+    assert state("0.2.3") is Standing.SKIPPED
+    assert found("0.2.3") == "left out by grace.yaml: no gated model is used"
+
+
+def test_explain_says_what_proves_an_item_and_where_the_plan_is_wrong(project: Path, grace: Command) -> None:
+    told = grace("roadmap", "explain", "2.1")
+    assert "the AWQ repository that the plan names does not exist" in " ".join(told.out.split())
+    assert "did you mean" in grace("roadmap", "explain", "0.77").err
+    assert "A gate waits for it." in told.out
+
+
+def test_histories_are_those_of_the_journal(project: Path) -> None:
+    assert histories(LINEUP / "lineup.jsonl")[str(Path("models/one.gguf"))].closed
