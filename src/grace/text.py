@@ -42,6 +42,15 @@ def shortened(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[:half]}…{text[-half:]}"
 
 
+def sized(number: float) -> str:
+    """A number of bytes for people, in powers of 1,000: "5 bytes", "1.2 MB"."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if number < 1000:
+            return f"{number:.0f} {unit}" if unit == "bytes" else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{number:.1f} TB"
+
+
 def nearest(name: str, names: Iterable[str], similar: float = 0.6) -> str | None:
     """The name most similar to `name`, whatever the case; None when none is similar enough (1 is equal)."""
     by_lower = {other.lower(): other for other in names}
