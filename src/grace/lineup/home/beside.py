@@ -10,6 +10,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -30,13 +31,15 @@ def list_files(folder: Path, output: IO[bytes]) -> None:
     """
     count = 0
     for path in _paths(folder):
-        try:
-            entry = _facts(path)
-        except FileNotFoundError:
-            continue
-        _say({"name": str(path.relative_to(folder)), **entry}, output)
-        count += 1
+        with suppress(FileNotFoundError):
+            list_file(path, str(path.relative_to(folder)), output)
+            count += 1
     _say({"files": count}, output)
+
+
+def list_file(path: Path, name: str, output: IO[bytes]) -> None:
+    """Write the line of one file. Raises FileNotFoundError."""
+    _say({"name": name, **_facts(path)}, output)
 
 
 def read_part(folder: Path, name: str, start: int, length: int, output: IO[bytes]) -> None:
@@ -49,10 +52,9 @@ def read_part(folder: Path, name: str, start: int, length: int, output: IO[bytes
 def list_unfinished(folder: Path, name: str, output: IO[bytes]) -> None:
     """Write what there is of a file that is being written, as `list_files` does; no bytes where nothing is."""
     try:
-        entry = _facts(_unfinished(folder, name))
+        list_file(_unfinished(folder, name), name, output)
     except FileNotFoundError:
-        entry = {"bytes": 0, "sha256": hashlib.sha256().hexdigest(), "pieces": []}
-    _say({"name": name, **entry}, output)
+        _say({"name": name, "bytes": 0, "sha256": hashlib.sha256().hexdigest(), "pieces": []}, output)
 
 
 def write_part(folder: Path, name: str, start: int, length: int, source: IO[bytes]) -> None:

@@ -14,7 +14,7 @@ from typing import IO
 from grace.errors import ClusterError, EndpointError, InputError, Refused, RunLocked
 from grace.files import FileFacts, FileList, sha256_of
 from grace.lineup.folder import LIST
-from grace.lineup.home.listing import HostileListing, Remote, RemoteFile, check_names
+from grace.lineup.home.listing import HostileListing, Remote, RemoteAway, RemoteFile, check_names
 from grace.lock import locked
 from grace.progress import Progress
 from grace.text import sized
@@ -74,12 +74,12 @@ def _listed(remote: Remote) -> Sequence[RemoteFile]:
     for number in range(1, TRIES + 1):
         try:
             return remote.listing()
-        except (HostileListing, Refused):
+        except (HostileListing, RemoteAway, Refused):
             raise
         except (ClusterError, EndpointError):
             if number == TRIES:
                 raise
-            _pause(number)
+            pause(number)
     raise AssertionError("the last try returns or raises")
 
 
@@ -184,7 +184,7 @@ class _Arrival:
                     if faults == TRIES:
                         raise ClusterError(f"{fault}; no byte of {self.file.name} came in {TRIES} tries")
                     progress.fault(str(fault))
-                    _pause(faults)
+                    pause(faults)
             with _writing(self.part):
                 os.ftruncate(part.fileno(), self.file.bytes)
                 os.fsync(part.fileno())
@@ -261,7 +261,7 @@ def _read(remote: Remote, file: RemoteFile, incoming: _Incoming) -> ClusterError
     """Read, and give the fault that ended it, if one did."""
     try:
         remote.read(file, incoming.position, incoming.end - incoming.position, incoming.take)
-    except (FileChanged, Refused):
+    except (FileChanged, RemoteAway, Refused):
         raise
     except (ClusterError, EndpointError) as error:
         return error
@@ -323,5 +323,6 @@ def _sweep(folder: Path) -> None:
         left.unlink(missing_ok=True)
 
 
-def _pause(number: int) -> None:
+def pause(number: int) -> None:
+    """Wait after a fault, longer after each."""
     time.sleep(min(30.0, PAUSE_SECONDS * 2.0 ** (number - 1)))

@@ -4,7 +4,7 @@ import json
 import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any
+from typing import IO, Annotated, Any
 
 from pydantic import Field
 
@@ -72,6 +72,26 @@ class Remote(ABC):
         Raises:
             ClusterError, EndpointError: they stopped coming; another call may go on.
         """
+
+
+class WritableRemote(Remote):
+    """A remote that files can be brought to. Methods raise as those of Remote."""
+
+    @abstractmethod
+    def unfinished(self, name: str) -> RemoteFile:
+        """What there is of a file that is being written; of no bytes where nothing is."""
+
+    @abstractmethod
+    def write(self, name: str, start: int, length: int, source: IO[bytes]) -> None:
+        """Put so many bytes of a source into the file that is being written, at a place in it."""
+
+    @abstractmethod
+    def finish(self, file: RemoteFile) -> None:
+        """Give a file that was written its name, when its digest there is right; else remove it."""
+
+
+class RemoteAway(ClusterError):
+    """A remote cannot be had, for a reason that does not pass within minutes."""
 
 
 class HostileListing(ClusterError):
