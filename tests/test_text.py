@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grace.text import did_you_mean, harmless, nearest, one_line, printable, shortened, visible
+from grace.text import did_you_mean, harmless, nearest, one_line, printable, shortened, sized, visible
 
 ORDERS = "\x00\x07\x1b[31m\x7f\x85\x9b\u2028\u2029\u202e\u2066"
 
@@ -43,3 +43,18 @@ def test_near_names() -> None:
     assert did_you_mean("acess", {"speech": 1, "access": 2}) == " (did you mean 'access'?)"
     assert did_you_mean("zzz", []) == ""
     assert did_you_mean("a\x1b", ["a\x1b\x1b"]) == " (did you mean 'a\\x1b\\x1b'?)"
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (1000, "1.0 kB"),
+        (2_345_678, "2.3 MB"),
+        (7e9, "7.0 GB"),
+        (1.5e15, "1500.0 TB"),
+    ],
+)
+def test_sizes_are_said_in_powers_of_a_thousand(number: float, text: str) -> None:
+    assert sized(number) == text

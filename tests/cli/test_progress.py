@@ -69,6 +69,14 @@ def test_nothing_finished_yet_has_no_time_left(clock: list[float], capsys: pytes
     assert said(capsys)[-1] == "grace: 0 of 3 requests, 0.0 a second, 1 failed"
 
 
+def test_bytes_are_said_in_units(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
+    lines = Lines()
+    lines.begin(50_000_000, 0, "bytes")
+    clock[0] += LINE_SECONDS
+    lines.advance(failed=False, by=20_000_000)
+    assert said(capsys) == ["grace: moving 50.0 MB", "grace: 20.0 MB of 50.0 MB, 2.0 MB a second, 15 s left"]
+
+
 def test_faults_are_said_now_and_then(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
     lines = Lines()
     for _ in range(10):

@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
 from grace.progress import Progress
+from grace.text import sized
 
+_DOING = {"requests": "asking", "bytes": "moving"}
+"""What is done with what is counted; "reading" where nothing else is said."""
 LINE_SECONDS = 10.0
 FAULT_SECONDS = 5.0
 
@@ -39,9 +42,9 @@ class Lines:
         self.total, self.done, self.before, self.failed, self.what = total, done, done, 0, what
         self._started = self._said = time.monotonic()
         if done:
-            self.note(f"resuming: {done} of {total} {what} are already finished")
+            self.note(f"resuming: {self._done_of_total()} are already finished")
         elif total:
-            self.note(f"asking {total} requests" if what == "requests" else f"reading {total} {what}")
+            self.note(f"{_DOING.get(what, 'reading')} {sized(total) if what == 'bytes' else f'{total} {what}'}")
 
     def advance(self, failed: bool, by: int = 1) -> None:
         """Count more requests that have ended."""
@@ -53,7 +56,15 @@ class Lines:
             left = (self.total - self.done) / rate if rate else float("inf")
             eta = f", {left:.0f} s left" if 0 < left < float("inf") else ""
             failures = f", {self.failed} failed" if self.failed else ""
-            self.note(f"{self.done} of {self.total} {self.what}, {rate:.1f} a second{eta}{failures}")
+            self.note(f"{self._done_of_total()}, {self._rate(rate)} a second{eta}{failures}")
+
+    def _done_of_total(self) -> str:
+        if self.what == "bytes":
+            return f"{sized(self.done)} of {sized(self.total)}"
+        return f"{self.done} of {self.total} {self.what}"
+
+    def _rate(self, rate: float) -> str:
+        return sized(rate) if self.what == "bytes" else f"{rate:.1f}"
 
     def _count(self, failed: bool, by: int) -> None:
         self.done += by * (not failed)
@@ -82,13 +93,13 @@ class Bar(Lines):
         self._bar = RichProgress(
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]:.1f}/s"),
+            TextColumn("{task.fields[amount]}"),
+            TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(),
             TextColumn("{task.fields[errors]}"),
             console=self._console,
         )
-        self._task = self._bar.add_task("asking", total=None, rate=0.0, errors="", visible=False)
+        self._task = self._bar.add_task("asking", total=None, rate="", amount="", errors="", visible=False)
 
     def __enter__(self) -> "Bar":
         self._bar.start()
@@ -100,8 +111,8 @@ class Bar(Lines):
     def begin(self, total: int, done: int, what: str = "requests") -> None:
         """Show the bar."""
         super().begin(total, done, what)
-        doing = "asking" if what == "requests" else "reading"
-        self._bar.update(self._task, description=doing, total=total, completed=done, visible=True)
+        doing = _DOING.get(what, "reading")
+        self._bar.update(self._task, description=doing, total=total, completed=done, amount=self._short(), visible=True)
 
     def advance(self, failed: bool, by: int = 1) -> None:
         """Move the bar."""
@@ -110,9 +121,13 @@ class Bar(Lines):
             self._task,
             total=self.total,
             completed=self.done,
-            rate=(self.done - self.before) / max(time.monotonic() - self._started, 1e-9),
+            amount=self._short(),
+            rate=f"{self._rate((self.done - self.before) / max(time.monotonic() - self._started, 1e-9))}/s",
             errors=f"[red]{self.failed} failed[/red]" if self.failed else "",
         )
+
+    def _short(self) -> str:
+        return self._done_of_total() if self.what == "bytes" else f"{self.done}/{self.total}"
 
     def note(self, text: str) -> None:
         """Print above the bar."""
