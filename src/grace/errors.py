@@ -11,6 +11,7 @@ GraceError
 ├── ModelFileError        a model file is missing, or is not the one it claims to be
 ├── Refused               a policy or a gate forbids it
 └── ClusterError          the cluster failed
+    └── ClusterAway       it cannot be reached, or no longer takes the login; what runs there goes on
 """
 
 
@@ -56,3 +57,7 @@ class Refused(GraceError):
 
 class ClusterError(GraceError):
     """The cluster failed."""
+
+
+class ClusterAway(ClusterError):
+    """The cluster cannot be reached, or no longer takes the login. What runs there goes on without this program."""

@@ -59,6 +59,7 @@ def visit(
     from grace.cli.progress import make_progress
     from grace.endpoints.serving import EMBEDDED
     from grace.endpoints.waiting import wait_until_up
+    from grace.stages.ending import leave_ending
     from grace.stages.task import TaskOptions
     from grace.stages.visit import ask_all, follow_leader, slots_for, tasks
 
@@ -73,8 +74,10 @@ def visit(
         with options.progressing() as progress:
             wait_until_up(model_endpoint, wait, progress.note)
     serve = partial(server_for, endpoint, slots_for(listed))
-    worst = 0
+    worst, ended = 0, []
     with options.terminable(), closing(ask_all(listed, serve, make_progress)) as outcomes:
         for task, outcome in outcomes:
+            ended.append(outcome)
+            leave_ending(ended)
             worst = max(worst, tell_outcome(task.run.path, outcome, tell_table))
     end(worst)

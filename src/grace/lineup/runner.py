@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from grace.errors import ClusterError, GraceError
+from grace.errors import ClusterAway, ClusterError, GraceError
 from grace.files import replacing
 from grace.lineup.backend import Backend, State
 from grace.lineup.folder import LineupFolder
@@ -46,6 +46,7 @@ def carry(
 
     Raises:
         ClusterError: something of a model is left, so that the next one must not come.
+        ClusterAway: the cluster cannot be reached; nothing is removed, and the same call adopts it later.
         KeyboardInterrupt: the same call continues where this one stopped.
     """
     for model in folder.lineup.models:
@@ -69,6 +70,8 @@ def _carry(model: str, folder: LineupFolder, backend: Backend, journal: Journal,
         with journal.step(model, Step.VALIDATE) as facts:
             checks = judged(folder.model(model), progress)
             facts["studies"] = [each.as_json() for each in checks]
+    except ClusterAway:  # what runs there is of use, and the same command finds it again
+        raise
     except GraceError as failure:
         error = failure
     _leave_nothing(model, folder, backend, journal)

@@ -90,6 +90,11 @@ def event(kind, body):
 GONE = event("ERROR", {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old resource version"})
 
 
+def changes_of(*arguments, **options):
+    """A watch without its beats."""
+    return (change for change in watch(*arguments, **options) if change)
+
+
 def names(changes):
     return [f"{change.kind} {change.body['metadata']['name']}" for change in changes]
 
@@ -100,7 +105,7 @@ def test_a_watch_begins_with_what_is_there_and_goes_on_where_the_cluster_ended_i
         [([pod("a", "5")], "5")],
         [[event("ADDED", pod("b", "6")), event("BOOKMARK", pod("", "9"))], [event("DELETED", pod("a", "10"))]],
     )
-    changes = watch(api, PODS, 60, labels="grace/lineup=x")
+    changes = changes_of(api, PODS, 60, labels="grace/lineup=x")
     assert names(next(changes) for _ in range(3)) == ["ADDED a", "ADDED b", "DELETED a"]
     assert [query.get("resourceVersion") for query in watched.asked] == [None, "5", "9"]
     assert {query["labelSelector"] for query in watched.asked} == {"grace/lineup=x"}
@@ -117,7 +122,7 @@ def test_where_the_cluster_has_forgotten_the_place_all_is_listed_and_compared(se
         [([pod("a", "5"), pod("b", "5"), pod("c", "5")], "5"), ([pod("b", "5"), pod("c", "8"), pod("d", "9")], "9")],
         [forgotten],
     )
-    changes = names(next(iterator) for iterator in [watch(api, PODS, 60)] for _ in range(6))
+    changes = names(next(iterator) for iterator in [changes_of(api, PODS, 60)] for _ in range(6))
     assert changes[:3] == ["ADDED a", "ADDED b", "ADDED c"]
     assert changes[3:] == ["DELETED a", "MODIFIED c", "ADDED d"]
 
@@ -133,7 +138,7 @@ def test_a_cut_connection_loses_no_change_and_repeats_none(server, api):
             [event("ADDED", pod("b", "7"))],
         ],
     )
-    changes = watch(api, PODS, 600)
+    changes = changes_of(api, PODS, 600)
     assert names(next(changes) for _ in range(2)) == ["ADDED a", "ADDED b"]
     assert {query["resourceVersion"] for query in watched.asked[2:]} == {"6"}
 
@@ -151,14 +156,21 @@ def test_a_login_that_ends_meanwhile_is_renewed_and_the_watch_goes_on(server, tm
     Watched(server, [([], "5")], [expired, [event("ADDED", pod("a", "6"))]])
     config = server.kubeconfig(tmp_path / "config", user={"tokenFile": str(token)})
     with connect(config, clock=Hours()) as api:
-        assert names([next(watch(api, PODS, 60))]) == ["ADDED a"]
+        assert names([next(changes_of(api, PODS, 60))]) == ["ADDED a"]
 
 
 def test_a_silent_watch_ends_at_its_limit_and_all_was_listed_again_in_between(server, api):
     watched = Watched(server, [([], "99999"), ([pod("a", "7")], "7")], [])
-    assert watch(api, PODS, 900) is not None
-    assert names(watch(api, PODS, 900))[:1] == ["ADDED a"]
+    assert names(changes_of(api, PODS, 900))[:1] == ["ADDED a"]
     assert sum("watch" not in query for query in watched.asked) >= 2
+
+
+def test_who_may_list_and_not_watch_sees_all_changes_at_each_beat(server, api):
+    refused = lambda: status(403, "Forbidden", 'pods is forbidden: User "ada" cannot watch resource "pods"')  # noqa: E731
+    Watched(server, [([], "5"), ([pod("a", "7")], "7")], [refused] * 3)
+    changes = watch(api, PODS, 100, beat=10)
+    assert next(changes) is None
+    assert names([next(changes)]) == ["ADDED a"]
 
 
 def test_a_watch_that_is_refused_says_so(server, api):

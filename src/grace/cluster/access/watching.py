@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from grace.cluster.access.connection import Api, ApiError
 
-ONCE_SECONDS = 240.0
+BEAT_SECONDS = 240.0
 """How long the cluster is asked to send changes before the next request: proxies cut long ones."""
 LIST_SECONDS = 300.0
 """All is listed again so often: a watch from a place that is yet to come stays silent, without any error."""
@@ -15,6 +15,10 @@ PAUSE_SECONDS = 2.0
 """Between a fault and the next try."""
 
 _GONE = 410
+_NO_WATCH = (403, 405)
+"""One may look, but not watch: all is listed at each beat instead."""
+PASSING = (0, 429, 500, 502, 503, 504)
+"""Statuses of faults that pass."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +29,10 @@ class Change:
     body: dict[str, Any] = field(repr=False)
 
 
-def watch(api: Api, path: str, seconds: float, *, labels: str = "") -> Iterator[Change]:
-    """The objects that are there, then their changes as they come. It ends after so many seconds.
+def watch(
+    api: Api, path: str, seconds: float, *, labels: str = "", beat: float = BEAT_SECONDS
+) -> Iterator[Change | None]:
+    """The objects that are there, then their changes as they come, and None now and then. It ends after some seconds.
 
     Nothing is missed: what went and came while a connection was cut, or the cluster forgot its changes (410, which it
     sends as an event of a successful answer), is found by listing all again.
@@ -36,6 +42,7 @@ def watch(api: Api, path: str, seconds: float, *, labels: str = "") -> Iterator[
         path: of a list, as `Resource.path` gives it.
         seconds: the limit.
         labels: a selector.
+        beat: so many seconds after the last None comes the next one, for a caller who looks at other things too.
 
     Raises:
         ApiError: the list is refused, or could not be had until the limit.
@@ -47,7 +54,7 @@ def watch(api: Api, path: str, seconds: float, *, labels: str = "") -> Iterator[
         try:
             listed, version = listing(api, path, labels=labels)
         except ApiError as error:
-            if error.status not in (0, 429, 500, 502, 503, 504) or left <= PAUSE_SECONDS:
+            if error.status not in PASSING or left <= PAUSE_SECONDS:
                 raise
             api.clock.sleep(PAUSE_SECONDS)
             continue
@@ -55,7 +62,7 @@ def watch(api: Api, path: str, seconds: float, *, labels: str = "") -> Iterator[
         yield from _differences(seen, now)
         seen = now
         until = min(ends, api.clock.now() + LIST_SECONDS)
-        yield from _followed(api, path, query, version, until, seen)
+        yield from _followed(api, path, query, version, until, beat, seen)
 
 
 def listing(api: Api, path: str, *, labels: str = "") -> tuple[list[dict[str, Any]], str]:
@@ -90,11 +97,17 @@ def _differences(before: Mapping[str, dict[str, Any]], now: Mapping[str, dict[st
 
 
 def _followed(
-    api: Api, path: str, query: Mapping[str, str], version: str, until: float, seen: dict[str, dict[str, Any]]
-) -> Iterator[Change]:
+    api: Api,
+    path: str,
+    query: Mapping[str, str],
+    version: str,
+    until: float,
+    beat: float,
+    seen: dict[str, dict[str, Any]],
+) -> Iterator[Change | None]:
     """Changes after a place, until a time or until the cluster no longer knows the place."""
     while version and (left := until - api.clock.now()) > 0:
-        once = max(1, int(min(left, ONCE_SECONDS)))
+        once = max(1, int(min(left, beat)))
         asked = {**query, "watch": "1", "resourceVersion": version, "allowWatchBookmarks": "true"}
         try:
             with api.pieces(path, once + 30.0, timeoutSeconds=str(once), **asked) as pieces:
@@ -113,9 +126,15 @@ def _followed(
         except ApiError as error:
             if error.status == _GONE:
                 return
-            if error.status not in (0, 429, 500, 502, 503, 504):
+            if error.status not in (*PASSING, *_NO_WATCH):
                 raise
-            api.clock.sleep(min(PAUSE_SECONDS, max(0.0, until - api.clock.now())))
+            pause = beat if error.status in _NO_WATCH else PAUSE_SECONDS
+            api.clock.sleep(min(pause, max(0.0, until - api.clock.now())))
+            if error.status in _NO_WATCH:
+                yield None
+                return
+            continue
+        yield None
 
 
 def _events(pieces: Iterator[bytes]) -> Iterator[dict[str, Any]]:

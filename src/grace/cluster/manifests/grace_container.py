@@ -22,10 +22,13 @@ from grace.cluster.manifests.parts import (
 from grace.cluster.manifests.wheel import CodeWheel
 from grace.cluster.names import file_name, literal
 from grace.lock import POD
+from grace.stages.ending import ENDING
 
 MAIN = "grace"
 """Name of the container; the pods' failure policy reads its exit code."""
 INSTALL = "install"
+LAST_WORDS = "/dev/termination-log"
+"""What a container writes there, its pod's status shows, after its log is gone, too."""
 HUB = "huggingface_hub"
 """What Grace needs besides its core to look at weights."""
 
@@ -109,13 +112,16 @@ def visit_container(layout: LineupLayout, served: Served, endpoint: str, leader:
         f"--out={OUTPUTS}/{layout.lineup}/{file_name(served.name)}",
         f"--wait={wait_seconds(layout, served)}",
     ]
+    if layout.request.limit:
+        arguments.append(f"--limit={layout.request.limit}")
     if layout.request.shards > 1:
         arguments.append(f"--shard=auto/{layout.request.shards}")
     if leader:
         arguments.append(f"--leader={leader}")
     mounts = [mount("lineup", LINEUP, True), mount("input", INPUT, True), mount("outputs", OUTPUTS)]
     own_name = k8s.V1EnvVarSource(field_ref=k8s.V1ObjectFieldSelector(field_path="metadata.name"))
-    return grace_container(layout, MAIN, arguments, mounts, [k8s.V1EnvVar(name=POD, value_from=own_name)])
+    variables = [k8s.V1EnvVar(name=POD, value_from=own_name), *environment({ENDING: LAST_WORDS})]
+    return grace_container(layout, MAIN, arguments, mounts, variables)
 
 
 def wait_seconds(layout: LineupLayout, served: Served) -> int:

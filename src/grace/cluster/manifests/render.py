@@ -4,7 +4,7 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -45,12 +45,14 @@ class Rendering:
     Attributes:
         lineup, namespace: their names.
         notes: remarks for the user.
+        layout: what they are made from.
     """
 
     lineup: str
     namespace: str
     files: tuple[File, ...]
     notes: tuple[str, ...]
+    layout: LineupLayout = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def render_lineup(request: Request) -> Rendering:
         objects = _plain(draft.objects)
         files.append(File(draft.name, objects, _header(layout, draft, names) + to_yaml(objects)))
     _check_names([each for file in files for each in file.objects])
-    return Rendering(layout.lineup, layout.namespace, tuple(files), tuple(_notes(layout)))
+    return Rendering(layout.lineup, layout.namespace, tuple(files), tuple(_notes(layout)), layout)
 
 
 def write_rendering(rendering: Rendering, folder: Path) -> Written:
@@ -214,12 +216,12 @@ def _header(layout: LineupLayout, draft: _Draft, names: Sequence[str]) -> str:
 def _command(request: Request) -> str:
     """The command that asks for this, with what differs from the defaults, in one line of ASCII."""
     words = ["grace", "cluster", "render"]
-    for field in fields(request):
-        value = getattr(request, field.name)
-        if value == field.default:
+    for option in fields(request):
+        value = getattr(request, option.name)
+        if value == option.default:
             continue
         for each in (value,) if isinstance(value, str | int | float) else value:
-            words += [f"--{field.name.replace('_', '-')}", shlex.quote(str(each))]
+            words += [f"--{option.name.replace('_', '-')}", shlex.quote(str(each))]
     return "".join(letter if " " <= letter <= "~" else ascii(letter)[1:-1] for letter in " ".join(words))
 
 

@@ -43,6 +43,7 @@ class Request:
     seed: Annotated[
         int, Option(min=-(2**53), max=2**53, help="Base seed; every row and replication gets its own seed from it.")
     ] = 1
+    limit: Annotated[int | None, Option(min=1, metavar="N", help="Only the first N rows of each table.")] = None
     shards: Annotated[int, Option(min=1, help="Number of parts of each model's questions; each gets its own pod.")] = 1
     parallelism: Annotated[int | None, Option(min=1, metavar="N", help="Simultaneous shards. Default: all.")] = None
     mode: Annotated[

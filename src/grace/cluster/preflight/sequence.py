@@ -96,6 +96,14 @@ def preflight(
     return PreflightReport(cluster.name, context, server, where, tuple(lines))
 
 
+def preflight_over(api: Api, manifests: Sequence[Manifest], cluster: Cluster, namespace: str) -> PreflightReport:
+    """As `preflight`, over a connection that is open, which stays so. Raises InputError, as `preflight`."""
+    scene = make_scene(manifests, cluster.model_copy(update={"namespace": namespace}))
+    submission = Submission(scene, tuple(manifests))
+    lines = [*_broken(submission), *_asked(ClusterView(submission, api))]
+    return PreflightReport(cluster.name, api.target.context, api.target.server, namespace, tuple(lines))
+
+
 def _target(lines: list[PreflightLine], kubeconfig: Path | None, context: str | None) -> Target | None:
     """The target, with lines about the kubeconfig and its context; None when there is none."""
     try:
