@@ -21,10 +21,10 @@ from grace.errors import ClusterError, EndpointError, GraceError, InputError, Mo
 from grace.files import FileList
 from grace.lineup.backend import Backend, Sighting, State
 from grace.lineup.folder import LineupFolder
-from grace.lineup.kubernetes_home import fetch, put
 from grace.lineup.kubernetes_causes import cause_of
 from grace.lineup.kubernetes_following import Follower, JobEnd, JobVanished, away
-from grace.lineup.kubernetes_objects import END_SECONDS, Place
+from grace.lineup.kubernetes_home import fetch, put
+from grace.lineup.kubernetes_objects import END_SECONDS, LineupNamespace
 from grace.lineup.kubernetes_views import JobView, PodView
 from grace.models.catalogue import hub_model
 from grace.policy.reading import parse
@@ -82,7 +82,9 @@ class KubernetesBackend(Backend):
         self._folder = folder
         self.rendering: Rendering = render_lineup(request)
         layout = self.rendering.layout
-        self.place = Place(api, self.rendering.namespace, self.rendering.lineup, layout.image, folder.path / "logs")
+        self.place = LineupNamespace(
+            api, self.rendering.namespace, self.rendering.lineup, layout.image, folder.path / "logs"
+        )
         self._served: dict[str, Served] = {}
         for name in folder.lineup.models:
             meant = hub_model(name).name

@@ -10,10 +10,10 @@ from grace.cluster.access.events import EventNote, events_of
 from grace.cluster.access.watching import PASSING, watch
 from grace.errors import ClusterAway, ClusterError, EndpointError, GraceError, Refused
 from grace.lineup.kubernetes_causes import Cause, Trouble, cause_of, ending_of, taken_away
-from grace.lineup.kubernetes_objects import Place
+from grace.lineup.kubernetes_objects import LineupNamespace
 from grace.lineup.kubernetes_views import ContainerView, JobView, PodView
 from grace.progress import Progress
-from grace.stages.ending import Ending
+from grace.stages.ending import VisitEnding
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ LIMITS: Mapping[Trouble, float] = {
     Trouble.QUOTA: 3600.0,  # others may delete something
     Trouble.REFUSED: 300.0,  # a webhook may be down for a moment
     Trouble.CRASHES: 900.0,
-    Trouble.LOST: 3600.0,  # it is forgotten long before (`Place.release_lost`), unless its node is well
+    Trouble.LOST: 3600.0,  # it is forgotten long before (`LineupNamespace.release_lost`), unless its node is well
 }
 """Seconds for which each trouble may last without a break."""
 HALF_SECONDS = 1800.0
@@ -55,7 +55,7 @@ class JobEnd:
 
     complete: bool
     container: ContainerView | None
-    ending: Ending
+    ending: VisitEnding
     cause: str
 
 
@@ -73,7 +73,7 @@ class Follower:
         progress: is told what keeps it from running.
     """
 
-    place: Place
+    place: LineupNamespace
     path: str
     uid: str
     labels: Mapping[str, str]
@@ -115,7 +115,7 @@ class Follower:
             return None
         last = max(pods, key=lambda pod: pod.since, default=None)
         main = last.container(self.main) if last else None
-        ending = Ending.read(main.message) if main else Ending()
+        ending = VisitEnding.read(main.message) if main else VisitEnding()
         if job.complete:
             return JobEnd(True, main, ending, "")
         reason, message = job.conditions["Failed"]
@@ -123,7 +123,7 @@ class Follower:
         if failed is None:
             return JobEnd(False, None, ending, f"{reason}: {message}")
         pod, container, log = failed
-        ending = Ending.read(container.message) if container.name == self.main else Ending()
+        ending = VisitEnding.read(container.message) if container.name == self.main else VisitEnding()
         told = "; ".join(ending.errors) or taken_away(pod, ()) or ending_of(container, _text(log))
         return JobEnd(False, container, ending, f"{told} ({reason}; log: {log})")
 

@@ -14,7 +14,7 @@ from grace.errors import ClusterError
 from grace.files import FileFacts, FileList, sha256_of
 from grace.lineup.folder import LIST
 from grace.lineup.kubernetes_causes import in_words
-from grace.lineup.kubernetes_objects import Place
+from grace.lineup.kubernetes_objects import LineupNamespace
 from grace.lineup.kubernetes_views import PodView
 from grace.progress import Progress
 
@@ -58,7 +58,7 @@ os.replace(path + ".part", path)
 """
 
 
-def fetch(connection: Place, claim: str, path: str, folder: Path, progress: Progress) -> FileList:
+def fetch(connection: LineupNamespace, claim: str, path: str, folder: Path, progress: Progress) -> FileList:
     """Bring the files of a folder on a volume home.
 
     A file is final only when its digest is that which was made beside the data; one that is here already is not
@@ -88,7 +88,7 @@ def fetch(connection: Place, claim: str, path: str, folder: Path, progress: Prog
     return files
 
 
-def put(connection: Place, claim: str, tables: Sequence[Path], progress: Progress) -> None:
+def put(connection: LineupNamespace, claim: str, tables: Sequence[Path], progress: Progress) -> None:
     """Bring tables to the root of a volume. Those that are there as they are here are not sent again.
 
     Raises:
@@ -110,7 +110,7 @@ def put(connection: Place, claim: str, tables: Sequence[Path], progress: Progres
         raise ClusterError(f"{claim}: {', '.join(other)} did not arrive as it is here; try again")
 
 
-def _listed(connection: Place, pod: str, path: str) -> dict[str, FileFacts]:
+def _listed(connection: LineupNamespace, pod: str, path: str) -> dict[str, FileFacts]:
     """Files with digest and size, by their path in a folder. The volume's names are those of strangers."""
     out = io.BytesIO()
     command = ["python3", "-c", _LISTING, path]
@@ -128,7 +128,7 @@ def _listed(connection: Place, pod: str, path: str) -> dict[str, FileFacts]:
     return facts
 
 
-def _fetch_file(connection: Place, pod: str, source: str, path: Path, facts: FileFacts) -> None:
+def _fetch_file(connection: LineupNamespace, pod: str, source: str, path: Path, facts: FileFacts) -> None:
     if path.is_file() and path.stat().st_size == facts.bytes and sha256_of(path) == facts.sha256:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -156,7 +156,7 @@ def _done(end: Any, what: str) -> None:
 
 
 @contextmanager
-def _reader(connection: Place, claim: str) -> Iterator[str]:
+def _reader(connection: LineupNamespace, claim: str) -> Iterator[str]:
     """A pod with the volume at DATA; its name. It is gone when the block ends."""
     body = _pod(connection, claim)
     path = connection.path(body)
@@ -170,7 +170,7 @@ def _reader(connection: Place, claim: str) -> Iterator[str]:
             connection.await_gone(path, there)
 
 
-def _up(connection: Place, path: str) -> str:
+def _up(connection: LineupNamespace, path: str) -> str:
     ends = connection.api.clock.now() + UP_SECONDS
     while True:
         pod = PodView.of(connection.api.get(path))
@@ -182,7 +182,7 @@ def _up(connection: Place, path: str) -> str:
         connection.pause()
 
 
-def _pod(connection: Place, claim: str) -> dict[str, Any]:
+def _pod(connection: LineupNamespace, claim: str) -> dict[str, Any]:
     amounts = {"cpu": "1", "memory": "1900Mi", "ephemeral-storage": "1Gi"}
     return {
         "apiVersion": "v1",

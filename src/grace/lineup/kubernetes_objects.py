@@ -25,7 +25,7 @@ UNKNOWN_SECONDS = 900.0
 
 
 @dataclass
-class Place:
+class LineupNamespace:
     """A namespace of a cluster in which a lineup works. Threads may share it.
 
     Attributes:

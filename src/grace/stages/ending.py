@@ -12,17 +12,16 @@ import orjson
 
 from grace.stages.session import RequestCounts
 from grace.stages.task import TaskOutcome
+from grace.stages.visit_file import ENDING
 from grace.text import shortened
 
-ENDING = "GRACE_ENDING"
-"""The variable with the file that the ending is written to; without it none is."""
 MOST_ERRORS = 6
 MOST_TEXT = 400
 """Characters of an error: a pod's status has room for 4,096 bytes."""
 
 
 @dataclass(frozen=True)
-class Ending:
+class VisitEnding:
     """How a visit ended.
 
     Attributes:
@@ -34,7 +33,7 @@ class Ending:
     errors: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, text: str) -> "Ending":
+    def read(cls, text: str) -> "VisitEnding":
         """From a pod's status, which anybody may have written; what is no ending has no requests and no errors."""
         try:
             content = orjson.loads(text)

@@ -18,6 +18,8 @@ from grace.declared import Strict
 from grace.studies.answers import Policy
 
 Experiment = Literal[1, 2]
+ENDING = "GRACE_ENDING"
+"""The variable with the file that a visit's ending is written to (`grace.stages.ending`); without it none is."""
 
 
 class StudyVisit(Strict):

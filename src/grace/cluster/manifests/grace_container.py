@@ -22,7 +22,7 @@ from grace.cluster.manifests.parts import (
 from grace.cluster.manifests.wheel import CodeWheel
 from grace.cluster.names import file_name, literal
 from grace.lock import POD
-from grace.stages.ending import ENDING
+from grace.stages.visit_file import ENDING
 
 MAIN = "grace"
 """Name of the container; the pods' failure policy reads its exit code."""
