@@ -69,6 +69,15 @@ def locked(folder: Path, break_lock: bool = False) -> Iterator[None]:
                 path.unlink()
 
 
+def writer_of(folder: Path) -> int | None:
+    """The living process of this machine that writes a folder; None where there is none, or nobody can tell."""
+    try:
+        host, pid, started = _holder((folder / "lock").read_bytes())
+    except OSError:
+        return None
+    return pid if host == _host() and started is not None and started == process_mark(pid) else None
+
+
 def _take_over(path: Path, break_lock: bool) -> None:
     """Remove a lock that nobody holds. Raises RunLocked when a process holds it, or may."""
     try:

@@ -26,6 +26,9 @@ TEMPLATE = """\
 # namespace: my-lab
 # image: registry.example/my-lab/grace:0.1.0
 
+# The cluster's Prometheus, which knows how much of a GPU is used.
+# prometheus: https://prometheus.example
+
 # The models of each profile, in order; without them, those of the catalogue.
 # profiles:
 #   local: {models: [smollm2-135m]}
@@ -80,6 +83,7 @@ class ProjectFile(Strict):
     cluster: str | None = None
     namespace: str | None = None
     image: str | None = None
+    prometheus: str | None = None
     profiles: Mapping[str, ProfileModels] = {}
     thresholds: Mapping[str, float] = {}
     roadmap: RoadmapChanges = RoadmapChanges()
@@ -93,5 +97,6 @@ OPTIONS: Mapping[str, tuple[str, str]] = {
     "cluster": ("cluster", "cluster.render cluster.check cluster.preflight cluster.gpus cluster.secret"),
     "namespace": ("namespace", "cluster.render cluster.preflight cluster.secret"),
     "image": ("image", "cluster.render"),
+    "prometheus": ("prometheus", "lineup.status lineup.watch"),
 }
 """For each field that stands for one option: the option's name, and the commands that take it."""

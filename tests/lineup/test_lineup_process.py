@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -14,7 +15,8 @@ import psutil
 import pytest
 
 from conftest import ROOT, Command
-from grace.lineup.journal import Event, Step, histories
+from grace.lineup.journal import Event, Step, entries, histories
+from grace.lock import writer_of
 from tiny_gguf import write_tiny_gguf
 
 KILLS = int(os.environ.get("GRACE_KILLS", "6"))
@@ -180,3 +182,74 @@ def kill(runner: "subprocess.Popen[bytes]", victim: str) -> None:
             os.kill(server.pid, signal.SIGKILL)
         except ProcessLookupError:
             continue
+
+
+def test_two_models_at_once(tmp_path: Path, models: str, grace: Command) -> None:
+    done = grace("lineup", "run", *options(tmp_path, models), "--parallel", "2")
+    assert done.code == 1, done.err
+    journal = tmp_path / "lineups" / "local" / "lineup.jsonl"
+    begun = [(entry.model, entry.step) for entry in entries(journal) if entry.event is Event.BEGUN]
+    first, second = models.split(",")
+    assert begun.index((second, Step.SERVE)) < begun.index((first, Step.REMOVE))
+    assert begun.index((first, Step.SERVE)) < begun.index((second, Step.REMOVE))
+    assert all(history.closed for history in histories(journal).values())
+    assert not ours(tmp_path)
+
+
+def test_no_more_at_once_than_memory_holds(
+    tmp_path: Path, models: str, grace: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grace.lineup.process.available_memory", lambda: 1_000_000_000)
+    done = grace("lineup", "run", *options(tmp_path, models), "--parallel", "2")
+    assert "there is room for 1" in done.err
+    journal = entries(tmp_path / "lineups" / "local" / "lineup.jsonl")
+    assert [
+        entry.model for entry in journal if entry.step is Step.SERVE and entry.event is Event.BEGUN
+    ] == models.split(",")
+
+
+def test_a_lineup_in_the_background_is_followed_and_resumed(tmp_path: Path, models: str, grace: Command) -> None:
+    begun = grace("lineup", "run", *options(tmp_path, models), "--detach")
+    assert begun.code == 0, begun.err
+    folder = tmp_path / "lineups" / "local"
+    pid = writer_of(folder)
+    assert pid
+    assert f"carried by process {pid}" in begun.out
+    refused = grace("lineup", "run", *options(tmp_path, models))
+    assert refused.code == 2
+    assert f"process {pid}" in refused.err
+
+    await_step(folder, Step.VISIT)
+    os.kill(pid, signal.SIGTERM)
+    while writer_of(folder):
+        time.sleep(0.05)
+    assert "`grace lineup resume local --lineups" in (folder / "runner.log").read_text()
+    assert not ours(tmp_path)
+
+    done = grace("lineup", "resume", "local", "--lineups", tmp_path / "lineups")
+    assert done.code == 1, done.err
+    assert "first: asked, home and removed" in done.out
+    for run in ("study1.run", "study2_scores.run"):
+        assert set(answered(folder / "first" / run).values()) == {1}
+    assert not ours(tmp_path)
+
+
+def test_the_steps_of_another_process_are_shown(tmp_path: Path, models: str, grace: Command) -> None:
+    assert grace("lineup", "run", *options(tmp_path, models), "--detach").code == 0
+    followed = grace("lineup", "resume", "local", "--lineups", tmp_path / "lineups")
+    assert followed.code == 1, followed.err
+    assert "second: prove gone done" in followed.out
+    assert "second: home already" in followed.out
+    assert not ours(tmp_path)
+
+
+def test_resume_needs_a_lineup(tmp_path: Path, grace: Command) -> None:
+    done = grace("lineup", "resume", "none", "--lineups", tmp_path)
+    assert done.code == 2
+    assert "grace lineup run" in done.err
+
+
+def await_step(folder: Path, step: Step) -> None:
+    """Wait until a step was begun."""
+    while not any(entry.step is step for entry in entries(folder / "lineup.jsonl")):
+        time.sleep(0.05)

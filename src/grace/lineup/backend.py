@@ -36,6 +36,7 @@ class Sighting:
         restarts: how often it was started again.
         seen: when this was so, ISO 8601 in UTC; empty: now.
         server: what the model server in it reports; None where there is none, or it does not answer.
+        answered: requests that are answered so far, where the data is not at home yet; None where nobody says.
     """
 
     what: str
@@ -45,6 +46,7 @@ class Sighting:
     restarts: int = 0
     seen: str = ""
     server: ServerMetrics | None = None
+    answered: int | None = None
 
 
 class Backend(ABC):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from grace.declared import read
 from grace.endpoints.serving import EMBEDDED
 from grace.errors import InputError
 from grace.lineup.folder import LineupFolder
@@ -63,13 +64,27 @@ def forecast_models(
             yield forecast(works, speeds, guess, start=LOCAL_START, weights=weights_bytes(name) or 0)
 
 
+def tasks_of(model: str, lineup: LineupFile, folder: LineupFolder) -> Sequence[Query | Score]:
+    """What a model of a lineup that has begun is asked, over the runs of its folder. Raises InputError, Refused."""
+    embedded = profile(lineup.profile).embedded is not None
+    served = model if embedded else plan_model(model, profile=lineup.profile).variant.served_name
+    visit = read(folder.visit, VisitFile)
+    return visit_tasks(
+        visit, lambda place: str(folder.path / place), folder.model(model), _options(served, embedded, lineup.limit)
+    )
+
+
+def _options(served: str, embedded: bool, limit: int | None) -> TaskOptions:
+    """As a visit has them; the address is that in a pod of the model's own server."""
+    return TaskOptions(
+        endpoint=Endpoint(url=EMBEDDED if embedded else "http://localhost:8000", model=served), limit=limit
+    )
+
+
 def _tasks(
     served: str, embedded: bool, limit: int | None, visit: VisitFile, inputs: Mapping[str, Path], out: Path
 ) -> Sequence[Query | Score]:
-    endpoint = Endpoint(url=EMBEDDED if embedded else "http://localhost:8000", model=served)
-    return visit_tasks(
-        visit, lambda place: str(inputs.get(place, place)), out, TaskOptions(endpoint=endpoint, limit=limit)
-    )
+    return visit_tasks(visit, lambda place: str(inputs.get(place, place)), out, _options(served, embedded, limit))
 
 
 def _runs_of(name: str, lineups: Path) -> Iterator[Run]:

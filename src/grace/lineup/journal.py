@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from grace.errors import GraceError, LedgerCorrupt
@@ -87,12 +88,13 @@ class History:
 
 
 class Journal:
-    """The one writer of a journal; the caller holds the lock of the lineup's folder."""
+    """The one writer of a journal; the caller holds the lock of the lineup's folder. Threads may share it."""
 
     def __init__(self, path: Path) -> None:
         """Open it, and read what it holds. Raises InputError, LedgerCorrupt."""
         self.histories = histories(path)
         self._ledger = Ledger(path)
+        self._one_by_one = Lock()
 
     def __enter__(self) -> "Journal":
         return self
@@ -117,20 +119,37 @@ class Journal:
         self._write(model, step, Event.DONE, facts)
 
     def _write(self, model: str, step: Step, event: Event, facts: dict[str, Any]) -> None:
-        time = now()
-        self._ledger.append({"time": time, "model": model, "step": step, "event": event, **facts})
-        self._ledger.sync()
-        self.of(model).note(step, event, time, facts)
+        with self._one_by_one:
+            time = now()
+            self._ledger.append({"time": time, "model": model, "step": step, "event": event, **facts})
+            self._ledger.sync()
+            self.of(model).note(step, event, time, facts)
 
 
-def histories(path: Path) -> dict[str, History]:
-    """What a journal says of each model; without a file, nothing. Raises LedgerCorrupt, which names the line."""
-    by_model: dict[str, History] = {}
+@dataclass(frozen=True)
+class Entry:
+    """One record of a journal: what became of a step of a model, when, and what was noted of it."""
+
+    time: str
+    model: str
+    step: Step
+    event: Event
+    facts: dict[str, Any]
+
+
+def entries(path: Path) -> Iterator[Entry]:
+    """The records of a journal; without a file, none. Raises LedgerCorrupt, which names the line."""
     for number, (_, record) in enumerate(scan(path), 1):
         try:
             model, time = str(record.pop("model")), str(record.pop("time"))
-            step, event = Step(record.pop("step")), Event(record.pop("event"))
+            yield Entry(time, model, Step(record.pop("step")), Event(record.pop("event")), record)
         except (KeyError, ValueError):
             raise LedgerCorrupt(f"{path}, line {number}: is not a record of a lineup; restore it from a copy") from None
-        by_model.setdefault(model, History()).note(step, event, time, record)
+
+
+def histories(path: Path) -> dict[str, History]:
+    """What a journal says of each model; without a file, nothing. Raises LedgerCorrupt."""
+    by_model: dict[str, History] = {}
+    for entry in entries(path):
+        by_model.setdefault(entry.model, History()).note(entry.step, entry.event, entry.time, entry.facts)
     return by_model

@@ -4,23 +4,25 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Self
-
-import orjson
 
 from grace.endpoints.embedded import EmbeddedServer
 from grace.endpoints.serving import EMBEDDED, Address, ModelServer
 from grace.errors import ClusterError, EndpointError
-from grace.files import FileList, replacing
-from grace.lineup.backend import Backend, State
+from grace.files import FileList
+from grace.lineup.backend import Backend, Sighting, State
 from grace.lineup.folder import LIST, LineupFolder
+from grace.lineup.server_record import ServerRecord, metered
 from grace.lock import process_mark
 from grace.models.files import find_model
+from grace.models.memory import available_memory
 from grace.progress import Progress
+from grace.runs import now
 from grace.stages.answers.ask import Query
 from grace.stages.scores.ask import Score
-from grace.stages.session import RequestCounts
+from grace.stages.session import RequestCounts, interrupt_sessions
 from grace.stages.task import Endpoint, TaskOptions, TaskOutcome
 from grace.stages.visit import ask_all, slots_for, tasks
 
@@ -32,6 +34,11 @@ END_SECONDS = 60.0
 LOOK_SECONDS = 0.2
 """While it does, it is looked at so often."""
 
+SERVER_BYTES = 600_000_000
+"""What llama.cpp takes beside the weights, with four requests at once of a small model: 90 MB for each, and its own."""
+MEMORY_SHARE = 0.8
+"""Of the memory that is free, what servers may take."""
+
 StartServer = Callable[[str, int | None], ModelServer]
 """Makes the server of a model with so many slots (None: its own default)."""
 
@@ -42,6 +49,7 @@ class ProcessBackend(Backend):
     def __init__(self, folder: LineupFolder, *, start: StartServer = EmbeddedServer.of) -> None:
         self._folder, self._start = folder, start
         self._servers: dict[str, ModelServer] = {}
+        self._starts: Counter[str] = Counter()
 
     def __enter__(self) -> Self:
         return self
@@ -71,8 +79,9 @@ class ProcessBackend(Backend):
         server = self._start(model, slots_for(self._tasks(model)))
         progress.note(f"{model}: starting its server")
         self._servers[model] = server.__enter__()
-        with replacing(self._record(model)) as file:
-            file.write(orjson.dumps({"pid": server.pid, "mark": process_mark(server.pid)}))
+        self._starts[model] += 1
+        record = ServerRecord(server.pid, process_mark(server.pid), now(), self._starts[model] - 1)
+        record.write(self._record(model))
 
     def visit(self, model: str, progress: Progress) -> RequestCounts:
         """Ask, starting the server again where it died, up to TRIES times."""
@@ -117,6 +126,26 @@ class ProcessBackend(Backend):
         self._record(model).unlink(missing_ok=True)
         return ()
 
+    def sightings(self, model: str) -> tuple[Sighting, ...]:
+        """The process that was started last, and what its server reported last to the one that asks it."""
+        record = ServerRecord.read(self._record(model))
+        if record is None:
+            return ()
+        state = "serves" if record.lives else "ended"
+        what = f"process {record.pid}"
+        return (Sighting(what, state, record.since, "", record.restarts, record.seen, record.reported),)
+
+    def most_at_once(self, models: Sequence[str]) -> int:
+        """As many as the free memory holds, the largest first; at least one."""
+        free = available_memory()
+        sizes = sorted((find_model(model).path.stat().st_size + SERVER_BYTES for model in models), reverse=True)
+        fitting = sum(1 for whole in accumulate(sizes) if free is not None and whole <= free * MEMORY_SHARE)
+        return max(1, fitting)
+
+    def stop(self) -> None:
+        """Interrupt the asking in other threads."""
+        interrupt_sessions()
+
     def _tasks(self, model: str) -> Sequence[Query | Score]:
         options = TaskOptions(endpoint=Endpoint(url=EMBEDDED, model=model), limit=self._folder.lineup.limit)
         return tasks(self._folder.visit, self._folder.model(model), options)
@@ -127,10 +156,11 @@ class ProcessBackend(Backend):
         if model not in self._servers:
             self.serve(model, progress)
         server = self._servers[model]
-        try:
-            yield Address(server.url, server.api_key)
-        finally:
-            self._end(model)
+        with metered(server, self._record(model)):
+            try:
+                yield Address(server.url, server.api_key)
+            finally:
+                self._end(model)
 
     def _end(self, model: str) -> None:
         server = self._servers.pop(model, None)
@@ -151,12 +181,8 @@ class ProcessBackend(Backend):
 
     def _alive(self, model: str) -> int | None:
         """The process of the server that was started last, where it still runs."""
-        try:
-            record = orjson.loads(self._record(model).read_bytes())
-            pid, mark = int(record["pid"]), record["mark"]
-        except (OSError, ValueError, LookupError, TypeError):
-            return None
-        return pid if mark is not None and process_mark(pid) == mark else None
+        record = ServerRecord.read(self._record(model))
+        return record.pid if record and record.lives else None
 
     def _record(self, model: str) -> Path:
         return self._folder.model(model) / ".server.json"

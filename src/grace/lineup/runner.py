@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from threading import Lock
 
 import orjson
 
@@ -9,10 +10,14 @@ from grace.errors import ClusterAway, ClusterError, GraceError
 from grace.files import replacing
 from grace.lineup.backend import Backend, State
 from grace.lineup.folder import LineupFolder
-from grace.lineup.journal import Journal, Step
+from grace.lineup.journal import History, Journal, Step
 from grace.lineup.judging import Judged, judged
+from grace.lineup.threads import Ahead, Together, named
 from grace.progress import Progress
 from grace.runs import now
+
+_PROOF = Lock()
+"""Held while cleanup.json is changed."""
 
 
 @dataclass(frozen=True)
@@ -38,33 +43,71 @@ class Carried:
 
 
 def carry(
-    folder: LineupFolder, backend: Backend, journal: Journal, progress: Progress, *, stop_on_failure: bool = False
+    folder: LineupFolder,
+    backend: Backend,
+    journal: Journal,
+    progress: Progress,
+    *,
+    stop_on_failure: bool = False,
+    parallel: int = 1,
 ) -> Iterator[Carried]:
     """Carry all models, and yield each as soon as it is gone. A model that fails does not stop the others.
 
     The caller holds the folder's lock and has entered the back end.
+
+    Args:
+        folder: the lineup's.
+        backend: serves the models.
+        journal: records each step.
+        progress: hears what is done.
+        stop_on_failure: begin no further model after one that failed.
+        parallel: so many models at once, where the back end has room for them.
 
     Raises:
         ClusterError: something of a model is left, so that the next one must not come.
         ClusterAway: the cluster cannot be reached; nothing is removed, and the same call adopts it later.
         KeyboardInterrupt: the same call continues where this one stopped.
     """
-    for model in folder.lineup.models:
-        carried = _carry(model, folder, backend, journal, progress)
+    models = folder.lineup.models
+    room = min(parallel, backend.most_at_once(models)) if parallel > 1 else 1
+    if room < parallel:
+        progress.note(f"--parallel {parallel}: there is room for {room}")
+    if room > 1:
+
+        def work(model: str) -> Carried:
+            return _carry(model, folder, backend, journal, named(progress, model), Ahead(backend, progress))
+
+        yield from Together(backend, room, work, lambda done: stop_on_failure and done.error is not None).each(models)
+        return
+    ahead = Ahead(backend, progress)
+    for place, model in enumerate(models):
+        ahead.plan(next((later for later in models[place + 1 :] if not journal.of(later).done(Step.VISIT)), None))
+        carried = _carry(model, folder, backend, journal, progress, ahead)
         yield carried
         if carried.error and stop_on_failure:
             return
 
 
-def _carry(model: str, folder: LineupFolder, backend: Backend, journal: Journal, progress: Progress) -> Carried:
-    history = journal.of(model)
-    if history.closed:
+def outcome(model: str, history: History | None) -> Carried | None:
+    """What became of a model by its history; None where it is not done with."""
+    if history and history.failure:
+        return Carried(model, history.failure[1], ())
+    if history and history.closed:
         return Carried(model, None, _noted(history.facts[Step.VALIDATE]), earlier=True)
+    return None
+
+
+def _carry(
+    model: str, folder: LineupFolder, backend: Backend, journal: Journal, progress: Progress, ahead: Ahead
+) -> Carried:
+    history = journal.of(model)
+    if history.closed and (earlier := outcome(model, history)):
+        return earlier
     error: GraceError | None = None
     checks: tuple[Judged, ...] = ()
     try:
         if not history.done(Step.VISIT):
-            _ask(model, backend, journal, progress)
+            _ask(model, backend, journal, progress, ahead)
         if not history.done(Step.FETCH):
             _bring_home(model, folder, backend, journal, progress)
         with journal.step(model, Step.VALIDATE) as facts:
@@ -78,17 +121,19 @@ def _carry(model: str, folder: LineupFolder, backend: Backend, journal: Journal,
     return Carried(model, str(error) if error else None, checks)
 
 
-def _ask(model: str, backend: Backend, journal: Journal, progress: Progress) -> None:
+def _ask(model: str, backend: Backend, journal: Journal, progress: Progress, ahead: Ahead) -> None:
     """Everything up to the last answer."""
     with journal.step(model, Step.CHECK):
         backend.check(model)
     with journal.step(model, Step.WEIGHTS):
+        ahead.wait(model)
         backend.prepare(model, progress)
     with journal.step(model, Step.SERVE) as facts:
         state = backend.adopt(model)
         facts["state"] = state
         if state is State.ABSENT:
             backend.serve(model, progress)
+    ahead.begin()
     with journal.step(model, Step.VISIT) as facts:
         counts = backend.visit(model, progress)
         facts |= {"finished": counts.finished, "failed": dict(counts.failures)}
@@ -110,13 +155,14 @@ def _leave_nothing(model: str, folder: LineupFolder, backend: Backend, journal: 
     with journal.step(model, Step.PROVE_GONE) as facts:
         left = backend.prove_gone(model)
         facts["left"] = list(left)
-        _write_proof(folder, model, left)
+        with _PROOF:
+            _write_proof(folder, model, left)
         if left:
             raise ClusterError(f"{model}: still there: {', '.join(left)}; the same command tries again")
 
 
 def _write_proof(folder: LineupFolder, model: str, left: tuple[str, ...]) -> None:
-    """Note in cleanup.json what was left of a model."""
+    """Note in cleanup.json what was left of a model; the caller lets only one thread in."""
     try:
         proof = orjson.loads(folder.cleanup.read_bytes())
     except (OSError, ValueError):

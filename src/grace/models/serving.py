@@ -94,6 +94,7 @@ def llamacpp_settings(path: Path, options: ServingOptions, api_key: str) -> Mapp
         # A server for programs on this machine: no page, no view of others' requests, no use by web sites.
         "ui": False,
         "endpoint_slots": False,
+        "endpoint_metrics": True,  # numbers alone, and only for who has the key
         "cors_origins": "",
         "cors_credentials": False,
     }

@@ -6,10 +6,11 @@ another one, the records since the last good check are voided (`grace.ledger`).
 
 import asyncio
 import signal
+import threading
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -275,10 +276,28 @@ class Session:
         )
 
 
+def interrupt_sessions() -> None:
+    """Interrupt the sessions of other threads, as Ctrl-C does in the main one: signals do not reach them."""
+    for loop, handler in list(_IN_THREADS.items()):
+        with suppress(RuntimeError):  # it has ended meanwhile
+            loop.call_soon_threadsafe(handler)
+
+
+_IN_THREADS: dict[asyncio.AbstractEventLoop, Callable[[], None]] = {}
+"""What interrupts the session of each loop outside of the main thread."""
+
+
 @contextmanager
 def _interrupts(handler: Callable[[], None]) -> Iterator[None]:
-    """Have SIGINT and SIGTERM call `handler` for the length of the block."""
+    """Have SIGINT and SIGTERM, or in other threads `interrupt_sessions`, call `handler` for the length of the block."""
     loop = asyncio.get_running_loop()
+    if threading.current_thread() is not threading.main_thread():
+        _IN_THREADS[loop] = handler
+        try:
+            yield
+        finally:
+            del _IN_THREADS[loop]
+        return
     signals = (signal.SIGINT, signal.SIGTERM)
     on_term = signal.getsignal(signal.SIGTERM)
     for number in signals:

@@ -2,8 +2,9 @@
 
 import typer
 
+from grace.cli.lineup.resume import resume
 from grace.cli.lineup.run import run
-from grace.cli.lineup.status import status
+from grace.cli.lineup.status import status, watch
 
 lineup_app = typer.Typer(
     help="Carry models, one after the other: serve, ask, bring the data home, check it, leave nothing behind.",
@@ -11,4 +12,6 @@ lineup_app = typer.Typer(
     rich_markup_mode=None,
 )
 lineup_app.command(short_help="Carry a lineup's models, one after the other.")(run)
+lineup_app.command(short_help="Go on with a lineup, or wait for the process that carries it.")(resume)
 lineup_app.command(short_help="Show how far each model of a lineup is.")(status)
+lineup_app.command(short_help="Show the same again and again.")(watch)

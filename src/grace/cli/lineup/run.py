@@ -8,16 +8,16 @@ import typer
 from grace.cli import options
 from grace.cli.asking import end
 from grace.cli.forecast import tell_forecasts
-from grace.cli.lineup.options import Lineups
+from grace.cli.lineup.carrying import begin_detached, carry_lineup
+from grace.cli.lineup.options import Detach, Lineups, Parallel, StopOnFailure
 from grace.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from grace.lineup.backend import Backend
     from grace.lineup.folder import LineupFolder
     from grace.lineup.lineup_file import LineupFile
-    from grace.lineup.runner import Carried
     from grace.stages.forecast import Span
     from grace.stages.visit_file import VisitFile
 
@@ -37,9 +37,9 @@ def run(
     name: Annotated[str | None, typer.Option(metavar="NAME", help="The lineup's name. Default: the profile's.")] = None,
     lineups: Lineups = Path("lineups"),
     limit: options.Limit = None,
-    stop_on_failure: Annotated[
-        bool, typer.Option("--stop-on-failure", help="Stop after the first model that fails.")
-    ] = False,
+    parallel: Parallel = 1,
+    stop_on_failure: StopOnFailure = False,
+    detach: Detach = False,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Start nothing: show models, objects, requests and hours, and write nothing."),
@@ -55,12 +55,14 @@ def run(
     Examples:
       grace lineup run --dry-run
       grace lineup run
+      grace lineup run --detach
       grace lineup run --study study1=data/study1.csv --study my_study.yaml=trials.csv --name mine
     """
     from grace.declared import checked
     from grace.lineup.backends import backend_for
     from grace.lineup.folder import LineupFolder, visited
     from grace.lineup.lineup_file import LineupFile
+    from grace.lock import locked
     from grace.models.catalogue import models_of
     from grace.models.catalogue import profile as find_profile
     from grace.models.files import find_model
@@ -83,28 +85,12 @@ def run(
     if dry_run:
         _tell_forecast(lineup, visit, inputs, folder, backend)
         return
-    end(carry_lineup(folder, backend, lambda: folder.begin(lineup, visit, inputs), stop_on_failure))
-
-
-def carry_lineup(folder: "LineupFolder", backend: "Backend", begin: "Callable[[], None]", stop_on_failure: bool) -> int:
-    """Carry a lineup's models, tell what becomes of each, and return the exit code.
-
-    `begin` is called when the folder is locked, before anything else.
-    """
-    from grace.lineup.journal import Journal
-    from grace.lineup.runner import carry
-    from grace.lock import locked
-
-    worst = 0
     with locked(folder.path):
-        begin()
-        with options.progressing() as progress, Journal(folder.journal) as journal, backend:
-            for carried in carry(folder, backend, journal, progress, stop_on_failure=stop_on_failure):
-                _tell(folder, carried)
-                worst = max(worst, 0 if carried.good else 1)
-    models = folder.lineup.models
-    print(f"{folder.path}: {len(models)} models, nothing left running; proof: {folder.cleanup}")
-    return worst
+        folder.begin(lineup, visit, inputs)
+        if not detach:
+            end(carry_lineup(folder, backend, parallel=parallel, stop_on_failure=stop_on_failure))
+            return
+    begin_detached(folder, parallel=parallel, stop_on_failure=stop_on_failure)
 
 
 def _pair(text: str) -> tuple[str, Path]:
@@ -112,15 +98,6 @@ def _pair(text: str) -> tuple[str, Path]:
     if not sign or not study or not table:
         raise InputError(f"--study {text}: give a study with its table, as --study study1=data/study1.csv")
     return study, Path(table)
-
-
-def _tell(folder: "LineupFolder", carried: "Carried") -> None:
-    if carried.error:
-        print(f"{folder.model(carried.model).name}: failed: {carried.error}")
-        return
-    print(f"{folder.model(carried.model).name}: {'home already' if carried.earlier else 'asked, home and removed'}")
-    for judged in carried.judged:
-        print(f"  {judged.study}: {judged.verdict} ({folder.model(carried.model) / judged.report})")
 
 
 def _tell_forecast(
