@@ -2,6 +2,7 @@
 
 import typer
 
+from grace.cli.lineup.compare import compare_outputs
 from grace.cli.lineup.resume import resume
 from grace.cli.lineup.run import run
 from grace.cli.lineup.status import status, watch
@@ -15,3 +16,4 @@ lineup_app.command(short_help="Carry a lineup's models, one after the other.")(r
 lineup_app.command(short_help="Go on with a lineup, or wait for the process that carries it.")(resume)
 lineup_app.command(short_help="Show how far each model of a lineup is.")(status)
 lineup_app.command(short_help="Show the same again and again.")(watch)
+lineup_app.command("compare-outputs", short_help="Compare what two runs or lineups brought home.")(compare_outputs)

@@ -197,6 +197,15 @@ def last_endpoint(run: Run) -> str:
     return (run.sessions[-1].endpoint if run.sessions else None) or EMBEDDED
 
 
+def read_floor(run: Run) -> float | None:
+    """The largest difference that `grace noise` measured of a run's probabilities; None where nobody measured it."""
+    try:
+        measured = orjson.loads((run.path / "noise.json").read_bytes())
+        return max(float(measured["largest"]), float(measured["largest_label_mass"]))
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
 def noise_floor(draws: Sequence[tuple[str, Sequence[dict[str, Any]]]], repeats: int) -> Floor:
     """Compare several answers to the same questions, in all pairs.
 
