@@ -95,7 +95,7 @@ OPTIONS: Mapping[str, tuple[str, str]] = {
     "model": ("model_name", "query score visit"),
     "api_key_env": ("api_key_env", "query score visit"),
     "cluster": ("cluster", "cluster.render cluster.check cluster.preflight cluster.gpus cluster.secret"),
-    "namespace": ("namespace", "cluster.render cluster.preflight cluster.secret"),
+    "namespace": ("namespace", "cluster.render cluster.preflight cluster.secret lineup.clean"),
     "image": ("image", "cluster.render"),
     "prometheus": ("prometheus", "lineup.status lineup.watch"),
 }

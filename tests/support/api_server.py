@@ -35,7 +35,7 @@ KINDS = {
         "ResourceQuota": ("resourcequotas", True),
         "LimitRange": ("limitranges", True),
     },
-    "apps/v1": {"Deployment": ("deployments", True)},
+    "apps/v1": {"Deployment": ("deployments", True), "ReplicaSet": ("replicasets", True)},
     "batch/v1": {"Job": ("jobs", True)},
     "storage.k8s.io/v1": {"StorageClass": ("storageclasses", False)},
     "scheduling.k8s.io/v1": {"PriorityClass": ("priorityclasses", False)},

@@ -1,4 +1,7 @@
-"""Pods of an API server whose commands run for real, on this machine, in the folders that stand for volumes."""
+"""Pods of an API server whose commands run for real, on this machine, in the folders that stand for volumes.
+
+Objects are deleted as a cluster does it: what they own first, and some of them never.
+"""
 
 import asyncio
 import json
@@ -25,7 +28,9 @@ class VolumePods:
         cuts: the number of bytes of output after which the next commands are cut, one each; -1: not.
         pending: how often a new pod is looked at before it runs.
         commands: what was run: the words after the program.
-        made, deleted: names of pods.
+        made: names of pods.
+        deleted: names of all objects that were deleted, each with how its dependents were to be treated.
+        stuck: names of objects that stay, being deleted.
     """
 
     server: ApiServer
@@ -34,7 +39,8 @@ class VolumePods:
     pending: int = 1
     commands: list[list[str]] = field(default_factory=list)
     made: list[str] = field(default_factory=list)
-    deleted: list[str] = field(default_factory=list)
+    deleted: list[tuple[str, str]] = field(default_factory=list)
+    stuck: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._looks: dict[str, int] = {}
@@ -48,10 +54,11 @@ class VolumePods:
     async def answer(self, number: int, request: web.Request) -> web.StreamResponse | None:
         """The answer to a request about pods; None for others."""
         parts = request.path.split("/")
+        if request.method == "DELETE":
+            return await self._delete(request)
         if "pods" not in parts:
             return None
         name = parts[6] if len(parts) > 6 else ""
-        key = ("pods", parts[4], name)
         if request.method == "POST":
             body = json.loads(await request.text())
             body["metadata"] |= {"uid": f"uid-{len(self.made)}", "resourceVersion": "1"}
@@ -59,22 +66,38 @@ class VolumePods:
             self.made.append(body["metadata"]["name"])
             self.server.objects["pods", parts[4], self.made[-1]] = body
             return web.json_response(body, status=201)
-        pod = self.server.objects.get(key)
+        pod = self.server.objects.get(("pods", parts[4], name))
         if name and pod is None:
             return status(404, "NotFound", f'pods "{name}" not found')
         if request.path.endswith("/exec"):
             return await self._run(request, pod)
-        if request.method == "DELETE":
-            options = json.loads(await request.text())
-            if options["preconditions"]["uid"] != pod["metadata"]["uid"]:
-                return status(409, "Conflict", "the UID in the precondition does not match the UID in record")
-            del self.server.objects[key]
-            self.deleted.append(name)
-            return web.json_response(pod)
-        if name:
+        if name in self.made:
             self._looks[name] = self._looks.get(name, 0) + 1
             pod["status"]["phase"] = "Running" if self._looks[name] > self.pending else "Pending"
         return None
+
+    async def _delete(self, request: web.Request) -> web.Response:
+        *_, namespace, plural, name = request.path.split("/")
+        options = json.loads(await request.text())
+        body = self.server.objects.get((plural, namespace, name))
+        if body is None:
+            return status(404, "NotFound", f'{plural} "{name}" not found')
+        if options["preconditions"]["uid"] != body["metadata"]["uid"]:
+            return status(409, "Conflict", "the UID in the precondition does not match the UID in record")
+        self.deleted.append((name, options["propagationPolicy"]))
+        self._drop(plural, namespace, name)
+        return web.json_response(body)
+
+    def _drop(self, plural: str, namespace: str, name: str) -> None:
+        body = self.server.objects[plural, namespace, name]
+        uid = body["metadata"]["uid"]
+        for key, other in list(self.server.objects.items()):
+            if any(owner["uid"] == uid for owner in other["metadata"].get("ownerReferences", ())):
+                self._drop(*key)
+        if name in self.stuck:
+            body["metadata"]["deletionTimestamp"] = "2026-11-01T00:00:00Z"
+        else:
+            del self.server.objects[plural, namespace, name]
 
     async def _run(self, request: web.Request, pod: dict[str, Any]) -> web.StreamResponse:
         container = pod["spec"]["containers"][0]

@@ -1,8 +1,8 @@
 """The contract of back ends: where the models of a lineup are served. The runner knows nothing else of them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Self
@@ -47,6 +47,23 @@ class Sighting:
     seen: str = ""
     server: ServerMetrics | None = None
     answered: int | None = None
+
+
+@dataclass(frozen=True)
+class Cleanup:
+    """What became of all that a lineup has left somewhere.
+
+    Attributes:
+        removed: what was there, and is gone.
+        kept: what was not to be removed, and why.
+        left: what should be gone, and is not.
+        unseen: kinds of which nobody can say whether any is left.
+    """
+
+    removed: tuple[str, ...] = ()
+    kept: Mapping[str, str] = field(default_factory=dict)
+    left: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
 
 
 class Backend(ABC):
@@ -142,6 +159,31 @@ class Backend(ABC):
     def most_at_once(self, models: Sequence[str]) -> int:
         """How many of these models may be served at the same time, as memory or GPUs allow; at least 1."""
         return 1
+
+    def put(self, progress: Progress, *, replace: bool = False) -> tuple[str, ...]:
+        """Bring the lineup's tables where its models are asked, and name those that were not there yet.
+
+        Limit: as `prepare`.
+
+        Raises:
+            Refused: another table of its name is there, and `replace` is not set.
+            ClusterError: they do not arrive as they are here.
+        """
+        return ()
+
+    def leftovers(self) -> tuple[str, ...]:
+        """All that there is of the lineup, of whichever model or session, by kind and name. Limit: a minute."""
+        return ()
+
+    def clean(self, progress: Progress) -> Cleanup:
+        """Remove all that there is of the lineup, except data that has no verified copy at home.
+
+        The caller holds the lock of the lineup's folder: no runner is at work. Limit: ten minutes.
+
+        Raises:
+            ClusterError: the cluster is away.
+        """
+        return Cleanup()
 
     def stop(self) -> None:
         """Have the calls under way in other threads end soon, by KeyboardInterrupt; called once, at Ctrl-C."""

@@ -1,9 +1,11 @@
 """The back end of this machine: each model is a local process, and its data is home as soon as it is written."""
 
+import os
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext, suppress
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, Self
@@ -12,7 +14,7 @@ from grace.endpoints.embedded import EmbeddedServer
 from grace.endpoints.serving import EMBEDDED, Address, ModelServer
 from grace.errors import ClusterError, EndpointError
 from grace.files import FileList
-from grace.lineup.backend import Backend, Sighting, State
+from grace.lineup.backend import Backend, Cleanup, Sighting, State
 from grace.lineup.folder import LIST, LineupFolder
 from grace.lineup.server_record import ServerRecord, metered
 from grace.lock import process_mark
@@ -31,6 +33,8 @@ TRIES = 3
 END_SECONDS = 60.0
 """The longest that a server of a killed runner may take to follow it; vLLM takes 30 s."""
 
+KILL_SECONDS = 10.0
+"""The longest that one may take to go that was killed."""
 LOOK_SECONDS = 0.2
 """While it does, it is looked at so often."""
 
@@ -145,6 +149,31 @@ class ProcessBackend(Backend):
     def stop(self) -> None:
         """Interrupt the asking in other threads."""
         interrupt_sessions()
+
+    def leftovers(self) -> tuple[str, ...]:
+        """Servers that outlived their runner."""
+        alive = {model: self._alive(model) for model in self._folder.lineup.models}
+        return tuple(f"process {pid}, the server of {model}" for model, pid in alive.items() if pid)
+
+    def clean(self, progress: Progress) -> Cleanup:
+        """End them: they have a moment to follow their runner, and are killed then."""
+        before = self.leftovers()
+        for model in self._folder.lineup.models:
+            try:
+                self.remove(model)
+            except ClusterError:
+                self._kill(model)
+            self.prove_gone(model)
+        left = self.leftovers()
+        return Cleanup(removed=tuple(each for each in before if each not in left), left=left)
+
+    def _kill(self, model: str) -> None:
+        """End a server by force; the mark of its start says that the process is still the one that was started."""
+        started = time.monotonic()
+        while (pid := self._alive(model)) and time.monotonic() - started < KILL_SECONDS:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            time.sleep(LOOK_SECONDS)
 
     def _tasks(self, model: str) -> Sequence[Query | Score]:
         options = TaskOptions(endpoint=Endpoint(url=EMBEDDED, model=model), limit=self._folder.lineup.limit)

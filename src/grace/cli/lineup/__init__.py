@@ -2,7 +2,9 @@
 
 import typer
 
+from grace.cli.lineup.clean import clean
 from grace.cli.lineup.compare import compare_outputs
+from grace.cli.lineup.fetch import fetch, put
 from grace.cli.lineup.resume import resume
 from grace.cli.lineup.run import run
 from grace.cli.lineup.status import status, watch
@@ -17,3 +19,6 @@ lineup_app.command(short_help="Go on with a lineup, or wait for the process that
 lineup_app.command(short_help="Show how far each model of a lineup is.")(status)
 lineup_app.command(short_help="Show the same again and again.")(watch)
 lineup_app.command("compare-outputs", short_help="Compare what two runs or lineups brought home.")(compare_outputs)
+lineup_app.command(short_help="Bring home what was answered so far.")(fetch)
+lineup_app.command(short_help="Bring the tables where the models are asked.")(put)
+lineup_app.command(short_help="Remove all that is left, and prove that it is gone.")(clean)

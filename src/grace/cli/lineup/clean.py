@@ -1,0 +1,166 @@
+"""`grace lineup clean`."""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from grace.cli import options
+from grace.cli.cluster.options import Context, Kubeconfig, Namespace, connect
+from grace.cli.lineup.options import Lineups
+from grace.errors import ClusterError, InputError, Refused
+
+if TYPE_CHECKING:
+    from grace.cluster.access.connection import Api
+    from grace.lineup.backend import Cleanup
+    from grace.lineup.cleaning import LineupObjects
+    from grace.lineup.folder import LineupFolder
+
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def clean(
+    name: Annotated[
+        str | None, typer.Argument(help="The lineup's name. None, with --older-than: list those of the namespace.")
+    ] = None,
+    lineups: Lineups = Path("lineups"),
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what there is.")] = False,
+    older_than: Annotated[
+        str | None, typer.Option(metavar="7d", help="Only what was made so long ago: 30m, 12h, 7d, 2w.")
+    ] = None,
+    keep_weights: Annotated[
+        bool, typer.Option("--keep-weights", help="Keep the volume with the weights for another lineup of this name.")
+    ] = False,
+    namespace: Namespace = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+) -> None:
+    """Remove all that is left of a lineup, and prove that it is gone.
+
+    On a cluster: the Jobs, Deployments, pods, Services, ConfigMaps and Secrets that Grace made for it, each by its
+    name, and then its volumes. A volume stays if one of its files has no copy at home; the hub keeps copies of the
+    weights. On this machine: servers that outlived their runner. lineups/NAME/cleanup.json says what was there and what
+    is left.
+
+    Exit code 4: a volume or something that Grace did not make was kept. 5: something did not go, or the cluster fails.
+
+    \b
+    Examples:
+      grace lineup clean local --dry-run
+      grace lineup clean mine
+      grace lineup clean --older-than 7d
+    """
+    from grace.lineup.folder import LineupFolder
+    from grace.policy.forms import is_label
+
+    age = _age(older_than)
+    if name is None:
+        if age is None:
+            raise InputError("give the name of a lineup, or --older-than 7d to list what was forgotten")
+        with connect(kubeconfig, context) as api:
+            _tell_forgotten(api, _namespace(api, namespace), age)
+        return
+    if not is_label(name):
+        raise InputError(f"{name!r}: no lineup has this name; names have a-z, 0-9 and -")
+    folder = LineupFolder(lineups / name)
+    if folder.file.is_file() and _is_local(folder):
+        _clean_here(folder, dry_run)
+        return
+    from grace.cluster.manifests.layout import PYTHON_IMAGE
+    from grace.lineup.cleaning import ClusterCleaning
+    from grace.lock import locked
+
+    with connect(kubeconfig, context) as api, options.progressing() as progress:
+        where = _namespace(api, namespace)
+        cleaning = ClusterCleaning(
+            api, where, name, folder.path, PYTHON_IMAGE, keep_weights=keep_weights, older_than=age
+        )
+        if dry_run:
+            _tell_objects(cleaning.objects(), where)
+            return
+        with locked(folder.path):
+            _tell(folder, cleaning.clean(progress))
+
+
+def _clean_here(folder: "LineupFolder", dry_run: bool) -> None:
+    """Clean this machine."""
+    from grace.lineup.backends import backend_for
+    from grace.lock import locked
+
+    with options.progressing() as progress, backend_for(folder.lineup, folder) as backend:
+        if dry_run:
+            print("\n".join(backend.leftovers()) or f"{folder.path}: nothing is left")
+            return
+        with locked(folder.path):
+            _tell(folder, backend.clean(progress))
+
+
+def _is_local(folder: "LineupFolder") -> bool:
+    from grace.models.catalogue import profile
+
+    return profile(folder.lineup.profile).embedded is not None
+
+
+def _namespace(api: "Api", given: str | None) -> str:
+    from grace.policy.cluster_file import load_cluster
+
+    return api.namespace(given, load_cluster("nrp").namespace)
+
+
+def _age(text: str | None) -> timedelta | None:
+    """What `7d` says. Raises InputError."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"([0-9]{1,4})([mhdw])", text)
+    if not match:
+        raise InputError(f"--older-than {text}: give a number and m, h, d or w, as 7d")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def _tell_forgotten(api: "Api", namespace: str, age: timedelta) -> None:
+    """List the lineups that have objects so old, with the command that removes them."""
+    from datetime import UTC, datetime
+
+    from grace.lineup.cleaning import objects_of
+
+    now = datetime.now(UTC)
+    forgotten = [each for each in objects_of(api, namespace) if each.made and now - each.oldest > age]
+    for each in forgotten:
+        _tell_objects(each, namespace)
+        print(f"  since {each.oldest:%Y-%m-%d}; if it is yours, `grace lineup clean {each.name}` removes it")
+    if not forgotten:
+        print(f"{namespace}: nothing of Grace's is so old")
+
+
+def _tell_objects(objects: "LineupObjects", namespace: str) -> None:
+    from collections import Counter
+
+    counts = Counter(each.kind for each in objects.made)
+    said = ", ".join(f"{number} {kind}" for kind, number in counts.items()) or "nothing"
+    print(f"lineup {objects.name} in {namespace}: {said}")
+    for each in objects.made:
+        print(f"  {each}{' (is being deleted)' if each.deleting else ''}")
+    for each in objects.foreign:
+        print(f"  {each} (was not made by Grace, and stays)")
+    if objects.unseen:
+        print(f"  you may not list {', '.join(objects.unseen)}: whether there are any is not known")
+
+
+def _tell(folder: "LineupFolder", cleanup: "Cleanup") -> None:
+    """Print what became of everything, and prove it. Raises Refused, ClusterError."""
+    from grace.lineup.proof import write_cleanup
+
+    write_cleanup(folder, cleanup)
+    for each in cleanup.removed:
+        print(f"removed {each}")
+    for each, reason in cleanup.kept.items():
+        print(f"kept {each}: {reason}")
+    if cleanup.left:
+        raise ClusterError(f"still there: {', '.join(cleanup.left)}; the same command tries again")
+    if cleanup.unseen:
+        raise ClusterError(f"you may not list {', '.join(cleanup.unseen)}, so that nobody knows whether any is left")
+    if cleanup.kept:
+        raise Refused(f"{folder.cleanup}: {options.count(len(cleanup.kept), 'object')} stay, for the reasons above")
+    print(f"{folder.path}: nothing is left; proof: {folder.cleanup}")
