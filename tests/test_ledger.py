@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from grace.errors import GraceError, InputError, LedgerCorrupt
+from grace.errors import GraceError, InputError, LedgerCorrupt, RunLocked
 from grace.ledger import Ledger, LedgerReader, Record, replay, request_key, scan, void
 from limits import HANG
 from strategies import ledger_records, ledger_texts, ledger_values
@@ -247,6 +247,20 @@ def test_a_disk_that_fails_on_sync_is_one_message(tmp_path: Path, monkeypatch: p
             ledger.close()
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(ledger._fd)  # closed all the same
+
+
+@pytest.mark.parametrize("other", [b'{"n":7}\n', b"", b"x"], ids=["a line more", "cut to nothing", "cut to a byte"])
+def test_a_file_that_another_one_writes_too_is_left_alone(tmp_path: Path, other: bytes) -> None:
+    path = tmp_path / "ledger.jsonl"
+    with Ledger(path) as ledger:
+        ledger.append({"n": 1})
+        with path.open("ab" if other.endswith(b"\n") else "wb") as file:
+            file.write(other)
+        content = path.read_bytes()
+        for _ in range(2):
+            with pytest.raises(RunLocked, match=r"ledger\.jsonl: has \d+ bytes, and had 8 after the last line"):
+                ledger.append({"n": 2})
+        assert path.read_bytes() == content
 
 
 @given(st.dictionaries(ledger_texts, ledger_values, min_size=2, max_size=5), st.randoms(use_true_random=False))

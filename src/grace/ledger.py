@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeVar
 
 import orjson
 
-from grace.errors import InputError, LedgerCorrupt
+from grace.errors import InputError, LedgerCorrupt, RunLocked
 
 Record = dict[str, Any]
 
@@ -72,14 +72,21 @@ class Ledger:
 
         Raises:
             InputError: the disk is full or gone; a partly written line is removed.
+            RunLocked: another process has written the file, or cut it.
         """
         line = orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
         offset, written = self.end, 0
+        if (length := os.fstat(self._fd).st_size) != offset:
+            raise RunLocked(
+                f"{self.path}: has {length} bytes, and had {offset} after the last line of this process: another one "
+                "writes it too. Nothing was added to it; end the other process, then give the same command again"
+            )
         try:
             while written < len(line):
                 written += os.write(self._fd, line[written:])
         except OSError as error:
-            os.ftruncate(self._fd, offset)
+            if os.fstat(self._fd).st_size == offset + written:
+                os.ftruncate(self._fd, offset)
             raise self._cannot_be_written(error) from None
         self.end += written
         return offset
