@@ -15,6 +15,8 @@ from grace.errors import InputError
 
 GENERATE, SCORE, EXTRACT = "generate", "score", "extract"
 """What a run may hold: Experiment 1, Experiment 2, or the values that an extraction finds in answers."""
+BATCH_INVARIANT = "batch_invariant"
+"""In a run's model: true where its server is said to answer whatever else it computes at the same time."""
 Experiment = Literal["generate", "score", "extract"]
 
 _NEEDED: dict[str, set[str]] = {

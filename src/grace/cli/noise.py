@@ -68,4 +68,7 @@ def _tell(result: "NoiseResult") -> bool:
         print(f"  {name}: {largest:.2g}")
     if result.failed:
         print(f"  {count(result.failed, 'request')} failed; the same command asks again for these.")
-    return not result.failed
+    if result.invariant is not None:
+        said = "is batch-invariant here" if result.invariant else "is not batch-invariant, although the run says so"
+        print(f"  the server {said}")
+    return not result.failed and result.invariant is not False

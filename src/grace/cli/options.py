@@ -125,6 +125,14 @@ ModelRevision = Annotated[
     str | None,
     typer.Option(help="The weights (revision, quantization), if the server does not report them."),
 ]
+BatchInvariant = Annotated[
+    bool,
+    typer.Option(
+        "--batch-invariant",
+        help="Note with the run that answers do not depend on what the server computes beside them, as vLLM's with "
+        "VLLM_BATCH_INVARIANT=1; `grace noise` checks it.",
+    ),
+]
 BreakLock = Annotated[bool, typer.Option("--break-lock", help="Continue a run whose writer died on another machine.")]
 
 

@@ -35,6 +35,10 @@ def serve(
         str | None,
         typer.Option(metavar="NAME", help="Environment variable with a key that clients must send."),
     ] = None,
+    batch_invariant: Annotated[
+        bool,
+        typer.Option("--batch-invariant", help="vLLM: answers that do not depend on what is computed beside them."),
+    ] = False,
 ) -> None:
     """Serve a model on this machine for `grace query`, curl and other clients, until Ctrl-C.
 
@@ -50,6 +54,9 @@ def serve(
     from grace.models.files import find_model
     from grace.models.serving import ServingOptions
 
+    def options_of(name: str) -> ServingOptions:
+        return ServingOptions(name, host, port, context, parallel, threads, batch_invariant)
+
     key = read_key(api_key_env) or ""
     is_file = _is_gguf(model)
     if engine == "auto" and not is_file and not vllm_is_installed():
@@ -58,7 +65,7 @@ def serve(
         )
     if engine == "llamacpp" or (engine == "auto" and is_file):
         weights = find_model(model)
-        options = ServingOptions(served_model_name or weights.name, host, port, context, parallel, threads)
+        options = options_of(served_model_name or weights.name)
         with _until_interrupted(), EmbeddedServer(weights.path, options, api_key=key) as server:
             _tell(server, api_key_env, "ready")
             server.wait()
@@ -66,7 +73,7 @@ def serve(
         raise InputError(f"{model}: vLLM serves model folders and hub ids, not GGUF files; leave out --engine vllm")
     else:
         name = served_model_name or Path(model).absolute().name
-        vllm = VllmServer(model, ServingOptions(name, host, port, context, parallel, threads), api_key=key)
+        vllm = VllmServer(model, options_of(name), api_key=key)
         with _until_interrupted():
             _tell(vllm, api_key_env, "starting; ready when /health answers")
             with vllm:

@@ -18,6 +18,7 @@ def visit(
     model_endpoint: options.ModelEndpoint = "embedded",
     model_name: options.ModelName = "smollm2-135m",
     model_revision: options.ModelRevision = None,
+    batch_invariant: options.BatchInvariant = False,
     wait: Annotated[
         float, typer.Option(min=0, metavar="SECONDS", help="How long to wait for the server to start.")
     ] = 0,
@@ -68,7 +69,14 @@ def visit(
             follow_leader(leader, wait, progress)
     endpoint = options.read_endpoint(model_endpoint, model_name, concurrency, timeout, max_retries, api_key_env)
     part = options.read_shard(shard)
-    shared = TaskOptions(endpoint=endpoint, revision=model_revision, limit=limit, shard=part, break_lock=break_lock)
+    shared = TaskOptions(
+        endpoint=endpoint,
+        revision=model_revision,
+        batch_invariant=batch_invariant,
+        limit=limit,
+        shard=part,
+        break_lock=break_lock,
+    )
     listed = tasks(file, out, shared)
     if wait and model_endpoint != EMBEDDED:
         with options.progressing() as progress:

@@ -12,7 +12,7 @@ from typing import Self
 
 from grace.endpoints.serving import ModelServer, OwnedProcess, check_port
 from grace.errors import EndpointError, InputError
-from grace.models.serving import ServingOptions, vllm_arguments
+from grace.models.serving import VLLM_BATCH_INVARIANT, ServingOptions, vllm_arguments
 
 END_SECONDS = 30.0
 """Seconds that vLLM has to shut down before it is killed."""
@@ -71,6 +71,8 @@ class VllmServer(ModelServer):
         environment.pop("VLLM_API_KEY", None)
         if self.api_key:
             environment["VLLM_API_KEY"] = self.api_key
+        if self._options.batch_invariant:
+            environment[VLLM_BATCH_INVARIANT] = "1"
         command = [sys.executable, "-P", str(_LEASH), f"{END_SECONDS:g}", *self._arguments]
         with ExitStack() as files:
             try:

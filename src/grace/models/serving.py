@@ -17,6 +17,11 @@ PARALLEL = 4
 """Requests worked on at once by llama.cpp. Measured on two processors, 8 were no faster and took 365 MB more."""
 MOST_PARALLEL = 256
 """llama.cpp's own limit."""
+VLLM_BATCH_INVARIANT = "VLLM_BATCH_INVARIANT"
+"""Set to 1, vLLM's answers do not depend on what it computes beside them (beta; vLLM 0.32 documents it)."""
+INVARIANT_CAPABILITY = 8.0
+INVARIANT_FAMILIES = ("llama", "gpt_oss")
+"""The GPUs and, of the lineup's families, the models that it is documented for; Gemma is not listed."""
 MAX_LOGPROBS = 20
 """Log probabilities of likely tokens that a request may ask for: vLLM's default, and the most that OpenAI gives."""
 
@@ -33,6 +38,7 @@ class ServingOptions:
             for, if that is less; vLLM what the model was trained for.
         parallel: requests worked on at once. None: llama.cpp 4, vLLM as many as fit.
         threads: processor threads. None: as many as this process may use. For llama.cpp only.
+        batch_invariant: answers do not depend on what is computed beside them, at some cost of speed. For vLLM only.
 
     Raises:
         InputError: an option that cannot be served.
@@ -44,6 +50,7 @@ class ServingOptions:
     context: int | None = None
     parallel: int | None = None
     threads: int | None = None
+    batch_invariant: bool = False
 
     def __post_init__(self) -> None:
         if self.host not in LOOPBACK:
@@ -64,6 +71,8 @@ def llamacpp_settings(path: Path, options: ServingOptions, api_key: str) -> Mapp
     Raises:
         InputError: more slots than llama.cpp has.
     """
+    if options.batch_invariant:
+        raise InputError("--batch-invariant is for vLLM; llama.cpp with one slot (--parallel 1) repeats its numbers")
     slots = options.parallel or PARALLEL
     if slots > MOST_PARALLEL:
         raise InputError(f"{slots} requests at once: llama.cpp works on {MOST_PARALLEL} at most")
@@ -166,6 +175,11 @@ def vllm_serve_arguments(
     switches = ["--enable-prefix-caching", *(["--headless"] if rank else [])]
     written = _written(_always(variant.served_name, host, port) | arguments)
     return [variant.repo, *written, *switches, *plan.arguments]
+
+
+def can_be_batch_invariant(plan: MemoryPlan) -> bool:
+    """Whether vLLM documents its batch-invariant mode for this model and these GPUs."""
+    return plan.model.family in INVARIANT_FAMILIES and plan.gpu.capability >= INVARIANT_CAPABILITY
 
 
 def _always(name: str, host: str, port: int) -> dict[str, object]:

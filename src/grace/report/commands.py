@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import orjson
 
+from grace.manifest import BATCH_INVARIANT
 from grace.report.gather import ReportRequest
 from grace.report.ran import ANSWERS, KINDS, PROBABILITIES, further
 from grace.runs import Run
@@ -69,6 +70,8 @@ def _asked(run: Run) -> Iterator[object]:
     yield from ("--model-endpoint", _endpoint(run), "--model-name", model.get("name"))
     if model.get("revision"):
         yield from ("--model-revision", model["revision"])
+    if model.get(BATCH_INVARIANT):
+        yield "--batch-invariant"
     if run.scope.rows < identity.input.rows:
         yield from ("--limit", run.scope.rows)
 

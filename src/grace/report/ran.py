@@ -9,12 +9,13 @@ from grace.analysis.analyze import Table
 from grace.columns import MODEL
 from grace.endpoints.dialects import OpenAI
 from grace.errors import InputError
-from grace.manifest import EXTRACT, GENERATE, SCORE, ServerFacts, SessionRecord, SourceTree
+from grace.manifest import BATCH_INVARIANT, EXTRACT, GENERATE, SCORE, ServerFacts, SessionRecord, SourceTree
 from grace.report.grids import Record, table_of
 from grace.runs import Run
 from grace.stages.related import Related
 from grace.studies.study import Study, completed
 
+INVARIANT = " in batch-invariant mode"
 ANSWERS, VALUES, PROBABILITIES = "answers", "values", "probabilities"
 KINDS = {GENERATE: ANSWERS, EXTRACT: VALUES, SCORE: PROBABILITIES}
 PLAIN = {"top_p": (1,), "top_k": (0, -1), "min_p": (0,), "repeat_penalty": (1,), "repetition_penalty": (1,)}
@@ -66,7 +67,7 @@ def facts_of(run: Run, group: Related) -> Record:
         "weights": model.get("weights") or model.get("sha256"),
         "source": model.get("source"),
         "parameters": model.get("parameters"),
-        "engine": engine_of(server, last.endpoint),
+        "engine": engine_of(server, last.endpoint) + (INVARIANT if model.get(BATCH_INVARIANT) else ""),
         "context": server.context,
         "protocol": identity.protocol,
         "temperature": sampling.get("temperature"),

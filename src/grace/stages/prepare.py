@@ -14,7 +14,7 @@ from grace.endpoints.serving import EMBEDDED
 from grace.endpoints.transport import check_url
 from grace.errors import InputError, RunMismatch
 from grace.files import sha256_of
-from grace.manifest import InputFacts
+from grace.manifest import BATCH_INVARIANT, InputFacts
 from grace.progress import Progress
 from grace.runs import Run
 from grace.stages.task import Endpoint, ExperimentTask
@@ -129,6 +129,12 @@ def session_facts(endpoint: Endpoint, client: Client, handshake: Handshake, **op
         },
         "options": {**options, **patience},
     }
+
+
+def model_facts(handshake: Handshake, revision: str | None, batch_invariant: bool) -> dict[str, Any]:
+    """The model as a run's identity has it: what the server says, and what the user says of it."""
+    facts = {**handshake.facts.identity, "revision": revision}
+    return {**facts, BATCH_INVARIANT: True} if batch_invariant else facts
 
 
 @contextmanager

@@ -47,11 +47,15 @@ class Endpoint:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskOptions:
-    """What all tasks of a visit share; each field is an option of the command, and `endpoint` holds several."""
+    """What all tasks of a visit share; each field is an option of the command, and `endpoint` holds several.
+
+    `batch_invariant` says that the server's answers do not depend on what it computes beside them.
+    """
 
     endpoint: Endpoint
     limit: int | None = None
     revision: str | None = None
+    batch_invariant: bool = False
     table_format: TableFormat = AUTO
     shard: Shard | None = None
     break_lock: bool = False

@@ -835,3 +835,21 @@ def test_without_the_extra_the_message_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "kubernetes", None)
     with pytest.raises(InputError, match=r"pip install 'grace-experiments\[cluster\]'"):
         render_lineup(Request(profile="a100"))
+
+
+def test_batch_invariance_where_vllm_documents_it():
+    """The server has it, the run notes it, and what is served without it is named."""
+    rendering = rendered(batch_invariant=True)
+    with_it, without = set(), set()
+    for _, pod in pods(rendering):
+        every = containers(pod)
+        asking = next((each for each in every if "visit" in (each.get("args") or ())), None)
+        if asking:
+            name = next(word for word in asking["args"] if word.startswith("--model-name=")).split("=")[1]
+            invariant = any(variables(each).get("VLLM_BATCH_INVARIANT") == "1" for each in every)
+            assert invariant == ("--batch-invariant" in asking["args"])
+            (with_it if invariant else without).add(name)
+    assert with_it == {"llama-3-8b-instruct", "llama-3-70b-instruct-awq", "gpt-oss-20b"}
+    assert {note.split(":")[0] for note in rendering.notes if "without batch invariance" in note} == without
+    assert len(without) == 3
+    assert_good(rendering)

@@ -158,3 +158,25 @@ def test_repeats_under_other_conditions_are_asked_anew(grace: Command, table: Ta
     assert conditions == [1] * 6 + [4] * 6
     assert floor_of(run)["options"]["concurrency"] == 4
     assert floor_of(run)["endpoint"] == table.url
+
+
+def test_a_server_that_is_said_to_be_batch_invariant_is_held_to_it(
+    grace: Command, table: TableServer, tmp_path: Path
+) -> None:
+    (tmp_path / "study.yaml").write_text(STUDY)
+    (tmp_path / "things.csv").write_text("thing\nthe sky\n")
+    at = ["--model-endpoint", table.url, "--model-name", "table"]
+    command = ["score", tmp_path / "study.yaml", "--input", tmp_path / "things.csv", *at]
+    assert grace(*command, "--output", tmp_path / "s.csv", "--batch-invariant").code == 0
+    model = json.loads((tmp_path / "s.run" / "run.json").read_bytes())["identity"]["model"]
+    assert model["batch_invariant"] is True
+    mixed = grace(*command, "--output", tmp_path / "s.csv")
+    assert mixed.code == 2
+    assert "batch_invariant" in mixed.err
+    done = grace("noise", tmp_path / "s.run", "--repeat", 1, "--model-endpoint", table.url)
+    assert done.code == 0, done.err
+    assert "the server is batch-invariant here" in done.out
+    table.model = printable_model("é", "’", "yes", "no", seed=6, spread=1.0)
+    done = grace("noise", tmp_path / "s.run", "--repeat", 2, "--model-endpoint", table.url)
+    assert done.code == 1
+    assert "is not batch-invariant, although the run says so" in done.out

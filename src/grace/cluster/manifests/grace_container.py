@@ -114,6 +114,8 @@ def visit_container(layout: LineupLayout, served: Served, endpoint: str, leader:
     ]
     if layout.request.limit:
         arguments.append(f"--limit={layout.request.limit}")
+    if served.batch_invariant:
+        arguments.append("--batch-invariant")
     if layout.request.shards > 1:
         arguments.append(f"--shard=auto/{layout.request.shards}")
     if leader:

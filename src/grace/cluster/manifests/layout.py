@@ -17,6 +17,7 @@ from grace.declared import problem_of
 from grace.errors import InputError, Refused
 from grace.models.catalogue import OVERLAY, hub_model, hub_models, profile
 from grace.models.plan import GIB, MemoryPlan, plan_model
+from grace.models.serving import can_be_batch_invariant
 from grace.policy.cluster_file import Cluster, ClusterGpu, load_cluster
 from grace.stages.visit_file import Experiment, QuerySettings, StudyVisit, VisitFile
 from grace.studies.study import BUILT_IN, load_study
@@ -48,11 +49,13 @@ class Served:
         plan: its weights, GPUs and memory.
         gpu: the GPU as the cluster calls it.
         priority_class: that of the pods with GPUs; empty for none.
+        batch_invariant: its answers do not depend on what is computed beside them.
     """
 
     plan: MemoryPlan
     gpu: ClusterGpu
     priority_class: str
+    batch_invariant: bool = False
 
     @property
     def name(self) -> str:
@@ -201,7 +204,8 @@ def _served(name: str, request: Request, cluster: Cluster) -> Served:
     most = cluster.limits.gpus_of_a_node
     if most and planned.gpus > most:
         raise Refused(f"{planned.model.name}: {planned.gpus} GPUs, but a node of {cluster.title} has {most} at most")
-    return Served(planned, gpu, _priority_class(request, cluster, gpu, planned))
+    invariant = request.batch_invariant and can_be_batch_invariant(planned)
+    return Served(planned, gpu, _priority_class(request, cluster, gpu, planned), invariant)
 
 
 def _priority_class(request: Request, cluster: Cluster, gpu: ClusterGpu, planned: MemoryPlan) -> str:

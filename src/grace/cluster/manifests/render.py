@@ -220,6 +220,9 @@ def _command(request: Request) -> str:
         value = getattr(request, option.name)
         if value == option.default:
             continue
+        if value is True:
+            words.append(f"--{field.name.replace('_', '-')}")
+            continue
         for each in (value,) if isinstance(value, str | int | float) else value:
             words += [f"--{option.name.replace('_', '-')}", shlex.quote(str(each))]
     return "".join(letter if " " <= letter <= "~" else ascii(letter)[1:-1] for letter in " ".join(words))
@@ -230,6 +233,8 @@ def _notes(layout: LineupLayout) -> Iterator[str]:
     for served in layout.models:
         for note in served.plan.notes:
             yield f"{served.name}: {note}"
+        if layout.request.batch_invariant and not served.batch_invariant:
+            yield f"{served.name}: served without batch invariance, which vLLM does not document for it or its GPUs"
     for remark in dict.fromkeys(" ".join(_about_gpus(layout, served)) for served in layout.models):
         if remark:
             yield remark

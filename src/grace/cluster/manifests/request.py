@@ -57,6 +57,10 @@ class Request:
     ] = None
     vllm_image: Annotated[str | None, Option(metavar="REF", help="vLLM's image.")] = None
     variant: Annotated[str | None, Option(metavar="NAME", help="Weights for all models, such as awq.")] = None
+    batch_invariant: Annotated[
+        bool,
+        Option(help="Answers that do not depend on what is computed beside them, for models where vLLM can."),
+    ] = False
     gpus: Annotated[int | None, Option(min=1, metavar="N", help="GPUs per node. Default: the profile's.")] = None
     nodes: Annotated[int | None, Option(min=1, metavar="N", help="Nodes per model. Default: the profile's.")] = None
     cluster: Annotated[str, Option(metavar="NAME|FILE", help="nrp, or a file that describes a cluster.")] = "nrp"

@@ -19,7 +19,7 @@ from grace.cluster.manifests.parts import (
 )
 from grace.cluster.manifests.weights_job import catalogue_mounts, catalogue_variables, model_arguments
 from grace.cluster.names import literal
-from grace.models.serving import vllm_serve_arguments
+from grace.models.serving import VLLM_BATCH_INVARIANT, vllm_serve_arguments
 from grace.policy.pods import DRIVER, HOSTNAME, MEMORY, PRODUCT, ZONE
 
 PORT = 8000
@@ -109,6 +109,7 @@ def _settings(served: Served) -> dict[str, str]:
         "VLLM_NO_USAGE_STATS": "1",
         "DO_NOT_TRACK": "1",
         "VLLM_ENGINE_READY_TIMEOUT_S": str(served.startup_seconds),
+        **({VLLM_BATCH_INVARIANT: "1"} if served.batch_invariant else {}),
     }
 
 

@@ -24,6 +24,7 @@ from grace.stages.prepare import (
     check_table,
     choose_pace,
     input_facts,
+    model_facts,
     open_input,
     session_facts,
 )
@@ -90,7 +91,7 @@ class PreparedQuery(Prepared[ExportedAnswers | ShardResult]):
         rows = order(len(table), query.limit, query.shuffle, query.seed)
         handshake = await meet(client, query.endpoint.model, self._need(len(rows)))
         sampling = Sampling(query.temperature, query.max_tokens, query.extra_body)
-        model = {**handshake.facts.identity, "revision": query.revision}
+        model = model_facts(handshake, query.revision, query.batch_invariant)
         run.begin(self._identity(model, handshake.dialect.neutral), table.plain, study.content)
         table.read_from(run.input)
         run.widen(len(rows), query.replications)

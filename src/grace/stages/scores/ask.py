@@ -24,6 +24,7 @@ from grace.stages.prepare import (
     check_table,
     choose_pace,
     input_facts,
+    model_facts,
     open_input,
     session_facts,
 )
@@ -95,7 +96,7 @@ class PreparedScore(Prepared[ExportedScores | ShardResult]):
             study=study.name,
             questions={name: question.sha256 for name, question in study.questions.items()},
             input=input_facts(table),
-            model={**handshake.facts.identity, "revision": task.revision},
+            model=model_facts(handshake, task.revision, task.batch_invariant),
             scoring=scoring,
             rendered=proof.rendered,
         )

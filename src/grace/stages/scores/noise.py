@@ -23,10 +23,10 @@ from grace.endpoints.serving import EMBEDDED
 from grace.errors import InputError, RunMismatch
 from grace.files import replacing
 from grace.ledger import Ledger, LedgerReader, replay
-from grace.manifest import SCORE
+from grace.manifest import BATCH_INVARIANT, SCORE
 from grace.progress import Progress
 from grace.runs import Run, now
-from grace.stages.prepare import check_endpoint, session_facts
+from grace.stages.prepare import check_endpoint, model_facts, session_facts
 from grace.stages.records import study_of
 from grace.stages.scores.ask import SLOTS, ask_question, make_scorer, score_pace
 from grace.stages.scores.proof import prove
@@ -60,11 +60,15 @@ class Floor:
 
 @dataclass(frozen=True)
 class NoiseResult:
-    """The noise floor, the file it was written to, and how many requests failed."""
+    """The noise floor, the file it was written to, and how many requests failed.
+
+    `invariant` says whether a server that is said to be batch-invariant is so; None: nobody says it.
+    """
 
     path: Path
     floor: Floor
     failed: int
+    invariant: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +146,9 @@ class PreparedNoise(Prepared[NoiseResult]):
         path = run.path / "noise.json"
         with replacing(path) as file:
             file.write(orjson.dumps({"measured": now(), **asdict(floor), **facts}, option=orjson.OPT_INDENT_2))
-        return TaskOutcome(NoiseResult(path, floor, requests.failures.total()), requests)
+        exact = floor.largest == 0 and floor.largest_label_mass == 0
+        invariant = exact if run.identity.model.get(BATCH_INVARIANT) else None
+        return TaskOutcome(NoiseResult(path, floor, requests.failures.total(), invariant), requests)
 
     async def _meet(self, client: Client, progress: Progress) -> tuple[Handshake, Scorer]:
         """Check that the endpoint has the run's model, and can score. Raises RunMismatch, EndpointError."""
@@ -153,7 +159,8 @@ class PreparedNoise(Prepared[NoiseResult]):
         handshake = await meet(
             client, task.endpoint.model, EndpointNeed(shape=next(iter(study.questions.values())).messages(first))
         )
-        model = orjson.loads(orjson.dumps({**handshake.facts.identity, "revision": identity.model["revision"]}))
+        claimed = bool(identity.model.get(BATCH_INVARIANT))
+        model = orjson.loads(orjson.dumps(model_facts(handshake, identity.model["revision"], claimed)))
         if model != identity.model:
             raise RunMismatch(f"{run.path}: was scored with {identity.model}, the endpoint has {model}")
         scorer = make_scorer(task.endpoint, client, handshake, scoring["residual"], scoring["answer_start"])
