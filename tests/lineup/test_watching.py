@@ -17,11 +17,11 @@ from grace.endpoints.metrics import ServerMetrics
 from grace.errors import ClusterError, InputError
 from grace.ledger import void
 from grace.lineup.backend import Sighting
+from grace.lineup.counting import LedgerCounter
 from grace.lineup.folder import LineupFolder, visited
 from grace.lineup.journal import Journal, Step
 from grace.lineup.lineup_file import LineupFile
 from grace.lineup.prometheus import gpu_use
-from grace.lineup.tally import TallyReader
 from grace.lineup.watching import ModelStatus, Watcher
 from grace.stages.visit_file import VisitFile
 from played_backend import PlayedBackend
@@ -46,19 +46,19 @@ def answer(seconds_ago: float = 0.0, status: str = "answered") -> dict[str, Any]
 
 def test_a_growing_ledger_is_counted_once(tmp_path: Path) -> None:
     ledger = tmp_path / "ledger.jsonl"
-    reader = TallyReader(ledger)
+    reader = LedgerCounter(ledger)
     assert reader.look().answered == 0
     write(ledger, answer(100), answer(50), answer(10, "failed"))
-    tally = reader.look()
-    assert (tally.answered, tally.failed) == (2, 1)
-    assert tally.rate == pytest.approx(3 / 100, rel=0.1)
+    counted = reader.look()
+    assert (counted.answered, counted.failed) == (2, 1)
+    assert counted.rate == pytest.approx(3 / 100, rel=0.1)
     with open(ledger, "a") as file:
         file.write('{"status": "answered", "ended"')
     assert reader.look().answered == 2
     with open(ledger, "a") as file:
         file.write(f': "{moment()}"}}\n')
     assert reader.look().answered == 3
-    assert TallyReader(ledger).look().answered == 3
+    assert LedgerCounter(ledger).look().answered == 3
 
 
 def test_what_is_voided_does_not_count(tmp_path: Path) -> None:
@@ -66,12 +66,12 @@ def test_what_is_voided_does_not_count(tmp_path: Path) -> None:
     write(ledger, answer(), answer(), answer())
     size = ledger.stat().st_size
     write(ledger, void([(size // 3, size)], "another server", moment()))
-    assert TallyReader(ledger).look().answered == 1
+    assert LedgerCounter(ledger).look().answered == 1
 
 
 def test_a_ledger_that_is_replaced_is_counted_anew_and_a_damaged_line_is_passed_over(tmp_path: Path) -> None:
     ledger = tmp_path / "ledger.jsonl"
-    reader = TallyReader(ledger)
+    reader = LedgerCounter(ledger)
     write(ledger, answer(), answer(), answer())
     assert reader.look().answered == 3
     ledger.write_text("no json\n[]\n")
@@ -82,7 +82,7 @@ def test_a_ledger_that_is_replaced_is_counted_anew_and_a_damaged_line_is_passed_
 def test_the_rate_of_a_ledger_that_stands_still_is_none(tmp_path: Path) -> None:
     ledger = tmp_path / "ledger.jsonl"
     write(ledger, *(answer(4000 + number) for number in range(10)))
-    assert TallyReader(ledger).look().rate == 0
+    assert LedgerCounter(ledger).look().rate == 0
 
 
 # --- looking ---------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from threading import Thread
 
 from grace.errors import InputError
 from grace.lineup.folder import LineupFolder
-from grace.lineup.journal import Entry, entries
+from grace.lineup.journal import JournalEntry, entries
 from grace.lock import writer_of
 
 LOG = "runner.log"
@@ -49,7 +49,7 @@ def start(folder: LineupFolder, options: Sequence[str]) -> int:
     return process.pid
 
 
-def follow(folder: LineupFolder) -> Iterator[Entry]:
+def follow(folder: LineupFolder) -> Iterator[JournalEntry]:
     """The steps that another process of this machine notes from now on, until it no longer carries the lineup."""
     seen = sum(1 for _ in entries(folder.journal))
     going = True

@@ -127,7 +127,7 @@ class Journal:
 
 
 @dataclass(frozen=True)
-class Entry:
+class JournalEntry:
     """One record of a journal: what became of a step of a model, when, and what was noted of it."""
 
     time: str
@@ -137,12 +137,12 @@ class Entry:
     facts: dict[str, Any]
 
 
-def entries(path: Path) -> Iterator[Entry]:
+def entries(path: Path) -> Iterator[JournalEntry]:
     """The records of a journal; without a file, none. Raises LedgerCorrupt, which names the line."""
     for number, (_, record) in enumerate(scan(path), 1):
         try:
             model, time = str(record.pop("model")), str(record.pop("time"))
-            yield Entry(time, model, Step(record.pop("step")), Event(record.pop("event")), record)
+            yield JournalEntry(time, model, Step(record.pop("step")), Event(record.pop("event")), record)
         except (KeyError, ValueError):
             raise LedgerCorrupt(f"{path}, line {number}: is not a record of a lineup; restore it from a copy") from None
 

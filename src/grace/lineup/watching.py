@@ -8,11 +8,11 @@ from typing import Any
 
 from grace.errors import GraceError
 from grace.lineup.backend import Backend, Sighting
+from grace.lineup.counting import AnswerCount, LedgerCounter
 from grace.lineup.folder import LineupFolder
 from grace.lineup.forecast import tasks_of
 from grace.lineup.journal import Event, History, Step, histories
 from grace.lineup.prometheus import check_address, gpu_use
-from grace.lineup.tally import Tally, TallyReader
 from grace.lock import writer_of
 from grace.progress import Progress
 from grace.stages.workload import outlook
@@ -38,7 +38,7 @@ class ModelStatus:
         phase: what is done with it, in words, and since when (ISO 8601 in UTC; empty before it began).
         cause: why it failed, or why nothing happens; empty where all is well.
         requests: how many it is asked; None where that cannot be counted.
-        answered, failed, rate: as a `Tally`.
+        answered, failed, rate: as an `AnswerCount`.
         seconds_left: until the last answer, at this rate.
         sightings: what the back end sees.
         gpu_use: the mean over the life of its pod, 0 to 1; `gpu_use_lately` that of the last five minutes.
@@ -105,7 +105,7 @@ class Watcher:
         self._folder, self._backend, self._progress = folder, backend, progress
         self._lineup = folder.lineup
         self._prometheus = check_address(prometheus) if prometheus else None
-        self._readers: dict[Path, TallyReader] = {}
+        self._readers: dict[Path, LedgerCounter] = {}
         self._requests: dict[str, int | None] = {}
 
     def look(self) -> LineupStatus:
@@ -119,11 +119,11 @@ class Watcher:
         phase, since, cause = history.summary
         under_way = bool(history.last) and not history.closed and history.last.get(Step.PROVE_GONE) is not Event.DONE
         sightings = self._sightings(name) if under_way else ()
-        tallies = [self._reader(run / "ledger.jsonl").look() for run in sorted(self._folder.model(name).glob("*.run"))]
+        counts = [self._reader(run / "ledger.jsonl").look() for run in sorted(self._folder.model(name).glob("*.run"))]
         elsewhere = [sighting.answered for sighting in sightings if sighting.answered is not None]
-        answered = max([sum(tally.answered for tally in tallies), *elsewhere])
+        answered = max([sum(counted.answered for counted in counts), *elsewhere])
         requests = self._requests_of(name)
-        rate = _rate(tallies) if history.last.get(Step.VISIT) is Event.BEGUN else None
+        rate = _rate(counts) if history.last.get(Step.VISIT) is Event.BEGUN else None
         left = max(0, requests - answered) / rate if requests is not None and rate else None
         use, lately = self._gpu_use(sightings)
         return ModelStatus(
@@ -133,7 +133,7 @@ class Watcher:
             cause=cause or "; ".join(dict.fromkeys(one.cause for one in sightings if one.cause)),
             requests=requests,
             answered=answered,
-            failed=sum(tally.failed for tally in tallies),
+            failed=sum(counted.failed for counted in counts),
             rate=rate,
             seconds_left=left,
             sightings=sightings,
@@ -149,8 +149,8 @@ class Watcher:
         except GraceError as error:
             return (Sighting("the back end", "cannot be asked", cause=str(error)),)
 
-    def _reader(self, ledger: Path) -> TallyReader:
-        return self._readers.setdefault(ledger, TallyReader(ledger))
+    def _reader(self, ledger: Path) -> LedgerCounter:
+        return self._readers.setdefault(ledger, LedgerCounter(ledger))
 
     def _requests_of(self, name: str) -> int | None:
         if name not in self._requests:
@@ -193,8 +193,8 @@ def _warnings(model: str, sightings: Sequence[Sighting], use: float | None, late
     return [f"{model}: GPU use {use:.0%} over its life {said} the {LEAST_GPU_USE:.0%} that the policy asks for; {how}"]
 
 
-def _rate(tallies: Sequence[Tally]) -> float | None:
-    rates = [tally.rate for tally in tallies if tally.rate is not None]
+def _rate(counts: Sequence[AnswerCount]) -> float | None:
+    rates = [counted.rate for counted in counts if counted.rate is not None]
     return sum(rates) if rates else None
 
 

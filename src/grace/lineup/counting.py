@@ -20,7 +20,7 @@ PIECE = 4 << 20
 
 
 @dataclass(frozen=True)
-class Tally:
+class AnswerCount:
     """How far a run is.
 
     Attributes:
@@ -36,7 +36,7 @@ class Tally:
     latest: str = ""
 
 
-class TallyReader:
+class LedgerCounter:
     """Counts a ledger's records; each look reads what was added since the last one."""
 
     def __init__(self, path: Path) -> None:
@@ -50,7 +50,7 @@ class TallyReader:
         self._voided = Voided()
         self._ends: deque[str] = deque(maxlen=MOST_RECENT)
 
-    def look(self) -> Tally:
+    def look(self) -> AnswerCount:
         """Count. A line that is no record is passed over: what reads the run for good says so."""
         try:
             with open(self._path, "rb") as file:
@@ -64,11 +64,11 @@ class TallyReader:
                     if len(whole) < len(piece):
                         break
         except OSError:
-            return Tally()
+            return AnswerCount()
         answered = len(self._finished)
         if self._voided:
             answered = sum(1 for offset in self._finished if offset not in self._voided)
-        return Tally(answered, self._failed, self._rate(), self._ends[-1] if self._ends else "")
+        return AnswerCount(answered, self._failed, self._rate(), self._ends[-1] if self._ends else "")
 
     def _take(self, lines: bytes) -> None:
         for line in lines.splitlines(keepends=True):
