@@ -221,7 +221,7 @@ def _command(request: Request) -> str:
         if value == option.default:
             continue
         if value is True:
-            words.append(f"--{field.name.replace('_', '-')}")
+            words.append(f"--{option.name.replace('_', '-')}")
             continue
         for each in (value,) if isinstance(value, str | int | float) else value:
             words += [f"--{option.name.replace('_', '-')}", shlex.quote(str(each))]
