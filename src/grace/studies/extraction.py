@@ -128,10 +128,10 @@ class Extraction:
             for name, _, start, end in sections
             if name == reading
         ]
+        if not shared and not any(_plainness(values)[0] for values in own):
+            return reader.read(answer)  # what looks like a heading may be the answer
         if own:
             return max(own, key=_plainness)  # the first of those that say most
-        if not shared:
-            return reader.read(answer)
         taken = [(start, end) for name, start, _, end in sections if name != reading]
         if not isinstance(reader, CountReader):  # other answers take a line each; what follows may be this one's
             taken = [(start, _line_end(text, begin, end)) for name, start, begin, end in sections if name != reading]

@@ -10,13 +10,17 @@ from grace.studies.reading.languages import (
     ANSWER,
     BUT,
     CHOOSE,
+    FALLS_OUT,
     GOES_ON,
     IF,
     IS,
+    IS_IN,
+    MORE_OR_LESS,
     NOT,
     SPACED,
     TAKEN_BACK,
     THUS,
+    WRONG,
     either,
     word_of,
 )
@@ -30,23 +34,28 @@ _ANSWER = rf"(?<![a-z])(?:final |my |the |overall |correct |best )*{either(ANSWE
 _NOTE = r"(?:[\"'\])|]|\s?\([^()\n]{0,60}\))*+"
 _IS = rf"(?:{word_of(IS)}|[=→|—-]|->|=>)"
 _ARTICLES = (
-    r"(?:(?:an?|the|option|answer|choice|number|level|letter|value|scores?|ratings?|category|label|reading|version"
+    r"(?:(?:an?|the|more of|more like|rather|eher|plutôt|plus tôt|option|answer|choice|number|level|letter|value"
+    r"|scores?|ratings?|category|label|reading|version"
     r"|statement|interpretation|candidate|picture|meaning|clear|definite|firm|solid|strong|simple|single|full|of|at|as"
     r"|with|to|about|around|roughly|approximately|probably|likely|maybe|perhaps|just|only|exactly|is|be|it|that|he|she"
-    r"|they|eine?n?|une?|una|le|la|el|um|uma|en|ett|et|die|der|das|den|de|mit|nummer|número|numéro|номер|вариант"
+    r"|they|eine?n?|une?|una|uno|un|il|le|la|el|um|uma|een|het|en|ett|et|die|der|das|den|de|mit|nummer|número|numéro"
+    r"|номер|вариант"
     r"|environ|etwa|circa|unos?|около)(?![^\W\d_])[ :]*+|[\"'(\[{|*:=>\s-]++)*"
 )
 _RATE = (
     r"(?:rat(?:e|ing)|choos(?:e|ing)|chose|pick(?:ing)?|select(?:ing)?|assign|giv(?:e|ing)|score|rank|mark|opt for"
-    r"|(?:go|going|went) (?:with|for)|settle (?:on|for)|lean(?:ing)?|stick with|put|place|vote|judge|classify|label"
+    r"|(?:go|going|went) (?:with|for)|go (?:up|down) to|settled? (?:on|for)|ended up (?:with|at)|landed (?:on|at)"
+    r"|lean(?:ing)?"
+    r"|stick (?:with|to)|pay|spend|charge|offer|blame|put|place|vote|judge|classify|label"
     r"|assess|evaluate|deem|call|describe|estimate|grade|respond|reply|conclude|prefer|favou?r|endorse)"
 )
 _SAY = r"(?:say|answer|think|guess|believe|reply|respond|conclude|argue|estimate|feel|suppose|expect|reckon)"
 _I = (
     r"\b(?:i|we)(?:'d|'ll|'m)?(?: (?:would|will|do|am|must|might|can|could|should|have|had|need|want|to|going|inclined"
-    r"|also|still|just|rather|then|like|that|[a-z]+ly)){0,5}+ "
+    r"|therefore|thus|hence|finally|ultimately|also|still|just|now|then|here|somewhat|rather|then|like|that"
+    r"|[a-z]+ly)){0,5}+ "
 )
-_IT = r"(?:it|this|that|he|she|they|the [a-z]+(?: [a-z]+)?)"
+_IT = r"(?:it|this|that|this one|that one|he|she|they|the [a-z]+(?: [a-z]+)?)"
 CUE = re.compile(
     rf"(?:{_ANSWER}{_NOTE}(?:{_GAP}{{0,50}}?{_IS}|\s?[:=|-]|[:=]|\s)"
     rf"|{_I}{_RATE}\b(?:{_GAP}{{0,60}}?\s)?"
@@ -54,7 +63,8 @@ CUE = re.compile(
     rf"|(?<!{SPACED}){either(CHOOSE)}{_GAP}{{0,40}}?"
     rf"|{word_of(THUS)},?(?: i(?:'d| would)? {_SAY}| {_IT}(?:'s| is| was| would be))?,? ?"
     rf"|\b{_IT}(?:'s| is| gets| deserves| would be| rates| scores| merits| earns| should be) "
-    r"|\b(?:leaves|leaving|deserves|merits|earns|makes (?:it|this|that)|verdient|mérite|заслуживает) "
+    r"|\b(?:leaves|leaving|deserves|merits|earns|makes (?:it|this|that)|leaning(?: towards?)?|verdient|mérite"
+    r"|заслуживает) "
     rf"|\b(?:go(?:ing)?|went) (?:with|for) |\b(?:choosing|selecting|picking|rating|rated|scored){_GAP}{{0,40}}? "
     rf"){_ARTICLES}\Z"
 )
@@ -65,40 +75,56 @@ ARTICLES = re.compile(_ARTICLES)
 ASSENT = re.compile(r"\bi(?:'d| would| do| must| have to)?(?: [a-z]+ly)? \Z")
 """Words before a label that is a verb, as "I strongly agree"."""
 CUE_BEHIND = re.compile(
-    rf"{_MARKS}\s?(?:(?:is|was|would be|seems?(?: to be)?|feels|looks|appears(?: to be)?|sounds|remains)(?: (?:like"
+    rf"{_MARKS}(?:\s?(?:くらい|ぐらい|程度|前後|ほど|정도|쯤)| (?:one|sentence|option|version|reading"
+    rf"|continuation)(?= ))?\s?"
+    rf"(?:(?:is|was|would be|seems?(?: to be)?|feels|looks|appears(?: to be)?|sounds|remains)(?: (?:like"
     rf"|as))?"
     r" (?:(?:my|the|a|an|most|best|more|quite|very|clearly|probably|about|only|closest|final|single|correct) )*+"
     r"(?:answer|choice|rating|pick|option|selection|response|score|verdict|guess|fit|match|strongest|dominant|right"
-    r"|correct|appropriate|suitable|fitting|accurate|reasonable|fair|best|better|apt|closest)\b(?!-)"
+    r"|correct|plausible|natural|likely|probable|sensible|acceptable|appropriate|suitable|fitting|accurate"
+    r"|reasonable|fair|best|better|apt|closest)\b(?!-)"
+    r"|is (?:what|the one) i\b|is to blame|is left|is (?:the )?(?:responsible|guilty|culprit|cause)|(?:did"
+    r"|caused) (?:it|this)\b"
     r"|(?:fits|matches|describes|captures|suits|reflects|works) (?:it |this |that |the [a-z]+ |[a-z]+ly )*+"
-    r"(?:best|well|better|most)\b|it is\b(?! not)|for me\b|(?:です|だ。|と答|と思|입니다|이다|예요|이에요))"
+    r"(?:best|well|better|most)\b|it is\b(?! not)|for me\b|(?:です|だ。|だと|と答|と思|입니다|이다|예요|이에요"
+    r"|(?:이)?라고|ครับ|ค่ะ))"
 )
 """Words behind a mention that give it as the answer, as "fits best"."""
 NUMBER_BEHIND = re.compile(
-    rf"{_MARKS}\s?(?:(?:(?:को|का|के|की)\s)?(?:है|हूँ|हूं|चुन|दूँगा|दूंगा|आहे|দেব|বেছে|ఎంచు|ఇస్తా)|を選|を选|だ"
-    r"|점|을|를|seç|veri|puan|分|点|星|คะแนน)"
+    rf"{_MARKS}\s?(?:(?:अंक|নম্বর|점|点|分)\s?)?(?:(?:(?:को|का|के|की|ही)\s)?(?:है|हूँ|हूं|चुन|दूँगा|दूंगा|देता|देती"
+    rf"|दूँगी|आहे|দেব|দিব|বেছে|ఎంచు|ఇస్తా|است|می‌دهم)"
+    r"|を選|を付|をつけ|だ|점|을|를|로|seç|veri|puan|分|点|星|คะแนน|ครับ|ค่ะ)"
 )
 """The same behind a number or a letter."""
 _UNITS = (
-    r"(?:stars?|points?|pts|punkten?|sterne|puntos?|estrellas|étoiles|punti|pontos|балл\w*|분|점|分|点|星|คะแนน|अंक"
+    r"(?:stars?|points?|pts|punkten?|sterne|puntos?|estrellas|étoiles|punti|pontos|балл\w*|điểm|poin|puan|bod[ůy]?"
+    r"|pkt|punkt\w*|poäng|pontos|punten|نقاط|درجات|נקודות|ponto|mark(?:s)?|분|점|分|点|星|คะแนน|अंक"
     r"|out of|of|/)(?![^\W\u0e00-\u9fff\uac00-\ud7af])"
 )
 UNITS = re.compile(rf"[-\s]?{_UNITS}")
 ENDS = re.compile(
-    rf"[)\].:](?=\s)|{_MARKS}(?:[ \t]*+(?:[.,;:!?()|/\n&#\\—]|\Z|-(?:\s|\Z))|'[^\W\d_]{{1,5}}\b"
+    rf"[)\].:](?=\s)|'[^\W\d_]{{1,5}}\b|{_MARKS}(?:[ \t]*+(?:[.,;:!?()|/\n&#\\—]|\Z|-(?:\s|\Z))|'[^\W\d_]{{1,5}}\b"
     rf"|\s?[\u0900-\u0dff\u0e00-\u9fff]|[\uac00-\ud7af]|\s(?:{_UNITS}|{either(GOES_ON)}(?!{SPACED})))"
 )
 """What may follow a mention that is an answer; anything else is its noun, as in "2 people"."""
 MARKER = re.compile(r"[.):\]](?=\s|\Z)|\s?[-:=]\s|\s?=")
 EXPLAINS = re.compile(
-    r"\s(?:for|means?|is|=|stands for|indicates|being)\s(?!(?:me|my|the|an?|too|not|it|this|that|your|his|her)\b)"
+    r"\s(?:for|means?|is|=|stands for|indicates|being)\s(?!(?:me|my|the|an?|too|not|it|this|that|your|his|her|wrong"
+    r"|right"
+    r"|correct|incorrect|true|false|out|excluded|ruled|eliminated|best|better|closest|more|most|less|least|clearly"
+    r"|probably"
+    r"|definitely|implausible|plausible|likely|unlikely|odd|impossible|possible|appropriate|inappropriate|what)\b)"
 )
 """What stands between a label and its explanation, as "1 for yes, 2 for no"."""
 STEP = re.compile(r"(?:^|\n)[ \t>*-]*\(?\Z|(?:[,;:(]|\b(?:and|where|from|to|as|with))\s?\Z")
 """Where the items of a list begin."""
 FINAL = re.compile(rf"{word_of(THUS)}|\b(?:final|conclusion|boxed|on balance)\b|####|最终|最後|endgültig|окончательн")
 _FINAL_ANSWER = re.compile(
-    rf"(?:\bfinal(?:ly)?,? (?:my )?{either(ANSWER)}\w{{0,3}}\b[^.;!?\n]{{0,40}}|####"
+    rf"(?:\b(?:rais|lower|chang|revis|updat|bump|increas|reduc|decreas|upgrad|downgrad|adjust|correct|amend)(?:e|es"
+    rf"|ed|ing|s)?"
+    rf"(?: (?:it|this|that|(?:my|the) [a-z]+))?(?: up| down)? (?:to|into){_ARTICLES}"
+    rf"|\b(?:primary|main|overall|dominant|total)\b[^.;:\n\d]{{0,20}}[:=][\s\"'*]*"
+    rf"|\bfinal(?:ly)?,? (?:my )?{either(ANSWER)}\w{{0,3}}\b[^.;!?\n]{{0,40}}|####"
     rf"|最终答案.{{0,4}})\s?\Z"
 )
 """Words before the mention that settles everything."""
@@ -107,9 +133,14 @@ _RESETS = re.compile(
     rf"|{word_of(BUT + ' ' + THUS)}"
 )
 _LINKS = re.compile(rf"[.;:!?\n]|{word_of(BUT + ' however still so therefore thus hence')}")
-_NOT = re.compile(rf"{word_of(NOT)}|n't\b")
+_NOT = re.compile(rf"{word_of(NOT)}|n't\b|\bno(?: clear| real| strong| sign of)? \Z")
 _IF = re.compile(rf"\bif(?! (?:i|we|you|one|forced|pressed|asked|required|pushed|anything)\b)|{word_of(IF)}")
+_THEN = re.compile(
+    rf"(?<!\bwould)(?<!\bwere),\s(?:then |so )?{_IT}(?:'s| is| are| must be| has to be)(?: now)? {_ARTICLES}\Z"
+)
 _BOUND = re.compile(
+    rf"(?:(?:{word_of(MORE_OR_LESS)}|[<>≤≥≦≧])[\s\"'(]*(?:(?:an?|the|eine?[nr]?|une?|una?|um|uma|de|di|a|than"
+    rf"|als)\s)?\Z)|"
     r"(?:\b(?:at least|at most|no more than|no less than|no fewer than|more than|less than|fewer than|up to|above"
     r"|below"
     r"|over|under|between|from|either|higher than|lower than|greater than|exceed(?:s|ing)?|minimum of|maximum of"
@@ -122,10 +153,11 @@ _BOUND = re.compile(
     r"|满分(?:是|为)?)\s*\Z"
 )
 _OTHERS = re.compile(
-    r"\b(?:whether|ob)\b"
+    r"\b(?:whether|ob|tempted|doubt)\b|\b(?:almost|nearly) (?:gave|chose|said|picked)\b"
     r"|\b(?:some|others|many|someone|somebody|critics|a person|another)\b(?: people)?(?: who .{0,30})?"
     r"(?: (?:would|might|may|could|will|can|often|sometimes|usually|possibly))+(?: \w+){0,2}"
     r" (?:say|rate|choose|answer|give|pick|select|go|think|argue|consider|call|see)\b"
+    r"|\b(?:form|vorm|forme|forma|guise|shape|disguise|wording)\s(?:of|van|de|di|einer|eines|d')(?:\s|(?<=')).{0,8}\Z"
     r"|\b(?:could|might|may) (?:be|mean|suggest|indicate|imply|warrant)\b"
     r"|\d\W{0,3}(?:means?|meaning|stands? for|represents?|representing|indicat\w+|corresponds? to|denot\w+)\s.{0,25}\Z"
     r"|\b(?:(?:options?|choices?|labels?) (?:are|were)|such as|for example|e\.g\.)\s.{0,25}\Z"
@@ -142,17 +174,40 @@ _DENIES_BEHIND = re.compile(
     r"|impossible|implausible|off\b|less)|(?:isn't|wasn't|wouldn't|doesn't|can't|cannot|won't|does not|do not)\b"
     r"|(?:is|are|was|can be|could be) (?:ruled out|excluded|eliminated|discarded|rejected|out of the question)"
     r"|would (?:mean|imply|suggest|indicate|require|need|signify|have|overstate|understate)"
+    rf"|{word_of(IS_IN)} (?:[^\W\d_]+ )?{either(WRONG)}|{either(FALLS_OUT)}|(?:被)?排除|(?:是)?错|不对|不合适|不符"
+    rf"|は(?:違|不適|間違)"
+    rf"|(?:은|는) (?:틀|아니|제외)"
+    rf"|{word_of(NOT)} (?:convient|correspond|passt|encaja|es\b|est\b|è\b|é\b|klopt|подходит|pasuje)|n'est pas"
+    rf"|ne (?:convient|correspond|va|peut)"
     r"|(?:means?|stands for|represents|indicates|corresponds|denotes|signifies|refers|implies|being|meaning|says"
     r"|reads)\b"
     r"|\([^()\n]{1,40}\)\s?(?:to|through|and|bis|à|-)\s"
     r"|(?:out )?of (?:the|these|them|those|his|her|their)\b"
-    r"|(?:नहीं|ではあ|じゃな|이 아니|가 아니|üzerinden|점 만점|点満点|में से))"
+    r"|(?:नहीं|नाही|নয়|కాదు|değil|ではあ|ではな|じゃな|이 아니|가 아니|는 아니|은 아니|아니라|아닙니다|üzerinden"
+    r"|점 만점|点満点|में से))"
 )
 _RETRACTS = re.compile(
-    rf"[.!?\n,;:—(-][\s\"'*]*(?:(?:but|oh|hmm+|no|well|and|or)\b[,. ]*)*(?:{either(TAKEN_BACK)}(?!{SPACED})"
+    rf"[.!?\n,;:—(-][\s\"'*]{{0,12}}+(?:(?:but|oh|hmm|no|well|and"
+    rf"|or)\b[,. ]{{0,4}}){{0,4}}(?:{either(TAKEN_BACK)}(?!{SPACED})"
     r"|that(?:'s| is| was| seems| may be| might be) (?:too|not right|wrong|incorrect|a mistake))"
 )
 """A clause that begins by taking back what was said."""
+_ABSTAINS = re.compile(
+    r"わか(?:りません|らない)|分かりません|判断できません|判断でき(?:ない|かね)|言えません|无法|不知道|不能确定"
+    r"|不好说|很难说|모르겠|알 수 없습|판단할 수 없|नहीं कह सकत"
+    r"|कहना (?:संभव नहीं|मुश्किल)|لا أعرف|لا يمكن"
+    r"|не знаю|нельзя сказать|трудно сказать|\bnicht (?:sagen|beurteilen|entscheiden|bestimmen)\b|\bweiß (?:es "
+    r"|das )?nicht\b|\b(?:ne (?:sais|peux|peut) pas|impossible de)\b"
+    r"|\bno (?:sé|puedo|se puede)\b|\bnon (?:so|posso|si può)\b|\bnão (?:sei|posso|é possível|dá para)\b"
+    r"|\bweet (?:het )?niet\b|bilmiyorum|söylenemez|"
+    r"\bi(?:'d| would)? (?:rather|prefer) not\b|\b(?:i|we|one) (?:really |simply |just )?(?:can(?:not|'t)|could not"
+    r"|couldn't|won't) (?:really |possibly "
+    r"|simply )?(?:decide|judge|choose|tell|determine|say|pick|know|rate|answer)\b|\bit (?:all )?depends\b"
+)
+_CORRECTS = re.compile(
+    rf"[.,;:!?\n(-][\s\"'*(]*(?:{either(TAKEN_BACK)}|no|nope)(?!{SPACED})(?:[\s,.:-]|make (?:it|that)\b|i (?:say"
+    rf"|mean)\b|better\b|{_ARTICLES})*\Z"
+)
 DENIED = "names labels only to deny, explain or suppose them"
 COUNTED = "names a bound, or a number of something else"
 
@@ -199,9 +254,24 @@ def is_asserted(text: str, start: int, end: int) -> bool:
     return not (_THINKS.search(words) or _ONLY.search(text, start, end) or _LATER.match(text, end, end + BEFORE))
 
 
+def is_conclusion(text: str, start: int) -> bool:
+    """Whether the mention that starts at a place follows from a condition that is met, as in "If he is 5, she is 7"."""
+    return _THEN.search(text, max(0, start - BEFORE), start) is not None
+
+
 def is_final(text: str, start: int) -> bool:
     """Whether the mention that starts at a place is called the final answer."""
     return _FINAL_ANSWER.search(text, max(0, start - BEHIND), start) is not None
+
+
+def abstains(text: str) -> bool:
+    """Whether a text says that it does not answer."""
+    return _ABSTAINS.search(text) is not None
+
+
+def corrects(text: str, start: int) -> bool:
+    """Whether the mention that starts at a place replaces what was said right before, as in "3 ... no, 4"."""
+    return _CORRECTS.search(text, max(0, start - BEHIND), start) is not None
 
 
 def retracts(text: str, start: int = 0) -> bool:
@@ -219,7 +289,8 @@ def why_not(text: str, start: int, end: int) -> str:
     words = text[max(0, start - BEFORE) : start]
     near = _last(_RESETS, words)
     denied = is_denied_behind(text, end) or _NOT.search(near) or _OTHERS.search(near)
-    if denied or _IF.search(_last(_LINKS, words)) or _SCALE.search(words):
+    supposed = _IF.search(_last(_LINKS, words)) and not is_conclusion(text, start)
+    if denied or supposed or _SCALE.search(words):
         return DENIED
     return COUNTED if _BOUND.search(words) else ""
 

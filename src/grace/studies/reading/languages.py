@@ -1,8 +1,8 @@
 """Words that surround answers, in the languages that models answer in: one language a line, English first.
 
 A `_` is a space, a `*` any ending. The lists need not be complete: a word that is missing costs a reading, never
-makes
-a false one.
+makes a
+false one.
 """
 
 import re
@@ -16,7 +16,7 @@ ANSWER = """
 answer response rating score choice verdict judgment judgement decision selection option conclusion evaluation grade
 pick guess estimate assessment reply label category position stance vote opinion value number result rank ranking
 likelihood probability price age amount
-antwort bewertung note wahl urteil schätzung
+antwort bewertung punktzahl einschätzung note wahl urteil schätzung
 réponse choix évaluation estimation
 respuesta elección opción puntuación calificación valoración
 risposta scelta voto valutazione
@@ -26,73 +26,259 @@ antwoord keuze beoordeling svar vastaus
 cevap* cevab* yanıt* puan* seçenek* tahmin*
 उत्तर जवाब रेटिंग विकल्प উত্তর రేటింగ్ సమాధానం జవాబు பதில்
 คำตอบ คะแนน ตัวเลือก
-إجابت* الإجابة الاجابة الجواب جواب الخيار تقييم* תשובה* התשובה پاسخ
+إجابت* الإجابة الاجابة الجواب جواب الخيار تقييم* التقييم الدرجة תשובה* התשובה דירוג* הדירוג ציון הציון پاسخ جواب
+امتیاز نمره رتبه
 答案 回答 答え 選択 选项 选择 評価 评分 评价 정답 대답 답변 답 응답 평점 점수
-trả_lời đáp_án jawaban pilihan jibu sagot
+trả_lời đáp_án điểm jawaban pilihan nilai skor jibu sagot vurdering betyg omdöme
 """
 IS = """
 is was be being would_be will_be as to at of
 ist lautet wäre est serait es sería è sarebbe é seria är er jest
-هي هو 是 为 為 は 이 은 는 가 คือ là adalah است
+هي هو هست است liegt_bei beträgt wäre_eine 是 为 為 は 이 은 는 가 คือ là adalah است
 """
 CHOOSE = """
 ich_würde ich_wähle ich_gebe ich_sage ich_bewerte bewerte_ich ich_vergebe ich_entscheide ich_tippe ich_stufe ich_nehme
-ich_schätze würde_ich gebe_ich wähle_ich vergebe_ich sage_ich schätze_ich das_ist es_ist lui_donne* lui_mets
-c'est_un c'est_une es_un es_una è_un è_una
-je_choisi* je_donne* je_dirais je_mets je_mettrais je_réponds je_note je_classe je_sélectionne j'attribu* j'évalu*
-j'opte
-elijo elegiría escojo escogería diría daría pondría doy pongo calificaría puntuaría respondo selecciono optaría merece
-scelgo sceglierei direi darei do_un metterei assegno rispondo merita
-escolho escolheria diria daria darei avaliaria dou
-ik_kies ik_zou ik_geef ik_zeg jag_väljer jag_skulle jag_ger jag_svarar jeg_vælger jeg_velger jeg_ville jeg_gir
+ich_schätze ich_schätzte ich_denke ich_finde ich_halte ich_glaube ich_meine ich_tippe bleibt bliebe bleibt_nur
+es_bleibt ich_würde_sagen ich_bleibe_bei ich_lande_bei würde_ich gebe_ich wähle_ich vergebe_ich sage_ich
+schätze_ich das_ist es_ist lui_donne* lui_mets
+c'est ce_serait es_un es_una sería_un sería_una è_un è_una sarebbe_un sarebbe_una dit_is het_is dat_is dit_zou
+det_är det_er
+это_— это_- to_jest bu_bir este_un
+il_reste reste je_pense je_trouve je_crois claro_que por_supuesto_que bien_sûr_que il_me_semble je_choisi*
+je_donne* je_dirais je_mets je_mettrais je_réponds je_note je_classe je_sélectionne j'attribu* j'évalu*
+j'opte je_l'évaluer* je_lui_donner* je_dis je_pencherais
+queda quedaría creo_que pienso_que me_parece elijo elegiría escojo escogería diría daría pondría doy pongo
+calificaría puntuaría respondo selecciono optaría merece
+assegnerei darei_un voterei rimane resta credo penso_che scelgo sceglierei direi darei do_un metterei assegno
+rispondo merita
+sobra acho_que penso_que escolho escolheria diria daria darei avaliaria dou
+blijft ik_denk ik_kies ik_zou jag_tror ik_geef ik_zeg jag_väljer jag_skulle jag_ger jag_svarar jeg_vælger
+jeg_velger jeg_ville jeg_gir
 jeg_giver
-я_бы я_выб* я_отве* я_став* я_оцен* я_дал* я_скаж* выбираю выберу ставлю wybieram oceniam daję vybírám
-seçiyorum أختار سأختار اختار أقول أعطي tôi_chọn tôi_cho tôi_sẽ saya_memilih saya_akan saya_memberi saya_pilih
-เลือก ให้ ตอบ 我会选择 我会选 我会给 我选择 我選擇 我选 我選 我给 我給 我打 我认为是 选择 選擇 选 選 给 給 打
+остаётся остается считаю думаю полагаю я_бы я_выб* я_отве* я_став* я_оцен* я_дал* я_скаж* выбираю выберу
+ставлю zostaje myślę_że wybieram oceniam daję vybírám
+seçiyorum أختار سأختار اختار أقول أعطي tôi_chọn tôi_cho tôi_sẽ tôi_đánh_giá saya_memilih saya_akan
+saya_memberi saya_beri saya_pilih من_می‌دهم
+เลือก ให้ ตอบ 我会选择 我会选 我会给 我选择 我選擇 我选 我選 我给 我給 我打 我认为是 剩下 只剩 就是 应该是 选择
+選擇 选 選 给 給 打
 """
 THUS = """
 so therefore thus hence overall in_conclusion in_short all_in_all ultimately finally in_the_end in_summary to_conclude
-also daher deshalb somit donc alors por_tanto por_lo_tanto entonces quindi allora portanto então dus daarom därför
-поэтому итак значит इसलिए তাই కాబట్టి 따라서 그래서 したがって よって だから 所以 因此 故 ดังนั้น لذلك إذن vậy jadi
+i.e. that_is also das_heißt d.h. daher deshalb somit demnach folglich donc alors du_coup c'est-à-dire o_sea
+es_decir cioè ossia ou_seja yani 即 也就是 así_que por_eso por_consiguiente por_tanto por_lo_tanto entonces quindi
+allora portanto então dus daarom därför så derfor więc zatem czyli takže
+поэтому итак значит так_что то_есть таким_образом следовательно इसलिए তাই కాబట్టి 따라서 그래서 그러므로 つまり
+したがって よって
+だから 所以 因此 故 ดังนั้น لذلك إذن vậy jadi
 """
 GOES_ON = """
-because since as for given on due which but and here too overall again now would is was are seems feels fits though
+because since as for given than rather_than instead_of out_of at_best at_most in_total per on due which but
+and here too overall again now would is was are seems feels fits though
 although while based in with when considering that i it he she they this we you the there if at so to by from or then
 instead however
 weil denn da von auf für geben vergeben wählen sagen nehmen ist
 car parce puisque sur pour à au de parmi est
-porque ya de sobre para a al por es perché su per a di è pois para em é
+porque ya لأن* است थी दूँगा de sobre para a al por es perché su per a di è pois para em é
 omdat van op потому так из для за vì karena çünkü üzerinden क्योंकि কারণ ఎందుకంటే
 """
 NOT = """
 not never neither nor cannot without rather_than instead_of as_opposed_to except avoid* reject* exclud* eliminat*
 versus vs
-ruling_out rule_out no_evidence no_reason no_indication no_need no_sign no_basis no_longer than unlike
-nicht keine keinen kein statt pas au_lieu no_es no_diría no_elegiría no_creo nunca non não niet не nie
-不是 不会 没有 并非 ไม่ नहीं ではな
+by_no_means far_from anything_but hardly barely scarcely ruling_out rule_out no_evidence no_reason
+no_indication no_need no_sign no_basis no_longer than unlike
+nicht keineswegs mitnichten keine keinen kein weder statt anstatt anstelle pas nullement au_lieu plutôt_que ni
+no_es no_diría no_elegiría no_creo no_un no_una
+nunca en_absoluto en_lugar_de en_vez_de non affatto invece não nem em_vez niet geen geenszins in_plaats_van
+inte ikke i_stället i_stedet не ни вместо nie zamiast değil_de nem
+bukan tidak không_phải غير ليس ليست
+чем niż än eher_als más_que 不是 不会 没有 并非 而非 排除 ไม่
 """
-BUT = "but sondern aber mais sino pero ma mas а но 但"
-IF = "unless suppose supposing imagine wenn falls si se если 如果 यदि अगर"
+BUT = """
+but sondern aber mais sino pero ma bensì mas senão maar utan men а но ale lecz ama बल्कि 但 而是
+"""
+YES_NO = """
+yes no ja nein oui non sí si no sì não नहीं हाँ नाही होय না হ্যাঁ لا نعم نه بله לא כן 예 네 아니요 아니오 はい
+いいえ ใช่
+ไม่ 是 否 不是 да нет ஆம் இல்லை
+"""
+"""Labels that are little words, and stand in sentences that answer nothing."""
+MAYBE = """
+maybe perhaps possibly vielleicht möglicherweise peut-être quizás quizá tal_vez forse talvez misschien kanske
+måske может_быть возможно może belki
+可能 也许 また 혹시 शायद হয়তো อาจ ربما شاید
+"""
+IN_FACT = """
+actually in_fact in_reality really pragmatically tatsächlich eigentlich in_wahrheit en_réalité en_fait
+en_realidad in_realtà na_verdade eigenlijk egentligen
+на_самом_деле w_rzeczywistości aslında 实际上 其实 真正 実際 実は 本当は 사실 실제로 वास्तव_में আসলে จริง_ๆ في_الواقع
+"""
+MORE_OR_LESS = """
+before after since until till mid early late plus_or_minus give_or_take plus-minus mitte anfang ende début fin
+mediados_de principios_de finales_de
+avant après depuis antes_de después_de desde prima_di dopo inizio metà após após_de antes
+mindestens höchstens wenigstens maximal minimal über unter mehr_als weniger_als nicht_mehr_als zwischen fast
+knapp ab bis_zu
+au_moins au_plus plus_de moins_de entre presque jusqu'à pas_plus_de supérieur_à inférieur_à
+al_menos por_lo_menos como_mínimo como_máximo más_de menos_de mayor_de menor_de a_lo_sumo casi hasta entre
+almeno al_massimo più_di meno_di oltre tra fra quasi fino_a
+pelo_menos no_máximo no_mínimo mais_de menos_de acima_de abaixo_de quase até
+minstens hoogstens ten_minste meer_dan minder_dan boven onder tussen bijna tot
+minst högst mer_än mindre_än över mellan nästan upp_till mindst højst mere_end mellem næsten
+минимум максимум не_менее не_более более менее больше_чем меньше_чем больше меньше свыше между почти до
+co_najmniej co_najwyżej ponad poniżej więcej_niż mniej_niż między prawie do
+en_az en_fazla neredeyse
+至少 最多 最少 超过 不超过 少于 多于 大于 小于 不到 不足 接近 介于 少なくとも 最大 最低 多くても 최소 최대
+적어도 많아야 거의
+कम_से_कम अधिकतम কমপক্ষে সর্বোচ্চ
+ít_nhất nhiều_nhất tối_đa tối_thiểu hơn dưới trên khoảng_từ setidaknya paling_tidak paling_banyak lebih_dari
+kurang_dari antara
+อย่างน้อย ไม่เกิน มากกว่า น้อยกว่า เกิน ระหว่าง على_الأقل على_الأكثر أكثر_من أقل_من بين لا_يقل_عن لا_يزيد_عن
+حداقل حداکثر بیش_از کمتر_از بین
+לפחות לכל_היותר יותר_מ פחות_מ בין
+"""
+"""What makes a bound or a range of the number behind it."""
+OR_MORE = """
+or_more or_less or_above or_below or_higher or_lower or_older or_younger or_over or_under or_fewer and_up
+and_above and_over plus ish at_least
+at_most oder_mehr oder_weniger und_mehr ou_plus ou_moins et_plus o_más o_menos o_più o_meno ou_mais ou_menos
+of_meer of_minder eller_mer eller_mindre
+и_более и_больше или_больше или_меньше lub_więcej i_więcej ve_üzeri ve_üstü ve_altı
+以上 以下 未満 未满 超 前半 後半 多 余 出头 台 代 来岁 이상 이하 미만 초과 대 से_अधिक से_ज़्यादा से_ज्यादा
+से_कम या_अधिक এর_বেশি ขึ้นไป lebih
+trở_lên hoặc_hơn فأكثر فأقل أو_أكثر أو_أقل یا_بیشتر
+"""
+"""What does so behind it."""
+WRONG = """
+wrong incorrect excluded
+falsch ausgeschlossen unpassend exclu* éliminé* écarté* faux fausse incorrect* inexact* descartad* excluid*
+errad* equivocad* esclus* sbagliat* errat*
+scartat* fout onjuist uitgesloten fel utesluten felaktig* forkert неверн* неправильн* исключ* błędn*
+wykluczon* nieprawidłow* yanlış
+"""
+IS_IN = """
+ist war est sont es está queda quedan è sono é são está is är er jest быть
+"""
+FALLS_OUT = """
+scheidet_aus scheiden_aus entfällt entfallen fällt_weg fallen_weg kommt_nicht s'élimine отпадает отпадают
+исключается не_подходит valt_af vallen_af odpada
+se_descarta si_esclude yanlış elenir
+"""
+IF = """
+otherwise sonst sinon si_no altrimenti иначе unless suppose supposing imagine wenn falls si se если 如果 यदि अगर
+"""
 NUMBERS = """
-zero one two three four five six seven eight nine ten
-null eins zwei drei vier fünf sechs sieben acht neun zehn
-zéro un deux trois quatre cinq six sept huit neuf dix
-cero uno dos tres cuatro cinco seis siete ocho nueve diez
-zero uno due tre quattro cinque sei sette otto nove dieci
-zero um dois três quatro cinco seis sete oito nove dez
-nul één twee drie vier vijf zes zeven acht negen tien
-noll ett två tre fyra fem sex sju åtta nio tio
-ноль один два три четыре пять шесть семь восемь девять десять
-zero jeden dwa trzy cztery pięć sześć siedem osiem dziewięć dziesięć
+zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
+ seventeen eighteen
+null eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf dreizehn vierzehn fünfzehn sechzehn
+ siebzehn achtzehn
+zéro un deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize
+cero uno dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince dieciséis diecisiete
+ dieciocho
+zero uno due tre quattro cinque sei sette otto nove dieci undici dodici tredici quattordici quindici sedici
+ diciassette
+zero um dois três quatro cinco seis sete oito nove dez onze doze treze quatorze quinze dezesseis dezessete dezoito
+nul één twee drie vier vijf zes zeven acht negen tien elf twaalf dertien veertien vijftien zestien zeventien achttien
+noll ett två tre fyra fem sex sju åtta nio tio elva tolv tretton fjorton femton sexton sjutton arton
+nul en to tre fire fem seks syv otte ni ti elleve tolv tretten fjorten femten seksten sytten atten
+ноль один два три четыре пять шесть семь восемь девять десять одиннадцать двенадцать тринадцать четырнадцать
+нуль одна дві три чотири п'ять шість сім вісім дев'ять десять
+zero jeden dwa trzy cztery pięć sześć siedem osiem dziewięć dziesięć jedenaście dwanaście trzynaście czternaście
+nula jedna dva tři čtyři pět šest sedm osm devět deset jedenáct dvanáct třináct čtrnáct patnáct šestnáct sedmnáct
+zero unu doi trei patru cinci șase șapte opt nouă zece
 sıfır bir iki üç dört beş altı yedi sekiz dokuz on
-शून्य एक दो तीन चार पाँच छह सात आठ नौ दस
-শূন্য এক দুই তিন চার পাঁচ ছয় সাত আট নয় দশ
+शून्य एक दो तीन चार पाँच छह सात आठ नौ दस ग्यारह बारह तेरह चौदह पंद्रह सोलह सत्रह अठारह
+শূন্য এক দুই তিন চার পাঁচ ছয় সাত আট নয় দশ এগারো বারো তেরো চৌদ্দ পনেরো ষোলো সতেরো আঠারো
 సున్నా ఒకటి రెండు మూడు నాలుగు ఐదు ఆరు ఏడు ఎనిమిది తొమ్మిది పది
 ศูนย์ หนึ่ง สอง สาม สี่ ห้า หก เจ็ด แปด เก้า สิบ
 صفر واحد اثنان ثلاثة أربعة خمسة ستة سبعة ثمانية تسعة عشرة
+صفر یک دو سه چهار پنج شش هفت هشت نه ده یازده دوازده سیزده چهارده پانزده شانزده هفده هجده
+không một hai ba bốn năm sáu bảy tám chín mười
+nol satu dua tiga empat lima enam tujuh delapan sembilan sepuluh sebelas
+sifuri moja mbili tatu nne tano sita saba nane tisa kumi
 零 一 二 三 四 五 六 七 八 九 十
 영 일 이 삼 사 오 육 칠 팔 구 십
 """
+MORE_NUMBERS = """
+1 ein eine einen een une una uma
+2 zwo две dwie
+5 lăm
+15 пятнадцать piętnaście
+16 шестнадцать szesnaście dezasseis
+17 семнадцать siedemnaście dezassete
+18 восемнадцать osiemnaście osmnáct diciotto
+19 nineteen neunzehn diecinueve diciannove dezenove dezanove negentien nitton nitten девятнадцать
+19 dziewiętnaście उन्नीस উনিশ
+20 twenty zwanzig vingt vingts veinte venti vinte twintig tjugo tyve двадцать dwadzieścia dvacet yirmi बीस বিশ
+20 عشرون عشرين بیست
+21 veintiuno veintiún veintiuna इक्कीस একুশ
+22 veintidós बाईस বাইশ
+23 veintitrés तेईस তেইশ
+24 veinticuatro चौबीस চব্বিশ
+25 veinticinco पच्चीस পঁচিশ
+26 veintiséis छब्बीस ছাব্বিশ
+27 veintisiete सत्ताईस সাতাশ
+28 veintiocho अट्ठाईस আটাশ
+29 veintinueve उनतीस ঊনত্রিশ
+30 thirty dreißig dreissig trente treinta trenta trinta dertig trettio tredive tretti тридцать trzydzieści
+30 třicet otuz तीस ত্রিশ
+30 ثلاثون ثلاثين سی
+35 पैंतीस পঁয়ত্রিশ
+40 forty vierzig quarante cuarenta quaranta quarenta veertig fyrtio fyrre førti сорок czterdzieści čtyřicet
+40 kırk चालीस চল্লিশ
+40 أربعون أربعين چهل
+45 पैंतालीस পঁয়তাল্লিশ
+50 fifty fünfzig cinquante cincuenta cinquanta cinquenta vijftig femtio halvtreds femti пятьдесят pięćdziesiąt
+50 padesát elli
+50 पचास পঞ্চাশ خمسون خمسين پنجاه
+55 पचपन
+60 sixty sechzig soixante sesenta sessanta sessenta zestig sextio tres seksti шестьдесят sześćdziesiąt šedesát
+60 altmış साठ ষাট
+60 ستون ستين شصت
+65 पैंसठ পঁয়ষট্টি
+70 seventy siebzig septante setenta settanta zeventig sjuttio halvfjerds sytti семьдесят siedemdziesiąt
+70 sedmdesát yetmiş सत्तर সত্তর
+70 سبعون سبعين هفتاد
+72 बहत्तर
+75 पचहत्तर পঁচাত্তর
+80 eighty achtzig huitante octante ochenta ottanta oitenta tachtig åttio firs åtti восемьдесят osiemdziesiąt
+80 osmdesát seksen अस्सी আশি
+80 ثمانون ثمانين هشتاد
+85 पचासी
+90 ninety neunzig nonante noventa novanta negentig nittio halvfems nitti девяносто dziewięćdziesiąt devadesát
+90 doksan नब्बे নব্বই
+90 تسعون تسعين نود
+95 पंचानवे
+100 hundred hundert cent cents cien ciento cento cem honderd hundra hundrede сто sto yüz सौ একশ مئة مائة صد
+200 doscientos doscientas duzentos duzentas двести dwieście مئتان مئتين دویست
+300 trescientos trescientas trezentos триста trzysta سیصد
+400 cuatrocientos quatrocentos четыреста czterysta چهارصد
+500 quinientos quinhentos пятьсот pięćset پانصد
+600 seiscientos seiscentos шестьсот sześćset
+700 setecientos setecentos семьсот siedemset
+800 ochocientos oitocentos восемьсот osiemset
+900 novecientos novecentos девятьсот dziewięćset
+1000 thousand tausend mille mila mil duizend tusen tusind тысяча тысячи тысяч tysiąc tysiące tysięcy tisíc bin
+1000 हज़ार হাজার ألف هزار
+12 dozen dutzend douzaine docena dozzina dúzia dozijn dussin дюжина
+"""
+"""Further words for numbers: the number, and its words in any language."""
+TIMES = """
+10 puluh mươi
+12 dozen
+100 hundred hundert cent cents hundra hundrede honderd ratus trăm yüz सौ শ
+1000 thousand tausend mille mila mil duizend tusen tusind тысяча тысячи тысяч tysiąc tysiące tysięcy ribu
+1000 nghìn bin हज़ार হাজার ألف هزار
+1000000 million millionen millions millón millones milioni milhões miljoen miljoner миллион миллиона миллионов juta
+"""
+"""Words that multiply the number before them."""
+ORDINARY = """
+a an one un une uno una um uma ein eine einen eins een één ett en to on once sei due sex ni ti tio tre tres
+sto bin mil mille
+cem bir elf million hai ba năm một dix null nul nula fire fem firs cent cents ten dos doi opt deset tano dua
+trei osm sept
+एक दो सौ एक দুই এক دو سه نه ده یک سی واحد صد six zero
+"""
+"""Numerals that are other words as well, in their own language or in another."""
 
 
 TAKEN_BACK = """
@@ -101,16 +287,22 @@ let_me_correct
 let_me_change let_me_adjust i_take_that_back i_take_it_back i_change_my i_changed_my i_was_wrong i_made_a_mistake
 i_misread
 i_reconsider i_revise my_mistake make_that thinking_again changed_my_mind i_meant revised revising reconsidering hmm
-sorry,_i actually, no,_that no,_it
-doch_eher doch_lieber bei_näherer warte à_la_réflexion finalement attends attendez pensándolo mejor_dicho espere espera
-ripensandoci aspetta pensando_bem подумав хотя_нет подожди 等等 等一下 再想* 不对 仔细想*
-待って* やっぱり* 잠깐 다시_생각* انتظر
+sorry sorry,_i actually actually, no,_that no,_it edit update strike_that amended i_now_think now_i_think
+i_stand_corrected apologies pardon_me
+oops i'd_raise i'd_lower i'd_change i_raise i_lower i_change i_want_to_change i_would_raise i_would_lower rather:
+nein doch doch_eher doch_lieber bei_näherer warte korrektur ich_korrigiere pardon non à_la_réflexion
+finalement plutôt attends attendez
+correction perdón pensándolo mejor_dicho quería_decir espere espera corrijo
+scusa ripensandoci aspetta correggo anzi desculpe aliás pensando_bem corrigindo nee bij_nader wacht nej vänta
+нет подумав хотя_нет подожди точнее
+исправ* nie pardon hayır düzelt* 等等 等一下 再想* 不对 不， 不, 更正 仔细想* 应该是
+待って* やっぱり* やはり いや いえ 訂正 잠깐 아니 다시_생각* 정정 انتظر عفو* تصحيح
 """
 
 
 def either(words: str) -> str:
     """A regular expression of any of some words, the longest first, in the form in which `plain` leaves texts."""
-    ways = sorted(set(unicodedata.normalize("NFKC", words).split()), key=len, reverse=True)
+    ways = sorted(set(folded(words).split()), key=len, reverse=True)
     return "(?:" + "|".join(re.escape(way).replace("_", " ").replace(r"\*", r"\w*") for way in ways) + ")"
 
 
@@ -120,6 +312,13 @@ def word_of(words: str) -> str:
 
 
 def number_words() -> dict[str, int]:
-    """The numbers from 0 to 10 by their words in all of these languages."""
-    rows = (unicodedata.normalize("NFKC", line).split() for line in NUMBERS.strip().splitlines())
-    return {word: number for row in rows for number, word in enumerate(row)}
+    """Words for numbers in all of these languages, each a single word."""
+    rows = (folded(line).split() for line in NUMBERS.strip().replace("\n ", " ").splitlines())
+    words = {word: number for row in rows for number, word in enumerate(row)}
+    further = (folded(line).split() for line in MORE_NUMBERS.strip().splitlines())
+    return {word: int(number) for number, *row in further for word in row} | words
+
+
+def folded(words: str) -> str:
+    """Words as `plain` leaves them."""
+    return unicodedata.normalize("NFKC", words).replace("ı", "i")

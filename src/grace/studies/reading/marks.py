@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from grace.studies.reading.languages import SPACED
 from grace.studies.reading.mentions import bordered
 from grace.studies.reading.text import WORDS, plain
 
@@ -48,7 +49,7 @@ _WORD_AMOUNT = (
 )
 _REST = (
     rf"(?P<rest>(?:the )?(?:rest\b(?: of (?:the|my) (?:money|{_OTHERS}))?|remainder\b"
-    rf"|remaining (?:money|amount|funds|balance|probability|\$?\d+%?|{_OTHERS})"
+    rf"|remaining (?:money|amount|funds|balance|probability|{_OTHERS})"
     rf"|others?\b(?: {_OTHERS})?|other (?:three |two )?{_OTHERS}|balance\b)"
     rf"|(?:all|each|any|every)(?: of)? (?:the )?other(?:s\b| (?:three |two )?{_OTHERS})"
     r"|(?:everything|anything|whatever|what) (?:else|is left|remains)\b|what's left\b)"
@@ -115,7 +116,7 @@ class Marks:
         self._pattern = re.compile(
             r"(?<![a-z\d])(?:"  # most places are skipped at once, and then one of two halves
             rf"(?=[\d$.-])(?:{_RANGE}|{_DIGITS_AMOUNT}|(?P<span>{span})|(?P<digit>{number}){of_all}"
-            rf"|(?P<plain>{_BARE})(?!\w))"
+            rf"|(?P<plain>{_BARE})(?!{SPACED}))"
             rf"|(?={firsts})(?:{long}{_WORD_AMOUNT}|{_REST}|{_EACH}|{named}))"
         )
 

@@ -7,20 +7,32 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from grace.errors import StudyError
-from grace.studies.reading.languages import SPACED, UNSPACED, number_words
+from grace.studies.reading.languages import OR_MORE, SPACED, UNSPACED, either
+from grace.studies.reading.numerals import numerals
 from grace.studies.reading.text import WORDS, plain
 
 _LETTER = rf"[^\W\d_{UNSPACED}\uac00-\ud7af]"
 """A letter that a number beside it belongs to, as in B12; in scripts without spaces it only stands next to it."""
-_TO = r"(?:[점点分]?(?:-|to|through|bis|à|hasta|até|ai?|až|do|до|에서|부터|から|से|থেকে|至|到|ถึง|إلى|~))"
-_OF = r"(?:/|(?:out )?of|on|von|sur|de|su|out of a possible|aus|av|z|из|จาก|من|از|/ )"
+_COUNTER = "[点點分점歳才岁歲세살人名回次個个개명円元块원%]"
+_TO = (
+    rf"(?:{_COUNTER}?\s?(?:-|to|through|bis|à|hasta|até|ai?|až|do|до|tot|till|đến|hingga|sampai|에서|부터|から|से"
+    rf"|থেকে|至|到"
+    rf"|ถึง|إلى"
+    rf"|تا|~|〜|～|か|または|もしくは|ないし|あるいは|或者?|或是|还是|또는|혹은|이나|나|หรือ|या|বা|أو|یا|±|\+/-))"
+)
+_BETWEEN = (
+    rf"{_COUNTER}?\s?(?:と|和|与|跟|及|과|와|और)\s?[+-]?\d+(?:[.,]\d+)?{_COUNTER}?"
+    r"\s?(?:の間|のあいだ|之间|之間|中间|사이|के बीच)"
+)
+"""Ranges whose sign stands behind them."""
+_OF = r"(?:/|(?:out )?of|on|na|von|sur|de|su|out of a possible|aus|av|z|из|จาก|من|از|/ )"
 _PLAIN_NUMBER = r"\d+(?:[.,]\d+)?"
 _THOUSANDS = r"[1-9]\d{0,2}(?:(?:,\d{3})+(?:\.\d+)?(?![\d,])|(?: \d{3})+(?![\d,.]| \d))"
 _NUMBER_OR_MORE = (
     rf"(?<![\d#])(?<!\d[.,:])(?<!{_LETTER})(?<!\w-)(?<!\w[/_])(?P<before>[$€£]\s?)?"
     r"(?:(?P<most>\d+)\s?(?:üzerinden|점 만점에|点満点(?:中|で)?|点中|में से|分中)\s?)?"
     rf"(?P<number>(?:(?<![\w)])[+-])?(?:{_THOUSANDS}|{_PLAIN_NUMBER}))(?![\d_])(?P<unit>UNIT)?+"
-    rf"(?:\s?(?P<to>{_TO})\s?[$€£]?[+-]?{_PLAIN_NUMBER}(?!\d)(?:UNIT)?"
+    rf"(?:\s?(?P<to>{_TO})\s?[$€£]?[+-]?{_PLAIN_NUMBER}(?!\d)(?:UNIT)?|(?P<among>{_BETWEEN})"
     rf"|\s?(?P<of>{_OF})\s?(?P<top>\d+)(?![\d%]|[.,]\d))?"
     rf"(?P<more>\s?(?:%|percent\b|/)|{_LETTER}|[-+](?!\s)(?=\w|[\s.,]|$)|[.:,]\d|\s?[°$€£]|\^)?"
 )
@@ -29,8 +41,16 @@ _HYPHENS = re.compile(r"(?:\\ |\\-|\s)+")
 _EDGES = " \n\t.!\"'()[]{}:;,*|。"
 MARGIN = 60
 """Characters that may surround a label that is the whole answer."""
-_NUMBER_WORDS = number_words()
+PERCENT = 100
+"""The highest point of a scale on which a percentage is a point."""
+_POLITE = re.compile(r"(?:です(?:ね|よ)?|でしょう|だ|입니다|이에요|예요|이다|ครับ|ค่ะ|คะ|है|ఉంది)\Z")
 _SIGNS = {"": 1, "plus ": 1, "minus ": -1, "negative ": -1}
+OR_MORE_BEHIND = re.compile(
+    rf"{_COUNTER}?[-\s]?(?:{either(OR_MORE)})(?!{SPACED})|\s?\(?(?:or|and) (?:more|less|higher|lower|older|younger)\b"
+)
+_MORE_THAN = re.compile(r"(?<![=-])[<>≤≥≦≧]=?\s?\Z")
+_IN_THOUSANDS = re.compile(rf"[+-]?{_THOUSANDS}")
+NO_NUMBER = "is no plain number"
 GAP = re.compile(r"[\s.:=()\"',-]{1,4}")
 """What stands between a label's number and its words."""
 
@@ -83,9 +103,14 @@ class Mentions:
         if len(text) > self._longest:
             return None
         bare = _bare(text)
-        if bare in self.ways:
-            return self.ways[bare]
-        value = _NUMBER_WORDS.get(bare, _number(bare))
+        if bare not in self.ways and not bare.isascii():
+            bare = _POLITE.sub("", bare)
+            bare = bare[:-1] if self.values and bare[-1:] in "点點分점星" else bare
+        if bare in self.ways or not self.values:
+            return self.ways.get(bare)
+        value = _number(bare.removesuffix("%").rstrip()) if self.top == PERCENT else _number(bare)
+        if value is None:
+            value = next((own.value for own in numerals(bare) if bare[own.start : own.end] == bare), None)
         return None if value is None else self.values.get(value)
 
     def repeated(self, text: str, mentions: Sequence[Mention]) -> str | None:
@@ -135,10 +160,15 @@ class Mentions:
             yield Mention(label, start, end, words, kind)
 
     def _numbers(self, text: str) -> Iterator[Mention]:
-        if not self.values or not any(character.isdigit() for character in text):
+        if not self.values:
             return
-        for number in numbers(text, _NUMBER, self.top):
-            odd = number.odd or ("is an amount of money" if number.unit else "")
+        if not text.isascii() or self.top == PERCENT:
+            for numeral in numerals(text):
+                if not numeral.is_ordinary or _SAID.match(text, numeral.end):
+                    label = self.values.get(numeral.value)
+                    yield Mention(label, numeral.start, numeral.end, text[numeral.start : numeral.end], "spelled")
+        for number in numbers(text, _PERCENTAGE if self.top == PERCENT else _NUMBER, self.top):
+            odd = number.odd or ("is an amount of money" if number.unit not in _PERCENTS else "")
             yield Mention(self.values.get(number.value), number.start, number.end, number.words, "number", odd)
 
 
@@ -162,21 +192,27 @@ def numbers(text: str, pattern: re.Pattern[str], top: float | None) -> Iterator[
     """The numbers of a text; `top` is the largest one of the scale: "4 out of 5" is 4 where it is 5."""
     for match in pattern.finditer(text):
         odd = ""
-        if match["to"]:
+        if (
+            _MORE_THAN.search(text, max(0, match.start() - 3), match.start())
+            and text[match.end() : match.end() + 1] != ">"
+        ):
+            odd = "is only a bound"
+        elif match["to"] or match["among"]:
             odd = "names a range"
         elif (most := match["top"] or match["most"]) and (top is None or float(most) != top):
             odd = f"is out of {most}"
         elif match["more"]:
-            odd = "is no plain number"
+            odd = NO_NUMBER
+        elif OR_MORE_BEHIND.match(text, match.end()):
+            odd = "is only a bound"
         unit = (match["before"] or "") + (match["unit"] or "")
-        yield Number(value_of(match["number"]), *match.span(), match[0], unit.strip(), odd)
+        end = match.start("more") if match["more"] else match.end()
+        yield Number(value_of(match["number"]), match.start(), end, match[0], unit.strip(), odd)
 
 
 def value_of(digits: str) -> float:
     """The value of digits with a point or a comma before the decimals, and commas between thousands."""
-    return float(
-        re.sub("[, ]", "", digits) if re.fullmatch(rf"[+-]?{_THOUSANDS}", digits) else digits.replace(",", ".")
-    )
+    return float(re.sub("[, ]", "", digits) if _IN_THOUSANDS.fullmatch(digits) else digits.replace(",", "."))
 
 
 def _bare(text: str) -> str:
@@ -191,20 +227,34 @@ def _number(text: str) -> float | None:
     return value_of(text) if re.fullmatch(rf"[+-]?{_PLAIN_NUMBER}", text) else None
 
 
+_SUFFIX = r"(?:[dt][iuü]r|[iuü]|y[iuü])\b"
+"""What Turkish puts behind an apostrophe."""
+
+
 def bordered(way: str) -> str:
     """A regular expression of a label's words, which begin and end as words do in their script."""
     words = _HYPHENS.sub(r"[\\s-]+", re.escape(way)) if any(map(str.isalnum, way)) else re.escape(way)
     before, after = rf"(?<!{re.escape(way[0])})", rf"(?!{re.escape(way[-1])})"
-    if re.match(rf"[{UNSPACED}]", way):
-        before = r"(?:(?<!\w)|(?<=[是选選为為择擇说說在即はกอาบ]))"
+    if re.match(r"[\u2e80-\u9fff]", way) and len(way) > 1:
+        before = r"(?<![不没非未无無別])"
+    elif re.match(rf"[{UNSPACED}]", way):
+        before = r"(?:(?<!\w)|(?<=[是选選为為择擇说說在即はกอาบดว่]))"
     elif way[0].isalnum():
         before = rf"(?<!{SPACED})(?<!{SPACED}['-])"
-    if re.match(rf"[{UNSPACED}]", way[-1]):
+    if re.match(r"[\u2e80-\u9fff]", way[-1]) and len(way) > 1:
+        after = ""
+    elif re.match(rf"[{UNSPACED}]", way[-1]):
         after = r"(?!\w)|(?=的|了|です|だ|で|と|を|に|は|が|も|の|项|\d|ครับ|ค่ะ|เพราะ)"
-    elif _HANGUL.match(way[-1]):
+    elif _HANGUL.match(way[-1]) and len(way) == 1:
         after = r"(?!\w)|(?=입니다|이다|예요|이에요|라고|으로)"
+    elif _HANGUL.match(way[-1]):
+        after = r"(?!\w)|(?=입니다|이다|예요|이에요|이라고|라고|으로|의|가\s|이\s|는\s|은\s|를\s|을\s|로\s|인\s|일\s)"
     elif way[-1].isalnum() or _is_mark(way[-1]):
-        after = rf"(?!{SPACED})(?!['-](?!s\b){SPACED})" if len(way) > 1 else rf"(?!{SPACED})(?!['-]{SPACED})"
+        after = (
+            rf"(?!{SPACED})(?!['-](?!s\b|{_SUFFIX}){SPACED})"
+            if len(way) > 1
+            else rf"(?!{SPACED})(?!['-](?!{_SUFFIX}){SPACED})"
+        )
     return f"{before}{words}(?:{after})" if "|" in after else before + words + after
 
 
@@ -213,7 +263,9 @@ def _of_ascii(ways: Sequence[str]) -> re.Pattern[str] | None:
     if not ways or not all(way.isascii() and way[0].isalnum() and way[-1].isalnum() for way in ways):
         return None
     words = "|".join(_HYPHENS.sub(r"[\\s-]+", re.escape(way)) for way in ways)
-    return re.compile(rf"(?=[{''.join(sorted({way[0] for way in ways}))}])\b(?<!\w['-])(?:{words})\b(?!['-](?!s\b)\w)")
+    return re.compile(
+        rf"(?=[{''.join(sorted({way[0] for way in ways}))}])\b(?<!\w['-])(?:{words})\b(?!['-](?!s\b|{_SUFFIX})\w)"
+    )
 
 
 def _goes_on(text: str, start: int, end: int) -> bool:
@@ -228,3 +280,6 @@ def _is_mark(character: str) -> bool:
 
 
 _NUMBER = number_pattern()
+_PERCENTS = ("", "%", "percent", "per cent", "prozent")
+_PERCENTAGE = number_pattern(r"\s?(?:%|percent\b|per cent\b|prozent\b)")
+_SAID = re.compile(r"(?:です|だ|と思|입니다)")

@@ -32,7 +32,8 @@ _GIVE = r"(?:bet|put|place|allocate|assign|give|wager|say|go with)"
 _IS = re.compile(
     r"^(?P<words>[^.;\n:=|,]{0,70}?(?:, (?=i\b|we\b|my\b|with\b)|,? which )?)[\"')\]]* ?"
     r"(?:(?:[:=|]|->|=>|→| - |-|- |: ?- |\(|: ?\n ?(?:- ?)?(?:[a-z]+: ?)?|\| ?\|)"
-    rf"|\b(?P<verb>gets?|receives?|is|are|has|at|with|(?:i|we)(?:'d| would| will|'ll)? {_GIVE}|{_GIVE}"
+    rf"|\b(?P<verb>gets?|receives?|takes?|costs?|should (?:get|receive|have)|bekommt|erhält|reçoit|recibe|riceve"
+    rf"|recebe|is|are|has|at|with|(?:i|we)(?:'d| would| will|'ll)? {_GIVE}|{_GIVE}"
     r"|would (?:be|get|receive)|my bet is))"
     r"[ \"'\[(]*(?:(?:about|approximately|around|roughly|a|an|the|only|just|probability|chance|likelihood|of|is"
     r"|i'd|i would|i|bet|put|place|allocate|assign|give|~|≈|p|=|:|\||bet:)[ \"'\[(]*)*\Z"
@@ -81,9 +82,12 @@ class Pair:
     weak: bool = False
 
 
-def find_pairs(text: str, marks: Sequence[Mark], total: float) -> list[Pair]:
-    """The pairs of a text, from left to right; a mark that was used is not used again."""
-    finder = _Finder(text, marks, total)
+def find_pairs(text: str, marks: Sequence[Mark], total: float, of_names: bool = False) -> list[Pair]:
+    """The pairs of a text, from left to right; a mark that was used is not used again.
+
+    Names, unlike numbers, may stand right beside their amounts: "80% glad", "keep $60".
+    """
+    finder = _Finder(text, marks, total, of_names)
     pairs: list[Pair] = []
     place = 0
     while place < len(marks) - 1:
@@ -94,8 +98,8 @@ def find_pairs(text: str, marks: Sequence[Mark], total: float) -> list[Pair]:
 
 
 class _Finder:
-    def __init__(self, text: str, marks: Sequence[Mark], total: float) -> None:
-        self._text, self._marks, self._total = text, marks, total
+    def __init__(self, text: str, marks: Sequence[Mark], total: float, of_names: bool) -> None:
+        self._text, self._marks, self._total, self._of_names = text, marks, total, of_names
         self._may_ask, self._may_suppose = "?" in text, "would have" in text
 
     def _gap(self, place: int) -> str:
@@ -149,6 +153,8 @@ class _Finder:
     def _is_on(self, place: int) -> bool:
         """Whether the text says that the amount at `place` is on what follows."""
         gap = self._gap(place)
+        if self._of_names and gap == " " and self._marks[place].unit in ("percent", "money"):
+            return not self._has_own_amount(place + 1)
         if self._marks[place].unit == "plain":
             return bool(_ON_BARE.search(gap))
         if gap == " - " or (gap == ": " and _LINE_START.search(self._text, 0, self._marks[place].start)):
@@ -159,6 +165,8 @@ class _Finder:
     def _is_of(self, place: int, alone: bool) -> bool:
         """Whether the text says that the amount after the label at `place` belongs to it."""
         label, amount, gap = self._marks[place], self._marks[place + 1], self._gap(place)
+        if self._of_names and gap == " " and (amount.rest or amount.unit in ("percent", "money", "word")):
+            return not self._is_taken(place + 1)
         if amount.unit == "plain":
             return bool(_IS_BARE.search(gap))
         parted = "." in gap or ";" in gap or ("\n" in gap and ":" not in gap and "|" not in gap)

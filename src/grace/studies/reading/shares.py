@@ -12,15 +12,20 @@ from math import fsum, isclose
 
 from grace.errors import StudyError
 from grace.studies.reading import CLEAR, EXACT, IMPLIED, Answer, Missing, Value, whole
+from grace.studies.reading.evidence import retracts
 from grace.studies.reading.marks import Mark, Marks
+from grace.studies.reading.numerals import in_digits
 from grace.studies.reading.pairs import LONGEST_GAP, SEVERAL, Pair, find_pairs
 from grace.studies.reading.text import Text
 
 _BULLET = re.compile(r"[ \t]*(?:[-+|>]\s*|\(?[a-z\d]{1,2}[.)]\s+)*[\"'{(\[|]*[^\n.:;$%\d]{0,40}$")
-_JOINED = re.compile(r"[^.;\n$%\d(]{0,30}?(?:,|\band\b|;|\|)[^.;\n$%\d(]{0,20}")
+_JOINED = re.compile(r"[^.;\n$%\d(]{0,30}?(?:,|\band\b|;|\||/)[^.;\n$%\d(]{0,20}")
 _FINAL = re.compile(
     r"\b(?:final(?:ly)?|correct(?:ed|ion)|revis(?:ed|ing)|new|updated?|adjust(?:ed|ing)?|actually|instead|let me"
     r"|on second thoughts?|reconsider(?:ing)?|thinking again|on reflection|(?:'d|would) rather)\b"
+)
+_AT_FIRST = re.compile(
+    r"\b(?:at first|first i|initially|originally|my first|zuerst|zunächst|d'abord|primero|prima|al principio|сначала)\b"
 )
 _EVENLY = re.compile(
     r"\b(?:evenly|equally|equal(?: amounts?| shares?)?|uniformly|(?:equal|even) (?:split|distribution))\b"
@@ -29,6 +34,7 @@ _EVENLY = re.compile(
 _ALL = re.compile(r"\b(?:all|four|every|each)\b")
 _LISTED = re.compile(r"[\s\"']*(?:,|;|/|\||,? and)[\s\"']*")
 
+PERCENT = 100
 SLACK = 0.011
 """The part of a total that rounding may cost."""
 
@@ -70,14 +76,20 @@ class SharesReader:
 
     def read(self, text: Text) -> dict[str, Answer]:
         """An amount for each label. Sums other than the total stay as they are; validation flags them."""
+        if not self._marks.has_numbers and not any(map(str.isdigit, text.plain)):
+            text = text._replace(plain=in_digits(text.plain))
         marks = list(self._marks.find(text.plain))
         in_step = [] if self._marks.has_numbers else list(self._in_step(marks))
         if in_step:
             return self._said(self._chosen(in_step, text), text)
-        pairs = self._evenly(text.plain, _of_one_kind(find_pairs(text.plain, marks, self._total), self._total))
+        pairs = self._evenly(
+            text.plain,
+            _of_one_kind(find_pairs(text.plain, marks, self._total, not self._marks.has_numbers), self._total),
+        )
         respective = self._across(text.plain, marks) or self._respectively(text.plain, marks)
         divisions = [respective] if respective else _divisions(_heads(text.plain, pairs))
-        lists = [self._completed(division, text) for division in divisions]
+        named = set() if self._marks.has_numbers else {label for mark in marks for label in mark.labels}
+        lists = [self._completed(division, text, named) for division in divisions]
         if not any(len(amounts) == len(self._of) for amounts in lists):
             lists += filter(None, [self._by_lines(text.plain, marks)])
         in_order = None if divisions else self._in_order(text.plain, marks)
@@ -93,8 +105,11 @@ class SharesReader:
         pairs = find_pairs(text, list(self._marks.find(text)), self._total)
         return min((pair.start for pair in pairs), default=len(text))
 
-    def _completed(self, division: _Division, text: Text) -> _Amounts:
-        """Amounts as shares of the total, with those that follow from them for other labels."""
+    def _completed(self, division: _Division, text: Text, named: set[str]) -> _Amounts:
+        """Amounts as shares of the total, with those that follow from them for other labels.
+
+        `named` are names that stand in the text: without an amount for each of them, nobody knows what the rest is.
+        """
         self._scale(division)
         amounts = dict(division.amounts)
         shared = [pair for pair in division.pairs if pair.bad == SEVERAL and pair.amount is not None]
@@ -102,6 +117,8 @@ class SharesReader:
             shared[0].bad, shared[0].grade = None, IMPLIED  # "$50 on 2 and 3": each
         if any(pair.bad for pair in amounts.values()):
             return amounts
+        if named - set(amounts) and any(pair.is_rest for pair in division.pairs):
+            return {label: pair for label, pair in amounts.items() if not pair.is_rest}  # the rest of what is unknown
         for pair in division.pairs:
             if pair.is_rest and pair.labels:
                 left = self._total - fsum(other.amount or 0 for other in amounts.values() if not other.is_rest)
@@ -110,6 +127,12 @@ class SharesReader:
             if not pair.labels and pair.amount is not None:
                 amounts |= self._to_others(pair, amounts)
         end = max((pair.end for pair in amounts.values()), default=0)
+        open_labels = self._open(amounts)
+        if len(self._of) == 2 and len(open_labels) == 1 and len(amounts) == 1 and not text.may_be_cut:
+            (only,) = amounts.values()
+            if only.amount is not None and not only.bad and only.unit != "plain" and 0 <= only.amount <= self._total:
+                own = Pair((open_labels[0],), whole(self._total - only.amount), only.unit, end, end, grade=IMPLIED)
+                return amounts | {open_labels[0]: own}
         full = len(amounts) < len(self._of) and isclose(_sum(amounts), self._total)
         if full and not _goes_on(text, end):
             zero = Pair((), 0.0, None, end, end, grade=IMPLIED)
@@ -124,7 +147,8 @@ class SharesReader:
         for pair in division.pairs:
             if pair.amount is not None:
                 share = pair.unit == "fraction" or (of_one and pair.unit == "plain")
-                pair.amount = whole(pair.amount * (self._total if share else 1))
+                percent = self._total / PERCENT if pair.unit == "percent" else 1
+                pair.amount = whole(pair.amount * (self._total if share else percent))
 
     def _open(self, amounts: _Amounts) -> list[str]:
         return [label for label in self._of if label not in amounts]
@@ -196,6 +220,7 @@ class SharesReader:
         amounts = [mark for mark in run if not mark.labels]
         made = fsum(mark.amount or 0 for mark in amounts)
         share = self._total if self._total != 1 and isclose(made, 1, abs_tol=SLACK) else 1
+        share = self._total / PERCENT if all(mark.unit == "percent" for mark in amounts) else share
         is_near = run[-1].end - run[0].start <= LONGEST_GAP * len(amounts)
         if not (is_near and len(set(labels)) == len(amounts) == len(self._of)):
             return {}
@@ -252,7 +277,7 @@ class SharesReader:
             return _together(lists)
         *earlier, last = complete
         answers: dict[str, Pair | str] = dict(last)
-        if earlier and not _is_final(earlier[-1], last, text.plain):
+        if earlier and not (_is_final(earlier[-1], last, text.plain) or _is_first_thought(earlier[-1], text.plain)):
             for label, pair in last.items():
                 if any((other[label].amount, other[label].bad) != (pair.amount, pair.bad) for other in earlier):
                     answers[label] = "is given twice with different amounts"
@@ -300,7 +325,13 @@ def _together(lists: Sequence[_Amounts]) -> dict[str, Pair | str]:
 def _is_final(before: _Amounts, after: _Amounts, text: str) -> bool:
     """Whether the text calls the later one of two lists final, corrected or the like."""
     start, end = max(pair.end for pair in before.values()), min(pair.start for pair in after.values())
-    return start < end and bool(_FINAL.search(text, start, end))
+    return start < end and bool(_FINAL.search(text, start, end) or retracts(text[start:end]))
+
+
+def _is_first_thought(before: _Amounts, text: str) -> bool:
+    """Whether a list is introduced as what was thought at first."""
+    start = min(pair.start for pair in before.values())
+    return _AT_FIRST.search(text, max(0, start - 50), start) is not None
 
 
 def _sum(amounts: _Amounts) -> float:

@@ -33,6 +33,7 @@ _TYPOGRAPHY = str.maketrans(
     }
 )
 _MINUS = re.compile(r"(?m:(?<![^\s(\[:=])(?<![\w.,] ))[–—](?=\d)")  # a dash before a number, and behind none
+_GUILLEMETS = re.compile(r"«\s?|\s?»")
 _DIGIT = re.compile(r"(?![0-9])\d")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\xa0\u200b-\u200f\u2028-\u202f\u2060-\u2069\ufeff]")
 _ANSI = re.compile(r"\x1b\[[\d;]*[a-z]", re.IGNORECASE)
@@ -43,12 +44,17 @@ _MATH = re.compile(r"\$(\\[a-z][^$\n]{0,60}|-?\d{1,3}|[a-e])\$(?!\d)")
 _LATEX = re.compile(r"\\(?:boxed|text|mathrm|mathbf)\s?\{([^{}]*)\}")
 _FRACTION = re.compile(r"\\[dt]?frac\{(\d+)\}\{(\d+)\}")
 _MARKS = re.compile(r"\*+|`+|__+|~~|\\(?=[$%_#()\[\]])|(?m:^\s{0,3}#{1,6}\s|^\s{0,3}>\s)|\\[()\[\]]")
+_STRUCK = re.compile(r"~~(?=\S)[^~\n]{1,200}(?<=\S)~~")
 _SET_APART = re.compile(
     r"\*\*([^*\n]{1,60})\*\*|__([^_\n]{1,60})__|`([^`\n]{1,60})`|\\boxed\s?\{((?:[^{}]|\{[^{}]{0,60}\}){1,80})\}"
 )
 _TITLES = (" dr. ", " mr. ", " mrs. ", " ms. ", " prof. ")  # their full stop ends no sentence
 _MARKED = re.compile(r"[*`_~\\#>]")
 _SPACES = re.compile(r"[ ]{2,}")
+LONGEST_RUN = 12
+"""As many of one sign are read in a row as labels may be made of, as "★★★★★"; degenerate models write thousands."""
+_RUN = re.compile(rf"([^\w\s])\1{{{LONGEST_RUN},}}+")
+_BLANK = re.compile(r" ?(?:\n ?){3,}+")
 _ENDS = frozenset(".!?。！？)]}\"'|*`>")
 
 _ONES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
@@ -92,10 +98,15 @@ def plain(text: str) -> str:
     text = text[:LONGEST]
     if not text.isascii():
         text = _MINUS.sub("-", _DIGIT.sub(lambda digit: str(unicodedata.digit(digit[0])), text))
+        text = _GUILLEMETS.sub('"', text) if "«" in text else text
         text = unicodedata.normalize("NFKC", text.translate(_TYPOGRAPHY)).translate(_TYPOGRAPHY)
     if not text.replace("\n", " ").isprintable():
         text = _CONTROL.sub(" ", _ANSI.sub("", text).replace("\r\n", "\n").replace("\r", "\n"))
     text = text.lower()
+    if not text.isascii():
+        text = text.replace("i\u0307", "i").replace(
+            "ı", "i"
+        )  # of Turkish capitals nobody knows which small letter they are
     if "&" in text:
         text = html.unescape(text).translate(_TYPOGRAPHY)
     if "<" in text:
@@ -105,12 +116,16 @@ def plain(text: str) -> str:
     if "\\" in text:
         text = _FRACTION.sub(r"\1/\2", text)
         text = _LATEX.sub(r"\1", _LATEX.sub(r"\1", text))  # one may stand in another
+    if "~~" in text:
+        text = _STRUCK.sub(" ", text)
     if _MARKED.search(text):
         text = _MARKS.sub("", text)
     for title in _TITLES:
         if title in text:
             text = text.replace(title, title.replace(".", ""))
-    return _SPACES.sub(" ", text) if "  " in text else text
+    text = _SPACES.sub(" ", text) if "  " in text else text
+    text = _RUN.sub(lambda run: run[0][:LONGEST_RUN], text) if _RUN.search(text) else text
+    return _BLANK.sub("\n\n", text) if "\n\n" in text or "\n \n" in text else text
 
 
 def tidy(text: str) -> str:
@@ -140,8 +155,9 @@ class Headings:
         names = "|".join(r"[\s_-]?".join(map(re.escape, name.split())) for name in sorted(owner, key=len, reverse=True))
         # A heading begins a line, a cell or a sentence, or has quotes as in JSON, and ends in a colon or a line break.
         self._pattern = re.compile(
-            rf"(?:^|(?<=[\n.;|,{{]))[\s\"'|-]*(?:\d{{1,2}}[.)]\s*)?(?P<name>{names})"
-            rf"(?:\s(?:answer|question|estimate|distribution|response)s?)?(?:\s?\([^()\n]{{0,60}}\))?[\"']?\s*(?:[:=|]|\s-\s|\n)"
+            rf"(?:^|(?<=[\n.;|,{{]))[\s\"'|-]{{0,12}}+(?:\d{{1,2}}[.)]\s*)?(?P<name>{names})"
+            rf"(?:\s(?:answer|question|estimate|distribution"
+            rf"|response)s?)?(?:\s?\([^()\n]{{0,60}}\))?[\"']?\s*(?:[:=|]|\s-\s|\n)"
             rf"|(?<=\s)(?P<inner>{names})\s?:"
         )
 
@@ -157,7 +173,7 @@ class Headings:
             yield owner, heading.start(), heading.end(), end
 
 
-_NUMBERED = re.compile(r"(?:^|\n)\W*(?P<word>question|answer|q|a)?\s?#?(?P<number>\d{1,2})\s?[.):]\s")
+_NUMBERED = re.compile(r"(?:^|\n)\W{0,12}(?P<word>question|answer|q|a)?\s?#?(?P<number>\d{1,2})\s?[.):]\s")
 
 
 def numbered(text: str, parts: int) -> list[tuple[int, int]]:

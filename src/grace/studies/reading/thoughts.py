@@ -3,7 +3,7 @@
 import re
 
 _NAMES = r"(?:think(?:ing)?|thoughts?|reason(?:ing)?|scratchpad|analysis|reflection|seed:think)"
-_OPEN = re.compile(rf"\s*(?:<{_NAMES}>|\[think\]|◁think▷|<\|begin_of_thought\|>|<\|start_thinking\|>)", re.IGNORECASE)
+_OPEN = re.compile(rf"(?:<{_NAMES}>|\[think\]|◁think▷|<\|begin_of_thought\|>|<\|start_thinking\|>)", re.IGNORECASE)
 _CLOSE = re.compile(rf"</{_NAMES}>|\[/think\]|◁/think▷|<\|end_of_thought\|>|<\|end_thinking\|>", re.IGNORECASE)
 _INNER = re.compile(rf"<({_NAMES})>(?:(?!</?\1>).)*+</\1>", re.IGNORECASE | re.DOTALL)
 _HARMONY = re.compile(
@@ -33,7 +33,8 @@ def separated(text: str) -> tuple[str | None, str]:
     if harmony or final:
         thoughts = text[harmony.end() if harmony else 0 : final.start() if final else len(text)]
         return _TOKEN.sub("", thoughts).strip() or None, _TOKEN.sub("", text[final.end() :]).strip() if final else ""
-    opened, closed = _OPEN.match(text), _CLOSE.search(text)
+    start = len(text) - len(text.lstrip())
+    opened, closed = _OPEN.match(text, start), _CLOSE.search(text)
     if not opened and (closed is None or _OPEN.search(text, 0, closed.start())):
         return None, text
     thoughts = text[opened.end() if opened else 0 : closed.start() if closed else len(text)].strip()

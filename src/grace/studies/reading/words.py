@@ -6,14 +6,25 @@ from typing import Any
 import orjson
 
 from grace.studies.reading import BY_PERSON, EXACT, Answer, Missing, Value
-from grace.studies.reading.text import Text, tidy
+from grace.studies.reading.text import REFUSAL, Text, tidy
 
 _FENCE = re.compile(r"\A\s*```\w*\n(.*?)\n?```\s*\Z", re.DOTALL)
 _HEAD = re.compile(
-    r"\A\W{0,4}(?:(?:my|the|final)\s+){0,2}(?:answer|response|reply|antwort|réponse|respuesta|risposta|resposta"
-    r"|ответ|答案|回答|答え|답변?|جواب|الإجابة|उत्तर)\W{0,4}?\s?[:：]\s*",
+    r"\A(?:(?:sure|certainly|of course|okay|ok)\b[!,.]?\s*)?(?:here(?:'s| is)\b[^:\n]{0,60}:\s*|\W{0,4}(?:(?:my|the"
+    r"|final)\s+){0,2}"
+    r"(?:answer|response|reply|antwort|réponse|respuesta|risposta|resposta|antwoord|svar|cevap"
+    r"|ответ|答案|回答|答え|답변?|جواب|الإجابة|उत्तर|উত্তর)\W{0,4}?(?:\s(?:is|would be|ist|lautet|est|es|è"
+    r"|é)(?=\s?:))?\s?[:：]\s*)",
     re.IGNORECASE,
 )
+_QUOTED = re.compile(r"(?:my|the)\s(?:answer|reply|response)\s(?:is|would be)\s([\"“][^\"“”]*[\"”])\.?", re.IGNORECASE)
+_REFUSES = re.compile(
+    r"\bas an? (?:ai|(?:large )?language model)\b|\b(?:can(?:no|')t|cannot|unable to|won't"
+    r"|not able to) (?:\w+ )?(?:help|assist|answer|comply|provide"
+    r"|complete|fulfil|respond|do that)\b"
+)
+"""What a refusal says; a text may well begin with "I am sorry"."""
+LONGEST_REFUSAL = 300
 _KEYS = ("answer", "response", "text", "reply", "output")
 _QUOTES = {'"': '"', "“": "”", "«": "»", "„": "“", "'": "'", "「": "」", "‘": "’"}
 
@@ -27,6 +38,8 @@ class TextReader:
     def read(self, text: Text) -> dict[str, Answer]:
         """The text, without markup and what a model puts around it; and no code."""
         words = bare(text.raw)
+        if REFUSAL.search(text.plain) and _REFUSES.search(text.plain) and len(words) < LONGEST_REFUSAL:
+            return dict.fromkeys(self.columns, Missing("the answer is a refusal"))
         kept: Answer = Value(words, EXACT) if words else Missing("the answer is empty")
         return dict.fromkeys(self.columns[1:], Missing(BY_PERSON)) | {self.columns[0]: kept}
 
@@ -36,6 +49,8 @@ def bare(raw: str) -> str:
     fenced = _FENCE.match(raw)
     inner = _of_json(fenced[1] if fenced else raw) or (fenced[1] if fenced else raw)
     words = tidy(_HEAD.sub("", tidy(inner)))
+    quoted = _QUOTED.fullmatch(words)
+    words = quoted[1] if quoted else words
     if (
         len(words) > 1
         and _QUOTES.get(words[0]) == words[-1]
