@@ -94,9 +94,9 @@ OPTIONS: Mapping[str, tuple[str, str]] = {
     "endpoint": ("model_endpoint", "query score visit"),
     "model": ("model_name", "query score visit"),
     "api_key_env": ("api_key_env", "query score visit"),
-    "cluster": ("cluster", "cluster.render cluster.check cluster.preflight cluster.gpus cluster.secret"),
-    "namespace": ("namespace", "cluster.render cluster.preflight cluster.secret lineup.clean"),
-    "image": ("image", "cluster.render"),
+    "cluster": ("cluster", "cluster.render cluster.check cluster.preflight cluster.gpus cluster.secret lineup.run"),
+    "namespace": ("namespace", "cluster.render cluster.preflight cluster.secret lineup.run lineup.clean"),
+    "image": ("image", "cluster.render lineup.run"),
     "prometheus": ("prometheus", "lineup.status lineup.watch"),
 }
 """For each field that stands for one option: the option's name, and the commands that take it."""

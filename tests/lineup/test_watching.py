@@ -126,14 +126,14 @@ def test_what_is_answered_and_what_is_left(folder: LineupFolder) -> None:
 
 def test_answers_that_are_not_home_yet_count_as_the_back_end_says(folder: LineupFolder) -> None:
     write(folder.path / "a" / "study1.run" / "ledger.jsonl", answer())
-    assert look(folder, Sighting("pod x", "Running", answered=42)).answered == 42
+    assert look(folder, Sighting("Pod/x", "Running", answered=42)).answered == 42
 
 
 def test_causes_and_ages_come_from_what_is_seen(folder: LineupFolder) -> None:
     seen = look(
         folder,
-        Sighting("pod x", "Pending", cause="no node has a free GPU", seen=moment(90)),
-        Sighting("pod y", "Pending", cause="no node has a free GPU"),
+        Sighting("Pod/x", "Pending", cause="no node has a free GPU", seen=moment(90)),
+        Sighting("Pod/y", "Pending", cause="no node has a free GPU"),
     )
     assert seen.cause == "no node has a free GPU"
     assert seen.age == pytest.approx(90, abs=20)
@@ -207,7 +207,7 @@ def test_a_warning_comes_before_the_policy_is_broken(
     said: str | None,
 ) -> None:
     prometheus.whole, prometheus.lately = whole, lately
-    seen = look(folder, Sighting("pod vllm-x", "Running", moment(3600), server=server), prometheus=prometheus.url)
+    seen = look(folder, Sighting("Pod/vllm-x", "Running", moment(3600), server=server), prometheus=prometheus.url)
     assert seen.gpu_use == (None if whole is None else whole / 100)
     assert bool(seen.warnings) == (said is not None)
     assert said is None or said in seen.warnings[0]
@@ -216,7 +216,7 @@ def test_a_warning_comes_before_the_policy_is_broken(
 
 def test_a_young_pod_is_not_judged(folder: LineupFolder, prometheus: Any) -> None:
     prometheus.whole = prometheus.lately = 0
-    assert look(folder, Sighting("pod x", "Running", moment(100)), prometheus=prometheus.url).warnings == ()
+    assert look(folder, Sighting("Pod/x", "Running", moment(100)), prometheus=prometheus.url).warnings == ()
 
 
 @pytest.mark.parametrize("pod", ['x"} or vector(1)', "", "X", "a" * 300])
@@ -246,7 +246,7 @@ def test_the_commands_show_it_harmlessly(
 ) -> None:
     backend = PlayedBackend()
     hostile = "\x1b]0;owned\x07[red]fine"
-    backend.seen["a"] = (Sighting(f"pod {hostile}", "Running", cause=f"it said {hostile}", server=ROOM),)
+    backend.seen["a"] = (Sighting(f"Pod/{hostile}", "Running", cause=f"it said {hostile}", server=ROOM),)
     monkeypatch.setattr("grace.lineup.backends.backend_for", lambda *_: backend)
     monkeypatch.setenv("COLUMNS", "300")
     write(folder.path / "a" / "study1.run" / "ledger.jsonl", answer(), answer())

@@ -92,14 +92,6 @@ class Backend(ABC):
             InputError, Refused: it cannot; the message says what to change.
         """
 
-    def objects(self, model: str) -> tuple[str, ...]:
-        """What would be made for this model, by kind and name, without making it. Limit: a minute; no network.
-
-        Raises:
-            InputError, Refused: as `check`.
-        """
-        return ()
-
     @abstractmethod
     def prepare(self, model: str, progress: Progress) -> None:
         """Have the weights where they are served. Limit: as long as bytes come.

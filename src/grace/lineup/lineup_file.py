@@ -1,10 +1,35 @@
 """lineup.yaml: the models that a lineup carries, and where. Written once; the same command again must say the same."""
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt, field_validator
 
 from grace.declared import Strict
+
+
+class ClusterPlace(Strict):
+    """Where on which cluster a lineup runs, and how it is served there: options of `grace cluster render`.
+
+    Attributes:
+        context: of the kubeconfig; None: its current one.
+        cluster: nrp, or a file that describes a cluster.
+        namespace: None: that of the context, else that of the cluster's file.
+        image, code, variant, priority_class, batch_invariant: as `grace.cluster.manifests.request` has them.
+    """
+
+    context: str | None = None
+    cluster: Annotated[str, Field(min_length=1)] = "nrp"
+    namespace: str | None = None
+    image: str | None = None
+    code: Literal["image", "wheel"] = "image"
+    variant: str | None = None
+    priority_class: str | None = None
+    batch_invariant: bool = False
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """The fields of a request for manifests, but for the namespace."""
+        return self.model_dump(exclude={"context", "namespace"})
 
 
 class LineupFile(Strict):
@@ -15,12 +40,14 @@ class LineupFile(Strict):
         profile: where the models run.
         models: in order.
         limit: only so many rows of each table.
+        place: of a lineup on a cluster.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=40)]
     profile: str
     models: Annotated[tuple[str, ...], Field(min_length=1)]
     limit: PositiveInt | None = None
+    place: ClusterPlace | None = None
 
     @field_validator("models")
     @classmethod

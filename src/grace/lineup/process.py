@@ -66,10 +66,6 @@ class ProcessBackend(Backend):
         """See that the model's file is here."""
         find_model(model)
 
-    def objects(self, model: str) -> tuple[str, ...]:
-        """One process."""
-        return (f"a process that serves {find_model(model).path}",)
-
     def prepare(self, model: str, progress: Progress) -> None:
         """The weights are on this machine, as `check` has seen."""
 

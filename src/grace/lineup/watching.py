@@ -17,6 +17,8 @@ from grace.lock import writer_of
 from grace.progress import Progress
 from grace.stages.workload import outlook
 
+POD = "Pod/"
+"""How sightings of pods begin."""
 LEAST_GPU_USE = 0.4
 """The lifetime mean below which NRP counts a pod's GPUs as wasted (its policies page)."""
 NEAR_GPU_USE = 0.5
@@ -89,13 +91,13 @@ class Watcher:
     """Looks at a lineup again and again; what cannot change is counted once."""
 
     def __init__(
-        self, folder: LineupFolder, backend: Backend, progress: Progress, prometheus: str | None = None
+        self, folder: LineupFolder, backend: Backend | None, progress: Progress, prometheus: str | None = None
     ) -> None:
         """Prepare to look.
 
         Args:
             folder: the lineup's.
-            backend: what serves it; asked for sightings alone.
+            backend: what serves it; asked for sightings alone. None: it cannot be asked.
             progress: hears what is odd about its tables.
             prometheus: the address of the cluster's Prometheus; None: GPU use is not known.
 
@@ -145,7 +147,7 @@ class Watcher:
 
     def _sightings(self, name: str) -> tuple[Sighting, ...]:
         try:
-            return self._backend.sightings(name)
+            return self._backend.sightings(name) if self._backend else ()
         except GraceError as error:
             return (Sighting("the back end", "cannot be asked", cause=str(error)),)
 
@@ -163,12 +165,12 @@ class Watcher:
 
     def _gpu_use(self, sightings: Sequence[Sighting]) -> tuple[float | None, float | None]:
         """The lowest of the pods, over their lives and lately."""
-        pods = [one for one in sightings if one.what.startswith("pod ") and one.since]
+        pods = [one for one in sightings if one.what.startswith(POD) and one.since]
         if not self._prometheus or not pods:
             return None, None
         whole, lately = [], []
         for one in pods:
-            pod, age = one.what.removeprefix("pod "), _seconds_since(one.since) or 0.0
+            pod, age = one.what.removeprefix(POD), _seconds_since(one.since) or 0.0
             whole.append(gpu_use(self._prometheus, pod, age))
             lately.append(gpu_use(self._prometheus, pod, min(age, RECENT_SECONDS)))
         return _lowest(whole), _lowest(lately)

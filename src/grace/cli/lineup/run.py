@@ -1,21 +1,21 @@
 """`grace lineup run`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from grace.cli import options
 from grace.cli.asking import end
+from grace.cli.cluster.options import ClusterName, Context, Namespace
 from grace.cli.forecast import tell_forecasts
 from grace.cli.lineup.carrying import begin_detached, carry_lineup
 from grace.cli.lineup.options import Detach, Lineups, Parallel, StopOnFailure
 from grace.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from grace.lineup.backend import Backend
     from grace.lineup.folder import LineupFolder
     from grace.lineup.lineup_file import LineupFile
     from grace.stages.forecast import Span
@@ -26,7 +26,7 @@ SAMPLES = (("study1", Path("data/test_sample_study1.csv")), ("study2", Path("dat
 
 
 def run(
-    profile: Annotated[str, typer.Option(help="Where the models run: local.")] = "local",
+    profile: Annotated[str, typer.Option(help="Where the models run: local, rtx3090 or a100.")] = "local",
     models: Annotated[
         str | None, typer.Option(metavar="A,B,...", help="The models, in order. Default: those of the profile.")
     ] = None,
@@ -40,6 +40,24 @@ def run(
     parallel: Parallel = 1,
     stop_on_failure: StopOnFailure = False,
     detach: Detach = False,
+    cluster: ClusterName = "nrp",
+    namespace: Namespace = None,
+    context: Context = None,
+    image: Annotated[str | None, typer.Option(metavar="REF", help="Grace's image in a registry.")] = None,
+    code: Annotated[
+        Literal["image", "wheel"],
+        typer.Option(help="image: Grace's image from a registry; wheel: this installation of Grace."),
+    ] = "image",
+    variant: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Weights for all models, such as awq. Default: the profile's.")
+    ] = None,
+    priority_class: Annotated[
+        str | None, typer.Option(metavar="NAME|none", help="Priority class of pods with GPUs.")
+    ] = None,
+    batch_invariant: Annotated[
+        bool,
+        typer.Option("--batch-invariant", help="Answers that do not depend on their batch, for models where vLLM can."),
+    ] = False,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Start nothing: show models, objects, requests and hours, and write nothing."),
@@ -47,6 +65,7 @@ def run(
 ) -> None:
     """Carry a lineup's models, one after the other, from their weights to checked data at home.
 
+    --profile says where: local is this machine, the others are GPUs of a cluster, for which a kubeconfig is needed.
     Each model is served, asked everything, its data is checked, and its server removed before the next one comes.
     lineups/NAME/lineup.jsonl records every step. After Ctrl-C or a crash, the same command continues where it left
     off. Exit code 1: a model failed, or its data failed a check.
@@ -56,16 +75,16 @@ def run(
       grace lineup run --dry-run
       grace lineup run
       grace lineup run --detach
+      grace lineup run --profile rtx3090 --namespace my-lab --image registry.example/my-lab/grace:0.1.0
       grace lineup run --study study1=data/study1.csv --study my_study.yaml=trials.csv --name mine
     """
     from grace.declared import checked
-    from grace.lineup.backends import backend_for
+    from grace.lineup.backends import backend_for, planned_objects
     from grace.lineup.folder import LineupFolder, visited
     from grace.lineup.lineup_file import LineupFile
     from grace.lock import locked
-    from grace.models.catalogue import models_of
+    from grace.models.catalogue import hub_model, models_of
     from grace.models.catalogue import profile as find_profile
-    from grace.models.files import find_model
     from grace.project import find_project
     from grace.stages.visit_file import VisitFile
 
@@ -73,21 +92,33 @@ def run(
     project = find_project()
     own = project.content.profiles.get(profile) if project else None
     names = models.split(",") if models else own.models if own else models_of(described)
-    content = {"name": name or profile, "profile": profile, "models": names, "limit": limit}
+    place = None
+    if not described.embedded:
+        names = [hub_model(model).name for model in names]
+        place = {
+            "cluster": str(Path(cluster).absolute()) if Path(cluster).suffix else cluster,
+            "namespace": namespace,
+            "context": context,
+            "image": image,
+            "code": code,
+            "variant": variant,
+            "priority_class": priority_class,
+            "batch_invariant": batch_invariant,
+        }
+    content = {"name": name or profile, "profile": profile, "models": names, "limit": limit, "place": place}
     lineup = checked(content, "grace lineup run", LineupFile)
     folder = LineupFolder(lineups / lineup.name)
-    backend = backend_for(lineup, folder)
-    for model in lineup.models if described.embedded else ():
-        find_model(model)
     tables = list(project.tables.items()) if project else []
     visits, inputs = visited([_pair(each) for each in study] if study else tables or list(SAMPLES))
     visit = VisitFile(studies=visits)
+    planned = planned_objects(lineup, visit, inputs)
     if dry_run:
-        _tell_forecast(lineup, visit, inputs, folder, backend)
+        _tell_forecast(lineup, visit, inputs, folder, planned)
         return
     with locked(folder.path):
         folder.begin(lineup, visit, inputs)
         if not detach:
+            backend = backend_for(lineup, folder)
             end(carry_lineup(folder, backend, parallel=parallel, stop_on_failure=stop_on_failure))
             return
     begin_detached(folder, parallel=parallel, stop_on_failure=stop_on_failure)
@@ -105,7 +136,7 @@ def _tell_forecast(
     visit: "VisitFile",
     inputs: "Mapping[str, Path]",
     folder: "LineupFolder",
-    backend: "Backend",
+    planned: "Mapping[str, Sequence[str]]",
 ) -> None:
     """Print what a lineup would take, in order, and what would be made for each model."""
     from grace.lineup.forecast import forecast_models
@@ -122,7 +153,7 @@ def _tell_forecast(
         if each.gpus:
             print(f"  {options.count(each.gpus, 'GPU')}: {_hours(each.gpu_hours)}")
         print(f"  {each.weights / 1e9:.2g} GB of weights; {each.storage.likely / 1e6:.2g} MB of data")
-        for made in backend.objects(model):
+        for made in planned[model]:
             print(f"  makes {made}")
     whole = f"{duration(seconds.likely)} ({duration(seconds.low)} to {duration(seconds.high)})"
     requests = sum(each.requests - each.done for each in forecasts)

@@ -84,12 +84,19 @@ def watch(
 
 
 def _watcher(name: str, lineups: Path, prometheus: str | None, progress: "Progress") -> "Watcher":
+    from grace.errors import GraceError
     from grace.lineup.backends import backend_for
     from grace.lineup.folder import LineupFolder
     from grace.lineup.watching import Watcher
 
     folder = LineupFolder(lineups / name)
-    return Watcher(folder, backend_for(folder.lineup, folder), progress, prometheus)
+    lineup = folder.lineup
+    try:
+        backend = backend_for(lineup, folder)
+    except GraceError as error:  # what is at home can be shown all the same
+        progress.note(f"{error}; only what is at home is shown")
+        backend = None
+    return Watcher(folder, backend, progress, prometheus)
 
 
 def _table(seen: "LineupStatus") -> "Table":
