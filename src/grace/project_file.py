@@ -29,6 +29,11 @@ TEMPLATE = """\
 # The cluster's Prometheus, which knows how much of a GPU is used.
 # prometheus: https://prometheus.example
 
+# An S3 bucket through which data comes home from a cluster, in place of the cluster's own connection: its address as
+# this machine sees it, and as pods see it. Keys are read from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or from
+# ~/.aws/credentials, and never stand here.
+# bucket: {url: s3://my-bucket/grace, endpoint: https://s3.example.org, inside: http://s3.inside}
+
 # The models of each profile, in order; without them, those of the catalogue.
 # profiles:
 #   local: {models: [smollm2-135m]}
@@ -49,6 +54,32 @@ class StudyTable(Strict):
 
     study: Annotated[str, Field(min_length=1)]
     input: Annotated[str, Field(min_length=1)]
+
+
+class BucketSettings(Strict):
+    """An S3 bucket through which data comes home.
+
+    Attributes:
+        url: `s3://`, the bucket, and perhaps a prefix below which all objects are.
+        endpoint: its address; None: that of Amazon, in the region.
+        inside: its address for pods of the cluster; None: the same.
+        region: as its server calls it; most servers of one's own do not care.
+    """
+
+    url: Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_-][A-Za-z0-9._-]*)*/?$")]
+    endpoint: Annotated[str, Field(pattern=r"^https?://[^\s@]+$")] | None = None
+    inside: Annotated[str, Field(pattern=r"^https?://[^\s@]+$")] | None = None
+    region: Annotated[str, Field(min_length=1)] = "us-east-1"
+
+    @property
+    def bucket(self) -> str:
+        """Its name."""
+        return self.url.removeprefix("s3://").partition("/")[0]
+
+    @property
+    def prefix(self) -> str:
+        """Where its objects are; empty for the whole bucket."""
+        return self.url.removeprefix("s3://").partition("/")[2].strip("/")
 
 
 class ProfileModels(Strict):
