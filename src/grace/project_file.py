@@ -114,6 +114,7 @@ class ProjectFile(Strict):
     cluster: str | None = None
     namespace: str | None = None
     image: str | None = None
+    bucket: BucketSettings | None = None
     prometheus: str | None = None
     profiles: Mapping[str, ProfileModels] = {}
     thresholds: Mapping[str, float] = {}

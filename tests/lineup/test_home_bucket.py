@@ -1,5 +1,6 @@
 """Data through a bucket of a real S3 server: brought there beside the data, read here, cut in between."""
 
+import json
 import random
 import stat
 from collections.abc import Iterator
@@ -7,16 +8,34 @@ from pathlib import Path
 
 import pytest
 
+from api_server import ApiServer
 from grace.cli.progress import Lines
+from grace.cluster.access.connection import Clock, connect
 from grace.errors import ClusterError, InputError, Refused
 from grace.lineup.home import bucket, fetch
 from grace.lineup.home.beside import PIECE
 from grace.lineup.home.bucket import BucketKeys, BucketPlace, BucketRemote, bucket_place, upload
+from grace.lineup.home.copies import copies_in
 from grace.lineup.home.listing import HostileListing
+from grace.lineup.home.relay import clean_bucket, fetch_relayed
+from grace.lineup.home.volumes import Volume
 from grace.project_file import BucketSettings
 from s3_server import KEY, SECRET, CutLine, serve_s3
+from volume_pods import VolumePods
 
 DRAW = random.Random(5)
+
+
+class Hours(Clock):
+    """Time that only sleeping moves."""
+
+    seconds = 0.0
+
+    def now(self) -> float:
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
 
 
 @pytest.fixture(autouse=True)
@@ -82,6 +101,35 @@ def test_what_is_brought_to_a_bucket_comes_home_as_it_was(
     upload(there, place, Lines())
     assert len(place.pieces()) == 4
     assert all(path.is_relative_to(s3[1] / "grace") for path in s3[1].rglob("*") if path.is_file())
+
+
+def test_a_pod_brings_data_to_the_bucket_and_nothing_is_left_there(s3: tuple[str, Path], tmp_path: Path) -> None:
+    data = {"mine/smol/run/ledger.jsonl": DRAW.randbytes(50_000), "mine/smol/table.csv": b"a\n"}
+    with ApiServer() as server, connect(server.kubeconfig(tmp_path / "config"), clock=Hours()) as api:
+        server.add("{apiVersion: v1, kind: Namespace, metadata: {name: lab}, status: {phase: Active}}")
+        pods = VolumePods(server, tmp_path / "volumes")
+        for name, content in data.items():
+            write(pods.folder / "mine-outputs", **{name: content})
+        volume = Volume(api, "lab", "mine", "mine-outputs", "registry.example/grace:1", "smol")
+        options = settings(s3[0], tmp_path.name)
+        with CutLine(s3[0]) as line:  # the same server, by the address that this machine has for it
+            outside = options.model_copy(update={"endpoint": line.url, "inside": s3[0]})
+            fetch_relayed(volume, "mine/smol", outside, tmp_path / "home", Lines())
+        assert f"--endpoint={s3[0]}" in pods.commands[-1]
+        assert contents(tmp_path / "home") == {name.removeprefix("mine/smol/"): data[name] for name in data}
+        assert not [key for key in server.objects if key[0] == "pods"]
+        secret = server.objects["secrets", "lab", "mine-bucket"]
+        assert secret["metadata"]["labels"] == {"app.kubernetes.io/managed-by": "grace", "grace/lineup": "mine"}
+        shown = json.dumps([(asked.path, asked.query) for asked in server.asked]) + json.dumps(pods.commands)
+        assert SECRET not in shown
+
+    title = f"s3://lab/{tmp_path.name}/mine/smol"
+    kept = clean_bucket(options, "mine", frozenset())
+    assert list(kept) == [title]
+    assert "2 of its files have no copy at home" in kept[title]
+    assert clean_bucket(options, "mine", copies_in(tmp_path / "home")) == {title: ""}
+    assert [path for path in (s3[1] / tmp_path.name).rglob("*") if path.is_file()] == []
+    assert clean_bucket(options, "mine", frozenset()) == {}
 
 
 def test_where_nothing_was_brought_there_is_nothing(place: BucketPlace, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ Objects are deleted as a cluster does it: what they own first, and some of them 
 """
 
 import asyncio
+import base64
 import json
 import os
 import subprocess
@@ -105,13 +106,16 @@ class VolumePods:
         place = self.folder / claim
         place.mkdir(parents=True, exist_ok=True)
         words = [value for name, value in request.query.items() if name == "command"]
-        assert words[:2] == ["python", "-c"]
+        assert words[0] == "python"
         self.commands.append(words[3:])
         words = [str(place) + word[5:] if word.startswith("/data") else word for word in words]
-        variables = {each["name"]: each["value"] for each in container["env"]}
+        variables = {each["name"]: each["value"].replace("$$", "$") for each in container["env"]}
+        for each in container.get("envFrom", ()):
+            secret = self.server.objects["secrets", "lab", each["secretRef"]["name"]]["data"]
+            variables |= {name: base64.b64decode(value).decode() for name, value in secret.items()}
         socket = web.WebSocketResponse(protocols=PROTOCOLS)
         await socket.prepare(request)
-        content = await _received(socket, int(words[-1]) if words[3] == "write" else 0)
+        content = await _received(socket, int(words[-1]) if "write" in words[3:4] else 0)
         command = [sys.executable, "-I", *words[1:]]
         done = await asyncio.to_thread(
             subprocess.run, command, input=content, capture_output=True, env=os.environ | variables

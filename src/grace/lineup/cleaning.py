@@ -14,8 +14,10 @@ from grace.errors import ClusterError, Refused
 from grace.files import FileFacts
 from grace.lineup.backend import Cleanup
 from grace.lineup.home.copies import Archived, copies_in, nowhere, without_copy
+from grace.lineup.home.relay import clean_bucket
 from grace.lineup.home.volumes import Volume, VolumeRemote
 from grace.progress import Progress
+from grace.project_file import BucketSettings
 
 MANAGED = {"app.kubernetes.io/managed-by": "grace"}
 """The label of all that Grace makes. Together with a lineup's it says what may be deleted; neither does alone."""
@@ -98,6 +100,7 @@ class ClusterCleaning:
         archived: knows the files that archives hold.
         keep_weights: leave the volume with the weights, which would be fetched from the hub again.
         older_than: leave what was made since.
+        bucket: through which the lineup's data came home; None: through none.
     """
 
     api: Api = field(repr=False)
@@ -108,6 +111,7 @@ class ClusterCleaning:
     archived: Archived = nowhere
     keep_weights: bool = False
     older_than: timedelta | None = None
+    bucket: BucketSettings | None = None
 
     @property
     def label(self) -> str:
@@ -137,11 +141,13 @@ class ClusterCleaning:
         others = [each for each in found.made if each.kind != CLAIM]
         self._delete(others, progress)
         kept = {str(each): "was not made by Grace, but has the lineup's label" for each in found.foreign}
-        here = copies_in(self.home) if claims else frozenset()
+        here = copies_in(self.home) if claims or self.bucket else frozenset()
         for claim in claims:
             if reason := self._reason_to_keep(claim, here, progress):
                 kept[str(claim)] = reason
         self._delete([each for each in claims if str(each) not in kept], progress)
+        relayed = clean_bucket(self.bucket, self.label, here, self.archived) if self.bucket else {}
+        kept |= {title: reason for title, reason in relayed.items() if reason}
         (after,) = objects_of(self.api, self.namespace, self.label)
         there = {each.uid for each in after.made}
         return Cleanup(

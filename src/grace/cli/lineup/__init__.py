@@ -8,6 +8,7 @@ from grace.cli.lineup.fetch import fetch, put
 from grace.cli.lineup.resume import resume
 from grace.cli.lineup.run import run
 from grace.cli.lineup.status import status, watch
+from grace.cli.lineup.upload import upload
 
 lineup_app = typer.Typer(
     help="Carry models, one after the other: serve, ask, bring the data home, check it, leave nothing behind.",
@@ -22,3 +23,4 @@ lineup_app.command("compare-outputs", short_help="Compare what two runs or lineu
 lineup_app.command(short_help="Bring home what was answered so far.")(fetch)
 lineup_app.command(short_help="Bring the tables where the models are asked.")(put)
 lineup_app.command(short_help="Remove all that is left, and prove that it is gone.")(clean)
+lineup_app.command(short_help="Bring a folder to a bucket.")(upload)

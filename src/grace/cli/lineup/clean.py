@@ -71,11 +71,20 @@ def clean(
     from grace.cluster.manifests.layout import PYTHON_IMAGE
     from grace.lineup.cleaning import ClusterCleaning
     from grace.lock import locked
+    from grace.project import find_project
 
     with connect(kubeconfig, context) as api, options.progressing() as progress:
         where = _namespace(api, namespace)
+        project = find_project()
         cleaning = ClusterCleaning(
-            api, where, name, folder.path, PYTHON_IMAGE, keep_weights=keep_weights, older_than=age
+            api,
+            where,
+            name,
+            folder.path,
+            PYTHON_IMAGE,
+            keep_weights=keep_weights,
+            older_than=age,
+            bucket=project.content.bucket if project and age is None else None,
         )
         if dry_run:
             _tell_objects(cleaning.objects(), where)

@@ -24,7 +24,16 @@ _WAIT = "import signal as s; s.pthread_sigmask(s.SIG_BLOCK, {s.SIGTERM}); s.sigw
 
 
 def volume_pod(
-    name: str, *, namespace: str, lineup: str, claim: str, image: str, code: str, read_only: bool, model: str = ""
+    name: str,
+    *,
+    namespace: str,
+    lineup: str,
+    claim: str,
+    image: str,
+    code: str,
+    read_only: bool,
+    model: str = "",
+    secret: str = "",
 ) -> dict[str, Any]:
     """The pod as it is sent. It is bare: a Job must not wait in idleness, and nothing starts such a pod again.
 
@@ -37,12 +46,15 @@ def volume_pod(
         code: the text of what commands run in it.
         read_only: whether the volume cannot be written.
         model: whose data it brings home, as labels name models; empty where it is no model's.
+        secret: the Secret with the keys of a bucket, as variables of commands; empty for none.
     """
+    keys = [k8s.V1EnvFromSource(secret_ref=k8s.V1SecretEnvSource(name=secret))] if secret else None
     container = k8s.V1Container(
         name=TRANSFER,
         image=image,
         command=["python", "-c", _WAIT],
         env=environment({CODE: code, "PYTHONDONTWRITEBYTECODE": "1"}),
+        env_from=keys,
         resources=small(),
         security_context=container_security(),
         volume_mounts=[mount("data", DATA, read_only)],

@@ -20,6 +20,8 @@ CHUNK = 1 << 16
 """Bytes read or written at once."""
 ENDINGS = (".part", ".tmp")
 """Of files that are half written; their names begin with a dot."""
+LOCKS = ("lock", "lock.guard")
+"""Files that say who writes a folder."""
 GONE = 44
 """Exit code: the file is not there any more."""
 
@@ -86,7 +88,7 @@ def _paths(folder: Path) -> Iterator[Path]:
     for path in paths:
         if path.is_dir() and not path.is_symlink():
             yield from _paths(path)
-        elif path.name != "lock" and not (path.name.startswith(".") and path.name.endswith(ENDINGS)):
+        elif path.name not in LOCKS and not (path.name.startswith(".") and path.name.endswith(ENDINGS)):
             yield path
 
 

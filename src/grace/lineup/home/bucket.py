@@ -78,7 +78,7 @@ class BucketPlace:
     @property
     def title(self) -> str:
         """For messages."""
-        return f"{self.settings.url.rstrip('/')}/{self.place}"
+        return f"{self.settings.url.rstrip('/')}/{self.place}".rstrip("/")
 
     def path(self, *parts: str) -> str:
         """The name of an object in the bucket."""
@@ -98,6 +98,11 @@ class BucketPlace:
 
         with self.answering("write"):
             put(self.store, self.path(*parts), content, use_multipart=False)
+
+    def clear(self) -> None:
+        """Remove all that `upload` has written. Raises as `answering`."""
+        pieces = [self.path(PIECES, digest) for digest in sorted(self.pieces())]
+        self.remove(*pieces, self.path(LISTING))
 
     def remove(self, *paths: str) -> None:
         """Remove objects by their names in the bucket. Raises as `answering`."""
@@ -159,6 +164,16 @@ def bucket_place(settings: BucketSettings, place: str, *, inside: bool = False) 
         retry_config={"max_retries": TRIES, "retry_timeout": timedelta(seconds=REQUEST_SECONDS)},
     )
     return BucketPlace(settings, place, store)
+
+
+def place_names(settings: BucketSettings, place: str) -> list[str]:
+    """What was brought below a place, by `upload`. Raises as `BucketPlace.answering`."""
+    from obstore import list_with_delimiter
+
+    whole = bucket_place(settings, place)
+    with whole.answering("list"):
+        found = list_with_delimiter(whole.store, whole.path())["common_prefixes"]
+    return sorted(path.rstrip("/").rpartition("/")[2] for path in found)
 
 
 def upload(folder: Path, place: BucketPlace, progress: Progress) -> tuple[RemoteFile, ...]:

@@ -11,7 +11,7 @@ from pydantic import Field
 from grace.declared import Strict, checked
 from grace.errors import ClusterError, InputError
 from grace.files import FileFacts
-from grace.lineup.home.beside import ENDINGS, PIECE
+from grace.lineup.home.beside import ENDINGS, LOCKS, PIECE
 from grace.text import printable, shortened
 
 MOST_FILES = 100_000
@@ -178,6 +178,6 @@ def _fault(name: str) -> str:
         return "does not stay in its folder"
     if any(len(part.encode()) > MOST_NAME for part in parts) or len(name.encode()) > 2000:
         return "is too long"
-    if parts[-1] == "lock" or parts[-1].endswith(ENDINGS):
+    if parts[-1] in LOCKS or parts[-1].endswith(ENDINGS):
         return "is a name of Grace's own"
     return ""

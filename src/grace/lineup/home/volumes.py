@@ -34,6 +34,9 @@ START_SECONDS = 900.0
 END_SECONDS = 120.0
 """The longest that it may take until it is gone."""
 LOOK_SECONDS = 2.0
+IDLE_SECONDS = 60.0
+READING_SECONDS = 3600.0
+"""The longest that one run of pieces may take."""
 LISTING_SECONDS = 3 * 3600.0
 """The longest that digests of all files may take; those of 100 GB take minutes, and on a slow volume an hour."""
 _NOT_RUNNING = 400
@@ -51,6 +54,8 @@ class Volume:
         claim: of the volume.
         image: one with Python, for the pod.
         model: whose data is brought home, as labels name models; empty where it is no model's.
+        secret: the Secret with the keys of a bucket; empty for none.
+        pause: lets seconds pass, and may raise KeyboardInterrupt; None: the connection's clock.
     """
 
     api: Api = field(repr=False)
@@ -59,8 +64,8 @@ class Volume:
     claim: str
     image: str
     model: str = ""
+    secret: str = ""
     pause: Callable[[float], object] | None = field(default=None, repr=False)
-    """Lets seconds pass, and may raise KeyboardInterrupt; None: the connection's clock."""
 
     def wait(self) -> None:
         """Let a moment pass before the cluster is looked at again."""
@@ -117,6 +122,10 @@ class VolumeRemote(WritableRemote):
         """Compare digests in the pod."""
         self._run(["finish", self._folder, file.name, str(file.bytes), file.sha256], seconds=LISTING_SECONDS)
 
+    def upload(self, url: str, options: Sequence[str]) -> None:
+        """Have Grace in the pod bring the folder to a bucket. Raises as `listing`."""
+        self._execute(["python", "-m", "grace", "lineup", "upload", self._folder, url, *options], LISTING_SECONDS)
+
     def close(self) -> None:
         """Delete the pod, and wait until it is gone. Raises ClusterError after END_SECONDS."""
         pod, self._pod = self._pod, None
@@ -145,19 +154,24 @@ class VolumeRemote(WritableRemote):
         *,
         stdin: IO[bytes] | None = None,
         stdout: Take | None = None,
-        seconds: float = 3600.0,
+        seconds: float = READING_SECONDS,
     ) -> None:
         """Run the program beside the data. Raises FileChanged, ClusterError."""
         from grace.cluster.manifests.volume_pod import RUN
 
+        self._execute(["python", "-c", RUN, *words], seconds, stdin, stdout)
+
+    def _execute(
+        self, words: Sequence[str], seconds: float, stdin: IO[bytes] | None = None, stdout: Take | None = None
+    ) -> None:
         volume, pod = self.volume, self._running()
-        idle = 60.0 if seconds <= 3600.0 else seconds
+        idle = IDLE_SECONDS if seconds == READING_SECONDS else seconds  # what makes digests says nothing for long
         try:
             end = execute(
                 volume.api,
                 volume.namespace,
                 pod,
-                ["python", "-c", RUN, *words],
+                words,
                 stdin=stdin,
                 stdout=stdout,
                 idle_seconds=idle,
@@ -168,10 +182,10 @@ class VolumeRemote(WritableRemote):
                 raise ClusterError(f"{pod}: does not run any more ({error.detail})") from None
             raise
         if end.code == GONE:
-            raise FileChanged(f"{self.title}: {words[2]}: is not there any more")
+            raise FileChanged(f"{self.title}: {words[-3]}: is not there any more")
         if end.code:
             said = shortened(one_line(end.errors[-500:]), 300)
-            raise ClusterError(f"{self.title}: `{words[0]}` ended with {end.code} in {pod}: {said}")
+            raise ClusterError(f"{self.title}: `{words[3]}` ended with {end.code} in {pod}: {said}")
 
     def _running(self) -> str:
         """The name of the pod, when it runs. Raises RemoteAway after START_SECONDS."""
@@ -209,6 +223,7 @@ class VolumeRemote(WritableRemote):
             code=code,
             read_only=not self._writing,
             model=volume.model,
+            secret=volume.secret,
         )
         self._pod = volume.api.create(path_of("api", "v1", "namespaces", volume.namespace, "pods"), body).body
 
