@@ -11,15 +11,16 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import orjson
 
-from grace.endpoints.transport import NoReply, Reply, Transport
+from grace.endpoints.redaction import Redaction
+from grace.endpoints.transport import TOO_LONG, NoReply, Reply, Transport
 from grace.text import one_line
 
 TRANSIENT = frozenset({408, 425, 500, 502, 503, 504, 529})
@@ -82,8 +83,7 @@ class Client:
         """How many connections were lost or refused: the server may be another one since."""
         self._transport = transport
         self._stopped = asyncio.Event()
-        password = urlsplit(url).password or ""
-        self._secrets = [secret for secret in (api_key, password, unquote(password)) if secret]
+        self.redaction = Redaction(url, api_key)
         self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if api_key:
             self._headers["Authorization"] = f"Bearer {api_key}"
@@ -129,7 +129,7 @@ class Client:
                 waited += pause
                 self.on_push_back(pause)
             else:
-                if failure.status is not None and failure.status not in TRANSIENT:
+                if failure.kind == TOO_LONG or (failure.status is not None and failure.status not in TRANSIENT):
                     raise failure
                 faults += 1
                 if faults > self.max_retries or (retry_after or 0) > PATIENCE:
@@ -149,12 +149,14 @@ class Client:
 
     async def _send(self, method: str, path: str, body: bytes | None) -> Reply:
         try:
-            return await self._transport.send(
+            reply = await self._transport.send(
                 method, self.url + path, headers=self._headers, body=body, timeout=self.timeout
             )
+            clean = self.redaction.body(reply.body)
+            return reply if clean is reply.body else replace(reply, body=clean)
         except NoReply as error:
             self.losses += error.kind == "connection"
-            raise RequestFailed(error.kind, self._clean(str(error))) from None
+            raise RequestFailed(error.kind, self.clean(str(error))) from None
 
     def _read(self, reply: Reply) -> dict[str, Any]:
         try:
@@ -166,17 +168,15 @@ class Client:
             error = data.get("error") if isinstance(data, dict) else None
             if reply.status == 429 and isinstance(error, dict) and error.get("code") == "insufficient_quota":
                 kind = "quota"
-            raise RequestFailed(kind, self._clean(_error_text(data, reply.body)), status=reply.status)
+            raise RequestFailed(kind, self.clean(_error_text(data, reply.body)), status=reply.status)
         if not isinstance(data, dict):
             text = reply.body.decode(errors="replace")
-            raise RequestFailed("garbage", self._clean(f"the body is not a JSON object: {text or '(nothing)'}"))
+            raise RequestFailed("garbage", self.clean(f"the body is not a JSON object: {text or '(nothing)'}"))
         return data
 
-    def _clean(self, text: str) -> str:
-        """One printable line, with secrets taken out before it is cut."""
-        for secret in self._secrets:
-            text = text.replace(secret, "[redacted]")
-        text = one_line(text)
+    def clean(self, text: str) -> str:
+        """One printable line of a message, with secrets taken out before it is cut."""
+        text = one_line(self.redaction.text(text))
         return text if len(text) <= 300 else text[:297] + "..."
 
 

@@ -72,7 +72,8 @@ async def meet(client: Client, model: str, need: EndpointNeed) -> Handshake:
 async def checks(handshake: Handshake, need: EndpointNeed) -> AsyncIterator[EndpointCheck]:
     """Check the endpoint step by step, and end after a failure that leaves the other checks without meaning."""
     async for check in _checks(handshake, need):
-        yield replace(check, detail=one_line(check.detail))  # servers name their models as they like
+        detail = one_line(handshake.client.redaction.text(check.detail))  # servers name their models as they like
+        yield replace(check, detail=detail)
 
 
 async def _checks(handshake: Handshake, need: EndpointNeed) -> AsyncIterator[EndpointCheck]:

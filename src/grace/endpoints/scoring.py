@@ -10,7 +10,7 @@ from typing import Any
 
 from grace.endpoints.client import Client, RequestFailed
 from grace.endpoints.dialects import Lane, OpenAI, TokenDialect
-from grace.endpoints.dialects.openai import TOP, read_top, top_body
+from grace.endpoints.dialects.openai import TOP, number, read_top, top_body
 from grace.endpoints.spelling import BoundaryMoves, Ending, Speller
 from grace.endpoints.trie import Node, SameSpelling, TrieMass, grow
 from grace.errors import StudyError
@@ -203,7 +203,7 @@ class Scorer:
                 f"{self.residual:g} is allowed; use vLLM or llama.cpp, or allow more with --residual",
             )
         usage = reply.get("usage")
-        tokens = usage.get("prompt_tokens") if isinstance(usage, dict) else None
+        tokens = number(usage.get("prompt_tokens")) if isinstance(usage, dict) else None
         return Scored(labels, residual, {}, tokens, 1, tally.requests, tally.attempts, tally.milliseconds)
 
     async def _top(self, tally: "_Meter", messages: Sequence[Message]) -> dict[str, Any]:

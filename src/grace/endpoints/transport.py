@@ -3,7 +3,8 @@
 import ipaddress
 import os
 import re
-from collections.abc import Mapping
+import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -11,6 +12,12 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from grace.errors import InputError
+from grace.text import one_line
+
+TOO_LONG = "too long"
+"""The kind of a reply with more than MOST_BYTES, which no further try would shorten."""
+MOST_BYTES = 64 << 20
+"""Bytes that a reply may have, unpacked."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +30,7 @@ class Reply:
 
 
 class NoReply(Exception):
-    """The exchange ended before the whole reply arrived; `kind` is "timeout" or "connection"."""
+    """The exchange ended before the whole reply arrived; `kind` is "timeout", "connection" or "too long"."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -43,12 +50,15 @@ class Transport(Protocol):
 
 
 class AiohttpTransport:
-    """HTTP over aiohttp, with a connection for each open request."""
+    """HTTP over aiohttp, with a connection for each open request, and no reply longer than MOST_BYTES."""
 
     def __init__(self, base_url: str) -> None:
         # Proxies from the environment are for servers elsewhere; most proxies cannot reach this machine's loopback.
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0), trust_env=not is_loopback(base_url)
+            connector=aiohttp.TCPConnector(limit=0),
+            trust_env=not is_loopback(base_url),
+            auto_decompress=False,
+            headers={"Accept-Encoding": "gzip, deflate"},
         )
 
     async def send(
@@ -60,7 +70,7 @@ class AiohttpTransport:
             async with self._session.request(
                 method, url, headers=headers, data=body, timeout=limits, allow_redirects=False
             ) as response:
-                content = await response.read()
+                content = await _whole(response)
                 return Reply(response.status, content, {k.lower(): v for k, v in response.headers.items()})
         except TimeoutError:
             raise NoReply("timeout", f"no answer within {timeout:g} s") from None
@@ -74,6 +84,49 @@ class AiohttpTransport:
     async def close(self) -> None:
         """Close all connections."""
         await self._session.close()
+
+
+async def _whole(response: aiohttp.ClientResponse) -> bytes:
+    """The body of a reply, read in pieces and unpacked as far as MOST_BYTES. Raises NoReply."""
+    packed = response.headers.get("Content-Encoding", "identity").strip().lower()
+    if packed == "identity" and 0 <= (response.content_length or -1) <= MOST_BYTES:
+        return await response.read()
+    unpack: Callable[[bytes], bytes] = bytes
+    if packed != "identity":
+        unpack = _unpacking(packed)
+    parts, size = [], 0
+    async for piece in response.content.iter_any():
+        parts.append(unpack(piece))
+        size += len(parts[-1])
+        if size > MOST_BYTES:
+            response.close()
+            raise NoReply(TOO_LONG, f"the reply is longer than {MOST_BYTES >> 20} MB")
+    return b"".join(parts)
+
+
+def _unpacking(packed: str) -> Callable[[bytes], bytes]:
+    """What unpacks the pieces of a body, each to one byte more than is allowed at most. Raises NoReply."""
+    if packed not in ("gzip", "x-gzip", "deflate"):
+        raise NoReply("connection", f"the reply is packed in an unknown way ({one_line(packed)[:40]})")
+    stream = zlib.decompressobj(zlib.MAX_WBITS | 32)  # gzip or zlib, as it begins
+    begun = False
+
+    def unpack(piece: bytes) -> bytes:
+        nonlocal stream, begun
+        try:
+            unpacked = stream.decompress(piece, MOST_BYTES + 1)
+        except zlib.error:
+            if begun or packed != "deflate":
+                raise NoReply("connection", f"the reply is not packed as it says ({packed})") from None
+            stream = zlib.decompressobj(-zlib.MAX_WBITS)  # some servers send it without zlib's header
+            try:
+                unpacked = stream.decompress(piece, MOST_BYTES + 1)
+            except zlib.error:
+                raise NoReply("connection", f"the reply is not packed as it says ({packed})") from None
+        begun = True
+        return unpacked
+
+    return unpack
 
 
 def check_url(url: str, option: str) -> None:

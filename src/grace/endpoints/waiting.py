@@ -7,8 +7,10 @@ from typing import NoReturn
 
 from grace.endpoints.client import base_url
 from grace.endpoints.client import without_userinfo as shown
+from grace.endpoints.redaction import Redaction
 from grace.endpoints.transport import AiohttpTransport, NoReply, check_url
 from grace.errors import EndpointError, LeaderGone
+from grace.text import one_line
 
 EVERY_SECONDS = 2.0
 TELL_SECONDS = 60.0
@@ -63,7 +65,7 @@ def _health(url: str) -> str:
         try:
             reply = await transport.send("GET", f"{base_url(url)}/health", headers={}, body=None, timeout=10)
         except NoReply as error:
-            return str(error)
+            return one_line(Redaction(url, None).text(str(error)))
         finally:
             await transport.close()
         return str(reply.status)

@@ -28,7 +28,7 @@ ALIKE = 20
 """This many failures of one kind in a row, with no success between them, end a session early."""
 FATAL = ("http 401", "http 403", "http 404", "quota")
 """Failures that every request will share; one is enough while nothing has been answered."""
-OWN = ("http 400", "http 413", "http 422", "inexact")
+OWN = ("http 400", "http 413", "http 422", "inexact", "too long")
 """Failures of a single row where others were answered, such as a prompt that is too long: they end no session."""
 LAST_SECONDS = 10.0
 """Seconds that open requests have left when a session ends early."""
@@ -131,21 +131,31 @@ class Session:
 
     async def record(self, request: dict[str, Any], ask: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
         """Make one request and write its record: `request`, what `ask` returns or how it failed, and the times."""
-        record = {**request, "started": now()}
+        begun = {**request, "started": now()}
         try:
-            record |= await ask()
+            record = begun | await ask() | {"error": None, "ended": now()}
+            offset = self._append(record)
         except RequestFailed as error:
-            self._failed(error)
-            record |= {"status": "failed", "attempts": error.attempts}
-            record["error"] = {"kind": error.kind, "status": error.status, "message": str(error)}
+            message = self._client.clean(str(error))
+            self._failed(error, message)
+            facts = {"kind": error.kind, "status": error.status, "message": message}
+            record = begun | {"status": "failed", "attempts": error.attempts, "error": facts, "ended": now()}
+            offset = self._append(record)
         else:
             self._alike, self._answered = ("", 0), True
-            record["error"] = None
             self.requests.finished += 1
-        record["ended"] = now()
-        self._keep(self._ledger.append(record), record)
+        self._keep(offset, record)
         self._progress.advance(record["status"] == "failed")
         return record
+
+    def _append(self, record: dict[str, Any]) -> int:
+        """Append a record. Raises RequestFailed where a server said something that none can hold."""
+        try:
+            return self._ledger.append(record)
+        except TypeError as error:  # orjson's: a number above 64 bits, half of a character
+            raise RequestFailed(
+                "garbage", f"the answer cannot be recorded: {error}", attempts=record.get("attempts", 1)
+            ) from None
 
     async def _do_all(self, jobs: Iterable[Job]) -> None:
         for job in jobs:
@@ -194,10 +204,10 @@ class Session:
             self._fault = self._fault or error
             self._stop()
 
-    def _failed(self, error: RequestFailed) -> None:
+    def _failed(self, error: RequestFailed, message: str) -> None:
         """Count a failure, and see whether going on makes sense."""
         self.requests.failures[error.kind] += 1
-        self.requests.examples.setdefault(error.kind, str(error))
+        self.requests.examples.setdefault(error.kind, message)
         kind, number = self._alike
         self._alike = (error.kind, number + 1 if kind == error.kind else 1)
         shared = error.kind in FATAL
@@ -206,7 +216,7 @@ class Session:
         enough = ALIKE if self._answered or not shared else 1  # a gateway may say 404 once and answer the next request
         if self._verdict is None and self._alike[1] >= enough:
             many = "a request" if enough == 1 else f"{enough} requests in a row"
-            self._verdict = f"{many} failed with {error.kind}: {error}"
+            self._verdict = f"{many} failed with {error.kind}: {message}"
             asyncio.get_running_loop().call_later(LAST_SECONDS, self._drop)
             self._stop()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from grace.endpoints.client import Client, RequestFailed
-from grace.endpoints.dialects.openai import ServerDescription, entry_of, get_json, names_of, number
+from grace.endpoints.dialects.openai import ServerDescription, entry_of, get_json, names_of, number, text_or_none, word
 from grace.endpoints.dialects.tokens import (
     Ask,
     Lane,
@@ -46,18 +46,18 @@ class LlamaCpp(TokenDialect):
         path = Path(props.get("model_path") or "")
         identity = {
             "name": model,
-            "source": path.name or None,
+            "source": word(path.name) or None,
             "template": request_key(props["chat_template"]) if "chat_template" in props else None,
-            "quantization": meta.get("ftype"),
-            "parameters": meta.get("n_params"),
-            "bytes": meta.get("size"),
+            "quantization": word(meta.get("ftype")),
+            "parameters": word(meta.get("n_params")),
+            "bytes": word(meta.get("size")),
         }
         if is_loopback(client.url):
             identity["weights"] = await asyncio.to_thread(_digest, path)
         settings = props.get("default_generation_settings") or {}
         return ServerDescription(
             names_of(models),
-            version=props.get("build_info"),
+            version=text_or_none(props.get("build_info")),
             context=number(settings.get("n_ctx")) or None,
             slots=number(props.get("total_slots")) or None,
             identity=identity,
@@ -67,10 +67,10 @@ class LlamaCpp(TokenDialect):
         """Whether the most likely tokens come back before sampling changes them, as many as asked for."""
         try:
             reply = await client.post_once("/completion", _one_token("Yes", 100))
-            top = reply["completion_probabilities"][0]["top_logprobs"]
+            given = len(reply["completion_probabilities"][0]["top_logprobs"])
         except (RequestFailed, LookupError, TypeError):
             return await super().logprob_support(client, model)
-        return "as many of the most likely tokens as asked for" if len(top) == 100 else f"the {len(top)} most likely"
+        return "as many of the most likely tokens as asked for" if given == 100 else f"the {given} most likely"
 
     async def render(self, post: Post, model: str, messages: Sequence[Message]) -> list[int]:
         """The chat template's text, then its tokens."""

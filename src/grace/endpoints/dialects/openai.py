@@ -12,6 +12,9 @@ from grace.studies.reading.thoughts import separated
 from grace.studies.templates import Message
 from grace.text import one_line
 
+MOST = 2**53
+"""The largest number that a server may say: more than any count, and exact in every format."""
+MOST_OF_A_NAME = 1000
 TOP = (20, 5, 1)
 """How many of the most likely tokens to ask for; servers have different limits."""
 
@@ -68,7 +71,7 @@ class OpenAI:
     async def facts(self, client: Client, model: str, models: Sequence[Mapping[str, Any]]) -> ServerDescription:
         """The server's description; `models` is its own list. Raises RequestFailed."""
         entry = entry_of(model, models)
-        identity = {"name": model, "source": None, "owned_by": entry.get("owned_by")}
+        identity = {"name": model, "source": None, "owned_by": word(entry.get("owned_by"))}
         return ServerDescription(names_of(models), identity=identity)
 
     def chat_body(self, model: str, messages: Sequence[Message], sampling: Sampling, seed: int) -> dict[str, Any]:
@@ -176,13 +179,25 @@ def _joined(content: Any) -> Any:
 
 
 def number(value: Any) -> int | None:
-    """A count from a server, None for anything else."""
-    return int(value) if isinstance(value, int | float) and value >= 0 and value == int(value) else None
+    """A count from a server, up to MOST; None for anything else."""
+    return int(value) if type(value) in (int, float) and 0 <= value <= MOST and value == int(value) else None
+
+
+def word(value: Any) -> str | int | float | None:
+    """What a server calls something: a text of up to MOST_OF_A_NAME characters, or a number; None for all else."""
+    if isinstance(value, str):
+        return value[:MOST_OF_A_NAME]
+    return value if type(value) in (int, float) and abs(value) <= MOST else None
+
+
+def text_or_none(value: Any) -> str | None:
+    """A short text from a server, None for anything else."""
+    return value[:MOST_OF_A_NAME] if isinstance(value, str) else None
 
 
 def names_of(models: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     """The names in a server's list of models."""
-    return tuple(str(entry.get("id")) for entry in models)
+    return tuple(str(entry.get("id"))[:MOST_OF_A_NAME] for entry in models)
 
 
 def entry_of(model: str, models: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:

@@ -5,7 +5,7 @@ from math import exp
 from typing import Any, ClassVar
 
 from grace.endpoints.client import Client, RequestFailed
-from grace.endpoints.dialects.openai import ServerDescription, entry_of, get_json, names_of, number
+from grace.endpoints.dialects.openai import ServerDescription, entry_of, get_json, names_of, number, text_or_none, word
 from grace.endpoints.dialects.tokens import (
     ROUNDING,
     Ask,
@@ -47,16 +47,15 @@ class Vllm(TokenDialect):
         version = await get_json(client, "/version")
         return ServerDescription(
             names_of(models),
-            version=version.get("version"),
+            version=text_or_none(version.get("version")),
             context=number(entry.get("max_model_len")) or None,
-            identity={"name": model, "source": entry.get("root")},
+            identity={"name": model, "source": word(entry.get("root"))},
         )
 
     async def count_tokens(self, client: Client, model: str, messages: Sequence[Message]) -> int | None:
         """The count of /tokenize, which renders the chat template too."""
         body = {"model": model, "messages": messages, "add_generation_prompt": True}
-        count = (await client.post_once("/tokenize", body)).get("count")
-        return count if isinstance(count, int) else None
+        return number((await client.post_once("/tokenize", body)).get("count"))
 
     async def logprob_support(self, client: Client, model: str) -> str | None:
         """Whether the tokens asked for by id come back: an unknown request field is ignored with status 200."""
@@ -109,7 +108,11 @@ class Vllm(TokenDialect):
         if after > before * exp(BIAS / 2):
             raise garbage("its probabilities are shaped by settings; start vLLM with --logprobs-mode raw_logprobs")
         [likely] = _logprobs(await post("/v1/completions", _one_token(model, COUNTING, logprobs=5)), 1)
-        if not LIKELY <= sum(map(exp, likely.values())) <= 1 + ROUNDING:
+        try:
+            together = sum(map(exp, likely.values()))
+        except (TypeError, AttributeError, OverflowError):
+            together = 0.0
+        if not LIKELY <= together <= 1 + ROUNDING:
             raise garbage("it gives no probabilities; start vLLM with --logprobs-mode raw_logprobs")
 
 

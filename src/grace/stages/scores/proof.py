@@ -66,7 +66,7 @@ async def prove(
         await scorer.score(name, messages, question.space.chosen(policy))
         await _compare_with_chat(handshake, messages, progress)
     except RequestFailed as error:
-        raise EndpointError(f"{where}: {error}") from None
+        raise EndpointError(f"{where}: {handshake.client.clean(str(error))}") from None
     if scorer.start:
         progress.note(f"answers are scored after {scorer.start!r}, which follows the prompt")
     return Proof(spellings, None if rendered is None else request_key(rendered))
