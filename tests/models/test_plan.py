@@ -22,7 +22,7 @@ def test_every_profile_runs(name, profile):
     assert made.context <= made.longest_context <= made.model.context
     assert made.usable_gib == pytest.approx(made.weights_gib + made.overhead_gib + made.kv_gib)
     assert made.sequences >= 1
-    assert vllm_problems(vllm_serve_arguments(made, port=8000), {made.variant.served_name}, gpus=made.gpus) == []
+    assert vllm_problems(vllm_serve_arguments(made, port=8000)) == []
 
 
 @pytest.mark.parametrize(

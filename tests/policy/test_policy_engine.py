@@ -213,10 +213,8 @@ def test_json_files_are_read_too(tmp_path: Path):
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("a: 1\nb:\n  c: 1\n  c: 2\n", "x.yaml:4: 'c' appears twice in one mapping"),
-        ("a: {y: 1, on: 2}\n", "x.yaml:1: 'true' appears twice"),
         ("a: 1\n\tb: 2\n", "the line begins with a tab: indent with spaces"),
-        ("a: 1\nb: {{ .Values.b }}\n", "x.yaml:2: a key is a mapping or a list, as {{ }} of templates is"),
+        ("a: 1\nb: {{ .Values.b }}\n", "x.yaml:2: looks like a template"),
         ("a: 1\n{{- if .Values.b }}\nb: 1\n", "it looks like a template: render it first"),
         ("a: *nowhere\n", "x.yaml:1: is not YAML: found undefined alias"),
         ("a: [1, 2\nb: 1\n", "x.yaml:2: is not YAML"),
@@ -228,7 +226,7 @@ def test_json_files_are_read_too(tmp_path: Path):
         (f"a: 0b{'1' * 5000}\n", "is not a number that JSON can hold"),
         ("a: !!binary '%'\n", "is not base64"),
         ("a: !!python/object/apply:os.system ['true']\n", "means nothing here"),
-        ("? [a]\n: b\n", "a key is a mapping or a list"),
+        ("? [a]\n: b\n", "in place of a key"),
         ("<<: 5\n", "<< takes a mapping"),
         ("just words\n", "x.yaml:1: holds no Kubernetes object"),
         ("- a\n- b\n", "x.yaml:1: holds no Kubernetes object"),
@@ -335,7 +333,7 @@ def test_what_is_no_manifest_is_named_and_counted_and_the_rest_is_checked(tmp_pa
         "kubelet.yaml": "Kubernetes' own programs",
         "notes.yaml": "neither apiVersion nor kind",
         "list.yaml": "holds no Kubernetes object",
-        "template.yaml": "{{ }} of templates",
+        "template.yaml": "looks like a template",
     }.items():
         assert what in unread[name]
     assert f"{len(BESIDE)} files not checked" in grace("cluster", "check", tmp_path).out
@@ -357,7 +355,7 @@ def test_what_stands_before_a_fault_of_a_file_is_checked(tmp_path: Path):
     (tmp_path / "x.yaml").write_text(f"{JOB}---\nname: {{{{ x }}}}\n")
     reading = survey([tmp_path])
     assert ([one.title for one in reading.manifests], len(reading.unread)) == (["Job/study1"], 1)
-    with pytest.raises(InputError, match="of templates is"):
+    with pytest.raises(InputError, match="looks like a template"):
         read([tmp_path])
 
 
@@ -602,7 +600,7 @@ def test_the_text_has_what_where_and_how_to_fix_it():
         "x.yaml\n"
         "  warning K8S026: variable that is not defined (line 20, Job/study1)\n"
         "      spec.template.spec.containers[0].args[0]: "
-        "$(NOWHERE) stays as it is: the container's env defines no NOWHERE\n"
+        "$(NOWHERE) stays as it is: no variable NOWHERE is defined before it in this container's env\n"
         f"      Fix: {find_rule('K8S026').fix}\n"
         "\n"
         "1 file, 1 object: 0 errors, 1 warning, 0 notes\n"
@@ -818,7 +816,7 @@ def test_an_error_refuses_and_a_warning_only_when_strict(grace: Command, files: 
     (files / "job.yaml").write_text(job(("study1", "study_1")))
     result = grace("cluster", "check", files, "--cluster", cluster)
     assert result.code == 4
-    assert "study-1 would do" in result.out
+    assert "study-1 is possible" in result.out
 
 
 def test_wrong_input_ends_with_2_and_says_what_to_do(grace: Command, files: Path):

@@ -60,7 +60,7 @@ def test_names_of_objects_are_dns_names(name: str, fine: bool):
 
 def test_a_name_that_would_do_is_proposed():
     [message] = messages("K8S004", job(("name: study1", "name: Study1_Exp1/Gemma")))
-    assert message.endswith("; study1-exp1-gemma would do")
+    assert message.endswith("; study1-exp1-gemma is possible")
 
 
 def test_a_service_begins_with_a_letter_and_a_role_may_have_colons():
@@ -129,10 +129,11 @@ def test_one_name_for_two_kinds_or_namespaces_is_no_double():
     other = changed(CONFIG, ("name: settings", "name: settings, namespace: other"))
     assert not messages("K8S007", CONFIG, TOKEN.replace("hub", "settings"), other)
     assert messages("K8S007", other, other) == [
-        "metadata.name: ConfigMap/settings stands also in line 1; applied last, one wins"
+        "metadata.name: ConfigMap/settings is also in line 3: the one that is applied last replaces the other"
     ]
     assert messages("K8S033", CONFIG, other) == [
-        "metadata.name: ConfigMap/settings is also in x.yaml, line 1: the same object, or an alternative to it"
+        "metadata.name: the same name is in x.yaml, line 3 (there in namespace other): in one namespace they are one "
+        "object, and the last one counts"
     ]
 
 
@@ -343,8 +344,8 @@ def test_an_address_needs_a_service(address: str):
 
 def test_an_address_in_a_variable_needs_a_service_too():
     assert messages("K8S016", SERVER, with_args("x", env=f"[{{name: ENDPOINT, value: '{URL}'}}]")) == [
-        "spec.template.spec.containers[0].env[0].value: http://vllm-gemma:8000: there is no Service 'vllm-gemma'; "
-        "Deployment/vllm-gemma alone has no address"
+        "spec.template.spec.containers[0].env[0].value: http://vllm-gemma:8000: these files have no Service "
+        "'vllm-gemma', and a Deployment alone has no address"
     ]
 
 
@@ -440,8 +441,8 @@ def test_what_is_optional_or_always_there_is_not_missed():
 def test_a_secret_of_the_registry_is_missed_once():
     text = with_args("x", env="[{name: T, valueFrom: {secretKeyRef: {name: hub, key: token}}}]")
     text = changed(text, ("restartPolicy: Never", "restartPolicy: Never\n      imagePullSecrets: [{name: hub}]"))
-    assert len(messages("K8S018", text)) == 1
-    assert not messages("K8S018", text, TOKEN)
+    assert len(messages("K8S017", text)) == 1
+    assert not messages("K8S017", text, TOKEN)
 
 
 @pytest.mark.parametrize(
@@ -575,9 +576,11 @@ def test_options_that_are_secrets(args: tuple[str, ...], fine: bool):
     assert (not messages("K8S023", with_args(*args, env=env))) == fine
 
 
-def test_a_secret_in_a_file_is_a_warning_for_each_key_with_a_value():
+def test_a_secret_in_a_file_is_a_warning_with_the_keys_that_have_values():
     text = changed(TOKEN, ('{token: ""}', "{token: correct-horse, empty: '', todo: <your token>}"))
-    assert messages("K8S024", text) == ["stringData.token: the value of 'token' is in the file"]
+    assert messages("K8S024", text) == ["stringData.token: the value of token can be read in the file"]
+    two = changed(text, ("empty: ''", "other: battery-staple, PROJECT: lab"))
+    assert messages("K8S024", two) == ["stringData.token: the values of token, other can be read in the file"]
 
 
 # Containers
@@ -709,7 +712,8 @@ def test_a_deadline_may_stand_in_the_pods_spec():
 def test_preemption_is_looked_at_where_the_priority_class_says_so():
     preemptible = job(("restartPolicy: Never", "restartPolicy: Never\n      priorityClassName: opportunistic"))
     assert messages("K8S032", preemptible) == [
-        "spec.podFailurePolicy: pods of opportunistic are preempted at any time, and 7 preemptions fail the Job"
+        "spec.podFailurePolicy: pods of opportunistic may be preempted at any time; the 7th time fails the Job "
+        "(backoffLimit 6, the default)"
     ]
     assert not messages("K8S032", changed(preemptible, ("opportunistic", "owner-no-preempt")))
     assert not messages("K8S032", JOB)

@@ -22,7 +22,6 @@ SEVENTY = "Deployment/vllm-llama-70b"
 OSS = "Deployment/vllm-gpt-oss-20b"
 
 EVERY_SERVER = {
-    "K8S013": "the cleanup selectors match nothing (labels stand only in pod templates)",
     "K8S025": "uses :latest",
     "NRP035": "GPU use above 40% of request; warm the cache in a CPU Job before a GPU pod starts",
     "VLLM008": "--generation-config vllm, or the model's own file changes sampling",
@@ -48,8 +47,7 @@ PRINTED = {
 """What the complete manifests of the plan break: errors and warnings, all of them."""
 
 PHASE_TWO = {
-    **{(rule, NINE): fact for rule, fact in EVERY_SERVER.items() if rule != "NRP035"},
-    ("NRP035", NINE): "warm the cache in a CPU Job",
+    **{(rule, NINE): fact for rule, fact in EVERY_SERVER.items() if rule != "NRP035"},  # there is nothing to download
     ("NRP002", NINE): "CPU 4 -> 5 is 125%",
     ("NRP018", NINE): "suncave is a reservation: pinning suncave-N needs permission",
     ("VLLM001", NINE): "so is AWQ with half on Gemma",
@@ -67,16 +65,16 @@ PHASE_TWO = {
 """What the fragments of phase 2 break, merged into the deployment of phase 1 as the plan's table tells."""
 
 NOTES = {
-    ("K8S018", SERVER),  # the Secret of the hub's token, rightly in no file
-    ("K8S029", SERVER),
+    ("K8S013", SERVER),  # the cleanup selectors match nothing (labels stand only in pod templates); said once
+    ("K8S017", SERVER),  # the Secret of the hub's token, rightly in no file
+    ("K8S029", SERVER),  # said once
+    ("NRP042", SERVER),  # taints are nautilus.io/...
     ("NRP014", SERVER),  # whether a Deployment may hold GPUs is stated both ways
-    ("VLLM017", SERVER),  # the same /dev/shm, on one GPU
     ("VLLM009", SERVER),  # the module entry point still works but is deprecated
-    ("K8S018", A100),
-    ("K8S029", A100),
+    ("K8S017", A100),
+    ("NRP042", A100),
     ("NRP014", A100),
     ("VLLM013", A100),  # VLLM_ENGINE_READY_TIMEOUT_S defaults to 600
-    ("K8S029", CLIENT),
     ("K8S030", CLIENT),  # set ttlSecondsAfterFinished and collect first
     ("K8S031", CLIENT),
 }

@@ -1,6 +1,7 @@
 """Check manifests: their schema first, then all rules of the cluster's policies."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -26,6 +27,7 @@ class Finding:
         object: kind and name, as `Job/name`.
         path: the path of the field, as `spec.template.spec.containers[0].image`.
         message: what is wrong, in one line.
+        severity: how bad it is: that of its rule, unless the rule says otherwise of this place.
         reason: why it is suppressed; empty when it is not.
     """
 
@@ -35,12 +37,8 @@ class Finding:
     object: str
     path: str
     message: str
+    severity: Severity
     reason: str = ""
-
-    @property
-    def severity(self) -> Severity:
-        """The severity of the rule."""
-        return self.rule.severity
 
 
 @dataclass(frozen=True)
@@ -99,7 +97,7 @@ def check_manifests(
     findings.sort(key=lambda finding: files[finding.file])
     unique = dict.fromkeys(findings)
     return CheckReport(
-        tuple(finding for finding in unique if not finding.reason),
+        tuple(_folded([finding for finding in unique if not finding.reason])),
         tuple(finding for finding in unique if finding.reason),
         len(manifests),
         len(files),
@@ -135,11 +133,25 @@ def find_rule(name: str) -> Rule:
 
 
 def _finding(hit: Hit, rule: Rule, reason: str) -> Finding:
-    manifest, path = hit.manifest, path_text(hit.path)
-    return Finding(rule, manifest.source.file, manifest.line(hit.path), manifest.title, path, hit.message, reason)
+    manifest, line = hit.manifest, hit.manifest.line(hit.path, hit.row)
+    severity = hit.severity or rule.severity
+    return Finding(rule, manifest.source.file, line, manifest.title, path_text(hit.path), hit.message, severity, reason)
+
+
+def _folded(findings: Sequence[Finding]) -> Iterator[Finding]:
+    """Findings without those that say of further objects what is said once; the first one has their number."""
+    first = {finding.rule: finding for finding in reversed(findings)}
+    others = Counter(finding.rule for finding in findings)
+    for finding in findings:
+        if not finding.rule.once:
+            yield finding
+        elif finding is first[finding.rule]:
+            more = others[finding.rule] - 1
+            same = f" (so do {more} more objects)" if more > 1 else " (so does 1 more object)" if more else ""
+            yield replace(finding, message=finding.message + same)
 
 
 def _key(entry: tuple[Hit, Rule, str], order: dict[Manifest, int]) -> tuple[int, int, str, str, str]:
     """The order of findings: by line, then by rule."""
     hit, rule, _ = entry
-    return hit.manifest.line(hit.path), order[hit.manifest], rule.id, path_text(hit.path), hit.message
+    return hit.manifest.line(hit.path, hit.row), order[hit.manifest], rule.id, path_text(hit.path), hit.message

@@ -5,14 +5,14 @@ Fields may be absent: use `.get`. Fields that are null are absent here, and no l
 are less strict than they seem: a quantity may be a text or a number, and a port (IntOrString) an int or a name.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from grace.policy.cluster_file import Cluster
 from grace.policy.quantities import quantity
-from grace.policy.yaml_reader import Node, line_of
+from grace.policy.yaml_reader import Node, is_block, line_of
 
 FieldPath = tuple[str | int, ...]
 """The path of a field in an object: ("spec", "containers", 0, "image")."""
@@ -59,11 +59,15 @@ class Manifest:
     Attributes:
         body: the object, as in its file, without null fields; a missing apiVersion or kind is "".
         source: where it begins.
+        doubles: keys that a mapping of it has twice, each with the line of the second; the last one counts.
+        remarks: comments that ask somebody to change something, by their line.
     """
 
     body: dict[str, Any]
     source: Origin
     node: Node = field(repr=False)
+    doubles: tuple[tuple[int, str], ...] = ()
+    remarks: Mapping[int, str] = field(default_factory=dict, repr=False)
 
     @property
     def api_version(self) -> str:
@@ -119,9 +123,15 @@ class Manifest:
                 return None
         return value
 
-    def line(self, path: FieldPath = ()) -> int:
-        """The line of a field, from 1; where the path leads nowhere, the line of the deepest part that exists."""
-        return line_of(self.node, path) if path else self.source.line
+    def line(self, path: FieldPath = (), row: int = 0) -> int:
+        """The line of a field, from 1; where the path leads nowhere, the line of the deepest part that exists.
+
+        With `row`, the line of that row of the text in the field, where the text stands as it is (a block with |); of
+        the object itself, that many lines below.
+        """
+        if not path:
+            return self.source.line + row
+        return line_of(self.node, path) + (row if row and is_block(self.node, path) else 0)
 
 
 @dataclass(frozen=True, eq=False)

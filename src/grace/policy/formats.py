@@ -39,7 +39,8 @@ def _lines(finding: Finding) -> Iterator[str]:
     severity = "suppressed" if finding.reason else finding.severity
     where = f"line {finding.line}, {printable(finding.object)}"
     yield f"  {severity} {finding.rule.id}: {finding.rule.title} ({where})"
-    yield f"      {printable(finding.path)}: {printable(finding.message)}"
+    path = f"{printable(finding.path)}: " if finding.path else ""
+    yield f"      {path}{printable(finding.message)}"
     yield f"      Why: {printable(finding.reason)}" if finding.reason else f"      Fix: {finding.rule.fix}"
 
 

@@ -12,6 +12,8 @@ from grace.policy.cluster_file import Cluster
 
 _OWN = re.compile(r"(?<![A-Z0-9])(A100|H100|H200|GH200|A40|RTX-A6000|RTX-8000)(?![A-Z0-9])", re.IGNORECASE)
 """Products that may have a resource of their own."""
+USUAL = "nvidia.com/gpu"
+"""The resource of the others."""
 
 
 class Product(Strict):
@@ -30,12 +32,17 @@ def gpu_products() -> Mapping[str, Product]:
 
 
 def own_resource(product: str, cluster: Cluster) -> str | None:
-    """The resource of a product on a cluster: its own where the cluster has one for it; None where nothing is known."""
+    """The resource of a product on a cluster, its own or that of most products; None where nothing is known."""
     for gpu in cluster.gpus:
         if product in gpu.products:
             return gpu.resource
+    if "-MIG-" in product:
+        return None
     match = _OWN.search(product)
-    resource = f"nvidia.com/{match[1].lower().replace('-', '')}" if match else ""
+    if match:
+        resource = f"nvidia.com/{match[1].lower().replace('-', '')}"
+    else:
+        resource = USUAL if (meant_product(product) or product) in gpu_products() else ""
     return resource if resource in {gpu.resource for gpu in cluster.gpus} else None
 
 

@@ -2,6 +2,14 @@
 
 import re
 
+from grace.policy.documents import FieldPath, Manifest
+from grace.policy.forms import is_subdomain
+
+NAMES = {"name", "generateName", "namespace", "claimName", "secretName", "serviceAccountName", "storageClassName"}
+"""Fields that hold the name of an object."""
+FREE = {"command", "args", "env", "data", "stringData", "binaryData"}
+"""Fields whose texts may be scripts and templates."""
+
 _MOST = 10_000
 """Characters of a text that is looked at."""
 _START = r"(?<![A-Za-z0-9])"
@@ -21,6 +29,7 @@ _WORDS = (
     rf"(?i:{_START}placeholder{_END})",
     rf"{_START}(TODO|FIXME|TBD|x{{4,12}}|X{{3,12}}){_END}",
     rf"{_START}path/to/",
+    rf"(?i:{_START}([a-z]+[-_])?name[-_]here{_END}|{_START}persistent[-_]?volume[-_]?(claim[-_]?)?name{_END})",
 )
 _TEMPLATES = (
     r"\{\{[^{}]*\}\}|\{%.*?%\}|\$\{[A-Za-z_]\w*[^{}]*\}|\$[A-Z][A-Z0-9_]*\b",
@@ -28,6 +37,8 @@ _TEMPLATES = (
 )
 """Of any program; in a script they have a meaning."""
 _AMONG_SMALL = r"(?<=[a-z][-.])[A-Z][A-Z0-9_]{2,}(?![A-Za-z])"
+_IMAGE = re.compile(r"((my|your|some|the)[-_]?)?(docker[-_]?)?image([-_]?name)?(:[\w.-]+)?", re.IGNORECASE)
+"""An image of the public registry's own that it does not have."""
 _IN_TEXT = re.compile("|".join(_CAPITALS))
 _IN_VALUE = re.compile("|".join((*_CAPITALS, *_WORDS)))
 _IN_FIELD = re.compile("|".join((*_CAPITALS, *_WORDS, *_TEMPLATES)))
@@ -48,6 +59,26 @@ def placeholder(text: object) -> str:
     """The placeholder in a value; of one that is a script or a long text, only what cannot be meant."""
     one_word = isinstance(text, str) and len(text) < 200 and not re.search(r"\s", text.strip())
     return _first(_IN_VALUE if one_word else _IN_TEXT, text)
+
+
+def placeholder_at(manifest: Manifest, path: FieldPath) -> str:
+    """The placeholder in a text of an object, or a name that the cluster refuses and a comment asks to change."""
+    value = manifest.at(path)
+    name = is_name_field(path)
+    if path[-1] == "image" and isinstance(value, str) and _IMAGE.fullmatch(value):
+        return value
+    if (FREE & set(path) and not name) or "argoproj.io/" in manifest.api_version:
+        return placeholder(value)
+    if name:
+        refused = isinstance(value, str) and not is_subdomain(value)
+        return placeholder_in_name(value) or (str(value) if refused and manifest.line(path) in manifest.remarks else "")
+    custom = "." in manifest.api_version and ".k8s.io/" not in manifest.api_version  # which may have templates
+    return placeholder(value) if custom and path[-1] != "image" else placeholder_in_field(value)
+
+
+def is_name_field(path: FieldPath) -> bool:
+    """Whether a field holds the name of an object."""
+    return path[-1] in NAMES and not (FREE & set(path) and "valueFrom" not in path)
 
 
 def _first(pattern: re.Pattern[str], text: object) -> str:

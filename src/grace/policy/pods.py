@@ -34,6 +34,10 @@ class Requirement:
     values: tuple[str, ...]
     path: FieldPath
 
+    def at(self, value: str) -> FieldPath:
+        """The path of one of its values; in a nodeSelector, that of the label."""
+        return self.path if "nodeSelector" in self.path else (*self.path, "values", self.values.index(value))
+
 
 def operator_holds(operator: object, value: str | None, values: Sequence[str]) -> bool | None:
     """Whether a value, or None for no value, meets an operator of a selector; None for other operators, such as Gt."""

@@ -21,11 +21,12 @@ class Program:
             program is "" where there are only options for the one that the image names.
         path: the path of the word in the manifest that holds it or starts its script.
         script: the file that contains it, as "run.sh of ConfigMap/scripts"; empty for the manifest itself.
-        line: of its script, from 1.
+        line: of its script, from 1; of a script in another one, that of the outermost in this field or file.
         loops: those of a script that contain it.
         settings: variables, as far as they are known.
         code: text of a Python program, where it is known.
         timed: something ends it after a while, as timeout does.
+        files: those that its redirections name.
     """
 
     words: tuple[str, ...]
@@ -36,6 +37,12 @@ class Program:
     settings: Mapping[str, str]
     code: str = ""
     timed: bool = False
+    files: tuple[str, ...] = ()
+
+    @property
+    def row(self) -> int:
+        """The row of its script in the manifest's field; 0 where the script is elsewhere."""
+        return 0 if self.script else self.line
 
     @property
     def name(self) -> str:
@@ -168,10 +175,12 @@ class _CommandReader:
             return
         inner = [*unwrapped(texts)][-1]
         first = len(texts) - len(inner)
-        script = max(words[first + 1 :], key=lambda word: len(word[1]), default=words[first])[0]
+        given = (n for n in range(first + 2, len(words)) if re.fullmatch(r"-\w*c", words[n - 1][1]))
+        longest = max(words[first + 1 :], key=lambda word: len(word[1]), default=words[first])[0]
+        script = next((words[number][0] for number in given), longest)
         program = Program(texts, words[first][0], "", 1, (), self.variables)
         for followed in self._followed(program, 1):
-            yield replace(followed, path=script) if followed.words != inner else followed
+            yield replace(followed, path=script) if followed.words != inner or "-c" in inner else followed
 
     def _followed(self, program: Program, depth: int) -> Iterator[Program]:
         """A program, or those that its script runs."""
@@ -185,11 +194,11 @@ class _CommandReader:
             if given:
                 yield from self._script(first, program, depth, parameters[1:])  # the first one is $0
             elif file := self._file(first):
-                yield from self._script(file.text, replace(program, script=file.title), depth, parameters)
+                yield from self._script(file.text, replace(program, script=file.title, line=1), depth, parameters)
             else:
                 yield program
         elif program.name in (".", "source") and (file := self._file(" ".join(words[1:2]))):
-            yield from self._script(file.text, replace(program, script=file.title), depth)
+            yield from self._script(file.text, replace(program, script=file.title, line=1), depth)
         elif program.name == "eval":
             yield from self._script(" ".join(words[1:]), program, depth)
         elif program.name == "trap" and len(words) > 2:
@@ -197,17 +206,22 @@ class _CommandReader:
         elif program.name == "su" and (text := program.option("-c", "--command")):
             yield from self._script(text, program, depth)
         elif (file := self._file(words[0])) and not _is_python_text(file):
-            yield from self._script(file.text, replace(program, script=file.title), depth, words[1:])
+            yield from self._script(file.text, replace(program, script=file.title, line=1), depth, words[1:])
         else:
             yield replace(program, code=self._code(program))
 
     def _script(self, text: str, outer: Program, depth: int, parameters: tuple[str, ...] = ()) -> Iterator[Program]:
-        for command in read_script(text, outer.settings, parameters):
-            loops = (*outer.loops, *command.loops)
-            inner = Program(
-                command.words, outer.path, outer.script, command.line, loops, command.settings, command.document
+        for command in read_script(text, outer.settings, parameters, outer.line):
+            inner = replace(
+                outer,
+                words=command.words,
+                line=command.line,
+                loops=(*outer.loops, *command.loops),
+                settings=command.settings,
+                code=command.document,
+                files=command.files,
             )
-            yield from self._followed(replace(inner, timed=outer.timed), depth + 1)
+            yield from self._followed(inner, depth + 1)
 
     def _file(self, path: str) -> _ScriptFile | None:
         """The file of a ConfigMap that a word names, also relative to the working directory or by its name alone."""

@@ -2,20 +2,26 @@
 
 import os
 import posixpath
+import re
 import stat
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from grace.errors import InputError
 from grace.policy.documents import Manifest, Origin
 from grace.policy.foreign import Kustomization, foreign, is_kustomization, kustomization, of_chart
-from grace.policy.yaml_reader import Node, documents, node_at
+from grace.policy.yaml_reader import Document, documents, node_at
 from grace.text import printable
 
 SUFFIXES = (".yaml", ".yml", ".json")
+_ASKS = re.compile(
+    r"\b(CHANGE|REPLACE|YOUR|EDIT|FILL IN|TODO|[Cc]hange (this|me)|[Rr]eplace (this|with)|[Ff]ill (this )?in)\b"
+)
+"""What a comment says that asks somebody to change what stands before it."""
+KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 MOST_BYTES = 10_000_000
 """Of a file. The cluster itself takes no object above 1.5 MB."""
 
@@ -74,12 +80,23 @@ def survey(paths: Sequence[Path | str]) -> Reading:
     parts = [_read(file) for path in paths for file in _files(path)]
     manifests = [manifest for part in parts for manifest in part.manifests]
     unread = [one for part in parts for one in part.unread]
-    overlays = [kustomization(manifest) for manifest in manifests if is_kustomization(manifest)]
+    read = [manifest for manifest in manifests if is_kustomization(manifest)]
+    overlays = [kustomization(manifest) for manifest in (*read, *_beside(parts, read))]
     reading = _sorted(manifests, unread, overlays)
     if not reading.manifests:
         names = ", ".join(printable(str(path)) for path in paths)
         raise InputError("\n".join(map(str, reading.unread)) or f"{names}: no object to check; it is empty")
     return reading
+
+
+def _beside(parts: Sequence[Reading], read: Sequence[Manifest]) -> Iterator[Manifest]:
+    """Kustomizations in the folders of files that were given without them: they say what is filled in later."""
+    files = {manifest.source.file for part in parts for manifest in part.manifests[:1]} - {"-"}
+    for folder in {posixpath.dirname(file) for file in files} - {posixpath.dirname(one.source.file) for one in read}:
+        for name in KUSTOMIZATIONS:
+            with suppress(InputError):
+                if Path(file := posixpath.join(folder, name)).is_file():
+                    yield from filter(is_kustomization, _read(file).manifests)
 
 
 def _sorted(manifests: list[Manifest], unread: list[Unread], overlays: list[Kustomization]) -> Reading:
@@ -106,7 +123,18 @@ def _path(file: str) -> str:
 
 def parse(text: str, file: str = "-", json: bool = False) -> list[Manifest]:
     """The manifests of a text, with `file` as its name. Raises InputError where it does not hold together."""
-    return [manifest for value, node in documents(text, file, json) for manifest in _objects(value, node, file)]
+    remarks = _remarks(text)
+    return [manifest for one in documents(text, file, json) for manifest in _objects(one, file, remarks)]
+
+
+def _remarks(text: str) -> dict[int, str]:
+    """Comments that ask to change what stands before them, by line."""
+    parted = ((number, line.partition(" #")) for number, line in enumerate(text.split("\n"), start=1) if " #" in line)
+    return {
+        number: comment.strip("# ")[:60]
+        for number, (before, _, comment) in parted
+        if before.strip() and _ASKS.search(comment[:200])
+    }
 
 
 def _files(given: Path | str) -> Iterator[str]:
@@ -155,9 +183,10 @@ def _read(file: str) -> Reading:
     if chart := of_chart(file, text):
         return _unread(file, 0, chart)
     manifests: list[Manifest] = []
+    remarks = _remarks(text)
     try:
-        for value, node in documents(text, file, file.lower().endswith(".json")):
-            manifests += _objects(value, node, file)
+        for document in documents(text, file, file.lower().endswith(".json")):
+            manifests += _objects(document, file, remarks)
     except InputError as error:
         line, reason = _place(str(error), file)
         return Reading(tuple(manifests), (Unread(file, line, reason),))
@@ -184,17 +213,20 @@ def _content(file: str) -> bytes:
         return opened.read(MOST_BYTES + 1)
 
 
-def _objects(value: Any, node: Node, file: str) -> Iterator[Manifest]:
+def _objects(document: Document, file: str, remarks: Mapping[int, str]) -> Iterator[Manifest]:
     """The object of a document, or those of a List."""
+    value, node, doubles = document
     source = Origin(file, node.start_mark.line + 1)
     if not isinstance(value, dict):
         place = f"{printable(file)}:{source.line}"
         raise InputError(f"{place}: holds no Kubernetes object: a mapping with apiVersion and kind")
-    manifest = Manifest(value, source, node)
+    last = node.end_mark.line + 1
+    own = tuple(double for double in doubles if source.line <= double[0] <= last)
+    manifest = Manifest(value, source, node, own, remarks)
     if not manifest.kind.endswith("List") or not isinstance(value.get("items"), list):
         yield manifest
         return
     usual = {} if manifest.kind == "List" else {"apiVersion": manifest.api_version, "kind": manifest.kind[:-4]}
     for number, item in enumerate(value["items"]):
-        own = node_at(node, ("items", number))
-        yield from _objects({**usual, **item} if isinstance(item, dict) else item, own, file)
+        whole = {**usual, **item} if isinstance(item, dict) else item
+        yield from _objects(Document(whole, node_at(node, ("items", number)), doubles), file, remarks)

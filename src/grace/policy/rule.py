@@ -11,12 +11,12 @@ from grace.policy.documents import FieldPath, Manifest, Scene
 
 
 class Severity(StrEnum):
-    """How bad a finding is; errors refuse (exit code 4)."""
+    """How bad a finding is; errors refuse (exit code 4). What another file may supply is never more than a note."""
 
     ERROR = "error"
-    """Will be rejected, cannot work, loses data, or gets the user banned."""
+    """For certain: will be rejected, cannot work as it stands, loses data, or breaks a policy."""
     WARNING = "warning"
-    """Likely trouble."""
+    """Likely costs something: time, a GPU, results."""
     NOTE = "note"
     """Worth knowing."""
 
@@ -34,11 +34,15 @@ class Hit:
         manifest: the object.
         path: the field, as ("spec", "replicas"); for a missing field, its place: the line of its parent is shown.
         message: what is wrong, with names and numbers, in one line. Never a secret's value.
+        row: of a script in that field, counted from 1; 0 for the field itself.
+        severity: where it is not that of the rule.
     """
 
     manifest: Manifest
     path: FieldPath
     message: str
+    row: int = 0
+    severity: Severity | None = None
 
 
 Check = Callable[[Scene], Iterable[Hit]]
@@ -50,7 +54,7 @@ class Rule:
     """A rule.
 
     Attributes:
-        severity: of all its findings.
+        severity: of its findings, where they have none of their own.
         id: NRP001 ... for a cluster's policy, K8S001 ... for any Kubernetes, VLLM001 ... for serving models.
         title: what is wrong, in a few words: "Service selects no pod".
         check: the function that finds the places.
@@ -59,6 +63,7 @@ class Rule:
         fix: what to do, in the imperative.
         failing: manifests that break it, as YAML.
         passing: manifests that do not.
+        once: only its first finding is shown, with the number of objects that have the same.
     """
 
     severity: Severity
@@ -71,6 +76,7 @@ class Rule:
     fix: str
     failing: str
     passing: str
+    once: bool = False
 
     @property
     def policy(self) -> Policy:
@@ -84,12 +90,20 @@ class Rule:
 
 
 def _rule(
-    severity: Severity, id: str, title: str, *, why: str, source: str, fix: str, examples: tuple[str, str]
+    severity: Severity,
+    id: str,
+    title: str,
+    *,
+    why: str,
+    source: str,
+    fix: str,
+    examples: tuple[str, str],
+    once: bool = False,
 ) -> Callable[[Check], Rule]:
     """Make a rule of the function below, its check. The attributes are those of `Rule`; `examples` fail and pass."""
     failing, passing = examples
     return lambda check: Rule(
-        severity, id, title, check, why=why, source=source, fix=fix, failing=failing, passing=passing
+        severity, id, title, check, why=why, source=source, fix=fix, failing=failing, passing=passing, once=once
     )
 
 

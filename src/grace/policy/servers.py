@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from grace.models.catalogue import HubModel, Variant, hub_models
+from grace.models.catalogue import HubModel, Variant, hub_models, missing_repos
 from grace.policy.documents import Container, FieldPath, Scene, Workload, meet
 from grace.policy.engines import VLLM, Engine, engines
 from grace.policy.pods import Place, gpu_count, place_of
@@ -97,7 +97,8 @@ class Server:
         settings = (self.settings.get(name, "") for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"))
         offline = any(setting.lower() in _YES for setting in settings)
         cache = self.cache
-        return not offline and is_repo(self.model) and not (cache and cache.lasting)
+        there = is_repo(self.model) and self.model.lower() not in missing_repos()
+        return not offline and there and not (cache and cache.lasting)
 
 
 def cache_of(
@@ -201,14 +202,11 @@ def _first(
     return given[0] if given else ""
 
 
-def asked_names(scene: Scene) -> dict[Workload, set[str]]:
-    """The names of models that clients ask the pods of workloads for."""
-    asked: dict[Workload, set[str]] = {}
+def asking(scene: Scene) -> Iterator[tuple[ModelClient, tuple[Workload, ...]]]:
+    """Clients that ask for a model by its name, each with the workloads that its address leads to."""
     for client in clients(scene):
-        if client.asks_for and "$" not in client.asks_for:
-            for workload in _targets(scene, client):
-                asked.setdefault(workload, set()).add(client.asks_for)
-    return asked
+        if client.asks_for and "$" not in client.asks_for and (targets := _targets(scene, client)):
+            yield client, targets
 
 
 def _targets(scene: Scene, client: ModelClient) -> tuple[Workload, ...]:

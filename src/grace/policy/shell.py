@@ -68,6 +68,7 @@ class Command:
         loops: those that contain it, the innermost last.
         settings: variables that are set where it runs.
         document: the here-document that it reads; empty when there is none.
+        files: those that its redirections name.
     """
 
     words: tuple[str, ...]
@@ -75,6 +76,7 @@ class Command:
     loops: tuple[Loop, ...]
     settings: Mapping[str, str]
     document: str = ""
+    files: tuple[str, ...] = ()
 
     @property
     def program(self) -> str:
@@ -82,14 +84,18 @@ class Command:
         return self.words[0].rpartition("/")[2]
 
 
-def read_script(text: str, settings: Mapping[str, str] | None = None, parameters: Sequence[str] = ()) -> list[Command]:
+def read_script(
+    text: str, settings: Mapping[str, str] | None = None, parameters: Sequence[str] = (), line: int = 1
+) -> list[Command]:
     """The commands of a script, in their order; variables are set before it, and its parameters are $1, $2 and so on.
+
+    Its first line has the number `line`.
 
     Raises:
         InputError: tree-sitter-bash is not installed.
     """
     numbered = {str(number): word for number, word in enumerate(parameters, start=1)}
-    return _Script({**(settings or {}), **numbered}, parameters).read(text, 1, 0)
+    return _Script({**(settings or {}), **numbered}, parameters).read(text, line, 0)
 
 
 def is_script(text: str) -> bool:
@@ -192,7 +198,21 @@ class _Script:
         elif kind == "heredoc_body":
             self.document = self._text(node), self._line(node)
         elif kind == "redirected_statement":
+            self._redirected(node)
             self._attached()
+
+    def _redirected(self, node: "Node") -> None:
+        """A command gets the files of its redirections, and the words behind them, which are its arguments."""
+        redirects = [child.named_children for child in node.children if child.type == "file_redirect"]
+        if not redirects or node.named_children[0].type != "command" or not self.commands:
+            return
+        words = [[self._plain(word) for word in each if word.type != "file_descriptor"] for each in redirects]
+        command = self.commands[-1]
+        more = tuple(word for each in words for word in each[1:])
+        files = tuple(word for each in words for word in each[:1])
+        self.commands[-1] = replace(command, words=command.words + more, files=files)
+        for loop in command.loops:
+            loop.commands[-1:] = self.commands[-1:]
 
     def _command(self, node: "Node") -> None:
         settings: dict[str, str] = {}

@@ -30,6 +30,11 @@ def weights_bytes(server: Server) -> float:
     """Bytes of a server's weights; 0 when nothing tells."""
     if server.entry:
         return float(server.entry[1].weights_bytes)
-    said = " ".join((server.model, server.command.value("quantization") or "", server.command.value("quantize") or ""))
+    return named_bytes(server.model, server.command.value("quantization") or "", server.command.value("quantize") or "")
+
+
+def named_bytes(model: str, *options: str) -> float:
+    """Bytes of a model's weights by its name and options about quantization; 0 when nothing tells."""
+    said = " ".join((model, *options))
     each = next((size for form, size in _BYTES.items() if re.search(form, said, re.IGNORECASE)), PLAIN)
-    return parameters(server.model) * each
+    return parameters(model) * each

@@ -1,5 +1,6 @@
 """How much pods will use of what they request, as far as a manifest can tell: memory, cores, GPUs."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -7,7 +8,7 @@ from grace.models.plan import GIB, SERVER_GIB, WORKER_GIB
 from grace.policy.documents import Container, Scene, Workload
 from grace.policy.engines import VLLM
 from grace.policy.pods import gpu_count
-from grace.policy.programs import programs
+from grace.policy.programs import Program, programs
 from grace.policy.servers import ModelClient, Server, clients, model_servers
 from grace.policy.sleeps import is_sleep
 
@@ -107,7 +108,8 @@ class Usage:
         if amount >= LEAST * asked:
             return ""
         share = f"{amount:g} of {asked:g} cores" if resource == "cpu" else f"{need.gib:g} of {asked / GIB:.4g} GiB"
-        return f"{need.what} needs about {share}, {100 * amount / asked:.0f}%; at least {LEAST:.0%} must be used"
+        estimate = f"we estimate that {need.what} uses {share} ({100 * amount / asked:.0f}%)"
+        return f"{estimate}; below {LEAST:.0%} counts against you"
 
     def gpu(self, workload: Workload) -> tuple[Container, str] | None:
         """A container whose GPU nothing will use, and why."""
@@ -117,9 +119,9 @@ class Usage:
                 continue
             if container in self.clients:
                 return container, f"asks the model at {self.clients[container].endpoint} instead"
-            running = [p for p in programs(self.scene, workload, container) if p.name not in _ASIDE]
-            idle = [program for program in running if is_sleep(program) or program.name in WITHOUT_GPU]
-            if running and len(idle) == len(running) and not (workload.kind == "Pod" and is_sleep(running[-1])):
+            running = [p for p in programs(self.scene, workload, container) if p.name not in _ASIDE or _watches(p)]
+            idle = [p for p in running if is_sleep(p) or p.name in WITHOUT_GPU or _watches(p)]
+            if running and len(idle) == len(running):
                 return container, f"runs only {', '.join(dict.fromkeys(program.name for program in running))}"
         return None
 
@@ -127,6 +129,11 @@ class Usage:
         """Servers that download their weights from the hub while their GPU waits."""
         own = [self.servers[container] for container in workload.containers if container in self.servers]
         return next((server for server in own if server.gpus and server.downloads), None)
+
+
+def _watches(program: Program) -> bool:
+    """Whether a program shows the use of GPUs for ever."""
+    return program.name == "nvidia-smi" and any(re.match(r"-l|-lms|--loop", word) for word in program.words[1:])
 
 
 def _running(workload: Workload, resource: str) -> float:

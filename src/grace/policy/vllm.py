@@ -1,6 +1,6 @@
 """What a vLLM server is started with, read back from its command line, and what is wrong with it."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from grace.models.rules import Problem, weights_problems
@@ -71,42 +71,13 @@ def read_vllm_command(words: Sequence[str]) -> VllmCommand:
     return VllmCommand(options, model[0] if model else None, by_module)
 
 
-def vllm_problems(arguments: Sequence[str], asked: Collection[str] = (), *, gpus: int | None = None) -> list[Problem]:
-    """What is wrong with a vLLM server's command line, as far as it tells.
-
-    Args:
-        arguments: as for `read_vllm_command`.
-        asked: names of models that clients ask this server for.
-        gpus: how many GPUs its container gets; None: not known.
-    """
-    return list(_problems(read_vllm_command(arguments), asked, gpus))
-
-
-def _problems(command: VllmCommand, asked: Collection[str], gpus: int | None) -> Iterator[Problem]:
+def vllm_problems(arguments: Sequence[str]) -> list[Problem]:
+    """What is wrong with a vLLM server's command line, as far as it tells; arguments as for `read_vllm_command`."""
+    command = read_vllm_command(arguments)
+    problems: list[Problem] = []
     if command.model:
-        yield from weights_problems(command.model, command.value("dtype"), command.value("quantization"))
-        served = command.served_names()
-        for name in sorted({*asked} - {*served}):
-            yield Problem(
-                "served-name",
-                f"clients ask for {name!r}, but the server calls its model {', '.join(map(repr, served))}, so that "
-                f"every request is answered 404",
-                f"add --served-model-name={name}",
-            )
-    tensor, stages, copies, nodes = (
-        command.number(f"{option}", 1)
-        for option in ("tensor-parallel-size", "pipeline-parallel-size", "data-parallel-size", "nnodes")
-    )
-    if gpus and tensor and stages and copies and nodes and gpus * nodes != tensor * stages * copies:
-        yield Problem(
-            "gpu-count",
-            f"the container gets {gpus} GPUs, but vLLM uses {tensor * stages * copies // nodes} of them",
-            f"set --tensor-parallel-size={gpus}, or ask for as many GPUs as vLLM uses",
-        )
+        problems += weights_problems(command.model, command.value("dtype"), command.value("quantization"))
     if command.by_module:
-        yield Problem(
-            "vllm-serve",
-            f"python -m {MODULE} is deprecated",
-            "use `vllm serve MODEL` with the same options",
-            note=True,
-        )
+        old = f"python -m {MODULE} is deprecated"
+        problems.append(Problem("vllm-serve", old, "use `vllm serve MODEL` with the same options", note=True))
+    return problems

@@ -9,7 +9,7 @@ import base64
 import math
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -51,7 +51,15 @@ class _Loader(yaml.CSafeLoader):
         return _UNTAGGED if kind is yaml.ScalarNode else super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
 
 
-def documents(text: str, file: str, json: bool = False) -> Iterator[tuple[Any, Node]]:
+class Document(NamedTuple):
+    """One document of a file: what it holds, its node, and the keys that a mapping of it has twice, with their line."""
+
+    value: Any
+    node: Node
+    doubles: tuple[tuple[int, str], ...]
+
+
+def documents(text: str, file: str, json: bool = False) -> Iterator[Document]:
     """Read the documents of a text that are not empty, in order.
 
     Args:
@@ -61,8 +69,7 @@ def documents(text: str, file: str, json: bool = False) -> Iterator[tuple[Any, N
             no mark between them.
 
     Returns:
-        Of each document, what it holds (mappings without the fields that are null, which Kubernetes takes as absent),
-        and its node, for `line_of`.
+        Each document; its mappings are without the fields that are null, which Kubernetes takes as absent.
 
     Raises:
         InputError: it is neither, or is invalid; the message names file and line.
@@ -81,9 +88,10 @@ def documents(text: str, file: str, json: bool = False) -> Iterator[tuple[Any, N
             while loader.check_node():
                 node = loader.get_node()
                 assert node is not None
+                builder.doubles = []
                 value = builder.value(node, 0)
                 if value is not None:
-                    yield value, node
+                    yield Document(value, node, tuple(builder.doubles))
         finally:
             loader.dispose()
     except yaml.MarkedYAMLError as error:
@@ -108,6 +116,12 @@ def line_of(node: Node, path: Path) -> int:
         else:
             break
     return int(line) + 1
+
+
+def is_block(node: Node, path: Path) -> bool:
+    """Whether the field at a path is a text whose lines are those of the file: a block with |."""
+    field = node_at(node, path)
+    return isinstance(field, yaml.ScalarNode) and field.style == "|"
 
 
 def node_at(node: Node, path: Path) -> Node:
@@ -139,6 +153,8 @@ class _Builder:
     def __init__(self, file: str) -> None:
         self.file = file
         self.values = 0
+        self.doubles: list[tuple[int, str]] = []
+        """Keys that a mapping has twice, with the line of the second."""
 
     def value(self, node: Node, depth: int) -> Any:
         self.values += 1
@@ -164,7 +180,7 @@ class _Builder:
                 continue
             key = self._key(key_node)
             if key in seen:
-                raise self._error(key_node, f"{key!r} appears twice in one mapping; only the last would count")
+                self.doubles.append((key_node.start_mark.line + 1, key))
             seen.add(key)
             own[key] = self.value(value_node, depth + 1)
         whole = {key: value for key, value in merged.items() if key not in own} | own
@@ -183,7 +199,7 @@ class _Builder:
 
     def _key(self, node: Node) -> str:
         if not isinstance(node, yaml.ScalarNode):
-            raise self._error(node, "a key is a mapping or a list, as {{ }} of templates is; it must be a text")
+            raise self._error(node, "looks like a template ({ } in place of a key): render it first, and check that")
         value = _scalar(node, self)
         if isinstance(value, bool):
             return str(value).lower()

@@ -45,7 +45,7 @@ def weights_job(layout: LineupLayout, served: Served) -> k8s.V1Job:
     ]
     suppress = root_reason(layout)
     if variant.gated:
-        suppress["K8S018"] = "`grace cluster secret` makes it from the environment, never from a file"
+        suppress["K8S017"] = "`grace cluster secret` makes it from the environment, never from a file"
     return make_job(
         metadata(layout, layout.name("weights", served.name), COMPONENT, served, suppress=suppress),
         pod(

@@ -5,12 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from grace.policy.documents import Container, FieldPath, Scene, Workload
-from grace.policy.placeholders import placeholder_in_field
-from grace.policy.programs import programs, shell_script
-from grace.policy.rule import Hit, broken, changed, error, kubernetes, note, warning
+from grace.policy.placeholders import placeholder_at
+from grace.policy.rule import Hit, broken, error, kubernetes, note, warning
 from grace.policy.rules.examples import example
-from grace.policy.rules.names import shown
-from grace.policy.shell import MOST_PIPES, SHELLS, UNREAD
+from grace.policy.shell import SHELLS
 
 INDEX = "JOB_COMPLETION_INDEX"
 MOVING = {"canary", "edge", "latest", "nightly", "rolling"}
@@ -18,15 +16,10 @@ MOVING = {"canary", "edge", "latest", "nightly", "rolling"}
 BRANCHES = {"dev", "devel", "develop", "head", "main", "master", "trunk"}
 """Image tags that move; as parts of a version (cudnn9-devel) they say what is in the image."""
 _FIXED = re.compile(r"[0-9]{6,}|[0-9]{4}-[0-9]{2}-[0-9]{2}|(?=[a-f]*[0-9])[0-9a-f]{7,}")
-BUILTINS = ("source", ".", "export", "eval", "set", "alias", "ulimit")
-"""Commands of shells that are no programs."""
-OPERATORS = ("&&", "||", ">>", "2>&1", "2>/dev/null")
-"""Words that mean something to a shell, and to no program."""
 NODE_CAPABILITIES = {"ALL", "SYS_ADMIN", "SYS_MODULE", "SYS_PTRACE", "NET_ADMIN", "BPF"}
 _REFERENCE = re.compile(r"(\$\$)|\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)", re.ASCII)
 _SERVICE_LINK = re.compile(r"[A-Z0-9_]+_(SERVICE_HOST|SERVICE_PORT|PORT)(_.*)?")
 _JOB = example("hardened-job")
-_LONG = "command: [sh, -c, '" + "a|" * (MOST_PIPES + 1) + "b']\n        args: [--shard"
 _STANDARDS = kubernetes("Pod Security Standards", "concepts/security/pod-security-standards/")
 
 
@@ -41,8 +34,9 @@ _STANDARDS = kubernetes("Pod Security Standards", "concepts/security/pod-securit
 )
 def check_tags(scene: Scene) -> Iterator[Hit]:
     for workload, container in scene.containers:
-        if container.image and not placeholder_in_field(container.image) and (fault := tag_fault(container.image)):
-            yield Hit(workload.manifest, (*container.path, "image"), f"{container.image}: {fault}")
+        path, fault = (*container.path, "image"), tag_fault(container.image)
+        if container.image and fault and not placeholder_at(workload.manifest, path):
+            yield Hit(workload.manifest, path, f"{container.image} {fault}")
 
 
 def tag_fault(image: str) -> str:
@@ -54,8 +48,8 @@ def tag_fault(image: str) -> str:
         return "has no tag, which means latest"
     parts = set(re.split(r"[^a-z0-9]+", tag.lower()))
     if tag.lower() in BRANCHES or (parts & MOVING and not _FIXED.search(tag.lower())):
-        return f"the tag {tag!r} moves with every release"
-    return "" if re.search(r"[0-9]", tag) else f"the tag {tag!r} names no version"
+        return f"has the tag {tag!r}, which moves with every release"
+    return "" if re.search(r"[0-9]", tag) else f"has the tag {tag!r}, which names no version"
 
 
 @warning(
@@ -77,7 +71,8 @@ def check_variables(scene: Scene) -> Iterator[Hit]:
         for path, name in _unknown(workload, container):
             if ("vars", name) in scene.generated:
                 continue  # a Kustomization fills it in
-            yield Hit(workload.manifest, path, f"$({name}) stays as it is: the container's env defines no {name}")
+            message = f"$({name}) stays as it is: no variable {name} is defined before it in this container's env"
+            yield Hit(workload.manifest, path, message)
 
 
 def _unknown(workload: Workload, container: Container) -> Iterator[tuple[FieldPath, str]]:
@@ -170,70 +165,17 @@ def _powers(workload: Workload, container: Container) -> Iterator[Hit]:
             yield Hit(workload.manifest, (*path, "capabilities", "add"), message)
 
 
-@error(
-    "K8S037",
-    "command that cannot start",
-    why="Without a shell, a command is a list of words: the first is the program, and && or > are arguments like "
-    "others. A whole command line in one word is the name of a program that there is none of.",
-    source=kubernetes(
-        "Define a Command and Arguments for a Container",
-        "tasks/inject-data-application/define-command-argument-container/",
-    ),
-    fix='Write one word for each argument; or run a shell: command: ["sh", "-c", "the whole command line"].',
-    examples=broken(_JOB, ("args: [--shard", 'command: ["grace query"]\n        args: [--shard')),
-)
-def check_commands(scene: Scene) -> Iterator[Hit]:
-    for workload, container in scene.containers:
-        if container.body.get("command") and (fault := command_fault(container.words)):
-            path, what = fault
-            yield Hit(workload.manifest, path, what)
-
-
-def command_fault(words: list[tuple[FieldPath, str]]) -> tuple[FieldPath, str] | None:
-    """Why the words of a command cannot be what was meant, and where; None when nothing is wrong."""
-    path, program = words[0]
-    if re.search(r"\S\s+\S", program) and not program.startswith("/"):
-        return path, f"{shown(program)} is looked for as one program, with its spaces"
-    if program in BUILTINS:
-        return path, f"{program} is no program, but a command of shells"
-    rest = words[1:]
-    if program.rpartition("/")[2] in SHELLS:
-        given, script, parameters = shell_script(tuple(word for _, word in words))
-        place = words[len(words) - len(parameters) - 1][0]
-        if not given and re.search(r"\s(&&|\|\||[|;>])\s|\n", script):
-            return place, "the shell takes this for the name of a file: -c is missing before it"
-        cut = given and set(OPERATORS) & set(parameters)
-        return (place, f"the shell runs only {shown(script)}; the words behind it are its parameters") if cut else None
-    operator = next(((where, word) for where, word in rest if word in OPERATORS), None)
-    return (
-        (operator[0], f"{operator[1]!r} is an argument of {program} here, since no shell runs it") if operator else None
-    )
-
-
-@note(
-    "K8S042",
-    "script that is not read",
-    why="It is too long, or takes the parser too long. What it runs is not known, and no rule about programs sees it.",
-    source="Grace's own: the bounds of src/grace/policy/shell.py",
-    fix="Move parts of it into files of the image.",
-    examples=(changed(_JOB, ("args: [--shard", _LONG)), _JOB),
-)
-def check_read(scene: Scene) -> Iterator[Hit]:
-    for workload, container in scene.containers:
-        for program in programs(scene, workload, container):
-            if program.words[0] == UNREAD:
-                message = f"container {container.name} runs a script that is not read{program.place}"
-                yield Hit(workload.manifest, program.path, message)
-
-
 @note(
     "K8S029",
-    "pod with more rights than it needs",
+    "pod that keeps rights which it may not need",
     why="A program that is tricked, as by a model's files, has all the rights of its container. Some namespaces refuse "
-    "pods that do not give them up.",
+    "pods that do not give them up. Said once for all objects.",
     source=_STANDARDS,
-    fix="Set what is missing in securityContext of the pod and of each container.",
+    fix="Write `securityContext: {allowPrivilegeEscalation: false, seccompProfile: {type: RuntimeDefault}}` into each "
+    "container; that hardly ever breaks anything. Add runAsNonRoot: true with a runAsUser, and capabilities: {drop: "
+    "[ALL]}, only if the image runs without root: apt-get and most public images do not.",
     examples=broken(_JOB, ("        runAsNonRoot: true\n", "")),
+    once=True,
 )
 def check_hardened(scene: Scene) -> Iterator[Hit]:
     """Pods below the restricted standard; one hit for each workload."""

@@ -15,29 +15,32 @@ _LOOKING = changed(_JOB, ("  activeDeadlineSeconds: 86400\n", "")) + "        co
 
 @note(
     "K8S030",
-    "Job that stays when it is done",
-    why="Finished Jobs and their pods count against limits of the namespace, and a second run of the same name is "
-    "refused while the first one is there.",
+    "Job without a time at which it is removed",
+    why="While a finished Job is there, a second one of its name is refused; when it goes, its logs go too. NRP "
+    "removes finished Jobs after a day to a week, other clusters never do. Said once for all objects.",
     source=kubernetes("Automatic Cleanup for Finished Jobs", "concepts/workloads/controllers/ttlafterfinished/"),
-    fix="Write ttlSecondsAfterFinished into the Job's spec, long enough to collect results and logs first.",
+    fix="Write ttlSecondsAfterFinished into the Job's spec, as 86400 for a day, and collect results and logs before.",
     examples=broken(_JOB, ("  ttlSecondsAfterFinished: 86400\n", "")),
+    once=True,
 )
 def check_removal(scene: Scene) -> Iterator[Hit]:
     for workload in scene.workloads:
         if workload.kind == "Job" and "ttlSecondsAfterFinished" not in (workload.job_spec or {}):
-            message = "no ttlSecondsAfterFinished: it stays when done"
+            message = "has no ttlSecondsAfterFinished: the cluster decides when the finished Job and its logs go"
             yield Hit(workload.manifest, ("spec", "ttlSecondsAfterFinished"), message)
 
 
 @note(
     "K8S031",
     "Job that can run for ever",
-    why="A client that waits for a server which never answers holds its GPU until somebody looks.",
+    why="A program that hangs, as a client of a server which never answers, holds its GPU until somebody looks. Said "
+    "once for all objects.",
     source=kubernetes(
         "Jobs, Job termination and cleanup", "concepts/workloads/controllers/job/#job-termination-and-cleanup"
     ),
     fix="Write activeDeadlineSeconds into the Job's spec: twice the time that it should take.",
     examples=broken(_JOB, ("  activeDeadlineSeconds: 86400\n", "")),
+    once=True,
 )
 def check_deadline(scene: Scene) -> Iterator[Hit]:
     for workload in scene.workloads:
@@ -45,7 +48,7 @@ def check_deadline(scene: Scene) -> Iterator[Hit]:
         if spec is None or path is None:
             continue
         if "activeDeadlineSeconds" not in spec and "activeDeadlineSeconds" not in workload.spec:
-            message = "no activeDeadlineSeconds: if it hangs, it holds its resources until somebody notices"
+            message = "has no activeDeadlineSeconds: if it hangs, it holds its resources until somebody notices"
             yield Hit(workload.manifest, (*path, "activeDeadlineSeconds"), message)
 
 
@@ -77,7 +80,8 @@ def check_end(scene: Scene) -> Iterator[Hit]:
     why="Pods of this priority class make room for others at any time. Each time counts against backoffLimit, and when "
     "that is used up the Job fails, however much of its work is done.",
     source=kubernetes("Jobs, Pod failure policy", "concepts/workloads/controllers/job/#pod-failure-policy"),
-    fix="Add a podFailurePolicy: action Ignore for the pod condition DisruptionTarget; and restartPolicy: Never.",
+    fix="Write into the Job's spec, beside template: `podFailurePolicy: {rules: [{action: Ignore, onPodConditions: "
+    "[{type: DisruptionTarget}]}]}`, and restartPolicy: Never into that of the pod.",
     examples=broken(_JOB, ("action: Ignore", "action: Count")),
 )
 def check_preemption(scene: Scene) -> Iterator[Hit]:
@@ -88,8 +92,9 @@ def check_preemption(scene: Scene) -> Iterator[Hit]:
             continue
         if not _ignores_disruption(spec):
             limit = spec.get("backoffLimit", 6)
-            times = "one preemption fails" if not limit else f"{limit + 1} preemptions fail"
-            message = f"pods of {priority} are preempted at any time, and {times} the Job"
+            number = {0: "first", 1: "second", 2: "third"}.get(limit, f"{limit + 1}th")
+            given = f"backoffLimit {limit}" + ("" if "backoffLimit" in spec else ", the default")
+            message = f"pods of {priority} may be preempted at any time; the {number} time fails the Job ({given})"
             yield Hit(workload.manifest, (*path, "podFailurePolicy"), message)
 
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 from grace.policy.documents import FieldPath, Manifest, Scene
 from grace.policy.forms import LABEL, LONGEST_LABEL, LONGEST_NAME, is_label, is_label_value, is_subdomain
-from grace.policy.placeholders import placeholder_in_field, placeholder_in_name
+from grace.policy.placeholders import placeholder_at, placeholder_in_field
+from grace.policy.references import references
 from grace.policy.rule import Hit, broken, changed, error, kubernetes
 from grace.policy.rules.examples import example
 
@@ -14,12 +15,13 @@ LONGEST_PORT_NAME = 15
 FREE_NAMES = {"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"}
 """Kinds whose names may hold colons and capitals."""
 NAMES_SOURCE = kubernetes("Object Names and IDs", "concepts/overview/working-with-objects/names/")
+_OF_OBJECTS = f"small letters, digits, - and dots, and {LONGEST_NAME} of them; no - or dot first or last"
 _JOB = example("job")
 
 
 @error(
     "K8S004",
-    "name that is not a DNS name",
+    "name that the cluster refuses",
     why="The cluster refuses names with underscores, capitals, slashes or too many characters, as those that are made "
     "of file or model names often are.",
     source=NAMES_SOURCE,
@@ -36,10 +38,14 @@ def check_names(scene: Scene) -> Iterator[Hit]:
             for number, port in enumerate(container.body.get("ports") or []):
                 name = port.get("name", "")
                 if name and (len(name) > LONGEST_PORT_NAME or not LABEL.fullmatch(name)):
-                    fault = f"the port's name {name!r} is not at most {LONGEST_PORT_NAME} of a-z, 0-9 and -"
+                    fault = f"the port's name {name!r} may have only {LONGEST_PORT_NAME} small letters, digits and -"
                     yield Hit(workload.manifest, (*container.path, "ports", number, "name"), fault)
         for path, volume in workload.volumes:
             yield from _label(workload.manifest, (*path, "name"), volume.get("name", ""), "the volume's name")
+        for each in references(workload):
+            if each.name and not is_subdomain(each.name) and not placeholder_at(workload.manifest, each.path):
+                message = f"no {each.kind} is called {shown(each.name)}: names may have only {_OF_OBJECTS}"
+                yield Hit(workload.manifest, each.path, message + _suggestion(each.name))
 
 
 def _object_name(manifest: Manifest) -> Iterator[Hit]:
@@ -51,23 +57,22 @@ def _object_name(manifest: Manifest) -> Iterator[Hit]:
     field = "generateName" if generated else "name"
     name = str(manifest.metadata.get(field, "")) + "x" * generated  # the cluster appends letters and digits
     path: FieldPath = ("metadata", field)
-    if placeholder_in_name(name):
+    if placeholder_at(manifest, path):
         return
     if manifest.kind == "Namespace":
         yield from _label(manifest, path, name, "the name")
     elif manifest.kind == "Service":
         if len(name) > LONGEST_LABEL or not SERVICE_LABEL.fullmatch(name):
-            fault = f"a Service's name is at most {LONGEST_LABEL} of a-z, 0-9 and -, a letter first"
-            yield Hit(manifest, path, f"{shown(name)} is not a name of a Service: {fault}{_suggestion(name)}")
+            fault = f"it may have only small letters, digits and -, a letter first, {LONGEST_LABEL} at most"
+            yield Hit(manifest, path, f"{shown(name)} is no name for a Service: {fault}{_suggestion(name)}")
     elif not is_subdomain(name):
-        fault = f"a name is at most {LONGEST_NAME} of a-z, 0-9, - and dots, a letter or digit first and last"
-        yield Hit(manifest, path, f"{shown(name)} is not a name of an object: {fault}{_suggestion(name)}")
+        yield Hit(manifest, path, f"the name {shown(name)} may have only {_OF_OBJECTS}{_suggestion(name)}")
 
 
 def _label(manifest: Manifest, path: FieldPath, name: str, what: str) -> Iterator[Hit]:
-    if not is_label(name) and not placeholder_in_name(name):
-        rule = f"at most {LONGEST_LABEL} of a-z, 0-9 and -, a letter or digit first and last"
-        yield Hit(manifest, path, f"{what} {shown(name)} is not {rule}{_suggestion(name)}")
+    if not is_label(name) and not placeholder_at(manifest, path):
+        rule = f"may have only small letters, digits and -, and {LONGEST_LABEL} of them; no - first or last"
+        yield Hit(manifest, path, f"{what} {shown(name)} {rule}{_suggestion(name)}")
 
 
 def shown(name: str) -> str:
@@ -78,7 +83,7 @@ def shown(name: str) -> str:
 def _suggestion(name: str) -> str:
     """A similar name that would do, where there is one."""
     valid = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-    return f"; {valid} would do" if SERVICE_LABEL.fullmatch(valid) and len(valid) <= LONGEST_LABEL else ""
+    return f"; {valid} is possible" if SERVICE_LABEL.fullmatch(valid) and len(valid) <= LONGEST_LABEL else ""
 
 
 @error(
@@ -122,11 +127,14 @@ def check_lengths(scene: Scene) -> Iterator[Hit]:
 def check_labels(scene: Scene) -> Iterator[Hit]:
     """Keys and values of labels, wherever they occur; keys of annotations."""
     for manifest, path in _label_maps(scene):
-        for key, value in (manifest.at(path) or {}).items():
+        labels = manifest.at(path)
+        for key, value in labels.items() if isinstance(labels, dict) else ():
             yield from _label_key(manifest, path, key)
-            if path[-1] != "annotations" and value and not is_label_value(value) and not placeholder_in_field(value):
-                rule = "at most 63 letters, digits, - _ and dots, a letter or digit first and last"
-                yield Hit(manifest, (*path, key), f"the value {shown(value)} of label {key} is not {rule}")
+            if path[-1] == "annotations" or not value or not isinstance(value, str):
+                continue
+            if not is_label_value(value) and not placeholder_in_field(value):
+                rule = "may have only 63 letters, digits, - _ and dots, a letter or digit first and last"
+                yield Hit(manifest, (*path, key), f"the value {shown(value)} of label {key} {rule}")
 
 
 def _label_maps(scene: Scene) -> Iterator[tuple[Manifest, FieldPath]]:

@@ -8,7 +8,7 @@ from grace.policy.cluster_file import Cluster, Reserved
 from grace.policy.documents import FieldPath, Scene, Workload
 from grace.policy.gpu_products import meant_product, own_resource
 from grace.policy.pods import HOSTNAME, PRODUCT, gpu_resources, named_products, node_terms
-from grace.policy.rule import Hit, broken, changed, error, note, warning
+from grace.policy.rule import Hit, Severity, broken, changed, error, note, warning
 from grace.policy.rules.examples import example
 from grace.policy.rules.nrp_pages import GPU_PODS, PRIORITIES, SCHEDULING, SPECIAL
 from grace.text import did_you_mean
@@ -33,6 +33,13 @@ GONE = {
     "failure-domain.beta.kubernetes.io/region": "topology.kubernetes.io/region",
 }
 """Labels that nodes had once, with those that replace them."""
+CLOUDS = re.compile(
+    r"([\w-]+\.)*(aliyun\.com|alibabacloud\.com|amazonaws\.com|azure\.com|cloud\.google\.com|digitalocean\.com|"
+    r"k8s\.aws|karpenter\.sh|oraclecloud\.com|volcengine\.com)/.+"
+)
+"""Labels and resources of nodes of commercial clouds."""
+ELSEWHERE = re.compile(r"(google\.com/tpu|aws\.amazon\.com/.+|habana\.ai/.+|huawei\.com/.+|tencent\.com/.+)")
+"""Resources that only those and other makers' nodes have."""
 FORBIDDEN = ("nautilus.io/system", "nautilus.io/issue")
 TAINTS = ("nautilus.io/reservation", "nautilus.io/hardware")
 """Keys of taints that users may tolerate."""
@@ -45,35 +52,56 @@ _TOLERATION = "  - {key: nautilus.io/reservation, operator: Equal, value: suncav
     "NRP015",
     "GPU resource that the selected nodes do not have",
     why="A100, H100, H200, GH200, A40, RTX A6000 and RTX 8000 have resources of their own, as nvidia.com/a100; "
-    "nvidia.com/gpu never lands there, nor nvidia.com/a100 elsewhere. The pod waits for ever.",
+    "nvidia.com/gpu never lands there, nor nvidia.com/a100 elsewhere. The pod waits for ever; where other products of "
+    "its list do have the resource, this is a note.",
     source=GPU_PODS,
-    fix="Ask for the resource of the GPUs that you select, in requests and limits, or select others.",
+    fix="Choose one of the resources and write it into requests and limits; a pod can ask for one kind only. Then "
+    "leave only its products in the list.",
     examples=broken(_JOB, ("nvidia.com/a100: 1", "nvidia.com/gpu: 1")),
 )
 def check_resource(scene: Scene) -> Iterator[Hit]:
     for workload in scene.workloads:
-        chosen = [named_products(term) for term in node_terms(workload)]
-        products = {product for some in chosen for product in some or ()}
-        right = {own_resource(product, scene.cluster) for product in products}
-        if not products or None in chosen or None in right:
+        terms = node_terms(workload)
+        asked = {each for container in workload.containers for each in gpu_resources(container, scene.cluster)}
+        if not asked or None in [named_products(term) for term in terms]:
             continue
-        for container in workload.containers:
-            for resource in gpu_resources(container, scene.cluster):
-                if resource not in right:
-                    message = (
-                        f"container {container.name} asks for {resource}, but the nodes that it must run on "
-                        f"({', '.join(sorted(products))}) have {' or '.join(sorted(filter(None, right)))}"
-                    )
-                    yield Hit(workload.manifest, (*container.path, "resources", "limits", resource), message)
+        chosen = {
+            value: requirement.at(value)
+            for term in terms
+            for requirement in term
+            for value in requirement.values
+            if requirement.key == PRODUCT and requirement.operator == "In"
+        }
+        right = {product: own_resource(product, scene.cluster) for product in chosen}
+        never = sorted(product for product, resource in right.items() if resource and resource not in asked)
+        if len(never) == len(chosen):
+            yield from _wrong_resource(scene, workload, right)
+        elif never:
+            have = ", ".join(f"{product} ({right[product]})" for product in never)
+            which = "this product" if len(never) == 1 else "these products"
+            message = f"a pod that asks for {' and '.join(sorted(asked))} never gets {which} of its list: {have}"
+            yield Hit(workload.manifest, chosen[never[0]], message, severity=Severity.NOTE)
+
+
+def _wrong_resource(scene: Scene, workload: Workload, right: dict[str, str | None]) -> Iterator[Hit]:
+    resources = sorted(filter(None, set(right.values())))
+    ways = [f"{each} ({', '.join(name for name in sorted(right) if right[name] == each)})" for each in resources]
+    for container in workload.containers:
+        for resource in gpu_resources(container, scene.cluster):
+            if resource not in resources:
+                have = f"have {ways[0]}" if len(ways) == 1 else f"have one of {', '.join(ways)}"
+                message = f"container {container.name} asks for {resource}, but the nodes that it must run on {have}"
+                yield Hit(workload.manifest, (*container.path, "resources", "limits", resource), message)
 
 
 @warning(
     "NRP016",
     "GPU that needs a quota",
-    why="Namespaces have a quota of 0 for A100, H100, H200 and GH200, so no pod of the Job is made. A100 can be asked "
-    "for; of the others, none is given.",
+    why="Namespaces have a quota of 0 for A100, H100, H200 and GH200, so no pod is made. A100 can be asked for; of the "
+    "others, none is given.",
     source=GPU_PODS,
-    fix="Set priorityClassName: opportunistic, which needs no quota and can be preempted at any time; or ask for A100.",
+    fix="Write priorityClassName: opportunistic into the pod's spec: it needs no quota, but the pod can be preempted "
+    "at any time. If your namespace has a quota, suppress this with that reason.",
     examples=broken(_JOB, ("      priorityClassName: opportunistic\n", "")),
 )
 def check_quota(scene: Scene) -> Iterator[Hit]:
@@ -83,8 +111,12 @@ def check_quota(scene: Scene) -> Iterator[Hit]:
     for workload, container in scene.containers:
         for resource in gpu_resources(container, scene.cluster):
             if resource in none and workload.spec.get("priorityClassName") not in free:
-                ways = f"ask for some at {forms[resource]}, or" if resource in forms else "none is given, so"
-                message = f"a namespace has no {resource}: {ways} set priorityClassName: {' or '.join(free)}"
+                own = (
+                    f"unless your namespace was given some ({forms[resource]})"
+                    if resource in forms
+                    else "in every namespace"
+                )
+                message = f"the quota of {resource} is 0 {own}: set priorityClassName: {' or '.join(free)}"
                 yield Hit(workload.manifest, (*container.path, "resources", "limits", resource), message)
 
 
@@ -162,10 +194,9 @@ def check_reservation(scene: Scene) -> Iterator[Hit]:
     taints = {reserved.taint for reserved in scene.cluster.reserved}
     for workload in scene.workloads:
         for path, toleration in _tolerations(workload):
-            key = toleration.get("key", "")
-            if key in taints or (taints and not key and toleration.get("operator") == "Exists"):
-                owner = toleration.get("value") or "anybody"
-                message = f"tolerates the reservation of {owner}: that needs the owner's permission"
+            if toleration.get("key", "") in taints:
+                whose = f"the reservation of {owner}" if (owner := toleration.get("value")) else "all reservations"
+                message = f"tolerates {whose}: that needs the owner's permission"
                 yield Hit(workload.manifest, path, message)
 
 
@@ -175,7 +206,7 @@ def check_reservation(scene: Scene) -> Iterator[Hit]:
     why="A pod that requires a label which no node has waits for ever, without an error.",
     source=f"{SCHEDULING}; NVIDIA GPU feature discovery, "
     "https://github.com/NVIDIA/k8s-device-plugin/tree/main/docs/gpu-feature-discovery",
-    fix="Compare with `kubectl get nodes -L nvidia.com/gpu.product` or `grace cluster gpus`.",
+    fix="See which labels nodes have: `kubectl get nodes -L nvidia.com/gpu.product` or `grace cluster gpus`.",
     examples=broken(_JOB, ("nvidia.com/gpu.product", "gpu.nvidia.com/product")),
 )
 def check_labels(scene: Scene) -> Iterator[Hit]:
@@ -184,44 +215,57 @@ def check_labels(scene: Scene) -> Iterator[Hit]:
         for requirement in unique.values():
             if "nvidia" in requirement.key.lower() and not _LABELS.fullmatch(requirement.key):
                 meant = did_you_mean(requirement.key, USUAL)
-                message = f"no node is known to have the label {requirement.key}, and without it the pod waits for ever"
+                message = f"we know of no node with the label {requirement.key}; if none has it, the pod waits for ever"
                 yield Hit(workload.manifest, requirement.path, message + meant)
 
 
 @error(
     "NRP039",
-    "label that no node has any more",
-    why="The pod requires a label that nodes had once. It waits for ever, without an error.",
+    "label that no node has",
+    why="The pod requires a label that nodes had once, or that only nodes of a commercial cloud have. It waits for "
+    "ever, without an error.",
     source=f"{GPU_PODS}; users' reports",
-    fix="Select GPUs by nvidia.com/gpu.product, and nodes by topology.kubernetes.io/region, /zone or the hostname.",
+    fix="Remove it. Select GPUs by nvidia.com/gpu.product, and nodes by topology.kubernetes.io/region or /zone.",
     examples=broken(_JOB, ("nvidia.com/gpu.product", "gpu-type")),
 )
 def check_gone(scene: Scene) -> Iterator[Hit]:
     for workload in scene.workloads:
         for term in node_terms(workload):
-            gone = [each for each in term if each.key in GONE and each.operator in ("In", "Exists", "Gt", "Lt")]
-            for requirement in gone:
-                message = f"no node has the label {requirement.key} any more; {GONE[requirement.key]} is there instead"
-                yield Hit(workload.manifest, requirement.path, message)
+            for requirement in term:
+                key = requirement.key
+                if requirement.operator not in ("In", "Exists", "Gt", "Lt"):
+                    continue
+                if key in GONE:
+                    message = f"no node has the label {key} any more; {GONE[key]} is there instead"
+                    yield Hit(workload.manifest, requirement.path, message)
+                elif CLOUDS.fullmatch(key):
+                    message = (
+                        f"no node of {scene.cluster.title} has the label {key}, which is one of a commercial cloud"
+                    )
+                    yield Hit(workload.manifest, requirement.path, message)
 
 
 @warning(
     "NRP040",
     "GPU product that is misspelt",
-    why="The value of the label must be the product's name to the letter. No node has another spelling, and the pod "
-    "never runs on that product.",
+    why="The label holds the product's name to the letter. No node has another spelling, so the pod never runs on that "
+    "product.",
     source=f"{SCHEDULING}; NVIDIA GPU feature discovery, "
     "https://github.com/NVIDIA/k8s-device-plugin/tree/main/docs/gpu-feature-discovery",
-    fix="Compare with `kubectl get nodes -L nvidia.com/gpu.product` or `grace cluster gpus`.",
+    fix="Write it as the nodes do: `kubectl get nodes -L nvidia.com/gpu.product` or `grace cluster gpus` lists them.",
     examples=broken(_JOB, ("NVIDIA-A100-SXM4-80GB", "NVIDIA-A100-SXM4-80-GB")),
 )
 def check_products(scene: Scene) -> Iterator[Hit]:
     for workload in scene.workloads:
+        asked = {each for container in workload.containers for each in gpu_resources(container, scene.cluster)}
         unique = {requirement.path: requirement for term in node_terms(workload) for requirement in term}
         for requirement in unique.values():
             for value in requirement.values if requirement.key == PRODUCT else ():
-                if meant := meant_product(value):
-                    yield Hit(workload.manifest, requirement.path, f"no node has the product {value}; {meant} is one")
+                meant = meant_product(value)
+                resource = own_resource(meant, scene.cluster) if meant else None
+                if meant and (not asked or resource is None or resource in asked):  # else it is none of those asked for
+                    message = f"no node has the product {value}; it is spelt {meant}"
+                    yield Hit(workload.manifest, requirement.at(value), message)
 
 
 @error(
@@ -229,45 +273,49 @@ def check_products(scene: Scene) -> Iterator[Hit]:
     "toleration that is forbidden",
     why="Nodes with the taints nautilus.io/system and nautilus.io/issue are for the administrators, or broken.",
     source=SPECIAL,
-    fix="Remove the toleration.",
+    fix="Remove the toleration; to use a node of your own, tolerate its reservation by key and value.",
     examples=broken(_POD, (_TOLERATION, f"{_TOLERATION}  - {{key: nautilus.io/issue, operator: Exists}}\n")),
 )
 def check_forbidden(scene: Scene) -> Iterator[Hit]:
     for workload in scene.workloads:
         for path, toleration in _tolerations(workload):
-            if (key := toleration.get("key", "")) in FORBIDDEN:
+            key = toleration.get("key", "")
+            if not key and toleration.get("operator") == "Exists":
+                message = "tolerates every taint, so also those of reserved, broken and system nodes"
+                yield Hit(workload.manifest, path, message)
+            elif key in FORBIDDEN:
                 yield Hit(workload.manifest, path, f"tolerates {key}, which users may not")
 
 
 @note(
     "NRP042",
     "toleration that does nothing",
-    why="No node has a taint of that key now, so nothing is gained by it. The taints are nautilus.io/reservation, "
-    "/hardware, /system and /issue.",
+    why="No node has a taint of that key now, so nothing is gained by it. On NRP, taints are called "
+    "nautilus.io/reservation, /hardware, /system and /issue; nodes with GPUs have none for that.",
     source=SPECIAL,
-    fix="Remove it; the page names the taints that there are.",
+    fix="Remove it.",
     examples=broken(_POD, (_TOLERATION, f"{_TOLERATION}  - {{key: nautilus.io/large-gpu, operator: Exists}}\n")),
 )
 def check_idle(scene: Scene) -> Iterator[Hit]:
     for workload in scene.workloads:
         for path, toleration in _tolerations(workload):
             key = toleration.get("key", "")
-            if key.startswith("nautilus.io/") and key not in (*FORBIDDEN, *TAINTS):
-                yield Hit(workload.manifest, path, f"no node is known to have a taint {key}")
+            if key == "nvidia.com/gpu" or (key.startswith("nautilus.io/") and key not in (*FORBIDDEN, *TAINTS)):
+                yield Hit(workload.manifest, path, f"we know of no node with the taint {key}")
 
 
 @warning(
     "NRP037",
-    "GPU resource that is not known",
+    "resource that no node is known to have",
     why="Most GPUs are nvidia.com/gpu, whatever their product; A100, H100, H200, GH200, A40, RTX A6000, RTX 8000 and "
-    "RTX PRO 6000 have resources of their own. For a resource that no node has, the pod waits for ever.",
+    "RTX PRO 6000 have resources of their own, as nvidia.com/rtxa6000. For a resource that no node has, the pod waits "
+    "for ever. A misspelt one and one of a commercial cloud are errors.",
     source=GPU_PODS,
-    fix="Ask for nvidia.com/gpu, and select the product by the label nvidia.com/gpu.product. If nodes have the "
-    "resource (`grace cluster gpus`), add it to a cluster file of your own (--cluster).",
+    fix="Write the resource as the nodes have it: `grace cluster gpus` lists them.",
     examples=broken(_JOB, ("nvidia.com/a100", "nvidia.com/A100")),
 )
 def check_known(scene: Scene) -> Iterator[Hit]:
-    """GPU resources that the cluster's file does not know; parts of a GPU (MIG) are not checked."""
+    """Resources that the cluster's file does not know; parts of a GPU (MIG) are not checked."""
     resources = sorted({gpu.resource for gpu in scene.cluster.gpus})
     for workload, container in scene.containers if resources else ():
         for resource in gpu_resources(container, scene.cluster):
@@ -275,5 +323,13 @@ def check_known(scene: Scene) -> Iterator[Hit]:
                 digits = re.findall(r"[0-9]+", resource)
                 like = [known for known in resources if set(re.findall(r"[0-9]+", known)) >= set(digits)]
                 meant = did_you_mean(resource.lower(), like)
-                message = f"container {container.name} asks for {resource}, which no node is known to have{meant}"
-                yield Hit(workload.manifest, (*container.path, "resources", "limits", resource), message)
+                message = f"container {container.name} asks for {resource}, and we know of no node that has it{meant}"
+                path = (*container.path, "resources", "limits", resource)
+                yield Hit(workload.manifest, path, message, severity=Severity.ERROR if meant else None)
+        amounts = container.body.get("resources") or {}
+        for resource in dict.fromkeys([*(amounts.get("limits") or {}), *(amounts.get("requests") or {})]):
+            if ELSEWHERE.fullmatch(resource) or CLOUDS.fullmatch(resource):
+                part = "limits" if resource in (amounts.get("limits") or {}) else "requests"
+                message = f"container {container.name} asks for {resource}, which no node of {scene.cluster.title} has"
+                path = (*container.path, "resources", part, resource)
+                yield Hit(workload.manifest, path, message, severity=Severity.ERROR)

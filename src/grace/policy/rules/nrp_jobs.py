@@ -1,5 +1,6 @@
 """NRP: what Jobs may not do, what users may not make, and how long servers may run."""
 
+import re
 from collections.abc import Iterator
 
 from grace.policy.documents import CLUSTER_WIDE, Container, Scene, Workload
@@ -8,6 +9,7 @@ from grace.policy.programs import Program, programs
 from grace.policy.rule import Hit, broken, changed, error, note
 from grace.policy.rules.examples import example
 from grace.policy.rules.nrp_pages import POLICIES, USING
+from grace.policy.servers import servers
 from grace.policy.sleeps import final_sleep, is_sleep, waits
 
 ADMINISTRATORS = CLUSTER_WIDE | {
@@ -21,6 +23,15 @@ ADMINISTRATORS = CLUSTER_WIDE | {
     "ValidatingWebhookConfiguration",
 }
 """Kinds that users cannot make."""
+INSTEAD = {
+    "ClusterRole": "a Role is for your namespace",
+    "ClusterRoleBinding": "a RoleBinding is for your namespace",
+    "DaemonSet": "write a Deployment or a Job",
+    "Namespace": "the portal (https://nrp.ai) makes it, and your own is there already",
+    "PersistentVolume": "a PersistentVolumeClaim with a storage class gets its own",
+    "StorageClass": "name one that exists in your PersistentVolumeClaim (`kubectl get storageclass`)",
+}
+"""What to do in place of some of them."""
 _JOB = example("script-job")
 _LINE = "python run.py --model sleep-7b"
 _WAIT = "until curl -sf http://vllm:8000/health; do sleep 5; done"
@@ -33,14 +44,42 @@ _SERVER = example("gpu-server")
     why="A Job that sleeps holds what it asked for and does nothing. Users whose Jobs run sleep, or a script that ends "
     "in it, are banned.",
     source=POLICIES,
-    fix="Let the Job end when its work is done. To look around, start a Pod without a controller: there, sleep is "
-    "fine.",
+    fix="Remove the sleep: the Job ends when its work is done. To look around in a container, start a bare Pod (kind: "
+    "Pod); there, sleep is fine.",
     examples=broken(_JOB, (_LINE, "sleep infinity # python")),
 )
 def check_sleep(scene: Scene) -> Iterator[Hit]:
     for workload, container in _of_jobs(scene):
-        if program := final_sleep(programs(scene, workload, container)):
+        running = programs(scene, workload, container)
+        program = final_sleep(running)
+        if program:
             yield _sleep(workload, container, program)
+        for probe in running:
+            if probe is not program and (address := _empty_answer(scene, workload, probe)):
+                message = (
+                    f"container {container.name} waits for a text from {address}, but vLLM answers with none, so "
+                    f"that the loop never ends; `until curl -sf {address}; do` waits for the status"
+                )
+                yield Hit(workload.manifest, probe.path, message + probe.place, probe.row)
+
+
+def _empty_answer(scene: Scene, workload: Workload, program: Program) -> str:
+    """The address at which a loop of a script waits for a text that never comes: /health of vLLM; else empty."""
+    loop = program.loops[-1] if program.loops else None
+    if program.name != "curl" or not loop or not loop.conditional:
+        return ""
+    address = next((word for word in program.words if re.fullmatch(r"https?://[^/]+/(health|ping)/?", word)), "")
+    words = [command.words for command in loop.commands]
+    after = words[next((n for n, each in enumerate(words) if address in each), 0) + 1 :][:1]
+    texts = [word for word in after[0][1:] if not word.startswith("-")] if after and after[0][0] == "grep" else []
+    host = re.sub(r"https?://|[:/].*", "", address)
+    served = any(server.workload in _behind(scene, workload, host) for server in servers(scene))
+    return address if texts and not re.search("200|HTTP", " ".join(texts)) and (served or "vllm" in host) else ""
+
+
+def _behind(scene: Scene, workload: Workload, host: str) -> tuple[Workload, ...]:
+    service = scene.near("Service", host.partition(".")[0], workload.manifest)
+    return scene.selected(service.namespace, service.at(("spec", "selector")) or {}) if service else (workload,)
 
 
 @note(
@@ -49,8 +88,8 @@ def check_sleep(scene: Scene) -> Iterator[Hit]:
     why="The loop is allowed, but it has no end when what it waits for never comes; and whoever looks for Jobs that "
     "sleep, which get users banned, sees the word first.",
     source=POLICIES,
-    fix="Let the client wait: `curl --retry 60 --retry-delay 10 --retry-all-errors URL`; Grace's commands do so by "
-    "themselves. A server beside its client belongs in a sidecar with a startup probe.",
+    fix="Give the wait an end. For a server: `curl -sf --retry 60 --retry-delay 10 --retry-all-errors URL`. For "
+    "another Job: `kubectl wait --for=condition=complete --timeout=2h job/NAME`. Grace's commands wait by themselves.",
     examples=broken(_JOB, (_LINE, f"{_WAIT}; python run.py --model sleep-7b")),
 )
 def check_waiting(scene: Scene) -> Iterator[Hit]:
@@ -69,7 +108,7 @@ def _of_jobs(scene: Scene) -> Iterator[tuple[Workload, Container]]:
 
 def _sleep(workload: Workload, container: Container, program: Program) -> Hit:
     what = "a Python program that ends asleep" if program.code else f"`{' '.join(program.words)[:60]}`"
-    return Hit(workload.manifest, program.path, f"container {container.name} runs {what}{program.place}")
+    return Hit(workload.manifest, program.path, f"container {container.name} runs {what}{program.place}", program.row)
 
 
 @error(
@@ -95,34 +134,37 @@ def check_jobs(scene: Scene) -> Iterator[Hit]:
 @error(
     "NRP013",
     "object that users cannot make",
-    why="Namespaces are made in the portal, and objects that belong to no namespace, quotas and DaemonSets by "
-    "administrators. `kubectl apply` of the whole folder fails there.",
+    why="The cluster refuses it, and `kubectl apply` of the whole folder ends with an error: objects that belong to no "
+    "namespace, quotas and DaemonSets are made by administrators.",
     source=f"{POLICIES}; answers of its admission to users",
-    fix="Remove it from the files. For a namespace, or to be made its administrator, see the portal.",
+    fix="Remove it from your files, and use what is there instead.",
     examples=("apiVersion: v1\nkind: Namespace\nmetadata: {name: grace-experiments}\n", _JOB),
 )
 def check_administrators(scene: Scene) -> Iterator[Hit]:
     for manifest in scene.manifests:
-        if manifest.kind == "Namespace":
-            yield Hit(manifest, ("kind",), f"namespaces are made in the portal; {manifest.name} is refused here")
-        elif manifest.kind in ADMINISTRATORS:
-            yield Hit(manifest, ("kind",), f"only administrators make a {manifest.kind}")
+        if manifest.kind in ADMINISTRATORS:
+            instead = INSTEAD.get(manifest.kind, "ask the administrators if you need it")
+            yield Hit(manifest, ("kind",), f"users may not make a {manifest.kind}: {instead}")
 
 
 @note(
     "NRP014",
-    "GPUs in a Deployment",
-    why="A Deployment holds its GPUs day and night, also when nobody asks it anything, which counts as a violation. "
-    "NRP's pages say both that Deployments may have GPUs and that they may not. After 2 weeks it is deleted; volumes "
-    "stay.",
+    "Deployment, which is deleted after 2 weeks",
+    why="NRP deletes Deployments after 2 weeks, after 3 notices by mail; their volumes stay. One with GPUs holds them "
+    "also while nobody asks it anything, and GPUs that are used less than 40% count against you. NRP's pages say both "
+    "that Deployments may have GPUs and that they may not.",
     source=POLICIES,
-    fix="A Job with the server as a sidecar is safe: `grace cluster render --mode job`. Else delete it when it is "
-    "done.",
+    fix="Delete it when you are done (`kubectl delete deployment NAME`). What must run longer needs an exception from "
+    "the administrators; work that ends belongs in a Job.",
     examples=(_SERVER, _JOB),
 )
 def check_servers(scene: Scene) -> Iterator[Hit]:
     for workload in scene.workloads:
         gpus = pod_gpus(workload, scene.cluster)
-        if workload.kind in ("Deployment", "StatefulSet", "ReplicaSet", "ReplicationController") and gpus:
-            message = f"a {workload.kind} holds {gpus} GPUs for as long as it is there, and is deleted after 2 weeks"
-            yield Hit(workload.manifest, ("kind",), message.replace(" 1 GPUs", " 1 GPU"))
+        if workload.kind not in ("Deployment", "StatefulSet", "ReplicaSet", "ReplicationController"):
+            continue
+        if gpus:
+            held = f"holds {gpus} GPU{'s' * (gpus > 1)} also while nobody uses it, and"
+            yield Hit(workload.manifest, ("kind",), f"a {workload.kind} {held} is deleted after 2 weeks")
+        elif workload.kind == "Deployment":
+            yield Hit(workload.manifest, ("kind",), "is deleted after 2 weeks, unless the administrators allow more")

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from grace.policy.documents import Scene, Workload
 from grace.policy.installs import installs, is_pip
 from grace.policy.pods import place_of
 from grace.policy.programs import Program, programs
-from grace.policy.rule import Hit, broken, changed, error, note
+from grace.policy.rule import Hit, Severity, broken, changed, error, note
 from grace.policy.rules.examples import example
 from grace.policy.rules.nrp_pages import CEPH
 
@@ -45,27 +46,19 @@ _INSTALL = "pip install --target /scratch/lib"
     "NRP030",
     "packages on shared storage",
     why="pip, conda, npm and the like write many thousands of small files, which slow CephFS down for everybody. It is "
-    "strictly prohibited there.",
+    "strictly prohibited there. Where the claim is in no file, and so its class is not known, this is a note.",
     source=CEPH,
     fix="Install into the image; or onto an emptyDir when the pod starts, with pinned versions; or use block storage "
     "(RBD).",
     examples=broken(f"{_JOB}---\n{_CLAIM}", (_INSTALL, "pip install --target=/data/lib")),
 )
 def check_shared(scene: Scene) -> Iterator[Hit]:
-    yield from (hit for hit, shared in _on_claims(scene) if shared)
-
-
-@note(
-    "NRP044",
-    "packages on a volume that may be shared",
-    why="On CephFS that is strictly prohibited: many thousands of small files slow it down for everybody. On block "
-    "storage (RBD, Linstor) it is allowed.",
-    source=CEPH,
-    fix="See which class the claim has: `kubectl get pvc`. If that is CephFS, install into the image or an emptyDir.",
-    examples=broken(_JOB, (_INSTALL, "pip install --target=/data/lib")),
-)
-def check_maybe_shared(scene: Scene) -> Iterator[Hit]:
-    yield from (hit for hit, shared in _on_claims(scene) if shared is None)
+    for hit, shared in _on_claims(scene):
+        if shared is None:
+            known = f"{hit.message}: if that is CephFS, it is prohibited (`kubectl get pvc` shows the class)"
+            yield replace(hit, message=known, severity=Severity.NOTE)
+        elif shared:
+            yield hit
 
 
 def _on_claims(scene: Scene) -> Iterator[tuple[Hit, bool | None]]:
@@ -77,7 +70,8 @@ def _on_claims(scene: Scene) -> Iterator[tuple[Hit, bool | None]]:
             if place and place.claim and program not in reported:
                 reported.add(program)
                 where = f"{path}, on the volume claim {place.claim}{program.place}"
-                hit = Hit(workload.manifest, program.path, f"container {container.name} installs packages into {where}")
+                message = f"container {container.name} installs packages into {where}"
+                hit = Hit(workload.manifest, program.path, message, program.row)
                 yield hit, _shared(scene, workload, place.claim)
 
 
@@ -95,7 +89,7 @@ def _shared(scene: Scene, workload: Workload, name: str) -> bool | None:
     "NRP031",
     "packages without a fixed version",
     why="The same manifest runs another program tomorrow: results cannot be reproduced, and a new release can break "
-    "it.",
+    "it. A version that the shell cuts off, since > is not in quotes, is a warning.",
     source="pip's documentation, Repeatable Installs, https://pip.pypa.io/en/stable/topics/repeatable-installs/",
     fix="Write versions (httpx==0.28.1), or install with -r or -c and a list of pinned ones; best of all, into the "
     "image.",
@@ -105,10 +99,16 @@ def check_pinned(scene: Scene) -> Iterator[Hit]:
     for workload, container in scene.containers:
         for program in programs(scene, workload, container):
             if is_pip(program) and (loose := _unpinned(program)):
+                more = f" and {len(loose) - 6} more" if len(loose) > 6 else ""
+                what = f"{', '.join(loose[:6])}{more}"
+                message = f"container {container.name} installs {what} without a fixed version{program.place}"
+                yield Hit(workload.manifest, program.path, message, program.row)
+            if is_pip(program) and (cut := [file for file in program.files if file.startswith("=")]):
                 message = (
-                    f"container {container.name} installs {', '.join(loose[:4])} without a fixed version{program.place}"
+                    f"container {container.name}: the shell takes >{cut[0]} for a file to write, so that any version "
+                    f"is installed: put the package into quotes, as 'NAME>{cut[0]}'{program.place}"
                 )
-                yield Hit(workload.manifest, program.path, message)
+                yield Hit(workload.manifest, program.path, message, program.row, Severity.WARNING)
 
 
 def _unpinned(program: Program) -> list[str]:

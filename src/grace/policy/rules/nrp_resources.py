@@ -1,13 +1,14 @@
-"""NRP: requests and limits, and what pods without a controller may use."""
+"""NRP: requests and limits, and what bare Pods may use."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from grace.models.plan import GIB
 from grace.policy.documents import Container, Scene, Workload, together
 from grace.policy.pods import HOSTNAME, node_terms, pod_amount, pod_gpus
 from grace.policy.quantities import quantity
-from grace.policy.rule import Hit, broken, changed, error, kubernetes, note, warning
+from grace.policy.rule import Hit, Severity, broken, changed, error, kubernetes, note, warning
 from grace.policy.rules.examples import example
 from grace.policy.rules.nrp_pages import POLICIES, USING
 
@@ -29,10 +30,11 @@ _HOSTS = example("pod-on-hosts")
 @error(
     "NRP001",
     "no requests or limits of cores and memory",
-    why="The cluster refuses each pod that has a container without them, init containers included. Of a Job one sees "
-    "only that no pod appears.",
+    why="The cluster refuses each pod that has a container without them, init containers included. Where only the "
+    "limit of cores is missing, it may accept the pod: that is a warning.",
     source=f"{POLICIES}; its admission rule container-must-have-limits-and-requests",
-    fix="Write resources.requests and resources.limits with cpu and memory into every container.",
+    fix="Write cpu and memory into resources of this container, the same as requests and limits: `resources: "
+    "{requests: {cpu: 1, memory: 2Gi}, limits: {cpu: 1, memory: 2Gi}}`.",
     examples=broken(
         _JOB,
         ("requests: {cpu: 500m, memory: 1Gi}", "requests: {cpu: 500m}"),
@@ -41,26 +43,10 @@ _HOSTS = example("pod-on-hosts")
 )
 def check_given(scene: Scene) -> Iterator[Hit]:
     for workload, container in scene.containers:
-        missing = _missing(workload, container)
-        if missing and missing != [CORES]:
+        if missing := _missing(workload, container):
             message = f"container {container.name} has no {', no '.join(missing)}"
-            yield Hit(workload.manifest, (*container.path, "resources"), message)
-
-
-@warning(
-    "NRP038",
-    "no limit of cores",
-    why="The policies ask for limits of both, cores and memory, within 20% of the requests. Without a limit of memory "
-    "the cluster refuses pods; without one of cores, it may.",
-    source=f"{POLICIES}; its admission rule container-must-have-limits-and-requests",
-    fix="Write limits.cpu, equal to the request or up to 20% above it.",
-    examples=broken(_JOB, ("limits: {cpu: 500m, memory: 1Gi}", "limits: {memory: 1Gi}")),
-)
-def check_core_limit(scene: Scene) -> Iterator[Hit]:
-    for workload, container in scene.containers:
-        if _missing(workload, container) == [CORES]:
-            message = f"container {container.name} has no {CORES}"
-            yield Hit(workload.manifest, (*container.path, "resources", "limits"), message)
+            severity = Severity.WARNING if missing == [CORES] else None
+            yield Hit(workload.manifest, (*container.path, "resources"), message, severity=severity)
 
 
 def _missing(workload: Workload, container: Container) -> list[str]:
@@ -81,7 +67,7 @@ def _missing(workload: Workload, container: Container) -> list[str]:
     why="Limits are at most 20% above requests, so that nodes are not promised twice. Admission warns, and the "
     "administrators ask.",
     source=f"{POLICIES}; its admission rule container-must-meet-memory-and-cpu-ratio",
-    fix="Lower the limit to 1.2 times the request, or to the request itself, which is always accepted.",
+    fix="Decide how much the program needs, and write that as the request and as the limit.",
     examples=(changed(_JOB, ("limits: {cpu: 500m,", "limits: {cpu: 601m,")), changed(_JOB, _RATIO)),
 )
 def check_ratio(scene: Scene) -> Iterator[Hit]:
@@ -90,10 +76,13 @@ def check_ratio(scene: Scene) -> Iterator[Hit]:
         for resource in BOUNDED:
             request, limit = container.request(resource), container.limit(resource)
             if ratio and request is not None and limit is not None and limit > request * ratio * EXACT:
-                share = f"{100 * limit / request:.5g}% of" if request else "above"
+                share = f"is {100 * limit / request:.4g}% of" if request else "is above"
+                least = f"a request of at least {_amount(resource, limit / ratio, math.ceil)}"
+                ways = f"a limit of at most {_amount(resource, request * ratio, math.floor)}, or {least}"
                 message = (
-                    f"container {container.name}: the {resource} limit {_written(container, 'limits', resource)} is "
-                    f"{share} its request {_written(container, 'requests', resource)}; at most {100 * ratio:g}%"
+                    f"container {container.name}: the {resource} limit {_written(container, 'limits', resource)} "
+                    f"{share} the request {_written(container, 'requests', resource)}, and may be {100 * ratio:g}%: "
+                    f"write {ways if request else least}"
                 )
                 yield Hit(workload.manifest, (*container.path, "resources", "limits", resource), message)
 
@@ -115,9 +104,19 @@ def check_equal(scene: Scene) -> Iterator[Hit]:
             if apart:
                 message = (
                     f"container {container.name}: limit and request of {' and '.join(apart)} differ, and this file "
-                    f"makes {pods} pods; above {most} they are equal"
+                    f"makes {pods} pods; with more than {most} they must be equal"
                 )
                 yield Hit(container.manifest, (*container.path, "resources", "limits"), message)
+
+
+def _amount(resource: str, number: float, rounded: Callable[[float], int]) -> str:
+    """An amount as one writes it, rounded up or down."""
+    if resource == "cpu":
+        scale, unit = (1000.0, "m") if number < 4 else (10.0, "")
+    else:
+        scale, unit = (10 / GIB, "Gi") if number >= 4 * GIB else (1024 / GIB, "Mi")
+    value = rounded(number * scale + (1e-6 if rounded is math.floor else -1e-6))
+    return f"{value / 10 if unit in ('', 'Gi') else value:g}{unit}"
 
 
 def _written(container: Container, part: str, resource: str) -> Any:
@@ -126,9 +125,8 @@ def _written(container: Container, part: str, resource: str) -> Any:
 
 @error(
     "NRP004",
-    "Pod without a controller that requests too much",
-    why="Such Pods are for looking around: 2 GPUs, 32 GB and 16 cores at most. Jobs and Deployments have no such "
-    "bounds.",
+    "bare Pod (not made by a Job) that asks for too much",
+    why="Bare Pods are for looking around: 2 GPUs, 32 GB and 16 cores at most. Pods of Jobs have no such bounds.",
     source=POLICIES,
     fix="Make it a Job, or ask for less.",
     examples=broken(_POD, ("nvidia.com/gpu: 2", "nvidia.com/gpu: 3")),
@@ -146,7 +144,7 @@ def check_bare(scene: Scene) -> Iterator[Hit]:
         amounts = asked.items()
         over = [f"{amount:g} {what} (at most {most:g})" for what, (amount, most) in amounts if most and amount > most]
         if over:
-            message = f"a Pod without a controller asks for {' and '.join(over)}"
+            message = f"a bare Pod asks for {' and '.join(over)}"
             yield Hit(workload.manifest, (*workload.path, "containers"), message)
 
 
@@ -161,8 +159,8 @@ def _most(workload: Workload, resource: str) -> float:
 
 @warning(
     "NRP005",
-    "Pod without a controller that is to run too long",
-    why="Such Pods are removed after 6 hours, with what they did not write to a volume.",
+    "bare Pod (not made by a Job) that is to run too long",
+    why="NRP deletes bare Pods after 6 hours, with all that they did not write to a volume.",
     source=POLICIES,
     fix="Make it a Job.",
     examples=broken(_POD, ("21600", "21601")),
@@ -172,23 +170,26 @@ def check_bare_deadline(scene: Scene) -> Iterator[Hit]:
     for workload in scene.workloads:
         seconds = workload.spec.get("activeDeadlineSeconds")
         if hours and _bare(workload) and seconds is not None and seconds > hours * 3600:
-            message = f"activeDeadlineSeconds is {seconds / 3600:g} h, and such a Pod is removed after {hours:g} h"
+            message = f"activeDeadlineSeconds is {seconds / 3600:g} h, and a bare Pod is deleted after {hours:g} h"
             yield Hit(workload.manifest, (*workload.path, "activeDeadlineSeconds"), message)
 
 
 @note(
     "NRP006",
-    "Pod without a controller",
-    why="It is removed after 6 hours, and nothing starts it again on another node.",
+    "bare Pod (not made by a Job), which is deleted after 6 hours",
+    why="NRP deletes bare Pods after 6 hours, even while they work. If their node fails before, nothing starts them "
+    "again.",
     source=POLICIES,
-    fix="Make important work a Job; else write activeDeadlineSeconds, so that it ends as you expect.",
+    fix="For looking around that is right. Make work that takes longer a Job. activeDeadlineSeconds: 21600 in the "
+    "spec says that you know.",
     examples=broken(_POD, ("  activeDeadlineSeconds: 21600\n", "")),
 )
 def check_bare_end(scene: Scene) -> Iterator[Hit]:
     hours = scene.cluster.limits.bare_pod.hours
     for workload in scene.workloads:
         if hours and _bare(workload) and "activeDeadlineSeconds" not in workload.spec:
-            yield Hit(workload.manifest, workload.path, f"removed after {hours:g} h, whatever it does then")
+            message = f"is deleted after {hours:g} hours, even while it works"
+            yield Hit(workload.manifest, ("kind",), message)
 
 
 @error(
@@ -223,7 +224,7 @@ def check_gpu_pods(scene: Scene) -> Iterator[Hit]:
         pods = sum(workload.pods for workload in group)
         if pods > MOST_GPU_PODS:
             largest = max(group, key=lambda workload: workload.pods)
-            message = f"{pods} pods with GPUs at once; above {MOST_GPU_PODS} that needs an agreement"
+            message = f"{pods} pods with GPUs at once; more than {MOST_GPU_PODS} need the administrators' agreement"
             yield Hit(largest.manifest, largest.path, message)
 
 

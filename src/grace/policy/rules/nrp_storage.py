@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from grace.models.plan import GIB
 from grace.policy.documents import Container, FieldPath, Manifest, Scene, Workload, together
-from grace.policy.placeholders import placeholder_in_name
+from grace.policy.placeholders import placeholder_at
 from grace.policy.pods import place_of, pod_amount
 from grace.policy.programs import Program, programs
 from grace.policy.quantities import quantity
@@ -59,7 +59,7 @@ def check_forbidden(scene: Scene) -> Iterator[Hit]:
     "storage class that is not known",
     why="A claim of a class that does not exist stays Pending, and so does every pod that uses it.",
     source=CEPH,
-    fix="Compare with `kubectl get storageclass`; if it is there, add it to a cluster file of your own (--cluster).",
+    fix="Name a class that `kubectl get storageclass` lists: rook-cephfs for several pods, rook-ceph-block for one.",
     examples=broken(_CLAIM, ("rook-cephfs-central", "standard")),
 )
 def check_known(scene: Scene) -> Iterator[Hit]:
@@ -67,11 +67,11 @@ def check_known(scene: Scene) -> Iterator[Hit]:
         name = claim.at(CLASS)
         if (
             name
-            and not placeholder_in_name(name)
+            and not placeholder_at(claim, CLASS)
             and scene.cluster.storage.classes
             and not scene.cluster.storage_class(name)
         ):
-            yield Hit(claim, CLASS, f"{name} is not known to the file of {scene.cluster.title}; {LISTED}")
+            yield Hit(claim, CLASS, f"{name} is not a storage class that we know on {scene.cluster.title}; {LISTED}")
 
 
 @warning(
@@ -106,7 +106,7 @@ def check_access(scene: Scene) -> Iterator[Hit]:
         for mode in modes if storage else [mode for mode in modes if mode in MANY and _is_block(scene, name)]:
             if not storage or mode not in storage.access:
                 has = ", ".join(storage.access) if storage else "ReadWriteOnce"
-                message = f"{name} has no {mode} volumes (it has {has})"
+                message = f"volumes of {name} cannot be {mode} (they can be {has})"
                 yield Hit(manifest, (*path, "accessModes"), message)
 
 
@@ -130,7 +130,7 @@ def _is_block(scene: Scene, name: str) -> bool:
     "volume for several pods without a storage class",
     why="The default class is block storage, whose volumes are for one node. The claim stays Pending.",
     source=CEPH,
-    fix="Name a class that has ReadWriteMany.",
+    fix="Write storageClassName: rook-cephfs, or another class of CephFS near to your nodes.",
     examples=broken(_CLAIM, ("  storageClassName: rook-cephfs-central\n", "")),
 )
 def check_default(scene: Scene) -> Iterator[Hit]:
@@ -138,7 +138,8 @@ def check_default(scene: Scene) -> Iterator[Hit]:
         modes = set(claim.at(("spec", "accessModes")) or [])
         unnamed = claim.at(CLASS) is None and claim.at(("spec", "volumeName")) is None
         if unnamed and modes & {"ReadWriteMany", "ReadOnlyMany"}:
-            yield Hit(claim, CLASS, f"no storageClassName, and the default class may have no {modes.pop()} volumes")
+            mode = sorted(modes & {"ReadWriteMany", "ReadOnlyMany"})[0]
+            yield Hit(claim, CLASS, f"has no storageClassName, and volumes of the default class cannot be {mode}")
 
 
 @warning(
@@ -253,4 +254,5 @@ def check_one_writer(scene: Scene) -> Iterator[Hit]:
             if pods > 1:
                 names = ", ".join(dict.fromkeys(writer.manifest.title for writer in group))
                 message = f"{pods} pods write the same file, {path} on the volume claim {claim} ({names})"
-                yield Hit(group[-1].manifest, places[group[-1]].path, message)
+                program = places[group[-1]]
+                yield Hit(group[-1].manifest, program.path, message, program.row)

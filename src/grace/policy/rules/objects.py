@@ -1,6 +1,7 @@
 """Rules about objects as a whole: their schema, two of one name, and what ConfigMaps can hold."""
 
 import posixpath
+import re
 from collections.abc import Iterator
 
 from grace.policy.documents import Manifest, Scene, meet
@@ -17,6 +18,7 @@ MOST_DATA = 1_048_576
 """Bytes of a ConfigMap or Secret."""
 _CONFIG = example("config")
 _IN_LAB = changed(_CONFIG, ("name: lineup\n", "name: lineup\n  namespace: lab\n"))
+_OBJECT = re.compile(r"^apiVersion:.*\nkind:|^kind:.*\napiVersion:", re.MULTILINE)
 _JOB = example("job")
 _SETTINGS = example("settings")
 _SUPPRESSED = (
@@ -47,9 +49,11 @@ def _is_filled_in(hit: Hit) -> bool:
 @note(
     "K8S002",
     "object that cannot be checked as a whole",
-    why="It is a custom resource, whose schema only its own cluster has. Rules look at the pods in it only.",
+    why="A cluster knows a custom resource only if somebody has installed its kind there, and only that cluster has "
+    "its schema. Manifests inside a ConfigMap are texts to the checker.",
     source=kubernetes("Custom Resources", "concepts/extend-kubernetes/api-extension/custom-resources/"),
-    fix="Nothing, if it is intended. `kubectl apply --dry-run=server -f FILE` asks the cluster.",
+    fix="Ask the cluster whether it has the kind and takes the object: `kubectl apply --dry-run=server -f FILE`. Keep "
+    "manifests for a ConfigMap in files of their own too, and check those.",
     examples=("apiVersion: kueue.x-k8s.io/v1beta1\nkind: LocalQueue\nmetadata: {name: queue}\n", _CONFIG),
 )
 def check_known(scene: Scene) -> Iterator[Hit]:
@@ -57,9 +61,29 @@ def check_known(scene: Scene) -> Iterator[Hit]:
     for manifest in scene.broken:
         if not all_schemas.knows(manifest) and not all_schemas.faults(manifest):
             pods = any(workload.manifest is manifest for workload in scene.embedded)
-            what = "checked only in its pods" if pods else "not checked"
-            message = f"{manifest.kind} of {manifest.api_version} is {what}: a custom resource"
+            what = "only its pods are checked" if pods else "it is not checked"
+            message = f"{manifest.kind} of {manifest.api_version} is a custom resource: {what}"
             yield Hit(manifest, ("kind",), message)
+    for config in scene.kind("ConfigMap"):
+        for key, text in (config.body.get("data") or {}).items():
+            if key.endswith((".yaml", ".yml")) and _OBJECT.search(text):
+                message = f"holds manifests ({key}), which are not checked"
+                yield Hit(config, ("data", key), message)
+
+
+@error(
+    "K8S043",
+    "field that is written twice",
+    why="Of two fields of one name in one mapping, only the last one counts. What the first one says is lost.",
+    source="YAML 1.2, https://yaml.org/spec/1.2.2/#3213-node-comparison; how kubectl reads it",
+    fix="Write it once, with all that belongs there.",
+    examples=broken(_JOB, ("        resources:\n", "        image: ubuntu:24.04\n        resources:\n")),
+)
+def check_doubles(scene: Scene) -> Iterator[Hit]:
+    for manifest in (*scene.manifests, *scene.broken):
+        for line, key in manifest.doubles:
+            message = f"{shown(key)} is written twice in one place: this one counts, and the one above is lost"
+            yield Hit(manifest, (), message, row=line - manifest.source.line)
 
 
 @warning(
@@ -102,7 +126,8 @@ def _fault(entry: Entry, ids: list[str]) -> str:
 def check_twice(scene: Scene) -> Iterator[Hit]:
     for manifest, before, sure in _twice(scene):
         if sure:
-            message = f"{manifest.title} stands also in line {before.source.line}; applied last, one wins"
+            first = before.line(("metadata", "name"))
+            message = f"{manifest.title} is also in line {first}: the one that is applied last replaces the other"
             yield Hit(manifest, ("metadata", "name"), message)
 
 
@@ -118,8 +143,9 @@ def check_twice(scene: Scene) -> Iterator[Hit]:
 def check_files(scene: Scene) -> Iterator[Hit]:
     for manifest, before, sure in _twice(scene):
         if not sure:
-            where = f"{before.source.file}, line {before.source.line}"
-            message = f"{manifest.title} is also in {where}: the same object, or an alternative to it"
+            where = f"{before.source.file}, line {before.line(('metadata', 'name'))}"
+            where += f" (there in namespace {before.namespace})" if before.namespace != manifest.namespace else ""
+            message = f"the same name is in {where}: in one namespace they are one object, and the last one counts"
             yield Hit(manifest, ("metadata", "name"), message)
 
 

@@ -1,81 +1,71 @@
 """Rules about placeholders that nobody has filled in."""
 
-import re
 from collections.abc import Iterator
 
-from grace.policy.documents import FieldPath, Manifest, Scene
-from grace.policy.forms import is_subdomain
-from grace.policy.placeholders import placeholder, placeholder_in_field, placeholder_in_name
-from grace.policy.rule import Hit, broken, error, kubernetes, warning
+from grace.policy.documents import FieldPath, Scene
+from grace.policy.forms import is_label_value, is_subdomain
+from grace.policy.placeholders import is_name_field, placeholder_at
+from grace.policy.quantities import quantity
+from grace.policy.rule import Hit, Severity, broken, error, kubernetes, note
 from grace.policy.rules.examples import example
 from grace.policy.rules.names import shown
 
-NAMES = {"name", "generateName", "namespace", "claimName", "secretName", "serviceAccountName", "storageClassName"}
-"""Fields that hold the name of an object."""
 PROSE = {"annotations", "description"}
 """Fields that are for people."""
-FREE = {"command", "args", "env", "data", "stringData", "binaryData"}
-"""Fields whose texts may be scripts and templates."""
+LABELS = ("labels", "matchLabels", "nodeSelector", "selector")
+FIRST = ("image", "claimName")
+"""The fields to name, of those that have the same placeholder."""
 _JOB = example("job")
 
 
 @error(
     "K8S034",
-    "placeholder in the place of a name",
-    why="The file is a template: the cluster refuses a name or an image as <username>.",
+    "placeholder that is not filled in",
+    why="The file is a template. The cluster refuses a name as <username>, and no registry has an image as your-image. "
+    "Where the placeholder could be meant, as in a variable, this is a warning: programs get the text as it is.",
     source=kubernetes("Object Names and IDs", "concepts/overview/working-with-objects/names/"),
-    fix="Fill it in, or render the file by its own tool (envsubst, sed, Jinja, helm), and check what comes out.",
+    fix="Write your own value there. If the file belongs to a tool (envsubst, sed, Jinja, Helm), render it with that, "
+    "and check what comes out.",
     examples=broken(_JOB, ("name: study1-exp1", "name: study1-<username>")),
 )
-def check_names(scene: Scene) -> Iterator[Hit]:
+def check_placeholders(scene: Scene) -> Iterator[Hit]:
     for manifest in (*scene.manifests, *scene.broken):
-        for path, text, value in _placeholders(manifest):
-            if _refused(path, value):
-                yield Hit(manifest, path, f"fill this in: {shown(text)}")
+        places: dict[str, list[tuple[bool, FieldPath]]] = {}
+        for path, value in _texts(manifest.body, ()):
+            if not PROSE & set(path) and (text := placeholder_at(manifest, path)):
+                places.setdefault(text, []).append((_is_refused(path, value), path))
+        for text, found in places.items():
+            refused, path = max(found, key=lambda place: (place[0], place[1][-1] in FIRST))
+            yield Hit(manifest, path, f"fill this in: {shown(text)}", severity=None if refused else Severity.WARNING)
 
 
-@warning(
+@note(
     "K8S035",
-    "placeholder that is not filled in",
-    why="Whoever wrote the file meant it to be filled in. As it is, programs get the placeholder itself.",
+    "name that a comment asks to change",
+    why="Whoever wrote the file meant this name to be yours. Left as it is, it may be that of another one's object.",
     source="Grace's own: forms that published templates have",
-    fix="Fill it in, or render the file by its own tool (envsubst, sed, Jinja, helm), and check what comes out.",
-    examples=broken(_JOB, ("name: study1-exp1", "name: study1-exp1\n  namespace: your-namespace")),
+    fix="Write your own name there, in all places of the file; then remove the comment.",
+    examples=broken(_JOB, ("name: study1-exp1", "name: study1-exp1  # CHANGE THIS")),
 )
-def check_values(scene: Scene) -> Iterator[Hit]:
-    for manifest in (*scene.manifests, *scene.broken):
-        for path, text, value in _placeholders(manifest):
-            if not _refused(path, value):
-                yield Hit(manifest, path, f"fill this in: {shown(text)}")
+def check_remarks(scene: Scene) -> Iterator[Hit]:
+    for manifest in scene.manifests:
+        seen: set[str] = set()
+        for path, value in _texts(manifest.body, ()) if manifest.remarks else ():
+            remark = manifest.remarks.get(manifest.line(path))
+            if remark and (is_name_field(path) or path[-1] == "image") and value not in seen:
+                seen.add(value)
+                if not placeholder_at(manifest, path):
+                    yield Hit(manifest, path, f'is {shown(value)} yours? The comment beside it says "{remark}"')
 
 
-def _refused(path: FieldPath, value: str) -> bool:
-    """Whether the cluster refuses a name or an image, or never starts it."""
-    name = path[-1] in NAMES and "env" not in path and not is_subdomain(value)
-    return name or (path[-1] == "image" and re.search(r"[<>{}$\s]", value) is not None)
-
-
-def _placeholders(manifest: Manifest) -> Iterator[tuple[FieldPath, str, str]]:
-    """Placeholders of an object, each once, with their path and the whole text that they stand in."""
-    seen: set[tuple[str, bool]] = set()
-    for path, value in _texts(manifest.body, ()):
-        if PROSE & set(path):
-            continue
-        text = _placeholder(manifest, path, value)
-        key = (text, _refused(path, value))
-        if text and key not in seen:
-            seen.add(key)
-            yield path, text, value
-
-
-def _placeholder(manifest: Manifest, path: FieldPath, value: str) -> str:
-    """The placeholder in a text; custom resources may have templates of their own."""
-    if FREE & set(path) or "argoproj.io/" in manifest.api_version:
-        return placeholder(value)
-    if path[-1] in NAMES:
-        return placeholder_in_name(value)
-    custom = "." in manifest.api_version and ".k8s.io/" not in manifest.api_version
-    return placeholder(value) if custom and path[-1] != "image" else placeholder_in_field(value)
+def _is_refused(path: FieldPath, value: str) -> bool:
+    """Whether the cluster refuses such a value, or no pod with it ever starts."""
+    if is_name_field(path):
+        return not is_subdomain(value)
+    if path[-2:-1] and path[-2] in LABELS:
+        return not is_label_value(value)
+    amount = "resources" in path and path[-2] in ("limits", "requests")
+    return path[-1] == "image" or (amount and quantity(value) is None)
 
 
 def _texts(value: object, path: FieldPath) -> Iterator[tuple[FieldPath, str]]:

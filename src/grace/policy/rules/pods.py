@@ -105,7 +105,7 @@ def check_largest(scene: Scene) -> Iterator[Hit]:
 @warning(
     "K8S041",
     "volume of a kind that is gone",
-    why="Kubernetes has removed the driver, or nodes have it no longer. The pod stays in ContainerCreating.",
+    why="Kubernetes has removed the driver, or nodes have it no longer: nothing mounts the volume.",
     source=kubernetes("Volumes", "concepts/storage/volumes/"),
     fix="Use a PersistentVolumeClaim of a storage class that the cluster has; for gitRepo, an init container.",
     examples=broken(_JOB, ("emptyDir: {}", "gitRepo: {repository: https://example.org/study.git}")),
@@ -114,7 +114,8 @@ def check_volumes(scene: Scene) -> Iterator[Hit]:
     for workload in scene.workloads:
         for path, volume in workload.volumes:
             for kind in GONE_VOLUMES & set(volume):
-                yield Hit(workload.manifest, (*path, kind), f"the volume {volume.get('name')} is of the kind {kind}")
+                what = f"the volume {volume.get('name')} is of the kind {kind}, whose driver nodes have no longer"
+                yield Hit(workload.manifest, (*path, kind), f"{what}, so the pod stays in ContainerCreating")
 
 
 @error(

@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator
 
-from grace.policy.documents import FieldPath, Manifest, Scene, Workload, meet, together
-from grace.policy.placeholders import placeholder_in_name
+from grace.policy.documents import FieldPath, Manifest, Scene, Workload, distinct, meet, together
+from grace.policy.forms import is_subdomain
+from grace.policy.placeholders import placeholder_at
 from grace.policy.references import ALWAYS_THERE, references
-from grace.policy.rule import Hit, broken, changed, error, kubernetes, note, warning
+from grace.policy.rule import Hit, Severity, broken, changed, error, kubernetes, note, warning
 from grace.policy.rules.examples import example
 from grace.text import did_you_mean
 
 ALIKE = 0.85
 """How similar a name must be to be proposed: users have many names that are somewhat alike."""
+COMMAND = {"PersistentVolumeClaim": "pvc"}
+"""Kinds by the name that kubectl has for them."""
 _CLAIM = example("claim")
 _HUB = example("hub-secret")
 _JOB = example("referring-job")
@@ -19,52 +22,35 @@ _VOLUME = "      volumes: [{name: data, persistentVolumeClaim: {claimName: outpu
 _ROLLING = f"{changed(example('plain-server'), ('      containers:', _VOLUME))}---\n{_CLAIM}"
 
 
-@warning(
+@note(
     "K8S017",
-    "volume claim, ConfigMap or service account that is not in the files",
-    why="The pod waits in Pending or ContainerCreating until there is one of that name in its namespace.",
-    source=kubernetes("Persistent Volumes and ConfigMaps", "concepts/storage/persistent-volumes/"),
-    fix="Check all files together. If it is made elsewhere, check that it is there: `kubectl get pvc,configmap`.",
+    "object that must be in the namespace already",
+    why="The pod waits in Pending or ContainerCreating until there is one of that name in its namespace. That is "
+    "right for a Secret, which belongs in no file, and for a volume claim that outlives its users.",
+    source=kubernetes("Persistent Volumes", "concepts/storage/persistent-volumes/"),
+    fix="See whether it is there (`kubectl get pvc,configmap,secret,serviceaccount`), or check its file together with "
+    "this one. `grace cluster secret` makes the Secret of the model hub.",
     examples=(f"{_JOB}---\n{_HUB}", _ALL),
 )
 def check_there(scene: Scene) -> Iterator[Hit]:
-    yield from _missing(scene, ("PersistentVolumeClaim", "ConfigMap", "ServiceAccount"))
-
-
-@note(
-    "K8S018",
-    "Secret that is not in the files",
-    why="This is right, as a secret belongs in no file; but the pod does not start before the Secret exists.",
-    source=kubernetes("Secrets", "concepts/configuration/secret/"),
-    fix="Check that it is there: `kubectl get secret NAME`. `grace cluster secret` makes that of the model hub.",
-    examples=(f"{_JOB}---\n{_CLAIM}", _ALL),
-)
-def check_secret_there(scene: Scene) -> Iterator[Hit]:
-    yield from _missing(scene, ("Secret",))
-
-
-def _missing(scene: Scene, kinds: tuple[str, ...]) -> Iterator[Hit]:
-    """One hit for each object that a workload needs and that is not there."""
+    """One hit in each file for each object that its workloads need and that is not there."""
+    reported: set[tuple[str, str, str]] = set()
     for workload in scene.workloads:
-        reported: set[tuple[str, str]] = set()
         for reference in references(workload):
-            key = (reference.kind, reference.name)
-            claimed = reference.path[-1] == "claimName" and _from_template(workload, reference.path)
-            there = claimed or key in ALWAYS_THERE or key in scene.generated or key in reported
-            if (
-                reference.kind not in kinds
-                or reference.optional
-                or there
-                or not reference.name
-                or placeholder_in_name(reference.name)
-            ):
+            key, file = (reference.kind, reference.name), workload.manifest.source.file
+            if reference.optional or not is_subdomain(reference.name) or (*key, file) in reported:
                 continue
-            reported.add(key)
+            claimed = reference.path[-1] == "claimName" and _from_template(workload, reference.path)
+            there = claimed or key in ALWAYS_THERE or key in scene.generated
+            if there or placeholder_at(workload.manifest, reference.path):
+                continue
             if not scene.near(reference.kind, reference.name, workload.manifest):
+                reported.add((*key, file))
                 meant = did_you_mean(reference.name, (manifest.name for manifest in scene.kind(reference.kind)), ALIKE)
-                absent = "is not in these files, so must be in the namespace"
-                absent += ", if the image is private" if "imagePullSecrets" in reference.path else ""
-                yield Hit(workload.manifest, reference.path, f"{reference.kind} {reference.name!r} {absent}{meant}")
+                private = ", if the image is private" if "imagePullSecrets" in reference.path else ""
+                look = f"kubectl get {COMMAND.get(reference.kind, reference.kind.lower())} {reference.name}"
+                message = f"{reference.kind} {reference.name!r} must exist already{private}: `{look}`{meant}"
+                yield Hit(workload.manifest, reference.path, message)
 
 
 def _from_template(workload: Workload, path: FieldPath) -> bool:
@@ -100,30 +86,44 @@ def check_keys(scene: Scene) -> Iterator[Hit]:
     "K8S020",
     "volume of one node in several pods",
     why="A ReadWriteOnce volume is attached to one node. A second pod that lands on another node waits in "
-    "ContainerCreating (Multi-Attach error) until the first one is gone.",
+    "ContainerCreating (Multi-Attach error) until the first one is gone. Pods of several files are a note: they may be "
+    "meant one after the other.",
     source=kubernetes("Persistent Volumes, Access Modes", "concepts/storage/persistent-volumes/#access-modes"),
     fix="Use ReadWriteMany with a storage class that has it, a volume for each pod, or run one after the other.",
     examples=broken(_ALL, ("parallelism: 1", "parallelism: 4\n  completions: 4")),
 )
 def check_shared(scene: Scene) -> Iterator[Hit]:
     for claim in scene.kind("PersistentVolumeClaim"):
-        modes = set(claim.at(("spec", "accessModes")) or [])
-        if not modes or not modes <= {"ReadWriteOnce", "ReadWriteOncePod"}:
+        if not _is_of_one_node(claim):
             continue
-        for users in together(workload for workload in scene.workloads if _uses(workload, claim)):
-            pods = sum(2 if workload.kind == "DaemonSet" else workload.pods for workload in users)
-            if pods > 1:
-                names = ", ".join(workload.manifest.title for workload in users)
-                one = "one pod" if modes == {"ReadWriteOncePod"} else "the pods of one node"
-                message = f"{' and '.join(sorted(modes))} is for {one} at a time, and {pods} pods use it: {names}"
-                yield Hit(claim, ("spec", "accessModes"), message)
+        modes = " and ".join(sorted(claim.at(("spec", "accessModes"))))
+        groups = together(workload for workload in scene.workloads if _uses(workload, claim))
+        several = [users for users in groups if _pods(users) > 1]
+        apart = distinct(workload for users in groups for workload in users)
+        for users in several or [apart] * (_pods(apart) > 1):
+            names = ", ".join(workload.manifest.title for workload in users[:6])
+            where = "one pod" if "Pod" in modes else "one node"
+            message = (
+                f"can be mounted on {where} at a time ({modes}), and may have {_pods(users)} pods at once: {names}"
+            )
+            yield Hit(claim, ("spec", "accessModes"), message, severity=None if several else Severity.NOTE)
+
+
+def _pods(users: list[Workload]) -> int:
+    return sum(2 if workload.kind == "DaemonSet" else workload.pods for workload in users)
+
+
+def _is_of_one_node(claim: Manifest) -> bool:
+    modes = set(claim.at(("spec", "accessModes")) or [])
+    return bool(modes) and modes <= {"ReadWriteOnce", "ReadWriteOncePod"}
 
 
 @warning(
     "K8S039",
     "rolling update of a pod that holds its volume",
-    why="A rolling update starts the new pod before it ends the old one. A ReadWriteOnce volume is attached to the old "
-    "one's node: on another node the new pod waits (Multi-Attach error), and the old one is never ended.",
+    why="A rolling update, which is the default, starts the new pod before it ends the old one. A ReadWriteOnce "
+    "volume is attached to the old one's node: on another node the new pod waits (Multi-Attach error), and the update "
+    "hangs.",
     source=kubernetes("Deployments, Strategy", "concepts/workloads/controllers/deployment/#strategy"),
     fix="Write strategy: {type: Recreate} into the Deployment's spec, or use a claim of ReadWriteMany.",
     examples=(_ROLLING, changed(_ROLLING, ("  replicas: 1\n", "  strategy: {type: Recreate}\n"))),
@@ -138,11 +138,11 @@ def check_rolling(scene: Scene) -> Iterator[Hit]:
             or (strategy.get("rollingUpdate") or {}).get("maxSurge") == 0
         ):
             continue
-        for claim in scene.kind("PersistentVolumeClaim"):
-            modes = set(claim.at(("spec", "accessModes")) or [])
-            if modes and modes <= {"ReadWriteOnce", "ReadWriteOncePod"} and _uses(workload, claim):
-                message = f"the strategy is RollingUpdate, and the claim {claim.name} is {' and '.join(sorted(modes))}"
-                yield Hit(workload.manifest, ("spec", "strategy"), message)
+        claims = scene.kind("PersistentVolumeClaim")
+        held = [claim.name for claim in claims if _is_of_one_node(claim) and _uses(workload, claim)]
+        if held:
+            message = f"updates start a new pod while the old one still holds the volume {', '.join(held)}"
+            yield Hit(workload.manifest, ("spec", "strategy"), f"{message}, which can be mounted on one node at a time")
 
 
 def _uses(workload: Workload, claim: Manifest) -> bool:

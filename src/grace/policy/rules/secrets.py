@@ -49,6 +49,8 @@ PUBLIC_KEYS = {
     "type",
 }
 """Keys of Secrets whose values everybody may know."""
+PUBLIC_ENDS = {"BUCKET", "ENDPOINT", "ENTITY", "PORT", "PROJECT", "REGION", "USER", "USERNAME"}
+"""The last words of such keys, besides those of other names."""
 _JOB = example("secret-job")
 _OBJECT = example("hub-secret")
 _PRACTICES = kubernetes("Good practices for Kubernetes Secrets", "concepts/security/secrets-good-practices/")
@@ -70,8 +72,10 @@ def check_inline(scene: Scene) -> Iterator[Hit]:
     for hit, value in _inline(scene):
         places.setdefault(value, []).append(hit)
     for first, *others in places.values():
-        more = f"; it is in {len(others)} more {'place' if len(others) == 1 else 'places'}" if others else ""
-        yield replace(first, message=first.message + more)
+        own = (first.manifest.source.file, first.manifest.line(first.path))
+        spots = dict.fromkeys((each.manifest.source.file, each.manifest.line(each.path)) for each in others)
+        lines = [f"{file}, line {line}" for file, line in spots if (file, line) != own]
+        yield replace(first, message=first.message + (f"; also in {'; '.join(lines[:3])}" if lines else ""))
 
 
 def _inline(scene: Scene) -> Iterator[tuple[Hit, str]]:
@@ -87,6 +91,10 @@ def _inline(scene: Scene) -> Iterator[tuple[Hit, str]]:
                 continue
             for key, value in (manifest.at(path) or {}).items():
                 yield from _look(manifest, (*path, key), key, value)
+        for path, plain in _of_secret(manifest):
+            if form := _form(plain) or _real(str(path[-1]), plain):
+                coded = ", in base64, which everybody can decode" if path[0] == "data" else ""
+                yield Hit(manifest, path, f"{path[-1]} holds what looks like {form}{coded}"), plain
 
 
 def _words(manifest: Manifest, words: list[tuple[FieldPath, str]]) -> Iterator[tuple[Hit, str]]:
@@ -106,7 +114,7 @@ def _look(manifest: Manifest, path: FieldPath, name: str, value: str) -> Iterato
     if form := _form(value):
         yield Hit(manifest, path, f"{name} holds what looks like {form}"), value
     elif is_secret_name(name) and not is_placeholder(value, name):
-        yield Hit(manifest, path, f"{name} is a secret by its name, and its value stands here"), value
+        yield Hit(manifest, path, f"{name} is a secret by its name, and its value is in the file"), value
 
 
 def _form(value: str) -> str:
@@ -114,6 +122,12 @@ def _form(value: str) -> str:
     return next(
         (what for what, form in FORMS.items() if re.search(form, value, re.ASCII) and not is_placeholder(value)), ""
     )
+
+
+def _real(name: str, value: str) -> str:
+    """The form of secret that a value of such a name seems to be; empty where it may be a password of a test."""
+    long = re.fullmatch(r"[A-Za-z0-9_.+/=-]{24,}", value) and len(re.findall(r"[0-9]", value)) > 3
+    return "a real token" if long and is_secret_name(name) and not is_placeholder(value, name) else ""
 
 
 def is_secret_name(name: str) -> bool:
@@ -133,19 +147,39 @@ def is_placeholder(value: str, name: str = "") -> bool:
 
 @warning(
     "K8S024",
-    "Secret with its data in a file",
+    "Secret with its values in a file",
     why="base64 is not encryption: whoever has the file has the secret, and such files end in repositories.",
     source=_PRACTICES,
-    fix="Make it from the environment, by `grace cluster secret` or `kubectl create secret`; delete the file.",
+    fix="If others can see the file, replace what is in it by new secrets. Make the Secret with `grace cluster "
+    "secret` or `kubectl create secret generic NAME --from-env-file=FILE`, and keep its values out of files that are "
+    "shared.",
     examples=broken(_OBJECT, ('token: ""', "token: correct-horse-battery")),
 )
 def check_secret_file(scene: Scene) -> Iterator[Hit]:
     for manifest in scene.kind("Secret"):
-        for part in ("data", "stringData"):
-            for key, value in (manifest.body.get(part) or {}).items():
-                plain = _decoded(value) if part == "data" else value
-                if key.lower() not in PUBLIC_KEYS and not is_placeholder(plain, key):
-                    yield Hit(manifest, (part, key), f"the value of {key!r} is in the file")
+        secret = [
+            path
+            for path, plain in _of_secret(manifest)
+            if not _is_public(path, plain) and not _form(plain) and not _real(str(path[-1]), plain)
+        ]
+        if secret:
+            names = ", ".join(str(path[-1]) for path in secret[:8]) + (", ..." if len(secret) > 8 else "")
+            values = "value" if len(secret) == 1 else "values"
+            yield Hit(manifest, secret[0], f"the {values} of {names} can be read in the file")
+
+
+def _of_secret(manifest: Manifest) -> Iterator[tuple[FieldPath, str]]:
+    """The values of a Secret, decoded, each with its path."""
+    for part in ("data", "stringData") if manifest.kind == "Secret" else ():
+        for key, value in (manifest.body.get(part) or {}).items():
+            yield (part, key), _decoded(value) if part == "data" else value
+
+
+def _is_public(path: FieldPath, plain: str) -> bool:
+    """Whether everybody may know the value of a Secret's key."""
+    key = str(path[-1])
+    end = re.split(r"[-_.]", key.upper())[-1]
+    return key.lower() in PUBLIC_KEYS or end in (_HARMLESS_ENDS | PUBLIC_ENDS) or is_placeholder(plain, key)
 
 
 def _decoded(value: str) -> str:

@@ -5,15 +5,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from grace.policy.documents import FieldPath, Manifest, Scene, Workload
-from grace.policy.placeholders import placeholder_in_name
+from grace.policy.placeholders import placeholder_at
 from grace.policy.pods import operator_holds
-from grace.policy.rule import Hit, broken, changed, error, kubernetes, warning
+from grace.policy.rule import Hit, Severity, broken, changed, error, kubernetes, note, warning
 from grace.policy.rules.examples import example
 
 SELECTING = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController")
 LINKED = ("vllm",)
 """Programs that read variables of their own which a Service of their name would set: NAME_PORT=tcp://..."""
 _URL = re.compile(r"\b(https?)://([a-z0-9]([-a-z0-9.]*[a-z0-9])?)(?::([0-9]{1,5}))?(?![-\w.@:])", re.ASCII)
+_HOST = re.compile(r"(?<![-\w./:@])()([a-z]([-a-z0-9.]*[a-z0-9])?):([0-9]{4,5})(?![-\w.@:/])(?<!image=)", re.ASCII)
+"""The same without http://, as --address=ray-head:6379."""
 _SERVER = example("plain-server")
 _SERVICE = example("plain-service")
 _CLIENT = example("plain-client")
@@ -68,49 +70,56 @@ def _labels(labels: dict[str, str]) -> str:
     return ", ".join(f"{key}={value}" for key, value in labels.items()) or "no labels"
 
 
-@warning(
+@note(
     "K8S013",
-    "labels only on the pods",
-    why="A selector of kubectl looks at the labels of the object itself. `kubectl delete deployment -l app=x` says "
-    "that there is nothing to delete, and the GPU stays in use.",
+    "labels only on the pods, so that cleaning up by label finds nothing",
+    why="kubectl's -l looks at the labels of the object itself. `kubectl delete deployment -l app=x` says that there "
+    "is nothing to delete, and the GPU stays in use. Said once for all objects.",
     source=_SELECTORS,
-    fix="Write the labels into the object's own metadata too.",
+    fix="Write the labels into the object's own metadata too, or delete objects by their names.",
     examples=broken(_SERVER, ("  labels: {app: vllm-server}\nspec:", "spec:")),
+    once=True,
 )
 def check_own_labels(scene: Scene) -> Iterator[Hit]:
     for workload in scene.workloads:
         labels = workload.pod_labels.items()
         if workload.template_path and not workload.custom and labels and not labels & workload.manifest.labels.items():
             example = next(f"{key}={value}" for key, value in labels)
-            message = (
-                f"the labels are only in the template of its pods: `kubectl delete {workload.kind.lower()} -l "
-                f"{example}` finds no {workload.kind}"
-            )
+            message = f"has labels only on its pods: `kubectl delete {workload.kind.lower()} -l {example}` misses it"
             yield Hit(workload.manifest, ("metadata", "labels"), message)
 
 
-@warning(
+@note(
     "K8S014",
-    "Service that selects no pod",
-    why="Requests to it fail: it has an address, but nothing answers there.",
+    "Service whose pods are not in these files",
+    why="If no pod anywhere has the labels that it selects, it has an address where nobody answers. Where a workload "
+    "of the same file has them in part, this is a warning: one of the two is probably misspelt.",
     source=_SERVICES,
-    fix="Select labels that the pods' template has. If the pods are in other files, check all files together.",
+    fix="Compare its selector with the labels in spec.template of the workload that it is for; if that is in another "
+    "file, check both together.",
     examples=broken(_ALL, ("selector: {app: vllm-server}", "selector: {app: vllm}")),
 )
 def check_selects(scene: Scene) -> Iterator[Hit]:
     for service in scene.kind("Service"):
         selector = service.at(("spec", "selector")) or {}
-        if selector and not scene.broken and not scene.partial and not scene.selected(service.namespace, selector):
-            message = f"no pod in these files has the labels that it selects: {_labels(selector)}"
-            yield Hit(service, ("spec", "selector"), message)
+        if not selector or scene.broken or scene.partial or scene.selected(service.namespace, selector):
+            continue
+        if any(placeholder_at(service, ("spec", "selector", key)) for key in selector):
+            continue
+        message = f"no pod in these files has the labels that it selects: {_labels(selector)}"
+        own = [each for each in scene.workloads if each.manifest.source.file == service.source.file]
+        near = next((each for each in own if selector.keys() & each.pod_labels.keys()), None)
+        if near:
+            message += f"; those of {near.manifest.title} have {_labels(near.pod_labels)}"
+        yield Hit(service, ("spec", "selector"), message, severity=Severity.WARNING if near else None)
 
 
 @warning(
     "K8S015",
-    "Service that leads to a port that no container names",
-    why="Requests are refused, if the server really listens at the port that its container names.",
+    "Service that leads to a port that no container declares",
+    why="Requests are refused, if the server really listens at the port that its container declares.",
     source=_SERVICES,
-    fix="Make targetPort the containerPort of the server, or its name.",
+    fix="Make targetPort the port at which the server listens, and declare that one as its containerPort.",
     examples=broken(_ALL, ("targetPort: http", "targetPort: 8080")),
 )
 def check_target(scene: Scene) -> Iterator[Hit]:
@@ -118,21 +127,27 @@ def check_target(scene: Scene) -> Iterator[Hit]:
         selected = scene.selected(service.namespace, service.at(("spec", "selector")) or {})
         containers = [container for workload in selected for container in workload.containers]
         declared = [port for container in containers for port in container.body.get("ports") or []]
+        silent = any(not container.body.get("ports") for container in containers if not container.init)
+        texts = " ".join(
+            text for container in containers for text in (*container.line, *container.env.values()) if text
+        )
         for number, port in enumerate(service.at(("spec", "ports")) or []):
             target = port.get("targetPort", port.get("port"))
             targets = {entry.get("name" if isinstance(target, str) else "containerPort") for entry in declared}
-            if selected and target not in targets and (declared or isinstance(target, str)):
-                ports = ", ".join(str(entry.get("containerPort")) for entry in declared) or "none"
-                message = f"leads to port {target}, and the pods that it selects name {ports}"
+            elsewhere = not isinstance(target, str) and (silent or re.search(rf"\b{target}\b", texts))
+            if selected and target not in targets and not elsewhere:
+                names = [f"{entry.get('containerPort')} {entry.get('name', '')}".strip() for entry in declared]
+                message = f"leads to port {target}, and the pods that it selects declare {', '.join(names) or 'none'}"
                 yield Hit(service, ("spec", "ports", number, "targetPort"), message)
 
 
-@warning(
+@note(
     "K8S038",
-    "Ingress that leads to no Service",
-    why="Whoever asks its address gets an error (503), until there is a Service of that name with that port.",
+    "Ingress whose Service is not in these files",
+    why="Whoever asks its address gets an error (503), until there is a Service of that name with that port. A "
+    "Service that is here and lacks the port is a warning.",
     source=kubernetes("Ingress", "concepts/services-networking/ingress/"),
-    fix="Name a Service that is there, and one of its ports. If it is in other files, check all files together.",
+    fix="See whether it is there (`kubectl get service`), or check its file together with this one.",
     examples=broken(
         f"{_SERVER}---\n{_SERVICE}---\n{_INGRESS}",
         ("backend: {service: {name: vllm-gemma-2b", "backend: {service: {name: vllm"),
@@ -143,15 +158,17 @@ def check_ingress(scene: Scene) -> Iterator[Hit]:
         for path, backend in _backends(ingress):
             name, port = backend.get("name", ""), backend.get("port") or {}
             service = scene.find("Service", ingress.namespace, name)
-            if service is None and not scene.partial and not placeholder_in_name(name):
-                yield Hit(ingress, (*path, "name"), f"there is no Service {name!r} in these files")
+            if service is None and not scene.partial and not placeholder_at(ingress, (*path, "name")):
+                message = f"the Service {name!r} must exist already: `kubectl get service {name}`"
+                yield Hit(ingress, (*path, "name"), message)
             elif service and service not in scene.broken:
                 ports = service.at(("spec", "ports")) or []
                 key = "name" if "name" in port else "port"
                 asked = port.get("name", port.get("number"))
                 if asked is not None and asked not in [entry.get(key) for entry in ports]:
                     has = ", ".join(str(entry.get(key)) for entry in ports if key in entry) or "no such ports"
-                    yield Hit(ingress, (*path, "port"), f"leads to port {asked}; the Service {name} has {has}")
+                    message = f"leads to port {asked}; the Service {name} has {has}"
+                    yield Hit(ingress, (*path, "port"), message, severity=Severity.WARNING)
 
 
 def _backends(ingress: Manifest) -> Iterator[tuple[FieldPath, dict[str, Any]]]:
@@ -163,26 +180,38 @@ def _backends(ingress: Manifest) -> Iterator[tuple[FieldPath, dict[str, Any]]]:
     yield from ((place, backend) for place in places if isinstance(backend := ingress.at(place), dict))
 
 
-@error(
+@warning(
     "K8S016",
     "address that no Service makes reachable",
-    why="Names of Deployments and Jobs are not host names. Without a Service of that name in that namespace, every "
-    "request of the client fails.",
+    why="Names of Pods, Deployments and Jobs are not host names; those of Services are. Without a Service of that "
+    "name in that namespace, every request of the client fails. Where the pods have a Service of another name, or it "
+    "is in another namespace, this is an error.",
     source=kubernetes("DNS for Services and Pods", "concepts/services-networking/dns-pod-service/"),
-    fix="Add a Service of that name, and apply it; or NAME.NAMESPACE for one in another namespace.",
+    fix="Ask the Service by its name, or add a Service of that name; one in another namespace is called "
+    "NAME.NAMESPACE.",
     examples=(f"{_SERVER}---\n{_CLIENT}", _ALL),
 )
 def check_address(scene: Scene) -> Iterator[Hit]:
     for manifest, path, url, name, namespace in _addresses(scene):
         if scene.find("Service", namespace, name):
             continue
-        same = [w.manifest.title for w in scene.workloads if w.name == name]
+        same = [each for each in scene.workloads if each.name == name and not each.custom]
         elsewhere = [service.namespace for service in scene.kind("Service") if service.name == name]
         if elsewhere:
             message = f"{url}: the Service {name} is in namespace {elsewhere[0]}, not in {namespace}"
-            yield Hit(manifest, path, message)
-        elif same and not scene.partial:
-            yield Hit(manifest, path, f"{url}: there is no Service {name!r}; {same[0]} alone has no address")
+            yield Hit(manifest, path, message, severity=Severity.ERROR)
+        elif same and not scene.partial and not same[0].spec.get("hostname"):
+            its = [service.name for service in scene.kind("Service") if same[0] in _selected(scene, service)]
+            if its:
+                message = f"{url}: {name!r} is the name of a {same[0].kind}; its Service is called {its[0]!r}"
+                yield Hit(manifest, path, message, severity=Severity.ERROR)
+            else:
+                message = f"{url}: these files have no Service {name!r}, and a {same[0].kind} alone has no address"
+                yield Hit(manifest, path, message)
+
+
+def _selected(scene: Scene, service: Manifest) -> tuple[Workload, ...]:
+    return scene.selected(service.namespace, service.at(("spec", "selector")) or {})
 
 
 @error(
@@ -200,9 +229,9 @@ def check_port(scene: Scene) -> Iterator[Hit]:
             continue
         if service.at(("spec", "clusterIP")) == "None":
             continue  # its name leads to the pods themselves, whatever its ports are
-        match = _URL.fullmatch(url)
-        assert match
-        port = int(match[4] or (443 if match[1] == "https" else 80))
+        scheme, _, rest = url.rpartition("://")
+        given = rest.partition(":")[2]
+        port = int(given) if given else 443 if scheme == "https" else 80
         ports = [entry.get("port") for entry in service.at(("spec", "ports")) or []]
         if port not in ports:
             has = ", ".join(map(str, ports)) or "no ports"
@@ -218,7 +247,7 @@ def _addresses(scene: Scene) -> Iterator[tuple[Manifest, FieldPath, str, str, st
             *(((*container.path, "env", number, "value"), entry.get("value", "")) for number, entry in values),
         ]
         for path, text in texts:
-            for match in _URL.finditer(text):
+            for match in (*_URL.finditer(text), *_HOST.finditer(text)):
                 name, _, rest = match[2].partition(".")
                 namespace = rest.removesuffix(".cluster.local").removesuffix(".svc")
                 if "." not in namespace and name != "localhost":

@@ -1,23 +1,25 @@
 """Serving models with vLLM: what it refuses, what clients cannot find, and what ends a server while it loads."""
 
+import math
+import posixpath
+import re
 from collections.abc import Iterator
 
 from grace.errors import InputError
 from grace.models.plan import CannotRun, plan_model
 from grace.models.rules import Problem
 from grace.policy.documents import Scene
-from grace.policy.pods import gpu_kinds
-from grace.policy.rule import Hit, broken, changed, error, note, warning
+from grace.policy.pods import gpu_kinds, pod_gpus
+from grace.policy.programs import programs
+from grace.policy.rule import Hit, Severity, broken, changed, error, note, warning
 from grace.policy.rules.examples import example
-from grace.policy.servers import Server, asked_names, servers
+from grace.policy.servers import Server, asking, servers
 from grace.policy.vllm import vllm_problems
 
 PLACES = {
     "gemma-float16": ("dtype",),
     "gemma-awq-half": ("dtype",),
     "gpt-oss-mxfp4": ("quantization", "q", "dtype"),
-    "served-name": ("served-model-name",),
-    "gpu-count": ("tensor-parallel-size", "tp"),
 }
 """Options that a problem of grace.policy.vllm is about; the model, where none is named."""
 SERVER = example("vllm-server")
@@ -59,9 +61,8 @@ def check_precision(scene: Scene) -> Iterator[Hit]:
 
 def _problems(scene: Scene, *names: str) -> Iterator[Hit]:
     """What breaks some of the rules of grace.policy.vllm, by their names there."""
-    asked = asked_names(scene)
     for server in servers(scene):
-        for problem in vllm_problems(server.words, asked.get(server.workload, ()), gpus=server.gpus or None):
+        for problem in vllm_problems(server.words):
             if problem.rule in names:
                 path = server.where(*PLACES.get(problem.rule, ()))
                 yield Hit(server.workload.manifest, path, f"{problem.what}: {problem.fix}")
@@ -96,26 +97,70 @@ def check_repository(scene: Scene) -> Iterator[Hit]:
     "VLLM004",
     "model that clients call by another name",
     why="vLLM serves a model under its repository's name unless --served-model-name says otherwise, and answers 404 to "
-    "all other names.",
+    "all other names. Where the client is in another folder, this is a warning.",
     source=f"{VLLM}serving/openai_compatible_server/",
-    fix="Add --served-model-name with the name that clients use, or let them use the server's.",
+    fix="Let the server have both names (--served-model-name takes several), or let the client ask for the server's.",
     examples=broken(_ALL, ("        - --served-model-name=gemma-2-2b-it\n", "")),
 )
 def check_served_name(scene: Scene) -> Iterator[Hit]:
-    yield from _problems(scene, "served-name")
+    for client, workloads in asking(scene):
+        asked = [server for server in servers(scene) if server.workload in workloads and server.command.model]
+        if any(client.asks_for in (*server.command.served_names(), *server.words) for server in asked):
+            continue
+        manifest = client.workload.manifest
+        where = f"{manifest.title} ({manifest.source.file}, line {manifest.line(client.container.path)})"
+        for server in asked:
+            names = server.command.served_names()
+            message = (
+                f"{where} asks for {client.asks_for!r}, but the model is served as {', '.join(map(repr, names))}, and "
+                f"the answer is 404: `--served-model-name {' '.join((*names, client.asks_for))}` serves both"
+            )
+            folders = {posixpath.dirname(each.source.file) for each in (manifest, server.workload.manifest)}
+            severity = None if len(folders) == 1 else Severity.WARNING
+            yield Hit(server.workload.manifest, server.where("served-model-name"), message, severity=severity)
 
 
 @error(
     "VLLM005",
     "number of GPUs that vLLM does not use",
-    why="vLLM uses one GPU unless --tensor-parallel-size says more: the model does not fit, or the others are idle. "
-    "With more than there are, vLLM ends with an error.",
+    why="vLLM uses one GPU unless --tensor-parallel-size says more. With more than there are, it ends with an error; "
+    "with fewer, which is a warning, the others are idle. The size must divide the model's attention heads: 2, 4 and "
+    "8 do.",
     source=f"{VLLM}serving/parallelism_scaling/",
-    fix="Set --tensor-parallel-size to the number of GPUs that the container asks for.",
-    examples=broken(SERVER, *_27B, ("nvidia.com/gpu: 1", "nvidia.com/gpu: 4")),
+    fix="Ask for as many GPUs as --tensor-parallel-size (times --pipeline-parallel-size) says.",
+    examples=broken(SERVER, ("- --port=8000", "- --port=8000\n        - --tensor-parallel-size=4")),
 )
 def check_gpu_count(scene: Scene) -> Iterator[Hit]:
-    yield from _problems(scene, "gpu-count")
+    for server in servers(scene):
+        uses, gets = _gpus_used(server), server.gpus
+        if _spans_pods(server):  # their GPUs count together, as far as they are in this object
+            own = [each for each in scene.embedded if each.manifest is server.workload.manifest]
+            gets = sum(pod_gpus(each, scene.cluster) * each.pods for each in own)
+            uses = uses if uses > gets else 0
+        running = programs(scene, server.workload, server.container)
+        if not uses or not gets or uses == gets or sum(server.engine.runs(program) for program in running) > 1:
+            continue
+        divides = f", or set --tensor-parallel-size={gets}" if gets in (2, 4, 8) else ""
+        if uses > gets:
+            message = f"vLLM wants {uses} GPUs, and gets {gets}: ask for {uses}{divides}"
+        else:
+            message = f"vLLM uses {uses} of its {gets} GPUs, and the others are idle: ask for {uses}{divides}"
+        severity = None if uses > gets else Severity.WARNING
+        path = server.where("tensor-parallel-size", "tp")
+        yield Hit(server.workload.manifest, path, message, severity=severity)
+
+
+def _gpus_used(server: Server) -> int:
+    """How many GPUs vLLM uses in a pod; 0 where its command does not tell."""
+    options = ("tensor-parallel-size", "pipeline-parallel-size", "data-parallel-size", "nnodes")
+    tensor, stages, copies, nodes = (server.command.number(option, 1) for option in options)
+    return math.ceil(tensor * stages * copies / nodes) if tensor and stages and copies and nodes else 0
+
+
+def _spans_pods(server: Server) -> bool:
+    """Whether Ray spreads a server over several pods."""
+    ray = server.command.value("distributed-executor-backend") == "ray"
+    return ray or server.workload.manifest.kind.startswith("Ray") or "ray start" in " ".join(server.container.line)
 
 
 @error(
@@ -192,6 +237,12 @@ def _refusals(scene: Scene, server: Server) -> dict[str, Problem | None]:
     return refusals
 
 
+def vllm_version(image: str) -> tuple[int, int]:
+    """The version of vLLM that the tag of an image names; a late one where it names none."""
+    match = re.search(r":.*?v?(\d+)\.(\d+)\.\d+", image) if "vllm" in image else None
+    return (int(match[1]), int(match[2])) if match else (99, 0)
+
+
 def _share(text: str | None) -> float | None:
     """A number between 0 and 1; None where there is none, for vLLM's default."""
     try:
@@ -203,18 +254,22 @@ def _share(text: str | None) -> float | None:
 @warning(
     "VLLM008",
     "sampling that the model's own file changes",
-    why="vLLM takes default sampling parameters from the model's generation_config.json. What a client does not send "
-    "is then not neutral, and differs from model to model.",
+    why="Since 0.8, vLLM takes default sampling parameters from the model's generation_config.json. What a client "
+    "does not send is then not neutral, and differs from model to model.",
     source=f"{VLLM}serving/openai_compatible_server/",
-    fix="Add --generation-config=vllm.",
+    fix="Add --generation-config=vllm, or let clients send temperature and top_p themselves.",
     examples=broken(SERVER, ("        - --generation-config=vllm\n", "")),
 )
 def check_generation(scene: Scene) -> Iterator[Hit]:
     for server in servers(scene):
         given = server.command.value("generation-config")
-        if given != "vllm" and server.command.model and "config" not in server.command.options:
-            setting = "no --generation-config" if given is None else f"--generation-config={given}"
-            message = f"{setting}: the model's own file, where it has one, changes temperature, top_p and the like"
+        unread = "config" in server.command.options or not server.command.model
+        if given != "vllm" and not unread and vllm_version(server.container.image) >= (0, 8):
+            setting = "without --generation-config=vllm" if given is None else f"with --generation-config={given}"
+            message = (
+                f"{setting}, generation_config.json in the model's repository may change the default temperature, "
+                "top_p and the like"
+            )
             yield Hit(server.workload.manifest, server.where("generation-config"), message)
 
 
@@ -223,7 +278,7 @@ def check_generation(scene: Scene) -> Iterator[Hit]:
     "vLLM's old way to start a server",
     why="The module still works, but will be removed.",
     source=f"{VLLM}serving/openai_compatible_server/",
-    fix="Use `vllm serve MODEL` with the same options.",
+    fix="Write `command: [vllm, serve, MODEL]`, and leave the other options as they are.",
     examples=broken(SERVER, _MODULE, ("- google/gemma", "- --model=google/gemma")),
 )
 def check_entry_point(scene: Scene) -> Iterator[Hit]:

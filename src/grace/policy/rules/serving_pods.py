@@ -1,12 +1,11 @@
 """Serving models with vLLM: its pods: shared memory, probes, ports, several nodes."""
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from grace.policy.documents import FieldPath, Scene
 from grace.policy.pods import place_of
-from grace.policy.rule import Hit, broken, changed, error, kubernetes, note, warning
+from grace.policy.rule import Hit, Severity, broken, changed, error, kubernetes, note, warning
 from grace.policy.rules.serving import SERVER, VLLM
 from grace.policy.servers import Server, model_servers, servers
 
@@ -15,18 +14,9 @@ LARGE = 40e9
 LOADING_SECONDS = 600
 LOADING_LARGE_SECONDS = 1800
 """How long loading may take: 60 to 90 probes of 10 s below 10 billion parameters, 180 to 360 from 40 billion."""
-GATED = re.compile(r"meta-llama/|google/(gemma|paligemma|codegemma|medgemma|recurrentgemma)", re.IGNORECASE)
-"""Repositories of the hub that give their models only to those who accepted the licence."""
 READY_VARIABLE = "VLLM_ENGINE_READY_TIMEOUT_S"
 READY_SECONDS = 600
 """vLLM's default of that variable."""
-TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH")
-"""Variables from which huggingface_hub takes the token."""
-_ENV = """
-        env:
-        - name: HF_TOKEN
-          valueFrom: {secretKeyRef: {name: hub, key: token}}"""
-_WITH_TOKEN = ("        image: vllm/vllm-openai:v0.33.0", f"        image: vllm/vllm-openai:v0.33.0{_ENV}")
 _70B = (
     ("google/gemma-2-2b-it", "meta-llama/Meta-Llama-3-70B-Instruct"),
     ("failureThreshold: 90", "failureThreshold: 360"),
@@ -50,32 +40,20 @@ _TWO_NODES = (
     why="The processes of a server on several GPUs exchange data in /dev/shm, of which a container has 64 MB. Above, "
     "they end with a bus error.",
     source=f"{VLLM}deployment/k8s/",
-    fix="Mount an emptyDir of medium: Memory at /dev/shm, 2 to 10Gi. It counts as the container's memory.",
+    fix="Add `- {name: shm, emptyDir: {medium: Memory, sizeLimit: 10Gi}}` to the pod's volumes, and `- {name: shm, "
+    "mountPath: /dev/shm}` to the container's volumeMounts. It counts as the container's memory.",
     examples=broken(_TWO_GPUS, ("mountPath: /dev/shm", "mountPath: /shm")),
 )
 def check_shared_memory(scene: Scene) -> Iterator[Hit]:
-    yield from (hit for hit, gpus in _without_shared_memory(scene) if gpus > 1)
-
-
-@note(
-    "VLLM017",
-    "little shared memory, on one GPU",
-    why="Processes of a server exchange data in /dev/shm, of which a container has 64 MB: enough for one GPU, mostly.",
-    source=f"{VLLM}deployment/k8s/",
-    fix="Nothing, as a rule. If the server ends with a bus error, mount an emptyDir of medium: Memory at /dev/shm.",
-    examples=broken(SERVER, ("mountPath: /dev/shm", "mountPath: /shm")),
-)
-def check_little_memory(scene: Scene) -> Iterator[Hit]:
-    yield from (hit for hit, gpus in _without_shared_memory(scene) if gpus == 1)
-
-
-def _without_shared_memory(scene: Scene) -> Iterator[tuple[Hit, int]]:
-    """Servers that share memory and have little, each with its number of GPUs."""
     for server in model_servers(scene):
         place = place_of(server.workload, server.container, "/dev/shm")  # noqa: S108 - a path in a container
-        if server.engine.parallel and place is None and server.workload.spec.get("hostIPC") is not True:
-            message = f"container {server.container.name}: nothing is mounted at /dev/shm"
-            yield Hit(server.workload.manifest, (*server.container.path, "volumeMounts"), message), server.gpus
+        shared = place is not None or server.workload.spec.get("hostIPC") is True
+        if server.engine.parallel and server.gpus > 1 and not shared:
+            message = (
+                f"container {server.container.name} has {server.gpus} GPUs, and nothing is mounted at /dev/shm, where "
+                "its processes have 64 MB"
+            )
+            yield Hit(server.workload.manifest, (*server.container.path, "volumeMounts"), message)
 
 
 @warning(
@@ -97,7 +75,7 @@ def check_ready(scene: Scene) -> Iterator[Hit]:
         if server.workload.job_path and not server.container.sidecar:
             continue  # nothing but its own script can ask it
         if server.container.sidecar and "startupProbe" not in body:
-            lack = "no startupProbe, so that the main containers start before it"
+            lack = "no startupProbe, so that the main containers start while it still loads"
             message = f"sidecar {server.container.name} has {lack}"
         elif (
             server.engine.loads
@@ -105,7 +83,8 @@ def check_ready(scene: Scene) -> Iterator[Hit]:
             and "startupProbe" not in body
             and "readinessProbe" not in body
         ):
-            message = f"container {server.container.name} has no startupProbe and no readinessProbe"
+            lack = "no startupProbe and no readinessProbe, so that it gets requests while it still loads"
+            message = f"container {server.container.name} has {lack}"
         else:
             continue
         yield Hit(server.workload.manifest, (*server.container.path, "startupProbe"), message)
@@ -116,7 +95,8 @@ def check_ready(scene: Scene) -> Iterator[Hit]:
     "probe that ends a server while it loads",
     why="A container that does not answer in time is restarted, and loads from the start, for ever.",
     source=kubernetes("Probes", "concepts/configuration/liveness-readiness-startup-probes/"),
-    fix="Add a startupProbe of 10 s x 90 (x 360 for 70B): the liveness probe begins only when it has succeeded.",
+    fix="Add `startupProbe: {httpGet: {path: /health, port: 8000}, periodSeconds: 10, failureThreshold: 90}` (360 for "
+    "70B): the liveness probe waits until it has succeeded.",
     examples=broken(SERVER, ("failureThreshold: 90", "failureThreshold: 30")),
 )
 def check_killed(scene: Scene) -> Iterator[Hit]:
@@ -133,7 +113,7 @@ def check_killed(scene: Scene) -> Iterator[Hit]:
             patience += probe.get("initialDelaySeconds", 0)
             if patience < needed:
                 message = (
-                    f"container {server.container.name} is restarted when it has not answered after {patience} s; "
+                    f"container {server.container.name} is restarted when it has not answered after {patience} s, and "
                     f"loading may take {needed} s"
                 )
                 yield Hit(server.workload.manifest, (*server.container.path, name), message)
@@ -188,7 +168,7 @@ def check_ports(scene: Scene) -> Iterator[Hit]:
     "VLLM015",
     "several nodes, and too few pods",
     why="Each node of a multi-node server is a pod of its own with its own --node-rank. The first waits for the others "
-    "for ever.",
+    "for ever. Where the others may stand in another file, this is a warning.",
     source=f"{VLLM}serving/parallelism_scaling/",
     fix="Use an Indexed Job or a StatefulSet with as many pods as --nnodes, and take --node-rank from the index.",
     examples=broken(SERVER, *_TWO_NODES),
@@ -209,25 +189,5 @@ def check_nodes(scene: Scene) -> Iterator[Hit]:
                 count = "1 pod" if pods == 1 else f"{pods} pods"
                 why = f"all its pods have rank {rank}" if same else f"these files make {count} of it"
                 message = f"--nnodes={nodes} needs {nodes} pods, of ranks 0 to {nodes - 1}; {why}"
-                yield Hit(server.workload.manifest, server.where("nnodes"), message)
-
-
-@warning(
-    "VLLM016",
-    "gated model without a token",
-    why="The hub gives a gated model only to those who accepted its licence, and knows them by their token. A token in "
-    "a variable of another name is read by nobody: the server ends with an error while its GPU waits.",
-    source="huggingface_hub's documentation: "
-    "https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables",
-    fix="Set HF_TOKEN from a Secret (`grace cluster secret` makes one), or serve from a volume that holds the weights.",
-    examples=(SERVER, changed(SERVER, _WITH_TOKEN)),
-)
-def check_token(scene: Scene) -> Iterator[Hit]:
-    for server in model_servers(scene):
-        env, gated = server.container.env, server.entry[1].gated if server.entry else GATED.match(server.model)
-        elsewhere = "envFrom" in server.container.body or any(word.startswith("--hf-token") for word in server.words)
-        if gated and server.downloads and not elsewhere and not any(name in env for name in TOKENS):
-            near = next((name for name in env if "TOKEN" in name.upper() and "H" in name.upper()), None)
-            called = f"; nobody reads {near}" if near else ""
-            message = f"container {server.container.name}: {server.model} is gated, and HF_TOKEN is not set{called}"
-            yield Hit(server.workload.manifest, (*server.container.path, "env"), message)
+                severity = None if same else Severity.WARNING
+                yield Hit(server.workload.manifest, server.where("nnodes"), message, severity=severity)

@@ -5,27 +5,21 @@ from typing import Literal
 
 from grace.models.plan import GIB
 from grace.policy.documents import Scene, Workload, together
-from grace.policy.programs import programs, variables
-from grace.policy.rule import Hit, broken, changed, error, note, warning
+from grace.policy.rule import Hit, Severity, broken, changed, warning
 from grace.policy.rules.examples import example
-from grace.policy.rules.nrp_pages import LOCAL, POLICIES
-from grace.policy.servers import cache_of
+from grace.policy.rules.nrp_pages import POLICIES
 from grace.policy.usage import Usage
 
 _CLIENT = example("sized-client")
 _AMOUNTS = "{cpu: 1, memory: 2G}"
 _SERVER = example("large-server")
-_DOWNLOAD = changed(
-    example("installing-job"),
-    ("pip install --no-deps /wheels/grace.whl", "hf download google/gemma-2-2b-it --local-dir /data/m"),
-)
 
 
 @warning(
     "NRP032",
     "memory that will not be used",
-    why="A pod that uses less than 20% of the memory it requests counts as a violation; above 4 such pods, new Jobs "
-    "are refused. Pods of at most 1 core and 2 GB are exempt. How much is needed is an estimate.",
+    why="A pod that uses less than 20% of the memory it requests counts against you; above 4 such pods, new Jobs are "
+    "refused. Pods of at most 1 core and 2 GB are exempt. How much is needed is an estimate.",
     source=POLICIES,
     fix="Request what is needed, and a little more. For a client, 1 core and 2G (2Gi is more than 2 GB).",
     examples=broken(_CLIENT, (_AMOUNTS, "{cpu: 1, memory: 4Gi}")),
@@ -37,7 +31,7 @@ def check_memory(scene: Scene) -> Iterator[Hit]:
 @warning(
     "NRP033",
     "cores that will not be used",
-    why="A pod that uses less than 20% of the cores it requests counts as a violation; above 4 such pods, new Jobs are "
+    why="A pod that uses less than 20% of the cores it requests counts against you; above 4 such pods, new Jobs are "
     "refused. Pods of at most 1 core and 2 GB are exempt. How much is needed is an estimate.",
     source=f"{POLICIES}; for vLLM its documentation, https://docs.vllm.ai/en/latest/configuration/optimization/",
     fix="Request what is needed: for a client 1 core, for vLLM 2 and one for each GPU.",
@@ -59,10 +53,11 @@ def _low(scene: Scene, resource: Literal["cpu", "memory"]) -> Iterator[Hit]:
 @warning(
     "NRP034",
     "GPU that nothing uses",
-    why="A pod that uses less than 40% of its GPUs, on average over its life, counts as a violation. Others wait for "
-    "them.",
+    why="A pod that uses less than 40% of its GPUs, on average over its life, counts against you; above 4 such pods, "
+    "new Jobs are refused. In a bare Pod, where somebody may use it by hand, this is a note.",
     source=POLICIES,
-    fix="Remove the GPU from requests and limits: clients and downloads need none.",
+    fix="Remove the GPU from requests and limits, if nothing computes on it: clients and downloads need none. Delete "
+    "a Pod for looking around when you are done.",
     examples=broken(_CLIENT, (_AMOUNTS, "{cpu: 1, memory: 2Gi, nvidia.com/gpu: 1}")),
 )
 def check_gpu(scene: Scene) -> Iterator[Hit]:
@@ -70,18 +65,19 @@ def check_gpu(scene: Scene) -> Iterator[Hit]:
     for workload in scene.workloads:
         if idle := usage.gpu(workload):
             container, why = idle
-            message = f"container {container.name} asks for a GPU and {why}; at least 40% of it must be used"
-            yield Hit(workload.manifest, (*container.path, "resources", "limits"), message)
+            message = f"container {container.name} asks for a GPU and {why}"
+            severity = Severity.NOTE if workload.kind == "Pod" else None
+            yield Hit(workload.manifest, (*container.path, "resources", "limits"), message, severity=severity)
 
 
 @warning(
     "NRP035",
     "GPU that waits for a download",
     why="Without a volume at the hub's cache, weights are downloaded at every start and restart. Meanwhile the GPU is "
-    "idle, which counts as a violation, and a download that fails starts over.",
+    "idle, which counts against you, and a download that fails starts over.",
     source=POLICIES,
-    fix="Mount a volume claim at the cache (HF_HOME), and fill it beforehand in a Job without a GPU: `grace cluster "
-    "render` makes one.",
+    fix="Mount a volume claim, set HF_HOME to its path, and fill it before in a Job without a GPU: `hf download "
+    "MODEL`.",
     examples=broken(_SERVER, ("mountPath: /cache", "mountPath: /weights")),
 )
 def check_loading(scene: Scene) -> Iterator[Hit]:
@@ -91,38 +87,16 @@ def check_loading(scene: Scene) -> Iterator[Hit]:
             size = f" ({server.entry[1].weights_bytes / GIB:.1f} GiB)" if server.entry else ""
             message = (
                 f"container {server.container.name} downloads {server.model}{size} each time that it starts, "
-                "and its GPU waits"
+                "while its GPU waits"
             )
             yield Hit(workload.manifest, server.path, message)
 
 
-@note(
-    "NRP045",
-    "download to the container's own disk",
-    why="It is downloaded again at every start and restart, and counts as local storage, of which a container has 50Gi "
-    "where no limit is written; above, the pod is evicted.",
-    source=LOCAL,
-    fix="Download once into a volume claim: --local-dir, or HF_HOME on a volume.",
-    examples=broken(_DOWNLOAD, (" --local-dir /data/m", "")),
-)
-def check_downloads(scene: Scene) -> Iterator[Hit]:
-    for workload, container in scene.containers:
-        for program in programs(scene, workload, container):
-            if program.name not in ("hf", "huggingface-cli") or program.words[1:2] != ("download",):
-                continue
-            given = program.option("--local-dir", "--cache-dir") or ""
-            place = cache_of(workload, container, {**variables(scene, workload, container), **program.settings}, given)
-            is_plain = not given or (given.startswith("/") and "$" not in given)
-            if is_plain and not (place and place.lasting):
-                what = next((word for word in program.words[2:] if not word.startswith("-")), "a model")
-                message = f"container {container.name} downloads {what} to its own disk{program.place}"
-                yield Hit(workload.manifest, program.path, message)
-
-
-@error(
+@warning(
     "NRP036",
-    "too many pods that will be outside the bounds of use",
-    why="A user may have 4 pods that use too little of what they ask for. Above, new Jobs are refused.",
+    "too many pods that use too little of what they ask for",
+    why="A user may have 4 pods that use less than 20% of their memory or cores, or 40% of their GPUs. Above, new "
+    "Jobs are refused. How much is used is an estimate.",
     source=POLICIES,
     fix="Request less (NRP032 to NRP034 say where), or run fewer at once: parallelism: 4.",
     examples=broken(
@@ -146,5 +120,5 @@ def check_violators(scene: Scene) -> Iterator[Hit]:
         if most and pods > most:
             names = ", ".join(f"{workload.manifest.title} ({workload.pods})" for workload in outside[:6])
             more = ", ..." if len(outside) > 6 else ""
-            message = f"{pods} pods will be outside the bounds of use, and {most} may be: {names}{more}"
+            message = f"we estimate that {pods} pods use too little of what they ask for, and {most} may: {names}{more}"
             yield Hit(outside[-1].manifest, outside[-1].path, message)
