@@ -27,13 +27,18 @@ HEAD = f"""<!-- Made by scripts/make_policy_rules.py from src/grace/policy/rules
 the schemas of Kubernetes first, strictly, then the rules below. It asks no cluster, and changes nothing. All files are
 checked together, because a Service in one file may belong to pods in another.
 
-- **error**: will be rejected, cannot work, loses data, or gets somebody banned. The command ends with 4.
-- **warning**: likely trouble. With `--strict`, the command ends with 4.
-- **note**: worth knowing.
+- **error**: for certain, it will be rejected, cannot work as it stands, loses data, or breaks a policy. The command
+  ends with 4.
+- **warning**: it likely costs something: time, a GPU, results. With `--strict`, the command ends with 4.
+- **note**: worth knowing. What another file may supply is never more than a note.
+
+The severity below is that of most findings of a rule; where less or more is known, a finding has another one.
 
 A file that cannot be read, and what is no object for a cluster (a template, a Kustomization or its patch, a Helm
 chart, another program's settings), is named with the way to render it, and counted; the rest is checked. Only if
 nothing can be checked, the command ends with 2.
+
+What is advice for all objects, as K8S029, is said once, with the number of the others.
 
 An object that its schema does not accept is reported as {NEVER[0]}. No other rule looks at it until that is fixed.
 A single rule is explained by its id:

@@ -68,11 +68,9 @@ NOTES = {
     ("K8S013", SERVER),  # the cleanup selectors match nothing (labels stand only in pod templates); said once
     ("K8S017", SERVER),  # the Secret of the hub's token, rightly in no file
     ("K8S029", SERVER),  # said once
-    ("NRP042", SERVER),  # taints are nautilus.io/...
     ("NRP014", SERVER),  # whether a Deployment may hold GPUs is stated both ways
     ("VLLM009", SERVER),  # the module entry point still works but is deprecated
     ("K8S017", A100),
-    ("NRP042", A100),
     ("NRP014", A100),
     ("VLLM013", A100),  # VLLM_ENGINE_READY_TIMEOUT_S defaults to 600
     ("K8S030", CLIENT),  # set ttlSecondsAfterFinished and collect first

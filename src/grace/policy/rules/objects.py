@@ -144,7 +144,8 @@ def check_files(scene: Scene) -> Iterator[Hit]:
     for manifest, before, sure in _twice(scene):
         if not sure:
             where = f"{before.source.file}, line {before.line(('metadata', 'name'))}"
-            where += f" (there in namespace {before.namespace})" if before.namespace != manifest.namespace else ""
+            if before.namespace != manifest.namespace:
+                where += f" (there in namespace {before.namespace})" if before.namespace else " (there in none)"
             message = f"the same name is in {where}: in one namespace they are one object, and the last one counts"
             yield Hit(manifest, ("metadata", "name"), message)
 
