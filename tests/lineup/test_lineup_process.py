@@ -110,7 +110,6 @@ def test_a_model_that_cannot_be_served_does_not_stop_the_others(tmp_path: Path, 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--profile", "rtx3090"], "on this machine"),
         (["--models", "no-such-model"], "no-such-model"),
         (["--study", "study1"], "give a study with its table"),
         (["--study", "study1=no.csv"], "there is no such file"),

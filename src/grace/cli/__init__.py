@@ -22,6 +22,7 @@ from grace.cli.paper import paper
 from grace.cli.project import config, init
 from grace.cli.query import query
 from grace.cli.report import report
+from grace.cli.request import request_app
 from grace.cli.review import review
 from grace.cli.roadmap import roadmap_app
 from grace.cli.score import score
@@ -62,6 +63,7 @@ app.add_typer(cluster_app, name="cluster")
 app.add_typer(data_app, name="data")
 app.add_typer(lineup_app, name="lineup")
 app.add_typer(models_app, name="models")
+app.add_typer(request_app, name="request")
 app.add_typer(roadmap_app, name="roadmap")
 
 

@@ -43,8 +43,9 @@ def paper(
     check_installed(("matplotlib",))
     from grace.report.gather import request_of
     from grace.report.paper import write_paper
+    from grace.roadmap.disclosures import disclosures_near
 
-    options = request_of(runs, not no_exclusions, extraction, scores, theme)
+    options = request_of(runs, not no_exclusions, extraction, scores, theme, disclosures_near(runs[0]))
     folder = outside_runs(out or beside(options.runs[0].path, "_paper"))
     with progressing() as progress:
         papers = write_paper(options, folder, progress, force)

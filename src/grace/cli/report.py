@@ -38,8 +38,9 @@ def report(
     check_installed(("matplotlib",))
     from grace.report.gather import request_of
     from grace.report.page import write_report
+    from grace.roadmap.disclosures import disclosures_near
 
-    options = request_of(runs, not no_exclusions, extraction, scores, theme)
+    options = request_of(runs, not no_exclusions, extraction, scores, theme, disclosures_near(runs[0]))
     path = outside_runs(out or beside(options.runs[0].path, "_report.html"))
     with progressing() as progress:
         sections = write_report(options, path, progress)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from grace.lineup.backend import Backend
 from grace.lineup.folder import LineupFolder
 from grace.lineup.lineup_file import ClusterPlace, LineupFile
-from grace.models.catalogue import profile
 from grace.models.files import find_model
 from grace.stages.visit_file import VisitFile
 
@@ -24,7 +23,7 @@ def backend_for(lineup: LineupFile, folder: LineupFolder) -> Backend:
         Refused: a model cannot run on the profile's GPUs, or not on this cluster.
         ClusterError: the login to the cluster failed.
     """
-    if profile(lineup.profile).embedded:
+    if lineup.local:
         from grace.lineup.process import ProcessBackend
 
         return ProcessBackend(folder)
@@ -51,7 +50,7 @@ def planned_objects(lineup: LineupFile, visit: VisitFile, inputs: Mapping[str, P
     Raises:
         InputError, ModelFileError, Refused: a model cannot be served; the message says what to change.
     """
-    if profile(lineup.profile).embedded:
+    if lineup.local:
         return {model: (f"a process that serves {find_model(model).path}",) for model in lineup.models}
     from grace.lineup.kubernetes import request_of
 

@@ -46,7 +46,7 @@ def forecast_models(
         Refused: a model cannot run on the profile's GPUs.
     """
     speeds = measured(_runs_of(lineup.profile, folder.path.parent))
-    embedded = profile(lineup.profile).embedded is not None
+    embedded = lineup.local
     for name in lineup.models:
         plan = None if embedded else plan_model(name, profile=lineup.profile)
         served = plan.variant.served_name if plan else name
@@ -66,7 +66,7 @@ def forecast_models(
 
 def tasks_of(model: str, lineup: LineupFile, folder: LineupFolder) -> Sequence[Query | Score]:
     """What a model of a lineup that has begun is asked, over the runs of its folder. Raises InputError, Refused."""
-    embedded = profile(lineup.profile).embedded is not None
+    embedded = lineup.local
     served = model if embedded else plan_model(model, profile=lineup.profile).variant.served_name
     visit = read(folder.visit, VisitFile)
     return visit_tasks(

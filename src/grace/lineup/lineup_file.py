@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PositiveInt, field_validator
 
 from grace.declared import Strict
+from grace.models.catalogue import profile
 
 
 class ClusterPlace(Strict):
@@ -41,6 +42,7 @@ class LineupFile(Strict):
         models: in order.
         limit: only so many rows of each table.
         place: of a lineup on a cluster.
+        rehearsal: whether this machine stands in for wherever the profile runs.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=40)]
@@ -48,6 +50,12 @@ class LineupFile(Strict):
     models: Annotated[tuple[str, ...], Field(min_length=1)]
     limit: PositiveInt | None = None
     place: ClusterPlace | None = None
+    rehearsal: bool = False
+
+    @property
+    def local(self) -> bool:
+        """Whether this machine serves the models."""
+        return self.rehearsal or profile(self.profile).embedded is not None
 
     @field_validator("models")
     @classmethod

@@ -88,6 +88,7 @@ class ReportRequest:
         exclusions: whether trials of study 1 are excluded by their knowledge answers.
         extraction, scores: those of a single run, where several fit.
         theme: the theme of the figures.
+        disclosed: what a reader should know about the road to the results, in sentences.
     """
 
     runs: Sequence[Run]
@@ -95,6 +96,7 @@ class ReportRequest:
     extraction: Run | None = None
     scores: Run | None = None
     theme: str = "paper"
+    disclosed: tuple[str, ...] = ()
 
     @property
     def options(self) -> Iterator[str]:
@@ -107,7 +109,12 @@ class ReportRequest:
 
 
 def request_of(
-    runs: Sequence[Path], exclusions: bool, extraction: Path | None, scores: Path | None, theme: str
+    runs: Sequence[Path],
+    exclusions: bool,
+    extraction: Path | None,
+    scores: Path | None,
+    theme: str,
+    disclosed: tuple[str, ...] = (),
 ) -> ReportRequest:
     """The request of a command. Raises InputError where there is no such theme."""
     return ReportRequest(
@@ -116,6 +123,7 @@ def request_of(
         _run(extraction) if extraction else None,
         _run(scores) if scores else None,
         theme_named(theme).name,
+        disclosed,
     )
 
 

@@ -19,6 +19,7 @@ FEW = 3
 def troubles_of(part: Part) -> list[str]:
     """The sentences, the most serious first; none where all is well."""
     sentences = [f"{one.run} could not be read, and nothing below is about it: {one.why}." for one in part.lost]
+    sentences += part.request.disclosed
     sentences += part.notes
     if part.kept_all:
         sentences.append("No trial is excluded by its knowledge answer or a mark, since --no-exclusions was given.")

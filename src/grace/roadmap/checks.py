@@ -19,10 +19,11 @@ from typing import Any
 import orjson
 
 from grace.errors import GraceError, InputError
+from grace.files import sha256_of
 from grace.lineup.journal import Step
 from grace.manifest import EXTRACT, GENERATE, SCORE
 from grace.models.files import find_model
-from grace.roadmap.evidence import Kind
+from grace.roadmap.evidence import EvidenceEntry, Kind
 from grace.roadmap.ground import Ground
 from grace.roadmap.traces import LINEUPS, OUTPUTS, LineupTrace, ModelTrace, RunTrace
 from grace.table_files import open_table
@@ -110,7 +111,7 @@ def model_file(ground: Ground) -> ItemFinding:
     """The file of the model that stands in here."""
     names = ground.models_of("local")
     for name in names:
-        find_model(name)
+        find_model(str(ground.folder / name) if name.endswith(".gguf") else name)
     return ItemFinding(True, f"{', '.join(names)}: here")
 
 
@@ -442,10 +443,19 @@ def frozen(ground: Ground) -> ItemFinding:
     entry = ground.last_freeze
     if entry is None:
         return ItemFinding(False, "nothing is frozen yet")
-    missing = [name for name in entry.facts["files"] if not (ground.folder / name).is_file()]
-    if missing:
-        return ItemFinding(False, f"{missing[0]}: is gone; restore it from a copy")
+    if wrong := altered(ground, entry):
+        return ItemFinding(False, f"{wrong[0]}: is gone, or not what was frozen; restore it from a copy")
     return ItemFinding(True, f"{entry.name}, {entry.time[:10]}: {len(entry.facts['claims'])} thresholds")
+
+
+def altered(ground: Ground, entry: EvidenceEntry) -> list[str]:
+    """The frozen files that are gone or changed since."""
+    files: Mapping[str, str] = entry.facts["files"]
+    return [
+        name
+        for name, digest in files.items()
+        if not (ground.folder / name).is_file() or sha256_of(ground.folder / name) != digest
+    ]
 
 
 @check
@@ -480,9 +490,14 @@ def approval(ground: Ground) -> ItemFinding:
     if entry is None:
         return ItemFinding(False, "not approved yet")
     until = str(entry.facts["until"])
-    if datetime.now(UTC).date().isoformat() > until:
+    if today() > until:
         return ItemFinding(False, f"{entry.name}: the approval ended on {until}; ask again", stale=True)
     return ItemFinding(True, f"{entry.name}: until {until}, says {entry.by}: {entry.facts['note']}")
+
+
+def today() -> str:
+    """The date, in UTC."""
+    return datetime.now(UTC).date().isoformat()
 
 
 @check

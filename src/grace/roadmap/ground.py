@@ -9,9 +9,11 @@ from pathlib import Path
 
 from grace.errors import GraceError
 from grace.files import sha256_of
-from grace.models.catalogue import hub_models, profiles
+from grace.models.catalogue import models_of as catalogue_models
+from grace.models.catalogue import profiles
 from grace.project import FILE, Project, find_project
 from grace.project_file import ProjectFile
+from grace.roadmap.evidence import FILE as EVIDENCE
 from grace.roadmap.evidence import Evidence, EvidenceEntry, Kind
 from grace.roadmap.phases import Phases, Road, RoadName, plan_of
 from grace.roadmap.traces import LineupTrace, ModelTrace, RunTrace, Traces, extends
@@ -36,7 +38,18 @@ class Ground:
     @classmethod
     def here(cls) -> "Ground":
         """That of the current folder, with or without a grace.yaml. Raises InputError."""
-        return cls(find_project() or Project(Path.cwd() / FILE, ProjectFile()))
+        return cls.around(Path.cwd() / FILE) or cls(Project(Path.cwd() / FILE, ProjectFile()))
+
+    @classmethod
+    def around(cls, path: Path) -> "Ground | None":
+        """That of the project which a path lies in: the first folder upwards with a grace.yaml or with evidence."""
+        for folder in path.absolute().parents:
+            if (folder / FILE).is_file():
+                project = find_project(folder)
+                return cls(project) if project else None
+            if (folder / EVIDENCE).is_file():
+                return cls(Project(folder / FILE, ProjectFile()))
+        return None
 
     @property
     def folder(self) -> Path:
@@ -104,9 +117,7 @@ class Ground:
         if own:
             return own.models
         described = profiles().get(profile)
-        if described and described.embedded:
-            return (described.embedded,)
-        return tuple(name for name, model in hub_models().items() if profile in model.profiles)
+        return tuple(catalogue_models(described)) if described else ()
 
     @cached_property
     def last_freeze(self) -> EvidenceEntry | None:

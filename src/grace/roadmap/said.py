@@ -34,9 +34,9 @@ def say(ground: Ground, kind: Kind, subject: str, facts: Mapping[str, object], b
     return ground.evidence.append(kind, subject, facts, by=person(by), rehearsal=ground.rehearsal)
 
 
-def noted(note: str) -> str:
-    """A note as it is kept. Raises InputError for one that says nothing."""
+def noted(note: str, option: str = "--note") -> str:
+    """A note as it is kept. Raises InputError for one that says nothing; `option` gave it."""
     text = one_line(note)
     if not text or text == YOUR_NOTE:
-        raise InputError("--note: write what you saw or decided, in a sentence")
+        raise InputError(f"{option}: write what you saw or decided, and why, in a sentence")
     return text

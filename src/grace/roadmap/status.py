@@ -1,6 +1,6 @@
 """The status of a roadmap: what is proven, by what, what is left, and the one thing that comes next."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -103,8 +103,12 @@ class Status:
         phase = self.current
         if phase is None:
             return None
-        ways = [self._way(each) for each in phase.missing if not each.item.follows]
-        return next((way for way in ways if way.command), ways[0] if ways else None)
+        left = [each for each in phase.missing if not each.item.follows]
+        return self.way(left) if left else None
+
+    def way(self, left: Sequence[ItemState]) -> Next:
+        """What comes first of some open items."""
+        return self._way(left[0])
 
     def _way(self, state: ItemState) -> Next:
         item, ground = state.item, self.ground

@@ -13,7 +13,7 @@ import grace
 from grace.endpoints.serving import EMBEDDED
 from grace.errors import GraceError
 from grace.files import FileList, sha256_of
-from grace.ledger import scan
+from grace.ledger import Record, replay
 from grace.lineup.folder import LIST, LineupFolder
 from grace.lineup.journal import History, Step, histories
 from grace.lineup.lineup_file import LineupFile
@@ -76,12 +76,21 @@ class RunTrace:
         return table_of(Run(self.path))
 
 
+class LastAnswers:
+    """Whether each request of a ledger was answered in the end, by its key."""
+
+    def __init__(self) -> None:
+        self.by_key: dict[str, bool] = {}
+
+    def add(self, offset: int, record: Record) -> None:
+        """Take one record in. Raises LookupError for one that is of no request."""
+        self.by_key[str(record["key"])] = record["status"] != "failed"
+
+
 def run_trace(run: Run, studies: Mapping[str, Study]) -> RunTrace:
     """Look at a run. Raises InputError, LedgerCorrupt for one that cannot be read."""
     identity, sessions = run.identity, run.sessions
-    last: dict[str, bool] = {}
-    for _, record in scan(run.ledger):
-        last[str(record.get("key"))] = record.get("status") != "failed"
+    last = replay(run.ledger, LastAnswers).by_key
     names = ("run.json", "ledger.jsonl", "input.csv", "study.yaml")
     files = {name: sha256_of(run.path / name) for name in names if (run.path / name).is_file()}
     times = sorted(time for each in sessions for time in (each.started, each.ended) if time)

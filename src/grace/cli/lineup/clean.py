@@ -65,7 +65,7 @@ def clean(
     if not is_label(name):
         raise InputError(f"{name!r}: no lineup has this name; names have a-z, 0-9 and -")
     folder = LineupFolder(lineups / name)
-    if folder.file.is_file() and _is_local(folder):
+    if folder.file.is_file() and folder.lineup.local:
         _clean_here(folder, dry_run)
         return
     from grace.cluster.manifests.layout import PYTHON_IMAGE
@@ -104,12 +104,6 @@ def _clean_here(folder: "LineupFolder", dry_run: bool) -> None:
             return
         with locked(folder.path):
             _tell(folder, backend.clean(progress))
-
-
-def _is_local(folder: "LineupFolder") -> bool:
-    from grace.models.catalogue import profile
-
-    return profile(folder.lineup.profile).embedded is not None
 
 
 def _namespace(api: "Api", given: str | None) -> str:

@@ -62,13 +62,18 @@ def run(
         bool,
         typer.Option("--dry-run", help="Start nothing: show models, objects, requests and hours, and write nothing."),
     ] = False,
+    override: Annotated[
+        str | None,
+        typer.Option(metavar="REASON", help="Pass a closed gate of the roadmap; the reason is kept and reported."),
+    ] = None,
 ) -> None:
     """Carry a lineup's models, one after the other, from their weights to checked data at home.
 
     --profile says where: local is this machine, the others are GPUs of a cluster, for which a kubeconfig is needed.
     Each model is served, asked everything, its data is checked, and its server removed before the next one comes.
     lineups/NAME/lineup.jsonl records every step. After Ctrl-C or a crash, the same command continues where it left
-    off. Exit code 1: a model failed, or its data failed a check.
+    off. Exit code 1: a model failed, or its data failed a check. 4: a gate of `grace roadmap` is closed: profiles with
+    GPUs come after what they stand on is proven.
 
     \b
     Examples:
@@ -86,14 +91,16 @@ def run(
     from grace.models.catalogue import hub_model, models_of
     from grace.models.catalogue import profile as find_profile
     from grace.project import find_project
+    from grace.roadmap import gates
+    from grace.roadmap.ground import Ground
     from grace.stages.visit_file import VisitFile
 
     described = find_profile(profile)
     project = find_project()
     own = project.content.profiles.get(profile) if project else None
     names = models.split(",") if models else own.models if own else models_of(described)
-    place = None
-    if not described.embedded:
+    place, rehearsal = None, bool(project and project.content.rehearsal)
+    if not described.embedded and not rehearsal:
         names = [hub_model(model).name for model in names]
         place = {
             "cluster": str(Path(cluster).absolute()) if Path(cluster).suffix else cluster,
@@ -105,9 +112,11 @@ def run(
             "priority_class": priority_class,
             "batch_invariant": batch_invariant,
         }
-    content = {"name": name or profile, "profile": profile, "models": names, "limit": limit, "place": place}
-    lineup = checked(content, "grace lineup run", LineupFile)
+    content = {"name": name or profile, "profile": profile, "models": names, "limit": limit}
+    lineup = checked(content | {"place": place, "rehearsal": rehearsal}, "grace lineup run", LineupFile)
     folder = LineupFolder(lineups / lineup.name)
+    if not dry_run:
+        gates.ask(Ground.here(), profile, lineup.models, lineup.name, override)
     tables = list(project.tables.items()) if project else []
     visits, inputs = visited([_pair(each) for each in study] if study else tables or list(SAMPLES))
     visit = VisitFile(studies=visits)
