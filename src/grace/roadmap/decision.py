@@ -24,7 +24,7 @@ DECIDED = "2.5.5"
 
 
 @dataclass(frozen=True)
-class Row:
+class DecisionRow:
     """What the page says about one study of one model."""
 
     model: str
@@ -63,7 +63,7 @@ def write_page(ground: Ground) -> Path:
     return path
 
 
-def rows_of(ground: Ground) -> Iterator[Row]:
+def rows_of(ground: Ground) -> Iterator[DecisionRow]:
     """Quality, coverage and noise floor of each model and study of phase 2."""
     for name, (_, model) in carrying(ground, "rtx3090", True).models.items():
         for verdict in ground.verdicts_on_model(model):
@@ -71,7 +71,7 @@ def rows_of(ground: Ground) -> Iterator[Row]:
             answered, failed = sum(run.answered for run in runs), sum(run.failed for run in runs)
             coverage = f"{answered:,} of {answered + failed:,} requests answered"
             noise = ", ".join(filter(None, (_noise(run.path / "noise.json") for run in runs)))
-            yield Row(name, verdict.study, verdict.sentence, verdict.ok, coverage, noise or "not measured")
+            yield DecisionRow(name, verdict.study, verdict.sentence, verdict.ok, coverage, noise or "not measured")
 
 
 def _noise(path: Path) -> str:

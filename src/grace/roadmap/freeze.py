@@ -37,7 +37,7 @@ SEED = 1
 
 
 @dataclass(frozen=True)
-class Claim:
+class FrozenClaim:
     """A threshold that is frozen: `name` is that of its file, `content` the manifest without what makes it unique."""
 
     name: str
@@ -53,7 +53,7 @@ def canonical(manifest: Mapping[str, Any]) -> bytes:
     return text.encode()
 
 
-def claims_of(ground: Ground) -> Iterator[Claim]:
+def claims_of(ground: Ground) -> Iterator[FrozenClaim]:
     """All thresholds of the project's studies, and the comparisons that are planned. Raises InputError."""
     for name, study in ground.studies.items():
         digest = next(iter(ground.digests[name]), None)
@@ -73,7 +73,7 @@ def claims_of(ground: Ground) -> Iterator[Claim]:
                     **{own.name: float(limits[own.name]) for own in check.settings},
                 },
             }
-            yield Claim(f"{name}-{check.name}", content)
+            yield FrozenClaim(f"{name}-{check.name}", content)
         for model in hub_models().values():
             light, full = model.profiles.get("rtx3090"), model.profiles.get("a100")
             if light and full and light.variant != full.variant:
@@ -85,7 +85,7 @@ def claims_of(ground: Ground) -> Iterator[Claim]:
                     "metric_args": {"a": light.variant, "b": full.variant, "study_sha256": study.sha256},
                     "model": {"id": model.name},
                 }
-                yield Claim(f"{name}-compare-{model.name}", content)
+                yield FrozenClaim(f"{name}-compare-{model.name}", content)
 
 
 def freeze(ground: Ground, producer: str | None, reason: str | None) -> EvidenceEntry:
@@ -134,7 +134,7 @@ def freeze(ground: Ground, producer: str | None, reason: str | None) -> Evidence
     return say(ground, Kind.FREEZE, PLACE, facts, producer)
 
 
-def _manifest(claim: Claim, producer: str, before: Mapping[str, Any] | None) -> dict[str, Any]:
+def _manifest(claim: FrozenClaim, producer: str, before: Mapping[str, Any] | None) -> dict[str, Any]:
     manifest = {
         "version": VERSION,
         "claim_id": str(before["claim_id"]) if before else uuid7(),
@@ -153,7 +153,7 @@ def _manifests(ground: Ground, entry: EvidenceEntry | None) -> dict[str, dict[st
     return {} if entry is None else {name: dict(claim) for name, claim in entry.facts["claims"].items()}
 
 
-def _differs(manifest: Mapping[str, Any], claim: Claim) -> bool:
+def _differs(manifest: Mapping[str, Any], claim: FrozenClaim) -> bool:
     return any(manifest.get(name) != value for name, value in claim.content.items())
 
 
