@@ -867,7 +867,7 @@ def test_commands_and_options_exist() -> None:
 
 COMMANDS = ["query", "score", "visit", "join", "extract", "merge", "noise", "export", "analyze", "compare"]
 COMMANDS += ["report", "paper"]
-CLUSTER = ["render", "check", "preflight", "explain", "gpus", "secret"]
+CLUSTER = ["render", "check", "audit", "preflight", "explain", "gpus", "secret"]
 
 
 def test_the_cluster_commands_are_all_here() -> None:

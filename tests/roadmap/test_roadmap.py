@@ -13,6 +13,7 @@ from conftest import Command
 from grace.files import FileList
 from grace.lineup.journal import Step, histories
 from grace.roadmap.ground import Ground
+from grace.roadmap.said import record_archive
 from grace.roadmap.status import Standing, Status
 
 LINEUP = Path("lineups/local")
@@ -287,3 +288,10 @@ def test_explain_says_what_proves_an_item_and_where_the_plan_is_wrong(project: P
 
 def test_histories_are_those_of_the_journal(project: Path) -> None:
     assert histories(LINEUP / "lineup.jsonl")[str(Path("models/one.gguf"))].closed
+
+
+def test_a_verified_archive_is_kept(project: Path) -> None:
+    assert state("5.4.3") is Standing.OPEN
+    record_archive(Ground.here(), "archives/colours", {"files": 12, "sha256": "0" * 64})
+    assert state("5.4.3") is Standing.PROVEN
+    assert "archives/colours" in found("5.4.3")

@@ -40,3 +40,18 @@ def noted(note: str, option: str = "--note") -> str:
     if not text or text == YOUR_NOTE:
         raise InputError(f"{option}: write what you saw or decided, and why, in a sentence")
     return text
+
+
+def record_archive(ground: Ground, place: str, facts: Mapping[str, object]) -> EvidenceEntry:
+    """Keep that an archive was made, read back and verified; the command that verified it calls this.
+
+    Args:
+        ground: the project's (`Ground.here()`).
+        place: a folder or an address such as s3://bucket/prefix.
+        facts: what was verified: at least the digest of the archive's list of files, and how many there are.
+
+    Raises:
+        InputError: the chain of evidence does not hold.
+        RunLocked: another process writes it.
+    """
+    return ground.evidence.append(Kind.ARCHIVE, place, facts, rehearsal=ground.rehearsal)

@@ -2,6 +2,7 @@
 
 import typer
 
+from grace.cli.cluster.audit import audit
 from grace.cli.cluster.check import check
 from grace.cli.cluster.explain import explain
 from grace.cli.cluster.gpus import gpus
@@ -16,6 +17,7 @@ cluster_app = typer.Typer(
 )
 cluster_app.command(short_help="Write the manifests of a lineup.")(render)
 cluster_app.command(short_help="Name every rule that manifests break.")(check)
+cluster_app.command(short_help="Say of each rule of the cluster how manifests meet it.")(audit)
 cluster_app.command(short_help="Check whether the cluster is ready and would accept the manifests.")(preflight)
 cluster_app.command(short_help="Say what a message of the cluster means, and what to do.")(explain)
 cluster_app.command(short_help="List the cluster's GPUs by product.")(gpus)
