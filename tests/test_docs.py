@@ -101,6 +101,11 @@ FAR = {
     "grace cluster secret": "needs a cluster",
     "grace cluster preflight": "needs a cluster",
     "grace cluster gpus": "needs a cluster",
+    "grace lineup run --profile rtx3090": "needs a cluster; tests/lineup runs it in a modelled one",
+    "grace lineup status rtx3090": "so does this",
+    "grace lineup watch rtx3090": "so does this",
+    "grace lineup fetch rtx3090": "so does this",
+    "grace lineup clean rtx3090": "so does this",
     "grace models licence": "needs a model hub",
     "make images": ".ci/run does",
     'eval "$(scripts/install_podman.sh)"': "the same",
@@ -867,6 +872,7 @@ def test_commands_and_options_exist() -> None:
 
 COMMANDS = ["query", "score", "visit", "join", "extract", "merge", "noise", "export", "analyze", "compare"]
 COMMANDS += ["report", "paper"]
+COMMANDS += [f"lineup {name}" for name in ("run", "resume", "status", "watch", "compare-outputs")]
 CLUSTER = ["render", "check", "audit", "preflight", "explain", "gpus", "secret"]
 
 

@@ -70,12 +70,14 @@ def clean(
         return
     from grace.cluster.manifests.layout import PYTHON_IMAGE
     from grace.lineup.cleaning import ClusterCleaning
+    from grace.lineup.lineup_file import ClusterPlace
     from grace.lock import locked
     from grace.project import find_project
 
-    with connect(kubeconfig, context) as api, options.progressing() as progress:
-        where = _namespace(api, namespace)
-        project = find_project()
+    project = find_project()
+    place = (folder.lineup.place if folder.file.is_file() else None) or ClusterPlace()
+    with connect(kubeconfig, context or place.context) as api, options.progressing() as progress:
+        where = _namespace(api, place.namespace if namespace is None else namespace, place.cluster)
         cleaning = ClusterCleaning(
             api,
             where,
@@ -106,10 +108,10 @@ def _clean_here(folder: "LineupFolder", dry_run: bool) -> None:
             _tell(folder, backend.clean(progress))
 
 
-def _namespace(api: "Api", given: str | None) -> str:
+def _namespace(api: "Api", given: str | None, cluster: str = "nrp") -> str:
     from grace.policy.cluster_file import load_cluster
 
-    return api.namespace(given, load_cluster("nrp").namespace)
+    return api.namespace(given, load_cluster(cluster).namespace)
 
 
 def _age(text: str | None) -> timedelta | None:
