@@ -375,6 +375,36 @@ def test_twice_the_text_takes_about_twice_the_time(kind: str) -> None:
         assert long / short < 40, piece
 
 
+@pytest.mark.parametrize("frame", ["so {} no", "answer: {}4", "4{}", "1 = never{}\n4", "<think>{}</think>4"])
+@pytest.mark.parametrize("blank", ["\n", " ", "\n ", "\t", "\n-"])
+def test_blank_stretches_cost_little(frame: str, blank: str) -> None:
+    """Degenerate models write thousands of line breaks between two words."""
+    text = frame.format(blank * 16_000)
+    began = time.process_time()
+    for own in (READERS["points"], READERS["number"]):
+        values(own, text)
+    assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize(
+    "pattern", ["(?:a+)+$", "(a*)*b", r"(\w+\s?)*x", "(?:a|ab|b)*c", ".*x.*y", "(.+)+", "(?:a?){30}b", "(x+x+)+y"]
+)
+def test_a_pattern_that_can_take_for_ever_is_refused(pattern: str) -> None:
+    phrases = {"read": "choice", "column": "X", "labels": {"yes": "y", "no": "n"}, "phrases": {"no": [pattern]}}
+    with pytest.raises(StudyError, match="can take for ever on a long answer"):
+        extraction(phrases)
+
+
+@pytest.mark.parametrize("pattern", ["not.*know", r"(?: [a-z]+){0,3}? knows?\b", "(?:ab|ac)+d", "(?>a+)+b", r"\w+n't"])
+def test_a_pattern_that_ends_is_taken(pattern: str) -> None:
+    phrases = {"read": "choice", "column": "X", "labels": {"yes": "y", "no": "n"}, "phrases": {"no": [pattern]}}
+    own = extraction(phrases)
+    began = time.process_time()
+    for piece in ("a", "a ", "not ", "ab", " a"):
+        values(own, piece * 20_000)
+    assert time.process_time() - began < 30
+
+
 # A corpus that was written without a look at the rules
 
 

@@ -6,13 +6,13 @@ Every place that names a label is weighed. The mentions that count most decide, 
 import re
 from collections.abc import Mapping, Sequence
 
-from grace.errors import StudyError
 from grace.studies.reading import CLEAR, DOUBT, EXACT, Answer, Missing, Value, evidence
 from grace.studies.reading.languages import BUT, IN_FACT, word_of
 from grace.studies.reading.mentions import Mentions
+from grace.studies.reading.patterns import LETTERS, safe
 from grace.studies.reading.text import Text
 from grace.studies.reading.ticks import ticked
-from grace.studies.reading.weighing import ALONE, APART, HINTED, QUESTION, Weighed, weigh
+from grace.studies.reading.weighing import ALONE, APART, HINTED, QUESTION, SEVERAL, Weighed, weigh
 
 ENDING = " .!\"')"
 _IN_FACT = re.compile(rf"{word_of(BUT)}|{word_of(IN_FACT)}")
@@ -78,6 +78,7 @@ class ChoiceReader:
 
     def _statements(self, text: str) -> tuple[list[tuple[int, int, str]], bool]:
         """Where phrases say which label, in the order of the text, and whether it says that the answer is not known."""
+        text = text[:LETTERS]
         taken = [match.span() for match in self._unclear.finditer(text)]
         unclear = bool(taken)
         said: list[tuple[int, int, str]] = []
@@ -119,6 +120,7 @@ def _settled(text: str, strong: Sequence[Weighed], weighed: Sequence[Weighed], s
     takes_back = evidence.retracts(text, last.mention.end)
     if len(labels) == 1:
         later = [one for one in weighed if one.mention.start > last.mention.end and one.mention.label != labels[0]]
+        later = [one for one in later if one.weight != SEVERAL]
         if takes_back and later:
             return Value(str(later[-1].mention.label), DOUBT)
         tail = later[-1].mention if later and later[-1].weight == APART else None
@@ -161,9 +163,6 @@ def _several(weighed: Sequence[Weighed]) -> Missing:
 def _compile(patterns: Sequence[str], where: str) -> re.Pattern[str]:
     """A regular expression of any of some patterns; without any it matches nothing. Raises StudyError."""
     for pattern in patterns:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise StudyError(f"{where}: {pattern!r} is not a regular expression: {error}") from None
+        safe(pattern, where)
     any_of = "|".join(f"(?:{pattern})" for pattern in patterns) or "(?!)"
     return re.compile(rf"(?<![\w'])(?:{any_of})")

@@ -8,6 +8,7 @@ import re
 
 from grace.studies.reading.languages import (
     ANSWER,
+    AT_FIRST,
     BUT,
     CHOOSE,
     FALLS_OUT,
@@ -46,7 +47,7 @@ _RATE = (
     r"(?:rat(?:e|ing)|choos(?:e|ing)|chose|pick(?:ing)?|select(?:ing)?|assign|giv(?:e|ing)|score|rank|mark|opt for"
     r"|(?:go|going|went) (?:with|for)|go (?:up|down) to|settled? (?:on|for)|ended up (?:with|at)|landed (?:on|at)"
     r"|lean(?:ing)?"
-    r"|stick (?:with|to)|pay|spend|charge|offer|blame|put|place|vote|judge|classify|label"
+    r"|stick (?:with|to)|use|pay|spend|charge|offer|blame|put|place|vote|judge|classify|label"
     r"|assess|evaluate|deem|call|describe|estimate|grade|respond|reply|conclude|prefer|favou?r|endorse)"
 )
 _SAY = r"(?:say|answer|think|guess|believe|reply|respond|conclude|argue|estimate|feel|suppose|expect|reckon)"
@@ -93,7 +94,7 @@ CUE_BEHIND = re.compile(
 NUMBER_BEHIND = re.compile(
     rf"{_MARKS}\s?(?:(?:अंक|নম্বর|점|点|分)\s?)?(?:(?:(?:को|का|के|की|ही)\s)?(?:है|हूँ|हूं|चुन|दूँगा|दूंगा|देता|देती"
     rf"|दूँगी|आहे|দেব|দিব|বেছে|ఎంచు|ఇస్తా|است|می‌دهم)"
-    r"|を選|を付|をつけ|だ|점|을|를|로|seç|veri|puan|分|点|星|คะแนน|ครับ|ค่ะ)"
+    r"|を選|を付|をつけ|にし|とし|だ|점|을|를|로|seç|veri|puan|分|点|星|คะแนน|ครับ|ค่ะ)"
 )
 """The same behind a number or a letter."""
 _UNITS = (
@@ -133,6 +134,11 @@ _RESETS = re.compile(
     rf"|{word_of(BUT + ' ' + THUS)}"
 )
 _LINKS = re.compile(rf"[.;:!?\n]|{word_of(BUT + ' however still so therefore thus hence')}")
+_TURNS = re.compile(
+    rf"[.;:!?\n]|{word_of(BUT + ' now however still jetzt maintenant ahora adesso agora nu теперь teraz şimdi')}|が,"
+    rf"|けど|지만|现在|今は"
+)
+_AT_FIRST = re.compile(word_of(AT_FIRST))
 _NOT = re.compile(rf"{word_of(NOT)}|n't\b|\bno(?: clear| real| strong| sign of)? \Z")
 _IF = re.compile(rf"\bif(?! (?:i|we|you|one|forced|pressed|asked|required|pushed|anything)\b)|{word_of(IF)}")
 _THEN = re.compile(
@@ -213,20 +219,33 @@ COUNTED = "names a bound, or a number of something else"
 
 
 _UNDER = tuple(
-    re.compile(rf"(?:{words})\b{behind}\Z")  # without a border in front, so that most places are passed over at once
-    for words, behind in (
+    (
+        needles,
+        re.compile(rf"(?:{words})\b{behind}\Z"),
+    )  # without a border in front, so that most places are passed over at once
+    for needles, words, behind in (
         (
+            ("that", "if", "whether", "how"),
             "not|cannot|can't|never|no|nothing|nobody|hardly|far from|wrong|premature|hard|difficult|impossible|unclear"
             "|uncertain|unknown|unsure|unlikely|doubt|doubts|doubtful|remains|question|questionable|n't",
             r"[^.;!?\n]{0,60}\b(?:that|if|whether|how)\b[^.;!?\n]{0,40}",
         ),
         (
+            ("no ", "little ", "without ", "insufficient ", "lack of ", "not enough "),
             "no|little|without|insufficient|lack of|not enough",
             r" (?:[a-z]+ ){0,2}(?:evidence|indication|proof|reason|sign|suggestion|guarantee|information|basis|way)\b"
             r"[^.;!?\n]{0,60}",
         ),
-        ("if|whether|unless|until|once|suppose|supposing|assuming|provided", r"(?<!as if)[^.;,!?\n]{0,40}"),
-        ("possible that|conceivable that|plausible that|imaginable that", r"[^.;!?\n]{0,40}"),
+        (
+            ("if", "whether", "unless", "until", "once", "suppos", "assuming", "provided"),
+            "if|whether|unless|until|once|suppose|supposing|assuming|provided",
+            r"(?<!as if)[^.;,!?\n]{0,40}",
+        ),
+        (
+            ("ible that", "able that"),
+            "possible that|conceivable that|plausible that|imaginable that",
+            r"[^.;!?\n]{0,40}",
+        ),
     )
 )
 """What a statement stands under that is not its own assertion."""
@@ -247,7 +266,10 @@ def is_asserted(text: str, start: int, end: int) -> bool:
     """Whether a statement in a text is its own assertion: not denied, asked, supposed, or somebody's belief."""
     first = max(0, start - BEFORE)
     words = text[max(first, *(text.rfind(mark, first, start) + 1 for mark in ".;!?\n")) : start]
-    if any(pattern.search(words) for pattern in _UNDER) and not _SURE.search(words):
+    is_under = any(
+        any(needle in words for needle in needles) and pattern.search(words) is not None for needles, pattern in _UNDER
+    )
+    if is_under and not _SURE.search(words):
         return False
     if _NOT.search(text, start, end):
         return True
@@ -284,13 +306,19 @@ def is_denied_behind(text: str, end: int) -> bool:
     return bool(_DENIES_BEHIND.match(text, end, end + BEHIND))
 
 
+def is_first_thought(words: str) -> bool:
+    """Whether words before a mention say that it was only the first thought."""
+    last = _last(_TURNS, words)
+    return _AT_FIRST.search(last) is not None
+
+
 def why_not(text: str, start: int, end: int) -> str:
     """Why a mention is no answer by what stands beside it, "" where nothing is against it."""
     words = text[max(0, start - BEFORE) : start]
     near = _last(_RESETS, words)
     denied = is_denied_behind(text, end) or _NOT.search(near) or _OTHERS.search(near)
     supposed = _IF.search(_last(_LINKS, words)) and not is_conclusion(text, start)
-    if denied or supposed or _SCALE.search(words):
+    if denied or supposed or is_first_thought(words) or _SCALE.search(words):
         return DENIED
     return COUNTED if _BOUND.search(words) else ""
 

@@ -7,6 +7,8 @@ false one.
 
 import re
 import unicodedata
+from collections.abc import Iterable
+from typing import Any
 
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uf900-\ufaff"
 """Scripts that do not part words by spaces: Thai, Lao, Burmese, Khmer, Chinese and Japanese."""
@@ -16,7 +18,7 @@ ANSWER = """
 answer response rating score choice verdict judgment judgement decision selection option conclusion evaluation grade
 pick guess estimate assessment reply label category position stance vote opinion value number result rank ranking
 likelihood probability price age amount
-antwort bewertung punktzahl einschätzung note wahl urteil schätzung
+antwort wert bewertung punktzahl einschätzung note wahl urteil schätzung
 réponse choix évaluation estimation
 respuesta elección opción puntuación calificación valoración
 risposta scelta voto valutazione
@@ -76,7 +78,8 @@ because since as for given than rather_than instead_of out_of at_best at_most in
 and here too overall again now would is was are seems feels fits though
 although while based in with when considering that i it he she they this we you the there if at so to by from or then
 instead however
-weil denn da von auf für geben vergeben wählen sagen nehmen ist
+weil denn da stellen setzen legen einordnen einstufen ansetzen who qui von auf für geben vergeben wählen sagen
+nehmen ist
 car parce puisque sur pour à au de parmi est
 porque ya لأن* است थी दूँगा de sobre para a al por es perché su per a di è pois para em é
 omdat van op потому так из для за vì karena çünkü üzerinden क्योंकि কারণ ఎందుకంటే
@@ -102,10 +105,30 @@ yes no ja nein oui non sí si no sì não नहीं हाँ नाही �
 ไม่ 是 否 不是 да нет ஆம் இல்லை
 """
 """Labels that are little words, and stand in sentences that answer nothing."""
+ABOUT = """
+about around roughly approximately circa ca in_my_opinion in_my_view to_me for_me personally i'd_say
+ungefähr etwa rund zirka schätzungsweise meiner_meinung_nach meines_erachtens nach_meinem_gefühl für_mich
+environ à_peu_près à_mon_avis selon_moi
+pour_moi aproximadamente alrededor_de más_o_menos en_mi_opinión a_mi_juicio para_mí circa più_o_meno secondo_me
+a_mio_parere cerca_de mais_ou_menos
+na_minha_opinião para_mim ongeveer naar_mijn_mening volgens_mij ungefär cirka enligt_mig omkring efter_min_mening
+примерно около приблизительно по-моему на_мой_взгляд около_того moim_zdaniem około mniej_więcej podle_mě asi
+yaklaşık bence bana_göre sekitar kira-kira menurut_saya khoảng theo_tôi मेरे_हिसाब_से मेरे_विचार_से लगभग करीब
+আমার_মতে প্রায়
+تقريبا حوالي برأيي في_رأيي به_نظر_من حدود حدودا بنظري ประมาณ 大约 大概 约 我认为 我觉得 在我看来 約 私なら 私は
+おそらく たぶん 약 제_생각에는 대략
+"""
 MAYBE = """
 maybe perhaps possibly vielleicht möglicherweise peut-être quizás quizá tal_vez forse talvez misschien kanske
 måske может_быть возможно może belki
 可能 也许 また 혹시 शायद হয়তো อาจ ربما شاید
+"""
+AT_FIRST = """
+at_first initially originally first_thought first_thought_of i_first my_first zuerst zunächst anfangs d'abord
+au_début primero al_principio inicialmente
+inizialmente all'inizio a_princípio eerst aanvankelijk först сначала поначалу najpierw początkowo önce
+ilk_başta awalnya ban_đầu
+最初 初めは はじめは 처음에는 처음엔 一开始 起初 开始 पहले প্রথমে في_البداية ابتدا
 """
 IN_FACT = """
 actually in_fact in_reality really pragmatically tatsächlich eigentlich in_wahrheit en_réalité en_fait
@@ -302,8 +325,35 @@ scusa ripensandoci aspetta correggo anzi desculpe aliás pensando_bem corrigindo
 
 def either(words: str) -> str:
     """A regular expression of any of some words, the longest first, in the form in which `plain` leaves texts."""
-    ways = sorted(set(folded(words).split()), key=len, reverse=True)
-    return "(?:" + "|".join(re.escape(way).replace("_", " ").replace(r"\*", r"\w*") for way in ways) + ")"
+    return any_of(re.escape(way).replace("_", " ").replace(r"\*", r"\w*") for way in folded(words).split())
+
+
+_TOKEN = re.compile(r"\\w\*|\\.|.", re.DOTALL)
+_Branches = dict[str, Any]
+"""What may follow in a word, by the next letter; "" is the end of a word."""
+
+
+def any_of(ways: Iterable[str]) -> str:
+    """A regular expression of any of some texts, the longest first: a tree of letters, left at once by most places."""
+    tree: _Branches = {}
+    for way in sorted(set(ways), key=len, reverse=True):
+        branch = tree
+        for token in _TOKEN.findall(way):
+            branch = branch.setdefault(token, {})
+        branch[""] = {}
+    if not tree:
+        return "(?!)"
+    return f"(?=[{''.join(sorted(tree))}])(?:{_branches(tree)})"
+
+
+def _branches(tree: _Branches) -> str:
+    ways = [
+        token + _branches(rest) for token, rest in sorted(tree.items(), key=lambda item: item[0] == r"\w*") if token
+    ]
+    if not ways:
+        return ""
+    only = ways[0] if len(ways) == 1 else f"(?:{'|'.join(ways)})"
+    return f"(?:{only})?" if "" in tree else only
 
 
 def word_of(words: str) -> str:

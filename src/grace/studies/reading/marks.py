@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from grace.studies.reading.languages import SPACED
+from grace.studies.reading.languages import SPACED, any_of
 from grace.studies.reading.mentions import bordered
 from grace.studies.reading.text import WORDS, plain
 
@@ -17,8 +17,7 @@ _TENS = {
     for tens, word in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], 2)
 }
 _DIGITS = "one|two|three|four|five|six|seven|eight|nine"
-_SMALL = "|".join(sorted(WORDS, key=len, reverse=True))
-SPELLED = rf"(?:(?:{'|'.join(_TENS)})(?:[- ](?:{_DIGITS}))?|(?:a |one )?hundred|{_SMALL})"
+SPELLED = rf"(?:{any_of(_TENS)}(?:[- ](?:{_DIGITS}))?|(?:a |one )?hundred|{any_of(WORDS)})"
 _THOUSANDS = r"[1-9]\d{0,2}(?:,\d{3})+(?!,?\d)"
 _NUMBER = rf"(?<![_.])-?(?:{_THOUSANDS}|\d+(?:[.,]\d+)?|\.\d+)"
 _BARE = rf"(?<![_.])-?(?:{_THOUSANDS}|\d+(?:\.\d+)?|\.\d+)"  # without a unit, a comma parts two numbers

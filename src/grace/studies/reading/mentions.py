@@ -25,7 +25,7 @@ _BETWEEN = (
     r"\s?(?:の間|のあいだ|之间|之間|中间|사이|के बीच)"
 )
 """Ranges whose sign stands behind them."""
-_OF = r"(?:/|(?:out )?of|on|na|von|sur|de|su|out of a possible|aus|av|z|из|จาก|من|از|/ )"
+_OF = r"(?:/|(?:out )?of|on|na|dari|trên|von|sur|de|su|out of a possible|aus|av|z|из|จาก|من|از|/ )"
 _PLAIN_NUMBER = r"\d+(?:[.,]\d+)?"
 _THOUSANDS = r"[1-9]\d{0,2}(?:(?:,\d{3})+(?:\.\d+)?(?![\d,])|(?: \d{3})+(?![\d,.]| \d))"
 _NUMBER_OR_MORE = (

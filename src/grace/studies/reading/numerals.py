@@ -129,7 +129,7 @@ def in_digits(text: str) -> str:
     """A text with its numbers in digits, but for the words that may mean something else."""
     made, place = [], 0
     for numeral in sorted(numerals(text), key=lambda numeral: numeral.start):
-        if not numeral.is_ordinary and numeral.start >= place:
+        if (numeral.value > 1 or not numeral.is_ordinary) and numeral.start >= place:
             made += [text[place : numeral.start], str(numeral.value)]
             place = numeral.end
     return "".join([*made, text[place:]])

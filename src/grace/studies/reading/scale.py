@@ -201,8 +201,9 @@ def _equals(text: str, mentions: Sequence[Mention]) -> Answer | None:
 
 def _in_prose(text: str, weighed: Sequence[Weighed], mentions: Sequence[Mention]) -> Answer | None:
     """The number of a sentence, in doubt: the only one, the only one with its unit, or the one that others make."""
-    amounts = [one.mention for one in weighed if one.mention.kind == "amount"]
-    for own in (amounts, [one.mention for one in weighed]):
+    own_weighed = [one for one in weighed if one.weight]
+    amounts = [one.mention for one in own_weighed if one.mention.kind == "amount"]
+    for own in (amounts, [one.mention for one in own_weighed]):
         made = [one for one in own if _MAKES.search(text, max(0, one.start - BEFORE), one.start)][-1:]
         made = made or [one for one in own if _IN_ALL.match(text, one.end)]
         for some, grade in ((own, IMPLIED if len(mentions) == 1 else DOUBT), (made, DOUBT)):

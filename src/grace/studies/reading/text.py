@@ -51,10 +51,12 @@ _SET_APART = re.compile(
 _TITLES = (" dr. ", " mr. ", " mrs. ", " ms. ", " prof. ")  # their full stop ends no sentence
 _MARKED = re.compile(r"[*`_~\\#>]")
 _SPACES = re.compile(r"[ ]{2,}")
+LONG = 500
+"""Characters of a text in which long runs of one sign are cut."""
 LONGEST_RUN = 12
 """As many of one sign are read in a row as labels may be made of, as "★★★★★"; degenerate models write thousands."""
 _RUN = re.compile(rf"([^\w\s])\1{{{LONGEST_RUN},}}+")
-_BLANK = re.compile(r" ?(?:\n ?){3,}+")
+_BLANK = re.compile(r"\n ?(?:\n ?){1,}+")
 _ENDS = frozenset(".!?。！？)]}\"'|*`>")
 
 _ONES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
@@ -124,8 +126,9 @@ def plain(text: str) -> str:
         if title in text:
             text = text.replace(title, title.replace(".", ""))
     text = _SPACES.sub(" ", text) if "  " in text else text
-    text = _RUN.sub(lambda run: run[0][:LONGEST_RUN], text) if _RUN.search(text) else text
-    return _BLANK.sub("\n\n", text) if "\n\n" in text or "\n \n" in text else text
+    if len(text) > LONG:
+        text = _RUN.sub(lambda run: run[0][:LONGEST_RUN], text)
+    return _BLANK.sub("\n\n", text) if "\n\n\n" in text or "\n \n" in text else text
 
 
 def tidy(text: str) -> str:
@@ -144,6 +147,9 @@ def set_apart(text: str) -> frozenset[str]:
     return frozenset(plain(next(filter(None, words.groups()))).strip(" .:\n") for words in _SET_APART.finditer(text))
 
 
+_HEADING_ENDS = (":", "\n", "|", "=", " - ")
+
+
 class Headings:
     """Finds the parts of a response after headings, such as "Initial Answer:" and "Knowledge:"."""
 
@@ -153,17 +159,18 @@ class Headings:
         self._owner = owner
         self._firsts = {heading.split()[0] for heading in owner}  # a text without any of them has no heading
         names = "|".join(r"[\s_-]?".join(map(re.escape, name.split())) for name in sorted(owner, key=len, reverse=True))
+        begins = "" if not owner else f"(?=[{''.join(sorted({re.escape(name[0]) for name in owner}))}])"
         # A heading begins a line, a cell or a sentence, or has quotes as in JSON, and ends in a colon or a line break.
         self._pattern = re.compile(
-            rf"(?:^|(?<=[\n.;|,{{]))[\s\"'|-]{{0,12}}+(?:\d{{1,2}}[.)]\s*)?(?P<name>{names})"
+            rf"(?:^|(?<=[\n.;|,{{]))[\s\"'|-]{{0,12}}+(?:\d{{1,2}}[.)]\s*)?{begins}(?P<name>{names})"
             rf"(?:\s(?:answer|question|estimate|distribution"
             rf"|response)s?)?(?:\s?\([^()\n]{{0,60}}\))?[\"']?\s*(?:[:=|]|\s-\s|\n)"
-            rf"|(?<=\s)(?P<inner>{names})\s?:"
+            rf"|(?<=\s){begins}(?P<inner>{names})\s?:"
         )
 
     def sections(self, text: str) -> Iterator[tuple[str, int, int, int]]:
         """The name of each section, where its heading starts, where its text starts and where it ends."""
-        if not any(first in text for first in self._firsts):
+        if not any(end in text for end in _HEADING_ENDS) or not any(first in text for first in self._firsts):
             return
         headings = list(self._pattern.finditer(text))
         for heading, following in zip_longest(headings, headings[1:]):

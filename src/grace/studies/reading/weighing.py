@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from grace.studies.reading import evidence
-from grace.studies.reading.languages import BUT, MAYBE, YES_NO, either, folded, word_of
+from grace.studies.reading.languages import ABOUT, BUT, MAYBE, YES_NO, either, folded, word_of
 from grace.studies.reading.mentions import Mention
 from grace.studies.reading.text import REFUSAL, Text
 
@@ -20,9 +20,9 @@ FEW_WORDS = 4
 """Words of an answer that is about nothing but the label in it."""
 LONGEST_NAME = 6
 """Words behind "1." that may be a name of that label; more are a step of a list."""
-GIVEN, ALONE, APART, HINTED, NAMED = 5, 4, 3, 2, 1
+GIVEN, ALONE, APART, HINTED, NAMED, SEVERAL = 5, 4, 3, 2, 1, 0
 """How much a mention counts: given as the answer; alone in its line, or first words with a mark behind; set apart from
-its sentence; perhaps meant as the answer; only named."""
+its sentence; perhaps meant as the answer; only named; one of several side by side."""
 _NOT_AN_ANSWER = re.compile(
     r"(?:\s(?:one|way|doubt|worries|wonder|thanks|thank|problem|information|info|idea|evidence|matter|more|longer"
     r"|specific|other|such|indication|mention"
@@ -30,6 +30,7 @@ _NOT_AN_ANSWER = re.compile(
     r"|statement|of|answers?|after|before|enough)\b|-(?:one|brainer|go)\b|/)"
 )
 _OPENER = re.compile(
+    rf"\W*(?:(?:{word_of(ABOUT)}|dass?|que|che)[\W_]*){{0,2}}"
     r"\W*(?:(?:(?:an?|the|eine?|une?|my (?:answer|rating|choice)(?: is)?|it(?:'s| is)|option|rating|score|choice"
     r"|number"
     r"|level|around|about|approximately|roughly|maybe|perhaps|ca|circa|etwa|environ)\b(?!['’-])|(?:well|hmm+|oh"
@@ -205,7 +206,8 @@ def weigh(text: Text, mentions: Sequence[Mention]) -> tuple[list[Weighed], str]:
     unfit = [one.mention for one in kept if one not in fit and one.weight >= ALONE]
     if unfit and not any(one.weight >= ALONE for one in fit):
         return [], unfit[0].odd or f"says {unfit[0].words.strip()}, which is none of the answers"
-    return fit, reason
+    fit += [one._replace(weight=SEVERAL, exact=False) for one in weighed if one not in kept and one.mention.label]
+    return (fit if any(one.weight for one in fit) else []), reason
 
 
 def _is_outside(mention: Mention) -> bool:
