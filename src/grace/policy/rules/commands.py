@@ -46,14 +46,15 @@ _WAITING = (
 @error(
     "K8S037",
     "command that cannot work",
-    why="Without a shell, a command is a list of words: the first is the program, and && or > are arguments like "
-    "others. A whole command line in one word is the name of a program that there is none of.",
+    why="The container ends at once, or is never started. Without a shell, a command is a list of words: the first is "
+    "the program, and && or > are arguments like others; a whole command line in one word is the name of a program "
+    "that there is none of.",
     source=kubernetes(
         "Define a Command and Arguments for a Container",
         "tasks/inject-data-application/define-command-argument-container/",
     ),
-    fix='Write one word for each argument, or run a shell: command: ["sh", "-c", "the whole command line"]. Try the '
-    "command in the image first: `docker run --rm -it IMAGE COMMAND`.",
+    fix="Correct what the message names, and try the command in the image: `docker run --rm -it IMAGE COMMAND`. A "
+    'command line with && or > is run by a shell: command: [sh, -c, "the whole line"].',
     examples=broken(_JOB, (_ARGS, f'command: ["grace query"]\n        {_ARGS}')),
 )
 def check_commands(scene: Scene) -> Iterator[Hit]:

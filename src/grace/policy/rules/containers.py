@@ -135,7 +135,8 @@ def check_index(scene: Scene) -> Iterator[Hit]:
     "pod that reaches into its node",
     why="It can read and change what belongs to others on the node. Shared clusters refuse such pods.",
     source=_STANDARDS,
-    fix="Remove it: models, volumes and GPUs need no privileges. Shared memory is an emptyDir of medium Memory.",
+    fix="Remove it: GPUs need no privileges, data and models belong on a volume claim, and shared memory is an "
+    "emptyDir of medium Memory.",
     examples=broken(_JOB, ("allowPrivilegeEscalation: false", "privileged: true")),
 )
 def check_node(scene: Scene) -> Iterator[Hit]:

@@ -311,7 +311,8 @@ def check_idle(scene: Scene) -> Iterator[Hit]:
     "RTX PRO 6000 have resources of their own, as nvidia.com/rtxa6000. For a resource that no node has, the pod waits "
     "for ever. A misspelt one and one of a commercial cloud are errors.",
     source=GPU_PODS,
-    fix="Write the resource as the nodes have it: `grace cluster gpus` lists them.",
+    fix="See what nodes have (`grace cluster gpus`), and ask for one of these, spelt as there; remove what no node "
+    "has.",
     examples=broken(_JOB, ("nvidia.com/a100", "nvidia.com/A100")),
 )
 def check_known(scene: Scene) -> Iterator[Hit]:

@@ -44,8 +44,8 @@ _SERVER = example("gpu-server")
     why="A Job that sleeps holds what it asked for and does nothing. Users whose Jobs run sleep, or a script that ends "
     "in it, are banned.",
     source=POLICIES,
-    fix="Remove the sleep: the Job ends when its work is done. To look around in a container, start a bare Pod (kind: "
-    "Pod); there, sleep is fine.",
+    fix="Let the Job end when its work is done: remove the sleep, and give each wait an end. To look around in a "
+    "container, start a bare Pod (kind: Pod); there, sleep is fine.",
     examples=broken(_JOB, (_LINE, "sleep infinity # python")),
 )
 def check_sleep(scene: Scene) -> Iterator[Hit]:

@@ -149,7 +149,8 @@ def check_restarts(scene: Scene) -> Iterator[Hit]:
     why="A mount of a volume that the pod does not have, a container without an image, or a name or mount path that "
     "appears twice: the cluster refuses the pod.",
     source=kubernetes("Volumes", "concepts/storage/volumes/"),
-    fix="Add the volume to the pod's volumes, or correct the name.",
+    fix="Correct what the message names: add the volume to the pod's volumes, write the image, or give each of the "
+    "two a name or path of its own.",
     examples=broken(_JOB, ("{name: output, mountPath", "{name: outputs, mountPath")),
 )
 def check_pods(scene: Scene) -> Iterator[Hit]:
