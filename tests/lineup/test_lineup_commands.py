@@ -16,6 +16,7 @@ WHERE = ["--profile", "rtx3090", "--namespace", NAMESPACE, "--image", "registry.
 def lineup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModelledLineup]:
     for name in ("HF_HUB_OFFLINE", "HF_HOME"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)  # where evidence of a passed gate is kept
     with modelled_lineup(tmp_path) as lineup:
         monkeypatch.setattr("grace.cluster.access.connection.connect", lambda *_, **__: lineup.connect())
         yield lineup
@@ -30,7 +31,11 @@ def run(lineup: ModelledLineup) -> list[object]:
 
 
 def test_one_command_from_nothing_to_data_at_home(lineup: ModelledLineup, grace: Command) -> None:
-    done = grace(*run(lineup))
+    closed = grace(*run(lineup))
+    assert closed.code == 4
+    assert "not yet" in closed.err
+    assert not (lineup.folder.path.parent / "one").exists()
+    done = grace(*run(lineup), "--override", "the cluster is a model of one")
     assert done.code in (0, 1), done.err  # whether the data is good is another question
     for model in MODELS:
         assert f"{model}: asked, home and removed" in done.out

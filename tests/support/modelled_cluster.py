@@ -108,6 +108,15 @@ class ModelledCluster(Controllers, Pods, api_server.ApiServer):
 
         return self.call(done())
 
+    def soon(self, work: Callable[[], Any]) -> None:
+        """Have a plain function done as soon as the cluster's thread can, whoever asks."""
+
+        def done() -> None:
+            work()
+            self.settle()
+
+        self._loop.call_soon_threadsafe(done)
+
     def at(self, delay: float, work: Callable[[], None]) -> None:
         """Have something done later."""
         heapq.heappush(self._timers, (self.now + delay, next(self._numbers), work))
@@ -323,10 +332,12 @@ class ModelledCluster(Controllers, Pods, api_server.ApiServer):
         at = next((place for place, each in enumerate(self.history) if each[0] > version), len(self.history))
         try:
             while request.transport and not request.transport.is_closing():
+                asked, sent = len(self.asked), False
                 for _, kind, key, body in self.history[at:]:
                     here = key[0] == plural and namespace in ("", key[1])
                     if here and selected(body, query.get("labelSelector", "")):
                         await send(kind, body)
+                        sent = True
                 at = len(self.history)
                 if self.cuts:
                     self.cuts -= 1
@@ -337,11 +348,25 @@ class ModelledCluster(Controllers, Pods, api_server.ApiServer):
                     await answer.write_eof()
                     return answer
                 await asyncio.sleep(0.002)  # a client that has read enough goes away now
+                if sent:
+                    await self._looked(request, asked)
                 if request.transport and not request.transport.is_closing():
                     await self.elapse(ends - self.now, until_change=True)
         except ConnectionError:
             pass
         return answer
+
+    async def _looked(self, request: web.Request, asked: int) -> None:
+        """Let a client that was told of a change look at it before time goes on: what it asks takes no time."""
+        for _ in range(200):
+            if len(self.asked) > asked or request.transport is None or request.transport.is_closing():
+                break
+            await asyncio.sleep(0.01)
+        quiet = 0
+        while quiet < 5:
+            before = len(self.asked)
+            await asyncio.sleep(0.01)
+            quiet = quiet + 1 if len(self.asked) == before else 0
 
 
 def selected(body: dict[str, Any], selector: str) -> bool:

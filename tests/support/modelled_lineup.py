@@ -144,7 +144,8 @@ def modelled_lineup(tmp_path: Path, models: Sequence[str] = MODELS) -> Iterator[
     table.write_text(TRIALS)
     visits, inputs = visited([(str(study), table)])
     folder = LineupFolder(tmp_path / "lineups" / "trial")
-    content = {"name": "trial", "profile": "rtx3090", "models": list(models)}
+    place = {"cluster": "nrp", "namespace": NAMESPACE, "image": "registry.example/grace:1"}
+    content = {"name": "trial", "profile": "rtx3090", "models": list(models), "place": place}
     folder.begin(checked(content, "test", LineupFile), VisitFile(studies=visits), inputs)
     with ExitStack() as stack:
         servers = {name: stack.enter_context(TableServer(MODEL, "vllm", name=name)) for name in models}

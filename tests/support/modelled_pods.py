@@ -314,8 +314,10 @@ class Pods:
         places = self.mounted(key[1], pod, pod["spec"]["containers"][0])
         words = [placed(word, places) for name, word in request.query.items() if name == "command"]
         words[0] = sys.executable if words[0].startswith("python") else words[0]
+        given = pod["spec"]["containers"][0].get("env") or []
+        env = os.environ | {each["name"]: each["value"].replace("$$", "$") for each in given if "value" in each}
         pipe = asyncio.subprocess.PIPE
-        process = await asyncio.create_subprocess_exec(*words, stdin=pipe, stdout=pipe, stderr=pipe)
+        process = await asyncio.create_subprocess_exec(*words, stdin=pipe, stdout=pipe, stderr=pipe, env=env)
 
         async def send(stream: Any, channel: int) -> None:
             while piece := await stream.read(1 << 15):

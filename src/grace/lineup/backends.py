@@ -30,13 +30,15 @@ def backend_for(lineup: LineupFile, folder: LineupFolder) -> Backend:
     from grace.cluster.access.connection import connect
     from grace.lineup.kubernetes import KubernetesBackend, request_of
     from grace.policy.cluster_file import load_cluster
+    from grace.project import find_project
 
     place = lineup.place or ClusterPlace()
     usual = load_cluster(place.cluster).namespace
     api = connect(None, place.context)
     try:
         request = request_of(folder, **place.request, namespace=api.namespace(place.namespace, usual))
-        return KubernetesBackend(folder, api, request)
+        project = find_project()
+        return KubernetesBackend(folder, api, request, project.content.bucket if project else None)
     except BaseException:
         api.close()
         raise

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any, Self
 
 from grace.cluster.access.connection import Api, ApiError
 from grace.cluster.access.objects import KINDS, labelled
 from grace.cluster.access.pods import COMPONENT, LINEUP, MODEL, living_pods
 from grace.cluster.manifests.grace_container import MAIN
-from grace.cluster.manifests.layout import Served
 from grace.cluster.manifests.render import Rendering, render_lineup, write_rendering
 from grace.cluster.manifests.request import Request
 from grace.cluster.manifests.vllm_container import CHECK
@@ -21,14 +21,17 @@ from grace.errors import ClusterError, EndpointError, GraceError, InputError, Mo
 from grace.files import FileList
 from grace.lineup.backend import Backend, Sighting, State
 from grace.lineup.folder import LineupFolder
+from grace.lineup.home.put import put
+from grace.lineup.home.relay import fetch_relayed
+from grace.lineup.home.volumes import Volume, VolumeRemote, fetch_volume
 from grace.lineup.kubernetes_causes import cause_of
 from grace.lineup.kubernetes_following import Follower, JobEnd, JobVanished, away
-from grace.lineup.kubernetes_home import fetch, put
 from grace.lineup.kubernetes_objects import END_SECONDS, LineupNamespace
 from grace.lineup.kubernetes_views import JobView, PodView
 from grace.models.catalogue import hub_model
 from grace.policy.reading import parse
 from grace.progress import Progress
+from grace.project_file import BucketSettings
 from grace.runs import now as this_moment
 from grace.stages.session import RequestCounts
 from grace.stages.visit_file import VisitFile
@@ -77,18 +80,24 @@ class KubernetesBackend(Backend):
     GPUs are given up after half an hour; the other limits are in `kubernetes_following.LIMITS`.
     """
 
-    def __init__(self, folder: LineupFolder, api: Api, request: Request) -> None:
-        """Render the lineup's objects. Raises InputError, Refused, as `render_lineup`."""
-        self._folder = folder
+    def __init__(self, folder: LineupFolder, api: Api, request: Request, bucket: BucketSettings | None = None) -> None:
+        """Render the lineup's objects.
+
+        Args:
+            folder: the lineup's.
+            api: the connection; it is closed at the end.
+            request: as `request_of` gives it.
+            bucket: through which data comes home; None: through the connection.
+
+        Raises:
+            InputError, Refused: as `render_lineup`.
+        """
+        self._folder, self._bucket = folder, bucket
+        self._putting, self._tables_there = Lock(), False
         self.rendering: Rendering = render_lineup(request)
-        layout = self.rendering.layout
-        self.place = LineupNamespace(
-            api, self.rendering.namespace, self.rendering.lineup, layout.image, folder.path / "logs"
-        )
-        self._served: dict[str, Served] = {}
-        for name in folder.lineup.models:
-            meant = hub_model(name).name
-            self._served[name] = next(each for each in layout.models if each.plan.model.name == meant)
+        self.place = LineupNamespace(api, self.rendering.namespace, folder.path / "logs")
+        by_name = {served.plan.model.name: served for served in self.rendering.layout.models}
+        self._served = {name: by_name[hub_model(name).name] for name in folder.lineup.models}
 
     def __enter__(self) -> Self:
         write_rendering(self.rendering, self._folder.path / "manifests")
@@ -100,6 +109,10 @@ class KubernetesBackend(Backend):
     def stop(self) -> None:
         """Have all that waits end."""
         self.place.stop()
+
+    def most_at_once(self, models: Sequence[str]) -> int:
+        """As many as the cluster lets one user have: its scheduler knows the GPUs, and lets pods wait."""
+        return min(len(models), self.rendering.layout.cluster.limits.violators or len(models))
 
     def check(self, model: str) -> None:
         """Ask the cluster whether it would take all that this model needs."""
@@ -123,8 +136,8 @@ class KubernetesBackend(Backend):
                     self._run(body, "open", f"{model}: volumes", progress)
                 else:
                     self.place.put(body)
-            tables = sorted(path for path in (self._folder.path / "input").iterdir() if path.suffix == ".csv")
-            put(self.place, self._claim("input"), tables, progress)
+            with self._putting:  # once is enough for all models
+                self._tables_there = self._tables_there or self.put(progress) is not None
             (weights,) = self._objects(model, WEIGHTS)
             end = self._run(weights, PULL, f"{model}: weights", progress)
         if not end.complete:
@@ -179,7 +192,20 @@ class KubernetesBackend(Backend):
         """Bring its runs and tables home from the volume."""
         name = file_name(self._served[model].name)
         with self._answering():
-            return fetch(self.place, self._claim("outputs"), f"{self.rendering.lineup}/{name}", folder, progress)
+            volume, path = self._volume("outputs", name), f"{self.rendering.lineup}/{name}"
+            if self._bucket:
+                return fetch_relayed(volume, path, self._bucket, folder, progress)
+            return fetch_volume(volume, path, folder, progress)
+
+    def put(self, progress: Progress, *, replace: bool = False) -> tuple[str, ...]:
+        """Bring the tables to the input volume, which is made where it is not there."""
+        with self._answering():
+            for body in self._objects(None):
+                if body["kind"] == "PersistentVolumeClaim":
+                    self.place.put(body)
+            tables = sorted(path for path in (self._folder.path / "input").iterdir() if path.suffix == ".csv")
+            with VolumeRemote(self._volume("input"), writing=True) as remote:
+                return put(remote, {path.name: path for path in tables}, progress, replace=replace)
 
     def remove(self, model: str) -> None:
         """Delete its objects, and wait until they and their pods are gone."""
@@ -232,8 +258,11 @@ class KubernetesBackend(Backend):
         labels = {LINEUP: self.rendering.lineup, MODEL: file_name(self._served[model].name)}
         return labels | ({COMPONENT: component} if component else {})
 
-    def _claim(self, what: str) -> str:
-        return self.rendering.layout.name(what)
+    def _volume(self, what: str, model: str = "") -> Volume:
+        layout, place = self.rendering.layout, self.place
+        return Volume(
+            place.api, place.namespace, layout.lineup, layout.name(what), layout.image, model, pause=place.pause
+        )
 
     def _job(self, model: str) -> JobView | None:
         job = next(each for each in self._objects(model, VISIT) if each["kind"] == "Job")

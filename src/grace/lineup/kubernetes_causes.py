@@ -50,7 +50,7 @@ MOST_TEXT = 300
 def in_words(text: str, reason: str = "") -> str:
     """What a cluster says, explained: what it means, what it was, and what to do."""
     said = shortened(one_line(text), MOST_TEXT)
-    explained = explain(text, reason)
+    explained = explain(text) or explain(text, reason)  # a reason alone, as FailedCreate, says little
     if not explained:
         return f"{reason}: {said}" if reason and said else said or reason
     message = explained[0].message
@@ -100,7 +100,7 @@ def _refused(job: JobView, events_of: EventsOf) -> Cause | None:
     if note is None or note.reason != "FailedCreate":
         return None
     trouble = Trouble.QUOTA if "exceeded quota" in note.message else Trouble.REFUSED
-    return Cause(trouble, in_words(note.message, note.reason))
+    return Cause(trouble, in_words(note.message.removeprefix("Error creating: "), note.reason))
 
 
 def taken_away(pod: PodView, notes: Sequence[EventNote]) -> str:

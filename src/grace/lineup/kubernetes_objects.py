@@ -31,15 +31,11 @@ class LineupNamespace:
     Attributes:
         api: the connection.
         namespace: its name.
-        lineup: the lineup's name on the cluster.
-        image: an image with Python, for pods that only read and write volumes.
         logs: the folder for logs of containers.
     """
 
     api: Api
     namespace: str
-    lineup: str
-    image: str
     logs: Path
     _stopped: Event = field(default_factory=Event)
     _deleting: dict[str, float] = field(default_factory=dict)
@@ -187,7 +183,7 @@ class LineupNamespace:
         """
         files = []
         for pod in pods:
-            for each in pod.containers:
+            for each in reversed(pod.containers):  # those that do the work first: the pod may go at any moment
                 ended = each.phase == "terminated"
                 if not ended and each.phase != "running" and not each.restarts:
                     continue

@@ -115,8 +115,6 @@ def run(
     content = {"name": name or profile, "profile": profile, "models": names, "limit": limit}
     lineup = checked(content | {"place": place, "rehearsal": rehearsal}, "grace lineup run", LineupFile)
     folder = LineupFolder(lineups / lineup.name)
-    if not dry_run:
-        gates.ask(Ground.here(), profile, lineup.models, lineup.name, override)
     tables = list(project.tables.items()) if project else []
     visits, inputs = visited([_pair(each) for each in study] if study else tables or list(SAMPLES))
     visit = VisitFile(studies=visits)
@@ -124,6 +122,7 @@ def run(
     if dry_run:
         _tell_forecast(lineup, visit, inputs, folder, planned)
         return
+    gates.ask(Ground.here(), profile, lineup.models, lineup.name, override)
     with locked(folder.path):
         folder.begin(lineup, visit, inputs)
         if not detach:
