@@ -281,7 +281,8 @@ class ModelledCluster(Controllers, Pods, api_server.ApiServer):
             changed = merged(there, body)
         elif there:
             manager = request.query.get("fieldManager", "")
-            if conflicts := self._conflicts(key, there, body, manager):
+            conflicts = self._conflicts(key, there, body, manager)
+            if conflicts and request.query.get("force") != "true":
                 return status(409, "Conflict", f"Apply failed with {len(conflicts)} conflict: {'; '.join(conflicts)}")
             changed = merged(there, body)
             if plural == "jobs" and changed["spec"]["template"] != there["spec"]["template"]:

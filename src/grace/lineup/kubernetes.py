@@ -226,7 +226,7 @@ class KubernetesBackend(Backend):
                 return ()
             follower = self._follower(model, VISIT, job.uid, "", _Silent())
             pods = self.place.pods_of(job.uid, self._selector(model))
-            cause = cause_of(job, pods, follower._events)
+            cause = cause_of(job, pods, follower.events)
         except ApiError as error:
             return (Sighting(f"Job of {model}", "unknown", cause=str(error)),)
         text = cause.text if cause else ""

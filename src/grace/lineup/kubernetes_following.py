@@ -147,7 +147,8 @@ class Follower:
                 raise
             return None
 
-    def _events(self, uid: str) -> Sequence[EventNote]:
+    def events(self, uid: str) -> Sequence[EventNote]:
+        """The events of an object, the newest first; none where one may not look. Raises ApiError."""
         try:
             return events_of(self.place.api, self.place.namespace, uid)
         except ApiError as error:
@@ -161,7 +162,7 @@ class Follower:
         for uid, pod in self._seen.items():
             now = there.get(uid)
             if (now is None and not pod.ended) or (now and now.phase == "Failed" and pod.phase != "Failed"):
-                why = taken_away(now or pod, self._events(uid))
+                why = taken_away(now or pod, self.events(uid))
                 if why:
                     self.progress.note(f"{self.title}: {pod.name} is gone: {why}; its Job goes on with another one")
         self._seen = there
@@ -178,7 +179,7 @@ class Follower:
 
     def _watch_limits(self, job: JobView, pods: Sequence[PodView]) -> None:
         """Raise what lasts too long, and tell what keeps the Job from running."""
-        cause = cause_of(job, pods, self._events)
+        cause = cause_of(job, pods, self.events)
         lasting = {cause.trouble.value} if cause else set()
         placed = sum(bool(pod.node) and not pod.ended for pod in pods)
         half = 0 < placed < sum(not pod.ended for pod in pods)
