@@ -1,7 +1,7 @@
 """`grace query`, from a table of trials to a table of answers: checks first, then the model, then the table."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -106,8 +106,9 @@ class PreparedQuery(Prepared[ExportedAnswers | ShardResult]):
             Ledger(run.ledger) as ledger,
             LedgerReader(run.ledger) as reader,
         ):
-            work = query_work(query, study, table, conversation, rows, plan.total, plan.done(done))
-            tell_estimate(work, run, progress)
+            with suppress(StudyError):  # a row that cannot be rendered ends the run when its turn comes
+                work = query_work(query, study, table, conversation, rows, plan.total, plan.done(done))
+                tell_estimate(work, run, progress)
             session = Session(run, ledger, handshake, pace, progress, done.add)
             asker = Asker(plan, done, client, handshake.dialect, session, reader)
             requests = await session.work(asker.jobs(), plan.total, plan.done(done))
