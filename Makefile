@@ -85,7 +85,7 @@ PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
 .venv/.dev: .venv/.made pyproject.toml constraints.txt
 	@echo "installing Grace, its tests and its checks into .venv ..."
-	@$(BIN)/python $(PIP_INSTALL) --constraint constraints.txt --editable '.[local,parquet,excel,cluster,s3,analysis,dev]'
+	@$(BIN)/python $(PIP_INSTALL) --constraint constraints.txt --editable '.[local,parquet,excel,cluster,s3,analysis,archive,dev]'
 	@touch .venv/.local $@
 
 .venv-bench/.installed: .venv-bench/.made benchmarks/requirements.txt

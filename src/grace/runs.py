@@ -13,7 +13,7 @@ import secrets
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -187,6 +187,14 @@ def outside_runs(out: Path) -> Path:
         if Run(folder).exists:
             raise InputError(f"--out {out}: is inside the run {folder}, which is kept as it is; choose another --out")
     return out
+
+
+def last_worked(runs: Iterable[Run]) -> str:
+    """When the latest of some runs was last worked on, as `now` writes it; "" where no session is on record.
+
+    What is made of runs is dated by it, so that it is the same whenever it is made.
+    """
+    return max((session.ended or session.started or "" for run in runs for session in run.sessions), default="")
 
 
 def now() -> str:

@@ -6,6 +6,7 @@ import sys
 import typer
 
 from grace.cli.analyze import analyze
+from grace.cli.archive import archive_app, reproduce
 from grace.cli.cluster import cluster_app
 from grace.cli.compare import compare
 from grace.cli.data import data_app
@@ -59,6 +60,8 @@ app.command(short_help="Serve a model on this machine.")(serve)
 app.command(short_help="Begin a project: write a commented grace.yaml.")(init)
 app.command(short_help="Show the project's defaults, and where each comes from.")(config)
 app.command("check-endpoint", short_help="Check whether a model server can be used.")(check_endpoint)
+app.command(short_help="Make the results of an archive again, and compare them.")(reproduce)
+app.add_typer(archive_app, name="archive")
 app.add_typer(cluster_app, name="cluster")
 app.add_typer(data_app, name="data")
 app.add_typer(lineup_app, name="lineup")

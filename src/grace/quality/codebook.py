@@ -11,7 +11,6 @@ import orjson
 import grace
 from grace.columns import EXTRACTED, FLAGS, INPUT, ROW_ID, SCORES_ERROR
 from grace.files import replacing, sha256_of
-from grace.runs import now
 from grace.studies.fields import Method
 from grace.studies.questions import Question
 from grace.studies.study import Study
@@ -175,7 +174,6 @@ def write_codebook(book: Codebook, out: Path, study: Study, runs: Sequence[str],
         "study": study.name,
         "title": study.title,
         "source": study.source,
-        "made": now(),
         "grace": grace.__version__,
         "rows": book.rows,
         "runs": list(runs),
@@ -196,7 +194,7 @@ def _markdown(data: Mapping[str, Any]) -> str:
         f"# Codebook: {_cell(data['title'])}",
         "",
         f"{data['rows']:,} rows, {len(data['columns'])} columns: {tables}.",
-        f"Made by Grace {data['grace']} at {data['made']}.",
+        f"Made by Grace {data['grace']}.",
         "",
         *([f"Source of the study: {_cell(data['source'])}", ""] if data["source"] else []),
         "An empty cell means: missing. Each row is one answer of one model to one trial.",

@@ -16,7 +16,6 @@ from grace.quality.looks import Flagged
 from grace.quality.report import FAILED, PASSED, UNCHECKED, Report, Result, as_json
 from grace.quality.review import row_of
 from grace.quality.words import limit_of, measured_of
-from grace.runs import now
 from grace.text import harmless
 
 EXAMPLES = 5
@@ -36,7 +35,7 @@ def write_page(report: Report, path: Path) -> None:
     facts = as_json(report)
     page = environment.from_string(source).render(
         report=report,
-        when=now(),
+        when=report.data_of,
         version=grace.__version__,
         by_table=[(table, list(own)) for table, own in groupby(report.results, key=attrgetter("table"))],
         checks=CHECKS,

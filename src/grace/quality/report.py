@@ -12,7 +12,7 @@ from grace.files import replacing
 from grace.quality.checks import CHECKS
 from grace.quality.looks import Flagged, Tally, Thresholds
 from grace.quality.sources import Absent, Group, Source, facts_of
-from grace.runs import now
+from grace.runs import last_worked
 
 PASSED, FAILED, UNCHECKED = "passed", "failed", "not checked"
 FIRST = 20
@@ -88,6 +88,11 @@ class Report:
         return not self.failed and any(result.status == PASSED for result in self.results)
 
     @property
+    def data_of(self) -> str:
+        """When the runs of the tables were last worked on; "" for tables without runs."""
+        return last_worked(source.run for source in self.group.sources if source.run)
+
+    @property
     def verdict(self) -> str:
         """The decision in a line."""
         counts = {status: sum(result.status == status for result in self.results) for status in (PASSED, UNCHECKED)}
@@ -138,7 +143,7 @@ def as_json(report: Report) -> dict[str, Any]:
     group = report.group
     return {
         "format": 1,
-        "when": now(),
+        "data_of": report.data_of,
         "grace": grace.__version__,
         "study": {"name": group.study.name, "title": group.study.title, "sha256": group.study.sha256},
         "models": list(report.models),

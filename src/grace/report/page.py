@@ -30,7 +30,7 @@ from grace.report.places import GENERATOR, check_page
 from grace.report.ran import Prompt, prompts_of
 from grace.report.studies import REPORTS
 from grace.report.troubles import headline, troubles_of
-from grace.runs import now
+from grace.runs import last_worked
 from grace.text import harmless
 
 LARGEST = 5_000_000
@@ -112,7 +112,7 @@ def write_report(request: ReportRequest, path: Path, progress: Progress) -> list
         progress.note("drawing")
         budget = Budget()
         sections = [section_of(part, path.name, budget) for part in parts]
-    page = render(sections)
+    page = render(sections, last_worked(run for part in parts for group in part.groups for run in group.runs))
     if len(page) > LARGEST:
         raise InputError(
             f"{path}: would have {len(page):,} bytes, more than {LARGEST:,}; give fewer runs, or one study at a time"
@@ -234,8 +234,8 @@ def _classes(cell: str) -> str:
     return " ".join(name for name, holds in classes.items() if holds)
 
 
-def render(sections: Sequence[Section]) -> bytes:
-    """The page as bytes."""
+def render(sections: Sequence[Section], when: str) -> bytes:
+    """The page as bytes; `when` is the date of its data."""
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -246,7 +246,7 @@ def render(sections: Sequence[Section]) -> bytes:
         sections=sections,
         style=(files / "page.css").read_text(encoding="utf-8"),
         title=" and ".join(section.title for section in sections),
-        when=now(),
+        when=when,
         version=grace.__version__,
         generator=GENERATOR,
         long=LONG,

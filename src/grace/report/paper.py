@@ -46,8 +46,12 @@ class Paper:
     notes: tuple[str, ...]
 
 
-def write_paper(request: ReportRequest, out: Path, progress: Progress, force: bool = False) -> list[Paper]:
+def write_paper(
+    request: ReportRequest, out: Path, progress: Progress, force: bool = False, documents: bool = True
+) -> list[Paper]:
     """Write the parts of a paper about runs; for runs of several studies, each has a folder of its name.
+
+    Without `documents` there is no DOCX, whose bytes depend on pandoc.
 
     Raises:
         InputError: an argument is not a run, or a file cannot be written; without `force` also where a text already
@@ -60,13 +64,13 @@ def write_paper(request: ReportRequest, out: Path, progress: Progress, force: bo
     with tempfile.TemporaryDirectory(prefix="grace-paper-") as folder:
         parts = gather(request, Path(folder), progress)
         progress.note("writing")
-        papers = [_write(part, out / part.study.name if len(parts) > 1 else out) for part in parts]
+        papers = [_write(part, out / part.study.name if len(parts) > 1 else out, documents) for part in parts]
     if len(papers) > 1:
         list_files(out, ())
     return papers
 
 
-def _write(part: Part, out: Path) -> Paper:
+def _write(part: Part, out: Path, documents: bool) -> Paper:
     grids = list(_grids(part))
     files = list(_write_tables(part, grids, out / "tables"))
     theme = theme_named(part.request.theme)
@@ -76,9 +80,10 @@ def _write(part: Part, out: Path) -> Paper:
     captions = [(drawing.name, drawing.caption) for drawing in drawings]
     files.insert(0, _text(out / PAPER, "\n".join(_lines(part, grids, captions))))
     notes = troubles_of(part)
-    if pandoc := shutil.which("pandoc"):
+    pandoc = shutil.which("pandoc") if documents else None
+    if pandoc:
         files += _documents(pandoc, out, grids)
-    else:
+    elif documents:
         notes.append(f"{NO_PANDOC}.")
     files += figures
     list_files(out, files)

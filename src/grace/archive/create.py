@@ -1,0 +1,230 @@
+"""Creating an archive: results are made, files are digested, described and sent; what is there is not sent again."""
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import orjson
+from pydantic import Field
+
+import grace
+from grace.archive import bag
+from grace.archive.contents import Contents, withheld
+from grace.archive.crate import METADATA, About, described
+from grace.archive.environment import environment_files
+from grace.archive.store import PIECE, Store, pieces_of
+from grace.archive.texts import citation, deposit, reproducing
+from grace.declared import Strict
+from grace.errors import InputError
+from grace.files import FileFacts, sha256_of
+from grace.progress import Progress
+from grace.runs import last_worked
+
+RESULTS = "results"
+RESULTS_LIST = "results.json"
+MOST_TEXT = 1 << 28
+"""Bytes of a manifest: two million files."""
+
+
+@dataclass(frozen=True)
+class ArchiveRequest:
+    """What an archive holds, and what is said of it.
+
+    Attributes:
+        places: runs, lineups, and other files and folders.
+        about: title, authors, licence.
+        exclude: patterns of names that are held back, and `reason` why.
+        results: whether results are made from the runs.
+    """
+
+    places: Sequence[Path]
+    about: About
+    exclude: Sequence[str] = ()
+    reason: str = ""
+    results: bool = True
+
+
+class ResultsList(Strict):
+    """results.json of an archive.
+
+    Attributes:
+        runs: from which results are made, in order.
+        files: the results, by name in `results/`.
+        missing: those that could not be made, and why.
+        held_back: files of the archive that were held back.
+    """
+
+    runs: tuple[str, ...]
+    files: tuple[str, ...] = ()
+    missing: dict[str, str] = Field(default_factory=dict)
+    held_back: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Created:
+    """What was archived.
+
+    Attributes:
+        files, bytes: how much there is.
+        sent: how many files were sent; the others were there.
+        held_back: names that were held back.
+        missing: results that could not be made, and why.
+        sha256: the digest of the tag manifest, which stands for every byte.
+    """
+
+    files: int
+    bytes: int
+    sent: int
+    held_back: tuple[str, ...]
+    missing: Mapping[str, str]
+    sha256: str
+
+
+def create_archive(request: ArchiveRequest, store: Store, progress: Progress) -> Created:
+    """Make an archive; killed, the same call continues. The same contents give the same bytes.
+
+    Raises:
+        InputError: a place cannot be read, an excluded name is not there, or the store holds something else.
+        EndpointError: the bucket cannot be used.
+    """
+    if request.exclude and not request.reason:
+        raise InputError("--exclude needs --because: an archive says why files are held back")
+    contents = Contents.of(request.places)
+    held = withheld(contents.files, request.exclude)
+    there = store.sizes()
+    with tempfile.TemporaryDirectory(prefix="grace-archive-") as scratch:
+        made = Path(scratch, RESULTS)
+        made.mkdir()
+        results = ResultsList(runs=tuple(contents.whole_runs), held_back=tuple(held))
+        if request.results and results.runs:
+            results = _make_results(made, contents, results, progress)
+        sources: dict[str, Path | bytes] = {**contents.files}
+        sources |= {f"{RESULTS}/{name}": made / name for name in results.files}
+        sources[RESULTS_LIST] = orjson.dumps(results.model_dump(), option=orjson.OPT_INDENT_2)
+        sources |= environment_files()
+        progress.begin(sum(size_of(source) for source in sources.values()), 0, "bytes")
+        facts = {name: _facts(source, progress) for name, source in sorted(sources.items())}
+        held_facts = {name: facts.pop(name) for name in held}
+        date = last_worked(contents.runs.values())
+        texts = _texts(request, contents, date, held_facts)
+        facts |= {name: FileFacts(sha256(text).hexdigest(), len(text)) for name, text in texts.items()}
+        texts[METADATA] = described(request.about, date, dict(sorted(facts.items())), contents.runs)
+        facts[METADATA] = FileFacts(sha256(texts[METADATA]).hexdigest(), len(texts[METADATA]))
+        payload = {f"{bag.PAYLOAD}{name}": (sources | texts)[name] for name in sorted(facts)}
+        digests = {f"{bag.PAYLOAD}{name}": each.sha256 for name, each in facts.items()}
+        tags = _tags(request.about, date, digests, sum(each.bytes or 0 for each in facts.values()))
+        _check_place(store, there, {*payload, *tags})
+        sent = _send({**payload, **tags}, digests, store, there, progress)
+    total = sum(each.bytes or 0 for each in facts.values())
+    return Created(len(payload), total, sent, tuple(held), results.missing, sha256(tags[bag.TAG_MANIFEST]).hexdigest())
+
+
+def _make_results(folder: Path, contents: Contents, results: ResultsList, progress: Progress) -> ResultsList:
+    """Make all results in a folder. Raises InputError for a table of a lineup that is not what its ledger says."""
+    from grace.archive.results import make_results
+
+    made = make_results(folder, {name: contents.runs[name].path for name in results.runs}, progress)
+    for name, table in contents.tables.items():
+        again = folder / Path(name).with_name(table.name)
+        if again.is_file() and sha256_of(again) != sha256_of(table):
+            raise InputError(
+                f"{table}: is not what its ledger says, so one of them was changed; `grace export` makes the table "
+                "again, and another name keeps the changed one"
+            )
+    return results.model_copy(update={"files": made.files, "missing": dict(made.missing)})
+
+
+def _texts(request: ArchiveRequest, contents: Contents, date: str, held: Mapping[str, FileFacts]) -> dict[str, bytes]:
+    return {
+        "REPRODUCING.md": reproducing(request.about, contents.runs, held, request.reason).encode(),
+        "CITATION.cff": citation(request.about, date).encode(),
+        "metadata.json": deposit(request.about, date),
+    }
+
+
+def _tags(about: About, date: str, digests: Mapping[str, str], total: int) -> dict[str, bytes]:
+    """The tag files, in the order in which they are sent: the declaration that this is a bag comes last."""
+    info = bag.info_text(
+        {
+            "Bag-Software-Agent": f"grace {grace.__version__}",
+            "Bagging-Date": date[:10] or "1970-01-01",
+            "External-Description": about.title,
+            "Payload-Oxum": f"{total}.{len(digests)}",
+        }
+    )
+    tags = {bag.MANIFEST: bag.manifest_text(digests).encode(), bag.INFO: info.encode()}
+    tags[bag.BAGIT] = bag.DECLARATION.encode()
+    listed = {name: sha256(text).hexdigest() for name, text in tags.items()}
+    return {bag.TAG_MANIFEST: bag.manifest_text(listed).encode(), **tags}
+
+
+def _check_place(store: Store, there: Mapping[str, int], names: set[str]) -> None:
+    """Refuse to write where something else is."""
+    others = sorted(there.keys() - names)
+    if others or store.irregular():
+        first = [*others, *store.irregular()][0]
+        raise InputError(f"{store.title}: holds {first!r}, which is not of this archive; choose another --to")
+
+
+def _send(
+    sources: Mapping[str, Path | bytes],
+    digests: Mapping[str, str],
+    store: Store,
+    there: Mapping[str, int],
+    progress: Progress,
+) -> int:
+    """Send what is not there yet, or is there with other bytes."""
+    progress.begin(sum(size_of(source) for source in sources.values()), 0, "bytes")
+    sent = 0
+    for name, source in sources.items():
+        expected = digests.get(name) or sha256(bytes(source)).hexdigest()
+        if there.get(name) == size_of(source) and digest_of(store.pieces(name)) == expected:
+            progress.advance(False, size_of(source))
+            continue
+        store.put(name, _counted(source, expected, name, progress))
+        sent += 1
+    return sent
+
+
+def _counted(source: Path | bytes, expected: str, name: str, progress: Progress) -> Iterator[bytes]:
+    """The pieces of a source, which must be what was digested. Raises InputError."""
+    digest = sha256()
+    for piece in _pieces(source):
+        digest.update(piece)
+        progress.advance(False, len(piece))
+        yield piece
+    if digest.hexdigest() != expected:
+        raise InputError(
+            f"{source if isinstance(source, Path) else name}: changed meanwhile; archive it when nobody writes"
+        )
+
+
+def _facts(source: Path | bytes, progress: Progress) -> FileFacts:
+    digest, size = sha256(), 0
+    for piece in _pieces(source):
+        digest.update(piece)
+        size += len(piece)
+        progress.advance(False, len(piece))
+    return FileFacts(digest.hexdigest(), size)
+
+
+def _pieces(source: Path | bytes) -> Iterator[bytes]:
+    if isinstance(source, Path):
+        yield from pieces_of(source)
+    else:
+        yield from (source[start : start + PIECE] for start in range(0, len(source), PIECE))
+
+
+def size_of(source: Path | bytes) -> int:
+    """The bytes of a source."""
+    return source.stat().st_size if isinstance(source, Path) else len(source)
+
+
+def digest_of(pieces: Iterator[bytes]) -> str:
+    """SHA-256 of a content that comes in pieces."""
+    digest = sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.hexdigest()

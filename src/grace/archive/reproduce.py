@@ -1,0 +1,149 @@
+"""Reproduction: the results of an archive are made again from its runs, and compared byte for byte."""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path, PurePosixPath
+
+import orjson
+
+from grace.archive import bag
+from grace.archive.create import MOST_TEXT, RESULTS, RESULTS_LIST, ResultsList
+from grace.archive.environment import VERSIONS, differences
+from grace.archive.results import make_results
+from grace.archive.store import Store
+from grace.archive.verify import verify_archive
+from grace.declared import parsed
+from grace.errors import InputError, Refused
+from grace.files import replacing
+from grace.progress import Progress
+
+TEXTS = (".csv", ".json", ".md", ".tex", ".html", ".bib", ".svg")
+"""Ends of files that are compared by what they say; of others only the bytes are compared."""
+DRAWN = (".png", ".pdf", ".svg", ".parquet")
+"""Ends of files whose bytes depend on the versions of packages, too."""
+SHOWN = 60
+"""Characters of a difference."""
+
+
+@dataclass(frozen=True)
+class ResultDifference:
+    """A result that is not as in the archive: its name, and where and why it differs."""
+
+    name: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Reproduced:
+    """What became of a reproduction.
+
+    Attributes:
+        same: how many results have the same bytes.
+        differences: the others.
+        environment: what is of another version here.
+        missing: results that the archive does not have, and why.
+        folder: where the results of now are.
+    """
+
+    same: int
+    differences: tuple[ResultDifference, ...]
+    environment: tuple[str, ...]
+    missing: Mapping[str, str]
+    folder: Path
+
+
+def reproduce_archive(store: Store, into: Path, progress: Progress) -> Reproduced:
+    """Verify an archive, make its results again in a folder, and compare them.
+
+    Raises:
+        Refused: the archive is not as it was made.
+        InputError: it is no archive, holds back what results are made from, or the folder is in use.
+        EndpointError: the bucket cannot be used.
+    """
+    if into.exists() and (not into.is_dir() or any(into.iterdir())):
+        raise InputError(f"--into {into}: is not an empty folder; choose another")
+    verified = verify_archive(store, progress)
+    if verified.faults:
+        raise Refused(f"{store.title}: is not as it was made: {verified.faults[0]}; `grace archive verify` says it all")
+    if RESULTS_LIST not in verified.files:
+        raise InputError(f"{store.title}: has no {RESULTS_LIST}, so it is no archive of Grace")
+    content = store.content(f"{bag.PAYLOAD}{RESULTS_LIST}", MOST_TEXT)
+    results = parsed(content, RESULTS_LIST, ResultsList)
+    runs = {name: into / name for name in results.runs}
+    for name in verified.files:
+        if any(name.startswith(f"{run}/") for run in runs):
+            with replacing(into / name) as file:
+                for piece in store.pieces(f"{bag.PAYLOAD}{name}"):
+                    file.write(piece)
+    lacking = [name for name in results.held_back if any(name.startswith(f"{run}/") for run in runs)]
+    if lacking:
+        raise InputError(f"{store.title}: holds back {lacking[0]}, from which results are made")
+    folder = into / RESULTS
+    folder.mkdir()
+    made = make_results(folder, runs, progress)
+    found = list(_compared(store, results, made.files, folder))
+    environment = differences(orjson.loads(store.content(f"{bag.PAYLOAD}{VERSIONS}", MOST_TEXT)))
+    return Reproduced(
+        len(results.files) - sum(each.name in results.files for each in found),
+        tuple(found),
+        tuple(environment),
+        results.missing,
+        folder,
+    )
+
+
+def _compared(store: Store, results: ResultsList, made: tuple[str, ...], folder: Path) -> Iterator[ResultDifference]:
+    for name in results.files:
+        if name not in made:
+            yield ResultDifference(name, "could not be made here")
+            continue
+        now = (folder / name).read_bytes()
+        then = b"".join(store.pieces(f"{bag.PAYLOAD}{RESULTS}/{name}"))
+        if now != then:
+            yield ResultDifference(name, difference_of(name, then, now))
+    for name in made:
+        if name not in results.files:
+            yield ResultDifference(name, "is made here, and is not in the archive")
+
+
+def difference_of(name: str, then: bytes, now: bytes) -> str:
+    """Where two versions of a file differ, in words: the first cell of a table, the first line of a text."""
+    ending = PurePosixPath(name).suffix
+    if ending == ".csv":
+        return _cell(then, now)
+    if ending in TEXTS and ending not in DRAWN:
+        pairs = zip_longest(then.decode("utf-8", "replace").splitlines(), now.decode("utf-8", "replace").splitlines())
+        for number, (before, after) in enumerate(pairs, 1):
+            if before != after:
+                return f"line {number}: {_around(before, after)}"
+    if ending in DRAWN:
+        return f"{len(then):,} bytes in the archive, {len(now):,} here, which packages of other versions give, too"
+    return f"{len(then):,} bytes in the archive, {len(now):,} here"
+
+
+def _cell(then: bytes, now: bytes) -> str:
+    tables = [csv.reader(io.StringIO(content.decode("utf-8", "replace"), newline="")) for content in (then, now)]
+    header: list[str] = []
+    for number, (before, after) in enumerate(zip_longest(*tables, fillvalue=())):
+        if number == 0 and before == after:
+            header = list(before)
+        for place, (old, new) in enumerate(zip_longest(before, after)):
+            if old != new:
+                column = repr(header[place]) if place < len(header) else str(place + 1)
+                where = f"row {number}, column {column}" if header else f"header, column {place + 1}"
+                return f"{where}: {_around(old, new)}"
+    return "cells are the same, and written differently"
+
+
+def _around(before: str | None, after: str | None) -> str:
+    """Both texts around the first letter in which they differ."""
+    if before is None or after is None:
+        return "is not in the archive" if before is None else "is in the archive alone"
+    start = next(
+        (n for n, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), min(len(before), len(after))
+    )
+    start = max(0, start - SHOWN // 2)
+    return f"{before[start : start + SHOWN]!r} in the archive, {after[start : start + SHOWN]!r} here"

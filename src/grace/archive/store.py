@@ -1,0 +1,175 @@
+"""Where an archive lies: a folder of this machine, or a prefix of an S3 bucket; both are read and written in pieces."""
+
+import os
+import stat
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from grace.errors import EndpointError, InputError
+from grace.files import replacing
+from grace.text import printable, shortened
+
+if TYPE_CHECKING:
+    from obstore.store import S3Store
+
+PIECE = 1 << 23
+"""Bytes that are read or sent at once."""
+S3 = "s3://"
+ORDINARY, LINK, SPECIAL = "file", "link", "special file"
+
+
+class Store(ABC):
+    """Files by name, with `/` between the parts of a name."""
+
+    title: str
+    """What messages call it."""
+
+    @abstractmethod
+    def sizes(self) -> Mapping[str, int]:
+        """The bytes of every file. Raises InputError, EndpointError."""
+
+    @abstractmethod
+    def irregular(self) -> Mapping[str, str]:
+        """What is there and is no ordinary file, by its name: a link, or a special file."""
+
+    @abstractmethod
+    def pieces(self, name: str) -> Iterator[bytes]:
+        """The content of a file. Raises InputError where it cannot be read, EndpointError."""
+
+    @abstractmethod
+    def put(self, name: str, pieces: Iterator[bytes]) -> None:
+        """Write a file; it is there as a whole or not at all. Raises InputError, EndpointError."""
+
+    def content(self, name: str, most: int) -> bytes:
+        """The content of a small file. Raises InputError where it has more than `most` bytes, or cannot be read."""
+        content = b""
+        for piece in self.pieces(name):
+            content += piece
+            if len(content) > most:
+                raise InputError(f"{self.title}/{name}: is larger than {most:,} bytes; this is not an archive of Grace")
+        return content
+
+
+def store_at(place: str) -> Store:
+    """The store at a path or at `s3://BUCKET/PREFIX`. Raises InputError for an address that is no place."""
+    if place.startswith(S3):
+        bucket, _, prefix = place.removeprefix(S3).partition("/")
+        if not bucket:
+            raise InputError(f"{place}: has no bucket; write s3://BUCKET/PREFIX")
+        return BucketStore(bucket, prefix.strip("/"))
+    if "://" in place:
+        raise InputError(f"{place}: an archive lies in a folder or at s3://BUCKET/PREFIX")
+    return FolderStore(Path(place))
+
+
+class FolderStore(Store):
+    """A folder of this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.title = folder, str(folder)
+
+    def sizes(self) -> Mapping[str, int]:
+        """The bytes of every ordinary file."""
+        return {name: size for name, kind, size in self._entries() if kind == ORDINARY}
+
+    def irregular(self) -> Mapping[str, str]:
+        """Links and special files."""
+        return {name: kind for name, kind, _ in self._entries() if kind != ORDINARY}
+
+    def _entries(self) -> Iterator[tuple[str, str, int]]:
+        if self.folder.exists() and not self.folder.is_dir():
+            raise InputError(f"{self.folder}: is not a folder")
+
+        def fail(error: OSError) -> None:
+            raise InputError(f"{error.filename}: cannot be read: {error.strerror}")
+
+        for folder, folders, files in os.walk(self.folder, onerror=fail if self.folder.exists() else None):
+            for name in sorted((*files, *(each for each in folders if Path(folder, each).is_symlink()))):
+                path = Path(folder, name)
+                facts = path.lstat()
+                kind = LINK if stat.S_ISLNK(facts.st_mode) else ORDINARY if stat.S_ISREG(facts.st_mode) else SPECIAL
+                yield path.relative_to(self.folder).as_posix(), kind, facts.st_size
+
+    def pieces(self, name: str) -> Iterator[bytes]:
+        """The content of a file."""
+        yield from pieces_of(self.folder / name)
+
+    def put(self, name: str, pieces: Iterator[bytes]) -> None:
+        """Write a file."""
+        with replacing(self.folder / name) as file:
+            for piece in pieces:
+                file.write(piece)
+
+
+class BucketStore(Store):
+    """A prefix of an S3 bucket. The endpoint and the credentials come from the environment, as for other S3 tools."""
+
+    def __init__(self, bucket: str, prefix: str) -> None:
+        self.bucket, self.prefix = bucket, prefix
+        self.title = f"{S3}{bucket}/{prefix}".rstrip("/")
+
+    @cached_property
+    def _client(self) -> "S3Store":
+        try:
+            from obstore.store import S3Store
+        except ImportError:
+            raise InputError(f"{self.title}: S3 needs obstore: pip install 'grace-experiments[s3]'") from None
+        plain = os.environ.get("AWS_ENDPOINT_URL", os.environ.get("AWS_ENDPOINT", "")).startswith("http://")
+        options = {"allow_http": True} if plain else {}
+        return S3Store(self.bucket, prefix=self.prefix or None, client_options={"timeout": "120s", **options})  # type: ignore[arg-type]
+
+    def sizes(self) -> Mapping[str, int]:
+        """The bytes of every object."""
+        import obstore
+
+        with _refusals(self.title):
+            return {entry["path"]: entry["size"] for page in obstore.list(self._client) for entry in page}
+
+    def irregular(self) -> Mapping[str, str]:
+        """Nothing: a bucket has objects alone."""
+        return {}
+
+    def pieces(self, name: str) -> Iterator[bytes]:
+        """The content of an object."""
+        import obstore
+
+        with _refusals(f"{self.title}/{name}"):
+            for piece in obstore.get(self._client, name).stream(min_chunk_size=PIECE):
+                yield bytes(piece)
+
+    def put(self, name: str, pieces: Iterator[bytes]) -> None:
+        """Write an object, in parts where it is large."""
+        import obstore
+
+        with _refusals(f"{self.title}/{name}"):
+            obstore.put(self._client, name, pieces, chunk_size=PIECE, max_concurrency=4)
+
+
+@contextmanager
+def _refusals(what: str) -> Iterator[None]:
+    """The errors of a bucket as ours."""
+    from obstore.exceptions import BaseError, NotFoundError
+
+    try:
+        yield
+    except (NotFoundError, FileNotFoundError):
+        raise InputError(f"{what}: is not there") from None
+    except BaseError as error:
+        first = shortened(printable(str(error).strip().splitlines()[0]), 300)
+        raise EndpointError(
+            f"{what}: {first}; check AWS_ENDPOINT_URL, AWS_REGION and the credentials in the environment"
+        ) from None
+
+
+def pieces_of(path: Path) -> Iterator[bytes]:
+    """The content of a file on this machine, in pieces. Raises InputError."""
+    try:
+        with open(path, "rb") as file:
+            while piece := file.read(PIECE):
+                yield piece
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None

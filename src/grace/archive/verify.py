@@ -1,0 +1,123 @@
+"""Verifying an archive: every byte of it is read, and nothing may be there that its manifests do not list."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+
+from grace.archive import bag
+from grace.archive.create import MOST_TEXT, digest_of
+from grace.archive.store import Store
+from grace.errors import InputError
+from grace.progress import Progress
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What is in an archive.
+
+    Attributes:
+        title: its name.
+        files: the bytes of each payload file, by name without `data/`.
+        faults: what is wrong, in sentences; empty for an archive as it was made.
+        sha256: the digest of the tag manifest, which stands for every byte.
+    """
+
+    title: str
+    files: Mapping[str, int]
+    faults: tuple[str, ...]
+    sha256: str
+
+
+def listed(store: Store) -> Verified:
+    """What an archive's manifests say, without reading the payload; `faults` are those that show without it.
+
+    Raises:
+        InputError: this is no archive, or its tag files cannot be read.
+        EndpointError: the bucket cannot be used.
+    """
+    return _listed(store)[0]
+
+
+def _listed(store: Store) -> tuple[Verified, Mapping[str, str]]:
+    """What `listed` says, and the digests of the payload."""
+    sizes = store.sizes()
+    if not sizes:
+        raise InputError(f"{store.title}: there is no archive")
+    if bag.BAGIT not in sizes:
+        raise InputError(
+            f"{store.title}: has no {bag.BAGIT}, so it is no archive, or was not finished; create it again"
+        )
+    tags = {name: store.content(name, MOST_TEXT) for name in (bag.TAG_MANIFEST, *bag.TAGS) if name in sizes}
+    faults = list(_tag_faults(store, tags))
+    digests = _manifest(tags, bag.MANIFEST, faults)
+    faults += bag.name_faults(sizes)
+    faults += (f"{name} is a {kind}, which an archive may not hold" for name, kind in store.irregular().items())
+    faults += (f"{name} is missing" for name in sorted({*digests, *bag.TAGS, bag.TAG_MANIFEST} - sizes.keys()))
+    unlisted = sorted(sizes.keys() - digests.keys() - {*bag.TAGS, bag.TAG_MANIFEST})
+    faults += (f"{name} is in no manifest: it was added" for name in unlisted)
+    payload = {name.removeprefix(bag.PAYLOAD): sizes[name] for name in digests if name in sizes}
+    info = bag.parsed_info(tags.get(bag.INFO, b"").decode("utf-8", "replace"))
+    total = f"{sum(payload.values())}.{len(digests)}"
+    if info.get("Payload-Oxum", [""])[0] != total:
+        faults.append(
+            f"{bag.INFO} says {info.get('Payload-Oxum', ['nothing'])[0]} bytes and files, and there are {total}"
+        )
+    title = info.get("External-Description", [""])[0]
+    own = sha256(tags.get(bag.TAG_MANIFEST, b"")).hexdigest()
+    return Verified(title, payload, tuple(faults), own), digests
+
+
+def verify_archive(store: Store, progress: Progress, expected: str | None = None) -> Verified:
+    """Read every byte of an archive.
+
+    Args:
+        store: where it is.
+        progress: told of bytes.
+        expected: the digest that `create_archive` gave, kept apart from the archive.
+
+    Raises:
+        InputError: this is no archive.
+        EndpointError: the bucket cannot be used.
+    """
+    facts, digests = _listed(store)
+    faults = list(facts.faults)
+    if expected and expected != facts.sha256:
+        faults.append(
+            f"the archive's digest is {facts.sha256}, not {expected}: it is another archive, or was made anew"
+        )
+    progress.begin(sum(facts.files.values()), 0, "bytes")
+    for name, size in facts.files.items():
+        if digest_of(store.pieces(f"{bag.PAYLOAD}{name}")) != digests[f"{bag.PAYLOAD}{name}"]:
+            faults.append(f"{bag.PAYLOAD}{name} was changed")
+        progress.advance(False, size)
+    return Verified(facts.title, facts.files, tuple(faults), facts.sha256)
+
+
+def _tag_faults(store: Store, tags: Mapping[str, bytes]) -> Iterator[str]:
+    """What is wrong with the tag files: every one is listed in the tag manifest, with its digest."""
+    if tags[bag.BAGIT] != bag.DECLARATION.encode():
+        yield f"{bag.BAGIT} was changed"
+    faults: list[str] = []
+    listed = _manifest(tags, bag.TAG_MANIFEST, faults)
+    yield from faults
+    if not faults and listed.keys() != set(bag.TAGS):
+        yield f"{bag.TAG_MANIFEST} does not list {', '.join(sorted(listed.keys() ^ set(bag.TAGS)))} as it must"
+    for name, digest in listed.items():
+        if name in tags and sha256(tags[name]).hexdigest() != digest:
+            yield f"{name} was changed"
+
+
+def _manifest(tags: Mapping[str, bytes], name: str, faults: list[str]) -> dict[str, str]:
+    """The digests of a manifest; a fault where it is none."""
+    try:
+        digests = bag.parsed_manifest(tags.get(name, b"").decode(), name)
+    except UnicodeDecodeError:
+        faults.append(f"{name} is not text")
+        return {}
+    except InputError as error:
+        faults.append(str(error))
+        return {}
+    outside = [each for each in digests if name == bag.MANIFEST and not each.startswith(bag.PAYLOAD)]
+    if outside:
+        faults.append(f"{name} lists {outside[0]}, which is outside of {bag.PAYLOAD}")
+    return {each: digest for each, digest in digests.items() if each not in outside}

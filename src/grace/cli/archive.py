@@ -1,0 +1,175 @@
+"""`grace archive` and `grace reproduce`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from grace.cli.exits import NOT_ALL_WELL
+from grace.cli.options import count, progressing
+from grace.errors import InputError
+
+archive_app = typer.Typer(no_args_is_help=True, help="Keep everything of an experiment in one verified archive.")
+
+Archive = Annotated[str, typer.Argument(metavar="ARCHIVE", help="Folder of the archive, or s3://BUCKET/PREFIX.")]
+MOST_SHOWN = 20
+
+
+@archive_app.command(short_help="Archive runs and lineups, with all results made from them.")
+def create(
+    places: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN|LINEUP|FILE", help="Runs, lineups' folders, and other files to keep as they are."),
+    ],
+    to: Annotated[str, typer.Option("--to", help="A folder, or s3://BUCKET/PREFIX.")],
+    title: Annotated[str | None, typer.Option(help="Its name. Default: the name of the place.")] = None,
+    author: Annotated[
+        list[str] | None, typer.Option(help="`Family, Given` or `Family, Given, https://orcid.org/...`; repeat it.")
+    ] = None,
+    licence: Annotated[str, typer.Option("--license", help="Licence of the data, such as CC-BY-4.0.")] = "",
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(help="Hold back files by name, such as 'runs/*/ledger.jsonl'; needs --because; repeat it."),
+    ] = None,
+    because: Annotated[str, typer.Option(help="Why they are held back; the archive says it.")] = "",
+    no_results: Annotated[
+        bool, typer.Option("--no-results", help="Leave out tables, checks, figures and texts, which take time.")
+    ] = False,
+) -> None:
+    """Put runs, lineups and other files into a BagIt bag that is described as an RO-Crate.
+
+    Makes all results anew from the answers, so that a reader can do the same. What belongs to a run in its folder comes
+    along. Killed, the same command continues. S3 takes its endpoint and credentials from the environment
+    (AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION).
+
+    \b
+    Examples:
+      grace archive create outputs/study1.run outputs/study2.run --to archive/politeness
+      grace archive create lineups/rtx3090 grace.yaml --to s3://lab/lineup --author "Family, Given" --license CC-BY-4.0
+      grace archive create outputs/study1.run --to archive/shared --exclude 'runs/*/ledger.jsonl' --because "no consent"
+    """
+    from grace.archive.crate import About, name_parts
+    from grace.archive.create import ArchiveRequest, create_archive
+    from grace.archive.store import store_at
+
+    for each in author or ():
+        name_parts(each)
+    about = About(title or to.rstrip("/").rsplit("/", 1)[-1], tuple(author or ()), licence)
+    request = ArchiveRequest(places, about, tuple(exclude or ()), because, not no_results)
+    with progressing() as progress:
+        created = create_archive(request, store_at(to), progress)
+    print(
+        f"{to}: {count(created.files, 'file')}, {created.bytes:,} bytes; {created.sent} sent now, the others were there"
+    )
+    for name, why in created.missing.items():
+        print(f"  not made: {name}: {why}")
+    if created.held_back:
+        print(f"  held back: {', '.join(created.held_back[:MOST_SHOWN])}")
+    if not author:
+        print("  no --author is given: CITATION.cff and metadata.json leave them open")
+    print(f"SHA-256 {created.sha256}; keep it apart from the archive, and give it to `grace archive verify --sha256`")
+
+
+@archive_app.command(short_help="Read every byte of an archive, and say what was changed.")
+def verify(
+    archive: Archive,
+    sha256: Annotated[str | None, typer.Option("--sha256", help="The digest that `create` printed.")] = None,
+) -> None:
+    """Check that an archive is as it was made: nothing changed, added or missing. Reads all of it, from S3 too.
+
+    In a project, an archive that is as it was made becomes evidence for the roadmap. Exit code 1: it is not.
+
+    \b
+    Examples:
+      grace archive verify archive/politeness
+      grace archive verify s3://lab/2026/lineup --sha256 DIGEST
+    """
+    from grace.archive.store import store_at
+    from grace.archive.verify import verify_archive
+    from grace.roadmap import Ground, record_archive
+
+    with progressing() as progress:
+        verified = verify_archive(store_at(archive), progress, sha256)
+    for fault in verified.faults[:MOST_SHOWN]:
+        print(f"  {fault}")
+    if more := verified.faults[MOST_SHOWN:]:
+        print(f"  and {len(more)} more")
+    if verified.faults:
+        print(f"{archive}: NOT as it was made: {count(len(verified.faults), 'fault')}")
+        raise typer.Exit(NOT_ALL_WELL)
+    total = sum(verified.files.values())
+    if ground := Ground.around(Path.cwd() / "archive"):
+        record_archive(ground, archive, {"sha256": verified.sha256, "files": len(verified.files), "bytes": total})
+        print(f"{ground.folder}: the roadmap has it as evidence")
+    print(
+        f"{archive}: as it was made: {count(len(verified.files), 'file')}, {total:,} bytes, SHA-256 {verified.sha256}"
+    )
+
+
+@archive_app.command("list", short_help="List what is in an archive.")
+def list_archive(archive: Archive) -> None:
+    """List the files of an archive with their sizes. Reads its manifests, not its content.
+
+    \b
+    Examples:
+      grace archive list archive/politeness
+    """
+    from grace.archive.store import store_at
+    from grace.archive.verify import listed
+
+    facts = listed(store_at(archive))
+    for name, size in sorted(facts.files.items()):
+        print(f"{size:>15,}  {name}")
+    print(f"{facts.title}: {count(len(facts.files), 'file')}, {sum(facts.files.values()):,} bytes")
+    for fault in facts.faults[:MOST_SHOWN]:
+        print(f"  Note: {fault}")
+
+
+def reproduce(
+    archive: Archive,
+    into: Annotated[
+        Path | None, typer.Option(help="An empty folder to work in. Default: reproduced/NAME of the archive.")
+    ] = None,
+    environment: Annotated[
+        bool,
+        typer.Option("--environment", help="Install the archived versions into a folder of their own first (network)."),
+    ] = False,
+) -> None:
+    """Make every result of an archive again from the answers, and compare all of them byte for byte.
+
+    Asks no model. Says of each difference in which file and cell it is, and what is of another version here.
+    Exit code 1: something differs.
+
+    \b
+    Examples:
+      grace reproduce archive/politeness
+      grace reproduce s3://lab/2026/lineup --into /tmp/again
+      grace reproduce archive/politeness --environment
+    """
+    from grace.archive.environment import run_in_archived
+    from grace.archive.reproduce import reproduce_archive
+    from grace.archive.store import store_at
+
+    place = into or Path("reproduced", archive.rstrip("/").rsplit("/", 1)[-1])
+    store = store_at(archive)
+    if environment:
+        with progressing() as progress:
+            status = run_in_archived(store, place, progress)
+        raise typer.Exit(status)
+    with progressing() as progress:
+        made = reproduce_archive(store, place, progress)
+    for difference in made.differences[:MOST_SHOWN]:
+        print(f"  {difference.name}: {difference.what}")
+    if more := made.differences[MOST_SHOWN:]:
+        print(f"  and {len(more)} more")
+    for name, why in made.missing.items():
+        print(f"  not in the archive: {name}: {why}")
+    if made.environment:
+        print(f"  other versions: {'; '.join(made.environment)}")
+    if made.differences:
+        hint = "; --environment installs the archived versions" if made.environment else ""
+        print(f"{archive}: {len(made.differences)} results differ, {made.same} are the same: {made.folder}{hint}")
+        raise typer.Exit(NOT_ALL_WELL)
+    if not made.same:
+        raise InputError(f"{archive}: has no results to compare; it was created with --no-results")
+    print(f"{archive}: all {made.same} results are the same, byte for byte: {made.folder}")
