@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import yaml
+from yaml.emitter import ScalarAnalysis
 
 FIRST = ("apiVersion", "kind", "metadata", "name", "namespace", "labels", "annotations", "image", "command", "args")
 """Keys that come before the others, in this order; the others follow by name."""
@@ -17,6 +18,7 @@ LAST = ("template", "initContainers", "containers", "volumes")
 
 _PLAIN = re.compile(r"(?:[A-Za-z/]|--?[a-z])(?:[\w./=@%+,-]|:(?=[\w/])| (?=[\w(]))*", re.ASCII)
 _QUANTITY = re.compile(r"[0-9]+(?:m|[KMGT]i)")
+_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{60,124}={0,2}\n)+", re.ASCII)
 _OTHER_BREAKS = re.compile("[\x85\u2028\u2029]")
 """Characters that YAML 1.1 takes for ends of lines: in a block they would be read as such."""
 _MEANT_OTHERWISE = {"y", "n", "yes", "no", "on", "off", "true", "false", "null", "none", "nan", "inf"}
@@ -31,6 +33,12 @@ class _Dumper(yaml.SafeDumper):
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
         """Indent lists in mappings, as people do."""
         super().increase_indent(flow, False)
+
+    def analyze_scalar(self, scalar: str) -> ScalarAnalysis:
+        """What may be written how. The parts of a wheel are long, and their letters need no look at each."""
+        if not _BASE64.fullmatch(scalar):
+            return super().analyze_scalar(scalar)
+        return ScalarAnalysis(scalar, False, "\n" in scalar, False, False, True, True, True)
 
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
