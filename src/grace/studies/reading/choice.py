@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from grace.studies.reading import CLEAR, DOUBT, EXACT, Answer, Missing, Value, evidence
 from grace.studies.reading.languages import BUT, IN_FACT, word_of
+from grace.studies.reading.late import Late
 from grace.studies.reading.mentions import Mentions
 from grace.studies.reading.patterns import LETTERS, safe
 from grace.studies.reading.text import Text
@@ -15,7 +16,7 @@ from grace.studies.reading.ticks import ticked
 from grace.studies.reading.weighing import ALONE, APART, HINTED, QUESTION, SEVERAL, Weighed, weigh
 
 ENDING = " .!\"')"
-_IN_FACT = re.compile(rf"{word_of(BUT)}|{word_of(IN_FACT)}")
+_IN_FACT = Late(lambda: rf"{word_of(BUT)}|{word_of(IN_FACT)}")
 _TURN = re.compile(
     r"\n\W{0,12}(?:human|user|assistant|question|next question|instruction|q\d*|participant|statement \d+"
     r"|item \d+)\s?\d*\s*:"

@@ -4,8 +4,6 @@ All patterns look at a bounded stretch of text before or behind a mention, so th
 the length of a text.
 """
 
-import re
-
 from grace.studies.reading.languages import (
     ANSWER,
     AT_FIRST,
@@ -18,6 +16,7 @@ from grace.studies.reading.languages import (
     IS_IN,
     MORE_OR_LESS,
     NOT,
+    NOW,
     SPACED,
     TAKEN_BACK,
     THUS,
@@ -25,15 +24,14 @@ from grace.studies.reading.languages import (
     either,
     word_of,
 )
+from grace.studies.reading.late import Late
 
 BEFORE, BEHIND = 120, 60
 """Characters that are looked at before and behind a mention."""
 
 _GAP = r"[^.:;?!\n]"
 _MARKS = r"[\"'\])}*|]*+"
-_ANSWER = rf"(?<![a-z])(?:final |my |the |overall |correct |best )*{either(ANSWER)}\w{{0,3}}(?!{SPACED})"
 _NOTE = r"(?:[\"'\])|]|\s?\([^()\n]{0,60}\))*+"
-_IS = rf"(?:{word_of(IS)}|[=→|—-]|->|=>)"
 _ARTICLES = (
     r"(?:(?:an?|the|more of|more like|rather|eher|plutôt|plus tôt|option|answer|choice|number|level|letter|value"
     r"|scores?|ratings?|category|label|reading|version"
@@ -57,44 +55,51 @@ _I = (
     r"|[a-z]+ly)){0,5}+ "
 )
 _IT = r"(?:it|this|that|this one|that one|he|she|they|the [a-z]+(?: [a-z]+)?)"
-CUE = re.compile(
-    rf"(?:{_ANSWER}{_NOTE}(?:{_GAP}{{0,50}}?{_IS}|\s?[:=|-]|[:=]|\s)"
-    rf"|{_I}{_RATE}\b(?:{_GAP}{{0,60}}?\s)?"
-    rf"|{_I}{_SAY}\b,?(?: that)?(?: {_IT}(?:'s| is| was| are| were| deserves| would be| should be))?,? ?:? ?"
-    rf"|(?<!{SPACED}){either(CHOOSE)}{_GAP}{{0,40}}?"
-    rf"|{word_of(THUS)},?(?: i(?:'d| would)? {_SAY}| {_IT}(?:'s| is| was| would be))?,? ?"
-    rf"|\b{_IT}(?:'s| is| gets| deserves| would be| rates| scores| merits| earns| should be) "
-    r"|\b(?:leaves|leaving|deserves|merits|earns|makes (?:it|this|that)|leaning(?: towards?)?|verdient|mérite"
-    r"|заслуживает) "
-    rf"|\b(?:go(?:ing)?|went) (?:with|for) |\b(?:choosing|selecting|picking|rating|rated|scored){_GAP}{{0,40}}? "
-    rf"){_ARTICLES}\Z"
+CUE = Late(
+    lambda: (
+        rf"(?:(?<![a-z])(?:final |my |the |overall |correct |best )*{either(ANSWER)}\w{{0,3}}(?!{SPACED}){_NOTE}"
+        rf"(?:{_GAP}{{0,50}}?(?:{word_of(IS)}|[=→|—-]|->|=>)|\s?[:=|-]|[:=]|\s)"
+        rf"|{_I}{_RATE}\b(?:{_GAP}{{0,60}}?\s)?"
+        rf"|{_I}{_SAY}\b,?(?: that)?(?: {_IT}(?:'s| is| was| are| were| deserves| would be| should be))?,? ?:? ?"
+        rf"|(?<!{SPACED}){either(CHOOSE)}{_GAP}{{0,40}}?"
+        rf"|{word_of(THUS)},?(?: i(?:'d| would)? {_SAY}| {_IT}(?:'s| is| was| would be))?,? ?"
+        rf"|\b{_IT}(?:'s| is| gets| deserves| would be| rates| scores| merits| earns| should be) "
+        r"|\b(?:leaves|leaving|deserves|merits|earns|makes (?:it|this|that)|leaning(?: towards?)?|verdient|mérite"
+        r"|заслуживает) "
+        rf"|\b(?:go(?:ing)?|went) (?:with|for) |\b(?:choosing|selecting|picking|rating|rated|scored){_GAP}{{0,40}}? "
+        rf"){_ARTICLES}\Z"
+    )
 )
 """Words before a mention that give it as the answer, as "I would rate it a"."""
-WOULD = re.compile(rf"\b(?:would|should) {_RATE}\b{_GAP}{{0,40}}? {_ARTICLES}\Z")
+WOULD = Late(lambda: rf"\b(?:would|should) {_RATE}\b{_GAP}{{0,40}}? {_ARTICLES}\Z")
 """The same, of somebody else."""
-ARTICLES = re.compile(_ARTICLES)
-ASSENT = re.compile(r"\bi(?:'d| would| do| must| have to)?(?: [a-z]+ly)? \Z")
+ARTICLES = Late(lambda: _ARTICLES)
+ASSENT = Late(lambda: r"\bi(?:'d| would| do| must| have to)?(?: [a-z]+ly)? \Z")
 """Words before a label that is a verb, as "I strongly agree"."""
-CUE_BEHIND = re.compile(
-    rf"{_MARKS}(?:\s?(?:くらい|ぐらい|程度|前後|ほど|정도|쯤)| (?:one|sentence|option|version|reading"
-    rf"|continuation)(?= ))?\s?"
-    rf"(?:(?:is|was|would be|seems?(?: to be)?|feels|looks|appears(?: to be)?|sounds|remains)(?: (?:like"
-    rf"|as))?"
-    r" (?:(?:my|the|a|an|most|best|more|quite|very|clearly|probably|about|only|closest|final|single|correct) )*+"
-    r"(?:answer|choice|rating|pick|option|selection|response|score|verdict|guess|fit|match|strongest|dominant|right"
-    r"|correct|plausible|natural|likely|probable|sensible|acceptable|appropriate|suitable|fitting|accurate"
-    r"|reasonable|fair|best|better|apt|closest)\b(?!-)"
-    r"|is (?:what|the one) i\b|is to blame|is left|is (?:the )?(?:responsible|guilty|culprit|cause)|(?:did"
-    r"|caused) (?:it|this)\b"
-    r"|(?:fits|matches|describes|captures|suits|reflects|works) (?:it |this |that |the [a-z]+ |[a-z]+ly )*+"
-    r"(?:best|well|better|most)\b|it is\b(?! not)|for me\b|(?:です|だ。|だと|と答|と思|입니다|이다|예요|이에요"
-    r"|(?:이)?라고|ครับ|ค่ะ))"
+CUE_BEHIND = Late(
+    lambda: (
+        rf"{_MARKS}(?:\s?(?:くらい|ぐらい|程度|前後|ほど|정도|쯤)| (?:one|sentence|option|version|reading"
+        rf"|continuation)(?= ))?\s?"
+        rf"(?:(?:is|was|would be|seems?(?: to be)?|feels|looks|appears(?: to be)?|sounds|remains)(?: (?:like"
+        rf"|as))?"
+        r" (?:(?:my|the|a|an|most|best|more|quite|very|clearly|probably|about|only|closest|final|single|correct) )*+"
+        r"(?:answer|choice|rating|pick|option|selection|response|score|verdict|guess|fit|match|strongest|dominant|right"
+        r"|correct|plausible|natural|likely|probable|sensible|acceptable|appropriate|suitable|fitting|accurate"
+        r"|reasonable|fair|best|better|apt|closest)\b(?!-)"
+        r"|is (?:what|the one) i\b|is to blame|is left|is (?:the )?(?:responsible|guilty|culprit|cause)|(?:did"
+        r"|caused) (?:it|this)\b"
+        r"|(?:fits|matches|describes|captures|suits|reflects|works) (?:it |this |that |the [a-z]+ |[a-z]+ly )*+"
+        r"(?:best|well|better|most)\b|it is\b(?! not)|for me\b|(?:です|だ。|だと|と答|と思|입니다|이다|예요|이에요"
+        r"|(?:이)?라고|ครับ|ค่ะ))"
+    )
 )
 """Words behind a mention that give it as the answer, as "fits best"."""
-NUMBER_BEHIND = re.compile(
-    rf"{_MARKS}\s?(?:(?:अंक|নম্বর|점|点|分)\s?)?(?:(?:(?:को|का|के|की|ही)\s)?(?:है|हूँ|हूं|चुन|दूँगा|दूंगा|देता|देती"
-    rf"|दूँगी|आहे|দেব|দিব|বেছে|ఎంచు|ఇస్తా|است|می‌دهم)"
-    r"|を選|を付|をつけ|にし|とし|だ|점|을|를|로|seç|veri|puan|分|点|星|คะแนน|ครับ|ค่ะ)"
+NUMBER_BEHIND = Late(
+    lambda: (
+        rf"{_MARKS}\s?(?:(?:अंक|নম্বর|점|点|分)\s?)?(?:(?:(?:को|का|के|की|ही)\s)?(?:है|हूँ|हूं|चुन|दूँगा|दूंगा|देता|देती"
+        rf"|दूँगी|आहे|দেব|দিব|বেছে|ఎంచు|ఇస్తా|است|می‌دهم)"
+        r"|を選|を付|をつけ|にし|とし|だ|점|을|를|로|seç|veri|puan|分|点|星|คะแนน|ครับ|ค่ะ)"
+    )
 )
 """The same behind a number or a letter."""
 _UNITS = (
@@ -102,126 +107,154 @@ _UNITS = (
     r"|pkt|punkt\w*|poäng|pontos|punten|نقاط|درجات|נקודות|ponto|mark(?:s)?|분|점|分|点|星|คะแนน|अंक"
     r"|out of|of|/)(?![^\W\u0e00-\u9fff\uac00-\ud7af])"
 )
-UNITS = re.compile(rf"[-\s]?{_UNITS}")
-ENDS = re.compile(
-    rf"[)\].:](?=\s)|'[^\W\d_]{{1,5}}\b|{_MARKS}(?:[ \t]*+(?:[.,;:!?()|/\n&#\\—]|\Z|-(?:\s|\Z))|'[^\W\d_]{{1,5}}\b"
-    rf"|\s?[\u0900-\u0dff\u0e00-\u9fff]|[\uac00-\ud7af]|\s(?:{_UNITS}|{either(GOES_ON)}(?!{SPACED})))"
+UNITS = Late(lambda: rf"[-\s]?{_UNITS}")
+ENDS = Late(
+    lambda: (
+        rf"[)\].:](?=\s)|'[^\W\d_]{{1,5}}\b|{_MARKS}(?:[ \t]*+(?:[.,;:!?()|/\n&#\\—]|\Z|-(?:\s|\Z))|'[^\W\d_]{{1,5}}\b"
+        rf"|\s?[\u0900-\u0dff\u0e00-\u9fff]|[\uac00-\ud7af]|\s(?:{_UNITS}|{either(GOES_ON)}(?!{SPACED})))"
+    )
 )
 """What may follow a mention that is an answer; anything else is its noun, as in "2 people"."""
-MARKER = re.compile(r"[.):\]](?=\s|\Z)|\s?[-:=]\s|\s?=")
-EXPLAINS = re.compile(
-    r"\s(?:for|means?|is|=|stands for|indicates|being)\s(?!(?:me|my|the|an?|too|not|it|this|that|your|his|her|wrong"
-    r"|right"
-    r"|correct|incorrect|true|false|out|excluded|ruled|eliminated|best|better|closest|more|most|less|least|clearly"
-    r"|probably"
-    r"|definitely|implausible|plausible|likely|unlikely|odd|impossible|possible|appropriate|inappropriate|what)\b)"
+MARKER = Late(lambda: r"[.):\]](?=\s|\Z)|\s?[-:=]\s|\s?=")
+EXPLAINS = Late(
+    lambda: (
+        r"\s(?:for|means?|is|=|stands for|indicates|being)\s(?!(?:me|my|the|an?|too|not|it|this|that|your|his|her|wrong"
+        r"|right"
+        r"|correct|incorrect|true|false|out|excluded|ruled|eliminated|best|better|closest|more|most|less|least|clearly"
+        r"|probably"
+        r"|definitely|implausible|plausible|likely|unlikely|odd|impossible|possible|appropriate|inappropriate|what)\b)"
+    )
 )
 """What stands between a label and its explanation, as "1 for yes, 2 for no"."""
-STEP = re.compile(r"(?:^|\n)[ \t>*-]*\(?\Z|(?:[,;:(]|\b(?:and|where|from|to|as|with))\s?\Z")
+STEP = Late(lambda: r"(?:^|\n)[ \t>*-]*\(?\Z|(?:[,;:(]|\b(?:and|where|from|to|as|with))\s?\Z")
 """Where the items of a list begin."""
-FINAL = re.compile(rf"{word_of(THUS)}|\b(?:final|conclusion|boxed|on balance)\b|####|最终|最後|endgültig|окончательн")
-_FINAL_ANSWER = re.compile(
-    rf"(?:\b(?:rais|lower|chang|revis|updat|bump|increas|reduc|decreas|upgrad|downgrad|adjust|correct|amend)(?:e|es"
-    rf"|ed|ing|s)?"
-    rf"(?: (?:it|this|that|(?:my|the) [a-z]+))?(?: up| down)? (?:to|into){_ARTICLES}"
-    rf"|\b(?:primary|main|overall|dominant|total)\b[^.;:\n\d]{{0,20}}[:=][\s\"'*]*"
-    rf"|\bfinal(?:ly)?,? (?:my )?{either(ANSWER)}\w{{0,3}}\b[^.;!?\n]{{0,40}}|####"
-    rf"|最终答案.{{0,4}})\s?\Z"
+FINAL = Late(lambda: rf"{word_of(THUS)}|\b(?:final|conclusion|boxed|on balance)\b|####|最终|最後|endgültig|окончательн")
+_FINAL_ANSWER = Late(
+    lambda: (
+        rf"(?:\b(?:rais|lower|chang|revis|updat|bump|increas|reduc|decreas|upgrad|downgrad|adjust|correct|amend)(?:e|es"
+        rf"|ed|ing|s)?"
+        rf"(?: (?:it|this|that|(?:my|the) [a-z]+))?(?: up| down)? (?:to|into){_ARTICLES}"
+        rf"|\b(?:primary|main|overall|dominant|total)\b[^.;:\n\d]{{0,20}}[:=][\s\"'*]*"
+        rf"|\bfinal(?:ly)?,? (?:my )?{either(ANSWER)}\w{{0,3}}\b[^.;!?\n]{{0,40}}|####"
+        rf"|最终答案.{{0,4}})\s?\Z"
+    )
 )
 """Words before the mention that settles everything."""
-_RESETS = re.compile(
-    rf"[.;:!?\n()]|,\s(?!which|that|who)|\b(?:because|i'd|i would|i'll|i will|i choose|i think)\b"
-    rf"|{word_of(BUT + ' ' + THUS)}"
+_RESETS = Late(
+    lambda: (
+        rf"[.;:!?\n()]|,\s(?!which|that|who)|\b(?:because|i'd|i would|i'll|i will|i choose|i think)\b"
+        rf"|{word_of(BUT + ' ' + THUS)}"
+    )
 )
-_LINKS = re.compile(rf"[.;:!?\n]|{word_of(BUT + ' however still so therefore thus hence')}")
-_TURNS = re.compile(
-    rf"[.;:!?\n]|{word_of(BUT + ' now however still jetzt maintenant ahora adesso agora nu теперь teraz şimdi')}|が,"
-    rf"|けど|지만|现在|今は"
+_LINKS = Late(lambda: rf"[.;:!?\n]|{word_of(BUT + ' however still so therefore thus hence')}")
+_TURNS = Late(lambda: rf"[.;:!?\n]|{word_of(BUT + NOW)}|が,|けど|지만|现在|今は")
+_AT_FIRST = Late(lambda: word_of(AT_FIRST))
+_NOT = Late(lambda: rf"{word_of(NOT)}|n't\b|\bno(?: clear| real| strong| sign of)? \Z")
+_IF = Late(lambda: rf"\bif(?! (?:i|we|you|one|forced|pressed|asked|required|pushed|anything)\b)|{word_of(IF)}")
+_THEN = Late(
+    lambda: rf"(?<!\bwould)(?<!\bwere),\s(?:then |so )?{_IT}(?:'s| is| are| must be| has to be)(?: now)? {_ARTICLES}\Z"
 )
-_AT_FIRST = re.compile(word_of(AT_FIRST))
-_NOT = re.compile(rf"{word_of(NOT)}|n't\b|\bno(?: clear| real| strong| sign of)? \Z")
-_IF = re.compile(rf"\bif(?! (?:i|we|you|one|forced|pressed|asked|required|pushed|anything)\b)|{word_of(IF)}")
-_THEN = re.compile(
-    rf"(?<!\bwould)(?<!\bwere),\s(?:then |so )?{_IT}(?:'s| is| are| must be| has to be)(?: now)? {_ARTICLES}\Z"
+_BOUND = Late(
+    lambda: (
+        rf"(?:(?:{word_of(MORE_OR_LESS)}|[<>≤≥≦≧])[\s\"'(]*(?:(?:an?|the|eine?[nr]?|une?|una?|um|uma|de|di|a|than"
+        rf"|als)\s)?\Z)|"
+        r"(?:\b(?:at least|at most|no more than|no less than|no fewer than|more than|less than|fewer than|up to|above"
+        r"|below"
+        r"|over|under|between|from|either|higher than|lower than|greater than|exceed(?:s|ing)?|minimum of|maximum of"
+        r"|half of"
+        r"|first|last|next|every|each|all|step|part|item|question|sentence|paragraph|example|figure|case|person"
+        r"|participant"
+        r"|scenario|section|chapter|phase|stage|day|week|page|criterion|reason|factor|point|turn|line|row|trial"
+        r"|experiment"
+        r"|study|story|character|class|year|room|round|table|appendix)"
+        r"|(?<![^\W_])(?:min|max|minimum|maximum|lower|upper|low|high|total|confidence|certainty|bound)[\"']?\s?[:=]"
+        r"|满分(?:是|为)?)\s*\Z"
+    )
 )
-_BOUND = re.compile(
-    rf"(?:(?:{word_of(MORE_OR_LESS)}|[<>≤≥≦≧])[\s\"'(]*(?:(?:an?|the|eine?[nr]?|une?|una?|um|uma|de|di|a|than"
-    rf"|als)\s)?\Z)|"
-    r"(?:\b(?:at least|at most|no more than|no less than|no fewer than|more than|less than|fewer than|up to|above"
-    r"|below"
-    r"|over|under|between|from|either|higher than|lower than|greater than|exceed(?:s|ing)?|minimum of|maximum of"
-    r"|half of"
-    r"|first|last|next|every|each|all|step|part|item|question|sentence|paragraph|example|figure|case|person"
-    r"|participant"
-    r"|scenario|section|chapter|phase|stage|day|week|page|criterion|reason|factor|point|turn|line|row|trial|experiment"
-    r"|study|story|character|class|year|room|round|table|appendix)"
-    r"|(?<![^\W_])(?:min|max|minimum|maximum|lower|upper|low|high|total|confidence|certainty|bound)[\"']?\s?[:=]"
-    r"|满分(?:是|为)?)\s*\Z"
-)
-_OTHERS = re.compile(
-    r"\b(?:whether|ob|tempted|doubt)\b|\b(?:almost|nearly) (?:gave|chose|said|picked)\b"
-    r"|\b(?:some|others|many|someone|somebody|critics|a person|another)\b(?: people)?(?: who .{0,30})?"
-    r"(?: (?:would|might|may|could|will|can|often|sometimes|usually|possibly))+(?: \w+){0,2}"
-    r" (?:say|rate|choose|answer|give|pick|select|go|think|argue|consider|call|see)\b"
-    r"|\b(?:form|vorm|forme|forma|guise|shape|disguise|wording)\s(?:of|van|de|di|einer|eines|d')(?:\s|(?<=')).{0,8}\Z"
-    r"|\b(?:could|might|may) (?:be|mean|suggest|indicate|imply|warrant)\b"
-    r"|\d\W{0,3}(?:means?|meaning|stands? for|represents?|representing|indicat\w+|corresponds? to|denot\w+)\s.{0,25}\Z"
-    r"|\b(?:(?:options?|choices?|labels?) (?:are|were)|such as|for example|e\.g\.)\s.{0,25}\Z"
+_OTHERS = Late(
+    lambda: (
+        r"\b(?:whether|ob|tempted|doubt)\b|\b(?:almost|nearly) (?:gave|chose|said|picked)\b"
+        r"|\b(?:some|others|many|someone|somebody|critics|a person|another)\b(?: people)?(?: who .{0,30})?"
+        r"(?: (?:would|might|may|could|will|can|often|sometimes|usually|possibly))+(?: \w+){0,2}"
+        r" (?:say|rate|choose|answer|give|pick|select|go|think|argue|consider|call|see)\b"
+        r"|\b(?:form|vorm|forme|forma|guise|shape|disguise|wording)\s(?:of|van|de|di|einer|eines|d')(?:\s"
+        r"|(?<=')).{0,8}\Z"
+        r"|\b(?:could|might|may) (?:be|mean|suggest|indicate|imply|warrant)\b"
+        r"|\d\W{0,3}(?:means?|meaning|stands? for|represents?|representing|indicat\w+|corresponds? to"
+        r"|denot\w+)\s.{0,25}\Z"
+        r"|\b(?:(?:options?|choices?|labels?) (?:are|were)|such as|for example|e\.g\.)\s.{0,25}\Z"
+    )
 )
 """What others might say, and what is only an example."""
-_SCALE = re.compile(
-    r"\b(?:from|between|scale|out|zwischen|von|skala|de|entre|échelle|escala|scala|da[il]?|tra|шкал\w*|от|od|skali)\b"
-    r"[^.;!?\n]{0,70}[\d)] ?(?:to|and|bis|und|à|et|a[il]?|y|e|até|до|do) \Z"
+_SCALE = Late(
+    lambda: (
+        r"\b(?:from|between|scale|out|zwischen|von|skala|de|entre|échelle|escala|scala|da[il]?|tra|шкал\w*|от|od"
+        r"|skali)\b"
+        r"[^.;!?\n]{0,70}[\d)] ?(?:to|and|bis|und|à|et|a[il]?|y|e|até|до|do) \Z"
+    )
 )
-_DENIES_BEHIND = re.compile(
-    rf"{_MARKS}\s?(?:(?:is|was|seems?|would be|feels|looks|sounds|might be|may be|could be|appears)"
-    r"(?: (?:also|far|much|a bit|a little|slightly|rather|way|just|probably|perhaps|clearly|not|n't|certainly))*"
-    r" (?:not|too|wrong|incorrect|excessive|inaccurate|unlikely|unreasonable|extreme|harsh|generous|low\b|high\b|out\b"
-    r"|impossible|implausible|off\b|less)|(?:isn't|wasn't|wouldn't|doesn't|can't|cannot|won't|does not|do not)\b"
-    r"|(?:is|are|was|can be|could be) (?:ruled out|excluded|eliminated|discarded|rejected|out of the question)"
-    r"|would (?:mean|imply|suggest|indicate|require|need|signify|have|overstate|understate)"
-    rf"|{word_of(IS_IN)} (?:[^\W\d_]+ )?{either(WRONG)}|{either(FALLS_OUT)}|(?:被)?排除|(?:是)?错|不对|不合适|不符"
-    rf"|は(?:違|不適|間違)"
-    rf"|(?:은|는) (?:틀|아니|제외)"
-    rf"|{word_of(NOT)} (?:convient|correspond|passt|encaja|es\b|est\b|è\b|é\b|klopt|подходит|pasuje)|n'est pas"
-    rf"|ne (?:convient|correspond|va|peut)"
-    r"|(?:means?|stands for|represents|indicates|corresponds|denotes|signifies|refers|implies|being|meaning|says"
-    r"|reads)\b"
-    r"|\([^()\n]{1,40}\)\s?(?:to|through|and|bis|à|-)\s"
-    r"|(?:out )?of (?:the|these|them|those|his|her|their)\b"
-    r"|(?:नहीं|नाही|নয়|కాదు|değil|ではあ|ではな|じゃな|이 아니|가 아니|는 아니|은 아니|아니라|아닙니다|üzerinden"
-    r"|점 만점|点満点|में से))"
+_DENIES_BEHIND = Late(
+    lambda: (
+        rf"{_MARKS}\s?(?:(?:is|was|seems?|would be|feels|looks|sounds|might be|may be|could be|appears)"
+        r"(?: (?:also|far|much|a bit|a little|slightly|rather|way|just|probably|perhaps|clearly|not|n't|certainly))*"
+        r" (?:not|too|wrong|incorrect|excessive|inaccurate|unlikely|unreasonable|extreme|harsh|generous|low\b"
+        r"|high\b|out\b"
+        r"|impossible|implausible|off\b|less)|(?:isn't|wasn't|wouldn't|doesn't|can't|cannot|won't|does not|do not)\b"
+        r"|(?:is|are|was|can be|could be) (?:ruled out|excluded|eliminated|discarded|rejected|out of the question)"
+        r"|would (?:mean|imply|suggest|indicate|require|need|signify|have|overstate|understate)"
+        rf"|{word_of(IS_IN)} (?:[^\W\d_]+ )?{either(WRONG)}|{either(FALLS_OUT)}|(?:被)?排除|(?:是)?错|不对|不合适|不符"
+        rf"|は(?:違|不適|間違)"
+        rf"|(?:은|는) (?:틀|아니|제외)"
+        rf"|{word_of(NOT)} (?:convient|correspond|passt|encaja|es\b|est\b|è\b|é\b|klopt|подходит|pasuje)|n'est pas"
+        rf"|ne (?:convient|correspond|va|peut)"
+        r"|(?:means?|stands for|represents|indicates|corresponds|denotes|signifies|refers|implies|being|meaning|says"
+        r"|reads)\b"
+        r"|\([^()\n]{1,40}\)\s?(?:to|through|and|bis|à|-)\s"
+        r"|(?:out )?of (?:the|these|them|those|his|her|their)\b"
+        r"|(?:नहीं|नाही|নয়|కాదు|değil|ではあ|ではな|じゃな|이 아니|가 아니|는 아니|은 아니|아니라|아닙니다|üzerinden"
+        r"|점 만점|点満点|में से))"
+    )
 )
-_RETRACTS = re.compile(
-    rf"[.!?\n,;:—(-][\s\"'*]{{0,12}}+(?:(?:but|oh|hmm|no|well|and"
-    rf"|or)\b[,. ]{{0,4}}){{0,4}}(?:{either(TAKEN_BACK)}(?!{SPACED})"
-    r"|that(?:'s| is| was| seems| may be| might be) (?:too|not right|wrong|incorrect|a mistake))"
+_RETRACTS = Late(
+    lambda: (
+        rf"[.!?\n,;:—(-][\s\"'*]{{0,12}}+(?:(?:but|oh|hmm|no|well|and"
+        rf"|or)\b[,. ]{{0,4}}){{0,4}}(?:{either(TAKEN_BACK)}(?!{SPACED})"
+        r"|that(?:'s| is| was| seems| may be| might be) (?:too|not right|wrong|incorrect|a mistake))"
+    )
 )
 """A clause that begins by taking back what was said."""
-_ABSTAINS = re.compile(
-    r"わか(?:りません|らない)|分かりません|判断できません|判断でき(?:ない|かね)|言えません|无法|不知道|不能确定"
-    r"|不好说|很难说|모르겠|알 수 없습|판단할 수 없|नहीं कह सकत"
-    r"|कहना (?:संभव नहीं|मुश्किल)|لا أعرف|لا يمكن"
-    r"|не знаю|нельзя сказать|трудно сказать|\bnicht (?:sagen|beurteilen|entscheiden|bestimmen)\b|\bweiß (?:es "
-    r"|das )?nicht\b|\b(?:ne (?:sais|peux|peut) pas|impossible de)\b"
-    r"|\bno (?:sé|puedo|se puede)\b|\bnon (?:so|posso|si può)\b|\bnão (?:sei|posso|é possível|dá para)\b"
-    r"|\bweet (?:het )?niet\b|bilmiyorum|söylenemez|"
-    r"\bi(?:'d| would)? (?:rather|prefer) not\b|\b(?:i|we|one) (?:really |simply |just )?(?:can(?:not|'t)|could not"
-    r"|couldn't|won't) (?:really |possibly "
-    r"|simply )?(?:decide|judge|choose|tell|determine|say|pick|know|rate|answer)\b|\bit (?:all )?depends\b"
+_ABSTAINS = Late(
+    lambda: (
+        r"わか(?:りません|らない)|分かりません|判断できません|判断でき(?:ない|かね)|言えません|无法|不知道|不能确定"
+        r"|不好说|很难说|모르겠|알 수 없습|판단할 수 없|नहीं कह सकत"
+        r"|कहना (?:संभव नहीं|मुश्किल)|لا أعرف|لا يمكن"
+        r"|не знаю|нельзя сказать|трудно сказать|\bnicht (?:sagen|beurteilen|entscheiden|bestimmen)\b|\bweiß (?:es "
+        r"|das )?nicht\b|\b(?:ne (?:sais|peux|peut) pas|impossible de)\b"
+        r"|\bno (?:sé|puedo|se puede)\b|\bnon (?:so|posso|si può)\b|\bnão (?:sei|posso|é possível|dá para)\b"
+        r"|\bweet (?:het )?niet\b|bilmiyorum|söylenemez|"
+        r"\bi(?:'d| would)? (?:rather|prefer) not\b|\b(?:i|we|one) (?:really |simply |just )?(?:can(?:not|'t)|could not"
+        r"|couldn't|won't) (?:really |possibly "
+        r"|simply )?(?:decide|judge|choose|tell|determine|say|pick|know|rate|answer)\b|\bit (?:all )?depends\b"
+    )
 )
-_CORRECTS = re.compile(
-    rf"[.,;:!?\n(-][\s\"'*(]*(?:{either(TAKEN_BACK)}|no|nope)(?!{SPACED})(?:[\s,.:-]|make (?:it|that)\b|i (?:say"
-    rf"|mean)\b|better\b|{_ARTICLES})*\Z"
+_CORRECTS = Late(
+    lambda: (
+        rf"[.,;:!?\n(-][\s\"'*(]*(?:{either(TAKEN_BACK)}|no|nope)(?!{SPACED})(?:[\s,.:-]|make (?:it|that)\b|i (?:say"
+        rf"|mean)\b|better\b|{_ARTICLES})*\Z"
+    )
 )
 DENIED = "names labels only to deny, explain or suppose them"
 COUNTED = "names a bound, or a number of something else"
 
 
+def _behind(words: str, behind: str) -> Late:
+    return Late(lambda: rf"(?:{words})\b{behind}\Z")
+
+
 _UNDER = tuple(
     (
         needles,
-        re.compile(rf"(?:{words})\b{behind}\Z"),
+        _behind(words, behind),
     )  # without a border in front, so that most places are passed over at once
     for needles, words, behind in (
         (
@@ -249,17 +282,19 @@ _UNDER = tuple(
     )
 )
 """What a statement stands under that is not its own assertion."""
-_THINKS = re.compile(
-    r"\b(?:thinks|believes|claims|assumes|says|pretends|hopes|feels)(?: that)?(?: (?:he|she|they|it))? ?\Z"
-    r"|\b(?:may|might|could)(?: [a-z]+){0,2} \Z"
+_THINKS = Late(
+    lambda: (
+        r"\b(?:thinks|believes|claims|assumes|says|pretends|hopes|feels)(?: that)?(?: (?:he|she|they|it))? ?\Z"
+        r"|\b(?:may|might|could)(?: [a-z]+){0,2} \Z"
+    )
 )
-_ONLY = re.compile(
-    r"\b(?:will|would|can|could|may|might|only)\b(?: [a-z]+)? (?:only|then|later|soon)\b|\bonly knows?\b"
+_ONLY = Late(
+    lambda: r"\b(?:will|would|can|could|may|might|only)\b(?: [a-z]+)? (?:only|then|later|soon)\b|\bonly knows?\b"
 )
-_LATER = re.compile(
-    r"[^.;!?\n]{0,60}\b(?:once|unless|only (?:if|when|after)|as soon as|(?:if|after) (?:he|she|they) \w+)\b"
+_LATER = Late(
+    lambda: r"[^.;!?\n]{0,60}\b(?:once|unless|only (?:if|when|after)|as soon as|(?:if|after) (?:he|she|they) \w+)\b"
 )
-_SURE = re.compile(r"\b(?:no|without(?: a)?|beyond) (?:doubt|question)\b|\bnot (?:only|just|merely)\b")
+_SURE = Late(lambda: r"\b(?:no|without(?: a)?|beyond) (?:doubt|question)\b|\bnot (?:only|just|merely)\b")
 
 
 def is_asserted(text: str, start: int, end: int) -> bool:
@@ -323,6 +358,6 @@ def why_not(text: str, start: int, end: int) -> str:
     return COUNTED if _BOUND.search(words) else ""
 
 
-def _last(limits: re.Pattern[str], words: str) -> str:
+def _last(limits: Late, words: str) -> str:
     """What stands behind the last limit in some words."""
     return words[max((match.end() for match in limits.finditer(words)), default=0) :]

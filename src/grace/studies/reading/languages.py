@@ -99,6 +99,9 @@ bukan tidak không_phải غير ليس ليست
 BUT = """
 but sondern aber mais sino pero ma bensì mas senão maar utan men а но ale lecz ama बल्कि 但 而是
 """
+NOW = """
+now however still jetzt maintenant ahora adesso agora nu теперь teraz şimdi
+"""
 YES_NO = """
 yes no ja nein oui non sí si no sì não नहीं हाँ नाही होय না হ্যাঁ لا نعم نه بله לא כן 예 네 아니요 아니오 はい
 いいえ ใช่

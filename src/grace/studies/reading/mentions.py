@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from grace.errors import StudyError
 from grace.studies.reading.languages import OR_MORE, SPACED, UNSPACED, either
+from grace.studies.reading.late import Late
 from grace.studies.reading.numerals import numerals
 from grace.studies.reading.text import WORDS, plain
 
@@ -45,8 +46,11 @@ PERCENT = 100
 """The highest point of a scale on which a percentage is a point."""
 _POLITE = re.compile(r"(?:です(?:ね|よ)?|でしょう|だ|입니다|이에요|예요|이다|ครับ|ค่ะ|คะ|है|ఉంది)\Z")
 _SIGNS = {"": 1, "plus ": 1, "minus ": -1, "negative ": -1}
-OR_MORE_BEHIND = re.compile(
-    rf"{_COUNTER}?[-\s]?(?:{either(OR_MORE)})(?!{SPACED})|\s?\(?(?:or|and) (?:more|less|higher|lower|older|younger)\b"
+OR_MORE_BEHIND = Late(
+    lambda: (
+        rf"{_COUNTER}?[-\s]?(?:{either(OR_MORE)})(?!{SPACED})|\s?\(?(?:or|and) (?:more|less|higher|lower|older"
+        rf"|younger)\b"
+    )
 )
 _MORE_THAN = re.compile(r"(?<![=-])[<>≤≥≦≧]=?\s?\Z")
 _IN_THOUSANDS = re.compile(rf"[+-]?{_THOUSANDS}")
@@ -183,12 +187,12 @@ class Number(NamedTuple):
     odd: str
 
 
-def number_pattern(unit: str = "(?!)") -> re.Pattern[str]:
+def number_pattern(unit: str = "(?!)") -> Late:
     """A regular expression of numbers, with a unit or not, which `numbers` takes."""
-    return re.compile(_NUMBER_OR_MORE.replace("UNIT", unit))
+    return Late(lambda: _NUMBER_OR_MORE.replace("UNIT", unit))
 
 
-def numbers(text: str, pattern: re.Pattern[str], top: float | None) -> Iterator[Number]:
+def numbers(text: str, pattern: Late, top: float | None) -> Iterator[Number]:
     """The numbers of a text; `top` is the largest one of the scale: "4 out of 5" is 4 where it is 5."""
     for match in pattern.finditer(text):
         odd = ""

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from grace.studies.reading.languages import ORDINARY, TIMES, UNSPACED, number_words
+from grace.studies.reading.late import Late
 
 _AND = {"and", "y", "e", "et", "i", "и", "و"}
 _UNIT_FIRST = {"und", "en", "og", "och", "و"}
@@ -25,13 +26,15 @@ def _either(words: Iterable[str]) -> str:
     return "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
 
 
-_COMPOUND = re.compile(
-    rf"(?:(?P<hundreds>{_either(_UNITS)})?(?P<hundred>hundert|honderd|cento|hundra))?(?:und|en|e)?"
-    rf"(?:(?P<one>{_either(_UNITS)})(?:und|en|ën|og)(?P<ten>{_either(_LONG)})"
-    rf"|(?P<tens>{_either(_LONG)})(?P<ones>{_either(_UNITS)})|(?P<rest>{_either(_ALL)}))?"
+_COMPOUND = Late(
+    lambda: (
+        rf"(?:(?P<hundreds>{_either(_UNITS)})?(?P<hundred>hundert|honderd|cento|hundra))?(?:und|en|e)?"
+        rf"(?:(?P<one>{_either(_UNITS)})(?:und|en|ën|og)(?P<ten>{_either(_LONG)})"
+        rf"|(?P<tens>{_either(_LONG)})(?P<ones>{_either(_UNITS)})|(?P<rest>{_either(_ALL)}))?"
+    )
 )
 """Words that German, Dutch, Italian, Swedish and Danish write together."""
-_WORD = re.compile(rf"(?:[^\W\d_{UNSPACED}\uac00-\ud7af]|[\u0900-\u0dff])+(?:'[^\W\d_]+)?")
+_WORD = Late(lambda: rf"(?:[^\W\d_{UNSPACED}\uac00-\ud7af]|[\u0900-\u0dff])+(?:'[^\W\d_]+)?")
 _DIGITS = dict(
     zip("零〇一二两兩三四五六七八九영일이삼사오육칠팔구", (0, 0, 1, 2, 2, 2, *range(3, 10), *range(10)), strict=True)
 )
@@ -46,13 +49,15 @@ _NATIVE_ONES = dict(zip(("하나", "둘", "셋", "넷", "다섯", "여섯", "일
 _NATIVE_ONES |= dict(zip(("한", "두", "세", "네"), range(1, 5), strict=True))
 _SIGNS = sorted((*_DIGITS, *_PLACES), key=len, reverse=True)
 _FRENCH = frozenset(("deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf", "mille"))
-_SIGN = re.compile("|".join(_SIGNS))
-_UNSPACED = re.compile(
-    rf"(?<!第)[{''.join(sign for sign in _SIGNS if '一' <= sign <= '鿿' or sign == '〇')}]{{1,20}}+"
-    rf"|(?<![\uac00-\ud7af])(?:(?P<tens>{_either(_NATIVE)})(?P<ones>{_either(_NATIVE_ONES)})?"
-    rf"|(?P<one>{_either(_NATIVE_ONES)}))"
-    rf"|(?<![\uac00-\ud7af])[{''.join(sign for sign in _SIGNS if '가' <= sign <= '힣')}]{{1,16}}+"
-    rf"|(?:{_either(sign for sign in _SIGNS if sign < '一' and sign != '〇')}){{1,12}}+"
+_SIGN = Late(lambda: "|".join(_SIGNS))
+_UNSPACED = Late(
+    lambda: (
+        rf"(?<!第)[{''.join(sign for sign in _SIGNS if '一' <= sign <= '鿿' or sign == '〇')}]{{1,20}}+"
+        rf"|(?<![\uac00-\ud7af])(?:(?P<tens>{_either(_NATIVE)})(?P<ones>{_either(_NATIVE_ONES)})?"
+        rf"|(?P<one>{_either(_NATIVE_ONES)}))"
+        rf"|(?<![\uac00-\ud7af])[{''.join(sign for sign in _SIGNS if '가' <= sign <= '힣')}]{{1,16}}+"
+        rf"|(?:{_either(sign for sign in _SIGNS if sign < '一' and sign != '〇')}){{1,12}}+"
+    )
 )
 
 
@@ -172,7 +177,7 @@ def _unspaced(text: str) -> Iterator[Numeral]:
             continue
         total = section = digit = 0
         several = False
-        signs = _SIGN.findall(match[0])
+        signs = [sign[0] for sign in _SIGN.finditer(match[0])]
         for sign in signs:
             if sign in _DIGITS:
                 several = several or digit > 0

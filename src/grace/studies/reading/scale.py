@@ -7,6 +7,7 @@ from grace.studies.reading import DOUBT, IMPLIED, Answer, Missing, Value, whole
 from grace.studies.reading.choice import ChoiceReader, decide
 from grace.studies.reading.evidence import ARTICLES, BEFORE, abstains
 from grace.studies.reading.languages import THUS, word_of
+from grace.studies.reading.late import Late
 from grace.studies.reading.mentions import NO_NUMBER, OR_MORE_BEHIND, Mention, Number, number_pattern, numbers
 from grace.studies.reading.numerals import numerals
 from grace.studies.reading.text import Text
@@ -24,31 +25,40 @@ FEW_WORDS = 2
 THOUSAND = 3
 """Digits of a group, where a point parts thousands."""
 _POINTS = re.compile(r"(?<![\d.])[1-9]\d{0,2}(?:\.\d{3})+(?![\d.])")
-_TIMES = re.compile(
-    r"\s?(?:(?P<k>k|tsd|тыс|mil|mille|thousand|tausend|duizend|tusen|тысяч\w?|hezar|千|천|हज़ार|হাজার|ألف)\b\.?"
-    r"|(?P<man>万|萬|만)|(?P<m>million\w*|millones|milh\w+|mln|миллион\w*)\b|(?P<dozen>dozen|dutzend)\b"
-    r"|(?P<hundred>hundred)\b)"
+_TIMES = Late(
+    lambda: (
+        r"\s?(?:(?P<k>k|tsd|тыс|mil|mille|thousand|tausend|duizend|tusen|тысяч\w?|hezar|千|천|हज़ार|হাজার|ألف)\b\.?"
+        r"|(?P<man>万|萬|만)|(?P<m>million\w*|millones|milh\w+|mln|миллион\w*)\b|(?P<dozen>dozen|dutzend)\b"
+        r"|(?P<hundred>hundred)\b)"
+    )
 )
 _FACTORS = {"k": 1_000, "man": 10_000, "m": 1_000_000, "dozen": 12, "hundred": 100}
-_HALF = re.compile(
-    r"[\s-](?:quarters?|thirds?|halves|fourths?|viertel|quarts?|cuartos?|quarti|четверт\w+)\b|\s?(?:and a half|½|1/2"
-    r"|und ein halb|et demie?|y medi[ao]|e mezz[ao]|e mei[ao]|半|반|с половиной)|\s?(?:point|comma|komma|virgule"
-    r"|coma)\s"
+_HALF = Late(
+    lambda: (
+        r"[\s-](?:quarters?|thirds?|halves|fourths?|viertel|quarts?|cuartos?|quarti|четверт\w+)\b|\s?(?:and a half"
+        r"|½|1/2"
+        r"|und ein halb|et demie?|y medi[ao]|e mezz[ao]|e mei[ao]|半|반|с половиной)|\s?(?:point|comma|komma|virgule"
+        r"|coma)\s"
+    )
 )
-_IN_ALL = re.compile(
-    r"[^.;,\n]{0,15}\b(?:in all|in total|altogether|overall|insgesamt|zusammen|au total|en total|in totale|ao todo"
-    r"|in totaal|totalt|всего)\b"
+_IN_ALL = Late(
+    lambda: (
+        r"[^.;,\n]{0,15}\b(?:in all|in total|altogether|overall|insgesamt|zusammen|au total|en total|in totale|ao todo"
+        r"|in totaal|totalt|всего)\b"
+    )
 )
-_CALCULATED = re.compile(r"\d[^=\n]{0,20}[-+*/x×·÷−][^=\n]{0,30}\d[^=\n]{0,20}=\s*[^\w=\n]{0,3}\Z")
-_MAKES = re.compile(
-    rf"(?:=|→|{word_of(THUS)}|\b(?:makes?|making|total(?:s|ing)?|together|altogether|sum|result|gives|leaves|equals"
-    rf"|comes? to|needs?|requires?"
-    r"|would (?:be|cost|take)|must be|insgesamt|zusammen|macht|ergibt|au total|cela fait|ça fait|donne|en total|son"
-    r"|suman|hacen"
-    r"|in totale|fanno|fa|ao todo|são|dá|samen|totaal|totalt|blir|итого|всего|получается|razem|toplam|共|合計|一共"
-    r"|总共|총"
-    r"|합계|कुल|মোট|รวม|المجموع|يساوي|أي)(?!\w)"
-    r")[^.;!?\n\d]{0,40}\Z"
+_CALCULATED = Late(lambda: r"\d[^=\n]{0,20}[-+*/x×·÷−][^=\n]{0,30}\d[^=\n]{0,20}=\s*[^\w=\n]{0,3}\Z")
+_MAKES = Late(
+    lambda: (
+        rf"(?:=|→|{word_of(THUS)}|\b(?:makes?|making|total(?:s|ing)?|together|altogether|sum|result|gives|leaves|equals"
+        rf"|comes? to|needs?|requires?"
+        r"|would (?:be|cost|take)|must be|insgesamt|zusammen|macht|ergibt|au total|cela fait|ça fait|donne|en total|son"
+        r"|suman|hacen"
+        r"|in totale|fanno|fa|ao todo|são|dá|samen|totaal|totalt|blir|итого|всего|получается|razem|toplam|共|合計|一共"
+        r"|总共|총"
+        r"|합계|कुल|মোট|รวม|المجموع|يساوي|أي)(?!\w)"
+        r")[^.;!?\n\d]{0,40}\Z"
+    )
 )
 """Words before a number that follows from the others."""
 
@@ -79,7 +89,7 @@ class NumberReader:
         self._unit = re.compile(own)
         self._is_percent = units_of(["%"]) == own
         self._cent = re.compile(_CENT if any(units_of([unit]) == own for unit in _MONEYS) else "(?!)")
-        self._other = others_than(units) if units else re.compile("(?!)")
+        self._other = others_than(units)
 
     def read(self, text: Text) -> dict[str, Answer]:
         """The number."""

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 from grace.studies.reading.languages import SPACED, folded
+from grace.studies.reading.late import Late
 from grace.studies.reading.text import plain
 
 _FAMILIES = """
@@ -70,12 +71,16 @@ def pattern_of(units: Sequence[str]) -> str:
     return _behind(ways) + _OLD if ways else "(?!)"
 
 
-def others_than(units: Sequence[str]) -> re.Pattern[str]:
-    """A regular expression of the units that are none of these."""
+def others_than(units: Sequence[str]) -> Late:
+    """A regular expression of the units that are none of these; it matches nothing without any."""
+    return Late(lambda: _others_than(units) if units else "(?!)")
+
+
+def _others_than(units: Sequence[str]) -> str:
     own = {plain(unit).strip().rstrip(".") for unit in units}
     rows = [row for row in ROWS if not own & set(row) and not any(_fits(row, unit) for unit in own)]
     ways = {way for row in rows for way in row if len(way) > 2 or not way.isascii() or way in ("%", "$", "h")}
-    return re.compile(_behind(ways - own))
+    return _behind(ways - own)
 
 
 def _fits(row: Sequence[str], unit: str) -> bool:

@@ -3,12 +3,12 @@
 Every place that names a label is a mention: given as the answer, standing by itself, set apart, or only named.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from grace.studies.reading import evidence
 from grace.studies.reading.languages import ABOUT, BUT, MAYBE, YES_NO, either, folded, word_of
+from grace.studies.reading.late import Late
 from grace.studies.reading.mentions import Mention
 from grace.studies.reading.text import REFUSAL, Text
 
@@ -23,103 +23,136 @@ LONGEST_NAME = 6
 GIVEN, ALONE, APART, HINTED, NAMED, SEVERAL = 5, 4, 3, 2, 1, 0
 """How much a mention counts: given as the answer; alone in its line, or first words with a mark behind; set apart from
 its sentence; perhaps meant as the answer; only named; one of several side by side."""
-_NOT_AN_ANSWER = re.compile(
-    r"(?:\s(?:one|way|doubt|worries|wonder|thanks|thank|problem|information|info|idea|evidence|matter|more|longer"
-    r"|specific|other|such|indication|mention"
-    r"|guarantee|explicit|reason|need|certainty|sign|problem|question|further|additional|direct|definite|definitive"
-    r"|statement|of|answers?|after|before|enough)\b|-(?:one|brainer|go)\b|/)"
+_NOT_AN_ANSWER = Late(
+    lambda: (
+        r"(?:\s(?:one|way|doubt|worries|wonder|thanks|thank|problem|information|info|idea|evidence|matter|more|longer"
+        r"|specific|other|such|indication|mention"
+        r"|guarantee|explicit|reason|need|certainty|sign|problem|question|further|additional|direct|definite|definitive"
+        r"|statement|of|answers?|after|before|enough)\b|-(?:one|brainer|go)\b|/)"
+    )
 )
-_OPENER = re.compile(
-    rf"\W*(?:(?:{word_of(ABOUT)}|dass?|que|che)[\W_]*){{0,2}}"
-    r"\W*(?:(?:(?:an?|the|eine?|une?|my (?:answer|rating|choice)(?: is)?|it(?:'s| is)|option|rating|score|choice"
-    r"|number"
-    r"|level|around|about|approximately|roughly|maybe|perhaps|ca|circa|etwa|environ)\b(?!['’-])|(?:well|hmm+|oh"
-    r"|ok(?:ay)?|sure|great|thanks|honestly|certainly|absolutely|definitely"
-    r"|in my (?:opinion|view)|personally|probably|final answer|answer|response|knowledge|sorry|also|bueno|pues|eh"
-    r"|alors"
-    r"|ja,|nun|(?:most|very) likely|almost certainly|mostly|mainly|primarily|een|el|la|le|il|eher|wohl"
-    r"|wahrscheinlich|vermutlich|vielleicht|plutôt|probablement|probablemente"
-    r"|probabilmente|provavelmente|waarschijnlijk|eerder|скорее(?: всего)?|наверное|вероятно|bence"
-    r"|galiba)\b)[\W_]*){0,3}"
+_OPENER = Late(
+    lambda: (
+        rf"\W*(?:(?:{word_of(ABOUT)}|dass?|que|che)[\W_]*){{0,2}}"
+        r"\W*(?:(?:(?:an?|the|eine?|une?|my (?:answer|rating|choice)(?: is)?|it(?:'s| is)|option|rating|score|choice"
+        r"|number"
+        r"|level|around|about|approximately|roughly|maybe|perhaps|ca|circa|etwa|environ)\b(?!['’-])|(?:well|hmm+|oh"
+        r"|ok(?:ay)?|sure|great|thanks|honestly|certainly|absolutely|definitely"
+        r"|in my (?:opinion|view)|personally|probably|final answer|answer|response|knowledge|sorry|also|bueno|pues|eh"
+        r"|alors"
+        r"|ja,|nun|(?:most|very) likely|almost certainly|mostly|mainly|primarily|een|el|la|le|il|eher|wohl"
+        r"|wahrscheinlich|vermutlich|vielleicht|plutôt|probablement|probablemente"
+        r"|probabilmente|provavelmente|waarschijnlijk|eerder|скорее(?: всего)?|наверное|вероятно|bence"
+        r"|galiba)\b)[\W_]*){0,3}"
+    )
 )
-_FOLLOWS = re.compile(r"[\"'\])}]*+\s*(?:[.,;:!()\n—]|-\s|\Z|/|\|)")
-_PRONOUN = re.compile(
-    r"\s(?:i|he|she|they|it|we|you|the|this|that|there|these|because|since|as|but|in|based|given|mr|mrs|ms|dr"
-    r"|according"
-    r"|for|and|so)\b"
+_FOLLOWS = Late(lambda: r"[\"'\])}]*+\s*(?:[.,;:!()\n—]|-\s|\Z|/|\|)")
+_PRONOUN = Late(
+    lambda: (
+        r"\s(?:i|he|she|they|it|we|you|the|this|that|there|these|because|since|as|but|in|based|given|mr|mrs|ms|dr"
+        r"|according"
+        r"|for|and|so)\b"
+    )
 )
-_ASSENTS = re.compile(r"[\"')\]]*\s*(?:[.,;:!\n]|\Z|(?:with|because|since|as)\b)")
-_BECAUSE = re.compile(
-    r"\s(?:rather than|instead of|as opposed to|and not|on (?:an?|the|this|my)? ?(?:scale|\d)|auf der skala"
-    r"|sur une échelle|en una escala|su una scala|because|since|as|weil|da|denn|car|parce|porque|perché|pois|omdat"
-    r"|потому)\b"
+_ASSENTS = Late(lambda: r"[\"')\]]*\s*(?:[.,;:!\n]|\Z|(?:with|because|since|as)\b)")
+_BECAUSE = Late(
+    lambda: (
+        r"\s(?:rather than|instead of|as opposed to|and not|on (?:an?|the|this|my)? ?(?:scale|\d)|auf der skala"
+        r"|sur une échelle|en una escala|su una scala|because|since|as|weil|da|denn|car|parce|porque|perché|pois|omdat"
+        r"|потому)\b"
+    )
 )
-_SENTENCE = re.compile(r"[^\W\d_][\"')]*[.!?]{1,3}[\"')]*\s+[\"'(]*\Z")
-_SENTENCE_END = re.compile(r"[.!?;\n] ")
-_CLOSES = re.compile(r"[\"')]*(?:[.!]|[.!]?[\"')]*\s*\Z)")
-_SET_APART = re.compile(
-    rf"(?:[:=|(→是为即は]|คือ|->|=>|[,;] ?(?:so|then)?|{word_of(BUT)}(?: rather| instead| eher)?)"
-    r" ?(?:just|only|an?|the|eine?n?|une?|una?|een|um|uma|en|ett|et)?(?: (?:solid|clear|firm|strong))?\s*[\"'(\[]*\Z"
+_SENTENCE = Late(lambda: r"[^\W\d_][\"')]*[.!?]{1,3}[\"')]*\s+[\"'(]*\Z")
+_SENTENCE_END = Late(lambda: r"[.!?;\n] ")
+_CLOSES = Late(lambda: r"[\"')]*(?:[.!]|[.!]?[\"')]*\s*\Z)")
+_SET_APART = Late(
+    lambda: (
+        rf"(?:[:=|(→是为即は]|คือ|->|=>|[,;] ?(?:so|then)?|{word_of(BUT)}(?: rather| instead| eher)?)"
+        r" ?(?:just|only|an?|the|eine?n?|une?|una?|een|um|uma|en|ett|et)?(?: (?:solid|clear|firm"
+        r"|strong))?\s*[\"'(\[]*\Z"
+    )
 )
-_COPULA = re.compile(
-    r"\b(?:ist|klingt|wirkt|scheint|est|semble|paraît|es|parece|suena|è|sembra|suona|é|soa|lijkt|klinkt|är|låter|er"
-    r"|jest|brzmi|звучит|adalah|là)"
-    r"(?: (?:eher|sehr|ziemlich|recht|doch|wohl|plutôt|très|assez|clairement|muy|más bien|bastante|molto|piuttosto"
-    r"|muito|heel|vrij|nogal|väldigt|raczej"
-    r"|eine?|une?|una?|um|uma|een|ett|en)){0,2} [\"']*\Z"
-    r"|\b(?:am|is|was|are|were|seems|sounds|feels|looks|reads|counts|works|serves|functions) (?:as |like )?(?:an? "
-    r"|the )?"
-    r"(?:[a-z]+ly |very |quite |rather |an? )?[\"']*\Z"
+_COPULA = Late(
+    lambda: (
+        r"\b(?:ist|klingt|wirkt|scheint|est|semble|paraît|es|parece|suena|è|sembra|suona|é|soa|lijkt|klinkt|är|låter|er"
+        r"|jest|brzmi|звучит|adalah|là)"
+        r"(?: (?:eher|sehr|ziemlich|recht|doch|wohl|plutôt|très|assez|clairement|muy|más bien|bastante|molto|piuttosto"
+        r"|muito|heel|vrij|nogal|väldigt|raczej"
+        r"|eine?|une?|una?|um|uma|een|ett|en)){0,2} [\"']*\Z"
+        r"|\b(?:am|is|was|are|were|seems|sounds|feels|looks|reads|counts|works|serves|functions) (?:as |like )?(?:an? "
+        r"|the )?"
+        r"(?:[a-z]+ly |very |quite |rather |an? )?[\"']*\Z"
+    )
 )
-_PREDICATE = re.compile(
-    r"\b(?:am|is|was|are|were|seems|sounds|feels|looks|reads|counts|works|serves|functions|mak(?:es|ing)|giv(?:es"
-    r"|ing)|expresses"
-    r"|expressing|shows|means|conveys|issuing|(?:intended|meant|used) as|blames?|caused by|due to) (?:to me )?(?:as "
-    r"|like )?(?:an? |the |his |her )?(?:[a-z]+ ){0,2}[\"']*\Z"
+_PREDICATE = Late(
+    lambda: (
+        r"\b(?:am|is|was|are|were|seems|sounds|feels|looks|reads|counts|works|serves|functions|mak(?:es|ing)|giv(?:es"
+        r"|ing)|expresses"
+        r"|expressing|shows|means|conveys|issuing|(?:intended|meant|used) as|blames?|caused by"
+        r"|due to) (?:to me )?(?:as "
+        r"|like )?(?:an? |the |his |her )?(?:[a-z]+ ){0,2}[\"']*\Z"
+    )
 )
-_FOREIGN = re.compile(r"[\u0900-\u0fff\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af\u0590-\u06ff]")
+_FOREIGN = Late(lambda: r"[\u0900-\u0fff\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af\u0590-\u06ff]")
 _QUANTIFIERS = frozenset(("both", "neither", "beide", "les deux", "ambos", "entrambi"))
 """Labels that name others behind them, as in "both of them"."""
-_LEAD = re.compile(
-    r"(?:(?:an?|the|eine?|une?|un|una|een|rating|score|option|answer|solid|clear|firm|strong|simple|single|full"
-    r"|about|around|roughly"
-    r"|approximately|probably|likely|just|only|exactly|environ|etwa|circa|unos|около|glatte|gute|klare)[ :]+)*[\"'(\[]*"
+_LEAD = Late(
+    lambda: (
+        r"(?:(?:an?|the|eine?|une?|un|una|een|rating|score|option|answer|solid|clear|firm|strong|simple|single|full"
+        r"|about|around|roughly"
+        r"|approximately|probably|likely|just|only|exactly|environ|etwa|circa|unos|около|glatte|gute"
+        r"|klare)[ :]+)*[\"'(\[]*"
+    )
 )
-_NAMED_BY = re.compile(
-    r"\b(?!(?:an?|is|be|was|say|answer|rating|score|number|option|choose|pick|give|it|with|of|as|at|to|or|and|that"
-    r"|so|but|than|choice|select"
-    r"|letter|candidate|version|sentence|reading|then|thus|hence|think|believe|case|statement|not|both|either"
-    r"|neither|with|for|from)\b)[a-z]{3,} \Z"
+_NAMED_BY = Late(
+    lambda: (
+        r"\b(?!(?:an?|is|be|was|say|answer|rating|score|number|option|choose|pick|give|it|with|of|as|at|to|or|and|that"
+        r"|so|but|than|choice|select"
+        r"|letter|candidate|version|sentence|reading|then|thus|hence|think|believe|case|statement|not|both|either"
+        r"|neither|with|for|from)\b)[a-z]{3,} \Z"
+    )
 )
-_NUMBER_ALONE = re.compile(r"[.):]\s*\(?\d+\)?[.\s]*")
-_VERDICT = re.compile(
-    r"[\"')\].:]*\s(?:is|was|would be) (?:clearly |also |the )?(?:in)?(?:correct|wrong|right|true|false|out|best"
-    r"|excluded)\b"
+_NUMBER_ALONE = Late(lambda: r"[.):]\s*\(?\d+\)?[.\s]*")
+_VERDICT = Late(
+    lambda: (
+        r"[\"')\].:]*\s(?:is|was|would be) (?:clearly |also |the )?(?:in)?(?:correct|wrong|right|true|false|out|best"
+        r"|excluded)\b"
+    )
 )
-_PRONOUN_ONE = re.compile(
-    r"\b(?!(?:an?|is|be|was|say|answer|rating|score|number|option|choose|pick|give|it|with|of|as|at|to|or|and|minus"
-    r"|plus|level|just"
-    r"|only|solid|point)\b)[a-z]+ \Z"
+_PRONOUN_ONE = Late(
+    lambda: (
+        r"\b(?!(?:an?|is|be|was|say|answer|rating|score|number|option|choose|pick|give|it|with|of|as|at|to|or|and|minus"
+        r"|plus|level|just"
+        r"|only|solid|point)\b)[a-z]+ \Z"
+    )
 )
-_REPORTS = re.compile(
-    r" (?:says?|said|claims?|thinks?|believes?|accuses?|blames?|insists?|argues?)(?: that)?(?: it (?:was|is))? ?[\"']?"
+_REPORTS = Late(
+    lambda: (
+        r" (?:says?|said|claims?|thinks?|believes?|accuses?|blames?|insists?|argues?)(?: that)?(?: it (?:was"
+        r"|is))? ?[\"']?"
+    )
 )
-_SUBJECT = re.compile(r"\s(?:was|were|is|are|had|has|did|does|could|might|may|would|says?|[a-z]+ed)\b")
+_SUBJECT = Late(lambda: r"\s(?:was|were|is|are|had|has|did|does|could|might|may|would|says?|[a-z]+ed)\b")
 _YES_NO = frozenset(folded(YES_NO).split())
-_THIS = re.compile(r"\b(?:this|that|the|it|each|both) [a-z]+ \Z")
+_THIS = Late(lambda: r"\b(?:this|that|the|it|each|both) [a-z]+ \Z")
 _QUESTIONS = frozenset(("question", "vraag", "frage", "pregunta", "pergunta", "domanda", "fråga", "point", "request"))
-_PRAISED = re.compile(
-    r"\b(?:good|great|excellent|interesting|fair|tough|tricky|hard|difficult|valid|goede|gute|schwierige|bonne|buena"
-    r"|boa|bella) \Z"
+_PRAISED = Late(
+    lambda: (
+        r"\b(?:good|great|excellent|interesting|fair|tough|tricky|hard|difficult|valid|goede|gute|schwierige|bonne"
+        r"|buena"
+        r"|boa|bella) \Z"
+    )
 )
-_BETWEEN = re.compile(
-    rf"[\"')\]]*\s*(?:[,;/|&\n-]|\((?:or|oder|ou|o|или)\s|(?:or|or so|about|and|to|through|oder|und|ou|et|o|y|e|или"
-    rf"|и|veya|mı|mi|atau|hoặc|lub|of|eller|या|বা|أو|یا|even|an?|eine?|une?|una?|{either(MAYBE)})(?!\w)|或者?|还是"
-    rf"|和|または"
-    rf"|もしくは|か|と|또는|아니면|이나|หรือ|인지|점|点|分|\s)*[\"'(\[]*"
+_BETWEEN = Late(
+    lambda: (
+        rf"[\"')\]]*\s*(?:[,;/|&\n-]|\((?:or|oder|ou|o|или)\s|(?:or|or so|about|and|to|through|oder|und|ou|et|o|y|e|или"
+        rf"|и|veya|mı|mi|atau|hoặc|lub|of|eller|या|বা|أو|یا|even|an?|eine?|une?|una?|{either(MAYBE)})(?!\w)|或者?|还是"
+        rf"|和|または"
+        rf"|もしくは|か|と|또는|아니면|이나|หรือ|인지|점|点|分|\s)*[\"'(\[]*"
+    )
 )
-QUESTION = re.compile(r"(?:^|(?<=[.!?\n\"]))[^.!?\n\"]*+\"?\?(?=[\s\"')\]]|\Z)")
-_ASKED = re.compile(r"[\"')\]*]*\?")
+QUESTION = Late(lambda: r"(?:^|(?<=[.!?\n\"]))[^.!?\n\"]*+\"?\?(?=[\s\"')\]]|\Z)")
+_ASKED = Late(lambda: r"[\"')\]*]*\?")
 _STILL_NAMED = ("", "is cut off", "only asks", evidence.COUNTED)
 """Why a mention may be no answer, and yet one of several side by side."""
 
@@ -215,7 +248,7 @@ def _is_outside(mention: Mention) -> bool:
     return mention.kind in ("figure", "amount") and mention.odd.startswith("says ")
 
 
-def _end_of(pattern: re.Pattern[str], text: str, start: int) -> int:
+def _end_of(pattern: Late, text: str, start: int) -> int:
     match = pattern.match(text, start)
     return match.end() if match else start
 
