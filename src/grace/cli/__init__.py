@@ -26,6 +26,7 @@ from grace.cli.report import report
 from grace.cli.request import request_app
 from grace.cli.review import review
 from grace.cli.roadmap import roadmap_app
+from grace.cli.runs import runs_app
 from grace.cli.score import score
 from grace.cli.serve import serve
 from grace.cli.validate import validate
@@ -68,6 +69,7 @@ app.add_typer(lineup_app, name="lineup")
 app.add_typer(models_app, name="models")
 app.add_typer(request_app, name="request")
 app.add_typer(roadmap_app, name="roadmap")
+app.add_typer(runs_app, name="runs", short_help="List the runs that there are, or remove some.")
 
 
 def _version(show: bool) -> None:

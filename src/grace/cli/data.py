@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from grace.cli.completing import complete_study
 from grace.cli.options import reads_table
 from grace.errors import InputError
 
@@ -95,7 +96,10 @@ def check(
     file: Annotated[Path, typer.Argument(help="Table of trials: CSV, .xlsx, .jsonl or .parquet.")],
     study: Annotated[
         str | None,
-        typer.Option(help="study1, study2, or the path of a study file. Default: the one that fits the columns."),
+        typer.Option(
+            help="study1, study2, or the path of a study file. Default: the one that fits the columns.",
+            autocompletion=complete_study,
+        ),
     ] = None,
 ) -> None:
     """Check a table against its study: columns, values, conditions, stimuli.

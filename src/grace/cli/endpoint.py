@@ -10,7 +10,7 @@ from grace.errors import EndpointError
 
 def check_endpoint(
     url: Annotated[str, typer.Argument(help="Address of a model server.")],
-    model_name: options.ModelName,
+    model_name: options.ModelName = None,
     api_key_env: options.ApiKeyEnv = None,
     timeout: options.Timeout = 60.0,
 ) -> None:
@@ -18,6 +18,7 @@ def check_endpoint(
 
     \b
     Examples:
+      grace check-endpoint http://localhost:8000
       grace check-endpoint http://localhost:8000 --model-name gemma-2-2b-it
       grace check-endpoint https://gateway.example --model-name llama3 --api-key-env GATEWAY_KEY
     """
@@ -35,7 +36,7 @@ def check_endpoint(
         transport = AiohttpTransport(url)
         try:
             client = Client(transport, url, api_key=key, timeout=timeout, max_retries=0, patience=0)
-            return [check async for check in checks(Handshake(client, model_name), EndpointNeed())]
+            return [check async for check in checks(Handshake(client, model_name or ""), EndpointNeed())]
         finally:
             await transport.close()
 

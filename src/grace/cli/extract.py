@@ -134,7 +134,7 @@ def _endpoint(
             raise InputError(f"--extractor deepseek: needs a key in the environment variable {KEY}")
         url, name = DEEPSEEK_URL, model or DEEPSEEK_MODEL
     elif extractor == EMBEDDED:
-        url, name = EMBEDDED, model or "smollm2-135m"
+        url, name = EMBEDDED, model or options.DEFAULT_MODEL
     else:
         check_url(extractor, f"--extractor (or {DEEPSEEK!r} or {EMBEDDED!r})")
         if model is None:

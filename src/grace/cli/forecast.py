@@ -45,7 +45,7 @@ def tell_forecasts(forecasts: "Sequence[Forecast]") -> None:
     for each in forecasts:
         done = f", {each.done:,} of them answered" if each.done else ""
         tokens = f"{_in_words(each.prompt_tokens)} tokens of prompts, {_in_words(each.answer_tokens)} of answers"
-        print(f"{each.model}: {count(each.requests, 'request')}{done}; {tokens}")
+        print(f"{each.model or 'the model of the server'}: {count(each.requests, 'request')}{done}; {tokens}")
         print(f"  {each.in_words()}; {each.source}")
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from grace.cli.completing import complete_catalogue
 from grace.cli.exits import exit_code
 
 models_app = typer.Typer(
@@ -20,7 +21,7 @@ models_app = typer.Typer(
 LINE_SECONDS = 5.0
 _MB = 1_000_000
 
-Name = Annotated[str, typer.Argument(help="Name from `grace models list`.")]
+Name = Annotated[str, typer.Argument(help="Name from `grace models list`.", autocompletion=complete_catalogue)]
 VariantName = Annotated[
     str | None, typer.Option("--variant", metavar="NAME", help="Weights, such as bf16 or awq. Default: full precision.")
 ]
@@ -85,7 +86,10 @@ def show(name: Name) -> None:
 @models_app.command("plan")
 def plan_models(
     name: Annotated[
-        str | None, typer.Argument(help="Name from `grace models list`. Without one: the whole lineup.")
+        str | None,
+        typer.Argument(
+            help="Name from `grace models list`. Without one: the whole lineup.", autocompletion=complete_catalogue
+        ),
     ] = None,
     profile: Annotated[
         str | None,
@@ -166,7 +170,10 @@ def licence(name: Name, variant: VariantName = None) -> None:
 def pull(
     name: Annotated[
         str,
-        typer.Argument(help="Name from `grace models list`, or a file on a model hub, OWNER/REPO:FILE.gguf."),
+        typer.Argument(
+            help="Name from `grace models list`, or a file on a model hub, OWNER/REPO:FILE.gguf.",
+            autocompletion=complete_catalogue,
+        ),
     ],
     source: Annotated[
         Path | None,

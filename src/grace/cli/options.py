@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from grace.cli.completing import complete_model, complete_study
 from grace.cli.exits import INTERRUPTED
 from grace.errors import InputError
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from grace.progress import Progress
     from grace.stages.shard import Shard as PartOfRun
     from grace.stages.task import Endpoint
+
+DEFAULT_MODEL = "smollm2-135m"
+"""The model of the embedded server, where none is named."""
 
 _TABLE_OPTIONS: dict[str, tuple[Any, Any]] = {
     "encoding": (
@@ -85,6 +89,7 @@ StudyName = Annotated[
     typer.Argument(
         metavar="[STUDY]",
         help="study1, study2, or the path of a study file. Default: the built-in study that fits the columns.",
+        autocompletion=complete_study,
     ),
 ]
 Input = Annotated[
@@ -113,7 +118,13 @@ Shard = Annotated[
         "auto/N takes K from JOB_COMPLETION_INDEX, as Kubernetes sets it.",
     ),
 ]
-ModelName = Annotated[str, typer.Option(help="The model's name on the server.")]
+ModelName = Annotated[
+    str | None,
+    typer.Option(
+        help="The model's name on the server. Default: the only one there; embedded: smollm2-135m.",
+        autocompletion=complete_model,
+    ),
+]
 Limit = Annotated[int | None, typer.Option(min=1, help="Only the first N rows.")]
 Concurrency = Annotated[str, typer.Option(metavar="auto|N", help="Simultaneous requests.")]
 Timeout = Annotated[float, typer.Option(min=0.1, help="Seconds to wait for one answer.")]
@@ -164,10 +175,14 @@ def read_key(variable: str | None) -> str | None:
 
 
 def read_endpoint(
-    url: str, model: str, concurrency: str, timeout: float, max_retries: int, api_key_env: str | None
+    url: str, model: str | None, concurrency: str, timeout: float, max_retries: int, api_key_env: str | None
 ) -> "Endpoint":
     """The endpoint to ask. Raises InputError."""
+    from grace.endpoints.serving import EMBEDDED
     from grace.stages.task import Endpoint
+
+    if model is None:
+        model = DEFAULT_MODEL if url == EMBEDDED else ""
 
     return Endpoint(
         url=url,

@@ -22,7 +22,7 @@ def query(
     study: options.StudyName = None,
     input: options.Input = None,
     model_endpoint: options.ModelEndpoint = "embedded",
-    model_name: options.ModelName = "smollm2-135m",
+    model_name: options.ModelName = None,
     temperature: Annotated[float, typer.Option(min=0.0, help="Sampling temperature.")] = 0.7,
     max_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens; longer ones are cut off.")] = 512,
     protocol: Annotated[

@@ -39,7 +39,7 @@ def score(
     study: options.StudyName = None,
     input: options.Input = None,
     model_endpoint: options.ModelEndpoint = "embedded",
-    model_name: options.ModelName = "smollm2-135m",
+    model_name: options.ModelName = None,
     policy: Annotated[
         Literal["variants", "canonical"],
         typer.Option(help="Which forms of a label count: all that the study lists, or only the canonical one."),

@@ -16,7 +16,7 @@ def visit(
     file: Annotated[Path, typer.Argument(help="Visit file: the studies with their tables, and the experiments.")],
     out: Annotated[Path, typer.Option(help="Folder for the tables and their runs.")],
     model_endpoint: options.ModelEndpoint = "embedded",
-    model_name: options.ModelName = "smollm2-135m",
+    model_name: options.ModelName = None,
     model_revision: options.ModelRevision = None,
     batch_invariant: options.BatchInvariant = False,
     wait: Annotated[

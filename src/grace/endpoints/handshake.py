@@ -5,7 +5,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from grace.endpoints.client import Client, RequestFailed
-from grace.endpoints.dialects import ChatAnswer, OpenAI, Sampling, ServerDescription, read_answer, recognise
+from grace.endpoints.dialects import (
+    ChatAnswer,
+    OpenAI,
+    Sampling,
+    ServerDescription,
+    names_of,
+    read_answer,
+    recognise,
+)
 from grace.errors import EndpointError
 from grace.studies.templates import Message
 from grace.text import did_you_mean, one_line
@@ -46,7 +54,7 @@ class EndpointCheck:
 
 @dataclass
 class Handshake:
-    """What is known about an endpoint. The checks fill it in."""
+    """What is known about an endpoint. The checks fill it in, also the `model` where it is "": the only one there."""
 
     client: Client
     model: str
@@ -61,7 +69,10 @@ class Handshake:
 
 
 async def meet(client: Client, model: str, need: EndpointNeed) -> Handshake:
-    """Do all checks. Raises EndpointError when one fails; the message says which, and what to do."""
+    """Do all checks. Raises EndpointError when one fails; the message says which, and what to do.
+
+    A `model` of "" means the only one that the server has.
+    """
     handshake = Handshake(client, model)
     async for check in checks(handshake, need):
         if check.ok is False:
@@ -77,7 +88,7 @@ async def checks(handshake: Handshake, need: EndpointNeed) -> AsyncIterator[Endp
 
 
 async def _checks(handshake: Handshake, need: EndpointNeed) -> AsyncIterator[EndpointCheck]:
-    client, model = handshake.client, handshake.model
+    client = handshake.client
     try:
         reply = await client.get("/health")
     except RequestFailed as error:
@@ -95,6 +106,10 @@ async def _checks(handshake: Handshake, need: EndpointNeed) -> AsyncIterator[End
 
     try:
         models = await list_models(client)
+        names = names_of(models)
+        if not handshake.model and len(names) == 1:
+            handshake.model = names[0]
+        model = handshake.model
         handshake.dialect = await recognise(client, models)
         handshake.facts = await handshake.dialect.facts(client, model, models)
     except RequestFailed as error:
@@ -107,6 +122,10 @@ async def _checks(handshake: Handshake, need: EndpointNeed) -> AsyncIterator[End
         return
     facts = handshake.facts
     yield EndpointCheck("server", None, f"{handshake.dialect.name} {facts.version or ''}".strip())
+    if not model:
+        which = f"serves {_list(facts.served)}; say which with --model-name" if facts.served else "serves nothing"
+        yield EndpointCheck("model", False, which)
+        return
     if model not in facts.served:
         hint = did_you_mean(model, facts.served)
         yield EndpointCheck("model", False, f"{model!r} is not served here, only {_list(facts.served)}{hint}")

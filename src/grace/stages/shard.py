@@ -65,7 +65,13 @@ def completion_index() -> int | None:
 
 def is_shard(folder: Path) -> bool:
     """Whether a run's folder is named as a shard's."""
-    return _FOLDER.fullmatch(folder.name) is not None
+    return shard_of(folder) is not None
+
+
+def shard_of(folder: Path) -> Shard | None:
+    """Which part a run's folder holds, by its name; None where it is not named as a shard's."""
+    match = _FOLDER.fullmatch(folder.name)
+    return Shard(int(match["index"]), int(match["count"])) if match else None
 
 
 def shards_of(output: Path) -> Iterator[tuple[Shard, Run]]:

@@ -4,9 +4,9 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 from grace.endpoints.client import Client
 from grace.endpoints.serving import Address
@@ -30,7 +30,7 @@ class Endpoint:
 
     Attributes:
         url: a server's address, or EMBEDDED.
-        model: the name that the server knows the model by.
+        model: the name that the server knows the model by; "": the only one that it has.
         concurrency: requests under way at once; None: as many as the server can take.
         timeout: seconds to wait for one answer.
         max_retries: further tries after transient faults.
@@ -59,6 +59,10 @@ class TaskOptions:
     table_format: TableFormat = AUTO
     shard: Shard | None = None
     break_lock: bool = False
+
+    def asking(self, model: str) -> Self:
+        """The same of a model by its name, where the server's only one was meant."""
+        return replace(self, endpoint=replace(self.endpoint, model=model))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,15 @@ from typing import Any
 
 from grace.endpoints.client import Client
 from grace.endpoints.dialects.llamacpp import LlamaCpp
-from grace.endpoints.dialects.openai import ChatAnswer, OpenAI, Sampling, ServerDescription, get_json, read_answer
+from grace.endpoints.dialects.openai import (
+    ChatAnswer,
+    OpenAI,
+    Sampling,
+    ServerDescription,
+    get_json,
+    names_of,
+    read_answer,
+)
 from grace.endpoints.dialects.tokens import Ask, Lane, Post, Read, TokenDialect
 from grace.endpoints.dialects.vllm import Vllm
 
@@ -21,6 +29,7 @@ __all__ = [
     "ServerDescription",
     "TokenDialect",
     "Vllm",
+    "names_of",
     "read_answer",
     "recognise",
 ]

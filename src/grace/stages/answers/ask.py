@@ -90,6 +90,7 @@ class PreparedQuery(Prepared[ExportedAnswers | ShardResult]):
         query, run, study, table, conversation = self.task, self.run, self.study, self.table, self.conversation
         rows = order(len(table), query.limit, query.shuffle, query.seed)
         handshake = await meet(client, query.endpoint.model, self._need(len(rows)))
+        query = query.asking(handshake.model)
         sampling = Sampling(query.temperature, query.max_tokens, query.extra_body)
         model = model_facts(handshake, query.revision, query.batch_invariant)
         run.begin(self._identity(model, handshake.dialect.neutral), table.plain, study.content)

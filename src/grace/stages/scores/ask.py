@@ -87,6 +87,7 @@ class PreparedScore(Prepared[ExportedScores | ShardResult]):
         task, study, table, run = self.task, self.study, self.table, self.run
         rows = len(table) if task.limit is None else min(task.limit, len(table))
         handshake = await meet(client, task.endpoint.model, _need(study, table, rows))
+        task = task.asking(handshake.model)
         scorer = make_scorer(task.endpoint, client, handshake, task.residual, task.answer_start)
         first = completed(study, table, 0)
         proof = await prove(scorer, handshake, study.questions, first, task.policy, progress)
