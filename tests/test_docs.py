@@ -44,7 +44,7 @@ from grace.stages.answers.table import answer_columns
 from grace.stages.fields.extractor import DEEPSEEK_MODEL, MOST_CHARACTERS, REPAIRED, SEEN
 from grace.stages.fields.records import Rows, decide
 from grace.stages.scores.table import score_columns
-from grace.studies import format
+from grace.studies import format, question_format
 from grace.studies.extraction import Extraction
 from grace.studies.fields import DOUBTFUL
 from grace.studies.reading import CLEAR, DOUBT, EXACT, IMPLIED, Value
@@ -739,7 +739,7 @@ QUESTIONS_GUIDE = "7. Questions for Experiment 2"
 
 MISTAKES = [
     ("    prompt: |", "    promt: |"),
-    ("labels: {right: [right, correct], wrong: [wrong, incorrect]}", "labels: [right, wrong]"),
+    ("labels: {right: [right, correct], wrong: [wrong, incorrect]}", "labels: right or wrong"),
     ("variants: [case]", "variants: case"),
     ("labels: {right", "forms: x\n      factors: {a: {b: c}}\n      labels: {right"),
     ("      variants: [case]", "      forms: [yes]"),
@@ -759,11 +759,11 @@ MISTAKES = [
 
 def test_the_guide_explains_every_field_of_a_question() -> None:
     told = names_in(rows(section(STUDY_GUIDE.read_text(), QUESTIONS_GUIDE)))
-    for model in (format.QuestionSpec, format.AnswersSpec, format.ColumnPatterns):
+    for model in (question_format.QuestionSpec, question_format.AnswersSpec, question_format.ColumnPatterns):
         assert set(model.model_fields) <= told
     assert {"case", "stop", "apostrophe", "space"} <= told
     patterns = dict(cells for cells in ((row[0], row[-1]) for row in rows(STUDY_GUIDE.read_text())))
-    for field, default in format.ColumnPatterns():
+    for field, default in question_format.ColumnPatterns():
         assert f"`{default}`" in next(said for name, said in patterns.items() if f"`{field}`" in name), field
 
 
@@ -790,7 +790,7 @@ EXTRACTION_GUIDE = "8. Extraction: values from answers"
 EXTRACTION_MISTAKES = [
     ("column: Verdict", "colum: Verdict"),
     ("column: Verdict", "column: sentence"),
-    ('labels: {right: [correct, "true"], wrong: [incorrect, "false"]}', "labels: [right, wrong]"),
+    ('labels: {right: [correct, "true"], wrong: [incorrect, "false"]}', "labels: right or wrong"),
     ("        wrong:", "        wrnog:"),
     ("(?:is|are) (?:[a-z]+ )?(?:wrong", "(?:is|are (?:[a-z]+ )?(?:wrong"),
     ("    verdict:", "    share: {read: shares, column: Share, labels: {a: [b], c: [d]}}\n    verdict:"),

@@ -1,8 +1,9 @@
 """Declared: a YAML or JSON file as a strict pydantic model; errors have one wording, and name file and place."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -22,7 +23,7 @@ _NAMES = ("name", "family", "repo")
 _WORDS = {
     "bool_parsing": "must be true or false",
     "bool_type": "must be true or false",
-    "dict_type": "must hold names with a colon after each",
+    "dict_type": "must hold names with a colon after each, as {{a: ..., b: ...}}",
     "finite_number": "must be a finite number",
     "float_parsing": "must be a number",
     "float_type": "must be a number",
@@ -36,8 +37,6 @@ _WORDS = {
     "less_than_equal": "must be {le:g} or less",
     "literal_error": "must be {expected}",
     "missing": "is missing",
-    "model_attributes_type": "must hold fields, as {{about: ...}}",
-    "model_type": "must hold fields, as {{about: ...}}",
     "string_pattern_mismatch": "must be of the form {pattern}",
     "string_too_long": "must have {max_length} characters or fewer",
     "string_too_short": "is empty",
@@ -50,6 +49,13 @@ _WORDS = {
 """Plain words for pydantic's errors, with the names that pydantic gives to their limits."""
 _TAGS = ("union_tag_invalid", "union_tag_not_found")
 """Errors about the field that says which of several models an entry is."""
+_YAML_ADVICE = (
+    (r"^\s*(?:- +)?[^\s:]+: +\{[{%]|^\s*(?:- +)?\{[{%]", "put quotes around a text that begins with {{ or {%"),
+    (r"^ *\t", "indent with spaces, not with tabs"),
+    (r": [^'\"\[{|>].*: ", "put quotes around a text with a colon and a space in it"),
+)
+"""What is wrong with a line that is not YAML, by its look: the first that fits."""
+_BADLY_INDENTED = "expected <block end>, but found '<block"
 _OWN = ("value_error", "assertion_error")
 """Errors of a model's own validators, whose words are the project's."""
 
@@ -102,8 +108,18 @@ def loaded(
         what = ""
         if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
             problem = "" if secret else f": {printable(str(error.problem))}"
-            what = f"{problem} (line {error.problem_mark.line + 1})"
+            what = f"{problem} (line {error.problem_mark.line + 1})" + _advice(content, error)
         raise InputError(f"{name}: is not YAML{what}{next_step}") from None
+
+
+def _advice(content: bytes, error: yaml.MarkedYAMLError) -> str:
+    """What to do about a line that is not YAML; empty where its look says nothing."""
+    assert error.problem_mark is not None
+    line = dict(enumerate(content.decode(errors="replace").splitlines())).get(error.problem_mark.line, "")
+    advice = next((advice for look, advice in _YAML_ADVICE if re.search(look, line)), "")
+    if not advice and str(error.problem).startswith(_BADLY_INDENTED):
+        advice = "lines of one level begin in the same column"
+    return advice and f"; {advice}"
 
 
 def checked(value: Any, name: str, model: type[Model], next_step: str = "") -> Model:
@@ -149,8 +165,7 @@ def problem_of(error: ErrorDetails, model: type[BaseModel]) -> str:
     """One of pydantic's errors in plain words."""
     kind, limits = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
-        field = str(error["loc"][-1])
-        return printable(f"no field {field!r}{did_you_mean(field, dict.fromkeys(_fields(model, set())))}")
+        return printable(f"no field {str(error['loc'][-1])!r}{_meant(error['loc'], model)}")
     if kind == "too_short":
         least = limits["min_length"]
         return "is empty" if least == 1 else f"needs {least} entries at least"
@@ -159,9 +174,35 @@ def problem_of(error: ErrorDetails, model: type[BaseModel]) -> str:
     if kind == "union_tag_invalid":
         tag, expected = limits["tag"], limits["expected_tags"].replace("'", "").split(", ")
         return printable(f"must be one of {', '.join(expected)}, not {tag!r}{did_you_mean(tag, expected)}")
+    if kind in ("model_type", "model_attributes_type"):
+        return f"must hold fields, as {{{next(_fields_at(model, error['loc']), 'name')}: ...}}"
     if kind in _OWN:
         return str(limits["error"])
     return _WORDS.get(kind, "is not what belongs here").format(**limits)
+
+
+def _meant(loc: tuple[int | str, ...], model: type[BaseModel]) -> str:
+    """What an unknown field may be: the nearest of its place, or else all of them."""
+    field = str(loc[-1])
+    here = list(_fields_at(model, loc[:-1]))
+    near = did_you_mean(field, here or dict.fromkeys(_fields(model, set())))
+    return near or (f"; the fields here are {', '.join(here)}" if here else "")
+
+
+def _fields_at(annotation: Any, loc: tuple[int | str, ...]) -> Iterator[str]:
+    """The names of the fields of the model at a place."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        if not loc:  # those that must be there come first
+            fields = sorted(annotation.model_fields.items(), key=lambda item: not item[1].is_required())
+            yield from (field.alias or name for name, field in fields)
+        elif (field := annotation.model_fields.get(str(loc[0]))) is not None:
+            yield from _fields_at(field.annotation, loc[1:])
+        elif any(loc[0] in get_args(own.annotation) for own in annotation.model_fields.values()):
+            yield from _fields_at(annotation, loc[1:])  # the field that says which of several models this is
+        return
+    is_container = get_origin(annotation) in (dict, tuple, list)
+    for part in get_args(annotation):
+        yield from _fields_at(part, loc[1:] if is_container and loc else loc)
 
 
 def _fields(annotation: Any, seen: set[Any]) -> Iterator[str]:

@@ -478,8 +478,8 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         {"columns": {"probabilty": "p"}},
         "questions.asked.columns: no field 'probabilty' (did you mean 'probability'?)",
     ),
-    "labels in a list": (
-        {"answers": {"labels": ["yes", "no"]}},
+    "labels in a text": (
+        {"answers": {"labels": "yes or no"}},
         "questions.asked.answers.labels: must hold names with a colon after each",
     ),
     "a label without forms": (

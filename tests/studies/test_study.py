@@ -12,7 +12,7 @@ import yaml
 from grace.declared import checked
 from grace.errors import InputError, StudyError
 from grace.studies.format import InputColumn, StudyFile
-from grace.studies.study import BUILT_IN, Study, load_study, parse_study
+from grace.studies.study import BUILT_IN, Study, load_study, parse_study, refuse_doubt
 from grace.studies.templates import lines_from_html
 from grace.text import nearest
 
@@ -429,9 +429,26 @@ MISTAKES = {
         ("{{ sentence }}\n\n        Is", "{{ sentence | random }}\n\n        Is"),
         "protocols.verdict.response, line 3: No filter named 'random'.",
     ),
+    "single braces": (
+        ("{{ sentence }}\n\n        Is", "{sentence}\n\n        Is"),
+        "protocols.verdict.response: {sentence} has one brace on each side, so that the model sees this",
+    ),
     "brace forgotten": (
         ("{{ sentence }}\n\n        Is", "{{ sentence }\n\n        Is"),
         "protocols.verdict.response, line 3: unexpected '}'",
+    ),
+    "text in braces without quotes": (
+        ("title: Some and all", "title: {{ sentence }}"),
+        "is not YAML: found unhashable key (line 3); put quotes around a text that begins with {{ or {%",
+    ),
+    "line indented badly": (
+        ("  cells: [", "   cells: ["),
+        "is not YAML: mapping values are not allowed here (line",
+    ),
+    "block indented badly": (("    turns:\n      rating", "   turns:\n      rating"), "lines of one level begin"),
+    "prompt in a protocol": (
+        ("    turns:\n      response: |", "    turns: x\n    prompt: |"),
+        "protocols.verdict: no field 'prompt'; the fields here are turns, about, system",
     ),
     "unknown filter": (
         ("{{ sentence }}\n\n        Is", "{{ sentence | shout }}\n\n        Is"),
@@ -476,7 +493,7 @@ def complaint(change: tuple[str, str]) -> str:
     text = EXAMPLE.read_text(encoding="utf-8")
     assert change[0] in text
     with pytest.raises(StudyError, match=r"^study\.yaml: ") as caught:
-        parse_study(text.replace(*change, 1).encode(), "study.yaml")
+        refuse_doubt(parse_study(text.replace(*change, 1).encode(), "study.yaml"))
     return str(caught.value).removeprefix("study.yaml: ")
 
 
@@ -639,7 +656,7 @@ def test_the_guide_quotes_messages_as_they_are() -> None:
     """Each message about the study file is what one of the mistakes above really gives."""
     section = GUIDE.read_text(encoding="utf-8").split("## 6.")[1].split("And about the table")[0]
     quoted = re.findall(r"^\| `(.+?)` \|", section, re.MULTILINE)
-    assert len(quoted) == 12
+    assert len(quoted) == 16
     real = [complaint(change) for change, _ in MISTAKES.values()]
     assert [message for message in quoted if not any(message in found for found in real)] == []
 

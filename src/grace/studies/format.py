@@ -10,11 +10,11 @@ from functools import cached_property
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import BeforeValidator, Field
 
-from grace.declared import NAME, Strict, checked, loaded
+from grace.declared import Strict, checked, loaded
 from grace.errors import InputError, StudyError
-from grace.studies.answers import Variant
+from grace.studies.question_format import Forms, Labels, Name, QuestionSpec, Texts, by_name
 from grace.tables import is_ambiguous, number_text
 from grace.text import did_you_mean
 
@@ -29,8 +29,6 @@ _OTHER_TEXT = re.compile(
 )
 """Places of a study file with templates or prose, or with columns, whose names may be anything."""
 _TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
-
-Name = Annotated[str, StringConstraints(pattern=NAME)]
 
 
 class InputColumn(Strict):
@@ -83,6 +81,17 @@ class InputColumn(Strict):
         return frozenset(map(str, self.values))
 
 
+def _columns(value: object) -> object:
+    """Columns by name; a plain list of names, and a name with nothing behind it, say that there is nothing to say."""
+    named = by_name(value)
+    if not isinstance(named, dict):
+        return named
+    return {name: {} if own == "" or named is not value else own for name, own in named.items()}
+
+
+Columns = Annotated[dict[str, InputColumn], BeforeValidator(_columns)]
+
+
 class RowCheck(Strict):
     """A condition on every row."""
 
@@ -103,60 +112,17 @@ class Design(Strict):
     """The combinations of the design, where it has not all of them."""
 
 
+def _one_turn(value: object) -> object:
+    """A single text is that of the only turn."""
+    return {"response": value} if isinstance(value, str) and value else value
+
+
 class Protocol(Strict):
     """One way to hold the conversation with a model about a trial: its turns, in order, by name."""
 
     about: str = ""
     system: str | None = None
-    turns: dict[Name, str] = Field(min_length=1)
-
-
-def _as_tuple(value: object) -> object:
-    return (value,) if isinstance(value, str) else value
-
-
-Texts = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
-"""Some texts; a single one needs no list."""
-Forms = Annotated[Texts, Field(min_length=1)]
-"""Surface forms, the canonical one first."""
-
-
-class AnswersSpec(Strict):
-    """The closed set of answers to a question: `labels`, or `factors` and `forms` for answers made of parts."""
-
-    labels: dict[str, Forms] = {}
-    numeric: bool = False
-    """Whether labels are numbers, which have a mean and a standard deviation."""
-    factors: dict[Name, dict[str, Forms]] = {}
-    forms: Forms | None = None
-    """Whole answers, with {factor} in the place of each part."""
-    variants: tuple[Variant, ...] = ()
-    """Further surface forms, made from the listed ones."""
-
-
-class ColumnPatterns(Strict):
-    """Patterns of a question's column names: {question}, {label}, {factor} and the names of `each` are filled in."""
-
-    probability: str = "prob_{question}_{label}"
-    mean: str = "mean_{question}"
-    std: str = "std_{question}"
-    entropy: str = "entropy_{question}"
-    marginal: str = "prob_{question}_{label}"
-    marginal_entropy: str = "entropy_{question}_{factor}"
-    label_mass: str = "label_mass_{question}"
-    residual: str = "residual_{question}"
-
-
-class QuestionSpec(Strict):
-    """One thing asked of the model about one trial, whose answers are a closed set."""
-
-    about: str = ""
-    each: dict[Name, tuple[str, ...]] = {}
-    """Ask once for each combination of these values; prompt and columns can use them."""
-    system: str | None = None
-    prompt: str
-    answers: AnswersSpec
-    columns: ColumnPatterns = ColumnPatterns()
+    turns: Annotated[dict[Name, str], BeforeValidator(_one_turn)] = Field(min_length=1)
 
 
 class _Reading(Strict):
@@ -183,7 +149,7 @@ class SharesReading(_Reading):
     read: Literal["shares"]
     column: str
     """{label} is filled in."""
-    labels: dict[str, Forms] = Field(min_length=2)
+    labels: Labels = Field(min_length=2)
     """Other words for each in prose."""
     total: float = Field(default=100, gt=0)
 
@@ -193,7 +159,7 @@ class ChoiceReading(_Reading):
 
     read: Literal["choice"]
     column: str
-    labels: dict[str, Forms] = Field(min_length=2)
+    labels: Labels = Field(min_length=2)
     """The words that are an answer by themselves, as yes and y."""
     phrases: dict[str, Forms] = {}
     """Regular expressions that say a label in prose, in small letters, each beginning with a whole word. Labels that
@@ -280,7 +246,7 @@ class StudyFile(Strict):
     name: Name
     title: str
     source: str = ""
-    columns: dict[str, InputColumn] = Field(min_length=1)
+    columns: Columns = Field(min_length=1)
     derived: dict[Name, str] = {}
     design: Design = Design()
     checks: tuple[RowCheck, ...] = ()

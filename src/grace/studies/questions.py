@@ -12,9 +12,9 @@ import jinja2
 
 from grace.declared import NAME
 from grace.errors import StudyError
-from grace.studies import format
 from grace.studies.answers import AnswerSpace, Distribution, fill, joint, variants_of
 from grace.studies.format import TEMPLATE_NAMES, StudyFile
+from grace.studies.question_format import AnswersSpec, ColumnPatterns, QuestionSpec
 from grace.studies.templates import Compiler, Message, render
 
 TABLE = ("model_name", "error")
@@ -121,7 +121,7 @@ def compile_questions(spec: StudyFile, compiler: Compiler) -> dict[str, Question
     return questions
 
 
-def _compile(declared: format.QuestionSpec, name: str, each: dict[str, str], compiler: Compiler) -> Question:
+def _compile(declared: QuestionSpec, name: str, each: dict[str, str], compiler: Compiler) -> Question:
     where = f"questions.{name}"
     visible = compiler.spec.visible | each.keys()
     space = _space(declared.answers, f"{compiler.origin}: {where}.answers")
@@ -148,7 +148,7 @@ def _compile(declared: format.QuestionSpec, name: str, each: dict[str, str], com
     )
 
 
-def _space(answers: format.AnswersSpec, where: str) -> AnswerSpace:
+def _space(answers: AnswersSpec, where: str) -> AnswerSpace:
     if bool(answers.labels) == bool(answers.factors):
         raise StudyError(f"{where}: gives either labels, or factors and forms")
     if answers.labels and answers.forms:
@@ -177,7 +177,7 @@ def _space(answers: format.AnswersSpec, where: str) -> AnswerSpace:
             raise StudyError(f"{where}: has a label without a name")
         for form in own:
             if not form.strip():
-                raise StudyError(f"{where}: the label {label!r} has an empty form")
+                raise StudyError(f"{where}: the label {label!r} has an empty form; write its text after the colon")
             if owner.setdefault(form, label) != label:
                 raise StudyError(f"{where}: the form {form!r} belongs to {owner[form]!r} and to {label!r}")
     return AnswerSpace(forms, tuple(_numbers(forms, where)) if answers.numeric else None, factors)
@@ -190,7 +190,7 @@ def _numbers(labels: Mapping[str, object], where: str) -> Iterator[float]:
         yield float(label)
 
 
-def _columns(patterns: format.ColumnPatterns, space: AnswerSpace, name: str, each: dict[str, str]) -> ScoreColumns:
+def _columns(patterns: ColumnPatterns, space: AnswerSpace, name: str, each: dict[str, str]) -> ScoreColumns:
     def called(pattern: str, **fields: str) -> str:
         return fill(pattern, {"question": name, **each, **fields})
 

@@ -61,6 +61,7 @@ class Study:
         extraction: the fields of the answers of Experiment 1; None where the study has none.
         quality: the study's own thresholds for `grace validate`.
         content: the study file's bytes.
+        doubt: what looks like a mistake, though it is right; empty where nothing does.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Study:
     extraction: Extraction | None
     quality: dict[str, float]
     content: bytes
+    doubt: str
     _derived: dict[str, jinja2.Template]
     _checks: tuple[tuple[jinja2.environment.TemplateExpression, str], ...]
     _hidden: tuple[str, ...]
@@ -212,9 +214,21 @@ def load_study(name_or_path: str) -> Study:
     """Read a study: a built-in one by name, or any by the path of its YAML file.
 
     Raises:
-        StudyError: the file is invalid; the message names the place in it.
+        StudyError: the file is invalid, or has what is right only by chance; the message names the place in it.
         InputError: there is no such study or file.
     """
+    study = _loaded(name_or_path)
+    refuse_doubt(study)
+    return study
+
+
+def refuse_doubt(study: Study) -> None:
+    """Raise StudyError where a file has what looks like a mistake; a run's own copy is read as it is."""
+    if study.doubt:
+        raise StudyError(study.doubt)
+
+
+def _loaded(name_or_path: str) -> Study:
     if name_or_path in BUILT_IN:
         return parse_study(built_in_file(name_or_path), f"{name_or_path}.yaml")
     path = Path(name_or_path)
@@ -251,6 +265,7 @@ def parse_study(content: bytes, origin: str) -> Study:
         extraction=compile_extraction(spec, taken, origin),
         quality=spec.quality,
         content=content,
+        doubt=compiler.doubt,
         _derived=derived,
         _checks=tuple((compiler.expression(check.that, "checks"), check.otherwise) for check in spec.checks),
         _hidden=spec.hidden,

@@ -30,6 +30,7 @@ _PARTS = re.compile(r"^\d+\w|\w[^\w]+\w")
 """In a column's name: what Jinja takes for several parts, as Mean-RT, Mean RT and 1st."""
 _TEXTS = (str, int, float, list, tuple, dict, jinja2.Undefined)
 """What a template may print; a name that is not defined tells so by itself."""
+_SINGLE = re.compile(r"(?<!\{)\{ *(\w+) *\}(?!\})")
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 
 
@@ -38,6 +39,8 @@ class Compiler:
 
     def __init__(self, spec: StudyFile, origin: str) -> None:
         self.spec, self.origin = spec, origin
+        self.doubt = ""
+        """The first place that shows a column's name in single braces, which is no placeholder; empty for none."""
         self._environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
             undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False, finalize=_shown
         )
@@ -51,11 +54,21 @@ class Compiler:
             self._check_names(source, where)
             for name in self._names(source) - {"row"}:
                 self.spec.see(name, where, self.origin, names)
+            self._look_for_single_braces(source, where, self.spec.visible if names is None else names)
             return self._environment.from_string(source)
         except jinja2.TemplateSyntaxError as error:
             odd = [name for name in self.spec.columns if name and not is_plain(name) and name in source]
             way_out = f"; the column {odd[0]!r} is written row[{odd[0]!r}]" if odd else ""
             raise StudyError(f"{self.origin}: {where}, line {error.lineno}: {error.message}{way_out}") from None
+
+    def _look_for_single_braces(self, source: str, where: str, names: Collection[str]) -> None:
+        shown = "".join(value for _, kind, value in self._environment.lex(source) if kind == "data")
+        name = next((match[1] for match in _SINGLE.finditer(shown) if match[1] in names), None)
+        if name and not self.doubt:
+            self.doubt = (
+                f"{self.origin}: {where}: {{{name}}} has one brace on each side, so that the model sees this word and "
+                f"not the cell; write {{{{ {name} }}}}, or {{{{ '{{{name}}}' }}}} for the braces themselves"
+            )
 
     def expression(self, source: str, where: str) -> jinja2.environment.TemplateExpression:
         """Compile an expression. Raises StudyError."""
