@@ -119,7 +119,8 @@ SHORT = {
     "score": {"--limit": "1"},
     "visit": {"--limit": "1"},
 }
-"""Given to a query, score or visit that does not say so itself: the commands are tested, not the model's patience."""
+"""Given to a query, score or visit that does not say so itself, and its limit in any case: the commands are tested, not
+the model's patience."""
 
 SHIMS = {
     r"^python src/query_(study.)_exp1\.py": r"grace query \1",
@@ -283,11 +284,13 @@ def plain(command: str) -> str:
 
 
 def shortened(command: str) -> str:
-    """The command, with a query or score kept to a few rows and words where it does not say itself."""
+    """The command, with a query or score kept to one row, and to few words where it does not say itself."""
     grace, name, *_ = [*plain(command).split(), ""]
     options = SHORT.get(name, {}) if grace == "grace" else {}
     if name == "query" and "--shard" in command:
         options = options | {"--limit": "2"}  # each of two parts has a row
+    elif "--limit" in options or name == "lineup":
+        command = re.sub(r"--limit \d+", "--limit 1", command)
     return command + "".join(f" {option} {value}" for option, value in options.items() if option not in command)
 
 
