@@ -15,24 +15,8 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: pilot
-pilot: .venv/.local model ## Take both studies from question to report, ten trials each, with a small real model
-	@for study in study1 study2; do \
-	    $(BIN)/grace query $$study --input data/test_sample_$$study.csv --output outputs/pilot_$$study.csv \
-	        --model-endpoint embedded --model-name $(MODEL) --max-tokens 256 || exit; \
-	    $(BIN)/grace score $$study --input data/test_sample_$$study.csv --output outputs/pilot_$${study}_scores.csv \
-	        --model-endpoint embedded --model-name $(MODEL) || exit; \
-	    $(BIN)/grace extract $$study --input outputs/pilot_$$study.csv \
-	        --output outputs/pilot_$${study}_structured.csv || exit; \
-	    $(BIN)/grace validate outputs/pilot_$$study.run || [ $$? -eq 1 ] || exit; \
-	    $(BIN)/grace merge outputs/pilot_$$study.run || exit; \
-	done
-	@echo "Experiment 1, the answers:       outputs/pilot_study1.csv and outputs/pilot_study2.csv"
-	@echo "What they say, as values:        outputs/pilot_study1_structured.csv and outputs/pilot_study2_structured.csv"
-	@echo "Experiment 2, the probabilities: outputs/pilot_study1_scores.csv and outputs/pilot_study2_scores.csv"
-	@echo "Quality, which so small a model cannot have: outputs/pilot_study1_quality/ and outputs/pilot_study2_quality/"
-	@echo "All of it for the analysis:      outputs/pilot_study1_merged/ and outputs/pilot_study2_merged/"
-	@echo "The report, to be opened in a browser:"
-	@$(BIN)/grace report outputs/pilot_study1.run outputs/pilot_study2.run --out outputs/pilot/report.html
+pilot: .venv/.local model ## Take a small study from question to report, with a small real model
+	@$(BIN)/python scripts/pilot.py
 
 .PHONY: test
 test: .venv/.dev model ## Run the tests on all cores; ARGS="-k ledger" chooses some

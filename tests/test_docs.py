@@ -386,6 +386,10 @@ def test_the_dictionary_has_every_column() -> None:
             assert set(answer_columns(conversation.turns)) <= named
 
 
+HEADINGS = {"study1": "Study 1", "study2": "Study 2", "agreement": "Agreement"}
+"""Of the dictionary's sections, by study."""
+
+
 def extraction_of(name: str) -> Extraction:
     extraction = load_study(name).extraction
     assert extraction is not None
@@ -396,7 +400,7 @@ def extraction_of(name: str) -> Extraction:
 def test_the_dictionary_has_the_values_and_no_others(study: str) -> None:
     text = DICTIONARY.read_text()
     extraction = extraction_of(study)
-    fields = rows(section(text, f"Values of study {study[-1]}"))
+    fields = rows(section(text, f"Values of {HEADINGS[study].lower()}"))
     assert names_in(fields) == set(extraction.fields)
     assert names_in(rows(section(text, "About the values"))) == set(EXTRACTED)
     for names, kind, values, _ in fields:
@@ -449,9 +453,9 @@ def test_the_dictionary_has_the_columns_of_scores_and_no_others() -> None:
     for name in BUILT_IN:
         study = load_study(name)
         written = {told_by(column) for column in score_columns(study)} - beside
-        assert names_in(rows(section(text, f"Study {name[-1]}"))) - set(study.questions) == written
+        assert names_in(rows(section(text, HEADINGS[name]))) - set(study.questions) == written
         for question in study.questions:
-            assert f"`{question}`" in section(text, f"Study {name[-1]}")
+            assert f"`{question}`" in section(text, HEADINGS[name])
 
 
 def told_by(column: str) -> str:

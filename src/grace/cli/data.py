@@ -97,7 +97,7 @@ def check(
     study: Annotated[
         str | None,
         typer.Option(
-            help="study1, study2, or the path of a study file. Default: the one that fits the columns.",
+            help="study1, study2, agreement, or the path of a study file. Default: the one that fits the columns.",
             autocompletion=complete_study,
         ),
     ] = None,

@@ -88,7 +88,7 @@ StudyName = Annotated[
     str | None,
     typer.Argument(
         metavar="[STUDY]",
-        help="study1, study2, or the path of a study file. Default: the built-in study that fits the columns.",
+        help="study1, study2, agreement, or a study file's path. Default: the built-in study that fits the columns.",
         autocompletion=complete_study,
     ),
 ]

@@ -32,7 +32,7 @@ def validate(
     study: Annotated[
         str | None,
         typer.Option(
-            help="With FILES: study1, study2, or the path of a study file. Default: the one that fits the columns."
+            help="With FILES: study1, study2, agreement, or a study file's path. Default: the one that fits the table."
         ),
     ] = None,
     threshold: Annotated[

@@ -21,7 +21,9 @@ from grace.studies.templates import Compiler, Message, render
 from grace.tables import CsvTable
 from grace.text import did_you_mean
 
-BUILT_IN = ("study1", "study2")
+PLANNED = ("study1", "study2")
+"""The studies that are asked where none is named."""
+BUILT_IN = (*PLANNED, "agreement")
 KIN = 3
 """A table with so many columns of another study, and none of its own, is the other's."""
 

@@ -23,7 +23,7 @@ from grace.stages.fields.ask import Extract
 from grace.stages.fields.records import REJECTED, FieldRecords, Rows, all_rows, decide
 from grace.stages.fields.table import BATCH
 from grace.stages.related import answers_of, extractions_of, related, table_of
-from grace.studies.study import load_study
+from grace.studies.study import BUILT_IN, load_study
 from grace.tables import CsvTable
 from limits import HANG
 from outputs import manifest, rows_of
@@ -391,7 +391,7 @@ def test_every_row_fits_the_checked_in_schema(read: Command, answers: Path, valu
             assert not check.is_valid({name: cells[name] for name in extraction.columns[1:]})
 
 
-@pytest.mark.parametrize("study", ["study1", "study2"])
+@pytest.mark.parametrize("study", BUILT_IN)
 def test_the_checked_in_schemas_are_current(study: str) -> None:
     path = ROOT / "src" / "grace" / "studies" / "schemas" / f"{study}_schema.json"
     schema = load_study(study).schema()

@@ -20,7 +20,7 @@ from grace.models.plan import GIB, MemoryPlan, plan_model
 from grace.models.serving import can_be_batch_invariant
 from grace.policy.cluster_file import Cluster, ClusterGpu, load_cluster
 from grace.stages.visit_file import Experiment, QuerySettings, StudyVisit, VisitFile
-from grace.studies.study import BUILT_IN, load_study
+from grace.studies.study import BUILT_IN, PLANNED, load_study
 from grace.text import did_you_mean
 
 NO_PRIORITY = "none"
@@ -243,7 +243,7 @@ def _storage_class(request: Request, cluster: Cluster) -> str:
 def _visit(request: Request) -> tuple[VisitFile, dict[str, str]]:
     """The visit file, and the files that come with it, by the name that each has beside it."""
     visits, files = [], _catalogue()
-    for asked in request.study or BUILT_IN:
+    for asked in request.study or PLANNED:
         study = load_study(asked)
         name = asked
         if asked not in BUILT_IN:
