@@ -127,7 +127,7 @@ OPTIONS: Mapping[str, tuple[str, str]] = {
     "model": ("model_name", "query score visit"),
     "api_key_env": ("api_key_env", "query score visit"),
     "cluster": ("cluster", "cluster.render cluster.check cluster.preflight cluster.gpus cluster.secret lineup.run"),
-    "namespace": ("namespace", "cluster.render cluster.preflight cluster.secret lineup.run lineup.clean"),
+    "namespace": ("namespace", "cluster.render cluster.preflight cluster.secret lineup.run"),
     "image": ("image", "cluster.render lineup.run"),
     "prometheus": ("prometheus", "lineup.status lineup.watch"),
 }

@@ -20,7 +20,7 @@ from grace.cluster.manifests.request import Request
 from grace.files import FileFacts
 from grace.lineup.cleaning import ClusterCleaning
 from grace.lineup.folder import LineupFolder
-from grace.lineup.lineup_file import LineupFile
+from grace.lineup.lineup_file import ClusterPlace, LineupFile
 from grace.lineup.process import ProcessBackend
 from grace.lock import process_mark
 from grace.stages.visit_file import StudyVisit, VisitFile
@@ -176,6 +176,56 @@ def test_an_archive_s_copy_counts(server: ApiServer, lineup: list[str], tmp_path
         cleaning = ClusterCleaning(api, "lab", "mine", tmp_path / "nowhere", "python:3", archived=held.__contains__)
         assert cleaning.clean(Lines()).kept == {}
     assert there(server) == []
+
+
+def test_a_verified_archive_is_a_copy_and_an_altered_one_is_none(
+    server: ApiServer, lineup: list[str], clean: Command, tmp_path: Path
+) -> None:
+    from grace.archive.crate import About
+    from grace.archive.create import ArchiveRequest, create_archive
+    from grace.archive.store import FolderStore
+    from grace.progress import Silence
+
+    bring_home(tmp_path)
+    kept = sorted((tmp_path / "lineups/mine/anything").iterdir())
+    bag = FolderStore(tmp_path / "bag")
+    create_archive(ArchiveRequest(kept, About("kept", (), ""), results=False), bag, Silence())
+    for path in kept:
+        path.unlink()
+    assert clean("mine").code == 4
+    copy = next(
+        path for path in (tmp_path / "bag/data").rglob("*") if path.is_file() and path.read_bytes() == b"data\n"
+    )
+    copy.write_bytes(b"dat4\n")
+    refused = clean("mine", "--archive", tmp_path / "bag")
+    assert refused.code == 4
+    assert "is not as it was made" in refused.err
+    assert there(server) == ["mine-input", "mine-outputs"]
+    copy.write_bytes(b"data\n")
+    assert clean("mine", "--archive", tmp_path / "bag").code == 0
+    assert there(server) == []
+
+
+def test_a_lineup_is_cleaned_where_it_was_made_whatever_the_project_says(
+    server: ApiServer, lineup: list[str], tmp_path: Path, grace: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "grace.yaml").write_text("namespace: elsewhere\n")
+    server.add("{apiVersion: v1, kind: Namespace, metadata: {name: elsewhere}, status: {phase: Active}}")
+    table = tmp_path / "t.csv"
+    table.write_text("a\n1\n")
+    place = ClusterPlace(namespace="lab")
+    content = LineupFile(name="mine", profile="rtx3090", models=("gemma-2-2b-it",), place=place)
+    visit = VisitFile(studies=(StudyVisit(study="study1", input="input/t.csv"),))
+    LineupFolder(tmp_path / "lineups" / "mine").begin(content, visit, {"input/t.csv": table})
+    kubeconfig = server.kubeconfig(tmp_path / "config")
+    seen = grace("lineup", "clean", "mine", "--dry-run", "--kubeconfig", kubeconfig)
+    assert "lineup mine in lab" in seen.out
+    assert "mine-outputs" in seen.out
+    given = grace("lineup", "clean", "mine", "--dry-run", "--kubeconfig", kubeconfig, "--namespace", "elsewhere")
+    assert "lineup mine in elsewhere: nothing" in given.out
+    unknown = grace("lineup", "clean", "other", "--dry-run", "--kubeconfig", kubeconfig)
+    assert "lineup other in elsewhere" in unknown.out
 
 
 def test_weights_can_be_kept(server: ApiServer, lineup: list[str], clean: Command, tmp_path: Path) -> None:

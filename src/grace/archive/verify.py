@@ -1,13 +1,14 @@
 """Verifying an archive: every byte of it is read, and nothing may be there that its manifests do not list."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from grace.archive import bag
 from grace.archive.create import MOST_TEXT, digest_of
 from grace.archive.store import Store
-from grace.errors import InputError
+from grace.errors import InputError, Refused
+from grace.files import FileFacts
 from grace.progress import Progress
 
 
@@ -18,12 +19,14 @@ class Verified:
     Attributes:
         title: its name.
         files: the bytes of each payload file, by name without `data/`.
+        digests: their SHA-256 as the manifest has it, by the same name.
         faults: what is wrong, in sentences; empty for an archive as it was made.
         sha256: the digest of the tag manifest, which stands for every byte.
     """
 
     title: str
     files: Mapping[str, int]
+    digests: Mapping[str, str]
     faults: tuple[str, ...]
     sha256: str
 
@@ -35,11 +38,6 @@ def listed(store: Store) -> Verified:
         InputError: this is no archive, or its tag files cannot be read.
         EndpointError: the bucket cannot be used.
     """
-    return _listed(store)[0]
-
-
-def _listed(store: Store) -> tuple[Verified, Mapping[str, str]]:
-    """What `listed` says, and the digests of the payload."""
     sizes = store.sizes()
     if not sizes:
         raise InputError(f"{store.title}: there is no archive")
@@ -64,7 +62,8 @@ def _listed(store: Store) -> tuple[Verified, Mapping[str, str]]:
         )
     title = info.get("External-Description", [""])[0]
     own = sha256(tags.get(bag.TAG_MANIFEST, b"")).hexdigest()
-    return Verified(title, payload, tuple(faults), own), digests
+    own_digests = {name: digests[f"{bag.PAYLOAD}{name}"] for name in payload}
+    return Verified(title, payload, own_digests, tuple(faults), own)
 
 
 def verify_archive(store: Store, progress: Progress, expected: str | None = None) -> Verified:
@@ -79,7 +78,7 @@ def verify_archive(store: Store, progress: Progress, expected: str | None = None
         InputError: this is no archive.
         EndpointError: the bucket cannot be used.
     """
-    facts, digests = _listed(store)
+    facts = listed(store)
     faults = list(facts.faults)
     if expected and expected != facts.sha256:
         faults.append(
@@ -87,10 +86,24 @@ def verify_archive(store: Store, progress: Progress, expected: str | None = None
         )
     progress.begin(sum(facts.files.values()), 0, "bytes")
     for name, size in facts.files.items():
-        if digest_of(store.pieces(f"{bag.PAYLOAD}{name}")) != digests[f"{bag.PAYLOAD}{name}"]:
+        if digest_of(store.pieces(f"{bag.PAYLOAD}{name}")) != facts.digests[name]:
             faults.append(f"{bag.PAYLOAD}{name} was changed")
         progress.advance(False, size)
-    return Verified(facts.title, facts.files, tuple(faults), facts.sha256)
+    return replace(facts, faults=tuple(faults))
+
+
+def copies_of(store: Store, progress: Progress) -> frozenset[FileFacts]:
+    """Digests and lengths of the files that an archive holds, all of it read now.
+
+    Raises:
+        Refused: it is not as it was made, so that it is nobody's copy.
+        InputError: this is no archive.
+        EndpointError: the bucket cannot be used.
+    """
+    verified = verify_archive(store, progress)
+    if verified.faults:
+        raise Refused(f"{store.title}: is not as it was made: {verified.faults[0]}; `grace archive verify` says it all")
+    return frozenset(FileFacts(verified.digests[name], size) for name, size in verified.files.items())
 
 
 def _tag_faults(store: Store, tags: Mapping[str, bytes]) -> Iterator[str]:

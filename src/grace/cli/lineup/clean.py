@@ -13,10 +13,14 @@ from grace.cli.lineup.options import Lineups
 from grace.errors import ClusterError, InputError, Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from grace.cluster.access.connection import Api
+    from grace.files import FileFacts
     from grace.lineup.backend import Cleanup
     from grace.lineup.cleaning import LineupObjects
     from grace.lineup.folder import LineupFolder
+    from grace.lineup.home.copies import Archived
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -33,6 +37,13 @@ def clean(
     keep_weights: Annotated[
         bool, typer.Option("--keep-weights", help="Keep the volume with the weights for another lineup of this name.")
     ] = False,
+    archive: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PLACE",
+            help="An archive whose files count as copies; it is verified first. May be given several times.",
+        ),
+    ] = None,
     namespace: Namespace = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
@@ -40,9 +51,9 @@ def clean(
     """Remove all that is left of a lineup, and prove that it is gone.
 
     On a cluster: the Jobs, Deployments, pods, Services, ConfigMaps and Secrets that Grace made for it, each by its
-    name, and then its volumes. A volume stays if one of its files has no copy at home; the hub keeps copies of the
-    weights. On this machine: servers that outlived their runner. lineups/NAME/cleanup.json says what was there and what
-    is left.
+    name, and then its volumes. A volume stays if one of its files has no copy at home or in an --archive, which is
+    verified first; the hub keeps copies of the weights. The namespace is the one that the lineup was carried in. On
+    this machine: servers that outlived their runner. lineups/NAME/cleanup.json says what was there and what is left.
 
     Exit code 4: a volume or something that Grace did not make was kept. 5: something did not go, or the cluster fails.
 
@@ -50,17 +61,21 @@ def clean(
     Examples:
       grace lineup clean local --dry-run
       grace lineup clean mine
+      grace lineup clean mine --archive s3://lab/mine
       grace lineup clean --older-than 7d
     """
     from grace.lineup.folder import LineupFolder
     from grace.policy.forms import is_label
+    from grace.project import find_project
 
     age = _age(older_than)
+    project = find_project()
+    usual = namespace if namespace is not None or project is None else project.content.namespace
     if name is None:
         if age is None:
             raise InputError("give the name of a lineup, or --older-than 7d to list what was forgotten")
         with connect(kubeconfig, context) as api:
-            _tell_forgotten(api, _namespace(api, namespace), age)
+            _tell_forgotten(api, _namespace(api, usual), age)
         return
     if not is_label(name):
         raise InputError(f"{name!r}: no lineup has this name; names have a-z, 0-9 and -")
@@ -72,10 +87,9 @@ def clean(
     from grace.lineup.cleaning import ClusterCleaning
     from grace.lineup.lineup_file import ClusterPlace
     from grace.lock import locked
-    from grace.project import find_project
 
-    project = find_project()
-    place = (folder.lineup.place if folder.file.is_file() else None) or ClusterPlace()
+    archived = _archived(archive or ())
+    place = (folder.lineup.place if folder.file.is_file() else None) or ClusterPlace(namespace=usual)
     with connect(kubeconfig, context or place.context) as api, options.progressing() as progress:
         where = _namespace(api, place.namespace if namespace is None else namespace, place.cluster)
         cleaning = ClusterCleaning(
@@ -84,6 +98,7 @@ def clean(
             name,
             folder.path,
             PYTHON_IMAGE,
+            archived=archived,
             keep_weights=keep_weights,
             older_than=age,
             bucket=project.content.bucket if project and age is None else None,
@@ -93,6 +108,18 @@ def clean(
             return
         with locked(folder.path):
             _tell(folder, cleaning.clean(progress))
+
+
+def _archived(places: "Sequence[str]") -> "Archived":
+    """What verified archives hold. Raises Refused for one that is not as it was made."""
+    from grace.archive.store import store_at
+    from grace.archive.verify import copies_of
+
+    held: set[FileFacts] = set()
+    with options.progressing() as progress:
+        for place in places:
+            held |= copies_of(store_at(place), progress)
+    return held.__contains__
 
 
 def _clean_here(folder: "LineupFolder", dry_run: bool) -> None:
