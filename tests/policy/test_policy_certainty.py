@@ -9,49 +9,23 @@ import pytest
 import yaml
 
 from grace.policy.check import Finding, check_manifests
-from grace.policy.cluster_file import load_cluster
 from grace.policy.reading import parse, survey
 from grace.policy.rule import changed
-from policy_examples import JOB, SERVER, SERVICE, checked, claim, job, with_volume
-
-NRP = load_cluster("nrp")
-ENGINE = "vllm/vllm-openai:v0.33.0"
-
-
-def found(rule: str, *texts: str) -> list[Finding]:
-    """What a rule finds on NRP."""
-    return [finding for finding in checked(*texts, cluster=NRP).findings if finding.rule.id == rule]
-
-
-def severities(rule: str, *texts: str) -> list[str]:
-    return [str(finding.severity) for finding in found(rule, *texts)]
-
-
-def script(*lines: str, image: str = "ghcr.io/example/query-generator:0.3.0") -> str:
-    """The Job with a script in a block, whose first line is line 20 of the file."""
-    text = "".join(f"\n            {line}" for line in lines)
-    return job(
-        ("args: [--model-name=gemma-2-2b-it]", f"command:\n          - bash\n          - -c\n          - |{text}"),
-        ("ghcr.io/example/query-generator:0.3.0", image),
-    )
-
-
-def pod(**spec: Any) -> str:
-    """A bare Pod with other fields of its spec."""
-    amounts = {"cpu": 1, "memory": "2Gi"}
-    main = {"name": "main", "image": "a/b:1", "resources": {"requests": amounts, "limits": amounts}}
-    body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "look"}, "spec": {"containers": [main], **spec}}
-    return json.dumps(body)
-
-
-def server(*args: str, image: str = ENGINE, gpus: int = 1, **container: Any) -> str:
-    """The Deployment with a vLLM server."""
-    body = yaml.safe_load(SERVER)
-    amounts = {"cpu": 4, "memory": "16Gi", "nvidia.com/gpu": gpus}
-    main = body["spec"]["template"]["spec"]["containers"][0]
-    main |= {"image": image, "args": [*args], "resources": {"limits": amounts}, **container}
-    return json.dumps(body)
-
+from policy_examples import (
+    ENGINE,
+    JOB,
+    NRP,
+    SERVER,
+    SERVICE,
+    claim,
+    found,
+    job,
+    pod,
+    script,
+    server,
+    severities,
+    with_volume,
+)
 
 # What is said once, and where
 

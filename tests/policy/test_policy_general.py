@@ -50,7 +50,7 @@ def test_the_examples_to_begin_with_have_no_fault():
         ("google/gemma", False),
         ("studie-eins-für-alle", False),
         ("study1\\n", False),
-        ("$(id)", False),
+        ("`id`", False),
         ("x" * 300, False),
     ],
 )
@@ -132,8 +132,8 @@ def test_one_name_for_two_kinds_or_namespaces_is_no_double():
         "metadata.name: ConfigMap/settings is also in line 3: the one that is applied last replaces the other"
     ]
     assert messages("K8S033", CONFIG, other) == [
-        "metadata.name: the same name is in x.yaml, line 3 (there in none): in one namespace they are one "
-        "object, and the last one counts"
+        "metadata.name: the same name is in x.yaml, line 3; this one is in other, that one names no namespace: applied "
+        "with `-n other` they are one object, and the last one counts"
     ]
 
 

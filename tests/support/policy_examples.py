@@ -1,11 +1,18 @@
 """What the tests of the policy checker share: manifests to begin with, and how findings are read."""
 
+import json
 from functools import cache
+from typing import Any
 
-from grace.policy.check import CheckReport, check_manifests
+import yaml
+
+from grace.policy.check import CheckReport, Finding, check_manifests
 from grace.policy.cluster_file import Cluster, load_cluster
 from grace.policy.reading import parse
 from grace.policy.rule import changed
+
+NRP = load_cluster("nrp")
+ENGINE = "vllm/vllm-openai:v0.33.0"
 
 JOB = """\
 apiVersion: batch/v1
@@ -121,3 +128,38 @@ spec:
   storageClassName: shared
   resources: {{requests: {{storage: 10Gi}}}}
 """
+
+
+def found(rule: str, *texts: str) -> list[Finding]:
+    """What a rule finds on NRP."""
+    return [finding for finding in checked(*texts, cluster=NRP).findings if finding.rule.id == rule]
+
+
+def severities(rule: str, *texts: str) -> list[str]:
+    return [str(finding.severity) for finding in found(rule, *texts)]
+
+
+def script(*lines: str, image: str = "ghcr.io/example/query-generator:0.3.0") -> str:
+    """The Job with a script in a block, whose first line is line 20 of the file."""
+    text = "".join(f"\n            {line}" for line in lines)
+    return job(
+        ("args: [--model-name=gemma-2-2b-it]", f"command:\n          - bash\n          - -c\n          - |{text}"),
+        ("ghcr.io/example/query-generator:0.3.0", image),
+    )
+
+
+def pod(**spec: Any) -> str:
+    """A bare Pod with other fields of its spec."""
+    amounts = {"cpu": 1, "memory": "2Gi"}
+    main = {"name": "main", "image": "a/b:1", "resources": {"requests": amounts, "limits": amounts}}
+    body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "look"}, "spec": {"containers": [main], **spec}}
+    return json.dumps(body)
+
+
+def server(*args: str, image: str = ENGINE, gpus: int = 1, **container: Any) -> str:
+    """The Deployment with a vLLM server."""
+    body = yaml.safe_load(SERVER)
+    amounts = {"cpu": 4, "memory": "16Gi", "nvidia.com/gpu": gpus}
+    main = body["spec"]["template"]["spec"]["containers"][0]
+    main |= {"image": image, "args": [*args], "resources": {"limits": amounts}, **container}
+    return json.dumps(body)

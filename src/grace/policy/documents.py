@@ -32,14 +32,20 @@ SINGLE = ("container", "script")
 _SHARED = ("affinity", "nodeSelector", "priorityClassName", "securityContext", "serviceAccountName", "tolerations")
 """What a workflow of Argo may say for all its steps."""
 CLUSTER_WIDE = {
+    "APIService",
+    "CSIDriver",
     "ClusterRole",
     "ClusterRoleBinding",
     "CustomResourceDefinition",
+    "IngressClass",
+    "MutatingWebhookConfiguration",
     "Namespace",
     "Node",
     "PersistentVolume",
     "PriorityClass",
+    "RuntimeClass",
     "StorageClass",
+    "ValidatingWebhookConfiguration",
 }
 """Kinds whose objects are in no namespace, among those that users write."""
 

@@ -49,17 +49,26 @@ def foreign(manifest: Manifest) -> str:
     if entry:
         return f"is {entry.what}, no object for the cluster{f'; {entry.instead}' if entry.instead else ''}"
     if _is_patch(manifest):
-        return "is a patch by its name, and no whole object: `kubectl kustomize FOLDER` renders it"
+        return "is a patch, and no whole object: `kubectl kustomize FOLDER` renders it"
     if manifest.api_version or manifest.kind or {"metadata", "spec"} <= manifest.body.keys():
         return ""
     return "is no Kubernetes object: it has neither apiVersion nor kind"
 
 
 def _is_patch(manifest: Manifest) -> bool:
-    """Whether a workload lacks what makes it one, in a file that is called a patch or stands by a Kustomization."""
+    """Whether it says how to patch, or a workload lacks what makes it one in a file that is called a patch."""
+    if _directs(manifest.body):
+        return True
     file = Path(manifest.source.file)
     named = "patch" in "/".join(file.parts[-2:]).lower() or (file.parent / "kustomization.yaml").is_file()
     return named and manifest.api_version == "apps/v1" and manifest.at(("spec", "selector")) is None
+
+
+def _directs(value: object) -> bool:
+    """Whether a part of a document has $patch, as only patches of Kustomize and kubectl do."""
+    if isinstance(value, dict):
+        return value.get("$patch") in ("delete", "merge", "replace") or any(map(_directs, value.values()))
+    return isinstance(value, list) and any(map(_directs, value))
 
 
 def of_chart(file: str, text: str) -> str:

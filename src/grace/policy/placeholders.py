@@ -7,6 +7,8 @@ from grace.policy.forms import is_subdomain
 
 NAMES = {"name", "generateName", "namespace", "claimName", "secretName", "serviceAccountName", "storageClassName"}
 """Fields that hold the name of an object."""
+REFERRING = NAMES - {"name", "namespace"}
+"""Of these, the ones that stand nowhere else."""
 FREE = {"command", "args", "env", "data", "stringData", "binaryData"}
 """Fields whose texts may be scripts and templates."""
 
@@ -39,6 +41,8 @@ _TEMPLATES = (
 _AMONG_SMALL = r"(?<=[a-z][-.])[A-Z][A-Z0-9_]{2,}(?![A-Za-z])"
 _IMAGE = re.compile(r"((my|your|some|the)[-_]?)?(docker[-_]?)?image([-_]?name)?(:[\w.-]+)?", re.IGNORECASE)
 """An image of the public registry's own that it does not have."""
+_VARIABLE = re.compile(r"\$\([A-Za-z_][A-Za-z0-9_]*\)")
+"""In a name it is for a tool: Kubernetes fills it in only where programs get it."""
 _IN_TEXT = re.compile("|".join(_CAPITALS))
 _IN_VALUE = re.compile("|".join((*_CAPITALS, *_WORDS)))
 _IN_FIELD = re.compile("|".join((*_CAPITALS, *_WORDS, *_TEMPLATES)))
@@ -65,6 +69,8 @@ def placeholder_at(manifest: Manifest, path: FieldPath) -> str:
     """The placeholder in a text of an object, or a name that the cluster refuses and a comment asks to change."""
     value = manifest.at(path)
     name = is_name_field(path)
+    if ("metadata" in path or path[-1] in REFERRING) and (variable := _first(_VARIABLE, value)):
+        return variable
     if path[-1] == "image" and isinstance(value, str) and _IMAGE.fullmatch(value):
         return value
     if (FREE & set(path) and not name) or "argoproj.io/" in manifest.api_version:

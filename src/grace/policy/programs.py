@@ -27,6 +27,7 @@ class Program:
         code: text of a Python program, where it is known.
         timed: something ends it after a while, as timeout does.
         files: those that its redirections name.
+        fallback: it runs only where a program before it has failed.
     """
 
     words: tuple[str, ...]
@@ -38,6 +39,7 @@ class Program:
     code: str = ""
     timed: bool = False
     files: tuple[str, ...] = ()
+    fallback: bool = False
 
     @property
     def row(self) -> int:
@@ -220,6 +222,7 @@ class _CommandReader:
                 settings=command.settings,
                 code=command.document,
                 files=command.files,
+                fallback=outer.fallback or command.fallback,
             )
             yield from self._followed(inner, depth + 1)
 

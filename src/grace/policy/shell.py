@@ -69,6 +69,7 @@ class Command:
         settings: variables that are set where it runs.
         document: the here-document that it reads; empty when there is none.
         files: those that its redirections name.
+        fallback: it runs only where what stands before a || has failed.
     """
 
     words: tuple[str, ...]
@@ -77,6 +78,7 @@ class Command:
     settings: Mapping[str, str]
     document: str = ""
     files: tuple[str, ...] = ()
+    fallback: bool = False
 
     @property
     def program(self) -> str:
@@ -132,6 +134,8 @@ class _Script:
         self.uncalled: list[Command] = []
         self.starts: list[int] = []
         """How many commands there are before the functions that are open."""
+        self.fallbacks = 0
+        """How many || there are around a statement on their right."""
 
     def read(self, text: str, line: int, depth: int) -> list[Command]:
         """The commands; `line` is that of the text's beginning."""
@@ -183,6 +187,10 @@ class _Script:
             del self.commands[start:]
         elif kind == "&" and self.closed:
             self.closed.background = True
+        elif kind == "||" and parent == "list":
+            self.fallbacks += 1
+        elif kind == "list":
+            self.fallbacks -= sum(child.type == "||" for child in node.children)
         elif kind == "command":
             self._command(node)
             self._attached()
@@ -231,8 +239,12 @@ class _Script:
         name = words[1] if name in SHELLS and len(words) > 1 else words[0]
         body = self.written.get(name, self.functions.get(name, [])) if len(self.commands) < MOST_COMMANDS else []
         self.called |= {name} & self.functions.keys()
-        called = [replace(inner, loops=(*loops, *inner.loops)[-MOST_LOOPS:]) for inner in body]
-        commands = called or [Command(tuple(words), self._line(node), loops, settings)]
+        fallback = self.fallbacks > 0
+        called = [
+            replace(inner, loops=(*loops, *inner.loops)[-MOST_LOOPS:], fallback=fallback or inner.fallback)
+            for inner in body
+        ]
+        commands = called or [Command(tuple(words), self._line(node), loops, settings, fallback=fallback)]
         self.commands += commands
         for loop in loops:
             loop.commands += commands

@@ -27,7 +27,7 @@ def is_sleep(program: Program) -> bool:
 
 def final_sleep(running: Sequence[Program]) -> Program | None:
     """The sleep that a container gets no further than, or that its programs end in; None when there is none."""
-    last = [program for program in running if program.name not in ASIDE][-1:]
+    last = [program for program in running if program.name not in ASIDE and not program.fallback][-1:]
     idle = [program for program in running if is_sleep(program) and (_is_long(program) or _is_endless(program))]
     return next((program for program in [*idle, *last] if is_sleep(program) and not waits(program)), None)
 

@@ -10,7 +10,7 @@ from grace.policy.engines import VLLM
 from grace.policy.pods import gpu_count
 from grace.policy.programs import Program, programs
 from grace.policy.servers import ModelClient, Server, clients, model_servers
-from grace.policy.sleeps import is_sleep
+from grace.policy.sleeps import final_sleep, is_sleep
 
 LEAST = 0.2
 """The smallest share of its request that a pod may use, of cores and of memory."""
@@ -119,8 +119,11 @@ class Usage:
                 continue
             if container in self.clients:
                 return container, f"asks the model at {self.clients[container].endpoint} instead"
-            running = [p for p in programs(self.scene, workload, container) if p.name not in _ASIDE or _watches(p)]
-            idle = [p for p in running if is_sleep(p) or p.name in WITHOUT_GPU or _watches(p)]
+            every = programs(self.scene, workload, container)
+            end = final_sleep(every)
+            asleep = end if end and not end.fallback else None  # others are pauses
+            running = [p for p in every if p is asleep or not (is_sleep(p) or p.name in _ASIDE) or _watches(p)]
+            idle = [p for p in running if p is asleep or p.name in WITHOUT_GPU or _watches(p)]
             if running and len(idle) == len(running):
                 return container, f"runs only {', '.join(dict.fromkeys(program.name for program in running))}"
         return None

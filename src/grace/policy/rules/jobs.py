@@ -16,8 +16,8 @@ _LOOKING = changed(_JOB, ("  activeDeadlineSeconds: 86400\n", "")) + "        co
 @note(
     "K8S030",
     "Job without a time at which it is removed",
-    why="While a finished Job is there, a second one of its name is refused; when it goes, its logs go too. NRP "
-    "removes finished Jobs after a day to a week, other clusters never do. Said once for all objects.",
+    why="While a finished Job is there, a second one of its name is refused; when it goes, its logs go too. NRP may "
+    "remove finished Jobs after a day to a week, other clusters never do. Said once for all objects.",
     source=kubernetes("Automatic Cleanup for Finished Jobs", "concepts/workloads/controllers/ttlafterfinished/"),
     fix="Write ttlSecondsAfterFinished into the Job's spec, as 86400 for a day, and collect results and logs before.",
     examples=broken(_JOB, ("  ttlSecondsAfterFinished: 86400\n", "")),
@@ -26,7 +26,7 @@ _LOOKING = changed(_JOB, ("  activeDeadlineSeconds: 86400\n", "")) + "        co
 def check_removal(scene: Scene) -> Iterator[Hit]:
     for workload in scene.workloads:
         if workload.kind == "Job" and "ttlSecondsAfterFinished" not in (workload.job_spec or {}):
-            message = "has no ttlSecondsAfterFinished: the cluster decides when the finished Job and its logs go"
+            message = "has no ttlSecondsAfterFinished: who removes the finished Job and its logs, and when, is not said"
             yield Hit(workload.manifest, ("spec", "ttlSecondsAfterFinished"), message)
 
 

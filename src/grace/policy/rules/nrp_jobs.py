@@ -6,27 +6,39 @@ from collections.abc import Iterator
 from grace.policy.documents import CLUSTER_WIDE, Container, Scene, Workload
 from grace.policy.pods import pod_gpus
 from grace.policy.programs import Program, programs
-from grace.policy.rule import Hit, broken, changed, error, note
+from grace.policy.rule import Hit, Severity, broken, changed, error, note
 from grace.policy.rules.examples import example
 from grace.policy.rules.nrp_pages import POLICIES, USING
 from grace.policy.servers import servers
 from grace.policy.sleeps import final_sleep, is_sleep, waits
 
-ADMINISTRATORS = CLUSTER_WIDE | {
-    "APIService",
-    "CSIDriver",
-    "DaemonSet",
-    "IngressClass",
-    "MutatingWebhookConfiguration",
-    "ResourceQuota",
-    "RuntimeClass",
-    "ValidatingWebhookConfiguration",
-}
+ADMINISTRATORS = CLUSTER_WIDE | {"DaemonSet", "LimitRange", "ResourceQuota"}
 """Kinds that users cannot make."""
+CUSTOM = {
+    "ClusterExternalSecret",
+    "ClusterIssuer",
+    "ClusterQueue",
+    "ClusterSecretStore",
+    "ClusterServingRuntime",
+    "ClusterStorageContainer",
+    "ClusterTrainingRuntime",
+    "ClusterWorkflowTemplate",
+    "GatewayClass",
+    "ResourceFlavor",
+    "VolumeSnapshotClass",
+    "WorkloadPriorityClass",
+}
+"""The same of custom resources: well-known kinds whose objects are in no namespace."""
 INSTEAD = {
     "ClusterRole": "a Role is for your namespace",
     "ClusterRoleBinding": "a RoleBinding is for your namespace",
+    "ClusterIssuer": "an Issuer is for your namespace",
+    "ClusterSecretStore": "a SecretStore is for your namespace",
+    "ClusterServingRuntime": "a ServingRuntime is for your namespace",
+    "ClusterTrainingRuntime": "a TrainingRuntime is for your namespace",
+    "ClusterWorkflowTemplate": "a WorkflowTemplate is for your namespace",
     "DaemonSet": "write a Deployment or a Job",
+    "LimitRange": "the administrators set it, and a namespace's own users may only read it",
     "Namespace": "the portal (https://nrp.ai) makes it, and your own is there already",
     "PersistentVolume": "a PersistentVolumeClaim with a storage class gets its own",
     "StorageClass": "name one that exists in your PersistentVolumeClaim (`kubectl get storageclass`)",
@@ -135,16 +147,30 @@ def check_jobs(scene: Scene) -> Iterator[Hit]:
     "NRP013",
     "object that users cannot make",
     why="The cluster refuses it, and `kubectl apply` of the whole folder ends with an error: objects that belong to no "
-    "namespace, quotas and DaemonSets are made by administrators.",
+    "namespace, quotas, limits of a namespace and DaemonSets are made by administrators.",
     source=f"{POLICIES}; answers of its admission to users",
     fix="Remove it from your files, and use what is there instead.",
     examples=("apiVersion: v1\nkind: Namespace\nmetadata: {name: grace-experiments}\n", _JOB),
 )
 def check_administrators(scene: Scene) -> Iterator[Hit]:
-    for manifest in scene.manifests:
-        if manifest.kind in ADMINISTRATORS:
+    agents = {each.manifest for each in scene.workloads if _serves_node(each)}
+    for manifest in (*scene.manifests, *(each for each in scene.broken if each.kind in CUSTOM)):
+        if manifest.kind in ADMINISTRATORS | CUSTOM:
             instead = INSTEAD.get(manifest.kind, "ask the administrators if you need it")
-            yield Hit(manifest, ("kind",), f"users may not make a {manifest.kind}: {instead}")
+            if manifest in agents:
+                instead = "it serves nodes, whose drivers and monitoring the administrators install: ask them"
+            article = "an" if manifest.kind[0] in "AEIOU" else "a"
+            severity = Severity.WARNING if manifest.kind == "LimitRange" else None
+            message = f"users may not make {article} {manifest.kind}: {instead}"
+            yield Hit(manifest, ("kind",), message, severity=severity)
+
+
+def _serves_node(workload: Workload) -> bool:
+    """Whether pods reach into their node, as drivers and exporters of metrics do."""
+    shares = any(workload.spec.get(field) for field in ("hostNetwork", "hostPID", "hostIPC"))
+    mounts = any("hostPath" in volume for _, volume in workload.volumes)
+    contexts = (container.body.get("securityContext") or {} for container in workload.containers)
+    return shares or mounts or any(context.get("privileged") for context in contexts)
 
 
 @note(

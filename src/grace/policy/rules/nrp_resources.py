@@ -18,6 +18,9 @@ MOST_GPU_PODS = 50
 CORES = "limit of cpu"
 DEFAULTED = {"InferenceService", "ServingRuntime", "ClusterServingRuntime"}
 """Custom resources whose controllers fill in requests and limits."""
+RUNTIMES = {"ClusterTrainingRuntime", "TrainingRuntime"}
+TRAINER = "node"
+"""Templates of TrainJobs, and the container of them to which a TrainJob gives its resources."""
 EXACT = 1 + 1e-9
 """Factor that prevents rounding from turning 120% into more."""
 _JOB = example("sized-job")
@@ -30,23 +33,33 @@ _HOSTS = example("pod-on-hosts")
 @error(
     "NRP001",
     "no requests or limits of cores and memory",
-    why="The cluster refuses each pod that has a container without them, init containers included. Where only the "
-    "limit of cores is missing, it may accept the pod: that is a warning.",
+    why="The cluster refuses each pod that has a container without them. Whether it asks init containers for them is "
+    "not known, and where only the limit of cores is missing, it may accept the pod: both are warnings.",
     source=f"{POLICIES}; its admission rule container-must-have-limits-and-requests",
     fix="Write cpu and memory into resources of this container, the same as requests and limits: `resources: "
     "{requests: {cpu: 1, memory: 2Gi}, limits: {cpu: 1, memory: 2Gi}}`.",
     examples=broken(
         _JOB,
-        ("requests: {cpu: 500m, memory: 1Gi}", "requests: {cpu: 500m}"),
-        ("limits: {cpu: 500m, memory: 1Gi}", "limits: {cpu: 500m}"),
+        ('requests: {cpu: "1", memory: 2Gi,', 'requests: {cpu: "1",'),
+        ('limits: {cpu: "1", memory: 2Gi,', 'limits: {cpu: "1",'),
     ),
 )
 def check_given(scene: Scene) -> Iterator[Hit]:
     for workload, container in scene.containers:
         if missing := _missing(workload, container):
-            message = f"container {container.name} has no {', no '.join(missing)}"
-            severity = Severity.WARNING if missing == [CORES] else None
+            severity, known = _certainty(workload, container, missing)
+            message = f"container {container.name} has no {', no '.join(missing)}{known}"
             yield Hit(workload.manifest, (*container.path, "resources"), message, severity=severity)
+
+
+def _certainty(workload: Workload, container: Container, missing: list[str]) -> tuple[Severity | None, str]:
+    """How bad it is that a container lacks some, and what is not known of that."""
+    if workload.manifest.kind in RUNTIMES and container.name == TRAINER:
+        return Severity.NOTE, ": the TrainJob must set spec.trainer.resourcesPerNode"
+    if container.init:
+        asked = "; whether the cluster asks that of an init container is not known"
+        return Severity.WARNING, f"{asked}: `kubectl apply --dry-run=server` says"
+    return Severity.WARNING if missing == [CORES] else None, ""
 
 
 def _missing(workload: Workload, container: Container) -> list[str]:

@@ -4,7 +4,7 @@ import posixpath
 import re
 from collections.abc import Iterator
 
-from grace.policy.documents import Manifest, Scene, meet
+from grace.policy.documents import CLUSTER_WIDE, Manifest, Scene, meet
 from grace.policy.forms import is_key
 from grace.policy.placeholders import placeholder_in_field
 from grace.policy.rule import Hit, broken, changed, error, kubernetes, note, warning
@@ -144,10 +144,19 @@ def check_files(scene: Scene) -> Iterator[Hit]:
     for manifest, before, sure in _twice(scene):
         if not sure:
             where = f"{before.source.file}, line {before.line(('metadata', 'name'))}"
-            if before.namespace != manifest.namespace:
-                where += f" (there in namespace {before.namespace})" if before.namespace else " (there in none)"
-            message = f"the same name is in {where}: in one namespace they are one object, and the last one counts"
+            message = f"the same name is in {where}{_one_object(manifest, before)}, and the last one counts"
             yield Hit(manifest, ("metadata", "name"), message)
+
+
+def _one_object(manifest: Manifest, before: Manifest) -> str:
+    """When two objects of one name are the same."""
+    one, other = manifest.namespace, before.namespace
+    if manifest.kind in CLUSTER_WIDE:
+        return f": a {manifest.kind} is in no namespace, so they are one object"
+    if one == other:
+        return ": in one namespace they are one object"
+    which = f"that one is in {other}, this one" if other else f"this one is in {one}, that one"
+    return f"; {which} names no namespace: applied with `-n {one or other}` they are one object"
 
 
 def _twice(scene: Scene) -> Iterator[tuple[Manifest, Manifest, bool]]:

@@ -9,6 +9,7 @@ from grace.policy.quantities import quantity
 from grace.policy.rule import Hit, Severity, broken, error, kubernetes, note
 from grace.policy.rules.examples import example
 from grace.policy.rules.names import shown
+from grace.policy.schema import schemas
 
 PROSE = {"annotations", "description"}
 """Fields that are for people."""
@@ -31,9 +32,14 @@ _JOB = example("job")
 def check_placeholders(scene: Scene) -> Iterator[Hit]:
     for manifest in (*scene.manifests, *scene.broken):
         places: dict[str, list[tuple[bool, FieldPath]]] = {}
+        invalid: set[FieldPath] | None = None
         for path, value in _texts(manifest.body, ()):
-            if not PROSE & set(path) and (text := placeholder_at(manifest, path)):
-                places.setdefault(text, []).append((_is_refused(path, value), path))
+            text = "" if PROSE & set(path) else placeholder_at(manifest, path)
+            if text and ("vars", text[2:-1]) not in scene.generated:  # else a Kustomization fills it in
+                if invalid is None:
+                    known = schemas(scene.cluster.kubernetes)
+                    invalid = {hit.path for hit in (*known.faults(manifest), *known.refusals(manifest))}
+                places.setdefault(text, []).append((path in invalid or _is_refused(path, value), path))
         for text, found in places.items():
             refused, path = max(found, key=lambda place: (place[0], place[1][-1] in FIRST))
             yield Hit(manifest, path, f"fill this in: {shown(text)}", severity=None if refused else Severity.WARNING)

@@ -184,8 +184,8 @@ def _backends(ingress: Manifest) -> Iterator[tuple[FieldPath, dict[str, Any]]]:
     "K8S016",
     "address that no Service makes reachable",
     why="Names of Pods, Deployments and Jobs are not host names; those of Services are. Without a Service of that "
-    "name in that namespace, every request of the client fails. Where the pods have a Service of another name, or it "
-    "is in another namespace, this is an error.",
+    "name in that namespace, every request of the client fails. Where the pods have a Service of another name, this "
+    "is an error.",
     source=kubernetes("DNS for Services and Pods", "concepts/services-networking/dns-pod-service/"),
     fix="Ask the Service by its name, or add a Service of that name; one in another namespace is called "
     "NAME.NAMESPACE.",
@@ -198,8 +198,8 @@ def check_address(scene: Scene) -> Iterator[Hit]:
         same = [each for each in scene.workloads if each.name == name and not each.custom]
         elsewhere = [service.namespace for service in scene.kind("Service") if service.name == name]
         if elsewhere:
-            message = f"{url}: the Service {name} is in namespace {elsewhere[0]}, not in {namespace}"
-            yield Hit(manifest, path, message, severity=Severity.ERROR)
+            message = f"{url}: the Service {name} is in namespace {elsewhere[0]}; these files have none in {namespace}"
+            yield Hit(manifest, path, message)
         elif same and not scene.partial and not same[0].spec.get("hostname"):
             its = [service.name for service in scene.kind("Service") if same[0] in _selected(scene, service)]
             if its:
