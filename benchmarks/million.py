@@ -215,9 +215,9 @@ def fill(of: Run, to: int) -> int:
     for _, record in scan(of.ledger):
         there.add(record["rows"][0] - 1)
     study, identity = load_study("study1"), of.identity
-    conversation = study.conversation(identity["protocol"])
+    conversation = study.conversation(identity.protocol)
     (turn,) = conversation.turns
-    model, seed = identity["model"], identity["seed"]
+    model, seed = identity.model, identity.seed
 
     def messages(cells: dict[str, str]) -> Sequence[dict[str, str]]:
         full = study.complete(cells)

@@ -1,7 +1,7 @@
 """The two sides of a comparison: tables or runs, read and paired row by row."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -45,7 +45,7 @@ class Side:
     floor: Mapping[str, Any] | None = None
 
     @property
-    def rows(self) -> tuple[Row, ...]:
+    def rows(self) -> Sequence[Row]:
         """Its rows."""
         return next(iter(self.frame.models.values()))
 

@@ -1,10 +1,14 @@
 """Frames: a table read for the analysis; its rows by model, and which of them show the same stimulus."""
 
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
+from typing import overload
 
+from grace.analysis.store import Store, StoredCells
 from grace.columns import ERROR, MODEL
 from grace.errors import InputError
 from grace.quality.layout import number_in
@@ -21,7 +25,7 @@ DROP = "drop_"
 """The beginning of names of columns in which a person marks rows to leave out."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """One row of a table.
 
@@ -47,7 +51,7 @@ class Row:
 
     def number(self, column: str | None) -> float | None:
         """The number in a cell; 40, 40% and $40 are the same. None where there is none."""
-        return number_in(self[column].strip().removeprefix("$").removesuffix("%").strip())
+        return _number(self[column])
 
     def integer(self, column: str) -> int | None:
         """The whole number in a cell (3.0 is one); None where there is none."""
@@ -59,16 +63,46 @@ class Row:
         """Whether the model gave no answer because its request failed."""
         return self[ERROR].strip().lower() not in _NOTHING and self[ERROR] not in EMPTIES
 
-    @property
-    def dropped(self) -> str | None:
-        """The column in which a person marked the row as unusable; None where there is none."""
-        marked = (name for name in self.cells if name.startswith(DROP) and self[name].strip().lower() not in _NO_MARK)
-        return next(marked, None)
+    def marked(self, columns: Iterable[str]) -> str | None:
+        """The first of some columns in which a person marked the row; None where there is none."""
+        return next((name for name in columns if self[name].strip().lower() not in _NO_MARK), None)
+
+
+@lru_cache(maxsize=2**16)
+def _number(cell: str) -> float | None:
+    return number_in(cell.strip().removeprefix("$").removesuffix("%").strip())
 
 
 _NOTHING = ("", "0", "0.0", "false", "none", "null", "nan")
 """Cells that mark a missing value, in lower case; pandas and R write several of them."""
 _NO_MARK = (*_NOTHING, "no", "n", "f")
+
+
+class Rows(Sequence[Row]):
+    """Some rows of a table, each made when it is asked for."""
+
+    def __init__(self, store: Store, places: Sequence[int]) -> None:
+        self._store, self._places = store, places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, place: int) -> Row: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> "Rows": ...
+
+    def __getitem__(self, place: int | slice) -> "Row | Rows":
+        if isinstance(place, slice):
+            return Rows(self._store, self._places[place])
+        return self._row(self._places[place])
+
+    def __iter__(self) -> Iterator[Row]:
+        return map(self._row, self._places)
+
+    def _row(self, place: int) -> Row:
+        return Row(StoredCells(self._store.columns, place), self._store.key(place), place + 1)
 
 
 @dataclass(frozen=True)
@@ -85,7 +119,7 @@ class Frame:
     name: str
     sha256: str
     columns: tuple[str, ...]
-    models: Mapping[str, tuple[Row, ...]]
+    models: Mapping[str, Sequence[Row]]
 
     @property
     def names_models(self) -> bool:
@@ -96,6 +130,11 @@ class Frame:
     def rows(self) -> int:
         """How many rows there are."""
         return sum(map(len, self.models.values()))
+
+    @property
+    def marks(self) -> list[str]:
+        """The columns in which a person marks rows to leave out."""
+        return [name for name in self.columns if name.startswith(DROP)]
 
     def column(self, *names: str) -> str | None:
         """The first of some columns that the table has."""
@@ -118,7 +157,7 @@ def read_frame(path: Path, study: Study, given: TableFormat = AUTO) -> Frame:
     """
     with open_table(path, given) as table:
         check_kin(study, table.columns, path)
-        return _frame(path, table, table.columns, table.rows(), study)
+        return _frame(path, table, table.columns, table.all_cells(), study)
 
 
 def read_parts(path: Path, study: Study, parts: Sequence[tuple[int, tuple[str, ...]]]) -> Iterator[Frame]:
@@ -133,25 +172,22 @@ def read_parts(path: Path, study: Study, parts: Sequence[tuple[int, tuple[str, .
         InputError: the file cannot be read, or a part has no rows.
     """
     with CsvTable(path) as table:
-        rows = table.rows()
+        rows = table.all_cells()
+        places = {name: place for place, name in enumerate(table.columns)}
         for count, columns in parts:
-            own = [{name: cells[name] for name in columns} for cells in islice(rows, count)]
-            yield _frame(path, table, columns, own, study)
+            own = [places[name] for name in columns]
+            yield _frame(
+                path, table, columns, ([cells[place] for place in own] for cells in islice(rows, count)), study
+            )
 
 
 def _frame(
-    path: Path, table: CsvTable, columns: tuple[str, ...], cells: Iterable[Mapping[str, str]], study: Study
+    path: Path, table: CsvTable, columns: tuple[str, ...], cells: Iterable[Sequence[str]], study: Study
 ) -> Frame:
-    shown = _shown(study, columns)
-    rows = [_row(own, shown, place) for place, own in enumerate(cells, 1)]
-    if not rows:
+    store = Store(columns, cells, MISSING, _shown(study, columns))
+    if not store.rows:
         raise InputError(f"{path}: has a header and no rows")
-    return Frame(path.name, table.sha256, columns, dict(_by_model(rows, _names(columns))))
-
-
-def _row(cells: Mapping[str, str], shown: Sequence[str], place: int) -> Row:
-    values = {name: "" if cell in MISSING else cell for name, cell in cells.items()}
-    return Row(values, "\0".join(cells[name] for name in shown) if shown else None, place)
+    return Frame(path.name, table.sha256, columns, dict(_by_model(store, _names(columns))))
 
 
 def _shown(study: Study, columns: Sequence[str]) -> list[str]:
@@ -169,13 +205,15 @@ def _names(columns: Sequence[str]) -> str | None:
     return next((name for name in (MODEL, "model", "Model") if name in columns), None)
 
 
-def _by_model(rows: Sequence[Row], named: str | None) -> Iterator[tuple[str, tuple[Row, ...]]]:
+def _by_model(store: Store, named: str | None) -> Iterator[tuple[str, Rows]]:
     """Rows by model; several of one name are distinguished by their revision, protocol and temperature."""
-    groups: dict[tuple[str, ...], list[Row]] = {}
-    for row in rows:
-        groups.setdefault((row[named], *(row[name] for name in HOW)), []).append(row)
+    columns = [store.columns.get(name) if name else None for name in (named, *HOW)]
+    groups: dict[tuple[str, ...], array[int]] = {}
+    for place in range(store.rows):
+        key = tuple([column[place] if column else "" for column in columns])
+        groups.setdefault(key, array("I")).append(place)
     for key, own in groups.items():
         namesakes = [other for other in groups if other[0] == key[0]]
         differing = [place for place in range(1, len(key)) if len({other[place] for other in namesakes}) > 1]
         how = ", ".join(key[place] or f"no {HOW[place - 1]}" for place in differing)
-        yield f"{key[0]} ({how})".strip() if how else key[0], tuple(own)
+        yield f"{key[0]} ({how})".strip() if how else key[0], Rows(store, own)

@@ -235,7 +235,7 @@ def holm_of(p: Sequence[float]) -> list[float]:
     return [value for _, value in sorted(zip(order, steps, strict=True))]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Observation:
     """A number in a design of two factors."""
 
@@ -369,10 +369,10 @@ def _columns(data: Sequence[Observation], factors: Sequence[Callable[[Observatio
     """The constant, and for each factor a column of 0 and 1 for each level but the first."""
     import numpy as np
 
-    columns = [[1.0] * len(data)]
+    columns = [np.ones(len(data))]
     for factor in factors:
         levels = [factor(row) for row in data]
-        columns += [[float(level == one) for level in levels] for one in sorted(set(levels))[1:]]
+        columns += [np.fromiter(map(one.__eq__, levels), float, len(levels)) for one in sorted(set(levels))[1:]]
     return np.array(columns).T
 
 

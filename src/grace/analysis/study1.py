@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from math import fsum
+from typing import Any
 
 import numpy as np
 
@@ -140,25 +141,29 @@ def check(frame: Frame, study: Study) -> None:
 
 def reader(frame: Frame, study: Study) -> Callable[[Row], Trial]:
     """Interprets the rows of a table. Access and word are columns of the study, not read from its sentences again."""
-    columns, of_knowledge = bet_columns(frame), knowledge_column(frame)
+    columns, of_knowledge, marks = bet_columns(frame), knowledge_column(frame), frame.marks
     assert study.extraction is not None
-    field = study.extraction.fields["Knowledge_A"]
+    field, cells = study.extraction.fields["Knowledge_A"], {cell: cell for cell in ACCESS_WORD}
 
-    def read(row: Row) -> Trial:
-        cell = str(row.integer("access")), WORDS.get(row.integer("observe") or 0, "")
-        cell = cell if cell in ACCESS_WORD else ("", "")
-        numbers = [row.number(column) for column in columns]
+    @cache
+    def answered(numbers: tuple[float | None, ...], said: str) -> tuple[tuple[float, ...] | None, str, dict[str, Any]]:
+        """The bets, the knowledge answer, and both by question; rows that say the same share them."""
         bets = tuple(bet for bet in numbers if bet is not None and 0 <= bet <= 100)
         weights = bets if len(bets) == len(STATES) else None
         try:
-            knowledge = str(field.parse(row[of_knowledge]))
+            knowledge = str(field.parse(said))
         except ValueError:
             knowledge = ""
-        answers: dict[str, str | float] = {f"state{state}": bet for state, bet in enumerate(weights or ())}
-        answers |= {KNOWLEDGE: knowledge} if knowledge else {}
+        answers = {f"state{state}": bet for state, bet in enumerate(weights or ())}
+        return weights, knowledge, {**answers, **({KNOWLEDGE: knowledge} if knowledge else {})}
+
+    def read(row: Row) -> Trial:
+        cell = str(row.integer("access")), WORDS.get(row.integer("observe") or 0, "")
+        cell = cells.get(cell, ("", ""))
+        weights, knowledge, answers = answered(tuple(map(row.number, columns)), row[of_knowledge])
         exclusion = _misunderstood(cell[0], knowledge) if of_knowledge else None
-        if not exclusion and row.dropped:
-            exclusion = f"{MARKED}{row.dropped}"
+        if not exclusion and (mark := row.marked(marks)):
+            exclusion = f"{MARKED}{mark}"
         return Trial(
             row,
             cell,

@@ -13,7 +13,7 @@ Cell = tuple[str, str]
 """A condition, as the two columns of the results that name it; an empty part where a row is outside the design."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Trial:
     """One interpreted row.
 

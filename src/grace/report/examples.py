@@ -1,7 +1,7 @@
 """Examples: for each condition one trial, the same for all models and chosen before answers are seen."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -56,7 +56,7 @@ def examples_of(part: Part) -> list[Example]:
     return [_example(part, condition, by_model) for condition in conditions]
 
 
-def _by_condition(study: Study, rows: tuple[Row, ...]) -> dict[tuple[str, ...], dict[str, Row]]:
+def _by_condition(study: Study, rows: Sequence[Row]) -> dict[tuple[str, ...], dict[str, Row]]:
     """The rows by condition, and then by trial."""
     conditions: dict[tuple[str, ...], dict[str, Row]] = {}
     for row in rows:

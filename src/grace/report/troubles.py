@@ -1,6 +1,6 @@
 """Troubles: what a reader should know before any number, in sentences: what failed, is missing, or does not vary."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from grace.analysis.frames import Row
 from grace.analysis.names import EXPECTED, kind_in
@@ -37,7 +37,7 @@ def _called(part: Part, model: str) -> str:
     return model or model_name(part.groups[0]) or part.study.name
 
 
-def _of_model(part: Part, model: str, rows: tuple[Row, ...]) -> Iterator[str]:
+def _of_model(part: Part, model: str, rows: Sequence[Row]) -> Iterator[str]:
     failed = sum(row.failed for row in rows)
     if failed == len(rows):
         yield f"the model failed: none of {counted(len(rows), 'row')} has an answer ({_why(rows)})."
@@ -61,7 +61,7 @@ def _of_model(part: Part, model: str, rows: tuple[Row, ...]) -> Iterator[str]:
         yield f"{whole(len(of_answers))} {are} not defined; the tables say why."
 
 
-def _why(rows: tuple[Row, ...]) -> str:
+def _why(rows: Sequence[Row]) -> str:
     """What the first failed row says."""
     return next((" ".join(row["error"].split()) for row in rows if row.failed), "")
 
