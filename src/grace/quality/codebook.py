@@ -70,16 +70,15 @@ class _ColumnSummary:
     distinct: Counter[str] = field(default_factory=Counter)
     many: bool = False
 
-    def add(self, cell: object) -> None:
-        if cell is None or cell == "":
-            self.missing += 1
-            return
-        if isinstance(cell, int | float):
-            self.low = cell if self.low is None else min(self.low, cell)
-            self.high = cell if self.high is None else max(self.high, cell)
+    def extend(self, cells: Sequence[object]) -> None:
+        present = [cell for cell in cells if cell is not None and cell != ""]
+        self.missing += len(cells) - len(present)
+        if numbers := [cell for cell in present if isinstance(cell, int | float)]:
+            low, high = min(numbers), max(numbers)
+            self.low = low if self.low is None else min(self.low, low)
+            self.high = high if self.high is None else max(self.high, high)
         if not self.many:
-            text = str(cell)
-            self.distinct[text] += 1
+            self.distinct.update(map(str, present))
             if len(self.distinct) > MOST_VALUES:
                 self.many = True
                 self.distinct.clear()
@@ -93,11 +92,11 @@ class Codebook:
         self.rows = 0
         self._cells = [_ColumnSummary() for _ in columns]
 
-    def add(self, cells: Sequence[object]) -> None:
-        """Add one row."""
-        self.rows += 1
-        for column, cell in zip(self._cells, cells, strict=True):
-            column.add(cell)
+    def extend(self, rows: Sequence[Sequence[object]]) -> None:
+        """Add some rows."""
+        self.rows += len(rows)
+        for column, cells in zip(self._cells, zip(*rows, strict=True), strict=False):
+            column.extend(cells)
 
     def entries(self) -> list[dict[str, Any]]:
         """Every column as JSON has it."""

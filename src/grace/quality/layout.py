@@ -47,6 +47,10 @@ class Cells:
         """The cell as written."""
         return self._row.get(column) or ""
 
+    def written(self, columns: tuple[str, ...]) -> tuple[str | None, ...]:
+        """Some cells as written."""
+        return tuple(map(self._row.get, columns))
+
     def number(self, column: str) -> float | None:
         """The number in a cell, None where there is none."""
         try:
@@ -161,6 +165,12 @@ class Layout:
             for name, question in self.study.questions.items()
             if self.present.issuperset(question.columns.probabilities)
         }
+
+    @cached_property
+    def columns_of_scores(self) -> tuple[str, ...]:
+        """The columns of the study's questions, where they are checked here."""
+        questions = self.study.questions.values() if self.scores else ()
+        return tuple(name for question in questions for name in question.columns.names if name in self.present)
 
     @property
     def errors(self) -> tuple[str, ...]:

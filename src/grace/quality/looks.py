@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from grace.quality.layout import Cells, Layout
 
@@ -30,6 +30,30 @@ Thresholds = Mapping[str, float]
 """Thresholds by name."""
 Maker = Callable[[Layout, Thresholds], Look | str]
 """Makes a check of single rows for a table, or says why it cannot be done there."""
+
+
+REMEMBERED = 5_000
+"""Of so many different rows each check remembers what it saw."""
+Seen = TypeVar("Seen")
+
+
+def remembered(columns: Iterable[str], look: Callable[[Cells], Iterable[Seen]]) -> Callable[[Cells], tuple[Seen, ...]]:
+    """The same look, which remembers what it saw in rows whose cells in its columns are equal, as those of one prompt.
+
+    `columns` are all that the look reads.
+    """
+    names, earlier = tuple(dict.fromkeys(columns)), dict[tuple[str | None, ...], tuple[Seen, ...]]()
+
+    def seen(cells: Cells) -> tuple[Seen, ...]:
+        written = cells.written(names)
+        units = earlier.get(written)
+        if units is None:
+            if len(earlier) == REMEMBERED:
+                earlier.clear()
+            units = earlier[written] = tuple(look(cells))
+        return units
+
+    return seen
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,11 @@ from grace.stages.scores.records import Keys, Scores
 from grace.stages.scores.table import ScoreRows
 from grace.studies.study import Study
 from grace.tables import CsvTable, can_write_parquet, number_text, told_apart, write_table
+
+SHARED = 2_000
+"""So many different distributions are kept, since rows of one prompt share theirs."""
+DIFFERENT = 2**16
+"""So many numbers are kept as they were read."""
 
 
 @dataclass(frozen=True)
@@ -111,20 +117,24 @@ def _write(parts: "Sequence[_MergedGroup]", out: Path, progress: Progress, csv_a
     counts: list[int] = []
     progress.begin(sum(part.rows for part in parts), 0, "rows")
 
-    def rows() -> Iterator[list[object]]:
+    def rows() -> Iterator[list[str | None]]:
         nonlocal flagged
         for part in parts:
             counts.append(0)
-            for number, row in enumerate(part.merged(), 1):
-                full = [row.get(name) for name in columns]
+            pending: list[list[object]] = []
+            for number, (row, written) in enumerate(part.merged(), 1):
                 counts[-1] = number
-                if not csv_alone:
-                    book.add(full)
-                    typed_by_study.add(full)
                 flagged += bool(row[FLAGS])
-                yield full
+                if not csv_alone:
+                    pending.append([row.get(name) for name in columns])
+                yield [written.get(name) for name in columns]
                 if number % BATCH == 0 or number == part.rows:
                     progress.advance(False, number % BATCH or BATCH)
+                    book.extend(pending)
+                    typed_by_study.extend(pending)
+                    pending = []
+            book.extend(pending)
+            typed_by_study.extend(pending)
 
     tables = [out / f"{study.name}.csv"]
     count = write_table(tables[0], columns, rows())
@@ -157,12 +167,13 @@ class _Typed:
         }
         self._places = {name: columns.index(name) for name in self.kinds}
 
-    def add(self, cells: Sequence[object]) -> None:
-        """Add one row."""
+    def extend(self, rows: Sequence[Sequence[object]]) -> None:
+        """Add some rows."""
         for name, kind in list(self.kinds.items()):
-            cell = cells[self._places[name]]
+            place = self._places[name]
             try:
-                _number(cell or 0, kind)
+                for cell in {row[place] for row in rows}:
+                    _number(cell or 0, kind)
             except (TypeError, ValueError):
                 del self.kinds[name]
 
@@ -172,6 +183,7 @@ def _typed(cells: Sequence[str], columns: Sequence[str], kinds: Mapping[str, typ
     return [_number(cell, kinds.get(name, str)) if cell else None for name, cell in zip(columns, cells, strict=True)]
 
 
+@lru_cache(DIFFERENT)
 def _number(cell: object, kind: type) -> object:
     """A cell as a number, where its column has numbers. Raises ValueError, TypeError for what is none."""
     return kind(number_text(cell, kind is int) if isinstance(cell, str) and kind is not str else cell)
@@ -222,9 +234,10 @@ class _MergedGroup:
         layout = Layout.of(self._rows.study if self._rows else self.study, self.columns)
         self._checks = RowChecks(layout, thresholds_of(self.study))
 
-    def merged(self) -> Iterator[dict[str, object]]:
-        """The rows, each by column."""
+    def merged(self) -> Iterator[tuple[Mapping[str, object], Mapping[str, str | None]]]:
+        """The rows, each by column: its values, and how they are written."""
         decided = 0
+        provenance = _written(self._provenance)
         for cells in self._base_rows():
             texts = {name: "" if cell is None else str(cell) for name, cell in zip(self._named, cells, strict=True)}
             full: dict[str, object] = dict(zip((*self._given, *self._answers), cells, strict=True))
@@ -234,11 +247,14 @@ class _MergedGroup:
                 read = self._records.completed(answered, self._rows.read(answered))
                 decided += read.method == "human"
                 full |= zip(self._rows.extraction.columns, read.cells(), strict=True)
+            written = _written(full)
             if self._scores:
-                full |= self._scored(dict(zip(self._table.columns, map(str, cells), strict=False)))
-            flags = self._checks.flags({name: _cell(value) for name, value in full.items()})
-            full[FLAGS] = "; ".join(dict.fromkeys(flag.check for flag in flags)) or None
-            yield full | self._provenance
+                scored, scored_texts = self._scored(dict(zip(self._table.columns, map(str, cells), strict=False)))
+                full |= scored
+                written |= scored_texts
+            flags = self._checks.flags(written)
+            full[FLAGS] = written[FLAGS] = "; ".join(dict.fromkeys(flag.check for flag in flags)) or None
+            yield full | self._provenance, written | provenance
         lost = self._records.decisions - decided if self._records else 0
         if lost > 0:
             self.notes.append(
@@ -303,20 +319,31 @@ class _MergedGroup:
         scores = ScoreRows(stack.enter_context(LedgerReader(run.ledger)), Scores.read(run), keys)
         self.studies.append(scores.study)
         self.kinds |= dict.fromkeys(scores.columns, float)
+
+        @lru_cache(SHARED)
+        def by_scores(
+            cells: tuple[float | None, ...], error: str | None
+        ) -> tuple[dict[str, object], dict[str, str | None]]:
+            named: dict[str, object] = dict(zip(scores.columns, cells, strict=True))
+            named[SCORES_ERROR] = error
+            return named, _written(named)
+
+        self._by_scores = by_scores
         columns = [name for name in table.columns if name in scores.study.columns]
         rows = islice(table.rows(), run.scope.rows)
         by_content = {_content(cells, columns): row for row, cells in enumerate(rows)}
         self._score_columns = columns
         return scores, by_content
 
-    def _scored(self, texts: Mapping[str, str]) -> dict[str, object]:
-        """The probabilities of a row."""
+    def _scored(self, texts: Mapping[str, str]) -> tuple[Mapping[str, object], Mapping[str, str | None]]:
+        """The probabilities of a row, and how they are written."""
         assert self._scores is not None
         row = self._scored_rows.get(_content(texts, self._score_columns))
         if row is None:
-            return {SCORES_ERROR: "not asked: the run of probabilities has no such row"}
+            unknown: dict[str, object] = {SCORES_ERROR: "not asked: the run of probabilities has no such row"}
+            return unknown, _written(unknown)
         cells, error, _ = self._scores.of(row)
-        return {**dict(zip(self._scores.columns, cells, strict=True)), SCORES_ERROR: error}
+        return self._by_scores(cells, error)
 
 
 def _content(row: Mapping[str, str], columns: Sequence[str]) -> str:
@@ -324,8 +351,9 @@ def _content(row: Mapping[str, str], columns: Sequence[str]) -> str:
     return request_key([row.get(name, "") for name in columns])
 
 
-def _cell(value: object) -> str | None:
-    return None if value is None or value == "" else str(value)
+def _written(cells: Mapping[str, object]) -> dict[str, str | None]:
+    """Cells as a table has them; nothing is written for a missing one."""
+    return {name: None if cell is None or cell == "" else str(cell) for name, cell in cells.items()}
 
 
 def _provenance(group: Related) -> dict[str, object]:

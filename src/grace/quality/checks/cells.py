@@ -1,11 +1,11 @@
 """Checks of single cells: errors, missing values, types and ranges."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import get_args
 
 from grace.columns import CONFIDENCE, ERROR, METHOD, MODEL, REASONS, RESPONSE
-from grace.quality.layout import Cells, Layout
-from grace.quality.looks import Fault, Look, Thresholds, Unit
+from grace.quality.layout import Cells, Layout, Numeric
+from grace.quality.looks import Fault, Look, Thresholds, Unit, remembered
 from grace.stages.answers.table import EMPTIES
 from grace.studies.fields import Method
 from grace.studies.format import MISSING, InputColumn
@@ -38,7 +38,7 @@ def errors(layout: Layout, _: Thresholds) -> Look | str:
 
 def missing_values(layout: Layout, _: Thresholds) -> Look | str:
     """Cells that are empty although they should not be and no error says why."""
-    finders: list[Callable[[Cells], Iterator[Fault]]] = [_missing_of_input(layout)]
+    finders: list[Callable[[Cells], Iterable[Fault]]] = [_missing_of_input(layout)]
     if layout.answers:
         finders.append(_missing_of_answers(layout))
     if layout.fields:
@@ -91,7 +91,7 @@ def _missing_of_fields(layout: Layout) -> Callable[[Cells], Iterator[Fault]]:
     return find
 
 
-def _missing_of_scores(layout: Layout) -> Callable[[Cells], Iterator[Fault]]:
+def _missing_of_scores(layout: Layout) -> Callable[[Cells], Iterable[Fault]]:
     groups = [
         (question.columns.probabilities, [name for name in question.columns.names if name in layout.present])
         for question in layout.questions.values()
@@ -107,12 +107,12 @@ def _missing_of_scores(layout: Layout) -> Callable[[Cells], Iterator[Fault]]:
                 continue
             yield from ((name, "is empty, and there is no error") for name in names if not cells[name])
 
-    return find
+    return remembered((*layout.columns_of_scores, error, MODEL), find)
 
 
 def schema(layout: Layout, _: Thresholds) -> Look | str:
     """Cells that are not of their column's type, or not one of its values."""
-    numeric = layout.numeric
+    numeric = _each_number(layout, _no_number)
     given = _given(layout)
     extraction = layout.study.extraction if layout.fields else None
     sets = [extraction.fields[name] for name in layout.fields_present] if extraction else []
@@ -123,13 +123,8 @@ def schema(layout: Layout, _: Thresholds) -> Look | str:
             cell = cells.raw(name)
             if cell not in MISSING and (what := column.oddity(column.canonical(cell, layout.decimal), layout.decimal)):
                 yield name, what
-        for name, kind in numeric.items():
-            number = cells.number(name)
-            if number is None:
-                if cells[name]:
-                    yield name, f"{quoted(cells[name])} is not a number"
-            elif kind.whole and not number.is_integer():
-                yield name, f"{quoted(cells[name])} is not a whole number"
+        for find in numeric:
+            yield from find(cells)
         for field in sets:
             if (cell := cells[field.name]) and (what := _no_value(field.parse, cell)):
                 yield field.name, what
@@ -152,19 +147,47 @@ def _no_value(parse: Callable[[object], int | float | str], cell: str) -> str | 
 
 def range_(layout: Layout, _: Thresholds) -> Look | str:
     """Numbers outside the possible range."""
-    numeric = layout.numeric
-    if not numeric:
+    if not layout.numeric:
         return "the table has no column of numbers"
+    numeric = _each_number(layout, _outside)
 
     def look(cells: Cells) -> Iterator[Unit]:
-        faults = [
-            (name, f"is {cells[name]}, not {kind.bounds}")
-            for name, kind in numeric.items()
-            if (number := cells.number(name)) is not None and not kind.fits(number)
-        ]
-        yield Unit("", faults)
+        yield Unit("", [fault for find in numeric for fault in find(cells)])
 
     return look
+
+
+def _no_number(cells: Cells, name: str, kind: Numeric) -> str | None:
+    number = cells.number(name)
+    if number is None:
+        return f"{quoted(cells[name])} is not a number" if cells[name] else None
+    return f"{quoted(cells[name])} is not a whole number" if kind.whole and not number.is_integer() else None
+
+
+def _outside(cells: Cells, name: str, kind: Numeric) -> str | None:
+    number = cells.number(name)
+    return None if number is None or kind.fits(number) else f"is {cells[name]}, not {kind.bounds}"
+
+
+def _each_number(
+    layout: Layout, fault_of: Callable[[Cells, str, Numeric], str | None]
+) -> list[Callable[[Cells], Iterable[Fault]]]:
+    """What looks at the columns of numbers: at those of answers, and at those of probabilities, which repeat."""
+    of_scores = set(layout.columns_of_scores)
+    parts: list[dict[str, Numeric]] = [{}, {}]
+    for name, kind in layout.numeric.items():
+        parts[name in of_scores][name] = kind
+
+    def finder(numeric: Mapping[str, Numeric]) -> Callable[[Cells], Iterator[Fault]]:
+        def find(cells: Cells) -> Iterator[Fault]:
+            for name, kind in numeric.items():
+                if fault := fault_of(cells, name, kind):
+                    yield name, fault
+
+        return find
+
+    answers, scores = map(finder, parts)
+    return [answers, remembered(parts[1], scores)]
 
 
 def _given(layout: Layout) -> list[tuple[str, InputColumn]]:

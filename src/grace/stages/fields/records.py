@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Literal
 
 from grace.columns import IDENTIFYING
@@ -16,6 +17,8 @@ from grace.studies.study import Study
 from grace.tables import CsvTable
 
 REVIEW = "review"
+REPEATED = 1_000
+"""So many answers are kept as they were read, since models repeat short ones."""
 REJECTED = "rejected by a person"
 """The reason for a field that a person emptied."""
 
@@ -81,6 +84,7 @@ class Rows:
         self._alone = len(texts) == 1
         self._shared = len(texts) < len(self.sources)
         self._identifying = tuple(name for name in (*study.columns, *IDENTIFYING, *texts) if name in columns)
+        self._read = lru_cache(REPEATED)(self._read_of)
 
     def of(self, row: Mapping[str, str]) -> Answered:
         """One row."""
@@ -95,7 +99,7 @@ class Rows:
 
     def read(self, answered: Answered) -> Extracted:
         """What rules read in a row."""
-        read = self.extraction.read(answered.texts, answered.cut, self._shared)
+        read = self._read(tuple(answered.texts.items()), answered.cut)
         if not answered.error:
             return read
         why = Missing(f"there is no answer ({answered.error})")  # a turn that failed, and those after it
@@ -105,6 +109,9 @@ class Rows:
             for name, answer in read.answers.items()
         }
         return replace(read, answers=answers)
+
+    def _read_of(self, texts: tuple[tuple[str, str], ...], cut: bool | None) -> Extracted:
+        return self.extraction.read(dict(texts), cut, self._shared)
 
 
 class FieldRecords:

@@ -112,18 +112,22 @@ class ScoreRows:
         self._ledger, self._scores, self._keys = ledger, scores, keys
         self._seen: set[tuple[str, str]] = set()
         self._cells = lru_cache(CACHED)(self._cells_of)
+        self._rows = lru_cache(CACHED)(self._row_of)
 
-    def of(self, row: int) -> tuple[list[float | None], str | None, bool]:
+    def of(self, row: int) -> tuple[tuple[float | None, ...], str | None, bool]:
         """The cells of row `row` (0 is the first), why some are empty, and whether something is to be asked again."""
+        return self._rows(tuple(self._keys.of(row).items()))
+
+    def _row_of(self, keys: tuple[tuple[str, str], ...]) -> tuple[tuple[float | None, ...], str | None, bool]:
         full: list[float | None] = []
         bad, again = [], False
-        for name, key in self._keys.of(row).items():
+        for name, key in keys:
             own, why, is_open = self._cells(name, key)
             full += own
             again |= is_open
             if why:
                 bad.append(why if why == NOT_ASKED else f"{name}: {why}")
-        return full, "; ".join(dict.fromkeys(bad)) or None, again
+        return tuple(full), "; ".join(dict.fromkeys(bad)) or None, again
 
     def _cells_of(self, name: str, key: str) -> tuple[tuple[float | None, ...], str | None, bool]:
         """A question's cells, why they are empty, and whether it is to be asked again."""
