@@ -4,11 +4,12 @@ Everything is paired by trial. What varies are the stimuli (`grace.analysis.samp
 units. Experiment 2 compares distributions question by question; Experiment 1 compares drawn answers.
 """
 
+from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from functools import lru_cache
 
 import numpy as np
 
@@ -33,15 +34,14 @@ from grace.analysis.frames import Row
 from grace.analysis.paired import EARTH_MOVER, ComparedNumber, Paired
 from grace.analysis.samples import ANSWERS, shares, weights_in
 from grace.analysis.study_analysis import StudyAnalysis
-from grace.analysis.trials import Trial
-from grace.columns import REPLICATION
 from grace.errors import InputError
-from grace.quality.layout import number_in
 from grace.studies.fields import Field
 from grace.studies.questions import Question
 
 PROBABILITIES, DRAWN = "probabilities", "answers"
 ALL_FIELDS = "all fields"
+READ = 2**12
+"""So many different cells of a field are kept as they were read."""
 
 
 @dataclass(frozen=True)
@@ -305,9 +305,9 @@ def _shift(shift: ComparedNumber) -> str:
 
 def _compare_field(both: Paired, field: Field) -> tuple[ComparedNumber, list[ComparedNumber]]:
     read = _reader(field)
-    values = [(place, read(ours), read(theirs)) for place, (ours, theirs) in enumerate(both.pairs.rows)]
+    values = ((place, read(ours), read(theirs)) for place, (ours, theirs) in enumerate(both.pairs.rows))
     pairs = [(place, x, y) for place, x, y in values if x is not None and y is not None]
-    lost = len(values) - len(pairs)
+    lost = len(both.pairs.rows) - len(pairs)
     if not pairs:
         why = f"no trial has a value on both sides ({lost} pairs of rows)"
         return ComparedNumber(DRAWN, field.name, "agreement", reason=why), []
@@ -340,12 +340,13 @@ def _certain(agreed: ComparedNumber, margin: float) -> ComparedNumber:
 def _reader(field: Field) -> Callable[[Row], object]:
     """What reads a field's value in a row, None where there is none."""
 
-    def read(row: Row) -> object:
+    @lru_cache(READ)
+    def value(cell: str) -> object:
         with suppress(ValueError):
-            return field.parse(row[field.name]) if row[field.name] else None
+            return field.parse(cell) if cell else None
         return None
 
-    return read
+    return lambda row: value(row[field.name])
 
 
 def _shares(field: Field, pairs: Sequence[tuple[object, object]]) -> Iterator[tuple[str, float, Array]]:
@@ -366,16 +367,8 @@ def _shares(field: Field, pairs: Sequence[tuple[object, object]]) -> Iterator[tu
 
 def own_agreement(side: Side, read: Callable[[Row], object]) -> float:
     """How often a side agrees with itself: the answers of each replication and the next; NaN with one replication."""
-    participant = side.study.design.participant
-    trials: dict[object, list[tuple[float, object]]] = defaultdict(list)
-    for row in side.rows:
-        replication = number_in(row[REPLICATION])
-        if replication is not None and row.stimulus:
-            trials[row.stimulus, row[participant]].append((replication, read(row)))
-    same = []
-    for answers in trials.values():
-        ordered = [answer for _, answer in sorted(answers, key=lambda answer: answer[0])]
-        same += [x == y for x, y in pairwise(ordered) if x is not None and y is not None]
+    answers = ((read(side.rows[one]), read(side.rows[other])) for one, other in side.again)
+    same = [x == y for x, y in answers if x is not None and y is not None]
     return sum(same) / len(same) if same else np.nan
 
 
@@ -392,19 +385,24 @@ def _whole_answers(both: Paired) -> Iterator[ComparedNumber]:
 # Effects
 
 
-def _values(both: Paired, analysis: StudyAnalysis, source: str) -> tuple[list[int], Array, Array]:
+def _values(both: Paired, analysis: StudyAnalysis, source: str) -> tuple[Sequence[int], Array, Array]:
     """The pairs that have a distribution of a source on both sides, and these distributions."""
     columns = analysis.sources.get(source)
+    readers = both.readers
 
-    def distribution(trial: Trial) -> list[float] | None:
-        return shares(weights_in(trial.row, columns) if columns else trial.weights)
+    def distribution(side: int, row: Row) -> list[float] | None:
+        return shares(weights_in(row, columns) if columns else readers[side](row).weights)
 
-    pairs = [
-        (place, p, q)
-        for place, (ours, theirs) in enumerate(both.trials)
-        if (p := distribution(ours)) and (q := distribution(theirs))
-    ]
-    return [place for place, _, _ in pairs], *_columns(pairs, len(analysis.labels))
+    places, values = array("Q"), (array("d"), array("d"))
+    for place, rows in enumerate(both.pairs.rows):
+        p = distribution(0, rows[0])
+        q = distribution(1, rows[1]) if p else None
+        if p and q:
+            places.append(place)
+            values[0].extend(p)
+            values[1].extend(q)
+    p_and_q = (np.array(own).reshape(len(places), len(analysis.labels)) for own in values)
+    return places, *p_and_q  # type: ignore[return-value]
 
 
 def shifts_of_effects(both: Paired) -> Iterator[ComparedNumber]:

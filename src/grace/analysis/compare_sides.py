@@ -1,11 +1,15 @@
 """The two sides of a comparison: tables or runs, read and paired row by row."""
 
-from collections import Counter
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import blake2b
+from itertools import pairwise
+from operator import itemgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, overload
 
 import orjson
 
@@ -14,6 +18,7 @@ from grace.columns import REPLICATION
 from grace.errors import InputError, RunMismatch
 from grace.manifest import Identity
 from grace.progress import Progress
+from grace.quality.layout import number_in
 from grace.quality.merge import merge_groups
 from grace.runs import Run
 from grace.stages.related import Related, related
@@ -54,6 +59,50 @@ class Side:
         """The model's name; "" where the table does not give it."""
         return next(iter(self.frame.models))
 
+    @cached_property
+    def again(self) -> list[tuple[int, int]]:
+        """The places of answers to one trial: of each replication and the next."""
+        participant = self.study.design.participant
+        last: dict[bytes, int] = {}
+        trials: dict[bytes, list[tuple[float, int]]] = {}
+        for place, row in enumerate(self.rows):
+            replication = number_in(row[REPLICATION])
+            if replication is None or not row.stimulus:
+                continue
+            key = _digest(row.stimulus, row[participant])
+            if key in trials:
+                trials[key].append((replication, place))
+            elif key in last:
+                earlier = last.pop(key)
+                trials[key] = [(number_in(self.rows[earlier][REPLICATION]) or 0.0, earlier), (replication, place)]
+            else:
+                last[key] = place
+        ordered = (sorted(own, key=itemgetter(0)) for own in trials.values())
+        return [(place, following) for own in ordered for (_, place), (_, following) in pairwise(own)]
+
+
+class PairedRows(Sequence[tuple[Row, Row]]):
+    """Pairs of rows, each made when it is asked for."""
+
+    def __init__(self, a: Sequence[Row], b: Sequence[Row], places: Sequence[Sequence[int]]) -> None:
+        """For rows of two sides; `places` are those of the pairs in either."""
+        self._a, self._b, self._places = a, b, places
+
+    def __len__(self) -> int:
+        return len(self._places[0])
+
+    @overload
+    def __getitem__(self, place: int) -> tuple[Row, Row]: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> "PairedRows": ...
+
+    def __getitem__(self, place: int | slice) -> "tuple[Row, Row] | PairedRows":
+        ours, theirs = self._places
+        if isinstance(place, slice):
+            return PairedRows(self._a, self._b, (ours[place], theirs[place]))
+        return self._a[ours[place]], self._b[theirs[place]]
+
 
 @dataclass(frozen=True)
 class Pairs:
@@ -64,7 +113,7 @@ class Pairs:
         only_a, only_b: how many rows have no partner.
     """
 
-    rows: tuple[tuple[Row, Row], ...]
+    rows: Sequence[tuple[Row, Row]]
     only_a: int
     only_b: int
 
@@ -173,21 +222,31 @@ def pair(a: Side, b: Side) -> Pairs:
     Raises:
         InputError: no row of one side has a partner on the other.
     """
-    partners = dict(_keyed(b))
-    ours = dict(_keyed(a))
-    rows = tuple((row, partners[key]) for key, row in ours.items() if key in partners)
+    none = len(b.rows)
+    first: dict[bytes, int] = {}  # of rows with a key the first that has no partner yet
+    following = array("Q", bytes(8 * none))  # and the next one with the same key
+    for place in reversed(range(none)):
+        key = _key(b, b.rows[place])
+        following[place] = first.get(key, none)
+        first[key] = place
+    places = array("I"), array("I")
+    for place, row in enumerate(a.rows):
+        key = _key(a, row)
+        if (partner := first.get(key, none)) < none:
+            first[key] = following[partner]
+            places[0].append(place)
+            places[1].append(partner)
+    rows = PairedRows(a.rows, b.rows, places)
     if not rows:
         raise InputError(f"{a.path} and {b.path}: no trial is in both; compare what was asked about the same trials")
-    return Pairs(rows, len(ours) - len(rows), len(partners) - len(rows))
+    return Pairs(rows, len(a.rows) - len(rows), len(b.rows) - len(rows))
 
 
-def _keyed(side: Side) -> list[tuple[tuple[object, ...], Row]]:
-    participant = side.study.design.participant
-    seen: Counter[tuple[object, ...]] = Counter()
-    keyed = []
-    for row in side.rows:
-        shown = row.stimulus or tuple(row[name] for name in side.study.design.cells)
-        key: tuple[object, ...] = (shown, row[participant], row[REPLICATION] or "1")
-        seen[key] += 1
-        keyed.append(((*key, seen[key]), row))
-    return keyed
+def _key(side: Side, row: Row) -> bytes:
+    shown = row.stimulus or "\0\0".join(row[name] for name in side.study.design.cells)
+    return _digest(shown, row[side.study.design.participant], row[REPLICATION] or "1")
+
+
+def _digest(*texts: str) -> bytes:
+    """A number of 128 bits, the same for the same texts; a million take less memory than the texts."""
+    return blake2b("\0\0\0".join(texts).encode(), digest_size=16).digest()

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import overload
 
-from grace.analysis.store import Store, StoredCells
+from grace.analysis.kept import KeptCells, KeptRows
 from grace.columns import ERROR, MODEL
 from grace.errors import InputError
 from grace.quality.layout import number_in
@@ -78,11 +78,11 @@ _NOTHING = ("", "0", "0.0", "false", "none", "null", "nan")
 _NO_MARK = (*_NOTHING, "no", "n", "f")
 
 
-class Rows(Sequence[Row]):
+class RowsOfModel(Sequence[Row]):
     """Some rows of a table, each made when it is asked for."""
 
-    def __init__(self, store: Store, places: Sequence[int]) -> None:
-        self._store, self._places = store, places
+    def __init__(self, kept: KeptRows, places: Sequence[int]) -> None:
+        self._kept, self._places = kept, places
 
     def __len__(self) -> int:
         return len(self._places)
@@ -91,18 +91,18 @@ class Rows(Sequence[Row]):
     def __getitem__(self, place: int) -> Row: ...
 
     @overload
-    def __getitem__(self, place: slice) -> "Rows": ...
+    def __getitem__(self, place: slice) -> "RowsOfModel": ...
 
-    def __getitem__(self, place: int | slice) -> "Row | Rows":
+    def __getitem__(self, place: int | slice) -> "Row | RowsOfModel":
         if isinstance(place, slice):
-            return Rows(self._store, self._places[place])
+            return RowsOfModel(self._kept, self._places[place])
         return self._row(self._places[place])
 
     def __iter__(self) -> Iterator[Row]:
         return map(self._row, self._places)
 
     def _row(self, place: int) -> Row:
-        return Row(StoredCells(self._store.columns, place), self._store.key(place), place + 1)
+        return Row(KeptCells(self._kept.columns, place), self._kept.key(place), place + 1)
 
 
 @dataclass(frozen=True)
@@ -184,10 +184,10 @@ def read_parts(path: Path, study: Study, parts: Sequence[tuple[int, tuple[str, .
 def _frame(
     path: Path, table: CsvTable, columns: tuple[str, ...], cells: Iterable[Sequence[str]], study: Study
 ) -> Frame:
-    store = Store(columns, cells, MISSING, _shown(study, columns))
-    if not store.rows:
+    kept = KeptRows(columns, cells, MISSING, _shown(study, columns))
+    if not kept.rows:
         raise InputError(f"{path}: has a header and no rows")
-    return Frame(path.name, table.sha256, columns, dict(_by_model(store, _names(columns))))
+    return Frame(path.name, table.sha256, columns, dict(_by_model(kept, _names(columns))))
 
 
 def _shown(study: Study, columns: Sequence[str]) -> list[str]:
@@ -205,15 +205,15 @@ def _names(columns: Sequence[str]) -> str | None:
     return next((name for name in (MODEL, "model", "Model") if name in columns), None)
 
 
-def _by_model(store: Store, named: str | None) -> Iterator[tuple[str, Rows]]:
+def _by_model(kept: KeptRows, named: str | None) -> Iterator[tuple[str, RowsOfModel]]:
     """Rows by model; several of one name are distinguished by their revision, protocol and temperature."""
-    columns = [store.columns.get(name) if name else None for name in (named, *HOW)]
+    columns = [kept.columns.get(name) if name else None for name in (named, *HOW)]
     groups: dict[tuple[str, ...], array[int]] = {}
-    for place in range(store.rows):
+    for place in range(kept.rows):
         key = tuple([column[place] if column else "" for column in columns])
         groups.setdefault(key, array("I")).append(place)
     for key, own in groups.items():
         namesakes = [other for other in groups if other[0] == key[0]]
         differing = [place for place in range(1, len(key)) if len({other[place] for other in namesakes}) > 1]
         how = ", ".join(key[place] or f"no {HOW[place - 1]}" for place in differing)
-        yield f"{key[0]} ({how})".strip() if how else key[0], Rows(store, own)
+        yield f"{key[0]} ({how})".strip() if how else key[0], RowsOfModel(kept, own)

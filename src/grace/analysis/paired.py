@@ -1,7 +1,8 @@
 """Paired rows of two sides with their conditions and stimuli, and the statistics that comparisons are made of."""
 
+from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -89,12 +90,11 @@ class Paired:
         return ANALYSES.get(self.a.study.name)
 
     @cached_property
-    def trials(self) -> list[tuple[Trial, Trial]]:
-        """The pairs as the analysis understands them; none where there is no analysis."""
+    def readers(self) -> tuple[Callable[[Row], Trial], ...]:
+        """What interprets the rows of either side for the analysis; none where there is no analysis."""
         if not self.analysis:
-            return []
-        ours, theirs = (self.analysis.reader(side.frame, side.study) for side in (self.a, self.b))
-        return [(ours(row), theirs(other)) for row, other in self.pairs.rows]
+            return ()
+        return tuple(self.analysis.reader(side.frame, side.study) for side in (self.a, self.b))
 
     @cached_property
     def _places(self) -> tuple[tuple[str, ...], Integers, Integers, Integers]:
@@ -104,20 +104,20 @@ class Paired:
         stimuli: dict[tuple[int, str], int] = {}
         items: dict[str, int] = {}
         item = self.a.study.design.item
-        cells, of, items_of = [], [], []
+        cells, of, items_of = array("q"), array("q"), array("q")
         for place, (row, _) in enumerate(self.pairs.rows):
-            cell = conditions.setdefault(self._condition(place), len(conditions))
+            cell = conditions.setdefault(self._condition(row), len(conditions))
             cells.append(cell)
             unit = row.unit(item) or str(place)
             of.append(stimuli.setdefault((cell, unit), len(stimuli)))
             items_of.append(items.setdefault(unit, len(items)))
         return tuple(conditions), *(np.array(part, dtype=np.int64) for part in (cells, of, items_of))  # type: ignore[return-value]
 
-    def _condition(self, place: int) -> str:
-        """What the condition of a pair is called: that of its first row."""
+    def _condition(self, row: Row) -> str:
+        """What the condition of a pair with this row of the first side is called."""
         if self.analysis:
-            return self.analysis.conditions.get(self.trials[place][0].cell, OUTSIDE)
-        return self._own_condition(self.pairs.rows[place][0])
+            return self.analysis.conditions.get(self.readers[0](row).cell, OUTSIDE)
+        return self._own_condition(row)
 
     def _own_condition(self, row: Row) -> str:
         """The condition of a row in a study of the user's own."""

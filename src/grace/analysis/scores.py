@@ -4,14 +4,14 @@ Here a stimulus counts once, with the mean of its rows: those with equal prompts
 answers exclude nothing, since a distribution belongs to no single answer.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import fsum
 from statistics import fmean
 
 from grace.analysis.frames import Frame, Row
-from grace.analysis.statistics import Numbers, mean_and_se
+from grace.analysis.statistics import Numbers, mean_and_se, mean_of
 from grace.analysis.trials import Cell, Trial
 from grace.studies.questions import Question
 from grace.studies.study import Study
@@ -19,6 +19,9 @@ from grace.studies.study import Study
 DISTRIBUTIONS = ("quantity", "mean", "se", "n", "sampled", "sampled_n")
 CALIBRATION = ("question", "low", "high", "predicted", "observed", "n", "answers")
 BINS = 10
+
+Pair = tuple[tuple[float, ...], int | None]
+"""The probabilities of a question's labels, and the number of the label that was the answer."""
 
 
 def tables(factors: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -60,17 +63,22 @@ def distributions(
     """
     for cell in cells:
         own = [trial for trial in trials if trial.cell == cell]
-        numbers = [sampled(trial, study) for trial in own]
+        said = [(sampled(dict(answers), study), times) for answers, times in Counter(map(_said, own)).items()]
         for name in names:
             values = by_stimulus(own, lambda row, name=name: row.number(name)).values  # type: ignore[misc]
-            answers = [one[name] for one in numbers if name in one]
-            yield *cell, name, *mean_and_se(values), len(values), fmean(answers) if answers else None, len(answers)
+            answers = [(one[name], times) for one, times in said if name in one]
+            n = sum(times for _, times in answers)
+            yield *cell, name, *mean_and_se(values), len(values), mean_of(answers) if answers else None, n
 
 
-def sampled(trial: Trial, study: Study) -> dict[str, float]:
+def _said(trial: Trial) -> tuple[tuple[str, str | float], ...]:
+    return tuple(trial.answers.items())
+
+
+def sampled(answers: Mapping[str, str | float], study: Study) -> dict[str, float]:
     """The quantities in a trial's answers: a number for the mean, a label for the probabilities (1 and 0)."""
     quantities: dict[str, float] = {}
-    for name, answer in trial.answers.items():
+    for name, answer in answers.items():
         question = study.questions[name]
         columns = question.columns
         if isinstance(answer, float):
@@ -132,40 +140,46 @@ def calibrations(trials: Sequence[Trial], study: Study) -> Iterator[Calibration]
     if at_other_temperatures(trials):
         return
     for name, question in study.questions.items():
-        pairs = list(_pairs(trials, name, question))
-        if pairs:
+        if pairs := Counter(_pairs(trials, name, question)):
             yield _calibration(name, pairs)
 
 
-def _pairs(trials: Sequence[Trial], name: str, question: Question) -> Iterator[list[tuple[float, bool]]]:
-    """For each answer, the probability of each label and whether it is the answer."""
-    columns = list(zip(question.space.labels, question.columns.probabilities, strict=True))
+def _pairs(trials: Sequence[Trial], name: str, question: Question) -> Iterator[Pair]:
+    """For each answer, the probability of each label, and which label is the answer."""
+    columns, labels = question.columns.probabilities, list(question.space.labels)
     for trial in trials:
         answer = trial.answers.get(name)
         if answer is None:
             continue
         label = nearest_label(question, answer) if isinstance(answer, float) else answer
-        probabilities = [(other, trial.row.number(column)) for other, column in columns]
-        pairs = [(number, other == label) for other, number in probabilities if number is not None]
-        if len(pairs) == len(columns):
-            yield pairs
+        probabilities = tuple([number for column in columns if (number := trial.row.number(column)) is not None])
+        if len(probabilities) == len(columns):
+            yield probabilities, labels.index(label) if label in labels else None
 
 
-def _calibration(name: str, pairs: Sequence[Sequence[tuple[float, bool]]]) -> Calibration:
-    labels = len(pairs[0])
+def _calibration(name: str, pairs: Mapping[Pair, int]) -> Calibration:
+    """From how often each answer was given to each distribution."""
+    labels, answers = len(next(iter(pairs))[0]), sum(pairs.values())
     bins: dict[int, list[tuple[float, bool, int]]] = defaultdict(list)
-    for answer, pair in enumerate(pairs):
-        for probability, right in pair:
-            bins[min(int(probability * BINS), BINS - 1)].append((probability, right, answer))
+    answers_in: Counter[int] = Counter()
+    for (probabilities, label), times in pairs.items():
+        places = [min(int(probability * BINS), BINS - 1) for probability in probabilities]
+        for place, (number, probability) in zip(places, enumerate(probabilities), strict=True):
+            bins[place].append((probability, number == label, times))
+        answers_in.update(dict.fromkeys(places, times))
     rows = []
     error = 0.0
     for place, own in sorted(bins.items()):
-        predicted, observed = fmean(one[0] for one in own), fmean(one[1] for one in own)
-        error += len(own) * abs(predicted - observed)
-        answers = len({one[2] for one in own})
-        rows.append((name, place / BINS, (place + 1) / BINS, predicted, observed, len(own), answers))
-    brier = fmean(fsum((probability - right) ** 2 for probability, right in pair) for pair in pairs)
-    return Calibration(name, tuple(rows), len(pairs), brier, 1 - 1 / labels, error / (labels * len(pairs)))
+        n = sum(times for *_, times in own)
+        predicted = mean_of((probability, times) for probability, _, times in own)
+        observed = mean_of((float(right), times) for _, right, times in own)
+        error += n * abs(predicted - observed)
+        rows.append((name, place / BINS, (place + 1) / BINS, predicted, observed, n, answers_in[place]))
+    brier = mean_of(
+        (fsum((probability - (number == label)) ** 2 for number, probability in enumerate(probabilities)), times)
+        for (probabilities, label), times in pairs.items()
+    )
+    return Calibration(name, tuple(rows), answers, brier, 1 - 1 / labels, error / (labels * answers))
 
 
 def nearest_label(question: Question, number: float) -> str:

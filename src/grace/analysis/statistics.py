@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from itertools import accumulate
 from math import asin, fsum, sqrt
 from statistics import fmean, stdev
@@ -98,6 +99,15 @@ def mean_and_se(values: Sequence[float]) -> tuple[float | None, float | None]:
     """Mean and standard error (standard deviation over the root of n); None where there are too few values."""
     mean = fmean(values) if values else None
     return mean, stdev(values) / sqrt(len(values)) if len(values) > 1 else None
+
+
+def mean_of(values: Iterable[tuple[float, int]]) -> float:
+    """The mean of values that occur so many times each: the same to the last bit as `fmean` of all of them."""
+    total, count = Fraction(0), 0
+    for value, times in values:
+        total += Fraction(value) * times
+        count += times
+    return float(total) / count
 
 
 def effective(cells: Mapping[str, Numbers]) -> float:

@@ -1,7 +1,7 @@
 """Examples: for each condition one trial, the same for all models and chosen before answers are seen."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -51,35 +51,40 @@ def examples_of(part: Part) -> list[Example]:
     """One for each condition that has rows, in the order of the conditions."""
     if part.frame is None:
         return []
-    by_model = {model: _by_condition(part.study, rows) for model, rows in part.frame.models.items()}
-    conditions = sorted({condition for rows in by_model.values() for condition in rows})
-    return [_example(part, condition, by_model) for condition in conditions]
+    chosen: dict[tuple[str, ...], str] = {}
+    for rows in part.frame.models.values():
+        for condition, name, _ in _named(part.study, rows):
+            chosen[condition] = min(name, chosen.get(condition, name))
+    by_model = {model: _first(part.study, rows, chosen) for model, rows in part.frame.models.items()}
+    return [_example(part, condition, by_model) for condition in sorted(chosen)]
 
 
-def _by_condition(study: Study, rows: Sequence[Row]) -> dict[tuple[str, ...], dict[str, Row]]:
-    """The rows by condition, and then by trial."""
-    conditions: dict[tuple[str, ...], dict[str, Row]] = {}
+def _named(study: Study, rows: Sequence[Row]) -> Iterator[tuple[tuple[str, ...], str, Row]]:
+    """Each row with its condition and the name of its trial.
+
+    A name is a digest that does not depend on the answer, so that the smallest one is an arbitrary choice.
+    """
     for row in rows:
         with suppress(InputError):
             full = study.complete(study.trial(row.cells))
             condition = tuple(full.get(name, "") for name in study.design.cells)
-            conditions.setdefault(condition, {}).setdefault(_name(study, row), row)
-    return conditions
+            shown = "\0".join((row.stimulus or "", row[study.design.participant], row["replication"]))
+            yield condition, hashlib.sha256(shown.encode()).hexdigest(), row
 
 
-def _name(study: Study, row: Row) -> str:
-    """A trial's name: a digest that does not depend on the answer, so that the smallest one is an arbitrary choice."""
-    shown = "\0".join((row.stimulus or "", row[study.design.participant], row["replication"]))
-    return hashlib.sha256(shown.encode()).hexdigest()
+def _first(study: Study, rows: Sequence[Row], chosen: Mapping[tuple[str, ...], str]) -> dict[tuple[str, ...], Row]:
+    """The first row about the chosen trial of each condition."""
+    first: dict[tuple[str, ...], Row] = {}
+    for condition, name, row in _named(study, rows):
+        if name == chosen[condition]:
+            first.setdefault(condition, row)
+    return first
 
 
-def _example(
-    part: Part, condition: tuple[str, ...], by_model: Mapping[str, Mapping[tuple[str, ...], Mapping[str, Row]]]
-) -> Example:
-    rows = {model: own.get(condition, {}) for model, own in by_model.items()}
-    name = min(name for own in rows.values() for name in own)
-    row = next(own[name] for own in rows.values() if name in own)
-    said = tuple(_said(part.study, model, own.get(name)) for model, own in rows.items())
+def _example(part: Part, condition: tuple[str, ...], by_model: Mapping[str, Mapping[tuple[str, ...], Row]]) -> Example:
+    rows = {model: own.get(condition) for model, own in by_model.items()}
+    row = next(filter(None, rows.values()))
+    said = tuple(_said(part.study, model, own) for model, own in rows.items())
     return Example(_in_words(part.study, condition), _prompt(part.study, row), said)
 
 

@@ -41,12 +41,12 @@ def of_design(study: Study, frame: Frame) -> Table:
     rows: list[Record] = []
     design = study.design
     for model, own in frame.models.items():
-        full = [study.complete(study.trial(row.cells)) for row in own]
+        trials = (study.complete(study.trial(row.cells)) for row in own)
         counts = {
             "rows": len(own),
             "participants": len({row[design.participant] for row in own}) if design.participant else None,
             "items": len({row[design.item] for row in own}) if design.item else None,
-            "conditions": len({tuple(row.get(name, "") for name in design.cells) for row in full}),
+            "conditions": len({tuple(full.get(name, "") for name in design.cells) for full in trials}),
             "distinct texts": len({row.stimulus for row in own}),
             "replications": len({row["replication"] for row in own}),
         }

@@ -44,8 +44,9 @@ def _of_model(part: Part, model: str, rows: Sequence[Row]) -> Iterator[str]:
         return
     if failed:
         yield f"{whole(failed)} of {whole(len(rows))} rows have no answer ({_why(rows)})."
-    answers = {row[RESPONSE] for row in rows if row[RESPONSE]}
-    if len(answers) == 1 and len(rows) > 1:
+    answers = (row[RESPONSE] for row in rows if row[RESPONSE])
+    first = next(answers, None)
+    if first is not None and len(rows) > 1 and all(answer == first for answer in answers):
         yield "all answers are equal, so nothing varies, and tests of differences between rows are not defined."
     summary = part.analysis.summary["models"].get(model) if part.analysis else None
     if summary and not summary["analysed"] and asked_for_answers(rows):

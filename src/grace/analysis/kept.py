@@ -53,7 +53,7 @@ class Texts:
         return map(self.__getitem__, range(len(self._cells) or len(self._ends)))
 
 
-class Store:
+class KeptRows:
     """The rows of a table.
 
     Attributes:
@@ -89,7 +89,7 @@ class Store:
         return self._keys[place] if self._keyed else None
 
 
-class StoredCells(Mapping[str, str]):
+class KeptCells(Mapping[str, str]):
     """The cells of one row."""
 
     __slots__ = ("_columns", "_place")
