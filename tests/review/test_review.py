@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT, Command, read_rows
+from grace.review.local import MOST_BYTES, TOKEN_HEADER
 from grace.review.queue import Choice, Queue, reasons
-from grace.review.server import MOST_BYTES, PAGE, TOKEN_HEADER
+from grace.review.server import PAGE
 from grace.review.view import unseen, value_read
 from grace.stages.fields.records import FieldRecords, Rows
 from grace.studies.reading import Missing, Value

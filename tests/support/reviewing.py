@@ -14,7 +14,7 @@ from typing import Any
 
 from conftest import ROOT, Command, read_rows
 from grace.ledger import scan
-from grace.review.server import TOKEN_HEADER
+from grace.review.local import TOKEN_HEADER
 from limits import HANG
 
 CLEAN = "Initial Answer: 3\nProbabilities: 0: 10%, 1: 20%, 2: 30%, 3: 40%\nKnowledge: no"

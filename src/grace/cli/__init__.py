@@ -30,6 +30,7 @@ from grace.cli.runs import runs_app
 from grace.cli.score import score
 from grace.cli.serve import serve
 from grace.cli.validate import validate
+from grace.cli.view import view
 from grace.cli.visit import visit
 from grace.errors import GraceError
 from grace.project import find_project
@@ -48,6 +49,7 @@ app.command(short_help="Measure the exact probability of every answer (Experimen
 app.command(short_help="Ask a model everything while it is loaded: all studies of a file, both experiments.")(visit)
 app.command(short_help="Find the values in the answers of Experiment 1.")(extract)
 app.command(short_help="Check extracted values on a local web page.")(review)
+app.command(short_help="Look around in runs on a local web page.")(view)
 app.command(short_help="Make one table for the analysis from a study's runs.")(merge)
 app.command(short_help="Run the statistics of study 1 or 2.")(analyze)
 app.command(short_help="Compare two models on the same trials: are they equivalent?")(compare)

@@ -59,7 +59,7 @@ def review(
         _tell_queue(page.run.path, page.queue)
         print(page.address)
         print(f"  Decisions are signed {sitting.by!r}. Ctrl-C, or the page's button, ends the review.", flush=True)
-        if not no_browser and _has_display():
+        if not no_browser and has_display():
             import webbrowser
 
             webbrowser.open(page.once)
@@ -105,7 +105,7 @@ def _login() -> str:
         raise InputError("--by: this machine does not report a login name; give your name") from None
 
 
-def _has_display() -> bool:
+def has_display() -> bool:
     """Whether a browser could show itself."""
     import os
 

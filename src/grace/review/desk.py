@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from grace.ledger import Ledger
+from grace.review.local import Unfit
 from grace.review.queue import Queue
 from grace.review.view import JSON, Readings, Shown, row_view
 from grace.runs import now
@@ -13,14 +14,6 @@ from grace.studies.fields import Cell
 from grace.tables import CsvTable
 
 VERDICTS: tuple[Verdict, ...] = ("accepted", "corrected", "rejected")
-
-
-class Unfit(Exception):
-    """An invalid decision; nothing was written. `fields` says what is wrong with which field."""
-
-    def __init__(self, message: str, fields: Mapping[str, str] | None = None) -> None:
-        super().__init__(message)
-        self.fields = dict(fields or {})
 
 
 @dataclass(frozen=True)

@@ -1,39 +1,10 @@
 // The behaviour of the review page. All that comes from the server is put into the page as text, never as markup.
 
-const $ = (id) => document.getElementById(id);
+import { $, Refused, ask, enter, make } from "/local.js";
 
-let token = "";
 let shown = null; // the row on the page
 let busy = false; // a request is under way: keys and buttons wait
 let over = false; // the review was finished
-
-// --- talking to the server -------------------------------------------------------------------------------------------
-
-class Refused extends Error {
-  constructor(message, fields = {}) {
-    super(message);
-    this.fields = fields;
-  }
-}
-
-async function ask(path, body) {
-  const headers = { "X-Grace-Token": token };
-  const options = { headers };
-  if (body !== undefined) {
-    headers["Content-Type"] = "application/json";
-    Object.assign(options, { method: "POST", body: JSON.stringify(body) });
-  }
-  let reply;
-  try {
-    reply = await fetch(path, options);
-  } catch {
-    throw new Refused("grace review does not answer. Does the command still run in the terminal?");
-  }
-  const unreadable = { message: `The server answered ${reply.status} and nothing that can be read.` };
-  const data = await reply.json().catch(() => unreadable);
-  if (!reply.ok) throw new Refused(data.message, data.fields);
-  return data;
-}
 
 /** Do one thing at a time, and say what went wrong with it. */
 async function alone(work) {
@@ -63,16 +34,6 @@ function complain(text) {
 }
 
 // --- making the page -------------------------------------------------------------------------------------------------
-
-/** An element with attributes and children; strings become text. */
-function make(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (value !== null && value !== false) element.setAttribute(name, value === true ? "" : value);
-  }
-  element.append(...children.filter((child) => child !== null));
-  return element;
-}
 
 function showProgress({ total, decided }) {
   $("bar").max = total;
@@ -435,26 +396,8 @@ function listen() {
   });
 }
 
-/** The token from the address, which is taken out of it, or from before a reload. */
-async function enter() {
-  const given = location.hash.slice(1);
-  token = sessionStorage.getItem("token") ?? "";
-  if (!given) return;
-  history.replaceState(null, "", location.pathname);
-  const before = token;
-  token = given;
-  try {
-    token = (await ask("/api/enter", {})).token;
-    if (token !== before) sessionStorage.clear();
-    sessionStorage.setItem("token", token);
-  } catch (error) {
-    if (!before) throw error;
-    token = before;
-  }
-}
-
 async function start() {
-  await enter();
+  await enter("grace review");
   const review = await ask("/api/review");
   $("about").textContent = `${review.run}, as ${review.by}`;
   $("about").title = review.study;

@@ -1,7 +1,6 @@
 """A sitting of a review: one person, one run, one writer, from choosing the rows to writing the table again."""
 
 import asyncio
-import signal
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -23,8 +22,6 @@ from grace.studies.study import Study, parse_study
 from grace.tables import check_writable
 
 MOST_NAME = 100
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Signals that end the review as the page's button does, unless they are ignored, as under nohup."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +100,7 @@ def review(
                 with run.session(output=output.name, rows=len(table), by=by) as record:
                     try:
                         asyncio.run(
-                            _serve(options.port, desk, lambda url, once: opened(OpenPage(url, once, queue, run)))
+                            _serve(desk, options.port, lambda url, once: opened(OpenPage(url, once, queue, run)))
                         )
                     finally:
                         record.decided = desk.decisions
@@ -156,13 +153,5 @@ def _shown(run: Run, study: Study) -> Shown:
     return Shown(asked, answers.identity.protocol, True)
 
 
-async def _serve(port: int, desk: Desk, opened: Callable[[str, str], None]) -> None:
-    """Serve the page until the person finishes the review or a signal ends it."""
-    server = ReviewServer(desk)
-    loop = asyncio.get_running_loop()
-    for number in SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            loop.add_signal_handler(number, server.finished.set)
-    async with server.running(port) as url:
-        await asyncio.to_thread(opened, f"{url}#{server.door.token}", f"{url}#{server.door.ticket}")
-        await server.finished.wait()
+async def _serve(desk: Desk, port: int, opened: Callable[[str, str], None]) -> None:
+    await ReviewServer(desk).serve(port, opened)

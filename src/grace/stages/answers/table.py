@@ -74,7 +74,7 @@ def _answer_cells(
         if records[-1]["status"] == "empty":
             error = EMPTY if records[-1]["response"]["reasoning"] is None else ONLY_REASONED
     responses = [record["response"] for record in records]
-    texts = [_readable(response["text"]) for response in responses]
+    texts = [readable(response["text"]) for response in responses]
     endings = [response["finish_reason"] for response in responses]
     cells: list[object] = [
         model,
@@ -90,11 +90,11 @@ def _answer_cells(
     ]
     if len(turns) > 1:
         cells += texts + [None] * (len(turns) - len(texts))
-    cells.append("\n\n".join(_readable(r["reasoning"]) for r in responses if r["reasoning"]) or None)
+    cells.append("\n\n".join(readable(r["reasoning"]) for r in responses if r["reasoning"]) or None)
     return cells
 
 
-def _readable(text: str) -> str:
+def readable(text: str) -> str:
     """A text without NUL, which no reader of CSV accepts; the ledger keeps it."""
     return text.replace("\0", "\ufffd")
 
