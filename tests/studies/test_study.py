@@ -181,12 +181,10 @@ extraction:
 
 @pytest.mark.parametrize(("old", "place"), [
     ("yes:", "questions.q{k}.answers.labels"),
-    ("yeah", "questions.q{k}.answers.labels.yes"),
     ("no: no", "questions.q{k}.answers.labels"),
     ("[a, b]", "questions.q{k}.each.k"),
     ("column: mood", "extraction.readings.mood.column"),
     ("glad:", "extraction.readings.mood.labels"),
-    ("happy", "extraction.readings.mood.labels.glad"),
     ("is down", "extraction.readings.mood.phrases.sad"),
     ("headings: [mood]", "extraction.readings.mood.headings"),
 ])  # fmt: skip

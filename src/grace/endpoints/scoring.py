@@ -19,6 +19,9 @@ from grace.studies.templates import Message
 
 Forms = Mapping[str, Sequence[str]]
 """The surface forms of each label."""
+_Forms = tuple[tuple[str, tuple[str, ...]], ...]
+MOST_TRIES = 1000
+"""Tries that are kept: of questions whose forms are the same in all rows, and of the last ones of others."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class Scorer:
         self.start = start
         self._lanes = _Lanes(slots) if slots else None
         self._top_tokens: int | None = None
-        self._tries: dict[tuple[str, Ending], _Spelled] = {}
+        self._tries: dict[tuple[Ending, _Forms], _Spelled] = {}
         self._speller = Speller(dialect, self._post, model) if isinstance(dialect, TokenDialect) else None
 
     async def _post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,13 +92,14 @@ class Scorer:
             self.start = ""
         return self.start is not None
 
-    async def score(self, name: str, messages: Sequence[Message], forms: Forms) -> Scored:
+    async def score(self, name: str, messages: Sequence[Message], forms: Forms, start: str = "") -> Scored:
         """Score a question.
 
         Args:
-            name: the question's; equal names have equal forms.
+            name: the question's.
             messages: the conversation up to the answer.
             forms: what counts as each label.
+            start: the beginning of the answer, which the forms follow.
 
         Raises:
             RequestFailed: the server failed, or gave nothing that can be used (kind "garbage"), or not enough (kind
@@ -106,7 +110,7 @@ class Scorer:
         if not isinstance(self._dialect, TokenDialect):
             return await self._score_by_text(tally, messages, forms)
         prompt = await self._dialect.render(tally.post, self._model, messages)
-        prompt, spelled = await self._spell(name, prompt, forms)
+        prompt, spelled = await self._spell(name, prompt, forms, start)
         mass = TrieMass(spelled.root)
         if self._lanes is None:
             await self._read(self._dialect, tally, prompt, mass, spelled.root, None)
@@ -137,12 +141,14 @@ class Scorer:
             nodes = mass.open_places(self.residual)
             nodes = [inner for node in nodes for inner in node.inner()] if dialect.reads_many else nodes[:1]
 
-    async def spellings(self, name: str, messages: Sequence[Message], forms: Forms) -> dict[str, list[int]]:
-        """The tokens of each form after a prompt, {} where the server has none. Raises as `score`."""
+    async def spellings(
+        self, name: str, messages: Sequence[Message], forms: Forms, start: str = ""
+    ) -> dict[str, list[int]]:
+        """The tokens of each form after prompt and start, {} where the server has none. Raises as `score`."""
         if not isinstance(self._dialect, TokenDialect):
             return {}
         prompt = await self._dialect.render(self._post, self._model, messages)
-        _, spelled = await self._spell(name, prompt, forms)
+        _, spelled = await self._spell(name, prompt, forms, start)
         return {form: list(path) for form, path in spelled.forms.items()}
 
     async def prove(self) -> list[int] | None:
@@ -159,22 +165,25 @@ class Scorer:
         await self._dialect.prove(self._post, self._model)
         return await self._dialect.render(self._post, self._model, [{"role": "user", "content": "Say hello."}])
 
-    async def _spell(self, name: str, prompt: list[int], forms: Forms) -> tuple[list[int], "_Spelled"]:
+    async def _spell(self, name: str, prompt: list[int], forms: Forms, start: str) -> tuple[list[int], "_Spelled"]:
         """The prompt up to the answer's start, and the forms as they are written there."""
         speller = self._speller
         assert speller is not None
         try:
             ending = await speller.ending(prompt)
-            if self.start:
-                prompt = prompt + await self._begin(ending, self.start)
+            if begin := (self.start or "") + start:
+                prompt = prompt + await self._begin(ending, begin)
                 ending = await speller.ending(prompt)
-            spelled = self._tries.get((name, ending))
+            spelt = ending, tuple((label, tuple(own)) for label, own in forms.items())
+            spelled = self._tries.get(spelt)
             if spelled is None:
                 paths = await speller.spell(ending, [form for own in forms.values() for form in own])
                 root = grow({label: [paths[form] for form in own] for label, own in forms.items()})
                 spelled = _Spelled(root, paths)
                 if not ending.whole:
-                    self._tries[name, ending] = spelled
+                    if len(self._tries) >= MOST_TRIES:  # forms that differ by row would fill the memory
+                        self._tries.clear()
+                    self._tries[spelt] = spelled
         except BoundaryMoves as error:
             raise StudyError(f"question {name!r}: {error}") from None
         except SameSpelling as error:
@@ -189,7 +198,7 @@ class Scorer:
         except BoundaryMoves:
             raise StudyError(
                 f"the start of answers {start!r} joins with the prompt's end {ending.text[-40:]!r} in the model's "
-                "tokenizer; choose another --answer-start"
+                "tokenizer; choose another --answer-start, or answer_start of the question"
             ) from None
 
     async def _score_by_text(self, tally: "_Meter", messages: Sequence[Message], forms: Forms) -> Scored:

@@ -157,6 +157,9 @@ def _of_question(question: Question, name: str) -> tuple[str, str, str] | None:
     }
     for label, own in zip(question.space.labels, columns.probabilities, strict=True):
         described[own] = f"probability of {label!r}, normalised over the answers", "probability"
+    for label, own in zip(question.space.labels, columns.texts, strict=False):
+        if name == own:
+            return f"{question.name}: the text that counts as {label!r} in this row", TEXT, ""
     for factor, levels in columns.marginals.items():
         for level, own in levels.items():
             described[own] = f"probability of {level!r}, whatever the other parts", "probability"

@@ -318,11 +318,11 @@ class _MergedGroup:
         keys = Keys(study, table, run.identity.model, run.identity.scoring)
         scores = ScoreRows(stack.enter_context(LedgerReader(run.ledger)), Scores.read(run), keys)
         self.studies.append(scores.study)
-        self.kinds |= dict.fromkeys(scores.columns, float)
+        self.kinds |= scores.kinds
 
         @lru_cache(SHARED)
         def by_scores(
-            cells: tuple[float | None, ...], error: str | None
+            cells: tuple[float | str | None, ...], error: str | None
         ) -> tuple[dict[str, object], dict[str, str | None]]:
             named: dict[str, object] = dict(zip(scores.columns, cells, strict=True))
             named[SCORES_ERROR] = error

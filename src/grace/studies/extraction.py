@@ -1,7 +1,8 @@
 """Extraction: the fields that a study finds in responses, and the rules that find them."""
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 from typing import Any, Literal, get_args
@@ -10,10 +11,10 @@ from grace.columns import EXTRACTED
 from grace.errors import StudyError
 from grace.studies import format
 from grace.studies.answers import fill
+from grace.studies.choices import ChoiceByRow, choice_of
 from grace.studies.fields import Cell, Extracted, Field, Method
-from grace.studies.format import StudyFile
+from grace.studies.format import TEMPLATE, StudyFile
 from grace.studies.reading import DOUBT, Answer, Missing, Reader, Value
-from grace.studies.reading.choice import ChoiceReader
 from grace.studies.reading.count import CountReader
 from grace.studies.reading.scale import NumberReader, RatingReader
 from grace.studies.reading.sentence import Parts, SentenceReader
@@ -21,6 +22,7 @@ from grace.studies.reading.shares import SharesReader
 from grace.studies.reading.text import REFUSAL, Headings, Text, listed, numbered, plain, set_apart
 from grace.studies.reading.thoughts import answer_of
 from grace.studies.reading.words import TextReader
+from grace.studies.templates import Compiler
 
 MOST_POINTS = 1000
 
@@ -51,6 +53,24 @@ class Extraction:
     _response: tuple[str, ...]
     _items: Literal["numbered", "listed"] | None
     _headings: Headings
+    _by_row: Mapping[str, "ChoiceByRow"] = dataclasses.field(default_factory=dict)
+    """The readings whose labels have other words in other rows."""
+
+    @property
+    def differs(self) -> bool:
+        """Whether labels have other words in other rows; see `of_row`."""
+        return bool(self._by_row)
+
+    def of_row(self, row: Mapping[str, str]) -> "Extraction":
+        """The extraction of one completed row's answer. Raises StudyError."""
+        if not self._by_row:
+            return self
+        readers, fields, about = dict(self._readers), dict(self.fields), dict(self.about)
+        for name, by_row in self._by_row.items():
+            readers[name], own, words = by_row.of(row)
+            fields[own.name] = own
+            about[name] = f"{about[name]} ({words})"
+        return replace(self, fields=fields, about=about, _readers=readers, _by_row={})
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -200,13 +220,13 @@ def _outside(spans: Sequence[tuple[int, int]], text: str) -> str:
     return "\n".join([*kept, text[place:]])
 
 
-def compile_extraction(spec: StudyFile, taken: Mapping[str, str], origin: str) -> Extraction | None:
+def compile_extraction(spec: StudyFile, taken: Mapping[str, str], compiler: Compiler) -> Extraction | None:
     """Compile the extraction of a study file; None where it has none.
 
     Args:
         spec: the study file.
         taken: columns that are in use, with what they belong to.
-        origin: names the study file in errors.
+        compiler: of the study's templates.
 
     Raises:
         StudyError: names or columns do not fit together; the message says where.
@@ -216,8 +236,14 @@ def compile_extraction(spec: StudyFile, taken: Mapping[str, str], origin: str) -
     fields: dict[str, Field] = {}
     readers: dict[str, Reader] = {}
     sums: dict[str, Sum] = {}
+    by_row: dict[str, ChoiceByRow] = {}
     for name, reading in spec.extraction.readings.items():
-        where = f"{origin}: extraction.readings.{name}"
+        place = f"extraction.readings.{name}"
+        where = f"{compiler.origin}: {place}"
+        _check_texts(reading, where)
+        if isinstance(reading, format.ChoiceReading) and _has_template(reading):
+            by_row[name] = ChoiceByRow(name, reading, compiler, place)
+            reading = reading.model_copy(update={"labels": {label: (label,) for label in reading.labels}})
         readers[name], columns = _compile(spec, name, reading, where)
         if isinstance(reading, format.SharesReading):
             sums[name] = Sum(tuple(field.name for field in columns), reading.total)
@@ -243,7 +269,17 @@ def compile_extraction(spec: StudyFile, taken: Mapping[str, str], origin: str) -
                 for name, reading in spec.extraction.readings.items()
             }
         ),
+        _by_row=by_row,
     )
+
+
+def _has_template(reading: format.ChoiceReading | format.SharesReading) -> bool:
+    return any(TEMPLATE.search(word) for words in reading.labels.values() for word in words)
+
+
+def _check_texts(reading: format.Reading, where: str) -> None:
+    if isinstance(reading, format.SharesReading) and _has_template(reading):
+        raise StudyError(f"{where}.labels: a template is for the labels of a choice; write the words of `shares` out")
 
 
 def _compile(spec: StudyFile, name: str, reading: format.Reading, where: str) -> tuple[Reader, list[Field]]:
@@ -268,9 +304,8 @@ def _compile(spec: StudyFile, name: str, reading: format.Reading, where: str) ->
             unknown = next((label for label in reading.phrases if label not in reading.labels), None)
             if unknown is not None:
                 raise StudyError(f"{where}.phrases: no label {unknown!r}")
-            choice = ChoiceReader(reading.column, reading.labels, reading.phrases, reading.unclear, where)
-            also = {plain(word): label for label, words in reading.labels.items() for word in words}
-            return choice, [Field(reading.column, about, str, name, values=tuple(reading.labels), also=also)]
+            choice, own_field = choice_of(name, reading, where)
+            return choice, [own_field]
         case format.RatingReading():
             _check_scale(reading, where)
             odd = next((point for point in reading.words if not _is_point(point, reading)), None)
@@ -325,6 +360,9 @@ def _parts(spec: StudyFile, reading: format.SentenceReading, where: str) -> Part
             f"{where}.question: {reading.question!r} is not a question of the study with factors and forms"
         )
     factors = question.answers.factors
+    pieces = (*question.answers.forms, *(way for own in factors.values() for ways in own.values() for way in ways))
+    if any(map(TEMPLATE.search, pieces)):
+        raise StudyError(f"{where}.question: the forms of {reading.question!r} differ by row, which no sentence may")
     if set(reading.columns) != set(factors):
         raise StudyError(f"{where}.columns: needs a column for each of {', '.join(factors)}")
     labels = {label for own in factors.values() for label in own}

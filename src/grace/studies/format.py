@@ -25,10 +25,16 @@ CONSTANTS = frozenset(("true", "false", "none", "True", "False", "None"))
 TEMPLATE_NAMES = CONSTANTS | {"row", "self"}
 """Names that templates have already, at every place."""
 _OTHER_TEXT = re.compile(
-    r"title|source|derived|checks|protocols|.*\.about|questions\..*\.(?:prompt|system)|columns\..*", re.DOTALL
+    r"title|source|derived|checks|protocols|.*\.about|questions\..*\.(?:prompt|system|answer_start)|columns\..*",
+    re.DOTALL,
 )
 """Places of a study file with templates or prose, or with columns, whose names may be anything."""
-_TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
+TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
+_LABELLED = re.compile(
+    r"questions\..*\.answers\.(?:labels\..*|factors\.[^.]*\..*|forms)|extraction\.readings\.[^.]*\.labels\..*",
+    re.DOTALL,
+)
+"""Places with the texts of labels, which may be templates, though the labels' names may not."""
 
 
 class InputColumn(Strict):
@@ -312,7 +318,7 @@ def _check_names(spec: StudyFile, origin: str) -> None:
                 raise StudyError(f"{origin}: questions.{name}.each: {variable!r} is a column already")
 
     for place, text in _literal_texts(spec.model_dump()):
-        if template := _TEMPLATE.search(text):
+        if template := TEMPLATE.search(text):
             raise StudyError(
                 f"{origin}: {place}: {template[0]!r} is a template, and this is a place for text that is the same for "
                 "every row; write the text out, and put what differs by row into the prompt"
@@ -327,7 +333,8 @@ def _literal_texts(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
         for name, own in value.items():
             inner = f"{place}.{name}".lstrip(".")
             if not _OTHER_TEXT.fullmatch(inner):
-                yield from ((place, name), *_literal_texts(own, inner))
+                yield place, name
+                yield from () if _LABELLED.fullmatch(inner) else _literal_texts(own, inner)
     elif isinstance(value, tuple):
         for own in value:
             yield from _literal_texts(own, place)

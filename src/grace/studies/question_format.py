@@ -64,6 +64,8 @@ class ColumnPatterns(Strict):
     marginal_entropy: str = "entropy_{question}_{factor}"
     label_mass: str = "label_mass_{question}"
     residual: str = "residual_{question}"
+    text: str = "text_{question}_{label}"
+    """For labels whose text differs by row."""
 
 
 class QuestionSpec(Strict):
@@ -74,5 +76,7 @@ class QuestionSpec(Strict):
     """Ask once for each combination of these values; prompt and columns can use them."""
     system: str | None = None
     prompt: str
+    answer_start: str | None = None
+    """What the answer is to go on with, behind the prompt."""
     answers: AnswersSpec
     columns: ColumnPatterns = ColumnPatterns()

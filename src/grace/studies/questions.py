@@ -3,8 +3,8 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain, product
 from math import prod
 
@@ -12,10 +12,10 @@ import jinja2
 
 from grace.declared import NAME
 from grace.errors import StudyError
-from grace.studies.answers import AnswerSpace, Distribution, fill, joint, variants_of
-from grace.studies.format import TEMPLATE_NAMES, StudyFile
+from grace.studies.answers import AnswerSpace, Distribution, Policy, Variant, fill, joint, variants_of
+from grace.studies.format import TEMPLATE, TEMPLATE_NAMES, StudyFile
 from grace.studies.question_format import AnswersSpec, ColumnPatterns, QuestionSpec
-from grace.studies.templates import Compiler, Message, render
+from grace.studies.templates import Compiler, Message, RowText, render
 
 TABLE = ("model_name", "error")
 """Columns that every table of scores has beside those of the questions."""
@@ -36,6 +36,7 @@ class ScoreColumns:
     marginal_entropies: Mapping[str, str]
     label_mass: str
     residual: str
+    texts: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -48,12 +49,13 @@ class ScoreColumns:
             *self.marginal_entropies.values(),
             self.label_mass,
             self.residual,
+            *self.texts,
         )
 
     def cells(self, answers: Distribution | None, label_mass: float, residual: float) -> tuple[float | None, ...]:
-        """The cells under `names`; the distribution's are empty where there is none."""
+        """The cells under `names` but those of texts; the distribution's are empty where there is none."""
         if answers is None:
-            return (*(None,) * (len(self.names) - 2), label_mass, residual)
+            return (*(None,) * (len(self.names) - len(self.texts) - 2), label_mass, residual)
         return (
             *answers.probabilities,
             *(value for value in (answers.mean, answers.std) if value is not None),
@@ -66,12 +68,26 @@ class ScoreColumns:
 
 
 @dataclass(frozen=True)
+class AskedQuestion:
+    """A question about one row, as a model is asked: messages, the text that its answer goes on from, and the forms."""
+
+    messages: list[Message]
+    start: str
+    forms: Mapping[str, tuple[str, ...]]
+
+    @property
+    def key_parts(self) -> tuple[object, ...]:
+        """What the key of its request is made of, before the settings."""
+        return self.messages, self.forms, *([self.start] if self.start else [])
+
+
+@dataclass(frozen=True)
 class Question:
     """A question, ready to be asked.
 
     Attributes:
         name: as in the ledger and in messages.
-        space: its answers.
+        space: its answers; where forms differ by row, they are templates here.
         columns: the names of its columns in the table.
         uses: the input columns that its prompt depends on, None when these can be any.
         sha256: digest of all that determines the prompt and the answers that count.
@@ -85,6 +101,13 @@ class Question:
     _templates: dict[str, jinja2.Template]
     """By role."""
     _each: dict[str, str]
+    _forms: "RowForms | None" = None
+    _start: RowText | None = None
+
+    def asked(self, row: Mapping[str, str], policy: Policy) -> AskedQuestion:
+        """The question about a completed row. Raises StudyError."""
+        forms = self._forms.of(row, self._each).chosen(policy) if self._forms else self.space.chosen(policy)
+        return AskedQuestion(self.messages(row), self._start.of(row, self._each) if self._start else "", forms)
 
     def messages(self, row: Mapping[str, str]) -> list[Message]:
         """The messages to the model about a completed row. Raises StudyError."""
@@ -125,8 +148,10 @@ def _compile(declared: QuestionSpec, name: str, each: dict[str, str], compiler: 
     where = f"questions.{name}"
     visible = compiler.spec.visible | each.keys()
     space = _space(declared.answers, f"{compiler.origin}: {where}.answers")
+    texts = list(chain(*space.forms.values()))
+    by_row = any(TEMPLATE.search(text) for text in texts)
     unfilled = next(
-        (name for name in each if any("{" + name + "}" in form for form in chain(*space.forms.values()))), None
+        (name for name in each if any(re.search(rf"(?<!{{){{{name}}}(?!}})", text) for text in texts)), None
     )
     if unfilled:
         raise StudyError(
@@ -136,16 +161,47 @@ def _compile(declared: QuestionSpec, name: str, each: dict[str, str], compiler: 
     sources = {"prompt": declared.prompt} | ({"system": declared.system} if declared.system else {})
     templates = {part: compiler.template(source, f"{where}.{part}", visible) for part, source in sources.items()}
     system = {"system": templates["system"]} if declared.system else {}
-    content = (sources, each, compiler.spec.derived, space.forms)
+    content: tuple[object, ...] = (sources, each, compiler.spec.derived, space.forms)
+    start = None
+    if declared.answer_start:
+        start = RowText(declared.answer_start, compiler, f"{where}.answer_start", visible)
+        content = (*content, start.source)
+    if by_row:
+        content = (*content, declared.answers.variants)
     return Question(
         name=name,
         space=space,
-        columns=_columns(declared.columns, space, name, each),
-        uses=compiler.columns_used(*sources.values()),
+        columns=_columns(declared.columns, space, name, each, by_row),
+        uses=compiler.columns_used(*sources.values(), *texts, *([start.source] if start else [])),
         sha256=hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest(),
         _templates={**system, "user": templates["prompt"]},
         _each=each,
+        _forms=RowForms(space, declared.answers.variants, compiler, f"{where}.answers", visible) if by_row else None,
+        _start=start,
     )
+
+
+class RowForms:
+    """The forms of labels that differ by row."""
+
+    def __init__(
+        self, space: AnswerSpace, variants: Sequence[Variant], compiler: Compiler, where: str, names: Collection[str]
+    ) -> None:
+        """Compile the forms, which may use `names`. Raises StudyError."""
+        self._space, self._variants = space, variants
+        self._texts = {
+            label: [RowText(form, compiler, where, names) for form in own] for label, own in space.forms.items()
+        }
+
+    def of(self, row: Mapping[str, str], each: Mapping[str, str]) -> AnswerSpace:
+        """The answers to a completed row. Raises StudyError where they are not different texts."""
+        texts = {label: [text.of(row, each) for text in own] for label, own in self._texts.items()}
+        forms = {
+            label: variants_of([text for text in dict.fromkeys(own) if text], self._variants)
+            for label, own in texts.items()
+        }
+        check_forms(forms, "answers")
+        return replace(self._space, forms=forms)
 
 
 def _space(answers: AnswersSpec, where: str) -> AnswerSpace:
@@ -170,17 +226,25 @@ def _space(answers: AnswersSpec, where: str) -> AnswerSpace:
             raise StudyError(f"{where}.factors: {error}") from None
     if len(listed) < 2:
         raise StudyError(f"{where}: needs two labels at least")
-    forms = {label: variants_of(own, answers.variants) for label, own in listed.items()}
+    by_row = any(TEMPLATE.search(form) for own in listed.values() for form in own)
+    forms = {label: own if by_row else variants_of(own, answers.variants) for label, own in listed.items()}
+    if not all(label.strip() for label in forms):
+        raise StudyError(f"{where}: has a label without a name")
+    check_forms(forms, where)
+    return AnswerSpace(forms, tuple(_numbers(forms, where)) if answers.numeric else None, factors)
+
+
+def check_forms(forms: Mapping[str, Sequence[str]], where: str) -> None:
+    """Raise StudyError where a label has no text, or one of another label."""
     owner: dict[str, str] = {}
     for label, own in forms.items():
-        if not label.strip():
-            raise StudyError(f"{where}: has a label without a name")
+        if not own:
+            raise StudyError(f"{where}: the label {label!r} has no text in this row")
         for form in own:
             if not form.strip():
                 raise StudyError(f"{where}: the label {label!r} has an empty form; write its text after the colon")
             if owner.setdefault(form, label) != label:
                 raise StudyError(f"{where}: the form {form!r} belongs to {owner[form]!r} and to {label!r}")
-    return AnswerSpace(forms, tuple(_numbers(forms, where)) if answers.numeric else None, factors)
 
 
 def _numbers(labels: Mapping[str, object], where: str) -> Iterator[float]:
@@ -190,7 +254,9 @@ def _numbers(labels: Mapping[str, object], where: str) -> Iterator[float]:
         yield float(label)
 
 
-def _columns(patterns: ColumnPatterns, space: AnswerSpace, name: str, each: dict[str, str]) -> ScoreColumns:
+def _columns(
+    patterns: ColumnPatterns, space: AnswerSpace, name: str, each: dict[str, str], by_row: bool
+) -> ScoreColumns:
     def called(pattern: str, **fields: str) -> str:
         return fill(pattern, {"question": name, **each, **fields})
 
@@ -208,4 +274,5 @@ def _columns(patterns: ColumnPatterns, space: AnswerSpace, name: str, each: dict
         marginal_entropies={factor: called(patterns.marginal_entropy, factor=factor) for factor in marginals},
         label_mass=called(patterns.label_mass),
         residual=called(patterns.residual),
+        texts=tuple(called(patterns.text, label=label) for label in space.labels) if by_row else (),
     )

@@ -264,7 +264,7 @@ def parse_study(content: bytes, origin: str) -> Study:
             name: _conversation(compiler, spec, name, protocol) for name, protocol in spec.protocols.items()
         },
         questions=questions,
-        extraction=compile_extraction(spec, taken, origin),
+        extraction=compile_extraction(spec, taken, compiler),
         quality=spec.quality,
         content=content,
         doubt=compiler.doubt,

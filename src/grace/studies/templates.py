@@ -12,7 +12,7 @@ import jinja2.sandbox
 from jinja2 import nodes
 
 from grace.errors import StudyError
-from grace.studies.format import CONSTANTS, TEMPLATE_NAMES, StudyFile
+from grace.studies.format import CONSTANTS, TEMPLATE, TEMPLATE_NAMES, StudyFile
 
 Message = dict[str, str]
 """One chat message: {"role": "system" | "user" | "assistant", "content": text}."""
@@ -155,6 +155,25 @@ def _shown(value: Any) -> Any:
 def lines_from_html(text: str) -> str:
     """Turn `<br>` into line breaks, without the spaces around them."""
     return "\n".join(part.strip() for part in _BREAK.split(text))
+
+
+class RowText:
+    """A text that may differ by row; a template keeps the space around it, and not that around the row's cells."""
+
+    def __init__(self, source: str, compiler: Compiler, where: str, names: Collection[str]) -> None:
+        """Compile a text that may use `names`. Raises StudyError."""
+        self.source = source
+        bare = source.strip()
+        begin = source.index(bare)
+        self._before, self._after = source[:begin], source[begin + len(bare) :]
+        self._template = compiler.template(bare, where, names) if TEMPLATE.search(source) else None
+
+    def of(self, row: Mapping[str, str], more: Mapping[str, str] | None = None) -> str:
+        """The text for a completed row; empty where nothing is between the space. Raises StudyError."""
+        if self._template is None:
+            return self.source
+        own = render(self._template, row, more)
+        return f"{self._before}{own}{self._after}" if own else ""
 
 
 def render(template: jinja2.Template, row: Mapping[str, str], more: Mapping[str, str] | None = None) -> str:

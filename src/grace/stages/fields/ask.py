@@ -217,11 +217,11 @@ class _ExtractorAsker:
             read = self._rows.read(answered)
             if not (_is_open(self._records, answered, read) or _is_checked(task, answered, read)):
                 continue
-            key = self._extractor.key(ask(self._rows.extraction, answered.texts))
+            key = self._extractor.key(ask(answered.extraction, answered.texts))
             if key in seen:
                 continue
             seen.add(key)
-            if self._records.is_settled(answered.texts):
+            if self._records.is_settled(answered):
                 done += 1
             else:
                 todo.append(row)
@@ -229,8 +229,8 @@ class _ExtractorAsker:
 
     async def ask_row(self, row: int) -> float | None:
         """Ask about one row, and a second time where the reply is not valid."""
-        extraction = self._rows.extraction
-        texts = self._rows.of(self._table.row(row)).texts
+        answered = self._rows.of(self._table.row(row))
+        extraction, texts = answered.extraction, answered.texts
         messages = ask(extraction, texts)
         reply, seconds = await self._reply(messages, row, ASK)
         if reply is None:
@@ -276,7 +276,7 @@ def _checked(task: Extract, run: Run, study: Study, table: CsvTable) -> dict[str
         for cells in table.rows():
             answered = rows.of(cells)
             read = rows.read(answered)
-            modelled = records.modelled(answered.texts) if _is_checked(task, answered, read) else None
+            modelled = records.modelled(answered) if _is_checked(task, answered, read) else None
             if not isinstance(modelled, dict):
                 continue
             for name, value in read.values.items():

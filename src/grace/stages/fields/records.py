@@ -43,11 +43,13 @@ class Answered:
         texts: for each reading the text with its answer.
         cut: whether the answer ended at the token limit; None when the table does not say, or not for which text.
         error: why there is no answer, "" where there is one.
+        extraction: how its values are found.
     """
 
     texts: Mapping[str, str]
     cut: bool | None
     error: str
+    extraction: Extraction
     _identifying: Sequence[tuple[str, str]]
 
     @property
@@ -94,12 +96,21 @@ class Rows:
             texts={reading: row[column] for reading, column in self.sources.items()},
             cut=cut,
             error=row.get("error", ""),
+            extraction=self._of_row(row),
             _identifying=[(name, row[name]) for name in self._identifying],
         )
 
+    def _of_row(self, row: Mapping[str, str]) -> Extraction:
+        if not self.extraction.differs:
+            return self.extraction
+        return self.extraction.of_row(self.study.complete(self.study.trial(row)))
+
     def read(self, answered: Answered) -> Extracted:
         """What rules read in a row."""
-        read = self._read(tuple(answered.texts.items()), answered.cut)
+        if self.extraction.differs:
+            read = answered.extraction.read(answered.texts, answered.cut, self._shared)
+        else:
+            read = self._read(tuple(answered.texts.items()), answered.cut)
         if not answered.error:
             return read
         why = Missing(f"there is no answer ({answered.error})")  # a turn that failed, and those after it
@@ -164,31 +175,33 @@ class FieldRecords:
             self._reader = LedgerReader(self._run.ledger)
         return self._reader[offset]
 
-    def is_settled(self, texts: Mapping[str, str]) -> bool:
+    def is_settled(self, answered: Answered) -> bool:
         """Whether the extractor has answered everything that it is asked about a row's texts."""
         assert self.extractor is not None
-        messages = ask(self._extraction, texts)
+        extraction, texts = answered.extraction, answered.texts
+        messages = ask(extraction, texts)
         reply = self.reply(self.extractor.key(messages))
         if reply is None:
             return False
         try:
-            read_reply(self._extraction, texts, reply, SEEN)
+            read_reply(extraction, texts, reply, SEEN)
         except Invalid as error:
             return self.reply(self.extractor.key(ask_again(messages, reply, str(error)))) is not None
         return True
 
-    def modelled(self, texts: Mapping[str, str]) -> "dict[str, Answer] | str | None":
+    def modelled(self, answered: Answered) -> "dict[str, Answer] | str | None":
         """The extractor model's values in a row's texts; a text says why there are none; None if it was not asked."""
         if self.extractor is None:
             return None
-        messages = ask(self._extraction, texts)
+        extraction, texts = answered.extraction, answered.texts
+        messages = ask(extraction, texts)
         key = self.extractor.key(messages)
         reply = self.reply(key)
         if reply is None:
             failed = self.failure(key)
             return failed and f"the extractor failed: {failed}"
         try:
-            return read_reply(self._extraction, texts, reply, SEEN)
+            return read_reply(extraction, texts, reply, SEEN)
         except Invalid as error:
             key = self.extractor.key(ask_again(messages, reply, str(error)))
             reply = self.reply(key)
@@ -196,7 +209,7 @@ class FieldRecords:
             failed = self.failure(key)
             return f"the extractor failed: {failed}" if failed else "the extractor's reply was not valid"
         try:
-            return read_reply(self._extraction, texts, reply, REPAIRED)
+            return read_reply(extraction, texts, reply, REPAIRED)
         except Invalid as error:
             return f"the extractor's reply was not valid, also when asked again ({error})"
 
@@ -212,7 +225,7 @@ class FieldRecords:
         """The values of a row by rules and the extractor model, whatever a person decided."""
         if not read.open or read.refused or not answered.has_text:
             return read
-        modelled = self.modelled(answered.texts)
+        modelled = self.modelled(answered)
         if modelled is None:
             return read
         if isinstance(modelled, str):

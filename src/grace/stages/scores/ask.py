@@ -132,7 +132,9 @@ class PreparedScore(Prepared[ExportedScores | ShardResult]):
 
 def score_work(score: Score, keys: Keys, todos: Mapping[str, Todo], done: int) -> Work:
     """What a score asks, for its forecast."""
-    prompts = [keys.messages(todo.row, keys.study.questions[todo.question]) for todo in spread(list(todos.values()))]
+    prompts = [
+        keys.asked(todo.row, keys.study.questions[todo.question]).messages for todo in spread(list(todos.values()))
+    ]
     return Work.of(SCORE, keys.study.name, score.endpoint, len(todos), done, prompts)
 
 
@@ -177,7 +179,7 @@ async def _ask_together(session: Session, scorer: Scorer, keys: Keys, todos: lis
 
 async def ask_question(session: Session, scorer: Scorer, keys: Keys, key: str, todo: Todo, **more: Any) -> float | None:
     """Score one question and record it, with `more` in the record; return the seconds it took, None when it failed."""
-    messages = keys.messages(todo.row, keys.study.questions[todo.question])
+    asked = keys.asked(todo.row, keys.study.questions[todo.question])
     request = {
         "key": key,
         "rows": [row + 1 for row in todo.rows],
@@ -188,7 +190,7 @@ async def ask_question(session: Session, scorer: Scorer, keys: Keys, key: str, t
 
     async def answer() -> dict[str, Any]:
         try:
-            return _record(await scorer.score(todo.question, messages, keys.forms[todo.question]))
+            return _record(await scorer.score(todo.question, asked.messages, asked.forms, asked.start))
         except StudyError as error:
             raise StudyError(f"row {todo.row + 1}: {error}") from None
 

@@ -47,10 +47,15 @@ async def prove(
         StudyError: a form cannot be scored with this model.
     """
     where = f"{handshake.client.shown_url}: scoring"
-    if scorer.start and not isinstance(handshake.dialect, TokenDialect):
-        raise EndpointError(f"{where}: --answer-start needs a server that takes tokens, vLLM or llama.cpp")
-    name, question = next(iter(questions.items()))
-    messages = question.messages(row)
+    name = next(iter(questions))
+    asked = {name: question.asked(row, policy) for name, question in questions.items()}
+    first = asked[name]
+    messages = first.messages
+    starts = {own.start for own in asked.values()} | {scorer.start}
+    if any(starts) and not isinstance(handshake.dialect, TokenDialect):
+        raise EndpointError(
+            f"{where}: answer_start or --answer-start needs a server that takes tokens, vLLM or llama.cpp"
+        )
     names = [str(handshake.facts.identity.get(part) or "") for part in ("name", "source")]
     try:
         if not await scorer.settle_start(messages, names, handshake.reasons):
@@ -60,10 +65,9 @@ async def prove(
             )
         rendered = await scorer.prove()
         spellings = {
-            name: await scorer.spellings(name, question.messages(row), question.space.chosen(policy))
-            for name, question in questions.items()
+            name: await scorer.spellings(name, own.messages, own.forms, own.start) for name, own in asked.items()
         }
-        await scorer.score(name, messages, question.space.chosen(policy))
+        await scorer.score(name, messages, first.forms, first.start)
         await _compare_with_chat(handshake, messages, progress)
     except RequestFailed as error:
         raise EndpointError(f"{where}: {handshake.client.clean(str(error))}") from None

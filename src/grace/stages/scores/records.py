@@ -11,9 +11,8 @@ from grace.ledger import replay, request_key
 from grace.runs import Run
 from grace.stages.shard import Shard
 from grace.studies.answers import Policy
-from grace.studies.questions import Question
+from grace.studies.questions import AskedQuestion, Question
 from grace.studies.study import Study
-from grace.studies.templates import Message
 from grace.tables import CsvTable
 
 
@@ -28,8 +27,7 @@ class Keys:
     def __init__(self, study: Study, table: CsvTable, model: Mapping[str, Any], scoring: Mapping[str, Any]) -> None:
         self.study, self._table, self._model = study, table, model
         self.scoring = dict(scoring)
-        policy: Policy = self.scoring["policy"]
-        self.forms = {name: question.space.chosen(policy) for name, question in study.questions.items()}
+        self._policy: Policy = self.scoring["policy"]
         self._by_content: dict[tuple[str, tuple[str, ...]], str] = {}
 
     def of(self, row: int) -> dict[str, str]:
@@ -40,17 +38,17 @@ class Keys:
             seen = tuple(value for column, value in cells.items() if question.uses is None or column in question.uses)
             key = self._by_content.get((name, seen))
             if key is None:
-                key = request_key(self._model, self.messages(row, question), self.forms[name], self.scoring)
+                key = request_key(self._model, *self.asked(row, question).key_parts, self.scoring)
                 self._by_content[name, seen] = key
             keys[name] = key
         return keys
 
-    def messages(self, row: int, question: Question) -> list[Message]:
-        """The messages to the model about row `row`. Raises StudyError naming the row."""
+    def asked(self, row: int, question: Question) -> AskedQuestion:
+        """The question about row `row`. Raises StudyError naming the row."""
         try:
-            return question.messages(self.study.complete(self._table.row(row), self._table.decimal))
+            return question.asked(self.study.complete(self._table.row(row), self._table.decimal), self._policy)
         except StudyError as error:
-            raise StudyError(f"{self._table.path}, row {row + 1}: {error}") from None
+            raise StudyError(f"{self._table.path}, row {row + 1}: question {question.name!r}: {error}") from None
 
 
 @dataclass

@@ -93,7 +93,7 @@ def export_scores(
             yield [*table.cells(row), run.identity.model["name"], *cells, error]
 
     columns = (*table.beside(TABLE), *score_columns(keys.study))
-    written = write_table(output, columns, rows(), dict.fromkeys(score_rows.columns, float))
+    written = write_table(output, columns, rows(), score_rows.kinds)
     return ExportedScores(output, written, score_rows.masses, errors, failed)
 
 
@@ -102,28 +102,42 @@ class ScoreRows:
 
     Attributes:
         columns: what the cells are, in order.
+        kinds: the type of those that hold numbers.
         masses: the label mass of the prompts so far, by question.
     """
 
     def __init__(self, ledger: LedgerReader, scores: Scores, keys: Keys) -> None:
         self.study = keys.study
         self.columns = tuple(name for question in self.study.questions.values() for name in question.columns.names)
+        texts = {name for question in self.study.questions.values() for name in question.columns.texts}
+        self.kinds: dict[str, type] = {name: float for name in self.columns if name not in texts}
         self.masses = {name: Mass() for name in self.study.questions}
         self._ledger, self._scores, self._keys = ledger, scores, keys
         self._seen: set[tuple[str, str]] = set()
         self._cells = lru_cache(CACHED)(self._cells_of)
         self._rows = lru_cache(CACHED)(self._row_of)
 
-    def of(self, row: int) -> tuple[tuple[float | None, ...], str | None, bool]:
+    def of(self, row: int) -> tuple[tuple[float | str | None, ...], str | None, bool]:
         """The cells of row `row` (0 is the first), why some are empty, and whether something is to be asked again."""
-        return self._rows(tuple(self._keys.of(row).items()))
+        return self._rows(tuple(self._keys.of(row).items()), self._texts_of(row))
 
-    def _row_of(self, keys: tuple[tuple[str, str], ...]) -> tuple[tuple[float | None, ...], str | None, bool]:
-        full: list[float | None] = []
+    def _texts_of(self, row: int) -> tuple[tuple[str, ...], ...]:
+        """For each question the texts of its labels in a row; none where they are the same in all."""
+        return tuple(
+            tuple(forms[0] for forms in self._keys.asked(row, question).forms.values())
+            if question.columns.texts
+            else ()
+            for question in self.study.questions.values()
+        )
+
+    def _row_of(
+        self, keys: tuple[tuple[str, str], ...], texts: tuple[tuple[str, ...], ...]
+    ) -> tuple[tuple[float | str | None, ...], str | None, bool]:
+        full: list[float | str | None] = []
         bad, again = [], False
-        for name, key in keys:
+        for (name, key), own_texts in zip(keys, texts, strict=True):
             own, why, is_open = self._cells(name, key)
-            full += own
+            full += [*own, *own_texts]
             again |= is_open
             if why:
                 bad.append(why if why == NOT_ASKED else f"{name}: {why}")
@@ -136,7 +150,7 @@ class ScoreRows:
         if offset is None:
             failed = self._scores.failed(key)
             why = NOT_ASKED if failed is None else self._ledger[failed]["error"]["message"]
-            return (None,) * len(columns.names), why, True
+            return (None,) * (len(columns.names) - len(columns.texts)), why, True
         response: dict[str, Any] = self._ledger[offset]["response"]
         shares = distribution(self.study.questions[name].space, response["labels"])
         label_mass = fsum(response["labels"].values())
