@@ -97,7 +97,7 @@ def test_an_approval_that_is_over_closes_the_gate_again(
     road: Path, monkeypatch: pytest.MonkeyPatch, grace: Command
 ) -> None:
     monkeypatch.chdir(road)
-    monkeypatch.setattr("grace.roadmap.checks.today", lambda: "2999-01-01")
+    monkeypatch.setattr("grace.roadmap.checks.said.today", lambda: "2999-01-01")
     refused = grace("lineup", "run", "--profile", "a100", "--name", "another")
     assert refused.code == 4
     assert "the approval ended on" in refused.err

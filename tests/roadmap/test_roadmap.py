@@ -290,8 +290,96 @@ def test_histories_are_those_of_the_journal(project: Path) -> None:
     assert histories(LINEUP / "lineup.jsonl")[str(Path("models/one.gguf"))].closed
 
 
-def test_a_verified_archive_is_kept(project: Path) -> None:
+def test_an_archive_counts_with_all_answers_as_they_are(project: Path, grace: Command) -> None:
+    grace("roadmap", "road", "local", "--reason", "we have no cluster")
     assert state("5.4.3") is Standing.OPEN
-    record_archive(Ground.here(), "archives/colours", {"files": 12, "sha256": "0" * 64})
-    assert state("5.4.3") is Standing.PROVEN
+    facts = {"files": 12, "sha256": "0" * 64}
+    record_archive(Ground.here(), "archives/other", facts | {"ledgers": ["1" * 64]})
+    assert "archives/other: does not hold the answers of" in found("5.4.3")
+    assert grace("archive", "create", LINEUP, "--to", "archives/colours", "--no-results").code == 0
+    assert grace("archive", "verify", "archives/colours").code == 0
+    assert state("5.4.3") is Standing.PROVEN, found("5.4.3")
     assert "archives/colours" in found("5.4.3")
+
+
+# --- what was made of runs -------------------------------------------------------------------------------------------
+
+REPORT, PAPER = Path("outputs/report.html"), Path("outputs/paper/paper.md")
+
+
+@pytest.fixture
+def made(project: Path, grace: Command) -> Path:
+    """A project without a cluster, with a report and a paper of its data."""
+    grace("roadmap", "road", "local", "--reason", "we have no cluster")
+    assert grace("report", ONE / "colours.run", "--out", REPORT).code == 0
+    assert grace("paper", ONE / "colours.run", "--out", PAPER.parent).code == 0
+    assert state("5.1.3") is Standing.PROVEN, found("5.1.3")
+    assert state("5.3.1") is Standing.PROVEN, found("5.3.1")
+    return project
+
+
+SPOILT: dict[str, tuple[Callable[[Path], object], str]] = {
+    "truncated": (
+        lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
+        "not as it was written",
+    ),
+    "empty": (lambda path: path.write_bytes(b""), "not as it was written"),
+    "foreign": (lambda path: path.write_text("<h1>A report</h1>\n# A paper\n"), "not as it was written"),
+    "gone": (lambda path: path.unlink(), "is gone since"),
+}
+
+
+@pytest.mark.parametrize("how", SPOILT)
+def test_a_spoilt_report_or_paper_proves_nothing(made: Path, how: str) -> None:
+    spoil, message = SPOILT[how]
+    spoil(REPORT)
+    spoil(PAPER)
+    for item in ("5.1.3", "5.3.1"):
+        assert state(item) is Standing.STALE
+        assert message in found(item)
+
+
+def test_a_report_may_not_be_edited_and_a_paper_may(made: Path) -> None:
+    REPORT.write_text(REPORT.read_text().replace("colours", "colors", 1))
+    PAPER.write_text(PAPER.read_text().replace("## Methods\n", "## Methods\n\nWe thank Ada.\n"))
+    assert state("5.1.3") is Standing.STALE
+    assert state("5.3.1") is Standing.PROVEN
+    table = next((PAPER.parent / "tables").glob("*.csv"))
+    table.write_text(table.read_text() + "1\n")
+    assert f"{table.name}: is not as it was written" in found("5.3.1")
+
+
+def test_a_comparison_counts_until_it_is_edited(project: Path, grace: Command) -> None:
+    grace("roadmap", "road", "local", "--reason", "we have no cluster")
+    scores = ONE / "colours_scores.run"
+    assert grace("compare", scores, scores, "--out", "outputs/same", "--no-figures").code == 0
+    assert state("5.1.1") is Standing.PROVEN, found("5.1.1")
+    path = Path("outputs/same/compare.json")
+    path.write_text(path.read_text().replace("equivalent", "different"))
+    assert "compare.json: is not as it was written" in found("5.1.1")
+
+
+def test_files_that_no_command_of_grace_made_prove_nothing(project: Path, grace: Command) -> None:
+    grace("roadmap", "road", "local", "--reason", "we have no cluster")
+    for path in (REPORT, PAPER, Path("outputs/compare.json")):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text('{"sentence": "They are the same."}')
+    assert "no report of this project's runs yet" in found("5.1.3")
+    assert "no paper of this project's runs yet" in found("5.3.1")
+    assert "no comparison of this project's runs yet" in found("5.1.1")
+
+
+def test_a_result_of_other_answers_is_older_than_the_data(made: Path) -> None:
+    with open(ONE / "colours.run" / "ledger.jsonl", "a") as file:
+        file.write("\n")
+    assert state("5.1.3") is Standing.STALE
+
+
+def test_a_result_of_a_stranger_s_run_proves_nothing(project: Path, grace: Command) -> None:
+    grace("roadmap", "road", "local", "--reason", "we have no cluster")
+    shutil.copytree(ONE / "colours.run", "elsewhere/colours.run")
+    manifest = json.loads(Path("elsewhere/colours.run/run.json").read_text())
+    manifest["id"] = "another"
+    Path("elsewhere/colours.run/run.json").write_text(json.dumps(manifest))
+    assert grace("report", "elsewhere/colours.run", "--out", REPORT).code == 0
+    assert "is no run of this project that holds together" in found("5.1.3")

@@ -30,6 +30,11 @@ class Verified:
     faults: tuple[str, ...]
     sha256: str
 
+    @property
+    def ledgers(self) -> list[str]:
+        """SHA-256 of the ledgers of runs in it: what says whose archive it is."""
+        return sorted(digest for name, digest in self.digests.items() if name.endswith("/ledger.jsonl"))
+
 
 def listed(store: Store) -> Verified:
     """What an archive's manifests say, without reading the payload; `faults` are those that show without it.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from grace.cli.keeping import keep_result
 from grace.cli.options import Extraction, NoExclusions, Scores, Theme, beside, count, progressing, reads_table
 from grace.errors import InputError
 
@@ -85,7 +86,9 @@ def analyze(
                 Run(scores) if scores else None,
             )
     for analysis, place in analyses:
-        _print_summary(analysis, write_analysis(analysis, place))
+        paths = write_analysis(analysis, place)
+        _print_summary(analysis, paths)
+        keep_result("analysis", [paths[-1], *paths[:-1]], [Path(name) for name in names] if input is None else [])
         if not no_figures:
             _print_files("figures", write_figures(draw_analysis(analysis, look), place / "figures"))
         if with_r:

@@ -99,7 +99,8 @@ def verify(
         raise typer.Exit(NOT_ALL_WELL)
     total = sum(verified.files.values())
     if ground := Ground.around(Path.cwd() / "archive"):
-        record_archive(ground, archive, {"sha256": verified.sha256, "files": len(verified.files), "bytes": total})
+        facts = {"sha256": verified.sha256, "files": len(verified.files), "bytes": total}
+        record_archive(ground, archive, facts | {"ledgers": verified.ledgers})
         print(f"{ground.folder}: the roadmap has it as evidence")
     print(
         f"{archive}: as it was made: {count(len(verified.files), 'file')}, {total:,} bytes, SHA-256 {verified.sha256}"

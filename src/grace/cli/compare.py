@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from grace.cli.keeping import keep_result
 from grace.cli.options import beside, count, progressing, reads_table
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def compare(
         _draw(comparison, look, folder / "figures")
     if not comparison.compared:
         raise typer.Exit(1)
+    keep_result("comparison", (paths[1], paths[0], paths[2]), (a, b), comparison.sentence)
 
 
 def _draw(comparison: "Comparison", look: "Theme", folder: Path) -> None:

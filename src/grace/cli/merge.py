@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from grace.cli.keeping import keep_result
 from grace.cli.options import Extraction, Scores, beside, count, progressing
 
 
@@ -45,6 +46,7 @@ def merge(
     print(
         f"{merged.paths[0]}: {count(merged.rows, 'row')}, {merged.columns} columns, {merged.flagged} with quality flags"
     )
+    keep_result("merged table", merged.paths, runs)
     print("  with it: " + ", ".join(path.name for path in merged.paths[1:]))
     for note in merged.notes:
         print(f"  {note}")

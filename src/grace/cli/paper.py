@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from grace.cli.keeping import keep_result
 from grace.cli.options import Extraction, NoExclusions, Scores, Theme, beside, count, progressing
 
 
@@ -52,4 +53,5 @@ def paper(
     for paper in papers:
         for note in paper.notes:
             print(f"  Note: {note}")
+        keep_result("paper", paper.files, [run.path for run in options.runs])
         print(f"{paper.files[0]}, and {count(len(paper.files) - 1, 'file')} in {paper.folder}")

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from grace.cli.keeping import keep_result
 from grace.cli.options import Extraction, NoExclusions, Scores, Theme, beside, progressing
 
 
@@ -49,4 +50,5 @@ def report(
             print(f"{section.id}: {line}")
         for line in section.troubles:
             print(f"  Note: {line}")
+    keep_result("report", [path], [run.path for run in options.runs])
     print(f"{path.resolve()}")

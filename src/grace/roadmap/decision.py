@@ -11,10 +11,11 @@ import orjson
 from grace.errors import InputError, Refused
 from grace.files import replacing, sha256_of
 from grace.manifest import EXTRACT
-from grace.roadmap.checks import carrying
+from grace.roadmap.checks.carried import carrying
 from grace.roadmap.disclosures import disclosures
 from grace.roadmap.evidence import FOLDER, EvidenceEntry, Kind
 from grace.roadmap.ground import Ground
+from grace.roadmap.results import Made, held_results
 from grace.roadmap.said import noted, say
 from grace.roadmap.status import Status, record
 from grace.runs import now
@@ -83,14 +84,10 @@ def _noise(path: Path) -> str:
 
 
 def comparisons(ground: Ground) -> Iterator[dict[str, Any]]:
-    """The comparisons that were made, with their sentences."""
-    for folder in ("outputs", "lineups"):
-        for path in sorted((ground.folder / folder).rglob("compare.json")):
-            try:
-                content = orjson.loads(path.read_bytes())
-                yield {"file": ground.name_of(path), "sentence": str(content["sentence"])}
-            except (OSError, ValueError, LookupError, TypeError):
-                continue
+    """The comparisons of this project's runs that are as they were written, with their sentences."""
+    for result in held_results(ground, Made.COMPARISON):
+        if not result.why_not:
+            yield {"file": result.entry.subject, "sentence": result.sentence}
 
 
 def decide(ground: Ground, phase: int, go: bool, note: str, by: str | None) -> EvidenceEntry:

@@ -34,6 +34,7 @@ class Kind(StrEnum):
     RUN = "run"
     LINEUP = "lineup"
     ARCHIVE = "archive"
+    RESULT = "result"
     ATTESTATION = "attestation"
     FREEZE = "freeze"
     PAGE = "page"

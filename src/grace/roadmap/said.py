@@ -48,7 +48,8 @@ def record_archive(ground: Ground, place: str, facts: Mapping[str, object]) -> E
     Args:
         ground: the project's (`Ground.here()`).
         place: a folder or an address such as s3://bucket/prefix.
-        facts: what was verified: at least the digest of the archive's list of files, and how many there are.
+        facts: what was verified: at least the digest of the archive's list of files, how many there are, and those of
+            the ledgers in it.
 
     Raises:
         InputError: the chain of evidence does not hold.
