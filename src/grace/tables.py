@@ -8,6 +8,7 @@ import itertools
 import os
 import re
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -207,7 +208,7 @@ class CsvTable:
             if len(self.columns) == 1 and other in self.columns[0]:
                 raise InputError(f"{self.path}: cells are separated by {name}; save it with commas")
         named = [name for name in self.columns if name]  # R writes row names under an empty header
-        twice = {name for name in named if named.count(name) > 1}
+        twice = {name for name, times in Counter(named).items() if times > 1}
         if twice:
             places = [str(place) for place, name in enumerate(self.columns, 1) if name == min(twice)]
             raise InputError(
@@ -222,7 +223,7 @@ class CsvTable:
         """
         taken = folded(added)
         names = [name + INPUT if name and name.strip().casefold() in taken else name for name in self.columns]
-        twice = next((name for name in names if name and names.count(name) > 1), None)
+        twice = next((name for name, times in Counter(names).items() if name and times > 1), None)
         if twice:
             raise InputError(
                 f"{self.path}: already has the columns {twice.removesuffix(INPUT)!r} and {twice!r}; rename one of them"
@@ -359,7 +360,8 @@ def _print_parquet(
 
 def told_apart(columns: Sequence[str]) -> list[str]:
     """The names of columns; of several columns without a name, all but the first get one."""
-    return [name or (f"column_{place + 1}" if "" in columns[:place] else "") for place, name in enumerate(columns)]
+    first = columns.index("") if "" in columns else None
+    return [name or ("" if place == first else f"column_{place + 1}") for place, name in enumerate(columns)]
 
 
 def _batches(rows: Iterable[Sequence[object]]) -> Iterator[list[Sequence[object]]]:

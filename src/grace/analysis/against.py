@@ -1,5 +1,6 @@
 """A table against the references: every model in it, from its answers and from its probabilities."""
 
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -68,7 +69,7 @@ def sample_of(
     numbers = {cell: number for number, cell in enumerate(analysis.conditions)}
     stimuli: dict[tuple[int, str], int] = {}
     items: dict[str, int] = {}
-    values, cells, of, items_of = [], [], [], []
+    values, (cells, of, items_of) = array("d"), (array("q"), array("q"), array("q"))
     lost = 0
     for cell, stimulus, weights in rows:
         number, distribution = numbers.get(cell), shares(weights)
@@ -76,12 +77,12 @@ def sample_of(
             missing += 1
             lost += number is None
             continue
-        values.append(distribution)
+        values.extend(distribution)
         cells.append(number)
         of.append(stimuli.setdefault((number, stimulus or ""), len(stimuli)))
         items_of.append(items.setdefault(stimulus or "", len(items)))
     if lost and not values and lost == missing:
         raise InputError(f"no row tells its condition: {analysis.name} needs {analysis.needs}")
-    array = np.array(values, dtype=float).reshape(len(values), len(analysis.labels))
+    distributions = np.array(values).reshape(len(cells), len(analysis.labels))
     where = [np.array(part, dtype=np.int64) for part in (cells, of, items_of)]
-    return Sample(array, where[0], where[1], len(numbers), missing, where[2])
+    return Sample(distributions, where[0], where[1], len(numbers), missing, where[2])

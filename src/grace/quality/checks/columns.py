@@ -21,7 +21,8 @@ def column_faults(layout: Layout, trials: Trials | None) -> Iterator[Flagged]:
         if part == "input" and not trials:
             continue
         expected = [name for name in names if name in layout.present]
-        actual = [name for name in layout.columns if name in set(expected)]
+        those = set(expected)
+        actual = [name for name in layout.columns if name in those]
         moved = [one for one, other in zip(actual, expected, strict=True) if one != other]
         if moved:
             yield Flagged(None, ", ".join(moved), "are in another order than Grace writes them; were names swapped?")

@@ -29,11 +29,13 @@ class _TablePair:
     """The table and the one that the ledger makes, by the columns that they have in common."""
 
     def __init__(self, table: CsvTable, fresh: CsvTable, identity: Sequence[str]) -> None:
-        self.names = [name for name in fresh.columns if name and name in table.columns]
+        own, theirs = ({name: place for place, name in enumerate(one.columns)} for one in (table, fresh))
+        self.names = [name for name in fresh.columns if name and name in own]
         self._table, self._fresh = table, fresh
-        self._own = [table.columns.index(name) for name in self.names]
-        self._theirs = [fresh.columns.index(name) for name in self.names]
-        self._identity = [place for place, name in enumerate(self.names) if name in identity]
+        self._own = [own[name] for name in self.names]
+        self._theirs = [theirs[name] for name in self.names]
+        identifying = set(identity)
+        self._identity = [place for place, name in enumerate(self.names) if name in identifying]
 
     def own(self, row: int) -> tuple[str, ...]:
         """A row of the table."""
@@ -61,8 +63,9 @@ def compare(table: CsvTable, fresh: CsvTable, identity: Iterable[str], keep: int
     """
     pair = _TablePair(table, fresh, tuple(identity))
     tally = Tally(keep)
+    there = set(table.columns)
     for name in fresh.columns:
-        if name and name not in table.columns:
+        if name and name not in there:
             tally.fault(Flagged(None, name, "the column is not there; the ledger has it"))
     own, theirs = _unequal(pair, len(table), len(fresh))
     tally.units[""] = max(len(table), len(fresh)) * len(pair.names)
