@@ -53,7 +53,7 @@ class ChoiceReader:
         return {self.columns[0]: self._read(text)}
 
     def _read(self, text: Text) -> Answer:
-        turn = _TURN.search(text.plain)
+        turn = _TURN.search(text.plain) if "\n" in text.plain or "<|" in text.plain else None
         if turn and text.plain[: turn.start()].strip():
             first = self._read(text._replace(plain=text.plain[: turn.start()], cut=False))
             if isinstance(first, Value) and first.confidence >= CLEAR:
@@ -69,7 +69,8 @@ class ChoiceReader:
             return by_tick
         weighed, against = weigh(text, mentions)
         asked = QUESTION.sub(lambda question: " " * len(question[0]), text.plain) if "?" in text.plain else text.plain
-        asked = _PREFIX.sub("", asked) or asked
+        prefix = _PREFIX.match(asked)
+        asked = (asked[prefix.end() :] if prefix else asked) or asked
         statements, unclear = self._statements(asked)
         said = [label for _, _, label in statements]
         if not any(one.weight >= ALONE and one.mention.label in said for one in weighed):
@@ -99,7 +100,9 @@ def decide(text: Text, weighed: Sequence[Weighed], said: Sequence[str] = ()) -> 
         weighed = [one for one in weighed if one.mention.start < turn.start()]
         strong = [one for one in strong if one.mention.start < turn.start()]
     if strong:
-        return _settled(text.plain, strong, weighed, said)
+        answer = _settled(text.plain, strong, weighed, said)
+        is_open = isinstance(answer, Value) and answer.confidence >= CLEAR and _is_open(text, strong[-1])
+        return Value(answer.value, DOUBT) if is_open and isinstance(answer, Value) else answer
     if said:
         return Value(said[-1], CLEAR if len(set(said)) == 1 else DOUBT)
     apart = [one for one in weighed if one.weight == APART]
@@ -110,6 +113,7 @@ def decide(text: Text, weighed: Sequence[Weighed], said: Sequence[str] = ()) -> 
     if len(labels) != 1:
         return (_contrasted(text.plain, hinted) or _several(hinted)) if labels else None
     is_contested = not apart or text.cut or any(one.mention.label not in labels for one in weighed)
+    is_contested = is_contested or _is_open(text, apart[-1])
     return Value(str(labels.pop()), DOUBT if is_contested else CLEAR)
 
 
@@ -146,6 +150,15 @@ def _settled(text: str, strong: Sequence[Weighed], weighed: Sequence[Weighed], s
     ):
         return Value(str(last.mention.label), DOUBT if takes_back else CLEAR)
     return Value(str(last.mention.label), DOUBT) if len(labels) == 2 else _several(strong)
+
+
+def _is_open(text: Text, one: Weighed) -> bool:
+    """Whether the text makes a condition of a mention, breaks off behind it, or says then that it does not answer."""
+    rest = text.plain[one.mention.end :]
+    if not one.exact and evidence.abstains(rest):
+        return True
+    is_last = "\n" not in rest and not any(mark in rest for mark in ".!?")
+    return evidence.is_conditional(text.plain, one.mention.end) or (is_last and evidence.is_open(text.plain))
 
 
 def _contrasted(text: str, weighed: Sequence[Weighed]) -> Answer | None:

@@ -10,6 +10,7 @@ from grace.studies.reading.languages import (
     BUT,
     CHOOSE,
     FALLS_OUT,
+    FORCED,
     GOES_ON,
     IF,
     IS,
@@ -17,17 +18,26 @@ from grace.studies.reading.languages import (
     MORE_OR_LESS,
     NOT,
     NOW,
+    OPTION,
+    OR,
+    RATHER,
     SPACED,
     TAKEN_BACK,
     THUS,
+    TOO_MUCH,
     WRONG,
     either,
     word_of,
+)
+from grace.studies.reading.languages import (
+    COUNTED as COUNTED_WORDS,
 )
 from grace.studies.reading.late import Late
 
 BEFORE, BEHIND = 120, 60
 """Characters that are looked at before and behind a mention."""
+EDGE = 16
+"""Characters of a text's end that tell whether it breaks off."""
 
 _GAP = r"[^.:;?!\n]"
 _MARKS = r"[\"'\])}*|]*+"
@@ -37,8 +47,9 @@ _ARTICLES = (
     r"|scores?|ratings?|category|label|reading|version"
     r"|statement|interpretation|candidate|picture|meaning|clear|definite|firm|solid|strong|simple|single|full|of|at|as"
     r"|with|to|about|around|roughly|approximately|probably|likely|maybe|perhaps|just|only|exactly|is|be|it|that|he|she"
-    r"|they|eine?n?|une?|una|uno|un|il|le|la|el|um|uma|een|het|en|ett|et|die|der|das|den|de|mit|nummer|número|numéro"
-    r"|номер|вариант"
+    r"|they|eine?n?|une?|una|uno|un|il|le|la|el|um|uma|een|het|en|ett|et|egy|ang|die|der|das|den|de|mit|nummer"
+    r"|número|numéro"
+    r"|номер|вариант|letra|lettre|lettera|buchstabe|litera|буква|harf|opción|opção|opzione|optie"
     r"|environ|etwa|circa|unos?|около)(?![^\W\d_])[ :]*+|[\"'(\[{|*:=>\s-]++)*"
 )
 _RATE = (
@@ -57,11 +68,12 @@ _I = (
 _IT = r"(?:it|this|that|this one|that one|he|she|they|the [a-z]+(?: [a-z]+)?)"
 CUE = Late(
     lambda: (
-        rf"(?:(?<![a-z])(?:final |my |the |overall |correct |best )*{either(ANSWER)}\w{{0,3}}(?!{SPACED}){_NOTE}"
+        rf"(?:(?<![a-z])(?:final |my |the |overall |correct |best )*(?:{either(ANSWER)}\w{{0,3}}(?!{SPACED}){_NOTE}"
         rf"(?:{_GAP}{{0,50}}?(?:{word_of(IS)}|[=→|—-]|->|=>)|\s?[:=|-]|[:=]|\s)"
+        rf"|{either(OPTION)}\w{{0,3}}(?!{SPACED}){_NOTE}(?:{_GAP}{{0,50}}?(?:{word_of(IS)}|[=→—]|->|=>)|\s?[:=]))"
         rf"|{_I}{_RATE}\b(?:{_GAP}{{0,60}}?\s)?"
         rf"|{_I}{_SAY}\b,?(?: that)?(?: {_IT}(?:'s| is| was| are| were| deserves| would be| should be))?,? ?:? ?"
-        rf"|(?<!{SPACED}){either(CHOOSE)}{_GAP}{{0,40}}?"
+        rf"|(?<!{SPACED})(?!选项|選項|選択肢){either(CHOOSE)}{_GAP}{{0,50}}?"
         rf"|{word_of(THUS)},?(?: i(?:'d| would)? {_SAY}| {_IT}(?:'s| is| was| would be))?,? ?"
         rf"|\b{_IT}(?:'s| is| gets| deserves| would be| rates| scores| merits| earns| should be) "
         r"|\b(?:leaves|leaving|deserves|merits|earns|makes (?:it|this|that)|leaning(?: towards?)?|verdient|mérite"
@@ -88,6 +100,8 @@ CUE_BEHIND = Late(
         r"|reasonable|fair|best|better|apt|closest)\b(?!-)"
         r"|is (?:what|the one) i\b|is to blame|is left|is (?:the )?(?:responsible|guilty|culprit|cause)|(?:did"
         r"|caused) (?:it|this)\b"
+        r"|(?:fits|matches)(?=[.!]|\Z)|\b(?:ist|is|est|es|è|é|är|er|jest|je|là)?\s?(?:richtig|juist|juste|correcta?"
+        r"|corretta|korrekt|सही)\b"
         r"|(?:fits|matches|describes|captures|suits|reflects|works) (?:it |this |that |the [a-z]+ |[a-z]+ly )*+"
         r"(?:best|well|better|most)\b|it is\b(?! not)|for me\b|(?:です|だ。|だと|と答|と思|입니다|이다|예요|이에요"
         r"|(?:이)?라고|ครับ|ค่ะ))"
@@ -97,20 +111,22 @@ CUE_BEHIND = Late(
 NUMBER_BEHIND = Late(
     lambda: (
         rf"{_MARKS}\s?(?:(?:अंक|নম্বর|점|点|分)\s?)?(?:(?:(?:को|का|के|की|ही)\s)?(?:है|हूँ|हूं|चुन|दूँगा|दूंगा|देता|देती"
-        rf"|दूँगी|आहे|দেব|দিব|বেছে|ఎంచు|ఇస్తా|است|می‌دهم)"
-        r"|を選|を付|をつけ|にし|とし|だ|점|을|를|로|seç|veri|puan|分|点|星|คะแนน|ครับ|ค่ะ)"
+        rf"|दूँगी|आहे|দেব|দিব|বেছে|ఎంచు|ఇస్తా|است|می ?دهم|میدهم)"
+        r"|\s?(?:şıkk|seçene|번|番|選択肢)|を選|を付|をつけ|にし|とし|だ|점|을|를|로|seç|veri|puan|分|点|星|คะแนน|ครับ|ค่ะ)"
     )
 )
 """The same behind a number or a letter."""
 _UNITS = (
-    r"(?:stars?|points?|pts|punkten?|sterne|puntos?|estrellas|étoiles|punti|pontos|балл\w*|điểm|poin|puan|bod[ůy]?"
+    r"(?:stars?|yildiz|gwiazd\w+|звезд\w*|звёзд\w*|hvězd\w*|stelle|estrelas|sterren|stjärnor|csillag|αστέρια"
+    r"|points?|pts|punkten?|sterne|puntos?|estrellas|étoiles|punti|pontos|балл\w*|điểm|poin|puan|bod[ůy]?"
     r"|pkt|punkt\w*|poäng|pontos|punten|نقاط|درجات|נקודות|ponto|mark(?:s)?|분|점|分|点|星|คะแนน|अंक"
     r"|out of|of|/)(?![^\W\u0e00-\u9fff\uac00-\ud7af])"
 )
 UNITS = Late(lambda: rf"[-\s]?{_UNITS}")
 ENDS = Late(
     lambda: (
-        rf"[)\].:](?=\s)|'[^\W\d_]{{1,5}}\b|{_MARKS}(?:[ \t]*+(?:[.,;:!?()|/\n&#\\—]|\Z|-(?:\s|\Z))|'[^\W\d_]{{1,5}}\b"
+        rf"[)\].:](?=\s)|:an?\b|-e[st]t?\b|'[^\W\d_]{{1,5}}\b|{_MARKS}(?:[ \t]*+(?:[.,;:!?()|/\n&#\\—]|\Z|-(?:\s|\Z))"
+        rf"|'[^\W\d_]{{1,5}}\b"
         rf"|\s?[\u0900-\u0dff\u0e00-\u9fff]|[\uac00-\ud7af]|\s(?:{_UNITS}|{either(GOES_ON)}(?!{SPACED})))"
     )
 )
@@ -149,14 +165,42 @@ _RESETS = Late(
 _LINKS = Late(lambda: rf"[.;:!?\n]|{word_of(BUT + ' however still so therefore thus hence')}")
 _TURNS = Late(lambda: rf"[.;:!?\n]|{word_of(BUT + NOW)}|が,|けど|지만|现在|今は")
 _AT_FIRST = Late(lambda: word_of(AT_FIRST))
-_NOT = Late(lambda: rf"{word_of(NOT)}|n't\b|\bno(?: clear| real| strong| sign of)? \Z")
+_NOT = Late(lambda: rf"{word_of(NOT)}|\bni\b(?<!jibu ni)(?<!sahihi ni)|n't\b|\bno(?: clear| real| strong| sign of)? \Z")
 _IF = Late(lambda: rf"\bif(?! (?:i|we|you|one|forced|pressed|asked|required|pushed|anything)\b)|{word_of(IF)}")
+_FORCED = Late(lambda: either(FORCED))
+_HINTS = ("had ", "were ", "should ", "would", "wär", "hätt", "würd", "käme", "gäbe", "stünd", "serait", "eydi", "aydi")
+_SUBJUNCTIVE = Late(
+    lambda: (
+        r"(?:^|[.;:!?\n(]\s?)[\"'*]*(?:(?:had|were|should) (?:he|she|it|they|the|this|that|there) "
+        r"|(?:hätten?|wären?|würden?|käme|gäbe|stünde) (?!ich\b|wir\b|man\b|meine)[^.,;:!?\n]{1,60}, )"
+        r"|\b(?:with|without)\b[^.;!?\n]{1,50}\b(?:it|this|that|they|he|she) would (?:be|have been"
+        r"|get) [^.;!?\n]{0,12}\Z"
+        r"|\b(?:mit|ohne)\b[^.;!?\n]{1,50}\bwären? (?:es|das|er|sie) [^.;!?\n]{0,12}\Z"
+        r"|\b(?:avec|sans)\b[^.;!?\n]{1,50}\b(?:ce|il|elle) serait [^.;!?\n]{0,12}\Z"
+        r"|(?<=[^\W\d_])s[ae]yd[iı]\w{0,3} [^.;!?\n]{0,40}\Z"
+    )
+)
+"""A condition without "if", as "had she smiled, ..." and "with a comma, it would be ..."."""
+_IF_BEHIND = Late(
+    lambda: (
+        rf"[\"')\]]*(?: (?!because|since|as\b|weil|denn|da\b|car\b|parce|puisque|porque|perché|pois|omdat"
+        rf"|потому)[^\W\d_]+)"
+        rf"{{0,4}},? (?:(?:only|nur|seulement|solo|sólo|só|alleen|только|tylko|bara) )?"
+        rf"(?:if(?! (?:i|we|you|one|forced|pressed|asked|required|pushed|anything)\b)"
+        rf"|(?!otherwise|sonst|sinon|si no\b|altrimenti|иначе){word_of(IF)}"
+        r"|(?:had|were|should) (?:he|she|it|they|the)\b)(?P<what>[^.;!?\n]{0,60})"
+    )
+)
+_OPEN_END = Late(lambda: rf"(?:{word_of(OR)}|{word_of(BUT)}|\b(?:and|und|et|because|however|although)|[,(])[\s*]*\Z")
+"""How a text ends that says no more, but meant to."""
 _THEN = Late(
     lambda: rf"(?<!\bwould)(?<!\bwere),\s(?:then |so )?{_IT}(?:'s| is| are| must be| has to be)(?: now)? {_ARTICLES}\Z"
 )
+_STOPS = Late(lambda: r"[.!?;\n](?=\s)")
 _BOUND = Late(
     lambda: (
-        rf"(?:(?:{word_of(MORE_OR_LESS)}|[<>≤≥≦≧])[\s\"'(]*(?:(?:an?|the|eine?[nr]?|une?|una?|um|uma|de|di|a|than"
+        rf"(?:(?:(?!do un){word_of(MORE_OR_LESS)}|[<>≤≥≦≧])[\s\"'(]*(?:(?:an?|the|eine?[nr]?|une?|una?|um|uma|el|il"
+        rf"|la|le|les|los|las|die|der|den|das|het|os|as|de|di|a|o|than"
         rf"|als)\s)?\Z)|"
         r"(?:\b(?:at least|at most|no more than|no less than|no fewer than|more than|less than|fewer than|up to|above"
         r"|below"
@@ -167,6 +211,7 @@ _BOUND = Late(
         r"|scenario|section|chapter|phase|stage|day|week|page|criterion|reason|factor|point|turn|line|row|trial"
         r"|experiment"
         r"|study|story|character|class|year|room|round|table|appendix)"
+        rf"|{word_of(COUNTED_WORDS)}|\b(?:step|question|example|confidence):"
         r"|(?<![^\W_])(?:min|max|minimum|maximum|lower|upper|low|high|total|confidence|certainty|bound)[\"']?\s?[:=]"
         r"|满分(?:是|为)?)\s*\Z"
     )
@@ -201,6 +246,11 @@ _DENIES_BEHIND = Late(
         r"|high\b|out\b"
         r"|impossible|implausible|off\b|less)|(?:isn't|wasn't|wouldn't|doesn't|can't|cannot|won't|does not|do not)\b"
         r"|(?:is|are|was|can be|could be) (?:ruled out|excluded|eliminated|discarded|rejected|out of the question)"
+        r"|is (?:the |a )?(?:mid|middle|neutral point|highest|lowest|maximum|minimum|top\b|bottom\b|end ?point)"
+        r"|ist (?:die|der|das) (?:mitte|mittel|neutral|höchst|niedrigst|best|schlechtest)\w* ?(?:wert|punkt|note"
+        r"|der|\W)"
+        r"|(?:est|es|è|é) (?:le|el|il|o|la|a) (?:milieu|maximum|minimum|point|punto|ponto|máxim|mínim|massim|minim"
+        r"|cent)"
         r"|would (?:mean|imply|suggest|indicate|require|need|signify|have|overstate|understate)"
         rf"|{word_of(IS_IN)} (?:[^\W\d_]+ )?{either(WRONG)}|{either(FALLS_OUT)}|(?:被)?排除|(?:是)?错|不对|不合适|不符"
         rf"|は(?:違|不適|間違)"
@@ -215,14 +265,39 @@ _DENIES_BEHIND = Late(
         r"|점 만점|点満点|में से))"
     )
 )
+_PREFIX = (
+    rf"(?:(?:but|oh|hmm|no|well|and|eh|bueno|bon|enfin|naja|nun|aber|mais|pero|ma|{'|'.join(OR.split())})"
+    r"(?!\w)[,. ]{0,4}){0,4}"
+)
+"""Little words before a correction."""
 _RETRACTS = Late(
     lambda: (
-        rf"[.!?\n,;:—(-][\s\"'*]{{0,12}}+(?:(?:but|oh|hmm|no|well|and"
-        rf"|or)\b[,. ]{{0,4}}){{0,4}}(?:{either(TAKEN_BACK)}(?!{SPACED})"
+        rf"[.!?\n,;:—(-][\s\"'*]{{0,12}}+{_PREFIX}(?:{either(TAKEN_BACK)}(?!{SPACED})"
         r"|that(?:'s| is| was| seems| may be| might be) (?:too|not right|wrong|incorrect|a mistake))"
     )
 )
 """A clause that begins by taking back what was said."""
+_TOO = Late(lambda: rf"[\"')\]]*(?: [^\W\d_]+)?[.,;:—(-][^.;!?\n\d]{{0,40}}?(?<!{SPACED}){either(TOO_MUCH)}")
+"""What says so right behind a mention, as in "a 6, but that is too high"."""
+_TOO_HINTS = (
+    "too",
+    "zu",
+    "trop",
+    "dema",
+    "muito",
+    "te ",
+    "слишк",
+    "zbyt",
+    "za ",
+    "çok",
+    "太",
+    "すぎ",
+    "너무",
+    "för",
+    "for ",
+    "terlalu",
+    "quá",
+)
 _ABSTAINS = Late(
     lambda: (
         r"わか(?:りません|らない)|分かりません|判断できません|判断でき(?:ない|かね)|言えません|无法|不知道|不能确定"
@@ -232,6 +307,10 @@ _ABSTAINS = Late(
         r"|das )?nicht\b|\b(?:ne (?:sais|peux|peut) pas|impossible de)\b"
         r"|\bno (?:sé|puedo|se puede)\b|\bnon (?:so|posso|si può)\b|\bnão (?:sei|posso|é possível|dá para)\b"
         r"|\bweet (?:het )?niet\b|bilmiyorum|söylenemez|"
+        r"\bnothing (?:in the (?:text|story|passage) )?(?:tells|says|indicates|suggests)\b|\bi (?:do not|don't) know\b"
+        r"|\bweiß ich (?:es )?n|\b(?:n'en|ne) sais (?:rien|pas)\b|\b(?:is|are) not (?:stated|given|specified"
+        r"|mentioned)\b"
+        r"|\b(?:no|non|nada) (?:sé|so|sei) nada\b|\b(?:does|do) not (?:say|state|specify|mention)\b|"
         r"\bi(?:'d| would)? (?:rather|prefer) not\b|\b(?:i|we|one) (?:really |simply |just )?(?:can(?:not|'t)|could not"
         r"|couldn't|won't) (?:really |possibly "
         r"|simply )?(?:decide|judge|choose|tell|determine|say|pick|know|rate|answer)\b|\bit (?:all )?depends\b"
@@ -239,8 +318,8 @@ _ABSTAINS = Late(
 )
 _CORRECTS = Late(
     lambda: (
-        rf"[.,;:!?\n(-][\s\"'*(]*(?:{either(TAKEN_BACK)}|no|nope)(?!{SPACED})(?:[\s,.:-]|make (?:it|that)\b|i (?:say"
-        rf"|mean)\b|better\b|{_ARTICLES})*\Z"
+        rf"[.,;:!?\n(-][\s\"'*(]*{_PREFIX}(?:{either(TAKEN_BACK)}|no|nope)(?!{SPACED})"
+        rf"(?:[\s,.:-]|i (?:say|mean)\b|{either(RATHER)}(?!{SPACED})|no\b|non\b|{_ARTICLES})*\Z"
     )
 )
 DENIED = "names labels only to deny, explain or suppose them"
@@ -333,7 +412,9 @@ def corrects(text: str, start: int) -> bool:
 
 def retracts(text: str, start: int = 0) -> bool:
     """Whether a text takes back, from some place on, what it said before."""
-    return _RETRACTS.search(text, start) is not None
+    near = text[start : start + BEFORE]
+    may_be = any(hint in near for hint in _TOO_HINTS)
+    return (may_be and _TOO.match(near) is not None) or _RETRACTS.search(text, start) is not None
 
 
 def is_denied_behind(text: str, end: int) -> bool:
@@ -347,13 +428,38 @@ def is_first_thought(words: str) -> bool:
     return _AT_FIRST.search(last) is not None
 
 
+def is_conditional(text: str, end: int) -> bool:
+    """Whether a condition follows a mention, as in "yes, if she saw it"."""
+    condition = _IF_BEHIND.match(text, end, end + 2 * BEHIND)
+    return condition is not None and not _FORCED.search(condition["what"])
+
+
+def is_open(text: str) -> bool:
+    """Whether a text breaks off before it has said all."""
+    return _OPEN_END.search(text, max(0, len(text) - EDGE)) is not None
+
+
+def is_supposed(text: str, start: int) -> bool:
+    """Whether what starts at a place stands under a condition."""
+    return _is_supposed(text, start, text[max(0, start - BEFORE) : start])
+
+
+def _is_supposed(text: str, start: int, words: str) -> bool:
+    """Whether the mention behind some words stands under a condition that is not known to be met."""
+    clause = _last(_LINKS, words)
+    condition = _IF.search(clause)
+    if condition and not _FORCED.search(clause, condition.end()):
+        return not is_conclusion(text, start)
+    may_be = any(hint in words for hint in _HINTS)
+    return may_be and _SUBJUNCTIVE.search(_last(_STOPS, words)) is not None
+
+
 def why_not(text: str, start: int, end: int) -> str:
     """Why a mention is no answer by what stands beside it, "" where nothing is against it."""
     words = text[max(0, start - BEFORE) : start]
     near = _last(_RESETS, words)
     denied = is_denied_behind(text, end) or _NOT.search(near) or _OTHERS.search(near)
-    supposed = _IF.search(_last(_LINKS, words)) and not is_conclusion(text, start)
-    if denied or supposed or is_first_thought(words) or _SCALE.search(words):
+    if denied or _is_supposed(text, start, words) or is_first_thought(words) or _SCALE.search(words):
         return DENIED
     return COUNTED if _BOUND.search(words) else ""
 

@@ -15,33 +15,42 @@ UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uf900-\ufaff"
 SPACED = rf"[^\W{UNSPACED}\uac00-\ud7af]"
 """A letter or digit of other scripts; Korean adds endings to words and numbers without a space."""
 ANSWER = """
-answer response rating score choice verdict judgment judgement decision selection option conclusion evaluation grade
-pick guess estimate assessment reply label category position stance vote opinion value number result rank ranking
-likelihood probability price age amount
+answer response rating score choice verdict judgment judgement decision selection conclusion evaluation grade
+pick guess estimate assessment reply label category position stance vote value number result rank ranking
+opinion likelihood probability price age amount
+letra lettre lettera letter буква alternativa alternative gabarito şık* şıkk* richtig* korrekt* rätt riktig* correcta
+corretta correct poprawn* правильно верно hodnota arvosana értékelés* βαθμολογία βαθμό* оцінк* ocjena ocjen* cijfer
+karakter punktzahl punkte punteggio pontuação notă kadirio puanım vastau* odgovor* отговор* választ*
 antwort wert bewertung punktzahl einschätzung note wahl urteil schätzung
 réponse choix évaluation estimation
-respuesta elección opción puntuación calificación valoración
+respuesta elección puntuación calificación valoración
 risposta scelta voto valutazione
-resposta escolha opção nota avaliação
+resposta escolha nota avaliação
 antwoord keuze beoordeling svar vastaus
-ответ* оценк* выбор вариант відповідь оцінка odpowied* ocena wybór odpověď hodnocení răspuns* válasz* απάντηση
-cevap* cevab* yanıt* puan* seçenek* tahmin*
-उत्तर जवाब रेटिंग विकल्प উত্তর రేటింగ్ సమాధానం జవాబు பதில்
-คำตอบ คะแนน ตัวเลือก
-إجابت* الإجابة الاجابة الجواب جواب الخيار تقييم* التقييم الدرجة תשובה* התשובה דירוג* הדירוג ציון הציון پاسخ جواب
+ответ* оценк* выбор відповідь оцінка odpowied* ocena wybór odpověď hodnocení răspuns* válasz* απάντηση
+cevap* cevab* yanıt* puan* tahmin*
+उत्तर जवाब रेटिंग উত্তর రేటింగ్ సమాధానం జవాబు பதில்
+คำตอบ คะแนน
+إجابت* الإجابة الاجابة الجواب جواب تقييم* التقييم الدرجة תשובה* התשובה דירוג* הדירוג ציון הציון پاسخ جواب
 امتیاز نمره رتبه
-答案 回答 答え 選択 选项 选择 評価 评分 评价 정답 대답 답변 답 응답 평점 점수
+答案 回答 答え 選択 选择 評価 评分 评价 정답 대답 답변 답 응답 평점 점수
 trả_lời đáp_án điểm jawaban pilihan nilai skor jibu sagot vurdering betyg omdöme
 """
+OPTION = """
+option optie opción opção opzione вариант варіант seçenek* विकल्प ตัวเลือก الخيار 选项 選項 選択肢 선택지 opcja možnost
+alternativ pilihan vaihtoehto επιλογή אפשרות opțiune
+"""
+"""What a label is called: "option C" alone only names it."""
 IS = """
 is was be being would_be will_be as to at of
 ist lautet wäre est serait es sería è sarebbe é seria är er jest
-هي هو هست است liegt_bei beträgt wäre_eine 是 为 為 は 이 은 는 가 คือ là adalah است
+هي هو هست است je este ay είναι היא הוא הינה হলো ஆகும் liegt_bei beträgt wäre_eine 是 为
+為 は 이 은 는 가 คือ là adalah است
 """
 CHOOSE = """
 ich_würde ich_wähle ich_gebe ich_sage ich_bewerte bewerte_ich ich_vergebe ich_entscheide ich_tippe ich_stufe ich_nehme
 ich_schätze ich_schätzte ich_denke ich_finde ich_halte ich_glaube ich_meine ich_tippe bleibt bliebe bleibt_nur
-es_bleibt ich_würde_sagen ich_bleibe_bei ich_lande_bei würde_ich gebe_ich wähle_ich vergebe_ich sage_ich
+es_bleibt ist_es wäre_es ich_würde_sagen ich_bleibe_bei ich_lande_bei würde_ich gebe_ich wähle_ich vergebe_ich sage_ich
 schätze_ich das_ist es_ist lui_donne* lui_mets
 c'est ce_serait es_un es_una sería_un sería_una è_un è_una sarebbe_un sarebbe_una dit_is het_is dat_is dit_zou
 det_är det_er
@@ -54,12 +63,22 @@ calificaría puntuaría respondo selecciono optaría merece
 assegnerei darei_un voterei rimane resta credo penso_che scelgo sceglierei direi darei do_un metterei assegno
 rispondo merita
 sobra acho_que penso_que escolho escolheria diria daria darei avaliaria dou
-blijft ik_denk ik_kies ik_zou jag_tror ik_geef ik_zeg jag_väljer jag_skulle jag_ger jag_svarar jeg_vælger
+blijft ik_denk ik_kies ik_zou zou_ik geef_ik kies_ik jag_tror ik_geef ik_zeg jag_väljer
+jag_skulle jag_ger jag_svarar jeg_vælger
 jeg_velger jeg_ville jeg_gir
 jeg_giver
+я_б_поставив я_б_поставила обираю я_обираю ставлю_оцінку dałbym dałabym oceniłbym oceniłabym dal_bych dala_bych
+volím zvolil_bych aș_da aleg dau adnék adok választom választanám antaisin annan valitsen valitsisin θα_έδινα δίνω
+επιλέγω vastaus_on arvosana_on valinta_on jibu_ni jibu_sahihi_ni jibu_langu_ni ningetoa natoa
+nachagua ningechagua pinipili_ko
+ang_pipiliin_ko chọn سأعطي* سأختار נותן הייתי_נותן
+אני_בוחר אתן dávám اختارم انتخاب_می‌کنم
 остаётся остается считаю думаю полагаю я_бы я_выб* я_отве* я_став* я_оцен* я_дал* я_скаж* выбираю выберу
 ставлю zostaje myślę_że wybieram oceniam daję vybírám
-seçiyorum أختار سأختار اختار أقول أعطي tôi_chọn tôi_cho tôi_sẽ tôi_đánh_giá saya_memilih saya_akan
+bych_dal bych_dala ger_jag ger_den väljer_jag giver_jeg gir_jeg vælger_jeg velger_jeg end_up_with
+ended_up_with tôi_nghĩ_là myślę,_że
+nehme_ich ik_vind pienso_que מדרג seçiyorum أختار سأختار اختار أقول أعطي tôi_chọn tôi_cho tôi_sẽ
+tôi_đánh_giá saya_memilih saya_akan
 saya_memberi saya_beri saya_pilih من_می‌دهم
 เลือก ให้ ตอบ 我会选择 我会选 我会给 我选择 我選擇 我选 我選 我给 我給 我打 我认为是 剩下 只剩 就是 应该是 选择
 選擇 选 選 给 給 打
@@ -78,6 +97,9 @@ because since as for given than rather_than instead_of out_of at_best at_most in
 and here too overall again now would is was are seems feels fits though
 although while based in with when considering that i it he she they this we you the there if at so to by from or then
 instead however
+bewerten benoten beurteilen bewertet verteilen geven kiezen zeggen noemen välja ge säga sätta vælge velge sige si
+give gi adnék adok antaisin juist goed fout richtig falsch gut schlecht juste correcte correcta correcto corretta
+korrekt sahihi
 weil denn da stellen setzen legen einordnen einstufen ansetzen who qui von auf für geben vergeben wählen sagen
 nehmen ist
 car parce puisque sur pour à au de parmi est
@@ -89,7 +111,7 @@ not never neither nor cannot without rather_than instead_of as_opposed_to except
 versus vs
 by_no_means far_from anything_but hardly barely scarcely ruling_out rule_out no_evidence no_reason
 no_indication no_need no_sign no_basis no_longer than unlike
-nicht keineswegs mitnichten keine keinen kein weder statt anstatt anstelle pas nullement au_lieu plutôt_que ni
+nicht keineswegs mitnichten keine keinen kein weder statt anstatt anstelle pas nullement au_lieu plutôt_que
 no_es no_diría no_elegiría no_creo no_un no_una
 nunca en_absoluto en_lugar_de en_vez_de non affatto invece não nem em_vez niet geen geenszins in_plaats_van
 inte ikke i_stället i_stedet не ни вместо nie zamiast değil_de nem
@@ -190,7 +212,40 @@ scheidet_aus scheiden_aus entfällt entfallen fällt_weg fallen_weg kommt_nicht 
 se_descarta si_esclude yanlış elenir
 """
 IF = """
-otherwise sonst sinon si_no altrimenti иначе unless suppose supposing imagine wenn falls si se если 如果 यदि अगर
+otherwise sonst sinon si_no altrimenti иначе unless suppose supposing imagine provided_that
+assuming_that wenn falls si se
+s'il s'ils s'elle
+если 如果 假如 要是 倘若 除非 यदि अगर जर যদি kalau jika andaikan seandainya apabila gdyby jeśli jeżeli kdyby pokud
+jestliže dacă якщо якби εάν αν jos hvis eğer nếu ถ้า หาก இருந்தால் అయితే لو إذا اگر אם kung ikiwa
+als_ze als_hij als_zij als_men als_dit als_dat als_je als_u om_hon om_han om_det om_de om_den om_man
+たら ければ ならば としたら 었다면 았다면 였다면 했다면
+"""
+FORCED = """
+had_to have_to must forced pressed asked choose pick wählen entscheiden müsste muss
+gezwungen choisir devais dois fallait
+faut obligé* elegir tuviera_que tengo_que tuviese_que hay_que obligado scegliere dovessi devo costretto escolher
+tivesse_que tiver_que obrigado приш* нужно выбирать выбрать заставили moest moet kiezen gedwongen musiał* muszę
+wybra* zorunda seç* vybrat musel* välja tvingad tvungen måste vælge velge nødt trebui* választan* kellene valita
+pitäisi 选 選 必须 一定要 非要 選ぶ つける 選択 골라 매기 선택 चुनना اختيار اضطرر* انتخاب memilih harus chọn phải
+เลือก kuchagua pumili לבחור διαλέξω
+"""
+"""What a condition says that is none: "if I had to choose"."""
+OR = """
+or oder ou o of albo lub eller vagy veya или або atau hoặc sau ή tai או أو या বা
+"""
+RATHER = """
+rather better instead make_it make_that lieber eher doch toch maar liever plutôt mejor meglio facciamo melhor antes
+jednak raczej скорее лучше все_же всё_же snarare hellre heller inkább aslında daha_çok बल्कि saja đúng_hơn
+"""
+"""What stands between "no" and what is said in place of the first thought."""
+TOO_MUCH = """
+too_high too_low too_much too_harsh too_generous too_strict too_positive too_negative
+zu_hoch zu_niedrig zu_viel zu_wenig
+zu_streng zu_positiv trop_haut* trop_bas* trop_élevé* trop_sévère trop_généreu* demasiado* troppo_alto troppo_basso
+troppo_alta troppo_bassa muito_alto muito_baixo muito_alta muito_baixa demais te_hoog te_laag te_veel слишком_высок*
+слишком_низк* слишком_много zbyt_wysok* zbyt_nisk* za_wysoko za_nisko za_dużo çok_yüksek çok_düşük 太高 太低 太多
+高すぎ* 低すぎ* 너무_높* 너무_낮* för_hög* för_låg* for_høj* for_høy* for_lav* terlalu_tinggi terlalu_rendah quá_cao
+quá_thấp
 """
 NUMBERS = """
 zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
@@ -211,6 +266,12 @@ nul en to tre fire fem seks syv otte ni ti elleve tolv tretten fjorten femten se
 zero jeden dwa trzy cztery pięć sześć siedem osiem dziewięć dziesięć jedenaście dwanaście trzynaście czternaście
 nula jedna dva tři čtyři pět šest sedm osm devět deset jedenáct dvanáct třináct čtrnáct patnáct šestnáct sedmnáct
 zero unu doi trei patru cinci șase șapte opt nouă zece
+nulla egy kettő három négy öt hat hét nyolc kilenc tíz
+nolla yksi kaksi kolme neljä viisi kuusi seitsemän kahdeksan yhdeksän kymmenen
+μηδέν ένα δύο τρία τέσσερα πέντε έξι επτά οκτώ εννέα δέκα
+אפס אחת שתיים שלוש ארבע חמש שש שבע שמונה תשע עשר
+பூஜ்யம் ஒன்று இரண்டு மூன்று நான்கு ஐந்து ஆறு ஏழு எட்டு ஒன்பது பத்து
+शून्य एक दोन तीन चार पाच सहा सात आठ नऊ दहा
 sıfır bir iki üç dört beş altı yedi sekiz dokuz on
 शून्य एक दो तीन चार पाँच छह सात आठ नौ दस ग्यारह बारह तेरह चौदह पंद्रह सोलह सत्रह अठारह
 শূন্য এক দুই তিন চার পাঁচ ছয় সাত আট নয় দশ এগারো বারো তেরো চৌদ্দ পনেরো ষোলো সতেরো আঠারো
@@ -226,7 +287,15 @@ sifuri moja mbili tatu nne tano sita saba nane tisa kumi
 """
 MORE_NUMBERS = """
 1 ein eine einen een une una uma
-2 zwo две dwie
+2 zwo две dwie двойка двойку
+3 тройка тройку trójka trójkę
+4 четвёрка четвёрку четверка четверку czwórka czwórkę τέσσερις
+5 пятёрка пятёрку пятерка пятерку piątka piątkę
+6 шестёрка шестёрку шестерка шестерку szóstka szóstkę
+7 семёрка семёрку семерка семерку siódemka siódemkę εφτά
+8 восьмёрка восьмёрку восьмерка восьмерку ósemka ósemkę åtte οχτώ
+9 девятка девятку dziewiątka dziewiątkę
+10 десятка десятку dziesiątka dziesiątkę
 5 lăm
 15 пятнадцать piętnaście
 16 шестнадцать szesnaście dezasseis
@@ -301,7 +370,7 @@ ORDINARY = """
 a an one un une uno una um uma ein eine einen eins een één ett en to on once sei due sex ni ti tio tre tres
 sto bin mil mille
 cem bir elf million hai ba năm một dix null nul nula fire fem firs cent cents ten dos doi opt deset tano dua
-trei osm sept
+trei osm sept egy hat nulla ένα אחת
 एक दो सौ एक দুই এক دو سه نه ده یک سی واحد صد six zero
 """
 """Numerals that are other words as well, in their own language or in another."""
@@ -322,8 +391,31 @@ correction perdón pensándolo mejor_dicho quería_decir espere espera corrijo
 scusa ripensandoci aspetta correggo anzi desculpe aliás pensando_bem corrigindo nee bij_nader wacht nej vänta
 нет подумав хотя_нет подожди точнее
 исправ* nie pardon hayır düzelt* 等等 等一下 再想* 不对 不， 不, 更正 仔细想* 应该是
-待って* やっぱり* やはり いや いえ 訂正 잠깐 아니 다시_생각* 정정 انتظر عفو* تصحيح
+нет, nej, yok tidak नहीं nem inkább mejor plutôt або_ні hayır vielmehr bueno,_no 待って* やっぱり* やはり いや いえ
+訂正 잠깐 아니 다시_생각* 정정 انتظر عفو* تصحيح
 """
+
+
+ROMAN = dict(zip(["ii", "iii", "iv", "vi", "vii", "viii", "ix"], (2, 3, 4, 6, 7, 8, 9), strict=True))
+"""Roman numerals; the others are letters and words as well."""
+REST = """
+rest restes reste resto resten resterende restante restanti resztę reszta остальное остаток остальные kalan kalanı
+kalanını zbytek restul loput maradék sisanya phần_còn_lại 剩下的 剩余 其余 其余的 残り 나머지 बाकी الباقي بقیه
+"""
+"""What is left of an amount; English has further words for it."""
+COUNTED = """
+schritt étape paso passo stap krok шаг frage pregunta domanda pergunta vraag вопрос pytanie otázka fråga spørgsmål
+步骤 问题 第 단계 질문 sicherheit konfidenz confiance confianza fiducia confiança zekerheid уверенность pewność jistota
+置信度 信心 確信度 확신도 güven keyakinan độ_tin_cậy beispiel exemple ejemplo esempio exemplo voorbeeld пример przykład
+"""
+"""What a number beside it counts or measures instead of the answer."""
+HEADS = """
+answer response reply antwort réponse respuesta risposta resposta antwoord svar vastaus ответ відповідь отговор odgovor
+odpowiedź odpověď odpoveď răspuns válasz απάντηση cevap yanıt उत्तर जवाब উত্তর সমাধান సమాధానం జవాబు பதில் விடை ഉത്തരം ಉತ್ತರ
+જવાબ คำตอบ إجابة الإجابة الجواب جواب תשובה התשובה پاسخ 答案 回答 答え 答 解答 정답 대답 답변 답 응답 trả_lời câu_trả_lời
+đáp_án jawaban jibu sagot ang_sagot
+"""
+"""What may stand before a colon and the answer in words."""
 
 
 def either(words: str) -> str:

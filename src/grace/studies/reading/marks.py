@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from grace.studies.reading.languages import SPACED, any_of
+from grace.studies.reading.languages import REST, SPACED, any_of, either, folded
 from grace.studies.reading.mentions import bordered
 from grace.studies.reading.text import WORDS, plain
 
@@ -53,6 +53,8 @@ _REST = (
     rf"|(?:all|each|any|every)(?: of)? (?:the )?other(?:s\b| (?:three |two )?{_OTHERS})"
     r"|(?:everything|anything|whatever|what) (?:else|is left|remains)\b|what's left\b)"
 )
+_OF_REST = ("den ", "der ", "le ", "el ", "il ", "o ", "de ", "det ")
+_FOREIGN_REST = rf"(?:{'|'.join(_OF_REST)})?{either(REST)}(?!{SPACED})"
 _EACH = (
     rf"(?P<each>each(?: of (?:the|these|those) (?:four |three |\d )?{_THINGS}| {_THINGS})\b"
     rf"|(?:all|every) (?:of )?(?:the )?(?:four |\d )?{_THINGS}\b|all four\b)"
@@ -104,19 +106,25 @@ class Marks:
                 r"(?: (?:out )?of (?:the |these |those |his |her |their |[a-z]+'s? )?(?:[a-z]+ ){0,2}?"
                 rf"(?:{max(map(int, numbers))}|three|four|five)\b)?"
             )
-        names = [rf"{re.escape(n)}\b" if n.isascii() and n.replace(" ", "").isalpha() else bordered(n) for n in words]
+        names = [
+            rf"{re.escape(n)}(?!{SPACED})" if n.isascii() and n.replace(" ", "").isalpha() else bordered(n)
+            for n in words
+        ]
         spelled = rf"(?:{'|'.join(names)})(?!-)" if words else "(?!)"
         in_all = r"(?:all (?:of )?(?:the |[a-z]+'s )?)?"
         named = rf"{in_all}(?P<name>{number}|{spelled})(?! ?(?:dollars|percent)){of_all}"
-        amount = re.compile(f"{_WORD_AMOUNT}|{_REST}|{_EACH}")
+        rest = _REST if numbers else f"{_REST}|(?P<foreign>{_FOREIGN_REST})"
+        bare = _BARE if numbers else rf"(?<![\d.,_])\d+,\d{{1,2}}(?![\d,])|{_BARE}"
+        amount = re.compile(f"{_WORD_AMOUNT}|{rest}|{_EACH}")
         several = [bordered(n) for n in words if (" " in n or re.fullmatch(_REST, n)) and amount.match(n)]
         long = rf"(?:the )??(?P<long>{'|'.join(several)})|" if several else ""  # "the other player" is no rest
-        firsts = _beginnings((*words, *_FIRSTS))
+        of_rest = () if numbers else (*_OF_REST, *folded(REST).split())
+        firsts = _beginnings((*words, *_FIRSTS, *of_rest))
         self._pattern = re.compile(
             r"(?<![a-z\d])(?:"  # most places are skipped at once, and then one of two halves
             rf"(?=[\d$.-])(?:{_RANGE}|{_DIGITS_AMOUNT}|(?P<span>{span})|(?P<digit>{number}){of_all}"
-            rf"|(?P<plain>{_BARE})(?!{SPACED}))"
-            rf"|(?={firsts})(?:{long}{_WORD_AMOUNT}|{_REST}|{_EACH}|{named}))"
+            rf"|(?P<plain>{bare})(?!{SPACED}))"
+            rf"|(?={firsts})(?:{long}{_WORD_AMOUNT}|{rest}|{_EACH}|{named}))"
         )
 
     def unread(self) -> str | None:
@@ -137,7 +145,7 @@ class Marks:
                 bare = kind == "digit" and match[0] == name
                 labels: tuple[str, ...] = (self._names[name],)
                 yield Mark(start, end, float(name) if bare else None, "plain" if bare else None, labels=labels)
-            elif kind == "rest":
+            elif kind in ("rest", "foreign"):
                 yield Mark(start, end, rest=True)
             elif kind == "each":
                 yield Mark(start, end, labels=self._labels, each=True)
@@ -196,6 +204,8 @@ def numbers_in(text: str) -> set[float]:
     return numbers | {100 / size for name, size in _PARTS.items() if name in text}
 
 
+_OF_THOUSANDS = re.compile(_THOUSANDS)
+_DIGITS_OF = re.compile(r"-?(?:\d+(?:[.,]\d+)?|\.\d+)")
 _PARTS = {"half": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "tenth": 10}
 
 
@@ -209,9 +219,9 @@ def amount_of(words: str, unit: Unit) -> float:
             return over / under if under else float("inf")
         part = next(size for name, size in _PARTS.items() if name in words)
         return (3 if words.startswith("three") else 1) / part
-    if re.search(_THOUSANDS, words):
+    if _OF_THOUSANDS.search(words):
         words = words.replace(",", "")
-    number = re.search(r"-?(?:\d+(?:[.,]\d+)?|\.\d+)", words)
+    number = _DIGITS_OF.search(words)
     if number:
         return float(number[0].replace(",", "."))
     if "hundred" in words:

@@ -7,9 +7,9 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from grace.errors import StudyError
-from grace.studies.reading.languages import OR_MORE, SPACED, UNSPACED, either
+from grace.studies.reading.languages import OR_MORE, ROMAN, SPACED, UNSPACED, either
 from grace.studies.reading.late import Late
-from grace.studies.reading.numerals import numerals
+from grace.studies.reading.numerals import Numeral, numerals
 from grace.studies.reading.text import WORDS, plain
 
 _LETTER = rf"[^\W\d_{UNSPACED}\uac00-\ud7af]"
@@ -26,12 +26,24 @@ _BETWEEN = (
     r"\s?(?:の間|のあいだ|之间|之間|中间|사이|के बीच)"
 )
 """Ranges whose sign stands behind them."""
-_OF = r"(?:/|(?:out )?of|on|na|dari|trên|von|sur|de|su|out of a possible|aus|av|z|из|จาก|من|از|/ )"
+_OF = (
+    r"(?:/|(?:out )?of|on|na|dari|trên|von|sur|sobre|de|su|em|op|din|out of a possible|aus|av|ud af|z|з|из|από|στα"
+    r"|kati ya|מתוך|จาก|من|از|/ )"
+)
+_OUT_OF = (
+    r"(?:üzerinden|점 만점에|点満点(?:中|で)?|点中|分中|分满分[,:]?"
+    r"|-?(?:এর|র)? ?মধ্যে|-?এ(?!র)|में से|पैकी|میں سے|-?(?:లో|కి|కు)"
+    r"|-?(?:இல்|க்கு|ல்)|-?(?:ൽ|ല്)|-?b[őóo]l|ದಲ್ಲಿ|માંથી|ਵਿੱਚੋਂ)"
+)
+"""What stands behind the largest point of a scale, and before the point."""
 _PLAIN_NUMBER = r"\d+(?:[.,]\d+)?"
-_THOUSANDS = r"[1-9]\d{0,2}(?:(?:,\d{3})+(?:\.\d+)?(?![\d,])|(?: \d{3})+(?![\d,.]| \d))"
+_THOUSANDS = (
+    r"[1-9]\d{0,2}(?:(?:,\d{3})+(?:\.\d+)?(?![\d,])|(?:'\d{3})+(?:[.,]\d{1,2})?(?![\d'])"
+    r"|(?: \d{3})+(?:,\d{1,2})?(?![\d,.]| \d)|(?:\.\d{3})+,\d{1,2}(?![\d,.]))"
+)
 _NUMBER_OR_MORE = (
     rf"(?<![\d#])(?<!\d[.,:])(?<!{_LETTER})(?<!\w-)(?<!\w[/_])(?P<before>[$€£]\s?)?"
-    r"(?:(?P<most>\d+)\s?(?:üzerinden|점 만점에|点満点(?:中|で)?|点中|में से|分中)\s?)?"
+    rf"(?:(?P<most>\d+)(?=\s?[^\x00-\x7f]|-[^\x00-\x7f]|-b)\s?{_OUT_OF}\s?)?"
     rf"(?P<number>(?:(?<![\w)])[+-])?(?:{_THOUSANDS}|{_PLAIN_NUMBER}))(?![\d_])(?P<unit>UNIT)?+"
     rf"(?:\s?(?P<to>{_TO})\s?[$€£]?[+-]?{_PLAIN_NUMBER}(?!\d)(?:UNIT)?|(?P<among>{_BETWEEN})"
     rf"|\s?(?P<of>{_OF})\s?(?P<top>\d+)(?![\d%]|[.,]\d))?"
@@ -95,6 +107,7 @@ class Mentions:
         self._longest = MARGIN + max(map(len, self.ways))
         words = {way: label for way, label in self.ways.items() if _number(way) is None}
         signed = {f"{sign}{word}": times * n for word, n in WORDS.items() for sign, times in _SIGNS.items()}
+        signed |= ROMAN
         spelled = {word: self.values[n] for word, n in signed.items() if n in self.values and word not in words}
         self._spelled = frozenset(spelled)
         self._words: dict[str, str] = {re.sub(r"[\s-]+", " ", way): label for way, label in (spelled | words).items()}
@@ -113,6 +126,7 @@ class Mentions:
         if bare in self.ways or not self.values:
             return self.ways.get(bare)
         value = _number(bare.removesuffix("%").rstrip()) if self.top == PERCENT else _number(bare)
+        value = ROMAN.get(bare) if value is None else value
         if value is None:
             value = next((own.value for own in numerals(bare) if bare[own.start : own.end] == bare), None)
         return None if value is None else self.values.get(value)
@@ -166,14 +180,31 @@ class Mentions:
     def _numbers(self, text: str) -> Iterator[Mention]:
         if not self.values:
             return
-        if not text.isascii() or self.top == PERCENT:
-            for numeral in numerals(text):
-                if not numeral.is_ordinary or _SAID.match(text, numeral.end):
-                    label = self.values.get(numeral.value)
-                    yield Mention(label, numeral.start, numeral.end, text[numeral.start : numeral.end], "spelled")
+        for numeral, odd in self._numerals(text):
+            end = numeral.end
+            unit = _POINTS.match(text, end)
+            if not numeral.is_ordinary or unit or _SAID.match(text, end):
+                end = unit.end() if unit else end
+                label = self.values.get(numeral.value)
+                yield Mention(label, numeral.start, end, text[numeral.start : end], "spelled", odd)
         for number in numbers(text, _PERCENTAGE if self.top == PERCENT else _NUMBER, self.top):
             odd = number.odd or ("is an amount of money" if number.unit not in _PERCENTS else "")
             yield Mention(self.values.get(number.value), number.start, number.end, number.words, "number", odd)
+
+    def _numerals(self, text: str) -> Iterator[tuple[Numeral, str]]:
+        """The numbers in words, and why they are none; "eight out of ten" is one where ten is the top."""
+        last: Numeral | None = None
+        odd = ""
+        for numeral in numerals(text):
+            if last and 0 < numeral.start - last.end < FURTHEST and _IS_OF.fullmatch(text, last.end, numeral.start):
+                odd = "" if numeral.value == self.top else f"is out of {numeral.value}"
+                last = last._replace(end=numeral.end, is_ordinary=False)
+                continue
+            if last:
+                yield last, odd
+            last, odd = numeral, ""
+        if last:
+            yield last, odd
 
 
 class Number(NamedTuple):
@@ -216,7 +247,11 @@ def numbers(text: str, pattern: Late, top: float | None) -> Iterator[Number]:
 
 def value_of(digits: str) -> float:
     """The value of digits with a point or a comma before the decimals, and commas between thousands."""
-    return float(re.sub("[, ]", "", digits) if _IN_THOUSANDS.fullmatch(digits) else digits.replace(",", "."))
+    if not _IN_THOUSANDS.fullmatch(digits):
+        return float(digits.replace(",", "."))
+    digits = re.sub("[ ']", "", digits)
+    is_decimal_comma = digits.rfind(",") > digits.rfind(".") and not re.search(r",\d{3}\Z", digits)
+    return float(digits.replace(".", "").replace(",", ".") if is_decimal_comma else digits.replace(",", ""))
 
 
 def _bare(text: str) -> str:
@@ -286,4 +321,8 @@ def _is_mark(character: str) -> bool:
 _NUMBER = number_pattern()
 _PERCENTS = ("", "%", "percent", "per cent", "prozent")
 _PERCENTAGE = number_pattern(r"\s?(?:%|percent\b|per cent\b|prozent\b)")
+_POINTS = re.compile(r"(?:点|點|分|점)(?!\w)|(?:分|점)(?=。|,|吧|을)")
+_IS_OF = re.compile(rf"\s{_OF}\s")
+FURTHEST = 24
+"""Characters between a point and the largest one, at most."""
 _SAID = re.compile(r"(?:です|だ|と思|입니다)")

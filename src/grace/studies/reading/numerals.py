@@ -113,9 +113,16 @@ def _value(word: str) -> int | None:
     return hundreds + sum(_ALL[part] for part in parts.group("one", "ten", "tens", "ones", "rest") if part)
 
 
+@lru_cache(8192)
+def _is_one(word: str) -> bool:
+    return _value(word) is not None
+
+
 def numerals(text: str) -> Iterator[Numeral]:
     """The numbers in words of a text that `plain` made; those without spaces between words come last."""
     words = list(_WORD.finditer(text))
+    if not any(map(_is_one, {word[0] for word in words})):
+        words = []
     place = 0
     while place < len(words):
         first = _value(words[place][0])

@@ -18,13 +18,16 @@ from grace.studies.reading.weighing import GIVEN, Weighed, weigh
 AROUND = " \n\t.!\"'()[]{}:;,*|"
 """What may surround a number that is the whole answer."""
 _MONEYS = ("$", "€", "£", "₽", "zł")
-_CENT = r"\s?(?:cents?|¢|centimes?|céntimos?|centavos?|cêntimos?|centesimi|pence|копе\w+|groszy|grosz)(?!\w)"
+_CENT = (
+    r"\s?(?:(?:euro[- ]?)?cents?|¢|centimes?|céntimos?|centavos?|cêntimos?|centesimi|pence|копе\w+|groszy|grosz)(?!\w)"
+)
 _AND = re.compile(r",?\s?(?:(?:and|und|et|y|e|en|och|и|i)\s)?")
+PERCENT = 100
 FEW_WORDS = 2
 """Words besides the number in an answer that is about nothing else."""
 THOUSAND = 3
 """Digits of a group, where a point parts thousands."""
-_POINTS = re.compile(r"(?<![\d.])[1-9]\d{0,2}(?:\.\d{3})+(?![\d.])")
+_POINTS = re.compile(r"(?<![\d.])[1-9]\d{0,2}(?:\.\d{3})+(?![\d.,])")
 _TIMES = Late(
     lambda: (
         r"\s?(?:(?P<k>k|tsd|тыс|mil|mille|thousand|tausend|duizend|tusen|тысяч\w?|hezar|千|천|हज़ार|হাজার|ألف)\b\.?"
@@ -115,6 +118,12 @@ class NumberReader:
             other = self._other.match(text, last.end) if last else None
             gap = text[other.end() if other else last.end : mention.start] if last else ""
             follows = last is not None and last.kind == "amount" and _AND.fullmatch(gap)
+            if last is not None and follows and not cents and self._is_cents(mention, last):  # "3 € 50"
+                value = float(str(last.label)) + float(mention.words) / PERCENT
+                odd = self._fault(value)
+                label = None if odd else str(whole(value))
+                made[-1] = Mention(label, last.start, mention.end, text[last.start : mention.end], "amount", odd)
+                continue
             if cents:
                 number = re.match(r"\d+", mention.words)
                 value = float(number[0]) if number else next((own.value for own in numerals(mention.words)), 0)
@@ -134,6 +143,11 @@ class NumberReader:
             else:
                 made.append(mention)
         return made
+
+    def _is_cents(self, mention: Mention, last: Mention) -> bool:
+        """Whether two digits behind an amount of money without decimals are a part of it."""
+        is_money = self._cent.pattern != "(?!)" and last.label is not None and last.label.isdigit()
+        return is_money and len(mention.words) == 2 and mention.words.isdigit() and not last.words[-1].isdigit()
 
     def _mentions(self, text: str) -> Iterator[Mention]:
         taken = []

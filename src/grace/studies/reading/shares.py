@@ -11,8 +11,8 @@ from itertools import pairwise
 from math import fsum, isclose
 
 from grace.errors import StudyError
-from grace.studies.reading import CLEAR, EXACT, IMPLIED, Answer, Missing, Value, whole
-from grace.studies.reading.evidence import retracts
+from grace.studies.reading import CLEAR, DOUBT, EXACT, IMPLIED, Answer, Missing, Value, whole
+from grace.studies.reading.evidence import is_conditional, is_supposed, retracts
 from grace.studies.reading.marks import Mark, Marks
 from grace.studies.reading.numerals import in_digits
 from grace.studies.reading.pairs import LONGEST_GAP, SEVERAL, Pair, find_pairs
@@ -34,6 +34,8 @@ _EVENLY = re.compile(
 _ALL = re.compile(r"\b(?:all|four|every|each)\b")
 _LISTED = re.compile(r"[\s\"']*(?:,|;|/|\||,? and)[\s\"']*")
 
+_COUNTS = re.compile(r" (?!points?\b|punkte|(?:and|und|et|y|e|en|och|i|to|for|für|pour|para|per|auf|on)\b)[^\W\d_]{3,}")
+"""A noun behind a number, which counts it: "7 years"."""
 PERCENT = 100
 SLACK = 0.011
 """The part of a total that rounding may cost."""
@@ -69,6 +71,7 @@ class SharesReader:
         self._of = {label: column.replace("{label}", label) for label in labels}
         self.columns = tuple(self._of.values())
         self._total = total
+        self._slack = total * SLACK
         self._marks = Marks(labels, total)
         unread = self._marks.unread()
         if unread is not None:
@@ -82,10 +85,8 @@ class SharesReader:
         in_step = [] if self._marks.has_numbers else list(self._in_step(marks))
         if in_step:
             return self._said(self._chosen(in_step, text), text)
-        pairs = self._evenly(
-            text.plain,
-            _of_one_kind(find_pairs(text.plain, marks, self._total, not self._marks.has_numbers), self._total),
-        )
+        found = find_pairs(text.plain, marks, self._total, not self._marks.has_numbers)
+        pairs = self._evenly(text.plain, _of_one_kind(self._with_other(marks, found), self._total))
         respective = self._across(text.plain, marks) or self._respectively(text.plain, marks)
         divisions = [respective] if respective else _divisions(_heads(text.plain, pairs))
         named = set() if self._marks.has_numbers else {label for mark in marks for label in mark.labels}
@@ -98,7 +99,20 @@ class SharesReader:
     def _said(self, answers: Mapping[str, Pair | str], text: Text) -> dict[str, Answer]:
         """The answer for each column."""
         said = fsum(pair.amount or 0 for pair in answers.values() if isinstance(pair, Pair) and not pair.bad)
-        return {column: self._checked(answers.get(label), text, said) for label, column in self._of.items()}
+        found = {column: self._checked(answers.get(label), text, said) for label, column in self._of.items()}
+        is_all = all(isinstance(answer, Value) for answer in found.values())
+        misses = is_all and not self._marks.has_numbers and abs(said - self._total) > self._slack
+        misses = misses or self._is_supposed(text, answers)
+        return {column: _doubted(answer) if misses else answer for column, answer in found.items()}
+
+    def _is_supposed(self, text: Text, answers: Mapping[str, Pair | str]) -> bool:
+        """Whether the amounts stand under a condition, or are numbers of other things: "Karl is 60 years old"."""
+        pairs = [pair for pair in answers.values() if isinstance(pair, Pair) and pair.start < pair.end]
+        if self._marks.has_numbers or not pairs:
+            return False
+        start, end = min(pair.start for pair in pairs), max(pair.end for pair in pairs)
+        counts = all(pair.unit == "plain" for pair in pairs) and any(_COUNTS.match(text.plain, p.end) for p in pairs)
+        return counts or is_supposed(text.plain, start) or is_conditional(text.plain, end)
 
     def begins(self, text: str) -> int:
         """The place of the first pair of a text; its end when there is none."""
@@ -197,6 +211,20 @@ class SharesReader:
             return None
         return _paired(labels, amounts)
 
+    def _with_other(self, marks: Sequence[Mark], pairs: list[Pair]) -> list[Pair]:
+        """As in "give $30, keep the rest": with two labels the amount without one belongs to the other of them."""
+        if self._marks.has_numbers or len(self._of) != 2 or len(pairs) != 1:
+            return pairs
+        (rest,) = pairs
+        if not rest.is_rest or len(rest.labels) != 1:
+            return pairs
+        stated = [mark for mark in marks if mark.unit in ("money", "percent") and mark.amount != self._total]
+        if len(stated) != 1 or stated[0].bad:
+            return [] if stated else pairs
+        other = next(label for label in self._of if label not in rest.labels)
+        (mark,) = stated
+        return [Pair((other,), mark.amount, mark.unit, mark.start, mark.end, grade=IMPLIED), rest]
+
     def _in_step(self, marks: Sequence[Mark]) -> Iterator[_Amounts]:
         """As many amounts as labels, whatever comes first, that make the total: "70% glad, 20% sad and 10% cross".
 
@@ -205,7 +233,7 @@ class SharesReader:
         steps: list[Mark] = []
         for mark in marks:
             again = bool(mark.labels and steps and steps[-1].labels == mark.labels)
-            if not again and (len(mark.labels) == 1 or (mark.amount is not None and not mark.bad)):
+            if not again and (len(mark.labels) == 1 or mark.rest or (mark.amount is not None and not mark.bad)):
                 steps.append(mark)
         place, size = 0, 2 * len(self._of)
         while place + size <= len(steps):
@@ -218,16 +246,26 @@ class SharesReader:
         """The amounts of all labels, each named once, in their order; empty unless they make the total."""
         labels = [mark.labels[0] for mark in run if mark.labels]
         amounts = [mark for mark in run if not mark.labels]
-        made = fsum(mark.amount or 0 for mark in amounts)
+        rests = [mark for mark in amounts if mark.rest]
+        stated = [mark for mark in amounts if not mark.rest]
+        made = fsum(mark.amount or 0 for mark in stated)
         share = self._total if self._total != 1 and isclose(made, 1, abs_tol=SLACK) else 1
-        share = self._total / PERCENT if all(mark.unit == "percent" for mark in amounts) else share
+        share = self._total / PERCENT if all(mark.unit == "percent" for mark in stated) else share
+        left = self._total - made * share
         is_near = run[-1].end - run[0].start <= LONGEST_GAP * len(amounts)
         if not (is_near and len(set(labels)) == len(amounts) == len(self._of)):
             return {}
-        if not isclose(made * share, self._total, rel_tol=SLACK):
+        if len(rests) > 1 or not (0 <= left <= self._total if rests else abs(left) <= self._total * SLACK):
             return {}
         return {
-            label: Pair((label,), whole((mark.amount or 0) * share), mark.unit, mark.start, mark.end)
+            label: Pair(
+                (label,),
+                whole(left if mark.rest else (mark.amount or 0) * share),
+                mark.unit,
+                mark.start,
+                mark.end,
+                grade=IMPLIED if mark.rest else CLEAR,
+            )
             for label, mark in zip(labels, amounts, strict=True)
         }
 
@@ -308,6 +346,11 @@ class SharesReader:
             return False
         longer = said + 9 * (answer.amount or 0)
         return text.cut is True or any(isclose(longer + digit, self._total) for digit in range(10))
+
+
+def _doubted(answer: Answer) -> Answer:
+    """An amount that makes another total with its others: one of them is not what the text means."""
+    return Value(answer.value, DOUBT) if isinstance(answer, Value) else answer
 
 
 def _together(lists: Sequence[_Amounts]) -> dict[str, Pair | str]:

@@ -20,6 +20,8 @@ _TYPOGRAPHY = str.maketrans(
         "•": "-",
         **dict.fromkeys("。．।॥۔", ". "),
         **dict.fromkeys("，、،", ", "),
+        "【": "\n[",
+        "】": "]: ",
         "？": "? ",
         "؟": "? ",
         "！": "! ",

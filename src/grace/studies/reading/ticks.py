@@ -12,7 +12,9 @@ _YES = r"(?P<yes>[✓✔✅☑☒◉●🗹]|true\b|correct\b|right\b|yes\b|\[x\
 _NO = r"(?:[✗✘❌☐○◯×🗷]|false\b|incorrect\b|wrong\b|no\b|\[ ?\]|\( ?\)|\|\s*(?:\n|\Z))"
 _TICK = re.compile(r"[✓✔✅☑☒◉●🗹]|\[x\]|\(x\)|[:|]\s?(?:true|correct|right|yes)\b")
 _TICK_BEFORE = re.compile(r"(?:(?P<yes>[✓✔✅☑☒◉●🗹]|\[x\]|\(x\))|[✗✘❌☐○◯🗷]|\[ ?\]|\( ?\))[\s\"'*]*\Z")
-_TICK_BEHIND = re.compile(rf"[\"')\]]*\s?(?:[:|=]|->|→| - )\s*(?:{_YES}|{_NO})")
+_TICK_BEHIND = re.compile(
+    rf"[\"')\]]*\s?(?:(?:[:|=]|->|→| - )\s*(?:{_YES}|{_NO})|(?:(?P<sign>[✓✔✅☑])|[✗✘❌])(?=\s*(?:\n|\Z|,)))"
+)
 
 
 def ticked(text: str, mentions: Sequence[Mention]) -> Answer | None:
@@ -21,10 +23,10 @@ def ticked(text: str, mentions: Sequence[Mention]) -> Answer | None:
         return None
     marks: dict[str, set[bool]] = {}
     for mention in mentions:
-        before = _TICK_BEFORE.search(text, max(0, mention.start - EDGE), mention.start)
-        mark = before or _TICK_BEHIND.match(text, mention.end)
+        behind = _TICK_BEHIND.match(text, mention.end)
+        mark = behind or _TICK_BEFORE.search(text, max(0, mention.start - EDGE), mention.start)
         if mark and mention.label and mention.words not in _VERDICTS:
-            marks.setdefault(mention.label, set()).add(bool(mark["yes"]))
+            marks.setdefault(mention.label, set()).add(bool(mark["yes"] or (behind and behind["sign"])))
     chosen = [label for label, own in marks.items() if own == {True}]
     rejected = [label for label, own in marks.items() if own == {False}]
     return (

@@ -189,7 +189,7 @@ def weigh(text: Text, mentions: Sequence[Mention]) -> tuple[list[Weighed], str]:
         if text.cut and mention.end >= len(plain.rstrip()):
             denied[place] = "is cut off"
             continue
-        if place in listed and (listed[place] or (text.cut and is_bare)):
+        if place in listed and (listed[place] or (text.cut and is_bare and not _opens(plain, mention, is_first))):
             denied[place] = "names labels in a list"
             continue
         weight, exact = _weight(text, mention, is_first)
@@ -243,6 +243,11 @@ def weigh(text: Text, mentions: Sequence[Mention]) -> tuple[list[Weighed], str]:
     return (fit if any(one.weight for one in fit) else []), reason
 
 
+def _opens(text: str, mention: Mention, is_first: bool) -> bool:
+    """Whether a text that may be a list begins with an answer and its reason: "5 - it is fine", "Rating: 5. It is"."""
+    return text[: mention.start].rstrip().endswith(":") or (is_first and mention.words not in ("1", "a"))
+
+
 def _is_outside(mention: Mention) -> bool:
     """Whether a number is none of those asked for because of its size."""
     return mention.kind in ("figure", "amount") and mention.odd.startswith("says ")
@@ -269,7 +274,7 @@ def _weight(text: Text, mention: Mention, is_first: bool) -> tuple[int, bool]:
         return ALONE, True
     unit = evidence.UNITS.match(plain, end) if mention.kind != "word" else None
     # "one" is a number only where it stands by itself
-    ends = bool(evidence.ENDS.match(plain, end)) if mention.kind != "spelled" else follows or bool(unit)
+    ends = bool(evidence.ENDS.match(plain, end)) if mention.words != "one" else follows or bool(unit)
     before = plain[max(0, start - evidence.BEFORE) : start]
     named = mention.kind in ("word", "both")
     if ends and not named and (evidence.is_final(plain, start) or evidence.corrects(plain, start)):
@@ -377,6 +382,8 @@ def _is_alternative(text: str, mentions: Sequence[Mention], denied: Mapping[int,
             _is_outside(mentions[other]) and gap in (" ", ", ")
         ):
             continue  # "a metaphor", "March 3, 1848"
+        if first.kind == "letter" and first.words in "aeioy" and gap == " ":
+            continue  # "a resposta é a C"
         if first.words in _QUANTIFIERS or (second.words == "one" and first.kind != "spelled"):
             continue  # "both the boy and the girl", "the second one"
         is_near = first.label != second.label and second.start - first.end < 20

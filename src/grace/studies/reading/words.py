@@ -6,15 +6,16 @@ from typing import Any
 import orjson
 
 from grace.studies.reading import BY_PERSON, EXACT, Answer, Missing, Value
+from grace.studies.reading.languages import HEADS
 from grace.studies.reading.text import REFUSAL, Text, tidy
 
 _FENCE = re.compile(r"\A\s*```\w*\n(.*?)\n?```\s*\Z", re.DOTALL)
+_HEADS = f"(?:{'|'.join(word.replace('_', ' ') for word in sorted(HEADS.split(), key=len, reverse=True))})"
 _HEAD = re.compile(
     r"\A(?:(?:sure|certainly|of course|okay|ok)\b[!,.]?\s*)?(?:here(?:'s| is)\b[^:\n]{0,60}:\s*|\W{0,4}(?:(?:my|the"
-    r"|final)\s+){0,2}"
-    r"(?:answer|response|reply|antwort|réponse|respuesta|risposta|resposta|antwoord|svar|cevap"
-    r"|ответ|答案|回答|答え|답변?|جواب|الإجابة|उत्तर|উত্তর)\W{0,4}?(?:\s(?:is|would be|ist|lautet|est|es|è"
-    r"|é)(?=\s?:))?\s?[:：]\s*)",
+    r"|final|meine?|ma|mon|la|mi|il|mia|a|minha|mijn|het|mitt|min|mój|moja|moje|мой|můj)\s+){0,2}"
+    rf"{_HEADS}\W{{0,4}}?(?:\s(?:is|would be|ist|lautet|est|es|è|é)(?=\s?:))?\s?[:：]\s*"
+    rf"|\s*[【\[]{_HEADS}[】\]]\s*[:：]?\s*)",
     re.IGNORECASE,
 )
 _QUOTED = re.compile(r"(?:my|the)\s(?:answer|reply|response)\s(?:is|would be)\s([\"“][^\"“”]*[\"”])\.?", re.IGNORECASE)
