@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from grace.studies.reading import CLEAR, DOUBT, EXACT, Answer, Missing, Value, evidence
+from grace.studies.reading.conditions import is_conditional
 from grace.studies.reading.languages import BUT, IN_FACT, word_of
 from grace.studies.reading.late import Late
 from grace.studies.reading.mentions import Mentions
@@ -22,6 +23,7 @@ _TURN = re.compile(
     r"|item \d+)\s?\d*\s*:"
     r"|\n#{2,}|<\|"
 )
+_STOPS = re.compile(r"[\n.!?]")
 _PREFIX = re.compile(r"^\W*(?:(?:final )?answer|response)\s*:\s*")
 
 
@@ -157,8 +159,9 @@ def _is_open(text: Text, one: Weighed) -> bool:
     rest = text.plain[one.mention.end :]
     if not one.exact and evidence.abstains(rest):
         return True
-    is_last = "\n" not in rest and not any(mark in rest for mark in ".!?")
-    return evidence.is_conditional(text.plain, one.mention.end) or (is_last and evidence.is_open(text.plain))
+    if is_conditional(text.plain, one.mention.end):
+        return True
+    return not _STOPS.search(rest) and evidence.is_open(text.plain)
 
 
 def _contrasted(text: str, weighed: Sequence[Weighed]) -> Answer | None:

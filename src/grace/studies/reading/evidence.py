@@ -4,15 +4,14 @@ All patterns look at a bounded stretch of text before or behind a mention, so th
 the length of a text.
 """
 
+from grace.studies.reading.conditions import is_supposed, last_part
 from grace.studies.reading.languages import (
     ANSWER,
     AT_FIRST,
     BUT,
     CHOOSE,
     FALLS_OUT,
-    FORCED,
     GOES_ON,
-    IF,
     IS,
     IS_IN,
     MORE_OR_LESS,
@@ -162,41 +161,14 @@ _RESETS = Late(
         rf"|{word_of(BUT + ' ' + THUS)}"
     )
 )
-_LINKS = Late(lambda: rf"[.;:!?\n]|{word_of(BUT + ' however still so therefore thus hence')}")
 _TURNS = Late(lambda: rf"[.;:!?\n]|{word_of(BUT + NOW)}|が,|けど|지만|现在|今は")
 _AT_FIRST = Late(lambda: word_of(AT_FIRST))
 _NOT = Late(lambda: rf"{word_of(NOT)}|\bni\b(?<!jibu ni)(?<!sahihi ni)|n't\b|\bno(?: clear| real| strong| sign of)? \Z")
-_IF = Late(lambda: rf"\bif(?! (?:i|we|you|one|forced|pressed|asked|required|pushed|anything)\b)|{word_of(IF)}")
-_FORCED = Late(lambda: either(FORCED))
-_HINTS = ("had ", "were ", "should ", "would", "wär", "hätt", "würd", "käme", "gäbe", "stünd", "serait", "eydi", "aydi")
-_SUBJUNCTIVE = Late(
-    lambda: (
-        r"(?:^|[.;:!?\n(]\s?)[\"'*]*(?:(?:had|were|should) (?:he|she|it|they|the|this|that|there) "
-        r"|(?:hätten?|wären?|würden?|käme|gäbe|stünde) (?!ich\b|wir\b|man\b|meine)[^.,;:!?\n]{1,60}, )"
-        r"|\b(?:with|without)\b[^.;!?\n]{1,50}\b(?:it|this|that|they|he|she) would (?:be|have been"
-        r"|get) [^.;!?\n]{0,12}\Z"
-        r"|\b(?:mit|ohne)\b[^.;!?\n]{1,50}\bwären? (?:es|das|er|sie) [^.;!?\n]{0,12}\Z"
-        r"|\b(?:avec|sans)\b[^.;!?\n]{1,50}\b(?:ce|il|elle) serait [^.;!?\n]{0,12}\Z"
-        r"|(?<=[^\W\d_])s[ae]yd[iı]\w{0,3} [^.;!?\n]{0,40}\Z"
-    )
-)
-"""A condition without "if", as "had she smiled, ..." and "with a comma, it would be ..."."""
-_IF_BEHIND = Late(
-    lambda: (
-        rf"[\"')\]]*(?: (?!because|since|as\b|weil|denn|da\b|car\b|parce|puisque|porque|perché|pois|omdat"
-        rf"|потому)[^\W\d_]+)"
-        rf"{{0,4}},? (?:(?:only|nur|seulement|solo|sólo|só|alleen|только|tylko|bara) )?"
-        rf"(?:if(?! (?:i|we|you|one|forced|pressed|asked|required|pushed|anything)\b)"
-        rf"|(?!otherwise|sonst|sinon|si no\b|altrimenti|иначе){word_of(IF)}"
-        r"|(?:had|were|should) (?:he|she|it|they|the)\b)(?P<what>[^.;!?\n]{0,60})"
-    )
-)
 _OPEN_END = Late(lambda: rf"(?:{word_of(OR)}|{word_of(BUT)}|\b(?:and|und|et|because|however|although)|[,(])[\s*]*\Z")
 """How a text ends that says no more, but meant to."""
 _THEN = Late(
     lambda: rf"(?<!\bwould)(?<!\bwere),\s(?:then |so )?{_IT}(?:'s| is| are| must be| has to be)(?: now)? {_ARTICLES}\Z"
 )
-_STOPS = Late(lambda: r"[.!?;\n](?=\s)")
 _BOUND = Late(
     lambda: (
         rf"(?:(?:(?!do un){word_of(MORE_OR_LESS)}|[<>≤≥≦≧])[\s\"'(]*(?:(?:an?|the|eine?[nr]?|une?|una?|um|uma|el|il"
@@ -390,11 +362,6 @@ def is_asserted(text: str, start: int, end: int) -> bool:
     return not (_THINKS.search(words) or _ONLY.search(text, start, end) or _LATER.match(text, end, end + BEFORE))
 
 
-def is_conclusion(text: str, start: int) -> bool:
-    """Whether the mention that starts at a place follows from a condition that is met, as in "If he is 5, she is 7"."""
-    return _THEN.search(text, max(0, start - BEFORE), start) is not None
-
-
 def is_final(text: str, start: int) -> bool:
     """Whether the mention that starts at a place is called the final answer."""
     return _FINAL_ANSWER.search(text, max(0, start - BEHIND), start) is not None
@@ -424,14 +391,8 @@ def is_denied_behind(text: str, end: int) -> bool:
 
 def is_first_thought(words: str) -> bool:
     """Whether words before a mention say that it was only the first thought."""
-    last = _last(_TURNS, words)
+    last = last_part(_TURNS, words)
     return _AT_FIRST.search(last) is not None
-
-
-def is_conditional(text: str, end: int) -> bool:
-    """Whether a condition follows a mention, as in "yes, if she saw it"."""
-    condition = _IF_BEHIND.match(text, end, end + 2 * BEHIND)
-    return condition is not None and not _FORCED.search(condition["what"])
 
 
 def is_open(text: str) -> bool:
@@ -439,31 +400,17 @@ def is_open(text: str) -> bool:
     return _OPEN_END.search(text, max(0, len(text) - EDGE)) is not None
 
 
-def is_supposed(text: str, start: int) -> bool:
-    """Whether what starts at a place stands under a condition."""
-    return _is_supposed(text, start, text[max(0, start - BEFORE) : start])
-
-
-def _is_supposed(text: str, start: int, words: str) -> bool:
-    """Whether the mention behind some words stands under a condition that is not known to be met."""
-    clause = _last(_LINKS, words)
-    condition = _IF.search(clause)
-    if condition and not _FORCED.search(clause, condition.end()):
-        return not is_conclusion(text, start)
-    may_be = any(hint in words for hint in _HINTS)
-    return may_be and _SUBJUNCTIVE.search(_last(_STOPS, words)) is not None
+def is_conclusion(text: str, start: int) -> bool:
+    """Whether the mention that starts at a place follows from a condition that is met, as in "If he is 5, she is 7"."""
+    return _THEN.search(text, max(0, start - BEFORE), start) is not None
 
 
 def why_not(text: str, start: int, end: int) -> str:
     """Why a mention is no answer by what stands beside it, "" where nothing is against it."""
     words = text[max(0, start - BEFORE) : start]
-    near = _last(_RESETS, words)
+    near = last_part(_RESETS, words)
     denied = is_denied_behind(text, end) or _NOT.search(near) or _OTHERS.search(near)
-    if denied or _is_supposed(text, start, words) or is_first_thought(words) or _SCALE.search(words):
+    supposed = is_supposed(words) and not is_conclusion(text, start)
+    if denied or supposed or is_first_thought(words) or _SCALE.search(words):
         return DENIED
     return COUNTED if _BOUND.search(words) else ""
-
-
-def _last(limits: Late, words: str) -> str:
-    """What stands behind the last limit in some words."""
-    return words[max((match.end() for match in limits.finditer(words)), default=0) :]

@@ -7,8 +7,9 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from grace.errors import StudyError
-from grace.studies.reading.languages import OR_MORE, ROMAN, SPACED, UNSPACED, either
+from grace.studies.reading.languages import OR_MORE, SPACED, UNSPACED, either
 from grace.studies.reading.late import Late
+from grace.studies.reading.number_words import ROMAN
 from grace.studies.reading.numerals import Numeral, numerals
 from grace.studies.reading.text import WORDS, plain
 

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from grace.studies.reading.languages import ORDINARY, TIMES, UNSPACED, number_words
+from grace.studies.reading.languages import UNSPACED
 from grace.studies.reading.late import Late
+from grace.studies.reading.number_words import ORDINARY, TIMES, number_words
 
 _AND = {"and", "y", "e", "et", "i", "и", "و"}
 _UNIT_FIRST = {"und", "en", "og", "och", "و"}

@@ -12,7 +12,8 @@ from math import fsum, isclose
 
 from grace.errors import StudyError
 from grace.studies.reading import CLEAR, DOUBT, EXACT, IMPLIED, Answer, Missing, Value, whole
-from grace.studies.reading.evidence import is_conditional, is_supposed, retracts
+from grace.studies.reading.conditions import FURTHEST, is_conditional, is_supposed
+from grace.studies.reading.evidence import retracts
 from grace.studies.reading.marks import Mark, Marks
 from grace.studies.reading.numerals import in_digits
 from grace.studies.reading.pairs import LONGEST_GAP, SEVERAL, Pair, find_pairs
@@ -100,19 +101,21 @@ class SharesReader:
         """The answer for each column."""
         said = fsum(pair.amount or 0 for pair in answers.values() if isinstance(pair, Pair) and not pair.bad)
         found = {column: self._checked(answers.get(label), text, said) for label, column in self._of.items()}
-        is_all = all(isinstance(answer, Value) for answer in found.values())
-        misses = is_all and not self._marks.has_numbers and abs(said - self._total) > self._slack
-        misses = misses or self._is_supposed(text, answers)
-        return {column: _doubted(answer) if misses else answer for column, answer in found.items()}
+        if self._marks.has_numbers:
+            return found
+        misses = abs(said - self._total) > self._slack and all(isinstance(answer, Value) for answer in found.values())
+        if misses or self._is_supposed(text, answers):
+            return {column: _doubted(answer) for column, answer in found.items()}
+        return found
 
     def _is_supposed(self, text: Text, answers: Mapping[str, Pair | str]) -> bool:
         """Whether the amounts stand under a condition, or are numbers of other things: "Karl is 60 years old"."""
         pairs = [pair for pair in answers.values() if isinstance(pair, Pair) and pair.start < pair.end]
-        if self._marks.has_numbers or not pairs:
+        if not pairs:
             return False
         start, end = min(pair.start for pair in pairs), max(pair.end for pair in pairs)
         counts = all(pair.unit == "plain" for pair in pairs) and any(_COUNTS.match(text.plain, p.end) for p in pairs)
-        return counts or is_supposed(text.plain, start) or is_conditional(text.plain, end)
+        return counts or is_supposed(text.plain[max(0, start - FURTHEST) : start]) or is_conditional(text.plain, end)
 
     def begins(self, text: str) -> int:
         """The place of the first pair of a text; its end when there is none."""

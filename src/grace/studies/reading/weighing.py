@@ -193,46 +193,16 @@ def weigh(text: Text, mentions: Sequence[Mention]) -> tuple[list[Weighed], str]:
             denied[place] = "names labels in a list"
             continue
         weight, exact = _weight(text, mention, is_first)
-        first_words = exact and weight == ALONE and not (is_bare and evidence.is_denied_behind(plain, mention.end))
-        against = "" if first_words else evidence.why_not(plain, mention.start, mention.end)
-        if against == evidence.DENIED and mention.words in _QUANTIFIERS and is_first:
-            against = ""
-        if (
-            mention.words == "one"
-            and mention.kind == "spelled"
-            and _PRONOUN_ONE.search(plain, max(0, mention.start - 20), mention.start)
-        ):
-            against = evidence.COUNTED
-        if against == evidence.COUNTED and evidence.is_final(plain, mention.start):
-            against = ""  # "I raise it up to 5"
-        if place and _REPORTS.fullmatch(plain, mentions[place - 1].end, mention.start):
-            against = evidence.DENIED  # "Ann says that it was Ben"
-        if mention.words in _QUESTIONS and _PRAISED.search(plain, max(0, mention.start - EDGE), mention.start):
-            against = evidence.COUNTED
-        if (
-            against == evidence.COUNTED
-            and _THIS.search(plain, max(0, mention.start - 30), mention.start)
-            and evidence.UNITS.match(plain, mention.end)
-        ):
-            against = ""  # "I give this sentence 5 points"
+        one = Weighed(mention, weight, exact)
         is_asked = any(start <= mention.start < end for start, end in questions)
-        if is_asked and not (is_first and exact and not _ASKED.match(plain, mention.end)):
-            against = "only asks"
-        if against == evidence.COUNTED and evidence.CUE_BEHIND.match(plain, mention.end):
-            against = ""  # "sentence 2 is better"
-        if (
-            mention.kind == "letter"
-            and weight == GIVEN
-            and not evidence.CUE.search(plain[max(0, mention.start - evidence.BEFORE) : mention.start])
-        ):
-            named_by = _NAMED_BY.search(plain, max(0, mention.start - 20), mention.start)
-            against = evidence.COUNTED if named_by else against  # "plan B is better"
+        before = mentions[place - 1] if place else None
+        against = _against(plain, one, before, is_first, is_asked)
         if against:
             denied[place] = against
             continue
         if place in listed and is_bare:  # "3. So-so", or the only step of a list
-            exact, weight = False, _of_one_step(plain, mention, weight, is_first)
-        weighed.append(Weighed(mention, weight, exact))
+            one = Weighed(mention, _of_one_step(plain, mention, weight, is_first))
+        weighed.append(one)
     kept = [one for one in weighed if not _is_alternative(plain, mentions, denied, one.mention)]
     reason = "names a range or several answers" if len(kept) < len(weighed) else next(iter(denied.values()), "")
     fit = [one for one in kept if one.mention.label is not None and not one.mention.odd]
@@ -241,6 +211,37 @@ def weigh(text: Text, mentions: Sequence[Mention]) -> tuple[list[Weighed], str]:
         return [], unfit[0].odd or f"says {unfit[0].words.strip()}, which is none of the answers"
     fit += [one._replace(weight=SEVERAL, exact=False) for one in weighed if one not in kept and one.mention.label]
     return (fit if any(one.weight for one in fit) else []), reason
+
+
+def _against(text: str, one: Weighed, before: Mention | None, is_first: bool, is_asked: bool) -> str:
+    """Why a mention is no answer by what stands around it, "" where nothing is against it."""
+    mention, start, end = one.mention, one.mention.start, one.mention.end
+    is_named_by = mention.kind == "letter" and _NAMED_BY.search(text, max(0, start - 20), start) is not None
+    if is_named_by and one.weight == GIVEN and not evidence.CUE.search(text[max(0, start - evidence.BEFORE) : start]):
+        return evidence.COUNTED  # "plan B is better"
+    if is_asked and not (is_first and one.exact and not _ASKED.match(text, end)):
+        return "only asks"
+    if before and _REPORTS.fullmatch(text, before.end, start):
+        return evidence.DENIED  # "Ann says that it was Ben"
+    is_bare = mention.kind in ("number", "letter", "figure")
+    opens = one.exact and one.weight == ALONE and not (is_bare and evidence.is_denied_behind(text, end))
+    against = "" if opens else evidence.why_not(text, start, end)
+    if against == evidence.DENIED:
+        return "" if is_first and mention.words in _QUANTIFIERS else against
+    is_pronoun = mention.words == "one" and mention.kind == "spelled"
+    if is_pronoun and _PRONOUN_ONE.search(text, max(0, start - 20), start):
+        against = evidence.COUNTED
+    if mention.words in _QUESTIONS and _PRAISED.search(text, max(0, start - EDGE), start):
+        against = evidence.COUNTED
+    return "" if against and _is_meant(text, start, end) else against
+
+
+def _is_meant(text: str, start: int, end: int) -> bool:
+    """Whether what seems to count something is the answer all the same."""
+    if evidence.is_final(text, start) or evidence.CUE_BEHIND.match(text, end):
+        return True  # "I raise it up to 5", "sentence 2 is better"
+    is_this = _THIS.search(text, max(0, start - 30), start) is not None
+    return is_this and evidence.UNITS.match(text, end) is not None  # "I give this sentence 5 points"
 
 
 def _opens(text: str, mention: Mention, is_first: bool) -> bool:
