@@ -132,7 +132,7 @@ def test_one_name_for_two_kinds_or_namespaces_is_no_double():
         "metadata.name: ConfigMap/settings is also in line 3: the one that is applied last replaces the other"
     ]
     assert messages("K8S033", CONFIG, other) == [
-        "metadata.name: the same name is in x.yaml, line 3; this one is in other, that one names no namespace: applied "
+        "metadata.name: the same name is in x.yaml, line 3; only this one names a namespace: applied "
         "with `-n other` they are one object, and the last one counts"
     ]
 

@@ -1,6 +1,7 @@
 """Kinds of findings that published manifests showed to be wrong or to be missing: each once found, once not."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -66,7 +67,7 @@ def test_a_job_whose_script_sleeps_only_where_it_failed_does_not_end_in_sleep():
 def test_an_init_container_without_amounts_is_a_warning_that_says_what_is_not_known():
     bare = {"name": "fetch", "image": "a/b:1"}
     [finding] = found("NRP001", pod(initContainers=[bare]))
-    assert (finding.severity, "--dry-run=server" in finding.message) == ("warning", True)
+    assert (finding.severity, "init containers need them is not known" in finding.message) == ("warning", True)
     assert severities("NRP001", pod(containers=[bare])) == ["error"]
     assert not found("NRP001", pod(initContainers=[container("fetch")]))
 
@@ -205,3 +206,210 @@ def test_a_service_of_another_namespace_may_have_a_sister_in_another_file():
     [finding] = found("K8S016", SERVER, there, client)
     assert (finding.severity, "these files have none in home" in finding.message) == ("warning", True)
     assert not found("K8S016", SERVER, there, changed(client, ("gemma.home", "gemma.lab")))
+
+
+# Storage
+
+
+def stateful(claim: dict[str, Any]) -> str:
+    body = yaml.safe_load(changed(SERVER, ("kind: Deployment", "kind: StatefulSet")))
+    amounts = {"resources": {"requests": {"storage": "1Gi"}}, "accessModes": ["ReadWriteOnce"]}
+    body["spec"] |= {
+        "serviceName": "vllm-gemma",
+        "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": {**amounts, **claim}}],
+    }
+    return json.dumps(body)
+
+
+def ephemeral(claim: dict[str, Any]) -> str:
+    amounts = {"resources": {"requests": {"storage": "1Gi"}}, "accessModes": ["ReadWriteOnce"]}
+    return pod(volumes=[{"name": "v", "ephemeral": {"volumeClaimTemplate": {"spec": {**amounts, **claim}}}}])
+
+
+@pytest.mark.parametrize("of", [stateful, ephemeral])
+def test_claims_from_templates_are_claims(of: Callable[[dict[str, Any]], str]):
+    [finding] = found("NRP022", of({"storageClassName": "rook-ceph-rbd"}))
+    assert finding.path.endswith("spec.storageClassName")
+    assert severities("NRP021", of({"storageClassName": "ceph-rbd"})) == ["error"]
+    assert severities("NRP023", of({"storageClassName": "rook-cephfs-ucsd"})) == ["warning"]
+    assert severities("NRP024", of({"storageClassName": "linstor-ha", "accessModes": ["ReadWriteMany"]})) == ["error"]
+    assert severities("NRP025", of({"accessModes": ["ReadWriteMany"]})) == ["warning"]
+    fine = of({"storageClassName": "rook-ceph-block"})
+    assert not [rule for rule in ("NRP021", "NRP022", "NRP023", "NRP024", "NRP025") if found(rule, fine)]
+
+
+# Nodes
+
+
+@pytest.mark.parametrize(
+    ("labels", "strange"),
+    [
+        ({"accelerator": "nvidia-gtx-2080ti"}, True),
+        ({"example.org/pool": "gpu"}, True),
+        ({"nvidia.com/gpu.product": "AGX-Thor"}, True),
+        ({"nvidia.com/gpu.product": "NVIDIA-GeForce-RTX-3090"}, False),
+        ({"nvidia.com/gpu.product": "NVIDIA-GH200-480GB"}, False),
+        ({"nvidia.com/gpu.product": "NVIDIA-GeForce-RTX3090"}, False),  # misspelt, which NRP040 says
+        ({"nvidia.com/gpu.product": "<product>"}, False),
+        ({"kubernetes.io/hostname": "node-1"}, False),
+        ({"nautilus.io/network": "100000"}, False),
+        ({"feature.node.kubernetes.io/cpu-cpuid.AVX512F": "true"}, False),
+        ({"gpu-type": "a100"}, False),  # which NRP039 says
+    ],
+)
+def test_labels_and_products_that_no_node_is_known_to_have(labels: dict[str, str], strange: bool):
+    assert severities("NRP020", pod(nodeSelector=labels)) == ["note"] * strange
+
+
+@pytest.mark.parametrize(("operator", "strange"), [("Exists", True), ("DoesNotExist", False)])
+def test_a_label_that_a_node_must_not_have_may_be_any(operator: str, strange: bool):
+    terms = [{"matchExpressions": [{"key": "pool", "operator": operator}]}]
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
+    assert bool(found("NRP020", pod(affinity={"nodeAffinity": required}))) == strange
+
+
+def test_a_runtime_class_is_the_clusters():
+    [finding] = found("K8S017", pod(runtimeClassName="gvisor"))
+    assert "RuntimeClass 'gvisor' must exist already: `kubectl get runtimeclass gvisor`" in finding.message
+    here = "apiVersion: node.k8s.io/v1\nkind: RuntimeClass\nmetadata: {name: gvisor}\nhandler: runsc\n"
+    assert not found("K8S017", pod(runtimeClassName="gvisor"), here)
+    assert not found("K8S017", pod(runtimeClassName=""))
+
+
+# Data
+
+
+def deployed(image: str, volumes: list[dict[str, Any]], **fields: Any) -> dict[str, Any]:
+    """A Deployment of one container, with all volumes mounted."""
+    mounts = [{"name": each["name"], "mountPath": f"/{each['name']}"} for each in volumes]
+    body: dict[str, Any] = yaml.safe_load(SERVER)
+    main = container(image=image, volumeMounts=mounts, **fields)
+    body["spec"]["template"]["spec"] = {"containers": [main], "volumes": volumes}
+    return body
+
+
+CLAIM = {"name": "data", "persistentVolumeClaim": {"claimName": "base"}}
+EMPTY = {"name": "data", "emptyDir": {}}
+CONFIG = {"name": "settings", "configMap": {"name": "settings"}}
+
+
+@pytest.mark.parametrize(
+    ("image", "volume", "fields", "lost"),
+    [
+        ("postgres:17.2", EMPTY, {}, True),
+        ("docker.io/pgvector/pgvector:pg16", CONFIG, {"args": ["-c", "max_connections=200"]}, True),
+        ("mongo:8.0", EMPTY, {"command": ["mongod", "--replSet", "a"]}, True),
+        ("redis:7.4", EMPTY, {"args": ["redis-server", "--appendonly", "yes"]}, True),
+        ("postgres:17.2", CLAIM, {}, False),
+        ("postgres:17.2", EMPTY, {"command": ["sh", "-c", "until pg_isready; do sleep 5; done; psql"]}, False),
+        ("redis:7.4", EMPTY, {}, False),
+        ("lab/postgres-exporter:1", EMPTY, {}, False),
+    ],
+)
+def test_databases_without_a_volume_that_lasts(image: str, volume: dict[str, Any], fields: dict[str, Any], lost: bool):
+    assert severities("K8S046", json.dumps(deployed(image, [volume], **fields))) == ["warning"] * lost
+
+
+def test_a_database_beside_a_kustomization_may_get_its_volume_there():
+    text = json.dumps(deployed("postgres:17.2", [EMPTY]))
+    report = check_manifests(parse(text, "base/db.yaml"), NRP, generated=frozenset({("Kustomization", "base")}))
+    assert [finding.severity for finding in report.findings if finding.rule.id == "K8S046"] == ["note"]
+
+
+@pytest.mark.parametrize("volume", [EMPTY, CLAIM])
+def test_ollama_pulls_to_its_own_disk(volume: dict[str, Any]):
+    pull = {"lifecycle": {"postStart": {"exec": {"command": ["sh", "-c", "ollama pull llama3.1:70b"]}}}}
+    body = deployed("ollama/ollama:0.5.4", [volume], **pull)
+    mounts = body["spec"]["template"]["spec"]["containers"][0]["volumeMounts"]
+    mounts[0]["mountPath"] = "/root/.ollama"
+    assert severities("NRP045", json.dumps(body)) == ["note"] * (volume is EMPTY)
+    assert not found("NRP045", json.dumps(deployed("ollama/ollama:0.5.4", [volume])))
+
+
+# Images
+
+
+@pytest.mark.parametrize(
+    ("image", "policy", "severity"),
+    [
+        ("192.168.9.50:5000/app:1", "Always", ["warning"]),
+        ("localhost:32000/app:1", "IfNotPresent", ["warning"]),
+        ("host.docker.internal:5000/app:1", "IfNotPresent", ["warning"]),
+        ("app:1", "Never", ["warning"]),
+        ("app:1", "IfNotPresent", []),
+        ("ghcr.io/lab/192.168.9.50:1", "Always", []),
+        ("172.64.0.1/lab/app:1", "Always", []),
+    ],
+)
+def test_images_that_nodes_do_not_get(image: str, policy: str, severity: list[str]):
+    assert severities("NRP047", pod(containers=[container(image=image, imagePullPolicy=policy)])) == severity
+
+
+# Waiting
+
+
+def waiting(line: str, **spec: Any) -> str:
+    body = yaml.safe_load(JOB)
+    body["spec"] = {"template": body["spec"]["template"], **spec}
+    body["spec"]["template"]["spec"]["initContainers"] = [container("wait", command=["sh", "-c", line])]
+    return json.dumps(body)
+
+
+def test_an_init_container_of_a_job_waits_too_and_its_end_is_named():
+    line = "until pg_isready -h base; do sleep 5; done"
+    assert severities("NRP011", waiting(line)) == ["note"]
+    assert (
+        "activeDeadlineSeconds ends it after 60 s"
+        in found("NRP011", waiting(line, activeDeadlineSeconds=60))[0].message
+    )
+    counted = "n=0; until pg_isready; do n=$((n+1)); [ $n -ge 60 ] && exit 1; sleep 5; done"
+    assert not found("NRP011", waiting(counted))
+
+
+# Servers
+
+
+@pytest.mark.parametrize(
+    ("change", "severity"),
+    [
+        ({}, ["warning"]),
+        ({"resources": {"limits": {**AMOUNTS, "nvidia.com/gpu": 1}}}, []),
+        ({"resources": {"limits": {**AMOUNTS, "amd.com/gpu": 1}}}, []),
+        ({"image": "vllm/vllm-openai-cpu:v0.33.0"}, []),
+        ({"env": [{"name": "VLLM_TARGET_DEVICE", "value": "cpu"}]}, []),
+        ({"image": "lab/vllm-client:1"}, []),
+    ],
+)
+def test_vllm_without_a_gpu(change: dict[str, Any], severity: list[str]):
+    main = container("vllm", **{"image": "vllm/vllm-openai:v0.33.0", "args": ["org/m"], **change})
+    assert severities("VLLM005", pod(containers=[main])) == severity
+
+
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [
+        ("git clone https://$(GIT_USER):$(GIT_TOKEN)@git.example.org/lab/a.git && cd a", True),
+        ("git clone https://${GIT_TOKEN}@git.example.org/lab/a.git", True),
+        ("git clone https://git.example.org/lab/a.git", False),
+        ("git clone https://${GIT_USER}@git.example.org/lab/a.git", False),
+        ("curl https://user:${API_TOKEN}@example.org/", False),
+    ],
+)
+def test_tokens_that_git_keeps(line: str, kept: bool):
+    assert severities("K8S047", script(line)) == ["note"] * kept
+
+
+@pytest.mark.parametrize(
+    ("line", "open_to_all"),
+    [
+        ("jupyter lab --ip=0.0.0.0 --ServerApp.token= --ServerApp.password=", True),
+        ("python -m jupyter notebook --ip='*' --NotebookApp.token='' --NotebookApp.password=''", True),
+        ("start-notebook.sh --ip 0.0.0.0 --IdentityProvider.token=''", True),
+        ("jupyter lab --ip=0.0.0.0", False),
+        ("jupyter lab --ServerApp.token=", False),  # listens at 127.0.0.1
+        ("jupyter lab --ip=0.0.0.0 --ServerApp.token=$(TOKEN)", False),
+        ("jupyter lab --ip=0.0.0.0 --ServerApp.token= --ServerApp.password=argon2:x", False),
+    ],
+)
+def test_jupyter_that_lets_everybody_in(line: str, open_to_all: bool):
+    assert severities("K8S048", script(line)) == ["warning"] * open_to_all

@@ -57,11 +57,10 @@ def foreign(manifest: Manifest) -> str:
 
 def _is_patch(manifest: Manifest) -> bool:
     """Whether it says how to patch, or a workload lacks what makes it one in a file that is called a patch."""
-    if _directs(manifest.body):
-        return True
     file = Path(manifest.source.file)
     named = "patch" in "/".join(file.parts[-2:]).lower() or (file.parent / "kustomization.yaml").is_file()
-    return named and manifest.api_version == "apps/v1" and manifest.at(("spec", "selector")) is None
+    partial = named and manifest.api_version == "apps/v1" and manifest.at(("spec", "selector")) is None
+    return partial or _directs(manifest.body)
 
 
 def _directs(value: object) -> bool:

@@ -28,7 +28,7 @@ class Reference:
 
 
 def references(workload: Workload) -> Iterator[Reference]:
-    """What the pods of a workload refer to."""
+    """What the pods of a workload refer to, and their RuntimeClass, which is in no namespace."""
     for path, volume in workload.volumes:
         yield from _of_volume(path, volume)
     for container in workload.containers:
@@ -42,6 +42,8 @@ def references(workload: Workload) -> Iterator[Reference]:
                     yield Reference(kind, source.get("name", ""), path, optional=source.get("optional", False))
     for number, entry in enumerate(workload.spec.get("imagePullSecrets") or []):
         yield Reference("Secret", entry.get("name", ""), (*workload.path, "imagePullSecrets", number, "name"))
+    if runtime := workload.spec.get("runtimeClassName"):
+        yield Reference("RuntimeClass", runtime, (*workload.path, "runtimeClassName"))
     if account := workload.spec.get("serviceAccountName"):
         yield Reference("ServiceAccount", account, (*workload.path, "serviceAccountName"))
 

@@ -239,12 +239,11 @@ class _Script:
         name = words[1] if name in SHELLS and len(words) > 1 else words[0]
         body = self.written.get(name, self.functions.get(name, [])) if len(self.commands) < MOST_COMMANDS else []
         self.called |= {name} & self.functions.keys()
-        fallback = self.fallbacks > 0
         called = [
-            replace(inner, loops=(*loops, *inner.loops)[-MOST_LOOPS:], fallback=fallback or inner.fallback)
+            replace(inner, loops=(*loops, *inner.loops)[-MOST_LOOPS:], fallback=self.fallbacks > 0 or inner.fallback)
             for inner in body
         ]
-        commands = called or [Command(tuple(words), self._line(node), loops, settings, fallback=fallback)]
+        commands = called or [Command(tuple(words), self._line(node), loops, settings, fallback=self.fallbacks > 0)]
         self.commands += commands
         for loop in loops:
             loop.commands += commands

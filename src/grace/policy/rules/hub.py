@@ -1,11 +1,12 @@
 """Models from the hub: where downloads go, what they take, who is given them, and whether they fit into memory."""
 
+import re
 from collections.abc import Iterator
 
 from grace.models.plan import GIB
 from grace.policy.documents import Container, Scene, Workload
 from grace.policy.hub import GATED, HubLoad, has_token, hub_loads, weights_of
-from grace.policy.pods import gpu_count
+from grace.policy.pods import gpu_count, place_of
 from grace.policy.rule import Hit, Severity, broken, changed, error, note, warning
 from grace.policy.rules.examples import example
 from grace.policy.rules.nrp_pages import LOCAL
@@ -59,6 +60,14 @@ def check_downloads(scene: Scene) -> Iterator[Hit]:
             wait = ", while its GPU waits" if gpus else ""
             message = f"container {container.name} downloads {load.repo} to its own disk{wait}"
             yield _hit(workload, load, message, Severity.WARNING if gpus else None)
+    for server in model_servers(scene):
+        container, manifest = server.container, server.workload.manifest
+        hook = manifest.at((*container.path, "lifecycle", "postStart", "exec", "command")) or []
+        pulls = re.search(r"\bollama (pull|run) ", " ".join([*container.line, *hook]))
+        place = place_of(server.workload, container, server.settings.get("OLLAMA_MODELS") or server.engine.cache)
+        if server.engine.name == "Ollama" and pulls and not (place and place.lasting):
+            message = f"container {container.name} downloads a model to its own disk at every start"
+            yield Hit(manifest, server.path, message, severity=Severity.WARNING if server.gpus else None)
 
 
 @warning(

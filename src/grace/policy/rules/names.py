@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from grace.policy.documents import FieldPath, Manifest, Scene
 from grace.policy.forms import LABEL, LONGEST_LABEL, LONGEST_NAME, is_label, is_label_value, is_subdomain
-from grace.policy.placeholders import placeholder_at
+from grace.policy.placeholders import placeholder_at, placeholder_in_field
 from grace.policy.references import references
 from grace.policy.rule import Hit, broken, changed, error, kubernetes
 from grace.policy.rules.examples import example
@@ -132,7 +132,7 @@ def check_labels(scene: Scene) -> Iterator[Hit]:
             yield from _label_key(manifest, path, key)
             if path[-1] == "annotations" or not value or not isinstance(value, str):
                 continue
-            if not is_label_value(value) and not placeholder_at(manifest, (*path, key)):
+            if not (is_label_value(value) or placeholder_in_field(value) or placeholder_at(manifest, (*path, key))):
                 rule = "may have only 63 letters, digits, - _ and dots, a letter or digit first and last"
                 yield Hit(manifest, (*path, key), f"the value {shown(value)} of label {key} {rule}")
 

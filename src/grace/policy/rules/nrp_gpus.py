@@ -7,6 +7,7 @@ from typing import Any
 from grace.policy.cluster_file import Cluster, Reserved
 from grace.policy.documents import FieldPath, Scene, Workload
 from grace.policy.gpu_products import meant_product, own_resource
+from grace.policy.placeholders import placeholder_at
 from grace.policy.pods import HOSTNAME, PRODUCT, gpu_resources, named_products, node_terms
 from grace.policy.rule import Hit, Severity, broken, changed, error, note, warning
 from grace.policy.rules.examples import example
@@ -19,6 +20,10 @@ _LABELS = re.compile(
     r"|mig\..*|mig-.*|mps\.capable|vgpu\..*|gfd\.timestamp|gpu-driver-upgrade-state)"
 )
 """Labels that NVIDIA's GPU feature discovery and operator put on nodes."""
+_OF_NODES = re.compile(r"([\w-]+\.)*(kubernetes\.io|k8s\.io|nautilus\.io|nrp\.ai|netbox\.io|linbit\.com|rook\.io)/")
+"""Domains of labels that nodes have for other reasons: their place, their hardware, their storage."""
+PRESENT = ("In", "Exists", "Gt", "Lt")
+"""Operators that a node without the label does not meet."""
 USUAL = (
     "nvidia.com/gpu.product",
     "nvidia.com/gpu.memory",
@@ -213,10 +218,23 @@ def check_labels(scene: Scene) -> Iterator[Hit]:
     for workload in scene.workloads:
         unique = {requirement.path: requirement for term in node_terms(workload) for requirement in term}
         for requirement in unique.values():
-            if "nvidia" in requirement.key.lower() and not _LABELS.fullmatch(requirement.key):
-                meant = did_you_mean(requirement.key, USUAL)
-                message = f"we know of no node with the label {requirement.key}; if none has it, the pod waits for ever"
+            key, values = requirement.key, requirement.values
+            elsewhere = key in GONE or CLOUDS.fullmatch(key)  # NRP039 says so
+            if requirement.operator not in PRESENT or elsewhere or placeholder_at(workload.manifest, requirement.path):
+                continue
+            message = f"we know of no node with the label {key}; if none has it, the pod waits for ever"
+            if not _LABELS.fullmatch(key) and ("nvidia" in key.lower() or not _OF_NODES.match(key)):
+                meant = did_you_mean(key, USUAL) if "nvidia" in key.lower() else ""
                 yield Hit(workload.manifest, requirement.path, message + meant)
+            elif key == PRODUCT and values and not any(_may_be(value, scene.cluster) for value in values):
+                message = message.replace(f"label {key}", f"product {' or '.join(values)}")
+                yield Hit(workload.manifest, requirement.path, message)
+
+
+def _may_be(product: str, cluster: Cluster) -> bool:
+    """Whether something is known of a product, or of one like it."""
+    like = meant_product(product) or re.search(r"-MIG-|-SHARED|[<$]", product)
+    return bool(like or not cluster.gpus or own_resource(product, cluster))
 
 
 @error(
@@ -233,7 +251,7 @@ def check_gone(scene: Scene) -> Iterator[Hit]:
         for term in node_terms(workload):
             for requirement in term:
                 key = requirement.key
-                if requirement.operator not in ("In", "Exists", "Gt", "Lt"):
+                if requirement.operator not in PRESENT:
                     continue
                 if key in GONE:
                     message = f"no node has the label {key} any more; {GONE[key]} is there instead"

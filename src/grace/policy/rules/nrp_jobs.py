@@ -14,29 +14,13 @@ from grace.policy.sleeps import final_sleep, is_sleep, waits
 
 ADMINISTRATORS = CLUSTER_WIDE | {"DaemonSet", "LimitRange", "ResourceQuota"}
 """Kinds that users cannot make."""
-CUSTOM = {
-    "ClusterExternalSecret",
-    "ClusterIssuer",
-    "ClusterQueue",
-    "ClusterSecretStore",
-    "ClusterServingRuntime",
-    "ClusterStorageContainer",
-    "ClusterTrainingRuntime",
-    "ClusterWorkflowTemplate",
-    "GatewayClass",
-    "ResourceFlavor",
-    "VolumeSnapshotClass",
-    "WorkloadPriorityClass",
-}
+CUSTOM = re.compile(
+    r"Cluster(ExternalSecret|Issuer|Queue|SecretStore|ServingRuntime|TrainingRuntime|WorkflowTemplate)|GatewayClass|"
+    r"ResourceFlavor|VolumeSnapshotClass|WorkloadPriorityClass"
+)
 """The same of custom resources: well-known kinds whose objects are in no namespace."""
+_OF_NAMESPACE = re.compile(r"Cluster((?!Queue)\w+)")
 INSTEAD = {
-    "ClusterRole": "a Role is for your namespace",
-    "ClusterRoleBinding": "a RoleBinding is for your namespace",
-    "ClusterIssuer": "an Issuer is for your namespace",
-    "ClusterSecretStore": "a SecretStore is for your namespace",
-    "ClusterServingRuntime": "a ServingRuntime is for your namespace",
-    "ClusterTrainingRuntime": "a TrainingRuntime is for your namespace",
-    "ClusterWorkflowTemplate": "a WorkflowTemplate is for your namespace",
     "DaemonSet": "write a Deployment or a Job",
     "LimitRange": "the administrators set it, and a namespace's own users may only read it",
     "Namespace": "the portal (https://nrp.ai) makes it, and your own is there already",
@@ -105,10 +89,13 @@ def _behind(scene: Scene, workload: Workload, host: str) -> tuple[Workload, ...]
     examples=broken(_JOB, (_LINE, f"{_WAIT}; python run.py --model sleep-7b")),
 )
 def check_waiting(scene: Scene) -> Iterator[Hit]:
-    for workload, container in _of_jobs(scene):
-        for program in programs(scene, workload, container):
-            if is_sleep(program) and waits(program) and program.loops[-1].conditional:
-                yield _sleep(workload, container, program)
+    for workload, container in scene.containers:
+        for program in programs(scene, workload, container) if workload.job_path else ():
+            conditional = is_sleep(program) and waits(program) and program.loops[-1].conditional
+            if conditional and not {"exit", "return"} & {each.program for each in program.loops[-1].commands}:
+                seconds = (workload.job_spec or {}).get("activeDeadlineSeconds")
+                end = f"; if it waits in vain, activeDeadlineSeconds ends it after {seconds} s" if seconds else ""
+                yield _sleep(workload, container, program, end)
 
 
 def _of_jobs(scene: Scene) -> Iterator[tuple[Workload, Container]]:
@@ -118,9 +105,10 @@ def _of_jobs(scene: Scene) -> Iterator[tuple[Workload, Container]]:
             yield workload, container
 
 
-def _sleep(workload: Workload, container: Container, program: Program) -> Hit:
+def _sleep(workload: Workload, container: Container, program: Program, end: str = "") -> Hit:
     what = "a Python program that ends asleep" if program.code else f"`{' '.join(program.words)[:60]}`"
-    return Hit(workload.manifest, program.path, f"container {container.name} runs {what}{program.place}", program.row)
+    message = f"container {container.name} runs {what}{program.place}{end}"
+    return Hit(workload.manifest, program.path, message, program.row)
 
 
 @error(
@@ -154,15 +142,19 @@ def check_jobs(scene: Scene) -> Iterator[Hit]:
 )
 def check_administrators(scene: Scene) -> Iterator[Hit]:
     agents = {each.manifest for each in scene.workloads if _serves_node(each)}
-    for manifest in (*scene.manifests, *(each for each in scene.broken if each.kind in CUSTOM)):
-        if manifest.kind in ADMINISTRATORS | CUSTOM:
-            instead = INSTEAD.get(manifest.kind, "ask the administrators if you need it")
-            if manifest in agents:
-                instead = "it serves nodes, whose drivers and monitoring the administrators install: ask them"
-            article = "an" if manifest.kind[0] in "AEIOU" else "a"
-            severity = Severity.WARNING if manifest.kind == "LimitRange" else None
-            message = f"users may not make {article} {manifest.kind}: {instead}"
-            yield Hit(manifest, ("kind",), message, severity=severity)
+    wide = [each for each in scene.manifests if each.kind in ADMINISTRATORS]
+    for manifest in (*wide, *(each for each in scene.broken if CUSTOM.fullmatch(each.kind))):
+        sister = _OF_NAMESPACE.fullmatch(manifest.kind)
+        instead = INSTEAD.get(manifest.kind, "ask the administrators if you need it")
+        instead = f"{_a(sister[1])} is for your namespace" if sister else instead
+        if manifest in agents:
+            instead = "it serves nodes, whose drivers and monitoring the administrators install: ask them"
+        severity = Severity.WARNING if manifest.kind == "LimitRange" else None
+        yield Hit(manifest, ("kind",), f"users may not make {_a(manifest.kind)}: {instead}", severity=severity)
+
+
+def _a(kind: str) -> str:
+    return f"{'an' if kind[0] in 'AEIOU' else 'a'} {kind}"
 
 
 def _serves_node(workload: Workload) -> bool:

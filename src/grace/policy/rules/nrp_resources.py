@@ -18,9 +18,6 @@ MOST_GPU_PODS = 50
 CORES = "limit of cpu"
 DEFAULTED = {"InferenceService", "ServingRuntime", "ClusterServingRuntime"}
 """Custom resources whose controllers fill in requests and limits."""
-RUNTIMES = {"ClusterTrainingRuntime", "TrainingRuntime"}
-TRAINER = "node"
-"""Templates of TrainJobs, and the container of them to which a TrainJob gives its resources."""
 EXACT = 1 + 1e-9
 """Factor that prevents rounding from turning 120% into more."""
 _JOB = example("sized-job")
@@ -54,11 +51,10 @@ def check_given(scene: Scene) -> Iterator[Hit]:
 
 def _certainty(workload: Workload, container: Container, missing: list[str]) -> tuple[Severity | None, str]:
     """How bad it is that a container lacks some, and what is not known of that."""
-    if workload.manifest.kind in RUNTIMES and container.name == TRAINER:
+    if workload.manifest.kind.endswith("TrainingRuntime") and container.name == "node":
         return Severity.NOTE, ": the TrainJob must set spec.trainer.resourcesPerNode"
     if container.init:
-        asked = "; whether the cluster asks that of an init container is not known"
-        return Severity.WARNING, f"{asked}: `kubectl apply --dry-run=server` says"
+        return Severity.WARNING, "; whether init containers need them is not known: try kubectl's --dry-run=server"
     return Severity.WARNING if missing == [CORES] else None, ""
 
 

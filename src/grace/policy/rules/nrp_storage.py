@@ -48,10 +48,10 @@ _SERVER = example("cached-server")
     examples=broken(_CLAIM, ("rook-cephfs-central", "rook-cephfs-tide")),
 )
 def check_forbidden(scene: Scene) -> Iterator[Hit]:
-    for claim in scene.kind("PersistentVolumeClaim"):
-        storage = scene.cluster.storage_class(claim.at(CLASS) or "")
+    for manifest, path, name in _classes(scene):
+        storage = scene.cluster.storage_class(name)
         if storage and storage.forbidden:
-            yield Hit(claim, CLASS, f"{storage.name} is {storage.forbidden}")
+            yield Hit(manifest, path, f"{storage.name} is {storage.forbidden}")
 
 
 @warning(
@@ -63,15 +63,10 @@ def check_forbidden(scene: Scene) -> Iterator[Hit]:
     examples=broken(_CLAIM, ("rook-cephfs-central", "standard")),
 )
 def check_known(scene: Scene) -> Iterator[Hit]:
-    for claim in scene.kind("PersistentVolumeClaim"):
-        name = claim.at(CLASS)
-        if (
-            name
-            and not placeholder_at(claim, CLASS)
-            and scene.cluster.storage.classes
-            and not scene.cluster.storage_class(name)
-        ):
-            yield Hit(claim, CLASS, f"{name} is not a storage class that we know on {scene.cluster.title}; {LISTED}")
+    for manifest, path, name in _classes(scene) if scene.cluster.storage.classes else ():
+        if name and not placeholder_at(manifest, path) and not scene.cluster.storage_class(name):
+            message = f"{name} is not a storage class that we know on {scene.cluster.title}; {LISTED}"
+            yield Hit(manifest, path, message)
 
 
 @warning(
@@ -83,10 +78,10 @@ def check_known(scene: Scene) -> Iterator[Hit]:
     examples=broken(_CLAIM, ("rook-cephfs-central", "rook-cephfs-ucsd")),
 )
 def check_purged(scene: Scene) -> Iterator[Hit]:
-    for claim in scene.kind("PersistentVolumeClaim"):
-        storage = scene.cluster.storage_class(claim.at(CLASS) or "")
+    for manifest, path, name in _classes(scene):
+        storage = scene.cluster.storage_class(name)
         if storage and storage.purged:
-            yield Hit(claim, CLASS, f"data of {storage.name} may be deleted at any time")
+            yield Hit(manifest, path, f"data of {storage.name} may be deleted at any time")
 
 
 @error(
@@ -99,7 +94,7 @@ def check_purged(scene: Scene) -> Iterator[Hit]:
 )
 def check_access(scene: Scene) -> Iterator[Hit]:
     for manifest, path in _claims(scene):
-        spec = manifest.at(path)
+        spec = manifest.at(path) or {}
         name = spec.get("storageClassName") or ""
         storage = scene.cluster.storage_class(name)
         modes = spec.get("accessModes") or []
@@ -111,11 +106,21 @@ def check_access(scene: Scene) -> Iterator[Hit]:
 
 
 def _claims(scene: Scene) -> Iterator[tuple[Manifest, FieldPath]]:
-    """Volume claims and the templates of some in StatefulSets, each with the path of its spec."""
+    """Volume claims, and the templates of some in StatefulSets and in volumes, each with the path of its spec."""
     yield from ((claim, ("spec",)) for claim in scene.kind("PersistentVolumeClaim"))
     for manifest in scene.kind("StatefulSet"):
         count = len(manifest.at(("spec", "volumeClaimTemplates")) or [])
         yield from ((manifest, ("spec", "volumeClaimTemplates", number, "spec")) for number in range(count))
+    for workload in scene.workloads:
+        for path, volume in workload.volumes:
+            if "volumeClaimTemplate" in (volume.get("ephemeral") or {}):
+                yield workload.manifest, (*path, "ephemeral", "volumeClaimTemplate", "spec")
+
+
+def _classes(scene: Scene) -> Iterator[tuple[Manifest, FieldPath, str]]:
+    """The storage class of each claim with its path; empty where none is named."""
+    for manifest, path in _claims(scene):
+        yield manifest, (*path, CLASS[-1]), manifest.at((*path, CLASS[-1])) or ""
 
 
 def _is_block(scene: Scene, name: str) -> bool:
@@ -134,12 +139,12 @@ def _is_block(scene: Scene, name: str) -> bool:
     examples=broken(_CLAIM, ("  storageClassName: rook-cephfs-central\n", "")),
 )
 def check_default(scene: Scene) -> Iterator[Hit]:
-    for claim in scene.kind("PersistentVolumeClaim"):
-        modes = set(claim.at(("spec", "accessModes")) or [])
-        unnamed = claim.at(CLASS) is None and claim.at(("spec", "volumeName")) is None
-        if unnamed and modes & {"ReadWriteMany", "ReadOnlyMany"}:
-            mode = sorted(modes & {"ReadWriteMany", "ReadOnlyMany"})[0]
-            yield Hit(claim, CLASS, f"has no storageClassName, and volumes of the default class cannot be {mode}")
+    for manifest, path in _claims(scene):
+        spec = manifest.at(path) or {}
+        modes = sorted({*MANY} & {*(spec.get("accessModes") or [])})
+        if modes and spec.get("storageClassName") is None and spec.get("volumeName") is None:
+            message = f"has no storageClassName, and volumes of the default class cannot be {modes[0]}"
+            yield Hit(manifest, (*path, CLASS[-1]), message)
 
 
 @warning(

@@ -155,8 +155,8 @@ def _one_object(manifest: Manifest, before: Manifest) -> str:
         return f": a {manifest.kind} is in no namespace, so they are one object"
     if one == other:
         return ": in one namespace they are one object"
-    which = f"that one is in {other}, this one" if other else f"this one is in {one}, that one"
-    return f"; {which} names no namespace: applied with `-n {one or other}` they are one object"
+    which = "that" if other else "this"
+    return f"; only {which} one names a namespace: applied with `-n {one or other}` they are one object"
 
 
 def _twice(scene: Scene) -> Iterator[tuple[Manifest, Manifest, bool]]:

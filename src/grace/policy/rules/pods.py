@@ -1,11 +1,14 @@
 """Rules about the specs of pods: what the API refuses beyond its schema."""
 
+import posixpath
 import re
 from collections.abc import Iterator
 
-from grace.policy.documents import FieldPath, Manifest, Scene
+from grace.policy.documents import Container, FieldPath, Manifest, Scene, Workload
+from grace.policy.pods import place_of
+from grace.policy.programs import programs
 from grace.policy.quantities import quantity
-from grace.policy.rule import Hit, broken, error, kubernetes, warning
+from grace.policy.rule import Hit, Severity, broken, changed, error, kubernetes, warning
 from grace.policy.rules.examples import example
 from grace.policy.rules.names import shown
 from grace.text import did_you_mean
@@ -25,6 +28,16 @@ GONE_VOLUMES = {
     "storageos",
 }
 """Kinds of volumes whose drivers were removed from Kubernetes, or need one on each node."""
+_SERVERS = re.compile(r"mariadbd|mongod|mysqld|neo4j|postgres|qdrant|redis-server|weaviate")
+_IMAGES = re.compile(r"mariadb|mongo|mysql|neo4j|pgvector|postgis|postgres(ql)?|qdrant|redis|timescaledb|weaviate")
+"""Databases, as programs and as images are called. Redis is one only where it is asked to keep data."""
+LASTING = ("Deployment", "StatefulSet", "ReplicaSet", "ReplicationController")
+_CLAIMED = changed(
+    example("plain-server"),
+    ("vllm/vllm-openai:v0.33.0", "postgres:17.2"),
+    ("args: [google/gemma-2-2b-it]", "volumeMounts: [{name: data, mountPath: /var/lib/postgresql}]"),
+    ("      containers:", "      volumes: [{name: data, persistentVolumeClaim: {claimName: base}}]\n      containers:"),
+)
 _JOB = example("job")
 
 
@@ -180,3 +193,33 @@ def _twice(manifest: Manifest, path: FieldPath, names: list[str], what: str) -> 
     for name in dict.fromkeys(names):
         if names.count(name) > 1:
             yield Hit(manifest, path, f"{what} {name!r} appears twice")
+
+
+@warning(
+    "K8S046",
+    "database that keeps its data in its pod",
+    why="What is in the container itself or in an emptyDir is lost when the pod goes: at each update, eviction and "
+    "failure of its node. Where a Kustomization is beside the file, which may add a volume, this is a note.",
+    source=kubernetes("Volumes", "concepts/storage/volumes/"),
+    fix="Mount a volume claim where the database keeps its data, with strategy: {type: Recreate} in a Deployment.",
+    examples=broken(_CLAIMED, ("persistentVolumeClaim: {claimName: base}", "emptyDir: {}")),
+)
+def check_databases(scene: Scene) -> Iterator[Hit]:
+    for workload, container in scene.containers:
+        if workload.kind not in LASTING or container.init or not _is_database(scene, workload, container):
+            continue
+        mounts = [mount["mountPath"] for mount in container.body.get("volumeMounts") or []]
+        if not any((place := place_of(workload, container, path)) and place.lasting for path in mounts):
+            rendered = ("Kustomization", posixpath.dirname(workload.manifest.source.file)) in scene.generated
+            message = f"container {container.name} ({container.image}) has no volume that outlives its pod"
+            path = (*container.path, "volumeMounts")
+            yield Hit(workload.manifest, path, message, severity=Severity.NOTE if rendered else None)
+
+
+def _is_database(scene: Scene, workload: Workload, container: Container) -> bool:
+    """Whether a container serves a database that keeps data, by its image and its command."""
+    name = container.image.partition("@")[0].rpartition("/")[2].partition(":")[0]
+    running = [program.name for program in programs(scene, workload, container)]
+    serves = not any(running) or any(map(_SERVERS.fullmatch, running))
+    keeps = "redis" not in name or "appendonly yes" in " ".join(container.line)
+    return bool(_IMAGES.fullmatch(name) and serves and keeps)

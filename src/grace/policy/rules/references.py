@@ -25,7 +25,8 @@ _ROLLING = f"{changed(example('plain-server'), ('      containers:', _VOLUME))}-
 @note(
     "K8S017",
     "object that must be in the namespace already",
-    why="The pod waits in Pending or ContainerCreating until there is one of that name in its namespace. That is "
+    why="The pod waits in Pending or ContainerCreating until there is one of that name in its namespace; without its "
+    "RuntimeClass, which belongs to the cluster, it is refused. That it is in no file is "
     "right for a Secret, which belongs in no file, and for a volume claim that outlives its users.",
     source=kubernetes("Persistent Volumes", "concepts/storage/persistent-volumes/"),
     fix="See whether it is there (`kubectl get pvc,configmap,secret,serviceaccount`), or check its file together with "

@@ -1,4 +1,4 @@
-"""Rules about secrets in files. No message shows one."""
+"""Rules about secrets: in files, in addresses, and where a server asks for none. No message shows one."""
 
 import base64
 import re
@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from grace.policy.documents import FieldPath, Manifest, Scene
 from grace.policy.placeholders import placeholder
-from grace.policy.rule import Hit, broken, error, kubernetes, warning
+from grace.policy.programs import programs
+from grace.policy.rule import Hit, broken, changed, error, kubernetes, note, warning
 from grace.policy.rules.examples import example
 
 FORMS = {
@@ -51,6 +52,14 @@ PUBLIC_KEYS = {
 """Keys of Secrets whose values everybody may know."""
 PUBLIC_ENDS = {"BUCKET", "ENDPOINT", "ENTITY", "PORT", "PROJECT", "REGION", "USER", "USERNAME"}
 """The last words of such keys, besides those of other names."""
+_IN_ADDRESS = re.compile(r"https?://[^/@]*\$[({]?([A-Za-z_]\w*)[)}]?@", re.ASCII)
+_EMPTY = re.compile(r"--?(NotebookApp|ServerApp|IdentityProvider)\.token=['\"]*")
+_PASSWORD = re.compile(r"--?(NotebookApp|ServerApp|PasswordIdentityProvider)\.(hashed_)?password=['\"]*[^'\"]")
+_ANYWHERE = re.compile(r"(--|App\.)ip[ =]['\"]*(0\.0\.0\.0|\*)")
+_LINE = "python run.py --model sleep-7b"
+_CLONE = "git clone https://x:${GIT_TOKEN}@git.example.org/lab/study.git"
+_JUPYTER = "jupyter lab --ip=0.0.0.0"
+_SCRIPT = example("script-job")
 _JOB = example("secret-job")
 _OBJECT = example("hub-secret")
 _PRACTICES = kubernetes("Good practices for Kubernetes Secrets", "concepts/security/secrets-good-practices/")
@@ -188,3 +197,46 @@ def _decoded(value: str) -> str:
         return base64.b64decode(value, validate=True).decode()
     except ValueError:
         return value
+
+
+@note(
+    "K8S047",
+    "token in an address that git keeps",
+    why="git writes the address with the token into .git/config of the copy: whoever reads that folder has the token.",
+    source="Git's documentation, gitcredentials, https://git-scm.com/docs/gitcredentials",
+    fix="Give git the token by GIT_ASKPASS or a credential helper; clone a public repository without one.",
+    examples=(changed(_SCRIPT, (_LINE, _CLONE)), changed(_SCRIPT, (_LINE, _CLONE.replace("x:${GIT_TOKEN}@", "")))),
+)
+def check_clones(scene: Scene) -> Iterator[Hit]:
+    for workload, container in scene.containers:
+        for program in programs(scene, workload, container):
+            keeps = program.name == "git" and {"clone", "remote", "submodule"} & set(program.words[1:])
+            for word in program.words if keeps else ():
+                match = _IN_ADDRESS.match(word)
+                if match and is_secret_name(match[1]):
+                    message = f"container {container.name}: git keeps the value of {match[1]} in .git/config"
+                    yield Hit(workload.manifest, program.path, message + program.place, program.row)
+
+
+@warning(
+    "K8S048",
+    "server that lets everybody in",
+    why="Whoever reaches the pod, as other pods of the cluster usually do, runs code in it and reads its volumes.",
+    source="Jupyter Server's documentation, Security, https://jupyter-server.readthedocs.io/en/latest/operators/security.html",
+    fix="Leave the token as it is, and look it up with `kubectl logs`; or listen at 127.0.0.1 only, which `kubectl "
+    "port-forward` reaches.",
+    examples=(changed(_SCRIPT, (_LINE, f"{_JUPYTER} --ServerApp.token=")), changed(_SCRIPT, (_LINE, _JUPYTER))),
+)
+def check_open(scene: Scene) -> Iterator[Hit]:
+    for workload, container in scene.containers:
+        for program in programs(scene, workload, container):
+            if _lets_in(program.words):
+                message = f"container {container.name}: Jupyter lets everybody in, without a token or a password"
+                yield Hit(workload.manifest, program.path, message + program.place, program.row)
+
+
+def _lets_in(words: tuple[str, ...]) -> bool:
+    """Whether Jupyter listens everywhere, with a token that is empty and no password."""
+    jupyter = any("jupyter" in word or word.endswith("start-notebook.sh") for word in words[:3])
+    everywhere = _ANYWHERE.search(" ".join(words))
+    return bool(jupyter and everywhere and any(map(_EMPTY.fullmatch, words)) and not any(map(_PASSWORD.match, words)))

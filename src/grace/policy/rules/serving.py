@@ -124,8 +124,8 @@ def check_served_name(scene: Scene) -> Iterator[Hit]:
     "VLLM005",
     "number of GPUs that vLLM does not use",
     why="vLLM uses one GPU unless --tensor-parallel-size says more. With more than there are, it ends with an error; "
-    "with fewer, which is a warning, the others are idle. The size must divide the model's attention heads: 2, 4 and "
-    "8 do.",
+    "with fewer, the others are idle; without any, usual images of vLLM end with an error: both are warnings. The size "
+    "must divide the model's attention heads: 2, 4 and 8 do.",
     source=f"{VLLM}serving/parallelism_scaling/",
     fix="Ask for as many GPUs as --tensor-parallel-size (times --pipeline-parallel-size) says.",
     examples=broken(SERVER, ("- --port=8000", "- --port=8000\n        - --tensor-parallel-size=4")),
@@ -138,6 +138,10 @@ def check_gpu_count(scene: Scene) -> Iterator[Hit]:
             gets = sum(pod_gpus(each, scene.cluster) * each.pods for each in own)
             uses = uses if uses > gets else 0
         running = programs(scene, server.workload, server.container)
+        runs = any(map(server.engine.runs, running)) or "vllm-openai" in server.container.image
+        if runs and _without_gpu(server):
+            message = f"container {server.container.name} starts vLLM and asks for no GPU, so that it sees none"
+            yield Hit(server.workload.manifest, server.path, message, severity=Severity.WARNING)
         if not uses or not gets or uses == gets or sum(server.engine.runs(program) for program in running) > 1:
             continue
         divides = f", or set --tensor-parallel-size={gets}" if gets in (2, 4, 8) else ""
@@ -148,6 +152,14 @@ def check_gpu_count(scene: Scene) -> Iterator[Hit]:
         severity = None if uses > gets else Severity.WARNING
         path = server.where("tensor-parallel-size", "tp")
         yield Hit(server.workload.manifest, path, message, severity=severity)
+
+
+def _without_gpu(server: Server) -> bool:
+    """Whether a server asks for no device of any kind, and nothing says that it runs on cores."""
+    limits = (server.container.body.get("resources") or {}).get("limits")
+    texts = " ".join((server.container.image, *server.words, *server.settings, *server.settings.values())).lower()
+    other = re.search(r"cpu|tpu|xpu|hpu|neuron|gaudi|router", texts) or "resourceClaims" in server.workload.spec
+    return bool(limits and "/" not in "".join(limits) and not (other or server.workload.custom or _spans_pods(server)))
 
 
 def _gpus_used(server: Server) -> int:
