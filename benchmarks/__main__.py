@@ -16,6 +16,7 @@ from pathlib import Path
 import grace
 from benchmarks import (
     against_inspect,
+    archive,
     cpu,
     embedded,
     extraction,
@@ -45,6 +46,7 @@ BENCHMARKS = {
         embedded,
         extraction,
         report,
+        archive,
     )
 }
 RESULTS = Path(__file__).with_name("RESULTS.md")

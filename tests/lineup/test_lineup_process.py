@@ -71,12 +71,19 @@ def test_two_models_are_carried_and_nothing_is_left(tmp_path: Path, models: str,
         assert "study1.run/ledger.jsonl" in json.loads((folder / model / "files.json").read_bytes())
     assert all(history.closed for history in histories(folder / "lineup.jsonl").values())
     assert not ours(tmp_path)
+    assert [line.split("; forecast: ")[0][:11] for line in done.out.splitlines() if " took " in line] == [
+        "first took ",
+        "second took",
+    ]
+    kept = json.loads((folder / "forecast.json").read_bytes())["models"]
+    assert all(each["low"] <= each["likely"] <= each["high"] and each["took"] > 0 for each in kept)
 
     journal = (folder / "lineup.jsonl").read_bytes()
     again = grace("lineup", "run", *options(tmp_path, models))
     assert again.code == 1
     assert "second: home already" in again.out
     assert (folder / "lineup.jsonl").read_bytes() == journal
+    assert json.loads((folder / "forecast.json").read_bytes())["models"] == kept  # no new forecast, nothing new took
 
     shown = grace("lineup", "status", "local", "--lineups", tmp_path / "lineups")
     assert shown.out.count("home and removed") == 2

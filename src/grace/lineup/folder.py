@@ -6,6 +6,7 @@ lineups/NAME/
     input/          the tables, and study files of the user's own
     lineup.jsonl    the journal (`grace.lineup.journal`)
     MODEL/          the runs and tables of a model, files.json with their digests
+    forecast.json   what each model was to take, and what it took
     cleanup.json    what was there at the end, and what was left
 """
 
@@ -49,6 +50,11 @@ class LineupFolder:
     def journal(self) -> Path:
         """The record of what was done."""
         return self.path / "lineup.jsonl"
+
+    @property
+    def forecast(self) -> Path:
+        """What each model was to take, and what it took."""
+        return self.path / "forecast.json"
 
     @property
     def cleanup(self) -> Path:

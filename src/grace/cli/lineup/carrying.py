@@ -31,6 +31,7 @@ def carry_lineup(folder: "LineupFolder", backend: "Backend", *, parallel: int, s
     except KeyboardInterrupt:
         print(f"grace: interrupted; `{resume_command(folder)}` goes on from there", file=sys.stderr)
         return INTERRUPTED
+    _tell_times(folder)
     print(f"{folder.path}: {count(len(folder.lineup.models), 'model')}, nothing left running; proof: {folder.cleanup}")
     return worst
 
@@ -70,7 +71,17 @@ def tell_followed(folder: "LineupFolder") -> int:
         else:
             _tell(folder, carried)
         worst = max(worst, 0 if carried and carried.good else 1)
+    _tell_times(folder)
     return worst
+
+
+def _tell_times(folder: "LineupFolder") -> None:
+    """Print what each model took beside its forecast."""
+    from grace.lineup.foreseen import compare_with_actual
+
+    for each in compare_with_actual(folder):
+        if each.sentence:
+            print(f"{folder.model(each.model).name} {each.sentence}")
 
 
 def _tell(folder: "LineupFolder", carried: "Carried") -> None:

@@ -86,6 +86,7 @@ def run(
     from grace.declared import checked
     from grace.lineup.backends import backend_for, planned_objects
     from grace.lineup.folder import LineupFolder, visited
+    from grace.lineup.foreseen import foresee
     from grace.lineup.lineup_file import LineupFile
     from grace.lock import locked
     from grace.models.catalogue import hub_model, models_of
@@ -125,6 +126,8 @@ def run(
     gates.ask(Ground.here(), profile, lineup.models, lineup.name, override)
     with locked(folder.path):
         folder.begin(lineup, visit, inputs)
+        with options.progressing() as progress:
+            foresee(folder, lineup, visit, inputs, progress)
         if not detach:
             backend = backend_for(lineup, folder)
             end(carry_lineup(folder, backend, parallel=parallel, stop_on_failure=stop_on_failure))
