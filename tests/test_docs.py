@@ -73,6 +73,9 @@ ELSEWHERE = {
     "grace review outputs/study1_structured.run": "waits for a person",
     'grace review outputs/study1_structured.run --by "Ada Lovelace"': "the same",
     "grace review outputs/first_values.run": "the same",
+    'grace review outputs/study1_structured.run --by "Ada Lovelace" --all --blind': "the same",
+    'grace review outputs/study1_structured.run --by "Emmy Noether" --all --blind': "the same",
+    "grace agreement outputs/study1_structured.run": "needs two people",
     "grace view outputs/study1.run": "the same",
     "grace view outputs/study1_gemma.run outputs/study1_llama.run": "the same",
     'make test ARGS="-k test_reading"': "a part of this",
@@ -881,7 +884,7 @@ def test_commands_and_options_exist() -> None:
 
 COMMANDS = ["query", "score", "visit", "join", "extract", "merge", "noise", "export", "analyze", "compare"]
 COMMANDS += ["report", "paper", "archive create", "archive verify", "archive list", "reproduce"]
-COMMANDS += ["runs", "runs remove", "view"]
+COMMANDS += ["runs", "runs remove", "view", "review", "agreement"]
 COMMANDS += [f"lineup {name}" for name in ("run", "resume", "status", "watch", "compare-outputs")]
 CLUSTER = ["render", "check", "audit", "preflight", "explain", "gpus", "secret"]
 

@@ -56,6 +56,13 @@ def test_rows_that_need_a_person_are_shown_with_why(run: Path) -> None:
             "run": "values.run",
             "study": "Knowledge and implicature",
             "by": "Ada Lovelace",
+            "blind": False,
+            "reasons": {
+                "missing": "missing values",
+                "sum": "sums that are off",
+                "refused": "refusals",
+                "cut": "cut-off answers",
+            },
             "total": 5,
             "decided": 0,
             "next": 0,

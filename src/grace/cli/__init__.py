@@ -5,6 +5,7 @@ import sys
 
 import typer
 
+from grace.cli.agreement import agreement
 from grace.cli.analyze import analyze
 from grace.cli.archive import archive_app, reproduce
 from grace.cli.cluster import cluster_app
@@ -49,6 +50,7 @@ app.command(short_help="Measure the exact probability of every answer (Experimen
 app.command(short_help="Ask a model everything while it is loaded: all studies of a file, both experiments.")(visit)
 app.command(short_help="Find the values in the answers of Experiment 1.")(extract)
 app.command(short_help="Check extracted values on a local web page.")(review)
+app.command(short_help="Tell how far reviewers agree (Krippendorff's alpha).")(agreement)
 app.command(short_help="Look around in runs on a local web page.")(view)
 app.command(short_help="Make one table for the analysis from a study's runs.")(merge)
 app.command(short_help="Run the statistics of study 1 or 2.")(analyze)

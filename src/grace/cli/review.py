@@ -27,6 +27,10 @@ def review(
         int, typer.Option(min=0, metavar="N", help="Also show N random rows without problems, as a spot check.")
     ] = 0,
     seed: Annotated[int, typer.Option(help="Chooses the rows of --sample.")] = 1,
+    blind: Annotated[
+        bool,
+        typer.Option("--blind", help="Hide what was read and what others decided; you code each row from its text."),
+    ] = False,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
     break_lock: options.BreakLock = False,
 ) -> None:
@@ -40,6 +44,7 @@ def review(
     Examples:
       grace review outputs/study1_structured.run
       grace review outputs/study1_structured.run --by "Ada Lovelace" --sample 20
+      grace review outputs/study1_structured.run --by "Ada Lovelace" --all --blind
     """
     from grace.cli.progress import make_progress
     from grace.review.queue import Choice
@@ -52,6 +57,7 @@ def review(
         by=_login() if by is None else by,
         port=port,
         choice=Choice(all, sample, seed),
+        blind=blind,
         break_lock=break_lock,
     )
 

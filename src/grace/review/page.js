@@ -5,6 +5,7 @@ import { $, Refused, ask, enter, make } from "/local.js";
 let shown = null; // the row on the page
 let busy = false; // a request is under way: keys and buttons wait
 let over = false; // the review was finished
+let blind = false; // what was read stays hidden
 
 /** Do one thing at a time, and say what went wrong with it. */
 async function alone(work) {
@@ -45,10 +46,16 @@ function showProgress({ total, decided }) {
       : `All ${total} rows are decided.`;
 }
 
+/** How many rows are there for the chosen reason. */
+function showKind({ total, decided }) {
+  $("kind").textContent = $("reason").value ? `${decided} of ${total} decided` : "";
+}
+
 function showRow(row) {
   shown = row;
   sessionStorage.setItem("place", row.place);
   showProgress(row);
+  showKind(row.among);
   $("title").textContent = `Row ${row.row}`;
   document.title = `Row ${row.row}, ${row.decided} of ${row.total} decided – Grace review`;
   showState(row);
@@ -61,14 +68,26 @@ function showRow(row) {
   $("unsure").hidden = row.sure;
   $("talk").replaceChildren(...row.talk.map(said));
   $("groups").replaceChildren(...row.groups.map(group));
-  $("previous").disabled = row.place === 0;
-  $("next").disabled = row.place === row.total - 1;
+  $("comment").value = row.comment;
+  $("previous").disabled = row.before === null;
+  $("next").disabled = row.after === null;
   $("undecided").disabled = row.next === null;
   $("main").hidden = false;
   for (const text of $("talk").querySelectorAll("pre")) {
     if (text.scrollHeight > text.clientHeight) text.tabIndex = 0; // so that keys can scroll it
   }
   look();
+  showOpen(row);
+}
+
+/** Bring the first value that needs a person into view. */
+function showOpen({ groups }) {
+  const fields = groups.flatMap((one) => one.fields);
+  const open = fields.find(({ found: read }) => read && (read.value === null || read.doubtful));
+  const box = open && boxes().find(({ dataset }) => dataset.name === open.name);
+  const around = document.querySelector(".scrolling");
+  around.scrollTop = 0;
+  if (box) around.scrollTop = Math.max(0, box.offsetTop + box.offsetHeight - around.offsetTop - around.clientHeight + 12);
 }
 
 function showState({ place, total, decision }) {
@@ -106,13 +125,15 @@ function field(own) {
   body.dataset.name = own.name;
   body.dataset.kind = own.kind;
   body.append(
-    make("p", { class: `found${own.found.doubtful ? " doubtful" : ""}`, id: `found-${own.name}` }, found(own.found)),
+    make("p", { class: `found${own.found?.doubtful ? " doubtful" : ""}`, id: `found-${own.name}` }, found(own.found)),
     make("p", { class: "wrong", id: `wrong-${own.name}`, hidden: true }),
   );
   return body;
 }
 
-function found({ value, confidence, by, why, doubtful }) {
+function found(read) {
+  if (read === null) return "";
+  const { value, confidence, by, why, doubtful } = read;
   if (value === null) return `Nothing read: ${why}`;
   return `Read: ${value}, by ${by}, confidence ${confidence}${doubtful ? ", in doubt" : ""}`;
 }
@@ -143,7 +164,8 @@ function words({ name, about, value, wanted }) {
 function choice({ name, about, options, value }) {
   const one = (option, text) => {
     const input = make("input", { type: "radio", name, value: option, "aria-describedby": described(name) });
-    input.checked = String(value ?? "") === String(option);
+    const open = blind && shown.decision === null; // nothing is chosen before the person does
+    input.checked = !open && String(value ?? "") === String(option);
     return make("label", {}, input, make("span", {}, text));
   };
   const hint = about ? make("small", {}, about) : null;
@@ -170,7 +192,7 @@ function valueOf(box) {
 function readOf(box) {
   for (const { fields } of shown.groups) {
     const own = fields.find(({ name }) => name === box.dataset.name);
-    if (own) return { read: own.found.value ?? "", kept: own.value ?? "" };
+    if (own) return { read: own.found?.value ?? "", kept: own.value ?? "" };
   }
   return { read: "", kept: "" };
 }
@@ -183,15 +205,17 @@ function same(box, value) {
 }
 
 const asRead = () => boxes().every((box) => same(box, readOf(box).read));
+const commented = () => $("comment").value.trim() !== shown.comment;
 const asKept = () => boxes().every((box) => same(box, readOf(box).kept));
 
 /** Bring marks, sums and buttons up to date with the values. */
 function look() {
-  for (const box of boxes()) box.classList.toggle("changed", !same(box, readOf(box).read));
+  for (const box of boxes()) box.classList.toggle("changed", !blind && !same(box, readOf(box).read));
   for (const sum of $("groups").querySelectorAll(".sum")) showSum(sum);
   const read = asRead();
-  for (const id of ["accept", "correct", "reject"]) $(id).hidden = !read;
-  for (const id of ["save", "undo"]) $(id).hidden = read;
+  for (const id of ["accept", "correct", "reject"]) $(id).hidden = !read && !blind;
+  for (const id of ["save", "undo"]) $(id).hidden = read && !blind;
+  if (blind) for (const id of ["accept", "correct", "undo"]) $(id).hidden = true;
 }
 
 function showSum(sum) {
@@ -230,15 +254,22 @@ function undo() {
 
 // --- what the person does --------------------------------------------------------------------------------------------
 
+/** The part of an address that names the reason whose rows are shown. */
+const among = () => ($("reason").value ? `?reason=${encodeURIComponent($("reason").value)}` : "");
+
 async function open(place) {
-  showRow(await ask(`/api/rows/${place}`));
+  showRow(await ask(`/api/rows/${place}${among()}`));
   $("title").focus({ preventScroll: true });
   scrollTo({ top: 0 });
   $("talk").scrollTop = 0;
 }
 
 function leave(place) {
-  if (place === null || place < 0 || place >= shown.total) return;
+  if (place === null) return;
+  if (commented()) {
+    complain("The comment is not saved: it is, with the next decision about this row.");
+    return;
+  }
   if (!asKept() && !asRead()) {
     complain("There are changes that are not saved: Enter saves them, Esc puts back what was read.");
     return;
@@ -247,21 +278,24 @@ function leave(place) {
 }
 
 async function decide(verdict, values) {
-  const body = values === undefined ? { verdict } : { verdict, values };
-  const { row, next, ...rest } = await ask(`/api/rows/${shown.place}`, body);
+  const comment = $("comment").value.trim();
+  const body = values === undefined ? { verdict, comment } : { verdict, values, comment };
+  const { row, next, verdict: made, ...rest } = await ask(`/api/rows/${shown.place}${among()}`, body);
   showProgress(rest);
   if (next === null) {
     await open(shown.place);
-    say(`Saved: row ${row} ${verdict}. Every row is decided; Finish ends the review.`);
+    const what = $("reason").value ? "Every row of this kind is decided." : "Every row is decided; Finish ends the review.";
+    say(`Saved: row ${row} ${made}. ${what}`);
   } else {
     await open(next);
-    say(`Saved: row ${row} ${verdict}. Now row ${shown.row}.`);
+    say(`Saved: row ${row} ${made}. Now row ${shown.row}.`);
   }
 }
 
 /** Decide in one go about the values as they were read. */
 function settle(verdict) {
-  if (asRead()) alone(() => decide(verdict));
+  if (blind && verdict === "accepted") complain("Nothing is shown to accept: give the values, then Enter saves them.");
+  else if (asRead() || blind) alone(() => decide(verdict));
   else complain("The values are not those that were read: Enter saves a correction, Esc puts back what was read.");
 }
 
@@ -280,7 +314,7 @@ function save() {
     pointAll(wrong);
     return;
   }
-  if (asRead()) {
+  if (asRead() && !blind) {
     complain("Nothing was changed. Accept (a) says that what was read is right.");
     return;
   }
@@ -322,8 +356,9 @@ const KEYS = {
   a: accept,
   c: correct,
   r: reject,
-  n: () => leave(shown.place + 1),
-  p: () => leave(shown.place - 1),
+  t: () => $("comment").focus(),
+  n: () => leave(shown.after),
+  p: () => leave(shown.before),
   u: () => leave(shown.next),
   "?": () => $("keys").showModal(),
 };
@@ -334,6 +369,11 @@ function onKey(event) {
   if (event.isComposing || document.querySelector("dialog[open]")) return;
   const { target } = event;
   const radio = target.type === "radio";
+  if (target.id === "comment" && ["Enter", "Escape"].includes(event.key)) {
+    event.preventDefault();
+    $("title").focus({ preventScroll: true });
+    return;
+  }
   if ($("form").contains(target) && target.tagName === "INPUT" && event.key === "Enter") {
     event.preventDefault();
     save();
@@ -344,7 +384,7 @@ function onKey(event) {
     undo();
     return;
   }
-  if (target.tagName === "INPUT" && !radio) return;
+  if (target.tagName === "SELECT" || (target.tagName === "INPUT" && !radio)) return;
   const scrolls = target.tagName === "PRE" && target.scrollWidth > target.clientWidth;
   const action = KEYS[event.key] ?? (radio || scrolls ? undefined : ARROWS[event.key]);
   if (!action) return;
@@ -355,8 +395,9 @@ function onKey(event) {
 function listen() {
   document.addEventListener("keydown", onKey);
   $("form").addEventListener("input", (event) => {
-    point(event.target.closest(".field"), "");
     say("");
+    if (event.target.id === "comment") return;
+    point(event.target.closest(".field"), "");
     look();
   });
   $("form").addEventListener("submit", (event) => {
@@ -386,20 +427,36 @@ function listen() {
       $("row").value = "";
     });
   });
+  $("reason").addEventListener("change", () =>
+    alone(async () => {
+      const { among: rows, next, after, before, place } = await ask(`/api/rows/${shown.place}${among()}`);
+      showKind(rows);
+      if (rows.total) await open(next ?? after ?? before ?? place);
+    }),
+  );
+  new ResizeObserver(([{ target }]) => {
+    document.documentElement.style.setProperty("--bar", `${target.offsetHeight}px`); // what sticks stays below it
+  }).observe(document.querySelector(".bar"));
   $("skip").addEventListener("click", (event) => {
     event.preventDefault();
     $("values").focus();
     $("values").scrollIntoView();
   });
   addEventListener("beforeunload", (event) => {
-    if (shown && !over && !asKept() && !asRead()) event.preventDefault();
+    if (shown && !over && (commented() || (!asKept() && !asRead()))) event.preventDefault();
   });
 }
 
 async function start() {
   await enter("grace review");
   const review = await ask("/api/review");
-  $("about").textContent = `${review.run}, as ${review.by}`;
+  blind = review.blind;
+  $("about").textContent = `${review.run}, as ${review.by}${blind ? ", blind" : ""}`;
+  $("values").textContent = blind ? "What does the answer say?" : "What was read";
+  const reasons = Object.entries(review.reasons).map(([name, words]) => make("option", { value: name }, words));
+  $("reason").replaceChildren(make("option", { value: "" }, "all rows"), ...reasons);
+  $("reason-box").hidden = !reasons.length;
+  if (blind) $("save-name").textContent = "Save";
   $("about").title = review.study;
   const kept = Number(sessionStorage.getItem("place") ?? NaN);
   await open(kept >= 0 && kept < review.total ? kept : (review.next ?? 0));

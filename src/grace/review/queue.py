@@ -5,7 +5,7 @@ import random
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -79,7 +79,7 @@ def _off(extraction: Extraction, read: Extracted) -> Iterator[str]:
 
 
 class Queue:
-    """The rows of a review, in the table's order; each takes seventeen bytes.
+    """The rows of a review, in the table's order; each takes eighteen bytes.
 
     Attributes:
         counts: how many rows of the table need a person, by reason.
@@ -94,10 +94,22 @@ class Queue:
         self._rows = array("Q")
         self._marks = array("Q")
         self._decided = bytearray()
+        self._why = bytearray()
 
     @classmethod
-    def of(cls, rows: Rows, records: FieldRecords, table: CsvTable, choice: Choice, progress: Progress) -> "Queue":
-        """Read a table once and choose its rows. Decided rows stay, so that a person can decide again."""
+    def of(
+        cls,
+        rows: Rows,
+        records: FieldRecords,
+        table: CsvTable,
+        choice: Choice,
+        progress: Progress,
+        by: str | None = None,
+    ) -> "Queue":
+        """Read a table once and choose its rows. Decided rows stay, so that a person can decide again.
+
+        With `by`, only the decisions of that person count.
+        """
         queue = cls()
         drawn: list[tuple[float, int, int]] = []  # a heap: of those drawn the one with the largest draw first
         progress.begin(len(table), 0, "rows")
@@ -109,11 +121,11 @@ class Queue:
                 queue.unanswered += 1
                 continue
             why = reasons(rows.extraction, cells, records.unreviewed(answered, rows.read(answered)))
-            decided = records.decision(answered.key) is not None
+            decided = records.decision(answered.key, by) is not None
             queue.counts.update(why.keys())
             queue.flagged += bool(why)
             if why or decided or choice.all:
-                queue._add(row, _mark(answered.key), decided)
+                queue._add(row, _mark(answered.key), decided, _bits(why))
             elif choice.sample:
                 draw = random.Random(f"{choice.seed}/{answered.key}").random()
                 (heapq.heappush if len(drawn) < choice.sample else heapq.heappushpop)(
@@ -122,17 +134,18 @@ class Queue:
         queue._insert(sorted((row, mark) for _, row, mark in drawn))
         return queue
 
-    def _add(self, row: int, mark: int, decided: bool) -> None:
+    def _add(self, row: int, mark: int, decided: bool, why: int) -> None:
         self._rows.append(row)
         self._marks.append(mark)
         self._decided.append(decided)
+        self._why.append(why)
 
     def _insert(self, others: Iterable[tuple[int, int]]) -> None:
         """Put undecided rows in their places."""
-        before = zip(self._rows, self._marks, self._decided, strict=True)
-        self._rows, self._marks, self._decided = array("Q"), array("Q"), bytearray()
-        for row, mark, decided in heapq.merge(before, ((row, mark, 0) for row, mark in others)):
-            self._add(row, mark, bool(decided))
+        before = zip(self._rows, self._marks, self._decided, self._why, strict=True)
+        self._rows, self._marks, self._decided, self._why = array("Q"), array("Q"), bytearray(), bytearray()
+        for row, mark, decided, why in heapq.merge(before, ((row, mark, 0, 0) for row, mark in others)):
+            self._add(row, mark, bool(decided), why)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -151,10 +164,22 @@ class Queue:
         """How many rows of the queue are decided."""
         return self._decided.count(1)
 
-    def undecided(self, start: int) -> int | None:
+    def places(self, reason: Reason | None) -> Sequence[int]:
+        """The places of the rows that are there for a reason; None: all places."""
+        if reason is None:
+            return range(len(self))
+        bit = _bits([reason])
+        return [place for place, why in enumerate(self._why) if why & bit]
+
+    def done(self, places: Sequence[int]) -> int:
+        """How many of some places are decided."""
+        return sum(self._decided[place] for place in places)
+
+    def undecided(self, start: int, reason: Reason | None = None) -> int | None:
         """The first undecided place from `start` on, or from the beginning; None where all are decided."""
-        places = (self._decided.find(0, start), self._decided.find(0))
-        return next((place for place in places if place >= 0), None)
+        open_places = [place for place in self.places(reason) if not self._decided[place]]
+        after = bisect_left(open_places, start)
+        return open_places[after % len(open_places)] if open_places else None
 
     def decide(self, answered: Answered) -> None:
         """Mark a row as decided, and every row with the same content."""
@@ -162,6 +187,12 @@ class Queue:
         for place, other in enumerate(self._marks):
             if other == mark:
                 self._decided[place] = 1
+
+
+def _bits(why: Iterable[Reason]) -> int:
+    """Reasons as bits."""
+    every = list(Reason)
+    return sum(1 << every.index(reason) for reason in why)
 
 
 def _mark(key: str) -> int:

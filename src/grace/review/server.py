@@ -3,7 +3,8 @@
 from aiohttp import web
 
 from grace.review.desk import Desk
-from grace.review.local import LocalServer, body_of, problem, reply
+from grace.review.local import LocalServer, Unfit, body_of, problem, reply
+from grace.review.queue import Reason
 
 PAGE = {
     "/": ("page.html", "text/html"),
@@ -36,12 +37,13 @@ class ReviewServer(LocalServer):
         return reply(self._desk.overview())
 
     async def _show(self, request: web.Request) -> web.Response:
-        return reply(self._desk.show(self._place(request)))
+        return reply(self._desk.show(self._place(request), self._reason(request)))
 
     async def _decide(self, request: web.Request) -> web.Response:
         place = self._place(request)
         body = await body_of(request)
-        return reply(self._desk.decide(place, body.get("verdict"), body.get("values")))
+        verdict, values, comment = (body.get(name) for name in ("verdict", "values", "comment"))
+        return reply(self._desk.decide(place, verdict, values, comment, self._reason(request)))
 
     async def _find(self, request: web.Request) -> web.Response:
         row = int(request.match_info["row"])
@@ -53,6 +55,15 @@ class ReviewServer(LocalServer):
     async def _finish(self, _: web.Request) -> web.Response:
         self.finished.set()
         return reply({"made": self._desk.decisions})
+
+    def _reason(self, request: web.Request) -> Reason | None:
+        """The reason that the page shows rows of."""
+        name = request.query.get("reason", "")
+        if not name or self._desk.blind:
+            return None
+        if name not in Reason.__members__:
+            raise Unfit(f"reason: {name!r} is not one of {', '.join(Reason.__members__)}")
+        return Reason[name]
 
     def _place(self, request: web.Request) -> int:
         place = int(request.match_info["place"])

@@ -26,12 +26,13 @@ MOST_NAME = 100
 
 @dataclass(frozen=True, kw_only=True)
 class Review:
-    """The options of the command."""
+    """The options of the command; `blind` hides what was read, and what others decided."""
 
     run: Run
     by: str
     port: int = 0
     choice: Choice = field(default_factory=Choice)
+    blind: bool = False
     break_lock: bool = False
 
 
@@ -93,10 +94,12 @@ def review(
         with run.locked(options.break_lock), Ledger(run.ledger) as ledger:
             with FieldRecords.read(run, rows.extraction, extractor_of(run)) as records:
                 with progress() as shown:
-                    queue = Queue.of(rows, records, table, options.choice, shown)
+                    own = by if options.blind else None
+                    queue = Queue.of(rows, records, table, options.choice, shown, own)
                 if not len(queue):
                     return SittingResult(run, queue, 0, None)
-                desk = Desk(table, rows, records, ledger, queue, by, _shown(run, study), run.path.name)
+                how = _shown(run, study)
+                desk = Desk(table, rows, records, ledger, queue, by, how, run.path.name, options.blind)
                 with run.session(output=output.name, rows=len(table), by=by) as record:
                     try:
                         asyncio.run(

@@ -50,8 +50,10 @@ class Readings:
     decision: Decision | None
 
 
-def row_view(rows: Rows, shown: Shown, row: Mapping[str, str], answered: Answered, readings: Readings) -> JSON:
-    """One row on the page, without the columns that were hidden from the model."""
+def row_view(
+    rows: Rows, shown: Shown, row: Mapping[str, str], answered: Answered, readings: Readings, blind: bool = False
+) -> JSON:
+    """One row on the page, without the columns that were hidden from the model; `blind` leaves out what was read."""
     conditions, others = _trial(shown.study, row)
     decision = readings.decision
     return {
@@ -59,10 +61,16 @@ def row_view(rows: Rows, shown: Shown, row: Mapping[str, str], answered: Answere
         "others": others,
         "talk": list(_talk(rows, shown, row, answered)),
         "sure": shown.sure,
-        "reasons": list(reasons(rows.extraction, row, readings.read).values()),
-        "groups": _groups(rows.extraction, readings),
-        "decision": decision and {"verdict": decision.verdict, "by": decision.by, "when": decision.when},
+        "reasons": [] if blind else list(reasons(rows.extraction, row, readings.read).values()),
+        "groups": _groups(rows.extraction, readings, blind),
+        "decision": decision and _decision(decision, blind),
+        "comment": decision.comment if decision else "",
     }
+
+
+def _decision(decision: Decision, blind: bool) -> JSON:
+    verdict = "coded" if blind and decision.verdict != "rejected" else decision.verdict
+    return {"verdict": verdict, "by": decision.by, "when": decision.when}
 
 
 def _trial(study: Study, row: Mapping[str, str]) -> tuple[list[JSON], list[JSON]]:
@@ -116,7 +124,7 @@ def unseen(text: str) -> Iterator[str]:
         yield f"U+{ord(char):04X} {name}" + (f", {times} times" if times > 1 else "")
 
 
-def _groups(extraction: Extraction, readings: Readings) -> list[JSON]:
+def _groups(extraction: Extraction, readings: Readings, blind: bool) -> list[JSON]:
     """The fields by reading."""
     return [
         {
@@ -124,7 +132,7 @@ def _groups(extraction: Extraction, readings: Readings) -> list[JSON]:
             "total": extraction.sums[reading].total if reading in extraction.sums else None,
             "slack": SLACK,
             "fields": [
-                _field(field, field.about.removeprefix(about).lstrip(": "), readings)
+                _field(field, field.about.removeprefix(about).lstrip(": "), readings, blind)
                 for field in extraction.fields.values()
                 if field.reading == reading
             ],
@@ -133,7 +141,7 @@ def _groups(extraction: Extraction, readings: Readings) -> list[JSON]:
     ]
 
 
-def _field(field: Field, about: str, readings: Readings) -> JSON:
+def _field(field: Field, about: str, readings: Readings, blind: bool) -> JSON:
     """One field; its name is not repeated in words."""
     read, now = readings.read.answers[field.name], readings.now.answers[field.name]
     return {
@@ -146,7 +154,7 @@ def _field(field: Field, about: str, readings: Readings) -> JSON:
         "step": 1 if field.kind is int else "any",
         "wanted": field.requirement,
         "value": now.value if isinstance(now, Value) else None,
-        "found": value_read(read, readings.rules.answers[field.name]),
+        "found": None if blind else value_read(read, readings.rules.answers[field.name]),
     }
 
 

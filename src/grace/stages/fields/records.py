@@ -27,12 +27,14 @@ Verdict = Literal["accepted", "corrected", "rejected"]
 
 @dataclass(frozen=True)
 class Decision:
-    """What a person decided about one row."""
+    """What a person decided about one row; `blind` where what had been read was not shown."""
 
     verdict: Verdict
     values: Mapping[str, Cell | None]
     by: str
     when: str
+    comment: str = ""
+    blind: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,7 @@ class FieldRecords:
         self._extraction = extraction
         self.extractor = extractor
         self._decisions: dict[str, Decision] = {}
+        self._by_person: dict[tuple[str, str], Decision] = {}
         self._finished: dict[str, int] = {}
         self._failed: dict[str, int] = {}
         self._run = run
@@ -145,15 +148,22 @@ class FieldRecords:
     def add(self, offset: int, record: dict[str, Any]) -> None:
         """Add one record."""
         if record["question"] == REVIEW:
-            self._decisions[record["key"]] = Decision(
-                record["verdict"], record["values"], record["by"], record["ended"]
-            )
+            said = record.get("comment") or "", bool(record.get("blind"))
+            made = Decision(record["verdict"], record["values"], record["by"], record["ended"], *said)
+            self._decisions[record["key"]] = self._by_person[record["key"], made.by] = made
             return
         (self._failed if record["status"] == "failed" else self._finished)[record["key"]] = offset
 
-    def decision(self, key: str) -> Decision | None:
-        """A person's last decision about a row."""
-        return self._decisions.get(key)
+    def decision(self, key: str, by: str | None = None) -> Decision | None:
+        """The last decision about a row: of anybody, or of one person."""
+        return self._decisions.get(key) if by is None else self._by_person.get((key, by))
+
+    def ratings(self) -> dict[str, dict[str, Decision]]:
+        """Each person's last decision about each row, by the row's key and the person's name."""
+        by_row: dict[str, dict[str, Decision]] = {}
+        for (key, by), made in self._by_person.items():
+            by_row.setdefault(key, {})[by] = made
+        return by_row
 
     @property
     def decisions(self) -> int:
@@ -285,11 +295,14 @@ def decide(
     values: Mapping[str, Cell | None],
     by: str,
     started: str,
+    comment: str = "",
+    blind: bool = False,
 ) -> dict[str, Any]:
     """Write a person's decision about a row to the extraction's ledger, and return its record.
 
     `row` is the row's number in the table, 1 below the header; `read` is what was read before, which stays beside the
-    decision; `values` are all fields as the person leaves them; `started` is when the person first saw the row.
+    decision; `values` are all fields as the person leaves them; `started` is when the person first saw the row. `blind`
+    says that what was read was not shown.
     """
     record = {
         "key": answered.key,
@@ -300,6 +313,8 @@ def decide(
         "values": dict(values),
         "read": {"values": read.values, "method": read.method, "confidence": read.confidence, "errors": read.errors},
         "by": by,
+        "comment": comment,
+        "blind": blind,
         "started": started,
         "ended": now(),
         "attempts": 1,
