@@ -31,6 +31,7 @@ class EndpointNeed:
         longest: the run's longest conversation, without the model's answers; None when not known.
         longest_name: what messages call it, as "row 17".
         max_tokens: the answer's limit in tokens.
+        chats: whether it holds conversations; a model without a chat template cannot.
     """
 
     shape: Sequence[Message] = (
@@ -41,6 +42,7 @@ class EndpointNeed:
     longest: Sequence[Message] | None = None
     longest_name: str = ""
     max_tokens: int = 512
+    chats: bool = True
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,10 @@ async def _checks(handshake: Handshake, need: EndpointNeed) -> AsyncIterator[End
         yield EndpointCheck("model", False, f"{model!r} is not served here, only {_list(facts.served)}{hint}")
         return
     yield EndpointCheck("model", True, ", ".join(f"{k} {v}" for k, v in facts.identity.items() if v is not None))
+
+    if not need.chats:
+        yield EndpointCheck("chat template", None, "not needed: the study's texts go to the model as they are")
+        return
 
     try:
         answer = await _ask(handshake, [{"role": "user", "content": "Say hello."}])

@@ -12,10 +12,11 @@ from grace.endpoints.client import Client, RequestFailed
 from grace.endpoints.dialects import Lane, OpenAI, TokenDialect
 from grace.endpoints.dialects.openai import TOP, number, read_top, top_body
 from grace.endpoints.spelling import BoundaryMoves, Ending, Speller
+from grace.endpoints.surprisal import Measured, measure
 from grace.endpoints.trie import Node, SameSpelling, TrieMass, grow
 from grace.errors import StudyError
 from grace.models.reasoning import answer_start
-from grace.studies.templates import Message
+from grace.studies.templates import RAW, Message
 
 Forms = Mapping[str, Sequence[str]]
 """The surface forms of each label."""
@@ -43,6 +44,16 @@ class Scored:
     forms: dict[str, float | None]
     prompt_tokens: int | None
     places: int
+    requests: int
+    attempts: int
+    milliseconds: float
+
+
+@dataclass(frozen=True)
+class Surprisals:
+    """The surprisal of each text, and what the requests for it took."""
+
+    texts: dict[str, Measured]
     requests: int
     attempts: int
     milliseconds: float
@@ -110,7 +121,7 @@ class Scorer:
         if not isinstance(self._dialect, TokenDialect):
             return await self._score_by_text(tally, messages, forms)
         prompt = await self._dialect.render(tally.post, self._model, messages)
-        prompt, spelled = await self._spell(name, prompt, forms, start)
+        prompt, spelled = await self._spell(name, prompt, forms, start, messages[0]["role"] == RAW)
         mass = TrieMass(spelled.root)
         if self._lanes is None:
             await self._read(self._dialect, tally, prompt, mass, spelled.root, None)
@@ -127,6 +138,27 @@ class Scorer:
             tally.attempts,
             tally.milliseconds,
         )
+
+    async def measure(self, before: str, texts: Mapping[str, str], consecutive: bool) -> "Surprisals":
+        """The surprisal of texts after `before`: one after the other, or each on its own.
+
+        Raises:
+            RequestFailed: the server failed, or gives no tokens (kind "inexact").
+            StudyError: the words cannot be told apart in the model's tokens.
+        """
+        tally, dialect = _Meter(self._client), self._dialect
+        if not isinstance(dialect, TokenDialect):
+            raise RequestFailed(
+                "inexact", "the server takes no tokens, so texts have no surprisal; use vLLM or llama.cpp"
+            )
+        measured: dict[str, Measured] = {}
+        for group in [dict(texts)] if consecutive else [{label: text} for label, text in texts.items()]:
+            if self._lanes is None:
+                measured |= await measure(dialect, tally.post, self._model, before, group, None)
+            else:
+                async with self._lanes.lane([]) as lane:
+                    measured |= await measure(dialect, tally.post, self._model, before, group, lane)
+        return Surprisals(measured, tally.requests, tally.attempts, tally.milliseconds)
 
     async def _read(
         self, dialect: TokenDialect, tally: "_Meter", prompt: list[int], mass: TrieMass, root: Node, lane: Lane | None
@@ -148,14 +180,14 @@ class Scorer:
         if not isinstance(self._dialect, TokenDialect):
             return {}
         prompt = await self._dialect.render(self._post, self._model, messages)
-        _, spelled = await self._spell(name, prompt, forms, start)
+        _, spelled = await self._spell(name, prompt, forms, start, messages[0]["role"] == RAW)
         return {form: list(path) for form, path in spelled.forms.items()}
 
-    async def prove(self) -> list[int] | None:
+    async def prove(self, chat: bool = True) -> list[int] | None:
         """Check that the server gives the model's own probabilities, and see how it renders a conversation.
 
         Returns:
-            The tokens of a fixed conversation, None from a server that does not count in tokens.
+            The tokens of a fixed conversation, None from a server that does not count in tokens, or without a chat.
 
         Raises:
             RequestFailed: they are not the model's own.
@@ -163,17 +195,21 @@ class Scorer:
         if not isinstance(self._dialect, TokenDialect):
             return None
         await self._dialect.prove(self._post, self._model)
+        if not chat:
+            return None
         return await self._dialect.render(self._post, self._model, [{"role": "user", "content": "Say hello."}])
 
-    async def _spell(self, name: str, prompt: list[int], forms: Forms, start: str) -> tuple[list[int], "_Spelled"]:
+    async def _spell(
+        self, name: str, prompt: list[int], forms: Forms, start: str, raw: bool
+    ) -> tuple[list[int], "_Spelled"]:
         """The prompt up to the answer's start, and the forms as they are written there."""
         speller = self._speller
         assert speller is not None
         try:
-            ending = await speller.ending(prompt)
-            if begin := (self.start or "") + start:
+            ending = await speller.ending(prompt, raw)
+            if begin := ("" if raw else self.start or "") + start:
                 prompt = prompt + await self._begin(ending, begin)
-                ending = await speller.ending(prompt)
+                ending = await speller.ending(prompt, raw)
             spelt = ending, tuple((label, tuple(own)) for label, own in forms.items())
             spelled = self._tries.get(spelt)
             if spelled is None:

@@ -46,13 +46,15 @@ class Speller:
         self._none_stands_alone = False
         self._spelled: dict[tuple[Ending, str], tuple[int, ...]] = {}
 
-    async def ending(self, prompt: Sequence[int]) -> Ending:
-        """The end of a prompt that forms are tokenized with.
+    async def ending(self, prompt: Sequence[int], raw: bool = False) -> Ending:
+        """The end of a prompt that forms are tokenized with; of a raw one, which ends in no special token, all of it.
 
         Raises:
             RequestFailed: the server does not answer.
             BoundaryMoves: the prompt's text does not give its tokens again.
         """
+        if raw:
+            return await self._whole(prompt)
         for tokens, ending in self._endings.items():
             if tuple(prompt[-len(tokens) :]) == tokens:
                 return ending
@@ -62,6 +64,9 @@ class Speller:
                 self._endings[ending.tokens] = ending
                 return ending
         self._none_stands_alone = not self._endings
+        return await self._whole(prompt)
+
+    async def _whole(self, prompt: Sequence[int]) -> Ending:
         whole = await self._text_of(prompt, whole=True)
         if await self._tokenize(whole.text) != whole.tokens:
             raise BoundaryMoves(

@@ -143,6 +143,16 @@ def _of_study(study: Study, name: str) -> Column | None:
     for question in study.questions.values():
         if about := _of_question(question, name):
             return Column(name, *about)
+    for measure in study.measures.values():
+        columns = measure.columns
+        for label, bits, words, tokens in zip(measure.labels, columns.bits, columns.words, columns.tokens, strict=True):
+            meaning, kind, unit = {
+                bits: ("surprisal", NUMBER, "bits"),
+                words: ("surprisal of each word, with spaces between", TEXT, "bits"),
+                tokens: ("tokens that have a surprisal", INTEGER, "tokens"),
+            }.get(name, ("", "", ""))
+            if meaning:
+                return Column(name, f"{measure.name}: {meaning} of {label!r}", kind, unit)
     return None
 
 

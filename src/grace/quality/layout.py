@@ -136,7 +136,8 @@ class Layout:
             columns,
             answers=RESPONSE in columns,
             fields=METHOD in columns,
-            scores=any(question.columns.label_mass in columns for question in study.questions.values()),
+            scores=any(question.columns.label_mass in columns for question in study.questions.values())
+            or any(measure.columns.bits[0] in columns for measure in study.measures.values()),
             judges_refusals=RESPONSE in columns or METHOD in columns,
             asked=not {MODEL, "replication", "seed"}.isdisjoint(columns),
         )

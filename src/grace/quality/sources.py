@@ -135,7 +135,7 @@ def _of_run(name: str, run: Run, related: Related, opener: Opener) -> Source | A
 def _never(name: str, study: Study) -> Absent | None:
     """The note about a table that no run makes; None where the study cannot have it."""
     made_by = {ANSWERS: "query", STRUCTURED: "extract", SCORES: "score"}[name]
-    can = {ANSWERS: study.conversations, STRUCTURED: study.extraction, SCORES: study.questions}[name]
+    can = {ANSWERS: study.conversations, STRUCTURED: study.extraction, SCORES: study.scored}[name]
     return Absent(name, f"no run of `grace {made_by}` is beside it", False) if can else None
 
 

@@ -212,7 +212,9 @@ class ModelLane:
         if record["status"] == "failed":
             self._failed_keys[key] = offset
             return
-        labels = record["response"]["labels"]
+        labels = record["response"].get("labels")
+        if labels is None:  # texts were measured; they have no distribution
+            return
         shares = distribution(self.study_of_scores.questions[record["question"]].space, labels)
         self.scored[key] = ScoredPrompt(offset, shares.probabilities if shares else None, fsum(labels.values()))
         self._failed_keys.pop(key, None)

@@ -40,7 +40,7 @@ def study_of(run: Run, compiled: dict[bytes, Study] | None = None) -> Study:
     if content not in compiled:
         compiled[content] = parse_study(content, str(run.study))
     study = compiled[content]
-    digests = {name: question.sha256 for name, question in study.questions.items()}
+    digests = {name: question.sha256 for name, question in study.scored.items()}
     if run.identity.experiment == SCORE and digests != run.identity.questions:
         raise InputError(f"{run.study}: was changed since the run began; restore it from a copy")
     return study

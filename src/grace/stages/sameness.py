@@ -168,7 +168,7 @@ def _judge(
     compared: Sameness, rows: tuple[int, ...], question: str, left: dict[str, Any], right: dict[str, Any]
 ) -> None:
     """Compare the normalised probabilities and the label masses of one question."""
-    numbers, others = _numbers(left["labels"]), _numbers(right["labels"])
+    numbers, others = (_numbers(one["labels"]) if "labels" in one else _bits(one) for one in (left, right))
     what, size = max(((name, abs(numbers[name] - others.get(name, 0.0))) for name in numbers), key=lambda one: one[1])
     compared.largest = max(compared.largest, size)
     if size <= ROUNDING:
@@ -177,6 +177,11 @@ def _judge(
         compared.within += 1
     else:
         compared.beyond.append(Difference(rows, question, what, numbers[what], others.get(what, 0.0), size))
+
+
+def _bits(response: dict[str, Any]) -> dict[str, float]:
+    """The surprisal of each text."""
+    return {label: bits or 0.0 for label, bits in response["bits"].items()}
 
 
 def _numbers(labels: dict[str, float]) -> dict[str, float]:

@@ -44,7 +44,7 @@ def visit_tasks(
         if 1 in file.experiments:
             settings = {**dict(file.query), "protocol": visited.protocol}
             listed.append(Query(output=out / f"{study.name}.csv", **shared, **settings))
-        if 2 in file.experiments and study.questions:
+        if 2 in file.experiments and study.scored:
             listed.append(Score(output=out / f"{study.name}_scores.csv", **shared, **dict(file.score)))
     twice = [output for output, times in Counter(task.output for task in listed).items() if times > 1]
     if twice:

@@ -67,5 +67,5 @@ def _of_score(task: Score, study: Study, table: CsvTable, progress: Progress) ->
     if task.shard:
         todos = share(todos, task.shard)
     done = Scores.read(run).count(todos) if scored else 0
-    first = [keys.asked(0, question).messages for question in study.questions.values()]
+    first = [keys.asked(0, question).shown for question in study.scored.values()]
     return Outlook(score_work(task, keys, todos, done), first)

@@ -355,7 +355,7 @@ def _is_point(point: str, reading: format.RatingReading) -> bool:
 
 def _parts(spec: StudyFile, reading: format.SentenceReading, where: str) -> Parts:
     question = spec.questions.get(reading.question)
-    if question is None or not question.answers.factors or not question.answers.forms:
+    if question is None or not question.answers or not question.answers.factors or not question.answers.forms:
         raise StudyError(
             f"{where}.question: {reading.question!r} is not a question of the study with factors and forms"
         )

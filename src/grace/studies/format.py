@@ -25,7 +25,7 @@ CONSTANTS = frozenset(("true", "false", "none", "True", "False", "None"))
 TEMPLATE_NAMES = CONSTANTS | {"row", "self"}
 """Names that templates have already, at every place."""
 _OTHER_TEXT = re.compile(
-    r"title|source|derived|checks|protocols|.*\.about|questions\..*\.(?:prompt|system|answer_start)|columns\..*",
+    r"title|source|derived|checks|protocols|.*\.about|questions\..*\.(?:prompt|system|answer_start|(?:texts|regions)\..*)|columns\..*",
     re.DOTALL,
 )
 """Places of a study file with templates or prose, or with columns, whose names may be anything."""

@@ -66,6 +66,10 @@ class ColumnPatterns(Strict):
     residual: str = "residual_{question}"
     text: str = "text_{question}_{label}"
     """For labels whose text differs by row."""
+    surprisal: str = "surprisal_{question}_{label}"
+    """For texts and regions, as the next two."""
+    surprisal_words: str = "surprisal_words_{question}_{label}"
+    tokens: str = "tokens_{question}_{label}"
 
 
 class QuestionSpec(Strict):
@@ -75,8 +79,26 @@ class QuestionSpec(Strict):
     each: dict[Name, tuple[str, ...]] = {}
     """Ask once for each combination of these values; prompt and columns can use them."""
     system: str | None = None
+    chat: bool = True
+    """Whether the prompt goes through the model's chat template."""
     prompt: str
     answer_start: str | None = None
     """What the answer is to go on with, behind the prompt."""
-    answers: AnswersSpec
+    answers: AnswersSpec | None
+    texts: dict[Name, str] = {}
+    """In place of answers: texts whose surprisal is measured, each on its own after the prompt."""
+    regions: dict[Name, str] = {}
+    """In place of answers: the parts of one text, one after the other, whose surprisal is measured."""
     columns: ColumnPatterns = ColumnPatterns()
+
+    @property
+    def measures(self) -> bool:
+        """Whether texts are measured, and no answers scored."""
+        return bool(self.texts or self.regions)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_answers(cls, value: object) -> object:
+        """Where texts are measured there are no answers, and there may be nothing before the texts."""
+        measures = isinstance(value, dict) and ("texts" in value or "regions" in value)
+        return {"prompt": "", "answers": None, **value} if measures and isinstance(value, dict) else value

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, product
 from math import prod
+from typing import Literal
 
 import jinja2
 
@@ -15,7 +16,7 @@ from grace.errors import StudyError
 from grace.studies.answers import AnswerSpace, Distribution, Policy, Variant, fill, joint, variants_of
 from grace.studies.format import TEMPLATE, TEMPLATE_NAMES, StudyFile
 from grace.studies.question_format import AnswersSpec, ColumnPatterns, QuestionSpec
-from grace.studies.templates import Compiler, Message, RowText, render
+from grace.studies.templates import RAW, Compiler, Message, RowText, render
 
 TABLE = ("model_name", "error")
 """Columns that every table of scores has beside those of the questions."""
@@ -67,6 +68,9 @@ class ScoreColumns:
         )
 
 
+TextKind = Literal["texts", "regions"]
+
+
 @dataclass(frozen=True)
 class AskedQuestion:
     """A question about one row, as a model is asked: messages, the text that its answer goes on from, and the forms."""
@@ -74,11 +78,21 @@ class AskedQuestion:
     messages: list[Message]
     start: str
     forms: Mapping[str, tuple[str, ...]]
+    kind: "TextKind | None" = None
+    """How the forms are measured where they are texts and no answers."""
+
+    @property
+    def shown(self) -> list[Message]:
+        """What the model gets, for people: the messages, and the texts that are measured."""
+        return [
+            *self.messages,
+            *({"role": own, "content": "".join(text)} for own, text in self.forms.items() if self.kind),
+        ]
 
     @property
     def key_parts(self) -> tuple[object, ...]:
         """What the key of its request is made of, before the settings."""
-        return self.messages, self.forms, *([self.start] if self.start else [])
+        return self.messages, self.forms, *filter(None, (self.start, self.kind))
 
 
 @dataclass(frozen=True)
@@ -104,6 +118,11 @@ class Question:
     _forms: "RowForms | None" = None
     _start: RowText | None = None
 
+    @property
+    def chats(self) -> bool:
+        """Whether its prompt goes through the model's chat template."""
+        return RAW not in self._templates
+
     def asked(self, row: Mapping[str, str], policy: Policy) -> AskedQuestion:
         """The question about a completed row. Raises StudyError."""
         forms = self._forms.of(row, self._each).chosen(policy) if self._forms else self.space.chosen(policy)
@@ -124,6 +143,8 @@ def compile_questions(spec: StudyFile, compiler: Compiler) -> dict[str, Question
     questions: dict[str, Question] = {}
     taken: dict[str, str] = dict.fromkeys((*spec.columns, *TABLE), "the table")
     for pattern, declared in spec.questions.items():
+        if declared.measures:
+            continue
         for variable, values in declared.each.items():
             if not values or variable in TEMPLATE_NAMES:
                 why = "has no values" if not values else "is a name that templates use already"
@@ -147,6 +168,9 @@ def compile_questions(spec: StudyFile, compiler: Compiler) -> dict[str, Question
 def _compile(declared: QuestionSpec, name: str, each: dict[str, str], compiler: Compiler) -> Question:
     where = f"questions.{name}"
     visible = compiler.spec.visible | each.keys()
+    assert declared.answers is not None
+    if declared.system and not declared.chat:
+        raise StudyError(f"{compiler.origin}: {where}: without a chat there is no system message")
     space = _space(declared.answers, f"{compiler.origin}: {where}.answers")
     texts = list(chain(*space.forms.values()))
     by_row = any(TEMPLATE.search(text) for text in texts)
@@ -166,6 +190,8 @@ def _compile(declared: QuestionSpec, name: str, each: dict[str, str], compiler: 
     if declared.answer_start:
         start = RowText(declared.answer_start, compiler, f"{where}.answer_start", visible)
         content = (*content, start.source)
+    if not declared.chat:
+        content = (*content, RAW)
     if by_row:
         content = (*content, declared.answers.variants)
     return Question(
@@ -174,7 +200,7 @@ def _compile(declared: QuestionSpec, name: str, each: dict[str, str], compiler: 
         columns=_columns(declared.columns, space, name, each, by_row),
         uses=compiler.columns_used(*sources.values(), *texts, *([start.source] if start else [])),
         sha256=hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest(),
-        _templates={**system, "user": templates["prompt"]},
+        _templates={**system, "user" if declared.chat else RAW: templates["prompt"]},
         _each=each,
         _forms=RowForms(space, declared.answers.variants, compiler, f"{where}.answers", visible) if by_row else None,
         _start=start,

@@ -17,6 +17,7 @@ from grace.errors import InputError, StudyError
 from grace.studies.extraction import Extraction, compile_extraction
 from grace.studies.format import Design, InputColumn, Protocol, StudyFile, read_study_file
 from grace.studies.questions import TABLE, Question, compile_questions
+from grace.studies.surprisal import SurprisalQuestion, compile_surprisal
 from grace.studies.templates import Compiler, Message, render
 from grace.tables import CsvTable
 from grace.text import did_you_mean
@@ -59,7 +60,8 @@ class Study:
         columns: the input table's columns by name.
         design: how trials are spread over conditions.
         conversations: the protocols of Experiment 1 by name; the first is the default.
-        questions: those of Experiment 2, by name.
+        questions: those of Experiment 2 with answers, by name.
+        measures: those of Experiment 2 with texts or regions, by name.
         extraction: the fields of the answers of Experiment 1; None where the study has none.
         quality: the study's own thresholds for `grace validate`.
         content: the study file's bytes.
@@ -73,6 +75,7 @@ class Study:
     design: Design
     conversations: dict[str, Conversation]
     questions: dict[str, Question]
+    measures: dict[str, SurprisalQuestion]
     extraction: Extraction | None
     quality: dict[str, float]
     content: bytes
@@ -87,10 +90,15 @@ class Study:
         return hashlib.sha256(self.content).hexdigest()
 
     @cached_property
+    def scored(self) -> dict[str, Question | SurprisalQuestion]:
+        """All questions of Experiment 2, by name."""
+        return {**self.questions, **self.measures}
+
+    @cached_property
     def names(self) -> frozenset[str]:
         """Its columns in any table: given, derived, of values and of probabilities."""
         fields = self.extraction.fields if self.extraction else ()
-        scores = (name for question in self.questions.values() for name in question.columns.names)
+        scores = (name for question in self.scored.values() for name in question.columns.names)
         return frozenset((*self.columns, *self._derived, *fields, *scores))
 
     @cached_property
@@ -143,8 +151,10 @@ class Study:
     def stimulus(self, full_row: Mapping[str, str]) -> Iterator[str]:
         """The texts of all messages about a completed row, by the default protocol or else by the questions."""
         if not self.conversations:
-            for question in self.questions.values():
-                yield from (message["content"] for message in question.messages(full_row))
+            for question in self.scored.values():
+                asked = question.asked(full_row, "canonical")
+                yield from (message["content"] for message in asked.messages)
+                yield from (text for texts in asked.forms.values() for text in texts)
             return
         conversation = self.conversation(None)
         yield from (message["content"] for message in conversation.opening(full_row))
@@ -251,9 +261,15 @@ def parse_study(content: bytes, origin: str) -> Study:
     for name, source in spec.derived.items():
         derived[name] = compiler.template(source, f"derived.{name}", set(spec.columns) | set(derived))
     questions = compile_questions(spec, compiler)
+    measures = {name: compile_surprisal(own, name, compiler) for name, own in spec.questions.items() if own.measures}
     taken = dict.fromkeys((*spec.columns, *spec.derived), "the table") | {
         column: f"the question {name}" for name, question in questions.items() for column in question.columns.names
     }
+    for name, measure in measures.items():
+        for column in measure.columns.names:
+            if column in taken or column in TABLE:
+                raise StudyError(f"{origin}: questions.{name}: its column {column!r} is there already; see `columns`")
+            taken[column] = f"the question {name}"
     return Study(
         name=spec.name,
         title=spec.title,
@@ -264,6 +280,7 @@ def parse_study(content: bytes, origin: str) -> Study:
             name: _conversation(compiler, spec, name, protocol) for name, protocol in spec.protocols.items()
         },
         questions=questions,
+        measures=measures,
         extraction=compile_extraction(spec, taken, compiler),
         quality=spec.quality,
         content=content,

@@ -17,6 +17,9 @@ from grace.studies.format import CONSTANTS, TEMPLATE, TEMPLATE_NAMES, StudyFile
 Message = dict[str, str]
 """One chat message: {"role": "system" | "user" | "assistant", "content": text}."""
 
+RAW = "text"
+"""The role of a text that is no message: the model gets it as it is, without its chat template."""
+
 _INNER: Mapping[type[nodes.Node], frozenset[str]] = {
     nodes.For: frozenset(("loop",)),
     nodes.Block: frozenset(("super",)),

@@ -24,7 +24,7 @@ from grace.endpoints.dialects.tokens import (
 from grace.endpoints.transport import is_loopback
 from grace.ledger import request_key
 from grace.models.files import weights_digest
-from grace.studies.templates import Message
+from grace.studies.templates import RAW, Message
 
 FIRST, GROWTH = 64, 16
 """How many of the most likely tokens the first request asks for, and by which factor each further one asks for more."""
@@ -73,9 +73,15 @@ class LlamaCpp(TokenDialect):
         return "as many of the most likely tokens as asked for" if given == 100 else f"the {given} most likely"
 
     async def render(self, post: Post, model: str, messages: Sequence[Message]) -> list[int]:
-        """The chat template's text, then its tokens."""
+        """The chat template's text, or a text without one, then its tokens."""
+        if messages[0]["role"] == RAW:
+            return await self.encode(post, model, messages[0]["content"])
         rendered = text_of((await post("/apply-template", {"model": model, "messages": messages})).get("prompt"))
-        body = {"model": model, "content": rendered, "add_special": True, "parse_special": True}
+        return await self.encode(post, model, rendered)
+
+    async def encode(self, post: Post, model: str, text: str) -> list[int]:
+        """What /tokenize makes of a text, special tokens added."""
+        body = {"model": model, "content": text, "add_special": True, "parse_special": True}
         return token_ids((await post("/tokenize", body)).get("tokens"))
 
     async def tokenize(self, post: Post, model: str, text: str) -> list[int]:

@@ -57,6 +57,10 @@ class TokenDialect(OpenAI):
         """The ids of a conversation in the model's chat template, up to where its answer begins."""
 
     @abstractmethod
+    async def encode(self, post: Post, model: str, text: str) -> list[int]:
+        """The ids of a text that is no chat, with the token that the model's tokenizer puts in front, if it has one."""
+
+    @abstractmethod
     async def tokenize(self, post: Post, model: str, text: str) -> list[int]:
         """The ids of a text as it is, special tokens recognised and none added."""
 

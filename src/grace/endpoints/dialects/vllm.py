@@ -19,7 +19,7 @@ from grace.endpoints.dialects.tokens import (
     text_of,
     token_ids,
 )
-from grace.studies.templates import Message
+from grace.studies.templates import RAW, Message
 
 MOST_IDS = 128
 """Ids that one request may ask for; each of its prompts gets the same ones."""
@@ -54,6 +54,8 @@ class Vllm(TokenDialect):
 
     async def count_tokens(self, client: Client, model: str, messages: Sequence[Message]) -> int | None:
         """The count of /tokenize, which renders the chat template too."""
+        if messages[0]["role"] == RAW:
+            return len(await self.encode(client.post_once, model, messages[0]["content"]))
         body = {"model": model, "messages": messages, "add_generation_prompt": True}
         return number((await client.post_once("/tokenize", body)).get("count"))
 
@@ -71,9 +73,15 @@ class Vllm(TokenDialect):
         return await super().logprob_support(client, model)
 
     async def render(self, post: Post, model: str, messages: Sequence[Message]) -> list[int]:
-        """What /tokenize makes of a conversation."""
+        """What /tokenize makes of a conversation, or of a text without one."""
+        if messages[0]["role"] == RAW:
+            return await self.encode(post, model, messages[0]["content"])
         body = {"model": model, "messages": messages, "add_generation_prompt": True}
         return token_ids((await post("/tokenize", body)).get("tokens"))
+
+    async def encode(self, post: Post, model: str, text: str) -> list[int]:
+        """What /tokenize makes of a text, special tokens added."""
+        return token_ids((await post("/tokenize", {"model": model, "prompt": text})).get("tokens"))
 
     async def tokenize(self, post: Post, model: str, text: str) -> list[int]:
         """What /tokenize makes of a text."""

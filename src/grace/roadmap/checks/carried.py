@@ -141,7 +141,7 @@ def _studies_for(ground: Ground, experiment: str) -> set[str]:
     """The studies that have such an experiment."""
     has: dict[str, Callable[[Any], bool]] = {
         "answers": lambda study: bool(study.conversations),
-        "scores": lambda study: bool(study.questions),
+        "scores": lambda study: bool(study.scored),
         "values": lambda study: bool(study.extraction and study.conversations),
     }
     return {name for name, study in ground.studies.items() if experiment and has[experiment](study)}

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from grace.endpoints.client import Client
 from grace.endpoints.handshake import EndpointNeed, Handshake, meet
 from grace.endpoints.pace import Pace
-from grace.endpoints.scoring import Scored, Scorer
+from grace.endpoints.scoring import Scored, Scorer, Surprisals
 from grace.endpoints.serving import EMBEDDED
 from grace.errors import InputError, StudyError
 from grace.files import sweep
@@ -65,7 +65,7 @@ class Score(ExperimentTask):
             check_number("residual", self.residual)
         with open_input(self.input, self.table_format, self.run) as table:
             study = choose_study(self.study, table)
-            if not study.questions:
+            if not study.scored:
                 raise InputError(
                     f"{self.study or study.name}: has no questions to score; docs/add-a-study.md shows how to write "
                     "them"
@@ -90,12 +90,12 @@ class PreparedScore(Prepared[ExportedScores | ShardResult]):
         task = task.asking(handshake.model)
         scorer = make_scorer(task.endpoint, client, handshake, task.residual, task.answer_start)
         first = completed(study, table, 0)
-        proof = await prove(scorer, handshake, study.questions, first, task.policy, progress)
+        proof = await prove(scorer, handshake, study.scored, first, task.policy, progress)
         scoring = {"policy": task.policy, "residual": scorer.residual, "answer_start": scorer.start}
         identity = Identity(
             experiment=SCORE,
             study=study.name,
-            questions={name: question.sha256 for name, question in study.questions.items()},
+            questions={name: question.sha256 for name, question in study.scored.items()},
             input=input_facts(table),
             model=model_facts(handshake, task.revision, task.batch_invariant),
             scoring=scoring,
@@ -107,7 +107,7 @@ class PreparedScore(Prepared[ExportedScores | ShardResult]):
         run.widen(rows, 1)
         keys = Keys(study, table, run.identity.model, scoring)
         todos = distinct(keys, rows)
-        asked = rows * len(study.questions)
+        asked = rows * len(study.scored)
         progress.note(f"{asked} question{'s' * (asked != 1)} in {rows} row{'s' * (rows != 1)}, {len(todos)} distinct")
         if task.shard:
             todos = share(todos, task.shard)
@@ -132,9 +132,7 @@ class PreparedScore(Prepared[ExportedScores | ShardResult]):
 
 def score_work(score: Score, keys: Keys, todos: Mapping[str, Todo], done: int) -> Work:
     """What a score asks, for its forecast."""
-    prompts = [
-        keys.asked(todo.row, keys.study.questions[todo.question]).messages for todo in spread(list(todos.values()))
-    ]
+    prompts = [keys.asked(todo.row, keys.study.scored[todo.question]).messages for todo in spread(list(todos.values()))]
     return Work.of(SCORE, keys.study.name, score.endpoint, len(todos), done, prompts)
 
 
@@ -179,7 +177,7 @@ async def _ask_together(session: Session, scorer: Scorer, keys: Keys, todos: lis
 
 async def ask_question(session: Session, scorer: Scorer, keys: Keys, key: str, todo: Todo, **more: Any) -> float | None:
     """Score one question and record it, with `more` in the record; return the seconds it took, None when it failed."""
-    asked = keys.asked(todo.row, keys.study.questions[todo.question])
+    asked = keys.asked(todo.row, keys.study.scored[todo.question])
     request = {
         "key": key,
         "rows": [row + 1 for row in todo.rows],
@@ -190,6 +188,10 @@ async def ask_question(session: Session, scorer: Scorer, keys: Keys, key: str, t
 
     async def answer() -> dict[str, Any]:
         try:
+            if asked.kind:
+                before = asked.messages[0]["content"]
+                texts = {label: text for label, (text,) in asked.forms.items()}
+                return _measured_record(await scorer.measure(before, texts, asked.kind == "regions"))
             return _record(await scorer.score(todo.question, asked.messages, asked.forms, asked.start))
         except StudyError as error:
             raise StudyError(f"row {todo.row + 1}: {error}") from None
@@ -214,11 +216,28 @@ def _record(scored: Scored) -> dict[str, Any]:
     }
 
 
+def _measured_record(surprisals: Surprisals) -> dict[str, Any]:
+    return {
+        "status": "scored",
+        "response": {
+            "bits": {label: own.bits for label, own in surprisals.texts.items()},
+            "words": {label: own.words for label, own in surprisals.texts.items()},
+            "measured": {label: own.tokens for label, own in surprisals.texts.items()},
+        },
+        "tokens": {"prompt": None, "completion": None},
+        "milliseconds": round(surprisals.milliseconds, 3),
+        "requests": surprisals.requests,
+        "attempts": surprisals.attempts,
+    }
+
+
 def _need(study: Study, table: CsvTable, rows: int) -> EndpointNeed:
     """The questions that the handshake tries: the first one, and the longest of the longest row."""
     longest = max(range(rows), key=table.row_bytes)
     cells = completed(study, table, longest)
-    questions = list(study.questions.values())
+    questions = [question for question in study.questions.values() if question.chats]
+    if not questions:
+        return EndpointNeed(chats=False)
     return EndpointNeed(
         shape=questions[0].messages(completed(study, table, 0)),
         longest=max((question.messages(cells) for question in questions), key=lambda said: len(said[-1]["content"])),

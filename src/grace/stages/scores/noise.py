@@ -33,7 +33,7 @@ from grace.stages.scores.proof import prove
 from grace.stages.scores.records import Keys, Scores, Todo, distinct
 from grace.stages.session import Session
 from grace.stages.task import Endpoint, Prepared, TaskOutcome
-from grace.studies.study import completed
+from grace.studies.study import Study, completed
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,11 @@ class Noise:
         with run.table() as table, run.locked(self.break_lock):
             keys = Keys(study, table, run.identity.model, run.identity.scoring)
             scores, todos = Scores.read(run), distinct(keys, run.scope.rows)
-            todos = {key: todo for key, todo in todos.items() if scores.finished(key) is not None}
+            todos = {
+                key: todo
+                for key, todo in todos.items()
+                if todo.question in study.questions and scores.finished(key) is not None
+            }
             if not todos:
                 raise InputError(f"{run.path}: has no scored questions yet; `grace score` comes first")
             chosen = random.Random(self.seed).sample(list(todos), min(self.questions, len(todos)))
@@ -156,15 +160,13 @@ class PreparedNoise(Prepared[NoiseResult]):
         identity = run.identity
         scoring = identity.scoring
         first = completed(study, self.table, 0)
-        handshake = await meet(
-            client, task.endpoint.model, EndpointNeed(shape=next(iter(study.questions.values())).messages(first))
-        )
+        handshake = await meet(client, task.endpoint.model, _need(study, first))
         claimed = bool(identity.model.get(BATCH_INVARIANT))
         model = orjson.loads(orjson.dumps(model_facts(handshake, identity.model["revision"], claimed)))
         if model != identity.model:
             raise RunMismatch(f"{run.path}: was scored with {identity.model}, the endpoint has {model}")
         scorer = make_scorer(task.endpoint, client, handshake, scoring["residual"], scoring["answer_start"])
-        proof = await prove(scorer, handshake, study.questions, first, scoring["policy"], progress)
+        proof = await prove(scorer, handshake, study.scored, first, scoring["policy"], progress)
         if proof.rendered != identity.rendered:
             raise RunMismatch(
                 f"{run.path}: the server renders prompts in another way than when it was scored (its chat template)"
@@ -197,6 +199,12 @@ class _RepeatedResponses:
     def of(self, key: str, repeat: int) -> list[dict[str, Any]]:
         """The responses to one question, by repetition."""
         return [self.responses[key, n] for n in range(1, repeat + 1) if (key, n) in self.responses]
+
+
+def _need(study: Study, first: Mapping[str, str]) -> EndpointNeed:
+    """The first question that is a chat, which the handshake tries."""
+    chat = next((question for question in study.questions.values() if question.chats), None)
+    return EndpointNeed(shape=chat.messages(first)) if chat else EndpointNeed(chats=False)
 
 
 def last_endpoint(run: Run) -> str:

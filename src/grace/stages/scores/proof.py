@@ -11,8 +11,9 @@ from grace.errors import EndpointError
 from grace.ledger import request_key
 from grace.progress import Progress
 from grace.studies.answers import Policy
-from grace.studies.questions import Question
-from grace.studies.templates import Message
+from grace.studies.questions import AskedQuestion, Question
+from grace.studies.surprisal import SurprisalQuestion
+from grace.studies.templates import RAW, Message
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Proof:
 async def prove(
     scorer: Scorer,
     handshake: Handshake,
-    questions: Mapping[str, Question],
+    questions: Mapping[str, Question | SurprisalQuestion],
     row: Mapping[str, str],
     policy: Policy,
     progress: Progress,
@@ -47,33 +48,50 @@ async def prove(
         StudyError: a form cannot be scored with this model.
     """
     where = f"{handshake.client.shown_url}: scoring"
-    name = next(iter(questions))
     asked = {name: question.asked(row, policy) for name, question in questions.items()}
-    first = asked[name]
-    messages = first.messages
+    scored = {name: own for name, own in asked.items() if not own.kind}
+    chats = {name: own for name, own in scored.items() if own.messages[0]["role"] != RAW}
     starts = {own.start for own in asked.values()} | {scorer.start}
     if any(starts) and not isinstance(handshake.dialect, TokenDialect):
         raise EndpointError(
             f"{where}: answer_start or --answer-start needs a server that takes tokens, vLLM or llama.cpp"
         )
-    names = [str(handshake.facts.identity.get(part) or "") for part in ("name", "source")]
     try:
-        if not await scorer.settle_start(messages, names, handshake.reasons):
-            raise EndpointError(
-                f"{where}: the model reasons before it answers, and where its answers start is not known; give "
-                "the text between prompt and answer with --answer-start TEXT ('' for nothing)"
-            )
-        rendered = await scorer.prove()
+        await _settle(scorer, handshake, next(iter(chats.values()), None), where)
+        rendered = await scorer.prove(bool(chats))
         spellings = {
-            name: await scorer.spellings(name, own.messages, own.forms, own.start) for name, own in asked.items()
+            name: await scorer.spellings(name, own.messages, own.forms, own.start) for name, own in scored.items()
         }
-        await scorer.score(name, messages, first.forms, first.start)
-        await _compare_with_chat(handshake, messages, progress)
+        await _try(scorer, *next(iter(asked.items())))
+        if chats:
+            await _compare_with_chat(handshake, next(iter(chats.values())).messages, progress)
     except RequestFailed as error:
         raise EndpointError(f"{where}: {handshake.client.clean(str(error))}") from None
     if scorer.start:
         progress.note(f"answers are scored after {scorer.start!r}, which follows the prompt")
     return Proof(spellings, None if rendered is None else request_key(rendered))
+
+
+async def _settle(scorer: Scorer, handshake: Handshake, chat: AskedQuestion | None, where: str) -> None:
+    """Find where the answers of chats start. Raises EndpointError where it is not known."""
+    if chat is None:
+        scorer.start = scorer.start or ""
+        return
+    names = [str(handshake.facts.identity.get(part) or "") for part in ("name", "source")]
+    if not await scorer.settle_start(chat.messages, names, handshake.reasons):
+        raise EndpointError(
+            f"{where}: the model reasons before it answers, and where its answers start is not known; give "
+            "the text between prompt and answer with --answer-start TEXT ('' for nothing)"
+        )
+
+
+async def _try(scorer: Scorer, name: str, asked: AskedQuestion) -> None:
+    """Ask one question and throw the answer away."""
+    if asked.kind:
+        texts = {label: text for label, (text,) in asked.forms.items()}
+        await scorer.measure(asked.messages[0]["content"], texts, asked.kind == "regions")
+    else:
+        await scorer.score(name, asked.messages, asked.forms, asked.start)
 
 
 async def _compare_with_chat(handshake: Handshake, messages: Sequence[Message], progress: Progress) -> None:

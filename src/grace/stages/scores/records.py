@@ -13,6 +13,7 @@ from grace.stages.shard import Shard
 from grace.studies.answers import Policy
 from grace.studies.questions import AskedQuestion, Question
 from grace.studies.study import Study
+from grace.studies.surprisal import SurprisalQuestion
 from grace.tables import CsvTable
 
 
@@ -34,7 +35,7 @@ class Keys:
         """The key of each question about row `row`, by the question's name. Raises StudyError naming the row."""
         cells = self._table.row(row)
         keys = {}
-        for name, question in self.study.questions.items():
+        for name, question in self.study.scored.items():
             seen = tuple(value for column, value in cells.items() if question.uses is None or column in question.uses)
             key = self._by_content.get((name, seen))
             if key is None:
@@ -43,7 +44,7 @@ class Keys:
             keys[name] = key
         return keys
 
-    def asked(self, row: int, question: Question) -> AskedQuestion:
+    def asked(self, row: int, question: Question | SurprisalQuestion) -> AskedQuestion:
         """The question about row `row`. Raises StudyError naming the row."""
         try:
             return question.asked(self.study.complete(self._table.row(row), self._table.decimal), self._policy)

@@ -13,8 +13,9 @@ from grace.runs import Run
 from grace.stages.answers.records import NOT_ASKED
 from grace.stages.scores.records import Keys, Scores
 from grace.studies.answers import distribution
-from grace.studies.questions import TABLE
+from grace.studies.questions import TABLE, ScoreColumns
 from grace.studies.study import Study
+from grace.studies.surprisal import SurprisalColumns
 from grace.tables import CsvTable, write_table
 
 LOW_MASS = 0.5
@@ -72,7 +73,7 @@ class ExportedScores:
 def score_columns(study: Study) -> tuple[str, ...]:
     """The columns that follow the input's."""
     model, error = TABLE
-    return (model, *(name for question in study.questions.values() for name in question.columns.names), error)
+    return (model, *(name for question in study.scored.values() for name in question.columns.names), error)
 
 
 def export_scores(
@@ -108,11 +109,16 @@ class ScoreRows:
 
     def __init__(self, ledger: LedgerReader, scores: Scores, keys: Keys) -> None:
         self.study = keys.study
-        self.columns = tuple(name for question in self.study.questions.values() for name in question.columns.names)
+        self.columns = tuple(name for question in self.study.scored.values() for name in question.columns.names)
         texts = {name for question in self.study.questions.values() for name in question.columns.texts}
-        self.kinds: dict[str, type] = {name: float for name in self.columns if name not in texts}
+        texts |= {name for question in self.study.measures.values() for name in question.columns.words}
+        counts = {name for question in self.study.measures.values() for name in question.columns.tokens}
+        self.kinds: dict[str, type] = {
+            name: int if name in counts else float for name in self.columns if name not in texts
+        }
         self.masses = {name: Mass() for name in self.study.questions}
         self._ledger, self._scores, self._keys = ledger, scores, keys
+        self._by_row = {name for name, question in self.study.questions.items() if question.columns.texts}
         self._seen: set[tuple[str, str]] = set()
         self._cells = lru_cache(CACHED)(self._cells_of)
         self._rows = lru_cache(CACHED)(self._row_of)
@@ -124,10 +130,8 @@ class ScoreRows:
     def _texts_of(self, row: int) -> tuple[tuple[str, ...], ...]:
         """For each question the texts of its labels in a row; none where they are the same in all."""
         return tuple(
-            tuple(forms[0] for forms in self._keys.asked(row, question).forms.values())
-            if question.columns.texts
-            else ()
-            for question in self.study.questions.values()
+            tuple(forms[0] for forms in self._keys.asked(row, question).forms.values()) if name in self._by_row else ()
+            for name, question in self.study.scored.items()
         )
 
     def _row_of(
@@ -143,15 +147,18 @@ class ScoreRows:
                 bad.append(why if why == NOT_ASKED else f"{name}: {why}")
         return tuple(full), "; ".join(dict.fromkeys(bad)) or None, again
 
-    def _cells_of(self, name: str, key: str) -> tuple[tuple[float | None, ...], str | None, bool]:
+    def _cells_of(self, name: str, key: str) -> tuple[tuple[float | str | None, ...], str | None, bool]:
         """A question's cells, why they are empty, and whether it is to be asked again."""
-        columns = self.study.questions[name].columns
+        columns = self.study.scored[name].columns
+        texts = len(columns.texts) if isinstance(columns, ScoreColumns) else 0
         offset = self._scores.finished(key)
         if offset is None:
             failed = self._scores.failed(key)
             why = NOT_ASKED if failed is None else self._ledger[failed]["error"]["message"]
-            return (None,) * (len(columns.names) - len(columns.texts)), why, True
+            return (None,) * (len(columns.names) - texts), why, True
         response: dict[str, Any] = self._ledger[offset]["response"]
+        if isinstance(columns, SurprisalColumns):
+            return columns.cells(self.study.measures[name].labels, response), None, False
         shares = distribution(self.study.questions[name].space, response["labels"])
         label_mass = fsum(response["labels"].values())
         if (name, key) not in self._seen:
