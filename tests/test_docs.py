@@ -885,6 +885,7 @@ def test_commands_and_options_exist() -> None:
 COMMANDS = ["query", "score", "visit", "join", "extract", "merge", "noise", "export", "analyze", "compare"]
 COMMANDS += ["report", "paper", "archive create", "archive verify", "archive list", "reproduce"]
 COMMANDS += ["runs", "runs remove", "view", "review", "agreement"]
+COMMANDS += ["study new", "study check"]
 COMMANDS += [f"lineup {name}" for name in ("run", "resume", "status", "watch", "compare-outputs")]
 CLUSTER = ["render", "check", "audit", "preflight", "explain", "gpus", "secret"]
 

@@ -30,6 +30,7 @@ from grace.cli.roadmap import roadmap_app
 from grace.cli.runs import runs_app
 from grace.cli.score import score
 from grace.cli.serve import serve
+from grace.cli.study import study_app
 from grace.cli.validate import validate
 from grace.cli.view import view
 from grace.cli.visit import visit
@@ -73,6 +74,7 @@ app.add_typer(lineup_app, name="lineup")
 app.add_typer(models_app, name="models")
 app.add_typer(request_app, name="request")
 app.add_typer(roadmap_app, name="roadmap")
+app.add_typer(study_app, name="study")
 app.add_typer(runs_app, name="runs", short_help="List the runs that there are, or remove some.")
 
 
