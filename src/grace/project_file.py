@@ -21,6 +21,10 @@ TEMPLATE = """\
 # model: smollm2-135m
 # api_key_env: MY_KEY
 
+# What models cost, for a million tokens of prompts and of answers; `--dry-run` then says what a run costs.
+# prices:
+#   gpt-5-mini: {prompt: 0.25, answer: 2, currency: USD}
+
 # The cluster (nrp, or a file that describes one), your namespace there, and the image that has Grace.
 # cluster: nrp
 # namespace: my-lab
@@ -82,6 +86,19 @@ class BucketSettings(Strict):
         return self.url.removeprefix("s3://").partition("/")[2].strip("/")
 
 
+class Price(Strict):
+    """What a model costs.
+
+    Attributes:
+        prompt, answer: for a million tokens of prompts, and of answers.
+        currency: of both.
+    """
+
+    prompt: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    answer: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    currency: Annotated[str, Field(min_length=1, max_length=8)] = "USD"
+
+
 class ProfileModels(Strict):
     """The models of a profile, in order."""
 
@@ -116,6 +133,7 @@ class ProjectFile(Strict):
     image: str | None = None
     bucket: BucketSettings | None = None
     prometheus: str | None = None
+    prices: Mapping[str, Price] = {}
     profiles: Mapping[str, ProfileModels] = {}
     thresholds: Mapping[str, float] = {}
     roadmap: RoadmapChanges = RoadmapChanges()

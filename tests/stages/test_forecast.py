@@ -131,6 +131,23 @@ def test_a_dry_run_finds_the_mistakes_of_a_run(grace: Command, tmp_path: Path) -
     assert grace("query", "study1", "--input", table, "--output", tmp_path / "o.csv", "--dry-run").code == 2
 
 
+def test_prices_of_the_project_say_what_a_run_costs(
+    grace: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "grace.yaml").write_text("prices: {tiny: {prompt: 1000, answer: 10000, currency: EUR}}\n")
+    asked = forecast([work(requests=1000, done=500)], [])
+    prompts, answers = (getattr(asked, f"{what}_tokens").likely for what in ("prompt", "answer"))
+    assert (prompts, answers) == (50_000, 75_000)
+    assert asked.money.startswith(f"about {prompts / 1e6 * 1000 + answers / 1e6 * 10_000:.2f} EUR (")
+    options = ("--input", ROOT / "data" / "test_sample_study1.csv", "--output", tmp_path / "a.csv", "--dry-run")
+    assert "EUR" not in grace("query", "study1", *options, "--model-name", "smollm2-135m").out
+    (tmp_path / "grace.yaml").write_text("prices: {smollm2-135m: {prompt: 1, answer: 2}}\n")
+    assert " USD (" in grace("query", "study1", *options, "--model-name", "smollm2-135m").out
+    (tmp_path / "grace.yaml").write_text("prices: {smollm2-135m: {prompt: -1, answer: 2}}\n")
+    assert "prices.smollm2-135m.prompt: must be 0 or more" in grace("query", "study1", *options).err
+
+
 def test_a_long_run_begins_with_an_estimate(query: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "about" not in query().err.replace("about every", "")
     monkeypatch.setattr("grace.stages.forecast.MINUTE", 0.001)

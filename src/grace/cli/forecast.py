@@ -47,6 +47,8 @@ def tell_forecasts(forecasts: "Sequence[Forecast]") -> None:
         tokens = f"{_in_words(each.prompt_tokens)} tokens of prompts, {_in_words(each.answer_tokens)} of answers"
         print(f"{each.model or 'the model of the server'}: {count(each.requests, 'request')}{done}; {tokens}")
         print(f"  {each.in_words()}; {each.source}")
+        if each.money:
+            print(f"  {each.money}, by the prices of grace.yaml")
 
 
 def _in_words(span: "Span") -> str:

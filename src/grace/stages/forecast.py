@@ -50,6 +50,8 @@ TABLES = 2.5
 UNKNOWN_SECONDS = (0.1, 0.5, 5.0)
 """Of a request to a server of which nothing is known, several at once."""
 MINUTE, HOUR = 60.0, 3600.0
+MILLION = 1e6
+"""Tokens that a price is for."""
 
 
 @dataclass(frozen=True)
@@ -199,6 +201,16 @@ class Forecast:
         """Where the numbers come from, in one phrase."""
         return ("a guess: " if self.guessed else "measured: ") + "; ".join(self.sources)
 
+    @property
+    def money(self) -> str:
+        """What all of that costs by the project's prices, as "about 1.20 USD (0.90 to 2.40)"; empty without a price."""
+        project = find_project()
+        price = project.content.prices.get(self.model) if project else None
+        if price is None:
+            return ""
+        cost = self.prompt_tokens * (price.prompt / MILLION) + self.answer_tokens * (price.answer / MILLION)
+        return f"about {cost.likely:.2f} {price.currency} ({cost.low:.2f} to {cost.high:.2f})"
+
     def in_words(self) -> str:
         """The time and its range, as "about 12 min (8 min to 20 min)"."""
         return f"about {duration(self.seconds.likely)} ({duration(self.seconds.low)} to {duration(self.seconds.high)})"
@@ -265,7 +277,8 @@ def tell_estimate(work: Work, run: Run, progress: Progress) -> None:
     guess = guess_speed(work.model, work.endpoint == EMBEDDED)
     estimate = forecast([work], measured(earlier_runs(run.path.parent)), guess)
     if estimate.asking.likely > MINUTE:
-        progress.note(f"{work.left} requests: {estimate.in_words()}; {estimate.source}")
+        money = f", {estimate.money}" if estimate.money else ""
+        progress.note(f"{work.left} requests: {estimate.in_words()}{money}; {estimate.source}")
 
 
 def spread(items: Sequence[T]) -> Sequence[T]:
