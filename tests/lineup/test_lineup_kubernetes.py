@@ -2,7 +2,10 @@
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -11,6 +14,7 @@ from canned import error
 from grace.errors import ClusterAway
 from grace.lineup.backend import State
 from grace.lineup.journal import Event, Step
+from grace.lineup.watching import Watcher
 from modelled_lineup import MODELS, Killed, ModelledLineup, modelled_lineup
 from modelled_pods import Play
 
@@ -33,6 +37,35 @@ def lineup(tmp_path: Path) -> Iterator[ModelledLineup]:
     """A lineup of one model."""
     with modelled_lineup(tmp_path, ONE) as made:
         yield made
+
+
+VLLM_REPORT = b"""
+vllm:num_requests_running{engine="0"} 12
+vllm:num_requests_waiting{engine="0"} 3
+vllm:kv_cache_usage_perc{engine="0"} 0.25
+vllm:prefix_cache_queries_total{engine="0"} 400
+vllm:prefix_cache_hits_total{engine="0"} 300
+"""
+
+
+@contextmanager
+def reporting(report: bytes) -> Iterator[str]:
+    """A server that says this on /metrics; its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(report)
+
+        def log_message(self, *_: object) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/metrics"
+        server.shutdown()
+        thread.join()
 
 
 def at_request(lineup: ModelledLineup, path: str, happens: Callable[[], Any], number: int = 1) -> None:
@@ -327,6 +360,26 @@ def test_the_state_is_read_from_the_cluster_alone(lineup: ModelledLineup) -> Non
         backend.remove(MODEL)
         assert backend.adopt(MODEL) is State.ABSENT
         assert backend.prove_gone(MODEL) == ()
+
+
+def test_what_the_server_in_a_pod_reports_is_seen_while_it_is_asked(
+    lineup: ModelledLineup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with reporting(VLLM_REPORT) as address:
+        monkeypatch.setattr("grace.lineup.kubernetes_metrics.ADDRESS", address)
+        with pytest.raises(Killed):
+            lineup.run(kill_after=6)
+        with lineup.backend() as backend:
+            (seen,) = backend.sightings(MODEL)
+            assert seen.server
+            assert (seen.server.running, seen.server.waiting, seen.server.kv_use) == (12, 3, 0.25)
+            assert seen.server.prefix_hit_rate == 0.75
+            (model,) = Watcher(lineup.folder, backend, lineup.notes).look().models
+            assert model.sightings[0].server == seen.server
+    with lineup.backend() as backend:  # nobody answers any more
+        (seen,) = backend.sightings(MODEL)
+        assert (seen.state, seen.server) == ("running", None)
+        backend.remove(MODEL)
 
 
 def test_stopping_ends_what_waits(lineup: ModelledLineup) -> None:

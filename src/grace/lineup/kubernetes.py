@@ -26,6 +26,7 @@ from grace.lineup.home.relay import fetch_relayed
 from grace.lineup.home.volumes import Volume, VolumeRemote, fetch_volume
 from grace.lineup.kubernetes_causes import cause_of
 from grace.lineup.kubernetes_following import Follower, JobEnd, JobVanished, away
+from grace.lineup.kubernetes_metrics import server_report
 from grace.lineup.kubernetes_objects import END_SECONDS, LineupNamespace
 from grace.lineup.kubernetes_views import JobView, PodView
 from grace.models.catalogue import hub_model
@@ -219,7 +220,7 @@ class KubernetesBackend(Backend):
         return tuple(map(str, left))
 
     def sightings(self, model: str) -> tuple[Sighting, ...]:
-        """Its Job's pods, each with what keeps it from running."""
+        """Its Job's pods, each with what keeps it from running, and what the model server in it reports."""
         try:
             job = self._job(model)
             if job is None:
@@ -240,6 +241,7 @@ class KubernetesBackend(Backend):
                 "" if pod.ended else text,
                 sum(each.restarts for each in pod.containers),
                 this_moment(),
+                server_report(self.place.api, self.place.namespace, pod),
             )
             for pod in pods
         )
