@@ -413,3 +413,9 @@ def test_tokens_that_git_keeps(line: str, kept: bool):
 )
 def test_jupyter_that_lets_everybody_in(line: str, open_to_all: bool):
     assert severities("K8S048", script(line)) == ["warning"] * open_to_all
+
+
+def test_the_name_of_a_database_is_no_secret():
+    values = "stringData: {POSTGRES_DB: results, POSTGRES_PASSWORD: correct-horse}\n"
+    [finding] = found("K8S024", f"apiVersion: v1\nkind: Secret\nmetadata: {{name: base}}\n{values}")
+    assert "the value of POSTGRES_PASSWORD can be read" in finding.message

@@ -142,8 +142,8 @@ def check_rolling(scene: Scene) -> Iterator[Hit]:
         claims = scene.kind("PersistentVolumeClaim")
         held = [claim.name for claim in claims if _is_of_one_node(claim) and _uses(workload, claim)]
         if held:
-            message = f"updates start a new pod while the old one still holds the volume {', '.join(held)}"
-            yield Hit(workload.manifest, ("spec", "strategy"), f"{message}, which can be mounted on one node at a time")
+            message = f"updates start a new pod while the old one holds what is mounted on one node: {', '.join(held)}"
+            yield Hit(workload.manifest, ("spec", "strategy"), message)
 
 
 def _uses(workload: Workload, claim: Manifest) -> bool:

@@ -50,7 +50,7 @@ PUBLIC_KEYS = {
     "type",
 }
 """Keys of Secrets whose values everybody may know."""
-PUBLIC_ENDS = {"BUCKET", "ENDPOINT", "ENTITY", "PORT", "PROJECT", "REGION", "USER", "USERNAME"}
+PUBLIC_ENDS = {"BUCKET", "DB", "ENDPOINT", "ENTITY", "PORT", "PROJECT", "REGION", "USER", "USERNAME"}
 """The last words of such keys, besides those of other names."""
 _IN_ADDRESS = re.compile(r"https?://[^/@]*\$[({]?([A-Za-z_]\w*)[)}]?@", re.ASCII)
 _EMPTY = re.compile(r"--?(NotebookApp|ServerApp|IdentityProvider)\.token=['\"]*")
