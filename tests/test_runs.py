@@ -494,8 +494,8 @@ def test_a_damaged_manifest_is_named(run: Run, table: Path, content: bytes) -> N
 
 def test_a_later_versions_run_is_left_alone(run: Run, table: Path) -> None:
     begun(run, table)
-    (run.path / "run.json").write_bytes(b'{"format":3,"identity":{},"sessions":[]}')
-    with pytest.raises(InputError, match=r"run\.json: has format 3"):
+    (run.path / "run.json").write_bytes(b'{"format":4,"identity":{},"sessions":[]}')
+    with pytest.raises(InputError, match=r"run\.json: has format 4"):
         Run(run.path).begin(IDENTITY, table, b"")
 
 

@@ -11,7 +11,7 @@ of the last. Voided records count as never written, so their requests are open a
 
 import os
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -19,18 +19,24 @@ from typing import Any, Protocol, TypeVar
 import orjson
 
 from grace.errors import InputError, LedgerCorrupt, RunLocked
+from grace.json_text import read_json
 
 Record = dict[str, Any]
 
 VOID = "void"
 """The status of a record that voids others."""
+PIECE = 65_536
 
 
 class Records(Protocol):
     """What is made of a ledger's records, one after the other."""
 
     def add(self, offset: int, record: Record) -> None:
-        """Add the record that begins at `offset`. Raises LookupError, TypeError or AttributeError for a wrong one."""
+        """Add the record that begins at `offset`. Raises Misfit for one that does not belong here."""
+
+
+class Misfit(Exception):
+    """A record that does not belong to a run; the message says why."""
 
 
 Made = TypeVar("Made", bound=Records)
@@ -56,14 +62,20 @@ class Ledger:
 
         Raises:
             InputError: the file cannot be written.
+            LedgerCorrupt: what follows the last line is no line of a killed writer.
         """
         self.path = path
         try:
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         except OSError as error:
             raise InputError(f"{path}: cannot be written: {error.strerror}") from None
-        self.end = _end_of_last_line(self._fd)
-        os.ftruncate(self._fd, self.end)
+        try:
+            self.end = _end_of_last_line(self._fd)
+            _check_torn(path, _pieces(self._fd, self.end))
+            os.ftruncate(self._fd, self.end)
+        except BaseException:
+            os.close(self._fd)
+            raise
 
     def append(self, record: Mapping[str, Any]) -> int:
         """Write one record and return the offset of its line.
@@ -127,34 +139,45 @@ def scan(path: Path) -> Iterator[tuple[int, Record]]:
 
     Raises:
         LedgerCorrupt: a complete line is not a JSON object; the message names the line.
+        InputError: the file cannot be read.
     """
-    if not path.exists():
-        return
     offset = 0
-    with open(path, "rb") as file:
+    try:
+        file = open(path, "rb")  # noqa: SIM115 - closed below
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    with file:
         for number, line in enumerate(file, 1):
             if not line.endswith(b"\n"):
+                _check_torn(path, (line,))
                 return
             yield offset, _parse(line, path, number)
             offset += len(line)
 
 
-def replay(path: Path, begin: Callable[[], Made]) -> Made:
+def replay(path: Path, begin: Callable[[], Made], fault_of: Callable[[Record], str | None]) -> Made:
     """Make something of all records that count: those that no later record voids.
 
-    `begin` makes an empty one; where records are voided, it is called a second time.
+    `begin` makes an empty one; where records are voided, it is called a second time. `fault_of` checks each record
+    before anything is made of it: what is wrong with it, None where nothing is (`grace.record_shapes`).
 
     Raises:
-        LedgerCorrupt: a line is not a record, or one of another kind than is expected.
+        LedgerCorrupt: a line is not a record, or one of another kind than is expected; the message names the line and
+            the field.
     """
     made, voided = begin(), Voided()
     for offset, record in scan(path):
+        if record.get("status") == VOID:
+            voided.add(offset, record, path)
+            continue
+        if fault := fault_of(record):
+            raise _unexpected(path, offset, fault)
         try:
             made.add(offset, record)
-        except (LookupError, TypeError, AttributeError):
-            if record.get("status") != VOID:
-                raise _unexpected(path, offset) from None
-            voided.add(offset, record, path)
+        except Misfit as misfit:
+            raise _unexpected(path, offset, str(misfit)) from None
     if not voided:
         return made
     made = begin()
@@ -187,8 +210,8 @@ class Voided:
             good = all(type(start) is type(end) is int and 0 <= start < end <= offset for start, end in ranges)
         except (LookupError, TypeError, ValueError):
             good = False
-        if not good:
-            raise _unexpected(path, offset)
+        if not good or not _are_lines(path, ranges):
+            raise _unexpected(path, offset, "voids: must name lines before this one")
         merged: list[tuple[int, int]] = []
         for start, end in sorted([*zip(self._starts, self._ends, strict=True), *ranges]):
             if merged and start <= merged[-1][1]:
@@ -234,8 +257,8 @@ class LedgerReader:
 
 def _parse(line: bytes, path: Path, number: int | None) -> Record:
     try:
-        record = orjson.loads(line)
-    except orjson.JSONDecodeError:
+        record = read_json(line)
+    except ValueError:
         record = None
     if not isinstance(record, dict):
         where = f"{path}, line {number}" if number else str(path)
@@ -243,15 +266,45 @@ def _parse(line: bytes, path: Path, number: int | None) -> Record:
     return record
 
 
-def _unexpected(path: Path, offset: int) -> LedgerCorrupt:
-    return LedgerCorrupt(f"{path}, byte {offset}: is not a record of this run; restore the file from a copy")
+def _unexpected(path: Path, offset: int, why: str) -> LedgerCorrupt:
+    with open(path, "rb") as file:
+        number = 1 + sum(1 for _ in iter(lambda: file.tell() < offset and file.readline(), False))
+    return LedgerCorrupt(
+        f"{path}, line {number}: is not a record of this run: {why}. The file was changed or damaged; restore it from "
+        "a copy"
+    )
+
+
+def _are_lines(path: Path, ranges: Sequence[tuple[int, int]]) -> bool:
+    """Whether ranges of bytes begin and end where lines do: other line ends would move all that follows."""
+    with open(path, "rb") as file:
+        for at in (place for pair in ranges for place in pair if place):
+            file.seek(at - 1)
+            if file.read(1) != b"\n":
+                return False
+    return True
+
+
+def _check_torn(path: Path, rest: Iterable[bytes]) -> None:
+    """Raise LedgerCorrupt where what follows the last line feed is not one line that a kill cut short."""
+    if any(b"\r" in piece for piece in rest):  # in a record they are escaped
+        raise LedgerCorrupt(
+            f"{path}: has line ends of another system (CR), which an editor or a transfer made; restore it from a copy"
+        )
+
+
+def _pieces(fd: int, start: int) -> Iterator[bytes]:
+    """A file's bytes from an offset on."""
+    while piece := os.pread(fd, PIECE, start):
+        yield piece
+        start += len(piece)
 
 
 def _end_of_last_line(fd: int) -> int:
     """The offset after the last newline, 0 where there is none."""
     end = os.fstat(fd).st_size
     while end > 0:
-        start = max(0, end - 65536)
+        start = max(0, end - PIECE)
         newline = os.pread(fd, end - start, start).rfind(b"\n")
         if newline >= 0:
             return start + newline + 1

@@ -5,16 +5,32 @@ format; the next session writes it in the newest one.
 """
 
 from collections.abc import Callable
-from typing import Any, Literal, Self, get_args
+from dataclasses import fields
+from datetime import datetime
+from pathlib import PurePath
+from typing import Annotated, Any, Literal, Self, get_args
 
-import orjson
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictInt,
+    StrictStr,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
-from grace.declared import checked
+from grace.declared import checked, problem_of
 from grace.errors import InputError
+from grace.json_text import read_json
+from grace.tables import TableFormat
 
 GENERATE, SCORE, EXTRACT = "generate", "score", "extract"
 """What a run may hold: Experiment 1, Experiment 2, or the values that an extraction finds in answers."""
+INPUT, STUDY = "input.csv", "study.yaml"
+"""The run's own copies of the table and of the study file."""
 BATCH_INVARIANT = "batch_invariant"
 """In a run's model: true where its server is said to answer whatever else it computes at the same time."""
 Experiment = Literal["generate", "score", "extract"]
@@ -24,6 +40,45 @@ _NEEDED: dict[str, set[str]] = {
     SCORE: {"study", "questions", "input", "model", "scoring"},
     EXTRACT: {"study", "source"},
 }
+
+
+MOST = 2**53
+"""The largest number of a manifest, and the most rows of a table."""
+MOST_REPLICATIONS = 1_000_000
+
+
+def _moment(text: str) -> str:
+    if datetime.fromisoformat(text).tzinfo is None:
+        raise ValueError
+    return text
+
+
+def _time(text: str) -> str:
+    try:
+        return _moment(text)
+    except ValueError:
+        raise ValueError("must be a time, as 2026-11-28T19:34:36.495Z") from None
+
+
+def _file_name(text: str) -> str:
+    if text in (".", "..") or "\0" in text or PurePath(text).name != text:
+        raise ValueError("must be the name of a file, without a folder")
+    return text
+
+
+def _check_part(value: dict[str, Any], model: type, name: str) -> None:
+    """Check a mapping that stays as it is. Raises ValueError, which names the field."""
+    try:
+        TypeAdapter(model).validate_python(value)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        place = ".".join([name, *map(str, first["loc"][:1])])
+        raise ValueError(f"{place}: {problem_of(first, BaseModel)}") from None
+
+
+Time = Annotated[str, AfterValidator(_time)]
+FileName = Annotated[str, AfterValidator(_file_name)]
+Count = Annotated[StrictInt, Field(ge=0, le=MOST)]
 
 
 class _ManifestPart(BaseModel):
@@ -48,10 +103,40 @@ class InputFacts(_ManifestPart):
     """
 
     file: str = ""
-    rows: int = 0
+    rows: Count = 0
     sha256: str = ""
     source: str = ""
     read_as: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _can_be_read(self) -> Self:
+        unknown = self.read_as.keys() - {field.name for field in fields(TableFormat)}
+        if unknown:
+            raise ValueError(f"read_as: no field {min(unknown)!r}")
+        _check_part(self.read_as, TableFormat, "read_as")
+        return self
+
+
+class _ModelFacts(BaseModel):
+    """What every model has in a manifest, beside all that its server says."""
+
+    name: StrictStr = Field(min_length=1)
+    revision: StrictStr | None = None
+
+
+class _ScoringFacts(BaseModel):
+    """How probabilities are measured."""
+
+    policy: Literal["canonical", "variants"]
+    residual: Annotated[float, Field(ge=0, le=1)] | None
+    answer_start: StrictStr | None
+
+
+class _SamplingFacts(BaseModel):
+    """The settings of sampling that are known here; a server may have more."""
+
+    temperature: Annotated[float, Field(ge=0, le=MOST)] | None = None
+    max_tokens: Annotated[int, Field(ge=1, le=MOST)] | None = None
 
 
 class Identity(_ManifestPart):
@@ -76,7 +161,7 @@ class Identity(_ManifestPart):
     turns: tuple[str, ...] = ()
     templates: dict[str, Any] = {}
     sampling: dict[str, Any] = {}
-    seed: int = 0
+    seed: Annotated[StrictInt, Field(ge=-MOST, le=MOST)] = 0
     questions: dict[str, str] = {}
     scoring: dict[str, Any] = {}
     rendered: str | None = None
@@ -87,16 +172,21 @@ class Identity(_ManifestPart):
         missing = sorted(_NEEDED[self.experiment] - self.model_fields_set)
         if missing:
             raise ValueError(f"lacks {', '.join(missing)}")
-        if "model" in _NEEDED[self.experiment] and not self.model.get("name"):
-            raise ValueError("names no model")
+        if self.experiment == GENERATE and not self.turns:
+            raise ValueError("turns: is empty")
+        if self.experiment == SCORE:
+            _check_part(self.scoring, _ScoringFacts, "scoring")
+        if self.experiment != EXTRACT:
+            _check_part(self.model, _ModelFacts, "model")
+        _check_part(self.sampling, _SamplingFacts, "sampling")
         return self
 
 
 class Scope(_ManifestPart):
     """How many of the input's rows (the first ones), and how many replications of each, were ever requested."""
 
-    rows: int = 0
-    replications: int = 0
+    rows: Count = 0
+    replications: Annotated[StrictInt, Field(ge=0, le=MOST_REPLICATIONS)] = 0
 
 
 class ServerFacts(_ManifestPart):
@@ -131,18 +221,18 @@ class SessionRecord(_ManifestPart):
     server: ServerFacts | None = None
     options: dict[str, Any] = {}
     study_sha256: str | None = None
-    output: str | None = None
+    output: FileName | None = None
     grace: str | None = None
     git: SourceTree | None = None
     python: str | None = None
     platform: str | None = None
     host: str | None = None
     packages: dict[str, str] = {}
-    started: str | None = None
-    ended: str | None = None
-    finished: int | None = None
-    failed: dict[str, int] | None = None
-    decided: int | None = None
+    started: Time | None = None
+    ended: Time | None = None
+    finished: Count | None = None
+    failed: dict[str, Count] | None = None
+    decided: Count | None = None
 
 
 class ExtractorFacts(_ManifestPart):
@@ -153,14 +243,31 @@ class ExtractorFacts(_ManifestPart):
 
 
 class RunManifest(_ManifestPart):
-    """The content of `run.json`."""
+    """The content of `run.json`.
+
+    Attributes:
+        format: of this file.
+        id: distinguishes the run from others with the same identity.
+        identity, scope, sessions: what determines its answers, how far it goes, and who worked on it.
+        files: digests of the run's own copies of the table and the study file, by their names; what is not known is
+            not there.
+        extractor: the model that was asked about fields.
+    """
 
     format: int
     id: str | None = None
     identity: Identity
     scope: Scope = Scope()
     sessions: list[SessionRecord]
+    files: dict[str, str] = {}
     extractor: ExtractorFacts | None = None
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        rows = self.identity.input.rows
+        if rows and self.scope.rows > rows:
+            raise ValueError(f"scope.rows: is {self.scope.rows}, and the input has {rows}")
+        return self
 
 
 def _with_scope(content: dict[str, Any]) -> None:
@@ -170,7 +277,20 @@ def _with_scope(content: dict[str, Any]) -> None:
         content["scope"] = {"rows": 0, "replications": 0, **scope}
 
 
-MIGRATIONS: tuple[Callable[[dict[str, Any]], None], ...] = (_with_scope,)
+def _with_digests(content: dict[str, Any]) -> None:
+    """Format 3: the digests of the run's own copies, where all sessions had the same study file."""
+    identity, sessions = content["identity"], content.get("sessions")
+    input = identity.get("input")
+    digests = {INPUT: input.get("sha256") if isinstance(input, dict) else None}
+    each = sessions if isinstance(sessions, list) else []
+    given = [session.get("study_sha256") for session in each if isinstance(session, dict)]
+    known = [digest for digest in given if digest]  # sessions that asked nothing name none
+    if known and all(digest == known[0] for digest in known):
+        digests[STUDY] = known[0]
+    content["files"] = {name: digest for name, digest in digests.items() if digest}
+
+
+MIGRATIONS: tuple[Callable[[dict[str, Any]], None], ...] = (_with_scope, _with_digests)
 """The migrations, in order: the first one makes format 2 of format 1."""
 FORMAT = 1 + len(MIGRATIONS)
 
@@ -186,11 +306,11 @@ def read_manifest(content: bytes, name: str) -> RunManifest:
         InputError: it is damaged, or of a later format.
     """
     try:
-        value = orjson.loads(content)
+        value = read_json(content)
         number, experiment = value["format"], value["identity"].get("experiment")
         if type(number) is not int:
             raise TypeError
-    except (orjson.JSONDecodeError, LookupError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError):
         raise InputError(f"{name}: is damaged; restore it from a copy") from None
     if not 1 <= number <= FORMAT:
         raise InputError(f"{name}: has format {number}; this version reads formats 1 to {FORMAT}; update grace")

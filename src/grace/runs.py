@@ -8,6 +8,7 @@ NAME.run/
     lock            exists while a process writes
 """
 
+import hashlib
 import platform
 import secrets
 import shutil
@@ -28,7 +29,7 @@ import grace
 from grace.errors import InputError, RunMismatch
 from grace.files import replacing, sha256_of, sweep
 from grace.lock import locked
-from grace.manifest import FORMAT, Identity, RunManifest, Scope, SessionRecord, read_manifest
+from grace.manifest import EXTRACT, FORMAT, INPUT, STUDY, Identity, RunManifest, Scope, SessionRecord, read_manifest
 from grace.tables import CsvTable
 
 PACKAGES = ("aiohttp", "orjson", "pydantic", "jinja2", "xllamacpp")
@@ -53,18 +54,27 @@ class Run:
     @property
     def input(self) -> Path:
         """The run's own copy of the input table."""
-        return self.path / "input.csv"
+        return self.path / INPUT
 
     def table(self) -> CsvTable:
-        """The rows of that copy. Raises InputError."""
+        """The rows of that copy. Raises InputError where it is not the table that the run is about."""
+        identity = self.identity
         table = CsvTable(self.input)
-        table.decimal = self.identity.input.read_as.get("decimal")
+        try:
+            if not {identity.input.sha256, self.manifest.files.get(INPUT, "")} <= {"", table.sha256}:
+                raise InputError(f"{self.input}: was changed since the run began; restore it from a copy")
+            if identity.experiment != EXTRACT and self.scope.rows > len(table):
+                raise InputError(f"{self.input}: has {len(table)} rows, and the run is about {self.scope.rows}")
+        except InputError:
+            table.close()
+            raise
+        table.decimal = identity.input.read_as.get("decimal")
         return table
 
     @property
     def study(self) -> Path:
         """The run's own copy of the study file."""
-        return self.path / "study.yaml"
+        return self.path / STUDY
 
     @property
     def exists(self) -> bool:
@@ -124,25 +134,39 @@ class Run:
                 "a copy, or choose another --output"
             )
         self._copy_input(input)
-        self.keep_study(study)
+        self._write_study(study)
         self.__dict__["manifest"] = RunManifest(
             format=FORMAT,
             id=secrets.token_hex(8),
             identity=identity,
             scope=Scope(rows=0, replications=0),
             sessions=[],
+            files={INPUT: sha256_of(self.input), STUDY: hashlib.sha256(study).hexdigest()},
         )
 
     def keep_study(self, study: bytes) -> None:
         """Replace the run's study file by one that asks the same and only names its columns differently."""
         if not self.study.exists() or self.study.read_bytes() != study:
-            with replacing(self.study) as copy:
-                copy.write(study)
+            self._write_study(study)
+        self._note(STUDY, hashlib.sha256(study).hexdigest())
 
     def keep_input(self, input: Path) -> None:
         """Replace the run's input table, where each record names its row by the row's content."""
-        if sha256_of(input) != sha256_of(self.input):
+        digest = sha256_of(input)
+        if not self.input.exists() or digest != sha256_of(self.input):
             self._copy_input(input)
+        self._note(INPUT, digest)
+
+    def _note(self, name: str, digest: str) -> None:
+        """Note the digest of one of the run's copies."""
+        if self.manifest.files.get(name) != digest:
+            self.manifest.files = {**self.manifest.files, name: digest}
+            if self.exists:
+                self.save()
+
+    def _write_study(self, study: bytes) -> None:
+        with replacing(self.study) as copy:
+            copy.write(study)
 
     def _copy_input(self, input: Path) -> None:
         with replacing(self.input) as copy, open(input, "rb") as source:

@@ -585,8 +585,9 @@ def test_a_review_of_answers_finds_their_extraction(grace: Command, query: Comma
 
 def test_probabilities_are_not_reviewed(grace: Command, run: Path) -> None:
     manifest = json.loads((run / "run.json").read_text())
-    scores = {"experiment": "score", "input": {}, "model": {"name": "m"}, "questions": {}, "scoring": {}}
-    manifest["identity"] |= scores
+    scores = {"experiment": "score", "input": {}, "model": {"name": "m"}, "questions": {}}
+    scoring = {"policy": "variants", "residual": 0.0, "answer_start": ""}
+    manifest["identity"] |= {**scores, "scoring": scoring}
     (run / "run.json").write_text(json.dumps(manifest))
     refused = grace("review", run, "--no-browser")
     assert refused.code == 2

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from grace.runs import Run
 
+SCORING = {"policy": "variants", "residual": 0.0, "answer_start": ""}
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
 
@@ -20,7 +21,7 @@ def write_run(
 ) -> Run:
     """A run whose requests began and ended at these seconds."""
     folder.mkdir(parents=True)
-    needed = {"turns": ["response"], "seed": 1} if experiment == "generate" else {"questions": {}, "scoring": {}}
+    needed = {"turns": ["response"], "seed": 1} if experiment == "generate" else {"questions": {}, "scoring": SCORING}
     identity = {"experiment": experiment, "study": study, "input": {}, "model": {"name": model}, **needed}
     content = {"format": 2, "identity": identity, "scope": {}, "sessions": [{"endpoint": endpoint}]}
     (folder / "run.json").write_text(json.dumps(content))

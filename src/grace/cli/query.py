@@ -107,7 +107,7 @@ def _json_object(text: str) -> dict[str, object]:
 def tell_answers(exported: "ExportedAnswers") -> bool:
     """Print what the table holds; False when rows of it have errors."""
     rows, bad = exported.rows, exported.errors.total()
-    print(f"{exported.path}: {count(rows, 'row')}, {rows - bad} answered, {exported.cut / rows:.0%} cut off")
+    print(f"{exported.path}: {count(rows, 'row')}, {rows - bad} answered, {exported.cut / max(rows, 1):.0%} cut off")
     if exported.cut:
         print(f"  {count(exported.cut, 'answer')} cut off at the token limit; a higher --max-tokens avoids that")
     for text, number in exported.errors.most_common(5):

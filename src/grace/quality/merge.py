@@ -316,7 +316,7 @@ class _MergedGroup:
         study = self.group.study_of(run)
         table = stack.enter_context(run.table())
         keys = Keys(study, table, run.identity.model, run.identity.scoring)
-        scores = ScoreRows(stack.enter_context(LedgerReader(run.ledger)), Scores.read(run), keys)
+        scores = ScoreRows(stack.enter_context(LedgerReader(run.ledger)), Scores.read(run, keys.study), keys)
         self.studies.append(scores.study)
         self.kinds |= scores.kinds
 

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 from grace.columns import MODEL, RESPONSE, SEED
 from grace.errors import InputError, StudyError
+from grace.manifest import EXTRACT
 from grace.progress import Progress
 from grace.quality.checks import CHECKS
 from grace.quality.checks.balance import Balance
@@ -27,6 +28,7 @@ from grace.quality.review import write_review
 from grace.quality.sources import NO_INPUT, Absent, Group, Opener, Source, of_files, of_runs
 from grace.quality.thresholds import thresholds_of
 from grace.runs import Run, outside_runs
+from grace.stages.belonging import strays
 from grace.stages.export import export_run
 from grace.stages.fields.table import BATCH
 from grace.stages.related import Related
@@ -223,6 +225,8 @@ class Inspection:
         yield self._of_balance()
         if self._source.run:
             yield self._of_ledger(self._source.run)
+            if self._source.run.identity.experiment != EXTRACT:
+                yield self._of_records(self._source.run)
 
     def _judged(self, check: str, tally: Tally, measured: float | None = None, why: str = "") -> Result:
         limit, advice = self._thresholds[check], _advice(check, self._source.run)
@@ -316,6 +320,15 @@ class Inspection:
                 compared = compare(source.table, table, identity, self._keep)
         moved = f"{compared.moved:,} rows are in another order than in the ledger; that does no harm"
         return self._judged("ledger", compared.tally, why=moved if compared.moved else "")
+
+    def _of_records(self, run: Run) -> Result:
+        tally = _units(0, self._keep)
+        try:
+            for stray in strays(run, self._source.layout.study):
+                tally.fault(Flagged(None, "", f"{stray.question}: {stray.why}", stray.row))
+        except InputError:
+            return self._undone("records", "the ledger cannot be read")
+        return self._judged("records", tally)
 
 
 def _units(count: int, keep: int) -> Tally:

@@ -17,8 +17,9 @@ from grace.ledger import Record, replay
 from grace.lineup.folder import LIST, LineupFolder
 from grace.lineup.journal import History, Step, histories
 from grace.lineup.lineup_file import LineupFile
-from grace.manifest import EXTRACT, Experiment
+from grace.manifest import EXTRACT, GENERATE, SCORE, Experiment
 from grace.models.catalogue import find_hub_model, hub_models, profile
+from grace.record_shapes import FIELDS, SCORES, TRIALS
 from grace.runs import Run
 from grace.stages.related import table_of
 from grace.studies.study import Study
@@ -76,6 +77,10 @@ class RunTrace:
         return table_of(Run(self.path))
 
 
+SHAPES = {GENERATE: TRIALS, SCORE: SCORES, EXTRACT: FIELDS}
+"""The records of a run, by what it holds."""
+
+
 class LastAnswers:
     """Whether each request of a ledger was answered in the end, by its key."""
 
@@ -83,14 +88,14 @@ class LastAnswers:
         self.by_key: dict[str, bool] = {}
 
     def add(self, offset: int, record: Record) -> None:
-        """Take one record in. Raises LookupError for one that is of no request."""
+        """Take one record in."""
         self.by_key[str(record["key"])] = record["status"] != "failed"
 
 
 def run_trace(run: Run, studies: Mapping[str, Study]) -> RunTrace:
     """Look at a run. Raises InputError, LedgerCorrupt for one that cannot be read."""
     identity, sessions = run.identity, run.sessions
-    last = replay(run.ledger, LastAnswers).by_key
+    last = replay(run.ledger, LastAnswers, SHAPES[identity.experiment].fault).by_key
     names = ("run.json", "ledger.jsonl", "input.csv", "study.yaml")
     files = {name: sha256_of(run.path / name) for name in names if (run.path / name).is_file()}
     times = sorted(time for each in sessions for time in (each.started, each.ended) if time)

@@ -35,11 +35,9 @@ def export_run(run: Run, output: Path, study: Study | None = None) -> ExportedAn
     if not run.ledger.exists():
         raise InputError(f"{run.path}: holds no answers yet (it has no {run.ledger.name})")
     with run.table() as table, LedgerReader(run.ledger) as ledger:
-        if table.sha256 != identity.input.sha256:
-            raise InputError(f"{run.input}: was changed since the run began; restore it from a copy")
         if identity.experiment == SCORE:
             keys = Keys(study or study_of(run), table, identity.model, identity.scoring)
-            return export_scores(run, output, table, ledger, Scores.read(run), keys)
+            return export_scores(run, output, table, ledger, Scores.read(run, keys.study), keys)
         return export_answers(
             run, output, table, ledger, Done.read(run, len(table), identity.turns), study or study_of(run)
         )

@@ -103,10 +103,11 @@ def _progress(run: Run) -> tuple[int | None, int | None]:
         return None, None
     with run.table() as table:
         if identity.experiment == SCORE:
-            keys = Keys(study_of(run), table, identity.model, identity.scoring)
+            study = study_of(run)
+            keys = Keys(study, table, identity.model, identity.scoring)
             todos = distinct(keys, min(scope.rows, len(table)))
             own = share(todos, shard) if shard else todos
-            return len(own), Scores.read(run).count(own)
+            return len(own), Scores.read(run, study).count(own)
         done = Done.read(run, len(table), identity.turns)
         asked = answered = 0
         for replication in range(scope.replications):

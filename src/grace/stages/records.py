@@ -6,7 +6,7 @@ from typing import Any
 from grace.endpoints.client import Client
 from grace.endpoints.dialects import read_answer
 from grace.errors import InputError
-from grace.manifest import SCORE
+from grace.manifest import GENERATE, SCORE, Identity
 from grace.runs import Run
 from grace.studies.study import Study, parse_study
 
@@ -40,7 +40,19 @@ def study_of(run: Run, compiled: dict[bytes, Study] | None = None) -> Study:
     if content not in compiled:
         compiled[content] = parse_study(content, str(run.study))
     study = compiled[content]
-    digests = {name: question.sha256 for name, question in study.scored.items()}
-    if run.identity.experiment == SCORE and digests != run.identity.questions:
+    if run.manifest.files.get(run.study.name) not in (None, study.sha256) or not _asks_the_same(study, run.identity):
         raise InputError(f"{run.study}: was changed since the run began; restore it from a copy")
     return study
+
+
+def _asks_the_same(study: Study, identity: Identity) -> bool:
+    """Whether a study has the name, and the prompts and answers, that a run was made with."""
+    if study.name != identity.study:
+        return False
+    if identity.experiment == SCORE:
+        return {name: question.sha256 for name, question in study.scored.items()} == identity.questions
+    if identity.experiment == GENERATE and identity.protocol is not None:
+        conversation = study.conversations.get(identity.protocol)
+        asked = identity.turns, identity.templates
+        return conversation is not None and (conversation.turns, conversation.hashes) == asked
+    return True

@@ -152,7 +152,7 @@ def _compare_scores(compared: Sameness, left: Run, right: Run) -> None:
     rows = min(left.scope.rows, right.scope.rows)
     with left.table() as table, LedgerReader(left.ledger) as ours, LedgerReader(right.ledger) as theirs:
         own, other = (Keys(study_of(run), table, run.identity.model, run.identity.scoring) for run in (left, right))
-        scored, also_scored = Scores.read(left), Scores.read(right)
+        scored, also_scored = Scores.read(left, own.study), Scores.read(right, other.study)
         for key, todo in distinct(own, rows).items():
             offset, place = scored.finished(key), also_scored.finished(other.of(todo.row)[todo.question])
             if offset is None and place is None:

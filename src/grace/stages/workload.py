@@ -10,6 +10,7 @@ from grace.stages.answers.generate import order
 from grace.stages.answers.records import Done
 from grace.stages.forecast import Work
 from grace.stages.prepare import check_options, check_table, open_input
+from grace.stages.records import study_of
 from grace.stages.scores.ask import Score, score_work
 from grace.stages.scores.records import Keys, Scores, distinct, share
 from grace.stages.scores.table import score_columns
@@ -66,6 +67,6 @@ def _of_score(task: Score, study: Study, table: CsvTable, progress: Progress) ->
     todos = distinct(keys, len(table) if task.limit is None else min(task.limit, len(table)))
     if task.shard:
         todos = share(todos, task.shard)
-    done = Scores.read(run).count(todos) if scored else 0
+    done = Scores.read(run, study_of(run)).count(todos) if scored else 0
     first = [keys.asked(0, question).shown for question in study.scored.values()]
     return Outlook(score_work(task, keys, todos, done), first)

@@ -10,11 +10,12 @@ from functools import cached_property
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from grace.declared import Strict, checked, loaded
 from grace.errors import InputError, StudyError
 from grace.studies.question_format import Forms, Labels, Name, QuestionSpec, Texts, by_name
+from grace.studies.reading.text import plain
 from grace.tables import is_ambiguous, number_text
 from grace.text import did_you_mean
 
@@ -131,13 +132,21 @@ class Protocol(Strict):
     turns: Annotated[dict[Name, str], BeforeValidator(_one_turn)] = Field(min_length=1)
 
 
+def _said(words: Any) -> Any:
+    """Words that are looked for in answers; labels are words too. Raises ValueError for those that nobody can say."""
+    texts = (*words, *(way for own in words.values() for way in own)) if isinstance(words, dict) else words
+    if not all(plain(text).strip() for text in texts):
+        raise ValueError("has a text without words in it")
+    return words
+
+
 class _Reading(Strict):
     """How one answer is found in a response: the fields of all kinds of readings."""
 
     about: str = ""
     texts: Texts = ()
     """Columns that hold this answer alone, the first one that a table has; without any, the whole response is read."""
-    headings: Texts = ()
+    headings: Annotated[Texts, AfterValidator(_said)] = ()
     """The words before this answer in a response with several, as in "Knowledge: yes"."""
 
 
@@ -155,7 +164,7 @@ class SharesReading(_Reading):
     read: Literal["shares"]
     column: str
     """{label} is filled in."""
-    labels: Labels = Field(min_length=2)
+    labels: Annotated[Labels, AfterValidator(_said)] = Field(min_length=2)
     """Other words for each in prose."""
     total: float = Field(default=100, gt=0)
 
@@ -165,7 +174,7 @@ class ChoiceReading(_Reading):
 
     read: Literal["choice"]
     column: str
-    labels: Labels = Field(min_length=2)
+    labels: Annotated[Labels, AfterValidator(_said)] = Field(min_length=2)
     """The words that are an answer by themselves, as yes and y."""
     phrases: dict[str, Forms] = {}
     """Regular expressions that say a label in prose, in small letters, each beginning with a whole word. Labels that
@@ -183,9 +192,9 @@ class SentenceReading(_Reading):
     """For each factor the column of its part."""
     cleaned: str
     """The column of the whole answer in its canonical form."""
-    also: dict[str, Forms] = {}
+    also: Annotated[dict[str, Forms], AfterValidator(_said)] = {}
     """Other ways to write a part, by the part's label."""
-    between: Texts = ()
+    between: Annotated[Texts, AfterValidator(_said)] = ()
     """Words that may stand between the parts and change nothing."""
 
 
@@ -196,7 +205,7 @@ class RatingReading(_Reading):
     column: str
     min: int
     max: int
-    words: dict[str, Forms] = {}
+    words: Annotated[dict[str, Forms], AfterValidator(_said)] = {}
     """For points that have them, their words."""
 
 
@@ -209,7 +218,7 @@ class NumberReading(_Reading):
     max: float
     decimals: int = Field(default=0, ge=0, le=9)
     """How many decimals it may have."""
-    unit: Texts = ()
+    unit: Annotated[Texts, AfterValidator(_said)] = ()
     """Words or signs that may stand beside it, as [years] or ["%"]."""
 
 

@@ -37,6 +37,8 @@ class Conversation:
     turns: tuple[str, ...]
     hashes: dict[str, str]
     """SHA-256 of every text that affects a prompt: by turn, "system", and "derived.NAME"."""
+    uses: frozenset[str] | None
+    """The input columns that the messages depend on; None when these can be any."""
     _templates: dict[str, jinja2.Template]
 
     def opening(self, row: Mapping[str, str]) -> list[Message]:
@@ -295,11 +297,13 @@ def _conversation(compiler: Compiler, spec: StudyFile, name: str, protocol: Prot
     """Compile a protocol."""
     parts = protocol.turns | ({"system": protocol.system} if protocol.system else {})
     sources = {f"derived.{column}": source for column, source in spec.derived.items()} | parts
+    templates = {part: compiler.template(source, f"protocols.{name}.{part}") for part, source in parts.items()}
     return Conversation(
         name=name,
         turns=tuple(protocol.turns),
         hashes={part: hashlib.sha256(source.encode()).hexdigest() for part, source in sources.items()},
-        _templates={part: compiler.template(source, f"protocols.{name}.{part}") for part, source in parts.items()},
+        uses=compiler.columns_used(*parts.values()),
+        _templates=templates,
     )
 
 

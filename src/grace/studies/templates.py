@@ -76,7 +76,10 @@ class Compiler:
     def expression(self, source: str, where: str) -> jinja2.environment.TemplateExpression:
         """Compile an expression. Raises StudyError."""
         self.template("{{ (" + source + ") }}", where)
-        return self._environment.compile_expression(source, undefined_to_none=False)
+        try:
+            return self._environment.compile_expression(source, undefined_to_none=False)
+        except jinja2.TemplateSyntaxError as error:  # where it is empty
+            raise StudyError(f"{self.origin}: {where}: {error.message}") from None
 
     def columns_used(self, *sources: str) -> frozenset[str] | None:
         """The columns of the table that some texts depend on, directly or through derived ones; None: any column."""

@@ -557,7 +557,7 @@ def test_a_run_that_is_damaged(read: Command, grace: Command, answers: Path, val
     assert "run.json: is damaged" in one_message(read())
     (run / "run.json").write_bytes(good)
     (run / "ledger.jsonl").write_text('{"key": "x"}\n')
-    assert "ledger.jsonl, byte 0: is not a record of this run" in one_message(read())
+    assert "ledger.jsonl, line 1: is not a record of this run" in one_message(read())
     (run / "ledger.jsonl").unlink()
     (run / "study.yaml").unlink()
     assert "study.yaml: cannot be read" in one_message(grace("export", run))

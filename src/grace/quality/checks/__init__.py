@@ -127,6 +127,12 @@ CHECKS: dict[str, Check] = {
             "cells",
         ),
         Check(
+            "records",
+            "records whose key, seed or settings are not those of their row: records or files of the run were changed",
+            "problems",
+            advice="restore ledger.jsonl, run.json, study.yaml and input.csv of the run from a copy",
+        ),
+        Check(
             "stale",
             "answers that changed since the extraction, or that it does not have",
             advice="`grace extract` again, with the same --output",

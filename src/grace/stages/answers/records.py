@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from typing import Any
 
-from grace.ledger import replay
+from grace.ledger import Misfit, replay
 from grace.manifest import GENERATE
+from grace.record_shapes import TRIALS
 from grace.runs import Run
 
 NOT_ASKED = "not asked yet"
@@ -28,13 +29,15 @@ class Done:
     @classmethod
     def read(cls, run: Run, rows: int, turns: Sequence[str]) -> "Done":
         """Read a run's ledger. Raises LedgerCorrupt."""
-        return replay(run.ledger, lambda: cls(rows, turns))
+        return replay(run.ledger, lambda: cls(rows, turns), TRIALS.fault)
 
     def add(self, offset: int, record: dict[str, Any]) -> None:
-        """Add one record."""
+        """Add one record. Raises Misfit for one of a row or turn that the run does not have."""
         row, replication, turn = record["rows"][0] - 1, record["replication"] - 1, record["question"]
-        if not (0 <= row < self._rows and turn in self._turns):
-            raise LookupError
+        if not 0 <= row < self._rows:
+            raise Misfit(f"rows: has {row + 1}, and the input has {self._rows}")
+        if turn not in self._turns:
+            raise Misfit(f"question: is {turn!r}, not one of {', '.join(self._turns)}")
         if record["status"] == "failed":
             self._failed[row, replication, turn] = offset
             return

@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from grace.columns import IDENTIFYING
 from grace.errors import InputError
-from grace.ledger import Ledger, LedgerReader, replay, request_key
+from grace.ledger import Ledger, LedgerReader, Misfit, replay, request_key
+from grace.record_shapes import FAILED, FIELDS
 from grace.runs import Run, now
 from grace.stages.fields.extractor import REPAIRED, SEEN, Extractor, Invalid, ask, ask_again, read_reply
 from grace.studies.extraction import Extraction
@@ -17,6 +18,8 @@ from grace.studies.study import Study
 from grace.tables import CsvTable
 
 REVIEW = "review"
+DECIDED = "human"
+"""The question and the status of a person's decision."""
 REPEATED = 1_000
 """So many answers are kept as they were read, since models repeat short ones."""
 REJECTED = "rejected by a person"
@@ -143,16 +146,23 @@ class FieldRecords:
     @classmethod
     def read(cls, run: Run, extraction: Extraction, extractor: Extractor | None) -> "FieldRecords":
         """Read a run's ledger. Raises LedgerCorrupt."""
-        return replay(run.ledger, lambda: cls(run, extraction, extractor))
+        return replay(run.ledger, lambda: cls(run, extraction, extractor), FIELDS.fault)
 
     def add(self, offset: int, record: dict[str, Any]) -> None:
-        """Add one record."""
-        if record["question"] == REVIEW:
+        """Add one record. Raises Misfit for a decision about values that a field cannot have."""
+        if record["status"] == DECIDED:
+            self._check_values(record["values"])
             said = record.get("comment") or "", bool(record.get("blind"))
             made = Decision(record["verdict"], record["values"], record["by"], record["ended"], *said)
             self._decisions[record["key"]] = self._by_person[record["key"], made.by] = made
             return
-        (self._failed if record["status"] == "failed" else self._finished)[record["key"]] = offset
+        (self._failed if record["status"] == FAILED else self._finished)[record["key"]] = offset
+
+    def _check_values(self, values: Mapping[str, Cell | None]) -> None:
+        for name, field in self._extraction.fields.items():
+            value, text = values.get(name), field.kind is str
+            if value is not None and isinstance(value, str) != text:
+                raise Misfit(f"values.{name}: must be {'text' if text else 'a number'}")
 
     def decision(self, key: str, by: str | None = None) -> Decision | None:
         """The last decision about a row: of anybody, or of one person."""
@@ -308,7 +318,7 @@ def decide(
         "key": answered.key,
         "rows": [row],
         "question": REVIEW,
-        "status": "human",
+        "status": DECIDED,
         "verdict": verdict,
         "values": dict(values),
         "read": {"values": read.values, "method": read.method, "confidence": read.confidence, "errors": read.errors},

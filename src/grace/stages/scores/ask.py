@@ -111,7 +111,7 @@ class PreparedScore(Prepared[ExportedScores | ShardResult]):
         progress.note(f"{asked} question{'s' * (asked != 1)} in {rows} row{'s' * (rows != 1)}, {len(todos)} distinct")
         if task.shard:
             todos = share(todos, task.shard)
-        scores = Scores.read(run)
+        scores = Scores.read(run, study)
         done = scores.count(todos)
         pace = score_pace(task.endpoint, client, handshake)
         facts = session_facts(task.endpoint, client, handshake, limit=task.limit, shard=task.shard)

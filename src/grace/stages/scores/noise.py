@@ -25,12 +25,13 @@ from grace.files import replacing
 from grace.ledger import Ledger, LedgerReader, replay
 from grace.manifest import BATCH_INVARIANT, SCORE
 from grace.progress import Progress
+from grace.record_shapes import REPEATS
 from grace.runs import Run, now
 from grace.stages.prepare import check_endpoint, model_facts, session_facts
 from grace.stages.records import study_of
 from grace.stages.scores.ask import SLOTS, ask_question, make_scorer, score_pace
 from grace.stages.scores.proof import prove
-from grace.stages.scores.records import Keys, Scores, Todo, distinct
+from grace.stages.scores.records import Keys, Scores, Todo, check_labels, distinct
 from grace.stages.session import Session
 from grace.stages.task import Endpoint, Prepared, TaskOutcome
 from grace.studies.study import Study, completed
@@ -98,7 +99,7 @@ class Noise:
         study = study_of(run)
         with run.table() as table, run.locked(self.break_lock):
             keys = Keys(study, table, run.identity.model, run.identity.scoring)
-            scores, todos = Scores.read(run), distinct(keys, run.scope.rows)
+            scores, todos = Scores.read(run, study), distinct(keys, run.scope.rows)
             todos = {
                 key: todo
                 for key, todo in todos.items()
@@ -129,7 +130,7 @@ class PreparedNoise(Prepared[NoiseResult]):
         facts = session_facts(endpoint, client, handshake, **options)
         conditions = {"endpoint": facts["endpoint"], "server": facts["server"], "concurrency": endpoint.concurrency}
         kept = run.path / "noise.jsonl"
-        repeats = replay(kept, lambda: _RepeatedResponses(conditions))
+        repeats = replay(kept, lambda: _RepeatedResponses(conditions, self.study), REPEATS.fault)
         every = [
             (key, number)
             for number in range(1, task.repeat + 1)  # each in its own order: a question has other neighbours each time
@@ -162,7 +163,7 @@ class PreparedNoise(Prepared[NoiseResult]):
         first = completed(study, self.table, 0)
         handshake = await meet(client, task.endpoint.model, _need(study, first))
         claimed = bool(identity.model.get(BATCH_INVARIANT))
-        model = orjson.loads(orjson.dumps(model_facts(handshake, identity.model["revision"], claimed)))
+        model = orjson.loads(orjson.dumps(model_facts(handshake, identity.model.get("revision"), claimed)))
         if model != identity.model:
             raise RunMismatch(f"{run.path}: was scored with {identity.model}, the endpoint has {model}")
         scorer = make_scorer(task.endpoint, client, handshake, scoring["residual"], scoring["answer_start"])
@@ -186,12 +187,13 @@ class PreparedNoise(Prepared[NoiseResult]):
 class _RepeatedResponses:
     """Responses to questions that were asked again under the same conditions, by key and repetition."""
 
-    def __init__(self, conditions: dict[str, Any]) -> None:
-        self._conditions = conditions
+    def __init__(self, conditions: dict[str, Any], study: Study) -> None:
+        self._conditions, self._study = conditions, study
         self.responses: dict[tuple[str, int], dict[str, Any]] = {}
 
     def add(self, offset: int, record: dict[str, Any]) -> None:
-        """Add a record if it is a repeat under these conditions."""
+        """Add a record if it is a repeat under these conditions. Raises Misfit, as `check_labels`."""
+        check_labels(record, self._study)
         repeat = record["key"], record["repetition"]
         if record["status"] == "scored" and record["conditions"] == self._conditions:
             self.responses[repeat] = record["response"]

@@ -7,7 +7,8 @@ from itertools import groupby
 from typing import Any
 
 from grace.errors import StudyError
-from grace.ledger import replay, request_key
+from grace.ledger import Misfit, replay, request_key
+from grace.record_shapes import FAILED, SCORES
 from grace.runs import Run
 from grace.stages.shard import Shard
 from grace.studies.answers import Policy
@@ -83,18 +84,20 @@ def share(todos: Mapping[str, Todo], shard: Shard) -> dict[str, Todo]:
 class Scores:
     """Which questions have been answered, and where in the ledger: a finished record counts over a failed one."""
 
-    def __init__(self) -> None:
+    def __init__(self, study: Study) -> None:
+        self._study = study
         self._finished: dict[str, int] = {}
         self._failed: dict[str, int] = {}
 
     @classmethod
-    def read(cls, run: Run) -> "Scores":
+    def read(cls, run: Run, study: Study) -> "Scores":
         """Read a run's ledger. Raises LedgerCorrupt."""
-        return replay(run.ledger, cls)
+        return replay(run.ledger, lambda: cls(study), SCORES.fault)
 
     def add(self, offset: int, record: dict[str, Any]) -> None:
-        """Add one record."""
-        (self._failed if record["status"] == "failed" else self._finished)[record["key"]] = offset
+        """Add one record. Raises Misfit, as `check_labels`."""
+        check_labels(record, self._study)
+        (self._failed if record["status"] == FAILED else self._finished)[record["key"]] = offset
 
     def finished(self, key: str) -> int | None:
         """The offset of the finished record, None where there is none."""
@@ -111,3 +114,19 @@ class Scores:
     def open(self, todos: Mapping[str, Todo]) -> Iterator[tuple[str, Todo]]:
         """Those questions that are not finished."""
         return ((key, todo) for key, todo in todos.items() if key not in self._finished)
+
+
+def check_labels(record: Mapping[str, Any], study: Study) -> None:
+    """Raise Misfit for a record of another question than the study's, or with other labels than its question has."""
+    question = study.scored.get(record["question"])
+    if question is None:
+        raise Misfit(f"question: is {record['question']!r}, not one of {', '.join(study.scored)}")
+    if record["status"] == FAILED:
+        return
+    response = record["response"]
+    if isinstance(question, SurprisalQuestion):
+        named = [response.get(name, {}).keys() for name in ("bits", "words", "measured")]
+        if not named[0] or any(names != named[0] for names in named) or not named[0] <= set(question.labels):
+            raise Misfit(f"response.bits: must be of {', '.join(question.labels)}")
+    elif response.get("labels", {}).keys() != set(question.space.labels):
+        raise Misfit(f"response.labels: must be {', '.join(question.space.labels)}")
