@@ -46,6 +46,7 @@ class Reproduced:
         environment: what is of another version here.
         missing: results that the archive does not have, and why.
         folder: where the results of now are.
+        runs: copies of the archived runs, by name.
     """
 
     same: int
@@ -53,6 +54,7 @@ class Reproduced:
     environment: tuple[str, ...]
     missing: Mapping[str, str]
     folder: Path
+    runs: Mapping[str, Path]
 
 
 def reproduce_archive(store: Store, into: Path, progress: Progress) -> Reproduced:
@@ -92,6 +94,7 @@ def reproduce_archive(store: Store, into: Path, progress: Progress) -> Reproduce
         tuple(environment),
         results.missing,
         folder,
+        runs,
     )
 
 

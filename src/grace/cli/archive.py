@@ -1,13 +1,18 @@
 """`grace archive` and `grace reproduce`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from grace.cli import options
+from grace.cli.asking import end, server_for
 from grace.cli.exits import NOT_ALL_WELL
 from grace.cli.options import count, progressing
 from grace.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 archive_app = typer.Typer(no_args_is_help=True, help="Keep everything of an experiment in one verified archive.")
 
@@ -135,17 +140,31 @@ def reproduce(
         bool,
         typer.Option("--environment", help="Install the archived versions into a folder of their own first (network)."),
     ] = False,
+    rerun: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Also ask N questions of each scored run again, and compare with the noise floor."
+        ),
+    ] = None,
+    model_endpoint: Annotated[
+        str | None, typer.Option(metavar="URL", help="Where to ask them, or embedded. Default: each run's own.")
+    ] = None,
+    model_name: Annotated[str | None, typer.Option(help="The model's name there. Default: each run's own.")] = None,
+    api_key_env: options.ApiKeyEnv = None,
 ) -> None:
     """Make every result of an archive again from the answers, and compare all of them byte for byte.
 
-    Asks no model. Says of each difference in which file and cell it is, and what is of another version here.
-    Exit code 1: something differs.
+    Asks no model, but for --rerun: then probabilities may differ by the noise floor that `grace noise` measured before
+    the archive was made, and without one not at all. Answers in words are drawn anew each time, and not asked for.
+    Says of each difference in which file and cell it is, and what is of another version here. Exit code 1: something
+    differs.
 
     \b
     Examples:
       grace reproduce archive/politeness
       grace reproduce s3://lab/2026/lineup --into /tmp/again
       grace reproduce archive/politeness --environment
+      grace reproduce archive/politeness --rerun 20 --model-endpoint http://localhost:8000
     """
     from grace.archive.environment import run_in_archived
     from grace.archive.reproduce import reproduce_archive
@@ -153,6 +172,8 @@ def reproduce(
 
     place = into or Path("reproduced", archive.rstrip("/").rsplit("/", 1)[-1])
     store = store_at(archive)
+    if environment and rerun:
+        raise InputError("--environment and --rerun: reproduce in the archived versions first, and ask again after it")
     if environment:
         with progressing() as progress:
             status = run_in_archived(store, place, progress)
@@ -174,3 +195,32 @@ def reproduce(
     if not made.same:
         raise InputError(f"{archive}: has no results to compare; it was created with --no-results")
     print(f"{archive}: all {made.same} results are the same, byte for byte: {made.folder}")
+    if rerun:
+        _ask_again(made.runs, rerun, model_endpoint, model_name, api_key_env)
+
+
+def _ask_again(
+    runs: "Mapping[str, Path]", questions: int, endpoint: str | None, model: str | None, key: str | None
+) -> None:
+    """Ask a sample of each scored run again, and print how far it differs. Raises typer.Exit where it is too far."""
+    from grace.archive.rerun import rerun_scores
+    from grace.manifest import SCORE
+    from grace.runs import Run
+    from grace.stages.scores.noise import last_endpoint
+
+    scored = {name: run for name, path in runs.items() if (run := Run(path)).identity.experiment == SCORE}
+    if not scored:
+        raise InputError("--rerun: there is no run of `grace score` in it; answers in words are drawn anew each time")
+    good = True
+    for name, run in scored.items():
+        where = endpoint or last_endpoint(run), model or run.identity.model["name"]
+        asked = options.read_endpoint(*where, "auto", 300.0, 5, key)
+        with options.terminable(), progressing() as progress:
+            again = rerun_scores(run, asked, questions, server_for, progress)
+        floor = "no noise floor was measured" if again.floor is None else f"noise floor {again.floor:.2g}"
+        failed = f", {count(again.failed, 'request')} failed" if again.failed else ""
+        asked_again = f"{count(again.questions, 'question')} asked again{failed}"
+        verdict = "the same" if again.good else "NOT the same"
+        print(f"{name}: {asked_again}: largest difference {again.largest:.2g}, {floor}: {verdict}")
+        good &= again.good
+    end(0 if good else NOT_ALL_WELL)
