@@ -25,6 +25,7 @@ from benchmarks import (
     pilot,
     report,
     residual,
+    rows,
     score_cpu,
     scoring,
     startup,
@@ -47,6 +48,7 @@ BENCHMARKS = {
         extraction,
         report,
         archive,
+        rows,
     )
 }
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -95,7 +97,11 @@ def write(sections: dict[str, str], path: Path) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; default: all")
-    parser.add_argument("--full", action="store_true", help="million: ask every row, instead of filling the ledger")
+    parser.add_argument(
+        "--full",
+        action="store_true",
+        help="million: ask every row, instead of filling the ledger; rows: a million of them",
+    )
     arguments = parser.parse_args()
     unknown = set(arguments.names) - set(BENCHMARKS)
     if unknown:

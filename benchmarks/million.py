@@ -209,8 +209,11 @@ def count(ledger: Path) -> int:
         return sum(line.endswith(b"\n") for line in file)
 
 
-def fill(of: Run, to: int) -> int:
-    """Write records for all rows before number `to` that have none, as if they had been asked; returns how many."""
+def fill(of: Run, to: int, answer: Callable[[str, str], str] | None = None) -> int:
+    """Write records for all rows before number `to` that have none, as if they had been asked; returns how many.
+
+    `answer` makes an answer from a prompt and the request's key; None: all are as the last one that was asked for.
+    """
     there: set[int] = set()
     for _, record in scan(of.ledger):
         there.add(record["rows"][0] - 1)
@@ -237,9 +240,13 @@ def fill(of: Run, to: int) -> int:
         last = record["rows"][0] - 1
         assert orjson.dumps(keyed(last, messages(table.row(last)))) == orjson.dumps(record), "not what Grace writes"
         # The table says the same things over and over; only participants differ, and no prompt names them.
-        period = next(row for row in range(1, ROWS) if table.cells(row)[1:] == table.cells(0)[1:])
+        period = next(row for row in range(1, len(table)) if table.cells(row)[1:] == table.cells(0)[1:])
         prompts = [messages(table.row(row)) for row in range(period)]
         missing = [row for row in range(to) if row not in there]
         for row in missing:
-            ledger.append(keyed(row, prompts[row % period]))
+            asked = prompts[row % period]
+            full = keyed(row, asked)
+            if answer:
+                full["response"] = {**record["response"], "text": answer(asked[-1]["content"], str(full["key"]))}
+            ledger.append(full)
     return len(missing)

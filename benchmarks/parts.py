@@ -81,8 +81,10 @@ class CommandFailed(Exception):
     """A measured command did not end with 0; the message holds what it printed."""
 
 
-def measured(command: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path = ROOT) -> Spent:
-    """Run a command to its end. Raises CommandFailed."""
+def measured(
+    command: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path = ROOT, codes: Sequence[int] = (0,)
+) -> Spent:
+    """Run a command to its end. Raises CommandFailed where it ends with another code than these."""
     with tempfile.TemporaryFile() as output:
         started = time.perf_counter()
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, cwd=cwd, env=env)
@@ -91,7 +93,7 @@ def measured(command: Sequence[str], *, env: Mapping[str, str] | None = None, cw
         process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
         printed = output.read().decode(errors="replace")
-    if process.returncode:
+    if process.returncode not in codes:
         raise CommandFailed(f"{' '.join(command)} ended with {process.returncode}:\n{printed[-2000:]}")
     return Spent(wall, usage.ru_utime + usage.ru_stime, megabytes(usage.ru_maxrss), printed)
 
