@@ -248,13 +248,20 @@ def test_what_is_voided_is_open_again(folder: Path, request: pytest.FixtureReque
     board = opened(View(runs=(Run(folder / "two.run"),)), request)
     run = board.lanes[0].related.answers
     assert run is not None
-    size = run.ledger.stat().st_size
     end = len(run.ledger.read_bytes().splitlines(keepends=True)[0])
     with open(run.ledger, "ab") as file:
         file.write(orjson.dumps(void([(0, end)], "another server", "now"), option=orjson.OPT_APPEND_NEWLINE))
-    assert size
+    before = board.distributions(Where())["lanes"][0]["tokens"]
     board.refresh()
     assert rows_of(board, flag="not answered yet") == [1]
+    assert not board.refresh()
+    after = board.distributions(Where())["lanes"][0]["tokens"]
+    assert (after["number"], after["sum"]) == (before["number"] - 1, before["sum"] - 10)
+    add(run, [0], lambda row: "Initial Answer: 1")
+    add(run, [0], lambda row: "Initial Answer: 1")
+    board.refresh()
+    assert rows_of(board, flag="not answered yet") == []
+    assert board.distributions(Where())["lanes"][0]["tokens"] == before
 
 
 @pytest.fixture

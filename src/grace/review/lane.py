@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from math import fsum
@@ -11,8 +12,8 @@ from typing import Any
 import orjson
 
 from grace.columns import CONFIDENCE, METHOD
-from grace.errors import GraceError
-from grace.ledger import VOID, LedgerReader, Record
+from grace.errors import GraceError, LedgerCorrupt
+from grace.ledger import VOID, LedgerReader, Record, Voided
 from grace.lock import writer_of
 from grace.progress import Progress
 from grace.runs import Run
@@ -63,33 +64,48 @@ class ScoredPrompt:
 
 
 class Tail:
-    """Reads a ledger as it grows: each whole line once."""
+    """Reads a ledger as it grows: each whole line once, and all of it again where a line voids others."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._read = 0
+        self._voided = Voided()
+        self._known: set[int] = set()
 
     def new(self) -> Iterator[tuple[int, Record] | None]:
-        """The records that were added, with their offsets; None first where all before them is to be forgotten."""
+        """The records that were added and count, with their offsets; None where all before it is to be forgotten."""
         try:
             file = open(self.path, "rb")  # noqa: SIM115 - closed below
         except OSError:
             return
         with file:
             if file.seek(0, 2) < self._read:  # another file: a copy that was fetched again
-                self._read = 0
+                self._read, self._voided, self._known = 0, Voided(), set()
                 yield None
             file.seek(self._read)
-            for line in file:
-                if not line.endswith(b"\n"):
-                    return
+            while (line := file.readline()).endswith(b"\n"):
                 offset, self._read = self._read, self._read + len(line)
-                try:
-                    record = orjson.loads(line)
-                except orjson.JSONDecodeError:
-                    continue  # what reads the run for good says so
-                if isinstance(record, dict):
+                record = _parsed(line)
+                if record is None or offset in self._voided or offset in self._known:
+                    continue
+                if record.get("status") != VOID:
                     yield offset, record
+                    continue
+                self._known.add(offset)
+                with suppress(LedgerCorrupt):  # what reads the run for good says so
+                    self._voided.add(offset, record, self.path)
+                    file.seek(0)
+                    self._read = 0
+                    yield None
+
+
+def _parsed(line: bytes) -> Record | None:
+    """A line's record; None where it is none, which what reads the run for good says."""
+    try:
+        record = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    return record if isinstance(record, dict) else None
 
 
 class ModelLane:
@@ -125,7 +141,6 @@ class ModelLane:
         self.keys: list[str] = []
         self._number: dict[str, int] = {}
         self._failed_keys: dict[str, int] = {}
-        self._voids = 0
         self._answers = Tail(related.answers.ledger) if related.answers else None
         self._scores = Tail(related.scores.ledger) if related.scores else None
         self._forget_answers()
@@ -148,6 +163,10 @@ class ModelLane:
         self.tokens = array("L", [0]) * self.units
         self.flags = array("H", bytes(2 * self.units))
 
+    def _forget_scores(self) -> None:
+        self.scored.clear()
+        self._failed_keys.clear()
+
     # The index
 
     def index(self, progress: Progress) -> None:
@@ -161,7 +180,7 @@ class ModelLane:
         before = self.version
         for tail, take, forget in (
             (self._answers, self._take_answer, self._forget_answers),
-            (self._scores, self._take_score, self.scored.clear),
+            (self._scores, self._take_score, self._forget_scores),
         ):
             if tail is None:
                 continue
@@ -171,24 +190,9 @@ class ModelLane:
                     forget()
                     continue
                 offset, record = new
-                try:
-                    if record["status"] == VOID:
-                        self._void(record["voids"])
-                    else:
-                        take(offset, record)
-                except (LookupError, TypeError, AttributeError, ValueError):
-                    continue
+                with suppress(LookupError, TypeError, AttributeError, ValueError):
+                    take(offset, record)
         return self.version != before
-
-    def _void(self, ranges: list[list[int]]) -> None:
-        """Forget records that do not count any more."""
-        for start, end in ranges:
-            for kept in (*self.offsets.values(), *self.failures.values()):
-                for unit, offset in enumerate(kept):
-                    if start <= offset < end:
-                        kept[unit] = NOWHERE
-            for key in [key for key, scored in self.scored.items() if start <= scored.offset < end]:
-                del self.scored[key]
 
     def _take_answer(self, offset: int, record: Record) -> None:
         row, replication, turn = record["rows"][0] - 1, record["replication"] - 1, record["question"]
@@ -198,8 +202,11 @@ class ModelLane:
         if record["status"] == "failed":
             self.failures[turn][unit] = offset
             return
+        again = self.offsets[turn][unit] != NOWHERE
         self.offsets[turn][unit] = offset
         self.failures[turn][unit] = NOWHERE
+        if again:
+            return
         self.milliseconds[unit] += record["milliseconds"]
         self.tokens[unit] += record["tokens"]["completion"] or 0
         if record["status"] == "empty":

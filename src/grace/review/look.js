@@ -171,7 +171,7 @@ function said({ who, title, pieces, unseen, facts: own }, place, lane) {
 }
 
 function value({ name, value, found, decision }) {
-  const by = decision ? `${decision.verdict} by ${decision.by}` : found.by && `by ${found.by}, ${found.confidence}`;
+  const by = decision ? `${decision.verdict} by ${decision.by}` : found.by && `by ${found.by}, confidence ${found.confidence}`;
   const text = value === null ? "no value" : String(value);
   const why = value === null && !decision ? found.why : by;
   return make("div", {}, make("dt", {}, `${name}: ${text}`), why ? make("dd", { class: "facts" }, why) : null);
