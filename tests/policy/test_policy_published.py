@@ -419,3 +419,17 @@ def test_the_name_of_a_database_is_no_secret():
     values = "stringData: {POSTGRES_DB: results, POSTGRES_PASSWORD: correct-horse}\n"
     [finding] = found("K8S024", f"apiVersion: v1\nkind: Secret\nmetadata: {{name: base}}\n{values}")
     assert "the value of POSTGRES_PASSWORD can be read" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("line", "loose"),
+    [
+        ("uvx --from uvicorn --with fastapi==0.115.6 uvicorn app:app", ["uvicorn"]),
+        ("uv run --with httpx run.py", ["httpx"]),
+        ("uvx --from uvicorn==0.34.0 --with fastapi==0.115.6 uvicorn app:app", []),
+        ("run --with httpx", []),
+    ],
+)
+def test_packages_that_uv_brings_for_one_program(line: str, loose: list[str]):
+    messages = [finding.message for finding in found("NRP031", script(line))]
+    assert messages == [f"container main installs {name} without a fixed version" for name in loose]

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 
 from grace.policy.documents import Scene, Workload
 from grace.policy.installs import installs, is_pip
@@ -36,6 +37,7 @@ _WITH_VALUE = {
     "--python-version",
 }
 """Options of pip that take a value other than a package."""
+_FIXED = re.compile(r"==|@|/|\$|\.whl$|^\.")
 _LISTS = ("-r", "--requirement", "-c", "--constraint")
 _JOB = example("installing-job")
 _CLAIM = changed(example("shared-claim"), ("name: outputs", "name: grace-data"))
@@ -98,7 +100,9 @@ def _shared(scene: Scene, workload: Workload, name: str) -> bool | None:
 def check_pinned(scene: Scene) -> Iterator[Hit]:
     for workload, container in scene.containers:
         for program in programs(scene, workload, container):
-            if is_pip(program) and (loose := _unpinned(program)):
+            brought = pairwise(program.words) if program.name in ("uv", "uvx") else ()  # for one program
+            named = [after for word, after in brought if word in ("--from", "--with") and not _FIXED.search(after)]
+            if loose := _unpinned(program) if is_pip(program) else named:
                 more = f" and {len(loose) - 6} more" if len(loose) > 6 else ""
                 what = f"{', '.join(loose[:6])}{more}"
                 message = f"container {container.name} installs {what} without a fixed version{program.place}"
@@ -122,6 +126,6 @@ def _unpinned(program: Program) -> list[str]:
         word = rest.pop(0)
         if word in _WITH_VALUE:
             rest = rest[1:]
-        elif not word.startswith("-") and not re.search(r"==|@|/|\$|\.whl$|^\.", word):
+        elif not word.startswith("-") and not _FIXED.search(word):
             loose.append(word)
     return loose

@@ -212,8 +212,7 @@ def check_clones(scene: Scene) -> Iterator[Hit]:
         for program in programs(scene, workload, container):
             keeps = program.name == "git" and {"clone", "remote", "submodule"} & set(program.words[1:])
             for word in program.words if keeps else ():
-                match = _IN_ADDRESS.match(word)
-                if match and is_secret_name(match[1]):
+                if (match := _IN_ADDRESS.match(word)) and is_secret_name(match[1]):
                     message = f"container {container.name}: git keeps the value of {match[1]} in .git/config"
                     yield Hit(workload.manifest, program.path, message + program.place, program.row)
 
