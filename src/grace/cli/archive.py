@@ -40,12 +40,16 @@ def create(
     no_results: Annotated[
         bool, typer.Option("--no-results", help="Leave out tables, checks, figures and texts, which take time.")
     ] = False,
+    sign: Annotated[
+        bool, typer.Option("--sign", help="Sign it with Sigstore (needs a network, and an identity).")
+    ] = False,
 ) -> None:
     """Put runs, lineups and other files into a BagIt bag that is described as an RO-Crate.
 
     Makes all results anew from the answers, so that a reader can do the same. What belongs to a run in its folder comes
     along. Killed, the same command continues. S3 takes its endpoint and credentials from the environment
-    (AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION).
+    (AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION). Beside the archive, NAME.sha256 has the
+    digest that stands for every byte, and NAME.sigstore.json the signature of --sign.
 
     \b
     Examples:
@@ -55,8 +59,10 @@ def create(
     """
     from grace.archive.crate import About, name_parts
     from grace.archive.create import ArchiveRequest, create_archive
+    from grace.archive.sign import identity, sign_archive, write_digest
     from grace.archive.store import store_at
 
+    signer = identity() if sign else None
     for each in author or ():
         name_parts(each)
     about = About(title or to.rstrip("/").rsplit("/", 1)[-1], tuple(author or ()), licence)
@@ -72,7 +78,11 @@ def create(
         print(f"  held back: {', '.join(created.held_back[:MOST_SHOWN])}")
     if not author:
         print("  no --author is given: CITATION.cff and metadata.json leave them open")
+    detached = write_digest(to.rstrip("/"), created.sha256)
     print(f"SHA-256 {created.sha256}; keep it apart from the archive, and give it to `grace archive verify --sha256`")
+    print(f"  {detached} has it, too, for `sha256sum -c`")
+    if signer is not None:
+        print(f"  signed: {sign_archive(store_at(to), to, signer)}")
 
 
 @archive_app.command(short_help="Read every byte of an archive, and say what was changed.")
