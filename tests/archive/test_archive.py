@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import bagit
 import pytest
@@ -60,13 +61,15 @@ def create(*places: Path, to: Path | str, **options: str) -> str:
 
 
 def command(*arguments: str, env: dict[str, str] | None = None, umask: int = -1) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "grace", *arguments],
-        capture_output=True,
-        text=True,
-        env={**os.environ, **(env or {})},
-        umask=umask,
-    )
+    with TemporaryDirectory() as folder:  # what goes to the current folder stays in this one
+        done = subprocess.run(
+            [sys.executable, "-m", "grace", *arguments],
+            capture_output=True,
+            text=True,
+            cwd=folder,
+            env={**os.environ, **(env or {})},
+            umask=umask,
+        )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
