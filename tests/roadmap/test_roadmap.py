@@ -272,6 +272,15 @@ def test_the_road_without_a_cluster_skips_its_phases_and_says_why(project: Path,
     assert Status(Ground.here()).item("2.1.1").text.startswith("no thresholds are frozen yet")
 
 
+def test_a_profile_without_models_proves_nothing(project: Path, grace: Command) -> None:
+    assert grace("roadmap", "road", "api", "--reason", "we have no cluster").code == 0
+    status = Status(Ground.here())
+    assert [bool(phase.skipped) for phase in status.phases] == [False, True, False, True, True, False]
+    for name in ("2.1.1", "2.2.1", "2.2.9", "2.4.1", "2.5.1", "2.S1"):
+        assert status.item(name).state is Standing.OPEN, name
+    assert "grace.yaml names no models of it" in status.item("2.1.1").text
+
+
 def test_what_a_project_leaves_out_is_skipped_with_its_reason(project: Path) -> None:
     with open("grace.yaml", "a") as file:
         file.write("roadmap: {leave_out: {'0.2': no gated model is used}}\n")

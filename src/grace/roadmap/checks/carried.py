@@ -55,6 +55,10 @@ def carrying(ground: Ground, profile: str, all: bool) -> Carrying:
                 lacking.setdefault(name, f"{name}: no lineup of the profile {profile} carried it")
         models = {name: each for name, each in models.items() if name in wanted or not wanted}
         lacking = {name: why for name, why in lacking.items() if name in wanted}
+        if not wanted and not models:
+            lacking[profile] = (
+                f"no lineup of the profile {profile} yet, and grace.yaml names no models of it (profiles)"
+            )
     elif models:
         lacking = {}
     elif not lacking:
