@@ -44,7 +44,7 @@ class ForeseenModel:
             return ""
         where = "as forecast" if self.low <= self.took <= self.high else "less" if self.took < self.low else "more"
         span = f"{duration(self.likely)} ({duration(self.low)} to {duration(self.high)})"
-        return f"took {duration(self.took)}; forecast: {span}, {self.source}: {where}"
+        return f"took {duration(self.took)}; forecast: {span}, {self.source.partition(':')[0]}: {where}"
 
 
 def foresee(
