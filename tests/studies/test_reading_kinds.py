@@ -355,7 +355,18 @@ PIECES = [
     ),
     *("4-5 ", "(", "**4** ", "<think>", "</think>", "a", "not ", "if ", "1 000 ", "boy 5% ", "the other one "),
     *("twenty ", "सहमत ", "選", "i'd ", "- 4\n", "| 4 |", "\\boxed{", '{"a": ', "wait, ", "analysis"),
-    *("4 out of ", "from 1 to "),
+    *(
+        "4 out of ",
+        "from 1 to ",
+        "had she ",
+        "with it would be ",
+        "5 op ",
+        "eight of ",
+        "【答案】",
+        "den rest ",
+        "1'250 ",
+    ),
+    *("or no, ", "iv ", "4 yes, if ", "but it is "),
 ]
 
 

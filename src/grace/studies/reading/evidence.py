@@ -183,7 +183,7 @@ _BOUND = Late(
         r"|scenario|section|chapter|phase|stage|day|week|page|criterion|reason|factor|point|turn|line|row|trial"
         r"|experiment"
         r"|study|story|character|class|year|room|round|table|appendix)"
-        rf"|{word_of(COUNTED_WORDS)}|\b(?:step|question|example|confidence):"
+        rf"|{word_of(COUNTED_WORDS)}:?|\b(?:e\.g\.|z\. ?b\.|p\. ?ej\.)|\b(?:step|question|example|confidence):"
         r"|(?<![^\W_])(?:min|max|minimum|maximum|lower|upper|low|high|total|confidence|certainty|bound)[\"']?\s?[:=]"
         r"|满分(?:是|为)?)\s*\Z"
     )
@@ -410,7 +410,7 @@ def why_not(text: str, start: int, end: int) -> str:
     words = text[max(0, start - BEFORE) : start]
     near = last_part(_RESETS, words)
     denied = is_denied_behind(text, end) or _NOT.search(near) or _OTHERS.search(near)
-    supposed = is_supposed(words) and not is_conclusion(text, start)
+    supposed = is_supposed(words) and not (is_conclusion(text, start) and " not " not in words)
     if denied or supposed or is_first_thought(words) or _SCALE.search(words):
         return DENIED
     return COUNTED if _BOUND.search(words) else ""

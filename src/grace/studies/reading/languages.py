@@ -48,7 +48,8 @@ ist lautet wäre est serait es sería è sarebbe é seria är er jest
 為 は 이 은 는 가 คือ là adalah است
 """
 CHOOSE = """
-ich_würde ich_wähle ich_gebe ich_sage ich_bewerte bewerte_ich ich_vergebe ich_entscheide ich_tippe ich_stufe ich_nehme
+ich_tendiere tendiere_ich ich_neige bekommt erhält ich_würde ich_wähle ich_gebe ich_sage ich_bewerte
+bewerte_ich ich_vergebe ich_entscheide ich_tippe ich_stufe ich_nehme
 ich_schätze ich_schätzte ich_denke ich_finde ich_halte ich_glaube ich_meine ich_tippe bleibt bliebe bleibt_nur
 es_bleibt ist_es wäre_es ich_würde_sagen ich_bleibe_bei ich_lande_bei würde_ich gebe_ich wähle_ich vergebe_ich sage_ich
 schätze_ich das_ist es_ist lui_donne* lui_mets
@@ -97,7 +98,8 @@ because since as for given than rather_than instead_of out_of at_best at_most in
 and here too overall again now would is was are seems feels fits though
 although while based in with when considering that i it he she they this we you the there if at so to by from or then
 instead however
-bewerten benoten beurteilen bewertet verteilen geven kiezen zeggen noemen välja ge säga sätta vælge velge sige si
+ankreuzen angeben schreiben tippen wählte bewerten benoten beurteilen bewertet verteilen geven kiezen
+zeggen noemen välja ge säga sätta vælge velge sige si
 give gi adnék adok antaisin juist goed fout richtig falsch gut schlecht juste correcte correcta correcto corretta
 korrekt sahihi
 weil denn da stellen setzen legen einordnen einstufen ansetzen who qui von auf für geben vergeben wählen sagen
@@ -161,7 +163,8 @@ en_realidad in_realtà na_verdade eigenlijk egentligen
 на_самом_деле w_rzeczywistości aslında 实际上 其实 真正 実際 実は 本当は 사실 실제로 वास्तव_में আসলে จริง_ๆ في_الواقع
 """
 MORE_OR_LESS = """
-before after since until till mid early late plus_or_minus give_or_take plus-minus mitte anfang ende début fin
+before à_partir_de a_partir_de a_partire_da after since until till mid early late plus_or_minus
+give_or_take plus-minus mitte anfang ende début fin
 mediados_de principios_de finales_de
 avant après depuis antes_de después_de desde prima_di dopo inizio metà após após_de antes
 mindestens höchstens wenigstens maximal minimal über unter mehr_als weniger_als nicht_mehr_als zwischen fast
@@ -210,6 +213,13 @@ FALLS_OUT = """
 scheidet_aus scheiden_aus entfällt entfallen fällt_weg fallen_weg kommt_nicht s'élimine отпадает отпадают
 исключается не_подходит valt_af vallen_af odpada
 se_descarta si_esclude yanlış elenir
+"""
+EVEN = """
+even auch selbst même anche mesmo incluso aun даже nawet zelfs även selv bile także też
+"""
+"""What makes a condition one that changes nothing: "even if"."""
+OTHERWISE = """
+otherwise sonst sinon si_no altrimenti иначе
 """
 IF = """
 otherwise sonst sinon si_no altrimenti иначе unless suppose supposing imagine provided_that

@@ -115,7 +115,8 @@ class SharesReader:
             return False
         start, end = min(pair.start for pair in pairs), max(pair.end for pair in pairs)
         counts = all(pair.unit == "plain" for pair in pairs) and any(_COUNTS.match(text.plain, p.end) for p in pairs)
-        return counts or is_supposed(text.plain[max(0, start - FURTHEST) : start]) or is_conditional(text.plain, end)
+        before = text.plain[max(0, start - FURTHEST) : start].replace(":", ",")
+        return counts or is_supposed(before) or is_conditional(text.plain, end)
 
     def begins(self, text: str) -> int:
         """The place of the first pair of a text; its end when there is none."""

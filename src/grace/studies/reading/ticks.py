@@ -10,7 +10,7 @@ from grace.studies.reading.weighing import EDGE, MOST
 _VERDICTS = frozenset(("true", "false", "yes", "no", "right", "wrong", "correct", "incorrect"))
 _YES = r"(?P<yes>[✓✔✅☑☒◉●🗹]|true\b|correct\b|right\b|yes\b|\[x\]|\(x\))"
 _NO = r"(?:[✗✘❌☐○◯×🗷]|false\b|incorrect\b|wrong\b|no\b|\[ ?\]|\( ?\)|\|\s*(?:\n|\Z))"
-_TICK = re.compile(r"[✓✔✅☑☒◉●🗹]|\[x\]|\(x\)|[:|]\s?(?:true|correct|right|yes)\b")
+_TICK = re.compile(r"[✓✔✅☑☒◉●🗹]|\[x\]|\(x\)|(?:[:|→]|->)\s?(?:true|correct|right|yes)\b")
 _TICK_BEFORE = re.compile(r"(?:(?P<yes>[✓✔✅☑☒◉●🗹]|\[x\]|\(x\))|[✗✘❌☐○◯🗷]|\[ ?\]|\( ?\))[\s\"'*]*\Z")
 _TICK_BEHIND = re.compile(
     rf"[\"')\]]*\s?(?:(?:[:|=]|->|→| - )\s*(?:{_YES}|{_NO})|(?:(?P<sign>[✓✔✅☑])|[✗✘❌])(?=\s*(?:\n|\Z|,)))"
