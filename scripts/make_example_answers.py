@@ -7,7 +7,7 @@ import numpy as np
 
 from grace.analysis.designs import UTTERANCES
 from grace.analysis.frames import Row, read_frame
-from grace.analysis.studies import analysis_of
+from grace.analysis.studies import ANALYSES
 from grace.studies.study import load_study
 from grace.tables import write_table
 
@@ -28,7 +28,7 @@ UNKNOWING = 0.1
 def rows(study: str) -> Iterator[tuple[str, ...]]:
     """The trials of the first participants, each with an answer drawn from what rational speech acts predict."""
     rng = np.random.default_rng(1)
-    analysis, own = analysis_of(study), load_study(study)
+    analysis, own = ANALYSES[study], load_study(study)
     predicted = dict(zip(analysis.conditions, analysis.predictions(), strict=True))
     frame = read_frame(ROOT / "data" / f"{study}.csv", own)
     read = analysis.reader(frame, own)

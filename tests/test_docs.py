@@ -837,6 +837,19 @@ def test_the_guides_example_of_extraction_works() -> None:
     assert list(found.values()) == [2, 0, 0, 40, 60, "wasn't", "bad", "It wasn't bad."]
 
 
+def test_the_guides_example_of_an_analysis_works() -> None:
+    text = STUDY_GUIDE.read_text()
+    (analysis,) = (content for _, content in blocks(text) if content.startswith("analysis:"))
+    example = (ROOT / "examples" / "some-and-all" / "study.yaml").read_text()
+    contrasts = parse_study(f"{example}{analysis}".encode(), "study.yaml").contrasts
+    assert [(own.name, own.fields, own.questions) for own in contrasts] == [
+        ("implicature", ("Verdict",), ("verdict",)),
+        ("naturalness", (), ("naturalness",)),
+    ]
+    told = names_in(rows(section(text, "9. Analysis: which conditions are compared")))
+    assert told == {f"{name}" for name in question_format.ContrastSpec.model_fields}
+
+
 def test_the_guide_quotes_what_is_said_of_extraction() -> None:
     head, extraction = (ROOT / "examples" / "some-and-all" / "study.yaml").read_text().split("\nextraction:\n")
     complaints = []
@@ -845,7 +858,9 @@ def test_the_guide_quotes_what_is_said_of_extraction() -> None:
         with pytest.raises(StudyError) as caught:
             parse_study(f"{head}\nextraction:\n{extraction.replace(old, new, 1)}".encode(), "study.yaml")
         complaints.append(str(caught.value))
-    quoted = names_in(rows(STUDY_GUIDE.read_text().split("What Grace says of mistakes in extraction:")[1]))
+    quoted = names_in(
+        rows(STUDY_GUIDE.read_text().split("What Grace says of mistakes in extraction:")[1].split("\n## ")[0])
+    )
     assert len(quoted) == len(complaints)
     assert [message for message in quoted if not any(message in complaint for complaint in complaints)] == []
 

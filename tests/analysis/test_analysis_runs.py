@@ -64,7 +64,7 @@ def test_what_cannot_be_analysed_is_refused(grace: Command, tmp_path: Path) -> N
     assert "there is no study 'study3'" in grace("analyze", "study3", "--input", table).err
     assert "goes with one study" in grace("analyze", "--input", table).err
     own = Path(__file__).parents[2] / "examples" / "some-and-all" / "study.yaml"
-    assert "there is no analysis of this study" in grace("analyze", own, "--input", table).err
+    assert "this looks like a table of study1" in grace("analyze", own, "--input", table).err
     assert grace("analyze", "study1", "--input", tmp_path / "none.csv").code == 2
 
 

@@ -39,7 +39,7 @@ from grace.analysis.figures import (
 )
 from grace.analysis.figures.points import bounded
 from grace.analysis.figures.theme import COLOURS, clean
-from grace.analysis.studies import analysis_of
+from grace.analysis.studies import ANALYSES
 from grace.studies.study import load_study
 
 PAPER = theme_named("paper")
@@ -452,7 +452,7 @@ def test_what_shifts_is_told_in_words_that_stay_on_the_page(
 
 @pytest.mark.parametrize("study", ["study1", "study2"])
 def test_each_effect_has_a_title_of_its_own(study: str) -> None:
-    effects = analysis_of(study).effects()
+    effects = ANALYSES[study].effects()
     titles = {effect.title for effect in effects}
     assert len(titles) == len(effects)
     assert not titles & {effect.name for effect in effects}

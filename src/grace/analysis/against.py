@@ -27,7 +27,7 @@ def table_against(
     Raises:
         InputError: the table lacks the columns of its conditions, or there is no analysis of the study.
     """
-    analysis = analysis_of(study.name)
+    analysis = analysis_of(study)
     fits: list[Fit] = []
     patterns: list[Pattern] = []
     for model, rows in frame.models.items():

@@ -99,20 +99,19 @@ def check_installed(further: Sequence[str] = ()) -> None:
 
 
 def analyze_table(name: str, path: Path, exclusions: bool = True, given: TableFormat = AUTO) -> Analysis:
-    """Analyse a table of study 1 or 2: merged, structured, of probabilities, or annotated by people.
+    """Analyse a table of a study: merged, structured, of probabilities, or annotated by people.
 
     Args:
-        name: study1, study2, or the path of a study file that is a version of one of them.
+        name: a built-in study, or the path of a study file.
         path: a table of any kind of file; order of columns and further ones do not matter.
         exclusions: whether trials are excluded by their knowledge answers and by marks in columns drop_...
         given: how the table is to be read.
 
     Raises:
-        InputError: there is no such study or table, no analysis of that study, or the table lacks what it needs.
+        InputError: there is no such study or table, or the table lacks what it needs.
     """
     check_installed()
     study = load_study(name)
-    analysis_of(study.name)  # before the table is read
     return replace(analyze_frame(study, read_frame(path, study, given), path, exclusions), table_format=given)
 
 
@@ -138,12 +137,12 @@ def analyze_runs(
         For each study its analysis, and the folder for its results. The merged table is already there.
 
     Raises:
-        InputError: a run cannot be read, or there is no analysis of its study.
+        InputError: a run cannot be read.
     """
     check_installed()
     by_study: dict[str, list[Related]] = {}
     for group in groups_of(runs, extraction, scores_run):
-        by_study.setdefault(analysis_of(group.study_of(group.given).name).name, []).append(group)
+        by_study.setdefault(group.study_of(group.given).name, []).append(group)
     analyses = []
     for name, own in by_study.items():
         folder = out / name if len(by_study) > 1 else out
@@ -195,23 +194,26 @@ def analyze_frame(
     """Analyse a table that was read.
 
     Args:
-        study: study1, study2, or a version of one of them.
+        study: any study.
         frame: the table.
         source: the file that it was read from.
         exclusions: as in `analyze_table`.
         notes: remarks for the summary, such as those of the merging.
 
     Raises:
-        InputError: there is no analysis of that study, or the table lacks what it needs.
+        InputError: the table lacks what it needs.
     """
     from grace.analysis.against import table_against
 
-    analysis = analysis_of(study.name)
+    analysis = analysis_of(study, frame)
     analysis.check(frame, study)
+    fits: tuple[Fit, ...] = ()
+    patterns: tuple[Pattern, ...] = ()
     try:
-        fits, patterns = table_against(frame, study, exclusions)
+        if analysis.has_references:
+            fits, patterns = table_against(frame, study, exclusions)
     except InputError as error:
-        fits, patterns, notes = (), (), [*notes, f"not compared with people: {error}"]
+        notes = [*notes, f"not compared with people: {error}"]
     models = {
         model: _of_model(analysis, frame, study, analysis.read(rows, frame, study, exclusions))
         for model, rows in frame.models.items()

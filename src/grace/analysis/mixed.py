@@ -132,7 +132,7 @@ def _design(outcomes: Sequence[BinaryAnswer], interaction: bool, number: bool) -
     """The fixed effects; `number` is whether the second factor is one, and not a contrast for each level."""
     import numpy as np
 
-    one, other = (_contrasts([outcome.levels[place] for outcome in outcomes]) for place in (0, 1))
+    one, other = (contrasts_of([outcome.levels[place] for outcome in outcomes]) for place in (0, 1))
     if number and other.shape[1]:
         values = np.array([float(outcome.levels[1]) for outcome in outcomes])
         levels = np.unique(values)
@@ -145,7 +145,7 @@ def _design(outcomes: Sequence[BinaryAnswer], interaction: bool, number: bool) -
     return _Design(columns, terms, int(np.linalg.matrix_rank(columns)) == columns.shape[1])
 
 
-def _contrasts(levels: Sequence[str]) -> "NDArray[float64]":
+def contrasts_of(levels: Sequence[str]) -> "NDArray[float64]":
     """Helmert contrasts, each scaled to a mean square of 1 over the levels."""
     import numpy as np
     from scipy.linalg import helmert

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 ANOVA, PLANNED, EXPECTED, MIXED, BINOMIAL = "anova", "planned", "expected", "mixed", "binomial"
 REPEATED, LIKELIHOOD, AUTHORS = "repeated", "mixed:likelihood", "mixed:authors"
+LINEAR, COMPARE = "linear", "compare"
 CLUSTERED = "clustered"
 
 

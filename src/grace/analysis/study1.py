@@ -246,7 +246,7 @@ def knowledge(trials: Sequence[Trial]) -> Iterator[tuple[object, ...]]:
 
 def tests_of(kept: Sequence[Trial]) -> list[Tested]:
     """Analysis of variance and planned comparisons: over rows, over stimuli, and with repeated measures by story."""
-    data = [Observation(*trial.cell, _bets(trial)[ANOVA_STATE], trial.unit) for trial in kept]
+    data = [Observation(trial.cell[0], trial.cell[1], _bets(trial)[ANOVA_STATE], trial.unit) for trial in kept]
     means_of_stimuli = stimulus_means(data)
     by_stimulus = [
         replace(test, n=len(data), n_effective=float(test.n), note=test.note.replace("rows", "stimuli"))

@@ -177,7 +177,9 @@ def results(trials: ModelTrials, frame: Frame, study: Study) -> Results:
     """The tables and tests of one model."""
     if not answer_columns(frame):
         return Results({})
-    by_cell = {cell: [trial for trial in trials.kept if trial.cell == cell] for cell in GOAL_HEARTS}
+    by_cell: dict[Cell, list[Trial]] = {
+        cell: [trial for trial in trials.kept if trial.cell == cell] for cell in GOAL_HEARTS
+    }
     tables = {
         # a cell without rows has n 0 and no share
         "means": [
@@ -189,7 +191,7 @@ def results(trials: ModelTrials, frame: Frame, study: Study) -> Results:
     }
     groups = {"participant": study.design.participant or "", "item": study.design.item or ""}
     outcomes = [
-        BinaryAnswer(int(_negated(trial)), trial.cell, {name: trial.row[column] for name, column in groups.items()})
+        BinaryAnswer(int(_negated(trial)), (trial.cell[0], trial.cell[1]), {n: trial.row[c] for n, c in groups.items()})
         for trial in trials.kept
     ]
     mixed = mixed_tests(FACTORS, outcomes, _effective(by_cell), (MIXED, LIKELIHOOD, AUTHORS))
@@ -198,9 +200,11 @@ def results(trials: ModelTrials, frame: Frame, study: Study) -> Results:
 
 def against_chance(by_cell: Mapping[Cell, Sequence[Trial]]) -> list[Tested]:
     """Negation and utterances against chance, over rows and over stimuli; Holm's correction is for each family."""
-    negation = {ConditionShare(*cell): (sample(own, _negated), CHANCE_OF_NEGATION) for cell, own in by_cell.items()}
+    negation = {
+        ConditionShare(cell[0], cell[1]): (sample(own, _negated), CHANCE_OF_NEGATION) for cell, own in by_cell.items()
+    }
     utterances = {
-        ConditionShare(*cell, utterance): (sample(own, _says(utterance)), CHANCE)
+        ConditionShare(cell[0], cell[1], utterance): (sample(own, _says(utterance)), CHANCE)
         for cell, own in by_cell.items()
         for utterance in UTTERANCES
     }

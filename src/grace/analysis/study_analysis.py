@@ -59,10 +59,11 @@ class StudyAnalysis:
         people: how many people chose which label, shape (conditions, labels), or effect sizes where no counts are
             published.
         cell_title: the name of a condition in figures.
+        has_references: whether there are people and a theory to hold it against.
     """
 
     name: str
-    factors: tuple[str, str]
+    factors: tuple[str, ...]
     needs: str
     conditions: Mapping[Cell, str]
     labels: tuple[str, ...]
@@ -80,6 +81,7 @@ class StudyAnalysis:
     own_predictions: Callable[[Sequence[Row]], Array | None]
     people: Callable[[], Array | EffectSizes]
     cell_title: Callable[[Cell], str]
+    has_references: bool = True
 
     def read(self, rows: Sequence[Row], frame: Frame, study: Study, exclusions: bool) -> ModelTrials:
         """The trials of one model."""

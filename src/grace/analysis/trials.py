@@ -9,8 +9,8 @@ from grace.analysis.frames import Row
 
 FAILED = "the request failed"
 
-Cell = tuple[str, str]
-"""A condition, as the two columns of the results that name it; an empty part where a row is outside the design."""
+Cell = tuple[str, ...]
+"""A condition, as the columns of the results that name it; an empty part where a row is outside the design."""
 
 
 @dataclass(frozen=True, slots=True)

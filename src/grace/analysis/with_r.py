@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from grace.analysis.analyze import Analysis
-from grace.analysis.studies import analysis_of
+from grace.analysis.studies import ANALYSES
 from grace.errors import InputError
 from grace.table_files import open_table
 from grace.tables import write_table
@@ -51,12 +51,14 @@ def run_r(analysis: Analysis, out: Path, exclusions: bool = True) -> list[Path]:
     """
     if "means" not in analysis.tables:
         return []
+    if analysis.study not in ANALYSES:
+        raise InputError(f"--with-r: there are R scripts of {' and '.join(ANALYSES)}, and none of {analysis.study}")
     own = out / FOLDER
     shutil.rmtree(own, ignore_errors=True)
     with TemporaryDirectory() as folder, open_table(analysis.source, analysis.table_format) as table:
         copy = Path(folder) / "table.csv"  # in UTF-8, whatever the table is in
         write_table(copy, table.columns, table.all_cells())
-        flags = [] if exclusions or not analysis_of(analysis.study).excludes else ["--no-exclusions"]
+        flags = [] if exclusions or not ANALYSES[analysis.study].excludes else ["--no-exclusions"]
         _rscript(str(_script(analysis.study)), str(copy), str(own), *flags)
     return sorted(own.iterdir())
 

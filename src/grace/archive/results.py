@@ -10,7 +10,6 @@ from pathlib import Path
 from grace.analysis.analyze import analyze_frame, write_analysis
 from grace.analysis.figures import draw_analysis, theme_named, write_figures
 from grace.analysis.frames import read_frame
-from grace.analysis.studies import ANALYSES
 from grace.errors import InputError
 from grace.progress import Progress
 from grace.quality.merge import merge_groups
@@ -81,7 +80,7 @@ def _make(runs: Sequence[Run], progress: Progress, missing: dict[str, str]) -> N
         attempt(out, partial(validate_runs, group, out, {}, progress))
     for name, groups in by_study.items():
         attempt(MERGED / name, partial(merge_groups, groups, MERGED / name, progress))
-        if name in ANALYSES and (MERGED / name).is_dir():
+        if (MERGED / name).is_dir():
             attempt(ANALYSIS / name, partial(_analyze, groups[0].study, MERGED / name / f"{name}.csv", ANALYSIS / name))
     request = ReportRequest(runs)
     attempt(REPORT, partial(write_report, request, REPORT, progress))

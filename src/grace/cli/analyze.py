@@ -20,7 +20,7 @@ def analyze(
     table_format: "TableFormat",
     what: Annotated[
         list[str] | None,
-        typer.Argument(metavar="RUN...|STUDY", help="Runs' folders; or, with --input, study1 or study2."),
+        typer.Argument(metavar="RUN...|STUDY", help="Runs' folders; or, with --input, a study."),
     ] = None,
     input: Annotated[
         Path | None, typer.Option(help="Table of values to analyse in place of runs, .csv or .parquet.")
@@ -38,7 +38,7 @@ def analyze(
         bool, typer.Option("--with-r", help="Run them in R too, with lme4 and ggplot2, into OUT/r; needs R.")
     ] = False,
 ) -> None:
-    """Run the statistics of study 1 or 2: means, tests, knowledge or negation, distributions, calibration.
+    """Run the statistics of a study: means by condition, tests, distributions, calibration.
 
     Writes CSV tables (means, tests, and others), summary.json, which says what was left out and why, and figures as
     PDF and PNG with their captions. Runs are merged first; what belongs to a run is found beside it. Rows of one

@@ -10,7 +10,7 @@ from grace.analysis.compare import Comparison, compare_models
 from grace.analysis.compare_sides import Side, side_of
 from grace.analysis.figures import theme_named
 from grace.analysis.frames import Frame, read_frame, read_parts
-from grace.analysis.studies import ANALYSES
+from grace.analysis.studies import analysis_of
 from grace.errors import InputError
 from grace.progress import Progress, Silence
 from grace.quality.merge import Merged, merge_groups
@@ -76,7 +76,7 @@ class Part:
     @property
     def kept_all(self) -> bool:
         """Whether trials would have been excluded by their knowledge answers, and were not."""
-        excludes = self.analysis is not None and ANALYSES[self.analysis.study].excludes
+        excludes = self.analysis is not None and analysis_of(self.study).excludes
         return excludes and not self.request.exclusions
 
 
@@ -168,8 +168,8 @@ def _part(groups: Sequence[Related], request: ReportRequest, folder: Path, progr
     if frame:
         values |= {"design": tables.of_design(study, frame)}
         if analysis:
-            values |= tables.of_summary(analysis, frame) | tables.of_people(study.name)
-            values |= tables.of_parameters(study.name, comparisons)
+            values |= tables.of_summary(analysis, frame) | tables.of_people(study)
+            values |= tables.of_parameters(study, comparisons)
             values |= tables.of_references(analysis.fits, analysis.patterns)
     values |= tables.of_comparisons(comparisons)
     return Part(study, tuple(groups), frame, analysis, comparisons, quality, tuple(lost), tuple(notes), request, values)
@@ -210,9 +210,6 @@ def _analysed(
 ) -> tuple[Analysis | None, list[str]]:
     """The analysis, and what a reader should know about it and about the rows."""
     lacking = [f"{merged}."] if isinstance(merged, str) else list(merged.file.notes)
-    if study.name not in ANALYSES:
-        own = f"{study.name} is a study of your own: the report shows its data, and there is no analysis of it."
-        return None, [own, *lacking]
     if isinstance(merged, str):
         return None, [f"There is no analysis: {merged}."]
     try:

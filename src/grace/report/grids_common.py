@@ -56,7 +56,7 @@ def of_distributions(study: Study, tables: Mapping[str, Table]) -> Iterator[Grid
     """Entropies and label masses by condition, and calibration."""
     rows = records(tables.get("distributions"))
     if rows:
-        factors = analysis_of(study.name).factors
+        factors = analysis_of(study).factors
         entropies = {
             entropy: name
             for question in study.questions.values()

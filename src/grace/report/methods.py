@@ -14,7 +14,7 @@ from grace.report.markdown import plain
 from grace.report.numbers import counted, is_known, share, whole
 from grace.report.phrases import ALPHA
 from grace.report.ran import ANSWERS, PROBABILITIES, RULES, VALUES
-from grace.report.studies import REPORTS
+from grace.report.studies import report_of
 
 
 def methods_of(part: Part) -> Iterator[str]:
@@ -93,7 +93,7 @@ def _values(row: Record, part: Part) -> str:
 
 def _analysis(part: Part) -> Iterator[str]:
     kinds = frozenset(kind_in(row["test"]) for row in records(part.tables.get("tests")) if row["n"])
-    yield from REPORTS[part.study.name].methods(kinds, part.request.exclusions)
+    yield from report_of(part.study).methods(kinds, part.request.exclusions)
     if kinds:
         yield f"A *p* below {ALPHA} is called significant; else an effect is undecided, and not absent."
 

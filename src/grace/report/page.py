@@ -28,7 +28,7 @@ from grace.report.grids import Grid
 from grace.report.pictures import Budget, Picture
 from grace.report.places import GENERATOR, check_page
 from grace.report.ran import Prompt, prompts_of
-from grace.report.studies import REPORTS
+from grace.report.studies import report_of
 from grace.report.troubles import headline, troubles_of
 from grace.runs import last_worked
 from grace.text import harmless
@@ -124,7 +124,7 @@ def write_report(request: ReportRequest, path: Path, progress: Progress) -> list
 
 def section_of(part: Part, name: str, budget: Budget) -> Section:
     """All that the page says about one study; `name` is the page's."""
-    grids = list(REPORTS[part.study.name].grids(part.tables, part.request.exclusions)) if part.analysis else []
+    grids = list(report_of(part.study).grids(part.tables, part.request.exclusions)) if part.analysis else []
     return Section(
         id=part.study.name,
         title=harmless(part.study.title),

@@ -22,7 +22,7 @@ from grace.report.methods import methods_of
 from grace.report.places import check_folder, list_files
 from grace.report.ran import prompts_of
 from grace.report.sentences import results_of
-from grace.report.studies import REPORTS
+from grace.report.studies import report_of
 from grace.report.troubles import troubles_of
 from grace.tables import write_table
 
@@ -95,7 +95,7 @@ def _grids(part: Part) -> Iterator[Grid]:
     yield from grids_common.of_runs(part.tables)
     yield from grids_common.of_rows(part.tables)
     if part.analysis:
-        yield from REPORTS[part.study.name].grids(part.tables, part.request.exclusions)
+        yield from report_of(part.study).grids(part.tables, part.request.exclusions)
     yield from grids_common.of_distributions(part.study, part.tables)
     yield from grids_common.of_references(part.tables)
     yield from grids_common.of_comparisons(part.tables)
@@ -125,7 +125,7 @@ def _lines(part: Part, grids: Sequence[Grid], captions: Sequence[tuple[str, str]
     yield "## Methods\n"
     yield from (f"{paragraph}\n" for paragraph in methods_of(part))
     yield "## Results\n"
-    results = list(results_of(part.study.name, part.tables)) if part.analysis else []
+    results = list(results_of(part.study, part.tables)) if part.analysis else []
     if not results:
         yield "There are no results: nothing could be analysed.\n"
     for model, paragraphs in results:

@@ -9,17 +9,18 @@ from grace.report.grids import Record, Records, models_of, records, rows_of
 from grace.report.grids_common import in_words, source_of
 from grace.report.markdown import plain
 from grace.report.numbers import counted, decimal, whole
-from grace.report.studies import REPORTS
+from grace.report.studies import report_of
+from grace.studies.study import Study
 
 IN_WORDS = {UNSURE: "undecided"}
 
 
-def results_of(study: str, tables: Mapping[str, Table]) -> Iterator[tuple[str, list[str]]]:
+def results_of(study: Study, tables: Mapping[str, Table]) -> Iterator[tuple[str, list[str]]]:
     """For each model its name and the paragraphs about it."""
     for model in models_of(records(tables.get("design"))):
         own = {name: rows_of(records(table), model) for name, table in tables.items()}
         paragraphs = [" ".join(_rows(own["rows"]))]
-        paragraphs += REPORTS[study].results(own)
+        paragraphs += report_of(study).results(own)
         paragraphs += [" ".join(_calibration(own)), *_patterns(records(tables.get("patterns")), model)]
         yield model, [text for text in paragraphs if text]
 

@@ -14,7 +14,7 @@ from grace.analysis.references import FIT_COLUMNS, PATTERN_COLUMNS, RSA, Fit, Pa
 from grace.columns import ERROR, MODEL, RESPONSE
 from grace.quality.report import Report as QualityReport
 from grace.report.grids import Record, table_of
-from grace.report.studies import REPORTS
+from grace.report.studies import report_of
 from grace.studies.study import Study
 
 QUALITY = ("run", "table", "check", "status", "measured", "threshold", "looked_at", "flagged", "flags", "why")
@@ -77,7 +77,7 @@ def of_summary(analysis: Analysis, frame: Frame) -> dict[str, Table]:
     return tables | ({"calibration_of_all": table_of(calibrated, CALIBRATION)} if calibrated else {})
 
 
-def of_parameters(study: str, comparisons: Sequence[Comparison]) -> dict[str, Table]:
+def of_parameters(study: Study, comparisons: Sequence[Comparison]) -> dict[str, Table]:
     """The parameters of tests, intervals and theory, as the analysis uses them."""
     rows: list[tuple[str, str, object]] = [
         ("tests", "level of significance", ALPHA),
@@ -85,8 +85,8 @@ def of_parameters(study: str, comparisons: Sequence[Comparison]) -> dict[str, Ta
         ("bootstrap", "draws", DRAWS),
         ("bootstrap", "seed", SEED),
         ("bootstrap", "interval in percent", round(100 * LEVEL)),
-        *((RSA, name, value) for name, value in REPORTS[study].theory()),
-        *(("regression's normal priors", name, value) for name, value in REPORTS[study].priors.items()),
+        *((RSA, name, value) for name, value in report_of(study).theory()),
+        *(("regression's normal priors", name, value) for name, value in report_of(study).priors.items()),
     ]
     for one in comparisons[:1]:
         of_it = {"margin": one.margin, "draws": one.draws, "interval in percent": round(100 * WITHIN)}
@@ -94,9 +94,10 @@ def of_parameters(study: str, comparisons: Sequence[Comparison]) -> dict[str, Ta
     return {"parameters": Table(PARAMETERS, tuple(rows))}
 
 
-def of_people(study: str) -> dict[str, Table]:
-    """The published results of people."""
-    return {"people": REPORTS[study].people()}
+def of_people(study: Study) -> dict[str, Table]:
+    """The published results of people; nothing where there are none."""
+    table = report_of(study).people()
+    return {"people": table} if table.rows else {}
 
 
 def of_references(fits: Sequence[Fit], patterns: Sequence[Pattern]) -> dict[str, Table]:

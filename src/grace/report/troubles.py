@@ -70,7 +70,7 @@ def _why(rows: Sequence[Row]) -> str:
 def _empty_cells(part: Part, model: str) -> Iterator[str]:
     """The conditions without a row that is analysed."""
     rows = rows_of(records(part.tables.get("means")), model)
-    keys = analysis_of(part.study.name).factors if rows else ()
+    keys = analysis_of(part.study).factors if rows else ()
     empty = dict.fromkeys(tuple(row[key] for key in keys) for row in rows if not row["n"])
     if empty:
         cells = [", ".join(f"{name} {level}" for name, level in zip(heads(keys), cell, strict=True)) for cell in empty]

@@ -26,7 +26,7 @@ CONSTANTS = frozenset(("true", "false", "none", "True", "False", "None"))
 TEMPLATE_NAMES = CONSTANTS | {"row", "self"}
 """Names that templates have already, at every place."""
 _OTHER_TEXT = re.compile(
-    r"title|source|derived|checks|protocols|.*\.about|questions\..*\.(?:prompt|system|answer_start|(?:texts|regions)\..*)|columns\..*",
+    r"title|source|derived|checks|protocols|analysis|.*\.about|questions\..*\.(?:prompt|system|answer_start|(?:texts|regions)\..*)|columns\..*",
     re.DOTALL,
 )
 """Places of a study file with templates or prose, or with columns, whose names may be anything."""
@@ -255,6 +255,29 @@ class ExtractionSpec(Strict):
     readings: dict[Name, Reading] = Field(min_length=1)
 
 
+class ContrastSpec(Strict):
+    """A comparison of two conditions."""
+
+    name: Name
+    about: str = ""
+    of: str
+    """A reading, a column of values, or a question; a reading and a question of one name are both compared."""
+    value: str | None = None
+    """The label whose share or probability is compared; left out for numbers."""
+    a: dict[str, str] = Field(min_length=1)
+    """The first condition: columns of the design with their values. Columns that are not named may have any value."""
+    b: dict[str, str] = Field(min_length=1)
+    """The second condition, which is subtracted from the first."""
+
+
+class AnalysisSpec(Strict):
+    """What the analysis compares."""
+
+    compare: tuple[ContrastSpec, ...] = ()
+    people: str | None = None
+    """A CSV of people's answers, with the design's columns and those of the readings."""
+
+
 class StudyFile(Strict):
     """A whole study file."""
 
@@ -270,6 +293,7 @@ class StudyFile(Strict):
     extraction: ExtractionSpec | None = None
     quality: dict[str, float] = {}
     """Thresholds of `grace validate` that differ from the default ones."""
+    analysis: AnalysisSpec = AnalysisSpec()
 
     @property
     def hidden(self) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ import jinja2
 from grace.columns import EXTRACTED, INPUT, MERGED, METHOD, RESPONSE, answer_columns, folded
 from grace.declared import bytes_of
 from grace.errors import InputError, StudyError
+from grace.studies.contrasts import Contrast, compile_contrasts
 from grace.studies.extraction import Extraction, compile_extraction
 from grace.studies.format import Design, InputColumn, Protocol, StudyFile, read_study_file
 from grace.studies.questions import TABLE, Question, compile_questions
@@ -66,6 +67,7 @@ class Study:
         measures: those of Experiment 2 with texts or regions, by name.
         extraction: the fields of the answers of Experiment 1; None where the study has none.
         quality: the study's own thresholds for `grace validate`.
+        contrasts: the conditions that the analysis compares.
         content: the study file's bytes.
         doubt: what looks like a mistake, though it is right; empty where nothing does.
     """
@@ -80,6 +82,7 @@ class Study:
     measures: dict[str, SurprisalQuestion]
     extraction: Extraction | None
     quality: dict[str, float]
+    contrasts: tuple[Contrast, ...]
     content: bytes
     doubt: str
     _derived: dict[str, jinja2.Template]
@@ -272,6 +275,7 @@ def parse_study(content: bytes, origin: str) -> Study:
             if column in taken or column in TABLE:
                 raise StudyError(f"{origin}: questions.{name}: its column {column!r} is there already; see `columns`")
             taken[column] = f"the question {name}"
+    extraction = compile_extraction(spec, taken, compiler)
     return Study(
         name=spec.name,
         title=spec.title,
@@ -283,8 +287,9 @@ def parse_study(content: bytes, origin: str) -> Study:
         },
         questions=questions,
         measures=measures,
-        extraction=compile_extraction(spec, taken, compiler),
+        extraction=extraction,
         quality=spec.quality,
+        contrasts=compile_contrasts(spec, extraction, questions, origin),
         content=content,
         doubt=compiler.doubt,
         _derived=derived,

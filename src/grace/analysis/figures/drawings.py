@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from grace.analysis.figures import of_scores, of_study1, of_study2
+from grace.analysis.figures import of_any, of_scores, of_study1, of_study2
 from grace.analysis.figures.points import Rows, distinct, slug
 from grace.analysis.figures.saving import Drawing
 from grace.analysis.figures.shift import draw_shift
 from grace.analysis.figures.theme import LONGEST, NAMELESS, Theme, clean
-from grace.analysis.studies import ANALYSES, analysis_of
+from grace.analysis.studies import ANALYSES
 from grace.studies.study import load_study
 from grace.text import shortened
 
@@ -36,13 +36,14 @@ def draw_analysis(analysis: "Analysis", theme: Theme) -> Iterator[Drawing]:
 def draw_tables(study: str, tables: Mapping[str, Rows], theme: Theme) -> Iterator[Drawing]:
     """The same from its tables: the rows of means.csv, tests.csv and so on, by name; cells may be numbers or text.
 
-    A table that is not there is not drawn. Raises InputError where the study has no analysis.
+    A table that is not there is not drawn.
     """
-    analysis = analysis_of(study)
-    if study in OWN_FIGURES:
-        yield from OWN_FIGURES[study](tables, theme)
+    if study not in OWN_FIGURES:
+        yield from of_any.draw(study, tables, theme)
+        return
+    yield from OWN_FIGURES[study](tables, theme)
     if rows := tables.get("distributions"):
-        yield from of_scores.draw(load_study(study), analysis, rows, theme)
+        yield from of_scores.draw(load_study(study), ANALYSES[study], rows, theme)
 
 
 def draw_comparisons(comparisons: Sequence["Comparison"], theme: Theme) -> Iterator[Drawing]:

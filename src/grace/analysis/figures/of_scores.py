@@ -26,8 +26,7 @@ def draw(study: Study, analysis: StudyAnalysis, rows: Rows, theme: Theme) -> Ite
     """The figures of the rows of distributions.csv."""
 
     def condition(row: Row) -> str:
-        first, second = analysis.factors
-        return analysis.cell_title((str(row[first]), str(row[second])))
+        return analysis.cell_title(tuple(str(row[factor]) for factor in analysis.factors))
 
     def points(rows: Rows, column: str, top: float) -> dict[str, Point]:
         return {condition(row): mean_point(row, top) for row in rows if row["quantity"] == column}

@@ -94,6 +94,7 @@ class PreparedQuery(Prepared[ExportedAnswers | ShardResult]):
         sampling = Sampling(query.temperature, query.max_tokens, query.extra_body)
         model = model_facts(handshake, query.revision, query.batch_invariant)
         run.begin(self._identity(model, handshake.dialect.neutral), table.plain, study.content)
+        run.keep_study(study.content)
         table.read_from(run.input)
         run.widen(len(rows), query.replications)
         what = (study, conversation, table, rows, query.replications, query.seed)

@@ -1,0 +1,180 @@
+"""The report of any study: means by condition, the contrasts that its file names, and the tests of mixed models."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from grace.analysis.analyze import Table
+from grace.analysis.names import LINEAR, kind_in
+from grace.columns import MODEL
+from grace.report.grids import Grid, Record, Records, heads, listing, models_of, named, records
+from grace.report.markdown import plain
+from grace.report.numbers import (
+    NOTHING,
+    counted,
+    decimal,
+    f_of,
+    is_known,
+    p_in_words,
+    p_value,
+    share,
+    t_of,
+    whole,
+)
+from grace.report.phrases import verdict
+from grace.report.study_report import StudyReport
+from grace.studies.contrasts import Contrast
+from grace.studies.study import Study
+
+EXPERIMENTS = {1: "answers (Experiment 1)", 2: "probabilities (Experiment 2)"}
+LAST = "experiment"
+"""The column of means.csv that follows those of the condition."""
+
+
+def general_report(study: Study) -> StudyReport:
+    """What is reported of a study that has no report of its own."""
+    about = {contrast.name: contrast for contrast in study.contrasts}
+    return StudyReport(
+        name=study.name,
+        grids=lambda tables, exclusions: _grids(tables, about),
+        results=lambda own: _results(own, about),
+        methods=lambda kinds, exclusions: _methods(kinds, study),
+        theory=tuple,
+        people=lambda: Table(("test",), ()),
+    )
+
+
+def _grids(tables: Mapping[str, Table], about: Mapping[str, Contrast]) -> Iterator[Grid]:
+    means = tables.get("means")
+    rows = records(means)
+    factors = _factors(means)
+    for experiment in EXPERIMENTS:
+        own = [row for row in rows if row[LAST] == experiment]
+        for measure in dict.fromkeys(str(row["measure"]) for row in own):
+            yield from _means([row for row in own if row["measure"] == measure], factors, measure, experiment)
+        yield from _contrasts(records(tables.get("contrasts")), experiment, about)
+    yield from _tests(records(tables.get("tests")))
+
+
+def _factors(means: Table | None) -> list[str]:
+    if means is None:
+        return []
+    columns = list(means.columns)
+    return [name for name in columns[: columns.index(LAST)] if name != MODEL]
+
+
+def _number(row: Record, name: str) -> str:
+    """A share or probability without its zero, or a number on another scale."""
+    return share(row[name], 2) if row["value"] else decimal(row[name], 2)
+
+
+def _with_interval(row: Record, name: str) -> str:
+    text = _number(row, name)
+    if is_known(row["low"]) and is_known(row["high"]):
+        return f"{text} [{_number(row, 'low')}, {_number(row, 'high')}]"
+    return text
+
+
+def _means(rows: Records, factors: list[str], measure: str, experiment: int) -> Iterator[Grid]:
+    """A line for each condition, a column for each label, or one for the mean."""
+    several = len(models_of(rows)) > 1
+    keys = named(factors, several)
+    labels = list(dict.fromkeys(str(row["value"]) for row in rows))
+    lines: dict[tuple[str, ...], dict[str, Record]] = {}
+    for row in rows:
+        lines.setdefault(tuple(str(row.get(key) or "") for key in keys), {})[str(row["value"])] = row
+    cells = []
+    for key, own in lines.items():
+        first = next(iter(own.values()))
+        numbers = [_with_interval(own[label], "mean") if label in own else NOTHING for label in labels]
+        cells.append((*key, *numbers, whole(first["n"]), whole(first["stimuli"])))
+    what = {1: "share of answers", 2: "mean probability"}[experiment]
+    what = "mean" if labels == [""] else what
+    head = (*heads(keys), *(label or "mean" for label in labels), "rows", "stimuli")
+    title = f"{measure}: {what} by condition, with 95% intervals over stimuli (Experiment {experiment})"
+    yield Grid(f"means-{experiment}-{measure}", title, head, tuple(cells), len(keys), experiment=experiment)
+
+
+def _contrasts(rows: Records, experiment: int, about: Mapping[str, Contrast]) -> Iterator[Grid]:
+    own = [row for row in rows if row["experiment"] == experiment]
+    several = len(models_of(rows)) > 1
+    model: dict[str, Callable[[Record], str]] = {"model": lambda row: str(row[MODEL])} if several else {}
+    columns: dict[str, Callable[[Record], str]] = {
+        **model,
+        "contrast": lambda row: str(row["contrast"]),
+        "of": measure_of,
+        "a": lambda row: f"{row['a']}: {_number(row, 'mean_a')}",
+        "b": lambda row: f"{row['b']}: {_number(row, 'mean_b')}",
+        "a less b [95%]": lambda row: _with_interval(row, "difference"),
+        "t": t_of_contrast,
+        "p Holm": lambda row: p_value(row["p_holm"]),
+        "pairs": lambda row: whole(row["pairs"]),
+        "note": lambda row: str(row["note"] or ""),
+    }
+    title = f"Contrasts that the study file names, paired by item (Experiment {experiment}); two-sided t tests"
+    names = dict.fromkeys(str(row["contrast"]) for row in own)
+    note = "; ".join(f"{name}: {about[name].about}" for name in names if name in about and about[name].about)
+    yield from listing(f"contrasts-{experiment}", title, own, columns, 1 + several, note, experiment)
+
+
+def measure_of(row: Record) -> str:
+    """What a contrast compares, in words."""
+    return f"{row['measure']} = {row['value']}" if row["value"] else str(row["measure"])
+
+
+def t_of_contrast(row: Record) -> str:
+    """The t of a row of contrasts.csv."""
+    return t_of({"statistic": row["t"], "df1": row["df"]})
+
+
+def _tests(rows: Records) -> Iterator[Grid]:
+    several = len(models_of(rows)) > 1
+    model: dict[str, Callable[[Record], str]] = {"model": lambda row: str(row[MODEL])} if several else {}
+    columns: dict[str, Callable[[Record], str]] = {
+        **model,
+        "effect": lambda row: str(row["test"]).partition(":")[2].replace(":", " x ").replace(" x ", ": ", 1),
+        "F": f_of,
+        "p": lambda row: p_value(row["p"]),
+        "partial η²": lambda row: share(row["effect_size"]),
+        "rows": lambda row: whole(row["n"]),
+        "note": lambda row: str(row["note"] or ""),
+    }
+    own = [row for row in rows if kind_in(row["test"]) == LINEAR]
+    title = "Effects in linear mixed models, with random intercepts of items, and of participants where there are any"
+    yield from listing("mixed", title, own, columns, 1 + several, experiment=1)
+
+
+def _results(own: Mapping[str, Records], about: Mapping[str, Contrast]) -> Iterable[str]:
+    for experiment, name in EXPERIMENTS.items():
+        rows = [row for row in own.get("contrasts", ()) if row["experiment"] == experiment]
+        if sentences := [sentence_of(row, about) for row in rows]:
+            yield f"Contrasts of {name}. {' '.join(sentences)}"
+
+
+def sentence_of(row: Record, about: Mapping[str, Contrast]) -> str:
+    """A contrast in a sentence."""
+    name, of = plain(row["contrast"]), plain(measure_of(row))
+    if not is_known(row["difference"]):
+        return f"The contrast {name} of {of} is not defined ({plain(row['note'])})."
+    means = f"{_number(row, 'mean_a')} ({plain(row['a'])}) against {_number(row, 'mean_b')} ({plain(row['b'])})"
+    what = f"The contrast {name} of {of} was {_with_interval(row, 'difference')}: {means}"
+    if not is_known(row["p_holm"]):
+        return f"{what}; it is not tested ({plain(row['note'])})."
+    t = f"{t_of_contrast(row)}, " if is_known(row["t"]) else ""
+    p = f"Holm-corrected *p* {p_in_words(row['p_holm'])}"
+    return f"{what}, {verdict(row['p_holm'])}, {t}{p}, over {counted(row['pairs'], 'item')}."
+
+
+def _methods(kinds: frozenset[str], study: Study) -> Iterator[str]:
+    yield (
+        "Means by condition are means over stimuli (items within a condition), each of which counts once, with 95% "
+        "intervals that stay within the scale."
+    )
+    if study.contrasts:
+        yield (
+            "Contrasts were computed for each item and tested by two-sided t tests over items, with Holm's correction "
+            "within each experiment."
+        )
+    if LINEAR in kinds:
+        yield (
+            "Effects of the conditions were tested in linear mixed models with random intercepts of items and, in "
+            "Experiment 1, of participants where there are any."
+        )
