@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite
 from statistics import fmean
 
 from grace.analysis.frames import Frame, Row
@@ -43,7 +43,8 @@ def measures(frame: Frame, study: Study) -> list[Measure]:
     for name, question in study.questions.items():
         if question.columns.label_mass in frame.columns:
             own += _of_question(name, question)
-    return own
+    columns = [column for measured in study.measures.values() for column in measured.columns.bits]
+    return own + [Measure(2, name, "", 0, inf, _cell(name)) for name in columns if name in frame.columns]
 
 
 def _of_field(field: Field) -> Iterator[Measure]:
@@ -108,8 +109,8 @@ class Average:
 def average(groups: Mapping[str, Sequence[float]], low: float, high: float) -> Average:
     """The mean of the means of groups of numbers, on a scale from `low` to `high`, which the interval does not leave.
 
-    The interval is Wilson's with Student's t (`figures.points.bounded`); where all numbers of a share are at one end
-    of the scale, it is Wilson's for so many stimuli.
+    The interval is Wilson's with Student's t (`figures.points.bounded`); where all numbers of a share are at one end of
+    the scale, it is Wilson's for so many stimuli; on a scale without an end it is Student's t.
     """
     from grace.analysis.figures.points import bounded
 
@@ -118,6 +119,8 @@ def average(groups: Mapping[str, Sequence[float]], low: float, high: float) -> A
     mean, se = mean_and_se(means)
     if mean is None:
         return Average(None, None, None, None, 0, 0)
+    if not isfinite(high):
+        return Average(mean, se, *t_interval(mean, se, len(means)), rows, len(means))
     reach = high - low
     ends = bounded(mean - low, se or 0.0, len(means), reach) if reach > 0 else (float("nan"),) * 2
     if isfinite(ends[0]):

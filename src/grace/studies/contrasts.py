@@ -1,6 +1,6 @@
 """Contrasts: the comparisons of conditions that a study file names, checked against its columns and answers."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from grace.errors import StudyError
@@ -39,15 +39,19 @@ class Contrast:
 
 
 def compile_contrasts(
-    spec: StudyFile, extraction: Extraction | None, questions: Mapping[str, Question], origin: str
+    spec: StudyFile,
+    extraction: Extraction | None,
+    questions: Mapping[str, Question],
+    bits: Collection[str],
+    origin: str,
 ) -> tuple[Contrast, ...]:
-    """The contrasts of a study file. Raises StudyError, which names the place."""
+    """The contrasts of a study file; `bits` are its columns of surprisal. Raises StudyError, which names the place."""
     contrasts: list[Contrast] = []
     for place, declared in enumerate(spec.analysis.compare, 1):
         where = f"{origin}: analysis.compare, number {place} ({declared.name})"
         if any(declared.name == other.name for other in contrasts):
             raise StudyError(f"{where}: there is one of this name already")
-        contrasts.append(_contrast(declared, spec, extraction, questions, where))
+        contrasts.append(_contrast(declared, spec, extraction, questions, bits, where))
     return tuple(contrasts)
 
 
@@ -56,13 +60,14 @@ def _contrast(
     spec: StudyFile,
     extraction: Extraction | None,
     questions: Mapping[str, Question],
+    bits: Collection[str],
     where: str,
 ) -> Contrast:
     of_reading: Mapping[str, Field] = extraction.fields if extraction else {}
     fields = tuple(name for name, field in of_reading.items() if declared.of in (name, field.reading))
     asked = tuple(name for name in questions if name == declared.of)
-    if not (fields or asked):
-        known = sorted({*questions, *of_reading, *(field.reading for field in of_reading.values())})
+    if not (fields or asked or declared.of in bits):
+        known = sorted({*questions, *bits, *of_reading, *(field.reading for field in of_reading.values())})
         raise StudyError(
             f"{where}: of: no reading, column or question {declared.of!r}{did_you_mean(declared.of, known)}"
         )
@@ -71,6 +76,8 @@ def _contrast(
             _check_condition(spec, name, value, where)
     if declared.a == declared.b:
         raise StudyError(f"{where}: a and b are the same conditions")
+    if declared.of in bits and declared.value is None:
+        return Contrast(declared.name, declared.about, (), (declared.of,), None, declared.a, declared.b)
     if declared.value is not None:
         fields = tuple(name for name in fields if declared.value in map(str, of_reading[name].values))
         asked = tuple(name for name in asked if declared.value in _labels(questions[name]))

@@ -276,6 +276,7 @@ def parse_study(content: bytes, origin: str) -> Study:
                 raise StudyError(f"{origin}: questions.{name}: its column {column!r} is there already; see `columns`")
             taken[column] = f"the question {name}"
     extraction = compile_extraction(spec, taken, compiler)
+    bits = [column for measure in measures.values() for column in measure.columns.bits]
     return Study(
         name=spec.name,
         title=spec.title,
@@ -289,7 +290,7 @@ def parse_study(content: bytes, origin: str) -> Study:
         measures=measures,
         extraction=extraction,
         quality=spec.quality,
-        contrasts=compile_contrasts(spec, extraction, questions, origin),
+        contrasts=compile_contrasts(spec, extraction, questions, bits, origin),
         content=content,
         doubt=compiler.doubt,
         _derived=derived,
