@@ -274,8 +274,6 @@ class AnalysisSpec(Strict):
     """What the analysis compares."""
 
     compare: tuple[ContrastSpec, ...] = ()
-    people: str | None = None
-    """A CSV of people's answers, with the design's columns and those of the readings."""
 
 
 class StudyFile(Strict):
