@@ -16,6 +16,7 @@ from grace.declared import Strict, checked, loaded
 from grace.errors import InputError, StudyError
 from grace.studies.question_format import Forms, Labels, Name, QuestionSpec, Texts, by_name
 from grace.studies.reading.text import plain
+from grace.studies.shuffle import Shuffle
 from grace.tables import is_ambiguous, number_text
 from grace.text import did_you_mean
 
@@ -283,6 +284,8 @@ class StudyFile(Strict):
     title: str
     source: str = ""
     columns: Columns = Field(min_length=1)
+    shuffle: dict[Name, Shuffle] = {}
+    """Options whose order differs by row."""
     derived: dict[Name, str] = {}
     design: Design = Design()
     checks: tuple[RowCheck, ...] = ()
@@ -301,7 +304,12 @@ class StudyFile(Strict):
     @property
     def visible(self) -> set[str]:
         """The columns that templates can see."""
-        return (set(self.columns) | set(self.derived)).difference(self.hidden)
+        return (set(self.columns) | set(self.derived) | self.shuffled).difference(self.hidden)
+
+    @property
+    def shuffled(self) -> set[str]:
+        """The names that shuffled options have in templates."""
+        return {name for own, spec in self.shuffle.items() for name in spec.names(own)}
 
     def see(self, name: str, where: str, origin: str, names: Collection[str] | None = None) -> None:
         """Raise StudyError unless `name` is a visible column, one of `names` where these are given."""
@@ -336,6 +344,13 @@ def _check_names(spec: StudyFile, origin: str) -> None:
             raise StudyError(f"{origin}: design.expect: [{values}] should hold one value for each of {cells}")
     if not (spec.protocols or spec.questions):
         raise StudyError(f"{origin}: has neither protocols nor questions, so there is nothing to ask")
+    taken = [*spec.columns, *spec.derived]
+    for name, shuffle in spec.shuffle.items():
+        for column in shuffle.of:
+            spec.see(column, f"shuffle.{name}", origin, spec.columns)
+        if clash := next((own for own in shuffle.names(name) if own in taken or own in TEMPLATE_NAMES), None):
+            raise StudyError(f"{origin}: shuffle.{name}: {clash!r} is a name that is taken already; choose another one")
+        taken += shuffle.names(name)
     for name in spec.derived:
         if name in spec.columns or name in TEMPLATE_NAMES:
             what = "a column" if name in spec.columns else "a name of templates"
@@ -345,7 +360,7 @@ def _check_names(spec: StudyFile, origin: str) -> None:
             raise StudyError(f"{origin}: protocols.{name}: a turn cannot be called system")
     for name, question in spec.questions.items():
         for variable in question.each:
-            if variable in spec.columns or variable in spec.derived:
+            if variable in spec.columns or variable in spec.derived or variable in spec.shuffled:
                 raise StudyError(f"{origin}: questions.{name}.each: {variable!r} is a column already")
 
     for place, text in _literal_texts(spec.model_dump()):

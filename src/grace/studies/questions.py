@@ -186,6 +186,8 @@ def _compile(declared: QuestionSpec, name: str, each: dict[str, str], compiler: 
     templates = {part: compiler.template(source, f"{where}.{part}", visible) for part, source in sources.items()}
     system = {"system": templates["system"]} if declared.system else {}
     content: tuple[object, ...] = (sources, each, compiler.spec.derived, space.forms)
+    if compiler.spec.shuffle:
+        content = (*content, {own: shuffle.model_dump() for own, shuffle in compiler.spec.shuffle.items()})
     start = None
     if declared.answer_start:
         start = RowText(declared.answer_start, compiler, f"{where}.answer_start", visible)

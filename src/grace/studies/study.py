@@ -16,8 +16,9 @@ from grace.declared import bytes_of
 from grace.errors import InputError, StudyError
 from grace.studies.contrasts import Contrast, compile_contrasts
 from grace.studies.extraction import Extraction, compile_extraction
-from grace.studies.format import Design, InputColumn, Protocol, StudyFile, read_study_file
+from grace.studies.format import MISSING, Design, InputColumn, Protocol, StudyFile, read_study_file
 from grace.studies.questions import TABLE, Question, compile_questions
+from grace.studies.shuffle import Shuffled
 from grace.studies.surprisal import SurprisalQuestion, compile_surprisal
 from grace.studies.templates import Compiler, Message, render
 from grace.tables import CsvTable
@@ -85,6 +86,7 @@ class Study:
     contrasts: tuple[Contrast, ...]
     content: bytes
     doubt: str
+    _shuffles: tuple[Shuffled, ...]
     _derived: dict[str, jinja2.Template]
     _checks: tuple[tuple[jinja2.environment.TemplateExpression, str], ...]
     _hidden: tuple[str, ...]
@@ -182,6 +184,8 @@ class Study:
             full[name] = self.columns[name].canonical(full[name], decimal)
         for name in self._hidden:
             del full[name]
+        for shuffle in self._shuffles:
+            full |= shuffle.cells(full, MISSING)
         for name, template in self._derived.items():
             full[name] = render(template, full)
         return full
@@ -264,7 +268,7 @@ def parse_study(content: bytes, origin: str) -> Study:
     compiler = Compiler(spec, origin)
     derived: dict[str, jinja2.Template] = {}
     for name, source in spec.derived.items():
-        derived[name] = compiler.template(source, f"derived.{name}", set(spec.columns) | set(derived))
+        derived[name] = compiler.template(source, f"derived.{name}", set(spec.columns) | spec.shuffled | set(derived))
     questions = compile_questions(spec, compiler)
     measures = {name: compile_surprisal(own, name, compiler) for name, own in spec.questions.items() if own.measures}
     taken = dict.fromkeys((*spec.columns, *spec.derived), "the table") | {
@@ -293,6 +297,10 @@ def parse_study(content: bytes, origin: str) -> Study:
         contrasts=compile_contrasts(spec, extraction, questions, bits, origin),
         content=content,
         doubt=compiler.doubt,
+        _shuffles=tuple(
+            Shuffled(spec.name, name, own, [column for column in spec.columns if column not in spec.hidden])
+            for name, own in spec.shuffle.items()
+        ),
         _derived=derived,
         _checks=tuple((compiler.expression(check.that, "checks"), check.otherwise) for check in spec.checks),
         _hidden=spec.hidden,
@@ -304,6 +312,7 @@ def _conversation(compiler: Compiler, spec: StudyFile, name: str, protocol: Prot
     parts = protocol.turns | ({"system": protocol.system} if protocol.system else {})
     sources = {f"derived.{column}": source for column, source in spec.derived.items()} | parts
     templates = {part: compiler.template(source, f"protocols.{name}.{part}") for part, source in parts.items()}
+    sources |= {f"shuffle.{own}": shuffle.model_dump_json() for own, shuffle in spec.shuffle.items()}
     return Conversation(
         name=name,
         turns=tuple(protocol.turns),

@@ -84,7 +84,8 @@ def compile_surprisal(declared: QuestionSpec, name: str, compiler: Compiler) -> 
         tuple(fill(pattern, {"question": name, "label": label}) for label in sources)
         for pattern in (declared.columns.surprisal, declared.columns.surprisal_words, declared.columns.tokens)
     ]
-    content = ("surprisal", kind, declared.prompt, compiler.spec.derived, sources)
+    shuffles = {own: shuffle.model_dump() for own, shuffle in compiler.spec.shuffle.items()}
+    content = ("surprisal", kind, declared.prompt, compiler.spec.derived, sources, *([shuffles] if shuffles else []))
     return SurprisalQuestion(
         name=name,
         labels=tuple(sources),

@@ -91,6 +91,8 @@ class Compiler:
                 return None
             if name in self.spec.derived:
                 names |= self._names(self.spec.derived[name])
+            elif name in self.spec.shuffled:  # the order depends on all that a model may see
+                used |= set(self.spec.columns).difference(self.spec.hidden)
             elif name in self.spec.columns:
                 used.add(name)
         return frozenset(used)
