@@ -1,11 +1,13 @@
 """Lists of files: what was altered is named, what is stale goes, and nothing else is touched."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
-from grace.files import FileFacts, FileList
+from grace.errors import InputError
+from grace.files import FileFacts, FileList, replacing
 
 
 @pytest.fixture
@@ -79,3 +81,12 @@ def test_a_damaged_list_is_an_empty_one(folder: Path, content: str) -> None:
     (folder / "list.json").write_bytes(content.encode(errors="surrogateescape"))
     assert FileList.read(folder, folder / "list.json").entries == {}
     assert FileList.read(folder, folder / "none.json").entries == {}
+
+
+def test_no_file_takes_the_place_of_a_pipe_or_device(folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+    (folder / "link").symlink_to(folder / "pipe")
+    for name in ("pipe", "link"):
+        with pytest.raises(InputError, match="is no ordinary file"), replacing(folder / name) as file:
+            file.write(b"x")
+        assert (folder / name).is_fifo()

@@ -21,10 +21,12 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     A reader sees the old file or the new one, never a part; folders are made as needed.
 
     Raises:
-        InputError: `path` is a folder itself, or its folder cannot be made or written, or the disk is full.
+        InputError: `path` is a folder or a device, or its folder cannot be made or written, or the disk is full.
     """
     if path.is_dir():
         raise InputError(f"{path}: is a folder; give the name of a file in it")
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: is no ordinary file, and would be replaced by one; give the name of a file")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
