@@ -25,6 +25,7 @@ from grace.report.grids import Grid
 from grace.report.markdown import fenced, latex_table
 from grace.report.places import WRITTEN, list_files
 from grace.report.sentences import results_of
+from grace.studies.study import load_study
 
 STUDY1, STUDY2 = ROOT / "data" / "study1.csv", ROOT / "data" / "study2.csv"
 NUMBER = re.compile(r"(?<![\w.])\u2212?(?:\d[\d,]*\.?\d*|\.\d+)")
@@ -272,7 +273,7 @@ def test_a_score_is_held_against_an_even_distribution(brier: float, told: str) -
             ("model_name", "question", "answers", "brier", "brier_uniform"), (("m", "state0", 1, brier, 0.9),)
         ),
     }
-    ((model, paragraphs),) = results_of("study1", tables)
+    ((model, paragraphs),) = results_of(load_study("study1"), tables)
     assert model == "m"
     assert paragraphs[0] == "Of 1 answer of Experiment 1, 1 was analysed."
     assert "Held against 1 sampled answer to the question state0" in paragraphs[1]

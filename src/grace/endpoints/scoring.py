@@ -16,7 +16,7 @@ from grace.endpoints.surprisal import Measured, measure
 from grace.endpoints.trie import Node, SameSpelling, TrieMass, grow
 from grace.errors import StudyError
 from grace.models.reasoning import answer_start
-from grace.studies.templates import RAW, Message
+from grace.studies.templates import Message, raw_text
 
 Forms = Mapping[str, Sequence[str]]
 """The surface forms of each label."""
@@ -121,7 +121,7 @@ class Scorer:
         if not isinstance(self._dialect, TokenDialect):
             return await self._score_by_text(tally, messages, forms)
         prompt = await self._dialect.render(tally.post, self._model, messages)
-        prompt, spelled = await self._spell(name, prompt, forms, start, messages[0]["role"] == RAW)
+        prompt, spelled = await self._spell(name, prompt, forms, start, raw_text(messages) is not None)
         mass = TrieMass(spelled.root)
         if self._lanes is None:
             await self._read(self._dialect, tally, prompt, mass, spelled.root, None)
@@ -180,7 +180,7 @@ class Scorer:
         if not isinstance(self._dialect, TokenDialect):
             return {}
         prompt = await self._dialect.render(self._post, self._model, messages)
-        _, spelled = await self._spell(name, prompt, forms, start, messages[0]["role"] == RAW)
+        _, spelled = await self._spell(name, prompt, forms, start, raw_text(messages) is not None)
         return {form: list(path) for form, path in spelled.forms.items()}
 
     async def prove(self, chat: bool = True) -> list[int] | None:

@@ -35,9 +35,13 @@ class Stray:
 def strays(run: Run, study: Study) -> Iterator[Stray]:
     """The records of a run that do not belong to it; an extraction's are of rows that may have changed since.
 
+    A run without a ledger has none.
+
     Raises:
         InputError: the run cannot be read.
     """
+    if not run.ledger.exists():
+        return
     if run.identity.experiment == GENERATE:
         yield from _stray_answers(run, study)
     elif run.identity.experiment == SCORE:

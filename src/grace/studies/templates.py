@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import jinja2
@@ -19,6 +19,12 @@ Message = dict[str, str]
 
 RAW = "text"
 """The role of a text that is no message: the model gets it as it is, without its chat template."""
+
+
+def raw_text(messages: Sequence[Message]) -> str | None:
+    """The text that a model gets as it is; None for a conversation."""
+    return messages[0]["content"] if [message["role"] for message in messages] == [RAW] else None
+
 
 _INNER: Mapping[type[nodes.Node], frozenset[str]] = {
     nodes.For: frozenset(("loop",)),

@@ -24,7 +24,7 @@ from grace.endpoints.dialects.tokens import (
 from grace.endpoints.transport import is_loopback
 from grace.ledger import request_key
 from grace.models.files import weights_digest
-from grace.studies.templates import RAW, Message
+from grace.studies.templates import Message, raw_text
 
 FIRST, GROWTH = 64, 16
 """How many of the most likely tokens the first request asks for, and by which factor each further one asks for more."""
@@ -74,8 +74,8 @@ class LlamaCpp(TokenDialect):
 
     async def render(self, post: Post, model: str, messages: Sequence[Message]) -> list[int]:
         """The chat template's text, or a text without one, then its tokens."""
-        if messages[0]["role"] == RAW:
-            return await self.encode(post, model, messages[0]["content"])
+        if (text := raw_text(messages)) is not None:
+            return await self.encode(post, model, text)
         rendered = text_of((await post("/apply-template", {"model": model, "messages": messages})).get("prompt"))
         return await self.encode(post, model, rendered)
 

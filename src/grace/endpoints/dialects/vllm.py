@@ -19,7 +19,7 @@ from grace.endpoints.dialects.tokens import (
     text_of,
     token_ids,
 )
-from grace.studies.templates import RAW, Message
+from grace.studies.templates import Message, raw_text
 
 MOST_IDS = 128
 """Ids that one request may ask for; each of its prompts gets the same ones."""
@@ -54,8 +54,8 @@ class Vllm(TokenDialect):
 
     async def count_tokens(self, client: Client, model: str, messages: Sequence[Message]) -> int | None:
         """The count of /tokenize, which renders the chat template too."""
-        if messages[0]["role"] == RAW:
-            return len(await self.encode(client.post_once, model, messages[0]["content"]))
+        if (text := raw_text(messages)) is not None:
+            return len(await self.encode(client.post_once, model, text))
         body = {"model": model, "messages": messages, "add_generation_prompt": True}
         return number((await client.post_once("/tokenize", body)).get("count"))
 
@@ -74,8 +74,8 @@ class Vllm(TokenDialect):
 
     async def render(self, post: Post, model: str, messages: Sequence[Message]) -> list[int]:
         """What /tokenize makes of a conversation, or of a text without one."""
-        if messages[0]["role"] == RAW:
-            return await self.encode(post, model, messages[0]["content"])
+        if (text := raw_text(messages)) is not None:
+            return await self.encode(post, model, text)
         body = {"model": model, "messages": messages, "add_generation_prompt": True}
         return token_ids((await post("/tokenize", body)).get("tokens"))
 

@@ -13,7 +13,7 @@ from grace.progress import Progress
 from grace.studies.answers import Policy
 from grace.studies.questions import AskedQuestion, Question
 from grace.studies.surprisal import SurprisalQuestion
-from grace.studies.templates import RAW, Message
+from grace.studies.templates import Message, raw_text
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ async def prove(
     where = f"{handshake.client.shown_url}: scoring"
     asked = {name: question.asked(row, policy) for name, question in questions.items()}
     scored = {name: own for name, own in asked.items() if not own.kind}
-    chats = {name: own for name, own in scored.items() if own.messages[0]["role"] != RAW}
+    chats = {name: own for name, own in scored.items() if raw_text(own.messages) is None}
     starts = {own.start for own in asked.values()} | {scorer.start}
     if any(starts) and not isinstance(handshake.dialect, TokenDialect):
         raise EndpointError(
