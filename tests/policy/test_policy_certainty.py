@@ -11,6 +11,7 @@ import yaml
 from grace.policy.check import Finding, check_manifests
 from grace.policy.reading import parse, survey
 from grace.policy.rule import changed
+from grace.policy.rules.commands import PYTORCH_INDEX
 from policy_examples import (
     ENGINE,
     JOB,
@@ -205,8 +206,8 @@ def test_a_real_token_in_a_secret_is_to_be_revoked_and_its_line_is_named():
         ("ray start --head --port=6379", "ray start --head --port=6379 --block"),
         ("ray start --address=a:6379", "ray start --address=a:6379; python run.py"),
         (
-            "pip install torch==2.5.1 transformers==4.5 --index-url https://download.pytorch.org/whl/cpu",
-            "pip install torch==2.5.1 numpy==2.1 --index-url https://download.pytorch.org/whl/cpu",
+            f"pip install torch==2.5.1 transformers==4.5 --index-url https://{PYTORCH_INDEX}/cpu",
+            f"pip install torch==2.5.1 numpy==2.1 --index-url https://{PYTORCH_INDEX}/cpu",
         ),
     ],
 )

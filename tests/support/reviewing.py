@@ -111,9 +111,9 @@ class Page:
 
 
 @contextmanager
-def reviewing(run: Path, *options: object) -> Iterator[Page]:
-    """`grace review` in a process of its own, once its page is there."""
-    command = [sys.executable, "-m", "grace", "review", run, "--no-browser", "--by", "Ada Lovelace", *options]
+def serving(*arguments: object) -> Iterator[tuple["subprocess.Popen[str]", list[str]]]:
+    """A `grace` command that serves a page, in a process of its own, with its lines: the page's address is the last but one."""
+    command = [sys.executable, "-m", "grace", *arguments, "--no-browser"]
     process = subprocess.Popen(
         [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -125,10 +125,16 @@ def reviewing(run: Path, *options: object) -> Iterator[Page]:
                 line = process.stdout.readline()
                 assert line, process.stderr and process.stderr.read()
                 told.append(line.strip())
-            told.append(process.stdout.readline().strip())
-            yield Page(process, told[:-2] + told[-1:], told[-2])
+            yield process, [*told, process.stdout.readline().strip()]
         finally:
             process.kill()
+
+
+@contextmanager
+def reviewing(run: Path, *options: object) -> Iterator[Page]:
+    """`grace review` in a process of its own, once its page is there."""
+    with serving("review", run, "--by", "Ada Lovelace", *options) as (process, told):
+        yield Page(process, told[:-2] + told[-1:], told[-2])
 
 
 def records(run: Path) -> list[dict[str, Any]]:

@@ -1,8 +1,6 @@
 """Runs to look around in, written as `grace query` would write them, and `grace view` as a process of its own."""
 
 import csv
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +13,7 @@ from grace.files import sha256_of
 from grace.manifest import GENERATE, Identity, InputFacts
 from grace.runs import Run
 from grace.studies.study import load_study
-from reviewing import Page
+from reviewing import Page, serving
 
 SAID = "Initial Answer: 3\nProbabilities: 0: 10%, 1: 20%, 2: 30%, 3: 40%\nKnowledge: no"
 Answer = Callable[[int], str | None]
@@ -86,19 +84,5 @@ def add(run: Run, rows: Sequence[int], answer: Answer) -> None:
 @contextmanager
 def viewing(*arguments: object) -> Iterator[Page]:
     """`grace view` in a process of its own, once its page is there."""
-    command = [sys.executable, "-m", "grace", "view", "--no-browser", *arguments]
-    process = subprocess.Popen(
-        [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    with process:
-        try:
-            assert process.stdout is not None
-            told: list[str] = []
-            while not told or not told[-1].startswith("http"):
-                line = process.stdout.readline()
-                assert line, process.stderr and process.stderr.read()
-                told.append(line.strip())
-            process.stdout.readline()
-            yield Page(process, told[:-1], told[-1])
-        finally:
-            process.kill()
+    with serving("view", *arguments) as (process, told):
+        yield Page(process, told[:-2], told[-2])
