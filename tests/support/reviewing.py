@@ -112,7 +112,7 @@ class Page:
 
 @contextmanager
 def serving(*arguments: object) -> Iterator[tuple["subprocess.Popen[str]", list[str]]]:
-    """A `grace` command that serves a page, in a process of its own, with its lines: the page's address is the last but one."""
+    """A `grace` command in a process of its own, with its lines; the last but one is its page's address."""
     command = [sys.executable, "-m", "grace", *arguments, "--no-browser"]
     process = subprocess.Popen(
         [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
