@@ -31,6 +31,36 @@ export async function ask(path, body) {
   return data;
 }
 
+/** What a page is doing: `busy` with a request, so that keys and buttons wait; `over` once its server is ended. */
+export const desk = { busy: false, over: false };
+
+export function say(text) {
+  $("status").textContent = text;
+  $("trouble").textContent = "";
+}
+
+export function complain(text) {
+  $("status").textContent = "";
+  $("trouble").textContent = text;
+}
+
+/** Do one thing at a time, and say what went wrong with it. */
+export async function alone(work) {
+  if (desk.busy || desk.over) return;
+  desk.busy = true;
+  document.body.setAttribute("aria-busy", "true");
+  try {
+    say("");
+    await work();
+  } catch (error) {
+    complain(error.message);
+    if (!(error instanceof Refused)) throw error;
+  } finally {
+    desk.busy = false;
+    document.body.removeAttribute("aria-busy");
+  }
+}
+
 /** An element with attributes and children; strings become text. */
 export function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);

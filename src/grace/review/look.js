@@ -1,6 +1,6 @@
 // The behaviour of the page of `grace view`. All that comes from the server is put into it as text, never as markup.
 
-import { $, Refused, ask, enter, make } from "/local.js";
+import { $, Refused, alone, ask, desk, enter, make, say } from "/local.js";
 
 const ROWS = 50; // rows of a page
 const LIVE_MILLISECONDS = 2000; // between two looks at a run that is on
@@ -12,30 +12,6 @@ let start = 0; // the first row of the page
 let total = 0; // how many rows the filter admits
 let unit = null; // the row that is shown in full
 let version = "";
-let busy = false;
-let over = false;
-
-function say(text) {
-  $("status").textContent = text;
-  $("trouble").textContent = "";
-}
-
-/** Do one thing at a time, and say what went wrong with it. */
-async function alone(work) {
-  if (busy || over) return;
-  busy = true;
-  document.body.setAttribute("aria-busy", "true");
-  try {
-    say("");
-    await work();
-  } catch (error) {
-    $("trouble").textContent = error.message;
-    if (!(error instanceof Refused)) throw error;
-  } finally {
-    busy = false;
-    document.body.removeAttribute("aria-busy");
-  }
-}
 
 const at = (path) => `/api/boards/${board}${path}`;
 const count = (number, what) => `${number.toLocaleString("en")} ${what}${number === 1 ? "" : "s"}`;
@@ -355,13 +331,13 @@ async function refresh() {
 }
 
 async function watch() {
-  if (over || !shown || busy || document.hidden || view === "unit") return;
+  if (desk.over || !shown || desk.busy || document.hidden || view === "unit") return;
   if (document.querySelector("dialog[open]") || where().text) return;
   const inside = $("matrix").contains(document.activeElement) ? document.activeElement.dataset.unit : null;
   try {
     const state = await ask(at("/state"));
     tell(state);
-    if (busy || String(state.version) === version) return;
+    if (desk.busy || String(state.version) === version) return;
     await show(view);
     if (inside) $("matrix").querySelector(`button[data-unit="${Number(inside)}"]`)?.focus();
   } catch (error) {
@@ -372,7 +348,7 @@ async function watch() {
 
 async function finish() {
   await ask("/api/finish", {});
-  over = true;
+  desk.over = true;
   $("main").hidden = true;
   for (const button of document.querySelectorAll(".bar button")) button.disabled = true;
   say("Closed. You can close this page.");
@@ -421,7 +397,7 @@ const KEYS = {
 const ARROWS = { ArrowRight: KEYS.n, ArrowLeft: KEYS.p };
 
 function onKey(event) {
-  if (over || !shown || event.repeat || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  if (desk.over || !shown || event.repeat || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
   if (document.querySelector("dialog[open]")) return;
   const { target } = event;
   if (event.key === "Escape" && view === "unit") {

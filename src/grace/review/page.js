@@ -1,38 +1,9 @@
 // The behaviour of the review page. All that comes from the server is put into the page as text, never as markup.
 
-import { $, Refused, ask, enter, make } from "/local.js";
+import { $, Refused, alone, ask, complain, desk, enter, make, say } from "/local.js";
 
 let shown = null; // the row on the page
-let busy = false; // a request is under way: keys and buttons wait
-let over = false; // the review was finished
 let blind = false; // what was read stays hidden
-
-/** Do one thing at a time, and say what went wrong with it. */
-async function alone(work) {
-  if (busy || over) return;
-  busy = true;
-  document.body.setAttribute("aria-busy", "true");
-  try {
-    say("");
-    await work();
-  } catch (error) {
-    complain(error.message);
-    if (!(error instanceof Refused)) throw error;
-  } finally {
-    busy = false;
-    document.body.removeAttribute("aria-busy");
-  }
-}
-
-function say(text) {
-  $("status").textContent = text;
-  $("trouble").textContent = "";
-}
-
-function complain(text) {
-  $("status").textContent = "";
-  $("trouble").textContent = text;
-}
 
 // --- making the page -------------------------------------------------------------------------------------------------
 
@@ -343,7 +314,7 @@ function correct() {
 
 async function finish() {
   const { made } = await ask("/api/finish", {});
-  over = true;
+  desk.over = true;
   $("main").hidden = true;
   for (const button of document.querySelectorAll(".bar button")) button.disabled = true;
   const decisions = made === 1 ? "1 decision is" : `${made} decisions are`;
@@ -365,7 +336,7 @@ const KEYS = {
 const ARROWS = { ArrowRight: KEYS.n, ArrowLeft: KEYS.p };
 
 function onKey(event) {
-  if (over || !shown || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (desk.over || !shown || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.isComposing || document.querySelector("dialog[open]")) return;
   const { target } = event;
   const radio = target.type === "radio";
@@ -443,7 +414,7 @@ function listen() {
     $("values").scrollIntoView();
   });
   addEventListener("beforeunload", (event) => {
-    if (shown && !over && (commented() || (!asKept() && !asRead()))) event.preventDefault();
+    if (shown && !desk.over && (commented() || (!asKept() && !asRead()))) event.preventDefault();
   });
 }
 
