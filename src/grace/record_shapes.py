@@ -59,8 +59,8 @@ class _Request(_Part):
     key: _Key
     rows: Annotated[list[_Number], Field(min_length=1)]
     question: str
-    request: dict[str, Any] = {}
-    started: str = ""
+    request: dict[str, Any]
+    started: str
     ended: str
 
 

@@ -35,7 +35,8 @@ def write_trials(path: Path, rows: int) -> Path:
 def record(row: int, text: str, replication: int = 1) -> dict[str, Any]:
     """One line of a ledger."""
     begin: dict[str, Any] = {"key": f"{row}/{replication}", "rows": [row + 1], "replication": replication}
-    begin |= {"question": "single", "attempts": 1, "error": None, "ended": "2026-01-02T03:04:05.678Z"}
+    begin |= {"question": "single", "attempts": 1, "error": None, "request": {}}
+    begin |= {"started": "2026-01-02T03:04:05.178Z", "ended": "2026-01-02T03:04:05.678Z"}
     if text.startswith("!"):
         return begin | {"status": "failed", "error": {"kind": "http 500", "status": 500, "message": text[1:]}}
     finish = "length" if text.endswith("…") else "stop"

@@ -79,7 +79,7 @@ def _why(
     record: Mapping[str, Any], model: Mapping[str, Any], messages: Sequence[Message], settings: Mapping[str, Any]
 ) -> str | None:
     """Why a record is not of this request; None where it is."""
-    asked = record.get("request", {})
+    asked = record["request"]
     for name, value in settings.items():
         if asked.get(name) != value:
             return f"{name} is {asked.get(name)!r} in the record, and has to be {value!r} here"
@@ -134,8 +134,8 @@ class _ScoreCheck:
         row, question = record["rows"][0], record["question"]
         if row > self._rows:
             why: str | None = f"the input has {self._rows} rows"
-        elif record.get("request") != self._keys.scoring:
-            why = f"{record.get('request')!r} are not the run's settings, {self._keys.scoring!r}"
+        elif record["request"] != self._keys.scoring:
+            why = f"{record['request']!r} are not the run's settings, {self._keys.scoring!r}"
         else:
             why = None if self._keys.of(row - 1)[question] == record["key"] else ELSEWHERE
         if why:
