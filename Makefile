@@ -18,6 +18,10 @@ help: ## Show this list
 pilot: .venv/.local model ## Take a small study from question to report, with a small real model
 	@$(BIN)/python scripts/pilot.py
 
+.PHONY: demo
+demo: .venv/.local ## See a full report at once: recorded answers of two models, nothing is asked
+	@$(BIN)/python scripts/demo.py
+
 .PHONY: test
 test: .venv/.dev model ## Run the tests on all cores; ARGS="-k ledger" chooses some
 	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 
@@ -76,18 +77,24 @@ def checked(study: str) -> str:
 
 def result() -> str:
     """What came out, in one sentence."""
+    near, far, smaller, items = attraction(rows(f"{STUDY}_scores"))
+    return (
+        f'After a plural neighbour the model gives "is" a probability of {far:.2f}, after a singular one '
+        f"{near:.2f}: smaller in {smaller} of {items} sentences. People are misled in the same way."
+    )
+
+
+def attraction(scores: Sequence[Mapping[str, str]]) -> tuple[float, float, int, int]:
+    """The mean probability of "is" after a singular and a plural neighbour; in how many items it falls; all items."""
     of_item: dict[str, dict[tuple[str, str], float]] = defaultdict(dict)
-    for row in rows(f"{STUDY}_scores"):
+    for row in scores:
         numbers = row["subject_number"], row["neighbour_number"]
         of_item[row["noun"]][numbers] = float(row["prob_verb_singular"])
     one, many = "singular", "plural"
     near = [fmean((own[one, one], own[many, one])) for own in of_item.values()]
     far = [fmean((own[one, many], own[many, many])) for own in of_item.values()]
     smaller = sum(other < own for own, other in zip(near, far, strict=True))
-    return (
-        f'After a plural neighbour the model gives "is" a probability of {fmean(far):.2f}, after a singular one '
-        f"{fmean(near):.2f}: smaller in {smaller} of {len(near)} sentences. People are misled in the same way."
-    )
+    return fmean(near), fmean(far), smaller, len(near)
 
 
 def pilot() -> None:
