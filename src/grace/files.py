@@ -3,6 +3,7 @@
 import glob
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -44,6 +45,12 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         if isinstance(error, OSError):
             raise InputError(f"{path}: cannot be written: {error.strerror}; check the disk and try again") from None
         raise
+
+
+def meant_by(path: Path) -> Path | None:
+    """The file that `replacing` was writing when it was killed and left this one; None: this is no such file."""
+    match = re.fullmatch(r"\.(.+)\.\d+\.tmp", path.name)
+    return path.with_name(match[1]) if match else None
 
 
 def sweep(path: Path) -> None:

@@ -208,7 +208,7 @@ def test_what_is_held_back_is_listed_with_the_reason(runs: Path, tmp_path: Path,
     place, pattern = tmp_path / "shared", "runs/*/ledger.jsonl"
     asked = ("archive", "create", str(runs / "skies.run"), "--to", str(place), "--no-results", "--exclude")
     assert "--because" in grace(*asked, pattern).err
-    assert "no file of the archive" in grace(*asked, "runs/none/*", "--because", "x").err
+    assert "takes no file" in grace(*asked, "runs/none/*", "--because", "x").err
     done = grace(*asked, pattern, "--because", "the answers are licensed")
     assert done.code == 0, done.err
     assert "ledger.jsonl" not in " ".join(name for name in files_of(place) if name.startswith("data/runs"))

@@ -16,6 +16,8 @@ TAGS = (BAGIT, INFO, MANIFEST)
 
 DECLARATION = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 
+NO_LETTERS = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Classes of characters that no name may have: controls, halves of characters, ends of lines and paragraphs."""
 _LINE = re.compile(r"([0-9a-f]{64})  ([^\r\n]+)")
 
 
@@ -33,9 +35,10 @@ def parsed_manifest(text: str, name: str) -> dict[str, str]:
         InputError: it is no such text; the message names the line.
     """
     digests: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(keepends=True), 1):
-        match = _LINE.fullmatch(line.removesuffix("\n"))
-        if not match or not line.endswith("\n"):
+    *lines, rest = text.split("\n")
+    for number, line in enumerate([*lines, rest] if rest else lines, 1):
+        match = _LINE.fullmatch(line)
+        if not match or number > len(lines):
             raise InputError(f"{name}, line {number}: is not a digest, two spaces and a name")
         digests[match[2].replace("%25", "%")] = match[1]
     if manifest_text(digests) != text:
@@ -71,9 +74,7 @@ def name_faults(names: Iterable[str]) -> Iterator[str]:
         parts = name.split("/")
         if name.startswith("/") or re.match(r"[A-Za-z]:", name) or "\\" in name or {"", ".", ".."} & set(parts):
             yield f"{name!r} leaves the archive's folder, or does on another system"
-        elif any(unicodedata.category(letter) == "Cc" for letter in name) or name != name.encode(
-            "utf-8", "replace"
-        ).decode("utf-8"):
+        elif any(unicodedata.category(letter) in NO_LETTERS for letter in name):
             yield f"{name!r} holds a character that no name may have"
         elif any(part.endswith((".", " ")) for part in parts):
             yield f"{name!r} ends with a full stop or a space, which other systems drop"

@@ -4,6 +4,7 @@ Follows RO-Crate 1.1 and the profile Process Run Crate 0.5 (https://w3id.org/ro/
 """
 
 import mimetypes
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -172,6 +173,12 @@ def _sorted(metadata: dict[str, Any]) -> dict[str, Any]:
         return entity["@id"] != METADATA, entity["@id"] != "./", entity["@id"]
 
     return {**metadata, "@graph": sorted(metadata["@graph"], key=place)}
+
+
+def check_licence(licence: str) -> None:
+    """Raises InputError for what is neither an SPDX identifier nor an address."""
+    if licence and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.+-]*|https?://[^\s<>\"]+", licence):
+        raise InputError(f"--license {licence}: write an SPDX identifier, such as CC-BY-4.0, or an address")
 
 
 def name_parts(author: str) -> tuple[str, str, str]:

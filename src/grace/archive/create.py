@@ -1,20 +1,21 @@
 """Creating an archive: results are made, files are digested, described and sent; what is there is not sent again."""
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import sha256
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import orjson
 from pydantic import Field
 
 import grace
 from grace.archive import bag
-from grace.archive.contents import Contents, withheld
+from grace.archive.contents import Contents
 from grace.archive.crate import METADATA, About, described
 from grace.archive.environment import environment_files
-from grace.archive.store import PIECE, Store, pieces_of
+from grace.archive.store import EMPTY, PIECE, FolderStore, Store, digest_of, pieces_of
 from grace.archive.texts import citation, deposit, reproducing
 from grace.declared import Strict
 from grace.errors import InputError
@@ -24,8 +25,6 @@ from grace.runs import last_worked
 
 RESULTS = "results"
 RESULTS_LIST = "results.json"
-MOST_TEXT = 1 << 28
-"""Bytes of a manifest: two million files."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +70,7 @@ class Created:
         sent: how many files were sent; the others were there.
         held_back: names that were held back.
         missing: results that could not be made, and why.
+        remarks: sentences about runs that are not done, and about what was left out.
         sha256: the digest of the tag manifest, which stands for every byte.
     """
 
@@ -79,6 +79,7 @@ class Created:
     sent: int
     held_back: tuple[str, ...]
     missing: Mapping[str, str]
+    remarks: tuple[str, ...]
     sha256: str
 
 
@@ -86,19 +87,27 @@ def create_archive(request: ArchiveRequest, store: Store, progress: Progress) ->
     """Make an archive; killed, the same call continues. The same contents give the same bytes.
 
     Raises:
-        InputError: a place cannot be read, an excluded name is not there, or the store holds something else.
+        InputError: a place cannot be read or is being written, an excluded name is not there, or the store holds
+            something else, or lies in what is archived.
         EndpointError: the bucket cannot be used.
     """
     if request.exclude and not request.reason:
         raise InputError("--exclude needs --because: an archive says why files are held back")
+    _check_outside(store, request.places)
     contents = Contents.of(request.places)
-    held = withheld(contents.files, request.exclude)
+    progress.note("reading runs")
+    remarks = [*contents.unfinished(), *(f"{path} is left out: {why}" for path, why in contents.left_out.items())]
+    held = contents.withheld(request.exclude)
     there = store.sizes()
     with tempfile.TemporaryDirectory(prefix="grace-archive-") as scratch:
         made = Path(scratch, RESULTS)
         made.mkdir()
         results = ResultsList(runs=tuple(contents.whole_runs), held_back=tuple(held))
-        if request.results and results.runs:
+        told = [name for name in held if any(name.startswith(f"{run}/") for run in contents.runs)]
+        if told:
+            why = f"they would tell what {told[0]} does, which is held back"
+            results = results.model_copy(update={"missing": {RESULTS: why}})
+        elif request.results and results.runs:
             results = _make_results(made, contents, results, progress)
         sources: dict[str, Path | bytes] = {**contents.files}
         sources |= {f"{RESULTS}/{name}": made / name for name in results.files}
@@ -107,7 +116,7 @@ def create_archive(request: ArchiveRequest, store: Store, progress: Progress) ->
         progress.begin(sum(size_of(source) for source in sources.values()), 0, "bytes")
         facts = {name: _facts(source, progress) for name, source in sorted(sources.items())}
         held_facts = {name: facts.pop(name) for name in held}
-        date = last_worked(contents.runs.values())
+        date = last_worked(contents.runs.values()) or _last_changed(contents.files.values())
         texts = _texts(request, contents, date, held_facts)
         facts |= {name: FileFacts(sha256(text).hexdigest(), len(text)) for name, text in texts.items()}
         texts[METADATA] = described(request.about, date, dict(sorted(facts.items())), contents.runs)
@@ -115,10 +124,26 @@ def create_archive(request: ArchiveRequest, store: Store, progress: Progress) ->
         payload = {f"{bag.PAYLOAD}{name}": (sources | texts)[name] for name in sorted(facts)}
         digests = {f"{bag.PAYLOAD}{name}": each.sha256 for name, each in facts.items()}
         tags = _tags(request.about, date, digests, sum(each.bytes or 0 for each in facts.values()))
-        _check_place(store, there, {*payload, *tags})
+        store.sweep({*payload, *tags})
+        _check_place(store, {*payload, *tags})
         sent = _send({**payload, **tags}, digests, store, there, progress)
     total = sum(each.bytes or 0 for each in facts.values())
-    return Created(len(payload), total, sent, tuple(held), results.missing, sha256(tags[bag.TAG_MANIFEST]).hexdigest())
+    own = sha256(tags[bag.TAG_MANIFEST]).hexdigest()
+    return Created(len(payload), total, sent, tuple(held), results.missing, tuple(remarks), own)
+
+
+def _check_outside(store: Store, places: Sequence[Path]) -> None:
+    """Raises InputError for an archive inside of what is archived, which would hold itself the next time."""
+    if isinstance(store, FolderStore):
+        for place in places:
+            if store.folder.resolve().is_relative_to(place.resolve()):
+                raise InputError(f"{store.title}: lies in {place}, which is archived; choose another --to")
+
+
+def _last_changed(paths: Iterable[Path]) -> str:
+    """When the latest of some files was changed, as ISO 8601 text in UTC: the date of data that no run dates."""
+    latest = max((path.stat().st_mtime for path in paths), default=0.0)
+    return datetime.fromtimestamp(latest, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _make_results(folder: Path, contents: Contents, results: ResultsList, progress: Progress) -> ResultsList:
@@ -149,7 +174,7 @@ def _tags(about: About, date: str, digests: Mapping[str, str], total: int) -> di
     info = bag.info_text(
         {
             "Bag-Software-Agent": f"grace {grace.__version__}",
-            "Bagging-Date": date[:10] or "1970-01-01",
+            "Bagging-Date": date[:10],
             "External-Description": about.title,
             "Payload-Oxum": f"{total}.{len(digests)}",
         }
@@ -160,12 +185,13 @@ def _tags(about: About, date: str, digests: Mapping[str, str], total: int) -> di
     return {bag.TAG_MANIFEST: bag.manifest_text(listed).encode(), **tags}
 
 
-def _check_place(store: Store, there: Mapping[str, int], names: set[str]) -> None:
-    """Refuse to write where something else is."""
-    others = sorted(there.keys() - names)
-    if others or store.irregular():
-        first = [*others, *store.irregular()][0]
-        raise InputError(f"{store.title}: holds {first!r}, which is not of this archive; choose another --to")
+def _check_place(store: Store, names: set[str]) -> None:
+    """Refuse to write where something else is; empty folders of this archive are what a killed call leaves."""
+    folders = {folder.as_posix() for name in names for folder in PurePosixPath(name).parents}
+    irregular = [name for name, kind in store.irregular().items() if kind != EMPTY or name not in folders]
+    others = sorted(store.sizes().keys() - names) + irregular
+    if others:
+        raise InputError(f"{store.title}: holds {others[0]!r}, which is not of this archive; choose another --to")
 
 
 def _send(
@@ -220,11 +246,3 @@ def _pieces(source: Path | bytes) -> Iterator[bytes]:
 def size_of(source: Path | bytes) -> int:
     """The bytes of a source."""
     return source.stat().st_size if isinstance(source, Path) else len(source)
-
-
-def digest_of(pieces: Iterator[bytes]) -> str:
-    """SHA-256 of a content that comes in pieces."""
-    digest = sha256()
-    for piece in pieces:
-        digest.update(piece)
-    return digest.hexdigest()

@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path, PurePosixPath
 
-import orjson
-
 from grace.archive import bag
-from grace.archive.create import MOST_TEXT, RESULTS, RESULTS_LIST, ResultsList
-from grace.archive.environment import VERSIONS, differences
+from grace.archive.create import RESULTS, RESULTS_LIST, ResultsList
+from grace.archive.environment import VERSIONS, Versions, differences
 from grace.archive.results import make_results
 from grace.archive.store import Store
-from grace.archive.verify import verify_archive
+from grace.archive.verify import Verified, intact
 from grace.declared import parsed
-from grace.errors import InputError, Refused
+from grace.errors import InputError
 from grace.files import replacing
 from grace.progress import Progress
 
@@ -57,45 +55,64 @@ class Reproduced:
     runs: Mapping[str, Path]
 
 
-def reproduce_archive(store: Store, into: Path, progress: Progress) -> Reproduced:
+def check_empty(into: Path) -> None:
+    """Raises InputError where results cannot be made in a folder, since something is there."""
+    if into.exists() and (not into.is_dir() or any(into.iterdir())):
+        raise InputError(f"--into {into}: is not an empty folder; choose another")
+
+
+def reproduce_archive(store: Store, into: Path, progress: Progress, expected: str | None = None) -> Reproduced:
     """Verify an archive, make its results again in a folder, and compare them.
+
+    Args:
+        store: where the archive is.
+        into: the folder, which is empty or made now.
+        progress: told of bytes, then of each step.
+        expected: the archive's digest, kept apart from it; None: its own manifests say what it holds.
 
     Raises:
         Refused: the archive is not as it was made.
         InputError: it is no archive, holds back what results are made from, or the folder is in use.
         EndpointError: the bucket cannot be used.
     """
-    if into.exists() and (not into.is_dir() or any(into.iterdir())):
-        raise InputError(f"--into {into}: is not an empty folder; choose another")
-    verified = verify_archive(store, progress)
-    if verified.faults:
-        raise Refused(f"{store.title}: is not as it was made: {verified.faults[0]}; `grace archive verify` says it all")
-    if RESULTS_LIST not in verified.files:
-        raise InputError(f"{store.title}: has no {RESULTS_LIST}, so it is no archive of Grace")
-    content = store.content(f"{bag.PAYLOAD}{RESULTS_LIST}", MOST_TEXT)
-    results = parsed(content, RESULTS_LIST, ResultsList)
+    check_empty(into)
+    verified = intact(store, progress, expected)
+    results = _results_of(store, verified)
     runs = {name: into / name for name in results.runs}
     for name in verified.files:
         if any(name.startswith(f"{run}/") for run in runs):
             with replacing(into / name) as file:
                 for piece in store.pieces(f"{bag.PAYLOAD}{name}"):
                     file.write(piece)
-    lacking = [name for name in results.held_back if any(name.startswith(f"{run}/") for run in runs)]
-    if lacking:
-        raise InputError(f"{store.title}: holds back {lacking[0]}, from which results are made")
     folder = into / RESULTS
-    folder.mkdir()
+    folder.mkdir(parents=True)
     made = make_results(folder, runs, progress)
     found = list(_compared(store, results, made.files, folder))
-    environment = differences(orjson.loads(store.content(f"{bag.PAYLOAD}{VERSIONS}", MOST_TEXT)))
+    archived = parsed(store.content(f"{bag.PAYLOAD}{VERSIONS}"), f"{store.title}/{bag.PAYLOAD}{VERSIONS}", Versions)
     return Reproduced(
         len(results.files) - sum(each.name in results.files for each in found),
         tuple(found),
-        tuple(environment),
+        tuple(differences(archived.root)),
         results.missing,
         folder,
         runs,
     )
+
+
+def _results_of(store: Store, verified: Verified) -> ResultsList:
+    """The list of results, whose every name is that of a file in the archive. Raises InputError."""
+    if not {RESULTS_LIST, VERSIONS} <= verified.files.keys():
+        raise InputError(f"{store.title}: has no {RESULTS_LIST} or {VERSIONS}, so it is no archive of Grace")
+    title = f"{store.title}/{bag.PAYLOAD}{RESULTS_LIST}"
+    results = parsed(store.content(f"{bag.PAYLOAD}{RESULTS_LIST}"), title, ResultsList)
+    held = [name for name in results.held_back if any(name.startswith(f"{run}/") for run in results.runs)]
+    if held:
+        raise InputError(f"{store.title}: holds back {held[0]}, from which results are made")
+    needed = [f"{run}/run.json" for run in results.runs] + [f"{RESULTS}/{name}" for name in results.files]
+    absent = [name for name in needed if name not in verified.files]
+    if absent:
+        raise InputError(f"{title}: names {absent[0]!r}, which is not in the archive")
+    return results
 
 
 def _compared(store: Store, results: ResultsList, made: tuple[str, ...], folder: Path) -> Iterator[ResultDifference]:

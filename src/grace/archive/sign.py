@@ -2,12 +2,11 @@
 
 import importlib.util
 import os
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from grace.archive import bag
-from grace.archive.create import MOST_TEXT
-from grace.archive.store import S3, Store
+from grace.archive.store import S3, Store, name_of
 from grace.errors import EndpointError, InputError
 from grace.files import replacing
 from grace.text import one_line
@@ -20,14 +19,14 @@ def write_digest(place: str, digest: str) -> Path:
     """Write the digest of an archive's tag manifest beside it, as `sha256sum -c` reads it there. Raises InputError."""
     path = beside(place, ".sha256")
     with replacing(path) as file:
-        file.write(f"{digest}  {PurePosixPath(place).name}/{bag.TAG_MANIFEST}\n".encode())
+        file.write(f"{digest}  {name_of(place)}/{bag.TAG_MANIFEST}\n".encode())
     return path
 
 
 def beside(place: str, ending: str) -> Path:
     """The file beside an archive with this ending; that of a bucket is in the current folder."""
-    name = PurePosixPath(place.rstrip("/")).name + ending
-    return Path(name) if place.startswith(S3) else Path(place).parent / name
+    name = name_of(place) + ending
+    return Path(name) if place.startswith(S3) else Path(place).resolve().with_name(name)
 
 
 def identity() -> Any:
@@ -73,7 +72,7 @@ def sign_archive(store: Store, place: str, signer: Any) -> Path:
     try:
         context = SigningContext.from_trust_config(ClientTrustConfig.production())
         with context.signer(signer) as signing:
-            bundle = signing.sign_artifact(store.content(bag.TAG_MANIFEST, MOST_TEXT))
+            bundle = signing.sign_artifact(store.content(bag.TAG_MANIFEST))
     except (Error, OSError) as error:
         raise EndpointError(
             f"--sign: Sigstore cannot be used: {_first_line(error)}; the archive is whole, and not signed. "

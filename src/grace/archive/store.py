@@ -3,14 +3,15 @@
 import os
 import stat
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grace.errors import EndpointError, InputError
-from grace.files import replacing
+from grace.files import meant_by, replacing
 from grace.text import printable, shortened
 
 if TYPE_CHECKING:
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 PIECE = 1 << 23
 """Bytes that are read or sent at once."""
 S3 = "s3://"
-ORDINARY, LINK, SPECIAL = "file", "link", "special file"
+MOST_TEXT = 1 << 28
+"""Bytes of a manifest: two million files."""
+ORDINARY, LINK, SPECIAL, EMPTY = "a file", "a link", "a special file", "an empty folder"
 
 
 class Store(ABC):
@@ -34,7 +37,7 @@ class Store(ABC):
 
     @abstractmethod
     def irregular(self) -> Mapping[str, str]:
-        """What is there and is no ordinary file, by its name: a link, or a special file."""
+        """What is there and is no ordinary file, by its name: a link, a special file or an empty folder."""
 
     @abstractmethod
     def pieces(self, name: str) -> Iterator[bytes]:
@@ -44,13 +47,19 @@ class Store(ABC):
     def put(self, name: str, pieces: Iterator[bytes]) -> None:
         """Write a file; it is there as a whole or not at all. Raises InputError, EndpointError."""
 
-    def content(self, name: str, most: int) -> bytes:
-        """The content of a small file. Raises InputError where it has more than `most` bytes, or cannot be read."""
+    @abstractmethod
+    def sweep(self, names: Collection[str]) -> None:
+        """Remove what a killed writer of these files left. Raises InputError."""
+
+    def content(self, name: str) -> bytes:
+        """The content of a text file. Raises InputError where it has more than MOST_TEXT bytes, or cannot be read."""
         content = b""
         for piece in self.pieces(name):
             content += piece
-            if len(content) > most:
-                raise InputError(f"{self.title}/{name}: is larger than {most:,} bytes; this is not an archive of Grace")
+            if len(content) > MOST_TEXT:
+                raise InputError(
+                    f"{self.title}/{name}: is larger than {MOST_TEXT:,} bytes; this is not an archive of Grace"
+                )
         return content
 
 
@@ -66,6 +75,11 @@ def store_at(place: str) -> Store:
     return FolderStore(Path(place))
 
 
+def name_of(place: str) -> str:
+    """What an archive at a place is called: the last part of its path."""
+    return place.rstrip("/").rsplit("/", 1)[-1] if place.startswith(S3) else Path(place).resolve().name
+
+
 class FolderStore(Store):
     """A folder of this machine."""
 
@@ -77,7 +91,7 @@ class FolderStore(Store):
         return {name: size for name, kind, size in self._entries() if kind == ORDINARY}
 
     def irregular(self) -> Mapping[str, str]:
-        """Links and special files."""
+        """Links, special files, and folders without anything in them."""
         return {name: kind for name, kind, _ in self._entries() if kind != ORDINARY}
 
     def _entries(self) -> Iterator[tuple[str, str, int]]:
@@ -88,6 +102,8 @@ class FolderStore(Store):
             raise InputError(f"{error.filename}: cannot be read: {error.strerror}")
 
         for folder, folders, files in os.walk(self.folder, onerror=fail if self.folder.exists() else None):
+            if not folders and not files and Path(folder) != self.folder:
+                yield Path(folder).relative_to(self.folder).as_posix(), EMPTY, 0
             for name in sorted((*files, *(each for each in folders if Path(folder, each).is_symlink()))):
                 path = Path(folder, name)
                 facts = path.lstat()
@@ -97,6 +113,16 @@ class FolderStore(Store):
     def pieces(self, name: str) -> Iterator[bytes]:
         """The content of a file."""
         yield from pieces_of(self.folder / name)
+
+    def sweep(self, names: Collection[str]) -> None:
+        """Remove half-written files."""
+        for path in (self.folder / name for name, kind, _ in list(self._entries()) if kind == ORDINARY):
+            meant = meant_by(path)
+            if meant and meant.relative_to(self.folder).as_posix() in names:
+                try:
+                    path.unlink()
+                except OSError as error:
+                    raise InputError(f"{path}: cannot be removed: {error.strerror}") from None
 
     def put(self, name: str, pieces: Iterator[bytes]) -> None:
         """Write a file."""
@@ -141,6 +167,9 @@ class BucketStore(Store):
             for piece in obstore.get(self._client, name).stream(min_chunk_size=PIECE):
                 yield bytes(piece)
 
+    def sweep(self, names: Collection[str]) -> None:
+        """Nothing: an object is there as a whole, or not at all."""
+
     def put(self, name: str, pieces: Iterator[bytes]) -> None:
         """Write an object, in parts where it is large."""
         import obstore
@@ -163,6 +192,14 @@ def _refusals(what: str) -> Iterator[None]:
         raise EndpointError(
             f"{what}: {first}; check AWS_ENDPOINT_URL, AWS_REGION and the credentials in the environment"
         ) from None
+
+
+def digest_of(pieces: Iterator[bytes]) -> str:
+    """SHA-256 of a content that comes in pieces."""
+    digest = sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.hexdigest()
 
 
 def pieces_of(path: Path) -> Iterator[bytes]:

@@ -1,12 +1,12 @@
 """Verifying an archive: every byte of it is read, and nothing may be there that its manifests do not list."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from grace.archive import bag
-from grace.archive.create import MOST_TEXT, digest_of
-from grace.archive.store import Store
+from grace.archive.store import Store, digest_of
 from grace.errors import InputError, Refused
 from grace.files import FileFacts
 from grace.progress import Progress
@@ -50,11 +50,11 @@ def listed(store: Store) -> Verified:
         raise InputError(
             f"{store.title}: has no {bag.BAGIT}, so it is no archive, or was not finished; create it again"
         )
-    tags = {name: store.content(name, MOST_TEXT) for name in (bag.TAG_MANIFEST, *bag.TAGS) if name in sizes}
+    tags = {name: store.content(name) for name in (bag.TAG_MANIFEST, *bag.TAGS) if name in sizes}
     faults = list(_tag_faults(store, tags))
     digests = _manifest(tags, bag.MANIFEST, faults)
     faults += bag.name_faults(sizes)
-    faults += (f"{name} is a {kind}, which an archive may not hold" for name, kind in store.irregular().items())
+    faults += (f"{name} is {kind}, which an archive may not hold" for name, kind in store.irregular().items())
     faults += (f"{name} is missing" for name in sorted({*digests, *bag.TAGS, bag.TAG_MANIFEST} - sizes.keys()))
     unlisted = sorted(sizes.keys() - digests.keys() - {*bag.TAGS, bag.TAG_MANIFEST})
     faults += (f"{name} is in no manifest: it was added" for name in unlisted)
@@ -80,12 +80,14 @@ def verify_archive(store: Store, progress: Progress, expected: str | None = None
         expected: the digest that `create_archive` gave, kept apart from the archive.
 
     Raises:
-        InputError: this is no archive.
+        InputError: this is no archive, or `expected` is no digest.
         EndpointError: the bucket cannot be used.
     """
+    if expected is not None and not re.fullmatch(r"[0-9a-f]{64}", expected := expected.strip().lower()):
+        raise InputError("--sha256: is not a digest, which has 64 digits from 0 to f; `grace archive create` prints it")
     facts = listed(store)
     faults = list(facts.faults)
-    if expected and expected != facts.sha256:
+    if expected not in (None, facts.sha256):
         faults.append(
             f"the archive's digest is {facts.sha256}, not {expected}: it is another archive, or was made anew"
         )
@@ -97,23 +99,29 @@ def verify_archive(store: Store, progress: Progress, expected: str | None = None
     return replace(facts, faults=tuple(faults))
 
 
-def copies_of(store: Store, progress: Progress) -> frozenset[FileFacts]:
-    """Digests and lengths of the files that an archive holds, all of it read now.
+def intact(store: Store, progress: Progress, expected: str | None = None) -> Verified:
+    """What is in an archive that is as it was made: all of it is read now, as `verify_archive` does.
 
     Raises:
-        Refused: it is not as it was made, so that it is nobody's copy.
-        InputError: this is no archive.
-        EndpointError: the bucket cannot be used.
+        Refused: it is not as it was made.
+        InputError, EndpointError: as `verify_archive`.
     """
-    verified = verify_archive(store, progress)
+    verified = verify_archive(store, progress, expected)
     if verified.faults:
         raise Refused(f"{store.title}: is not as it was made: {verified.faults[0]}; `grace archive verify` says it all")
+    return verified
+
+
+def copies_of(store: Store, progress: Progress) -> frozenset[FileFacts]:
+    """Digests and lengths of the files that an intact archive holds. Raises as `intact`."""
+    verified = intact(store, progress)
     return frozenset(FileFacts(verified.digests[name], size) for name, size in verified.files.items())
 
 
 def _tag_faults(store: Store, tags: Mapping[str, bytes]) -> Iterator[str]:
     """What is wrong with the tag files: every one is listed in the tag manifest, with its digest."""
-    if tags[bag.BAGIT] != bag.DECLARATION.encode():
+    strange = tags[bag.BAGIT] != bag.DECLARATION.encode()
+    if strange:
         yield f"{bag.BAGIT} was changed"
     faults: list[str] = []
     listed = _manifest(tags, bag.TAG_MANIFEST, faults)
@@ -121,7 +129,7 @@ def _tag_faults(store: Store, tags: Mapping[str, bytes]) -> Iterator[str]:
     if not faults and listed.keys() != set(bag.TAGS):
         yield f"{bag.TAG_MANIFEST} does not list {', '.join(sorted(listed.keys() ^ set(bag.TAGS)))} as it must"
     for name, digest in listed.items():
-        if name in tags and sha256(tags[name]).hexdigest() != digest:
+        if name in tags and sha256(tags[name]).hexdigest() != digest and not (strange and name == bag.BAGIT):
             yield f"{name} was changed"
 
 

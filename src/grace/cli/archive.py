@@ -10,13 +10,17 @@ from grace.cli.asking import end, server_for
 from grace.cli.exits import NOT_ALL_WELL
 from grace.cli.options import count, progressing
 from grace.errors import InputError
+from grace.text import one_line, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 archive_app = typer.Typer(no_args_is_help=True, help="Keep everything of an experiment in one verified archive.")
 
 Archive = Annotated[str, typer.Argument(metavar="ARCHIVE", help="Folder of the archive, or s3://BUCKET/PREFIX.")]
+Digest = Annotated[
+    str | None, typer.Option("--sha256", metavar="DIGEST", help="The digest that `grace archive create` printed.")
+]
 MOST_SHOWN = 20
 
 
@@ -57,15 +61,16 @@ def create(
       grace archive create lineups/rtx3090 grace.yaml --to s3://lab/lineup --author "Family, Given" --license CC-BY-4.0
       grace archive create outputs/study1.run --to archive/shared --exclude 'runs/*/ledger.jsonl' --because "no consent"
     """
-    from grace.archive.crate import About, name_parts
+    from grace.archive.crate import About, check_licence, name_parts
     from grace.archive.create import ArchiveRequest, create_archive
     from grace.archive.sign import identity, sign_archive, write_digest
-    from grace.archive.store import store_at
+    from grace.archive.store import name_of, store_at
 
     signer = identity() if sign else None
     for each in author or ():
         name_parts(each)
-    about = About(title or to.rstrip("/").rsplit("/", 1)[-1], tuple(author or ()), licence)
+    check_licence(licence)
+    about = About(title or name_of(to), tuple(author or ()), licence)
     request = ArchiveRequest(places, about, tuple(exclude or ()), because, not no_results)
     with progressing() as progress:
         created = create_archive(request, store_at(to), progress)
@@ -73,14 +78,14 @@ def create(
         f"{to}: {count(created.files, 'file')}, {created.bytes:,} bytes; {created.sent} sent now, the others were there"
     )
     for name, why in created.missing.items():
-        print(f"  not made: {name}: {why}")
+        print(f"  not made: {name}: {printable(why)}")
+    _print_some(created.remarks)
     if created.held_back:
         print(f"  held back: {', '.join(created.held_back[:MOST_SHOWN])}")
     if not author:
         print("  no --author is given: CITATION.cff and metadata.json leave them open")
-    detached = write_digest(to.rstrip("/"), created.sha256)
     print(f"SHA-256 {created.sha256}; keep it apart from the archive, and give it to `grace archive verify --sha256`")
-    print(f"  {detached} has it, too, for `sha256sum -c`")
+    print(f"  {write_digest(to, created.sha256)} has it, too, for `sha256sum -c`")
     if signer is not None:
         print(f"  signed: {sign_archive(store_at(to), to, signer)}")
 
@@ -88,7 +93,7 @@ def create(
 @archive_app.command(short_help="Read every byte of an archive, and say what was changed.")
 def verify(
     archive: Archive,
-    sha256: Annotated[str | None, typer.Option("--sha256", help="The digest that `create` printed.")] = None,
+    sha256: Digest = None,
 ) -> None:
     """Check that an archive is as it was made: nothing changed, added or missing. Reads all of it, from S3 too.
 
@@ -105,10 +110,7 @@ def verify(
 
     with progressing() as progress:
         verified = verify_archive(store_at(archive), progress, sha256)
-    for fault in verified.faults[:MOST_SHOWN]:
-        print(f"  {fault}")
-    if more := verified.faults[MOST_SHOWN:]:
-        print(f"  and {len(more)} more")
+    _print_some(verified.faults)
     if verified.faults:
         print(f"{archive}: NOT as it was made: {count(len(verified.faults), 'fault')}")
         raise typer.Exit(NOT_ALL_WELL)
@@ -135,10 +137,10 @@ def list_archive(archive: Archive) -> None:
 
     facts = listed(store_at(archive))
     for name, size in sorted(facts.files.items()):
-        print(f"{size:>15,}  {name}")
-    print(f"{facts.title}: {count(len(facts.files), 'file')}, {sum(facts.files.values()):,} bytes")
+        print(f"{size:>15,}  {printable(name)}")
+    print(f"{one_line(facts.title)}: {count(len(facts.files), 'file')}, {sum(facts.files.values()):,} bytes")
     for fault in facts.faults[:MOST_SHOWN]:
-        print(f"  Note: {fault}")
+        print(f"  Note: {printable(fault)}")
 
 
 def reproduce(
@@ -146,9 +148,13 @@ def reproduce(
     into: Annotated[
         Path | None, typer.Option(help="An empty folder to work in. Default: reproduced/NAME of the archive.")
     ] = None,
+    sha256: Digest = None,
     environment: Annotated[
         bool,
-        typer.Option("--environment", help="Install the archived versions into a folder of their own first (network)."),
+        typer.Option(
+            "--environment",
+            help="Install the archived versions, and the archive's own Grace, into a folder of their own (network).",
+        ),
     ] = False,
     rerun: Annotated[
         int | None,
@@ -173,31 +179,29 @@ def reproduce(
     Examples:
       grace reproduce archive/politeness
       grace reproduce s3://lab/2026/lineup --into /tmp/again
-      grace reproduce archive/politeness --environment
+      grace reproduce archive/politeness --environment --sha256 DIGEST
       grace reproduce archive/politeness --rerun 20 --model-endpoint http://localhost:8000
     """
     from grace.archive.environment import run_in_archived
-    from grace.archive.reproduce import reproduce_archive
-    from grace.archive.store import store_at
+    from grace.archive.reproduce import check_empty, reproduce_archive
+    from grace.archive.store import name_of, store_at
 
-    place = into or Path("reproduced", archive.rstrip("/").rsplit("/", 1)[-1])
+    place = into or Path("reproduced", name_of(archive))
     store = store_at(archive)
     if environment and rerun:
         raise InputError("--environment and --rerun: reproduce in the archived versions first, and ask again after it")
     if environment:
+        check_empty(place)
         with progressing() as progress:
-            status = run_in_archived(store, place, progress)
+            status = run_in_archived(store, archive, place, progress, sha256)
         raise typer.Exit(status)
     with progressing() as progress:
-        made = reproduce_archive(store, place, progress)
-    for difference in made.differences[:MOST_SHOWN]:
-        print(f"  {difference.name}: {difference.what}")
-    if more := made.differences[MOST_SHOWN:]:
-        print(f"  and {len(more)} more")
+        made = reproduce_archive(store, place, progress, sha256)
+    _print_some([f"{each.name}: {each.what}" for each in made.differences])
     for name, why in made.missing.items():
-        print(f"  not in the archive: {name}: {why}")
+        print(f"  not in the archive: {printable(name)}: {printable(why)}")
     if made.environment:
-        print(f"  other versions: {'; '.join(made.environment)}")
+        print(f"  other versions: {printable('; '.join(made.environment))}")
     if made.differences:
         hint = "; --environment installs the archived versions" if made.environment else ""
         print(f"{archive}: {len(made.differences)} results differ, {made.same} are the same: {made.folder}{hint}")
@@ -207,6 +211,14 @@ def reproduce(
     print(f"{archive}: all {made.same} results are the same, byte for byte: {made.folder}")
     if rerun:
         _ask_again(made.runs, rerun, model_endpoint, model_name, api_key_env)
+
+
+def _print_some(lines: "Sequence[str]") -> None:
+    """The first of some lines, which may hold what a stranger wrote."""
+    for line in lines[:MOST_SHOWN]:
+        print(f"  {printable(line)}")
+    if more := lines[MOST_SHOWN:]:
+        print(f"  and {len(more)} more")
 
 
 def _ask_again(

@@ -15,6 +15,7 @@ from grace.files import replacing
 from grace.progress import Progress
 from grace.quality.review import cell
 from grace.report import grids_common
+from grace.report.checklist import checklist_of
 from grace.report.gather import Part, ReportRequest, gather
 from grace.report.grids import Grid
 from grace.report.markdown import fenced, html_table, latex_table, markdown_table, plain
@@ -26,7 +27,7 @@ from grace.report.studies import report_of
 from grace.report.troubles import troubles_of
 from grace.tables import write_table
 
-PAPER = "paper.md"
+PAPER, CHECKLIST = "paper.md", "checklist.md"
 NO_PANDOC = (
     "DOCX is left out, since pandoc is not here. Install it (Debian, Ubuntu: apt install pandoc; macOS: brew install "
     "pandoc) and run the command again"
@@ -57,7 +58,7 @@ def write_paper(
         InputError: an argument is not a run, or a file cannot be written; without `force` also where a text already
             exists, since people edit it.
     """
-    for text in (out / PAPER, *out.glob(f"*/{PAPER}")):
+    for text in (found for name in (PAPER, CHECKLIST) for found in (out / name, *out.glob(f"*/{name}"))):
         if text.exists() and not force:
             raise InputError(f"{text}: already exists, perhaps edited; choose another --out, or add --force")
     check_folder(out)
@@ -79,6 +80,7 @@ def _write(part: Part, out: Path, documents: bool) -> Paper:
     figures = write_figures(drawings, out / "figures") if drawings else []
     captions = [(drawing.name, drawing.caption) for drawing in drawings]
     files.insert(0, _text(out / PAPER, "\n".join(_lines(part, grids, captions))))
+    files.append(_text(out / CHECKLIST, checklist_of(part)))
     notes = troubles_of(part)
     pandoc = shutil.which("pandoc") if documents else None
     if pandoc:
@@ -150,9 +152,10 @@ def _lines(part: Part, grids: Sequence[Grid], captions: Sequence[tuple[str, str]
 
 def _documents(pandoc: str, out: Path, grids: Sequence[Grid]) -> Iterator[Path]:
     """The text and its tables as DOCX. Raises InputError."""
-    text = out / "paper.docx"
-    _convert([pandoc, "--from=markdown-raw_html-raw_tex-raw_attribute", f"--output={text.name}", PAPER], out, b"")
-    yield text
+    for name in (PAPER, CHECKLIST):
+        text = (out / name).with_suffix(".docx")
+        _convert([pandoc, "--from=markdown-raw_html-raw_tex-raw_attribute", f"--output={text.name}", name], out, b"")
+        yield text
     page = "".join(html_table(grid) for grid in grids).encode()
     tables = Path("tables", "tables.docx")
     _convert([pandoc, "--from=html", f"--output={tables}"], out, page)
