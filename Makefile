@@ -40,6 +40,11 @@ check: lint test ## All that a change must pass: lint, then test
 bench: .venv/.dev .venv-bench/.installed ## Measure speed and memory; ARGS="latency" chooses some
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+.PHONY: wheel
+wheel: .venv/.made ## Build a wheel in dist/, to install Grace elsewhere
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+	@ls dist/*.whl
+
 .PHONY: images
 images: VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' src/grace/__init__.py)
 images: REVISION := $(or $(shell git rev-parse HEAD 2>/dev/null),unknown)

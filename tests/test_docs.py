@@ -62,7 +62,14 @@ LANGUAGES = {"console", "sh", "csv", "r", "python", "text", "yaml"}
 ELSEWHERE = {
     "make pilot": ".ci/run does",
     "make test": "this is it",
+    "make wheel": "scripts/try_wheel.sh does, which .ci/run calls",
     "source .venv/bin/activate": "the test has its own environment",
+    "python3 -m venv .venv": "so here",
+    ".venv/bin/pip install --constraint constraints.txt --editable '.[local,parquet,analysis]'": "so here",
+    "python3 -m venv grace": "scripts/try_wheel.sh does the like",
+    "grace/bin/pip install --constraint constraints.txt "
+    "'grace_experiments-0.1.0-py3-none-any.whl[local,parquet,analysis]'": "the same",
+    "source grace/bin/activate": "the same",
     "grace --install-completion": "changes the user's shell",
     "pip install vllm": "gigabytes",
     "grace serve google/gemma-2-2b-it --port 8000": "needs a GPU",

@@ -100,8 +100,8 @@ def test_synth_refuses_what_it_cannot_make(tmp_path: Path) -> None:
     ended = data("synth", "Study1", "--output", output)
     assert ended.code == 2
     assert (
-        ended.error
-        == "there is nothing to make 'Study1' from (did you mean 'study1'?); tables can be made for study1 and study2"
+        ended.error == "there is nothing to make 'Study1' from (did you mean 'study1'?); "
+        "tables can be made for study1, study2, agreement"
     )
     assert data("synth", "study1", "--output", output, "--participants", "0").code == 2
     assert not output.exists()
@@ -426,3 +426,11 @@ def test_every_command_recognises_a_table_of_another_study(
         main(command.format(trials=trials, answers=answers, out=tmp_path / "out").split())
     assert ended.value.code == 2
     assert "this looks like a table of study2, not of study1" in capsys.readouterr().err
+
+
+def test_synth_makes_the_sentences_of_agreement_for_everybody(tmp_path: Path) -> None:
+    output = tmp_path / "t.csv"
+    ended = data("synth", "agreement", "--output", output)
+    assert (ended.code, ended.output) == (0, f"{output}: 48 rows\n")
+    assert data("check", output).code == 0
+    assert "has none" in data("synth", "agreement", "--participants", "3").error

@@ -575,3 +575,8 @@ def test_a_hub_file_that_is_not_here_says_how_to_bring_it(hub):
     done = run_grace(environment, "models", "path", "owner/repo:file.gguf")
     assert done.returncode == 3
     assert "grace models pull owner/repo:file.gguf" in done.stderr
+
+
+def test_a_model_of_the_lineup_without_a_server_says_what_to_do() -> None:
+    with pytest.raises(InputError, match=r"gemma-2-2b-it runs on a GPU.*--model-endpoint http.*leave --model-name out"):
+        find_model("gemma-2-2b-it")

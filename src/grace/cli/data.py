@@ -27,7 +27,7 @@ Force = Annotated[bool, typer.Option("--force", help="Replace an existing output
 
 @data_app.command()
 def synth(
-    study: Annotated[str, typer.Argument(help="study1 or study2.")],
+    study: Annotated[str, typer.Argument(help="study1, study2 or agreement.")],
     output: Output = None,
     participants: Annotated[
         int | None, typer.Option(min=1, help="Number of sessions. Default: as in the published study.")
@@ -38,11 +38,13 @@ def synth(
     """Make a complete, balanced table of trials from stimuli written for this project.
 
     Every participant sees every condition once, each with a different item; items and conditions form Latin squares.
+    The sentences of agreement are the same for everybody.
 
     \b
     Examples:
       grace data synth study1 > trials.csv
       grace data synth study2 --output outputs/small.csv --participants 12 --seed 7
+      grace data synth agreement --output outputs/agreement_trials.csv
     """
     from grace.studies.designs import GENERATORS
     from grace.text import did_you_mean
@@ -50,12 +52,15 @@ def synth(
     if study not in GENERATORS:
         raise InputError(
             f"there is nothing to make {study!r} from{did_you_mean(study, GENERATORS)}; "
-            f"tables can be made for {' and '.join(GENERATORS)}"
+            f"tables can be made for {', '.join(GENERATORS)}"
         )
     generator = GENERATORS[study]
+    if participants and generator.participants is None:
+        raise InputError(f"--participants: {study} has none; its trials are the same for everybody")
     sessions = participants or generator.participants
-    rows = _write(output, force, generator.columns, generator.rows(sessions, seed))
-    typer.echo(f"{output or study}: {rows:,} rows of {sessions:,} participants", err=output is None)
+    rows = _write(output, force, generator.columns, generator.rows(sessions or 1, seed))
+    of = f" of {sessions:,} participants" if sessions else ""
+    typer.echo(f"{output or study}: {rows:,} rows{of}", err=output is None)
 
 
 @data_app.command()

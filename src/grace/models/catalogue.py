@@ -330,10 +330,17 @@ def catalogue_model(name: str) -> CatalogueModel:
     models = catalogue()
     if name in models:
         return models[name]
+    if model := find_hub_model(name):
+        raise InputError(
+            f"{name} runs on a GPU, and not in the embedded server of this machine. Where a server has it, give the "
+            f"server's address: --model-endpoint http://localhost:8000 (`grace serve {model.full.repo}` starts vLLM "
+            f"on a machine with a GPU). To try a command here, leave --model-name out: that asks {next(iter(models))}"
+        )
     raise InputError(
         f"{name!r} is not a model that Grace knows: neither a name of the catalogue ({', '.join(models)}), nor a .gguf "
         f"file here, nor a file of a model hub (OWNER/REPO:FILE.gguf), nor a model of the lineup "
-        f"({', '.join(hub_models())}){did_you_mean(name, [*models, *hub_models()])}"
+        f"({', '.join(hub_models())}){did_you_mean(name, [*models, *hub_models()])}; the model of a server needs its "
+        "address, as --model-endpoint http://localhost:8000"
     )
 
 

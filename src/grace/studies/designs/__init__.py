@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from grace.studies.designs import study1, study2
+from grace.studies.designs import agreement, study1, study2
 
 Rows = Iterator[tuple[str | int, ...]]
 
@@ -15,12 +15,12 @@ class Generator:
 
     Attributes:
         columns: the table's header.
-        participants: the number of the published study, which is the default.
+        participants: the number of the published study, which is the default; None where a table is not about people.
         trials: yields the rows, given the number of participants and a generator of random numbers.
     """
 
     columns: tuple[str, ...]
-    participants: int
+    participants: int | None
     trials: Callable[[int, random.Random], Rows]
 
     def rows(self, participants: int, seed: int) -> Rows:
@@ -31,4 +31,5 @@ class Generator:
 GENERATORS = {
     "study1": Generator(study1.COLUMNS, study1.PARTICIPANTS, study1.trials),
     "study2": Generator(study2.COLUMNS, study2.PARTICIPANTS, study2.trials),
+    "agreement": Generator(agreement.COLUMNS, None, agreement.trials),
 }
