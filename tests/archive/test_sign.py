@@ -3,6 +3,8 @@
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -44,14 +46,61 @@ def test_without_sigstore_nothing_is_begun(monkeypatch: pytest.MonkeyPatch, grac
 
 
 def test_without_an_identity_nothing_is_begun(monkeypatch: pytest.MonkeyPatch, grace: Command) -> None:
-    errors, oidc = ModuleType("sigstore.errors"), ModuleType("sigstore.oidc")
-    errors.Error = type("Error", (Exception,), {})  # type: ignore[attr-defined]
-    vars(oidc).update(IdentityError=errors.Error, IdentityToken=str, detect_credential=lambda: None)  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "sigstore", ModuleType("sigstore"))
-    monkeypatch.setitem(sys.modules, "sigstore.errors", errors)
-    monkeypatch.setitem(sys.modules, "sigstore.oidc", oidc)
-    monkeypatch.setattr("grace.archive.sign.importlib.util.find_spec", lambda name: SimpleNamespace())
+    _sigstore(monkeypatch, detect_credential=lambda: None)
     refused = grace("archive", "create", "skies.run", "--to", "kept", "--no-results", "--sign")
     assert refused.code == 2
     assert "nobody says who signs" in refused.err
     assert not Path("kept").exists()
+
+
+def test_a_signature_is_written_beside_the_archive(monkeypatch: pytest.MonkeyPatch, grace: Command) -> None:
+    """With a Sigstore of the test's own: the real one signs only for people with an identity, on its own machines."""
+    signed: list[bytes] = []
+
+    @contextmanager
+    def signer(identity: str) -> Iterator[SimpleNamespace]:
+        assert identity == "token of a person"
+        yield SimpleNamespace(
+            sign_artifact=lambda content: signed.append(content) or SimpleNamespace(to_json=lambda: "{}")
+        )
+
+    context = SimpleNamespace(from_trust_config=lambda config: SimpleNamespace(signer=signer))
+    config = SimpleNamespace(production=lambda: None)
+    _sigstore(
+        monkeypatch, detect_credential=lambda: "token of a person", ClientTrustConfig=config, SigningContext=context
+    )
+    done = grace("archive", "create", "skies.run", "--to", "kept/skies", "--no-results", "--sign")
+    assert done.code == 0, done.err
+    assert "signed: " in done.out
+    assert Path("kept/skies.sigstore.json").read_text() == "{}"
+    assert signed == [Path("kept/skies/tagmanifest-sha256.txt").read_bytes()]
+    assert grace("archive", "verify", "kept/skies").code == 0
+
+
+def test_an_archive_is_whole_where_sigstore_fails(monkeypatch: pytest.MonkeyPatch, grace: Command) -> None:
+    def production() -> None:
+        raise sys.modules["sigstore.errors"].Error("no route\x1b[31m to the log")
+
+    config = SimpleNamespace(production=production)
+    _sigstore(
+        monkeypatch,
+        detect_credential=lambda: "token",
+        ClientTrustConfig=config,
+        SigningContext=SimpleNamespace(from_trust_config=None),
+    )
+    done = grace("archive", "create", "skies.run", "--to", "kept/skies", "--no-results", "--sign")
+    assert done.code == 3
+    assert "the archive is whole, and not signed" in done.err
+    assert "\x1b" not in done.err
+    assert "SHA-256" in done.out
+    assert grace("archive", "verify", "kept/skies").code == 0
+
+
+def _sigstore(monkeypatch: pytest.MonkeyPatch, **names: object) -> None:
+    """Put modules in the place of sigstore's, with these names in them."""
+    error = type("Error", (Exception,), {})
+    for module in ("sigstore", "sigstore.errors", "sigstore.oidc", "sigstore.models", "sigstore.sign"):
+        made = ModuleType(module)
+        vars(made).update({"Error": error, "IdentityError": error, "IdentityToken": str, **names})
+        monkeypatch.setitem(sys.modules, module, made)
+    monkeypatch.setattr("grace.archive.sign.importlib.util.find_spec", lambda name: SimpleNamespace())

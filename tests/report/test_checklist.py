@@ -51,7 +51,8 @@ def test_what_runs_know_is_filled_in(grace: Command, tmp_path: Path) -> None:
 def test_turns_and_system_messages_are_told(grace: Command, tmp_path: Path) -> None:
     study, things = tmp_path / "study.yaml", tmp_path / "things.csv"
     study.write_text(
-        "name: colours\ntitle: Colours\ncolumns: [thing]\nprotocols:\n  single:\n    system: You answer in one word.\n    turns:\n"
+        "name: colours\ntitle: Colours\ncolumns: [thing]\nprotocols:\n  single:\n    system: You answer in one word.\n"
+        "    turns:\n"
         '      colour: "Which colour has {{ thing }}?"\n      sure: "Are you sure?"\n',
         encoding="utf-8",
     )

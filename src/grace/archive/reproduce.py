@@ -78,6 +78,7 @@ def reproduce_archive(store: Store, into: Path, progress: Progress, expected: st
     check_empty(into)
     verified = intact(store, progress, expected)
     results = _results_of(store, verified)
+    archived = parsed(store.content(f"{bag.PAYLOAD}{VERSIONS}"), f"{store.title}/{bag.PAYLOAD}{VERSIONS}", Versions)
     runs = {name: into / name for name in results.runs}
     for name in verified.files:
         if any(name.startswith(f"{run}/") for run in runs):
@@ -88,7 +89,6 @@ def reproduce_archive(store: Store, into: Path, progress: Progress, expected: st
     folder.mkdir(parents=True)
     made = make_results(folder, runs, progress)
     found = list(_compared(store, results, made.files, folder))
-    archived = parsed(store.content(f"{bag.PAYLOAD}{VERSIONS}"), f"{store.title}/{bag.PAYLOAD}{VERSIONS}", Versions)
     return Reproduced(
         len(results.files) - sum(each.name in results.files for each in found),
         tuple(found),
