@@ -42,6 +42,7 @@ TEMPLATE = """\
 # profiles:
 #   local: {models: [smollm2-135m]}
 #   rtx3090: {models: [gemma-2-2b-it, gemma-2-9b-it]}
+#   api: {models: [gpt-5-mini]}
 
 # Limits of the checks of data; `grace validate --show-thresholds` lists all.
 # thresholds: {truncated: 0.05}
@@ -141,9 +142,9 @@ class ProjectFile(Strict):
 
 
 OPTIONS: Mapping[str, tuple[str, str]] = {
-    "endpoint": ("model_endpoint", "query score visit"),
+    "endpoint": ("model_endpoint", "query score visit lineup.run"),
     "model": ("model_name", "query score visit"),
-    "api_key_env": ("api_key_env", "query score visit"),
+    "api_key_env": ("api_key_env", "query score visit lineup.run"),
     "cluster": ("cluster", "cluster.render cluster.check cluster.preflight cluster.gpus cluster.secret lineup.run"),
     "namespace": ("namespace", "cluster.render cluster.preflight cluster.secret lineup.run"),
     "image": ("image", "cluster.render lineup.run"),

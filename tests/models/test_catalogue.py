@@ -113,7 +113,7 @@ def test_variants_by_name_served_name_and_repository():
 def test_gpus_and_profiles():
     assert gpu("A100-80").capability == 8.0
     assert {"rtx3090", "a100-40", "a100-80", "h100", "h200", "gh200", "a40", "rtxa6000", "rtx8000"} == set(gpus())
-    assert list(profiles()) == ["local", "rtx3090", "a100"]
+    assert list(profiles()) == ["local", "api", "rtx3090", "a100"]
     assert profile("local").embedded in catalogue.catalogue()
 
 

@@ -28,17 +28,12 @@ def begin(folder: Path, **content: object) -> Path:
 
 def carry(folder: Path, *options: str) -> int:
     """Run the local lineup of a project, and return its exit code."""
-    from grace.cli import main
-
     before = Path.cwd()
     os.chdir(folder)
     try:
-        main(["lineup", "run", *options])
-    except SystemExit as ended:
-        return int(ended.code or 0)
+        return call("lineup", "run", *options)
     finally:
         os.chdir(before)
-    return 0
 
 
 def put(folder: Path, name: str, content: str) -> None:
@@ -46,3 +41,14 @@ def put(folder: Path, name: str, content: str) -> None:
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(content)
+
+
+def call(*words: str) -> int:
+    """Call a command in the current folder, and return its exit code."""
+    from grace.cli import main
+
+    try:
+        main(list(words))
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    return 0

@@ -30,6 +30,7 @@ def check_endpoint(
 
     from grace.endpoints.client import Client, without_userinfo
     from grace.endpoints.handshake import EndpointCheck, EndpointNeed, Handshake, checks
+    from grace.endpoints.keys import read_key
     from grace.endpoints.transport import AiohttpTransport, check_url
 
     async def look() -> list[EndpointCheck]:
@@ -41,7 +42,7 @@ def check_endpoint(
             await transport.close()
 
     check_url(url, "URL")
-    key = options.read_key(api_key_env)
+    key = read_key(api_key_env)
     results = asyncio.run(look())
     table = Table(box=None)
     for heading in ("check", "", "result"):

@@ -1,7 +1,6 @@
 """Arguments and options that several commands have in common, and how they are read."""
 
 import inspect
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -164,20 +163,11 @@ def read_input(input: Path | None, study: str | None) -> tuple[Path, str | None]
     return tables[study], study
 
 
-def read_key(variable: str | None) -> str | None:
-    """The key in an environment variable. Raises InputError when the variable is not set."""
-    if variable is None:
-        return None
-    key = os.environ.get(variable, "").strip()
-    if not key:
-        raise InputError(f"--api-key-env {variable}: no such environment variable is set")
-    return key
-
-
 def read_endpoint(
     url: str, model: str | None, concurrency: str, timeout: float, max_retries: int, api_key_env: str | None
 ) -> "Endpoint":
     """The endpoint to ask. Raises InputError."""
+    from grace.endpoints.keys import read_key
     from grace.endpoints.serving import EMBEDDED
     from grace.stages.task import Endpoint
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from grace.cli.options import read_key
 from grace.errors import InputError
 
 if TYPE_CHECKING:
@@ -50,6 +49,7 @@ def serve(
       grace serve google/gemma-2-2b-it --engine vllm --api-key-env MY_KEY
     """
     from grace.endpoints.embedded import EmbeddedServer
+    from grace.endpoints.keys import read_key
     from grace.endpoints.vllm import VllmServer, vllm_is_installed
     from grace.models.files import find_model
     from grace.models.serving import ServingOptions

@@ -20,6 +20,8 @@ from grace.text import did_you_mean, one_line
 
 PROBE_TOKENS = 16
 MOST_NAMES = 20
+BRIEF = 80
+"""Characters of each turn that show whether a template takes a conversation: reading a whole one costs time."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class EndpointNeed:
     """What a run needs of an endpoint.
 
     Attributes:
-        shape: a conversation like those of the run, with a few words for the answers.
+        shape: a conversation like those of the run, with a few words for the answers; its turns' beginnings are sent.
         longest: the run's longest conversation, without the model's answers; None when not known.
         longest_name: what messages call it, as "row 17".
         max_tokens: the answer's limit in tokens.
@@ -138,24 +140,26 @@ async def _checks(handshake: Handshake, need: EndpointNeed) -> AsyncIterator[End
         yield EndpointCheck("chat template", None, "not needed: the study's texts go to the model as they are")
         return
 
+    refused: RequestFailed | None = None
     try:
-        answer = await _ask(handshake, [{"role": "user", "content": "Say hello."}])
-        handshake.reasons = answer.reasoning is not None
-        tokens = "?" if answer.completion_tokens is None else answer.completion_tokens
-        yield EndpointCheck("completion", True, f"answers ({tokens} tokens)")
-    except RequestFailed as error:
-        yield EndpointCheck("completion", False, _advice(error))
-        return
-
-    try:
-        await _ask(handshake, need.shape)
-        yield EndpointCheck("chat template", True, "takes " + ", ".join(dict.fromkeys(m["role"] for m in need.shape)))
-    except RequestFailed as error:
-        advice = f"refuses the conversation: {error}"
+        answer = await _ask(handshake, _brief(need.shape))
+    except RequestFailed as error:  # is it this conversation, or does the model not answer at all?
+        refused = error
+        try:
+            answer = await _ask(handshake, [{"role": "user", "content": "Say hello."}])
+        except RequestFailed as silent:
+            yield EndpointCheck("completion", False, _advice(silent))
+            return
+    handshake.reasons = answer.reasoning is not None
+    tokens = "?" if answer.completion_tokens is None else answer.completion_tokens
+    yield EndpointCheck("completion", True, f"answers ({tokens} tokens)")
+    if refused:
+        advice = f"refuses the conversation: {refused}"
         if need.shape[0]["role"] == "system":
             advice += "; the model may have no system role: put the study's system text into the first turn"
         yield EndpointCheck("chat template", False, advice)
         return
+    yield EndpointCheck("chat template", True, "takes " + ", ".join(dict.fromkeys(m["role"] for m in need.shape)))
 
     yield await _fits(handshake, need)
 
@@ -187,6 +191,11 @@ async def _fits(handshake: Handshake, need: EndpointNeed) -> EndpointCheck:
     room = context - tokens
     way = f"use --max-tokens {room} or less, or " if room > 0 else ""
     return EndpointCheck("longest prompt", False, f"{said}; {way}serve the model with a longer context")
+
+
+def _brief(messages: Sequence[Message]) -> list[Message]:
+    """The same turns with the beginnings of their texts."""
+    return [{**message, "content": message["content"][:BRIEF]} for message in messages]
 
 
 async def _ask(handshake: Handshake, messages: Sequence[Message]) -> ChatAnswer:

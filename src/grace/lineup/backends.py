@@ -27,6 +27,10 @@ def backend_for(lineup: LineupFile, folder: LineupFolder) -> Backend:
         from grace.lineup.process import ProcessBackend
 
         return ProcessBackend(folder)
+    if lineup.endpoint:
+        from grace.lineup.endpoint import EndpointBackend
+
+        return EndpointBackend(folder, lineup.endpoint)
     from grace.cluster.access.connection import connect
     from grace.lineup.kubernetes import KubernetesBackend, request_of
     from grace.policy.cluster_file import load_cluster
@@ -54,6 +58,8 @@ def planned_objects(lineup: LineupFile, visit: VisitFile, inputs: Mapping[str, P
     """
     if lineup.local:
         return {model: (f"a process that serves {find_model(model).path}",) for model in lineup.models}
+    if lineup.endpoint:
+        return dict.fromkeys(lineup.models, ())
     from grace.lineup.kubernetes import request_of
 
     with tempfile.TemporaryDirectory() as temporary:

@@ -81,8 +81,14 @@ class LineupFolder:
             inputs: files by their place in the folder.
 
         Raises:
+            InputError: two models would have one folder.
             RunMismatch: the folder holds a lineup that asks something else, or whose inputs differ.
         """
+        folders: dict[Path, str] = {}
+        for name in lineup.models:
+            other = folders.setdefault(self.model(name), name)
+            if other != name:
+                raise InputError(f"{other} and {name} would share the folder {self.model(name)}; rename one of them")
         if self.file.exists():
             before = {**self.lineup.model_dump(mode="json"), **read(self.visit, VisitFile).model_dump(mode="json")}
             now = {**lineup.model_dump(mode="json"), **visit.model_dump(mode="json")}

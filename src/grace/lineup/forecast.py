@@ -46,11 +46,10 @@ def forecast_models(
         Refused: a model cannot run on the profile's GPUs.
     """
     speeds = measured(_runs_of(lineup.profile, folder.path.parent))
-    embedded = lineup.local
     for name in lineup.models:
-        plan = None if embedded else plan_model(name, profile=lineup.profile)
-        served = plan.variant.served_name if plan else name
-        listed = _tasks(served, embedded, lineup.limit, visit, inputs, folder.model(name))
+        plan = plan_model(name, profile=lineup.profile) if lineup.on_cluster else None
+        options = _options(name, lineup)
+        listed = visit_tasks(visit, lambda place: str(inputs.get(place, place)), folder.model(name), options)
         works = [outlook(task, progress).work for task in listed]
         if plan:
             size = plan.variant.weights_bytes
@@ -59,6 +58,8 @@ def forecast_models(
             start = Span(min(start.low, limit), min(start.likely, limit), limit)
             gpus = plan.gpus * plan.nodes
             yield forecast(works, speeds, gpu_speed(plan), gpus=gpus, start=start, weights=size)
+        elif lineup.endpoint:
+            yield forecast(works, speeds)
         else:
             guess = guess_speed(name, embedded=True)
             yield forecast(works, speeds, guess, start=LOCAL_START, weights=weights_bytes(name) or 0)
@@ -66,35 +67,28 @@ def forecast_models(
 
 def tasks_of(model: str, lineup: LineupFile, folder: LineupFolder) -> Sequence[Query | Score]:
     """What a model of a lineup that has begun is asked, over the runs of its folder. Raises InputError, Refused."""
-    embedded = lineup.local
-    served = model if embedded else plan_model(model, profile=lineup.profile).variant.served_name
     visit = read(folder.visit, VisitFile)
-    return visit_tasks(
-        visit, lambda place: str(folder.path / place), folder.model(model), _options(served, embedded, lineup.limit)
-    )
+    return visit_tasks(visit, lambda place: str(folder.path / place), folder.model(model), _options(model, lineup))
 
 
-def _options(served: str, embedded: bool, limit: int | None) -> TaskOptions:
-    """As a visit has them; the address is that in a pod of the model's own server."""
-    return TaskOptions(
-        endpoint=Endpoint(url=EMBEDDED if embedded else "http://localhost:8000", model=served), limit=limit
-    )
-
-
-def _tasks(
-    served: str, embedded: bool, limit: int | None, visit: VisitFile, inputs: Mapping[str, Path], out: Path
-) -> Sequence[Query | Score]:
-    return visit_tasks(visit, lambda place: str(inputs.get(place, place)), out, _options(served, embedded, limit))
+def _options(model: str, lineup: LineupFile) -> TaskOptions:
+    """As a visit has them: the address is that of this machine, of somebody else, or in a pod of the model's own."""
+    if lineup.on_cluster:
+        served = plan_model(model, profile=lineup.profile).variant.served_name
+        endpoint = Endpoint(url="http://localhost:8000", model=served)
+    else:
+        endpoint = Endpoint(url=lineup.endpoint.url if lineup.endpoint else EMBEDDED, model=model)
+    return TaskOptions(endpoint=endpoint, limit=lineup.limit)
 
 
 def _runs_of(name: str, lineups: Path) -> Iterator[Run]:
     """Earlier runs that were made where this profile runs."""
-    embedded = profile(name).embedded is not None
+    gpus = profile(name).gpus
     for run in earlier_runs(*lineups.glob("*/*")):
         folder = LineupFolder(run.path.parent.parent)
         try:
             made = folder.lineup.profile
         except InputError:
             made = None
-        if made == name or (made is None and embedded):
+        if made == name or (made is None and not gpus):
             yield run

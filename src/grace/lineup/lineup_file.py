@@ -1,8 +1,8 @@
 """lineup.yaml: the models that a lineup carries, and where. Written once; the same command again must say the same."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PositiveInt, field_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from grace.declared import Strict
 from grace.models.catalogue import profile
@@ -33,6 +33,18 @@ class ClusterPlace(Strict):
         return self.model_dump(exclude={"context", "namespace"})
 
 
+class EndpointPlace(Strict):
+    """Where models answer that somebody else serves.
+
+    Attributes:
+        url: the endpoint's address; a key never stands in it.
+        api_key_env: the environment variable that holds the key; None: it takes none.
+    """
+
+    url: Annotated[str, Field(pattern=r"^https?://[^\s@]+$")]
+    api_key_env: str | None = None
+
+
 class LineupFile(Strict):
     """What a lineup carries.
 
@@ -42,6 +54,7 @@ class LineupFile(Strict):
         models: in order.
         limit: only so many rows of each table.
         place: of a lineup on a cluster.
+        endpoint: of a lineup that somebody else serves.
         rehearsal: whether this machine stands in for wherever the profile runs.
     """
 
@@ -50,12 +63,18 @@ class LineupFile(Strict):
     models: Annotated[tuple[str, ...], Field(min_length=1)]
     limit: PositiveInt | None = None
     place: ClusterPlace | None = None
+    endpoint: EndpointPlace | None = None
     rehearsal: bool = False
 
     @property
     def local(self) -> bool:
         """Whether this machine serves the models."""
         return self.rehearsal or profile(self.profile).embedded is not None
+
+    @property
+    def on_cluster(self) -> bool:
+        """Whether a cluster serves the models."""
+        return not self.rehearsal and profile(self.profile).gpus
 
     @field_validator("models")
     @classmethod
@@ -64,3 +83,9 @@ class LineupFile(Strict):
         if twice:
             raise ValueError(f"lists {twice} twice")
         return models
+
+    @model_validator(mode="after")
+    def _has_an_endpoint(self) -> Self:
+        if self.endpoint is None and not self.local and not self.on_cluster:
+            raise ValueError(f"the profile {self.profile} needs the address of an endpoint")
+        return self

@@ -5,17 +5,18 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from grace.endpoints.embedded import EmbeddedServer
 from grace.endpoints.serving import EMBEDDED, Address, ModelServer
-from grace.errors import ClusterError, EndpointError
+from grace.errors import ClusterError
 from grace.files import FileList
 from grace.lineup.backend import Backend, Cleanup, Sighting, State
-from grace.lineup.folder import LIST, LineupFolder
+from grace.lineup.folder import LineupFolder
+from grace.lineup.here import ask_in_passes, list_data
 from grace.lineup.server_record import ServerRecord, metered
 from grace.lock import process_mark
 from grace.models.files import find_model
@@ -25,11 +26,9 @@ from grace.runs import now
 from grace.stages.answers.ask import Query
 from grace.stages.scores.ask import Score
 from grace.stages.session import RequestCounts, interrupt_sessions
-from grace.stages.task import Endpoint, TaskOptions, TaskOutcome
-from grace.stages.visit import ask_all, slots_for, tasks
+from grace.stages.task import Endpoint, TaskOptions
+from grace.stages.visit import slots_for, tasks
 
-TRIES = 3
-"""Passes over a visit's tasks: what failed is asked again, of a new server where the first one died."""
 END_SECONDS = 60.0
 """The longest that a server of a killed runner may take to follow it; vLLM takes 30 s."""
 
@@ -84,34 +83,12 @@ class ProcessBackend(Backend):
         record.write(self._record(model))
 
     def visit(self, model: str, progress: Progress) -> RequestCounts:
-        """Ask, starting the server again where it died, up to TRIES times."""
-        finished = 0
-        last: dict[Path, TaskOutcome[Any]] = {}
-        left = list(self._tasks(model))
-        for _ in range(TRIES):
-            again: list[Query | Score] = []
-            with closing(ask_all(left, lambda: self._address(model, progress), lambda: nullcontext(progress))) as asked:
-                for task, outcome in asked:
-                    if outcome.interrupted:
-                        raise KeyboardInterrupt
-                    finished += outcome.requests.finished
-                    last[task.output] = outcome
-                    if outcome.requests.failures or isinstance(outcome.error, EndpointError):
-                        again.append(task)
-            left = again
-            if not left:
-                break
-        errors = [outcome.error for outcome in last.values() if outcome.error]
-        if errors:
-            raise type(errors[0])("; ".join(dict.fromkeys(map(str, errors))))
-        failures = sum((outcome.requests.failures for outcome in last.values()), Counter[str]())
-        return RequestCounts(finished, failures)
+        """Ask, starting the server again where it died, as often as there are passes."""
+        return ask_in_passes(self._tasks(model), lambda: self._address(model, progress), progress)
 
     def fetch(self, model: str, folder: Path, progress: Progress) -> FileList:
         """The data was written where it belongs; its list is made, and says later whether it is as it was."""
-        files = FileList.of(folder, sorted(path for path in folder.rglob("*") if path.is_file() and _is_data(path)))
-        files.write(folder / LIST)
-        return files
+        return list_data(folder)
 
     def remove(self, model: str) -> None:
         """End the server, also one of a killed runner."""
@@ -211,8 +188,3 @@ class ProcessBackend(Backend):
 
     def _record(self, model: str) -> Path:
         return self._folder.model(model) / ".server.json"
-
-
-def _is_data(path: Path) -> bool:
-    """Whether a file belongs to a model's data: no lock, no list of files, nothing half written or hidden."""
-    return path.name not in ("lock", LIST) and not any(part.startswith(".") for part in path.parts[-2:])

@@ -20,7 +20,7 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Commit = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 Repo = Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", max_length=63)]
-ProfileName = Literal["local", "rtx3090", "a100"]
+ProfileName = Literal["local", "api", "rtx3090", "a100"]
 Dtype = Literal["bfloat16", "float16", "float32"]
 
 
@@ -275,11 +275,18 @@ class Profile(Strict):
 
     Attributes:
         embedded: the model of this machine that replaces every model of the lineup; None where they run themselves.
+        endpoint: whether somebody else serves the models, at the address of an OpenAI-compatible endpoint.
     """
 
     name: ProfileName
     title: str
     embedded: str | None = None
+    endpoint: bool = False
+
+    @property
+    def gpus(self) -> bool:
+        """Whether the models take GPUs of a cluster."""
+        return self.embedded is None and not self.endpoint
 
 
 class _Catalogue(Strict):

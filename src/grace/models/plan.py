@@ -259,6 +259,8 @@ def _serving(model: HubModel, name: str | None) -> Serving:
             f"profile {name}: nothing to plan; on this machine {profile.embedded} replaces every model of the lineup "
             f"(`grace models pull {profile.embedded}`, then --model-endpoint embedded)"
         )
+    if profile.endpoint:
+        raise InputError(f"profile {name}: nothing to plan; somebody else serves the models of an endpoint")
     if profile.name not in model.profiles:
         raise InputError(f"{model.name}: the catalogue does not say how profile {name} serves it; give --gpu")
     return model.profiles[profile.name]

@@ -50,6 +50,7 @@ def write_page(ground: Ground) -> Path:
     page = environment.from_string(_TEMPLATE).render(
         when=now()[:10],
         question=status.phase(2).phase.question,
+        scarce=ground.road_name == "cluster",
         rows=rows,
         left=[each for each in status.phase(2).missing if each.item.id != DECIDED and not each.item.follows],
         comparisons=list(comparisons(ground)),
@@ -60,7 +61,8 @@ def write_page(ground: Ground) -> Path:
     path = ground.folder / PAGE
     with replacing(path) as file:
         file.write(page.encode())
-    say(ground, Kind.PAGE, "2", {"file": PAGE, "sha256": sha256_of(path)}, None)
+    facts = {"file": PAGE, "sha256": sha256_of(path), "data": ground.data(ground.profile("rtx3090"))}
+    say(ground, Kind.PAGE, "2", facts, None)
     return path
 
 
@@ -121,7 +123,7 @@ def decide(ground: Ground, phase: int, go: bool, note: str, by: str | None) -> E
             text = f"{way.item.item.id} {way.item.item.text}: {way.item.text}"
             raise Refused(f"phase 2 lacks {text}\n      {way.command}")
     page = ground.evidence.of(Kind.PAGE, "2")[-1]
-    return say(ground, Kind.DECISION, "2", {"go": go, "note": note, "page": page.name}, by)
+    return say(ground, Kind.DECISION, "2", {"go": go, "note": note, "page": page.name, "data": page.facts["data"]}, by)
 
 
 _TEMPLATE = """<!doctype html>
@@ -163,9 +165,12 @@ code { background: #f2f2f2; padding: .1rem .3rem; }
 {% endfor %}</ul>
 {% endif %}
 <h2>Then</h2>
-<p>Good enough: <code>grace roadmap decide 2 --stop --note "{{ note }}"</code>. Phases 3 and 4 are skipped; reports and
-papers say that these are the results.</p>
-<p>Better GPUs are worth asking for: <code>grace roadmap decide 2 --go --note "{{ note }}"</code>.</p>
+{% if scarce %}<p>Good enough: <code>grace roadmap decide 2 --stop --note "{{ note }}"</code>. Phases 3 and 4 are
+skipped; reports and papers say that these are the results.</p>
+{% else %}<p>Good enough: <code>grace roadmap decide 2 --go --note "{{ note }}"</code>; the analysis comes next.</p>
+{% endif %}
+{% if scarce %}<p>Better GPUs are worth asking for: <code>grace roadmap decide 2 --go --note "{{ note }}"</code>.</p>
+{% endif %}
 </body>
 </html>
 """

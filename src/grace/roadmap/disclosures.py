@@ -1,7 +1,8 @@
 """Disclosures: what a reader of results should know about the road to them, in sentences for reports and papers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from grace.errors import GraceError
 from grace.roadmap.evidence import FILE as EVIDENCE
@@ -36,8 +37,7 @@ def disclosures(ground: Ground) -> Iterator[str]:
         )
     if ground.road_name != "cluster" and (road := evidence.last(Kind.ROAD)):
         yield f"The road without a cluster was taken, {ground.road_name} ({road.name}: {road.facts['reason']})."
-    for name, reason in ground.project.content.roadmap.leave_out.items():
-        yield f"The plan's item {name} was left out: {reason}."
+    yield from _changes(ground)
     yield from deviations(ground)
     for phase in (2, 3):
         decided = evidence.last(Kind.DECISION, str(phase))
@@ -46,3 +46,22 @@ def disclosures(ground: Ground) -> Iterator[str]:
                 "The results are those of phase 2, some of them of quantized models; no scarce GPUs were used "
                 f"({decided.name}, {decided.time[:10]}: {decided.facts['note']})."
             )
+
+
+def _changes(ground: Ground) -> Iterator[str]:
+    """The items of the plan that the project leaves out or changes, and those that it did when it passed a gate."""
+    now = ground.project.content.roadmap
+    said = [*_told(now.leave_out, now.items)]
+    for entry in ground.evidence.of(Kind.PASSED):
+        then = _told(entry.facts["changes"]["leave_out"], entry.facts["changes"]["items"])
+        said += [
+            f"{line[:-1]} ({entry.name}, when the lineup {entry.subject} passed)." for line in then if line not in said
+        ]
+    yield from said
+
+
+def _told(leave_out: Mapping[str, str], items: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    left = [f"The plan's item {name} was left out: {reason}." for name, reason in leave_out.items()]
+    return left + [
+        f"The plan's item {name} was changed or added: {', '.join(sorted(fields))}." for name, fields in items.items()
+    ]

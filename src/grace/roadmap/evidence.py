@@ -42,6 +42,7 @@ class Kind(StrEnum):
     REQUEST = "request"
     APPROVAL = "approval"
     OVERRIDE = "override"
+    PASSED = "passed"
     ROAD = "road"
 
 

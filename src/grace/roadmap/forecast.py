@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from grace.errors import InputError
 from grace.lineup.folder import LineupFolder, visited
 from grace.lineup.forecast import forecast_models
 from grace.lineup.journal import Step
-from grace.lineup.lineup_file import LineupFile
+from grace.lineup.lineup_file import EndpointPlace, LineupFile
 from grace.models.catalogue import models_of as catalogue_models
 from grace.models.catalogue import profiles
 from grace.progress import Progress
+from grace.roadmap.checks.machine import endpoint as endpoint_named
 from grace.roadmap.ground import Ground
 from grace.roadmap.traces import LINEUPS
 from grace.stages.forecast import Forecast, Span
@@ -35,7 +37,12 @@ def forecasts(ground: Ground, profile: str, progress: Progress) -> Sequence[Fore
     """What each model of a profile takes for all studies of the project. Raises InputError, Refused."""
     described = profiles()[profile]
     names = catalogue_models(described) if ground.rehearsal else ground.models_of(profile)
-    lineup = LineupFile(name=profile, profile=profile, models=tuple(names))
+    endpoint = None
+    if described.endpoint and not ground.rehearsal:
+        if not (named := endpoint_named(ground)).met:
+            raise InputError(named.text)
+        endpoint = EndpointPlace(url=str(ground.project.content.endpoint))
+    lineup = LineupFile(name=profile, profile=profile, models=tuple(names), endpoint=endpoint)
     visits, inputs = visited(list(ground.tables.items()))
     folder = LineupFolder(ground.folder / LINEUPS / f"forecast-{profile}")  # of none that there is: nothing is done yet
     return list(forecast_models(lineup, VisitFile(studies=visits), inputs, folder, progress))

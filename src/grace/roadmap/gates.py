@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from grace.errors import InputError, Refused
+from grace.lineup.folder import LineupFolder
+from grace.lineup.journal import History, Step, histories
 from grace.models.catalogue import profile as profile_of
 from grace.roadmap.evidence import Kind
 from grace.roadmap.ground import Ground
@@ -31,12 +33,15 @@ def ask(ground: Ground, profile: str, models: Sequence[str], lineup: str, overri
     """
     if override is not None:
         override = noted(override, "--override")
-    if profile_of(profile).embedded:
+    if not profile_of(profile).gpus:
         return
     record(ground)
     status = Status(ground)
     reasons = list(_closed(status, profile, models))
-    if not reasons or (override is None and _overridden(ground, profile, lineup)):
+    if not reasons:
+        _keep_changes(ground, profile, models, lineup)
+        return
+    if override is None and _overridden(ground, profile, lineup):
         return
     if override is not None:
         missing = [each.item.id for phase in status.phases for each in phase.missing]
@@ -49,6 +54,25 @@ def ask(ground: Ground, profile: str, models: Sequence[str], lineup: str, overri
         '`grace roadmap status` shows the road. --override "reason" passes all the same; it is kept, and reports and '
         "papers say so."
     )
+
+
+def ask_again(ground: Ground, folder: LineupFolder) -> None:
+    """Let a lineup that was begun go on; it is refused where models are still to be served and a gate closed since.
+
+    Those that were served already may be brought home and removed whatever the gates say. Raises as `ask`.
+    """
+    lineup = folder.lineup
+    carried = histories(folder.journal)
+    if any(Step.SERVE not in carried.get(model, History()).times for model in lineup.models):
+        ask(ground, lineup.profile, lineup.models, lineup.name, None)
+
+
+def _keep_changes(ground: Ground, profile: str, models: Sequence[str], lineup: str) -> None:
+    """Keep which items the project had changed or left out when it passed a gate: grace.yaml may forget them."""
+    changes = ground.project.content.roadmap.model_dump(mode="json")
+    last = ground.evidence.last(Kind.PASSED, lineup)
+    if any(changes.values()) and (last is None or last.facts["changes"] != changes):
+        say(ground, Kind.PASSED, lineup, {"profile": profile, "models": list(models), "changes": changes}, None)
 
 
 def _overridden(ground: Ground, profile: str, lineup: str) -> bool:
@@ -68,7 +92,7 @@ def _closed(status: Status, profile: str, models: Sequence[str]) -> Iterator[str
         yield f'The road is {ground.road_name}; `grace roadmap road cluster --reason "..."` takes that of the cluster.'
         return
     first = ground.models_of(profile)[:1]
-    beyond = tuple(models) != tuple(first)
+    beyond = tuple(models) != tuple(first) or _others_before(ground, profile, first)
     before = BEFORE_SCARCE if profile == SCARCE else BEFORE_ALL if beyond else BEFORE_FIRST
     for number in before:
         if why := stopped(ground, number):
@@ -77,6 +101,18 @@ def _closed(status: Status, profile: str, models: Sequence[str]) -> Iterator[str
     frozen = status.item(FROZEN)
     if before is BEFORE_ALL and not frozen.closed:
         yield f"{FROZEN} {frozen.item.text}: {frozen.text}\n      {ground.filled(frozen.item.run)}"
+
+
+def _others_before(ground: Ground, profile: str, first: Sequence[str]) -> bool:
+    """Whether other models were carried on the profile before: then this one is not the first, whatever its place."""
+    there = {model for each in ground.traces.lineups if each.file.profile == profile for model in each.file.models}
+    noted = {
+        model
+        for entry in ground.evidence.of(Kind.LINEUP)
+        if entry.facts["profile"] == profile
+        for model in entry.facts["models"]
+    }
+    return bool((there | noted) - set(first))
 
 
 def _missing(status: Status, phase: PhaseState) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """The ground that a roadmap stands on: project, phases, evidence, traces, and the words that fill its commands."""
 
+import hashlib
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,8 +8,11 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
+import orjson
+
 from grace.errors import GraceError
 from grace.files import sha256_of
+from grace.manifest import EXTRACT
 from grace.models.catalogue import models_of as catalogue_models
 from grace.models.catalogue import profiles
 from grace.project import FILE, Project, find_project
@@ -117,6 +121,8 @@ class Ground:
         if own:
             return own.models
         described = profiles().get(profile)
+        if described and described.endpoint:
+            return (self.project.content.model,) if self.project.content.model else ()
         return tuple(catalogue_models(described)) if described else ()
 
     @cached_property
@@ -191,6 +197,22 @@ class Ground:
         """A path as the evidence names it: from the project's folder."""
         return path.resolve().relative_to(self.folder.resolve()).as_posix()
 
+    def leaves_out(self, item: str) -> str:
+        """Why the project leaves an item or its task out; empty where it does not."""
+        left_out = self.project.content.roadmap.leave_out
+        return left_out.get(item) or left_out.get(item.rpartition(".")[0]) or ""
+
+    def data(self, profile: str) -> str:
+        """Digest of all that lineups of a profile prove: their runs, each with its answers."""
+        runs = {
+            run.id: run.files.get("ledger.jsonl")
+            for each in self.lineups(profile)
+            for model in each.models
+            for run in model.runs
+            if model.proves and run.experiment != EXTRACT
+        }
+        return hashlib.sha256(orjson.dumps(runs, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
     # Words of commands
 
     def filled(self, text: str) -> str:
@@ -218,9 +240,8 @@ class Ground:
         first = next(iter(self.models_of(profile)), "MODEL")
         stand_in = next(iter(self.models_of("local")), "MODEL")
         local = f"grace lineup run --profile local --limit 10{given}"
-        every = f"grace lineup run --profile {profile}{given}"
-        if profile == "api":
-            every = "grace visit visit.yaml --out outputs/MODEL"
+        part = " --experiment 1" if profile == "api" and self.leaves_out("2.4.1") else ""
+        every = f"grace lineup run --profile {profile}{part}{given}"
         return {
             "note": self.note,
             "first": first,
@@ -243,12 +264,12 @@ class Ground:
         """Whether the page of the decision after phase 2 was written, and nothing that it shows changed since."""
         if self.evidence.fault:
             return False
-        page, lineup = self.evidence.last(Kind.PAGE, "2"), self.evidence.last(Kind.LINEUP)
-        return (
-            page is not None
-            and (self.folder / page.facts["file"]).is_file()
-            and (lineup is None or lineup.number < page.number)
-        )
+        page = self.evidence.last(Kind.PAGE, "2")
+        if page is None:
+            return False
+        path = self.folder / page.facts["file"]
+        same = path.is_file() and sha256_of(path) == page.facts["sha256"]
+        return same and page.facts.get("data") == self.data(self.profile("rtx3090"))
 
     @cached_property
     def final(self) -> str:

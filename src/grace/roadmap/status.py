@@ -174,9 +174,7 @@ class Status:
         roads = ground.plan.roads_of(item)
         if roads and ground.road_name not in roads:
             return f"not on the road {ground.road_name}"
-        left_out = ground.project.content.roadmap.leave_out
-        task = item.id.rpartition(".")[0]
-        reason = left_out.get(item.id) or left_out.get(task)
+        reason = ground.leaves_out(item.id)
         return f"left out by grace.yaml: {reason}" if reason else ""
 
     def _finding(self, item: Item) -> ItemFinding:

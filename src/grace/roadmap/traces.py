@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 import grace
+from grace.endpoints.client import base_url, without_userinfo
 from grace.endpoints.serving import EMBEDDED
 from grace.errors import GraceError
 from grace.files import FileList, sha256_of
@@ -48,7 +49,7 @@ class RunTrace:
         whole: whether all rows of its table were asked.
         answered, failed: requests by how they ended last.
         input: digests by which its table is recognised.
-        here: whether a server of this machine answered.
+        endpoints: who answered: addresses, or EMBEDDED for a server of this machine.
         started, ended: of its sessions, the earliest and the latest time.
         files: digests of its files, by name.
         problems: why it proves nothing.
@@ -64,7 +65,7 @@ class RunTrace:
     answered: int
     failed: int
     input: frozenset[str]
-    here: bool
+    endpoints: frozenset[str]
     started: str
     ended: str
     files: Mapping[str, str]
@@ -119,7 +120,7 @@ def run_trace(run: Run, studies: Mapping[str, Study]) -> RunTrace:
         answered=sum(last.values()),
         failed=len(last) - sum(last.values()),
         input=frozenset(digest for digest in (identity.input.sha256, identity.input.source) if digest),
-        here=any(each.endpoint == EMBEDDED for each in sessions),
+        endpoints=frozenset(each.endpoint for each in sessions if each.endpoint),
         started=times[0] if times else "",
         ended=times[-1] if times else "",
         files=files,
@@ -197,21 +198,38 @@ def lineup_trace(path: Path, studies: Mapping[str, Study], rehearsal: bool) -> L
     problems = []
     if strangers := sorted(set(journal) - set(file.models)):
         problems.append(f"{folder.journal}: is about {', '.join(strangers)}, which this lineup does not carry")
-    if not rehearsal and not profile(file.profile).embedded:
-        problems += _place_problems(file.profile, models)
+    if not rehearsal:
+        problems += _place_problems(file, models)
+    problems += _shared_folders(models)
     return LineupTrace(folder, file, models, (hashlib.sha256(content).hexdigest(), len(content)), tuple(problems))
 
 
-def _place_problems(named: str, models: Sequence[ModelTrace]) -> Iterator[str]:
-    """Whether the models of a profile with GPUs were asked there, and each under its own name."""
+def _place_problems(file: LineupFile, models: Sequence[ModelTrace]) -> Iterator[str]:
+    """Whether the models were asked where the profile says, and each under its own name."""
+    where = profile(file.profile)
     for model in models:
-        hub = find_hub_model(model.name)
-        served = {variant.served_name for variant in hub.variants} if hub else set()
+        hub = find_hub_model(model.name) if where.gpus else None
+        names = {variant.served_name for variant in hub.variants} if hub else {model.name}
         for run in model.runs:
-            if run.here:
-                yield f"{run.path}: was asked on this machine, which is not the profile {named}"
-            elif served and run.experiment != EXTRACT and run.model.get("name") not in served:
+            if run.experiment == EXTRACT:
+                continue
+            if not where.embedded and EMBEDDED in run.endpoints:
+                yield f"{run.path}: was asked on this machine, which is not the profile {file.profile}"
+            elif where.embedded and run.endpoints != {EMBEDDED}:
+                yield f"{run.path}: was not asked on this machine alone, which is the profile {file.profile}"
+            elif file.endpoint and run.endpoints != {address := without_userinfo(base_url(file.endpoint.url))}:
+                yield f"{run.path}: was asked at {', '.join(sorted(run.endpoints))}, not at {address} alone"
+            elif run.model.get("name") not in names:
                 yield f"{run.path}: holds answers of {run.model.get('name')}, not of {model.name}"
+
+
+def _shared_folders(models: Sequence[ModelTrace]) -> Iterator[str]:
+    """Models whose data would be one: each has a folder of its own."""
+    folders: dict[Path, str] = {}
+    for model in models:
+        other = folders.setdefault(model.folder, model.name)
+        if other != model.name:
+            yield f"{model.folder}: is that of both {other} and {model.name}"
 
 
 def _model_trace(folder: LineupFolder, name: str, history: History, studies: Mapping[str, Study]) -> ModelTrace:
@@ -337,7 +355,8 @@ def _copies(runs: Sequence[RunTrace], first: Mapping[str, str]) -> dict[Path, st
     places: dict[str, list[Path]] = {}
     for run in runs:
         if run.id:
-            places.setdefault(run.id, []).append(run.path)
+            places.setdefault(run.id, [])
+            places[run.id] += [] if run.path in places[run.id] else [run.path]
     return {
         path: f"{path}: is a copy: the same run is {next(other for other in paths if other != path)}"
         for id, paths in places.items()

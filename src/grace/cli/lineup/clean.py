@@ -80,7 +80,7 @@ def clean(
     if not is_label(name):
         raise InputError(f"{name!r}: no lineup has this name; names have a-z, 0-9 and -")
     folder = LineupFolder(lineups / name)
-    if folder.file.is_file() and folder.lineup.local:
+    if folder.file.is_file() and not folder.lineup.on_cluster:
         _clean_here(folder, dry_run)
         return
     from grace.cluster.manifests.layout import PYTHON_IMAGE

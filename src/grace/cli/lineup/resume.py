@@ -17,7 +17,8 @@ def resume(
     """Go on with a lineup as it was asked: adopt what it left, and bring home what waits.
 
     Its folder says what it carries, so nothing of that is repeated here. Where a process of this machine carries it
-    already, its steps are shown until it ends; Ctrl-C then ends only the watching. Exit code as `grace lineup run`.
+    already, its steps are shown until it ends; Ctrl-C then ends only the watching. Exit code as `grace lineup run`: a
+    gate that closed since lets no further model be served.
 
     \b
     Example:
@@ -26,6 +27,8 @@ def resume(
     from grace.lineup.backends import backend_for
     from grace.lineup.folder import LineupFolder
     from grace.lock import locked, writer_of
+    from grace.roadmap import gates
+    from grace.roadmap.ground import Ground
 
     folder = LineupFolder(lineups / name)
     lineup = folder.lineup
@@ -34,7 +37,9 @@ def resume(
         end(tell_followed(folder))
         return
     if detach:
+        gates.ask_again(Ground.here(), folder)
         begin_detached(folder, parallel=parallel, stop_on_failure=stop_on_failure)
         return
+    gates.ask_again(Ground.here(), folder)
     with locked(folder.path):
         end(carry_lineup(folder, backend_for(lineup, folder), parallel=parallel, stop_on_failure=stop_on_failure))

@@ -1,7 +1,7 @@
 """`grace lineup run`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -26,7 +26,7 @@ SAMPLES = (("study1", Path("data/test_sample_study1.csv")), ("study2", Path("dat
 
 
 def run(
-    profile: Annotated[str, typer.Option(help="Where the models run: local, rtx3090 or a100.")] = "local",
+    profile: Annotated[str, typer.Option(help="Where the models run: local, api, rtx3090 or a100.")] = "local",
     models: Annotated[
         str | None, typer.Option(metavar="A,B,...", help="The models, in order. Default: those of the profile.")
     ] = None,
@@ -36,7 +36,15 @@ def run(
     ] = None,
     name: Annotated[str | None, typer.Option(metavar="NAME", help="The lineup's name. Default: the profile's.")] = None,
     lineups: Lineups = Path("lineups"),
+    experiment: Annotated[
+        list[int] | None,
+        typer.Option(metavar="1|2", min=1, max=2, help="Answers (1), probabilities (2). Default: both."),
+    ] = None,
     limit: options.Limit = None,
+    model_endpoint: Annotated[
+        str | None, typer.Option(metavar="URL", help="With --profile api: the address of the endpoint.")
+    ] = None,
+    api_key_env: options.ApiKeyEnv = None,
     parallel: Parallel = 1,
     stop_on_failure: StopOnFailure = False,
     detach: Detach = False,
@@ -69,7 +77,9 @@ def run(
 ) -> None:
     """Carry a lineup's models, one after the other, from their weights to checked data at home.
 
-    --profile says where: local is this machine, the others are GPUs of a cluster, for which a kubeconfig is needed.
+    --profile says where: local is this machine; api is an endpoint that somebody else serves (--model-endpoint and
+    --models, or `endpoint` and `profiles` of grace.yaml); the others are GPUs of a cluster, for which a kubeconfig is
+    needed.
     Each model is served, asked everything, its data is checked, and its server removed before the next one comes.
     lineups/NAME/lineup.jsonl records every step. After Ctrl-C or a crash, the same command continues where it left
     off. Exit code 1: a model failed, or its data failed a check. 4: a gate of `grace roadmap` is closed: profiles with
@@ -80,6 +90,7 @@ def run(
       grace lineup run --dry-run
       grace lineup run
       grace lineup run --detach
+      grace lineup run --profile api --model-endpoint https://api.example --api-key-env MY_KEY --models small,large
       grace lineup run --profile rtx3090 --namespace my-lab --image registry.example/my-lab/grace:0.1.0
       grace lineup run --study study1=data/study1.csv --study my_study.yaml=trials.csv --name mine
     """
@@ -100,8 +111,12 @@ def run(
     project = find_project()
     own = project.content.profiles.get(profile) if project else None
     names = models.split(",") if models else own.models if own else models_of(described)
-    place, rehearsal = None, bool(project and project.content.rehearsal)
-    if not described.embedded and not rehearsal:
+    place, endpoint, rehearsal = None, None, bool(project and project.content.rehearsal)
+    if described.endpoint and not rehearsal:
+        alone = [project.content.model] if project and project.content.model else []
+        names = names or alone
+        endpoint = _endpoint(profile, names, model_endpoint, api_key_env)
+    if described.gpus and not rehearsal:
         names = [hub_model(model).name for model in names]
         place = {
             "cluster": str(Path(cluster).absolute()) if Path(cluster).suffix else cluster,
@@ -113,12 +128,13 @@ def run(
             "priority_class": priority_class,
             "batch_invariant": batch_invariant,
         }
-    content = {"name": name or profile, "profile": profile, "models": names, "limit": limit}
-    lineup = checked(content | {"place": place, "rehearsal": rehearsal}, "grace lineup run", LineupFile)
+    content: dict[str, Any] = {"name": name or profile, "profile": profile, "models": names, "limit": limit}
+    content |= {"place": place, "endpoint": endpoint, "rehearsal": rehearsal}
+    lineup = checked(content, "grace lineup run", LineupFile)
     folder = LineupFolder(lineups / lineup.name)
     tables = list(project.tables.items()) if project else []
     visits, inputs = visited([_pair(each) for each in study] if study else tables or list(SAMPLES))
-    visit = VisitFile(studies=visits)
+    visit = checked({"studies": visits, "experiments": experiment or (1, 2)}, "grace lineup run", VisitFile)
     planned = planned_objects(lineup, visit, inputs)
     if dry_run:
         _tell_forecast(lineup, visit, inputs, folder, planned)
@@ -133,6 +149,22 @@ def run(
             end(carry_lineup(folder, backend, parallel=parallel, stop_on_failure=stop_on_failure))
             return
     begin_detached(folder, parallel=parallel, stop_on_failure=stop_on_failure)
+
+
+def _endpoint(profile: str, names: "Sequence[str]", url: str | None, api_key_env: str | None) -> dict[str, str | None]:
+    """Where the models of somebody else answer. Raises InputError where nobody says it."""
+    from grace.endpoints.serving import EMBEDDED
+
+    if url in (None, EMBEDDED):
+        raise InputError(
+            f"--profile {profile}: at which address? --model-endpoint URL says it, or `endpoint: URL` in grace.yaml"
+        )
+    if not names:
+        raise InputError(
+            f"--profile {profile}: which models? --models A,B says it, or "
+            f"`profiles: {{{profile}: {{models: [A, B]}}}}` in grace.yaml"
+        )
+    return {"url": url, "api_key_env": api_key_env}
 
 
 def _pair(text: str) -> tuple[str, Path]:

@@ -189,6 +189,11 @@ def _check_profile(name: str) -> None:
             f"--profile {name}: runs on this machine and needs no manifests: `grace models pull {described.embedded}`, "
             f"then `grace visit VISIT.yaml --out outputs/{described.embedded}`"
         )
+    if described.endpoint:
+        raise InputError(
+            f"--profile {name}: somebody else serves its models, so no manifests are needed; "
+            f"`grace lineup run --profile {name}` asks them"
+        )
 
 
 def _model_names(request: Request) -> Sequence[str]:

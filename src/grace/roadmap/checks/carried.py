@@ -52,7 +52,8 @@ def carrying(ground: Ground, profile: str, all: bool) -> Carrying:
     if all:
         for name in wanted:
             if name not in models:
-                lacking.setdefault(name, f"{name}: no lineup of the profile {profile} carried it")
+                broken = _broken(ground, profile, name)[:FIRST_FEW]
+                lacking.setdefault(name, "; ".join(broken) or f"{name}: no lineup of the profile {profile} carried it")
         models = {name: each for name, each in models.items() if name in wanted or not wanted}
         lacking = {name: why for name, why in lacking.items() if name in wanted}
         if not wanted and not models:
@@ -62,13 +63,18 @@ def carrying(ground: Ground, profile: str, all: bool) -> Carrying:
     elif models:
         lacking = {}
     elif not lacking:
-        broken = [*ground.traces.unreadable]
-        for each in ground.traces.lineups:
-            if each.file.profile == profile:
-                broken += [*each.problems, ground.rewritten(each)]
-        reasons = "; ".join(filter(None, broken[:FIRST_FEW]))
-        lacking[profile] = reasons or f"no lineup of the profile {profile} yet"
+        broken = [*ground.traces.unreadable, *_broken(ground, profile)]
+        lacking[profile] = "; ".join(broken[:FIRST_FEW]) or f"no lineup of the profile {profile} yet"
     return Carrying(models, lacking, stale)
+
+
+def _broken(ground: Ground, profile: str, model: str = "") -> list[str]:
+    """Why lineups of a profile, or those that carry a model, prove nothing at all."""
+    found = []
+    for each in ground.traces.lineups:
+        if each.file.profile == profile and (not model or model in each.file.models):
+            found += [*each.problems, *filter(None, [ground.rewritten(each)])]
+    return found
 
 
 def _why_not(ground: Ground, lineup: LineupTrace, model: ModelTrace, *, whole: bool) -> str:

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from grace.endpoints.client import without_userinfo
+from grace.endpoints.serving import EMBEDDED
 from grace.models.files import find_model
 from grace.roadmap.checks.finding import ItemFinding, check
 from grace.roadmap.ground import Ground
@@ -131,3 +133,14 @@ def manifests(ground: Ground, profile: str, folder: str) -> ItemFinding:
     return ItemFinding(
         good, f"{folder}/: {'break no rule' if good else f'`grace cluster check {folder}` names errors'}"
     )
+
+
+@check
+def endpoint(ground: Ground) -> ItemFinding:
+    """The project's file names an endpoint of somebody else, and models there. It is not asked."""
+    address, models = ground.project.content.endpoint, ground.models_of("api")
+    if address in (None, EMBEDDED):
+        return ItemFinding(False, f"{ground.project.path.name} names no endpoint")
+    if not models:
+        return ItemFinding(False, f"{ground.project.path.name} names no models of the profile api")
+    return ItemFinding(True, f"{without_userinfo(str(address))}: {', '.join(models)}")

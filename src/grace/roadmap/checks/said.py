@@ -32,10 +32,12 @@ def altered(ground: Ground, entry: EvidenceEntry) -> list[str]:
 
 @check
 def decision(ground: Ground, phase: int) -> ItemFinding:
-    """A person decided after a phase."""
+    """A person decided after a phase, about the data that there are now."""
     entry = None if ground.evidence.fault else ground.evidence.last(Kind.DECISION, str(phase))
     if entry is None:
         return ItemFinding(False, "nobody decided yet")
+    if phase == 2 and entry.facts.get("data") != ground.data(ground.profile("rtx3090")):
+        return ItemFinding(False, f"{entry.name}: the data changed since; decide again", stale=True)
     word = "go" if entry.facts["go"] else "stop"
     return ItemFinding(True, f"{entry.name}, {entry.time[:10]}: {word}, says {entry.by}: {entry.facts['note']}")
 
