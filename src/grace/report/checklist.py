@@ -108,7 +108,7 @@ def _models(asked: Sequence[Record]) -> Iterator[str]:
         own = [row for row in asked if row["model_name"] == name]
         facts = [
             f"{words} {plain(', '.join(values))}"
-            for field, words in (("revision", "revision"), ("quantization", "quantization"), ("weights", "SHA-256"))
+            for field, words in (("revision", "revision"), ("quantization", "quantization"), ("weights", "weights"))
             if (values := _values(own, field))
         ]
         sizes = [f"{whole(row['parameters'])} parameters" for row in own if is_known(row["parameters"])][:1]
