@@ -1,6 +1,7 @@
 """The nodes of a modelled cluster: what containers do, by a script or for real, their logs, and commands in them."""
 
 import asyncio
+import base64
 import json
 import os
 import re
@@ -316,6 +317,9 @@ class Pods:
         words[0] = sys.executable if words[0].startswith("python") else words[0]
         given = pod["spec"]["containers"][0].get("env") or []
         env = os.environ | {each["name"]: each["value"].replace("$$", "$") for each in given if "value" in each}
+        for each in pod["spec"]["containers"][0].get("envFrom") or []:
+            secret = self.objects["secrets", key[1], each["secretRef"]["name"]]["data"]
+            env |= {name: base64.b64decode(value).decode() for name, value in secret.items()}
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(*words, stdin=pipe, stdout=pipe, stderr=pipe, env=env)
 
