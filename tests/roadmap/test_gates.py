@@ -232,3 +232,80 @@ def test_the_timeline_has_every_model_of_both_phases(project: Path, grace: Comma
     assert all(row["hours"]["low"] <= row["hours"]["likely"] <= row["hours"]["high"] for row in rows)
     assert Path("outputs/timeline.png").read_bytes().startswith(b"\x89PNG")
     assert grace("roadmap", "timeline").out.count("a guess") == 12
+
+
+# --- ways around a gate: none of them opens it -----------------------------------------------------------------------
+
+
+def open_phase_0(grace: Command) -> None:
+    for name in ("0.2", "0.7.4"):
+        assert grace("roadmap", "attest", name, "--note", "done").code == 0
+
+
+@pytest.fixture
+def passed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The lineups that passed the gates."""
+    names: list[str] = []
+    monkeypatch.setattr("grace.lineup.backends.backend_for", lambda lineup, *_: names.append(lineup.name) or 1 / 0)
+    return names
+
+
+def test_the_first_model_is_the_first_only_once(project: Path, grace: Command, passed: list[str]) -> None:
+    """The project's file names another first model after each lineup, so that all of them would be first."""
+    open_phase_0(grace)
+    grace("lineup", "run", "--profile", "rtx3090", "--models", "gemma-2-2b-it", "--name", "one")
+    assert passed == ["one"]
+    content = yaml.safe_load(Path("grace.yaml").read_text())
+    content["profiles"]["rtx3090"] = {"models": ["gemma-2-9b-it"]}
+    Path("grace.yaml").write_text(yaml.safe_dump(content))
+    refused = grace("lineup", "run", "--profile", "rtx3090", "--name", "two")
+    assert refused.code == 4
+    assert "Phase 1 lacks" in refused.err
+    assert passed == ["one"]
+
+
+def test_a_lineup_whose_gate_closed_serves_no_further_model(project: Path, grace: Command, passed: list[str]) -> None:
+    open_phase_0(grace)
+    grace("lineup", "run", "--profile", "rtx3090", "--models", "gemma-2-2b-it", "--name", "one")
+    with open("trials.csv", "a") as file:
+        file.write("3,grass,green,yes\n")  # what a person read were other data
+    for options in ((), ("--detach",)):
+        refused = grace("lineup", "resume", "one", *options)
+        assert refused.code == 4, options
+        assert "Phase 0 lacks 0.7.4" in refused.err
+    assert passed == ["one"]
+
+    line = {"model": "gemma-2-2b-it", "step": "serve", "event": "begun", "time": "2026-11-01T12:00:00.000Z"}
+    Path("lineups/one/lineup.jsonl").write_text(json.dumps(line) + "\n")
+    grace("lineup", "resume", "one")  # what runs there is brought home and removed all the same
+    assert passed == ["one", "one"]
+
+
+def test_a_copied_lineup_is_not_resumed_past_a_gate(project: Path, grace: Command, passed: list[str]) -> None:
+    text = Path("lineups/local/lineup.yaml").read_text()
+    Path("lineups/forged/input").mkdir(parents=True)
+    Path("lineups/forged/lineup.yaml").write_text(
+        text.replace("name: local", "name: forged")
+        .replace("profile: local", "profile: a100")
+        .replace("models/one.gguf", "gemma-2-2b-it")
+    )
+    assert grace("lineup", "resume", "forged").code == 4
+    assert passed == []
+
+
+def test_what_was_left_out_to_pass_stays_on_record(project: Path, grace: Command, passed: list[str]) -> None:
+    before = Path("grace.yaml").read_text()
+    left_out = dict.fromkeys(("0.2", "0.7.4"), "no time")
+    changed = {"0.7.3": {"needed": False}}
+    with open("grace.yaml", "a") as file:
+        file.write(yaml.safe_dump({"roadmap": {"leave_out": left_out, "items": changed}}))
+    grace("lineup", "run", "--profile", "rtx3090", "--models", "gemma-2-2b-it")
+    assert passed == ["rtx3090"]
+    now = list(disclosures(Ground.here()))
+    assert "The plan's item 0.2 was left out: no time." in now
+    assert "The plan's item 0.7.3 was changed or added: needed." in now
+    Path("grace.yaml").write_text(before)
+    later = list(disclosures(Ground.here()))
+    assert len(later) == len(now)
+    assert all("when the lineup rtx3090 passed" in line for line in later)
+    assert grace("lineup", "run", "--profile", "rtx3090", "--models", "gemma-2-2b-it", "--name", "again").code == 4
