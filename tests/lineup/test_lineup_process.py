@@ -98,6 +98,18 @@ def test_another_lineup_of_the_same_name_is_refused(tmp_path: Path, models: str,
     assert "--name" in refused.err
 
 
+def test_a_server_that_does_not_start_is_given_up_and_the_limit_is_named(
+    tmp_path: Path, models: str, grace: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grace.lineup.process.START_SECONDS", 0.0)
+    monkeypatch.setattr("grace.lineup.process.START_RATE", float("inf"))
+    done = grace("lineup", "run", *options(tmp_path, models.split(",")[0]))
+    assert done.code == 1
+    assert "first: failed: " in done.out
+    assert "llama.cpp did not answer within 0 s" in done.out
+    assert not ours(tmp_path)
+
+
 def test_a_model_that_cannot_be_served_does_not_stop_the_others(tmp_path: Path, models: str, grace: Command) -> None:
     broken = models.split(",")[0]
     Path(broken).write_bytes(b"GGUF and no more")

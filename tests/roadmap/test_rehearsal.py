@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Command, Result
+from conftest import Command, Result, read_rows
 from grace.roadmap.disclosures import disclosures
 from grace.roadmap.ground import Ground
 from grace.roadmap.status import Status
@@ -39,10 +39,8 @@ def road(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return begin_rehearsal(folder / "road", folder / "tiny.gguf")
 
 
-def test_the_printed_commands_lead_to_the_end_of_the_road(
-    road: Path, monkeypatch: pytest.MonkeyPatch, grace: Command
-) -> None:
-    monkeypatch.chdir(road)
+def follow(grace: Command) -> list[str]:
+    """Follow the printed next commands to the end of the road, and try each gate once before; the commands."""
     phases, commands = [], []
     for _ in range(MOST):
         told = json.loads(grace("roadmap", "status", "--json").out)
@@ -59,20 +57,43 @@ def test_the_printed_commands_lead_to_the_end_of_the_road(
                 assert command in refused.err  # the refusal names the command that comes next
         commands.append(command)
         done = typed(grace, command)
-        assert done.code in (0, 1), f"{command}: {done.err}"  # 1: the model knows nothing
+        assert done.code in (0, 1), f"{command}: {done.err}"  # 1: the model knows too little
     assert phases == [0, 1, 2, 3, 4, 5]
     assert json.loads(grace("roadmap", "status", "--json").out)["phase"] is None
+    assert not Ground.here().evidence.fault
+    return commands
+
+
+def test_the_printed_commands_lead_to_the_end_of_the_road(
+    road: Path, monkeypatch: pytest.MonkeyPatch, grace: Command
+) -> None:
+    monkeypatch.chdir(road)
+    commands = follow(grace)
     assert [command for command in commands if command.startswith("grace lineup")] == [
         "grace lineup run --profile local --limit 10",
         GUARDED[0],
         GUARDED[1],
         GUARDED[3],
     ]
-    assert not Ground.here().evidence.fault
     assert "all checks" not in (road / "roadmap/decision-2.html").read_text()
     assert "stand-in-2" in (road / "roadmap/decision-2.html").read_text()
     assert "This is a rehearsal" in (road / "outputs/report.html").read_text()
     assert "This is a rehearsal" in (road / "outputs/paper/paper.md").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("one_core")
+def test_so_they_do_with_the_real_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, grace: Command) -> None:
+    """As a user plays it: `grace roadmap rehearse --begin`, then what `grace roadmap status` prints."""
+    monkeypatch.chdir(tmp_path)
+    begun = grace("roadmap", "rehearse", "road", "--begin")
+    assert begun.code == 0, begun.err
+    monkeypatch.chdir(tmp_path / "road")
+    follow(grace)
+    (answer, *_) = read_rows(Path("lineups/a100/stand-in-1/colours.csv"))
+    assert answer["model_response"].strip()
+    scores = read_rows(Path("lineups/a100/stand-in-1/colours_scores.csv"))
+    assert all(0.5 < float(row["label_mass_verdict"]) <= 1.000001 for row in scores)
 
 
 def test_what_was_rehearsed_is_no_proof_elsewhere(road: Path, monkeypatch: pytest.MonkeyPatch) -> None:

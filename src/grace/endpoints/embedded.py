@@ -50,18 +50,19 @@ class EmbeddedServer(ModelServer):
         self.api_key = secrets.token_urlsafe(32) if api_key is None else api_key
 
     @classmethod
-    def of(cls, model: str, slots: int | None = None) -> Self:
+    def of(cls, model: str, slots: int | None = None, limit: float | None = None) -> Self:
         """A server of a model under the name that the user gave, at a free port, with a random key.
 
         Args:
             model: name of the catalogue, path of a GGUF file, or file of a hub (`grace.models.files.find_model`).
             slots: requests worked on at once; see ServingOptions.
+            limit: seconds within which it must answer; None: however long it takes to load.
 
         Raises:
             InputError: no such model.
             ModelFileError: its file is not there yet.
         """
-        return cls(find_model(model).path, ServingOptions(model, parallel=slots))
+        return cls(find_model(model).path, ServingOptions(model, parallel=slots), limit=limit)
 
     def __enter__(self) -> Self:
         if importlib.util.find_spec("xllamacpp") is None:
@@ -98,7 +99,7 @@ class EmbeddedServer(ModelServer):
         line = stdout.readline()
         if line:
             return str(json.loads(line))
-        code = self._process.wait()
+        code = self._process.wait(END_SECONDS)
         log.seek(0)
         raise ModelFileError(
             f"{self._path}: llama.cpp cannot serve it: {_why(log.read().decode(errors='replace'), code)}"

@@ -29,6 +29,8 @@ from grace.stages.session import RequestCounts, interrupt_sessions
 from grace.stages.task import Endpoint, TaskOptions
 from grace.stages.visit import slots_for, tasks
 
+START_SECONDS, START_RATE = 120.0, 20e6
+"""The longest that llama.cpp may take until it answers: so long, and a second for so many bytes of the model's file."""
 END_SECONDS = 60.0
 """The longest that a server of a killed runner may take to follow it; vLLM takes 30 s."""
 
@@ -46,10 +48,16 @@ StartServer = Callable[[str, int | None], ModelServer]
 """Makes the server of a model with so many slots (None: its own default)."""
 
 
+def embedded(model: str, slots: int | None) -> ModelServer:
+    """llama.cpp with a limit for its start. Raises InputError, ModelFileError."""
+    limit = START_SECONDS + find_model(model).path.stat().st_size / START_RATE
+    return EmbeddedServer.of(model, slots, limit)
+
+
 class ProcessBackend(Backend):
     """Serves each model by a child process, which ends with this one, for whatever reason that ends."""
 
-    def __init__(self, folder: LineupFolder, *, start: StartServer = EmbeddedServer.of) -> None:
+    def __init__(self, folder: LineupFolder, *, start: StartServer = embedded) -> None:
         self._folder, self._start = folder, start
         self._servers: dict[str, ModelServer] = {}
         self._starts: Counter[str] = Counter()
