@@ -46,7 +46,7 @@ wheel: .venv/.made ## Build a wheel in dist/, to install Grace elsewhere
 	@ls dist/*.whl
 
 .PHONY: images
-images: VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' src/grace/__init__.py)
+images: VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' src/grace/version.py)
 images: REVISION := $(or $(shell git rev-parse HEAD 2>/dev/null),unknown)
 images: ## Build the container images with podman or docker; ENGINE=docker chooses
 	@[ -n "$(ENGINE)" ] || { echo "neither podman nor docker found; install one, or name it: make images ENGINE=..." >&2; exit 1; }

@@ -25,12 +25,12 @@ from typing import Any
 
 import orjson
 
-import grace
 from grace.errors import InputError, RunMismatch
 from grace.files import replacing, sha256_of, sweep
 from grace.lock import locked
 from grace.manifest import EXTRACT, FORMAT, INPUT, STUDY, Identity, RunManifest, Scope, SessionRecord, read_manifest
 from grace.tables import CsvTable
+from grace.version import __version__
 
 PACKAGES = ("aiohttp", "orjson", "pydantic", "jinja2", "xllamacpp")
 
@@ -246,7 +246,7 @@ def _provenance() -> dict[str, Any]:
         except metadata.PackageNotFoundError:
             continue
     return {
-        "grace": grace.__version__,
+        "grace": __version__,
         "git": _git_state(),
         "python": platform.python_version(),
         "platform": platform.platform(),

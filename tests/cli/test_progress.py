@@ -12,14 +12,14 @@ import pytest
 from aiohttp import web
 
 from canned import CannedServer, error
-from grace.cli.progress import FAULT_SECONDS, LINE_SECONDS, Lines
+from grace.calls.display import FAULT_SECONDS, LINE_SECONDS, Lines
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time, in its only element."""
     now = [100.0]
-    monkeypatch.setattr("grace.cli.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("grace.calls.display.time.monotonic", lambda: now[0])
     return now
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from api_server import ApiServer, status
 from conftest import Command, Result
-from grace.cli.progress import Lines
+from grace.calls.display import Lines
 from grace.cluster.access import connection
 from grace.cluster.manifests.render import render_lineup
 from grace.cluster.manifests.request import Request

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grace.cli.progress import Lines
+from grace.calls.display import Lines
 from grace.errors import ClusterError, InputError
 from grace.files import FileList, sha256_of
 from grace.lineup.home import beside, fetch, listing
@@ -161,7 +161,7 @@ def test_without_a_byte_it_ends_after_so_many_tries_and_goes_on_where_it_was(tmp
 KILLED = """
 import sys, time
 from pathlib import Path
-from grace.cli.progress import Lines
+from grace.calls.display import Lines
 from grace.lineup.home import fetch
 from grace.lineup.home.folders import FolderRemote
 class Slow(FolderRemote):

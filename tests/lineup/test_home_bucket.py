@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from api_server import ApiServer
-from grace.cli.progress import Lines
+from grace.calls.display import Lines
 from grace.cluster.access.connection import Clock, connect
 from grace.errors import ClusterError, InputError, Refused
 from grace.lineup.home import bucket, fetch

@@ -8,7 +8,7 @@ import pytest
 
 from api_server import ApiServer
 from conftest import Command
-from grace.cli.progress import Lines
+from grace.calls.display import Lines
 from grace.cluster.access.connection import Api, Clock, connect
 from grace.errors import ClusterError, Refused
 from grace.lineup.home import fetch

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT, Command
-from grace.cli.progress import Lines
+from grace.calls.display import Lines
 from grace.lineup.folder import LineupFolder, visited
 from grace.lineup.forecast import forecast_models
 from grace.lineup.lineup_file import LineupFile

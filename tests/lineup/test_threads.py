@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from grace.cli.progress import Lines
+from grace.calls.display import Lines
 from grace.errors import EndpointError, ModelFileError
 from grace.lineup.backend import Backend
 from grace.lineup.folder import LineupFolder

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from conftest import ROOT, Command
-from grace.cli.progress import Lines
+from grace.calls.display import Lines
 from grace.endpoints.metrics import ServerMetrics
 from grace.errors import ClusterError, InputError
 from grace.ledger import void

@@ -18,8 +18,8 @@ from aiohttp import web
 
 from canned import completion
 from conftest import Command, read_rows
+from grace.calls.display import Lines
 from grace.cli import main
-from grace.cli.progress import Lines
 from grace.quality.checks import CHECKS
 from grace.quality.checks.answers import is_error
 from grace.quality.flags import Flag, RowChecks

@@ -226,7 +226,7 @@ def test_changed_prompts_make_it_stale(project: Path, grace: Command) -> None:
 
 
 def test_a_version_that_behaves_differently_makes_it_stale(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("grace.__version__", "7.0.0")
+    monkeypatch.setattr("grace.roadmap.traces.__version__", "7.0.0")
     assert state("0.7.1") is Standing.STALE
     assert "and 7.0.0 behaves differently" in found("0.7.1")
 

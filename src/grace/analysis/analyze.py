@@ -11,7 +11,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import grace
 from grace.analysis import scores
 from grace.analysis.frames import Frame, read_frame
 from grace.analysis.studies import analysis_of
@@ -27,6 +26,7 @@ from grace.stages.related import Related, groups_of
 from grace.studies.study import Study, load_study
 from grace.table_files import AUTO
 from grace.tables import TableFormat, write_table
+from grace.version import __version__
 
 if TYPE_CHECKING:
     from grace.analysis.references import Fit, Pattern
@@ -235,7 +235,7 @@ def analyze_frame(
         "clusters": CLUSTERS,
         "models": {model: summary for model, (_, summary) in models.items()},
         "notes": list(notes),
-        "versions": {"grace": grace.__version__, "python": platform.python_version()}
+        "versions": {"grace": __version__, "python": platform.python_version()}
         | {name: metadata.version(name) for name in PACKAGES},
     }
     return Analysis(study.name, source, tables, fits, patterns, summary)

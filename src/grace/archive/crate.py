@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-import grace
 from grace.errors import InputError
 from grace.files import FileFacts
 from grace.manifest import EXTRACT, GENERATE, SCORE
 from grace.models.catalogue import catalogue, find_hub_model
 from grace.runs import Run
+from grace.version import __version__
 
 if TYPE_CHECKING:
     from rocrate.model.contextentity import ContextEntity
@@ -62,7 +62,7 @@ def described(about: About, date: str, files: Mapping[str, FileFacts], runs: Map
     crate = ROCrate(version="1.1")
     crate.root_dataset.properties().update(
         name=about.title,
-        description=f"Language models asked as people were: {len(runs)} runs of Grace {grace.__version__}, "
+        description=f"Language models asked as people were: {len(runs)} runs of Grace {__version__}, "
         "with inputs, answers, and all results made from them.",
         datePublished=date,
         license=_licence(crate, about.licence),
@@ -75,7 +75,7 @@ def described(about: About, date: str, files: Mapping[str, FileFacts], runs: Map
         "#grace",
         "SoftwareApplication",
         name="Grace",
-        softwareVersion=grace.__version__,
+        softwareVersion=__version__,
         url="https://pypi.org/project/grace-experiments/",
     )
     for name, facts in files.items():

@@ -10,7 +10,6 @@ from pathlib import Path, PurePosixPath
 import orjson
 from pydantic import Field
 
-import grace
 from grace.archive import bag
 from grace.archive.contents import Contents
 from grace.archive.crate import METADATA, About, described
@@ -22,6 +21,7 @@ from grace.errors import InputError
 from grace.files import FileFacts, sha256_of
 from grace.progress import Progress
 from grace.runs import last_worked
+from grace.version import __version__
 
 RESULTS = "results"
 RESULTS_LIST = "results.json"
@@ -173,7 +173,7 @@ def _tags(about: About, date: str, digests: Mapping[str, str], total: int) -> di
     """The tag files, in the order in which they are sent: the declaration that this is a bag comes last."""
     info = bag.info_text(
         {
-            "Bag-Software-Agent": f"grace {grace.__version__}",
+            "Bag-Software-Agent": f"grace {__version__}",
             "Bagging-Date": date[:10],
             "External-Description": about.title,
             "Payload-Oxum": f"{total}.{len(digests)}",

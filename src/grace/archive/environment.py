@@ -11,7 +11,6 @@ from pathlib import Path
 import orjson
 from pydantic import RootModel
 
-import grace
 from grace.archive.bag import PAYLOAD
 from grace.archive.store import S3, Store
 from grace.archive.verify import intact
@@ -20,6 +19,7 @@ from grace.errors import InputError
 from grace.files import replacing
 from grace.progress import Progress
 from grace.text import printable
+from grace.version import __version__
 
 VERSIONS, CONSTRAINTS = "environment/versions.json", "environment/constraints.txt"
 WHEEL = re.compile(r"environment/grace_experiments-[0-9A-Za-z.+]+-py3-none-any\.whl")
@@ -34,9 +34,7 @@ class Versions(RootModel[dict[str, str | None]]):
 
 def versions() -> dict[str, str | None]:
     """The versions that results depend on; None where a package is not installed."""
-    return {"grace": grace.__version__, "python": platform.python_version()} | {
-        name: _version(name) for name in PACKAGES
-    }
+    return {"grace": __version__, "python": platform.python_version()} | {name: _version(name) for name in PACKAGES}
 
 
 def environment_files() -> dict[str, bytes]:

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import orjson
 import yaml
 
-import grace
 from grace.archive.crate import About, name_parts
 from grace.files import FileFacts
+from grace.version import __version__
 
 OPEN = "TO BE NAMED BY THE AUTHORS"
 """Stands where only the authors can say what belongs there."""
@@ -24,7 +24,7 @@ def reproducing(about: About, runs: Mapping[str, object], held_back: Mapping[str
         "2. Make every table, check, figure and text again from the answers, without asking a model, and compare them "
         "byte for byte with those in `results/`: `grace reproduce ARCHIVE`.",
         f"3. Where other versions of Python's packages give other bytes: `grace reproduce ARCHIVE --environment` "
-        f"installs the versions of `environment/constraints.txt` and Grace {grace.__version__} from `environment/`.",
+        f"installs the versions of `environment/constraints.txt` and Grace {__version__} from `environment/`.",
         "",
         "## What is where",
         "",
@@ -69,7 +69,7 @@ def deposit(about: About, date: str) -> bytes:
             "upload_type": "dataset",
             "publication_date": date[:10],
             "creators": [{"name": ", ".join(name_parts(author)[:2])} for author in about.authors] or [{"name": OPEN}],
-            "description": f"Language models asked as people were, with Grace {grace.__version__}: inputs, answers, "
+            "description": f"Language models asked as people were, with Grace {__version__}: inputs, answers, "
             "and all results made from them, as a BagIt bag that is described as an RO-Crate.",
             "access_right": "open",
             "license": about.licence or OPEN,

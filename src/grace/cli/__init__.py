@@ -80,7 +80,7 @@ app.add_typer(runs_app, name="runs", short_help="List the runs that there are, o
 
 def _version(show: bool) -> None:
     if show:
-        from grace import __version__
+        from grace.version import __version__
 
         typer.echo(__version__)
         raise typer.Exit

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grace.cli import options
-from grace.cli.asking import end, server_for
+from grace.cli.asking import end
 from grace.cli.exits import NOT_ALL_WELL
 from grace.cli.options import count, progressing
 from grace.errors import InputError
@@ -226,6 +226,7 @@ def _ask_again(
 ) -> None:
     """Ask a sample of each scored run again, and print how far it differs. Raises typer.Exit where it is too far."""
     from grace.archive.rerun import rerun_scores
+    from grace.calls.carry import server_for
     from grace.manifest import SCORE
     from grace.runs import Run
     from grace.stages.scores.noise import last_endpoint

@@ -1,8 +1,8 @@
 """Asking a model from the command line: where it is served, how it goes, and what comes of it."""
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
@@ -14,44 +14,22 @@ from grace.cli.options import count
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from grace.endpoints.serving import Address
     from grace.progress import Progress
-    from grace.stages.task import Endpoint, ShardResult, Task, TaskOutcome
+    from grace.stages.task import ShardResult, Task, TaskOutcome
 
 T = TypeVar("T")
 
 
-@contextmanager
-def server_for(endpoint: "Endpoint", slots: int | None = None) -> "Iterator[Address]":
-    """The address of an endpoint; `embedded` starts a server with `slots` slots for the length of the block.
-
-    Raises:
-        InputError: there is no such model, or llama.cpp is not installed.
-        ModelFileError: the model's file is not there yet, or cannot be served.
-    """
-    from grace.endpoints.embedded import EmbeddedServer
-    from grace.endpoints.serving import EMBEDDED, Address
-
-    if endpoint.url != EMBEDDED:
-        yield Address(endpoint.url, endpoint.api_key)
-        return
-    with EmbeddedServer.of(endpoint.model, slots) as server:
-        yield Address(server.url, server.api_key)
-
-
 def ask(task: "Task[T | ShardResult]", tell: Callable[[T], bool]) -> None:
     """Ask with progress shown, and print the outcome. Raises typer.Exit unless all is well."""
+    from grace.calls.carry import carry_out
 
-    def work(progress: "Progress") -> "TaskOutcome[T | ShardResult]":
-        with task.prepared(progress) as prepared, server_for(task.endpoint, task.slots) as address:
-            return prepared.ask(address, progress)
-
-    end(tell_outcome(task.run.path, show(work), tell))
+    end(tell_outcome(task.run.path, show(partial(carry_out, task)), tell))
 
 
 def show(work: "Callable[[Progress], TaskOutcome[T]]") -> "TaskOutcome[T]":
     """Do work that Ctrl-C and SIGTERM interrupt, with progress shown."""
-    from grace.cli.progress import make_progress
+    from grace.calls.display import make_progress
     from grace.stages.task import TaskOutcome
 
     try:

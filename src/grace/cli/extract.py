@@ -1,25 +1,21 @@
 """`grace extract`, and what it prints about its table."""
 
-import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from grace.cli import options
-from grace.cli.asking import end, server_for, show, tell_outcome
+from grace.cli.asking import end, show, tell_outcome
 from grace.cli.options import count, reads_table
-from grace.errors import InputError
 
 if TYPE_CHECKING:
-    from grace.progress import Progress
     from grace.stages.fields.ask import ExtractResult
     from grace.stages.fields.table import Agreement, ExportedFields
-    from grace.stages.task import Endpoint, TaskOutcome
     from grace.tables import TableFormat
 
-DEEPSEEK = "deepseek"
 KEY = "DEEPSEEK_API_KEY"
 
 
@@ -72,40 +68,25 @@ def extract(
       grace extract study2 --input outputs/study2.csv --output outputs/study2_structured.csv \\
           --extractor http://localhost:8000 --extractor-model gemma-2-9b-it
     """
-    from grace.stages.fields.ask import Extract
-    from grace.stages.fields.extractor import DEEPSEEK_EXTRA
+    from grace.calls.carry import carry_out_extraction, extraction_of
 
-    endpoint = None
-    if extractor is not None:
-        endpoint = _endpoint(extractor, extractor_model, concurrency, timeout, max_retries, api_key_env)
-    elif extractor_model or api_key_env or json_mode != "auto":
-        raise InputError(
-            "--extractor-model, --json-mode and --api-key-env belong to an --extractor, which is not given"
-        )
-    deepseek = extractor == DEEPSEEK
-    if json_mode == "auto":
-        json_mode = "object" if deepseek else "schema"
-    task = Extract(
+    task = extraction_of(
         study=study,
         input=input,
         output=output,
-        extractor=endpoint,
-        mode=json_mode,
-        extra=DEEPSEEK_EXTRA if deepseek else {},
+        extractor=extractor,
+        extractor_model=extractor_model,
         check_rules=check_rules,
+        json_mode=json_mode,
         seed=seed,
+        concurrency=options.read_concurrency(concurrency),
+        timeout=timeout,
+        max_retries=max_retries,
+        api_key_env=api_key_env,
         table_format=table_format,
         break_lock=break_lock,
     )
-
-    def work(progress: "Progress") -> "TaskOutcome[ExtractResult]":
-        with task.prepared(progress) as prepared:
-            if endpoint is None:
-                return prepared.read(progress)
-            with server_for(endpoint) as address:
-                return prepared.ask(address, progress)
-
-    end(tell_outcome(task.run.path, show(work), _tell))
+    end(tell_outcome(task.run.path, show(partial(carry_out_extraction, task)), _tell))
 
 
 def _tell(result: "ExtractResult") -> bool:
@@ -116,34 +97,6 @@ def _tell(result: "ExtractResult") -> bool:
     if result.failed:
         print("  Repeat the `grace extract` to retry what failed.")
     return not result.failed
-
-
-def _endpoint(
-    extractor: str, model: str | None, concurrency: str, timeout: float, max_retries: int, api_key_env: str | None
-) -> "Endpoint":
-    """The extractor model. Raises InputError for options that contradict each other."""
-    from grace.endpoints.client import without_userinfo
-    from grace.endpoints.serving import EMBEDDED
-    from grace.endpoints.transport import check_url
-    from grace.stages.fields.extractor import DEEPSEEK as DEEPSEEK_URL
-    from grace.stages.fields.extractor import DEEPSEEK_MODEL
-
-    if extractor == DEEPSEEK:
-        api_key_env = api_key_env or KEY
-        if api_key_env == KEY and not os.environ.get(KEY, "").strip():
-            raise InputError(f"--extractor deepseek: needs a key in the environment variable {KEY}")
-        url, name = DEEPSEEK_URL, model or DEEPSEEK_MODEL
-    elif extractor == EMBEDDED:
-        url, name = EMBEDDED, model or options.DEFAULT_MODEL
-    else:
-        check_url(extractor, f"--extractor (or {DEEPSEEK!r} or {EMBEDDED!r})")
-        if model is None:
-            raise InputError(
-                f"--extractor {without_userinfo(extractor)}: --extractor-model is missing, the name that this server "
-                "knows the model by"
-            )
-        url, name = extractor, model
-    return options.read_endpoint(url, name, concurrency, timeout, max_retries, api_key_env)
 
 
 def tell_fields(fields: "ExportedFields") -> None:

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from grace.stages.shard import Shard as PartOfRun
     from grace.stages.task import Endpoint
 
-DEFAULT_MODEL = "smollm2-135m"
-"""The model of the embedded server, where none is named."""
-
 _TABLE_OPTIONS: dict[str, tuple[Any, Any]] = {
     "encoding": (
         Annotated[
@@ -167,24 +164,12 @@ def read_endpoint(
     url: str, model: str | None, concurrency: str, timeout: float, max_retries: int, api_key_env: str | None
 ) -> "Endpoint":
     """The endpoint to ask. Raises InputError."""
-    from grace.endpoints.keys import read_key
-    from grace.endpoints.serving import EMBEDDED
-    from grace.stages.task import Endpoint
+    from grace.calls.carry import endpoint_of
 
-    if model is None:
-        model = DEFAULT_MODEL if url == EMBEDDED else ""
-
-    return Endpoint(
-        url=url,
-        model=model,
-        concurrency=_concurrency(concurrency),
-        timeout=timeout,
-        max_retries=max_retries,
-        api_key=read_key(api_key_env),
-    )
+    return endpoint_of(url, model, read_concurrency(concurrency), timeout, max_retries, api_key_env)
 
 
-def _concurrency(text: str) -> int | None:
+def read_concurrency(text: str) -> int | None:
     """A number of requests at once, None for "auto". Raises InputError."""
     if text == "auto":
         return None
@@ -203,7 +188,7 @@ def read_shard(text: str | None) -> "PartOfRun | None":
 @contextmanager
 def progressing() -> "Iterator[Progress]":
     """Show the progress of long work that asks no model; SIGTERM and Ctrl-C end it, and leave nothing half done."""
-    from grace.cli.progress import make_progress
+    from grace.calls.display import make_progress
 
     try:
         with terminable(), make_progress() as progress:

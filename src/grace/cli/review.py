@@ -46,7 +46,7 @@ def review(
       grace review outputs/study1_structured.run --by "Ada Lovelace" --sample 20
       grace review outputs/study1_structured.run --by "Ada Lovelace" --all --blind
     """
-    from grace.cli.progress import make_progress
+    from grace.calls.display import make_progress
     from grace.review.queue import Choice
     from grace.review.sitting import Review
     from grace.review.sitting import review as hold_sitting

@@ -32,7 +32,7 @@ def view(
       grace view outputs/study1_gemma.run outputs/study1_llama.run
       grace view outputs/study1.run --port 8124 --no-browser
     """
-    from grace.cli.progress import make_progress
+    from grace.calls.display import make_progress
     from grace.review.looking import View, look
     from grace.runs import Run
 

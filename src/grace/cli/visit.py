@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from grace.cli import options
-from grace.cli.asking import end, server_for, tell_outcome
+from grace.cli.asking import end, tell_outcome
 from grace.cli.export import tell_table
 
 
@@ -57,7 +57,8 @@ def visit(
       grace visit visit.yaml --out outputs/gemma --model-endpoint http://localhost:8000 --model-name gemma-2-2b-it \\
           --wait 900
     """
-    from grace.cli.progress import make_progress
+    from grace.calls.carry import server_for
+    from grace.calls.display import make_progress
     from grace.endpoints.serving import EMBEDDED
     from grace.endpoints.waiting import wait_until_up
     from grace.stages.ending import leave_ending

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from grace import __version__
 from grace.policy.check import CheckReport, Finding
 from grace.policy.rule import Rule, Severity
 from grace.text import printable
+from grace.version import __version__
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 

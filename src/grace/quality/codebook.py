@@ -8,12 +8,12 @@ from typing import Any, get_args
 
 import orjson
 
-import grace
 from grace.columns import EXTRACTED, FLAGS, INPUT, ROW_ID, SCORES_ERROR
 from grace.files import replacing, sha256_of
 from grace.studies.fields import Method
 from grace.studies.questions import Question
 from grace.studies.study import Study
+from grace.version import __version__
 
 MOST_VALUES = 20
 """Columns with more different values than this have them counted, not listed."""
@@ -186,7 +186,7 @@ def write_codebook(book: Codebook, out: Path, study: Study, runs: Sequence[str],
         "study": study.name,
         "title": study.title,
         "source": study.source,
-        "grace": grace.__version__,
+        "grace": __version__,
         "rows": book.rows,
         "runs": list(runs),
         "tables": [{"file": table.name, "sha256": sha256_of(table)} for table in tables],

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import jinja2
 
-import grace
 from grace.columns import RESPONSE
 from grace.files import replacing
 from grace.quality.checks import CHECKS
@@ -17,6 +16,7 @@ from grace.quality.report import FAILED, PASSED, UNCHECKED, Report, Result, as_j
 from grace.quality.review import row_of
 from grace.quality.words import limit_of, measured_of
 from grace.text import harmless
+from grace.version import __version__
 
 EXAMPLES = 5
 """The most flags of each check that are shown."""
@@ -36,7 +36,7 @@ def write_page(report: Report, path: Path) -> None:
     page = environment.from_string(source).render(
         report=report,
         when=report.data_of,
-        version=grace.__version__,
+        version=__version__,
         by_table=[(table, list(own)) for table, own in groupby(report.results, key=attrgetter("table"))],
         checks=CHECKS,
         signs=SIGNS,

@@ -7,12 +7,12 @@ from typing import Any
 
 import orjson
 
-import grace
 from grace.files import replacing
 from grace.quality.checks import CHECKS
 from grace.quality.looks import Flagged, Tally, Thresholds
 from grace.quality.sources import Absent, Group, Source, facts_of
 from grace.runs import last_worked
+from grace.version import __version__
 
 PASSED, FAILED, UNCHECKED = "passed", "failed", "not checked"
 FIRST = 20
@@ -144,7 +144,7 @@ def as_json(report: Report) -> dict[str, Any]:
     return {
         "format": 1,
         "data_of": report.data_of,
-        "grace": grace.__version__,
+        "grace": __version__,
         "study": {"name": group.study.name, "title": group.study.title, "sha256": group.study.sha256},
         "models": list(report.models),
         "ok": report.ok,

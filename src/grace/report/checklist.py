@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-import grace
 from grace.endpoints.transport import is_loopback
 from grace.manifest import EXTRACT
 from grace.report.gather import Part
@@ -17,6 +16,7 @@ from grace.report.markdown import plain
 from grace.report.numbers import counted, is_known, whole
 from grace.report.ran import ANSWERS, PROBABILITIES, RULES, VALUES, prompts_of
 from grace.runs import Run
+from grace.version import __version__
 
 SOURCE = "https://llm-checklist.com"
 OPEN = "TO BE SAID BY THE AUTHORS"
@@ -68,7 +68,7 @@ def _items(part: Part) -> Iterator[ReportedItem]:
     yield ReportedItem(
         "E.2", "Filtering, reformatting and other processing of the output", tuple(_processing(part, rows))
     )
-    code = f"Grace {plain(grace.__version__)}; `grace archive create` puts it into one archive with prompts and answers"
+    code = f"Grace {plain(__version__)}; `grace archive create` puts it into one archive with prompts and answers"
     yield ReportedItem("F.1", "Code that called the models", (code, f"Where it is shared: {_open()}"))
     yield ReportedItem("G.1", "Funding, support and relationships", (_open(),))
 

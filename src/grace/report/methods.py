@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from importlib import metadata
 
-import grace
 from grace.analysis.analyze import PACKAGES
 from grace.analysis.decisions import UNKNOWN
 from grace.analysis.names import kind_in
@@ -15,6 +14,7 @@ from grace.report.numbers import counted, is_known, share, whole
 from grace.report.phrases import ALPHA
 from grace.report.ran import ANSWERS, PROBABILITIES, RULES, VALUES
 from grace.report.studies import report_of
+from grace.version import __version__
 
 
 def methods_of(part: Part) -> Iterator[str]:
@@ -30,7 +30,7 @@ def methods_of(part: Part) -> Iterator[str]:
         if part.analysis and (text := " ".join(of_analysis(part))):
             yield text
     packages = ", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES)
-    yield f"All was done with Grace {plain(grace.__version__)}" + (f" ({packages})." if part.analysis else ".")
+    yield f"All was done with Grace {plain(__version__)}" + (f" ({packages})." if part.analysis else ".")
 
 
 def _models(runs: Sequence[Record]) -> Iterator[str]:

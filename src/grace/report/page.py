@@ -11,7 +11,6 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup, escape
 
-import grace
 from grace.analysis.figures import draw_analysis, draw_comparisons, theme_named
 from grace.columns import RESPONSE
 from grace.errors import InputError
@@ -32,6 +31,7 @@ from grace.report.studies import report_of
 from grace.report.troubles import headline, troubles_of
 from grace.runs import last_worked
 from grace.text import harmless
+from grace.version import __version__
 
 LARGEST = 5_000_000
 """Bytes of a page."""
@@ -247,7 +247,7 @@ def render(sections: Sequence[Section], when: str) -> bytes:
         style=(files / "page.css").read_text(encoding="utf-8"),
         title=" and ".join(section.title for section in sections),
         when=when,
-        version=grace.__version__,
+        version=__version__,
         generator=GENERATOR,
         long=LONG,
     )

@@ -15,12 +15,12 @@ from typing import Any
 
 import orjson
 
-import grace
 from grace.errors import InputError, LedgerCorrupt
 from grace.files import replacing
 from grace.ledger import Ledger, scan
 from grace.lock import locked
 from grace.runs import now
+from grace.version import __version__
 
 FILE, HEAD, FOLDER = "evidence.jsonl", "evidence.head", "roadmap"
 _START = hashlib.sha256(b"grace evidence 1").hexdigest()
@@ -147,7 +147,7 @@ class Evidence:
             "subject": subject,
             "facts": orjson.loads(orjson.dumps(facts)),
             "by": by,
-            "grace": grace.__version__,
+            "grace": __version__,
             "previous": self._end,
         }
         record["sha256"] = _digest(record)

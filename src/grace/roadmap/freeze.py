@@ -15,7 +15,6 @@ from typing import Any
 
 import yaml
 
-import grace
 from grace.errors import InputError
 from grace.files import replacing
 from grace.models.catalogue import hub_models
@@ -25,6 +24,7 @@ from grace.roadmap.evidence import FOLDER, EvidenceEntry, Kind, person
 from grace.roadmap.ground import Ground
 from grace.roadmap.said import noted, say
 from grace.runs import now
+from grace.version import __version__
 
 VERSION = "prml/0.1"
 PLACE = f"{FOLDER}/frozen"
@@ -141,7 +141,7 @@ def _manifest(claim: FrozenClaim, producer: str, before: Mapping[str, Any] | Non
         "created_at": now()[:19] + "Z",
         "seed": SEED,
         "producer": {"id": producer},
-        "code": {"id": f"grace {grace.__version__}"},
+        "code": {"id": f"grace {__version__}"},
         **claim.content,
     }
     if before:

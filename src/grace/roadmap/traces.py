@@ -9,7 +9,6 @@ from typing import Any
 
 import orjson
 
-import grace
 from grace.endpoints.client import base_url, without_userinfo
 from grace.endpoints.serving import EMBEDDED
 from grace.errors import GraceError
@@ -24,6 +23,7 @@ from grace.record_shapes import FIELDS, SCORES, TRIALS
 from grace.runs import Run
 from grace.stages.related import table_of
 from grace.studies.study import Study
+from grace.version import __version__
 
 LINEUPS, OUTPUTS = "lineups", "outputs"
 DEEP = 3
@@ -132,8 +132,8 @@ def run_trace(run: Run, studies: Mapping[str, Study]) -> RunTrace:
 def _stale_versions(run: Run) -> Iterator[str]:
     """What changed since: Grace's behaviour, or the revision of the model that the catalogue names."""
     for version in {each.grace for each in run.sessions if each.grace}:
-        if behaviour(version) != behaviour(grace.__version__):
-            yield f"{run.path}: was made by Grace {version}, and {grace.__version__} behaves differently"
+        if behaviour(version) != behaviour(__version__):
+            yield f"{run.path}: was made by Grace {version}, and {__version__} behaves differently"
     name, revision = run.identity.model.get("name"), run.identity.model.get("revision")
     for model in hub_models().values():
         for variant in model.variants:

@@ -286,15 +286,20 @@ class Session:
         )
 
 
-def interrupt_sessions() -> None:
-    """Interrupt the sessions of other threads, as Ctrl-C does in the main one: signals do not reach them."""
-    for loop, handler in list(_IN_THREADS.items()):
+def interrupt_sessions(thread: int | None = None) -> bool:
+    """Interrupt the sessions of other threads, as Ctrl-C does in the main one: signals do not reach them.
+
+    `thread` is the identifier of the only one that is meant. Returns whether there was such a session.
+    """
+    meant = [own for own in list(_IN_THREADS.items()) if thread is None or own[0] == thread]
+    for _, (loop, handler) in meant:
         with suppress(RuntimeError):  # it has ended meanwhile
             loop.call_soon_threadsafe(handler)
+    return bool(meant)
 
 
-_IN_THREADS: dict[asyncio.AbstractEventLoop, Callable[[], None]] = {}
-"""What interrupts the session of each loop outside of the main thread."""
+_IN_THREADS: dict[int, tuple[asyncio.AbstractEventLoop, Callable[[], None]]] = {}
+"""What interrupts the session of each thread but the main one, by the thread's identifier."""
 
 
 @contextmanager
@@ -302,11 +307,12 @@ def _interrupts(handler: Callable[[], None]) -> Iterator[None]:
     """Have SIGINT and SIGTERM, or in other threads `interrupt_sessions`, call `handler` for the length of the block."""
     loop = asyncio.get_running_loop()
     if threading.current_thread() is not threading.main_thread():
-        _IN_THREADS[loop] = handler
+        own = threading.get_ident()
+        _IN_THREADS[own] = (loop, handler)
         try:
             yield
         finally:
-            del _IN_THREADS[loop]
+            del _IN_THREADS[own]
         return
     signals = (signal.SIGINT, signal.SIGTERM)
     on_term = signal.getsignal(signal.SIGTERM)

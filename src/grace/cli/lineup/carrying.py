@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def carry_lineup(folder: "LineupFolder", backend: "Backend", *, parallel: int, stop_on_failure: bool) -> int:
     """Carry a lineup's models, tell what becomes of each, and return the exit code. The caller holds the lock."""
-    from grace.cli.progress import make_progress
+    from grace.calls.display import make_progress
     from grace.lineup.journal import Journal
     from grace.lineup.runner import carry
 

@@ -16,12 +16,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from urllib.parse import quote, urlencode
 
-from grace import __version__
 from grace.cluster.access.faults import not_yours, refusal, unreached
 from grace.cluster.access.kubeconfig import Target, decoded, find_kubeconfig, find_target
 from grace.cluster.access.login import Credential, log_in, without_secrets
 from grace.cluster.names import check_namespace
 from grace.errors import ClusterError, GraceError, InputError, Refused
+from grace.version import __version__
 
 if TYPE_CHECKING:
     from kubernetes.client.api_client import ApiClient

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from grace import __version__
 from grace.cluster import names
 from grace.cluster.manifests.request import Request
 from grace.cluster.manifests.wheel import CodeWheel, make_wheel
@@ -22,6 +21,7 @@ from grace.policy.cluster_file import Cluster, ClusterGpu, load_cluster
 from grace.stages.visit_file import Experiment, QuerySettings, StudyVisit, VisitFile
 from grace.studies.study import BUILT_IN, PLANNED, load_study
 from grace.text import did_you_mean
+from grace.version import __version__
 
 NO_PRIORITY = "none"
 """The value that asks for no priority class where one would be chosen."""

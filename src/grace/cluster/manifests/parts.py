@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from kubernetes import client as k8s
 
-from grace import __version__
 from grace.cluster.manifests.layout import LineupLayout, Served
 from grace.cluster.names import file_name, literal
+from grace.version import __version__
 
 LINEUP = "/grace/lineup"
 CODE = "/grace/code"

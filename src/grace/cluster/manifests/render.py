@@ -9,13 +9,13 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
-from grace import __version__
 from grace.cluster.manifests.layout import LineupLayout, Served, make_layout
 from grace.cluster.manifests.request import Request
 from grace.cluster.manifests.yaml_text import to_yaml
 from grace.cluster.names import file_name
 from grace.errors import InputError
 from grace.files import replacing
+from grace.version import __version__
 
 STORAGE, LINEUP, CODE = "00-storage.yaml", "01-lineup.yaml", "01-code.yaml"
 

@@ -4,9 +4,9 @@ from typing import Any
 
 from kubernetes import client as k8s
 
-from grace import __version__
 from grace.cluster.access.pods import COMPONENT, LINEUP, MODEL
 from grace.cluster.manifests.parts import container_security, environment, mount, pod, small
+from grace.version import __version__
 
 TRANSFER = "transfer"
 """The pod's component, and its container."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from importlib import metadata, resources
 from pathlib import Path
 
-import grace
 from grace.errors import InputError
+from grace.version import __version__
 
 DISTRIBUTION = "grace-experiments"
 PART_BYTES = 150_000
@@ -64,9 +64,9 @@ def make_wheel() -> CodeWheel:
         InputError: Grace is installed without its metadata, or with those of another version, or
             its constraints are not there.
     """
-    folder = Path(grace.__file__).parent
+    folder = Path(str(resources.files("grace")))
     described = _metadata()
-    stem = f"{DISTRIBUTION.replace('-', '_')}-{grace.__version__}"
+    stem = f"{DISTRIBUTION.replace('-', '_')}-{__version__}"
     files = dict(_code(folder))
     files[f"{stem}.dist-info/METADATA"] = described.encode()
     files[f"{stem}.dist-info/WHEEL"] = _WHEEL.encode()
@@ -86,9 +86,9 @@ def _metadata() -> str:
             f"--code wheel: cannot make a wheel: {DISTRIBUTION} is not installed here with its metadata; install it "
             f"with pip, or use --code image"
         )
-    if installed.version != grace.__version__:
+    if installed.version != __version__:
         raise InputError(
-            f"--code wheel: the code is of version {grace.__version__}, and pip installed {installed.version}: run "
+            f"--code wheel: the code is of version {__version__}, and pip installed {installed.version}: run "
             f"`pip install` again"
         )
     return described

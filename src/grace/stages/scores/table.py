@@ -76,6 +76,15 @@ def score_columns(study: Study) -> tuple[str, ...]:
     return (model, *(name for question in study.scored.values() for name in question.columns.names), error)
 
 
+def score_kinds(study: Study) -> dict[str, type]:
+    """The type of those of a study's columns of scores that hold numbers."""
+    columns = [name for question in study.scored.values() for name in question.columns.names]
+    texts = {name for question in study.questions.values() for name in question.columns.texts}
+    texts |= {name for question in study.measures.values() for name in question.columns.words}
+    counts = {name for question in study.measures.values() for name in question.columns.tokens}
+    return {name: int if name in counts else float for name in columns if name not in texts}
+
+
 def export_scores(
     run: Run, output: Path, table: CsvTable, ledger: LedgerReader, scores: Scores, keys: Keys
 ) -> ExportedScores:
@@ -110,12 +119,7 @@ class ScoreRows:
     def __init__(self, ledger: LedgerReader, scores: Scores, keys: Keys) -> None:
         self.study = keys.study
         self.columns = tuple(name for question in self.study.scored.values() for name in question.columns.names)
-        texts = {name for question in self.study.questions.values() for name in question.columns.texts}
-        texts |= {name for question in self.study.measures.values() for name in question.columns.words}
-        counts = {name for question in self.study.measures.values() for name in question.columns.tokens}
-        self.kinds: dict[str, type] = {
-            name: int if name in counts else float for name in self.columns if name not in texts
-        }
+        self.kinds = score_kinds(self.study)
         self.masses = {name: Mass() for name in self.study.questions}
         self._ledger, self._scores, self._keys = ledger, scores, keys
         self._by_row = {name for name, question in self.study.questions.items() if question.columns.texts}

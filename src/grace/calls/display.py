@@ -1,9 +1,12 @@
-"""Progress of long work: a bar on a terminal, a plain line now and then elsewhere; both on standard error."""
+"""Progress of long work: a bar on a terminal, the output of a notebook's cell, else a plain line now and then."""
 
 import sys
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from importlib import import_module
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
@@ -16,16 +19,30 @@ _DOING = {"requests": "asking", "bytes": "moving"}
 """What is done with what is counted; "reading" where nothing else is said."""
 LINE_SECONDS = 10.0
 FAULT_SECONDS = 5.0
+CELL_SECONDS = 0.25
+"""Between two changes of a notebook's cell."""
+MOST_NOTES = 12
+"""The most notes that stay in it."""
 
 
 @contextmanager
 def make_progress() -> Iterator[Progress]:
-    """The progress display that fits standard error."""
+    """The progress display that fits where this runs: a notebook, or standard error."""
+    if in_notebook():
+        display = import_module("IPython.display").display
+        yield InCell(lambda said: display({"text/plain": said}, raw=True, display_id=True))
+        return
     if not sys.stderr.isatty():
         yield Lines()
         return
     with Bar() as bar:
         yield bar
+
+
+def in_notebook() -> bool:
+    """Whether this process is a notebook's kernel."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return getattr(shell, "kernel", None) is not None
 
 
 class Lines:
@@ -132,3 +149,50 @@ class Bar(Lines):
     def note(self, text: str) -> None:
         """Print above the bar."""
         self._bar.console.print(f"grace: {text}", markup=False, highlight=False, soft_wrap=True)
+
+
+class CellOutput(Protocol):
+    """What a cell shows, and can show otherwise later."""
+
+    def update(self, said: Mapping[str, str], *, raw: bool) -> object:
+        """Show this in its place."""
+
+
+class InCell(Lines):
+    """The same in the output of a notebook's cell: what was noted, and below it a line that changes."""
+
+    def __init__(self, show: Callable[[str], CellOutput]) -> None:
+        """`show` shows a text and gives what can be updated."""
+        super().__init__()
+        self._show, self._notes, self._line = show, deque[str](maxlen=MOST_NOTES), ""
+        self._shown: CellOutput | None = None
+        self._drawn = -CELL_SECONDS
+
+    def begin(self, total: int, done: int, what: str = "requests") -> None:
+        """Show how much there is."""
+        super().begin(total, done, what)
+        self._draw(self._done_of_total())
+
+    def advance(self, failed: bool, by: int = 1) -> None:
+        """Let the line change, now and then and at the end."""
+        self._count(failed, by)
+        now = time.monotonic()
+        if now - self._drawn < CELL_SECONDS and self.done + self.failed < self.total:
+            return
+        self._drawn = now
+        rate = (self.done - self.before) / max(now - self._started, 1e-9)
+        failures = f", {self.failed} failed" if self.failed else ""
+        self._draw(f"{self._done_of_total()}, {self._rate(rate)} a second{failures}")
+
+    def note(self, text: str) -> None:
+        """Show it above the line."""
+        self._notes.append(f"grace: {text}")
+        self._draw(self._line)
+
+    def _draw(self, line: str) -> None:
+        self._line = line
+        said = "\n".join([*self._notes, *filter(None, [line])])
+        if self._shown is None:
+            self._shown = self._show(said)
+        else:
+            self._shown.update({"text/plain": said}, raw=True)
