@@ -18,7 +18,7 @@ def test_its_blocks_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
     assert len(blocks) == 4
-    with TableServer(printable_model("is", "are", seed=5, spread=2.0)) as server, warnings.catch_warnings():
+    with TableServer(printable_model("é", "’", "is", "are", seed=5, spread=2.0)) as server, warnings.catch_warnings():
         (tmp_path / "grace.yaml").write_text(f"endpoint: {server.url}\n")
         names: dict[str, object] = {}
         for block in blocks:

@@ -136,6 +136,6 @@ def test_a_grace_without_metadata_says_what_to_do(monkeypatch):
 
 
 def test_code_of_another_version_than_pip_installed_says_what_to_do(monkeypatch):
-    monkeypatch.setattr(grace, "__version__", "99.0")
+    monkeypatch.setattr("grace.cluster.manifests.wheel.__version__", "99.0")
     with pytest.raises(InputError, match="run `pip install` again"):
         make_wheel()
