@@ -128,7 +128,8 @@ def test_values_of_annotations_are_free():
 def test_one_name_for_two_kinds_or_namespaces_is_no_double():
     other = changed(CONFIG, ("name: settings", "name: settings, namespace: other"))
     assert not messages("K8S007", CONFIG, TOKEN.replace("hub", "settings"), other)
-    assert messages("K8S007", other, other) == [
+    changes = changed(other, ("namespace: other", "namespace: other, labels: {a: b}"))
+    assert messages("K8S007", other, changes) == [
         "metadata.name: ConfigMap/settings is also in line 3: the one that is applied last replaces the other"
     ]
     assert messages("K8S033", CONFIG, other) == [
@@ -652,7 +653,6 @@ def test_an_index_needs_indexes():
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("allowPrivilegeEscalation: false", "allowPrivilegeEscalation: true"),
         ("allowPrivilegeEscalation: false", "privileged: true"),
         ("{drop: [ALL]}", "{drop: [ALL], add: [SYS_ADMIN]}"),
         ("restartPolicy: Never", "restartPolicy: Never\n      hostNetwork: true"),

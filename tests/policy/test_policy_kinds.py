@@ -374,7 +374,7 @@ def test_labels_and_products(selector: dict[str, str], rule: str):
         ("nautilus.io/gpu-bad", "NRP042"),
         ("nautilus.io/suncave", "NRP042"),
         ("nautilus.io/hardware", ""),
-        ("nvidia.com/gpu", "NRP042"),
+        ("nvidia.com/gpu", ""),
         ("", "NRP041"),
         ("node.kubernetes.io/unreachable", ""),
     ],
@@ -576,7 +576,8 @@ def test_alternatives_in_several_files_are_not_added_up():
 
     claim = CLAIM.replace("ReadWriteMany", "ReadWriteOnce").replace("rook-cephfs", "rook-ceph-block")
     one = json.dumps(job(DATA, volumes=VOLUMES))
-    files = [*parse(claim, "pvc.yaml"), *parse(one, "dev/job.yaml"), *parse(one, "prod/job.yaml")]
+    in_use = json.dumps(job(DATA | {"image": "a/b:2"}, volumes=VOLUMES))
+    files = [*parse(claim, "pvc.yaml"), *parse(one, "dev/job.yaml"), *parse(in_use, "prod/job.yaml")]
     found = {finding.rule.id for finding in check_manifests(files, NRP).findings}
     assert "K8S033" in found
     assert not {"K8S007", "K8S020"} & found

@@ -192,7 +192,7 @@ def test_a_placeholder_of_the_wrong_type_is_an_error():
 
 def test_when_two_objects_of_one_name_are_one():
     space = "apiVersion: v1\nkind: Namespace\nmetadata: {name: x}\n"
-    files = [*parse(space, "a.yaml"), *parse(space, "b.yaml")]
+    files = [*parse(space, "a.yaml"), *parse(changed(space, ("name: x", "name: x, labels: {a: b}")), "b.yaml")]
     [message] = [each.message for each in check_manifests(files, NRP).findings if each.rule.id == "K8S033"]
     assert message.endswith("a Namespace is in no namespace, so they are one object, and the last one counts")
     there = changed(SERVICE, ("name: vllm-gemma\n", "name: vllm-gemma\n  namespace: lab\n"))

@@ -12,7 +12,7 @@ from typing import Any
 
 from grace.policy.cluster_file import Cluster
 from grace.policy.quantities import quantity
-from grace.policy.yaml_reader import Node, is_block, line_of
+from grace.policy.yaml_reader import Double, Node, is_block, line_of
 
 FieldPath = tuple[str | int, ...]
 """The path of a field in an object: ("spec", "containers", 0, "image")."""
@@ -65,14 +65,14 @@ class Manifest:
     Attributes:
         body: the object, as in its file, without null fields; a missing apiVersion or kind is "".
         source: where it begins.
-        doubles: keys that a mapping of it has twice, each with the line of the second; the last one counts.
+        doubles: keys that a mapping of it has twice; the last one counts.
         remarks: comments that ask somebody to change something, by their line.
     """
 
     body: dict[str, Any]
     source: Origin
     node: Node = field(repr=False)
-    doubles: tuple[tuple[int, str], ...] = ()
+    doubles: tuple[Double, ...] = ()
     remarks: Mapping[int, str] = field(default_factory=dict, repr=False)
 
     @property

@@ -221,7 +221,7 @@ def _objects(document: Document, file: str, remarks: Mapping[int, str]) -> Itera
         place = f"{printable(file)}:{source.line}"
         raise InputError(f"{place}: holds no Kubernetes object: a mapping with apiVersion and kind")
     last = node.end_mark.line + 1
-    own = tuple(double for double in doubles if source.line <= double[0] <= last)
+    own = tuple(double for double in doubles if source.line <= double.line <= last)
     manifest = Manifest(value, source, node, own, remarks)
     if not manifest.kind.endswith("List") or not isinstance(value.get("items"), list):
         yield manifest

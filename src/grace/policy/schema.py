@@ -36,6 +36,10 @@ _CORE = {"", "apps", "autoscaling", "batch", "extensions", "policy"}
 """Groups that only Kubernetes itself has. Others have a dot in their name, as those of custom resources."""
 _STRICT = re.compile(r"v(\d+\.\d+)\.\d+-local-strict")
 """A folder with strict schemas, and its version of Kubernetes."""
+GONE_KINDS = {
+    "PodSecurityPolicy": ": it was removed in 1.25; labels of the namespace take its place (Pod Security Admission)",
+}
+"""Kinds that Kubernetes had, with what a message says of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +127,8 @@ class Schemas:
             yield Hit(manifest, ("apiVersion",), message)
             return
         meant = did_you_mean(manifest.kind, sorted({kind for _, kind in self.names}), 0.8)
-        message = f"Kubernetes {self.version} has no kind {manifest.kind!r} in {manifest.api_version}{meant}"
+        gone = GONE_KINDS.get(manifest.kind, meant)
+        message = f"Kubernetes {self.version} has no kind {manifest.kind!r} in {manifest.api_version}{gone}"
         yield Hit(manifest, ("kind",), message)
 
 

@@ -51,12 +51,20 @@ class _Loader(yaml.CSafeLoader):
         return _UNTAGGED if kind is yaml.ScalarNode else super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
 
 
+class Double(NamedTuple):
+    """A key that a mapping has twice: the line of the second, and whether both have the same value."""
+
+    line: int
+    key: str
+    same: bool
+
+
 class Document(NamedTuple):
-    """One document of a file: what it holds, its node, and the keys that a mapping of it has twice, with their line."""
+    """One document of a file: what it holds, its node, and the keys that a mapping of it has twice."""
 
     value: Any
     node: Node
-    doubles: tuple[tuple[int, str], ...]
+    doubles: tuple[Double, ...]
 
 
 def documents(text: str, file: str, json: bool = False) -> Iterator[Document]:
@@ -153,8 +161,7 @@ class _Builder:
     def __init__(self, file: str) -> None:
         self.file = file
         self.values = 0
-        self.doubles: list[tuple[int, str]] = []
-        """Keys that a mapping has twice, with the line of the second."""
+        self.doubles: list[Double] = []
 
     def value(self, node: Node, depth: int) -> Any:
         self.values += 1
@@ -179,10 +186,11 @@ class _Builder:
                 merged = self._merged(value_node, depth) | merged
                 continue
             key = self._key(key_node)
+            value = self.value(value_node, depth + 1)
             if key in seen:
-                self.doubles.append((key_node.start_mark.line + 1, key))
+                self.doubles.append(Double(key_node.start_mark.line + 1, key, own[key] == value))
             seen.add(key)
-            own[key] = self.value(value_node, depth + 1)
+            own[key] = value
         whole = {key: value for key, value in merged.items() if key not in own} | own
         return {key: value for key, value in whole.items() if value is not None}
 

@@ -158,9 +158,6 @@ def _powers(workload: Workload, container: Container) -> Iterator[Hit]:
     path = (*container.path, "securityContext")
     if context.get("privileged") is True:
         yield Hit(workload.manifest, (*path, "privileged"), f"container {container.name} is root of the node")
-    if context.get("allowPrivilegeEscalation") is True:
-        message = f"container {container.name} may gain privileges"
-        yield Hit(workload.manifest, (*path, "allowPrivilegeEscalation"), message)
     for added in (context.get("capabilities") or {}).get("add") or []:
         if added in NODE_CAPABILITIES:
             message = f"container {container.name} has the capability {added}"

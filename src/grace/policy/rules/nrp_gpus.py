@@ -46,8 +46,10 @@ CLOUDS = re.compile(
 ELSEWHERE = re.compile(r"(google\.com/tpu|aws\.amazon\.com/.+|habana\.ai/.+|huawei\.com/.+|tencent\.com/.+)")
 """Resources that only those and other makers' nodes have."""
 FORBIDDEN = ("nautilus.io/system", "nautilus.io/issue")
-TAINTS = ("nautilus.io/reservation", "nautilus.io/hardware")
-"""Keys of taints that users may tolerate."""
+TAINTS = ("nautilus.io/reservation", "nautilus.io/hardware", "nautilus.io/science-dmz")
+"""Keys of taints that users may tolerate; nodes of the last one reach no public internet."""
+OLD_TAINTS = {key: f"nautilus.io/hardware={key}" for key in ("arm64", "large-gpu")}
+"""Keys that had another name once, without their domain, and that users may still tolerate."""
 _JOB = example("a100-job")
 _POD = example("pod-on-reserved-node")
 _TOLERATION = "  - {key: nautilus.io/reservation, operator: Equal, value: suncave, effect: NoSchedule}\n"
@@ -138,7 +140,7 @@ def check_priority(scene: Scene) -> Iterator[Hit]:
     for workload in scene.workloads:
         name = workload.spec.get("priorityClassName")
         if allowed and name and name not in allowed:
-            meant = did_you_mean(name, allowed) or f" (they are {', '.join(allowed)}, or none)"
+            meant = did_you_mean(name, allowed, 0.8) or f" (they are {', '.join(allowed)}, or none)"
             message = f"{name!r} is not a priority class that users may set{meant}"
             yield Hit(workload.manifest, (*workload.path, "priorityClassName"), message)
 
@@ -309,17 +311,19 @@ def check_forbidden(scene: Scene) -> Iterator[Hit]:
     "NRP042",
     "toleration that does nothing",
     why="No node has a taint of that key now, so nothing is gained by it. On NRP, taints are called "
-    "nautilus.io/reservation, /hardware, /system and /issue; nodes with GPUs have none for that.",
+    "nautilus.io/reservation, /hardware, /system, /issue and /science-dmz.",
     source=SPECIAL,
-    fix="Remove it.",
+    fix="Remove it, or write the key that the message names, with its value, if the pod is to run on such nodes.",
     examples=broken(_POD, (_TOLERATION, f"{_TOLERATION}  - {{key: nautilus.io/large-gpu, operator: Exists}}\n")),
 )
 def check_idle(scene: Scene) -> Iterator[Hit]:
     for workload in scene.workloads:
         for path, toleration in _tolerations(workload):
             key = toleration.get("key", "")
-            if key == "nvidia.com/gpu" or (key.startswith("nautilus.io/") and key not in (*FORBIDDEN, *TAINTS)):
-                yield Hit(workload.manifest, path, f"we know of no node with the taint {key}")
+            if key.startswith("nautilus.io/") and key not in (*FORBIDDEN, *TAINTS):
+                now = OLD_TAINTS.get(key.removeprefix("nautilus.io/"))
+                message = f"no node has the taint {key} any more; it is {now} now" if now else ""
+                yield Hit(workload.manifest, path, message or f"we know of no node with the taint {key}")
 
 
 @warning(

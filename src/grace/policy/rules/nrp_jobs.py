@@ -16,7 +16,7 @@ ADMINISTRATORS = CLUSTER_WIDE | {"DaemonSet", "LimitRange", "ResourceQuota"}
 """Kinds that users cannot make."""
 CUSTOM = re.compile(
     r"Cluster(ExternalSecret|Issuer|Queue|SecretStore|ServingRuntime|TrainingRuntime|WorkflowTemplate)|GatewayClass|"
-    r"ResourceFlavor|VolumeSnapshotClass|WorkloadPriorityClass"
+    r"AdmissionCheck|NodePool|ProvisioningRequestConfig|ResourceFlavor|VolumeSnapshotClass|WorkloadPriorityClass"
 )
 """The same of custom resources: well-known kinds whose objects are in no namespace."""
 _OF_NAMESPACE = re.compile(r"Cluster((?!Queue)\w+)")

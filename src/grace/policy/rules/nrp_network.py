@@ -12,7 +12,7 @@ from grace.policy.rules.nrp_pages import INGRESS
 CLASS = "haproxy"
 ANNOTATION = "kubernetes.io/ingress.class"
 _PRIVATE = re.compile(
-    r"(localhost|127\.[\d.]+|192\.168\.[\d.]+|172\.(1[6-9]|2\d|3[01])\.[\d.]+|([\w-]+\.)+internal|[\w-]+\.local)(:\d+)?/.+"
+    r"(localhost|127\.[\d.]+|10(\.\d+){3}|192\.168\.[\d.]+|172\.(1[6-9]|2\d|3[01])\.[\d.]+|([\w-]+\.)+internal|[\w-]+\.local)(:\d+)?/.+"
 )
 """Images of registries that only a machine or a house reaches."""
 OTHERS = ("nginx.ingress.kubernetes.io/", "traefik.ingress.kubernetes.io/", "alb.ingress.kubernetes.io/")

@@ -39,6 +39,8 @@ _WITH_VALUE = {
 """Options of pip that take a value other than a package."""
 _FIXED = re.compile(r"==|@|/|\$|\.whl$|^\.")
 _LISTS = ("-r", "--requirement", "-c", "--constraint")
+TOOLS = {"pip", "setuptools", "wheel", "uv"}
+"""What only installs others: its version is no part of what the program computes."""
 _JOB = example("installing-job")
 _CLAIM = changed(example("shared-claim"), ("name: outputs", "name: grace-data"))
 _INSTALL = "pip install --target /scratch/lib"
@@ -126,6 +128,6 @@ def _unpinned(program: Program) -> list[str]:
         word = rest.pop(0)
         if word in _WITH_VALUE:
             rest = rest[1:]
-        elif not word.startswith("-") and not _FIXED.search(word):
+        elif not word.startswith("-") and not _FIXED.search(word) and word not in TOOLS:
             loose.append(word)
     return loose

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from grace.policy.documents import CLUSTER_WIDE, Manifest, Scene, meet
 from grace.policy.forms import is_key
 from grace.policy.placeholders import placeholder_in_field
-from grace.policy.rule import Hit, broken, changed, error, kubernetes, note, warning
+from grace.policy.rule import Hit, Severity, broken, changed, error, kubernetes, note, warning
 from grace.policy.rules.examples import example
 from grace.policy.rules.names import NAMES_SOURCE, shown
 from grace.policy.schema import schemas
@@ -17,6 +17,8 @@ from grace.text import did_you_mean
 MOST_DATA = 1_048_576
 """Bytes of a ConfigMap or Secret."""
 _CONFIG = example("config")
+_OTHER = changed(_CONFIG, ("gemma-2b", "gemma-9b"))
+_AT_HOME = "name: lineup\n  namespace: home"
 _IN_LAB = changed(_CONFIG, ("name: lineup\n", "name: lineup\n  namespace: lab\n"))
 _OBJECT = re.compile(r"^apiVersion:.*\nkind:|^kind:.*\napiVersion:", re.MULTILINE)
 _JOB = example("job")
@@ -33,7 +35,8 @@ _SUPPRESSED = (
     why="A field that Kubernetes does not know, a value of the wrong type, or a required field that is missing. "
     "kubectl refuses it, or an older one drops the field in silence: a limit with a misspelt name is no limit.",
     source="Kubernetes' own API schemas, by kubernetes-validate, https://github.com/willthames/kubernetes-validate",
-    fix="Correct the field; `kubectl explain KIND.FIELD` says what belongs there. Indentation is the usual cause.",
+    fix="Correct what the message names; `kubectl explain KIND.FIELD` says what belongs there. An unknown field is "
+    "often badly indented; another apiVersion may have other fields, too.",
     examples=broken(_JOB, ("restartPolicy: Never", "restartpolicy: Never")),
 )
 def check_schema(scene: Scene) -> Iterator[Hit]:
@@ -52,8 +55,8 @@ def _is_filled_in(hit: Hit) -> bool:
     why="A cluster knows a custom resource only if somebody has installed its kind there, and only that cluster has "
     "its schema. Manifests inside a ConfigMap are texts to the checker.",
     source=kubernetes("Custom Resources", "concepts/extend-kubernetes/api-extension/custom-resources/"),
-    fix="Ask the cluster whether it has the kind and takes the object: `kubectl apply --dry-run=server -f FILE`. Keep "
-    "manifests for a ConfigMap in files of their own too, and check those.",
+    fix="Ask the cluster whether it has the kind and takes the object: `kubectl apply --dry-run=server -f FILE`. Of "
+    "manifests in a ConfigMap, check the files that it is made from.",
     examples=("apiVersion: kueue.x-k8s.io/v1beta1\nkind: LocalQueue\nmetadata: {name: queue}\n", _CONFIG),
 )
 def check_known(scene: Scene) -> Iterator[Hit]:
@@ -74,16 +77,19 @@ def check_known(scene: Scene) -> Iterator[Hit]:
 @error(
     "K8S043",
     "field that is written twice",
-    why="Of two fields of one name in one mapping, only the last one counts. What the first one says is lost.",
+    why="Of two fields of one name in one mapping, only the last one counts. What the first one says is lost. Where "
+    "both say the same, this is a note: kubectl takes it, and stricter tools, as Kustomize, refuse the file.",
     source="YAML 1.2, https://yaml.org/spec/1.2.2/#3213-node-comparison; how kubectl reads it",
     fix="Write it once, with all that belongs there.",
     examples=broken(_JOB, ("        resources:\n", "        image: ubuntu:24.04\n        resources:\n")),
 )
 def check_doubles(scene: Scene) -> Iterator[Hit]:
     for manifest in (*scene.manifests, *scene.broken):
-        for line, key in manifest.doubles:
-            message = f"{shown(key)} is written twice in one place: this one counts, and the one above is lost"
-            yield Hit(manifest, (), message, row=line - manifest.source.line)
+        for double in manifest.doubles:
+            result = "with the same value" if double.same else "this one counts, and the one above is lost"
+            message = f"{shown(double.key)} is written twice in one place{',' if double.same else ':'} {result}"
+            severity = Severity.NOTE if double.same else None
+            yield Hit(manifest, (), message, double.line - manifest.source.line, severity)
 
 
 @warning(
@@ -118,31 +124,33 @@ def _fault(entry: Entry, ids: list[str]) -> str:
     "K8S007",
     "object that occurs twice",
     why="Both are applied to one object, one after the other: nothing of the first remains. Of two Jobs, the second is "
-    "refused, because a Job's pods cannot be changed.",
+    "refused, because a Job's pods cannot be changed. Two that say the same are a note.",
     source=NAMES_SOURCE,
     fix="Give one of them another name, or remove it.",
-    examples=(f"{_CONFIG}---\n{_CONFIG}", f"{_CONFIG}---\n{changed(_CONFIG, ('name: lineup', 'name: study'))}"),
+    examples=(f"{_CONFIG}---\n{_OTHER}", f"{_CONFIG}---\n{changed(_OTHER, ('name: lineup', 'name: study'))}"),
 )
 def check_twice(scene: Scene) -> Iterator[Hit]:
     for manifest, before, sure in _twice(scene):
         if sure:
             first = before.line(("metadata", "name"))
-            message = f"{manifest.title} is also in line {first}: the one that is applied last replaces the other"
-            yield Hit(manifest, ("metadata", "name"), message)
+            same = manifest.body == before.body
+            end = "and says the same" if same else "the one that is applied last replaces the other"
+            message = f"{manifest.title} is also in line {first}{',' if same else ':'} {end}"
+            yield Hit(manifest, ("metadata", "name"), message, severity=Severity.NOTE if same else None)
 
 
 @note(
     "K8S033",
     "object that may be there twice",
     why="Applied together into one namespace, the last one wins. Where files are alternatives, as for tests and for "
-    "use, nothing is wrong: one of them is applied.",
+    "use, nothing is wrong: one of them is applied. Copies that say the same are none.",
     source=NAMES_SOURCE,
     fix="Check and apply one alternative at a time; or give one of them another name.",
-    examples=broken(f"{_IN_LAB}---\n{_IN_LAB.replace('lab', 'home')}", ("  namespace: home\n", "")),
+    examples=broken(f"{_IN_LAB}---\n{_OTHER.replace('name: lineup', _AT_HOME)}", ("  namespace: home\n", "")),
 )
 def check_files(scene: Scene) -> Iterator[Hit]:
     for manifest, before, sure in _twice(scene):
-        if not sure:
+        if not sure and manifest.body != before.body:
             where = f"{before.source.file}, line {before.line(('metadata', 'name'))}"
             message = f"the same name is in {where}{_one_object(manifest, before)}, and the last one counts"
             yield Hit(manifest, ("metadata", "name"), message)

@@ -8,7 +8,8 @@ from grace.policy.documents import Container, FieldPath, Manifest, Scene, Worklo
 from grace.policy.pods import place_of
 from grace.policy.programs import programs
 from grace.policy.quantities import quantity
-from grace.policy.rule import Hit, Severity, broken, changed, error, kubernetes, warning
+from grace.policy.references import references
+from grace.policy.rule import Hit, Severity, broken, changed, error, kubernetes, note, warning
 from grace.policy.rules.examples import example
 from grace.policy.rules.names import shown
 from grace.text import did_you_mean
@@ -29,6 +30,8 @@ GONE_VOLUMES = {
 }
 """Kinds of volumes whose drivers were removed from Kubernetes, or need one on each node."""
 _SERVERS = re.compile(r"mariadbd|mongod|mysqld|neo4j|postgres|qdrant|redis-server|weaviate")
+_KEPT = re.compile(r"^(.*--?|[ \t]*)appendonly[ \t]+[\"']?yes", re.MULTILINE)
+"""What makes Redis keep its data, as an option or in its settings."""
 _IMAGES = re.compile(r"mariadb|mongo|mysql|neo4j|pgvector|postgis|postgres(ql)?|qdrant|redis|timescaledb|weaviate")
 """Databases, as programs and as images are called. Redis is one only where it is asked to keep data."""
 LASTING = ("Deployment", "StatefulSet", "ReplicaSet", "ReplicationController")
@@ -39,6 +42,7 @@ _CLAIMED = changed(
     ("      containers:", "      volumes: [{name: data, persistentVolumeClaim: {claimName: base}}]\n      containers:"),
 )
 _JOB = example("job")
+_IN_MEMORY = "emptyDir: {medium: Memory, sizeLimit: 1Gi}"
 
 
 @error(
@@ -195,6 +199,26 @@ def _twice(manifest: Manifest, path: FieldPath, names: list[str], what: str) -> 
             yield Hit(manifest, path, f"{what} {name!r} appears twice")
 
 
+@note(
+    "K8S049",
+    "volume in memory without a size",
+    why="Files in it are memory of the container that writes them. Without a size the volume may take all of its "
+    "limit: the container is ended (OOMKilled), where a full volume would be an error of the program. Said once for "
+    "all objects.",
+    source=kubernetes("Volumes, emptyDir", "concepts/storage/volumes/#emptydir"),
+    fix="Write a sizeLimit beside medium: Memory, as 8Gi for /dev/shm, and a memory limit that holds it, too.",
+    examples=broken(changed(_JOB, ("emptyDir: {}", _IN_MEMORY)), (", sizeLimit: 1Gi", "")),
+    once=True,
+)
+def check_memory(scene: Scene) -> Iterator[Hit]:
+    for workload in scene.workloads:
+        for path, volume in workload.volumes:
+            folder = volume.get("emptyDir") or {}
+            if folder.get("medium") == "Memory" and folder.get("sizeLimit") is None:
+                message = f"the volume {volume.get('name')} is in memory, and has no sizeLimit"
+                yield Hit(workload.manifest, (*path, "emptyDir"), message)
+
+
 @warning(
     "K8S046",
     "database that keeps its data in its pod",
@@ -221,5 +245,8 @@ def _is_database(scene: Scene, workload: Workload, container: Container) -> bool
     name = container.image.partition("@")[0].rpartition("/")[2].partition(":")[0]
     running = [program.name for program in programs(scene, workload, container)]
     serves = not any(running) or any(map(_SERVERS.fullmatch, running))
-    keeps = "redis" not in name or "appendonly yes" in " ".join(container.line)
-    return bool(_IMAGES.fullmatch(name) and serves and keeps)
+    if not _IMAGES.fullmatch(name) or not serves:
+        return False
+    settings = (scene.near("ConfigMap", each.name, workload.manifest) for each in references(workload))
+    texts = [text for config in settings if config for text in (config.body.get("data") or {}).values()]
+    return "redis" not in name or any(map(_KEPT.search, (" ".join(container.line), *map(str, texts))))

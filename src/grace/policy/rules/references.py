@@ -29,8 +29,7 @@ _ROLLING = f"{changed(example('plain-server'), ('      containers:', _VOLUME))}-
     "RuntimeClass, which belongs to the cluster, it is refused. That it is in no file is "
     "right for a Secret, which belongs in no file, and for a volume claim that outlives its users.",
     source=kubernetes("Persistent Volumes", "concepts/storage/persistent-volumes/"),
-    fix="See whether it is there (`kubectl get pvc,configmap,secret,serviceaccount`), or check its file together with "
-    "this one. `grace cluster secret` makes the Secret of the model hub.",
+    fix="See whether it is there, with the command that the message names, or check its file together with this one.",
     examples=(f"{_JOB}---\n{_HUB}", _ALL),
 )
 def check_there(scene: Scene) -> Iterator[Hit]:
@@ -64,7 +63,8 @@ def _from_template(workload: Workload, path: FieldPath) -> bool:
 @error(
     "K8S019",
     "key that the ConfigMap or Secret does not have",
-    why="The container does not start: CreateContainerConfigError.",
+    why="The container does not start: CreateContainerConfigError, or FailedMount. Where the object is in another file "
+    "and only one of both names a namespace, it may be another one of that name: a note.",
     source=kubernetes("Secrets", "concepts/configuration/secret/"),
     fix="Use a key that is there, or add this one.",
     examples=broken(_ALL, ("key: token", "key: HF_TOKEN")),
@@ -77,10 +77,14 @@ def check_keys(scene: Scene) -> Iterator[Hit]:
                 continue
             parts = ("data", "binaryData", "stringData")
             present = {key for part in parts for key in target.body.get(part) or {}}
+            sure = (
+                workload.manifest.source.file == target.source.file or workload.manifest.namespace == target.namespace
+            )
             for key, path in reference.keys:
                 if key not in present:
                     has = ", ".join(sorted(present)) or "none"
-                    yield Hit(workload.manifest, path, f"{target.title} has no key {key!r} (it has {has})")
+                    message = f"{target.title} has no key {key!r} (it has {has})"
+                    yield Hit(workload.manifest, path, message, severity=None if sure else Severity.NOTE)
 
 
 @warning(

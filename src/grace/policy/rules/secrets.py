@@ -42,6 +42,8 @@ PUBLIC_KEYS = {
     "hostname",
     "port",
     "database",
+    "dbname",
+    "schema",
     "namespace",
     "region",
     "bucket",
@@ -50,8 +52,22 @@ PUBLIC_KEYS = {
     "type",
 }
 """Keys of Secrets whose values everybody may know."""
-PUBLIC_ENDS = {"BUCKET", "DB", "ENDPOINT", "ENTITY", "PORT", "PROJECT", "REGION", "USER", "USERNAME"}
+PUBLIC_ENDS = {
+    "BUCKET",
+    "DATABASE",
+    "DB",
+    "DBNAME",
+    "ENDPOINT",
+    "ENTITY",
+    "PORT",
+    "PROJECT",
+    "REGION",
+    "USER",
+    "USERNAME",
+}
 """The last words of such keys, besides those of other names."""
+_NAME = re.compile(r"([a-z0-9-]+/)?[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+"""Of an object, with or without its namespace."""
 _IN_ADDRESS = re.compile(r"https?://[^/@]*\$[({]?([A-Za-z_]\w*)[)}]?@", re.ASCII)
 _EMPTY = re.compile(r"--?(NotebookApp|ServerApp|IdentityProvider)\.token=['\"]*")
 _PASSWORD = re.compile(r"--?(NotebookApp|ServerApp|PasswordIdentityProvider)\.(hashed_)?password=['\"]*[^'\"]")
@@ -99,11 +115,19 @@ def _inline(scene: Scene) -> Iterator[tuple[Hit, str]]:
             if path == ("data",) and manifest.kind != "ConfigMap":
                 continue
             for key, value in (manifest.at(path) or {}).items():
-                yield from _look(manifest, (*path, key), key, value)
+                name = key if path == ("data",) else _said(key, value)
+                yield from _look(manifest, (*path, key), name, value)
         for path, plain in _of_secret(manifest):
             if form := _form(plain) or _real(str(path[-1]), plain):
                 coded = ", in base64, which everybody can decode" if path[0] == "data" else ""
                 yield Hit(manifest, path, f"{path[-1]} holds what looks like {form}{coded}"), plain
+
+
+def _said(key: str, value: str) -> str:
+    """What an annotation says that it holds: its last word. Many name the Secret to use, as .../auth-secret."""
+    words = re.split(r"[-_.]", key.rpartition("/")[2])
+    last = "_".join(words[-2:]) if words[-1].lower() == "key" else words[-1]
+    return "" if last.lower() == "secret" and _NAME.fullmatch(value) else last
 
 
 def _words(manifest: Manifest, words: list[tuple[FieldPath, str]]) -> Iterator[tuple[Hit, str]]:
@@ -121,8 +145,8 @@ def _words(manifest: Manifest, words: list[tuple[FieldPath, str]]) -> Iterator[t
 
 def _look(manifest: Manifest, path: FieldPath, name: str, value: str) -> Iterator[tuple[Hit, str]]:
     if form := _form(value):
-        yield Hit(manifest, path, f"{name} holds what looks like {form}"), value
-    elif is_secret_name(name) and not is_placeholder(value, name):
+        yield Hit(manifest, path, f"{name or path[-1]} holds what looks like {form}"), value
+    elif is_secret_name(name) and not any(is_placeholder(value, own) for own in (name, str(path[-1]))):
         yield Hit(manifest, path, f"{name} is a secret by its name, and its value is in the file"), value
 
 

@@ -1,0 +1,169 @@
+"""Kinds of findings that a judge of published manifests did not sign: each as it was, and as it is right."""
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+
+from grace.policy.check import check_manifests
+from grace.policy.reading import parse
+from grace.policy.rule import changed
+from policy_examples import JOB, NRP, SERVER, found, pod, severities
+
+SECRET = "apiVersion: v1\nkind: Secret\nmetadata: {name: keys}\ndata: {token: ''}\n"
+
+
+def of_files(*texts: str) -> list[tuple[str, str, str]]:
+    """Findings of manifests of several files: rule, severity and message."""
+    manifests = [manifest for number, text in enumerate(texts) for manifest in parse(text, f"{number}.yaml")]
+    return [(each.rule.id, each.severity, each.message) for each in check_manifests(manifests, NRP).findings]
+
+
+# What is gone
+
+
+def test_a_kind_that_was_removed_is_said_to_be():
+    [finding] = found("K8S001", "apiVersion: policy/v1beta1\nkind: PodSecurityPolicy\nmetadata: {name: x}\n")
+    assert "removed in 1.25" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [
+        ("nvidia.com/gpu", ""),  # nodes with GPUs have it, and pods that ask for one are given the toleration
+        ("nautilus.io/science-dmz", ""),
+        ("nautilus.io/hardware", ""),
+        ("nautilus.io/large-gpu", "it is nautilus.io/hardware=large-gpu now"),
+        ("nautilus.io/prp", "we know of no node"),
+    ],
+)
+def test_tolerations_of_taints_that_there_are(key: str, says: str):
+    messages = [finding.message for finding in found("NRP042", pod(tolerations=[{"key": key, "operator": "Exists"}]))]
+    assert all(says in message for message in messages)
+    assert bool(messages) == bool(says)
+
+
+# Copies
+
+
+def test_an_object_that_two_files_say_alike_is_no_finding():
+    other = changed(SECRET, ("name: keys", "name: keys, labels: {a: b}"))
+    assert not [each for each in of_files(SECRET, SECRET) if each[0] in ("K8S007", "K8S033")]
+    assert [each[1] for each in of_files(SECRET, other) if each[0] == "K8S033"] == ["note"]
+    assert severities("K8S007", SECRET, SECRET) == ["note"]
+    assert severities("K8S007", SECRET, other) == ["error"]
+
+
+def test_a_field_that_is_written_twice_with_one_value_is_a_note():
+    same = changed(JOB, ("labels: {app: grace}\nspec", "labels: {app: grace, app: grace}\nspec"))
+    assert severities("K8S043", same) == ["note"]
+    assert severities("K8S043", changed(same, ("app: grace, app: grace", "app: grace, app: other"))) == ["error"]
+
+
+# Secrets
+
+
+def needing(key: str, namespace: str) -> str:
+    env = [{"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "keys", "key": key}}}]
+    body = yaml.safe_load(changed(JOB, ("env: []", f"env: {json.dumps(env)}")))
+    body["metadata"] |= {"namespace": namespace} if namespace else {}
+    return json.dumps(body)
+
+
+@pytest.mark.parametrize(
+    ("own", "of_secret", "severity"),
+    [("", "", "error"), ("lab", "lab", "error"), ("", "lab", "note"), ("lab", "", "note")],
+)
+def test_a_missing_key_is_certain_where_both_objects_are_in_one_namespace(own: str, of_secret: str, severity: str):
+    secret = changed(SECRET, ("name: keys", f"name: keys, namespace: {of_secret}")) if of_secret else SECRET
+    assert [each[1] for each in of_files(needing("key", own), secret) if each[0] == "K8S019"] == [severity]
+    assert not [each for each in of_files(needing("token", own), secret) if each[0] == "K8S019"]
+    assert severities("K8S019", needing("key", own), secret) == ["error"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "is_secret"),
+    [
+        ("nginx.ingress.kubernetes.io/auth-secret", "lab/basic-auth", False),
+        ("nginx.ingress.kubernetes.io/auth-secret", "Correct Horse 7", True),
+        ("example.org/password", "correct-horse", True),
+        ("example.org/api-key", "correct-horse", True),
+        ("vault.hashicorp.com/agent-inject-secret-config", "kv/data/study", False),
+        ("secret.reloader.stakater.com/reload", "hub-token", False),
+        ("example.org/note", "hf_abcdefghijklmnopqrstuvwxyz", True),
+    ],
+)
+def test_an_annotation_that_names_a_secret_holds_none(key: str, value: str, is_secret: bool):
+    ingress = f"apiVersion: v1\nkind: Service\nmetadata: {{name: x, annotations: {{{key}: {value}}}}}\nspec: {{}}\n"
+    assert bool(found("K8S023", ingress)) == is_secret
+
+
+def test_the_name_of_a_database_is_no_secret():
+    data = "dbname: emFiYml4\n  app.database: emFiYml4\n  password: Y29ycmVjdC1ob3JzZQ=="
+    [finding] = found("K8S024", changed(SECRET, ("data: {token: ''}", f"data:\n  {data}")))
+    assert "the value of password" in finding.message
+
+
+# Pods
+
+
+def test_the_default_of_privileges_is_no_way_into_the_node():
+    assert not found("K8S028", changed(JOB, ("allowPrivilegeEscalation: false", "allowPrivilegeEscalation: true")))
+
+
+def test_what_only_installs_others_needs_no_fixed_version():
+    def installs(packages: str) -> str:
+        return changed(JOB, ("args: [--model-name=gemma-2-2b-it]", f"command: [pip, install, {packages}]"))
+
+    assert not found("NRP031", installs("--upgrade, pip, setuptools"))
+    assert found("NRP031", installs("pip, httpx"))
+
+
+def test_a_registry_at_a_private_address_is_reached_by_no_node():
+    assert found("NRP047", changed(JOB, ("ghcr.io/example", "10.0.3.7:5000/example")))
+    assert not found("NRP047", changed(JOB, ("ghcr.io/example", "10.example.org/example")))
+
+
+def test_a_class_of_priority_is_guessed_only_where_it_is_alike():
+    def message(name: str) -> str:
+        return found("NRP017", pod(priorityClassName=name))[0].message
+
+    assert "did you mean 'opportunistic'" in message("oportunistic")
+    assert "or none" in message("low-priority-preempting")
+
+
+def test_objects_of_queues_that_belong_to_no_namespace():
+    for kind in ("AdmissionCheck", "ProvisioningRequestConfig"):
+        body = {"apiVersion": "kueue.x-k8s.io/v1beta1", "kind": kind, "metadata": {"name": "x"}}
+        assert severities("NRP013", json.dumps(body)) == ["error"]
+
+
+def test_a_volume_in_memory_has_a_size():
+    def volumes(folder: dict[str, Any]) -> str:
+        return pod(volumes=[{"name": "shm", "emptyDir": folder}])
+
+    assert severities("K8S049", volumes({"medium": "Memory"})) == ["note"]
+    assert not found("K8S049", volumes({"medium": "Memory", "sizeLimit": "1Gi"}))
+    assert not found("K8S049", volumes({}))
+
+
+def test_a_redis_whose_settings_keep_data_is_a_database():
+    def redis(settings: str) -> tuple[str, str]:
+        volume = "      volumes: [{name: conf, configMap: {name: conf}}]\n      containers:"
+        server = changed(
+            SERVER,
+            ("vllm/vllm-openai:v0.33.0", "redis:7.4"),
+            ("        args: [google/gemma-2-2b-it]\n", ""),
+            ("      containers:", volume),
+        )
+        config = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "conf"},
+            "data": {"redis.conf": settings},
+        }
+        return server, json.dumps(config)
+
+    assert found("K8S046", *redis("maxmemory 1gb\nappendonly yes\n"))
+    assert not found("K8S046", *redis("# appendonly yes\nappendonly no\n"))
