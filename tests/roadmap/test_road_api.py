@@ -267,6 +267,13 @@ def half_of_the_trials() -> None:
     _list_anew()
 
 
+def half_of_the_answers() -> None:
+    """Half of the trials were asked, and the manifest says that all were."""
+    path = SMALL / "colours.run" / "ledger.jsonl"
+    path.write_bytes(path.read_bytes().splitlines(keepends=True)[0])
+    _list_anew()
+
+
 def truncated_chain() -> None:
     lines = Path("evidence.jsonl").read_bytes().splitlines(keepends=True)
     Path("evidence.jsonl").write_bytes(b"".join(lines[:2]))
@@ -305,6 +312,7 @@ CHEATS: list[tuple[Callable[[], None], str]] = [
     (copied_journal, "is not the list that the journal noted"),
     (copied_runs, "holds answers of small, not of never-asked"),
     (half_of_the_trials, "holds a part of its trials only"),
+    (half_of_the_answers, "holds a part of its trials only"),
     (truncated_chain, "the evidence does not hold"),
     (chain_begun_anew, "was begun before the thresholds were frozen"),
 ]
@@ -324,6 +332,15 @@ def test_nor_does_it_after_it_was_proven_once(api: Path, grace: Command, cheat: 
     cheat()
     found = {name: item(name) for name in OF_PHASE_2}
     assert not [name for name, (state, _) in found.items() if state is Standing.PROVEN], found
+
+
+def test_a_comparison_of_two_models_counts_until_it_is_edited(api: Path, grace: Command) -> None:
+    runs = (SMALL / "colours_scores.run", Path("lineups/api-2/acme-large/colours_scores.run"))
+    assert grace("compare", *runs, "--out", "outputs/both", "--no-figures").code == 0
+    assert item("5.1.1")[0] is Standing.PROVEN, item("5.1.1")
+    path = Path("outputs/both/compare.json")
+    path.write_text(path.read_text().replace("equivalent", "different"))
+    assert "compare.json: is not as it was written" in item("5.1.1")[1]
 
 
 def test_a_decision_is_about_the_data_that_were_there(api: Path, grace: Command) -> None:

@@ -358,14 +358,33 @@ def test_a_report_may_not_be_edited_and_a_paper_may(made: Path) -> None:
     assert f"{table.name}: is not as it was written" in found("5.3.1")
 
 
-def test_a_comparison_counts_until_it_is_edited(project: Path, grace: Command) -> None:
+def test_a_run_that_is_compared_with_itself_proves_nothing(project: Path, grace: Command) -> None:
     grace("roadmap", "road", "local", "--reason", "we have no cluster")
     scores = ONE / "colours_scores.run"
     assert grace("compare", scores, scores, "--out", "outputs/same", "--no-figures").code == 0
-    assert state("5.1.1") is Standing.PROVEN, found("5.1.1")
-    path = Path("outputs/same/compare.json")
-    path.write_text(path.read_text().replace("equivalent", "different"))
-    assert "compare.json: is not as it was written" in found("5.1.1")
+    assert "compares a run with itself" in found("5.1.1")
+
+
+def test_what_leads_out_of_the_project_proves_nothing(project: Path, tmp_path: Path) -> None:
+    shutil.move(LINEUP, tmp_path / "another")
+    LINEUP.symlink_to(tmp_path / "another", target_is_directory=True)
+    assert state("0.7.1") is Standing.OPEN
+    assert "leads out of the project" in found("0.7.1")
+
+
+def test_a_lineup_that_was_seen_on_one_profile_is_none_of_another(project: Path, grace: Command) -> None:
+    """Data of phase 2 with another label, after it was proven: no copy, and nothing in the journal changed."""
+    grace("roadmap", "check", "0")
+    text = (LINEUP / "lineup.yaml").read_text()
+    shutil.move(LINEUP, "lineups/api")
+    endpoint = "endpoint: {url: http://localhost:1}"
+    Path("lineups/api/lineup.yaml").write_text(
+        text.replace("profile: local", "profile: api").replace("endpoint: null", endpoint)
+    )
+    grace("roadmap", "road", "api", "--reason", "we have no cluster")
+    assert state("2.1.1") is Standing.OPEN
+    troubles = json.loads(grace("roadmap", "status", "--json").out)["troubles"]
+    assert any("are those of the profile local (E2)" in trouble for trouble in troubles)
 
 
 def test_files_that_no_command_of_grace_made_prove_nothing(project: Path, grace: Command) -> None:

@@ -152,6 +152,11 @@ class Ground:
         entry = None if self.evidence.fault else self.evidence.last(Kind.LINEUP, self.name_of(trace.folder.path))
         if entry and not extends(trace.folder.journal, entry.facts["journal"]):
             return f"{trace.folder.journal}: was rewritten since {entry.name}"
+        own = {run.id for model in trace.models for run in model.runs if run.id}
+        for entry in [] if self.evidence.fault else self.evidence.of(Kind.LINEUP):
+            seen = {run["id"] for model in entry.facts["models"].values() for run in model["runs"].values()}
+            if entry.facts["profile"] != trace.file.profile and own & seen:
+                return f"{trace.folder.path}: its runs are those of the profile {entry.facts['profile']} ({entry.name})"
         return ""
 
     def altered(self, run: RunTrace) -> str:

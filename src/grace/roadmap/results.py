@@ -119,6 +119,8 @@ def _run_faults(entry: EvidenceEntry, known: Mapping[str, RunTrace], final: set[
             yield f"{entry.subject}: {name} is no run of this project that holds together"
         elif run.files.get("ledger.jsonl") != noted["ledger"]:
             yield f"{entry.subject}: is older than the data in {name}; make it again"
+    if entry.facts["what"] == Made.COMPARISON and len({str(noted["id"]) for noted in runs.values()}) < 2:
+        yield f"{entry.subject}: compares a run with itself"
     if final and not final & {str(noted["id"]) for noted in runs.values()}:
         yield f"{entry.subject}: is about none of the final data; make it again"
 

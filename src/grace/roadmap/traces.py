@@ -11,14 +11,14 @@ import orjson
 
 from grace.endpoints.client import base_url, without_userinfo
 from grace.endpoints.serving import EMBEDDED
-from grace.errors import GraceError
+from grace.errors import GraceError, InputError
 from grace.files import FileList, sha256_of
 from grace.ledger import Record, replay
 from grace.lineup.folder import LIST, LineupFolder
 from grace.lineup.journal import History, Step, histories
 from grace.lineup.lineup_file import LineupFile
 from grace.manifest import EXTRACT, GENERATE, SCORE, Experiment
-from grace.models.catalogue import find_hub_model, hub_models, profile
+from grace.models.catalogue import HubModel, find_hub_model, hub_models, profile
 from grace.record_shapes import FIELDS, SCORES, TRIALS
 from grace.runs import Run
 from grace.stages.related import table_of
@@ -83,20 +83,23 @@ SHAPES = {GENERATE: TRIALS, SCORE: SCORES, EXTRACT: FIELDS}
 
 
 class LastAnswers:
-    """Whether each request of a ledger was answered in the end, by its key."""
+    """Whether each request of a ledger was answered in the end, by its key; and the rows that any was about."""
 
     def __init__(self) -> None:
         self.by_key: dict[str, bool] = {}
+        self.rows: set[int] = set()
 
     def add(self, offset: int, record: Record) -> None:
         """Take one record in."""
         self.by_key[str(record["key"])] = record["status"] != "failed"
+        self.rows.update(record.get("rows") or ())
 
 
 def run_trace(run: Run, studies: Mapping[str, Study]) -> RunTrace:
     """Look at a run. Raises InputError, LedgerCorrupt for one that cannot be read."""
     identity, sessions = run.identity, run.sessions
-    last = replay(run.ledger, LastAnswers, SHAPES[identity.experiment].fault).by_key
+    answers = replay(run.ledger, LastAnswers, SHAPES[identity.experiment].fault)
+    last = answers.by_key
     names = ("run.json", "ledger.jsonl", "input.csv", "study.yaml")
     files = {name: sha256_of(run.path / name) for name in names if (run.path / name).is_file()}
     times = sorted(time for each in sessions for time in (each.started, each.ended) if time)
@@ -116,7 +119,7 @@ def run_trace(run: Run, studies: Mapping[str, Study]) -> RunTrace:
         study=identity.study,
         experiment=identity.experiment,
         model=identity.model,
-        whole=run.scope.rows >= identity.input.rows > 0,
+        whole=min(run.scope.rows, len(answers.rows)) >= identity.input.rows > 0,
         answered=sum(last.values()),
         failed=len(last) - sum(last.values()),
         input=frozenset(digest for digest in (identity.input.sha256, identity.input.source) if digest),
@@ -209,7 +212,7 @@ def _place_problems(file: LineupFile, models: Sequence[ModelTrace]) -> Iterator[
     where = profile(file.profile)
     for model in models:
         hub = find_hub_model(model.name) if where.gpus else None
-        names = {variant.served_name for variant in hub.variants} if hub else {model.name}
+        names = _served_names(hub, file) if hub else {model.name}
         for run in model.runs:
             if run.experiment == EXTRACT:
                 continue
@@ -221,6 +224,13 @@ def _place_problems(file: LineupFile, models: Sequence[ModelTrace]) -> Iterator[
                 yield f"{run.path}: was asked at {', '.join(sorted(run.endpoints))}, not at {address} alone"
             elif run.model.get("name") not in names:
                 yield f"{run.path}: holds answers of {run.model.get('name')}, not of {model.name}"
+
+
+def _served_names(hub: HubModel, file: LineupFile) -> set[str]:
+    """The names under which a profile serves a model: those of its own weights, and of others that were asked for."""
+    asked = file.place.variant if file.place else None
+    own = [serving.variant for name, serving in hub.profiles.items() if name == file.profile]
+    return {variant.served_name for variant in hub.variants if variant.name in (*own, asked)}
 
 
 def _shared_folders(models: Sequence[ModelTrace]) -> Iterator[str]:
@@ -323,11 +333,13 @@ class Traces:
         runs, lineups, unreadable = [], [], []
         for path in _run_folders(folder / OUTPUTS):
             try:
+                _check_inside(path, folder)
                 runs.append(run_trace(Run(path), studies))
             except GraceError as error:
                 unreadable.append(str(error))
         for path in sorted((folder / LINEUPS).glob("*/lineup.yaml")):
             try:
+                _check_inside(path.parent, folder)
                 lineups.append(lineup_trace(path.parent, studies, rehearsal))
             except (GraceError, ValueError) as error:
                 unreadable.append(str(error) if isinstance(error, GraceError) else f"{path.parent}: {error}")
@@ -348,6 +360,12 @@ class Traces:
             ),
             tuple(unreadable),
         )
+
+
+def _check_inside(path: Path, folder: Path) -> None:
+    """Raises InputError for a link to another project's data."""
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise InputError(f"{path}: leads out of the project, where it proves nothing")
 
 
 def _copies(runs: Sequence[RunTrace], first: Mapping[str, str]) -> dict[Path, str]:

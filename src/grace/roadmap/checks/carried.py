@@ -6,6 +6,7 @@ from typing import Any
 
 from grace.lineup.journal import Step
 from grace.manifest import EXTRACT, GENERATE, SCORE
+from grace.models.catalogue import find_hub_model
 from grace.roadmap.checks.finding import FIRST_FEW, ItemFinding, check
 from grace.roadmap.ground import Ground
 from grace.roadmap.traces import LINEUPS, LineupTrace, ModelTrace, RunTrace
@@ -116,9 +117,17 @@ def lineup(ground: Ground, profile: str, all: bool = False) -> ItemFinding:
 
 
 @check
-def served(ground: Ground, profile: str, all: bool = False) -> ItemFinding:
-    """The models were served where the profile says."""
-    return _told(carrying(ground, profile, all), "served")
+def served(ground: Ground, profile: str, all: bool = False, full: bool = False) -> ItemFinding:
+    """The models were served where the profile says; in full precision, or the profile's own next to it."""
+    carried = carrying(ground, profile, all)
+    for name, (lineup, model) in carried.models.items() if full else ():
+        hub = find_hub_model(name)
+        serving = {own: each for own, each in hub.profiles.items() if own == lineup.file.profile} if hub else {}
+        wanted = {hub.variant(each.variant).served_name for each in serving.values()} if hub else set()
+        names = {str(run.model.get("name")) for run in model.runs if run.experiment != EXTRACT}
+        if wanted and not names <= wanted:
+            return ItemFinding(False, f"{name}: was served as {', '.join(sorted(names))}, not in full precision")
+    return _told(carried, "served")
 
 
 @check
