@@ -29,7 +29,7 @@ from grace.tables import TableFormat
 
 GENERATE, SCORE, EXTRACT = "generate", "score", "extract"
 """What a run may hold: Experiment 1, Experiment 2, or the values that an extraction finds in answers."""
-INPUT, STUDY = "input.csv", "study.yaml"
+INPUT, STUDY, PEOPLE = "input.csv", "study.yaml", "people.csv"
 """The run's own copies of the table and of the study file."""
 BATCH_INVARIANT = "batch_invariant"
 """In a run's model: true where its server is said to answer whatever else it computes at the same time."""

@@ -28,7 +28,18 @@ import orjson
 from grace.errors import InputError, RunMismatch
 from grace.files import replacing, sha256_of, sweep
 from grace.lock import locked
-from grace.manifest import EXTRACT, FORMAT, INPUT, STUDY, Identity, RunManifest, Scope, SessionRecord, read_manifest
+from grace.manifest import (
+    EXTRACT,
+    FORMAT,
+    INPUT,
+    PEOPLE,
+    STUDY,
+    Identity,
+    RunManifest,
+    Scope,
+    SessionRecord,
+    read_manifest,
+)
 from grace.tables import CsvTable
 from grace.version import __version__
 
@@ -75,6 +86,11 @@ class Run:
     def study(self) -> Path:
         """The run's own copy of the study file."""
         return self.path / STUDY
+
+    @property
+    def people(self) -> Path:
+        """The run's own copy of people's data; it is there where the study brings some."""
+        return self.path / PEOPLE
 
     @property
     def exists(self) -> bool:
@@ -133,7 +149,7 @@ class Run:
                 f"{self.path}: holds answers (ledger.jsonl) but no run.json that says whose they are; restore it from "
                 "a copy, or choose another --output"
             )
-        self._copy_input(input)
+        _copy(input, self.input)
         self._write_study(study)
         self.__dict__["manifest"] = RunManifest(
             format=FORMAT,
@@ -150,11 +166,18 @@ class Run:
             self._write_study(study)
         self._note(STUDY, hashlib.sha256(study).hexdigest())
 
+    def keep_people(self, people: Path) -> None:
+        """Keep people's data with the run, in the place of earlier ones."""
+        digest = sha256_of(people)
+        if not self.people.exists() or digest != sha256_of(self.people):
+            _copy(people, self.people)
+        self._note(PEOPLE, digest)
+
     def keep_input(self, input: Path) -> None:
         """Replace the run's input table, where each record names its row by the row's content."""
         digest = sha256_of(input)
         if not self.input.exists() or digest != sha256_of(self.input):
-            self._copy_input(input)
+            _copy(input, self.input)
         self._note(INPUT, digest)
 
     def _note(self, name: str, digest: str) -> None:
@@ -167,10 +190,6 @@ class Run:
     def _write_study(self, study: bytes) -> None:
         with replacing(self.study) as copy:
             copy.write(study)
-
-    def _copy_input(self, input: Path) -> None:
-        with replacing(self.input) as copy, open(input, "rb") as source:
-            shutil.copyfileobj(source, copy, 1 << 20)
 
     @property
     def scope(self) -> Scope:
@@ -199,9 +218,14 @@ class Run:
     def locked(self, break_lock: bool = False) -> Iterator[None]:
         """Be the only writer of the run; see `grace.lock`."""
         with locked(self.path, break_lock):
-            for kept in (self.path / "run.json", self.input, self.study):
+            for kept in (self.path / "run.json", self.input, self.study, self.people):
                 sweep(kept)
             yield
+
+
+def _copy(source: Path, target: Path) -> None:
+    with replacing(target) as copy, open(source, "rb") as file:
+        shutil.copyfileobj(file, copy, 1 << 20)
 
 
 def outside_runs(out: Path) -> Path:

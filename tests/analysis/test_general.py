@@ -10,6 +10,8 @@ from scipy import stats
 
 from conftest import Command
 from grace.analysis.analyze import Analysis, analyze_frame, analyze_table
+from grace.analysis.compare import compare_models
+from grace.analysis.compare_sides import Side
 from grace.analysis.figures import draw_analysis, theme_named
 from grace.analysis.frames import read_frame
 from grace.errors import InputError, StudyError
@@ -208,3 +210,46 @@ def test_the_command_analyses_and_the_example_needs_no_contrast(tmp_path: Path, 
     assert load_study("agreement").contrasts
     refused = grace("analyze", own, "--input", table, "--out", tmp_path / "r", "--with-r", "--no-figures")
     assert refused.code == 2
+
+
+def test_a_comparison_shows_how_far_contrasts_shift(tmp_path: Path) -> None:
+    rng = np.random.default_rng(8)
+    tables = [numbers()[::2], numbers()[::2]]
+    for row in tables[1]:
+        p = float(row["prob_fine_yes"]) * float(rng.uniform(0.8, 1))  # type: ignore[arg-type]
+        row |= {"prob_fine_yes": p, "prob_fine_no": 1 - p, "Much": int(rng.integers(1, 8))}
+    own, paths = study(), [tmp_path / "a.csv", tmp_path / "b.csv"]
+    for path, rows in zip(paths, tables, strict=True):
+        analysed(tmp_path, rows, own)
+        (tmp_path / "table.csv").rename(path)
+    sides = [Side(path.stem, path, own, read_frame(path, own)) for path in paths]
+    found = {(one.experiment, one.of): one for one in compare_models(*sides).findings if one.measure == "contrast"}
+    assert set(found) == {("effects of answers", "sized"), ("effects of answers", "sized_fine"),
+                          ("effects of choice", "sized_fine")}  # fmt: skip
+    for key, column, scale in (
+        (("effects of answers", "sized"), "Much", 6),
+        (("effects of choice", "sized_fine"), "prob_fine_yes", 1),
+    ):
+        of_sides = [
+            [
+                np.mean(
+                    [
+                        (1 if row["size"] == "large" else -1) * 2 * float(row[column])
+                        for row in rows
+                        if row["thing"] == item
+                    ]
+                )
+                for item in ITEMS
+            ]  # type: ignore[arg-type]
+            for rows in tables
+        ]
+        number, test = found[key], stats.ttest_rel(of_sides[1], of_sides[0])
+        assert (number.a, number.b) == pytest.approx([np.mean(side) for side in of_sides])
+        assert number.p_difference == pytest.approx(test.pvalue)
+        assert (number.low, number.high) == pytest.approx(tuple(test.confidence_interval(0.9)))
+        assert number.value == pytest.approx(number.b - number.a)
+        assert number.stimuli == 5
+        shifts = np.subtract(of_sides[1], of_sides[0])
+        ends = ((-0.05 * scale, "greater"), (0.05 * scale, "less"))
+        one_sided = [stats.ttest_1samp(shifts, end, alternative=which).pvalue for end, which in ends]
+        assert number.p_equivalence == pytest.approx(max(one_sided))

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from grace.analysis import scores
 from grace.analysis.frames import Frame, read_frame
-from grace.analysis.studies import analysis_of
+from grace.analysis.general import people_tables
+from grace.analysis.studies import ANALYSES, analysis_of
 from grace.analysis.study_analysis import Lines, Results, StudyAnalysis
 from grace.analysis.trials import Cell, ModelTrials, Trial
 from grace.columns import MODEL
@@ -227,6 +228,13 @@ def analyze_frame(
             tables[name] = Table((MODEL, *columns), tuple((model, *map(_cell, row)) for model, row in rows))
         else:
             tables[name] = Table(columns, tuple(tuple(map(_cell, row)) for _, row in rows))
+    if analysis.name not in ANALYSES:
+        people, about = people_tables(frame, study)
+        tables |= {
+            name: Table(tuple(columns), tuple(tuple(map(_cell, row)) for row in rows))
+            for name, (columns, rows) in people.items()
+        }
+        notes = [*notes, *about]
     summary = {
         "study": study.name,
         "study_sha256": study.sha256,

@@ -15,6 +15,7 @@ import numpy as np
 
 from grace.analysis.bootstrap import DRAWS, SEED
 from grace.analysis.compare_sides import Pairs, Side, check_comparable, pair
+from grace.analysis.contrast_shifts import shifts_of_contrasts
 from grace.analysis.decisions import decide
 from grace.analysis.distances import Array, earth_mover, jensen_shannon, normalised, total_variation
 from grace.analysis.effects import ALPHA, ONE_STIMULUS, bounds, estimate
@@ -117,6 +118,7 @@ def compare_models(a: Side, b: Side, margin: float = MARGIN, draws: int = DRAWS,
         findings += own
         parts.append(part)
     findings += shifts_of_effects(both)
+    findings += shifts_of_contrasts(both)
     if not parts:
         notes.append("the two have neither probabilities nor extracted values in common")
     verdict = overall([part.verdict for part in parts])

@@ -16,7 +16,8 @@ from grace.analysis.linear_mixed import linear_tests
 from grace.analysis.measures import Measure, average, grouped, measures, se_of, t_interval
 from grace.analysis.names import COMPARE, TestName
 from grace.analysis.statistics import TEST_COLUMNS, Numbers, Tested, holm, stimulus_test
-from grace.analysis.study_analysis import Results, StudyAnalysis
+from grace.analysis.study_analysis import Lines, Results, StudyAnalysis
+from grace.analysis.study_people import FIT, fits, people_of
 from grace.analysis.trials import Cell, ModelTrials, Trial, flaw_of
 from grace.errors import InputError
 from grace.studies.contrasts import Contrast
@@ -42,7 +43,7 @@ def general_analysis(study: Study, frame: Frame | None = None) -> StudyAnalysis:
         conditions={cell: cell_title(cell) for cell in (_cells(study, frame) if frame else ())},
         labels=(),
         scale=None,
-        tables={"means": (*factors, *MEANS), "contrasts": CONTRASTS, "tests": TEST_COLUMNS},
+        tables={"means": (*factors, *MEANS), "contrasts": CONTRASTS, "tests": TEST_COLUMNS, "people_fit": FIT},
         sources={},
         whole_answer="all fields",
         excludes=False,
@@ -135,6 +136,7 @@ def results(trials: ModelTrials, frame: Frame, study: Study) -> Results:
     own = measures(frame, study)
     inside = [trial for trial in trials.trials if trial.inside]
     cells = _cells(study, frame)
+    people = people_of(study, own)
     means: list[tuple[object, ...]] = []
     tests: list[Tested] = []
     for measure in own:
@@ -142,7 +144,25 @@ def results(trials: ModelTrials, frame: Frame, study: Study) -> Results:
         means += _means(measure, numbers, cells)
         if not measure.complement:
             tests += linear_tests(measure, inside, study)
-    return Results({"means": means, "contrasts": list(contrasts(inside, own, study))}, tests)
+    tables: dict[str, Lines] = {"means": means, "contrasts": list(contrasts(inside, own, study))}
+    if people:
+        tables["people_fit"] = list(fits(inside, own, people))
+    return Results(tables, tests)
+
+
+def people_tables(frame: Frame, study: Study) -> tuple[dict[str, tuple[Sequence[str], Lines]], Sequence[str]]:
+    """People's own means and contrasts, by table columns and rows, and notes about them; none where there are none."""
+    people = people_of(study, measures(frame, study))
+    if people is None:
+        return {}, ()
+    cells = _cells(study, frame)
+    inside = [trial for trial in people.trials if trial.inside]
+    means = [row for one in people.measures for row in _means(one, grouped(inside, one), cells)]
+    own = list(contrasts(inside, people.measures, study))
+    tables: dict[str, tuple[Sequence[str], Lines]] = {"people_means": ((*study.design.cells, *MEANS), means)}
+    if own:
+        tables["people_contrasts"] = CONTRASTS, own
+    return tables, people.notes
 
 
 def _means(

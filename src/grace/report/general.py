@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from grace.analysis.analyze import Table
 from grace.analysis.names import LINEAR, kind_in
+from grace.analysis.study_people import with_people
 from grace.columns import MODEL
 from grace.report.grids import Grid, Record, Records, heads, listing, models_of, named, records
 from grace.report.markdown import plain
@@ -12,6 +13,7 @@ from grace.report.numbers import (
     counted,
     decimal,
     f_of,
+    interval,
     is_known,
     p_in_words,
     p_value,
@@ -44,13 +46,14 @@ def general_report(study: Study) -> StudyReport:
 
 def _grids(tables: Mapping[str, Table], about: Mapping[str, Contrast]) -> Iterator[Grid]:
     means = tables.get("means")
-    rows = records(means)
+    rows = with_people(records(means), records(tables.get("people_means")))
+    tested = with_people(records(tables.get("contrasts")), records(tables.get("people_contrasts")))
     factors = _factors(means)
     for experiment in EXPERIMENTS:
         own = [row for row in rows if row[LAST] == experiment]
         for measure in dict.fromkeys(str(row["measure"]) for row in own):
             yield from _means([row for row in own if row["measure"] == measure], factors, measure, experiment)
-        yield from _contrasts(records(tables.get("contrasts")), experiment, about)
+        yield from _contrasts(tested, experiment, about)
     yield from _tests(records(tables.get("tests")))
 
 
@@ -113,6 +116,37 @@ def _contrasts(rows: Records, experiment: int, about: Mapping[str, Contrast]) ->
     names = dict.fromkeys(str(row["contrast"]) for row in own)
     note = "; ".join(f"{name}: {about[name].about}" for name in names if name in about and about[name].about)
     yield from listing(f"contrasts-{experiment}", title, own, columns, 1 + several, note, experiment)
+
+
+def of_people(study: Study, tables: Mapping[str, Table]) -> Iterator[Grid]:
+    """How near each model comes to the people's data that a study brings."""
+    rows = records(tables.get("people_fit"))
+    several = len(models_of(rows)) > 1
+    model: dict[str, Callable[[Record], str]] = {"model": lambda row: str(row[MODEL])} if several else {}
+    columns: dict[str, Callable[[Record], str]] = {
+        **model,
+        "of": measure_of,
+        "experiment": lambda row: whole(row["experiment"]),
+        "conditions": lambda row: whole(row["conditions"]),
+        "mean difference": lambda row: _number(row, "mean_difference"),
+        "stimuli": lambda row: whole(row["stimuli"]),
+        "r [95%]": _correlation,
+        "p": lambda row: p_value(row["p"]),
+        "note": lambda row: str(row["note"] or ""),
+    }
+    note = (
+        "Mean difference: of the conditions' means, whatever its direction. r: Pearson's correlation of the means of "
+        "stimuli; an effect that both have makes it large, so look at the contrasts, too. People's own means and "
+        "contrasts stand beside the models' above."
+    )
+    source = f" ({study.people.source})" if study.people and study.people.source else ""
+    yield from listing("people", f"How near to people{source} each model is", rows, columns, 1 + several, note)
+
+
+def _correlation(row: Record) -> str:
+    if not is_known(row["r"]):
+        return NOTHING
+    return f"{share(row['r'], 2)} {interval(row['low'], row['high'])}".strip()
 
 
 def measure_of(row: Record) -> str:

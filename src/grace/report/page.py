@@ -23,6 +23,7 @@ from grace.report import grids_common
 from grace.report.commands import commands_of, inputs_of
 from grace.report.examples import Example, examples_of, shortened
 from grace.report.gather import Part, Quality, ReportRequest, gather
+from grace.report.general import of_people
 from grace.report.grids import Grid
 from grace.report.pictures import Budget, Picture
 from grace.report.places import GENERATOR, check_page
@@ -139,7 +140,7 @@ def section_of(part: Part, name: str, budget: Budget) -> Section:
             *(grid for grid in grids if grid.experiment == 2),
             *grids_common.of_distributions(part.study, part.tables),
         ),
-        references=tuple(grids_common.of_references(part.tables)),
+        references=(*grids_common.of_references(part.tables), *of_people(part.study, part.tables)),
         comparisons=tuple(grids_common.of_comparisons(part.tables)),
         provenance=tuple(grids_common.of_provenance(part.tables)),
         figures=_figures(part, budget),

@@ -17,6 +17,7 @@ from grace.quality.review import cell
 from grace.report import grids_common
 from grace.report.checklist import checklist_of
 from grace.report.gather import Part, ReportRequest, gather
+from grace.report.general import of_people
 from grace.report.grids import Grid
 from grace.report.markdown import fenced, html_table, latex_table, markdown_table, plain
 from grace.report.methods import methods_of
@@ -100,6 +101,7 @@ def _grids(part: Part) -> Iterator[Grid]:
         yield from report_of(part.study).grids(part.tables, part.request.exclusions)
     yield from grids_common.of_distributions(part.study, part.tables)
     yield from grids_common.of_references(part.tables)
+    yield from of_people(part.study, part.tables)
     yield from grids_common.of_comparisons(part.tables)
 
 

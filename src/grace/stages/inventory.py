@@ -16,7 +16,7 @@ from grace.stages.related import answers_of, extractions_of, table_of
 from grace.stages.scores.records import Keys, Scores, distinct, share
 from grace.stages.shard import shard_of
 
-PARTS = frozenset({"run.json", "ledger.jsonl", "input.csv", "study.yaml", "lock", "lock.guard"})
+PARTS = frozenset({"run.json", "ledger.jsonl", "input.csv", "study.yaml", "people.csv", "lock", "lock.guard"})
 PARTS |= {"noise.json", "noise.jsonl"}
 """The files of a run's folder, besides what a killed process left of them."""
 LEFT = ".tmp"

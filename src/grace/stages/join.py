@@ -75,6 +75,8 @@ def _begin(run: Run, parts: Sequence[Run]) -> None:
         run.begin(first.identity, first.input, first.study.read_bytes())
     except OSError as error:
         raise InputError(f"{first.study}: cannot be read: {error.strerror}; restore it from a copy") from None
+    if first.people.exists():
+        run.keep_people(first.people)
     sessions = run.sessions
     for part in parts:
         run.widen(part.scope.rows, part.scope.replications)

@@ -1,6 +1,7 @@
 """What all experiments do with a run: record one chat, and read the study that was asked."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from grace.endpoints.client import Client
@@ -24,6 +25,13 @@ async def chat(client: Client, body: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def keep_study(run: Run, study: Study) -> None:
+    """Keep a study's file with a run that has begun, and the people's data that it brings."""
+    run.keep_study(study.content)
+    if study.people_file:
+        run.keep_people(study.people_file)
+
+
 def study_of(run: Run, compiled: dict[bytes, Study] | None = None) -> Study:
     """The study of a run, from the run's own copy.
 
@@ -39,6 +47,8 @@ def study_of(run: Run, compiled: dict[bytes, Study] | None = None) -> Study:
         raise InputError(f"{run.study}: cannot be read: {error.strerror}; restore it from a copy") from None
     if content not in compiled:
         compiled[content] = parse_study(content, str(run.study))
+        if compiled[content].people and run.people.is_file():
+            compiled[content] = replace(compiled[content], people_file=run.people)
     study = compiled[content]
     if run.manifest.files.get(run.study.name) not in (None, study.sha256) or not _asks_the_same(study, run.identity):
         raise InputError(f"{run.study}: was changed since the run began; restore it from a copy")

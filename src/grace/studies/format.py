@@ -27,7 +27,7 @@ CONSTANTS = frozenset(("true", "false", "none", "True", "False", "None"))
 TEMPLATE_NAMES = CONSTANTS | {"row", "self"}
 """Names that templates have already, at every place."""
 _OTHER_TEXT = re.compile(
-    r"title|source|derived|checks|protocols|analysis|.*\.about|questions\..*\.(?:prompt|system|answer_start|(?:texts|regions)\..*)|columns\..*",
+    r"title|source|derived|checks|protocols|analysis|people|.*\.about|questions\..*\.(?:prompt|system|answer_start|(?:texts|regions)\..*)|columns\..*",
     re.DOTALL,
 )
 """Places of a study file with templates or prose, or with columns, whose names may be anything."""
@@ -277,6 +277,18 @@ class AnalysisSpec(Strict):
     compare: tuple[ContrastSpec, ...] = ()
 
 
+class PeopleSpec(Strict):
+    """People's answers to the same trials."""
+
+    file: str = Field(pattern=r"^[^/\\].*\.csv$")
+    """A CSV, by its path from the study file's folder: a row for each answer, with the columns of the design."""
+    source: str = ""
+    """Who they were, and where it was published."""
+    columns: dict[str, str] = {}
+    """For a reading, a column of values or a question: the column of the file that has people's answers. Those of the
+    same name need no entry."""
+
+
 class StudyFile(Strict):
     """A whole study file."""
 
@@ -295,6 +307,7 @@ class StudyFile(Strict):
     quality: dict[str, float] = {}
     """Thresholds of `grace validate` that differ from the default ones."""
     analysis: AnalysisSpec = AnalysisSpec()
+    people: PeopleSpec | None = None
 
     @property
     def hidden(self) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from importlib import resources
 from pathlib import Path
@@ -14,9 +14,10 @@ import jinja2
 from grace.columns import EXTRACTED, INPUT, MERGED, METHOD, RESPONSE, answer_columns, folded
 from grace.declared import bytes_of
 from grace.errors import InputError, StudyError
+from grace.manifest import PEOPLE, STUDY
 from grace.studies.contrasts import Contrast, compile_contrasts
 from grace.studies.extraction import Extraction, compile_extraction
-from grace.studies.format import MISSING, Design, InputColumn, Protocol, StudyFile, read_study_file
+from grace.studies.format import MISSING, Design, InputColumn, PeopleSpec, Protocol, StudyFile, read_study_file
 from grace.studies.questions import TABLE, Question, compile_questions
 from grace.studies.shuffle import Shuffled
 from grace.studies.surprisal import SurprisalQuestion, compile_surprisal
@@ -69,6 +70,7 @@ class Study:
         extraction: the fields of the answers of Experiment 1; None where the study has none.
         quality: the study's own thresholds for `grace validate`.
         contrasts: the conditions that the analysis compares.
+        people, people_file: what the file says of people's data, and their place; None where it brings none.
         content: the study file's bytes.
         doubt: what looks like a mistake, though it is right; empty where nothing does.
     """
@@ -84,12 +86,14 @@ class Study:
     extraction: Extraction | None
     quality: dict[str, float]
     contrasts: tuple[Contrast, ...]
+    people: PeopleSpec | None
     content: bytes
     doubt: str
     _shuffles: tuple[Shuffled, ...]
     _derived: dict[str, jinja2.Template]
     _checks: tuple[tuple[jinja2.environment.TemplateExpression, str], ...]
     _hidden: tuple[str, ...]
+    people_file: Path | None = None
 
     @property
     def sha256(self) -> str:
@@ -258,7 +262,14 @@ def _loaded(name_or_path: str) -> Study:
             f"there is no study {name_or_path!r}{did_you_mean(name_or_path, BUILT_IN)}; "
             f"built in are {', '.join(BUILT_IN)}; give any other by the path of its YAML file"
         )
-    return parse_study(bytes_of(path), str(path))
+    study = parse_study(bytes_of(path), str(path))
+    if study.people is None:
+        return study
+    of_run = path.name == STUDY and (path.parent / "run.json").exists()
+    people = path.parent / (PEOPLE if of_run else study.people.file)
+    if not people.is_file():
+        raise StudyError(f"{path}: people.file: there is no file {people}")
+    return replace(study, people_file=people)
 
 
 @lru_cache(maxsize=32)
@@ -295,6 +306,7 @@ def parse_study(content: bytes, origin: str) -> Study:
         extraction=extraction,
         quality=spec.quality,
         contrasts=compile_contrasts(spec, extraction, questions, bits, origin),
+        people=_people(spec, extraction, questions, bits, origin),
         content=content,
         doubt=compiler.doubt,
         _shuffles=tuple(
@@ -305,6 +317,20 @@ def parse_study(content: bytes, origin: str) -> Study:
         _checks=tuple((compiler.expression(check.that, "checks"), check.otherwise) for check in spec.checks),
         _hidden=spec.hidden,
     )
+
+
+def _people(
+    spec: StudyFile, extraction: Extraction | None, questions: Collection[str], bits: Collection[str], origin: str
+) -> PeopleSpec | None:
+    """What the file says of people's data. Raises StudyError where it names what the study does not measure."""
+    fields = extraction.fields if extraction else {}
+    known = {*fields, *(field.reading for field in fields.values()), *questions, *bits}
+    for name in spec.people.columns if spec.people else ():
+        if name not in known:
+            raise StudyError(
+                f"{origin}: people.columns: no reading, column or question {name!r}{did_you_mean(name, sorted(known))}"
+            )
+    return spec.people
 
 
 def _conversation(compiler: Compiler, spec: StudyFile, name: str, protocol: Protocol) -> Conversation:

@@ -10,6 +10,7 @@ from grace.analysis.figures.marks import Series, draw_panel, head, legend_below,
 from grace.analysis.figures.points import Point, Row, Rows, count, distinct, models_in, number, slug
 from grace.analysis.figures.saving import Drawing
 from grace.analysis.figures.theme import COLOURS, MARKERS, Theme, legend_name, lines_of, names_of, new_figure, styled
+from grace.analysis.study_people import with_people
 from grace.columns import MODEL
 
 BEFORE_MEASURES = "experiment"
@@ -41,6 +42,7 @@ def draw(study: str, tables: Mapping[str, Rows], theme: Theme) -> Iterator[Drawi
     if not rows:
         return
     names = list(rows[0])
+    rows = with_people(rows, tables.get("people_means", ()))
     factors = [name for name in names[: names.index(BEFORE_MEASURES)] if name != MODEL]
     measures = list(dict.fromkeys((int(number(row, BEFORE_MEASURES)), str(row["measure"])) for row in rows))
     files = distinct(f"{slug(study)}_{slug(name)}" for _, name in measures)

@@ -28,6 +28,7 @@ from grace.stages.prepare import (
     open_input,
     session_facts,
 )
+from grace.stages.records import keep_study
 from grace.stages.session import Session
 from grace.stages.task import ExperimentTask, Prepared, ShardResult, TaskOutcome
 from grace.studies.check import choose_study
@@ -94,7 +95,7 @@ class PreparedQuery(Prepared[ExportedAnswers | ShardResult]):
         sampling = Sampling(query.temperature, query.max_tokens, query.extra_body)
         model = model_facts(handshake, query.revision, query.batch_invariant)
         run.begin(self._identity(model, handshake.dialect.neutral), table.plain, study.content)
-        run.keep_study(study.content)
+        keep_study(run, study)
         table.read_from(run.input)
         run.widen(len(rows), query.replications)
         what = (study, conversation, table, rows, query.replications, query.seed)

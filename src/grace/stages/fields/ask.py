@@ -25,7 +25,7 @@ from grace.stages.fields.extractor import ASK, REPAIR, Extractor, Invalid, ask, 
 from grace.stages.fields.records import Answered, FieldRecords, Rows, extractor_of
 from grace.stages.fields.table import BATCH, Agreement, ExportedFields, export_fields, output_columns
 from grace.stages.prepare import check_endpoint, check_output, choose_pace, session_facts, tell_how_read
-from grace.stages.records import chat
+from grace.stages.records import chat, keep_study
 from grace.stages.related import source_of
 from grace.stages.session import RequestCounts, Session
 from grace.stages.task import Endpoint, TaskOutcome, with_client
@@ -95,7 +95,7 @@ class Extract:
                 _check_source(run, identity, self)
                 sweep(self.output)
                 run.begin(identity, table.plain, study.content)
-                run.keep_study(study.content)
+                keep_study(run, study)
                 run.keep_input(table.plain)
                 table.read_from(run.input)
                 run.widen(len(table), 1)

@@ -28,6 +28,7 @@ from grace.stages.prepare import (
     open_input,
     session_facts,
 )
+from grace.stages.records import keep_study
 from grace.stages.scores.proof import prove
 from grace.stages.scores.records import Keys, Scores, Todo, distinct, share
 from grace.stages.scores.table import ExportedScores, export_scores, score_columns
@@ -102,7 +103,7 @@ class PreparedScore(Prepared[ExportedScores | ShardResult]):
             rendered=proof.rendered,
         )
         run.begin(identity, table.plain, study.content)
-        run.keep_study(study.content)
+        keep_study(run, study)
         table.read_from(run.input)
         run.widen(rows, 1)
         keys = Keys(study, table, run.identity.model, scoring)

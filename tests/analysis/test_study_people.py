@@ -1,0 +1,142 @@
+"""People's data that a study brings: held against numbers by hand, kept with runs, shown beside models."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+from test_general import COLOURS, ITEMS, SIZES, STUDY, lines, numbers
+
+from canned import CannedServer
+from conftest import Command
+from grace.analysis.analyze import Analysis, analyze_table
+from grace.analysis.figures import draw_analysis, theme_named
+from grace.errors import InputError, StudyError
+from grace.runs import Run
+from grace.stages.records import study_of
+from grace.studies.study import load_study
+
+PEOPLE = "people: {file: data/humans.csv, source: 'Doe 2024', columns: {fine: judged}}\n"
+
+
+def write(path: Path, rows: list[dict[str, object]]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def humans() -> list[dict[str, object]]:
+    """The answers of six people to each item in each condition; "Yes" is a label in other letters."""
+    rng = np.random.default_rng(5)
+    return [
+        {"who": who, "thing": item, "size": size, "colour": colour, "Much": int(rng.integers(1, 8)),
+         "judged": "Yes" if rng.random() < 0.3 + 0.4 * (size == "large") else "no"}
+        for who in range(6) for item in ITEMS for size in SIZES for colour in COLOURS
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A study that brings people's data."""
+    path = tmp_path / "own.yaml"
+    path.write_text(STUDY + PEOPLE)
+    write(tmp_path / "data" / "humans.csv", humans())
+    return path
+
+
+@pytest.fixture
+def analysis(own: Path, tmp_path: Path) -> Analysis:
+    return analyze_table(str(own), write(tmp_path / "table.csv", numbers()))
+
+
+def yes(row: dict[str, object]) -> float:
+    return float(str(row["judged"]).lower() == "yes")
+
+
+def of_cells(rows: list[dict[str, object]], read) -> dict[tuple[str, str, str], float]:  # type: ignore[no-untyped-def]
+    keys = [(item, size, colour) for item in ITEMS for size in SIZES for colour in COLOURS]
+    return {
+        key: float(np.mean([read(row) for row in rows if (row["thing"], row["size"], row["colour"]) == key]))
+        for key in keys
+    }
+
+
+def test_their_means_and_contrasts_are_computed_as_those_of_models(analysis: Analysis) -> None:
+    people = of_cells(humans(), yes)
+    means = lines(analysis, "people_means")
+    assert {(line["experiment"], line["measure"]) for line in means} == {(1, "Fine"), (1, "Much"), (2, "fine")}
+    for line in means:
+        if (line["measure"], line["value"]) == ("fine", "yes"):
+            own = [people[item, str(line["size"]), str(line["colour"])] for item in ITEMS]
+            assert line["mean"] == pytest.approx(np.mean(own))
+            assert (line["n"], line["stimuli"]) == (30, 5)
+    line = next(one for one in lines(analysis, "people_contrasts") if one["contrast"] == "sized_fine")
+    sides = [[np.mean([people[item, size, c] for c in COLOURS]) for item in ITEMS] for size in ("large", "small")]
+    test = stats.ttest_rel(*sides)
+    assert (line["t"], line["p"]) == pytest.approx((test.statistic, test.pvalue))
+
+
+def test_the_fit_is_by_condition_and_by_stimulus(analysis: Analysis) -> None:
+    people, model = of_cells(humans(), yes), of_cells(numbers(), lambda row: float(row["prob_fine_yes"]))
+    line = next(one for one in lines(analysis, "people_fit") if one["experiment"] == 2)
+    pairs = np.array([(model[key], people[key]) for key in model])
+    r = stats.pearsonr(*pairs.T)
+    assert (line["r"], line["p"], line["stimuli"]) == pytest.approx((r.statistic, r.pvalue, 20))
+    assert (line["low"], line["high"]) == pytest.approx(tuple(r.confidence_interval()))
+    cells = [(size, colour) for size in SIZES for colour in COLOURS]
+    apart = [np.mean([model[i, *cell] for i in ITEMS]) - np.mean([people[i, *cell] for i in ITEMS]) for cell in cells]
+    assert line["mean_difference"] == pytest.approx(np.mean(np.abs(apart)))
+    assert line["conditions"] == 4
+
+
+def test_they_stand_in_the_figures_beside_the_models(analysis: Analysis) -> None:
+    drawings = list(draw_analysis(analysis, theme_named("paper")))
+    for drawing in drawings:
+        titles = [axes.get_title("left") for axes in drawing.figure.axes if axes.axison]
+        assert titles[-1] == "people"
+        assert len(titles) == 2
+
+
+def test_a_run_keeps_them_and_the_report_shows_them(own: Path, tmp_path: Path, grace: Command) -> None:
+    trials = [{name: row[name] for name in ("thing", "size", "colour")} for row in numbers()[::2]]
+    with CannedServer() as server:
+        done = grace(
+            "query", own, "--input", write(tmp_path / "trials.csv", trials), "--output", tmp_path / "a.csv",
+            "--model-endpoint", server.url, "--model-name", "canned",
+        )  # fmt: skip
+    assert done.code == 0, done.err
+    (tmp_path / "data" / "humans.csv").unlink()
+    run = Run(tmp_path / "a.run")
+    assert study_of(run).people_file == run.people
+    assert load_study(str(run.study)).people_file == run.people
+    values = tmp_path / "a_structured.csv"
+    done = grace("extract", run.study, "--input", tmp_path / "a.csv", "--output", values)
+    assert done.code == 0, done.err
+    table = write(tmp_path / "table.csv", numbers())
+    assert "people_means" in analyze_table(str(run.study), table).tables
+    done = grace("report", tmp_path / "a.run")
+    assert done.code == 0, done.err
+
+
+def test_what_does_not_fit_is_named(own: Path, tmp_path: Path) -> None:
+    table, people = write(tmp_path / "table.csv", numbers()), tmp_path / "data" / "humans.csv"
+    rows = humans()
+    write(people, [{**row, "judged": "perhaps", "Much": 99} if place < 3 else row for place, row in enumerate(rows)])
+    notes = analyze_table(str(own), table).summary["notes"]
+    assert notes == ["people's data: 3 rows of humans.csv have no answer that the study knows, and are left out"]
+    write(people, [{name: row[name] for name in row if name != "judged"} for row in rows])
+    with pytest.raises(InputError, match=r"no column 'judged', which people.columns names for fine"):
+        analyze_table(str(own), table)
+    write(people, [{name: row[name] for name in row if name != "colour"} for row in rows])
+    with pytest.raises(InputError, match=r"no column 'colour' for the conditions of people"):
+        analyze_table(str(own), table)
+    people.unlink()
+    with pytest.raises(StudyError, match=r"people.file: there is no file .*humans.csv"):
+        load_study(str(own))
+    own.write_text(STUDY + PEOPLE.replace("{fine:", "{fin:"))
+    with pytest.raises(StudyError, match=r"no reading, column or question 'fin' \(did you mean 'fine'\?\)"):
+        load_study(str(own))
