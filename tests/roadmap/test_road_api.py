@@ -146,6 +146,34 @@ def test_an_endpoint_without_probabilities_leaves_experiment_2_out(
     assert item("2.4.1") == (Standing.SKIPPED, "left out by grace.yaml: the endpoint gives no probabilities")
 
 
+def test_the_printed_command_takes_another_name_where_a_lineup_is_of_no_use(
+    carried: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, grace: Command
+) -> None:
+    folder = tmp_path / "project"
+    shutil.copytree(carried, folder)
+    monkeypatch.chdir(folder)
+    with serving(NAMES[0]) as server:
+        set_project(folder, endpoint=server.url, model=NAMES[0])
+        grace("roadmap", "road", "api", "--reason", "we have no cluster")
+        run_all = "grace lineup run --profile api"
+        assert Ground.here().filled("{run_all}") == run_all
+        grace(*run_all.split()[1:], "--limit", "1")  # a try, under the usual name
+        assert Ground.here().filled("{run_all}") == f"{run_all} --name api-2"
+        typed(grace, f"{run_all} --name api-2")
+        assert Ground.here().filled("{run_all}") == f"{run_all} --name api-2"
+        grace("roadmap", "freeze")  # the data are older than the thresholds
+        assert Ground.here().filled("{run_all}") == f"{run_all} --name api-3"
+        typed(grace, f"{run_all} --name api-3")
+        assert item("2.2.1")[0] is Standing.PROVEN
+        study = Path("study.yaml")
+        study.write_text(study.read_text().replace("usually", "mostly"))
+        assert item("2.2.1")[0] is Standing.STALE
+        assert Ground.here().filled("{run_all}") == f"{run_all} --name api-4"
+        assert typed(grace, f"{run_all} --name api-4").code in (0, 1)
+        assert item("2.2.1")[0] is Standing.PROVEN
+    assert Ground.here().filled("{run_local}") == "grace lineup run --profile local --limit 10 --name local-2"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -238,7 +238,8 @@ def timeline(
     for phase in dict.fromkeys(row.phase for row in rows):
         own = [row.forecast for row in rows if row.phase == phase]
         hours, of_gpus = (forecast.total(spans) for spans in ([f.hours for f in own], [f.gpu_hours for f in own]))
-        print(f"phase {phase}: {in_words(hours)}; {in_words(of_gpus)} of GPUs")
+        gpus = f"; {in_words(of_gpus)} of GPUs" if of_gpus.high else ""
+        print(f"phase {phase}: {in_words(hours)}{gpus}")
 
 
 @roadmap_app.command()

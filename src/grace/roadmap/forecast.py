@@ -45,7 +45,11 @@ def forecasts(ground: Ground, profile: str, progress: Progress) -> Sequence[Fore
     lineup = LineupFile(name=profile, profile=profile, models=tuple(names), endpoint=endpoint)
     visits, inputs = visited(list(ground.tables.items()))
     folder = LineupFolder(ground.folder / LINEUPS / f"forecast-{profile}")  # of none that there is: nothing is done yet
-    return list(forecast_models(lineup, VisitFile(studies=visits), inputs, folder, progress))
+    return list(
+        forecast_models(
+            lineup, VisitFile(studies=visits, experiments=ground.experiments(profile)), inputs, folder, progress
+        )
+    )
 
 
 def timeline(ground: Ground, progress: Progress) -> Iterator[PhaseForecast]:

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 
 import orjson
 
+from grace.declared import read
 from grace.errors import GraceError
 from grace.files import sha256_of
+from grace.lineup.folder import LineupFolder
 from grace.manifest import EXTRACT
 from grace.models.catalogue import models_of as catalogue_models
 from grace.models.catalogue import profiles
@@ -20,9 +23,10 @@ from grace.project_file import ProjectFile
 from grace.roadmap.evidence import FILE as EVIDENCE
 from grace.roadmap.evidence import Evidence, EvidenceEntry, Kind
 from grace.roadmap.phases import Phases, Road, RoadName, plan_of
-from grace.roadmap.traces import LineupTrace, ModelTrace, RunTrace, Traces, extends
+from grace.roadmap.traces import LINEUPS, LineupTrace, ModelTrace, RunTrace, Traces, extends
 from grace.roadmap.verdicts import StudyVerdict, verdicts_on
 from grace.runs import Run
+from grace.stages.visit_file import Experiment, VisitFile
 from grace.studies.study import Study, load_study
 
 TABLES = {"study1": "data/study1.csv", "study2": "data/study2.csv"}
@@ -207,6 +211,10 @@ class Ground:
         left_out = self.project.content.roadmap.leave_out
         return left_out.get(item) or left_out.get(item.rpartition(".")[0]) or ""
 
+    def experiments(self, profile: str) -> tuple[Experiment, ...]:
+        """What a lineup of a profile is to be asked: an endpoint without probabilities answers, and no more."""
+        return (1,) if profile == "api" and self.leaves_out("2.4.1") else (1, 2)
+
     def data(self, profile: str) -> str:
         """Digest of all that lineups of a profile prove: their runs, each with its answers."""
         runs = {
@@ -244,18 +252,16 @@ class Ground:
         profile = self.profile("rtx3090")
         first = next(iter(self.models_of(profile)), "MODEL")
         stand_in = next(iter(self.models_of("local")), "MODEL")
-        local = f"grace lineup run --profile local --limit 10{given}"
-        part = " --experiment 1" if profile == "api" and self.leaves_out("2.4.1") else ""
-        every = f"grace lineup run --profile {profile}{part}{given}"
+        every = "local-all" if profile == "local" else profile
         return {
             "note": self.note,
             "first": first,
             "stand_in": stand_in,
             "month_ahead": (datetime.now(UTC) + MONTH).date().isoformat(),
-            "run_local": local,
-            "run_first": f"grace lineup run --profile rtx3090 --models {first} --limit 10 --name rtx3090-first{given}",
-            "run_all": every if profile != "local" else f"grace lineup run --profile local --name local-all{given}",
-            "run_a100": f"grace lineup run --profile a100{given}",
+            "run_local": self._run("local", "local", limit=10) + given,
+            "run_first": self._run("rtx3090", "rtx3090-first", (first,), limit=10) + given,
+            "run_all": self._run(profile, every) + given,
+            "run_a100": self._run("a100", "a100") + given,
             "decide": f'grace roadmap decide 2 --go --note "{self.note}"'
             if self.page_holds
             else "grace roadmap decide 2",
@@ -263,6 +269,51 @@ class Ground:
             "paper": f"grace paper {self._runs} --out outputs/paper --force",
             "compare": f"grace compare {self._pair}",
         }
+
+    def _run(self, profile: str, name: str, models: tuple[str, ...] = (), limit: int | None = None) -> str:
+        """The command that carries a lineup, or goes on with it; of another name where one of this is of no use."""
+        wanted = models or self.models_of(profile)
+        names = (f"{name}-{number}" if number > 1 else name for number in count(1))
+        free = next(each for each in names if self._goes_on(each, profile, wanted, limit))
+        command = f"grace lineup run --profile {profile}"
+        command += f" --models {','.join(models)}" if models else ""
+        command += " --experiment 1" if self.experiments(profile) == (1,) else ""
+        command += f" --limit {limit}" if limit else ""
+        return command + (f" --name {free}" if free != profile else "")
+
+    def _goes_on(self, name: str, profile: str, models: tuple[str, ...], limit: int | None) -> bool:
+        """Whether the command of a lineup would begin it, or go on with it, and what is there already counts."""
+        folder = LineupFolder(self.folder / LINEUPS / name)
+        if not folder.file.is_file():
+            return True
+        trace = next((each for each in self.traces.lineups if each.folder.path == folder.path), None)
+        if trace is None or trace.problems or self.rewritten(trace):
+            return False
+        if (trace.file.profile, trace.file.models, trace.file.limit) != (profile, models, limit):
+            return False
+        try:
+            if read(folder.visit, VisitFile).experiments != self.experiments(profile) or not self._same_inputs(folder):
+                return False
+        except GraceError:
+            return False
+        whole = limit is None and self.last_freeze is not None
+        return not any(
+            model.problems or model.stale or (whole and any(run.started < self.first_freeze_time for run in model.runs))
+            for model in trace.models
+            if model.runs
+        )
+
+    def _same_inputs(self, folder: LineupFolder) -> bool:
+        """Whether a lineup began with the tables and study files that there are now."""
+        for study in self.studies.values():
+            table = self.path_of(study.name)
+            own = folder.path / "input" / f"{study.name}{table.suffix}"
+            if not own.is_file() or sha256_of(own) not in self.digests[study.name]:
+                return False
+            file = own.with_suffix(".yaml")
+            if file.is_file() and sha256_of(file) != study.sha256:
+                return False
+        return True
 
     @property
     def page_holds(self) -> bool:

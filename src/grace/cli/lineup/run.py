@@ -195,7 +195,8 @@ def _tell_forecast(
         tell_forecasts([each])
         if each.gpus:
             print(f"  {options.count(each.gpus, 'GPU')}: {_hours(each.gpu_hours)}")
-        print(f"  {each.weights / 1e9:.2g} GB of weights; {each.storage.likely / 1e6:.2g} MB of data")
+        weights = f"{each.weights / 1e9:.2g} GB of weights; " if each.weights else ""
+        print(f"  {weights}{each.storage.likely / 1e6:.2g} MB of data")
         for made in planned[model]:
             print(f"  makes {made}")
     whole = f"{duration(seconds.likely)} ({duration(seconds.low)} to {duration(seconds.high)})"
