@@ -1,13 +1,20 @@
 """Lists of files: what was altered is named, what is stale goes, and nothing else is touched."""
 
+import errno
+import fcntl
 import json
 import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from grace.errors import InputError
-from grace.files import FileFacts, FileList, replacing
+from grace.files import FileFacts, FileList, replacing, sweep
+from limits import HANG
 
 
 @pytest.fixture
@@ -90,3 +97,64 @@ def test_no_file_takes_the_place_of_a_pipe_or_device(folder: Path) -> None:
         with pytest.raises(InputError, match="is no ordinary file"), replacing(folder / name) as file:
             file.write(b"x")
         assert (folder / name).is_fifo()
+
+
+# What killed writers leave
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from grace.files import replacing
+with replacing(Path(sys.argv[1])) as file:
+    file.write(b"half")
+    file.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def leftovers(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.glob(".*.tmp"))
+
+
+def test_the_next_writer_in_a_folder_sweeps_what_killed_ones_left(tmp_path: Path) -> None:
+    for name in ("a.csv", "b [1].csv"):
+        done = subprocess.run([sys.executable, "-c", KILLED, tmp_path / name], timeout=HANG)
+        assert done.returncode == -signal.SIGKILL
+    assert len(leftovers(tmp_path)) == 1  # the second has swept what the first one left
+    assert not (tmp_path / "a.csv").exists()
+    with replacing(tmp_path / "c.csv") as file:
+        file.write(b"whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["c.csv"]
+
+
+def test_what_may_be_written_yet_is_not_swept(tmp_path: Path) -> None:
+    """A living writer holds its file; one of another machine may have made one a moment ago."""
+    (tmp_path / ".user.csv.tmp").write_bytes(b"of somebody else")
+    other = tmp_path / f".b.csv.{os.getppid()}-00000000.tmp"
+    other.write_bytes(b"")
+    with replacing(tmp_path / "a.csv") as file:
+        with replacing(tmp_path / "c.csv"):
+            pass
+        sweep(tmp_path / "a.csv")
+        file.write(b"whole")
+    assert (tmp_path / "a.csv").read_bytes() == b"whole"
+    assert leftovers(tmp_path) == [other.name, ".user.csv.tmp"]
+    os.utime(other, (0, 0))
+    with replacing(tmp_path / "a.csv"):
+        pass
+    assert leftovers(tmp_path) == [".user.csv.tmp"]
+
+
+def test_without_flock_what_is_a_day_old_is_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unsupported(*_: object) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", unsupported)
+    left = tmp_path / ".b.csv.99999999-00000000.tmp"
+    left.write_bytes(b"")
+    for age, there in ((3600, True), (90_000, False)):
+        os.utime(left, (time.time() - age,) * 2)
+        with replacing(tmp_path / "a.csv"):
+            pass
+        assert left.exists() is there

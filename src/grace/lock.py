@@ -32,6 +32,7 @@ from typing import Any
 import orjson
 
 from grace.errors import InputError, RunLocked
+from grace.files import holding
 from grace.text import printable, shortened
 
 POD = "GRACE_POD"
@@ -76,7 +77,8 @@ def locked(folder: Path, break_lock: bool = False) -> Iterator[None]:
     if pod:
         Thread(target=_renew, args=(path, own.content, ended), daemon=True).start()
     try:
-        yield
+        with holding(folder):
+            yield
     finally:
         ended.set()
         own.release()

@@ -26,7 +26,7 @@ from typing import Any
 import orjson
 
 from grace.errors import InputError, RunMismatch
-from grace.files import replacing, sha256_of, sweep
+from grace.files import MANIFEST, holding, replacing, run_around, sha256_of, sweep
 from grace.lock import locked
 from grace.manifest import (
     EXTRACT,
@@ -95,12 +95,12 @@ class Run:
     @property
     def exists(self) -> bool:
         """Whether the run has begun."""
-        return (self.path / "run.json").exists()
+        return (self.path / MANIFEST).exists()
 
     @cached_property
     def manifest(self) -> RunManifest:
         """The content of `run.json`. Raises InputError for a folder that is not a run of this version."""
-        path = self.path / "run.json"
+        path = self.path / MANIFEST
         try:
             return read_manifest(path.read_bytes(), str(path))
         except (FileNotFoundError, NotADirectoryError):
@@ -120,7 +120,7 @@ class Run:
 
     def save(self) -> None:
         """Write the manifest back, atomically."""
-        with replacing(self.path / "run.json") as file:
+        with holding(self.path), replacing(self.path / MANIFEST) as file:
             file.write(orjson.dumps(self.manifest.as_json(), option=orjson.OPT_INDENT_2))
 
     def begin(self, identity: Identity, input: Path, study: bytes) -> None:
@@ -188,7 +188,7 @@ class Run:
                 self.save()
 
     def _write_study(self, study: bytes) -> None:
-        with replacing(self.study) as copy:
+        with holding(self.path), replacing(self.study) as copy:
             copy.write(study)
 
     @property
@@ -218,22 +218,20 @@ class Run:
     def locked(self, break_lock: bool = False) -> Iterator[None]:
         """Be the only writer of the run; see `grace.lock`."""
         with locked(self.path, break_lock):
-            for kept in (self.path / "run.json", self.input, self.study, self.people):
+            for kept in (self.path / MANIFEST, self.input, self.study, self.people):
                 sweep(kept)
             yield
 
 
 def _copy(source: Path, target: Path) -> None:
-    with replacing(target) as copy, open(source, "rb") as file:
+    with holding(target.parent), replacing(target) as copy, open(source, "rb") as file:
         shutil.copyfileobj(file, copy, 1 << 20)
 
 
 def outside_runs(out: Path) -> Path:
     """A place to write to, as given. Raises InputError for a place inside a run, which must not change."""
-    place = out.resolve()
-    for folder in (place, *place.parents):
-        if Run(folder).exists:
-            raise InputError(f"--out {out}: is inside the run {folder}, which is kept as it is; choose another --out")
+    if run := run_around(out):
+        raise InputError(f"--out {out}: is inside the run {run}, which is kept as it is; choose another --out")
     return out
 
 

@@ -20,7 +20,7 @@ from grace.errors import InputError, ModelFileError
 from grace.models import catalogue, download, files, registry
 from grace.models.catalogue import CatalogueModel, ModelPackage
 from grace.models.download import AccessRefused, fetch
-from grace.models.files import find_model, model_path, pull, weights_digest
+from grace.models.files import file_to_serve, find_model, model_path, pull, weights_digest
 from grace.models.hub import HubFile, hub_file
 from grace.models.registry import Network
 from limits import HANG
@@ -439,6 +439,42 @@ def test_a_cut_file_is_not_served(cache):
     (cache / "models" / "model.gguf").write_bytes(GGUF[:-1])
     with pytest.raises(ModelFileError, match="damaged"):
         model_path("small")
+
+
+def test_a_file_that_was_altered_at_equal_size_is_not_served(cache, monkeypatch):
+    """The whole content is read once a day, and whenever the file was touched."""
+    read = []
+    digest = files.sha256_of
+    monkeypatch.setattr(files, "sha256_of", lambda path: read.append(path) or digest(path))
+    path = cache / "models" / "model.gguf"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(GGUF)
+    assert file_to_serve("small") == file_to_serve("small") == path
+    assert len(read) == 1
+    times = path.stat()
+    path.write_bytes(GGUF[:-1] + bytes([GGUF[-1] ^ 1]))
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    for _ in range(2):
+        with pytest.raises(ModelFileError, match=r"was altered .*`grace models pull small`"):
+            file_to_serve("small")
+    path.write_bytes(GGUF)
+    file_to_serve("small")
+    assert len(read) == 4
+    monkeypatch.setattr(files.time, "time", lambda: times.st_mtime + 90_000)
+    file_to_serve("small")
+    assert len(read) == 5
+
+
+def test_a_note_of_a_check_that_cannot_be_read_or_kept_is_none(cache):
+    path = cache / "models" / "model.gguf"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(GGUF)
+    for note in (b"", b"[]", b'{"state": 1, "time": "now"}', b"\xff"):
+        path.with_name(".model.gguf.checked").write_bytes(note)
+        assert file_to_serve("small") == path
+    path.with_name(".model.gguf.checked").unlink()
+    path.with_name(".model.gguf.checked").mkdir()
+    assert file_to_serve("small") == path
 
 
 def test_a_path_is_named_by_its_stem(tmp_path):

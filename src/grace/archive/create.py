@@ -18,7 +18,7 @@ from grace.archive.store import EMPTY, PIECE, FolderStore, Store, digest_of, pie
 from grace.archive.texts import citation, deposit, reproducing
 from grace.declared import Strict
 from grace.errors import InputError
-from grace.files import FileFacts, sha256_of
+from grace.files import FileFacts, check_outside_runs, sha256_of
 from grace.progress import Progress
 from grace.runs import last_worked
 from grace.version import __version__
@@ -94,6 +94,8 @@ def create_archive(request: ArchiveRequest, store: Store, progress: Progress) ->
     if request.exclude and not request.reason:
         raise InputError("--exclude needs --because: an archive says why files are held back")
     _check_outside(store, request.places)
+    if isinstance(store, FolderStore):
+        check_outside_runs(store.folder)
     contents = Contents.of(request.places)
     progress.note("reading runs")
     remarks = [*contents.unfinished(), *(f"{path} is left out: {why}" for path, why in contents.left_out.items())]
@@ -133,8 +135,9 @@ def create_archive(request: ArchiveRequest, store: Store, progress: Progress) ->
 
 
 def _check_outside(store: Store, places: Sequence[Path]) -> None:
-    """Raises InputError for an archive inside of what is archived, which would hold itself the next time."""
+    """Raises InputError for an archive inside of what is archived, which would hold itself, or of a run."""
     if isinstance(store, FolderStore):
+        check_outside_runs(store.folder)
         for place in places:
             if store.folder.resolve().is_relative_to(place.resolve()):
                 raise InputError(f"{store.title}: lies in {place}, which is archived; choose another --to")

@@ -15,7 +15,7 @@ from grace.archive.store import Store
 from grace.archive.verify import Verified, intact
 from grace.declared import parsed
 from grace.errors import InputError
-from grace.files import replacing
+from grace.files import holding, replacing
 from grace.progress import Progress
 
 TEXTS = (".csv", ".json", ".md", ".tex", ".html", ".bib", ".svg")
@@ -82,7 +82,7 @@ def reproduce_archive(store: Store, into: Path, progress: Progress, expected: st
     runs = {name: into / name for name in results.runs}
     for name in verified.files:
         if any(name.startswith(f"{run}/") for run in runs):
-            with replacing(into / name) as file:
+            with holding((into / name).parent), replacing(into / name) as file:
                 for piece in store.pieces(f"{bag.PAYLOAD}{name}"):
                     file.write(piece)
     folder = into / RESULTS

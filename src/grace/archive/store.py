@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grace.errors import EndpointError, InputError
-from grace.files import meant_by, replacing
+from grace.files import holding, meant_by, replacing
 from grace.text import printable, shortened
 
 if TYPE_CHECKING:
@@ -126,7 +126,8 @@ class FolderStore(Store):
 
     def put(self, name: str, pieces: Iterator[bytes]) -> None:
         """Write a file."""
-        with replacing(self.folder / name) as file:
+        path = self.folder / name
+        with holding(path.parent), replacing(path) as file:  # an archive has runs in it
             for piece in pieces:
                 file.write(piece)
 

@@ -8,6 +8,7 @@ import typer
 from grace.cli.agreement import agreement
 from grace.cli.analyze import analyze
 from grace.cli.archive import archive_app, reproduce
+from grace.cli.arguments import checked, open_streams
 from grace.cli.cluster import cluster_app
 from grace.cli.compare import compare
 from grace.cli.data import data_app
@@ -98,10 +99,17 @@ def _options(
         context.default_map = project.defaults()
 
 
+checked(app)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit; an error becomes one message and its exit code."""
+    open_streams()
     try:
-        app(arguments)
+        try:
+            app(arguments)
+        finally:
+            sys.stdout.flush()  # what nobody can read is an error here, and none after the end
     except Exception as error:
         if os.environ.get("GRACE_DEBUG"):
             raise

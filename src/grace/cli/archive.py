@@ -238,7 +238,7 @@ def _ask_again(
     for name, run in scored.items():
         where = endpoint or last_endpoint(run), model or run.identity.model["name"]
         asked = options.read_endpoint(*where, "auto", 300.0, 5, key)
-        with options.terminable(), progressing() as progress:
+        with progressing() as progress:
             again = rerun_scores(run, asked, questions, server_for, progress)
         floor = "no noise floor was measured" if again.floor is None else f"noise floor {again.floor:.2g}"
         failed = f", {count(again.failed, 'request')} failed" if again.failed else ""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
-from grace.cli import options
 from grace.cli.exits import INTERRUPTED, exit_code
 from grace.cli.options import count
 
@@ -33,7 +32,7 @@ def show(work: "Callable[[Progress], TaskOutcome[T]]") -> "TaskOutcome[T]":
     from grace.stages.task import TaskOutcome
 
     try:
-        with options.terminable(), make_progress() as progress:
+        with make_progress() as progress:
             return work(progress)
     except KeyboardInterrupt:  # before the asking began, or after it
         return TaskOutcome()

@@ -2,7 +2,7 @@
 
 import inspect
 import signal
-import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from grace.cli.completing import complete_model, complete_study
-from grace.cli.exits import INTERRUPTED
 from grace.errors import InputError
 
 if TYPE_CHECKING:
@@ -187,20 +186,19 @@ def read_shard(text: str | None) -> "PartOfRun | None":
 
 @contextmanager
 def progressing() -> "Iterator[Progress]":
-    """Show the progress of long work that asks no model; SIGTERM and Ctrl-C end it, and leave nothing half done."""
+    """Show the progress of long work that asks no model."""
     from grace.calls.display import make_progress
 
-    try:
-        with terminable(), make_progress() as progress:
-            yield progress
-    except KeyboardInterrupt:
-        print("grace: interrupted; no file is half written", file=sys.stderr)
-        raise typer.Exit(INTERRUPTED) from None
+    with make_progress() as progress:
+        yield progress
 
 
 @contextmanager
 def terminable() -> Iterator[None]:
     """Have SIGTERM, which ends jobs on clusters, do what Ctrl-C does: undo what is half done."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield

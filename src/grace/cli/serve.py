@@ -51,7 +51,7 @@ def serve(
     from grace.endpoints.embedded import EmbeddedServer
     from grace.endpoints.keys import read_key
     from grace.endpoints.vllm import VllmServer, vllm_is_installed
-    from grace.models.files import find_model
+    from grace.models.files import file_to_serve, find_model
     from grace.models.serving import ServingOptions
 
     def options_of(name: str) -> ServingOptions:
@@ -64,9 +64,8 @@ def serve(
             f"{model}: is not a GGUF file, and vLLM, which could serve it, is not installed (pip install vllm)"
         )
     if engine == "llamacpp" or (engine == "auto" and is_file):
-        weights = find_model(model)
-        options = options_of(served_model_name or weights.name)
-        with _until_interrupted(), EmbeddedServer(weights.path, options, api_key=key) as server:
+        options = options_of(served_model_name or find_model(model).name)
+        with _until_interrupted(), EmbeddedServer(file_to_serve(model), options, api_key=key) as server:
             _tell(server, api_key_env, "ready")
             server.wait()
     elif is_file:

@@ -84,7 +84,7 @@ def visit(
             wait_until_up(model_endpoint, wait, progress.note)
     serve = partial(server_for, endpoint, slots_for(listed))
     worst, ended = 0, []
-    with options.terminable(), closing(ask_all(listed, serve, make_progress)) as outcomes:
+    with closing(ask_all(listed, serve, make_progress)) as outcomes:
         for task, outcome in outcomes:
             ended.append(outcome)
             leave_ending(ended)

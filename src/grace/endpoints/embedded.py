@@ -20,7 +20,7 @@ from typing import IO, Self
 
 from grace.endpoints.serving import ModelServer, OwnedProcess, check_port
 from grace.errors import EndpointError, InputError, ModelFileError
-from grace.models.files import GGUF_MAGIC, find_model
+from grace.models.files import GGUF_MAGIC, file_to_serve
 from grace.models.serving import ServingOptions, llamacpp_settings
 
 END_SECONDS = 1.0
@@ -54,15 +54,15 @@ class EmbeddedServer(ModelServer):
         """A server of a model under the name that the user gave, at a free port, with a random key.
 
         Args:
-            model: name of the catalogue, path of a GGUF file, or file of a hub (`grace.models.files.find_model`).
+            model: name of the catalogue, path of a GGUF file, or file of a hub (`grace.models.files.file_to_serve`).
             slots: requests worked on at once; see ServingOptions.
             limit: seconds within which it must answer; None: however long it takes to load.
 
         Raises:
             InputError: no such model.
-            ModelFileError: its file is not there yet.
+            ModelFileError: its file is not there yet, or was altered.
         """
-        return cls(find_model(model).path, ServingOptions(model, parallel=slots), limit=limit)
+        return cls(file_to_serve(model), ServingOptions(model, parallel=slots), limit=limit)
 
     def __enter__(self) -> Self:
         if importlib.util.find_spec("xllamacpp") is None:

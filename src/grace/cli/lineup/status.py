@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grace.cli import options
+from grace.cli.arguments import has_reader
 from grace.cli.lineup.options import LineupName, Lineups
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def watch(
         seen = watcher.look()
         console = Console(highlight=False, markup=False)
         with Live(shown(seen), console=console, auto_refresh=False) as live:
-            while not once and not seen.closed:
+            while not once and not seen.closed and has_reader():
                 time.sleep(interval)
                 seen = watcher.look()
                 live.update(shown(seen), refresh=True)

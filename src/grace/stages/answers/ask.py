@@ -12,7 +12,7 @@ from grace.endpoints.handshake import EndpointNeed, meet
 from grace.errors import InputError, StudyError
 from grace.files import sweep
 from grace.ledger import Ledger, LedgerReader
-from grace.manifest import GENERATE, Identity
+from grace.manifest import GENERATE, MOST_REPLICATIONS, Identity
 from grace.progress import Progress
 from grace.stages.answers.generate import Asker, Plan, order
 from grace.stages.answers.records import Done
@@ -63,6 +63,7 @@ class Query(ExperimentTask):
         """
         check_options(self)
         check_number("temperature", self.temperature)
+        check_replications(self.replications)
         taken = RESERVED & self.extra_body.keys()
         if taken:
             raise InputError(
@@ -152,6 +153,12 @@ class PreparedQuery(Prepared[ExportedAnswers | ShardResult]):
             longest_name=f"row {longest + 1}",
             max_tokens=self.task.max_tokens,
         )
+
+
+def check_replications(number: int) -> None:
+    """Refuse more replications than a manifest can name. Raises InputError."""
+    if number > MOST_REPLICATIONS:
+        raise InputError(f"--replications {number}: must be at most {MOST_REPLICATIONS:,}")
 
 
 def query_work(

@@ -49,12 +49,22 @@ class Plan:
     @property
     def total(self) -> int:
         """How many requests the whole plan takes."""
-        turns = len(self.conversation.turns)
-        return sum(len(self.rows_of(replication)) * turns for replication in range(self.replications))
+        return requests_of(self.rows, self.replications, self.shard) * len(self.conversation.turns)
 
     def done(self, done: Done) -> int:
         """How many of them are finished."""
-        return sum(done.count(self.rows_of(replication), replication) for replication in range(self.replications))
+        return finished_of(done, self.rows, self.replications, self.shard)
+
+
+def requests_of(rows: Sequence[int], replications: int, shard: Shard | None) -> int:
+    """How many requests a turn takes."""
+    return shard.count_rows(rows, replications) if shard else len(rows) * replications
+
+
+def finished_of(done: Done, rows: Sequence[int], replications: int, shard: Shard | None) -> int:
+    """How many requests about these rows, of all turns, are finished."""
+    begun = [number for number in done.replications if number < replications]
+    return sum(done.count(shard.rows(rows, number) if shard else rows, number) for number in begun)
 
 
 @dataclass(frozen=True)

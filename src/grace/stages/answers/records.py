@@ -59,8 +59,13 @@ class Done:
 
     def count(self, rows: Sequence[int], replication: int) -> int:
         """How many requests about these rows are finished in one replication."""
-        turns = [turn for counted, turn in self._offsets if counted == replication]
+        turns = [turn for turn in self._turns if (replication, turn) in self._offsets]
         return sum(len(rows) - sum(1 for _ in self.open(rows, replication, turn)) for turn in turns)
+
+    @property
+    def replications(self) -> set[int]:
+        """The replications (0 is the first) of which something is finished."""
+        return {replication for replication, _ in self._offsets}
 
     def open(self, rows: Sequence[int], replication: int, turn: str) -> Iterator[int]:
         """Those of `rows` whose request is not finished; each is looked up when it is taken."""
