@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from grace.policy.check import check_manifests
+from grace.policy.foreign import foreign
 from grace.policy.reading import parse
 from grace.policy.rule import changed
 from policy_examples import JOB, NRP, SERVER, found, pod, severities
@@ -167,3 +168,120 @@ def test_a_redis_whose_settings_keep_data_is_a_database():
 
     assert found("K8S046", *redis("maxmemory 1gb\nappendonly yes\n"))
     assert not found("K8S046", *redis("# appendonly yes\nappendonly no\n"))
+
+
+# What a second round found
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "is_secret"),
+    [
+        ("--time-to-first-token", "400ms", False),
+        ("--inter-token-latency-std-dev", "eightms", False),
+        ("--prefill-time-per-token", "twoms", False),
+        ("--eos-token", "endoftext", False),
+        ("--token", "400ms", False),
+        ("--token", "correct-horse", True),
+        ("--hub-token", "correct-horse", True),
+        ("--first-token-secret", "correct-horse", True),
+    ],
+)
+def test_tokens_of_a_model_are_no_secrets(name: str, value: str, is_secret: bool):
+    line = changed(JOB, ("args: [--model-name=gemma-2-2b-it]", f"args: [{name}, {value}]"))
+    assert bool(found("K8S023", line)) == is_secret
+
+
+def test_a_name_that_a_program_fills_in_is_said_to_be_empty():
+    [finding] = found("K8S001", changed(JOB, ("  name: study1\n", '  name: ""\n')))
+    assert "is empty; if a program fills it in" in finding.message
+    assert "is missing" in found("K8S001", changed(JOB, ("  name: study1\n", "")))[0].message
+
+
+def test_a_server_that_has_an_address_of_its_own_is_no_client():
+    def usage(options: str) -> list[str]:
+        line = changed(JOB, ("args: [--model-name=gemma-2-2b-it]", f"args: [--base-url, 'http://x:80', {options}]"))
+        return severities("NRP033", line.replace('cpu: "1"', 'cpu: "2"'))
+
+    assert usage("--epochs=2") == ["warning"]
+    assert not usage("--port=8081")
+
+
+def test_a_loop_that_counts_its_tries_has_an_end():
+    def sleeps(line: str) -> list[str]:
+        return severities(
+            "NRP011", changed(JOB, ("args: [--model-name=gemma-2-2b-it]", f'command: [sh, -c, "{line}"]'))
+        )
+
+    assert not sleeps("for i in $(seq 60); do curl -sf http://x && break || sleep 5; done; python run.py")
+    assert not sleeps("for i in 1 2 3; do python run.py && break; sleep 5; done")
+    assert sleeps("while true; do curl -sf http://x && break || sleep 5; done; python run.py") == ["note"]
+
+
+@pytest.mark.parametrize(
+    ("image", "reached"),
+    [
+        ("gateway:local", False),
+        ("my-study", False),
+        ("postgres:17.2", True),
+        ("python", True),
+        ("lab/study:1", True),
+        ("ghcr.io/lab/study:1", True),
+        ("study.example.org:5000/study:1", True),
+    ],
+)
+def test_an_image_without_an_owner_is_official_or_on_one_machine_only(image: str, reached: bool):
+    assert bool(found("NRP047", changed(JOB, ("ghcr.io/example/query-generator:0.3.0", image)))) != reached
+
+
+# What a third round found
+
+
+def test_the_status_of_an_object_that_was_exported_is_not_looked_at():
+    status = "status: {phase: Running, containerStatuses: [{name: main, ready: true}, null]}\n"
+    assert not found("K8S001", changed(JOB, ("spec:\n  active", f"{status}spec:\n  active")))
+    assert found("K8S001", changed(JOB, ("spec:\n  active", "state: {}\nspec:\n  active")))
+
+
+def test_configurations_of_talos_are_none_of_kubernetes():
+    for text in ("apiVersion: v1alpha1\nkind: TrustedRootsConfig\nname: ca\n", "version: v1alpha1\nmachine: {}\n"):
+        assert "Talos" in foreign(parse(text)[0])
+    assert not foreign(parse("apiVersion: example.org/v1alpha1\nkind: TrustedRootsConfig\n")[0])
+
+
+@pytest.mark.parametrize(
+    ("password", "is_secret"),
+    [("__PG_PASSWORD__", False), ("CHANGE_ME", False), ("password", False), ("airflow", True)],
+)
+def test_an_address_whose_password_is_filled_in_later_has_none(password: str, is_secret: bool):
+    env = changed(JOB, ("env: []", f"env: [{{name: DATABASE_URL, value: 'postgresql://me:{password}@base:5432/x'}}]"))
+    assert bool(found("K8S023", env)) == is_secret
+
+
+def test_a_key_of_fernet_is_a_secret():
+    assert found(
+        "K8S023", changed(JOB, ("env: []", "env: [{name: AIRFLOW__CORE__FERNET_KEY, value: 81HqDtbqAywKSOum}]"))
+    )
+
+
+@pytest.mark.parametrize(
+    ("image", "moves"),
+    [
+        ("debian:bookworm-slim", False),
+        ("ubuntu:noble", False),
+        ("debian:stable", True),
+        ("nginx:bookworm", True),
+        ("debian", True),
+    ],
+)
+def test_releases_of_debian_and_ubuntu_have_names(image: str, moves: bool):
+    assert bool(found("K8S025", changed(JOB, ("ghcr.io/example/query-generator:0.3.0", image)))) == moves
+
+
+@pytest.mark.parametrize(("path", "severity"), [("/data/out.csv", "error"), ("/data/dataset", "warning")])
+def test_pods_that_write_into_one_folder_may_write_one_file(path: str, severity: str):
+    body = yaml.safe_load(changed(JOB, ("args: [--model-name=gemma-2-2b-it]", f"args: [--output={path}]")))
+    body["spec"] |= {"parallelism": 2}
+    spec = body["spec"]["template"]["spec"]
+    spec["containers"][0]["volumeMounts"] = [{"name": "data", "mountPath": "/data"}]
+    spec["volumes"] = [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]
+    assert severities("NRP029", json.dumps(body)) == [severity]

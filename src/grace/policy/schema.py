@@ -81,8 +81,12 @@ class Schemas:
 
     @lru_cache(maxsize=4096)  # noqa: B019 - each version's schemas live as long as the program
     def _errors(self, manifest: Manifest) -> tuple["ValidationError", ...]:
-        """All that the schema of an object's kind says of it, read once for its form and its values."""
-        return tuple(self._validator(self.names[manifest.api_version, manifest.kind]).iter_errors(manifest.body))
+        """All that the schema of an object's kind says of it, read once for its form and its values.
+
+        Its status is not looked at: the cluster writes it, and drops what a file says.
+        """
+        errors = self._validator(self.names[manifest.api_version, manifest.kind]).iter_errors(manifest.body)
+        return tuple(error for error in errors if not (error.absolute_path and error.absolute_path[0] == "status"))
 
     def _validator(self, definition: str) -> Any:
         schema = {"$ref": f"{self.base}#/$defs/{definition}"}
@@ -104,7 +108,7 @@ class Schemas:
         for error in self._errors(manifest):
             if not is_of_values(error):
                 yield from _hits(manifest, error, self._newest(error.schema))
-        for path in _empty_items(manifest.body):
+        for path in _empty_items({key: value for key, value in manifest.body.items() if key != "status"}):
             yield Hit(manifest, path, "an item of the list is empty")
 
     def _newest(self, schema: Any) -> Mapping[str, Any]:
@@ -218,7 +222,10 @@ def _basics(manifest: Manifest) -> Iterator[Hit]:
             return
     metadata = manifest.body.get("metadata")
     if not isinstance(metadata, dict) or all(metadata.get(key, "") == "" for key in ("name", "generateName")):
-        yield Hit(manifest, ("metadata", "name"), "metadata.name is missing: every Kubernetes object has one")
+        empty = isinstance(metadata, dict) and "name" in metadata
+        state = "is empty" if empty else "is missing"
+        message = f"metadata.name {state}; if a program fills it in, check what it writes"
+        yield Hit(manifest, ("metadata", "name"), message)
 
 
 def _hits(manifest: Manifest, error: "ValidationError", newest: Mapping[str, Any]) -> Iterator[Hit]:

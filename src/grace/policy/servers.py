@@ -15,6 +15,8 @@ from grace.policy.vllm import VllmCommand, read_vllm_command
 
 ENDPOINTS = ("--model-endpoint", "--endpoint", "--base-url", "--api-base", "--server-url", "--vllm-url", "--model-url")
 """Options that tell a client where its model is."""
+_SERVING = ("--host", "--port", "--bind")
+"""Options of servers."""
 ENDPOINT_VARIABLES = ("OPENAI_BASE_URL", "OPENAI_API_BASE", "MODEL_ENDPOINT", "VLLM_URL", "VLLM_BASE_URL", "MODEL_URL")
 HUB = "/root/.cache/huggingface/hub"
 """Where the hub's downloads go in images whose user is root."""
@@ -169,7 +171,8 @@ class ModelClient:
     Attributes:
         endpoint: address of the model; "" when not known.
         asks_for: name of the model; "" when not known.
-        only_asks: that is what it is for: an option of its program gives the address, not a variable.
+        only_asks: that is what it is for: an option of its program gives the address, not a variable, and it has no
+            port of its own.
     """
 
     workload: Workload
@@ -188,7 +191,8 @@ def clients(scene: Scene) -> Iterator[ModelClient]:
         running = programs(scene, workload, container)
         settings = variables(scene, workload, container)
         endpoint = _first(running, settings, ENDPOINTS, ENDPOINT_VARIABLES)
-        by_option = any(program.option(*ENDPOINTS) for program in running)
+        serves = bool(container.body.get("ports")) or any(program.option(*_SERVING) for program in running)
+        by_option = not serves and any(program.option(*ENDPOINTS) for program in running)
         if endpoint.startswith(("http://", "https://")) and not _STORE.match(f"{endpoint}/"):
             asks_for = _first(running, settings, _NAMES, _NAME_VARIABLES)
             yield ModelClient(workload, container, endpoint, asks_for, by_option)

@@ -48,12 +48,14 @@ class Loop:
     Attributes:
         endless: its condition always holds, and nothing in it breaks out.
         conditional: it ends when something has happened, as a wait does.
+        counted: it goes through a list, so that it ends by itself.
         background: the script goes on beside it.
         commands: those inside, condition included.
     """
 
     endless: bool = False
     conditional: bool = False
+    counted: bool = False
     background: bool = False
     commands: list["Command"] = field(default_factory=list)
 
@@ -168,7 +170,7 @@ class _Script:
         elif node.type == "function_definition":
             self.starts.append(len(self.commands))
         elif node.type == "do_group" and parent in ("for_statement", "c_style_for_statement"):
-            self.loops.append(Loop())
+            self.loops.append(Loop(counted=parent == "for_statement"))
         elif node.type == "redirected_statement":
             self.target = ""
         elif node.type == "heredoc_redirect":

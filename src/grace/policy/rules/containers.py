@@ -15,6 +15,9 @@ MOVING = {"canary", "edge", "latest", "nightly", "rolling"}
 """Parts of image tags that say that the tag moves, unless it also has a date or a commit."""
 BRANCHES = {"dev", "devel", "develop", "head", "main", "master", "trunk"}
 """Image tags that move; as parts of a version (cudnn9-devel) they say what is in the image."""
+RELEASES = ("debian:", "ubuntu:")
+RELEASE_NAMES = {"bookworm", "bullseye", "buster", "focal", "forky", "jammy", "noble", "plucky", "resolute", "trixie"}
+"""Images and tags that say a version by its name."""
 _FIXED = re.compile(r"[0-9]{6,}|[0-9]{4}-[0-9]{2}-[0-9]{2}|(?=[a-f]*[0-9])[0-9a-f]{7,}")
 NODE_CAPABILITIES = {"ALL", "SYS_ADMIN", "SYS_MODULE", "SYS_PTRACE", "NET_ADMIN", "BPF"}
 _REFERENCE = re.compile(r"(\$\$)|\$\(([A-Za-z_][A-Za-z0-9_.-]*)\)", re.ASCII)
@@ -49,6 +52,8 @@ def tag_fault(image: str) -> str:
     parts = set(re.split(r"[^a-z0-9]+", tag.lower()))
     if tag.lower() in BRANCHES or (parts & MOVING and not _FIXED.search(tag.lower())):
         return f"has the tag {tag!r}, which moves with every release"
+    if image.startswith(RELEASES) and parts & RELEASE_NAMES:
+        return ""
     return "" if re.search(r"[0-9]", tag) else f"has the tag {tag!r}, which names no version"
 
 

@@ -25,7 +25,7 @@ _JOB = example("job")
     why="The cluster refuses names with underscores, capitals, slashes or too many characters, as those that are made "
     "of file or model names often are.",
     source=NAMES_SOURCE,
-    fix="Use small letters, digits and -, a letter or digit first and last; 63 characters at most.",
+    fix="Use small letters, digits and -, a letter first and no - last; 63 characters at most.",
     examples=broken(_JOB, ("study1-exp1", "study1_exp1")),
 )
 def check_names(scene: Scene) -> Iterator[Hit]:

@@ -313,7 +313,7 @@ def check_forbidden(scene: Scene) -> Iterator[Hit]:
     why="No node has a taint of that key now, so nothing is gained by it. On NRP, taints are called "
     "nautilus.io/reservation, /hardware, /system, /issue and /science-dmz.",
     source=SPECIAL,
-    fix="Remove it, or write the key that the message names, with its value, if the pod is to run on such nodes.",
+    fix="Remove it, or write the new name, if the pod is to run on such nodes and you may use them.",
     examples=broken(_POD, (_TOLERATION, f"{_TOLERATION}  - {{key: nautilus.io/large-gpu, operator: Exists}}\n")),
 )
 def check_idle(scene: Scene) -> Iterator[Hit]:

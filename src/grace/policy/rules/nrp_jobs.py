@@ -92,7 +92,11 @@ def check_waiting(scene: Scene) -> Iterator[Hit]:
     for workload, container in scene.containers:
         for program in programs(scene, workload, container) if workload.job_path else ():
             conditional = is_sleep(program) and waits(program) and program.loops[-1].conditional
-            if conditional and not {"exit", "return"} & {each.program for each in program.loops[-1].commands}:
+            if (
+                conditional
+                and not program.loops[-1].counted
+                and not {"exit", "return"} & {each.program for each in program.loops[-1].commands}
+            ):
                 seconds = (workload.job_spec or {}).get("activeDeadlineSeconds")
                 end = f"; if it waits in vain, activeDeadlineSeconds ends it after {seconds} s" if seconds else ""
                 yield _sleep(workload, container, program, end)

@@ -1,9 +1,9 @@
 """NRP: ways into the cluster from outside."""
 
-import re
 from collections.abc import Iterator
 
 from grace.policy.documents import Scene
+from grace.policy.images import is_local, is_private
 from grace.policy.placeholders import placeholder_at
 from grace.policy.rule import Hit, broken, kubernetes, warning
 from grace.policy.rules.examples import example
@@ -11,10 +11,6 @@ from grace.policy.rules.nrp_pages import INGRESS
 
 CLASS = "haproxy"
 ANNOTATION = "kubernetes.io/ingress.class"
-_PRIVATE = re.compile(
-    r"(localhost|127\.[\d.]+|10(\.\d+){3}|192\.168\.[\d.]+|172\.(1[6-9]|2\d|3[01])\.[\d.]+|([\w-]+\.)+internal|[\w-]+\.local)(:\d+)?/.+"
-)
-"""Images of registries that only a machine or a house reaches."""
 OTHERS = ("nginx.ingress.kubernetes.io/", "traefik.ingress.kubernetes.io/", "alb.ingress.kubernetes.io/")
 """Beginnings of annotations for other controllers."""
 _INGRESS = example("ingress")
@@ -51,16 +47,20 @@ def check_ways_in(scene: Scene) -> Iterator[Hit]:
 @warning(
     "NRP047",
     "image that nodes do not get",
-    why="A node pulls each image from a registry on the internet. None reaches a registry at a private address "
-    "(ImagePullBackOff), and with imagePullPolicy: Never none pulls it at all (ErrImageNeverPull).",
+    why="A node pulls each image from a registry on the internet. None reaches a registry at a private address, or "
+    "finds on Docker Hub an image without an owner that was built on somebody's own machine (ImagePullBackOff), and "
+    "with imagePullPolicy: Never none pulls it at all (ErrImageNeverPull).",
     source=kubernetes("Images", "concepts/containers/images/"),
     fix="Push the image to a public registry, or to NRP's GitLab, name it in full, and leave imagePullPolicy out.",
     examples=broken(_JOB, ("ghcr.io/example", "localhost:5000/example")),
 )
 def check_images(scene: Scene) -> Iterator[Hit]:
     for workload, container in scene.containers:
-        if _PRIVATE.fullmatch(container.image):
+        if is_private(container.image):
             message = f"container {container.name}: no node reaches the registry of {container.image}"
+            yield Hit(workload.manifest, (*container.path, "image"), message)
+        elif is_local(container.image) and not placeholder_at(workload.manifest, (*container.path, "image")):
+            message = f"container {container.name}: Docker Hub has no official image that we know as {container.image}"
             yield Hit(workload.manifest, (*container.path, "image"), message)
         elif container.body.get("imagePullPolicy") == "Never":
             message = f"container {container.name} starts only on a node that has {container.image} already"

@@ -1,5 +1,6 @@
 """NRP: storage classes and their access modes, local storage, and files that several pods write."""
 
+import posixpath
 import re
 from collections.abc import Iterator
 
@@ -9,7 +10,7 @@ from grace.policy.placeholders import placeholder_at
 from grace.policy.pods import place_of, pod_amount
 from grace.policy.programs import Program, programs
 from grace.policy.quantities import quantity
-from grace.policy.rule import Hit, broken, changed, error, warning
+from grace.policy.rule import Hit, Severity, broken, changed, error, warning
 from grace.policy.rules.examples import example
 from grace.policy.rules.nrp_pages import CEPH, LOCAL
 from grace.policy.servers import model_servers
@@ -235,7 +236,8 @@ def check_weights(scene: Scene) -> Iterator[Hit]:
 @error(
     "NRP029",
     "one file that several pods write",
-    why="On CephFS a file that several clients write blocks them or is damaged.",
+    why="On CephFS a file that several clients write blocks them or is damaged. Where the path may be that of a "
+    "folder, this is a warning.",
     source=CEPH,
     fix="Give each pod a file of its own: --shard=auto/N, or $(JOB_COMPLETION_INDEX) in its name, and join them at the "
     "end.",
@@ -258,6 +260,8 @@ def check_one_writer(scene: Scene) -> Iterator[Hit]:
             pods = sum(workload.pods for workload in group)
             if pods > 1:
                 names = ", ".join(dict.fromkeys(writer.manifest.title for writer in group))
-                message = f"{pods} pods write the same file, {path} on the volume claim {claim} ({names})"
-                program = places[group[-1]]
-                yield Hit(group[-1].manifest, program.path, message, program.row)
+                file = posixpath.splitext(path)[1] != ""
+                what = f"write the same file, {path}" if file else f"may write the same files below {path}"
+                message = f"{pods} pods {what} on the volume claim {claim} ({names})"
+                program, severity = places[group[-1]], None if file else Severity.WARNING
+                yield Hit(group[-1].manifest, program.path, message, program.row, severity)

@@ -14,21 +14,24 @@ from grace.policy.rules.examples import example
 FORMS = {
     "a token of Hugging Face": r"\bhf_[A-Za-z0-9]{16,}",
     "a key of an API": r"\bsk-[A-Za-z0-9_-]{16,}",
-    "a token of GitHub": r"\b(gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,})",
+    "a token of GitHub": r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,})",
     "a token of GitLab": r"\bglpat-[A-Za-z0-9_-]{16,}",
     "a key of AWS": r"\bAKIA[A-Z0-9]{16}\b",
     "a token of Slack": r"\bxox[abprs]-[A-Za-z0-9-]{10,}",
     "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
-    "an address with a password": r"\b[a-z][a-z0-9+.-]*://[^\s/:@]+:[^\s/:@$({<]+@",
+    "an address with a password": r"\b[a-z][a-z0-9+.-]*://[^\s/:@]+:([^\s/:@$({<]+)@",
 }
-"""What secrets look like, whatever their name."""
+"""What secrets look like, whatever their name; a group is the part that may stand for one."""
 _SECRET_WORDS = {"TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "APIKEY", "CREDENTIAL", "CREDENTIALS"}
-_KEY_WORDS = {"API", "ACCESS", "SECRET", "PRIVATE", "AUTH", "ENCRYPTION", "SIGNING", "MASTER", "HMAC"}
+_KEY_WORDS = {"API", "ACCESS", "SECRET", "PRIVATE", "AUTH", "ENCRYPTION", "FERNET", "SIGNING", "MASTER", "HMAC"}
+_OF_TOKENS = {"BOS", "EOS", "FIRST", "IMAGE", "INTER", "MASK", "NEXT", "PAD", "PER", "SEP", "SPECIAL", "STOP", "UNK"}
+"""Words before a token that a model reads or writes."""
+_MEASURES = {"BUDGET", "COST", "COUNT", "LATENCY", "RATE", "SPEED", "THROUGHPUT"}
 _HARMLESS_ENDS = {"FILE", "PATH", "DIR", "NAME", "ID", "URL", "URI", "ENV", "HOST", "TYPE", "LENGTH", "LIMIT", "TTL"}
 _PLACEHOLDER = re.compile(
     r"(|none|null|empty|dummy|unused|changeme|change-me|replace-?me|secret|token|password|xxx+|\.\.\.|"
     r"true|false|yes|no|not-needed|no-key(-required)?|sk-no-key-required|your[-_ ].*|"
-    r"<.*>|\$\{.*\}|\$\(.*\)|\$\w+|/.*|\{\{.*\}\}|[0-9]{1,4})",
+    r"<.*>|\$\{.*\}|\$\(.*\)|\$\w+|/.*|\{\{.*\}\}|__\w+__|[0-9]{1,4}|[0-9.]+(ms|us|s|m|h|d|%))",
     re.IGNORECASE | re.DOTALL,
 )
 _OPTION = re.compile(r"--?([A-Za-z][A-Za-z0-9_-]*)(?:=(.*))?", re.DOTALL)
@@ -152,9 +155,8 @@ def _look(manifest: Manifest, path: FieldPath, name: str, value: str) -> Iterato
 
 def _form(value: str) -> str:
     """The form of secret that a text seems to hold; empty for none."""
-    return next(
-        (what for what, form in FORMS.items() if re.search(form, value, re.ASCII) and not is_placeholder(value)), ""
-    )
+    found = ((what, re.search(form, value, re.ASCII)) for what, form in FORMS.items())
+    return next((what for what, match in found if match and not any(map(is_placeholder, (value, *match.groups())))), "")
 
 
 def _real(name: str, value: str) -> str:
@@ -168,8 +170,14 @@ def is_secret_name(name: str) -> bool:
     words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).upper().replace("-", "_").replace(".", "_").split("_")
     if words[-1] in _HARMLESS_ENDS:
         return False
-    key = words[-1] == "KEY" and (len(words) > 1 and words[-2] in _KEY_WORDS)
+    words = [word for word, before in zip(words, ["", *words[:-1]], strict=True) if not _of_model(word, before, words)]
+    key = words[-1:] == ["KEY"] and (len(words) > 1 and words[-2] in _KEY_WORDS)
     return key or bool(_SECRET_WORDS & set(words))
+
+
+def _of_model(word: str, before: str, words: list[str]) -> bool:
+    """Whether a word of a name is a token of a model, as in time-to-first-token and inter-token-latency."""
+    return word == "TOKEN" and (before in _OF_TOKENS or bool(_MEASURES & set(words)))
 
 
 def is_placeholder(value: str, name: str = "") -> bool:
