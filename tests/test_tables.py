@@ -2,6 +2,8 @@
 
 import csv
 import io
+import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conftest import ROOT, Command, read_rows
 from grace.errors import InputError
 from grace.files import replacing
-from grace.tables import CsvTable, write_table
+from grace.tables import CsvTable, guarded, spreadsheet_safe, write_table
 from strategies import table_rows
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -199,3 +202,52 @@ def test_folders_are_made_and_impossible_ones_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="cannot be written"):
         write_table(tmp_path / "file" / "t.csv", ["a"], iter([]))
+
+
+# For spreadsheets
+
+
+@pytest.mark.parametrize(
+    "cell", ["=1+1", "+1 and more", "-x", "@SUM(A1)", "\t=1", "\r=1", "'=1", "''-x", "-", "+49 30 1", "  =1"]
+)
+def test_a_cell_that_a_spreadsheet_runs_gets_an_apostrophe(cell: str) -> None:
+    assert guarded(cell) == "'" + cell
+
+
+@pytest.mark.parametrize("cell", ["-2", "+1.5", "-.5e-07", "-3%", "1=1", "", "'tis", "a@b", None, -7, -0.5, "a\t=1"])
+def test_other_cells_stay(cell: object) -> None:
+    assert guarded(cell) == cell
+
+
+@given(st.text(alphabet="'=+-@\t\r\n 1a", max_size=6))
+def test_there_is_a_way_back(cell: str) -> None:
+    assert re.sub(r"^'('*[ \n]*[=+@\t\r-])", r"\1", str(guarded(cell))) == cell
+
+
+def test_only_csv_files_of_the_block_are_for_spreadsheets(tmp_path: Path) -> None:
+    rows = [["=1", -2, None, "-2"]]
+    with spreadsheet_safe():
+        write_table(tmp_path / "safe.csv", ["=a", "b", "c", "d"], rows)
+        write_table(tmp_path / "a.parquet", ["=a", "b", "c", "d"], rows, {"b": int})
+    write_table(tmp_path / "plain.csv", ["=a", "b", "c", "d"], rows)
+    assert (tmp_path / "safe.csv").read_text() == "'=a,b,c,d\n'=1,-2,,-2\n"
+    assert (tmp_path / "plain.csv").read_text() == "=a,b,c,d\n=1,-2,,-2\n"
+    parquet = pytest.importorskip("pyarrow.parquet")
+    assert parquet.read_table(tmp_path / "a.parquet").to_pylist() == [{"=a": "=1", "b": -2, "c": None, "d": "-2"}]
+
+
+def test_commands_write_tables_for_spreadsheets(tmp_path: Path, grace: Command) -> None:
+    """The answers of a run, each after an equals sign."""
+    run = shutil.copytree(ROOT / "tests" / "fixtures" / "runs-0.1.0" / "outputs" / "turns.run", tmp_path / "turns.run")
+    ledger = run / "ledger.jsonl"
+    ledger.write_text(ledger.read_text().replace('"text":"', '"text":"=1+'))
+    assert grace("export", run, "--output", tmp_path / "plain.csv").code == 0
+    assert grace("export", run, "--output", tmp_path / "safe.csv", "--spreadsheet-safe").code == 0
+    assert grace("merge", run, "--out", tmp_path / "merged", "--spreadsheet-safe").code == 0
+    plain_rows, safe_rows = (read_rows(tmp_path / name) for name in ("plain.csv", "safe.csv"))
+    assert [{name: guarded(cell) for name, cell in row.items()} for row in plain_rows] == safe_rows != plain_rows
+    merged = (tmp_path / "merged" / "study1.csv").read_text()
+    assert "'=1+" in merged
+    assert ",=1+" not in merged
+    done = grace("export", run, "--spreadsheet-safe")
+    assert (done.code, "name an --output" in done.err) == (2, True)

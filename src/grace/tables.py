@@ -10,6 +10,8 @@ import re
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -28,6 +30,9 @@ PARQUET_ROWS = 10_000
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 """What separates cells, in words."""
 _BOM = b"\xef\xbb\xbf"
+_FORMULA = re.compile(r"'*[ \n]*[=+\-@\t\r]")
+_NUMBER = re.compile(r" *[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?%?")
+_SAFE: ContextVar[bool] = ContextVar("_SAFE", default=False)
 
 
 @dataclass(frozen=True)
@@ -304,6 +309,26 @@ def csv_problem(error: csv.Error) -> str:
     return f"{error}; is a quote opened and not closed?"
 
 
+@contextmanager
+def spreadsheet_safe(on: bool = True) -> Iterator[None]:
+    """Have the CSV files that the block writes hold no cell that a spreadsheet takes for a formula; see `guarded`."""
+    before = _SAFE.set(on)
+    try:
+        yield
+    finally:
+        _SAFE.reset(before)
+
+
+def guarded(cell: object) -> object:
+    """A cell with an apostrophe before it where a spreadsheet would run it; numbers, as -2, stay as they are.
+
+    What begins with apostrophes and then such a character gets one more, so that taking one away gives every cell back.
+    """
+    if not isinstance(cell, str) or not _FORMULA.match(cell) or _NUMBER.fullmatch(cell):
+        return cell
+    return f"'{cell}"
+
+
 def write_table(
     path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]], kinds: Mapping[str, type] | None = None
 ) -> int:
@@ -321,6 +346,8 @@ def write_table(
     with replacing(path) as file:
         if path.suffix.lower() == ".parquet":
             return _print_parquet(file, columns, rows, kinds or {}, path)
+        if _SAFE.get():
+            return print_csv(file, [str(guarded(name)) for name in columns], (list(map(guarded, row)) for row in rows))
         return print_csv(file, columns, rows)
 
 

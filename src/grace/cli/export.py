@@ -7,6 +7,7 @@ import typer
 
 from grace.cli.asking import end
 from grace.cli.extract import tell_fields
+from grace.cli.options import SpreadsheetSafe
 from grace.cli.query import tell_answers
 from grace.cli.score import tell_scores
 from grace.errors import InputError
@@ -23,6 +24,7 @@ def export(
         Path | None, typer.Option(help="Table to write, .csv or .parquet. Default: the CSV beside the run.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing --output.")] = False,
+    spreadsheet_safe: SpreadsheetSafe = False,
 ) -> None:
     """Remake the table from a run's ledger, without asking a model.
 
@@ -31,13 +33,18 @@ def export(
       grace export outputs/study1.run
       grace export outputs/study1.run --output outputs/copy.csv
       grace export outputs/study1.run --output outputs/study1.parquet
+      grace export outputs/study1.run --output outputs/to_open.csv --spreadsheet-safe
     """
+    from grace import tables
     from grace.runs import Run
     from grace.stages.export import export_run
 
     if output and output.exists() and not force:
         raise InputError(f"--output {output}: already exists; choose another name, or add --force to replace it")
-    end(not tell_table(export_run(Run(run), output or run.with_suffix(".csv"))))
+    if spreadsheet_safe and output is None:
+        raise InputError("--spreadsheet-safe: name an --output; the table beside the run is what other commands read")
+    with tables.spreadsheet_safe(spreadsheet_safe):
+        end(not tell_table(export_run(Run(run), output or run.with_suffix(".csv"))))
 
 
 def tell_table(table: "ExportedAnswers | ExportedScores | ExportedFields") -> bool:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from grace.cli.keeping import keep_result
-from grace.cli.options import Extraction, Scores, beside, count, progressing
+from grace.cli.options import Extraction, Scores, SpreadsheetSafe, beside, count, progressing
 
 
 def merge(
@@ -19,6 +19,7 @@ def merge(
     ] = None,
     extraction: Extraction = None,
     scores: Scores = None,
+    spreadsheet_safe: SpreadsheetSafe = False,
 ) -> None:
     """Make one table for the analysis: answers, values, probabilities and quality flags, with a codebook.
 
@@ -31,11 +32,12 @@ def merge(
       grace merge outputs/study1_gemma.run outputs/study1_llama.run --out outputs/study1_all
       grace merge outputs/study2.run --scores outputs/study2_scores_canonical.run
     """
+    from grace import tables
     from grace.quality.merge import merge_runs
     from grace.runs import Run, outside_runs
 
     folder = outside_runs(out or beside(runs[0], "_merged"))
-    with progressing() as progress:
+    with progressing() as progress, tables.spreadsheet_safe(spreadsheet_safe):
         merged = merge_runs(
             [Run(run) for run in runs],
             folder,

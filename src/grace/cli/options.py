@@ -100,6 +100,10 @@ Extraction = Annotated[
 Scores = Annotated[
     Path | None, typer.Option(metavar="RUN", help="The run of `grace score`, if several belong to the RUN.")
 ]
+SpreadsheetSafe = Annotated[
+    bool,
+    typer.Option("--spreadsheet-safe", help="Put an apostrophe before cells of CSV that spreadsheets run as formulas."),
+]
 NoExclusions = Annotated[
     bool, typer.Option("--no-exclusions", help="Study 1: keep all trials, whatever their knowledge answers and marks.")
 ]

@@ -4,24 +4,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from grace.columns import RESPONSE
-from grace.quality.layout import number_in
 from grace.quality.looks import Flagged
 from grace.quality.report import Report, Result
-from grace.tables import write_table
+from grace.tables import guarded, write_table
 from grace.text import harmless
 
 COLUMNS = ("table", "row", "column", "check", "why")
 LONGEST = 4000
 """The most characters of an answer that are copied."""
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def cell(text: str) -> str:
     """A text as a spreadsheet's cell, with a quote before what it would take for a formula."""
     if len(text) > LONGEST:
         text = f"{text[:LONGEST]}... ({len(text) - LONGEST:,} characters more)"
-    text = harmless(text)
-    return f"'{text}" if text.lstrip().startswith(_FORMULA) and number_in(text) is None else text
+    return str(guarded(harmless(text)))
 
 
 def write_review(report: Report, path: Path) -> None:

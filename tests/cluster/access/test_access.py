@@ -247,6 +247,16 @@ def test_a_login_plugin_gives_the_token(server, tmp_path):
         assert api.get("/version")
 
 
+def test_the_program_that_logs_in_is_named_once(server, tmp_path, capfd):
+    config = server.kubeconfig(tmp_path / "config", user=plugin(tmp_path, prints(server.token)))
+    for _ in range(2):
+        connect(config).close()
+    named = [line for line in capfd.readouterr().err.splitlines() if "logs in with" in line]
+    assert len(named) == 1
+    assert named[0].startswith(f"grace: context test of {config}: user ada logs in with ")
+    assert named[0].endswith(sys.executable)
+
+
 def test_a_plugin_is_found_beside_a_kubeconfig_that_is_given_by_a_relative_path(server, tmp_path, monkeypatch):
     """`./login` means a file, and `login` one of PATH."""
     script = tmp_path / "login"

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,7 @@ def _of_plugin(target: Target, plugin: ExecPart) -> Credential:
 def _run(target: Target, plugin: ExecPart, title: str) -> bytes:
     """What the plugin prints. Raises InputError and ClusterError, whose messages begin with the title."""
     command = _program(target, plugin)
+    _name_once(f"grace: {target.title}: user {printable(target.user_name)} logs in with {printable(command)}\n")
     shown = sys.stderr.isatty()  # people may have to read what it says, as the address to log in at
     try:
         ended = subprocess.run(
@@ -194,6 +196,12 @@ def _run(target: Target, plugin: ExecPart, title: str) -> bytes:
         said = f" ({without_secrets(last[0], ())})" if last else ""
         raise ClusterError(f"{title} failed with exit code {ended.returncode}{said}; {log_in_again(target)}")
     return ended.stdout
+
+
+@cache
+def _name_once(sentence: str) -> None:
+    """Say which program a kubeconfig starts, before it runs: a kubeconfig of somebody else may start any."""
+    sys.stderr.write(sentence)
 
 
 def _program(target: Target, plugin: ExecPart) -> str:
