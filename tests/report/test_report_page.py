@@ -1,5 +1,6 @@
 """The page of `grace report` in a real Chromium: on a screen, on a phone, in print, and for those who cannot see it."""
 
+import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,8 @@ SECTIONS = (
     "provenance",
     "again",
 )
+AXE = os.environ.get("GRACE_AXE", "")
+"""The file axe.min.js of axe-core; tests that need it are skipped without."""
 EVIL = "<script>document.title='owned'</script><img src=x onerror=document.title='owned'> \u202eabc " + "x" * 5000
 
 ACCESSIBLE = """() => {
@@ -150,6 +153,16 @@ def test_it_is_accessible(open_tab: Tab) -> None:
     assert open_tab.page.evaluate(ACCESSIBLE) == []
     open_tab.page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
     assert open_tab.page.evaluate(CONTRAST) == []
+
+
+@pytest.mark.skipif(not AXE, reason="GRACE_AXE names no axe.min.js")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(page: Path, scheme: str) -> None:
+    """On a phone axe wants tab stops for what scrolls; they would be in the way where nothing does, on a screen."""
+    with browse(bypass_csp=True, color_scheme=scheme) as tab:
+        tab.page.goto(page.as_uri())
+        tab.page.evaluate(Path(AXE).read_text())
+        assert tab.page.evaluate("axe.run(document).then(({violations}) => violations)") == []
 
 
 def test_its_contrast_is_good_in_the_dark_too(page: Path) -> None:
