@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Install Debian's R with lme4, ggplot2, dplyr and tidyr, for `grace analyze --with-r`, and pandoc, for `grace paper`. About
-# 470 MB; needs apt-get and root.
+# Install Debian's R with lme4, ggplot2, dplyr and tidyr, for `grace analyze --with-r`, rmarkdown, for the example of
+# `examples/`, and pandoc, for `grace paper`. About 500 MB; needs apt-get and root.
 #
 # Nothing is done where both are there already.
 set -euo pipefail
 
-packages=(r-base-core r-cran-lme4 r-cran-ggplot2 r-cran-dplyr r-cran-tidyr pandoc)
+packages=(r-base-core r-cran-lme4 r-cran-ggplot2 r-cran-dplyr r-cran-tidyr r-cran-rmarkdown pandoc)
 patience=400 # seconds, of each step
 
 fail() {
@@ -15,7 +15,7 @@ fail() {
 
 works() {
     command -v pandoc >/dev/null || return
-    Rscript --vanilla -e 'stopifnot(sapply(c("lme4", "ggplot2", "dplyr", "tidyr"), requireNamespace, quietly = TRUE))' \
+    Rscript --vanilla -e 'stopifnot(sapply(c("lme4", "ggplot2", "dplyr", "tidyr", "rmarkdown"), requireNamespace, quietly = TRUE))' \
         </dev/null >/dev/null 2>&1
 }
 
@@ -23,7 +23,7 @@ if works; then
     exit 0
 fi
 
-command -v apt-get >/dev/null || fail "there is no apt-get; install pandoc, and R with lme4, ggplot2, dplyr and tidyr"
+command -v apt-get >/dev/null || fail "there is no apt-get; install pandoc, and R with lme4, ggplot2, dplyr, tidyr and rmarkdown"
 [[ $(id -u) == 0 ]] || fail "installing needs root: sudo scripts/install_r_and_pandoc.sh"
 
 export DEBIAN_FRONTEND=noninteractive

@@ -192,12 +192,12 @@ def _frame(
 
 def _shown(study: Study, columns: Sequence[str]) -> list[str]:
     """The columns that a trial shows to a model; none where the table has only its conditions."""
-    conditions = {study.design.participant, *study.design.cells}
+    conditions = {study.design.participant, *study.design.cells, *study.vary}
     called = {name: study.called(name, columns) for name, column in study.columns.items() if not column.hidden}
     own = {name: own for name, own in called.items() if own in columns}
     if not own.keys() - conditions:
         return []
-    return [own for name, own in own.items() if name != study.design.participant]
+    return [own for name, own in own.items() if name not in (study.design.participant, *study.vary)]
 
 
 def _names(columns: Sequence[str]) -> str | None:

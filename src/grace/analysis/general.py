@@ -19,6 +19,7 @@ from grace.analysis.statistics import TEST_COLUMNS, Numbers, Tested, holm, stimu
 from grace.analysis.study_analysis import Lines, Results, StudyAnalysis
 from grace.analysis.study_people import FIT, fits, people_of
 from grace.analysis.trials import Cell, ModelTrials, Trial, flaw_of
+from grace.analysis.variation import VARIATION, variation
 from grace.errors import InputError
 from grace.studies.contrasts import Contrast
 from grace.studies.study import Study
@@ -43,7 +44,8 @@ def general_analysis(study: Study, frame: Frame | None = None) -> StudyAnalysis:
         conditions={cell: cell_title(cell) for cell in (_cells(study, frame) if frame else ())},
         labels=(),
         scale=None,
-        tables={"means": (*factors, *MEANS), "contrasts": CONTRASTS, "tests": TEST_COLUMNS, "people_fit": FIT},
+        tables={"means": (*factors, *MEANS), "contrasts": CONTRASTS, "tests": TEST_COLUMNS, "people_fit": FIT}
+        | ({"variation": VARIATION} if study.vary else {}),
         sources={},
         whole_answer="all fields",
         excludes=False,
@@ -147,6 +149,8 @@ def results(trials: ModelTrials, frame: Frame, study: Study) -> Results:
     tables: dict[str, Lines] = {"means": means, "contrasts": list(contrasts(inside, own, study))}
     if people:
         tables["people_fit"] = list(fits(inside, own, people))
+    if study.vary:
+        tables["variation"] = list(variation(inside, own, study, frame))
     return Results(tables, tests)
 
 

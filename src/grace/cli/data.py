@@ -119,11 +119,13 @@ def check(
       grace data check trials.xlsx --study my_study.yaml --sheet Trials
     """
     from grace.studies.check import check_table, choose_study
+    from grace.studies.vary import crossed
     from grace.table_files import open_table
 
-    with open_table(file, table_format) as table:
-        chosen = choose_study(study, table)
-        report = check_table(chosen, table)
+    with open_table(file, table_format) as given:
+        chosen = choose_study(study, given)
+        with crossed(given, chosen.vary) as table:
+            report = check_table(chosen, table)
     _show(file, chosen, report)
     if not report.ok:
         raise typer.Exit(1)

@@ -98,16 +98,18 @@ def check(
 
     from grace.stages import preview
     from grace.studies.study import load_study
+    from grace.studies.vary import crossed
     from grace.table_files import open_table
     from grace.text import harmless
 
     own = load_study(study)
-    with open_table(input, table_format) as table:
+    with open_table(input, table_format) as given, crossed(given, own.vary) as table:
         own.check_columns(table.columns, table.path)
         if not len(table):
             raise InputError(f"{table.path}: has a header but no rows")
-        for part in preview.shown(own, table, rows):
-            print(f"--- row {part.row}, {part.name}")
+        variants = len(table) // len(given)
+        for part in preview.shown(own, table, rows * variants):
+            print(f"--- row {part.row}, {part.name}" + (f" ({part.variant})" if part.variant else ""))
             for message in part.messages:
                 print(f"[{message['role']}] {harmless(message['content'])}")
             for label, forms in part.answers.items():

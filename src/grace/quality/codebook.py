@@ -180,6 +180,33 @@ def _of_question(question: Question, name: str) -> tuple[str, str, str] | None:
     return f"{question.name}: {about}", NUMBER, unit
 
 
+def _design(book: Codebook, study: Study) -> dict[str, Any]:
+    """The columns of participants, items and conditions as they are called in the table; null for one it lacks."""
+    names = [column.name for column in book.columns]
+
+    def called(name: str | None) -> str | None:
+        own = study.called(name, names) if name else None
+        return own if own in names else None
+
+    conditions = {own: study.columns.get(name) for name in study.design.cells if (own := called(name))}
+    return {
+        "participant": called(study.design.participant),
+        "item": called(study.design.item),
+        "conditions": {name: list(map(str, column.values if column else ())) for name, column in conditions.items()},
+    }
+
+
+def _distributions(book: Codebook, study: Study) -> list[dict[str, str]]:
+    """One entry for each label of each question whose probabilities the table has."""
+    names = {column.name for column in book.columns}
+    return [
+        {"question": question.name, "label": label, "column": column, "label_mass": question.columns.label_mass}
+        for question in study.questions.values()
+        for label, column in zip(question.space.labels, question.columns.probabilities, strict=True)
+        if column in names
+    ]
+
+
 def write_codebook(book: Codebook, out: Path, study: Study, runs: Sequence[str], tables: Sequence[Path]) -> list[Path]:
     """Write codebook.json and codebook.md into a folder, and return their paths."""
     data = {
@@ -190,6 +217,8 @@ def write_codebook(book: Codebook, out: Path, study: Study, runs: Sequence[str],
         "rows": book.rows,
         "runs": list(runs),
         "tables": [{"file": table.name, "sha256": sha256_of(table)} for table in tables],
+        "design": _design(book, study),
+        "distributions": _distributions(book, study),
         "columns": book.entries(),
     }
     paths = [out / "codebook.json", out / "codebook.md"]

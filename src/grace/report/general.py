@@ -54,6 +54,7 @@ def _grids(tables: Mapping[str, Table], about: Mapping[str, Contrast]) -> Iterat
         for measure in dict.fromkeys(str(row["measure"]) for row in own):
             yield from _means([row for row in own if row["measure"] == measure], factors, measure, experiment)
         yield from _contrasts(tested, experiment, about)
+        yield from _variation(records(tables.get("variation")), experiment)
     yield from _tests(records(tables.get("tests")))
 
 
@@ -147,6 +148,25 @@ def _correlation(row: Record) -> str:
     if not is_known(row["r"]):
         return NOTHING
     return f"{share(row['r'], 2)} {interval(row['low'], row['high'])}".strip()
+
+
+def _variation(rows: Records, experiment: int) -> Iterator[Grid]:
+    own = [row for row in rows if row["experiment"] == experiment]
+    several = len(models_of(rows)) > 1
+    model: dict[str, Callable[[Record], str]] = {"model": lambda row: str(row[MODEL])} if several else {}
+    columns: dict[str, Callable[[Record], str]] = {
+        **model,
+        "factor": lambda row: str(row["factor"]),
+        "of": measure_of,
+        "shift of all trials": lambda row: share(row["shift"], 2),
+        "any change": lambda row: share(row["change"], 2),
+        "trials": lambda row: whole(row["trials"]),
+        "levels": lambda row: whole(row["levels"]),
+    }
+    title = f"Share of the variance that is due to what the study varies (Experiment {experiment})"
+    chance = "; in answers also the chance of single draws" if experiment == 1 else ""
+    note = f"any change: also what a level does to some trials and not to others{chance}"
+    yield from listing(f"variation-{experiment}", title, own, columns, 1 + several, note, experiment)
 
 
 def measure_of(row: Record) -> str:

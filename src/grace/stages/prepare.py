@@ -18,8 +18,9 @@ from grace.manifest import BATCH_INVARIANT, InputFacts
 from grace.progress import Progress
 from grace.runs import Run
 from grace.stages.task import Endpoint, ExperimentTask
-from grace.studies.check import check_names
+from grace.studies.check import check_names, choose_study
 from grace.studies.study import Study, completed
+from grace.studies.vary import crossed
 from grace.table_files import AUTO, open_table
 from grace.tables import CsvTable, TableFormat, check_writable
 
@@ -162,6 +163,18 @@ def open_input(path: Path, given: TableFormat, run: Run) -> Iterator[CsvTable]:
                 "continue it, or choose another --output"
             )
         yield table
+
+
+@contextmanager
+def open_trials(task: ExperimentTask) -> Iterator[tuple[Study, CsvTable]]:
+    """The study of a task, and its trials, crossed with what the study varies, for the length of the block.
+
+    Raises InputError, as `open_input` and `choose_study` do.
+    """
+    with open_input(task.input, task.table_format, task.run) as given:
+        study = choose_study(task.study, given)
+        with crossed(given, study.vary) as table:
+            yield study, table
 
 
 def tell_how_read(table: CsvTable, progress: Progress) -> None:

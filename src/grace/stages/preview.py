@@ -21,27 +21,30 @@ class RenderedPrompt:
         name: of the protocol and its turn, or of the question.
         messages: what the model gets.
         answers: for a question, the texts that count as each label.
+        variant: the levels of the factors that the study varies, in words; "" where it varies none.
     """
 
     row: int
     name: str
     messages: Sequence[Message]
     answers: Mapping[str, Sequence[str]]
+    variant: str = ""
 
 
 def shown(study: Study, table: CsvTable, rows: int) -> Iterator[RenderedPrompt]:
     """What is asked about the first rows of a table. Raises StudyError naming the row."""
     for row in range(min(rows, len(table))):
         cells = completed(study, table, row)
+        variant = ", ".join(f"{factor} {cells[factor]}" for factor in study.vary)
         for name, conversation in study.conversations.items():
             opening = conversation.opening(cells)
             for turn in conversation.turns:
-                yield RenderedPrompt(row + 1, f"{name}.{turn}", [*opening, conversation.turn(turn, cells)], {})
+                yield RenderedPrompt(row + 1, f"{name}.{turn}", [*opening, conversation.turn(turn, cells)], {}, variant)
                 opening = []
         for name, question in study.scored.items():
             asked = question.asked(cells, "variants")
             start = [{"role": "assistant", "content": asked.start}] if asked.start else []
-            yield RenderedPrompt(row + 1, name, [*asked.messages, *start], asked.forms)
+            yield RenderedPrompt(row + 1, name, [*asked.messages, *start], asked.forms, variant)
 
 
 def request(study: Study, table: CsvTable) -> dict[str, Any] | None:

@@ -9,12 +9,11 @@ from grace.stages.answers.ask import Query, check_replications, query_work
 from grace.stages.answers.generate import finished_of, order, requests_of
 from grace.stages.answers.records import Done
 from grace.stages.forecast import Work
-from grace.stages.prepare import check_options, check_table, open_input
+from grace.stages.prepare import check_options, check_table, open_trials
 from grace.stages.records import study_of
 from grace.stages.scores.ask import Score, score_work
 from grace.stages.scores.records import Keys, Scores, distinct, share
 from grace.stages.scores.table import score_columns
-from grace.studies.check import choose_study
 from grace.studies.questions import TABLE
 from grace.studies.study import Study, completed
 from grace.studies.templates import Message
@@ -36,8 +35,7 @@ def outlook(task: Query | Score, progress: Progress) -> Outlook:
         InputError: options, study, table or run do not fit.
     """
     check_options(task)
-    with open_input(task.input, task.table_format, task.run) as table:
-        study = choose_study(task.study, table)
+    with open_trials(task) as (study, table):
         if isinstance(task, Query):
             return _of_query(task, study, table, progress)
         return _of_score(task, study, table, progress)

@@ -17,6 +17,7 @@ from grace.errors import InputError, StudyError
 from grace.studies.question_format import Forms, Labels, Name, QuestionSpec, Texts, by_name
 from grace.studies.reading.text import plain
 from grace.studies.shuffle import Shuffle
+from grace.studies.vary import TEXT, Levels, text_of
 from grace.tables import is_ambiguous, number_text
 from grace.text import did_you_mean
 
@@ -27,7 +28,7 @@ CONSTANTS = frozenset(("true", "false", "none", "True", "False", "None"))
 TEMPLATE_NAMES = CONSTANTS | {"row", "self"}
 """Names that templates have already, at every place."""
 _OTHER_TEXT = re.compile(
-    r"title|source|derived|checks|protocols|analysis|people|.*\.about|questions\..*\.(?:prompt|system|answer_start|(?:texts|regions)\..*)|columns\..*",
+    r"title|source|vary\..*|derived|checks|protocols|analysis|people|.*\.about|questions\..*\.(?:prompt|system|answer_start|(?:texts|regions)\..*)|columns\..*",
     re.DOTALL,
 )
 """Places of a study file with templates or prose, or with columns, whose names may be anything."""
@@ -298,6 +299,8 @@ class StudyFile(Strict):
     columns: Columns = Field(min_length=1)
     shuffle: dict[Name, Shuffle] = {}
     """Options whose order differs by row."""
+    vary: dict[Name, Levels] = {}
+    """Factors that every row is crossed with: their levels' names are columns, and their texts are for templates."""
     derived: dict[Name, str] = {}
     design: Design = Design()
     checks: tuple[RowCheck, ...] = ()
@@ -317,7 +320,12 @@ class StudyFile(Strict):
     @property
     def visible(self) -> set[str]:
         """The columns that templates can see."""
-        return (set(self.columns) | set(self.derived) | self.shuffled).difference(self.hidden)
+        return (set(self.columns) | set(self.derived) | self.shuffled | set(self.varied)).difference(self.hidden)
+
+    @property
+    def varied(self) -> dict[str, str]:
+        """The factor of each name that stands for a level's text in templates."""
+        return {text_of(factor): factor for factor in self.vary}
 
     @property
     def shuffled(self) -> set[str]:
@@ -339,8 +347,27 @@ def read_study_file(content: bytes, origin: str) -> StudyFile:
         spec = checked(loaded(content, origin, _TextLoader), origin, StudyFile)
     except InputError as error:
         raise StudyError(str(error)) from None
+    spec = _with_factors(spec, origin)
     _check_names(spec, origin)
     return spec
+
+
+def _with_factors(spec: StudyFile, origin: str) -> StudyFile:
+    """The same file, where the factors that vary are columns with their levels as values. Raises StudyError."""
+    asked = spec.model_dump_json(include={"protocols", "questions", "derived"})
+    for factor in spec.vary:
+        for name in (factor, text_of(factor)):
+            if name in spec.columns or name in spec.derived or name in spec.shuffled or name in TEMPLATE_NAMES:
+                raise StudyError(
+                    f"{origin}: vary.{factor}: {name!r} is a name that is taken already; choose another one"
+                )
+        if not re.search(rf"\b{factor}({TEXT})?\b", asked):
+            raise StudyError(
+                f"{origin}: vary.{factor}: nothing that is asked depends on it; write {{{{ {text_of(factor)} }}}} "
+                "where the text of its level belongs"
+            )
+    factors = {name: InputColumn(about=f"level of {name}", values=tuple(levels)) for name, levels in spec.vary.items()}
+    return spec.model_copy(update={"columns": {**spec.columns, **factors}})
 
 
 def _check_names(spec: StudyFile, origin: str) -> None:

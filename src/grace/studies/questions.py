@@ -16,7 +16,7 @@ from grace.errors import StudyError
 from grace.studies.answers import AnswerSpace, Distribution, Policy, Variant, fill, joint, variants_of
 from grace.studies.format import TEMPLATE, TEMPLATE_NAMES, StudyFile
 from grace.studies.question_format import AnswersSpec, ColumnPatterns, QuestionSpec
-from grace.studies.templates import RAW, Compiler, Message, RowText, render
+from grace.studies.templates import RAW, Compiler, Message, RowText, render, spoken
 
 TABLE = ("model_name", "error")
 """Columns that every table of scores has beside those of the questions."""
@@ -117,6 +117,8 @@ class Question:
     _each: dict[str, str]
     _forms: "RowForms | None" = None
     _start: RowText | None = None
+    _varies: bool = False
+    """Whether factors vary, so that there may be no system message."""
 
     @property
     def chats(self) -> bool:
@@ -130,9 +132,10 @@ class Question:
 
     def messages(self, row: Mapping[str, str]) -> list[Message]:
         """The messages to the model about a completed row. Raises StudyError."""
-        return [
+        said = [
             {"role": role, "content": render(template, row, self._each)} for role, template in self._templates.items()
         ]
+        return spoken(said) if self._varies else said
 
 
 def compile_questions(spec: StudyFile, compiler: Compiler) -> dict[str, Question]:
@@ -188,6 +191,8 @@ def _compile(declared: QuestionSpec, name: str, each: dict[str, str], compiler: 
     content: tuple[object, ...] = (sources, each, compiler.spec.derived, space.forms)
     if compiler.spec.shuffle:
         content = (*content, {own: shuffle.model_dump() for own, shuffle in compiler.spec.shuffle.items()})
+    if compiler.spec.vary:
+        content = (*content, {"vary": compiler.spec.vary})
     start = None
     if declared.answer_start:
         start = RowText(declared.answer_start, compiler, f"{where}.answer_start", visible)
@@ -206,6 +211,7 @@ def _compile(declared: QuestionSpec, name: str, each: dict[str, str], compiler: 
         _each=each,
         _forms=RowForms(space, declared.answers.variants, compiler, f"{where}.answers", visible) if by_row else None,
         _start=start,
+        _varies=bool(compiler.spec.vary),
     )
 
 

@@ -1,6 +1,7 @@
 """A study, ready to use: its prompts compiled, its rows completed and checked."""
 
 import hashlib
+import json
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +22,8 @@ from grace.studies.format import MISSING, Design, InputColumn, PeopleSpec, Proto
 from grace.studies.questions import TABLE, Question, compile_questions
 from grace.studies.shuffle import Shuffled
 from grace.studies.surprisal import SurprisalQuestion, compile_surprisal
-from grace.studies.templates import Compiler, Message, render
+from grace.studies.templates import Compiler, Message, render, spoken
+from grace.studies.vary import text_of
 from grace.tables import CsvTable
 from grace.text import did_you_mean
 
@@ -43,10 +45,13 @@ class Conversation:
     uses: frozenset[str] | None
     """The input columns that the messages depend on; None when these can be any."""
     _templates: dict[str, jinja2.Template]
+    _varies: bool = False
+    """Whether factors vary, so that there may be no system message."""
 
     def opening(self, row: Mapping[str, str]) -> list[Message]:
         """The messages before the first turn: the system message, where the protocol has one."""
-        return [self._message("system", "system", row)] if "system" in self._templates else []
+        said = [self._message("system", "system", row)] if "system" in self._templates else []
+        return spoken(said) if self._varies else said
 
     def turn(self, name: str, row: Mapping[str, str]) -> Message:
         """The user's message of turn `name` about `row`."""
@@ -71,6 +76,7 @@ class Study:
         quality: the study's own thresholds for `grace validate`.
         contrasts: the conditions that the analysis compares.
         people, people_file: what the file says of people's data, and their place; None where it brings none.
+        vary: the factors that rows are crossed with, and their levels' texts; their names are among `columns`.
         content: the study file's bytes.
         doubt: what looks like a mistake, though it is right; empty where nothing does.
     """
@@ -87,10 +93,12 @@ class Study:
     quality: dict[str, float]
     contrasts: tuple[Contrast, ...]
     people: PeopleSpec | None
+    vary: Mapping[str, Mapping[str, str]]
     content: bytes
     doubt: str
     _shuffles: tuple[Shuffled, ...]
     _derived: dict[str, jinja2.Template]
+    _varied: dict[str, dict[str, jinja2.Template]]
     _checks: tuple[tuple[jinja2.environment.TemplateExpression, str], ...]
     _hidden: tuple[str, ...]
     people_file: Path | None = None
@@ -192,6 +200,9 @@ class Study:
             full |= shuffle.cells(full, MISSING)
         for name, template in self._derived.items():
             full[name] = render(template, full)
+        for name, levels in self._varied.items():
+            if full[name] in levels:  # else a template that shows the text says that there is none
+                full[text_of(name)] = render(levels[full[name]], full)
         return full
 
     @cached_property
@@ -280,6 +291,14 @@ def parse_study(content: bytes, origin: str) -> Study:
     derived: dict[str, jinja2.Template] = {}
     for name, source in spec.derived.items():
         derived[name] = compiler.template(source, f"derived.{name}", set(spec.columns) | spec.shuffled | set(derived))
+    of_row = set(spec.columns) | spec.shuffled | set(spec.derived)
+    varied = {
+        factor: {
+            level: compiler.template(text, f"vary.{factor}.{level}", of_row - set(spec.vary))
+            for level, text in levels.items()
+        }
+        for factor, levels in spec.vary.items()
+    }
     questions = compile_questions(spec, compiler)
     measures = {name: compile_surprisal(own, name, compiler) for name, own in spec.questions.items() if own.measures}
     taken = dict.fromkeys((*spec.columns, *spec.derived), "the table") | {
@@ -307,6 +326,7 @@ def parse_study(content: bytes, origin: str) -> Study:
         quality=spec.quality,
         contrasts=compile_contrasts(spec, extraction, questions, bits, origin),
         people=_people(spec, extraction, questions, bits, origin),
+        vary=spec.vary,
         content=content,
         doubt=compiler.doubt,
         _shuffles=tuple(
@@ -314,6 +334,7 @@ def parse_study(content: bytes, origin: str) -> Study:
             for name, own in spec.shuffle.items()
         ),
         _derived=derived,
+        _varied=varied,
         _checks=tuple((compiler.expression(check.that, "checks"), check.otherwise) for check in spec.checks),
         _hidden=spec.hidden,
     )
@@ -339,12 +360,14 @@ def _conversation(compiler: Compiler, spec: StudyFile, name: str, protocol: Prot
     sources = {f"derived.{column}": source for column, source in spec.derived.items()} | parts
     templates = {part: compiler.template(source, f"protocols.{name}.{part}") for part, source in parts.items()}
     sources |= {f"shuffle.{own}": shuffle.model_dump_json() for own, shuffle in spec.shuffle.items()}
+    sources |= {f"vary.{factor}": json.dumps(levels) for factor, levels in spec.vary.items()}
     return Conversation(
         name=name,
         turns=tuple(protocol.turns),
         hashes={part: hashlib.sha256(source.encode()).hexdigest() for part, source in sources.items()},
         uses=compiler.columns_used(*parts.values()),
         _templates=templates,
+        _varies=bool(spec.vary),
     )
 
 

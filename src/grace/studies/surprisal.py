@@ -85,7 +85,8 @@ def compile_surprisal(declared: QuestionSpec, name: str, compiler: Compiler) -> 
         for pattern in (declared.columns.surprisal, declared.columns.surprisal_words, declared.columns.tokens)
     ]
     shuffles = {own: shuffle.model_dump() for own, shuffle in compiler.spec.shuffle.items()}
-    content = ("surprisal", kind, declared.prompt, compiler.spec.derived, sources, *([shuffles] if shuffles else []))
+    more = [*([shuffles] if shuffles else []), *([{"vary": compiler.spec.vary}] if compiler.spec.vary else [])]
+    content = ("surprisal", kind, declared.prompt, compiler.spec.derived, sources, *more)
     return SurprisalQuestion(
         name=name,
         labels=tuple(sources),

@@ -21,6 +21,11 @@ RAW = "text"
 """The role of a text that is no message: the model gets it as it is, without its chat template."""
 
 
+def spoken(messages: Sequence[Message]) -> list[Message]:
+    """The messages without a system message that says nothing, as at the level of a factor that has no text."""
+    return [message for message in messages if message["content"] or message["role"] != "system"]
+
+
 def raw_text(messages: Sequence[Message]) -> str | None:
     """The text that a model gets as it is; None for a conversation."""
     return messages[0]["content"] if [message["role"] for message in messages] == [RAW] else None
@@ -99,6 +104,10 @@ class Compiler:
                 names |= self._names(self.spec.derived[name])
             elif name in self.spec.shuffled:  # the order depends on all that a model may see
                 used |= set(self.spec.columns).difference(self.spec.hidden)
+            elif name in self.spec.varied:
+                factor = self.spec.varied[name]
+                used.add(factor)
+                names |= set().union(*map(self._names, self.spec.vary[factor].values()))
             elif name in self.spec.columns:
                 used.add(name)
         return frozenset(used)

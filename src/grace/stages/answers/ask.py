@@ -25,13 +25,12 @@ from grace.stages.prepare import (
     choose_pace,
     input_facts,
     model_facts,
-    open_input,
+    open_trials,
     session_facts,
 )
 from grace.stages.records import keep_study
 from grace.stages.session import Session
 from grace.stages.task import ExperimentTask, Prepared, ShardResult, TaskOutcome
-from grace.studies.check import choose_study
 from grace.studies.study import Conversation, Study, completed
 from grace.studies.templates import Message
 from grace.tables import CsvTable
@@ -69,8 +68,7 @@ class Query(ExperimentTask):
             raise InputError(
                 f"--extra-body: {', '.join(sorted(taken))} cannot be set there; use the command's own options"
             )
-        with open_input(self.input, self.table_format, self.run) as table:
-            study = choose_study(self.study, table)
+        with open_trials(self) as (study, table):
             conversation = study.conversation(self.protocol)
             columns = answer_columns(conversation.turns)
             kept = study.answer_names(conversation.turns)

@@ -25,7 +25,7 @@ from grace.stages.prepare import (
     choose_pace,
     input_facts,
     model_facts,
-    open_input,
+    open_trials,
     session_facts,
 )
 from grace.stages.records import keep_study
@@ -35,7 +35,6 @@ from grace.stages.scores.table import ExportedScores, export_scores, score_colum
 from grace.stages.session import Job, Session
 from grace.stages.task import Endpoint, ExperimentTask, Prepared, ShardResult, TaskOutcome
 from grace.studies.answers import Policy
-from grace.studies.check import choose_study
 from grace.studies.questions import TABLE
 from grace.studies.study import Study, completed
 from grace.tables import CsvTable
@@ -64,8 +63,7 @@ class Score(ExperimentTask):
         check_options(self)
         if self.residual is not None:
             check_number("residual", self.residual)
-        with open_input(self.input, self.table_format, self.run) as table:
-            study = choose_study(self.study, table)
+        with open_trials(self) as (study, table):
             if not study.scored:
                 raise InputError(
                     f"{self.study or study.name}: has no questions to score; docs/add-a-study.md shows how to write "
