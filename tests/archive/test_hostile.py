@@ -167,6 +167,18 @@ def test_what_tells_the_same_is_held_back_too(own: Path, grace: Command) -> None
     assert all(name in text for name in gone)
 
 
+@pytest.mark.parametrize("excluded", ["skies.run", "skies.shard-0-of-2.run"])
+def test_shards_and_what_they_were_joined_into_tell_the_same(excluded: str, own: Path, grace: Command) -> None:
+    names = ["skies.run", "skies.shard-0-of-2.run", "skies.shard-1-of-2.run", "faults.run"]
+    for name in names:
+        shutil.copytree(OUTPUTS / name, own / name, dirs_exist_ok=True)
+    asked = ("archive", "create", *(own / name for name in names), "--to", own / "shared", "--because", "no consent")
+    done = grace(*asked, "--no-results", "--exclude", f"runs/{excluded}/ledger.jsonl")
+    assert done.code == 0, done.err
+    kept = [name for name in files_of(own / "shared") if name.endswith(("ledger.jsonl", "noise.jsonl"))]
+    assert kept == ["data/runs/faults.run/ledger.jsonl"]
+
+
 @pytest.mark.parametrize("licence", ["CC BY 4.0", "CC-BY-4.0; drop", "<b>", "ftp://x", "-x"])
 def test_a_licence_is_an_identifier_or_an_address(licence: str, own: Path, grace: Command) -> None:
     done = grace("archive", "create", own / "skies.run", "--to", own / "kept", f"--license={licence}")
@@ -254,6 +266,24 @@ def test_another_wheel_is_not_installed(own: Path) -> None:
     with pytest.raises(InputError, match="has no environment/ of Grace"):
         run_in_archived(FolderStore(own / "skies"), str(own / "skies"), own / "again", Silence())
     assert not (own / "again.environment").exists()
+
+
+def test_archived_versions_run_apart_from_the_current_folder(
+    own: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def create(folder: Path, with_pip: bool) -> None:
+        assert with_pip
+        (folder / "bin").mkdir(parents=True)
+        python = folder / "bin" / "python"
+        python.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\ncase "$*" in *reproduce*) exit 7;; esac\n')
+        python.chmod(0o755)
+
+    monkeypatch.setattr("venv.create", create)
+    place = str(own / "skies")
+    assert run_in_archived(FolderStore(own / "skies"), place, own / "again", Silence()) == 7
+    installed, run = (tmp_path / "calls").read_text().splitlines()
+    assert installed.startswith("-I -m pip install ")
+    assert run == f"-I -m grace reproduce {place} --into {own / 'again'}"
 
 
 def test_an_archive_is_called_by_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

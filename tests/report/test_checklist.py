@@ -28,19 +28,23 @@ def test_what_runs_know_is_filled_in(grace: Command, tmp_path: Path) -> None:
             grace, own, "study1", ROOT / "data" / "study1.csv", tmp_path / "a.csv", "--limit", 30, "--temperature", 0.7,
             "--seed", 11, model="m_1 *x* <b>", score=6,
         )  # fmt: skip
+    manifest = run / "run.json"
+    manifest.write_text(re.sub('"grace": *"[^"]*"', '"grace": "0.0.9"', manifest.read_text(encoding="utf-8")))
     assert grace("paper", run).code == 0
     found = items(tmp_path / "a_paper" / "checklist.md")
+    assert "Grace 0.0.9, " in found["F.1"]
     assert list(found) == ITEMS
     assert "m\\_1 \\*x\\* " in found["B.1"]
     assert "<b>" not in found["B.1"]
     assert re.search(r"accessed 20\d\d-\d\d-\d\d", found["B.1"])
-    assert "on the machine that asked" in found["B.2"]
+    assert "at an address of the machine that asked, which may lead to another one" in found["B.2"]
     assert "Separate calls" in found["B.2"]
     assert "temperature 0.7" in found["B.3"]
     assert "seed 11" in found["B.3"]
     assert "computed, not sampled" in found["B.3"]
     assert "no run holds a decision of a person" in found["A.2"]
-    assert "As participants" in found["A.1"]
+    assert "models were asked about 30 of the 300 rows of a table" in found["A.1"]
+    assert "measured for 6 of the 300 rows" in found["A.1"]
     assert re.search(r"SHA-256 [0-9a-f]{64}", found["C.1"])
     assert "rules" in found["E.2"]
     marked = {number for number, answers in found.items() if OPEN in answers}

@@ -1,9 +1,11 @@
 """What an archive holds: the files of runs and lineups, and others as they are, by their names in it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
+
+import orjson
 
 from grace.archive.bag import name_faults
 from grace.errors import InputError
@@ -136,7 +138,8 @@ class Contents:
         """The names that a pattern such as `runs/*/ledger.jsonl` takes, and those of files that tell the same.
 
         The same is told by an extraction from the run (it has a copy of the answers), by noise.jsonl (questions of the
-        ledger, asked again), and by files of the same bytes.
+        ledger, asked again), by the shards of a run and the run that they were joined into, and by files of the same
+        bytes.
 
         Raises:
             InputError: a pattern takes no file.
@@ -147,6 +150,7 @@ class Contents:
                     f"--exclude {pattern}: no file of the archive has such a name, as runs/NAME.run/input.csv"
                 )
         held = {name for name in self.files if any(fnmatchcase(name, pattern) for pattern in patterns)}
+        held |= self._parts(held)
         places = {run.path: name for name, run in self.runs.items()}
         for name, run in self.runs.items():
             if f"{name}/ledger.jsonl" in held:
@@ -160,6 +164,15 @@ class Contents:
         digests = {name: sha256_of(self.files[name]) for name in alike}
         same = {digests[name] for name in held & alike}
         return sorted(held | {name for name, digest in digests.items() if digest in same})
+
+    def _parts(self, held: Collection[str]) -> set[str]:
+        """The ledgers of shards of runs whose ledgers are held back, and of runs whose shards' are."""
+        parts: dict[bytes, list[str]] = {}
+        for name, run in self.runs.items():
+            parts.setdefault(orjson.dumps(run.identity.as_json(), option=orjson.OPT_SORT_KEYS), []).append(name)
+        shards = [names for names in parts.values() if any(is_shard(self.runs[name].path) for name in names)]
+        ledgers = [{f"{name}/ledger.jsonl" for name in names} for names in shards]
+        return {ledger for group in ledgers if not group.isdisjoint(held) for ledger in group}
 
     @property
     def percents(self) -> list[str]:

@@ -70,14 +70,6 @@ def described(about: About, date: str, files: Mapping[str, FileFacts], runs: Map
         conformsTo={"@id": PROFILE},
     )
     _context(crate, PROFILE, "CreativeWork", name="Process Run Crate", version="0.5")
-    software = _context(
-        crate,
-        "#grace",
-        "SoftwareApplication",
-        name="Grace",
-        softwareVersion=__version__,
-        url="https://pypi.org/project/grace-experiments/",
-    )
     for name, facts in files.items():
         crate.add_file(
             dest_path=name,
@@ -88,11 +80,11 @@ def described(about: About, date: str, files: Mapping[str, FileFacts], runs: Map
             },
         )
     for name, run in runs.items():
-        _actions(crate, software, name, run, files)
+        _actions(crate, name, run, files)
     return orjson.dumps(_sorted(crate.metadata.generate()), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
-def _actions(crate: "ROCrate", software: "ContextEntity", name: str, run: Run, files: Mapping[str, FileFacts]) -> None:
+def _actions(crate: "ROCrate", name: str, run: Run, files: Mapping[str, FileFacts]) -> None:
     """Every session of a run: which software asked which model about which table, and into which ledger."""
     identity = run.identity
     inputs = [f"{name}/{each}" for each in ("input.csv", "study.yaml") if f"{name}/{each}" in files]
@@ -100,7 +92,7 @@ def _actions(crate: "ROCrate", software: "ContextEntity", name: str, run: Run, f
     model = [_model(crate, identity.model).id] if identity.model else []
     for number, session in enumerate(run.sessions, 1):
         crate.add_action(
-            software,
+            _software(crate, session.grace or ""),
             identifier=f"#{name}/session-{number}",
             object=[{"@id": _reference(crate, each)} for each in (*inputs, *model)],
             result=[{"@id": _reference(crate, each)} for each in outputs],
@@ -112,6 +104,13 @@ def _actions(crate: "ROCrate", software: "ContextEntity", name: str, run: Run, f
             },
         )
     crate.root_dataset.append_to("mentions", [{"@id": f"#{name}/session-{n}"} for n, _ in enumerate(run.sessions, 1)])
+
+
+def _software(crate: "ROCrate", version: str) -> "ContextEntity":
+    """Grace as it was when it asked: runs of an earlier version are archived by a later one."""
+    page = "https://pypi.org/project/grace-experiments/"
+    identifier = f"#grace-{version}".replace(" ", "-") if version else "#grace"
+    return _context(crate, identifier, "SoftwareApplication", name="Grace", softwareVersion=version, url=page)
 
 
 def _model(crate: "ROCrate", facts: Mapping[str, Any]) -> "ContextEntity":

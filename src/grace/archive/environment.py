@@ -90,14 +90,15 @@ def run_in_archived(store: Store, place: str, into: Path, progress: Progress, ex
     package = f"{(folder / Path(wheels[0]).name).resolve()}[{extras}]"
     constraints = str(folder / Path(CONSTRAINTS).name)
     done = subprocess.run(
-        [python, "-m", "pip", "install", "--quiet", "--constraint", constraints, package],
+        [python, "-I", "-m", "pip", "install", "--quiet", "--constraint", constraints, package],
         capture_output=True,
         text=True,
     )
     if done.returncode:
         last = printable((done.stderr.strip().splitlines() or ["pip failed"])[-1])
         raise InputError(f"{folder}: the archived versions cannot be installed: {last}")
-    return subprocess.run([python, "-m", "grace", "reproduce", place, "--into", str(into)]).returncode
+    # -I: nothing of the current folder or of PYTHONPATH takes the place of what is archived
+    return subprocess.run([python, "-I", "-m", "grace", "reproduce", place, "--into", str(into)]).returncode
 
 
 def _version(name: str) -> str | None:

@@ -16,7 +16,6 @@ from grace.report.markdown import plain
 from grace.report.numbers import counted, is_known, whole
 from grace.report.ran import ANSWERS, PROBABILITIES, RULES, VALUES, prompts_of
 from grace.runs import Run
-from grace.version import __version__
 
 SOURCE = "https://llm-checklist.com"
 OPEN = "TO BE SAID BY THE AUTHORS"
@@ -57,7 +56,7 @@ def _items(part: Part) -> Iterator[ReportedItem]:
     yield ReportedItem("B.2", "Access, and separate calls or a chat", tuple(_access(part, runs)))
     yield ReportedItem("B.3", "Parameters", tuple(dict.fromkeys(_parameters(row) for row in asked)))
     trained = f"Whether the models were fine-tuned or customized for this study: {_open()}"
-    yield ReportedItem("B.4", "Fine-tuning and customization", ("Grace changes no weights.", trained))
+    yield ReportedItem("B.4", "Fine-tuning and customization", ("Grace trains no model.", trained))
     yield ReportedItem("B.5", "State kept between interactions", (_state(part),))
     yield ReportedItem("C.1", "Exact prompts", tuple(_prompts(part)))
     yield ReportedItem("C.2", "System-wide instructions", tuple(_system(part)))
@@ -68,9 +67,15 @@ def _items(part: Part) -> Iterator[ReportedItem]:
     yield ReportedItem(
         "E.2", "Filtering, reformatting and other processing of the output", tuple(_processing(part, rows))
     )
-    code = f"Grace {plain(__version__)}; `grace archive create` puts it into one archive with prompts and answers"
+    code = f"{_versions(runs)}; `grace archive create` puts it into one archive with prompts and answers"
     yield ReportedItem("F.1", "Code that called the models", (code, f"Where it is shared: {_open()}"))
     yield ReportedItem("G.1", "Funding, support and relationships", (_open(),))
+
+
+def _versions(runs: Sequence[Run]) -> str:
+    """The versions of Grace that worked on some runs, which may not be the one that writes this."""
+    versions = dict.fromkeys(session.grace for run in runs for session in run.sessions if session.grace)
+    return f"Grace {plain(', '.join(versions) or 'of an unknown version')}"
 
 
 def _open() -> str:
@@ -78,17 +83,24 @@ def _open() -> str:
 
 
 def _uses(part: Part, rows: Sequence[Record]) -> Iterator[str]:
-    trials = {str(row["input_rows"]) for row in rows if is_known(row["input_rows"])}
-    about = f" of {' and '.join(sorted(trials))} rows" if trials else ""
-    kinds = {row["kind"] for row in rows}
-    if ANSWERS in kinds:
-        yield f"As participants: models answered the trials of a table{about} (Experiment 1)"
-    if PROBABILITIES in kinds:
-        yield f"As participants: the probabilities of possible answers to a table{about} were measured (Experiment 2)"
+    if trials := _trials(rows, ANSWERS):
+        yield f"As participants: models were asked about {trials} (Experiment 1)"
+    if trials := _trials(rows, PROBABILITIES):
+        yield f"As participants: the probabilities of possible answers were measured for {trials} (Experiment 2)"
     coders = {str(row["extractor"]) for row in rows if row["kind"] == VALUES and row["extractor"] != RULES}
     if coders:
         yield f"As coders: {plain(', '.join(sorted(coders)))} found values in answers that rules left open"
     yield f"Any other use, such as for writing: {_open()}"
+
+
+def _trials(rows: Sequence[Record], kind: str) -> str:
+    """How many rows of which tables were asked about in runs of a kind, in words; "" where there is no such run."""
+    asked = {(row["rows"], row["input_rows"]) for row in rows if row["kind"] == kind}
+    told = [
+        f"{whole(some)} of the {whole(every)} rows of a table" if is_known(every) else f"{whole(some)} rows of a table"
+        for some, every in sorted(asked, key=str)
+    ]
+    return " and ".join(told)
 
 
 def _decided(runs: Sequence[Run]) -> int:
@@ -98,7 +110,7 @@ def _decided(runs: Sequence[Run]) -> int:
 def _automation(runs: Sequence[Run]) -> str:
     decided = _decided(runs)
     if decided:
-        return f"Automatic, but for {counted(decided, 'value')} that people decided in review"
+        return f"Automatic, but for {counted(decided, 'decision')} of people in review"
     return "Automatic: no run holds a decision of a person"
 
 
@@ -137,8 +149,12 @@ def _access(part: Part, runs: Sequence[Run]) -> Iterator[str]:
 def _hosts(runs: Sequence[Run]) -> str:
     """Where the models were, as a part of a sentence."""
     endpoints = {session.endpoint for run in runs for session in run.sessions if session.endpoint}
-    far = sorted({urlsplit(each).hostname or each for each in endpoints if "://" in each and not is_loopback(each)})
-    return f"on the host {plain(', '.join(far))}" if far else "on the machine that asked"
+    addresses = {each for each in endpoints if "://" in each}
+    if far := sorted({urlsplit(each).hostname or each for each in addresses if not is_loopback(each)}):
+        return f"on the host {plain(', '.join(far))}"
+    if addresses:
+        return "at an address of the machine that asked, which may lead to another one"
+    return "on the machine that asked"
 
 
 def _parameters(row: Record) -> str:
@@ -187,7 +203,7 @@ def _validation(runs: Sequence[Run]) -> Iterator[str]:
     if not any(run.identity.experiment == EXTRACT for run in runs):
         yield "No values were extracted from answers"
     elif decided:
-        yield f"People decided {counted(decided, 'value')} in review; every other value is as it was extracted"
+        yield f"People recorded {counted(decided, 'decision')} in review; every other value is as it was extracted"
     else:
         yield "No run holds a decision of a person about an extracted value"
     yield f"Other validation, and agreement with people: {_open()}"
