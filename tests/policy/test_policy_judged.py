@@ -285,3 +285,17 @@ def test_pods_that_write_into_one_folder_may_write_one_file(path: str, severity:
     spec["containers"][0]["volumeMounts"] = [{"name": "data", "mountPath": "/data"}]
     spec["volumes"] = [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]
     assert severities("NRP029", json.dumps(body)) == [severity]
+
+
+# What a fourth round found
+
+
+def test_a_claim_of_another_namespace_is_named():
+    def of(namespace: str, body: dict[str, Any]) -> str:
+        return json.dumps(body | {"metadata": {"name": body["metadata"]["name"], "namespace": namespace}})
+
+    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"}, "spec": {}}
+    user = yaml.safe_load(pod(volumes=[{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]))
+    [finding] = found("K8S017", of("lab", user), of("home", claim), of("work", claim))
+    assert finding.message.endswith("; these files have one in home and work only")
+    assert not found("K8S017", of("lab", user), of("lab", claim))

@@ -8,6 +8,7 @@ are less strict than they seem: a quantity may be a text or a number, and a port
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import itemgetter
 from typing import Any
 
 from grace.policy.cluster_file import Cluster
@@ -75,44 +76,44 @@ class Manifest:
     doubles: tuple[Double, ...] = ()
     remarks: Mapping[int, str] = field(default_factory=dict, repr=False)
 
-    @property
+    @cached_property
     def api_version(self) -> str:
         """As `batch/v1`."""
         return _text(self.body.get("apiVersion"))
 
-    @property
+    @cached_property
     def kind(self) -> str:
         """As `Job`."""
         return _text(self.body.get("kind"))
 
-    @property
+    @cached_property
     def metadata(self) -> dict[str, Any]:
         """The object's metadata; empty when it has none."""
         return _mapping(self.body.get("metadata"))
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The name of the object; if it has only a generateName, that with a star."""
         if prefix := _text(self.metadata.get("generateName")):
             return _text(self.metadata.get("name")) or f"{prefix}*"
         return _text(self.metadata.get("name"))
 
-    @property
+    @cached_property
     def namespace(self) -> str:
         """As written in it; "" when none is: whoever applies it decides. `meet` compares two."""
         return _text(self.metadata.get("namespace"))
 
-    @property
+    @cached_property
     def labels(self) -> dict[str, str]:
         """Its own, not those of its pods."""
         return _texts(self.metadata.get("labels"))
 
-    @property
+    @cached_property
     def annotations(self) -> dict[str, str]:
         """Its own, not those of its pods."""
         return _texts(self.metadata.get("annotations"))
 
-    @property
+    @cached_property
     def title(self) -> str:
         """As `Job/name`."""
         return f"{self.kind or '?'}/{self.name or '?'}"
@@ -321,7 +322,16 @@ class Scene:
 
     def kind(self, *kinds: str) -> list[Manifest]:
         """The manifests of some kinds, in their order."""
-        return [manifest for manifest in self.manifests if manifest.kind in kinds]
+        found = [each for kind in dict.fromkeys(kinds) for each in self._of_kind.get(kind, ())]
+        return [manifest for _, manifest in (sorted(found, key=itemgetter(0)) if len(kinds) > 1 else found)]
+
+    @cached_property
+    def _of_kind(self) -> dict[str, list[tuple[int, Manifest]]]:
+        """The manifests by kind, each with its number: rules ask for some kinds again and again."""
+        kinds: dict[str, list[tuple[int, Manifest]]] = {}
+        for number, manifest in enumerate(self.manifests):
+            kinds.setdefault(manifest.kind, []).append((number, manifest))
+        return kinds
 
     def namespace_of(self, manifest: Manifest) -> str:
         """Where an object goes: its own namespace, or the cluster's; "" for kinds that are in none."""

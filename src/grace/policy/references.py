@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from grace.policy.documents import FieldPath, Workload
@@ -27,8 +28,13 @@ class Reference:
     optional: bool = False
 
 
-def references(workload: Workload) -> Iterator[Reference]:
-    """What the pods of a workload refer to, and their RuntimeClass, which is in no namespace."""
+@lru_cache(maxsize=4096)
+def references(workload: Workload) -> tuple[Reference, ...]:
+    """What the pods of a workload refer to, and their RuntimeClass, which is in no namespace; read once."""
+    return tuple(_references(workload))
+
+
+def _references(workload: Workload) -> Iterator[Reference]:
     for path, volume in workload.volumes:
         yield from _of_volume(path, volume)
     for container in workload.containers:

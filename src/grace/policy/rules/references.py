@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from grace.policy.documents import FieldPath, Manifest, Scene, Workload, distinct, meet, together
 from grace.policy.forms import is_subdomain
 from grace.policy.placeholders import placeholder_at
-from grace.policy.references import ALWAYS_THERE, references
+from grace.policy.references import ALWAYS_THERE, Reference, references
 from grace.policy.rule import Hit, Severity, broken, changed, error, kubernetes, note, warning
 from grace.policy.rules.examples import example
 from grace.text import did_you_mean
@@ -46,11 +46,19 @@ def check_there(scene: Scene) -> Iterator[Hit]:
                 continue
             if not scene.near(reference.kind, reference.name, workload.manifest):
                 reported.add((*key, file))
-                meant = did_you_mean(reference.name, (manifest.name for manifest in scene.kind(reference.kind)), ALIKE)
+                meant = _elsewhere(scene, reference) or did_you_mean(
+                    reference.name, (manifest.name for manifest in scene.kind(reference.kind)), ALIKE
+                )
                 private = ", if the image is private" if "imagePullSecrets" in reference.path else ""
                 look = f"kubectl get {COMMAND.get(reference.kind, reference.kind.lower())} {reference.name}"
                 message = f"{reference.kind} {reference.name!r} must exist already{private}: `{look}`{meant}"
                 yield Hit(workload.manifest, reference.path, message)
+
+
+def _elsewhere(scene: Scene, reference: Reference) -> str:
+    """The namespaces of these files that have an object of the name; empty for none."""
+    same = (one.namespace for one in scene.kind(reference.kind) if one.name == reference.name)
+    return f"; these files have one in {' and '.join(places)} only" if (places := sorted(set(same))) else ""
 
 
 def _from_template(workload: Workload, path: FieldPath) -> bool:
