@@ -242,6 +242,13 @@ class ExtractorFacts(_ManifestPart):
     settings: dict[str, Any]
 
 
+class TableFacts(_ManifestPart):
+    """The table that was last made of an extraction: digests of it, and of all that it was made of."""
+
+    sha256: StrictStr
+    made_of: StrictStr
+
+
 class RunManifest(_ManifestPart):
     """The content of `run.json`.
 
@@ -252,6 +259,7 @@ class RunManifest(_ManifestPart):
         files: digests of the run's own copies of the table and the study file, by their names; what is not known is
             not there.
         extractor: the model that was asked about fields.
+        table: the table that was made of an extraction; None where nothing is known about it.
     """
 
     format: int
@@ -261,6 +269,7 @@ class RunManifest(_ManifestPart):
     sessions: list[SessionRecord]
     files: dict[str, str] = {}
     extractor: ExtractorFacts | None = None
+    table: TableFacts | None = None
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:

@@ -9,7 +9,7 @@ import os
 import re
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -27,6 +27,8 @@ BLOCK = 100
 """How many rows are read at once when all rows are read."""
 PARQUET_ROWS = 10_000
 """How many rows are written to Parquet at once."""
+CSV_ROWS = 100
+"""How many rows are written to CSV at once."""
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 """What separates cells, in words."""
 _BOM = b"\xef\xbb\xbf"
@@ -345,7 +347,7 @@ def write_table(
     """
     with replacing(path) as file:
         if path.suffix.lower() == ".parquet":
-            return _print_parquet(file, columns, rows, kinds or {}, path)
+            return _print_parquet(file, columns, rows, kinds or {})
         if _SAFE.get():
             return print_csv(file, [str(guarded(name)) for name in columns], (list(map(guarded, row)) for row in rows))
         return print_csv(file, columns, rows)
@@ -366,9 +368,47 @@ def can_write_parquet() -> bool:
     return importlib.util.find_spec("pyarrow") is not None
 
 
-def _print_parquet(
-    file: IO[bytes], columns: Sequence[str], rows: Iterable[Sequence[object]], kinds: Mapping[str, type], path: Path
+def write_parquet(
+    path: Path,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    kinds: Mapping[str, type],
+    typed: Callable[[str, type], object],
 ) -> int:
+    """Write a Parquet file from a CSV's rows, atomically, and return its number of rows; an empty cell is a null.
+
+    `typed` makes a cell a value of a kind; it is asked once for equal cells of a column.
+    """
+
+    def by_column(cells: Sequence[str], kind: type) -> list[object]:
+        if kind is str:
+            return [cell or None for cell in cells]
+        values = {cell: typed(cell, kind) if cell else None for cell in set(cells)}
+        return [values[cell] for cell in cells]
+
+    def batches() -> Iterator[list[list[object]]]:
+        kinds_of = [kinds.get(name, str) for name in columns]
+        for batch in _batches(rows, PARQUET_ROWS):
+            yield [by_column(*pair) for pair in zip(zip(*batch, strict=True), kinds_of, strict=True)]
+
+    with replacing(path) as file:
+        return _print_columns(file, columns, batches(), kinds)
+
+
+def _print_parquet(
+    file: IO[bytes], columns: Sequence[str], rows: Iterable[Sequence[object]], kinds: Mapping[str, type]
+) -> int:
+    batches = (list(zip(*batch, strict=True)) for batch in _batches(rows, PARQUET_ROWS))
+    return _print_columns(file, columns, batches, kinds)
+
+
+def _print_columns(
+    file: IO[bytes],
+    columns: Sequence[str],
+    batches: Iterable[Sequence[Sequence[object]]],
+    kinds: Mapping[str, type],
+) -> int:
+    """Write batches of rows, each as its columns' cells."""
     import pyarrow
     import pyarrow.parquet
 
@@ -377,11 +417,10 @@ def _print_parquet(
     schema = pyarrow.schema([(name, types.get(kinds.get(name, str), pyarrow.string())) for name in names])
     count = 0
     with pyarrow.parquet.ParquetWriter(file, schema) as writer:
-        for batch in _batches(rows):
-            columns_of = zip(schema, zip(*batch, strict=True), strict=True)
-            cells = [pyarrow.array(cells, field.type) for field, cells in columns_of]
+        for batch in batches:
+            cells = [pyarrow.array(cells, field.type) for field, cells in zip(schema, batch, strict=True)]
             writer.write_batch(pyarrow.record_batch(cells, schema=schema))
-            count += len(batch)
+            count += len(cells[0])
     return count
 
 
@@ -391,23 +430,33 @@ def told_apart(columns: Sequence[str]) -> list[str]:
     return [name or ("" if place == first else f"column_{place + 1}") for place, name in enumerate(columns)]
 
 
-def _batches(rows: Iterable[Sequence[object]]) -> Iterator[list[Sequence[object]]]:
+def _batches(rows: Iterable[Sequence[object]], size: int) -> Iterator[list[Sequence[object]]]:
     rows = iter(rows)
-    while batch := list(itertools.islice(rows, PARQUET_ROWS)):
+    while batch := list(itertools.islice(rows, size)):
         yield batch
 
 
 def print_csv(file: IO[bytes], columns: Sequence[str], rows: Iterable[Sequence[object]]) -> int:
     """Write a table as UTF-8 CSV to an open file and return its number of rows; None becomes an empty cell."""
-    text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=False)
-    writer = csv.writer(text, lineterminator="\n")
-    quoting = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
-    writer.writerow(columns)
+    file.write(_csv_text([columns]).encode())
     count = 0
-    for row in rows:
+    for batch in _batches(rows, CSV_ROWS):
+        text = _csv_text(batch)
         # Python 3.11 leaves a bare carriage return unquoted, which makes the row unreadable
-        (quoting if any(isinstance(cell, str) and "\r" in cell for cell in row) else writer).writerow(row)
-        count += 1
-    text.flush()
-    text.detach()
+        file.write((text if "\r" not in text else "".join(map(_csv_line, batch))).encode())
+        count += len(batch)
     return count
+
+
+def _csv_text(rows: Iterable[Sequence[object]]) -> str:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def _csv_line(row: Sequence[object]) -> str:
+    """A row's line; all of its cells are in quotes where one has a carriage return."""
+    line = io.StringIO(newline="")
+    returns = any(isinstance(cell, str) and "\r" in cell for cell in row)
+    csv.writer(line, lineterminator="\n", quoting=csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL).writerow(row)
+    return line.getvalue()

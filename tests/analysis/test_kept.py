@@ -48,6 +48,17 @@ def test_a_column_that_is_not_there_has_no_cell() -> None:
         cells["other"]
 
 
+@pytest.mark.parametrize("count", [5, SOME + 10])
+def test_numbers_are_read_in_cells_of_few_or_many_kinds(count: int) -> None:
+    said = ["40%", "$7", " 1,5 ", "none", ""]
+    rows = [[said[row % 5] if row < 5 else str(row)] for row in range(count)]
+    column = KeptRows(("each",), rows, (), ()).columns["each"]
+    assert [column.number(place) for place in range(5)] == [40, 7, 1.5, None, None]
+    assert column.number(count - 1) == (None if count == 5 else count - 1)
+    assert KeptCells({"each": column}, 1).number("each") == 7
+    assert KeptCells({"each": column}, 1).number("other") is None
+
+
 @given(st.lists(st.tuples(st.floats(-1e9, 1e9), st.integers(1, 50)), min_size=1, max_size=20))
 def test_the_mean_of_what_repeats_is_that_of_all_values_to_the_last_bit(values: list[tuple[float, int]]) -> None:
     assert mean_of(values) == fmean(value for value, times in values for _ in range(times))

@@ -10,7 +10,10 @@ import pytest
 
 from conftest import Command, read_rows
 from grace.columns import PROVENANCE
+from grace.ledger import Ledger
 from grace.runs import Run
+from grace.stages.fields.records import Rows, decide
+from grace.stages.records import study_of
 from table_model import TableServer, printable_model
 
 pq = pytest.importorskip("pyarrow.parquet")
@@ -235,9 +238,6 @@ def test_probabilities_alone(make: Make, merged: Any) -> None:
 
 
 def test_people_s_decisions_count(grace: Command, make: Make, merged: Any, tmp_path: Path) -> None:
-    from grace.ledger import Ledger
-    from grace.stages.fields.records import Rows, decide
-    from grace.stages.records import study_of
     from grace.tables import CsvTable
 
     answers = make("query", "a.csv")
@@ -282,3 +282,112 @@ def test_what_cannot_be_merged(grace: Command, make: Make, query: Command, tmp_p
         done = grace("merge", *arguments)
         assert (done.code, said in done.err) == (2, True), (arguments, done)
     assert not (tmp_path / "a_merged").exists()
+
+
+SAID = [
+    "yes",
+    'No, "not" warm',
+    "maybe\r\nyes",
+    "",
+    "y",
+    "It is, I think; yes\n",
+    "no",
+    "yes or no",
+    "n",
+    "y",
+    "no",
+    "?",
+]
+FILES = ("weather.csv", "weather.parquet", "codebook.json", "codebook.md")
+
+
+@pytest.fixture
+def mixed(make: Make, grace: Command, tmp_path: Path) -> Run:
+    """Answers of all kinds, three for each trial, with probabilities, and an extraction with a person's decision."""
+    answers = make("query", "a.csv", "--replications", 3)
+    make("score", "s.csv", "--limit", 3)
+    records = [json.loads(line) for line in answers.ledger.read_text().splitlines()]
+    for record, said in zip(records, SAID, strict=True):
+        record["response"]["text"], record["status"] = said, "answered" if said else "empty"
+    last = records[-1]
+    last["status"], last["error"] = "failed", {"kind": "server", "message": "out of memory"}
+    del last["response"], last["tokens"], last["milliseconds"]
+    answers.ledger.write_text("".join(json.dumps(record) + "\n" for record in records))
+    assert grace("export", answers.path, "--force").code == 1
+    decided(make("extract", "e.csv", input="a.csv"), 3)
+    make("extract", "e.csv", input="a.csv")
+    return answers
+
+
+def decided(run: Run, row: int) -> None:
+    """Have a person decide about a row of an extraction (1 is the first): it says no."""
+    with run.table() as table, Ledger(run.ledger) as ledger:
+        rows = Rows(study_of(run), table.columns)
+        answered = rows.of(table.row(row - 1))
+        decide(ledger, answered, row, rows.read(answered), "corrected", {"is_warm": "no"}, "ann", "2026-01-01")
+
+
+@pytest.fixture
+def readings(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The answers that rules were asked about, from now on."""
+    asked: list[Any] = []
+    read = Rows.read
+    monkeypatch.setattr(Rows, "read", lambda rows, answered: asked.append(answered) or read(rows, answered))
+    return asked
+
+
+def made_by(grace: Command, run: Run, out: Path) -> list[bytes]:
+    """What merging a run writes."""
+    done = grace("merge", run.path, "--out", out)
+    assert done.code == 0, done
+    return [(out / name).read_bytes() for name in FILES]
+
+
+def test_values_of_the_table_are_those_that_are_read_again(
+    grace: Command, mixed: Run, readings: list[Any], tmp_path: Path
+) -> None:
+    taken = made_by(grace, mixed, tmp_path / "merged")
+    assert not readings
+    methods = [row["extraction_method"] for row in read_rows(tmp_path / "merged" / "weather.csv")]
+    assert (methods.count("human"), methods.count("rule")) == (1, 11)
+
+    manifest = tmp_path / "e.run" / "run.json"
+    content = json.loads(manifest.read_text())
+    del content["table"]
+    manifest.write_text(json.dumps(content))
+    assert made_by(grace, mixed, tmp_path / "merged") == taken
+    assert len(readings) == 12
+
+
+@pytest.mark.parametrize("what", ["a value", "a text", "the order", "the ledger", "the rules", "the table is gone"])
+def test_a_table_that_may_not_be_what_reading_makes_is_not_trusted(
+    grace: Command, mixed: Run, readings: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    before = made_by(grace, mixed, tmp_path / "merged")
+    table = tmp_path / "e.csv"
+    if what == "a value":
+        table.write_text(table.read_text().replace(",yes,rule,", ",no,rule,", 1))
+    elif what == "a text":
+        table.write_text(table.read_text().replace("Rome", "Roma", 1))
+    elif what == "the order":
+        rewritten(table, lambda rows: rows[::-1])
+    elif what == "the ledger":
+        decided(Run(tmp_path / "e.run"), 1)
+    elif what == "the rules":
+        monkeypatch.setattr("grace.stages.fields.known._rules", lambda: "others")
+    else:
+        table.unlink()
+    readings.clear()
+    after = made_by(grace, mixed, tmp_path / "merged")
+    assert len(readings) == 12
+    assert (after == before) == (what != "the ledger")
+
+
+def test_an_answer_that_changed_since_the_extraction_is_read_again(
+    grace: Command, mixed: Run, readings: list[Any], tmp_path: Path
+) -> None:
+    mixed.ledger.write_text(mixed.ledger.read_text().replace("yes or no", "no, it is cold"))
+    made_by(grace, mixed, tmp_path / "merged")
+    assert len(readings) == 1
+    rows = read_rows(tmp_path / "merged" / "weather.csv")
+    assert [row["is_warm"] for row in rows if row["model_response"] == "no, it is cold"] == ["no"]

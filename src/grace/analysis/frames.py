@@ -3,15 +3,13 @@
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import overload
 
-from grace.analysis.kept import KeptCells, KeptRows
+from grace.analysis.kept import KeptCells, KeptRows, number_of
 from grace.columns import ERROR, MODEL
 from grace.errors import InputError
-from grace.quality.layout import number_in
 from grace.stages.answers.table import EMPTIES
 from grace.studies.format import MISSING
 from grace.studies.study import Study, check_kin
@@ -51,7 +49,10 @@ class Row:
 
     def number(self, column: str | None) -> float | None:
         """The number in a cell; 40, 40% and $40 are the same. None where there is none."""
-        return _number(self[column])
+        cells = self.cells
+        if isinstance(cells, KeptCells):
+            return cells.number(column) if column else None
+        return number_of(self[column])
 
     def integer(self, column: str) -> int | None:
         """The whole number in a cell (3.0 is one); None where there is none."""
@@ -66,11 +67,6 @@ class Row:
     def marked(self, columns: Iterable[str]) -> str | None:
         """The first of some columns in which a person marked the row; None where there is none."""
         return next((name for name in columns if self[name].strip().lower() not in _NO_MARK), None)
-
-
-@lru_cache(maxsize=2**16)
-def _number(cell: str) -> float | None:
-    return number_in(cell.strip().removeprefix("$").removesuffix("%").strip())
 
 
 _NOTHING = ("", "0", "0.0", "false", "none", "null", "nan")

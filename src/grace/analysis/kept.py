@@ -2,12 +2,21 @@
 
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import islice
+
+from grace.quality.layout import number_in
 
 BATCH = 1000
 """How many rows are taken apart at once."""
 FEW, SOME = 2**8, 2**16
 """So many different texts have numbers of one byte, and of two; more are kept one after the other."""
+
+
+@lru_cache(maxsize=SOME)
+def number_of(cell: str) -> float | None:
+    """The number in a cell; 40, 40% and $40 are the same. None where there is none."""
+    return number_in(cell.strip().removeprefix("$").removesuffix("%").strip())
 
 
 class Texts:
@@ -19,6 +28,7 @@ class Texts:
         self._numbers = dict.fromkeys(empty, 0)
         self._different = [""] if empty else []
         self._cells = array("B")
+        self._read: list[float | None] = []
         self._encoded: bytearray | None = None
         self._ends = array("Q")
 
@@ -35,6 +45,7 @@ class Texts:
                 return
             earlier = [self._different[number] for number in self._cells]
             self._encoded, self._cells, self._different, self._numbers = bytearray(), array("B"), [], {}
+            self._read = []
             self._encode(earlier)
         self._encode("" if cell in self._empty else cell for cell in cells)
 
@@ -48,6 +59,14 @@ class Texts:
         if self._encoded is None:
             return self._different[self._cells[place]]
         return self._encoded[self._ends[place - 1] if place else 0 : self._ends[place]].decode()
+
+    def number(self, place: int) -> float | None:
+        """The number in a cell, as `number_of` reads it; each different cell is read once, while few are different."""
+        if self._encoded is not None:
+            return number_of(self[place])
+        if len(self._read) < len(self._different):
+            self._read += map(number_of, self._different[len(self._read) :])
+        return self._read[self._cells[place]]
 
     def __iter__(self) -> Iterator[str]:
         return map(self.__getitem__, range(len(self._cells) or len(self._ends)))
@@ -104,6 +123,11 @@ class KeptCells(Mapping[str, str]):
         """The cell of a column."""
         column = self._columns.get(name)
         return default if column is None else column[self._place]
+
+    def number(self, name: str) -> float | None:
+        """The number in the cell of a column; None where there is none."""
+        column = self._columns.get(name)
+        return None if column is None else column.number(self._place)
 
     def __contains__(self, name: object) -> bool:
         return name in self._columns

@@ -33,11 +33,12 @@ KINDS = (ANSWERS, STRUCTURED, SCORES, MERGED, TRIALS)
 class Cells:
     """The cells of one row; an absent value is an empty text, and numbers are read once."""
 
-    __slots__ = ("_numbers", "_row")
+    __slots__ = ("_numbers", "_row", "_written")
 
     def __init__(self, row: Mapping[str, str | None]) -> None:
         self._row = row
         self._numbers: dict[str, float | None] = {}
+        self._written: tuple[tuple[str, ...], tuple[str | None, ...]] = (), ()
 
     def __getitem__(self, column: str) -> str:
         cell = self._row.get(column)
@@ -48,8 +49,10 @@ class Cells:
         return self._row.get(column) or ""
 
     def written(self, columns: tuple[str, ...]) -> tuple[str | None, ...]:
-        """Some cells as written."""
-        return tuple(map(self._row.get, columns))
+        """Some cells as written; those of the same columns as before (the same tuple) are looked up once."""
+        if self._written[0] is not columns:
+            self._written = columns, tuple(map(self._row.get, columns))
+        return self._written[1]
 
     def number(self, column: str) -> float | None:
         """The number in a cell, None where there is none."""
@@ -172,6 +175,11 @@ class Layout:
         """The columns of the study's questions, where they are checked here."""
         questions = self.study.questions.values() if self.scores else ()
         return tuple(name for question in questions for name in question.columns.names if name in self.present)
+
+    @cached_property
+    def around_scores(self) -> tuple[str, ...]:
+        """All columns that checks of distributions read: those of the questions, and who failed to answer and why."""
+        return tuple(dict.fromkeys((*self.columns_of_scores, self.scores_error, MODEL)))
 
     @property
     def errors(self) -> tuple[str, ...]:

@@ -37,15 +37,17 @@ REMEMBERED = 5_000
 Seen = TypeVar("Seen")
 
 
-def remembered(columns: Iterable[str], look: Callable[[Cells], Iterable[Seen]]) -> Callable[[Cells], tuple[Seen, ...]]:
+def remembered(
+    columns: tuple[str, ...], look: Callable[[Cells], Iterable[Seen]]
+) -> Callable[[Cells], tuple[Seen, ...]]:
     """The same look, which remembers what it saw in rows whose cells in its columns are equal, as those of one prompt.
 
-    `columns` are all that the look reads.
+    `columns` have all that the look reads. Looks that are given the same tuple share the reading of the cells.
     """
-    names, earlier = tuple(dict.fromkeys(columns)), dict[tuple[str | None, ...], tuple[Seen, ...]]()
+    earlier: dict[tuple[str | None, ...], tuple[Seen, ...]] = {}
 
     def seen(cells: Cells) -> tuple[Seen, ...]:
-        written = cells.written(names)
+        written = cells.written(columns)
         units = earlier.get(written)
         if units is None:
             if len(earlier) == REMEMBERED:

@@ -1,15 +1,30 @@
 """Merging: one analysis-ready table of a study, from the ledgers of its runs; rows are joined by what they hold."""
 
+import csv
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from grace.columns import ANSWER_KINDS, FLAGS, MODEL, PROVENANCE, ROW_ID, SCORES_ERROR, answer_columns
+import orjson
+
+from grace.columns import (
+    ANSWER_KINDS,
+    EXTRACTED,
+    FLAGS,
+    MODEL,
+    PROVENANCE,
+    REPLICATION,
+    ROW_ID,
+    SCORES_ERROR,
+    SEED,
+    answer_columns,
+)
 from grace.errors import InputError
 from grace.ledger import LedgerReader, request_key
 from grace.progress import Progress
@@ -20,13 +35,15 @@ from grace.quality.thresholds import thresholds_of
 from grace.runs import Run
 from grace.stages.answers.records import Done
 from grace.stages.answers.table import answer_rows
+from grace.stages.fields.known import KnownValues, known_values
 from grace.stages.fields.records import FieldRecords, Rows, extractor_of
 from grace.stages.fields.table import BATCH
-from grace.stages.related import Related, related
+from grace.stages.related import Related, related, table_of
 from grace.stages.scores.records import Keys, Scores
-from grace.stages.scores.table import ScoreRows
+from grace.stages.scores.table import ScoredRow, ScoreRows
+from grace.studies.fields import Cell
 from grace.studies.study import Study
-from grace.tables import CsvTable, can_write_parquet, number_text, told_apart, write_table
+from grace.tables import can_write_parquet, number_text, told_apart, write_parquet, write_table
 
 SHARED = 2_000
 """So many different distributions are kept, since rows of one prompt share theirs."""
@@ -122,12 +139,13 @@ def _write(parts: "Sequence[_MergedGroup]", out: Path, progress: Progress, csv_a
         for part in parts:
             counts.append(0)
             pending: list[list[object]] = []
-            for number, (row, written) in enumerate(part.merged(), 1):
+            arrange = _arranging(part.columns, columns)
+            for number, (row, written, flags) in enumerate(part.merged(), 1):
                 counts[-1] = number
-                flagged += bool(row[FLAGS])
+                flagged += bool(flags)
                 if not csv_alone:
-                    pending.append([row.get(name) for name in columns])
-                yield [written.get(name) for name in columns]
+                    pending.append(arrange(row))
+                yield arrange(written)
                 if number % BATCH == 0 or number == part.rows:
                     progress.advance(False, number % BATCH or BATCH)
                     book.extend(pending)
@@ -145,14 +163,22 @@ def _write(parts: "Sequence[_MergedGroup]", out: Path, progress: Progress, csv_a
     if can_write_parquet():
         tables.append(out / f"{study.name}.parquet")
         kinds |= typed_by_study.kinds
-        with CsvTable(tables[0]) as written:
-            typed = (_typed(cells, columns, kinds) for cells in written.all_cells())
-            write_table(tables[1], columns, typed, kinds)
+        with open(tables[0], encoding="utf-8", newline="") as file:
+            write_parquet(tables[1], columns, islice(csv.reader(file), 1, None), kinds, _number)
     else:
         notes.append("written as CSV only: Parquet needs pyarrow (pip install 'grace-experiments[parquet]')")
     runs = [str(run.path) for part in parts for run in part.group.runs]
     books = write_codebook(book, out, study, runs, tables)
     return Merged((*tables, *books), count, len(columns), flagged, tuple(notes), sizes)
+
+
+def _arranging(own: Sequence[str], columns: Sequence[str]) -> Callable[[Sequence[Any]], list[Any]]:
+    """What puts a part's cells in the order of the table's columns; the table has columns that the part may lack."""
+    if tuple(own) == tuple(columns):
+        return list
+    places = {name: place for place, name in enumerate(own)}
+    there = [places.get(name) for name in columns]
+    return lambda cells: [None if place is None else cells[place] for place in there]
 
 
 class _Typed:
@@ -178,11 +204,6 @@ class _Typed:
                 del self.kinds[name]
 
 
-def _typed(cells: Sequence[str], columns: Sequence[str], kinds: Mapping[str, type]) -> list[object]:
-    """A CSV row's cells as their columns' types; an empty one is missing."""
-    return [_number(cell, kinds.get(name, str)) if cell else None for name, cell in zip(columns, cells, strict=True)]
-
-
 @lru_cache(DIFFERENT)
 def _number(cell: object, kind: type) -> object:
     """A cell as a number, where its column has numbers. Raises ValueError, TypeError for what is none."""
@@ -195,7 +216,7 @@ class _MergedGroup:
     Attributes:
         base: the run that gives the rows: answers, or else an extraction of a user's own table, or scores.
         studies: the studies of all runs, which describe the columns.
-        columns: those of the merged rows.
+        columns: those of the merged rows, in order; each has another name.
         kinds: the types of columns with numbers.
         rows: how many there will be.
         notes: what is missing.
@@ -212,20 +233,26 @@ class _MergedGroup:
         self._answers = answer_columns(base.identity.turns) if group.answers else ()
         self._answer_names = self.study.answer_names(base.identity.turns) if group.answers else ()
         self._named = (*self._table.beside(self._answer_names), *self._answers)
+        self._known: KnownValues | None = None
         self._rows, self._records = self._open_extraction(stack)
-        self._scores, self._scored_rows = self._open_scores(stack)
+        self._scores = self._open_scores(stack)
         self._provenance = _provenance(group)
         if base is group.scores:  # else the answers, or the user's own table, name the model
             self._provenance |= {MODEL: base.identity.model["name"]}
         self._ids: Counter[str] = Counter()
+        identity = (group.answers or group.scores or base).identity
+        self._how = [identity.study, identity.model, identity.protocol, identity.sampling]
+        self._drawn = [self._named.index(name) for name in (REPLICATION, SEED) if group.answers]
         scope = base.scope
         self.rows = scope.rows * (scope.replications if group.answers else 1)
         self._given = self._renamed()
+        self._shared: dict[int, tuple[ScoredRow, _Scored]] = {}
+        self._models = (MODEL,) if base is group.scores else ()
         self.columns = (
             ROW_ID,
             *self._given,
             *self._answers,
-            *((MODEL,) if base is group.scores else ()),
+            *self._models,
             *(self._rows.extraction.columns if self._rows else ()),
             *((*self._scores.columns, SCORES_ERROR) if self._scores else ()),
             FLAGS,
@@ -234,32 +261,44 @@ class _MergedGroup:
         layout = Layout.of(self._rows.study if self._rows else self.study, self.columns)
         self._checks = RowChecks(layout, thresholds_of(self.study))
 
-    def merged(self) -> Iterator[tuple[Mapping[str, object], Mapping[str, str | None]]]:
-        """The rows, each by column: its values, and how they are written."""
+    def merged(self) -> Iterator[tuple[list[object], list[str | None], str | None]]:
+        """The rows: their values by column, how they are written, and the flags."""
         decided = 0
-        provenance = _written(self._provenance)
-        for cells in self._base_rows():
-            texts = {name: "" if cell is None else str(cell) for name, cell in zip(self._named, cells, strict=True)}
-            full: dict[str, object] = dict(zip((*self._given, *self._answers), cells, strict=True))
-            full[ROW_ID] = self._row_id(cells, texts)
+        models = [self._provenance[name] for name in self._models]
+        provenance = [self._provenance[name] for name in PROVENANCE]
+        models_written, provenance_written = _written(models), _written(provenance)
+        copies = self.base.scope.replications if self.group.answers else 1
+        for number, cells in enumerate(self._base_rows()):
+            texts = ["" if cell is None else str(cell) for cell in cells]
+            row_id = self._row_id(texts)
+            full: list[object] = [row_id, *cells, *models]
+            written = [row_id, *[text or None for text in texts], *models_written]
             if self._rows and self._records:
-                answered = self._rows.of(texts)
-                read = self._records.completed(answered, self._rows.read(answered))
-                decided += read.method == "human"
-                full |= zip(self._rows.extraction.columns, read.cells(), strict=True)
-            written = _written(full)
+                values = self._values(texts)
+                decided += values[-len(EXTRACTED)] == "human"
+                full += values
+                written += _written(values)
             if self._scores:
-                scored, scored_texts = self._scored(dict(zip(self._table.columns, map(str, cells), strict=False)))
-                full |= scored
-                written |= scored_texts
-            flags = self._checks.flags(written)
-            full[FLAGS] = written[FLAGS] = "; ".join(dict.fromkeys(flag.check for flag in flags)) or None
-            yield full | self._provenance, written | provenance
+                scored, scored_texts = self._scored(number // copies, texts)
+                full += scored
+                written += scored_texts
+            flags = self._checks.flags(dict(zip(self.columns, written, strict=False)))
+            flagged = "; ".join(dict.fromkeys(flag.check for flag in flags)) or None
+            yield [*full, flagged, *provenance], [*written, flagged, *provenance_written], flagged
         lost = self._records.decisions - decided if self._records else 0
         if lost > 0:
             self.notes.append(
                 f"{self.base.path}: {lost} decisions of people belong to no row; see `grace extract` again"
             )
+
+    def _values(self, texts: list[str]) -> list[Cell | None]:
+        """The cells of the fields in a row: those that the extraction's table has, or else as they are read now."""
+        assert self._rows is not None
+        assert self._records is not None
+        if self._known and (known := self._known.next(texts)) is not None:
+            return known
+        answered = self._rows.of(dict(zip(self._named, texts, strict=True)))
+        return self._records.completed(answered, self._rows.read(answered)).cells()
 
     def _renamed(self) -> list[str]:
         """The input's columns: one with the name of a column of Grace's gets another name, as in `grace extract`.
@@ -272,12 +311,10 @@ class _MergedGroup:
         taken |= set(self._scores.columns) if self._scores else set()
         return told_apart(self._table.beside({*taken, *self._answer_names}))
 
-    def _row_id(self, cells: Sequence[object], texts: Mapping[str, str]) -> str:
+    def _row_id(self, texts: Sequence[str]) -> str:
         """The id of a row: the model and how it was asked, the trial, and the draw; equal rows are numbered."""
-        identity = (self.group.answers or self.group.scores or self.base).identity
-        how = [identity.study, identity.model, identity.protocol, identity.sampling]
-        drawn = [texts.get(name) for name in ("replication", "seed")] if self.group.answers else None
-        key = request_key(how, [str(cell) for cell in cells[: len(self._given)]], drawn)[:16]
+        drawn = [texts[place] for place in self._drawn] if self.group.answers else None
+        key = request_key(self._how, texts[: len(self._given)], drawn)[:16]
         self._ids[key] += 1
         return key if self._ids[key] == 1 else f"{key}-{self._ids[key]}"
 
@@ -303,14 +340,18 @@ class _MergedGroup:
         if run is None:
             self.notes.append(f"{self.base.path}: no extraction beside it, so its fields are read by rules alone")
             return rows, FieldRecords(self.base, rows.extraction, None)
-        return rows, stack.enter_context(FieldRecords.read(run, rows.extraction, extractor_of(run)))
+        records = stack.enter_context(FieldRecords.read(run, rows.extraction, extractor_of(run)))
+        self._known = known_values(run, table_of(run), study, self._named, rows.extraction)
+        if self._known:
+            stack.enter_context(closing(self._known))
+        return rows, records
 
-    def _open_scores(self, stack: ExitStack) -> tuple[ScoreRows | None, dict[str, int]]:
-        """The maker of the probabilities, and the row of the scores' own input by its cells."""
+    def _open_scores(self, stack: ExitStack) -> ScoreRows | None:
+        """The maker of the probabilities."""
         run = self.group.scores
         if run is None:
             self.notes.append(f"{self.base.path}: no run of `grace score` beside it, so there are no probabilities")
-            return None, {}
+            return None
         if not run.ledger.exists():
             raise InputError(f"{run.path}: holds no answers yet (it has no {run.ledger.name})")
         study = self.group.study_of(run)
@@ -320,40 +361,61 @@ class _MergedGroup:
         self.studies.append(scores.study)
         self.kinds |= scores.kinds
 
-        @lru_cache(SHARED)
-        def by_scores(
-            cells: tuple[float | str | None, ...], error: str | None
-        ) -> tuple[dict[str, object], dict[str, str | None]]:
-            named: dict[str, object] = dict(zip(scores.columns, cells, strict=True))
-            named[SCORES_ERROR] = error
-            return named, _written(named)
+        self._asked = table
+        self._score_columns = [name for name in table.columns if name in scores.study.columns]
+        self._same_input = table.sha256 == self._table.sha256
+        return scores
 
-        self._by_scores = by_scores
-        columns = [name for name in table.columns if name in scores.study.columns]
-        rows = islice(table.rows(), run.scope.rows)
-        by_content = {_content(cells, columns): row for row, cells in enumerate(rows)}
-        self._score_columns = columns
-        return scores, by_content
-
-    def _scored(self, texts: Mapping[str, str]) -> tuple[Mapping[str, object], Mapping[str, str | None]]:
-        """The probabilities of a row, and how they are written."""
+    @cached_property
+    def _scored_rows(self) -> dict[bytes, int]:
+        """The row of the scores' own input by the cells that identify a trial: those of the study's columns."""
         assert self._scores is not None
-        row = self._scored_rows.get(_content(texts, self._score_columns))
-        if row is None:
-            unknown: dict[str, object] = {SCORES_ERROR: "not asked: the run of probabilities has no such row"}
-            return unknown, _written(unknown)
-        cells, error, _ = self._scores.of(row)
-        return self._by_scores(cells, error)
+        assert self.group.scores is not None
+        places = [self._asked.columns.index(name) for name in self._score_columns]
+        rows = enumerate(islice(self._asked.all_cells(), self.group.scores.scope.rows))
+        return {_content([cells[place] for place in places]): row for row, cells in rows}
+
+    def _scored(self, row: int, texts: Sequence[str]) -> "_Scored":
+        """The probabilities of a row of the base's input, and how they are written."""
+        assert self._scores is not None
+        assert self.group.scores is not None
+        given = texts
+        if not self._same_input or row >= self.group.scores.scope.rows:
+            cells = dict(zip(self._table.columns, texts, strict=False))
+            place = self._scored_rows.get(_content([cells.get(name, "") for name in self._score_columns]))
+            if place is None:
+                return self._never_scored
+            row, given = place, self._asked.cells(place)
+        scored = self._scores.of(row, given)
+        earlier = self._shared.get(id(scored))
+        if earlier is None or earlier[0] is not scored:
+            if len(self._shared) == SHARED:
+                self._shared.clear()
+            cells_of, error, _ = scored
+            full: list[object] = [*cells_of, error]
+            earlier = self._shared[id(scored)] = scored, (full, _written(full))
+        return earlier[1]
+
+    @cached_property
+    def _never_scored(self) -> "_Scored":
+        assert self._scores is not None
+        full: list[object] = [None] * len(self._scores.columns)
+        full.append("not asked: the run of probabilities has no such row")
+        return full, _written(full)
 
 
-def _content(row: Mapping[str, str], columns: Sequence[str]) -> str:
-    """The cells that identify a trial: those of the study's columns."""
-    return request_key([row.get(name, "") for name in columns])
+_Scored = tuple[list[object], list[str | None]]
+"""The probabilities of a row and why some are missing, as values and as they are written."""
 
 
-def _written(cells: Mapping[str, object]) -> dict[str, str | None]:
+def _content(cells: Sequence[str]) -> bytes:
+    """What identifies a trial, by its cells: 16 bytes."""
+    return blake2b(orjson.dumps(cells), digest_size=16).digest()
+
+
+def _written(cells: Iterable[object]) -> list[str | None]:
     """Cells as a table has them; nothing is written for a missing one."""
-    return {name: None if cell is None or cell == "" else str(cell) for name, cell in cells.items()}
+    return [None if cell is None or cell == "" else str(cell) for cell in cells]
 
 
 def _provenance(group: Related) -> dict[str, object]:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,13 +16,13 @@ from grace.quality.checks import CHECKS
 from grace.quality.checks.balance import Balance
 from grace.quality.checks.cells import quoted
 from grace.quality.checks.columns import column_faults
-from grace.quality.checks.ledger import compare
+from grace.quality.checks.ledger import InStep, compare
 from grace.quality.checks.rows import Repeats, RowComparison, Trials, asking
 from grace.quality.checks.seeds import FEWEST, Answers, Seeds
 from grace.quality.checks.stale import Stale
 from grace.quality.flags import RowChecks
 from grace.quality.layout import ANSWERS, KINDS, MERGED, STRUCTURED, Cells, Layout
-from grace.quality.looks import Flagged, Tally, Thresholds, Unit
+from grace.quality.looks import REMEMBERED, Flagged, Tally, Thresholds, Unit
 from grace.quality.page import write_page
 from grace.quality.report import UNCHECKED, Report, Result, judged, write_json
 from grace.quality.review import write_review
@@ -29,11 +30,11 @@ from grace.quality.sources import NO_INPUT, Absent, Group, Opener, Source, of_fi
 from grace.quality.thresholds import thresholds_of
 from grace.runs import Run, outside_runs
 from grace.stages.belonging import strays
-from grace.stages.export import export_run
+from grace.stages.export import export_run, made_rows
 from grace.stages.fields.table import BATCH
 from grace.stages.related import Related
 from grace.studies.check import Cell
-from grace.studies.study import completed
+from grace.studies.study import Study, completed
 from grace.table_files import AUTO
 from grace.tables import CsvTable, TableFormat
 
@@ -134,24 +135,44 @@ class Inspection:
         if layout.study.design.cells and source.trials:
             self._conditions = _conditions(layout, source.trials)
             self._balances = {model: Balance(layout, own) for model, own in self._conditions.items()}
-        self._last: tuple[tuple[str, ...], dict[str, str], int] | None = None
+        self._stimuli = Stimuli(layout.study, layout.decimal)
+        self._called = [layout.called(name) for name in layout.study.columns]
+        self._like_ledger: InStep | None = None
         self.models: dict[str, int] = {}
 
     # Reading
 
     def read(self, progress: Progress) -> None:
-        """See every row once."""
+        """See every row once, and beside it the row that the ledger makes."""
         table = self._source.table
-        for number, row in enumerate(table.rows(), 1):
-            self._see(number, Cells(row))
-            if number % BATCH == 0 or number == len(table):
-                progress.advance(False, number % BATCH or BATCH)
+        with ExitStack() as stack:
+            step = self._in_step(stack)
+            for number, cells in enumerate(table.all_cells(), 1):
+                if step:
+                    step.see(cells)
+                self._see(number, Cells(dict(zip(table.columns, cells, strict=True))))
+                if number % BATCH == 0 or number == len(table):
+                    progress.advance(False, number % BATCH or BATCH)
+            if step:
+                step.finish()
+                self._like_ledger = step if step.same else None
         if self._comparison:
             self._comparison.finish()
         elif self._repeats:
             self._repeated.units[""] = len(table)
             for later, first in self._repeats.finish():
                 self._repeated.fault(Flagged(later, "", f"equals row {first}, seed included"))
+
+    def _in_step(self, stack: ExitStack) -> InStep | None:
+        """What compares the table with the run's ledger on the way; None where there is no run that can be read."""
+        run = self._source.run
+        if run is None:
+            return None
+        try:
+            columns, rows = stack.enter_context(made_rows(run, self._source.layout.study))
+        except InputError:
+            return None  # the comparison afterwards says why
+        return InStep(self._source.table.columns, columns, rows)
 
     def _see(self, number: int, cells: Cells) -> None:
         model = cells[MODEL]
@@ -180,15 +201,11 @@ class Inspection:
     def _see_trial(self, number: int, model: str, cells: Cells) -> None:
         """Add a row to the checks of what rows show the model."""
         study = self._source.layout.study
-        given = tuple(map(cells.raw, map(self._source.layout.called, study.columns)))
-        if self._last is None or self._last[0] != given:
-            try:
-                full = study.complete(dict(zip(study.columns, given, strict=True)), self._source.layout.decimal)
-                self._last = given, full, hash(tuple(study.stimulus(full)))
-            except StudyError as error:
-                self._tallies["schema"].add(number, Unit("", [("", str(error))]))
-                return
-        _, full, stimulus = self._last
+        try:
+            full, stimulus = self._stimuli.of([cells.raw(name) for name in self._called])
+        except StudyError as error:
+            self._tallies["schema"].add(number, Unit("", [("", str(error))]))
+            return
         if study.design.cells and (self._conditions is None or model in self._conditions):
             if model not in self._balances:
                 self._balances[model] = Balance(self._source.layout, None)
@@ -306,6 +323,8 @@ class Inspection:
 
     def _of_ledger(self, run: Run) -> Result:
         source = self._source
+        if self._like_ledger:
+            return self._judged("ledger", _units(len(source.table) * self._like_ledger.columns, self._keep))
         names = source.trials.table.columns if source.trials else ()
         identity = (*map(source.layout.called, names), *(source.trials.by if source.trials else ()))
         with TemporaryDirectory(prefix="grace-validate-") as folder:
@@ -331,6 +350,29 @@ class Inspection:
         return self._judged("records", tally)
 
 
+class Stimuli:
+    """What rows show the model; those that show the same share one value."""
+
+    def __init__(self, study: Study, decimal: str | None) -> None:
+        self._study, self._decimal = study, decimal
+        self._places = [place for place, name in enumerate(study.columns) if name in study.shown]
+        self._earlier: dict[tuple[str, ...], tuple[dict[str, str], int]] = {}
+
+    def of(self, given: Sequence[str]) -> tuple[dict[str, str], int]:
+        """The completed row, of which only the columns that `Study.shown` names are this row's own; and a hash.
+
+        `given` are the cells of the study's columns. Rows with the same stimulus have the same hash. Raises StudyError.
+        """
+        key = tuple([given[place] for place in self._places])
+        shown = self._earlier.get(key)
+        if shown is None:
+            if len(self._earlier) == REMEMBERED:
+                self._earlier.clear()
+            full = self._study.complete(dict(zip(self._study.columns, given, strict=True)), self._decimal)
+            shown = self._earlier[key] = full, hash(tuple(self._study.stimulus(full)))
+        return shown
+
+
 def _units(count: int, keep: int) -> Tally:
     return Tally(keep, Counter({"": count}))
 
@@ -339,9 +381,20 @@ def _conditions(layout: Layout, trials: Trials) -> dict[str, Counter[Cell]]:
     """How many rows of each condition there should be, by model; the model is "" where a table has just one."""
     conditions: dict[str, Counter[Cell]] = {}
     place = trials.by.index(MODEL) if MODEL in trials.by else None
-    for row in range(trials.rows):
-        full = completed(layout.study, trials.table, row)
-        condition = tuple(full.get(name, "") for name in layout.study.design.cells)
+    known: dict[tuple[str, ...], Cell] = {}
+    places = [number for number, name in enumerate(trials.table.columns) if name in layout.study.shown]
+    copies = len(trials.copies(0)) if place is None and trials.rows else 0
+    for row, cells in enumerate(islice(trials.table.all_cells(), trials.rows)):
+        key = tuple([cells[number] for number in places])
+        condition = known.get(key)
+        if condition is None:
+            full = completed(layout.study, trials.table, row)
+            condition = tuple(full.get(name, "") for name in layout.study.design.cells)
+            if len(known) < REMEMBERED:
+                known[key] = condition
+        if place is None:
+            conditions.setdefault("", Counter())[condition] += copies
+            continue
         for copy in trials.copies(row):
-            conditions.setdefault("" if place is None else copy[place], Counter())[condition] += 1
+            conditions.setdefault(copy[place], Counter())[condition] += 1
     return conditions

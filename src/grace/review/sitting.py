@@ -14,6 +14,7 @@ from grace.review.queue import Choice, Queue
 from grace.review.server import ReviewServer
 from grace.review.view import Shown
 from grace.runs import Run
+from grace.stages.fields.known import note_table
 from grace.stages.fields.records import FieldRecords, Rows, extractor_of
 from grace.stages.fields.table import ExportedFields, export_fields
 from grace.stages.records import study_of
@@ -112,6 +113,7 @@ def review(
                 return SittingResult(run, queue, desk.decisions, None)
             with progress() as shown:
                 written = export_fields(run, output, table, study, shown)
+                note_table(run, output, study)
     return SittingResult(run, queue, desk.decisions, written)
 
 

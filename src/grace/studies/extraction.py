@@ -1,9 +1,9 @@
 """Extraction: the fields that a study finds in responses, and the rules that find them."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import product
 from typing import Any, Literal, get_args
 
@@ -25,6 +25,8 @@ from grace.studies.reading.words import TextReader
 from grace.studies.templates import Compiler
 
 MOST_POINTS = 1000
+REPEATED = 1_000
+"""So many answers are kept as they were read."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,11 @@ class Extraction:
                 own = dict.fromkeys(reader.columns, Missing("the answer is a refusal"))
             answers |= own
         return Extracted({name: answers[name] for name in self.fields}, refused=refused)
+
+    @cached_property
+    def read_once(self) -> Callable[[tuple[tuple[str, str], ...], bool | None, bool], Extracted]:
+        """`read`, which keeps the last answers; models repeat short ones, and several may ask about one row."""
+        return lru_cache(REPEATED)(lambda texts, cut, shared: self.read(dict(texts), cut, shared))
 
     def _read_one(self, reading: str, reader: Reader, answer: Text, shared: bool) -> dict[str, Answer]:
         """Read the parts behind the reading's headings; without any, the text outside of other readings' parts."""

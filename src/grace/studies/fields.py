@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 from grace.studies.reading import BY_PERSON, Answer, Missing, Value
@@ -64,11 +65,10 @@ class Field:
         if self.kind is str and not self.values:
             return str(value).strip()
         if self.kind is str:
-            by_name = {**self.also, **{plain(str(own)): str(own) for own in self.values}}
-            name = plain(str(value)).strip()
-            if name not in by_name:
+            own = self._by_name.get(plain(str(value)).strip())
+            if own is None:
                 raise ValueError(f"{value!r} is not {self.requirement}")
-            return by_name[name]
+            return own
         try:
             number = float(value.replace(",", ".") if isinstance(value, str) else value)  # type: ignore[arg-type]
         except (TypeError, ValueError):
@@ -77,6 +77,11 @@ class Field:
         if not fits or (self.kind is int and not number.is_integer()):
             raise ValueError(f"{value!r} is not {self.requirement}")
         return int(number) if number.is_integer() else number
+
+    @cached_property
+    def _by_name(self) -> dict[str, str]:
+        """The values by the words for them."""
+        return {**self.also, **{plain(str(own)): str(own) for own in self.values}}
 
     def is_said(self, value: Cell, quote: str) -> bool:
         """Whether some words, in text as `plain` makes it, can say a value: they contain a number or word of it.

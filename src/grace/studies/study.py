@@ -206,6 +206,15 @@ class Study:
         return full
 
     @cached_property
+    def shown(self) -> frozenset[str]:
+        """The columns on which the prompts of `stimulus` and a row's condition depend; all where that can be any."""
+        asked = [self.conversation(None)] if self.conversations else list(self.scored.values())
+        uses = [own.uses for own in asked]
+        if self._derived or self._shuffles or any(own is None for own in uses):
+            return frozenset(self.columns)
+        return frozenset(self.design.cells).union(*(own for own in uses if own is not None)) & self.columns.keys()
+
+    @cached_property
     def _numbers(self) -> tuple[str, ...]:
         return tuple(name for name, column in self.columns.items() if column.type != "text")
 

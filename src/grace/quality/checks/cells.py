@@ -1,11 +1,12 @@
 """Checks of single cells: errors, missing values, types and ranges."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache, partial
 from typing import get_args
 
 from grace.columns import CONFIDENCE, ERROR, METHOD, MODEL, REASONS, RESPONSE
-from grace.quality.layout import Cells, Layout, Numeric
-from grace.quality.looks import Fault, Look, Thresholds, Unit, remembered
+from grace.quality.layout import Cells, Layout, Numeric, number_in
+from grace.quality.looks import REMEMBERED, Fault, Look, Thresholds, Unit, remembered
 from grace.stages.answers.table import EMPTIES
 from grace.studies.fields import Method
 from grace.studies.format import MISSING, InputColumn
@@ -107,27 +108,26 @@ def _missing_of_scores(layout: Layout) -> Callable[[Cells], Iterable[Fault]]:
                 continue
             yield from ((name, "is empty, and there is no error") for name in names if not cells[name])
 
-    return remembered((*layout.columns_of_scores, error, MODEL), find)
+    return remembered(layout.around_scores, find)
 
 
 def schema(layout: Layout, _: Thresholds) -> Look | str:
     """Cells that are not of their column's type, or not one of its values."""
     numeric = _each_number(layout, _no_number)
-    given = _given(layout)
+    given = [(name, lru_cache(REMEMBERED)(partial(_oddity, column, layout.decimal))) for name, column in _given(layout)]
     extraction = layout.study.extraction if layout.fields else None
-    sets = [extraction.fields[name] for name in layout.fields_present] if extraction else []
-    sets = [field for field in sets if field.values]
+    fields = [extraction.fields[name] for name in layout.fields_present] if extraction else []
+    sets = [(field.name, lru_cache(REMEMBERED)(partial(_no_value, field.parse))) for field in fields if field.values]
 
     def faults(cells: Cells) -> Iterator[Fault]:
-        for name, column in given:
-            cell = cells.raw(name)
-            if cell not in MISSING and (what := column.oddity(column.canonical(cell, layout.decimal), layout.decimal)):
+        for name, oddity in given:
+            if what := oddity(cells.raw(name)):
                 yield name, what
         for find in numeric:
             yield from find(cells)
-        for field in sets:
-            if (cell := cells[field.name]) and (what := _no_value(field.parse, cell)):
-                yield field.name, what
+        for name, oddity in sets:
+            if (cell := cells[name]) and (what := oddity(cell)):
+                yield name, what
         if extraction and (method := cells[METHOD]) and method not in METHODS:
             yield METHOD, f"{quoted(method)} is not one of {', '.join(METHODS)}"
 
@@ -135,6 +135,10 @@ def schema(layout: Layout, _: Thresholds) -> Look | str:
         yield Unit("", list(faults(cells)))
 
     return look
+
+
+def _oddity(column: InputColumn, decimal: str | None, cell: str) -> str | None:
+    return None if cell in MISSING else column.oddity(column.canonical(cell, decimal), decimal)
 
 
 def _no_value(parse: Callable[[object], int | float | str], cell: str) -> str | None:
@@ -157,20 +161,20 @@ def range_(layout: Layout, _: Thresholds) -> Look | str:
     return look
 
 
-def _no_number(cells: Cells, name: str, kind: Numeric) -> str | None:
-    number = cells.number(name)
+def _no_number(kind: Numeric, cell: str) -> str | None:
+    number = number_in(cell)
     if number is None:
-        return f"{quoted(cells[name])} is not a number" if cells[name] else None
-    return f"{quoted(cells[name])} is not a whole number" if kind.whole and not number.is_integer() else None
+        return f"{quoted(cell)} is not a number" if cell else None
+    return f"{quoted(cell)} is not a whole number" if kind.whole and not number.is_integer() else None
 
 
-def _outside(cells: Cells, name: str, kind: Numeric) -> str | None:
-    number = cells.number(name)
-    return None if number is None or kind.fits(number) else f"is {cells[name]}, not {kind.bounds}"
+def _outside(kind: Numeric, cell: str) -> str | None:
+    number = number_in(cell)
+    return None if number is None or kind.fits(number) else f"is {cell}, not {kind.bounds}"
 
 
 def _each_number(
-    layout: Layout, fault_of: Callable[[Cells, str, Numeric], str | None]
+    layout: Layout, fault_of: Callable[[Numeric, str], str | None]
 ) -> list[Callable[[Cells], Iterable[Fault]]]:
     """What looks at the columns of numbers: at those of answers, and at those of probabilities, which repeat."""
     of_scores = set(layout.columns_of_scores)
@@ -179,15 +183,17 @@ def _each_number(
         parts[name in of_scores][name] = kind
 
     def finder(numeric: Mapping[str, Numeric]) -> Callable[[Cells], Iterator[Fault]]:
+        fault_in = {name: lru_cache(REMEMBERED)(partial(fault_of, kind)) for name, kind in numeric.items()}
+
         def find(cells: Cells) -> Iterator[Fault]:
-            for name, kind in numeric.items():
-                if fault := fault_of(cells, name, kind):
+            for name, fault_of_cell in fault_in.items():
+                if fault := fault_of_cell(cells[name]):
                     yield name, fault
 
         return find
 
     answers, scores = map(finder, parts)
-    return [answers, remembered(parts[1], scores)]
+    return [answers, remembered(layout.around_scores, scores)] if parts[1] else [answers]
 
 
 def _given(layout: Layout) -> list[tuple[str, InputColumn]]:

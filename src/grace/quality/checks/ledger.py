@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import isclose
 
+from grace.errors import InputError
 from grace.quality.checks.cells import quoted
 from grace.quality.checks.rows import Multiset
 from grace.quality.layout import number_in
@@ -23,6 +24,46 @@ class Compared:
 
     tally: Tally
     moved: int
+
+
+class InStep:
+    """Whether a table is, row by row, the one that a ledger makes: the next rows of both are taken together.
+
+    Where it is, `compare` would find nothing. Where it is not, or the ledger cannot be read, `compare` says so.
+    """
+
+    def __init__(self, columns: Sequence[str], fresh: Sequence[str], rows: Iterator[Sequence[object]]) -> None:
+        """For a table with these columns, and the header and rows that the ledger makes."""
+        own = {name: place for place, name in enumerate(columns)}
+        theirs = {name: place for place, name in enumerate(fresh)}
+        names = [name for name in fresh if name]
+        self.same = own.keys() >= set(names)
+        self.columns = len(names)
+        if self.same:
+            self._own, self._theirs = [own[name] for name in names], [theirs[name] for name in names]
+        self._rows = rows
+
+    def see(self, cells: Sequence[str]) -> None:
+        """Compare the table's next row."""
+        if not self.same:
+            return
+        try:
+            row = next(self._rows, None)
+        except InputError:
+            row = None
+        if row is None:
+            self.same = False
+            return
+        fresh = ["" if row[place] is None else str(row[place]) for place in self._theirs]
+        own = [cells[place] for place in self._own]
+        self.same = own == fresh or all(map(_same, own, fresh))
+
+    def finish(self) -> None:
+        """See that the ledger makes no further row."""
+        try:
+            self.same = self.same and next(self._rows, None) is None
+        except InputError:
+            self.same = False
 
 
 class _TablePair:

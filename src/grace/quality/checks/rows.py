@@ -5,6 +5,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from grace.columns import MODEL, REPLICATION, SEED
 from grace.quality.layout import Cells, Layout
@@ -118,8 +119,7 @@ class RowComparison:
 
     def _expected(self) -> Iterator[tuple[int, tuple[str, ...], tuple[str, ...]]]:
         """Each row that should be there: its number in the input from 0, its cells, and those of its copy."""
-        for row in range(self._trials.rows):
-            cells = self._trials.table.cells(row)
+        for row, cells in enumerate(islice(self._trials.table.all_cells(), self._trials.rows)):
             own = tuple([cells[place] for place in self._places])
             for copy in self._trials.copies(row):
                 yield row, own, copy

@@ -26,7 +26,7 @@ def probability_sum(layout: Layout, thresholds: Thresholds) -> Look | str:
             off = [(own, total) for own, total in sums if abs(total - 1) > tolerance]
             yield Unit("", [(_span(own), f"sum to {total:.6g}, not 1") for own, total in off])
 
-    return remembered((name for own in groups for name in own), look)
+    return remembered(layout.around_scores, look)
 
 
 def _distributions(question: Question) -> Iterator[tuple[str, ...]]:
@@ -62,7 +62,7 @@ def derived_values(layout: Layout, thresholds: Thresholds) -> Look | str:
             if cell is not None and abs(cell - value) > tolerance:
                 yield column, f"is {cell:.9g}; the probabilities of {question.name} give {value:.9g}"
 
-    return remembered(layout.columns_of_scores, look)
+    return remembered(layout.around_scores, look)
 
 
 def _derived(question: Question, probabilities: list[float]) -> Iterator[tuple[str, float]]:
@@ -97,7 +97,7 @@ def label_mass(layout: Layout, thresholds: Thresholds) -> Look | str:
             if mass is not None:
                 yield Unit(name, [(column, f"is {mass:.3g}, below {low:g}")] if mass < low else [])
 
-    return remembered(masses.values(), look)
+    return remembered(layout.around_scores, look)
 
 
 def uniform(layout: Layout, thresholds: Thresholds) -> Look | str:
@@ -115,4 +115,4 @@ def uniform(layout: Layout, thresholds: Thresholds) -> Look | str:
                 same = all(abs(p - even) <= tolerance for p in probabilities)
                 yield Unit(name, [(_span(question.columns.probabilities), EVEN)] if same else [])
 
-    return remembered(layout.columns_of_scores, look)
+    return remembered(layout.around_scores, look)

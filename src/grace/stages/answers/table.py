@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from grace.columns import ANSWER_KINDS, answer_columns
@@ -32,8 +33,7 @@ def export_answers(
     run: Run, output: Path, table: CsvTable, ledger: LedgerReader, done: Done, study: Study
 ) -> ExportedAnswers:
     """Write the table of an Experiment 1 run; see `grace.stages.export`."""
-    turns = run.identity.turns
-    columns = (*table.beside(study.answer_names(turns)), *answer_columns(turns))
+    columns = answers_columns(run, table, study)
     ending, failing = (columns.index(name, len(table.columns)) for name in ("finish_reason", "error"))
     errors: Counter[str] = Counter()
     cut = 0
@@ -49,11 +49,16 @@ def export_answers(
     return ExportedAnswers(output, write_table(output, columns, rows(), ANSWER_KINDS), cut, errors)
 
 
+def answers_columns(run: Run, table: CsvTable, study: Study) -> tuple[str, ...]:
+    """The header of the table."""
+    turns = run.identity.turns
+    return (*table.beside(study.answer_names(turns)), *answer_columns(turns))
+
+
 def answer_rows(run: Run, table: CsvTable, ledger: LedgerReader, done: Done) -> Iterator[list[object]]:
     """The rows of the table, in order: the input's cells, then the answer's."""
     identity, scope = run.identity, run.scope
-    for row in range(scope.rows):
-        cells = table.cells(row)
+    for row, cells in enumerate(islice(table.all_cells(), scope.rows)):
         for replication in range(scope.replications):
             seed = request_seed(identity.seed, identity.study, row, replication)
             yield [*cells, *_answer_cells(done, ledger, row, replication, identity.turns, identity.model["name"], seed)]

@@ -22,6 +22,7 @@ from grace.manifest import EXTRACT, GENERATE, ExtractorFacts, Identity
 from grace.progress import Progress
 from grace.runs import Run
 from grace.stages.fields.extractor import ASK, REPAIR, Extractor, Invalid, ask, ask_again, read_reply, response_format
+from grace.stages.fields.known import note_table
 from grace.stages.fields.records import Answered, FieldRecords, Rows, extractor_of
 from grace.stages.fields.table import BATCH, Agreement, ExportedFields, export_fields, output_columns
 from grace.stages.prepare import check_endpoint, check_output, choose_pace, session_facts, tell_how_read
@@ -145,7 +146,9 @@ class PreparedExtract:
         return TaskOutcome(ExtractResult(exported, checked, requests.failures.total()), requests)
 
     def _export(self, progress: Progress) -> ExportedFields:
-        return export_fields(self.run, self.task.output, self.table, self.study, progress)
+        exported = export_fields(self.run, self.task.output, self.table, self.study, progress)
+        note_table(self.run, self.task.output, self.study)
+        return exported
 
     async def _ask(self, endpoint: Endpoint, client: Client, progress: Progress) -> RequestCounts:
         task, run, table, extraction = self.task, self.run, self.table, self.rows.extraction

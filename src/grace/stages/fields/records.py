@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any, Literal
 
 from grace.columns import IDENTIFYING
@@ -20,8 +19,6 @@ from grace.tables import CsvTable
 REVIEW = "review"
 DECIDED = "human"
 """The question and the status of a person's decision."""
-REPEATED = 1_000
-"""So many answers are kept as they were read, since models repeat short ones."""
 REJECTED = "rejected by a person"
 """The reason for a field that a person emptied."""
 
@@ -91,7 +88,6 @@ class Rows:
         self._alone = len(texts) == 1
         self._shared = len(texts) < len(self.sources)
         self._identifying = tuple(name for name in (*study.columns, *IDENTIFYING, *texts) if name in columns)
-        self._read = lru_cache(REPEATED)(self._read_of)
 
     def of(self, row: Mapping[str, str]) -> Answered:
         """One row."""
@@ -115,7 +111,7 @@ class Rows:
         if self.extraction.differs:
             read = answered.extraction.read(answered.texts, answered.cut, self._shared)
         else:
-            read = self._read(tuple(answered.texts.items()), answered.cut)
+            read = self.extraction.read_once(tuple(answered.texts.items()), answered.cut, self._shared)
         if not answered.error:
             return read
         why = Missing(f"there is no answer ({answered.error})")  # a turn that failed, and those after it
@@ -125,9 +121,6 @@ class Rows:
             for name, answer in read.answers.items()
         }
         return replace(read, answers=answers)
-
-    def _read_of(self, texts: tuple[tuple[str, str], ...], cut: bool | None) -> Extracted:
-        return self.extraction.read(dict(texts), cut, self._shared)
 
 
 class FieldRecords:

@@ -1,7 +1,7 @@
 """What Experiment 2 has to ask and has already done: questions by the key of their prompt, each asked once."""
 
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -31,6 +31,14 @@ class Keys:
         self.scoring = dict(scoring)
         self._policy: Policy = self.scoring["policy"]
         self._by_content: dict[tuple[str, tuple[str, ...]], str] = {}
+        uses = [question.uses for question in study.scored.values()]
+        self._seen = [
+            place for place, name in enumerate(table.columns) if any(own is None or name in own for own in uses)
+        ]
+
+    def seen(self, cells: Sequence[str]) -> tuple[str, ...]:
+        """Those cells of a row of the table that the key of any question depends on."""
+        return tuple([cells[place] for place in self._seen])
 
     def of(self, row: int) -> dict[str, str]:
         """The key of each question about row `row`, by the question's name. Raises StudyError naming the row."""

@@ -1,9 +1,10 @@
 """The table of Experiment 2: every row with the distribution over each question's answers."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import islice
 from math import fsum
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,10 @@ NOTHING = "none of the answers has any probability"
 NOT_LOOKED_FOR = (
     "all answers lie below the bound, so none was looked for; a smaller --residual, where the server can, finds them"
 )
+
+
+ScoredRow = tuple[tuple[float | str | None, ...], str | None, bool]
+"""The cells of a row, why some are empty, and whether something is to be asked again."""
 
 
 @dataclass
@@ -92,19 +97,30 @@ def export_scores(
     score_rows = ScoreRows(ledger, scores, keys)
     errors: Counter[str] = Counter()
     failed = 0
+    as_text = output.suffix.lower() == ".csv"
 
     def rows() -> Iterator[list[object]]:
         nonlocal failed
-        for row in range(run.scope.rows):
-            cells, error, again = score_rows.of(row)
+        for given, scored in scored_rows(run, table, score_rows):
+            cells, error, again = scored
             if error:
                 errors[error] += 1
             failed += again
-            yield [*table.cells(row), run.identity.model["name"], *cells, error]
+            yield [*given, run.identity.model["name"], *(score_rows.texts(scored) if as_text else cells), error]
 
-    columns = (*table.beside(TABLE), *score_columns(keys.study))
-    written = write_table(output, columns, rows(), score_rows.kinds)
+    written = write_table(output, scored_columns(table, keys.study), rows(), score_rows.kinds)
     return ExportedScores(output, written, score_rows.masses, errors, failed)
+
+
+def scored_columns(table: CsvTable, study: Study) -> tuple[str, ...]:
+    """The header of the table."""
+    return (*table.beside(TABLE), *score_columns(study))
+
+
+def scored_rows(run: Run, table: CsvTable, score_rows: "ScoreRows") -> Iterator[tuple[list[str], ScoredRow]]:
+    """The rows of the table, in order: the input's cells, and the distributions."""
+    for row, given in enumerate(islice(table.all_cells(), run.scope.rows)):
+        yield given, score_rows.of(row, given)
 
 
 class ScoreRows:
@@ -126,10 +142,33 @@ class ScoreRows:
         self._seen: set[tuple[str, str]] = set()
         self._cells = lru_cache(CACHED)(self._cells_of)
         self._rows = lru_cache(CACHED)(self._row_of)
+        self._scored: dict[tuple[str, ...], ScoredRow] = {}
+        self._texts: dict[int, tuple[ScoredRow, Sequence[str | None]]] = {}
 
-    def of(self, row: int) -> tuple[tuple[float | str | None, ...], str | None, bool]:
-        """The cells of row `row` (0 is the first), why some are empty, and whether something is to be asked again."""
-        return self._rows(tuple(self._keys.of(row).items()), self._texts_of(row))
+    def of(self, row: int, given: Sequence[str]) -> ScoredRow:
+        """The cells of row `row` (0 is the first), why some are empty, and whether something is to be asked again.
+
+        `given` are the input's cells in this row. Rows that show the model the same share one value.
+        """
+        if self._by_row:
+            return self._rows(tuple(self._keys.of(row).items()), self._texts_of(row))
+        seen = self._keys.seen(given)
+        scored = self._scored.get(seen)
+        if scored is None:
+            if len(self._scored) == CACHED:
+                self._scored.clear()
+            scored = self._scored[seen] = self._rows(tuple(self._keys.of(row).items()), self._texts_of(row))
+        return scored
+
+    def texts(self, scored: ScoredRow) -> Sequence[str | None]:
+        """The cells of a row as they are written; rows that show the model the same share one value."""
+        kept = self._texts.get(id(scored))
+        if kept is None or kept[0] is not scored:
+            if len(self._texts) == CACHED:
+                self._texts.clear()
+            cells = [None if cell is None or cell == "" else str(cell) for cell in scored[0]]
+            kept = self._texts[id(scored)] = scored, cells
+        return kept[1]
 
     def _texts_of(self, row: int) -> tuple[tuple[str, ...], ...]:
         """For each question the texts of its labels in a row; none where they are the same in all."""
@@ -138,9 +177,7 @@ class ScoreRows:
             for name, question in self.study.scored.items()
         )
 
-    def _row_of(
-        self, keys: tuple[tuple[str, str], ...], texts: tuple[tuple[str, ...], ...]
-    ) -> tuple[tuple[float | str | None, ...], str | None, bool]:
+    def _row_of(self, keys: tuple[tuple[str, str], ...], texts: tuple[tuple[str, ...], ...]) -> ScoredRow:
         full: list[float | str | None] = []
         bad, again = [], False
         for (name, key), own_texts in zip(keys, texts, strict=True):
