@@ -222,6 +222,7 @@ def test_of_several_models_one_has_to_be_named(
 def offers(grace: Command, monkeypatch: pytest.MonkeyPatch, *words: str) -> list[str]:
     """What the Tab key offers after some words."""
     monkeypatch.setattr(sys, "argv", ["grace"])
+    monkeypatch.setattr(sys.modules["__main__"], "__package__", "")  # else it is called after `python -m pytest`
     monkeypatch.setenv("_GRACE_COMPLETE", "complete_bash")
     monkeypatch.setenv("COMP_WORDS", " ".join(["grace", *words]))
     monkeypatch.setenv("COMP_CWORD", str(len(words)))
