@@ -778,7 +778,7 @@ def deepseek(monkeypatch: pytest.MonkeyPatch) -> Iterator[CannedServer]:
     with CannedServer(
         models=["deepseek-v4-flash", "deepseek-v4-pro"], owned_by="deepseek", key=KEY, health=404
     ) as server:
-        monkeypatch.setattr("grace.stages.fields.extractor.DEEPSEEK", server.url)
+        monkeypatch.setattr("grace.calls.carry.DEEPSEEK_URL", server.url)
         yield server
 
 
