@@ -188,7 +188,7 @@ def _design(book: Codebook, study: Study) -> dict[str, Any]:
         own = study.called(name, names) if name else None
         return own if own in names else None
 
-    conditions = {own: study.columns.get(name) for name in study.design.cells if (own := called(name))}
+    conditions = {own: study.columns.get(name) for name in (*study.design.cells, *study.vary) if (own := called(name))}
     return {
         "participant": called(study.design.participant),
         "item": called(study.design.item),
