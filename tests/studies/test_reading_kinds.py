@@ -367,6 +367,18 @@ PIECES = [
         "1'250 ",
     ),
     *("or no, ", "iv ", "4 yes, if ", "but it is "),
+    *(
+        "minus 5 ",
+        "half a million ",
+        "(4) ",
+        "fell from 20 to 12 ",
+        "$4=4$ ",
+        "\\boxed{4} ",
+        "50-50 ",
+        "100 100 ",
+        "七成",
+    ),
+    *("each 5% ", "7 of the 50 ", "plutôt 4 ", "a few dozen ", "two and a half "),
 ]
 
 

@@ -114,6 +114,10 @@ def decide(text: Text, weighed: Sequence[Weighed], said: Sequence[str] = ()) -> 
         return Missing("says that it does not answer") if labels else None
     if len(labels) != 1:
         return (_contrasted(text.plain, hinted) or _several(hinted)) if labels else None
+    later = [one for one in weighed if one.mention.label not in labels and one.mention.start > hinted[-1].mention.end]
+    turned = _contrasted(text.plain, [hinted[-1], later[-1]]) if later else None
+    if turned:
+        return turned
     is_contested = not apart or text.cut or any(one.mention.label not in labels for one in weighed)
     is_contested = is_contested or _is_open(text, apart[-1])
     return Value(str(labels.pop()), DOUBT if is_contested else CLEAR)

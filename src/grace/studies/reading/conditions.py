@@ -5,7 +5,12 @@ from grace.studies.reading.late import Late
 
 FURTHEST = 120
 """Characters behind a mention in which a condition may follow."""
-_IF = Late(lambda: rf"\bif(?! (?:i|we|you|one|forced|pressed|asked|required|pushed|anything)\b)|{word_of(IF)}")
+_IF = Late(
+    lambda: (
+        r"(?<!i )(?<!we )\bimagine\b"
+        rf"|\bif(?! (?:i|we|you|one|forced|pressed|asked|required|pushed|anything)\b)|{word_of(IF)}"
+    )
+)
 _EVEN = Late(lambda: rf"{word_of(EVEN)}[,\s]*\Z")
 _ELSE = Late(lambda: rf"{word_of(OTHERWISE)}[^.;!?\n\d]{{0,20}}\d")
 _FORCED = Late(lambda: either(FORCED))

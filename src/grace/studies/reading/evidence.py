@@ -4,6 +4,8 @@ All patterns look at a bounded stretch of text before or behind a mention, so th
 the length of a text.
 """
 
+import re
+
 from grace.studies.reading.conditions import is_supposed, last_part
 from grace.studies.reading.languages import (
     ANSWER,
@@ -12,6 +14,7 @@ from grace.studies.reading.languages import (
     CHOOSE,
     FALLS_OUT,
     GOES_ON,
+    INSTEAD,
     IS,
     IS_IN,
     MORE_OR_LESS,
@@ -103,7 +106,7 @@ CUE_BEHIND = Late(
         r"|corretta|korrekt|सही)\b"
         r"|(?:fits|matches|describes|captures|suits|reflects|works) (?:it |this |that |the [a-z]+ |[a-z]+ly )*+"
         r"(?:best|well|better|most)\b|it is\b(?! not)|for me\b|(?:です|だ。|だと|と答|と思|입니다|이다|예요|이에요"
-        r"|(?:이)?라고|ครับ|ค่ะ))"
+        r"|(?:이)?라고|[일인] 것(?: 같|입니|이)|ครับ|ค่ะ))"
     )
 )
 """Words behind a mention that give it as the answer, as "fits best"."""
@@ -111,7 +114,9 @@ NUMBER_BEHIND = Late(
     lambda: (
         rf"{_MARKS}\s?(?:(?:अंक|নম্বর|점|点|分)\s?)?(?:(?:(?:को|का|के|की|ही)\s)?(?:है|हूँ|हूं|चुन|दूँगा|दूंगा|देता|देती"
         rf"|दूँगी|आहे|দেব|দিব|বেছে|ఎంచు|ఇస్తా|است|می ?دهم|میدهم)"
-        r"|\s?(?:şıkk|seçene|번|番|選択肢)|を選|を付|をつけ|にし|とし|だ|점|을|를|로|seç|veri|puan|分|点|星|คะแนน|ครับ|ค่ะ)"
+        r"|\s?(?:şıkk|seçene|번|番|選択肢)|を選|を付|をつけ|にし|とし|だ|점"
+        r"|(?:을|를|로|으로)\s?(?:선택|고르|고를|골|주|드리|택|매기|부여|뽑|하|정|평가|답|바꾸|결정|보|생각)"
+        r"|(?:'[^\W\d_]{1,4}\s)?(?:seç|veri|der(?:im|dim)\b|diyor)|puan|分|点|星|คะแนน|ครับ|ค่ะ)"
     )
 )
 """The same behind a number or a letter."""
@@ -144,6 +149,13 @@ EXPLAINS = Late(
 STEP = Late(lambda: r"(?:^|\n)[ \t>*-]*\(?\Z|(?:[,;:(]|\b(?:and|where|from|to|as|with))\s?\Z")
 """Where the items of a list begin."""
 FINAL = Late(lambda: rf"{word_of(THUS)}|\b(?:final|conclusion|boxed|on balance)\b|####|最终|最後|endgültig|окончательн")
+DECIDES = Late(
+    lambda: (
+        rf"{word_of(THUS)}|{word_of(CHOOSE)}|{_I}{_RATE}\b|\bich (?:entscheide|behalte|gebe)\b"
+        r"|\bi (?:decide|keep|give)\b|最终|最後|结论|結論|결론"
+    )
+)
+"""What a text says before that which it comes to."""
 _FINAL_ANSWER = Late(
     lambda: (
         rf"(?:\b(?:rais|lower|chang|revis|updat|bump|increas|reduc|decreas|upgrad|downgrad|adjust|correct|amend)(?:e|es"
@@ -151,6 +163,8 @@ _FINAL_ANSWER = Late(
         rf"(?: (?:it|this|that|(?:my|the) [a-z]+))?(?: up| down)? (?:to|into){_ARTICLES}"
         rf"|\b(?:primary|main|overall|dominant|total)\b[^.;:\n\d]{{0,20}}[:=][\s\"'*]*"
         rf"|\bfinal(?:ly)?,? (?:my )?{either(ANSWER)}\w{{0,3}}\b[^.;!?\n]{{0,40}}|####"
+        r"|(?<!\w)(?:final|fazit|(?:end)?ergebnis|résultat|resultado|risultato|resultat|итог\w*|результат|wynik|sonuç)"
+        r"[\"')\]]*\s?[:=]\s?|(?:结果|結果|结论|結論|결론|결과)[:=]\s?"
         rf"|最终答案.{{0,4}})\s?\Z"
     )
 )
@@ -164,6 +178,8 @@ _RESETS = Late(
 _TURNS = Late(lambda: rf"[.;:!?\n]|{word_of(BUT + NOW)}|が,|けど|지만|现在|今は")
 _AT_FIRST = Late(lambda: word_of(AT_FIRST))
 _NOT = Late(lambda: rf"{word_of(NOT)}|\bni\b(?<!jibu ni)(?<!sahihi ni)|n't\b|\bno(?: clear| real| strong| sign of)? \Z")
+_INSTEAD = Late(lambda: either(INSTEAD))
+_DIGIT = re.compile(r"\d")
 _OPEN_END = Late(lambda: rf"(?:{word_of(OR)}|{word_of(BUT)}|\b(?:and|und|et|because|however|although)|[,(])[\s*]*\Z")
 """How a text ends that says no more, but meant to."""
 _THEN = Late(
@@ -197,6 +213,7 @@ _OTHERS = Late(
         r"|\b(?:form|vorm|forme|forma|guise|shape|disguise|wording)\s(?:of|van|de|di|einer|eines|d')(?:\s"
         r"|(?<=')).{0,8}\Z"
         r"|\b(?:could|might|may) (?:be|mean|suggest|indicate|imply|warrant)\b"
+        r"|\b(?:pourrait|könnte|podría|potrebbe|poderia|могло бы|mogłoby) (?:[^\W\d_]+ ){0,3}\Z"
         r"|\d\W{0,3}(?:means?|meaning|stands? for|represents?|representing|indicat\w+|corresponds? to"
         r"|denot\w+)\s.{0,25}\Z"
         r"|\b(?:(?:options?|choices?|labels?) (?:are|were)|such as|for example|e\.g\.)\s.{0,25}\Z"
@@ -272,6 +289,7 @@ _TOO_HINTS = (
 )
 _ABSTAINS = Late(
     lambda: (
+        r"\bnie (?:wiem|wiadomo|mogę|da się|sposób)\b|trudno powiedzieć|"
         r"わか(?:りません|らない)|分かりません|判断できません|判断でき(?:ない|かね)|言えません|无法|不知道|不能确定"
         r"|不好说|很难说|모르겠|알 수 없습|판단할 수 없|नहीं कह सकत"
         r"|कहना (?:संभव नहीं|मुश्किल)|لا أعرف|لا يمكن"
@@ -326,6 +344,11 @@ _UNDER = tuple(
             r"(?<!as if)[^.;,!?\n]{0,40}",
         ),
         (
+            ("think", "believe", "suppose", "say", "claim"),
+            "not|n't|never|hardly",
+            r" (?:really |actually )?(?:think|believe|suppose|say|claim)\b[^.;,!?\n]{0,20}",
+        ),
+        (
             ("ible that", "able that"),
             "possible that|conceivable that|plausible that|imaginable that",
             r"[^.;!?\n]{0,40}",
@@ -345,6 +368,9 @@ _ONLY = Late(
 _LATER = Late(
     lambda: r"[^.;!?\n]{0,60}\b(?:once|unless|only (?:if|when|after)|as soon as|(?:if|after) (?:he|she|they) \w+)\b"
 )
+_IF_THEN = Late(lambda: r"\bif\b(?:(?!\b(?:yes|no)\b)[^.;!?\n]){3,60}, (?:then )?\Z")
+"""A condition right before a statement."""
+_BUT_NOT = Late(lambda: r"[^.;!?\n]{0,60}\b(?:but|though|and) not\b")
 _SURE = Late(lambda: r"\b(?:no|without(?: a)?|beyond) (?:doubt|question)\b|\bnot (?:only|just|merely)\b")
 
 
@@ -355,7 +381,9 @@ def is_asserted(text: str, start: int, end: int) -> bool:
     is_under = any(
         any(needle in words for needle in needles) and pattern.search(words) is not None for needles, pattern in _UNDER
     )
-    if is_under and not _SURE.search(words):
+    if (is_under or _IF_THEN.search(words)) and not _SURE.search(words):
+        return False
+    if _BUT_NOT.match(text, end, end + BEFORE):
         return False
     if _NOT.search(text, start, end):
         return True
@@ -405,11 +433,16 @@ def is_conclusion(text: str, start: int) -> bool:
     return _THEN.search(text, max(0, start - BEFORE), start) is not None
 
 
+def _is_denied(near: str) -> bool:
+    """Whether the words right before a mention deny it; "instead of 20 € it costs" denies only the first number."""
+    return any(not (_INSTEAD.fullmatch(word[0]) and _DIGIT.search(near, word.end())) for word in _NOT.finditer(near))
+
+
 def why_not(text: str, start: int, end: int) -> str:
     """Why a mention is no answer by what stands beside it, "" where nothing is against it."""
     words = text[max(0, start - BEFORE) : start]
     near = last_part(_RESETS, words)
-    denied = is_denied_behind(text, end) or _NOT.search(near) or _OTHERS.search(near)
+    denied = is_denied_behind(text, end) or _is_denied(near) or _OTHERS.search(near)
     supposed = is_supposed(words) and not (is_conclusion(text, start) and " not " not in words)
     if denied or supposed or is_first_thought(words) or _SCALE.search(words):
         return DENIED

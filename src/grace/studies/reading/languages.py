@@ -77,7 +77,9 @@ ang_pipiliin_ko chọn سأعطي* سأختار נותן הייתי_נותן
 остаётся остается считаю думаю полагаю я_бы я_выб* я_отве* я_став* я_оцен* я_дал* я_скаж* выбираю выберу
 ставлю zostaje myślę_że wybieram oceniam daję vybírám
 bych_dal bych_dala ger_jag ger_den väljer_jag giver_jeg gir_jeg vælger_jeg velger_jeg end_up_with
-ended_up_with tôi_nghĩ_là myślę,_że
+ended_up_with tôi_nghĩ_là myślę,_że penso_di credo_di direi_di acredito_que parece_que suponho_que supongo_que
+ik_denk_dat entscheide_mich_für me_decanto_por me_quedo_con me_decido_por opto_por opto_per decido_per fico_com
+kies_voor decyduję_się_na propendo_per
 nehme_ich ik_vind pienso_que מדרג seçiyorum أختار سأختار اختار أقول أعطي tôi_chọn tôi_cho tôi_sẽ
 tôi_đánh_giá saya_memilih saya_akan
 saya_memberi saya_beri saya_pilih من_می‌دهم
@@ -100,6 +102,7 @@ although while based in with when considering that i it he she they this we you 
 instead however
 ankreuzen angeben schreiben tippen wählte bewerten benoten beurteilen bewertet verteilen geven kiezen
 zeggen noemen välja ge säga sätta vælge velge sige si
+over plutôt más_bien en_vez en_lugar piuttosto invece em_vez statt anstatt als niż скорее чем än
 give gi adnék adok antaisin juist goed fout richtig falsch gut schlecht juste correcte correcta correcto corretta
 korrekt sahihi
 weil denn da stellen setzen legen einordnen einstufen ansetzen who qui von auf für geben vergeben wählen sagen
@@ -114,12 +117,17 @@ versus vs
 by_no_means far_from anything_but hardly barely scarcely ruling_out rule_out no_evidence no_reason
 no_indication no_need no_sign no_basis no_longer than unlike
 nicht keineswegs mitnichten keine keinen kein weder statt anstatt anstelle pas nullement au_lieu plutôt_que
-no_es no_diría no_elegiría no_creo no_un no_una
+no_lo no_está no_parece no_es no_diría no_elegiría no_creo no_un no_una
 nunca en_absoluto en_lugar_de en_vez_de non affatto invece não nem em_vez niet geen geenszins in_plaats_van
 inte ikke i_stället i_stedet не ни вместо nie zamiast değil_de nem
 bukan tidak không_phải غير ليس ليست
 чем niż än eher_als más_que 不是 不会 没有 并非 而非 排除 ไม่
 """
+INSTEAD = """
+rather_than instead_of as_opposed_to than statt anstatt anstelle au_lieu plutôt_que en_lugar_de en_vez_de invece
+em_vez in_plaats_van i_stället i_stedet вместо zamiast más_bien_que mejor_que antes_que piuttosto_che más_que
+"""
+"""Those of them that deny only what stands right behind them."""
 BUT = """
 but sondern aber mais sino pero ma bensì mas senão maar utan men а но ale lecz ama बल्कि 但 而是
 """
@@ -129,7 +137,7 @@ now however still jetzt maintenant ahora adesso agora nu теперь teraz şim
 YES_NO = """
 yes no ja nein oui non sí si no sì não नहीं हाँ नाही होय না হ্যাঁ لا نعم نه بله לא כן 예 네 아니요 아니오 はい
 いいえ ใช่
-ไม่ 是 否 不是 да нет ஆம் இல்லை
+ไม่ 是 否 不是 да нет ஆம் இல்லை tak nie evet hayır ano igen nem ναι όχι ya tidak có không так ні
 """
 """Labels that are little words, and stand in sentences that answer nothing."""
 ABOUT = """
@@ -182,13 +190,26 @@ en_az en_fazla neredeyse
 적어도 많아야 거의
 कम_से_कम अधिकतम কমপক্ষে সর্বোচ্চ
 ít_nhất nhiều_nhất tối_đa tối_thiểu hơn dưới trên khoảng_từ setidaknya paling_tidak paling_banyak lebih_dari
-kurang_dari antara
+kurang_dari antara di_atas di_bawah
 อย่างน้อย ไม่เกิน มากกว่า น้อยกว่า เกิน ระหว่าง على_الأقل على_الأكثر أكثر_من أقل_من بين لا_يقل_عن لا_يزيد_عن
 حداقل حداکثر بیش_از کمتر_از بین
 לפחות לכל_היותר יותר_מ פחות_מ בין
 """
 """What makes a bound or a range of the number behind it."""
+MINUS = """
+minus negative moins menos meno минус мінус eksi mínus âm ऋण سالب ناقص manfi
+"""
+"""What makes the number behind it one below zero."""
+MINUS_SIGNS = ("零下", "负", "負", "マイナス", "영하", "마이너스")
+VAGUE = """
+few couple several many various paar einige mehrere viele etliche wenige quelques plusieurs varios varias algunos
+algunas muchos alcune alcuni qualche parecchi* diversi alguns algumas vários várias несколько нескольких пара пару kilka
+parę wiele birkaç beberapa enkele enige några flera noen flere vài mấy कुछ कई بضع بضعة عدة چند
+"""
+"""What makes a size of "dozen", "hundred" and "thousand"."""
 OR_MORE = """
+passés passées et_quelques y_pico y_tantos y_tantas e_passa e_qualcosa and_change something odd с_лишним с_небольшим
+z_okładem z_kawałkiem küsur içinde lebih
 or_more or_less or_above or_below or_higher or_lower or_older or_younger or_over or_under or_fewer and_up
 and_above and_over plus ish at_least
 at_most oder_mehr oder_weniger und_mehr ou_plus ou_moins et_plus o_más o_menos o_più o_meno ou_mais ou_menos
@@ -222,7 +243,7 @@ OTHERWISE = """
 otherwise sonst sinon si_no altrimenti иначе
 """
 IF = """
-otherwise sonst sinon si_no altrimenti иначе unless suppose supposing imagine provided_that
+otherwise sonst sinon si_no altrimenti иначе unless suppose supposing provided_that
 assuming_that wenn falls si se
 s'il s'ils s'elle
 если 如果 假如 要是 倘若 除非 यदि अगर जर যদি kalau jika andaikan seandainya apabila gdyby jeśli jeżeli kdyby pokud
@@ -284,6 +305,31 @@ rest restes reste resto resten resterende restante restanti resztę reszta ос�
 kalanını zbytek restul loput maradék sisanya phần_còn_lại 剩下的 剩余 其余 其余的 残り 나머지 बाकी الباقي بقیه
 """
 """What is left of an amount; English has further words for it."""
+CHANGES = """
+fell fall* drop* decreas* declin* lower* reduc* cut rose risen rais* increas* went grew grown climb* chang* shr*nk
+sank gesunken senk* fiel gefallen stieg gestiegen reduzier* erhöh* ging verringer*
+pass* baiss* augment* diminu* tomb* réduit* mont*
+baj* sub* redu* aument* cay* pas* disminu* rebaj*
+sces* salit* passat* cal* aumentat* ridott*
+caiu caíram subiu passou baixou diminuiu aumentou
+сни* упал* вырос* подня* подорож* подешев* увелич* уменьш* повыс*
+spad* wzros* obniż* podnios* zmniejsz* zwiększ*
+düş* yüksel* çık* in* art*
+daal* gedaald steeg gestegen zakte gezakt verlaagd verhoogd sjönk steg sänk* höj* faldt falt
+turun naik menjadi giảm tăng
+घट* गिर* बढ़*
+"""
+"""What says that an amount became another one."""
+CHANGE_SIGNS = (
+    *("降", "升", "涨", "漲", "跌", "减", "減", "变", "変", "增", "下が", "上が", "下げ", "上げ", "値下"),
+    *("떨어", "내렸", "내려", "올랐", "올라", "인하", "인상", "줄", "늘", "انخفض", "ارتفع"),
+)
+"""The same where words have no borders."""
+ONLY = """
+only just nur lediglich seulement solo sólo solamente soltanto só somente apenas только лишь tylko jedynie slechts maar
+bara endast kun sadece yalnızca hanya chỉ केवल सिर्फ
+"""
+"""What stands before the number that counts, behind one that does not: "40 were invited, but only 28 came"."""
 COUNTED = """
 schritt étape paso passo stap krok шаг frage pregunta domanda pergunta vraag вопрос pytanie otázka fråga spørgsmål
 步骤 问题 第 단계 질문 sicherheit konfidenz confiance confianza fiducia confiança zekerheid уверенность pewność jistota

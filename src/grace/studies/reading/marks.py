@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from grace.studies.reading.languages import REST, SPACED, any_of, either, folded
+from grace.studies.reading.languages import MORE_OR_LESS, REST, SPACED, any_of, either, folded, word_of
+from grace.studies.reading.late import Late
 from grace.studies.reading.mentions import bordered
 from grace.studies.reading.text import WORDS, plain
 
@@ -55,15 +56,23 @@ _REST = (
 )
 _OF_REST = ("den ", "der ", "le ", "el ", "il ", "o ", "de ", "det ")
 _FOREIGN_REST = rf"(?:{'|'.join(_OF_REST)})?{either(REST)}(?!{SPACED})"
+_MANY = r"(?:two|three|four|five|six|seven|eight|nine|ten|\d)"
 _EACH = (
-    rf"(?P<each>each(?: of (?:the|these|those) (?:four |three |\d )?{_THINGS}| {_THINGS})\b"
-    rf"|(?:all|every) (?:of )?(?:the )?(?:four |\d )?{_THINGS}\b|all four\b)"
+    rf"(?P<each>each(?: of (?:the|these|those) (?:{_MANY} )?{_THINGS}| {_THINGS})\b"
+    rf"|(?:all|every) (?:of )?(?:the )?(?:{_MANY} )?{_THINGS}\b|all (?:four|five|six)\b)"
 )
 _OR_MORE = re.compile(r" (?:or (?:more|less|higher|lower|above|below)|at (?:least|most)|and up)\b")
 _BOUND = re.compile(
     r"\b(?:at least|at most|less than|more than|up to|under|over|below|above|no more than|no less than|a maximum of"
     r"|a minimum of|fewer than|well over)\s*$"
 )
+_BOUND_OF_NAMES = Late(
+    lambda: (
+        rf"(?:{word_of(MORE_OR_LESS)}|{_BOUND.pattern[:-4]})(?: de| als| than)?"
+        r"(?:\s\$?\d[\d.,]*%?\s(?:and|und|et|y|e|a|и|och|og|en|ile|dan|i))?\s?\Z"
+    )
+)
+"""The same in all languages, also as "entre 10 et"."""
 _FIRSTS = (
     *(*_TENS, *WORDS, "hundred", "a ", "half", "all", "everything", "the", "my", "nothing", "no", "none", "between"),
     *("twice", "double"),
@@ -93,10 +102,11 @@ class Marks:
     def __init__(self, labels: Mapping[str, Sequence[str]], total: float) -> None:
         self._labels = tuple(labels)
         self._total = total
-        self._names = {plain(way).strip(): label for label, ways in labels.items() for way in (label, *ways)}
-        numbers = [name for name in self._names if name.isdecimal()]
+        self.names = {plain(way).strip(): label for label, ways in labels.items() for way in (label, *ways)}
+        numbers = [name for name in self.names if name.isdecimal()]
         self.has_numbers = bool(numbers)
-        words = sorted((name for name in self._names if not name.isdecimal()), key=len, reverse=True)
+        self._bound: re.Pattern[str] | Late = _BOUND if numbers else _BOUND_OF_NAMES
+        words = sorted((name for name in self.names if not name.isdecimal()), key=len, reverse=True)
         number, span, of_all = "(?!)", "(?!)", ""
         if numbers:
             no_amount = r"(?![\w%]|[.,]\d| ?(?:%|percent|dollars))"
@@ -106,10 +116,7 @@ class Marks:
                 r"(?: (?:out )?of (?:the |these |those |his |her |their |[a-z]+'s? )?(?:[a-z]+ ){0,2}?"
                 rf"(?:{max(map(int, numbers))}|three|four|five)\b)?"
             )
-        names = [
-            rf"{re.escape(n)}(?!{SPACED})" if n.isascii() and n.replace(" ", "").isalpha() else bordered(n)
-            for n in words
-        ]
+        names = [_named(n) for n in words]
         spelled = rf"(?:{'|'.join(names)})(?!-)" if words else "(?!)"
         in_all = r"(?:all (?:of )?(?:the |[a-z]+'s )?)?"
         named = rf"{in_all}(?P<name>{number}|{spelled})(?! ?(?:dollars|percent)){of_all}"
@@ -129,7 +136,7 @@ class Marks:
 
     def unread(self) -> str | None:
         """A word for a label that a text with nothing else would not be read as; None where there is none."""
-        for name, label in self._names.items():
+        for name, label in self.names.items():
             if [(mark.start, mark.end, mark.labels) for mark in self.find(name)] != [(0, len(name), (label,))]:
                 return name
         return None
@@ -143,7 +150,7 @@ class Marks:
             if kind in ("digit", "name", "long"):
                 name = match[kind]
                 bare = kind == "digit" and match[0] == name
-                labels: tuple[str, ...] = (self._names[name],)
+                labels: tuple[str, ...] = (self.names[name],)
                 yield Mark(start, end, float(name) if bare else None, "plain" if bare else None, labels=labels)
             elif kind in ("rest", "foreign"):
                 yield Mark(start, end, rest=True)
@@ -164,7 +171,7 @@ class Marks:
             else:
                 unit = _UNITS[kind]
                 worded = start > 1 and text[start - 2].isalpha()  # most amounts begin a line or follow a mark
-                bound = (worded and _BOUND.search(text, max(0, start - 20), start)) or _OR_MORE.match(text, end)
+                bound = (worded and self._bound.search(text, max(0, start - 24), start)) or _OR_MORE.match(text, end)
                 bad = "is only a bound" if bound else None
                 yield Mark(start, end, amount_of(match[0], unit), unit, bad)
 
@@ -173,6 +180,19 @@ class Marks:
         low, high = sorted(int(digit) for digit in re.findall(r"\d", words))
         labels = tuple(str(number) for number in range(low, high + 1))
         return labels if all(label in self._labels for label in labels) else ()
+
+
+_HAN = re.compile(r"[\u4e00-\u9fff]")
+_HANGUL = re.compile(r"[\uac00-\ud7af]")
+
+
+def _named(name: str) -> str:
+    """A regular expression of a label's name; a single sign, as of "I", may stand before any other word."""
+    if _HAN.fullmatch(name):
+        return rf"{name}(?![们們的])"
+    if _HANGUL.fullmatch(name):
+        return rf"(?<!\w){name}(?=(?:는|은|가|에게|한테|를|을|의)?(?:\W|\Z))"
+    return rf"{re.escape(name)}(?!{SPACED})" if name.isascii() and name.replace(" ", "").isalpha() else bordered(name)
 
 
 def _beginnings(words: Sequence[str]) -> str:

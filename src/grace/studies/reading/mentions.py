@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from grace.errors import StudyError
-from grace.studies.reading.languages import OR_MORE, SPACED, UNSPACED, either
+from grace.studies.reading.languages import MINUS, MINUS_SIGNS, OR_MORE, SPACED, UNSPACED, either
 from grace.studies.reading.late import Late
 from grace.studies.reading.number_words import ROMAN
 from grace.studies.reading.numerals import Numeral, numerals
@@ -32,7 +32,7 @@ _OF = (
     r"|kati ya|מתוך|จาก|من|از|/ )"
 )
 _OUT_OF = (
-    r"(?:üzerinden|점 만점에|点満点(?:中|で)?|点中|分中|分满分[,:]?"
+    r"(?:üzerinden|段階(?:評価)?(?:中|で)|점 척도에서|점 만점에|点満点(?:中|で)?|点中|分中|分满分[,:]?"
     r"|-?(?:এর|র)? ?মধ্যে|-?এ(?!র)|में से|पैकी|میں سے|-?(?:లో|కి|కు)"
     r"|-?(?:இல்|க்கு|ல்)|-?(?:ൽ|ല്)|-?b[őóo]l|ದಲ್ಲಿ|માંથી|ਵਿੱਚੋਂ)"
 )
@@ -42,13 +42,16 @@ _THOUSANDS = (
     r"[1-9]\d{0,2}(?:(?:,\d{3})+(?:\.\d+)?(?![\d,])|(?:'\d{3})+(?:[.,]\d{1,2})?(?![\d'])"
     r"|(?: \d{3})+(?:,\d{1,2})?(?![\d,.]| \d)|(?:\.\d{3})+,\d{1,2}(?![\d,.]))"
 )
+NUMERAL = rf"(?:{_THOUSANDS.replace(')+', '){1,4}')}|{_PLAIN_NUMBER})(?!\d)"
+"""A number in digits, as a regular expression."""
 _NUMBER_OR_MORE = (
     rf"(?<![\d#])(?<!\d[.,:])(?<!{_LETTER})(?<!\w-)(?<!\w[/_])(?P<before>[$€£]\s?)?"
     rf"(?:(?P<most>\d+)(?=\s?[^\x00-\x7f]|-[^\x00-\x7f]|-b)\s?{_OUT_OF}\s?)?"
     rf"(?P<number>(?:(?<![\w)])[+-])?(?:{_THOUSANDS}|{_PLAIN_NUMBER}))(?![\d_])(?P<unit>UNIT)?+"
     rf"(?:\s?(?P<to>{_TO})\s?[$€£]?[+-]?{_PLAIN_NUMBER}(?!\d)(?:UNIT)?|(?P<among>{_BETWEEN})"
     rf"|\s?(?P<of>{_OF})\s?(?P<top>\d+)(?![\d%]|[.,]\d))?"
-    rf"(?P<more>\s?(?:%|percent\b|/)|{_LETTER}|[-+](?!\s)(?=\w|[\s.,]|$)|[.:,]\d|\s?[°$€£]|\^)?"
+    rf"(?P<more>\s?(?:%|percent\b|/)|{_LETTER}|[-+](?!\s)(?=\w|[\s.,]|$)|\+(?=\s?[^\W\d])|[.:,]\d|\s?[°$€£]"
+    r"|\^)?"
 )
 _HANGUL = re.compile(r"[\uac00-\ud7af]")
 _HYPHENS = re.compile(r"(?:\\ |\\-|\s)+")
@@ -181,13 +184,19 @@ class Mentions:
     def _numbers(self, text: str) -> Iterator[Mention]:
         if not self.values:
             return
+        negated, has_signs = negatives(text), min(self.values) < 0
         for numeral, odd in self._numerals(text):
             end = numeral.end
             unit = _POINTS.match(text, end)
-            if not numeral.is_ordinary or unit or _SAID.match(text, end):
+            is_signed = has_signs and (
+                numeral.start in negated or _PLUS.search(text, max(0, numeral.start - 6), numeral.start)
+            )
+            if not numeral.is_ordinary or unit or is_signed or _SAID.match(text, end):
                 end = unit.end() if unit else end
-                label = self.values.get(numeral.value)
-                yield Mention(label, numeral.start, end, text[numeral.start : end], "spelled", odd)
+                start = negated.get(numeral.start, numeral.start)
+                label = self.values.get(numeral.value if start == numeral.start else -numeral.value)
+                odd = odd or ("is only a rough number" if numeral.is_vague else "")
+                yield Mention(label, start, end, text[start:end], "spelled", odd)
         for number in numbers(text, _PERCENTAGE if self.top == PERCENT else _NUMBER, self.top):
             odd = number.odd or ("is an amount of money" if number.unit not in _PERCENTS else "")
             yield Mention(self.values.get(number.value), number.start, number.end, number.words, "number", odd)
@@ -226,6 +235,7 @@ def number_pattern(unit: str = "(?!)") -> Late:
 
 def numbers(text: str, pattern: Late, top: float | None) -> Iterator[Number]:
     """The numbers of a text; `top` is the largest one of the scale: "4 out of 5" is 4 where it is 5."""
+    negated = negatives(text)
     for match in pattern.finditer(text):
         odd = ""
         if (
@@ -243,7 +253,46 @@ def numbers(text: str, pattern: Late, top: float | None) -> Iterator[Number]:
             odd = "is only a bound"
         unit = (match["before"] or "") + (match["unit"] or "")
         end = match.start("more") if match["more"] else match.end()
-        yield Number(value_of(match["number"]), match.start(), end, match[0], unit.strip(), odd)
+        value, start = value_of(match["number"]), match.start()
+        if start in negated:
+            value, start = -value, negated[start]
+        yield Number(value, start, end, match[0], unit.strip(), odd)
+
+
+_MINUS = Late(
+    lambda: (
+        rf"(?:(?<!{SPACED})(?<!al )(?<!lo )(?<!au )(?<!du )(?<!ao )(?<!pelo )(?<!ou )(?<!o )(?<!or )(?<!oder )(?<!или )"
+        rf"(?<!plus/){either(MINUS)} |(?:{'|'.join(MINUS_SIGNS)})\s?)(?=[\w$€£])"
+    )
+)
+_MINUS_HINTS = (
+    "minus",
+    "negat",
+    "moins",
+    "meno",
+    "минус",
+    "мінус",
+    "eksi",
+    "mínus",
+    "âm",
+    "ऋण",
+    "سالب",
+    "ناقص",
+    "manfi",
+)
+_PLUS = re.compile(r"(?<!\w)(?:plus|più|más|mais|плюс|artı|プラス|플러스) ?\Z")
+_CALCULATES = re.compile(r"\d[^.,;:\n]{0,25}\Z")
+
+
+def negatives(text: str) -> dict[int, int]:
+    """Where numbers below zero begin, by the place of their digits or words: "minus 5", "moins cinq", "零下5"."""
+    if not any(hint in text for hint in (*_MINUS_HINTS, *MINUS_SIGNS)):
+        return {}
+    return {
+        minus.end(): minus.start()
+        for minus in _MINUS.finditer(text)
+        if not _CALCULATES.search(text, max(0, minus.start() - 30), minus.start())
+    }
 
 
 def value_of(digits: str) -> float:
@@ -322,7 +371,7 @@ def _is_mark(character: str) -> bool:
 _NUMBER = number_pattern()
 _PERCENTS = ("", "%", "percent", "per cent", "prozent")
 _PERCENTAGE = number_pattern(r"\s?(?:%|percent\b|per cent\b|prozent\b)")
-_POINTS = re.compile(r"(?:点|點|分|점)(?!\w)|(?:分|점)(?=。|,|吧|을)")
+_POINTS = re.compile(r"(?:点|點|分|\s?점)(?!\w)|(?:分|점)(?=。|,|吧|을)")
 _IS_OF = re.compile(rf"\s{_OF}\s")
 FURTHEST = 24
 """Characters between a point and the largest one, at most."""

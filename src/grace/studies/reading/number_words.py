@@ -109,16 +109,18 @@ MORE_NUMBERS = """
 900 novecientos novecentos девятьсот dziewięćset
 1000 thousand tausend mille mila mil duizend tusen tusind тысяча тысячи тысяч tysiąc tysiące tysięcy tisíc bin
 1000 हज़ार হাজার ألف هزار
+1000000 million millón milione milhão миллион milyon miljoen miljon milion
 12 dozen dutzend douzaine docena dozzina dúzia dozijn dussin дюжина
 """
 """Further words for numbers: the number, and its words in any language."""
 TIMES = """
 10 puluh mươi
-12 dozen
+12 dozen dutzend douzaine douzaines docena docenas dozzina dozzine dúzia dúzias dozijn dussin
 100 hundred hundert cent cents hundra hundrede honderd ratus trăm yüz सौ শ
 1000 thousand tausend mille mila mil duizend tusen tusind тысяча тысячи тысяч tysiąc tysiące tysięcy ribu
-1000 nghìn bin हज़ार হাজার ألف هزار
-1000000 million millionen millions millón millones milioni milhões miljoen miljoner миллион миллиона миллионов juta
+1000 nghìn bin हज़ार হাজার ألف هزار tysiąc tysiące tysięcy tysiąca tisíc
+1000000 million millionen millions millón millones milione milioni milhão milhões miljoen miljoner миллион миллиона
+1000000 миллионов juta milyon milion miliony milionów miliona
 """
 """Words that multiply the number before them."""
 ORDINARY = """

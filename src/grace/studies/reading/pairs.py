@@ -22,6 +22,12 @@ _ON = re.compile(
     r"(?:on|onto|for|to|toward|towards|of|in|into|in favou?r of|behind|against|that|at)\b(?P<words>[^.;:\n,!?]{0,70}?)"
     r"[ \"'(\[]*\Z"
 )
+_BESIDE = re.compile(r" (?:the |an? |die |eine? |einen |la |una? |une |le |el |il |de |den |a |en |et )?")
+_BESIDE_ON = re.compile(
+    r" (?:(?:für|an|à|pour|para|a|per|al|ao|для|dla|do|voor|aan|till|til|для|cho|untuk|kepada)"
+    r" (?:den |die |das |la |le |el |les |o |a )?)?"
+)
+"""What stands between an amount and a name beside it."""
 _ON_BARE = re.compile(
     r"^ ?(?:on|for|to|in) (?:the )?(?:options?|outcomes?|numbers?|exactly|having|there being)? ?[\"'(\[]*\Z"
 )
@@ -153,7 +159,7 @@ class _Finder:
     def _is_on(self, place: int) -> bool:
         """Whether the text says that the amount at `place` is on what follows."""
         gap = self._gap(place)
-        if self._of_names and gap == " " and self._marks[place].unit in ("percent", "money"):
+        if self._of_names and _BESIDE_ON.fullmatch(gap) and self._marks[place].unit in ("percent", "money", "fraction"):
             return not self._has_own_amount(place + 1)
         if self._marks[place].unit == "plain":
             return bool(_ON_BARE.search(gap))
@@ -165,7 +171,10 @@ class _Finder:
     def _is_of(self, place: int, alone: bool) -> bool:
         """Whether the text says that the amount after the label at `place` belongs to it."""
         label, amount, gap = self._marks[place], self._marks[place + 1], self._gap(place)
-        if self._of_names and gap == " " and (amount.rest or amount.unit in ("percent", "money", "word")):
+        is_beside = self._of_names and (
+            gap == " " or (_BESIDE.fullmatch(gap) and amount.unit in ("percent", "fraction"))
+        )
+        if is_beside and (amount.rest or amount.unit in ("percent", "money", "word", "fraction")):
             return not self._is_taken(place + 1)
         if amount.unit == "plain":
             return bool(_IS_BARE.search(gap))

@@ -1,16 +1,25 @@
 """Reads numbers: a rating on a scale of whole points, and a number that makes no total with others."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 
-from grace.studies.reading import DOUBT, IMPLIED, Answer, Missing, Value, whole
+from grace.studies.reading import CLEAR, DOUBT, IMPLIED, Answer, Missing, Value, whole
 from grace.studies.reading.choice import ChoiceReader, decide
 from grace.studies.reading.evidence import ARTICLES, BEFORE, abstains
-from grace.studies.reading.languages import THUS, word_of
+from grace.studies.reading.languages import CHANGE_SIGNS, CHANGES, ONLY, THUS, word_of
 from grace.studies.reading.late import Late
-from grace.studies.reading.mentions import NO_NUMBER, OR_MORE_BEHIND, Mention, Number, number_pattern, numbers
-from grace.studies.reading.numerals import numerals
-from grace.studies.reading.text import Text
+from grace.studies.reading.mentions import (
+    NO_NUMBER,
+    OR_MORE_BEHIND,
+    Mention,
+    Number,
+    negatives,
+    number_pattern,
+    numbers,
+)
+from grace.studies.reading.numerals import AND_A_HALF, numerals
+from grace.studies.reading.text import Text, plain
 from grace.studies.reading.units import others_than
 from grace.studies.reading.units import pattern_of as units_of
 from grace.studies.reading.weighing import GIVEN, Weighed, weigh
@@ -30,11 +39,19 @@ THOUSAND = 3
 _POINTS = re.compile(r"(?<![\d.])[1-9]\d{0,2}(?:\.\d{3})+(?![\d.,])")
 _TIMES = Late(
     lambda: (
-        r"\s?(?:(?P<k>k|tsd|тыс|mil|mille|thousand|tausend|duizend|tusen|тысяч\w?|hezar|千|천|हज़ार|হাজার|ألف)\b\.?"
+        r"\s?(?:(?P<k>k|tsd|тыс|tys|mil|mille|thousand|tausend|duizend|tusen|тысяч\w?|hezar|千|천|हज़ार|হাজার|ألف)\b\.?"
         r"|(?P<man>万|萬|만)|(?P<m>million\w*|millones|milh\w+|mln|миллион\w*)\b|(?P<dozen>dozen|dutzend)\b"
         r"|(?P<hundred>hundred)\b)"
     )
 )
+_BELOW_ZERO = Late(
+    lambda: (
+        r"(?:\s?(?:degrees?|°c?))?\s(?:below(?: zero| freezing| 0)?(?!\s\w)|unter null|unter dem gefrierpunkt|sous zéro"
+        r"|au-dessous de zéro|en dessous de zéro|bajo cero|sotto (?:lo )?zero|abaixo de zero|negativ[oa]s?|ниже нуля"
+        r"|мороза|poniżej zera|mrozu|onder nul|under noll|under nullet|dưới 0)(?!\w)"
+    )
+)
+"""What makes a temperature before it one below zero."""
 _FACTORS = {"k": 1_000, "man": 10_000, "m": 1_000_000, "dozen": 12, "hundred": 100}
 _HALF = Late(
     lambda: (
@@ -50,10 +67,42 @@ _IN_ALL = Late(
         r"|in totaal|totalt|всего)\b"
     )
 )
-_CALCULATED = Late(lambda: r"\d[^=\n]{0,20}[-+*/x×·÷−][^=\n]{0,30}\d[^=\n]{0,20}=\s*[^\w=\n]{0,3}\Z")
+_CALCULATED = Late(
+    lambda: r"(?:\d[^=\n]{0,20}[-+*/x×·÷−][^=\n]{0,30}\d[^=\n]{0,20}=|(?:\A|\n)\s*(?:=>|->|→|⇒|∴|=))\s*[^\w=\n]{0,3}\Z"
+)
+_BOX = re.compile(r"\\boxed\s?\{((?:[^{}]|\{[^{}]{0,60}\}){1,80})\}")
+_BRACKETS = re.compile(r"\([^()\n]{1,120}\)")
+_PLAIN = re.compile(r"[+-]?\d{1,9}(?:,\d{3})*(?:\.\d+)?")
+_CHANGES = Late(lambda: word_of(CHANGES))
+_FROM_TO = Late(
+    lambda: (
+        r"\d[\d.,]{0,20}(?:\s?[^\W\d]{1,12}|\s?[€$£¥°%]c?){0,2}?\s?(?:\b(?:to|auf|à|a|al|alle|para|till|til|naar|op|до|do"
+        r"|na|к|menjadi|ke|còn|lên)\s|降到|降至|升到|升至|涨到|涨至|跌到|减到|变成|到|至"
+        r"|から|に|에서|로|से|(?<=d[ae]n) |إلى\s)"
+        r"(?:to |an? |the )?(?=[$€£]?\s?\d)"
+    )
+)
+"""What stands between an amount and the one that it became, with the first one."""
+_ASIDE = Late(
+    lambda: (
+        r"\s?(?:(?:years?|degrees?|points?|people|percent)\s)?(?:older|younger|warmer|colder|cooler|hotter|cheaper"
+        r"|dearer|higher|lower|longer|shorter|more|fewer|less|ago|off\b|discount|älter|jünger|wärmer|kälter|billiger"
+        r"|teurer|rabatt|de plus\b|de moins\b|plus (?:âgé|jeune|cher)\w*|de réduction|mayor que|menor que|más que"
+        r"|menos que|de descuento|più (?:di|vecchi\w|giovan\w)|di sconto|mais (?:velh|nov)\w|de desconto|старше|младше"
+        r"|назад|starsz\w+|młodsz\w+|temu|büyük|küçük|önce)(?!\w)|\s?(?:年前|살 (?:많|적|어리)|歳(?:年上|年下))"
+        r"|\s?[명人个個名]?\s?(?:중(?!\w)|중에|中(?!\w)|のうち|里面|当中|में से|kişiden)"
+    )
+)
+_OF_ALL = Late(
+    lambda: (
+        r"\b(?:out of(?: the| all)?|of (?:the|these|those|all)|von (?:den|diesen|insgesamt)|sur (?:les|ces|un total de)"
+        r"|de (?:los|las|un total de)|d[eo]i|delle|degli|dos|das|из|spośród|van de|av de)\s\Z"
+    )
+)
+"""What makes a number one of how many there are in all."""
 _MAKES = Late(
     lambda: (
-        rf"(?:=|→|{word_of(THUS)}|\b(?:makes?|making|total(?:s|ing)?|together|altogether|sum|result|gives|leaves|equals"
+        rf"(?:=|→|{word_of(THUS)}|{word_of(ONLY)}|므로|니까|ので|ため|から、|\b(?:makes?|making|total(?:s|ing)?|together|altogether|sum|result|gives|leaves|equals"
         rf"|comes? to|needs?|requires?"
         r"|would (?:be|cost|take)|must be|insgesamt|zusammen|macht|ergibt|au total|cela fait|ça fait|donne|en total|son"
         r"|suman|hacen"
@@ -64,6 +113,11 @@ _MAKES = Late(
     )
 )
 """Words before a number that follows from the others."""
+
+
+def _factor(times: re.Match[str]) -> int:
+    """What a word such as "thousand" multiplies by."""
+    return next(_FACTORS[name] for name, own in times.groupdict().items() if own)
 
 
 class RatingReader:
@@ -90,24 +144,46 @@ class NumberReader:
         own = units_of(units)
         self._pattern = number_pattern(own)
         self._unit = re.compile(own)
+        self._in_man = any(unit.startswith(("万", "萬")) for unit in units)
         self._is_percent = units_of(["%"]) == own
         self._cent = re.compile(_CENT if any(units_of([unit]) == own for unit in _MONEYS) else "(?!)")
         self._other = others_than(units)
 
     def read(self, text: Text) -> dict[str, Answer]:
         """The number."""
-        plain = text.plain
-        mentions = self._with_cents(plain, sorted(self._mentions(plain), key=lambda mention: mention.start))
-        made = _equals(plain, mentions)
+        words = text.plain
+        inner = boxed(text)
+        if inner is not None:
+            own = self.read(inner)
+            if isinstance(own[self.columns[0]], Value):
+                return own
+        all_of = self._with_cents(words, sorted(self._mentions(words), key=lambda mention: mention.start))
+        made = _equals(words, all_of)
         if made:
             return {self.columns[0]: _numbered(made)}
-        mentions = [one for one in mentions if not one.odd.startswith("is in ")] or mentions
+        mentions = [one for one in all_of if not one.odd.startswith("is in ")] or all_of
+        mentions = _without_asides(words, mentions)
         weighed, against = weigh(text, mentions)
-        weighed = [_alone(plain, one) for one in weighed] if len(mentions) == 1 else weighed
+        weighed = [_alone(words, one) for one in weighed] if len(mentions) == 1 else weighed
         answer = decide(text, weighed)
-        if not isinstance(answer, Value) and not text.cut and not abstains(plain):
-            answer = _in_prose(plain, weighed, mentions) or answer
+        if (not isinstance(answer, Value) or answer.confidence < CLEAR) and not text.cut and not abstains(words):
+            ends = bool(all_of and weighed) and weighed[-1].mention == all_of[-1]
+            answer = self._changed(words) or (_calculated(all_of) if ends else None) or answer
+            if not isinstance(answer, Value):
+                answer = _in_prose(words, weighed, mentions) or _of_several(words, all_of) or answer
+        if isinstance(answer, Value) and answer.confidence > IMPLIED and AND_A_HALF.search(words):
+            answer = Value(answer.value, IMPLIED)
         return {self.columns[0]: _numbered(answer or Missing(against or "gives no number"))}
+
+    def _changed(self, text: str) -> Answer | None:
+        """The second of two amounts of which one became the other: "the price fell from 20 € to 12 €"."""
+        if not (_CHANGES.search(text) or any(sign in text for sign in CHANGE_SIGNS)):
+            return None
+        changes = list(_FROM_TO.finditer(text))
+        if len(changes) != 1:
+            return None
+        first = min(self._mentions(text[changes[0].end() :]), key=lambda mention: mention.start, default=None)
+        return Value(str(first.label), DOUBT) if first and first.label is not None and first.start == 0 else None
 
     def _with_cents(self, text: str, mentions: Sequence[Mention]) -> list[Mention]:
         """The mentions with "50 cents" as a part of the unit; parts of one amount with several units are none."""
@@ -152,22 +228,30 @@ class NumberReader:
     def _mentions(self, text: str) -> Iterator[Mention]:
         taken = []
         for number in numbers(text, self._pattern, self._high):
-            times, value, end = _TIMES.match(text, number.end), self._value(number), number.end
+            value, end = self._value(number), number.end
+            times = _TIMES.match(text, end) if text[end - 1].isdigit() else None
             if times:
                 end = times.end()
-                value *= next(_FACTORS[name] for name, own in times.groupdict().items() if own)
+                value *= _factor(times)
             unit = self._unit.match(text, end) if times else None
             end = unit.end() if unit else end
             kind = "amount" if number.unit or unit else "figure"
             is_rate = text[end : end + 1] == "/" and text[end + 1 : end + 2].isalpha()
+            half = AND_A_HALF.match(text, end)
+            if half:
+                value, end = value + (0.5 if value >= 0 else -0.5) * (_factor(times) if times else 1), half.end()
+            cold = _BELOW_ZERO.match(text, end) if self._low < 0 < value else None
+            value, end = (-value, cold.end()) if cold else (value, end)
             odd = "" if number.odd == NO_NUMBER and (times or is_rate) else number.odd
-            odd = odd or self._fault(value) or self._other_unit(text, number, end)
+            other = self._other_unit(text, number, end)
+            odd = (other if odd == NO_NUMBER and other else odd) or other or self._fault(value)
             if self._is_percent and not number.unit and 0 < value < 1:
                 odd = "may be a part of 1 or of 100"
-            if not times and _HALF.match(text, number.end):
+            if not times and not half and _HALF.match(text, number.end):
                 odd = NO_NUMBER
             taken.append((number.start, end))
             yield Mention(None if odd else str(whole(value)), number.start, end, text[number.start : end], kind, odd)
+        negated = negatives(text)
         for numeral in numerals(text):
             start, end = numeral.start, numeral.end
             if any(first <= start < last for first, last in taken):
@@ -176,13 +260,22 @@ class NumberReader:
             is_all = not text[: numeral.start].strip(AROUND) and not text[numeral.end :].strip(AROUND)
             if numeral.is_ordinary and not unit and not is_all:
                 continue
-            minus = text[max(0, start - 6) : start] == "minus "
-            value = -numeral.value if minus else numeral.value
-            odd = self._fault(value) or self._other_unit(text, None, end)
-            if _HALF.match(text, end) or OR_MORE_BEHIND.match(text, end):
-                odd = NO_NUMBER
+            value = -numeral.value if start in negated else numeral.value
+            if self._in_man and text[start:end].endswith(("万", "萬")):
+                value, unit = value / 10_000, self._unit.match(text, end - 1)
             kind = "figure" if is_all else "amount" if unit else "spelled"
-            end = unit.end() if unit else end
+            other = "" if unit else self._other_unit(text, None, end)
+            start, end = negated.get(start, start), unit.end() if unit else end
+            half = AND_A_HALF.match(text, end) if unit else None
+            if half:
+                value, end = value + 0.5, half.end()
+            cold = _BELOW_ZERO.match(text, end) if self._low < 0 < value else None
+            value, end = (-value, cold.end()) if cold else (value, end)
+            odd = other or self._fault(value)
+            if numeral.is_vague:
+                odd = "is only a rough number"
+            if _HALF.match(text, numeral.end) or OR_MORE_BEHIND.match(text, end):
+                odd = NO_NUMBER
             yield Mention(None if odd else str(whole(value)), start, end, text[start:end], kind, odd)
 
     def _value(self, number: Number) -> float:
@@ -205,6 +298,67 @@ class NumberReader:
         if round(value, self._decimals) != value:
             return f"says {value}, which has more than {self._decimals} decimals"
         return ""
+
+
+def _without_asides(text: str, mentions: Sequence[Mention]) -> list[Mention]:
+    """The mentions without those that only explain another one: in brackets, by how much it differs, of how many."""
+    if len(mentions) < 2:
+        return list(mentions)
+    brackets = [match.span() for match in _BRACKETS.finditer(text)] if "(" in text else []
+    kept = [
+        one
+        for one in mentions
+        if not (_ASIDE.match(text, one.end) or _OF_ALL.search(text, max(0, one.start - 24), one.start))
+        and not _is_inside(brackets, one.start)
+    ]
+    kinds = {one.kind for one in kept if one.label is not None}
+    loses_amount = "amount" not in kinds and any(one.kind == "amount" and one.label is not None for one in mentions)
+    return kept if kinds and not loses_amount else list(mentions)
+
+
+def _is_inside(spans: Sequence[tuple[int, int]], place: int) -> bool:
+    """Whether a place is in one of some spans, which are in order."""
+    before = bisect_left(spans, (place, 0))
+    return before > 0 and place < spans[before - 1][1]
+
+
+def _of_several(text: str, mentions: Sequence[Mention]) -> Answer | None:
+    """The first number of "7 of the 50 came", in doubt."""
+    if len(mentions) != 2 or mentions[0].label is None:
+        return None
+    one, two = mentions
+    is_part = two.start - one.end < 24 and _OF_ALL.fullmatch(text, one.end + 1, two.start)
+    return Value(str(one.label), DOUBT) if is_part else None
+
+
+def _calculated(mentions: Sequence[Mention]) -> Answer | None:
+    """The last number where it is the sum, difference, product or ratio of those right before it."""
+    numbers_of = [(one, value) for one in mentions if (value := _plain_value(one)) is not None]
+    if len(numbers_of) < 3 or numbers_of[-1][0].label is None or numbers_of[-1][0] is not mentions[-1]:
+        return None
+    *_, (_, one), (_, two), (last, made) = numbers_of
+    results = [one + two, one - two, two - one, one * two, sum(value for _, value in numbers_of[:-1])]
+    results += [one / two] if two else []
+    is_result = any(abs(made - result) < 1e-6 for result in results)
+    return Value(str(last.label), IMPLIED) if is_result and made not in (one, two) else None
+
+
+def _plain_value(one: Mention) -> float | None:
+    """The value of a mention, also where it is none of those asked for."""
+    if one.label is not None:
+        return float(one.label)
+    number = _PLAIN.fullmatch(one.words.strip(" $€£"))
+    return float(number[0].replace(",", "")) if number else None
+
+
+def boxed(text: Text) -> Text | None:
+    """What the last box of a LaTeX answer holds; None without one, or where something else is read."""
+    if "boxed" not in text.raw:
+        return None
+    boxes = _BOX.findall(text.raw)
+    inner = plain(boxes[-1]).strip() if boxes else ""
+    is_own = inner and inner in text.plain and text.plain.strip() != inner
+    return Text(inner, False) if is_own else None
 
 
 def _alone(text: str, one: Weighed) -> Weighed:

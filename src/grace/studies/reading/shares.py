@@ -6,14 +6,15 @@ calls final before others. A label on which complete lists differ stays open.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from math import fsum, isclose
 
 from grace.errors import StudyError
 from grace.studies.reading import CLEAR, DOUBT, EXACT, IMPLIED, Answer, Missing, Value, whole
+from grace.studies.reading import amounts as spelling
 from grace.studies.reading.conditions import FURTHEST, is_conditional, is_supposed
-from grace.studies.reading.evidence import retracts
+from grace.studies.reading.evidence import BEFORE, DECIDES, retracts, why_not
 from grace.studies.reading.marks import Mark, Marks
 from grace.studies.reading.numerals import in_digits
 from grace.studies.reading.pairs import LONGEST_GAP, SEVERAL, Pair, find_pairs
@@ -38,6 +39,10 @@ _LISTED = re.compile(r"[\s\"']*(?:,|;|/|\||,? and)[\s\"']*")
 _COUNTS = re.compile(r" (?!points?\b|punkte|(?:and|und|et|y|e|en|och|i|to|for|für|pour|para|per|auf|on)\b)[^\W\d_]{3,}")
 """A noun behind a number, which counts it: "7 years"."""
 PERCENT = 100
+FEW_WORDS = 8
+SHORT = 60
+"""Characters of an answer that says everything in a few words."""
+_RATIO = re.compile(r"\W*(?P<one>\d{1,6})\s?(?:/|:|-|zu|to|à|a|na|对|對|대)\s?(?P<two>\d{1,6})\W*")
 SLACK = 0.011
 """The part of a total that rounding may cost."""
 
@@ -80,8 +85,75 @@ class SharesReader:
 
     def read(self, text: Text) -> dict[str, Answer]:
         """An amount for each label. Sums other than the total stay as they are; validation flags them."""
-        if not self._marks.has_numbers and not any(map(str.isdigit, text.plain)):
-            text = text._replace(plain=in_digits(text.plain))
+        written = text.plain
+        if not self._marks.has_numbers:
+            text = self._respelled(text)
+        answers = self._read(text)
+        if any(isinstance(answer, Value) for answer in answers.values()):
+            return answers
+        implied = self._ratio(text.plain) or self._even(text.plain, written) or self._all(text.plain)
+        return implied if implied and not text.cut else answers
+
+    def _respelled(self, text: Text) -> Text:
+        """The text with amounts in the spelling of these rules."""
+        words = spelling.parts_as_percents(text.plain)
+        words = words if any(map(str.isdigit, text.plain)) else in_digits(words)
+        return text._replace(plain=spelling.in_one_spelling(words, self._marks.names))
+
+    def _equal(self, share: float) -> dict[str, Answer]:
+        return dict.fromkeys(self.columns, Value(whole(share), IMPLIED))
+
+    def _even(self, text: str, written: str) -> dict[str, Answer] | None:
+        """Equal shares that are said without the labels, as "half each", "50-50", "$10 each"."""
+        said, each = spelling.EVENLY.search(written), spelling.EACH.search(written)
+        if said and not any(map(str.isalpha, said[0])):
+            text = text.replace(said[0], " ")  # "50-50" is no range
+        own = self._total / len(self._of)
+        stated = [mark for mark in self._marks.find(text) if mark.amount is not None and not mark.labels]
+        percent = {"percent": self._total / PERCENT, "fraction": self._total}
+        sums = [(mark.amount or 0) * percent.get(str(mark.unit), 1) for mark in stated if mark.unit != "word"]
+        fit = [isclose(amount, own, rel_tol=0.001) for amount in sums]
+        is_even = all(one or isclose(amount, self._total) for one, amount in zip(fit, sums, strict=True))
+        if not is_even or any(mark.bad for mark in stated) or not (said or (each and any(fit))):
+            return None
+        place = said or each
+        return self._equal(own) if place and not self._is_denied(written, place.start(), place.end()) else None
+
+    def _all(self, text: str) -> dict[str, Answer] | None:
+        """Everything for one label, or nothing for one of two, in a few words without a number."""
+        if len(text) > SHORT or len(text.split()) > FEW_WORDS or any(map(str.isdigit, text)):
+            return None
+        everything, nothing = spelling.ALL.search(text), spelling.NOTHING.search(text)
+        said = everything or nothing
+        named = {label for mark in self._marks.find(text) if said and mark.start >= said.end() for label in mark.labels}
+        named = named or {label for mark in self._marks.find(text) for label in mark.labels}
+        if len(named) != 1 or not said or (everything and nothing) or self._is_denied(text, said.start(), said.end()):
+            return None
+        if nothing and len(self._of) != 2:
+            return None
+        share = {True: self._total, False: 0.0}
+        return {
+            column: Value(whole(share[(label in named) == bool(everything)]), IMPLIED)
+            for label, column in self._of.items()
+        }
+
+    def _ratio(self, text: str) -> dict[str, Answer] | None:
+        """Two numbers in the order of two labels that are the whole text: "12/8", "60 to 40"."""
+        ratio = _RATIO.fullmatch(text) if len(self._of) == 2 else None
+        if ratio is None:
+            return None
+        one, two = float(ratio["one"]), float(ratio["two"])
+        if not isclose(one + two, self._total) and one + two != PERCENT:
+            return None
+        share = self._total / (one + two)
+        own = zip(self.columns, (one, two), strict=True)
+        return {column: Value(whole(amount * share), IMPLIED) for column, amount in own}
+
+    def _is_denied(self, text: str, start: int, end: int) -> bool:
+        """Whether words are denied, supposed or asked."""
+        return bool(why_not(text, start, end)) or is_conditional(text, end) or text.rstrip().endswith("?")
+
+    def _read(self, text: Text) -> dict[str, Answer]:
         marks = list(self._marks.find(text.plain))
         in_step = [] if self._marks.has_numbers else list(self._in_step(marks))
         if in_step:
@@ -257,7 +329,7 @@ class SharesReader:
         share = self._total / PERCENT if all(mark.unit == "percent" for mark in stated) else share
         left = self._total - made * share
         is_near = run[-1].end - run[0].start <= LONGEST_GAP * len(amounts)
-        if not (is_near and len(set(labels)) == len(amounts) == len(self._of)):
+        if not (is_near and len(set(labels)) == len(amounts) == len(self._of)) or not self._in_turn(run):
             return {}
         if len(rests) > 1 or not (0 <= left <= self._total if rests else abs(left) <= self._total * SLACK):
             return {}
@@ -272,6 +344,10 @@ class SharesReader:
             )
             for label, mark in zip(labels, amounts, strict=True)
         }
+
+    def _in_turn(self, run: Sequence[Mark]) -> bool:
+        """Whether each two of them are a label and an amount: "I give him 20 and keep 30" names both before these."""
+        return all(bool(one.labels) != bool(two.labels) for one, two in zip(run[::2], run[1::2], strict=True))
 
     def _across(self, text: str, marks: Sequence[Mark]) -> _Division | None:
         """A transposed table: a line with all labels, and below it a line with as many amounts."""
@@ -319,6 +395,9 @@ class SharesReader:
             return _together(lists)
         *earlier, last = complete
         answers: dict[str, Pair | str] = dict(last)
+        decides = earlier and not self._marks.has_numbers and _is_decided(last, text.plain)
+        if decides:
+            return {label: replace(pair, grade=IMPLIED) for label, pair in last.items()}
         if earlier and not (_is_final(earlier[-1], last, text.plain) or _is_first_thought(earlier[-1], text.plain)):
             for label, pair in last.items():
                 if any((other[label].amount, other[label].bad) != (pair.amount, pair.bad) for other in earlier):
@@ -373,6 +452,13 @@ def _is_final(before: _Amounts, after: _Amounts, text: str) -> bool:
     """Whether the text calls the later one of two lists final, corrected or the like."""
     start, end = max(pair.end for pair in before.values()), min(pair.start for pair in after.values())
     return start < end and bool(_FINAL.search(text, start, end) or retracts(text[start:end]))
+
+
+def _is_decided(last: _Amounts, text: str) -> bool:
+    """Whether the text comes to a decision right before a list, as in "So I decide: ..." and "Deshalb gebe ich ..."."""
+    start = min(pair.start for pair in last.values())
+    near = text[max(0, start - BEFORE) : start]
+    return DECIDES.search(near[max(near.rfind("\n"), near.rfind(". "), 0) :]) is not None
 
 
 def _is_first_thought(before: _Amounts, text: str) -> bool:

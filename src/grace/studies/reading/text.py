@@ -43,8 +43,11 @@ _HIDDEN = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 _TAG = re.compile(r"</?[a-z][^<>\n]{0,200}>", re.IGNORECASE)
 _BREAK = re.compile(r"<(?:br|/p|/li|/tr|/div)\b[^<>\n]{0,20}>", re.IGNORECASE)
 _MATH = re.compile(r"\$(\\[a-z][^$\n]{0,60}|-?\d{1,3}|[a-e])\$(?!\d)")
-_LATEX = re.compile(r"\\(?:boxed|text|mathrm|mathbf)\s?\{([^{}]*)\}")
-_FRACTION = re.compile(r"\\[dt]?frac\{(\d+)\}\{(\d+)\}")
+_FORMULA = re.compile(r"\$(?=[\d\\(-])([^$\n]{0,80}?(?:=|\\[a-z])[^$\n]{0,80}?)(?<=\S)\$(?!\d)")
+_LATEX = re.compile(r"\\(?:boxed|text|mathrm|mathbf|textbf|mathit|bm|emph)\s?\{([^{}]*)\}")
+_SIGNS = re.compile(r"\\(?:times|cdot|div|approx|quad|qquad|left|right|implies|rightarrow|to|[,;!])(?![a-z])")
+_OF_LATEX = {"times": "×", "cdot": "×", "div": "÷", "approx": "≈", "implies": "=>", "rightarrow": "->", "to": "->"}
+_FRACTION = re.compile(r"\\[dt]?frac\{(\d+(?:\.\d+)?)\}\{(\d+(?:\.\d+)?)\}")
 _MARKS = re.compile(r"\*+|`+|__+|~~|\\(?=[$%_#()\[\]])|(?m:^\s{0,3}#{1,6}\s|^\s{0,3}>\s)|\\[()\[\]]")
 _STRUCK = re.compile(r"~~(?=\S)[^~\n]{1,200}(?<=\S)~~")
 _SET_APART = re.compile(
@@ -116,8 +119,10 @@ def plain(text: str) -> str:
     if "<" in text:
         text = _TAG.sub(" ", _BREAK.sub("\n", text))
     if "$" in text:
-        text = _MATH.sub(r"\1", text)
+        text = _MATH.sub(r"\1", text.replace("$$", " "))
+        text = _FORMULA.sub(r"\1", text) if "=" in text or "\\" in text else text
     if "\\" in text:
+        text = _SIGNS.sub(lambda sign: _OF_LATEX.get(sign[0][1:], " "), text)
         text = _FRACTION.sub(r"\1/\2", text)
         text = _LATEX.sub(r"\1", _LATEX.sub(r"\1", text))  # one may stand in another
     if "~~" in text:

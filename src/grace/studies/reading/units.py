@@ -58,6 +58,8 @@ g gram grams gramm* gramme* gramo* 克 グラム 그램
 people persons person personen personne* persona* persone pessoa* человек* mensen osób kişi लोग 人 명 名 คน
 """
 """Units and other ways to write them: one unit a line (a line that begins with a space goes on), `*` is any ending."""
+_SHORT = frozenset(("%", "$", "h", "lb", "oz", "ft", "km", "kg", "cm", "mm"))
+"""Units of one or two letters that mean nothing else behind a number."""
 ENDING = r"(?:s|es)?"
 _OLD = r"(?:[\s-]old\b| of age\b| alt\b|[-\s]?jährig\w*)?"
 
@@ -79,7 +81,7 @@ def others_than(units: Sequence[str]) -> Late:
 def _others_than(units: Sequence[str]) -> str:
     own = {plain(unit).strip().rstrip(".") for unit in units}
     rows = [row for row in ROWS if not own & set(row) and not any(_fits(row, unit) for unit in own)]
-    ways = {way for row in rows for way in row if len(way) > 2 or not way.isascii() or way in ("%", "$", "h")}
+    ways = {way for row in rows for way in row if len(way) > 2 or not way.isascii() or way in _SHORT}
     return _behind(ways - own)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from grace.studies.reading import evidence
-from grace.studies.reading.languages import ABOUT, BUT, MAYBE, YES_NO, either, folded, word_of
+from grace.studies.reading.languages import ABOUT, BUT, INSTEAD, MAYBE, OPTION, YES_NO, either, folded, word_of
 from grace.studies.reading.late import Late
 from grace.studies.reading.mentions import Mention
 from grace.studies.reading.text import REFUSAL, Text
@@ -33,7 +33,7 @@ _NOT_AN_ANSWER = Late(
 )
 _OPENER = Late(
     lambda: (
-        rf"\W*(?:(?:{word_of(ABOUT)}|dass?|que|che)[\W_]*){{0,2}}"
+        rf"\W*(?:(?:{word_of(ABOUT)}|{word_of(OPTION)}|l'option|dass?|que|che)[\W_]*){{0,2}}"
         r"\W*(?:(?:(?:an?|the|eine?|une?|my (?:answer|rating|choice)(?: is)?|it(?:'s| is)|option|rating|score|choice"
         r"|number"
         r"|level|around|about|approximately|roughly|maybe|perhaps|ca|circa|etwa|environ)\b(?!['’-])|(?:well|hmm+|oh"
@@ -41,7 +41,7 @@ _OPENER = Late(
         r"|in my (?:opinion|view)|personally|probably|final answer|answer|response|knowledge|sorry|also|bueno|pues|eh"
         r"|alors"
         r"|ja,|nun|(?:most|very) likely|almost certainly|mostly|mainly|primarily|een|el|la|le|il|eher|wohl"
-        r"|wahrscheinlich|vermutlich|vielleicht|plutôt|probablement|probablemente"
+        r"|wahrscheinlich|vermutlich|vielleicht|rather|raczej|más bien|plutôt|probablement|probablemente"
         r"|probabilmente|provavelmente|waarschijnlijk|eerder|скорее(?: всего)?|наверное|вероятно|bence"
         r"|galiba)\b)[\W_]*){0,3}"
     )
@@ -57,7 +57,9 @@ _PRONOUN = Late(
 _ASSENTS = Late(lambda: r"[\"')\]]*\s*(?:[.,;:!\n]|\Z|(?:with|because|since|as)\b)")
 _BECAUSE = Late(
     lambda: (
-        r"\s(?:rather than|instead of|as opposed to|and not|on (?:an?|the|this|my)? ?(?:scale|\d)|auf der skala"
+        rf"\s(?:{either(INSTEAD)}|rather than|instead of|as opposed to|and not|over|als|niż|än|et (?:non|pas)|und nicht"
+        r"|y no|e non|e não|en niet|а не|a nie|och inte|скорее,? чем|eher als"
+        r"|on (?:an?|the|this|my)? ?(?:scale|\d)|auf der skala"
         r"|sur une échelle|en una escala|su una scala|because|since|as|weil|da|denn|car|parce|porque|perché|pois|omdat"
         r"|потому)\b"
     )
@@ -146,7 +148,7 @@ _PRAISED = Late(
 _BETWEEN = Late(
     lambda: (
         rf"[\"')\]]*\s*(?:[,;/|&\n-]|\((?:or|oder|ou|o|или)\s|(?:or|or so|about|and|to|through|oder|und|ou|et|o|y|e|или"
-        rf"|и|veya|mı|mi|atau|hoặc|lub|of|eller|या|বা|أو|یا|even|an?|eine?|une?|una?|{either(MAYBE)})(?!\w)|或者?|还是"
+        rf"|и|veya|mı|mi|ile|ve|dan|og|och|en|και|atau|hoặc|lub|of|eller|या|বা|أو|یا|even|an?|eine?|une?|una?|{either(MAYBE)})(?!\w)|或者?|还是"
         rf"|和|または"
         rf"|もしくは|か|と|또는|아니면|이나|หรือ|인지|점|点|分|\s)*[\"'(\[]*"
     )
@@ -221,6 +223,8 @@ def _against(text: str, one: Weighed, before: Mention | None, is_first: bool, is
         return evidence.COUNTED  # "plan B is better"
     if is_asked and not (is_first and one.exact and not _ASKED.match(text, end)):
         return "only asks"
+    if mention.words == "no" and one.weight <= NAMED and text[end : end + 1] == " " and _NOT_AN_ANSWER.match(text, end):
+        return evidence.DENIED  # "no doubt"
     if before and _REPORTS.fullmatch(text, before.end, start):
         return evidence.DENIED  # "Ann says that it was Ben"
     is_bare = mention.kind in ("number", "letter", "figure")
@@ -319,7 +323,7 @@ def _is_hinted(text: str, mention: Mention, before: str, ends: bool) -> bool:
         return evidence.is_asserted(text, mention.start, mention.end)
     if ends and _PREDICATE.search(before[-40:]):
         return True
-    if words not in _YES_NO and len(text.split()) <= FEW_WORDS and words.isascii():
+    if words not in _YES_NO and len(text.split()) <= FEW_WORDS and not _FOREIGN.match(words):
         return len(words) > 3
     return (
         len(words) > 1 and words not in _YES_NO and bool(_FOREIGN.match(words)) and not _SENTENCE_END.search(text[:-1])

@@ -23,8 +23,31 @@ _REFUSES = re.compile(
     r"\bas an? (?:ai|(?:large )?language model)\b|\b(?:can(?:no|')t|cannot|unable to|won't"
     r"|not able to) (?:\w+ )?(?:help|assist|answer|comply|provide"
     r"|complete|fulfil|respond|do that)\b"
+    r"|\bals (?:ki|sprachmodell)\b|\ben tant (?:qu'ia|que modèle)\b|\bcomo (?:una )?ia\b|\bcomo (?:modelo|un modelo) de"
+    r"|\bcome (?:ia|modello)\b|как (?:ии|языковая модель)|作为(?:一个)?(?:ai|人工智能|语言模型)"
+    r"|\b(?:dazu|darauf|das|diese frage|hierzu) kann ich (?:leider )?(?:nichts?|keine)\b|\bkann ich (?:leider )?nicht "
+    r"(?:beantworten|helfen|beurteilen|sagen)|\bje ne (?:peux|suis) pas (?:en mesure de |capable de )?(?:répondre|vous"
+    r" aider|vous répondre)|\bno puedo (?:responder|ayudar|contestar)|\bnon posso (?:rispondere|aiutar)"
+    r"|\bnão posso (?:responder|ajudar)|не могу (?:ответить|помочь|отвечать)|nie mogę (?:odpowiedzieć|pomóc)"
+    r"|\bkan ik (?:niet|geen)\b[^.]{0,30}(?:antwoord|helpen)|yanıt veremem|cevap veremem|yardımcı olamam"
+    r"|无法(?:回答|提供|帮助)|不能回答|お答えできません|回答できません|答えられません"
+    r"|답변(?:할|드릴) 수 없|대답할 수 없"
+    r"|لا (?:أستطيع|يمكنني) الإجابة|उत्तर नहीं दे सकत"
 )
 """What a refusal says; a text may well begin with "I am sorry"."""
+TURN = re.compile(
+    r"\n\s*(?:[#*]{0,4}\s?)(?:human|user|assistant|next question|instruction|question|q|frage|domanda|pregunta|pergunta"
+    r"|вопрос|问题|問題|質問|질문|سؤال)\s?\d*\s?[:：]|\n#{3,}\s|<\|",
+    re.IGNORECASE,
+)
+"""Where somebody else begins to speak."""
+_SORRY = re.compile(
+    r"\W*(?:es )?(?:(?:tut mir|leider)|(?:je suis )?désolée?|pardon|lo siento|mi dispiace|(?:me )?desculp|sinto muito"
+    r"|извините|к сожалению|простите|przepraszam|niestety|helaas|het spijt|üzgünüm|maalesef|抱歉|对不起"
+    r"|很遗憾|申し訳|すみません|죄송|عذر|آسف|للأسف|معذرة|क्षमा|माफ़|malheureusement|purtroppo|lamentablemente|infelizmente"
+    r"|als ki|as an ai"
+    r"|en tant|como|come|как|作为)"
+)
 LONGEST_REFUSAL = 300
 _KEYS = ("answer", "response", "text", "reply", "output")
 _QUOTES = {'"': '"', "“": "”", "«": "»", "„": "“", "'": "'", "「": "」", "‘": "’"}
@@ -38,11 +61,21 @@ class TextReader:
 
     def read(self, text: Text) -> dict[str, Answer]:
         """The text, without markup and what a model puts around it; and no code."""
-        words = bare(text.raw)
-        if REFUSAL.search(text.plain) and _REFUSES.search(text.plain) and len(words) < LONGEST_REFUSAL:
+        words = bare(_own(text.raw))
+        if (
+            (REFUSAL.search(text.plain) or _SORRY.match(text.plain))
+            and _REFUSES.search(text.plain)
+            and len(words) < LONGEST_REFUSAL
+        ):
             return dict.fromkeys(self.columns, Missing("the answer is a refusal"))
         kept: Answer = Value(words, EXACT) if words else Missing("the answer is empty")
         return dict.fromkeys(self.columns[1:], Missing(BY_PERSON)) | {self.columns[0]: kept}
+
+
+def _own(raw: str) -> str:
+    """The answer without a conversation that goes on behind it, as base models write it."""
+    turn = TURN.search(raw)
+    return raw[: turn.start()] if turn and raw[: turn.start()].strip() else raw
 
 
 def bare(raw: str) -> str:
