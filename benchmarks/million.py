@@ -240,11 +240,13 @@ def fill(of: Run, to: int, answer: Callable[[str, str], str] | None = None) -> i
         last = record["rows"][0] - 1
         assert orjson.dumps(keyed(last, messages(table.row(last)))) == orjson.dumps(record), "not what Grace writes"
         # The table says the same things over and over; only participants differ, and no prompt names them.
-        period = next(row for row in range(1, len(table)) if table.cells(row)[1:] == table.cells(0)[1:])
-        prompts = [messages(table.row(row)) for row in range(period)]
+        prompts: dict[tuple[str, ...], Sequence[dict[str, str]]] = {}
         missing = [row for row in range(to) if row not in there]
         for row in missing:
-            asked = prompts[row % period]
+            shown = tuple(table.cells(row)[1:])
+            if shown not in prompts:
+                prompts[shown] = messages(table.row(row))
+            asked = prompts[shown]
             full = keyed(row, asked)
             if answer:
                 full["response"] = {**record["response"], "text": answer(asked[-1]["content"], str(full["key"]))}
