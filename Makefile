@@ -26,6 +26,10 @@ demo: .venv/.local ## See a full report at once: recorded answers of two models,
 test: .venv/.dev model ## Run the tests on all cores; ARGS="-k ledger" chooses some
 	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
+.PHONY: torture
+torture: .venv/.dev ## Kill commands 1,000 times and damage files 20,000 times: an hour of a night
+	@GRACE_KILLS=1000 GRACE_TORTURE=840 $(BIN)/python -m pytest -s tests/faults/test_killed.py tests/faults/test_read_back.py $(ARGS)
+
 .PHONY: lint
 lint: .venv/.dev ## Check style, types and layers
 	$(BIN)/ruff check .

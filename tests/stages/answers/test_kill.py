@@ -1,4 +1,4 @@
-"""A run that is killed at any moment, a hundred times, loses no finished answer, repeats none, and ends up the same."""
+"""A run that is killed at any moment, again and again, loses no finished answer, repeats none, and ends up the same."""
 
 import asyncio
 import json
@@ -23,7 +23,8 @@ from grace.ledger import request_key, scan
 from grace.runs import Run
 from limits import HANG, wait_until
 
-KILLS = 100
+KILLS = 50
+"""As many again are in `tests/faults/test_killed.py`, at less cost."""
 CONCURRENCY = 8
 MILESTONES = ("lock", "input.csv", "study.yaml", "run.json", "ledger.jsonl", ".run.json.*.tmp")
 """What appears in a run's folder at start-up, in this order."""
@@ -189,7 +190,7 @@ def _changed(path: Path) -> int | None:
 
 
 @pytest.mark.slow
-def test_killed_a_hundred_times(server: Callable[[], tuple[str, Path]], tmp_path: Path) -> None:
+def test_killed_again_and_again(server: Callable[[], tuple[str, Path]], tmp_path: Path) -> None:
     """Two runs at a time, each with a server of its own: 300 rows once, and 100 rows in three turns, shuffled."""
     ways: list[tuple[object, ...]] = [
         ("--concurrency", CONCURRENCY),
