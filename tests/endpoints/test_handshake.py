@@ -229,6 +229,8 @@ def test_a_server_that_sends_us_elsewhere() -> None:
     _, found = look({"GET /health": Reply(307, b"", {"location": "https://s/\x1b[0mhealth"})})
     assert [(check.name, check.ok) for check in found] == [("health", False)]
     assert found[0].detail == "redirects to https://s/ [0mhealth; give that address"
+    _, found = look({"GET /health": Reply(307, b"", {"location": "https://ada:secret@[s/health?token=secret#secret"})})
+    assert found[0].detail == "redirects to https://[s/health; give that address"
 
 
 def test_a_server_that_wants_a_key(canned: CannedServer) -> None:

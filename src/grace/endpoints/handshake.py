@@ -1,5 +1,6 @@
 """The handshake: checks that an endpoint can do what a run needs, before the run asks it anything."""
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -102,7 +103,9 @@ async def _checks(handshake: Handshake, need: EndpointNeed) -> AsyncIterator[End
     if reply.status in (200, 401, 403, 404, 405):  # plain OpenAI servers have no /health
         yield EndpointCheck("health", True if reply.status == 200 else None, f"/health answers {reply.status}")
     elif 300 <= reply.status < 400:
-        yield EndpointCheck("health", False, f"redirects to {reply.headers.get('location')}; give that address")
+        where = re.split("[?#]", str(reply.headers.get("location")))[0]  # what follows may be a token
+        where = re.sub("//[^/]*@", "//", where)
+        yield EndpointCheck("health", False, f"redirects to {where}; give that address")
         return
     else:
         yield EndpointCheck("health", False, f"/health answers {reply.status}; is the model still loading?")
