@@ -33,11 +33,13 @@ class Victim:
         arguments: of the command, in the current folder.
         outputs: the files that it writes: each is as it was, or whole.
         run: the run that it writes, whose finished records are never lost.
+        timed: a file that it writes with times in it, which differ.
     """
 
     arguments: tuple[str, ...]
     outputs: tuple[str, ...]
     run: str = ""
+    timed: str = ""
     seconds: float = 0.0
     whole: dict[str, bytes] = field(default_factory=dict)
 
@@ -54,7 +56,7 @@ def victims(url: str) -> list[Victim]:
         Victim(("join", "parts.csv"), ("parts.csv",), "parts.run"),
     ]
     asked = ("query", "study1", "--input", "trials.csv", "--output", "asked.csv", "--model-name", "canned")
-    return [*found, Victim((*asked, "--model-endpoint", url), (), "asked.run")] if url else found
+    return [*found, Victim((*asked, "--model-endpoint", url), (), "asked.run", "asked.csv")] if url else found
 
 
 def call(victim: Victim, seconds: float | None) -> tuple[int, float]:
@@ -102,7 +104,7 @@ def to_its_end(victim: Victim) -> float:
 
 def torment(victim: Victim, kills: int, dice: random.Random) -> int:
     """Kill a command, and after some kills let it come to its end; give how many died."""
-    for name in (*victim.outputs, victim.run):
+    for name in (*victim.outputs, victim.run, victim.timed):
         if name and Path(name).is_dir():
             shutil.rmtree(name)
         elif name:
@@ -113,7 +115,7 @@ def torment(victim: Victim, kills: int, dice: random.Random) -> int:
     while begun < kills:
         if victim.run and Path(victim.run).exists():
             shutil.rmtree(victim.run)
-        for name in victim.outputs:
+        for name in (*victim.outputs, *([victim.timed] if victim.timed else ())):
             Path(name).unlink(missing_ok=True)
         for _ in range(min(dice.randint(1, 12), kills - begun)):
             begun += 1
