@@ -7,7 +7,7 @@ FURTHEST = 120
 """Characters behind a mention in which a condition may follow."""
 _IF = Late(
     lambda: (
-        r"(?<!i )(?<!we )\bimagine\b"
+        r"\bimagine\b(?<!\bi imagine)(?<!\bwe imagine)"
         rf"|\bif(?! (?:i|we|you|one|forced|pressed|asked|required|pushed|anything)\b)|{word_of(IF)}"
     )
 )

@@ -381,9 +381,9 @@ def is_asserted(text: str, start: int, end: int) -> bool:
     is_under = any(
         any(needle in words for needle in needles) and pattern.search(words) is not None for needles, pattern in _UNDER
     )
-    if (is_under or _IF_THEN.search(words)) and not _SURE.search(words):
+    if (is_under or ("if" in words and _IF_THEN.search(words))) and not _SURE.search(words):
         return False
-    if _BUT_NOT.match(text, end, end + BEFORE):
+    if " not" in text[end : end + BEFORE] and _BUT_NOT.match(text, end, end + BEFORE):
         return False
     if _NOT.search(text, start, end):
         return True
