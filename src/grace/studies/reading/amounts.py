@@ -25,6 +25,19 @@ två_tredjedelar üçte_ikisi 三分之二 दो_तिहाई dua_pertiga
 ein_viertel un_quart un_cuarto una_cuarta_parte un_quarto um_quarto четверть ćwierć jedna_czwarta een_kwart
 en_fjärdedel çeyreği dörtte_biri 四分之一 एक_चौथाई ربع seperempat
 """,
+    "20%": """
+a_fifth one_fifth ein_fünftel un_cinquième un_quinto una_quinta_parte um_quinto пятая_часть пятую_часть jedna_piąta
+jedną_piątą een_vijfde en_femtedel beşte_biri 五分之一 seperlima
+""",
+    "40%": """
+two_fifths two-fifths zwei_fünftel deux_cinquièmes dos_quintos due_quinti dois_quintos
+""",
+    "60%": """
+three_fifths three-fifths drei_fünftel trois_cinquièmes tres_quintos tre_quinti três_quintos
+""",
+    "80%": """
+four_fifths four-fifths vier_fünftel quatre_cinquièmes cuatro_quintos quattro_quinti quatro_quintos
+""",
     "75%": """
 three_quarters three-quarters three_fourths drei_viertel dreiviertel trois_quarts tres_cuartos tre_quarti três_quartos
 три_четверти trzy_czwarte driekwart tre_fjärdedelar dörtte_üçü 四分之三 तीन_चौथाई tiga_perempat

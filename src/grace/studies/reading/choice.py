@@ -10,7 +10,7 @@ from grace.studies.reading import CLEAR, DOUBT, EXACT, Answer, Missing, Value, e
 from grace.studies.reading.conditions import is_conditional
 from grace.studies.reading.languages import BUT, IN_FACT, word_of
 from grace.studies.reading.late import Late
-from grace.studies.reading.mentions import Mentions
+from grace.studies.reading.mentions import Mention, Mentions
 from grace.studies.reading.patterns import LETTERS, safe
 from grace.studies.reading.text import Text
 from grace.studies.reading.ticks import ticked
@@ -140,6 +140,7 @@ def _settled(text: str, strong: Sequence[Weighed], weighed: Sequence[Weighed], s
             tail is not None and "?" not in text[last.mention.end : tail.start] and not text[tail.end :].strip(ENDING)
         )
         against = first.exact and bool(said) and labels[0] not in said
+        closes = closes or any(_opens_sentence(text, one.mention) for one in later)
         grade = EXACT if any(one.exact for one in strong) else CLEAR
         return Value(labels[0], DOUBT if takes_back or against or closes else grade)
     if first.exact and "?" in text[first.mention.end : strong[1].mention.start]:
@@ -156,6 +157,12 @@ def _settled(text: str, strong: Sequence[Weighed], weighed: Sequence[Weighed], s
     ):
         return Value(str(last.mention.label), DOUBT if takes_back else CLEAR)
     return Value(str(last.mention.label), DOUBT) if len(labels) == 2 else _several(strong)
+
+
+def _opens_sentence(text: str, mention: Mention) -> bool:
+    """Whether a label is a sentence's first word, and answers there: "No, what a surprise! Yes, he locked it"."""
+    before, after = text[: mention.start].rstrip(" \"'"), text[mention.end :]
+    return before.endswith((".", "!", "?", "。", "！")) and after.startswith((",", "!", ".", "，", "！", "。"))
 
 
 def _is_open(text: Text, one: Weighed) -> bool:

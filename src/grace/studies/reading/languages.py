@@ -189,6 +189,18 @@ en_az en_fazla neredeyse
 至少 最多 最少 超过 不超过 少于 多于 大于 小于 不到 不足 接近 介于 少なくとも 最大 最低 多くても 최소 최대
 적어도 많아야 거의
 कम_से_कम अधिकतम কমপক্ষে সর্বোচ্চ
+przynajmniej najwyżej maksymalnie minimalnie najmniej najwięcej по_меньшей_мере не_меньше не_больше
+самое_большее как_минимум максимально щонайменше щонайбільше принаймні не_менше не_більше понад майже більше_ніж
+менше_ніж поне най-малко най-много най-вече над под
+nejméně nejvýše nanejvýš alespoň aspoň přinejmenším maximálně minimálně více_než méně_než přes téměř skoro
+najmenej najviac nanajvýš aspoň viac_ako menej_ako takmer vyše najmanje najviše barem više_od manje_od gotovo
+legalább legfeljebb maximum minimum több_mint kevesebb_mint majdnem cel_puțin cel_mult mai_mult_de mai_puțin_de
+peste aproape τουλάχιστον το_πολύ πάνω_από κάτω_από περισσότερο_από λιγότερο_από σχεδόν
+vähintään ainakin enintään korkeintaan yli alle melkein lähes åtminstone som_mest som_minst
+zumindest allerhöchstens allenfalls minimaal maximaal op_zijn_minst hooguit zowat
+au_minimum au_maximum tout_au_plus tout_au_moins come_minimo come_massimo al_più al_meno non_più_di non_meno_di
+no_más_de no_menos_de não_mais_de não_menos_de maksimal upwards_of
+ज़्यादा_से_ज़्यादा ज्यादा_से_ज्यादा
 ít_nhất nhiều_nhất tối_đa tối_thiểu hơn dưới trên khoảng_từ setidaknya paling_tidak paling_banyak lebih_dari
 kurang_dari antara di_atas di_bawah
 อย่างน้อย ไม่เกิน มากกว่า น้อยกว่า เกิน ระหว่าง على_الأقل على_الأكثر أكثر_من أقل_من بين لا_يقل_عن لا_يزيد_عن
@@ -212,7 +224,10 @@ passés passées et_quelques y_pico y_tantos y_tantas e_passa e_qualcosa and_cha
 z_okładem z_kawałkiem küsur içinde lebih
 or_more or_less or_above or_below or_higher or_lower or_older or_younger or_over or_under or_fewer and_up
 and_above and_over plus ish at_least
-at_most oder_mehr oder_weniger und_mehr ou_plus ou_moins et_plus o_más o_menos o_più o_meno ou_mais ou_menos
+at_most at_the_most at_the_least at_minimum minimum maximum tops mindestens höchstens maximal minimal au_moins
+au_plus au_minimum au_maximum como_mínimo como_máximo al_menos almeno al_massimo pelo_menos no_máximo minstens hoogstens
+минимум максимум minimálně maximálně nejméně nanejvýš
+oder_mehr oder_weniger und_mehr ou_plus ou_moins et_plus o_más o_menos o_più o_meno ou_mais ou_menos
 of_meer of_minder eller_mer eller_mindre
 и_более и_больше или_больше или_меньше lub_więcej i_więcej ve_üzeri ve_üstü ve_altı
 以上 以下 未満 未满 超 前半 後半 多 余 出头 台 代 来岁 이상 이하 미만 초과 대 से_अधिक से_ज़्यादा से_ज्यादा

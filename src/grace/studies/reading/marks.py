@@ -155,7 +155,8 @@ class Marks:
             elif kind in ("rest", "foreign"):
                 yield Mark(start, end, rest=True)
             elif kind == "each":
-                yield Mark(start, end, labels=self._labels, each=True)
+                every = self.names.get("all") if match[0].startswith("all") else None  # "all four" of a label "all"
+                yield Mark(start, end, labels=(every,) if every else self._labels, each=every is None)
             elif kind == "span":
                 labels = self._spanned(match[0])
                 if labels:

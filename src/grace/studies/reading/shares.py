@@ -205,6 +205,9 @@ class SharesReader:
         shared = [pair for pair in division.pairs if pair.bad == SEVERAL and pair.amount is not None]
         if len(shared) == 1 and isclose(_sum(amounts) + len(shared[0].labels) * (shared[0].amount or 0), self._total):
             shared[0].bad, shared[0].grade = None, IMPLIED  # "$50 on 2 and 3": each
+        for pair in division.pairs:
+            if len(pair.labels) > 1 and len(pair.labels) * (pair.amount or 0) > self._total + self._slack:
+                pair.bad = pair.bad or SEVERAL  # "$75 on all" cannot be $75 on each
         if any(pair.bad for pair in amounts.values()):
             return amounts
         if named - set(amounts) and any(pair.is_rest for pair in division.pairs):
