@@ -299,3 +299,70 @@ def test_a_claim_of_another_namespace_is_named():
     [finding] = found("K8S017", of("lab", user), of("home", claim), of("work", claim))
     assert finding.message.endswith("; these files have one in home and work only")
     assert not found("K8S017", of("lab", user), of("lab", claim))
+
+
+# What shares a GPU, and what stands beside it
+
+
+def test_parts_of_gpus_are_no_gpus():
+    limits = {"nvidia.com/gpu": 1, "nvidia.com/gpumem": "64k"}
+    shared = pod(containers=[{"name": "main", "image": "ghcr.io/example/app:1", "resources": {"limits": limits}}])
+    assert not found("NRP007", shared)
+    [finding] = found("NRP037", shared)
+    assert "nvidia.com/gpumem, which no node" in finding.message
+    assert "did you mean" not in finding.message
+
+
+def test_a_label_is_meant_by_its_value():
+    [finding] = found("NRP020", pod(nodeSelector={"nvidia.com/gpu": "true"}))
+    assert "did you mean 'nvidia.com/gpu.present'?" in finding.message
+
+
+def test_a_tiny_request_under_a_proper_limit_is_a_warning():
+    for limit, severity in (("1Gi", "warning"), ("100m", "error")):
+        resources = {"requests": {"memory": "100m"}, "limits": {"memory": limit}}
+        body = pod(containers=[{"name": "main", "image": "ghcr.io/example/app:1", "resources": resources}])
+        assert severity in severities("K8S008", body)
+        assert ("error" in severities("K8S008", body)) == (severity == "error")
+
+
+def test_a_service_of_the_same_folder_comes_first():
+    service = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {selector: {a: b}, ports: [{port: PORT}]}\n"
+    ingress = (
+        "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: web}\nspec:\n  ingressClassName: haproxy\n"
+        "  defaultBackend: {service: {name: web, port: {number: 80}}}\n"
+    )
+    files = {
+        "1/web.yaml": service.replace("PORT", "80"),
+        "1/way.yaml": ingress,
+        "2/web.yaml": service.replace("PORT", "8080"),
+    }
+    manifests = [manifest for name, text in files.items() for manifest in parse(text, name)]
+    assert "K8S038" not in [each.rule.id for each in check_manifests(manifests, NRP).findings]
+
+
+def test_addresses_of_queues_are_no_secrets():
+    plain = SECRET.replace("data: {token: ''}", "stringData: {KAFKA_BROKER: 'kafka:9092', KAFKA_TOPIC: answers}")
+    assert not found("K8S024", plain)
+    assert found("K8S024", plain.replace("KAFKA_TOPIC: answers", "PASSWORD: correct-horse"))
+
+
+def test_a_database_needs_no_ingress():
+    text = "apiVersion: v1\nkind: Service\nmetadata: {name: db}\nspec: {type: NodePort, ports: [{port: N}]}\n"
+    assert "port-forward" in found("NRP046", text.replace("N}", "6379}"))[0].message
+    assert "an Ingress is" in found("NRP046", text.replace("N}", "80}"))[0].message
+
+
+def test_a_server_that_no_service_selects_may_start_without_a_probe():
+    template = yaml.safe_load(SERVER)["spec"]["template"]
+    [container] = template["spec"]["containers"]
+    for probe in ("startupProbe", "readinessProbe"):
+        container.pop(probe, None)
+    alone = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "try"}, "spec": template["spec"]}
+    assert not found("VLLM011", json.dumps(alone))
+    assert found("VLLM011", json.dumps({**alone, "metadata": {"name": "try", "labels": {"app": "llm"}}}))
+
+
+def test_of_two_jobs_of_one_name_the_second_is_refused():
+    other = changed(JOB, ("app: grace", "app: other"))
+    assert "the second is refused" in " ".join(each[2] for each in of_files(JOB, other) if each[0] == "K8S033")

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
 from grace.policy.cluster_file import Cluster
@@ -344,8 +345,12 @@ class Scene:
         return exact[-1] if exact else None
 
     def near(self, kind: str, name: str, manifest: Manifest) -> Manifest | None:
-        """The object of a kind and name that may be in the same namespace as another."""
-        return self.find(kind, manifest.namespace, name)
+        """The object of a kind and name that may be in another's namespace; of several, that of the nearest file."""
+        some = [one for one in self._index.get((kind, name), ()) if meet(one.namespace, manifest.namespace)]
+        file = Path(manifest.source.file)
+        beside = [one for one in some if Path(one.source.file).parent == file.parent]
+        own = [one for one in beside if Path(one.source.file) == file] or beside
+        return own[-1] if own else self.find(kind, manifest.namespace, name)
 
     def selected(self, namespace: str, selector: dict[str, str]) -> tuple[Workload, ...]:
         """Workloads that may be in a namespace, and whose pods have all labels of a selector; an empty one has none."""

@@ -90,12 +90,16 @@ def pod_amount(workload: Workload, of: Callable[[Container], float]) -> float:
     return max(before, sidecars + sum(of(container) for container in workload.containers if not container.init))
 
 
+PARTS_OF_GPUS = frozenset(f"nvidia.com/{part}" for part in ("gpumem", "gpumem-percentage", "gpucores", "priority"))
+"""Resources of HAMi, which shares GPUs: they count memory and cores, and no GPUs."""
+
+
 def gpu_resources(container: Container, cluster: Cluster) -> dict[str, float]:
     """How many GPUs a container asks for, by resource."""
     resources = container.body.get("resources") or {}
     named = dict.fromkeys([*(resources.get("limits") or {}), *(resources.get("requests") or {})])
     own = {gpu.resource for gpu in cluster.gpus}
-    gpus = [name for name in named if name in own or name.startswith("nvidia.com/")]
+    gpus = [name for name in named if name in own or (name.startswith("nvidia.com/") and name not in PARTS_OF_GPUS)]
     return {name: number for name in gpus if (number := container.request(name) or 0) > 0}
 
 

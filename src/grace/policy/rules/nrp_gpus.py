@@ -8,7 +8,7 @@ from grace.policy.cluster_file import Cluster, Reserved
 from grace.policy.documents import FieldPath, Scene, Workload
 from grace.policy.gpu_products import meant_product, own_resource
 from grace.policy.placeholders import placeholder_at
-from grace.policy.pods import HOSTNAME, PRODUCT, gpu_resources, named_products, node_terms
+from grace.policy.pods import HOSTNAME, PARTS_OF_GPUS, PRODUCT, gpu_resources, named_products, node_terms
 from grace.policy.rule import Hit, Severity, broken, changed, error, note, warning
 from grace.policy.rules.examples import example
 from grace.policy.rules.nrp_pages import GPU_PODS, PRIORITIES, SCHEDULING, SPECIAL
@@ -226,7 +226,8 @@ def check_labels(scene: Scene) -> Iterator[Hit]:
                 continue
             message = f"we know of no node with the label {key}; if none has it, the pod waits for ever"
             if not _LABELS.fullmatch(key) and ("nvidia" in key.lower() or not _OF_NODES.match(key)):
-                meant = did_you_mean(key, USUAL) if "nvidia" in key.lower() else ""
+                own = USUAL if values != ("true",) else ("nvidia.com/gpu.present",)
+                meant = did_you_mean(key, own, 0.0) if "nvidia" in key.lower() else ""
                 yield Hit(workload.manifest, requirement.path, message + meant)
             elif key == PRODUCT and values and not any(_may_be(value, scene.cluster) for value in values):
                 message = message.replace(f"label {key}", f"product {' or '.join(values)}")
@@ -351,7 +352,7 @@ def check_known(scene: Scene) -> Iterator[Hit]:
                 yield Hit(workload.manifest, path, message, severity=Severity.ERROR if meant else None)
         amounts = container.body.get("resources") or {}
         for resource in dict.fromkeys([*(amounts.get("limits") or {}), *(amounts.get("requests") or {})]):
-            if ELSEWHERE.fullmatch(resource) or CLOUDS.fullmatch(resource):
+            if ELSEWHERE.fullmatch(resource) or CLOUDS.fullmatch(resource) or resource in PARTS_OF_GPUS:
                 part = "limits" if resource in (amounts.get("limits") or {}) else "requests"
                 message = f"container {container.name} asks for {resource}, which no node of {scene.cluster.title} has"
                 path = (*container.path, "resources", part, resource)

@@ -13,6 +13,8 @@ CLASS = "haproxy"
 ANNOTATION = "kubernetes.io/ingress.class"
 OTHERS = ("nginx.ingress.kubernetes.io/", "traefik.ingress.kubernetes.io/", "alb.ingress.kubernetes.io/")
 """Beginnings of annotations for other controllers."""
+DATABASES = frozenset({1433, 3306, 5432, 5672, 6379, 9042, 9092, 27017})
+"""Ports at which databases and queues speak TCP, which an Ingress does not carry."""
 _INGRESS = example("ingress")
 _JOB = example("job")
 
@@ -40,7 +42,9 @@ def check_ways_in(scene: Scene) -> Iterator[Hit]:
             yield Hit(ingress, ("metadata", "annotations", ignored[0]), message)
     for service in scene.kind("Service"):
         if (kind := service.at(("spec", "type"))) in ("LoadBalancer", "NodePort"):
-            message = f"a Service of type {kind} is no way in on {scene.cluster.title}; an Ingress is"
+            names = {entry.get("port") for entry in service.at(("spec", "ports")) or []}
+            other = "`kubectl port-forward` reaches a database" if names & DATABASES else "an Ingress is"
+            message = f"a Service of type {kind} is no way in on {scene.cluster.title}; {other}"
             yield Hit(service, ("spec", "type"), message)
 
 

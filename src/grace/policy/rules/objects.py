@@ -19,6 +19,8 @@ MOST_DATA = 1_048_576
 _CONFIG = example("config")
 _OTHER = changed(_CONFIG, ("gemma-2b", "gemma-9b"))
 _AT_HOME = "name: lineup\n  namespace: home"
+FIXED = ("Job", "Pod")
+"""Kinds that nobody can change once they are there."""
 _IN_LAB = changed(_CONFIG, ("name: lineup\n", "name: lineup\n  namespace: lab\n"))
 _OBJECT = re.compile(r"^apiVersion:.*\nkind:|^kind:.*\napiVersion:", re.MULTILINE)
 _JOB = example("job")
@@ -152,7 +154,8 @@ def check_files(scene: Scene) -> Iterator[Hit]:
     for manifest, before, sure in _twice(scene):
         if not sure and manifest.body != before.body:
             where = f"{before.source.file}, line {before.line(('metadata', 'name'))}"
-            message = f"the same name is in {where}{_one_object(manifest, before)}, and the last one counts"
+            counts = "the second is refused" if manifest.kind in FIXED else "the last one counts"
+            message = f"the same name is in {where}{_one_object(manifest, before)}, and {counts}"
             yield Hit(manifest, ("metadata", "name"), message)
 
 

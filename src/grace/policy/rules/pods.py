@@ -3,6 +3,7 @@
 import posixpath
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from grace.policy.documents import Container, FieldPath, Manifest, Scene, Workload
 from grace.policy.pods import place_of
@@ -64,7 +65,10 @@ def check_quantities(scene: Scene) -> Iterator[Hit]:
         limits = workload.manifest.at((*path, "limits")) or {}
         for part, amounts in (("requests", requests), ("limits", limits)):
             for resource, amount in amounts.items():
-                yield from _quantity(workload.manifest, (*path, part, resource), resource, amount)
+                above = part == "requests" and resource == "memory" and (quantity(limits.get(resource)) or 0) >= 1024
+                for hit in _quantity(workload.manifest, (*path, part, resource), resource, amount):
+                    starts = above and quantity(amount) is not None  # a pod has what its limit says
+                    yield replace(hit, severity=Severity.WARNING) if starts else hit
         for resource, limit in limits.items():
             request, most = quantity(requests.get(resource)), quantity(limit)
             if request is None or most is None:

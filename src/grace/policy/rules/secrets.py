@@ -56,6 +56,12 @@ PUBLIC_KEYS = {
 }
 """Keys of Secrets whose values everybody may know."""
 PUBLIC_ENDS = {
+    "BROKER",
+    "BROKERS",
+    "TOPIC",
+    "TOPICS",
+    "QUEUE",
+    "SERVERS",
     "BUCKET",
     "DATABASE",
     "DB",

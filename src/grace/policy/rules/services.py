@@ -157,7 +157,7 @@ def check_ingress(scene: Scene) -> Iterator[Hit]:
     for ingress in scene.kind("Ingress"):
         for path, backend in _backends(ingress):
             name, port = backend.get("name", ""), backend.get("port") or {}
-            service = scene.find("Service", ingress.namespace, name)
+            service = scene.near("Service", name, ingress)
             if service is None and not scene.partial and not placeholder_at(ingress, (*path, "name")):
                 message = f"the Service {name!r} must exist already: `kubectl get service {name}`"
                 yield Hit(ingress, (*path, "name"), message)

@@ -72,8 +72,9 @@ def check_shared_memory(scene: Scene) -> Iterator[Hit]:
 def check_ready(scene: Scene) -> Iterator[Hit]:
     for server in model_servers(scene):
         body = server.container.body
-        if server.workload.job_path and not server.container.sidecar:
-            continue  # nothing but its own script can ask it
+        alone = server.workload.job_path or not server.workload.pod_labels
+        if alone and not server.container.sidecar:
+            continue  # nothing but its own script can ask it, or no Service leads to it
         if server.container.sidecar and "startupProbe" not in body:
             lack = "no startupProbe, so that the main containers start while it still loads"
             message = f"sidecar {server.container.name} has {lack}"
