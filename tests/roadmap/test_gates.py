@@ -2,12 +2,13 @@
 
 import hashlib
 import json
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-from conftest import Command
+from conftest import ROOT, Command
 from grace.roadmap.disclosures import disclosures, disclosures_near
 from grace.roadmap.freeze import canonical, uuid7
 from grace.roadmap.ground import Ground
@@ -309,3 +310,18 @@ def test_what_was_left_out_to_pass_stays_on_record(project: Path, grace: Command
     assert len(later) == len(now)
     assert all("when the lineup rtx3090 passed" in line for line in later)
     assert grace("lineup", "run", "--profile", "rtx3090", "--models", "gemma-2-2b-it", "--name", "again").code == 4
+
+
+def test_without_the_client_a_gate_is_told_first(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, grace: Command
+) -> None:
+    """Whoever installed no more than the quickstart says learns what is missing on the road, not in Python."""
+    for name in ("kubernetes", *(each for each in sys.modules if each.startswith("kubernetes."))):
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.chdir(tmp_path)
+    asked = ("lineup", "run", "--profile", "a100", "--study", f"study1={ROOT / 'data' / 'study1.csv'}")
+    assert grace("init").code == 0
+    assert grace(*asked).code == 4
+    plain = grace(*asked, "--dry-run")
+    assert plain.code == 2
+    assert "grace-experiments[cluster]" in plain.err

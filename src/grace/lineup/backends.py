@@ -60,6 +60,9 @@ def planned_objects(lineup: LineupFile, visit: VisitFile, inputs: Mapping[str, P
         return {model: (f"a process that serves {find_model(model).path}",) for model in lineup.models}
     if lineup.endpoint:
         return dict.fromkeys(lineup.models, ())
+    from grace.cluster.access.connection import check_client
+
+    check_client()
     from grace.lineup.kubernetes import request_of
 
     with tempfile.TemporaryDirectory() as temporary:

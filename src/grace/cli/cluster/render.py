@@ -25,6 +25,9 @@ def render(
       grace cluster render --profile rtx3090 --study my_study.yaml --experiment 1 --replications 10 --shards 4
       grace cluster render --profile rtx3090 --model gemma-2-9b-it --mode server --code wheel
     """
+    from grace.cluster.access.connection import check_client
+
+    check_client()
     from grace.cluster.manifests.render import render_lineup, write_rendering
 
     if run is not None:

@@ -135,11 +135,14 @@ def run(
     tables = list(project.tables.items()) if project else []
     visits, inputs = visited([_pair(each) for each in study] if study else tables or list(SAMPLES))
     visit = checked({"studies": visits, "experiments": experiment or (1, 2)}, "grace lineup run", VisitFile)
+    if not dry_run and override is None:  # a closed gate comes before all that may be lacking here
+        gates.ask(Ground.here(), profile, lineup.models, lineup.name, None)
     planned = planned_objects(lineup, visit, inputs)
     if dry_run:
         _tell_forecast(lineup, visit, inputs, folder, planned)
         return
-    gates.ask(Ground.here(), profile, lineup.models, lineup.name, override)
+    if override is not None:
+        gates.ask(Ground.here(), profile, lineup.models, lineup.name, override)
     with locked(folder.path):
         folder.begin(lineup, visit, inputs)
         with options.progressing() as progress:

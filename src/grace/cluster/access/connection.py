@@ -174,7 +174,7 @@ class Api:
         self._lock = Lock()
         self._asking = Lock()
         self._hidden: tuple[str, ...] = ()
-        _installed()
+        check_client()
         self._credential = log_in(target)
         self._client = self._new_client()
 
@@ -570,12 +570,12 @@ def _dry(dry_run: bool) -> dict[str, str]:
     return {"dryRun": "All"} if dry_run else {}
 
 
-def _installed() -> None:
-    """Raises InputError when the official client is not there."""
+def check_client() -> None:
+    """Raises InputError when the official client, whose objects manifests are made of, is not there."""
     try:
         import kubernetes.client.rest  # noqa: F401
     except ImportError:
         raise InputError(
-            "access to a cluster needs the package kubernetes, which is not installed: "
+            "clusters and their manifests need the package kubernetes, which is not installed: "
             "pip install 'grace-experiments[cluster]'"
         ) from None
