@@ -94,6 +94,7 @@ def run(
       grace lineup run --profile rtx3090 --namespace my-lab --image registry.example/my-lab/grace:0.1.0
       grace lineup run --study study1=data/study1.csv --study my_study.yaml=trials.csv --name mine
     """
+    from grace.cluster.access.connection import has_client
     from grace.declared import checked
     from grace.lineup.backends import backend_for, planned_objects
     from grace.lineup.folder import LineupFolder, visited
@@ -135,14 +136,13 @@ def run(
     tables = list(project.tables.items()) if project else []
     visits, inputs = visited([_pair(each) for each in study] if study else tables or list(SAMPLES))
     visit = checked({"studies": visits, "experiments": experiment or (1, 2)}, "grace lineup run", VisitFile)
-    if not dry_run and override is None:  # a closed gate comes before all that may be lacking here
-        gates.ask(Ground.here(), profile, lineup.models, lineup.name, None)
+    if place and not dry_run and not has_client():  # a closed gate comes before a package that is lacking
+        gates.ask(Ground.here(), profile, lineup.models, lineup.name, override)
     planned = planned_objects(lineup, visit, inputs)
     if dry_run:
         _tell_forecast(lineup, visit, inputs, folder, planned)
         return
-    if override is not None:
-        gates.ask(Ground.here(), profile, lineup.models, lineup.name, override)
+    gates.ask(Ground.here(), profile, lineup.models, lineup.name, override)
     with locked(folder.path):
         folder.begin(lineup, visit, inputs)
         with options.progressing() as progress:

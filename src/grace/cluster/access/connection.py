@@ -570,12 +570,19 @@ def _dry(dry_run: bool) -> dict[str, str]:
     return {"dryRun": "All"} if dry_run else {}
 
 
-def check_client() -> None:
-    """Raises InputError when the official client, whose objects manifests are made of, is not there."""
+def has_client() -> bool:
+    """Whether the official client is there, of whose objects manifests are made."""
     try:
         import kubernetes.client.rest  # noqa: F401
     except ImportError:
+        return False
+    return True
+
+
+def check_client() -> None:
+    """Raises InputError when the official client is not there."""
+    if not has_client():
         raise InputError(
             "clusters and their manifests need the package kubernetes, which is not installed: "
             "pip install 'grace-experiments[cluster]'"
-        ) from None
+        )
