@@ -1,5 +1,6 @@
 """What the benchmarks share: the canned server, trials, measured commands, and how a result is told."""
 
+import asyncio
 import csv
 import json
 import os
@@ -10,11 +11,13 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
+T = TypeVar("T")
 ROOT = Path(__file__).parents[1]
 PYTHON = sys.executable
 MODEL = "canned"
@@ -165,6 +168,19 @@ def spread(values: Sequence[float], digits: int = 2, unit: str = "") -> str:
     unit = f" {unit}" if unit else ""
     middle, low, high = statistics.median(values), min(values), max(values)
     return f"{middle:,.{digits}f}{unit} ({low:,.{digits}f} to {high:,.{digits}f}, n = {len(values)})"
+
+
+async def timed(work: Callable[[T], Awaitable[object]], items: Sequence[T], at_once: int) -> float:
+    """Seconds to do some work for all items, so many at once."""
+    left = iter(items)
+
+    async def worker() -> None:
+        for item in left:
+            await work(item)
+
+    started = time.perf_counter()
+    await asyncio.gather(*(worker() for _ in range(at_once)))
+    return time.perf_counter() - started
 
 
 def say(text: str) -> None:

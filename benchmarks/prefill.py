@@ -7,18 +7,18 @@ one, as scripts/serve_vllm_cpu.sh serves it. vLLM also says how many tokens it c
 
 import asyncio
 import os
-import re
 import statistics
 import time
 import urllib.request
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.parts import ROOT, Options, Result, say, spread
+from benchmarks.parts import ROOT, Options, Result, say, spread, timed
 from grace.endpoints.client import Client
 from grace.endpoints.dialects import LlamaCpp, TokenDialect, Vllm
 from grace.endpoints.embedded import EmbeddedServer
+from grace.endpoints.metrics import read_metrics
 from grace.endpoints.scoring import Scorer
 from grace.endpoints.transport import AiohttpTransport
 from grace.models.files import model_path
@@ -31,7 +31,6 @@ MODEL = "smollm2-135m"
 QUESTIONS = {"study1": ("state2", "11 percentages"), "study2": ("utterance", "8 sentences")}
 TARGETS = {"vLLM": 0.8, "llama.cpp": 0.6}
 ROUNDS, PROMPTS = 5, 12
-COUNTER = re.compile(r"^vllm:prefix_cache_(queries|hits)_total\{[^}]*\} (\S+)$", re.MULTILINE)
 
 Messages = list[dict[str, str]]
 Forms = Mapping[str, Sequence[str]]
@@ -149,22 +148,9 @@ def fresh(text: str) -> Messages:
     return [{"role": "user", "content": f"{time.time_ns()} {text}"}]
 
 
-async def timed(work: Callable[[Any], Awaitable[None]], items: Sequence[Any], at_once: int) -> float:
-    """Seconds for all items, so many at once."""
-    left = iter(items)
-
-    async def worker() -> None:
-        for item in left:
-            await work(item)
-
-    started = time.perf_counter()
-    await asyncio.gather(*(worker() for _ in range(at_once)))
-    return time.perf_counter() - started
-
-
 def computed(url: str) -> float:
     """The tokens of prompts that vLLM has computed: those that it looked for in its prefix cache, and did not find."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(f"{url}/metrics", timeout=60) as reply:
-        counts = dict(COUNTER.findall(reply.read().decode()))
-    return float(counts["queries"]) - float(counts["hits"])
+        counts = read_metrics(reply.read().decode())
+    return (counts.prefix_queries or 0.0) - (counts.prefix_hits or 0.0)

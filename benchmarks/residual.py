@@ -6,9 +6,9 @@ The embedded server always; vLLM where GRACE_VLLM_URL names one.
 import asyncio
 import os
 import time
-from collections.abc import Mapping, Sequence
+from functools import partial
 
-from benchmarks.parts import ROOT, Options, Result, say, spread
+from benchmarks.parts import ROOT, Options, Result, say, spread, timed
 from grace.endpoints.client import Client
 from grace.endpoints.dialects import LlamaCpp, TokenDialect, Vllm
 from grace.endpoints.embedded import EmbeddedServer
@@ -79,27 +79,8 @@ async def measure(
                     said = [question.messages(row)[0]["content"] for row in rows]
                     prompts = [[{"role": "user", "content": f"{time.time_ns()} {text}"}] for text in said]
                     await scorer.spellings(asked, prompts[0], forms)
-                    seconds = await score(scorer, asked, prompts, forms, at_once)
+                    seconds = await timed(partial(scorer.score, asked, forms=forms), prompts, at_once)
                     rates.setdefault((kind, name, setting), []).append(PROMPTS / seconds)
             say(f"{kind}, round {number + 1} of {ROUNDS}")
     finally:
         await transport.close()
-
-
-async def score(
-    scorer: Scorer,
-    name: str,
-    prompts: Sequence[list[dict[str, str]]],
-    forms: Mapping[str, Sequence[str]],
-    at_once: int,
-) -> float:
-    """Seconds to score all prompts."""
-    left = iter(prompts)
-
-    async def work() -> None:
-        for messages in left:
-            await scorer.score(name, messages, forms)
-
-    started = time.perf_counter()
-    await asyncio.gather(*(work() for _ in range(at_once)))
-    return time.perf_counter() - started

@@ -30,6 +30,9 @@ from policy_examples import (
 
 # What is said once, and where
 
+WHEELS = f"https://{PYTORCH_INDEX}/cpu"
+"""Where PyTorch's own wheels are."""
+
 
 def test_what_is_advice_for_all_objects_is_said_once_with_their_number():
     bare = job(("  ttlSecondsAfterFinished: 86400\n", ""))
@@ -206,8 +209,8 @@ def test_a_real_token_in_a_secret_is_to_be_revoked_and_its_line_is_named():
         ("ray start --head --port=6379", "ray start --head --port=6379 --block"),
         ("ray start --address=a:6379", "ray start --address=a:6379; python run.py"),
         (
-            f"pip install torch==2.5.1 transformers==4.5 --index-url https://{PYTORCH_INDEX}/cpu",
-            f"pip install torch==2.5.1 numpy==2.1 --index-url https://{PYTORCH_INDEX}/cpu",
+            f"pip install torch==2.5.1 transformers==4.5 --index-url {WHEELS}",
+            f"pip install torch==2.5.1 numpy==2.1 --index-url {WHEELS}",
         ),
     ],
 )

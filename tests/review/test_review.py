@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from grace.stages.fields.records import FieldRecords, Rows
 from grace.studies.reading import Missing, Value
 from grace.studies.study import load_study
 from grace.tables import CsvTable
-from limits import HANG
+from limits import HANG, wait_until
 from reviewing import (
     CLEAN,
     FLAGGED,
@@ -638,10 +637,7 @@ def test_a_browser_gets_a_ticket_that_opens_once(run: Path, tmp_path: Path) -> N
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as process:
         try:
-            deadline = time.monotonic() + HANG
-            while not (tmp_path / "opened").exists():
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+            assert wait_until((tmp_path / "opened").exists, process)
             opened = (tmp_path / "opened").read_text().strip()
             assert process.stdout is not None
             printed = next(line.strip() for line in process.stdout if line.startswith("http"))

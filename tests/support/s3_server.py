@@ -5,14 +5,13 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from in_thread import InThread
-from limits import HANG
+from limits import wait_until
 
 KEY, SECRET = "a-key", "a-secret-that-nobody-is-shown"
 
@@ -27,12 +26,8 @@ def serve_s3(folder: Path, log: Path) -> Iterator[str]:
     command = [program if program.exists() else shutil.which("rclone"), "serve", "s3", "--addr", address]
     command += ["--auth-key", f"{KEY},{SECRET}", folder]
     with open(log, "wb") as out, subprocess.Popen(command, stdout=out, stderr=out) as process:
-        deadline = time.monotonic() + HANG
         try:
-            while not _answers(address):
-                assert process.poll() is None, log.read_text()
-                assert time.monotonic() < deadline, "rclone hangs"
-                time.sleep(0.02)
+            assert wait_until(lambda: _answers(address), process), log.read_text()
             yield f"http://{address}"
         finally:
             process.terminate()

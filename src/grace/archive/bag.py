@@ -1,5 +1,6 @@
 """A BagIt bag (RFC 8493): the names that it allows, its manifests and tag files. Text in, text out; nothing is read."""
 
+import io
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,7 +19,7 @@ DECLARATION = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 
 NO_LETTERS = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Classes of characters that no name may have: controls, halves of characters, ends of lines and paragraphs."""
-_LINE = re.compile(r"([0-9a-f]{64})  ([^\r\n]+)")
+_LINE = re.compile(r"([0-9a-f]{64})  ([^\r\n]+)\n")
 
 
 def manifest_text(digests: Mapping[str, str]) -> str:
@@ -35,10 +36,9 @@ def parsed_manifest(text: str, name: str) -> dict[str, str]:
         InputError: it is no such text; the message names the line.
     """
     digests: dict[str, str] = {}
-    *lines, rest = text.split("\n")
-    for number, line in enumerate([*lines, rest] if rest else lines, 1):
+    for number, line in enumerate(io.StringIO(text, newline="\n"), 1):  # no other letter ends a line
         match = _LINE.fullmatch(line)
-        if not match or number > len(lines):
+        if not match:
             raise InputError(f"{name}, line {number}: is not a digest, two spaces and a name")
         digests[match[2].replace("%25", "%")] = match[1]
     if manifest_text(digests) != text:

@@ -61,7 +61,8 @@ class Contents:
             else:
                 raise InputError(f"{place}: is not there, or no file; give runs, lineups, or other files")
         faults = list(name_faults(sorted(contents.files)))
-        faults += [f"{name!r} has a percent sign, which tools for BagIt read in two ways" for name in contents.percents]
+        percents = [name for name in contents.files if "%" in name]
+        faults += [f"{name!r} has a percent sign, which tools for BagIt read in two ways" for name in percents]
         if faults:
             raise InputError(f"{faults[0]}; rename it")
         return contents
@@ -173,11 +174,6 @@ class Contents:
         shards = [names for names in parts.values() if any(is_shard(self.runs[name].path) for name in names)]
         ledgers = [{f"{name}/ledger.jsonl" for name in names} for names in shards]
         return {ledger for group in ledgers if not group.isdisjoint(held) for ledger in group}
-
-    @property
-    def percents(self) -> list[str]:
-        """The names with a percent sign."""
-        return [name for name in self.files if "%" in name]
 
     @property
     def whole_runs(self) -> list[str]:

@@ -94,8 +94,6 @@ def create_archive(request: ArchiveRequest, store: Store, progress: Progress) ->
     if request.exclude and not request.reason:
         raise InputError("--exclude needs --because: an archive says why files are held back")
     _check_outside(store, request.places)
-    if isinstance(store, FolderStore):
-        check_outside_runs(store.folder)
     contents = Contents.of(request.places)
     progress.note("reading runs")
     remarks = [*contents.unfinished(), *(f"{path} is left out: {why}" for path, why in contents.left_out.items())]
@@ -137,10 +135,10 @@ def create_archive(request: ArchiveRequest, store: Store, progress: Progress) ->
 def _check_outside(store: Store, places: Sequence[Path]) -> None:
     """Raises InputError for an archive inside of what is archived, which would hold itself, or of a run."""
     if isinstance(store, FolderStore):
-        check_outside_runs(store.folder)
         for place in places:
             if store.folder.resolve().is_relative_to(place.resolve()):
                 raise InputError(f"{store.title}: lies in {place}, which is archived; choose another --to")
+        check_outside_runs(store.folder)
 
 
 def _last_changed(paths: Iterable[Path]) -> str:
