@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from conftest import ROOT, Command, read_rows
 from grace.errors import InputError
 from grace.files import replacing
-from grace.tables import CsvTable, guarded, spreadsheet_safe, write_table
-from strategies import table_rows
+from grace.tables import CsvTable, guarded, spreadsheet_safe, write_beside, write_table
+from strategies import awkward_cells, table_rows
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
@@ -251,3 +251,53 @@ def test_commands_write_tables_for_spreadsheets(tmp_path: Path, grace: Command) 
     assert ",=1+" not in merged
     done = grace("export", run, "--spreadsheet-safe")
     assert (done.code, "name an --output" in done.err) == (2, True)
+
+
+def held_against_cells(path: Path, content: bytes, added: list[list[object]]) -> int:
+    """Write a table with cells added, by its rows as they stand and by their cells; how many rows stood as they are."""
+    path.write_bytes(content)
+    by_text, by_cells = path.with_name("text.csv"), path.with_name("cells.csv")
+    with CsvTable(path) as table:
+        columns = [*table.columns, "added", "more"]
+        rows = list(zip(table.all_given(), added, strict=False))
+        write_beside(by_text, columns, rows, {})
+        whole = [[*cells, *more] for cells, more in zip(table.all_cells(), added, strict=False)]
+        write_table(by_cells, columns, whole)
+        assert by_text.read_bytes() == by_cells.read_bytes()
+        with spreadsheet_safe():
+            write_beside(by_text, columns, rows, {})
+            write_table(by_cells, columns, whole)
+        assert by_text.read_bytes() == by_cells.read_bytes()
+        return sum(isinstance(row, str) for row, _ in rows)
+
+
+@given(table_rows, st.lists(st.lists(awkward_cells | st.none() | st.integers(), min_size=2, max_size=2)))
+def test_rows_are_written_as_they_stand_where_their_cells_would_be(
+    rows: list[list[str]], added: list[list[object]]
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        width = len(rows[0]) if rows else 1
+        path = Path(folder) / "table.csv"
+        write_table(path, [f"c{place}" for place in range(width)], rows)
+        held_against_cells(path, path.read_bytes(), added)
+
+
+@pytest.mark.parametrize(("content", "as_they_stand"), [
+    (b'a,b\n1,2\n"3,5",4\n', 2),
+    (b'a,b\n"say ""no""",\n"two\nlines",x\n', 2),
+    (b'a,b\n"1",2\n', 0),
+    (b'a,b\n1,""\n', 0),
+    (b'a,b\n1"2,3\n', 0),
+    (b"a,b\r\n1,2\r\n", 0),
+    (b'a,b\n1,"x\r,"\n', 0),
+    (b"a,b\n1,2", 0),
+    (b"a,b\n1,2\n\n3,4\n", 0),
+    (b"a,b\n\n1,2\n", 1),
+    (b"a\n1\n", 0),
+    ("a,b\nZo\u00eb,1\n".encode("cp1252"), 0),
+    ("a,b\nZo\u00eb,1\n".encode(), 1),
+    (b"\xef\xbb\xbfa,b\n1,2\n", 1),
+])  # fmt: skip
+def test_rows_of_another_spelling_are_written_anew(path: Path, content: bytes, as_they_stand: int) -> None:
+    added: list[list[object]] = [["x\ry", None], [1, ',"'], ["", "z"]]
+    assert held_against_cells(path, content, added) == as_they_stand

@@ -16,7 +16,7 @@ def read_json(content: bytes | str) -> Any:
     """
     text = content.encode(errors="surrogatepass") if isinstance(content, str) else content
     value = orjson.loads(text)
-    if text.count(b"[") + text.count(b"{") > DEEPEST:
+    if len(text) > 2 * DEEPEST and text.count(b"[") + text.count(b"{") > DEEPEST:
         try:
             orjson.dumps(value)
         except TypeError:

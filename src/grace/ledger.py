@@ -134,14 +134,18 @@ class Ledger:
         self.close()
 
 
-def scan(path: Path) -> Iterator[tuple[int, Record]]:
+def scan(path: Path, start: int = 0) -> Iterator[tuple[int, Record]]:
     """Read all complete records with their offsets, in the order of writing; a torn last line is passed over.
+
+    Args:
+        path: the ledger.
+        start: the offset of the first record to read.
 
     Raises:
         LedgerCorrupt: a complete line is not a JSON object; the message names the line.
         InputError: the file cannot be read.
     """
-    offset = 0
+    offset = start
     try:
         file = open(path, "rb")  # noqa: SIM115 - closed below
     except FileNotFoundError:
@@ -149,27 +153,40 @@ def scan(path: Path) -> Iterator[tuple[int, Record]]:
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     with file:
-        for number, line in enumerate(file, 1):
+        file.seek(start)
+        for line in file:
             if not line.endswith(b"\n"):
                 _check_torn(path, (line,))
                 return
-            yield offset, _parse(line, path, number)
+            yield offset, _parse(line, path, offset)
             offset += len(line)
 
 
-def replay(path: Path, begin: Callable[[], Made], fault_of: Callable[[Record], str | None]) -> Made:
+def replay(
+    path: Path,
+    begin: Callable[[], Made],
+    fault_of: Callable[[Record], str | None],
+    known: tuple[int, Made] | None = None,
+) -> Made:
     """Make something of all records that count: those that no later record voids.
 
-    `begin` makes an empty one; where records are voided, it is called a second time. `fault_of` checks each record
-    before anything is made of it: what is wrong with it, None where nothing is (`grace.record_shapes`).
+    Args:
+        path: the ledger.
+        begin: makes an empty one; where records are voided, it is called again.
+        fault_of: checks each record before anything is made of it: what is wrong with it, None where nothing is
+            (`grace.record_shapes`).
+        known: what was made of the records before an offset, so that only those from there on are read.
 
     Raises:
         LedgerCorrupt: a line is not a record, or one of another kind than is expected; the message names the line and
             the field.
     """
-    made, voided = begin(), Voided()
-    for offset, record in scan(path):
+    start, made = known or (0, begin())
+    voided = Voided()
+    for offset, record in scan(path, start):
         if record.get("status") == VOID:
+            if start:  # it may void records that the known ones are among
+                return replay(path, begin, fault_of)
             voided.add(offset, record, path)
             continue
         if fault := fault_of(record):
@@ -242,7 +259,7 @@ class LedgerReader:
 
     def __getitem__(self, offset: int) -> Record:
         self._file.seek(offset)
-        return _parse(self._file.readline(), self.path, None)
+        return _parse(self._file.readline(), self.path, offset)
 
     def close(self) -> None:
         """Close the file."""
@@ -255,24 +272,30 @@ class LedgerReader:
         self.close()
 
 
-def _parse(line: bytes, path: Path, number: int | None) -> Record:
+def _parse(line: bytes, path: Path, offset: int) -> Record:
     try:
         record = read_json(line)
     except ValueError:
         record = None
     if not isinstance(record, dict):
-        where = f"{path}, line {number}" if number else str(path)
-        raise LedgerCorrupt(f"{where}: is not a record. The file was changed or damaged; restore it from a copy")
+        raise LedgerCorrupt(
+            f"{path}, line {_line(path, offset)}: is not a record. The file was changed or damaged; restore it from a "
+            "copy"
+        )
     return record
 
 
 def _unexpected(path: Path, offset: int, why: str) -> LedgerCorrupt:
-    with open(path, "rb") as file:
-        number = 1 + sum(1 for _ in iter(lambda: file.tell() < offset and file.readline(), False))
     return LedgerCorrupt(
-        f"{path}, line {number}: is not a record of this run: {why}. The file was changed or damaged; restore it from "
-        "a copy"
+        f"{path}, line {_line(path, offset)}: is not a record of this run: {why}. The file was changed or damaged; "
+        "restore it from a copy"
     )
+
+
+def _line(path: Path, offset: int) -> int:
+    """The number of the line that begins at an offset; 1 is the first."""
+    with open(path, "rb") as file:
+        return 1 + sum(1 for _ in iter(lambda: file.tell() < offset and file.readline(), False))
 
 
 def _are_lines(path: Path, ranges: Sequence[tuple[int, int]]) -> bool:

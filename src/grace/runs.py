@@ -6,6 +6,8 @@ NAME.run/
     input.csv       the input table: byte for byte where it is a plain CSV, and else made a plain CSV
     study.yaml      the study file, byte for byte
     lock            exists while a process writes
+
+Beside a large ledger and a large input lies an index, `.ledger.jsonl.index` and `.input.csv.index` (`grace.index`).
 """
 
 import hashlib
@@ -27,6 +29,7 @@ import orjson
 
 from grace.errors import InputError, RunMismatch
 from grace.files import MANIFEST, holding, replacing, run_around, sha256_of, sweep
+from grace.index import beside
 from grace.lock import locked
 from grace.manifest import (
     EXTRACT,
@@ -70,7 +73,7 @@ class Run:
     def table(self) -> CsvTable:
         """The rows of that copy. Raises InputError where it is not the table that the run is about."""
         identity = self.identity
-        table = CsvTable(self.input)
+        table = CsvTable(self.input, index=beside(self.input))
         try:
             if not {identity.input.sha256, self.manifest.files.get(INPUT, "")} <= {"", table.sha256}:
                 raise InputError(f"{self.input}: was changed since the run began; restore it from a copy")

@@ -10,15 +10,20 @@ import re
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any
+from types import SimpleNamespace
+from typing import IO, Any, TypeVar
 
 from grace.columns import INPUT, folded
 from grace.errors import InputError
-from grace.files import replacing
+from grace.files import holding, replacing
+from grace.index import Index, beside, is_large
+
+Row = TypeVar("Row")
 
 csv.field_size_limit(2**31 - 1)  # a cell may hold a whole story; the default stops at 128 KiB
 
@@ -32,6 +37,8 @@ CSV_ROWS = 100
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 """What separates cells, in words."""
 _BOM = b"\xef\xbb\xbf"
+_WRITTEN = rb'(?:"(?=[^",\n]*+(?:[,\n]|""))[^"\r]*+(?:""[^"\r]*+)*+"|[^",\r\n]*+)'
+"""A cell as `csv` writes it: in quotes where it has to be, and only there; and without a carriage return."""
 _FORMULA = re.compile(r"'*[ \n]*[=+\-@\t\r]")
 _NUMBER = re.compile(r" *[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?%?")
 _SAFE: ContextVar[bool] = ContextVar("_SAFE", default=False)
@@ -121,6 +128,7 @@ class CsvTable:
         columns: the header's names, in order.
         encoding: "utf-8", or "cp1252" (what Excel and R write on Windows), which runs of Grace 0.1.0 may hold.
         sha256: hex digest of the file's bytes.
+        scanned: whether all rows were read, and not an index.
         read_as: how the user's own file was read, where this one was made from it (`grace.table_files`).
         decimal: "," or "." where the user's numbers are known to have it.
     """
@@ -128,13 +136,22 @@ class CsvTable:
     read_as = TableFormat()
     decimal: str | None = None
 
-    def __init__(self, path: Path, encoding: str | None = None, name: Path | None = None) -> None:
-        """Scan the file at `path`.
+    def __init__(
+        self,
+        path: Path,
+        encoding: str | None = None,
+        name: Path | None = None,
+        index: Path | None = None,
+        digest: str | None = None,
+    ) -> None:
+        """Scan the file at `path`, or take what an earlier scan found from its index.
 
         Args:
             path: the file.
             encoding: of the file; None: UTF-8, and else Windows-1252.
             name: what errors call it, where that is not its path.
+            index: where the index lies, if there is one.
+            digest: the file's SHA-256, if it was just computed.
 
         Raises:
             InputError: no such file, empty, not comma-separated text, a column named twice, or a row with too many or
@@ -147,7 +164,11 @@ class CsvTable:
         except OSError as error:
             raise InputError(f"{path}: cannot be read: {error.strerror}") from None
         self.encoding = encoding or "utf-8"
+        self.scanned = True
         try:
+            if index and self._restore(index, encoding, digest):
+                self.scanned = False
+                return
             try:
                 self._scan()
             except UnicodeDecodeError:
@@ -193,7 +214,7 @@ class CsvTable:
                 yield line.decode(self.encoding)
 
         reader = csv.reader(lines(), strict=True)
-        starts = array("Q")
+        starts = array("q")
         try:
             self.columns: tuple[str, ...] = tuple(next(cells for cells in reader if cells))
             self._check_header()
@@ -209,6 +230,33 @@ class CsvTable:
         starts.append(position)
         self._starts = starts
         self.sha256 = digest.hexdigest()
+
+    def _restore(self, index: Path, encoding: str | None, digest: str | None) -> bool:
+        """Take columns and rows from an index; False where that is of other bytes, or there is none."""
+        size = os.fstat(self._file.fileno()).st_size
+        kept = Index.read(index, size)
+        if kept is None or kept.length != size:
+            return False
+        own, (starts,) = kept.facts, kept.numbers
+        if encoding not in (None, own["encoding"]) or kept.digest != (digest or _sha256(self._file)):
+            return False
+        self.columns, self.encoding, self.sha256, self._starts = (
+            tuple(own["columns"]),
+            own["encoding"],
+            kept.digest,
+            starts,
+        )
+        return True
+
+    def keep_index(self, run: Path) -> None:
+        """Write the index of a large table that was scanned, beside the copy in a run's folder that it is read from.
+
+        Where it cannot be written there is none.
+        """
+        if self.scanned and is_large(self._starts[-1]):
+            facts = {"columns": self.columns, "encoding": self.encoding}
+            with suppress(InputError), holding(run):
+                Index(self._starts[-1], self.sha256, facts, [self._starts]).write(beside(Path(self._file.name)))
 
     def _check_header(self) -> None:
         for other, name in ((";", "semicolons"), ("\t", "tabs")):
@@ -249,6 +297,20 @@ class CsvTable:
         for first in range(0, len(self), BLOCK):
             yield from self._read(first, min(first + BLOCK, len(self)))
 
+    def all_given(self) -> Iterator[str | list[str]]:
+        """All rows, first to last: a row's text where Grace writes its cells so, else the cells; see `write_beside`."""
+        width = len(self.columns)
+        written = re.compile(rb"(?:(?:%b,){%d}%b\n)*+" % (_WRITTEN, width - 1, _WRITTEN)) if width > 1 else None
+        for first in range(0, len(self), BLOCK):
+            end = min(first + BLOCK, len(self))
+            starts = self._starts[first : end + 1]
+            raw = os.pread(self._file.fileno(), starts[-1] - starts[0], starts[0])
+            if written is None or self.encoding != "utf-8" or not written.fullmatch(raw):
+                yield from self._read(first, end)
+                continue
+            for start, after in itertools.pairwise(starts):
+                yield raw[start - starts[0] : after - starts[0] - 1].decode()
+
     def _read(self, first: int, end: int) -> Iterator[list[str]]:
         """The cells of the rows from `first` up to, but without, `end`."""
         start = self._starts[first]
@@ -279,7 +341,7 @@ class CsvTable:
             raise InputError(f"{copy}: cannot be read: {error.strerror}; restore it from {self.path}") from None
         self._file.close()
         self._file = file
-        if hashlib.file_digest(file, "sha256").hexdigest() != self.sha256:
+        if _sha256(file) != self.sha256:
             raise InputError(f"{copy}: was changed since the run began; restore it from {self.path}")
 
     def close(self) -> None:
@@ -291,6 +353,10 @@ class CsvTable:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+
+def _sha256(file: BufferedReader) -> str:
+    return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def ragged(path: Path, row: int, place: str, cells: Sequence[object], header: Sequence[object]) -> InputError:
@@ -351,6 +417,40 @@ def write_table(
         if _SAFE.get():
             return print_csv(file, [str(guarded(name)) for name in columns], (list(map(guarded, row)) for row in rows))
         return print_csv(file, columns, rows)
+
+
+def write_beside(
+    path: Path,
+    columns: Sequence[str],
+    rows: Iterable[tuple[str | list[str], Sequence[object]]],
+    kinds: Mapping[str, type],
+) -> int:
+    """As `write_table`; each row is one of a table, as its `all_given` gives it, and the cells that are added to it.
+
+    Raises:
+        InputError: as `write_table`.
+    """
+    if path.suffix.lower() != ".csv" or _SAFE.get():
+        return write_table(path, columns, ([*_cells(given), *added] for given, added in rows), kinds)
+    count = 0
+    with replacing(path) as file:
+        file.write(_csv_text([columns]).encode())
+        for batch in _batches(rows, CSV_ROWS):
+            lines: list[str] = []
+            csv.writer(SimpleNamespace(write=lines.append), lineterminator="\n").writerows(added for _, added in batch)
+            texts = [
+                f"{given},{line}"
+                if isinstance(given, str) and "\r" not in line
+                else _csv_line([*_cells(given), *added])
+                for (given, added), line in zip(batch, lines, strict=True)
+            ]
+            file.write("".join(texts).encode())
+            count += len(batch)
+    return count
+
+
+def _cells(given: str | list[str]) -> list[str]:
+    return next(csv.reader(io.StringIO(given, newline="\n"))) if isinstance(given, str) else given
 
 
 def check_writable(path: Path) -> None:
@@ -430,7 +530,7 @@ def told_apart(columns: Sequence[str]) -> list[str]:
     return [name or ("" if place == first else f"column_{place + 1}") for place, name in enumerate(columns)]
 
 
-def _batches(rows: Iterable[Sequence[object]], size: int) -> Iterator[list[Sequence[object]]]:
+def _batches(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
     rows = iter(rows)
     while batch := list(itertools.islice(rows, size)):
         yield batch

@@ -10,6 +10,7 @@ import orjson
 from grace.archive.bag import name_faults
 from grace.errors import InputError
 from grace.files import meant_by, sha256_of
+from grace.index import is_index
 from grace.lineup.folder import LineupFolder
 from grace.runs import Run
 from grace.stages.inventory import DONE, WRITING, listed
@@ -113,7 +114,7 @@ class Contents:
             raise InputError(f"{folder}: cannot be read: {error.strerror}") from None
         working = Run(folder).exists or LineupFolder(folder).file.is_file()
         for path in paths:
-            if meant_by(path) or (working and path.name in LOCKS):
+            if meant_by(path) or (working and (path.name in LOCKS or is_index(path))):
                 continue
             if path.name.startswith("."):
                 self.left_out[path] = "its name begins with a full stop"

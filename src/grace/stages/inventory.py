@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grace.errors import GraceError, InputError
+from grace.index import is_index
 from grace.lock import writer_of
 from grace.manifest import EXTRACT, SCORE
 from grace.runs import Run, last_worked
@@ -212,7 +213,7 @@ def _files(run: Run) -> list[Path]:
 
 def _is_part(file: Path) -> bool:
     left = file.name.startswith(".") and file.name.endswith(LEFT)
-    return (file.name in PARTS or left) and (file.is_file() or file.is_symlink())
+    return (file.name in PARTS or left or is_index(file)) and (file.is_file() or file.is_symlink())
 
 
 def _size(path: Path) -> int:

@@ -14,6 +14,7 @@ from grace.endpoints.serving import EMBEDDED
 from grace.endpoints.transport import check_url
 from grace.errors import InputError, RunMismatch
 from grace.files import check_outside_runs, sha256_of
+from grace.index import beside
 from grace.manifest import BATCH_INVARIANT, InputFacts
 from grace.progress import Progress
 from grace.runs import Run
@@ -150,7 +151,7 @@ def open_input(path: Path, given: TableFormat, run: Run) -> Iterator[CsvTable]:
     facts = run.identity.input if run.exists else InputFacts()
     same = facts.sha256 and sha256_of(path) == (facts.source or facts.sha256) if path.is_file() else False
     if same and not facts.source and given in (AUTO, WINDOWS):  # also in the encoding that 0.1.0 chose by itself
-        with CsvTable(path) as table:
+        with CsvTable(path, index=beside(run.input), digest=facts.sha256) as table:
             table.read_as = TableFormat(**facts.read_as)
             table.decimal = table.read_as.decimal
             yield table

@@ -83,11 +83,17 @@ class Session:
         pace: Pace,
         progress: Progress,
         keep: Callable[[int, dict[str, Any]], None],
+        save: Callable[[int], Callable[[], None] | None] = lambda end: None,
     ) -> None:
-        """Prepare to work on a run; `keep` is called with each record and its offset in the ledger."""
+        """Prepare to work on a run.
+
+        `keep` is called with each record and its offset in the ledger; `save` from time to time with the ledger's end,
+        and what it returns is carried out in a thread.
+        """
         self.requests = RequestCounts()
         self.stopping = False
         self._run, self._ledger, self._pace, self._progress, self._keep = run, ledger, pace, progress, keep
+        self._save = save
         self._handshake, self._client = handshake, handshake.client
         self._verdict: str | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -228,6 +234,8 @@ class Session:
         while True:
             await asyncio.sleep(SYNC_SECONDS)
             await asyncio.to_thread(self._ledger.sync)
+            if saving := self._save(self._ledger.end):
+                await asyncio.to_thread(saving)
             now_lost, due = self._client.losses, time.monotonic() >= checked + CHECK_SECONDS
             if (due or now_lost > losses) and await self._check() is None:
                 losses, checked = now_lost, time.monotonic()

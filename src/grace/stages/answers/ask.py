@@ -1,6 +1,6 @@
 """`grace query`, from a table of trials to a table of answers: checks first, then the model, then the table."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -11,6 +11,7 @@ from grace.endpoints.dialects import Sampling
 from grace.endpoints.handshake import EndpointNeed, meet
 from grace.errors import InputError, StudyError
 from grace.files import sweep
+from grace.index import GrowingIndex
 from grace.ledger import Ledger, LedgerReader
 from grace.manifest import GENERATE, MOST_REPLICATIONS, Identity
 from grace.progress import Progress
@@ -96,10 +97,12 @@ class PreparedQuery(Prepared[ExportedAnswers | ShardResult]):
         run.begin(self._identity(model, handshake.dialect.neutral), table.plain, study.content)
         keep_study(run, study)
         table.read_from(run.input)
+        table.keep_index(run.path)
         run.widen(len(rows), query.replications)
         what = (study, conversation, table, rows, query.replications, query.seed)
         plan = Plan(*what, sampling, query.endpoint.model, model, query.shard)
-        done = Done.read(run, len(table), conversation.turns)
+        index = GrowingIndex(run.ledger)
+        done = Done.read(run, len(table), conversation.turns, index)
         pace = choose_pace(query.endpoint.concurrency, handshake.facts.slots, client)
         options = {name: getattr(query, name) for name in ("limit", "replications", "shuffle", "shard")}
         facts = session_facts(query.endpoint, client, handshake, **options)
@@ -111,10 +114,16 @@ class PreparedQuery(Prepared[ExportedAnswers | ShardResult]):
             with suppress(StudyError):  # a row that cannot be rendered ends the run when its turn comes
                 work = query_work(query, study, table, conversation, rows, plan.total, plan.done(done))
                 tell_estimate(work, run, progress)
-            session = Session(run, ledger, handshake, pace, progress, done.add)
+
+            def save(end: int, last: bool = False) -> Callable[[], None] | None:
+                return done.write(run, index, end) if index.due(end, last) else None
+
+            session = Session(run, ledger, handshake, pace, progress, done.add, save)
             asker = Asker(plan, done, client, handshake.dialect, session, reader)
             requests = await session.work(asker.jobs(), plan.total, plan.done(done))
             requests.note_in(record)
+            if saving := save(ledger.end, last=True):
+                saving()
         if requests.interrupted:
             return TaskOutcome(requests=requests)
         if query.shard:

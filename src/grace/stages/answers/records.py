@@ -1,10 +1,14 @@
 """What a run has already done: which requests are finished, and where their records are in its ledger."""
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from hashlib import blake2b
 from typing import Any
 
+from grace.errors import InputError
+from grace.files import holding
+from grace.index import GrowingIndex, Index
 from grace.ledger import Misfit, replay
 from grace.manifest import GENERATE
 from grace.record_shapes import TRIALS
@@ -27,9 +31,46 @@ class Done:
         self._failed: dict[tuple[int, int, str], int] = {}
 
     @classmethod
-    def read(cls, run: Run, rows: int, turns: Sequence[str]) -> "Done":
-        """Read a run's ledger. Raises LedgerCorrupt."""
-        return replay(run.ledger, lambda: cls(rows, turns), TRIALS.fault)
+    def read(cls, run: Run, rows: int, turns: Sequence[str], index: GrowingIndex | None = None) -> "Done":
+        """Read a run's ledger: of records that the index knows, the index. Raises LedgerCorrupt."""
+        known = (index or GrowingIndex(run.ledger)).read()
+        start = cls._restored(known, rows, turns) if known else None
+        return replay(run.ledger, lambda: cls(rows, turns), TRIALS.fault, start)
+
+    @classmethod
+    def _restored(cls, index: Index, rows: int, turns: Sequence[str]) -> "tuple[int, Done] | None":
+        """What an index holds, and where the records after it begin; None where it is about other requests."""
+        done = cls(rows, turns)
+        try:
+            *lists, failed = index.numbers
+            pairs = [(int(replication), turns[turn]) for replication, turn in index.facts["lists"]]
+            fits = index.facts["rows"] == rows and index.facts["turns"] == list(turns)
+            if not fits or any(len(each) != rows or not -1 <= max(each) < index.length for each in lists):
+                return None
+            done._offsets = dict(zip(pairs, lists, strict=True))
+            quads = zip(*(iter(failed),) * 4, strict=True)
+            done._failed = {(row, replication, turns[turn]): offset for row, replication, turn, offset in quads}
+        except (LookupError, ValueError, TypeError):
+            return None
+        return index.length, done
+
+    def write(self, run: Run, index: GrowingIndex, end: int) -> Callable[[], None]:
+        """What writes the index of a run's ledger up to `end`; all that it needs is copied here and now.
+
+        Where it cannot be written there is none.
+        """
+        turns = list(self._turns)
+        lists = [(replication, turns.index(turn)) for replication, turn in self._offsets]
+        failed = array("q")
+        for (row, replication, turn), offset in self._failed.items():
+            failed.extend((row, replication, turns.index(turn), offset))
+        numbers = [*(each[:] for each in self._offsets.values()), failed]
+
+        def write() -> None:
+            with suppress(InputError), holding(run.path):
+                index.write(end, {"rows": self._rows, "turns": turns, "lists": lists}, numbers)
+
+        return write
 
     def add(self, offset: int, record: dict[str, Any]) -> None:
         """Add one record. Raises Misfit for one of a row or turn that the run does not have."""

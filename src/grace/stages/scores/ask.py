@@ -103,6 +103,7 @@ class PreparedScore(Prepared[ExportedScores | ShardResult]):
         run.begin(identity, table.plain, study.content)
         keep_study(run, study)
         table.read_from(run.input)
+        table.keep_index(run.path)
         run.widen(rows, 1)
         keys = Keys(study, table, run.identity.model, scoring)
         todos = distinct(keys, rows)
