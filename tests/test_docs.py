@@ -8,6 +8,7 @@ whose first line names a file, `# transfer.yaml: ...`, is that file.
 
 import ast
 import csv
+import hashlib
 import io
 import json
 import os
@@ -39,6 +40,7 @@ from grace.cluster.messages import messages as cluster_messages
 from grace.columns import ANSWER_COLUMNS, ANSWER_KINDS, EXTRACTED, FLAGS, PROVENANCE, ROW_ID, SCORES_ERROR
 from grace.errors import StudyError
 from grace.ledger import Ledger
+from grace.models.catalogue import OVERLAY, catalogue
 from grace.runs import Run
 from grace.stages.answers.table import answer_columns
 from grace.stages.fields.extractor import DEEPSEEK_MODEL, MOST_CHARACTERS, REPAIRED, SEEN
@@ -51,6 +53,7 @@ from grace.studies.reading import CLEAR, DOUBT, EXACT, IMPLIED, Value
 from grace.studies.study import BUILT_IN, load_study, parse_study
 from grace.tables import CsvTable
 from table_model import TableServer, printable_model
+from tiny_gguf import write_tiny_gguf
 
 ROOT = Path(__file__).parents[1]
 GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("examples/*/README.md"))]
@@ -128,11 +131,15 @@ FAR = {
 
 SHORT = {
     "query": {"--limit": "1", "--max-tokens": "4"},
-    "score": {"--limit": "1"},
+    "score": {"--limit": "1", "--residual": "0"},
     "visit": {"--limit": "1"},
 }
 """Given to a query, score or visit that does not say so itself, and its limit in any case: the commands are tested, not
-the model's patience."""
+the model's patience. A residual of 0 looks for answers that a tiny model would hardly give."""
+
+BY_THE_REAL_MODEL = {"README.md"}
+"""Documents whose commands ask the real model. In the others a tiny one stands under its name: what a command does with
+a model's answers is tested elsewhere, and by the pilot."""
 
 SHIMS = {
     r"^python src/query_(study.)_exp1\.py": r"grace query \1",
@@ -306,11 +313,28 @@ def shortened(command: str) -> str:
     return command + "".join(f" {option} {value}" for option, value in options.items() if option not in command)
 
 
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Environment variables that let a tiny model stand for each model of this machine."""
+    folder = tmp_path_factory.mktemp("cache")
+    entries = []
+    for seed, model in enumerate(catalogue().values()):
+        file = folder / "models" / model.file
+        file.parent.mkdir(exist_ok=True)
+        write_tiny_gguf(file, seed=seed, context=8192)
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        entries.append({**model.model_dump(mode="json"), "bytes": file.stat().st_size, "sha256": digest})
+    overlay = folder / "catalogue.yaml"
+    overlay.write_text(yaml.safe_dump({"models": entries}))
+    return {"GRACE_CACHE": str(folder), OVERLAY: str(overlay)}
+
+
 @pytest.fixture
-def terminal(copy: Path, tmp_path: Path) -> Iterator[Terminal]:
+def terminal(guide: Path, copy: Path, tmp_path: Path, tiny: dict[str, str]) -> Iterator[Terminal]:
     """A terminal in the copy, with the environment active; curl counts an HTTP error as one."""
     visit = copy / "examples" / "visit.yaml"
-    visit.write_text(re.sub(r"\bmax_tokens: \d+", f"max_tokens: {SHORT['query']['--max-tokens']}", visit.read_text()))
+    content = re.sub(r"\bmax_tokens: \d+", f"max_tokens: {SHORT['query']['--max-tokens']}", visit.read_text())
+    visit.write_text(content.replace("score: {", f"score: {{residual: {SHORT['score']['--residual']}, "))
     (tmp_path / ".curlrc").write_text("fail\nsilent\nshow-error\n")
     environment = {
         **os.environ,
@@ -318,6 +342,7 @@ def terminal(copy: Path, tmp_path: Path) -> Iterator[Terminal]:
         "CURL_HOME": str(tmp_path),
         "NO_PROXY": "localhost,127.0.0.1",
         "no_proxy": "localhost,127.0.0.1",
+        **({} if str(guide.relative_to(ROOT)) in BY_THE_REAL_MODEL else tiny),
     }
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

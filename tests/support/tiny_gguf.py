@@ -42,7 +42,7 @@ WORDS = (
 NUMBERS = tuple(f"{space}{number}" for space in ("", " ") for number in range(10, 101, 10))
 """Single tokens too, when digits merge."""
 
-_WIDTH, _LAYERS, _HEADS, _INNER, _CONTEXT = 64, 2, 4, 128, 2048
+_WIDTH, _LAYERS, _HEADS, _INNER = 64, 2, 4, 128
 _SHARPNESS = 3.0
 """Standard deviation of the logits: the most likely of 400 tokens has a probability of 0.1 to 0.6."""
 
@@ -54,6 +54,7 @@ def write_tiny_gguf(
     template: str = CHATML,
     seed: int = 0,
     torn: bool = False,
+    context: int = 2048,
 ) -> None:
     """Write the model; the same arguments make the same bytes.
 
@@ -64,6 +65,7 @@ def write_tiny_gguf(
         seed: of the weights.
         torn: let the model say pieces of characters too: byte tokens from 0x80 on, which are no text alone. When one of
             these is drawn last, llama.cpp's /completion holds it back and its `completion_probabilities` with it.
+        context: the longest prompt with its answer, in tokens. A letter is often one here.
     """
     merged = digits == "merged"
     merges = _merges((*WORDS, *NUMBERS) if merged else WORDS)
@@ -73,7 +75,7 @@ def write_tiny_gguf(
     writer = GGUFWriter(path, "llama")
     writer.add_name(f"tiny, digits {digits}")
     writer.add_vocab_size(len(tokens))
-    writer.add_context_length(_CONTEXT)
+    writer.add_context_length(context)
     writer.add_embedding_length(_WIDTH)
     writer.add_block_count(_LAYERS)
     writer.add_feed_forward_length(_INNER)
