@@ -25,17 +25,16 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-import typer
 import yaml
 from aiohttp import web
 
 from canned import CannedServer, completion, error
+from commands import all_commands
 from conftest import Command
 from grace.analysis import references, scores
 from grace.analysis.paired import ComparedNumber
 from grace.analysis.statistics import TEST_COLUMNS
 from grace.analysis.studies import ANALYSES
-from grace.cli import app
 from grace.cluster.messages import messages as cluster_messages
 from grace.columns import ANSWER_COLUMNS, ANSWER_KINDS, EXTRACTED, FLAGS, PROVENANCE, ROW_ID, SCORES_ERROR
 from grace.errors import StudyError
@@ -916,7 +915,7 @@ def test_the_example_reads_its_answers(answer: str, verdict: str | None) -> None
 
 
 def test_commands_and_options_exist() -> None:
-    root = typer.main.get_command(app)
+    root = all_commands()
     every = set().union(*options_below(root))
     for guide in GUIDES:
         text = guide.read_text()
@@ -938,7 +937,7 @@ CLUSTER = ["render", "check", "audit", "preflight", "explain", "gpus", "secret"]
 
 
 def test_the_cluster_commands_are_all_here() -> None:
-    assert set(CLUSTER) == set(typer.main.get_command(app).commands["cluster"].commands)
+    assert set(CLUSTER) == set(all_commands().commands["cluster"].commands)
 
 
 @pytest.mark.parametrize("name", [*COMMANDS, "models plan", "models pull", *(f"cluster {name}" for name in CLUSTER)])
@@ -946,7 +945,7 @@ def test_every_option_is_in_the_documents(name: str) -> None:
     """In any guide; of the cluster's commands, in theirs or in the quickstart, and not in the list of rules."""
     near = [ROOT / "docs" / "cluster.md", ROOT / "docs" / "quickstart.md"]
     told = "\n".join(guide.read_text() for guide in (near if name.startswith("cluster") else GUIDES))
-    command = typer.main.get_command(app)
+    command = all_commands()
     for word in name.split():
         command = command.commands[word]
     options = options_of(command)

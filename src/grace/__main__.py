@@ -1,5 +1,16 @@
-"""`python -m grace` is `grace`."""
+"""`grace` and `python -m grace`."""
 
-from grace.cli import main
+import gc
 
-main()
+
+def start() -> None:
+    """Run the command line. Until a command begins nothing is searched for garbage: what imports make is none."""
+    gc.disable()
+    from grace.cli import main
+
+    gc.freeze()
+    main()
+
+
+if __name__ == "__main__":
+    start()

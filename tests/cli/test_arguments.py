@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 
+from commands import all_commands
 from conftest import ROOT, Command, read_rows
-from grace.cli import app
 from limits import HANG, cpu_below
 
 RUNS = ROOT / "tests" / "fixtures" / "runs-0.1.0" / "outputs"
@@ -26,8 +25,7 @@ def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[s
         yield path, command
 
 
-BUILT = typer.main.get_command(app)
-COMMANDS = dict(commands(BUILT))
+COMMANDS = dict(commands(all_commands()))
 
 
 def kind(parameter: Any) -> Any:
@@ -52,7 +50,7 @@ def test_every_command_refuses_what_is_no_text_and_no_number(
     grace: Command, path: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("grace.cli.app", BUILT)  # building it takes longer than all else
+    monkeypatch.setattr("grace.cli.app", all_commands())  # building it takes longer than all else
     for parameter in COMMANDS[path].params:
         if parameter.name == "help" or getattr(parameter, "is_flag", False):
             continue

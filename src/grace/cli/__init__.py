@@ -5,78 +5,66 @@ import sys
 
 import typer
 
-from grace.cli.agreement import agreement
-from grace.cli.analyze import analyze
-from grace.cli.archive import archive_app, reproduce
 from grace.cli.arguments import checked, open_streams
-from grace.cli.cluster import cluster_app
-from grace.cli.compare import compare
-from grace.cli.data import data_app
-from grace.cli.endpoint import check_endpoint
+from grace.cli.entries import CommandEntry, group
 from grace.cli.exits import DEFECT, exit_code
-from grace.cli.export import export
-from grace.cli.extract import extract
-from grace.cli.join import join
-from grace.cli.lineup import lineup_app
-from grace.cli.merge import merge
-from grace.cli.models import models_app
-from grace.cli.noise import noise
-from grace.cli.paper import paper
-from grace.cli.project import config, init
-from grace.cli.query import query
-from grace.cli.report import report
-from grace.cli.request import request_app
-from grace.cli.review import review
-from grace.cli.roadmap import roadmap_app
-from grace.cli.runs import runs_app
-from grace.cli.score import score
-from grace.cli.serve import serve
-from grace.cli.study import study_app
-from grace.cli.validate import validate
-from grace.cli.view import view
-from grace.cli.visit import visit
 from grace.errors import GraceError
-from grace.project import find_project
 
-app = typer.Typer(
+app = group(
+    CommandEntry("query", "query:query", "Ask a model about every trial (Experiment 1)."),
+    CommandEntry("score", "score:score", "Measure the exact probability of every answer (Experiment 2)."),
+    CommandEntry(
+        "visit", "visit:visit", "Ask a model everything while it is loaded: all studies of a file, both experiments."
+    ),
+    CommandEntry("extract", "extract:extract", "Find the values in the answers of Experiment 1."),
+    CommandEntry("review", "review:review", "Check extracted values on a local web page."),
+    CommandEntry("agreement", "agreement:agreement", "Tell how far reviewers agree (Krippendorff's alpha)."),
+    CommandEntry("view", "view:view", "Look around in runs on a local web page."),
+    CommandEntry("merge", "merge:merge", "Make one table for the analysis from a study's runs."),
+    CommandEntry("analyze", "analyze:analyze", "Run the statistics of study 1 or 2."),
+    CommandEntry("compare", "compare:compare", "Compare two models on the same trials: are they equivalent?"),
+    CommandEntry("report", "report:report", "Write a report as one web page."),
+    CommandEntry("paper", "paper:paper", "Write the parts of a paper: methods, results, tables, figures."),
+    CommandEntry("noise", "noise:noise", "Ask some questions of a score again and measure the differences."),
+    CommandEntry("validate", "validate:validate", "Check whether tables are good enough to analyse."),
+    CommandEntry("export", "export:export", "Remake the table of a run."),
+    CommandEntry("join", "join:join", "Put the shards of a run together."),
+    CommandEntry("serve", "serve:serve", "Serve a model on this machine."),
+    CommandEntry("init", "project:init", "Begin a project: write a commented grace.yaml."),
+    CommandEntry("config", "project:config", "Show the project's defaults, and where each comes from."),
+    CommandEntry("check-endpoint", "endpoint:check_endpoint", "Check whether a model server can be used."),
+    CommandEntry("reproduce", "archive:reproduce", "Make the results of an archive again, and compare them."),
+    CommandEntry("archive", "archive:archive_app", "Keep everything of an experiment in one verified archive."),
+    CommandEntry(
+        "cluster",
+        "cluster:cluster_app",
+        "Write manifests for a Kubernetes cluster, check them, and ask the cluster whether it would accept them.",
+    ),
+    CommandEntry("data", "data:data_app", "Make, sample and check tables of trials."),
+    CommandEntry(
+        "lineup",
+        "lineup:lineup_app",
+        "Carry models, one after the other: serve, ask, bring the data home, check it, leave nothing behind.",
+    ),
+    CommandEntry("models", "models:models_app", "List models, compute what they need, and fetch their files."),
+    CommandEntry(
+        "request",
+        "request:request_app",
+        "Write requests for scarce GPUs from the plan and from what was measured; keep the answer.",
+    ),
+    CommandEntry(
+        "roadmap",
+        "roadmap:roadmap_app",
+        "Where are we on the road to scarce GPUs, what comes next, and what is left to prove?",
+    ),
+    CommandEntry("study", "study:study_app", "Begin a study file, and look at what it makes of a table."),
+    CommandEntry("runs", "runs:runs_app", "List the runs that there are, or remove some."),
     name="grace",
     help="Run behavioural experiments on language models, from a laptop to a shared GPU cluster.",
     epilog="Start with docs/quickstart.md. --debug before the command shows a traceback with every error.",
-    no_args_is_help=True,
-    rich_markup_mode=None,  # plain help: rich would cost a tenth of a second at each start
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command(short_help="Ask a model about every trial (Experiment 1).")(query)
-app.command(short_help="Measure the exact probability of every answer (Experiment 2).")(score)
-app.command(short_help="Ask a model everything while it is loaded: all studies of a file, both experiments.")(visit)
-app.command(short_help="Find the values in the answers of Experiment 1.")(extract)
-app.command(short_help="Check extracted values on a local web page.")(review)
-app.command(short_help="Tell how far reviewers agree (Krippendorff's alpha).")(agreement)
-app.command(short_help="Look around in runs on a local web page.")(view)
-app.command(short_help="Make one table for the analysis from a study's runs.")(merge)
-app.command(short_help="Run the statistics of study 1 or 2.")(analyze)
-app.command(short_help="Compare two models on the same trials: are they equivalent?")(compare)
-app.command(short_help="Write a report as one web page.")(report)
-app.command(short_help="Write the parts of a paper: methods, results, tables, figures.")(paper)
-app.command(short_help="Ask some questions of a score again and measure the differences.")(noise)
-app.command(short_help="Check whether tables are good enough to analyse.")(validate)
-app.command(short_help="Remake the table of a run.")(export)
-app.command(short_help="Put the shards of a run together.")(join)
-app.command(short_help="Serve a model on this machine.")(serve)
-app.command(short_help="Begin a project: write a commented grace.yaml.")(init)
-app.command(short_help="Show the project's defaults, and where each comes from.")(config)
-app.command("check-endpoint", short_help="Check whether a model server can be used.")(check_endpoint)
-app.command(short_help="Make the results of an archive again, and compare them.")(reproduce)
-app.add_typer(archive_app, name="archive")
-app.add_typer(cluster_app, name="cluster")
-app.add_typer(data_app, name="data")
-app.add_typer(lineup_app, name="lineup")
-app.add_typer(models_app, name="models")
-app.add_typer(request_app, name="request")
-app.add_typer(roadmap_app, name="roadmap")
-app.add_typer(study_app, name="study")
-app.add_typer(runs_app, name="runs", short_help="List the runs that there are, or remove some.")
 
 
 def _version(show: bool) -> None:
@@ -95,6 +83,8 @@ def _options(
 ) -> None:
     if debug:
         os.environ["GRACE_DEBUG"] = "1"
+    from grace.project import find_project
+
     if project := find_project():
         context.default_map = project.defaults()
 

@@ -7,6 +7,7 @@ import typer
 
 from grace.cli import options
 from grace.cli.asking import end
+from grace.cli.entries import group
 from grace.cli.exits import NOT_ALL_WELL
 from grace.cli.options import count, progressing
 from grace.errors import InputError
@@ -15,7 +16,7 @@ from grace.text import one_line, printable
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-archive_app = typer.Typer(no_args_is_help=True, help="Keep everything of an experiment in one verified archive.")
+archive_app = group()
 
 Archive = Annotated[str, typer.Argument(metavar="ARCHIVE", help="Folder of the archive, or s3://BUCKET/PREFIX.")]
 Digest = Annotated[

@@ -4,12 +4,15 @@ Names of files go into manifests, which are UTF-8, and numbers into JSON, which 
 neither is wrong input, whatever a command would do with it.
 """
 
+import gc
 import io
 import math
 import os
+import signal
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import wraps
 from inspect import signature
 from pathlib import PurePath
@@ -19,7 +22,6 @@ import typer
 from typer.models import ArgumentInfo, OptionInfo
 
 from grace.cli.exits import INTERRUPTED
-from grace.cli.options import terminable
 from grace.errors import InputError
 
 LEAST, MOST = -(2**63), 2**63 - 1
@@ -46,14 +48,30 @@ def _checked(command: Callable[..., Any]) -> Callable[..., Any]:
             for each in value if isinstance(value, list | tuple) else (value,):
                 if problem := problem_of(each):
                     raise InputError(f"{_shown(command, name)} {str(each)!r}: {problem}")
+        if not gc.isenabled():  # since the process began: see grace.__main__
+            gc.freeze()
+            gc.enable()
         try:
-            with terminable():
+            with _terminable():
                 return command(*context, **given)
         except KeyboardInterrupt:
             print("grace: interrupted; no file is half written", file=sys.stderr)
             raise typer.Exit(INTERRUPTED) from None
 
     return with_check
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Have SIGTERM, which ends jobs on clusters, do what Ctrl-C does: undo what is half done."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def problem_of(value: object) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grace.cli.completing import complete_study
+from grace.cli.entries import group
 from grace.cli.options import reads_table
 from grace.errors import InputError
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 MOST_CELLS = 60
 MOST_LINES = 20
 
-data_app = typer.Typer(help="Make, sample and check tables of trials.", no_args_is_help=True, rich_markup_mode=None)
+data_app = group()
 
 Output = Annotated[Path | None, typer.Option(help="CSV table to write. Default: standard output.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace an existing output.")]

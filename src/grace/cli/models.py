@@ -10,13 +10,10 @@ from typing import Annotated
 import typer
 
 from grace.cli.completing import complete_catalogue
+from grace.cli.entries import group
 from grace.cli.exits import exit_code
 
-models_app = typer.Typer(
-    help="List models, compute what they need, and fetch their files.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+models_app = group()
 
 LINE_SECONDS = 5.0
 _MB = 1_000_000

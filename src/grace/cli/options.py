@@ -1,8 +1,6 @@
 """Arguments and options that several commands have in common, and how they are read."""
 
 import inspect
-import signal
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -195,19 +193,6 @@ def progressing() -> "Iterator[Progress]":
 
     with make_progress() as progress:
         yield progress
-
-
-@contextmanager
-def terminable() -> Iterator[None]:
-    """Have SIGTERM, which ends jobs on clusters, do what Ctrl-C does: undo what is half done."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def beside(given: Path, ending: str) -> Path:

@@ -4,14 +4,11 @@ from typing import Annotated
 
 import typer
 
+from grace.cli.entries import group
 from grace.cli.options import progressing
 from grace.cli.roadmap import By, Note
 
-request_app = typer.Typer(
-    help="Write requests for scarce GPUs from the plan and from what was measured; keep the answer.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+request_app = group()
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print it; no gate is asked, and nothing is kept.")]
 

@@ -7,15 +7,12 @@ from typing import Annotated
 
 import typer
 
+from grace.cli.entries import group
 from grace.cli.exits import exit_code
 from grace.cli.options import progressing
 from grace.errors import InputError, Refused
 
-roadmap_app = typer.Typer(
-    help="Where are we on the road to scarce GPUs, what comes next, and what is left to prove?",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+roadmap_app = group()
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Note = Annotated[str, typer.Option(metavar="TEXT", help="What you saw, in a sentence.")]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from grace.cli.entries import group
 from grace.cli.options import count, progressing
 from grace.errors import InputError
 
@@ -17,7 +18,7 @@ HOLDS = {"generate": "answers", "score": "probabilities", "extract": "values", "
 NUMBERS = (5, 6)
 """The places of columns of numbers."""
 
-runs_app = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
+runs_app = group(no_args_is_help=False, invoke_without_command=True)
 
 
 @runs_app.callback()

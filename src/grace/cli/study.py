@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from grace.cli.entries import group
 from grace.cli.options import reads_table
 from grace.errors import InputError
 
 if TYPE_CHECKING:
     from grace.tables import TableFormat
 
-study_app = typer.Typer(
-    help="Begin a study file, and look at what it makes of a table.", no_args_is_help=True, rich_markup_mode=None
-)
+study_app = group()
 
 
 @study_app.command()

@@ -6,13 +6,14 @@ import re
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
-
-import aiohttp
 
 from grace.errors import InputError
 from grace.text import one_line
+
+if TYPE_CHECKING:  # a quarter of a second, which what asks no server does not pay
+    import aiohttp
 
 TOO_LONG = "too long"
 """The kind of a reply with more than MOST_BYTES, which no further try would shorten."""
@@ -53,6 +54,8 @@ class AiohttpTransport:
     """HTTP over aiohttp, with a connection for each open request, and no reply longer than MOST_BYTES."""
 
     def __init__(self, base_url: str) -> None:
+        import aiohttp
+
         # Proxies from the environment are for servers elsewhere; most proxies cannot reach this machine's loopback.
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),
@@ -65,6 +68,8 @@ class AiohttpTransport:
         self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | None, timeout: float
     ) -> Reply:
         """Send one request and read the reply to its end."""
+        import aiohttp
+
         limits = aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, 15))
         try:
             async with self._session.request(
@@ -86,7 +91,7 @@ class AiohttpTransport:
         await self._session.close()
 
 
-async def _whole(response: aiohttp.ClientResponse) -> bytes:
+async def _whole(response: "aiohttp.ClientResponse") -> bytes:
     """The body of a reply, read in pieces and unpacked as far as MOST_BYTES. Raises NoReply."""
     packed = response.headers.get("Content-Encoding", "identity").strip().lower()
     if packed == "identity" and 0 <= (response.content_length or -1) <= MOST_BYTES:

@@ -4,14 +4,15 @@ import asyncio
 import fcntl
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
-
-import aiohttp
 
 from grace.errors import InputError, ModelFileError
 from grace.files import sha256_of
 from grace.models.registry import Network
+
+if TYPE_CHECKING:
+    import aiohttp
 
 DownloadProgress = Callable[[int, int], None]
 """Called now and then with the number of bytes so far, and in all."""
@@ -74,6 +75,8 @@ def _lock(file: IO[bytes], part: Path) -> None:
 
 async def _fill(url: str, file: IO[bytes], size: int, network: Network, progress: DownloadProgress) -> None:
     """Ask again until the file has its size, or no more bytes arrive."""
+    import aiohttp
+
     if file.tell() > size:
         _empty(file)
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=60)
@@ -101,7 +104,7 @@ async def _fill(url: str, file: IO[bytes], size: int, network: Network, progress
 
 
 async def _append(
-    session: aiohttp.ClientSession, url: str, file: IO[bytes], size: int, progress: DownloadProgress
+    session: "aiohttp.ClientSession", url: str, file: IO[bytes], size: int, progress: DownloadProgress
 ) -> None:
     """Ask once for the bytes that are missing, and append what comes."""
     start = file.tell()
@@ -132,6 +135,8 @@ def _check_status(url: str, status: int) -> None:
     if status in (401, 403, 407):
         raise AccessRefused(f"{_shown(url)}: answers {status}: it needs credentials")
     if status == 429 or status >= 500:
+        import aiohttp
+
         raise aiohttp.ClientError(f"answers {status}")
     raise ModelFileError(f"{_shown(url)}: answers {status}; is the mirror that pip uses up to date?")
 
