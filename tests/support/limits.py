@@ -1,10 +1,10 @@
 """Limits that hold on a busy machine: CPU time for what must be quick, and one long time for what has hung."""
 
 import resource
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 HANG = 600.0
 """Seconds after which a process that should have ended has hung; no machine is so busy that it only needs longer."""
@@ -27,7 +27,14 @@ def _cpu_seconds() -> float:
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
-def wait_until(happened: Callable[[], bool], process: "subprocess.Popen[str]") -> bool:
+class Ending(Protocol):
+    """A process, as subprocess.Popen shows it."""
+
+    def poll(self) -> int | None:
+        """How it ended; None while it runs."""
+
+
+def wait_until(happened: Callable[[], bool], process: Ending) -> bool:
     """Wait until something has happened or the process has ended; False when it has ended."""
     deadline = time.monotonic() + HANG
     while not happened():

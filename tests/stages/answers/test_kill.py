@@ -19,6 +19,7 @@ from aiohttp import web
 
 from canned import CannedServer, completion
 from conftest import ROOT, read_rows
+from forge import Forked, open_forge
 from grace.ledger import request_key, scan
 from grace.runs import Run
 from limits import HANG, wait_until
@@ -30,11 +31,20 @@ MILESTONES = ("lock", "input.csv", "study.yaml", "run.json", "ledger.jsonl", ".r
 """What appears in a run's folder at start-up, in this order."""
 
 
-def start(input: Path, output: Path, url: str, *options: object) -> "subprocess.Popen[str]":
-    """`grace query` in a process of its own."""
-    command = [sys.executable, "-m", "grace", "query", "study1", "--input", input, "--output", output]
-    command += ["--model-endpoint", url, "--model-name", "canned", *options]
-    return subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+Start = Callable[..., Forked]
+
+
+@pytest.fixture(scope="module")
+def start() -> Iterator[Start]:
+    """Start `grace query` in a process of its own: `start(input, output, url, "--limit", 3)`."""
+    rehearsal = ("query", "study1", "--input", ROOT / "data" / "study1.csv", "--output", "none.csv", "--dry-run")
+    with open_forge(*rehearsal) as forge:
+
+        def query(input: Path, output: Path, url: str, *options: object) -> Forked:
+            asked = ("--input", input, "--output", output, "--model-endpoint", url, "--model-name", "canned")
+            return forge.start("query", "study1", *asked, *options)
+
+        yield query
 
 
 def without_times(path: Path) -> list[dict[str, str]]:
@@ -48,7 +58,7 @@ def without_times(path: Path) -> list[dict[str, str]]:
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Callable[[], tuple[str, Path]]]:
     """Start canned servers, each a process of its own with a log of what it was asked."""
-    processes = []
+    processes: list[subprocess.Popen[str]] = []
 
     def begin() -> tuple[str, Path]:
         log = tmp_path / f"requests{len(processes)}.log"
@@ -69,6 +79,7 @@ def server(tmp_path: Path) -> Iterator[Callable[[], tuple[str, Path]]]:
 class Torment:
     """One run after the other, killed again and again."""
 
+    start: Start
     folder: Path
     url: str
     log: Path
@@ -82,7 +93,7 @@ class Torment:
         """Make runs until so many processes were killed, each run to its end."""
         table = ROOT / "data" / "study1.csv"
         untouched = self.folder / "untouched.csv"
-        process = start(table, untouched, self.url, *self.options)
+        process = self.start(table, untouched, self.url, *self.options)
         assert process.wait(HANG) == 0, process.communicate()
         process.communicate()
         expected = without_times(untouched)
@@ -105,7 +116,7 @@ class Torment:
         finished = {record["key"] for _, record in scan(run.ledger)}
         heard = self.log.stat().st_size
 
-        process = start(table, output, self.url, *self.options)
+        process = self.start(table, output, self.url, *self.options)
         killed = to_be_killed and self._wait_for_a_bad_moment(process, run, output)
         if killed:
             process.kill()
@@ -124,13 +135,13 @@ class Torment:
             assert not asked & finished, "a request that was finished is asked again"
         return not killed
 
-    def _wait_for_a_bad_moment(self, process: "subprocess.Popen[str]", run: Run, output: Path) -> bool:
+    def _wait_for_a_bad_moment(self, process: Forked, run: Run, output: Path) -> bool:
         """False when the process has ended by itself."""
         size = run.ledger.stat().st_size if run.ledger.exists() else 0
         nearly_done = size > 300 * 300  # bytes; a line has about 500
         kind = self.dice.choices(["start", "milestone", "work", "export"], [2, 1, 5, 6 if nearly_done else 0])[0]
         if kind == "start":
-            pause = time.monotonic() + self.dice.uniform(0, 0.9)
+            pause = time.monotonic() + self.dice.uniform(0, 0.3)
             wait_until(lambda: time.monotonic() > pause, process)
         elif kind == "milestone":
             there = self.dice.choice(MILESTONES)
@@ -190,7 +201,7 @@ def _changed(path: Path) -> int | None:
 
 
 @pytest.mark.slow
-def test_killed_again_and_again(server: Callable[[], tuple[str, Path]], tmp_path: Path) -> None:
+def test_killed_again_and_again(start: Start, server: Callable[[], tuple[str, Path]], tmp_path: Path) -> None:
     """Two runs at a time, each with a server of its own: 300 rows once, and 100 rows in three turns, shuffled."""
     ways: list[tuple[object, ...]] = [
         ("--concurrency", CONCURRENCY),
@@ -200,7 +211,7 @@ def test_killed_again_and_again(server: Callable[[], tuple[str, Path]], tmp_path
     for number, options in enumerate(ways):
         folder = tmp_path / str(number)
         folder.mkdir()
-        torments.append(Torment(folder, *server(), random.Random(number), options))
+        torments.append(Torment(start, folder, *server(), random.Random(number), options))
     with ThreadPoolExecutor(2) as both:
         for done in [both.submit(torment.go_on_until, KILLS // 2) for torment in torments]:
             done.result()
@@ -213,7 +224,7 @@ def test_killed_again_and_again(server: Callable[[], tuple[str, Path]], tmp_path
 # Signals that ask politely
 
 
-def ended(process: "subprocess.Popen[str]") -> tuple[int, str]:
+def ended(process: Forked) -> tuple[int, str]:
     out, err = process.communicate(timeout=HANG)
     assert out == ""
     assert "Traceback" not in err
@@ -224,9 +235,8 @@ def finished(output: Path) -> list[dict[str, Any]]:
     return [record for _, record in scan(Run.beside(output).ledger)]
 
 
-def read_until(process: "subprocess.Popen[str]", text: str) -> None:
+def read_until(process: Forked, text: str) -> None:
     """Read what a process says until it says `text`."""
-    assert process.stderr is not None
     said = ""
     while text not in said:
         said = process.stderr.readline()
@@ -236,7 +246,7 @@ def read_until(process: "subprocess.Popen[str]", text: str) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
 @pytest.mark.parametrize("protocol", ["single", "sequential"])
 def test_an_interrupt_lets_answers_under_way_finish(
-    number: signal.Signals, protocol: str, canned: CannedServer, trials: Path, tmp_path: Path
+    number: signal.Signals, protocol: str, start: Start, canned: CannedServer, trials: Path, tmp_path: Path
 ) -> None:
     held = threading.Event()
 
@@ -268,7 +278,7 @@ def test_an_interrupt_lets_answers_under_way_finish(
     assert len(asked) == len(set(asked)) == 12 * (1 if protocol == "single" else 3)  # exactly the rest
 
 
-def test_a_second_interrupt_drops_them(canned: CannedServer, trials: Path, tmp_path: Path) -> None:
+def test_a_second_interrupt_drops_them(start: Start, canned: CannedServer, trials: Path, tmp_path: Path) -> None:
     canned.latency = HANG
     output = tmp_path / "answers.csv"
     process = start(trials, output, canned.url, "--concurrency", 4)
@@ -285,7 +295,7 @@ def test_a_second_interrupt_drops_them(canned: CannedServer, trials: Path, tmp_p
     assert process.communicate(timeout=HANG)[0] == f"{output}: 12 rows, 12 answered, 0% cut off\n"
 
 
-def test_an_interrupt_does_not_wait_for_ever(canned: CannedServer, trials: Path, tmp_path: Path) -> None:
+def test_an_interrupt_does_not_wait_for_ever(start: Start, canned: CannedServer, trials: Path, tmp_path: Path) -> None:
     """A request that gets no answer ends with the time limit of one, and is not tried again."""
     canned.latency = HANG
     output = tmp_path / "answers.csv"
@@ -301,7 +311,7 @@ def test_an_interrupt_does_not_wait_for_ever(canned: CannedServer, trials: Path,
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
 def test_an_interrupt_before_the_first_question(
-    number: signal.Signals, canned: CannedServer, trials: Path, tmp_path: Path
+    number: signal.Signals, start: Start, canned: CannedServer, trials: Path, tmp_path: Path
 ) -> None:
     waiting = False
 
@@ -331,7 +341,7 @@ def test_an_interrupt_before_the_first_question(
     ids=["SIGINT", "SIGTERM", "SIGKILL"],
 )
 def test_a_table_is_replaced_whole_or_not_at_all(
-    number: signal.Signals, code: int, canned: CannedServer, trials: Path, tmp_path: Path
+    number: signal.Signals, code: int, start: Start, canned: CannedServer, trials: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "answers.csv"
     process = start(trials, output, canned.url, "--replications", 100)
@@ -361,7 +371,7 @@ def test_a_table_is_replaced_whole_or_not_at_all(
     assert not any(tmp_path.glob(".answers.csv.*"))
 
 
-def test_two_at_once(canned: CannedServer, trials: Path, tmp_path: Path) -> None:
+def test_two_at_once(start: Start, canned: CannedServer, trials: Path, tmp_path: Path) -> None:
     """Of two processes that start on one output one asks, the other says who does."""
     held = threading.Event()
 
@@ -381,12 +391,12 @@ def test_two_at_once(canned: CannedServer, trials: Path, tmp_path: Path) -> None
     assert canned.count == 12
 
 
-def test_a_terminal_that_is_closed_does_not_stop_a_run(canned: CannedServer, trials: Path, tmp_path: Path) -> None:
+def test_a_terminal_that_is_closed_does_not_stop_a_run(
+    start: Start, canned: CannedServer, trials: Path, tmp_path: Path
+) -> None:
     output = tmp_path / "answers.csv"
     canned.latency = 0.3
     process = start(trials, output, canned.url, "--concurrency", 4)
-    assert process.stderr is not None
-    assert process.stdout is not None
     read_until(process, "asking")
     process.stderr.close()
     process.stdout.close()

@@ -2,8 +2,6 @@
 
 import random
 import signal
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -14,6 +12,7 @@ from typing import Any
 import pytest
 
 from conftest import read_rows
+from forge import Forge, Forked, open_forge
 from grace.endpoints.dialects.llamacpp import FIRST
 from grace.ledger import scan
 from limits import HANG, wait_until
@@ -43,6 +42,7 @@ DISTINCT = THINGS * PLACES + THINGS
 class Torment:
     """One run after the other, killed again and again, each asking a server of its own."""
 
+    forge: Forge
     folder: Path
     server: TableServer
     dice: random.Random
@@ -66,16 +66,10 @@ class Torment:
                 self.prompts.setdefault(prompt, (question, number))
         assert len(self.prompts) == DISTINCT
 
-    def start(self, output: Path) -> "subprocess.Popen[str]":
-        command = [sys.executable, "-m", "grace", "score", "study.yaml", "--input", "trials.csv", "--output", output]
-        command += ["--model-endpoint", self.server.url, "--model-name", "table", "--concurrency", CONCURRENCY]
-        return subprocess.Popen(
-            [str(part) for part in [*command, *self.options]],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=self.folder,
-        )
+    def start(self, output: Path) -> Forked:
+        asked = ("--model-endpoint", self.server.url, "--model-name", "table", "--concurrency", CONCURRENCY)
+        files = ("study.yaml", "--input", "trials.csv", "--output", output)
+        return self.forge.start("score", *files, *asked, *self.options, folder=self.folder)
 
     def go_on_until(self, kills: int) -> None:
         """Make runs until so many processes were killed, each run to its end."""
@@ -125,12 +119,12 @@ class Torment:
         self.while_working += killed and len(after) > len(before)
         return not killed
 
-    def wait_for_a_bad_moment(self, process: "subprocess.Popen[str]", output: Path, heard: int, finished: int) -> bool:
+    def wait_for_a_bad_moment(self, process: Forked, output: Path, heard: int, finished: int) -> bool:
         """False when the process has ended by itself."""
         nearly_done = finished > DISTINCT * 0.7
         kind = self.dice.choices(["start", "work", "export"], [1, 6, 4 if nearly_done else 0])[0]
         if kind == "start":
-            pause = time.monotonic() + self.dice.uniform(0, 1.2)
+            pause = time.monotonic() + self.dice.uniform(0, 0.4)
             wait_until(lambda: time.monotonic() > pause, process)
         elif kind == "work":
             wanted = heard + self.dice.randrange(40, self.stretch)  # the handshake has about fifty
@@ -180,12 +174,12 @@ def test_killed_again_and_again(tmp_path: Path) -> None:
     """Two runs at a time: vLLM's way, one request a question, and llama.cpp's, one for each place of an answer."""
     ways: list[tuple[Any, tuple[object, ...], int]] = [("vllm", (), 170), ("llamacpp", ("--residual", 0.001), 380)]
     torments = []
-    with ExitStack() as servers, ThreadPoolExecutor(2) as both:
+    with open_forge() as forge, ExitStack() as servers, ThreadPoolExecutor(2) as both:
         for number, (dialect, options, stretch) in enumerate(ways):
             server = servers.enter_context(TableServer(MODEL, dialect, latency=0.005))
             folder = tmp_path / str(number)
             folder.mkdir()
-            torments.append(Torment(folder, server, random.Random(number), options, stretch))
+            torments.append(Torment(forge, folder, server, random.Random(number), options, stretch))
         for done in [both.submit(torment.go_on_until, KILLS // 2) for torment in torments]:
             done.result()
     assert sum(torment.kills for torment in torments) >= KILLS
