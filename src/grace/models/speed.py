@@ -1,27 +1,16 @@
-"""A guess of how fast a model answers, before anybody measured it: from its size, and what its hardware can do.
-
-Each step that writes one token for every request under way reads all weights once and the KV cache of these requests,
-or computes two operations for each parameter and request, whichever takes longer; reading a prompt takes two operations
-for each parameter and token. Both at a share of what the maker's data sheet gives. The same sum is the roofline model
-of Williams, Waterman and Patterson (2009), doi 10.1145/1498765.1498785.
-"""
+"""A guess of how fast a model answers, before anybody measured it: from its size, and what its hardware can do."""
 
 from dataclasses import dataclass
 
 from grace.errors import GraceError
 from grace.models.catalogue import catalogue, hub_models
 from grace.models.files import find_model
+from grace.models.latency import FACTOR, Steps, scored
 from grace.models.plan import GIB, KIB, MemoryPlan, plan_model
 from grace.models.serving import default_threads
 
-BANDWIDTH_SHARE = 0.6
-COMPUTE_SHARE = 0.4
-"""What of a data sheet's bandwidth and arithmetic a server reaches."""
-STEP_SECONDS = 0.005
-"""What a step takes beside the network: choosing tokens, HTTP, Python."""
 SEQUENCE_TOKENS = 1000
 """Prompt and answer together, of the requests that the KV cache holds at once."""
-GPU_FACTOR = 3.0
 CPU_FACTOR = 4.0
 """So many times faster or slower the truth may be."""
 CPU_BANDWIDTH = 15e9
@@ -41,12 +30,14 @@ class SpeedGuess:
         writing: tokens of answers.
         factor: so many times faster or slower the truth may be.
         source: what the guess is made from, in words.
+        again: tokens of a prompt that each place of a question computes again.
     """
 
     reading: float
     writing: float
     factor: float
     source: str
+    again: float = 0.0
 
 
 def gpu_speed(plan: MemoryPlan) -> SpeedGuess | None:
@@ -55,15 +46,22 @@ def gpu_speed(plan: MemoryPlan) -> SpeedGuess | None:
     if gpu.bandwidth_gbs is None or gpu.tflops is None:
         return None
     gpus = plan.gpus * plan.nodes
-    operations = gpu.tflops * 1e12 * COMPUTE_SHARE * gpus
-    together = max(1.0, min(plan.parallel, plan.kv_tokens / SEQUENCE_TOKENS))
-    read = plan.variant.weights_bytes / gpus + together * SEQUENCE_TOKENS * plan.kv_kib_gpu * KIB
-    step = max(read / (gpu.bandwidth_gbs * 1e9 * BANDWIDTH_SHARE), together * 2 * plan.model.parameters / operations)
+    weights = plan.variant.weights_bytes
+    steps = Steps(
+        plan.model.parameters,
+        weights / gpus,
+        plan.kv_kib_gpu * KIB,
+        gpu.bandwidth_gbs * 1e9,
+        gpu.tflops * 1e12 * gpus,
+    )
+    together = steps.together(min(plan.parallel, plan.kv_tokens / SEQUENCE_TOKENS), SEQUENCE_TOKENS)
     return SpeedGuess(
-        operations / (2 * plan.model.parameters),
-        together / (step + STEP_SECONDS),
-        GPU_FACTOR,
-        f"{plan.variant.weights_bytes / GIB:.1f} GiB of weights on {gpus} x {gpu.title}",
+        steps.reading,
+        steps.writing(together, SEQUENCE_TOKENS),
+        FACTOR,
+        f"a model of vLLM's steps, {weights / GIB:.1f} GiB of weights on {gpus} x {gpu.title}, "
+        f"{together} requests at once",
+        scored(0, 2),
     )
 
 

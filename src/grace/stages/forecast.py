@@ -335,7 +335,8 @@ def _guessed(work: Work, guess: SpeedGuess | None) -> _PerRequest:
     if guess is None:
         seconds, source = Span(*UNKNOWN_SECONDS), "nothing is known of the server's speed"
     else:
-        seconds = (Span.exactly(work.prompt_tokens / guess.reading) + tokens * (1 / guess.writing)).wider(guess.factor)
+        each = 1 / guess.writing + (0.0 if generates else guess.again / guess.reading)
+        seconds = (Span.exactly(work.prompt_tokens / guess.reading) + tokens * each).wider(guess.factor)
         source = f"from {guess.source}"
     size = tokens * TOKEN_BYTES + Span.exactly(ANSWER_BYTES if generates else SCORE_BYTES)
     answer = tokens if generates else Span.exactly(0)
