@@ -1,4 +1,4 @@
-"""Hold the surprisal that Grace measures against transformers: 50 sentences, among them 20 minimal pairs.
+"""Hold the surprisal that Grace measures against transformers and minicons: 50 sentences, among them 20 minimal pairs.
 
     .venv/bin/python scripts/check_surprisal.py write FOLDER
     cd FOLDER && grace score pairs.yaml --input pairs.csv --output scores.csv --model-name MODEL.gguf
@@ -6,15 +6,19 @@
 
 `write` writes the study, its trials, and the pilot's model with its weights unpacked to 32 bits (f32.gguf), so that no
 rounding of 4-bit routines is in the way. MODEL_FOLDER is what scripts/gguf_to_hf.py makes of the pilot's model; PYTHON
-has torch and transformers. The last line says how far the two are apart, in bits.
+has torch and transformers, and minicons if it is to be compared with, too. Each line says how far one of them is from
+Grace, in bits, and the exit code is 1 if that is more than 0.0001.
 """
 
 import csv
+import importlib.util
 import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+BOUND = 1e-4
+LABELS = "good", "bad"
 STUDY = """\
 name: pairs
 title: Minimal pairs, and other sentences
@@ -61,41 +65,65 @@ def write(folder: Path) -> None:
     requantize(model_path("smollm2-135m"), folder / "f32.gguf", "F32")
 
 
-def reference(model: Any, tokenizer: Any, text: str, measured: int) -> float:
-    """The bits of the last `measured` tokens of a text, by one forward pass in 32 bits; the softmax is in double."""
-    import torch
-
-    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
-    with torch.no_grad():
-        logs = torch.log_softmax(model(torch.tensor([ids])).logits[0].double(), dim=-1)
-    return sum(-logs[place - 1, ids[place]].item() / math.log(2) for place in range(len(ids) - measured, len(ids)))
-
-
-def compare(scores: Path, folder: Path) -> None:
-    """Say how far a table of Grace's is from transformers."""
+def by_transformers(folder: Path, dtype: str) -> Callable[[str], list[float]]:
+    """The bits of each token of a text but the first, by one forward pass; the softmax is in 64 bits."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+    eager = {"dtype": getattr(torch, dtype), "attn_implementation": "eager"}
+    model = AutoModelForCausalLM.from_pretrained(folder, **eager).eval()
+
+    def measure(text: str) -> list[float]:
+        ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+        with torch.no_grad():
+            logs = torch.log_softmax(model(torch.tensor([ids])).logits[0].double(), dim=-1)
+        return [-logs[place - 1, ids[place]].item() / math.log(2) for place in range(1, len(ids))]
+
+    return measure
+
+
+def by_minicons(folder: Path) -> Callable[[str], list[float]]:
+    """The same, as minicons gives it."""
+    import torch
+    from minicons.scorer import IncrementalLMScorer
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    scorer = IncrementalLMScorer(model, "cpu", tokenizer=AutoTokenizer.from_pretrained(folder))
+
+    def measure(text: str) -> list[float]:
+        [tokens] = scorer.token_score([text], surprisal=True, base_two=True)
+        return [bits for _, bits in tokens[1:]]
+
+    return measure
+
+
+def compare(scores: Path, folder: Path) -> bool:
+    """Say how far a table of Grace's is from the others; whether none is too far."""
     with open(scores, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    apart, alike = [], 0
-    for place, row in enumerate(rows):
-        ours = [float(row[f"surprisal_pair_{label}"]) for label in ("good", "bad")]
-        theirs = [
-            reference(model, tokenizer, row[label], int(row[f"tokens_pair_{label}"])) for label in ("good", "bad")
-        ]
-        apart += [abs(one - other) for one, other in zip(ours, theirs, strict=True)]
-        alike += place < 2 * len(SUBJECTS) and (ours[0] < ours[1]) == (theirs[0] < theirs[1])
-    print(
-        f"{len(apart)} sentences: {max(apart):.6f} bits apart at most, {sum(apart) / len(apart):.6f} on average; "
-        f"{alike} of {min(len(rows), 2 * len(SUBJECTS))} minimal pairs have the same order"
-    )
+    others = {f"transformers, {dtype}": by_transformers(folder, dtype) for dtype in ("float32", "float64")}
+    if importlib.util.find_spec("minicons"):
+        others["minicons"] = by_minicons(folder)
+    near = True
+    for name, other in others.items():
+        apart, alike = [], 0
+        for place, row in enumerate(rows):
+            ours = [float(row[f"surprisal_pair_{label}"]) for label in LABELS]
+            theirs = [sum(other(row[label])[-int(row[f"tokens_pair_{label}"]) :]) for label in LABELS]
+            apart += [abs(one - two) for one, two in zip(ours, theirs, strict=True)]
+            alike += place < 2 * len(SUBJECTS) and (ours[0] < ours[1]) == (theirs[0] < theirs[1])
+        near &= max(apart) <= BOUND
+        print(
+            f"{name}: {len(apart)} sentences {max(apart):.6f} bits apart at most, {sum(apart) / len(apart):.6f} on "
+            f"average; {alike} of {min(len(rows), 2 * len(SUBJECTS))} minimal pairs have the same order"
+        )
+    return near
 
 
 if __name__ == "__main__":
     if sys.argv[1] == "write":
         write(Path(sys.argv[2]))
     else:
-        compare(Path(sys.argv[2]), Path(sys.argv[3]))
+        sys.exit(not compare(Path(sys.argv[2]), Path(sys.argv[3])))

@@ -130,6 +130,7 @@ class _ScoringFacts(BaseModel):
     policy: Literal["canonical", "variants"]
     residual: Annotated[float, Field(ge=0, le=1)] | None
     answer_start: StrictStr | None
+    measuring: StrictStr | None = None
 
 
 class _SamplingFacts(BaseModel):

@@ -17,7 +17,7 @@ from grace.endpoints.embedded import EmbeddedServer
 from grace.endpoints.serving import NO_KEY
 from grace.errors import InputError, ModelFileError
 from grace.models.files import model_path
-from grace.models.serving import MOST_PARALLEL, ServingOptions, default_threads, llamacpp_settings, vllm_arguments
+from grace.models.serving import F32, MOST_PARALLEL, ServingOptions, default_threads, llamacpp_settings, vllm_arguments
 from limits import HANG
 from served import ask, is_open, occupy
 
@@ -231,6 +231,9 @@ def test_one_set_of_options_for_both_servers():
         assert part in arguments
     assert "--generation-config=vllm" in arguments
     assert not any("max-model-len" in part for part in vllm_arguments("x", ServingOptions("x")))
+    assert "cache_type_k" not in settings
+    exact = llamacpp_settings(Path("x"), ServingOptions("x", exact=True), "")
+    assert (exact["cache_type_k"], exact["cache_type_v"]) == (F32, F32)
 
 
 def test_options_that_cannot_be_served():
@@ -240,3 +243,5 @@ def test_options_that_cannot_be_served():
         llamacpp_settings(Path("x"), ServingOptions("x", parallel=MOST_PARALLEL + 1), "")
     with pytest.raises(InputError, match="threads"):
         vllm_arguments("x", ServingOptions("x", threads=2))
+    with pytest.raises(InputError, match="exact"):
+        vllm_arguments("x", ServingOptions("x", exact=True))

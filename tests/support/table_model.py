@@ -551,8 +551,9 @@ class TableServer:
 
     def _llamacpp_completion(self, body: dict[str, Any]) -> web.Response:
         prompts = self._prompts(body["prompt"], add_special=True)
-        if body.get("n_predict", -1) != 1 or body.get("post_sampling_probs"):
-            raise Refused(501, "a table model completes one token only, and samples nothing")
+        drawn = body.get("post_sampling_probs", False)
+        if body.get("n_predict", -1) != 1 or (drawn and (body.get("samplers") != [] or body.get("temperature") != 1)):
+            raise Refused(501, "a table model completes one token only, and draws it from its own probabilities only")
         replies = [self._llamacpp_reply(index, prompt, body) for index, prompt in enumerate(prompts)]
         several = isinstance(body["prompt"], list) and not isinstance(body["prompt"][0], int)
         return web.json_response(replies if several else replies[0])
@@ -582,7 +583,11 @@ class TableServer:
         if count:
             logprobs = self._logprobs(prompt)
             top = [self._llamacpp_entry(id, logprobs[id]) for id in order[:count]]
-            reply["completion_probabilities"] = [{**top[0], "top_logprobs": top}]
+            if body.get("post_sampling_probs"):
+                drawn = [{**entry, "prob": math.exp(entry.pop("logprob"))} for entry in top]
+                reply["completion_probabilities"] = [{**drawn[0], "top_probs": drawn}]
+            else:
+                reply["completion_probabilities"] = [{**top[0], "top_logprobs": top}]
         return reply
 
     def _llamacpp_entry(self, id: int, logprob: float) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from grace.runs import Run
 from grace.stages.scores.noise import Noise, read_floor
 from grace.stages.task import Endpoint
 
-Serve = Callable[[Endpoint, int | None], AbstractContextManager[Address]]
-"""Gives the address of an endpoint, whose server may have to be started with so many slots."""
+Serve = Callable[[Endpoint, int | None, bool], AbstractContextManager[Address]]
+"""Gives the address of an endpoint, whose server may have to be started with so many slots, and be exact."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def rerun_scores(run: Run, endpoint: Endpoint, questions: int, serve: Serve, pro
     for earlier in ("noise.jsonl", "noise.json"):
         (run.path / earlier).unlink(missing_ok=True)
     task = Noise(endpoint=endpoint, run=run, repeat=1, questions=questions)
-    with task.prepared(progress) as prepared, serve(endpoint, task.slots) as address:
+    with task.prepared(progress) as prepared, serve(endpoint, task.slots, prepared.exact) as address:
         outcome = prepared.ask(address, progress)
     if outcome.error:
         raise outcome.error

@@ -107,8 +107,10 @@ def _extractor(extractor: str, model: str | None, api_key_env: str | None) -> tu
 
 
 @contextmanager
-def server_for(endpoint: Endpoint, slots: int | None = None) -> Iterator[Address]:
+def server_for(endpoint: Endpoint, slots: int | None = None, exact: bool = False) -> Iterator[Address]:
     """The address of an endpoint; `embedded` starts a server with `slots` slots for the length of the block.
+
+    `exact` has it keep prompts in 32 bits.
 
     Raises:
         InputError: there is no such model, or llama.cpp is not installed.
@@ -117,7 +119,7 @@ def server_for(endpoint: Endpoint, slots: int | None = None) -> Iterator[Address
     if endpoint.url != EMBEDDED:
         yield Address(endpoint.url, endpoint.api_key)
         return
-    with EmbeddedServer.of(endpoint.model, slots) as server:
+    with EmbeddedServer.of(endpoint.model, slots, exact=exact) as server:
         yield Address(server.url, server.api_key)
 
 
@@ -129,7 +131,7 @@ def carry_out(task: Task[T], progress: Progress) -> TaskOutcome[T]:
         ModelFileError: the embedded model's file is not there yet, or cannot be served.
         EndpointError: the server cannot do what the task needs, or requests failed in the same way.
     """
-    with task.prepared(progress) as prepared, server_for(task.endpoint, task.slots) as address:
+    with task.prepared(progress) as prepared, server_for(task.endpoint, task.slots, prepared.exact) as address:
         return prepared.ask(address, progress)
 
 

@@ -38,6 +38,10 @@ def serve(
         bool,
         typer.Option("--batch-invariant", help="vLLM: answers that do not depend on what is computed beside them."),
     ] = False,
+    exact: Annotated[
+        bool,
+        typer.Option("--exact", help="llama.cpp: keep prompts in 32 bits, not 16, for the surprisal of texts."),
+    ] = False,
 ) -> None:
     """Serve a model on this machine for `grace query`, curl and other clients, until Ctrl-C.
 
@@ -55,7 +59,7 @@ def serve(
     from grace.models.serving import ServingOptions
 
     def options_of(name: str) -> ServingOptions:
-        return ServingOptions(name, host, port, context, parallel, threads, batch_invariant)
+        return ServingOptions(name, host, port, context, parallel, threads, batch_invariant, exact)
 
     key = read_key(api_key_env) or ""
     is_file = _is_gguf(model)

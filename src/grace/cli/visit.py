@@ -63,7 +63,7 @@ def visit(
     from grace.endpoints.waiting import wait_until_up
     from grace.stages.ending import leave_ending
     from grace.stages.task import TaskOptions
-    from grace.stages.visit import ask_all, follow_leader, slots_for, tasks
+    from grace.stages.visit import ask_all, exact_for, follow_leader, slots_for, tasks
 
     if leader is not None:
         with options.progressing() as progress:
@@ -82,7 +82,7 @@ def visit(
     if wait and model_endpoint != EMBEDDED:
         with options.progressing() as progress:
             wait_until_up(model_endpoint, wait, progress.note)
-    serve = partial(server_for, endpoint, slots_for(listed))
+    serve = partial(server_for, endpoint, slots_for(listed), exact_for(listed))
     worst, ended = 0, []
     with closing(ask_all(listed, serve, make_progress)) as outcomes:
         for task, outcome in outcomes:

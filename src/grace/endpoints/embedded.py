@@ -50,19 +50,20 @@ class EmbeddedServer(ModelServer):
         self.api_key = secrets.token_urlsafe(32) if api_key is None else api_key
 
     @classmethod
-    def of(cls, model: str, slots: int | None = None, limit: float | None = None) -> Self:
+    def of(cls, model: str, slots: int | None = None, limit: float | None = None, exact: bool = False) -> Self:
         """A server of a model under the name that the user gave, at a free port, with a random key.
 
         Args:
             model: name of the catalogue, path of a GGUF file, or file of a hub (`grace.models.files.file_to_serve`).
             slots: requests worked on at once; see ServingOptions.
             limit: seconds within which it must answer; None: however long it takes to load.
+            exact: see ServingOptions.
 
         Raises:
             InputError: no such model.
             ModelFileError: its file is not there yet, or was altered.
         """
-        return cls(file_to_serve(model), ServingOptions(model, parallel=slots), limit=limit)
+        return cls(file_to_serve(model), ServingOptions(model, parallel=slots, exact=exact), limit=limit)
 
     def __enter__(self) -> Self:
         if importlib.util.find_spec("xllamacpp") is None:

@@ -183,8 +183,12 @@ class Scorer:
         _, spelled = await self._spell(name, prompt, forms, start, raw_text(messages) is not None)
         return {form: list(path) for form, path in spelled.forms.items()}
 
-    async def prove(self, chat: bool = True) -> list[int] | None:
+    async def prove(self, chat: bool = True, exact: bool = False) -> list[int] | None:
         """Check that the server gives the model's own probabilities, and see how it renders a conversation.
+
+        Args:
+            chat: whether it is asked in chats.
+            exact: whether texts are measured.
 
         Returns:
             The tokens of a fixed conversation, None from a server that does not count in tokens, or without a chat.
@@ -194,7 +198,7 @@ class Scorer:
         """
         if not isinstance(self._dialect, TokenDialect):
             return None
-        await self._dialect.prove(self._post, self._model)
+        await self._dialect.prove(self._post, self._model, exact)
         if not chat:
             return None
         return await self._dialect.render(self._post, self._model, [{"role": "user", "content": "Say hello."}])

@@ -17,6 +17,8 @@ MOST_TRIES = 8
 """How often more of the likeliest tokens are asked for, each time many more, until the token is among them."""
 CLOSING = ".,;:!?)]}’'\"%"
 """A text that begins with one of these follows without a space."""
+CUT = "\ufffd"
+"""What stands for a character of which the last tokens are missing."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,18 @@ class Measured:
     bits: float | None
     words: tuple[float | None, ...]
     tokens: int
+
+
+@dataclass(frozen=True)
+class _End:
+    """Where a token ends in a text: one before the text at 0, a cut part of a character where that character begins."""
+
+    at: int
+    cut: bool = False
+
+    def within(self, length: int) -> bool:
+        """Whether the token is a part of the first characters, so many of them."""
+        return self.at < length or (self.at == length and not self.cut)
 
 
 def joined(before: str, text: str) -> str:
@@ -56,17 +70,18 @@ async def measure(
         whole += piece
     ids = await dialect.encode(post, model, whole)
     ends = await _ends(ids, whole, lambda tokens: dialect.detokenize(post, model, tokens))
-    bits = await _bits(dialect, post, model, ids, first=max(1, sum(end <= len(before) for end in ends)), lane=lane)
-    return {label: _measured(whole, span, ends, bits) for label, span in spans.items()}
+    bits = await _bits(dialect, post, model, ids, first=max(1, sum(end.within(len(before)) for end in ends)), lane=lane)
+    return {label: _measured(whole, span, ends, bits, len(before)) for label, span in spans.items()}
 
 
-async def _ends(ids: Sequence[int], whole: str, text_of: Callable[[Sequence[int]], Awaitable[str]]) -> list[int]:
-    """Where each token ends in a text: one before it at 0, a part of a character where the character before it does."""
+async def _ends(ids: Sequence[int], whole: str, text_of: Callable[[Sequence[int]], Awaitable[str]]) -> list[_End]:
+    """Where each token ends in a text."""
     front = len(await text_of(ids)) - len(whole)
-    ends = [max(0, len((await text_of(ids[:count])).rstrip("\ufffd")) - front) for count in range(1, len(ids))]
     if front < 0 or not (await text_of(ids)).endswith(whole):
         raise StudyError("the model's tokenizer does not read the text back, so its words cannot be found")
-    return [*ends, len(whole)]
+    texts = [await text_of(ids[:count]) for count in range(1, len(ids))]
+    ends = [_End(max(0, len(text.rstrip(CUT)) - front), text.endswith(CUT)) for text in texts]
+    return [*ends, _End(len(whole))]
 
 
 async def _bits(
@@ -76,7 +91,7 @@ async def _bits(
     open_places = list(range(first, len(ids)))
     found: dict[int, float] = {}
     for tries in range(MOST_TRIES if open_places else 0):
-        asks = [Ask(tuple(ids[1:place]), (ids[place],), tries) for place in open_places]
+        asks = [Ask(tuple(ids[1:place]), (ids[place],), tries, exact=True) for place in open_places]
         for place, read in zip(open_places, await dialect.read(post, model, ids[:1], asks, lane), strict=True):
             if not read.unknown:
                 found[place] = read.probabilities[ids[place]]
@@ -88,18 +103,20 @@ async def _bits(
     return [-log2(found[place]) if place in found else None for place in range(len(ids))]
 
 
-def _measured(whole: str, span: tuple[int, int], ends: Sequence[int], bits: Sequence[float | None]) -> Measured:
-    """What the tokens of a part of the text have, by word."""
+def _measured(
+    whole: str, span: tuple[int, int], ends: Sequence[_End], bits: Sequence[float | None], before: int
+) -> Measured:
+    """What the tokens of a part of the text have, by word; `before` characters of the text are not measured."""
     start, end = span
     words = [(word.start() + start, word.end() + start) for word in re.finditer(r"\S+", whole[start:end])]
     parts: list[list[float | None]] = [[] for _ in words]
-    for began, ended, own in zip([0, *ends], ends, bits, strict=False):
-        visible = [at for at in range(began, ended) if not whole[at].isspace()]
+    for began, ended, own in zip([_End(0), *ends], ends, bits, strict=False):
+        visible = [at for at in range(began.at, ended.at) if not whole[at].isspace()]
         if visible and visible[0] < start <= visible[-1]:
             raise StudyError(f"the text {whole[start:end]!r} joins with the one before it in the model's tokenizer")
-        owner = visible[0] if visible else ended  # a space alone is a part of what follows
+        owner = visible[0] if visible else ended.at  # a space alone is a part of what follows
         place = next((place for place, (_, last) in enumerate(words) if owner < last), None)
-        if place is not None and owner >= start and ended > 0:
+        if place is not None and owner >= start and not ended.within(before):
             parts[place].append(own)
     sums = [None if None in part else fsum(own for own in part if own is not None) for part in parts]
     known = [own for part in parts for own in part if own is not None]

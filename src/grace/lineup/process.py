@@ -27,7 +27,7 @@ from grace.stages.answers.ask import Query
 from grace.stages.scores.ask import Score
 from grace.stages.session import RequestCounts, interrupt_sessions
 from grace.stages.task import Endpoint, TaskOptions
-from grace.stages.visit import slots_for, tasks
+from grace.stages.visit import exact_for, slots_for, tasks
 
 START_SECONDS, START_RATE = 120.0, 20e6
 """The longest that llama.cpp may take until it answers: so long, and a second for so many bytes of the model's file."""
@@ -44,14 +44,14 @@ SERVER_BYTES = 600_000_000
 MEMORY_SHARE = 0.8
 """Of the memory that is free, what servers may take."""
 
-StartServer = Callable[[str, int | None], ModelServer]
-"""Makes the server of a model with so many slots (None: its own default)."""
+StartServer = Callable[[str, int | None, bool], ModelServer]
+"""Makes the server of a model with so many slots (None: its own default), which may have to be exact."""
 
 
-def embedded(model: str, slots: int | None) -> ModelServer:
+def embedded(model: str, slots: int | None, exact: bool) -> ModelServer:
     """llama.cpp with a limit for its start. Raises InputError, ModelFileError."""
     limit = START_SECONDS + find_model(model).path.stat().st_size / START_RATE
-    return EmbeddedServer.of(model, slots, limit)
+    return EmbeddedServer.of(model, slots, limit, exact)
 
 
 class ProcessBackend(Backend):
@@ -83,7 +83,8 @@ class ProcessBackend(Backend):
     def serve(self, model: str, progress: Progress) -> None:
         """Start the server, after one of a killed runner has ended."""
         self._wait_for_earlier(model)
-        server = self._start(model, slots_for(self._tasks(model)))
+        listed = self._tasks(model)
+        server = self._start(model, slots_for(listed), exact_for(listed))
         progress.note(f"{model}: starting its server")
         self._servers[model] = server.__enter__()
         self._starts[model] += 1

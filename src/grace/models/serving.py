@@ -22,6 +22,12 @@ VLLM_BATCH_INVARIANT = "VLLM_BATCH_INVARIANT"
 INVARIANT_CAPABILITY = 8.0
 INVARIANT_FAMILIES = ("llama", "gpt_oss")
 """The GPUs and, of the lineup's families, the models that it is documented for; Gemma is not listed."""
+CACHE = "cache"
+"""In a model's identity: how precisely llama.cpp keeps prompts, where that is more than its usual 16 bits."""
+EXACT_TAG = "grace-cache-f32"
+"""llama.cpp does not say how precisely it keeps a prompt; so the models that it lists then have this tag."""
+F32 = 0
+"""The type's number in ggml."""
 MAX_LOGPROBS = 20
 """Log probabilities of likely tokens that a request may ask for: vLLM's default, and the most that OpenAI gives."""
 
@@ -39,6 +45,7 @@ class ServingOptions:
         parallel: requests worked on at once. None: llama.cpp 4, vLLM as many as fit.
         threads: processor threads. None: as many as this process may use. For llama.cpp only.
         batch_invariant: answers do not depend on what is computed beside them, at some cost of speed. For vLLM only.
+        exact: what was read of a prompt is kept in 32 bits, not 16, which takes twice the memory. For llama.cpp only.
 
     Raises:
         InputError: an option that cannot be served.
@@ -51,6 +58,7 @@ class ServingOptions:
     parallel: int | None = None
     threads: int | None = None
     batch_invariant: bool = False
+    exact: bool = False
 
     def __post_init__(self) -> None:
         if self.host not in LOOPBACK:
@@ -100,8 +108,9 @@ def llamacpp_settings(path: Path, options: ServingOptions, api_key: str) -> Mapp
         "flash_attn_type": 0,
         "no_extra_bufts": True,
         "swa_full": True,  # sliding windows kept whole: Gemma would read a prompt's end again for each place
-        # A server for programs on this machine: no page, no view of others' requests, no use by web sites.
         "ui": False,
+        **({"cache_type_k": F32, "cache_type_v": F32, "model_tags": [EXACT_TAG]} if options.exact else {}),
+        # A server for programs on this machine: no page, no view of others' requests, no use by web sites.
         "endpoint_slots": False,
         "endpoint_metrics": True,  # numbers alone, and only for who has the key
         "cors_origins": "",
@@ -121,6 +130,8 @@ def vllm_arguments(model: str, options: ServingOptions) -> list[str]:
     """
     if options.threads is not None:
         raise InputError("--threads is for llama.cpp; vLLM chooses by itself")
+    if options.exact:
+        raise InputError("--exact is for llama.cpp; vLLM keeps prompts in the precision of the model")
     arguments = _always(options.name, options.host, options.port) | {
         "model": model,
         "max-model-len": options.context,

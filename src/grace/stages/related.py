@@ -7,6 +7,7 @@ from pathlib import Path
 from grace.errors import InputError
 from grace.ledger import request_key
 from grace.manifest import EXTRACT, GENERATE, SCORE, Identity
+from grace.models.serving import CACHE
 from grace.runs import Run
 from grace.stages.records import study_of
 from grace.stages.shard import is_shard
@@ -151,4 +152,5 @@ def _fits(other: Run, name: str, group: dict[str, Run]) -> bool:
 
 def _asked(identity: Identity) -> tuple[object, ...]:
     """What two experiments about the same trials have in common."""
-    return identity.study, identity.input.sha256, identity.model
+    model = {name: fact for name, fact in identity.model.items() if name != CACHE}
+    return identity.study, identity.input.sha256, model

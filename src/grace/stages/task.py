@@ -146,6 +146,11 @@ class Prepared(ABC, Generic[T_co]):
     study: Study
     table: CsvTable
 
+    @property
+    def exact(self) -> bool:
+        """Whether a server that is started for this should be as exact as it can, at the cost of memory."""
+        return False
+
     def ask(self, address: Address, progress: Progress) -> TaskOutcome[T_co]:
         """Ask the model server at an address what is not answered yet, and make the result unless interrupted.
 

@@ -60,6 +60,11 @@ def slots_for(listed: Sequence[Query | Score]) -> int | None:
     return slots.pop() if len(slots) == 1 else None
 
 
+def exact_for(listed: Sequence[Query | Score]) -> bool:
+    """Whether a server for all these tasks should keep prompts in 32 bits: where all measure texts."""
+    return all(isinstance(task, Score) and load_study(task.study or "").measures for task in listed)
+
+
 def follow_leader(leader: str, seconds: float, progress: Progress) -> None:
     """In a pod that is not the first of its Job, wait until the first one's server is gone, however long it takes.
 

@@ -1,19 +1,27 @@
 """`grace score` without a chat: raw prompts, and the surprisal of texts and regions by word."""
 
+import asyncio
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from conftest import Command, read_rows
+from grace.endpoints.dialects import TokenDialect
+from grace.endpoints.dialects.tokens import Ask, Read
+from grace.endpoints.surprisal import joined, measure
 from grace.errors import StudyError
 from grace.ledger import scan
+from grace.runs import Run
 from grace.studies.study import parse_study
 from table_model import TableModel, TableServer, brute_force
 from things import MODEL
+from tiny_gguf import write_tiny_gguf
 
 pytestmark = pytest.mark.usefixtures("impatient")
 
@@ -181,3 +189,81 @@ def test_a_real_model_measures_what_it_scores(grace: Command, tmp_path: Path) ->
         pytest.approx(-math.log2(mass), abs=1e-3) for mass in masses
     ]
     assert masses[0] > masses[1]
+
+
+class Bytes(TokenDialect):
+    """A model of which each byte is a token of one bit, with a token in front where `front` says so."""
+
+    name = "bytes"
+    reads_many = False
+
+    def __init__(self, front: bool) -> None:
+        self.front = [256] * front
+
+    async def render(self, post: Any, model: str, messages: Any) -> list[int]:
+        raise AssertionError
+
+    async def encode(self, post: Any, model: str, text: str) -> list[int]:
+        return [*self.front, *text.encode()]
+
+    async def tokenize(self, post: Any, model: str, text: str) -> list[int]:
+        return [*text.encode()]
+
+    async def detokenize(self, post: Any, model: str, tokens: Sequence[int]) -> str:
+        text = bytes(token for token in tokens if token < 256).decode(errors="replace")
+        return ("<s>" if 256 in tokens else "") + text
+
+    async def read(self, post: Any, model: str, prompt: Any, asks: Sequence[Ask], lane: Any) -> list[Read]:
+        assert all(ask.exact for ask in asks)
+        return [Read(dict.fromkeys(ask.tokens, 0.5)) for ask in asks]
+
+
+@pytest.mark.parametrize("front", [False, True])
+@pytest.mark.parametrize(
+    ("before", "text"),
+    [("", "日本語 🐙 a"), ("", "naïve é"), ("I like", "🐙 日"), ("日", "本 x"), ("", "a 🐙"), ("🐙 ", "🐙🐙")],
+)
+def test_characters_of_several_tokens_are_measured_whole(before: str, text: str, front: bool) -> None:
+    found = asyncio.run(measure(Bytes(front), None, "m", before, {"it": text}, None))["it"]  # type: ignore[arg-type]
+    piece = joined(before, text)
+    words = [float(len(word.encode())) for word in re.findall(r"\s*\S+", piece)]
+    if before or front:
+        assert found.words == tuple(words)
+        assert found.tokens == len(piece.encode()) == found.bits
+    else:
+        assert found.words == (None, *words[1:])
+        assert found.tokens == len(text.encode()) - 1
+
+
+def test_a_server_of_grace_measures_texts_with_prompts_in_32_bits_and_the_run_says_so(
+    grace: Command, tmp_path: Path
+) -> None:
+    write_tiny_gguf(tmp_path / "tiny.gguf")
+    study, trials, output = tmp_path / "raw.yaml", tmp_path / "trials.csv", tmp_path / "scores.csv"
+    study.write_text(HEAD + QUESTIONS.partition("  next:")[0])
+    trials.write_text(TRIALS)
+    command = ("score", study, "--input", trials, "--output", output, "--model-name", tmp_path / "tiny.gguf")
+    assert grace(*command).code == 0
+    identity = Run(output.with_suffix(".run")).identity
+    assert (identity.model["cache"], identity.scoring["measuring"]) == ("F32", "drawn")
+    study.write_text(HEAD + "  next:" + QUESTIONS.partition("  next:")[2])
+    output = tmp_path / "other.csv"
+    assert grace(*command[:4], "--output", output, *command[6:]).code == 0
+    identity = Run(output.with_suffix(".run")).identity
+    assert not {"cache"} & identity.model.keys()
+    assert "measuring" not in identity.scoring
+
+
+def test_a_server_that_shapes_what_it_draws_from_is_refused(grace: Command, files: tuple[Path, Path, Path]) -> None:
+    def shaped(path: str, number: int, body: dict[str, Any]) -> Any:
+        if not body.get("post_sampling_probs"):
+            return None
+        entry = {"id": 1, "token": "x", "bytes": [], "prob": 1.0}
+        return web.json_response({"completion_probabilities": [{**entry, "top_probs": [entry]}]})
+
+    with TableServer(MODEL) as server:
+        server.dialect = "llamacpp"
+        server.fail = shaped
+        done = score(grace, server, files)
+    assert done.code == 3
+    assert "probabilities before and after drawing differ" in done.err

@@ -3,13 +3,14 @@
 import asyncio
 import os
 from collections.abc import Mapping, Sequence
-from math import exp
+from math import exp, fsum
 from pathlib import Path
 from typing import Any, ClassVar
 
 from grace.endpoints.client import Client, RequestFailed
 from grace.endpoints.dialects.openai import ServerDescription, entry_of, get_json, names_of, number, text_or_none, word
 from grace.endpoints.dialects.tokens import (
+    ROUNDING,
     Ask,
     Lane,
     Post,
@@ -24,12 +25,21 @@ from grace.endpoints.dialects.tokens import (
 from grace.endpoints.transport import is_loopback
 from grace.ledger import request_key
 from grace.models.files import weights_digest
+from grace.models.serving import CACHE, EXACT_TAG
 from grace.studies.templates import Message, raw_text
 
 FIRST, GROWTH = 64, 16
 """How many of the most likely tokens the first request asks for, and by which factor each further one asks for more."""
 BIASED = 0.999
 """A probability that a bias produces but hardly ever a model."""
+ALL = 10_000_000
+"""More tokens than any vocabulary has: asked for so many of the likeliest, llama.cpp tells all of them."""
+DRAWN = {"temperature": 1, "samplers": [], "seed": 0, "post_sampling_probs": True}
+"""Settings that draw a token from the model's own probabilities.
+
+What llama.cpp tells before sampling is too large by about 0.0002 of it, since its sum in 32 bits over the sorted
+vocabulary loses the unlikely tokens. Where it draws, the sum is in 64 bits.
+"""
 
 
 class LlamaCpp(TokenDialect):
@@ -38,13 +48,14 @@ class LlamaCpp(TokenDialect):
     name = "llamacpp"
     neutral: ClassVar[Mapping[str, Any]] = {"top_p": 1, "top_k": 0, "min_p": 0, "repeat_penalty": 1}
     reads_many = False
+    measuring = "drawn"
 
     async def facts(self, client: Client, model: str, models: Sequence[Mapping[str, Any]]) -> ServerDescription:
         """Names, build, context length of a slot, slots, and the model file's own facts and digest."""
         meta = entry_of(model, models).get("meta") or {}
         props = await get_json(client, "/props")
         path = Path(props.get("model_path") or "")
-        identity = {
+        identity: dict[str, Any] = {
             "name": model,
             "source": word(path.name) or None,
             "template": request_key(props["chat_template"]) if "chat_template" in props else None,
@@ -54,6 +65,8 @@ class LlamaCpp(TokenDialect):
         }
         if is_loopback(client.url):
             identity["weights"] = await asyncio.to_thread(_digest, path)
+        if EXACT_TAG in (entry_of(model, models).get("tags") or ()):
+            identity[CACHE] = "F32"
         settings = props.get("default_generation_settings") or {}
         return ServerDescription(
             names_of(models),
@@ -93,6 +106,14 @@ class LlamaCpp(TokenDialect):
         """What /detokenize makes of ids."""
         return text_of((await post("/detokenize", {"model": model, "tokens": tokens})).get("content"))
 
+    async def prove(self, post: Post, model: str, exact: bool = False) -> None:
+        """See that the two ways of asking give the same."""
+        if not exact:
+            return
+        before, drawn = [_top(await post("/completion", _one_token("Yes", FIRST, exact))) for exact in (False, True)]
+        if any(abs(drawn.get(token, 0.0) / own - 1) > ROUNDING for token, own in before.items()):
+            raise garbage("probabilities before and after drawing differ; is it a llama.cpp of 2026?")
+
     async def read(
         self, post: Post, model: str, prompt: Sequence[int], asks: Sequence[Ask], lane: Lane | None
     ) -> list[Read]:
@@ -104,17 +125,25 @@ class LlamaCpp(TokenDialect):
         reads = []
         for ask in asks:
             most = FIRST * GROWTH**ask.tries
-            body = {"model": model, **_one_token([*prompt, *ask.path], most), "cache_prompt": True}
+            body = {"model": model, **_one_token([*prompt, *ask.path], most, ask.exact), "cache_prompt": True}
             if lane is not None:
                 body |= {"id_slot": lane.slot, "cache_prompt": bool(ask.path) or not lane.fresh}
             reply = await post("/completion", body)
             if not reply.get("completion_probabilities"):
                 # The drawn token was a part of a character, for which llama.cpp gives nothing. A bias has it draw
                 # another one; the reply holds the probabilities before the bias.
-                reply = await post("/completion", {**body, "logit_bias": [[prompt[-1], 1000]]})
-                if _top(reply).get(prompt[-1], 0.0) > BIASED:
+                [letter, *_] = await self.tokenize(post, model, "a")
+                most = ALL if ask.exact else most
+                asked = {name: value for name, value in body.items() if name not in DRAWN}
+                reply = await post(
+                    "/completion", {**asked, **_one_token(body["prompt"], most), "logit_bias": [[letter, 1000]]}
+                )
+                if _top(reply).get(letter, 0.0) > BIASED:
                     raise garbage("its probabilities are those after a bias, not the model's own")
             top = _top(reply)
+            if most == ALL:
+                whole = fsum(top.values())
+                top = {token: own / whole for token, own in top.items()}
             probabilities = {token: top[token] for token in ask.tokens if token in top}
             missing = len(ask.tokens) - len(probabilities)
             if missing and len(top) < most:
@@ -123,14 +152,18 @@ class LlamaCpp(TokenDialect):
         return reads
 
 
-def _one_token(prompt: Any, most: int) -> dict[str, Any]:
-    return {"prompt": prompt, "n_predict": 1, "n_probs": most, "temperature": 0, "post_sampling_probs": False}
+def _one_token(prompt: Any, most: int, exact: bool = False) -> dict[str, Any]:
+    how = DRAWN if exact else {"temperature": 0, "post_sampling_probs": False}
+    return {"prompt": prompt, "n_predict": 1, "n_probs": most, **how}
 
 
 def _top(reply: Mapping[str, Any]) -> Mapping[int, float]:
     try:
-        entries = reply["completion_probabilities"][0]["top_logprobs"]
-        top = {int(entry["id"]): exp(entry["logprob"]) for entry in entries}
+        told = reply["completion_probabilities"][0]
+        if "top_probs" in told:
+            top = {int(entry["id"]): float(entry["prob"]) for entry in told["top_probs"]}
+        else:
+            top = {int(entry["id"]): exp(entry["logprob"]) for entry in told["top_logprobs"]}
     except (LookupError, TypeError, ValueError, OverflowError):
         top = {}
     return checked_top(top)

@@ -22,12 +22,14 @@ ROUNDING = 1e-3
 class Ask:
     """A question about one place in an answer: how probable is each of `tokens` after prompt and `path`?
 
-    `tries` counts the earlier requests for it that did not give all of them.
+    `tries` counts the earlier requests for it that did not give all of them. `exact` asks for the last digits, too, as
+    where the logarithms of many probabilities are added up.
     """
 
     path: tuple[int, ...]
     tokens: tuple[int, ...]
     tries: int = 0
+    exact: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class TokenDialect(OpenAI):
 
     reads_many: ClassVar[bool]
     """Whether the server works on many places at once; False if one after the other is faster."""
+    measuring: ClassVar[str | None] = None
+    """How exact probabilities are asked for, where runs of an earlier version did it in another way."""
 
     @abstractmethod
     async def render(self, post: Post, model: str, messages: Sequence[Message]) -> list[int]:
@@ -85,8 +89,11 @@ class TokenDialect(OpenAI):
             RequestFailed: no answer, or one that is not a distribution (kind "garbage").
         """
 
-    async def prove(self, post: Post, model: str) -> None:
-        """Raise RequestFailed unless the server gives the model's own probabilities, whatever its settings."""
+    async def prove(self, post: Post, model: str, exact: bool = False) -> None:
+        """Raise RequestFailed unless the server gives the model's own probabilities, whatever its settings.
+
+        `exact` is whether it will be asked for exact ones.
+        """
 
     async def count_tokens(self, client: Client, model: str, messages: Sequence[Message]) -> int | None:
         """The length of the rendered prompt."""

@@ -106,7 +106,7 @@ class Vllm(TokenDialect):
                 probabilities[place].update(_probabilities(by_name, tokens))
         return [checked(Read(own), ask.path) for ask, own in zip(asks, probabilities, strict=True)]
 
-    async def prove(self, post: Post, model: str) -> None:
+    async def prove(self, post: Post, model: str, exact: bool = False) -> None:
         """Check that its --logprobs-mode is raw_logprobs: a bias changes nothing, and likely tokens are likely."""
         [token, *_] = await self.tokenize(post, model, "a")
         one = _one_token(model, COUNTING, logprobs=1, logprob_token_ids=[token])

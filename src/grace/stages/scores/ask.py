@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Any, ClassVar
 
 from grace.endpoints.client import Client
+from grace.endpoints.dialects import TokenDialect
 from grace.endpoints.handshake import EndpointNeed, Handshake, meet
 from grace.endpoints.pace import Pace
 from grace.endpoints.scoring import Scored, Scorer, Surprisals
@@ -82,6 +83,11 @@ class PreparedScore(Prepared[ExportedScores | ShardResult]):
 
     task: Score
 
+    @property
+    def exact(self) -> bool:
+        """The surprisal of a text adds up all that its tokens lack."""
+        return bool(self.study.measures)
+
     async def _ask(self, client: Client, progress: Progress) -> TaskOutcome[ExportedScores | ShardResult]:
         task, study, table, run = self.task, self.study, self.table, self.run
         rows = len(table) if task.limit is None else min(task.limit, len(table))
@@ -91,6 +97,8 @@ class PreparedScore(Prepared[ExportedScores | ShardResult]):
         first = completed(study, table, 0)
         proof = await prove(scorer, handshake, study.scored, first, task.policy, progress)
         scoring = {"policy": task.policy, "residual": scorer.residual, "answer_start": scorer.start}
+        if study.measures and isinstance(handshake.dialect, TokenDialect) and handshake.dialect.measuring:
+            scoring["measuring"] = handshake.dialect.measuring
         identity = Identity(
             experiment=SCORE,
             study=study.name,

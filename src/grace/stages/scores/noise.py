@@ -24,6 +24,7 @@ from grace.errors import InputError, RunMismatch
 from grace.files import replacing
 from grace.ledger import Ledger, LedgerReader, replay
 from grace.manifest import BATCH_INVARIANT, SCORE
+from grace.models.serving import CACHE
 from grace.progress import Progress
 from grace.record_shapes import REPEATS
 from grace.runs import Run, now
@@ -122,6 +123,11 @@ class PreparedNoise(Prepared[NoiseResult]):
     keys: Keys
     scores: Scores
     sample: Mapping[str, Todo]
+
+    @property
+    def exact(self) -> bool:
+        """The server must be as the run's was."""
+        return CACHE in self.run.identity.model
 
     async def _ask(self, client: Client, progress: Progress) -> TaskOutcome[NoiseResult]:
         task, run, endpoint = self.task, self.run, self.task.endpoint

@@ -58,7 +58,7 @@ async def prove(
         )
     try:
         await _settle(scorer, handshake, next(iter(chats.values()), None), where)
-        rendered = await scorer.prove(bool(chats))
+        rendered = await scorer.prove(bool(chats), exact=len(scored) < len(asked))
         spellings = {
             name: await scorer.spellings(name, own.messages, own.forms, own.start) for name, own in scored.items()
         }

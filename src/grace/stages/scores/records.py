@@ -23,7 +23,8 @@ class Keys:
 
     Attributes:
         study: the study that has the questions.
-        scoring: the settings that affect all answers: `policy`, `residual`, `answer_start`.
+        scoring: the settings that affect all answers: `policy`, `residual`, `answer_start`, and `measuring` where
+            texts are measured by a server that can be asked in several ways.
     """
 
     def __init__(self, study: Study, table: CsvTable, model: Mapping[str, Any], scoring: Mapping[str, Any]) -> None:
