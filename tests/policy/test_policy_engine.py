@@ -23,12 +23,14 @@ from grace.errors import InputError
 from grace.policy.check import check_manifests, find_rule
 from grace.policy.cluster_file import load_cluster
 from grace.policy.documents import CLUSTER_WIDE, Scene
+from grace.policy.fitting import fits
 from grace.policy.formats import as_json, as_sarif, as_text
 from grace.policy.quantities import quantity
 from grace.policy.reading import parse, read, survey
 from grace.policy.rule import Rule, Severity, changed
 from grace.policy.rules import ALL
 from grace.policy.schema import schemas
+from grace.policy.values import formats, validator
 from limits import cpu_below
 from policy_examples import JOB, SERVER, SERVICE, checked, job, plain, with_args
 from strategies import manifest_values, yaml_texts
@@ -921,6 +923,26 @@ def test_an_example_with_a_part_replaced_is_checked_without_a_traceback(data: st
         if not isinstance(whole, dict):
             return
     as_text(check_manifests(parse(json.dumps({**whole, "kind": whole.get("kind")}), json=True), NRP))
+
+
+@settings(max_examples=200)
+@given(data=st.data())
+def test_what_fits_its_schema_has_no_fault_by_it(data: st.DataObject):
+    whole = data.draw(st.sampled_from(BODIES))
+    for _ in range(data.draw(st.integers(0, 2))):
+        whole = _replace(whole, data.draw, data.draw(PIECES))
+    known = schemas(NRP.kubernetes)
+    kind = (whole.get("apiVersion"), whole.get("kind")) if isinstance(whole, dict) else ()
+    definition = next((name for key, name in known.names.items() if key == kind), "")
+    if definition and fits(known.definitions[definition], whole):
+        assert not [*validator()(known.definitions[definition], format_checker=formats()).iter_errors(whole)]
+
+
+def test_objects_without_fault_fit_their_schemas():
+    known = schemas(NRP.kubernetes)
+    for text in (JOB, SERVER, SERVICE):
+        [manifest] = parse(text)
+        assert fits(known.definitions[known.names[manifest.api_version, manifest.kind]], manifest.body)
 
 
 @settings(max_examples=300)

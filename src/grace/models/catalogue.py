@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from grace.declared import Strict, bytes_of, checked, loaded
+from grace.declared import Strict, brought, bytes_of, checked, loaded
 from grace.errors import InputError
 from grace.text import did_you_mean
 
@@ -417,16 +417,16 @@ def _catalogue() -> _Catalogue:
 def _load(overlay: str | None) -> _Catalogue:
     """Grace's own file with the user's entries: each replaces the one of the same name, or is added at the end."""
     text = resources.files("grace.models").joinpath("catalogue.yaml").read_bytes()
-    built_in = _sections(text, "catalogue.yaml")
+    built_in = _sections(brought(text), "catalogue.yaml")
     if overlay is None:
         return _checked(built_in, "catalogue.yaml")
-    user = _sections(bytes_of(Path(overlay).expanduser(), f"; {OVERLAY} or --catalogue names it"), overlay)
+    text = bytes_of(Path(overlay).expanduser(), f"; {OVERLAY} or --catalogue names it")
+    user = _sections(loaded(text, overlay), overlay)
     return _checked({name: _laid_over(built_in[name], user.get(name, []), key) for name, key in _KEYS.items()}, overlay)
 
 
-def _sections(text: bytes, file: str) -> dict[str, list[Any]]:
+def _sections(content: Any, file: str) -> dict[str, list[Any]]:
     """The lists of a catalogue file by section."""
-    content = loaded(text, file)
     if not isinstance(content, dict):
         raise InputError(f"{file}: must hold sections ({', '.join(_KEYS)}), each a list")
     for section, entries in content.items():

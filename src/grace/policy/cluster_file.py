@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from grace.declared import Strict, parsed, read
+from grace.declared import Strict, brought, checked, read
 from grace.errors import InputError
 from grace.text import did_you_mean
 
@@ -190,5 +190,6 @@ def load_cluster(name: str) -> Cluster:
                 f"{name!r}{did_you_mean(name, names)} is not a cluster that Grace knows ({', '.join(names)}); "
                 f"a file of your own is given by its path, as ./{name}.yaml"
             )
-        return parsed(resources.files("grace.policy").joinpath("clusters", f"{name}.yaml").read_bytes(), name, Cluster)
+        content = resources.files("grace.policy").joinpath("clusters", f"{name}.yaml").read_bytes()
+        return checked(brought(content), name, Cluster)
     return read(Path(name), Cluster)

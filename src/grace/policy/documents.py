@@ -29,6 +29,8 @@ _POD_PATHS: dict[str, FieldPath] = {
     "Job": ("spec", "template"),
     "CronJob": ("spec", "jobTemplate", "spec", "template"),
 }
+LASTING = ("Deployment", "StatefulSet", "ReplicaSet", "ReplicationController")
+"""Kinds whose pods run until somebody removes them."""
 SINGLE = ("container", "script")
 """Where a step of Argo has its one container."""
 _SHARED = ("affinity", "nodeSelector", "priorityClassName", "securityContext", "serviceAccountName", "tolerations")

@@ -4,9 +4,7 @@ import re
 from functools import cache
 from importlib import resources
 
-import yaml
-
-from grace.declared import Strict
+from grace.declared import Strict, brought
 from grace.policy.documents import Container
 from grace.policy.programs import Program
 
@@ -47,4 +45,4 @@ class Engine(Strict):
 def engines() -> tuple[Engine, ...]:
     """All that are known."""
     text = resources.files("grace.policy").joinpath("engines.yaml").read_text(encoding="utf-8")
-    return tuple(Engine.model_validate(entry) for entry in yaml.safe_load(text))
+    return tuple(Engine.model_validate(entry) for entry in brought(text))

@@ -9,9 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from grace.declared import Strict
+from grace.declared import Strict, brought
 from grace.policy.documents import Manifest
 
 _GENERATORS = {"configMapGenerator": "ConfigMap", "secretGenerator": "Secret"}
@@ -40,7 +38,7 @@ class _Foreign(Strict):
 @cache
 def _table() -> tuple[_Foreign, ...]:
     text = resources.files("grace.policy").joinpath("foreign.yaml").read_text(encoding="utf-8")
-    return tuple(_Foreign.model_validate(line) for line in yaml.safe_load(text))
+    return tuple(_Foreign.model_validate(line) for line in brought(text))
 
 
 def foreign(manifest: Manifest) -> str:

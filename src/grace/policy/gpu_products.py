@@ -5,9 +5,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 
-import yaml
-
-from grace.declared import Strict
+from grace.declared import Strict, brought
 from grace.policy.cluster_file import Cluster
 
 _OWN = re.compile(r"(?<![A-Z0-9])(A100|H100|H200|GH200|A40|RTX-A6000|RTX-8000)(?![A-Z0-9])", re.IGNORECASE)
@@ -28,7 +26,7 @@ class Product(Strict):
 def gpu_products() -> Mapping[str, Product]:
     """Products by the value of the node label nvidia.com/gpu.product."""
     text = resources.files("grace.policy").joinpath("gpu_products.yaml").read_text(encoding="utf-8")
-    return {line["name"]: Product.model_validate(line) for line in yaml.safe_load(text)}
+    return {line["name"]: Product.model_validate(line) for line in brought(text)}
 
 
 def own_resource(product: str, cluster: Cluster) -> str | None:

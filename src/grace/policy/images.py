@@ -4,7 +4,7 @@ import re
 from functools import cache
 from importlib import resources
 
-import yaml
+from grace.declared import brought
 
 _PRIVATE = re.compile(
     r"(localhost|127\.[\d.]+|10(\.\d+){3}|192\.168\.[\d.]+|172\.(1[6-9]|2\d|3[01])\.[\d.]+|([\w-]+\.)+internal|[\w-]+\.local)(:\d+)?/.+"
@@ -28,4 +28,4 @@ def is_local(image: str) -> bool:
 @cache
 def _official() -> frozenset[str]:
     """Names of Docker Hub's official images, those of earlier years included."""
-    return frozenset(yaml.safe_load(resources.files("grace.policy").joinpath("official_images.yaml").read_bytes()))
+    return frozenset(brought(resources.files("grace.policy").joinpath("official_images.yaml").read_bytes()))

@@ -26,7 +26,7 @@ _CAPITALS = (
 _WORDS = (
     r"<[A-Za-z][^<>\n]{0,60}>",
     rf"(?i:{_START}(change|replace|fill)[-_ ]?(me|in|this|with){_END})",
-    rf"(?i:{_START}your[-_][a-z0-9_.-]*)",
+    rf"(?i:{_START}your[-_](?!spotify)[a-z0-9_.-]*)",
     rf"(?i:{_START}your(name|username|namespace|user|token|key|image|project|password){_END})",
     rf"(?i:{_START}placeholder{_END})",
     rf"{_START}(TODO|FIXME|TBD|x{{4,12}}|X{{3,12}}){_END}",
@@ -35,7 +35,7 @@ _WORDS = (
 )
 _TEMPLATES = (
     r"\{\{[^{}]*\}\}|\{%.*?%\}|\$\{[A-Za-z_]\w*[^{}]*\}|\$[A-Z][A-Z0-9_]*\b",
-    r"__[A-Z][A-Z0-9_]*__",
+    r"__[A-Z][A-Z0-9_]*__|%[A-Z][A-Z0-9_]*%",
 )
 """Of any program; in a script they have a meaning."""
 _AMONG_SMALL = r"(?<=[a-z][-.])[A-Z][A-Z0-9_]{2,}(?![A-Za-z])"
@@ -43,6 +43,8 @@ _IMAGE = re.compile(r"((my|your|some|the)[-_]?)?(docker[-_]?)?image([-_]?name)?(
 """An image of the public registry's own that it does not have."""
 _VARIABLE = re.compile(r"\$\([A-Za-z_][A-Za-z0-9_]*\)")
 """In a name it is for a tool: Kubernetes fills it in only where programs get it."""
+_WHOLE = re.compile(r"\$(?:[A-Z_][A-Z0-9_]*|\{[A-Z_][A-Z0-9_]*\})")
+"""A variable's whole value: Kubernetes fills in $(NAME) only, so that the program gets these letters."""
 _IN_TEXT = re.compile("|".join(_CAPITALS))
 _IN_VALUE = re.compile("|".join((*_CAPITALS, *_WORDS)))
 _IN_FIELD = re.compile("|".join((*_CAPITALS, *_WORDS, *_TEMPLATES)))
@@ -73,6 +75,8 @@ def placeholder_at(manifest: Manifest, path: FieldPath) -> str:
         return variable
     if path[-1] == "image" and isinstance(value, str) and _IMAGE.fullmatch(value):
         return value
+    if path[-3:-2] == ("env",) and isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
+        return value.strip()
     if (FREE & set(path) and not name) or "argoproj.io/" in manifest.api_version:
         return placeholder(value)
     if name:

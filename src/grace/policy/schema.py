@@ -9,20 +9,19 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from importlib import resources
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grace.errors import InputError
 from grace.policy.documents import FieldPath, Manifest, Workload
+from grace.policy.fitting import fits
 from grace.policy.rule import Hit
 from grace.policy.values import VALUES, formats, is_of_values, validator, value_rules, words_for
 from grace.text import did_you_mean
 
 if TYPE_CHECKING:
-    from importlib.resources.abc import Traversable
-
     from jsonschema.exceptions import ValidationError  # type: ignore[import-untyped]
-    from referencing import Registry
 
 _TYPES = {
     "string": "a text",
@@ -49,16 +48,12 @@ class Schemas:
     Attributes:
         version: the version, as "1.32".
         names: the name of each kind's definition, by apiVersion and kind.
-        definitions: the definitions by name.
-        registry: where validators find definitions.
-        base: the address of the definitions in it.
+        definitions: the definitions by name, with those that they refer to in place: some contain themselves.
     """
 
     version: str
     names: Mapping[tuple[str, str], str]
     definitions: Mapping[str, Any]
-    registry: "Registry[Any]"
-    base: str
 
     def knows(self, manifest: Manifest) -> bool:
         """Whether there is a schema for an object of this apiVersion and kind."""
@@ -77,6 +72,8 @@ class Schemas:
 
     def pod_refusals(self, workload: Workload) -> list[Hit]:
         """The same for the spec of pods that stands in a custom resource."""
+        if fits(self.definitions[self._pod], workload.spec):
+            return []
         return _refused(workload.manifest, self._validator(self._pod).iter_errors(workload.spec), workload.path)
 
     @lru_cache(maxsize=4096)  # noqa: B019 - each version's schemas live as long as the program
@@ -85,12 +82,14 @@ class Schemas:
 
         Its status is not looked at: the cluster writes it, and drops what a file says.
         """
-        errors = self._validator(self.names[manifest.api_version, manifest.kind]).iter_errors(manifest.body)
+        definition = self.names[manifest.api_version, manifest.kind]
+        if fits(self.definitions[definition], manifest.body):
+            return ()
+        errors = self._validator(definition).iter_errors(manifest.body)
         return tuple(error for error in errors if not (error.absolute_path and error.absolute_path[0] == "status"))
 
     def _validator(self, definition: str) -> Any:
-        schema = {"$ref": f"{self.base}#/$defs/{definition}"}
-        return validator()(schema, registry=self.registry, format_checker=formats())
+        return validator()(self.definitions[definition], format_checker=formats())
 
     @property
     def _pod(self) -> str:
@@ -101,6 +100,8 @@ class Schemas:
         """Whether fields of a pod's spec in a custom resource have the types of Kubernetes; it may have more fields."""
         containers = [{**container.body, "name": container.name} for container in workload.containers]
         spec = {**workload.spec, "containers": containers, "initContainers": []}
+        if fits(self.definitions[self._pod], spec):
+            return True
         errors = self._validator(self._pod).iter_errors(spec)
         return all(error.validator == "additionalProperties" or is_of_values(error) for error in errors)
 
@@ -145,8 +146,6 @@ def schemas(version: str) -> Schemas:
     """
     if version not in versions():
         raise InputError(f"there are schemas of Kubernetes {versions()[0]} to {versions()[-1]}, not of {version}")
-    from referencing import Registry, Resource
-
     file = _folder() / f"v{version}.0-local-strict" / "_definitions.json"
     document = json.loads(file.read_bytes())
     for rules, rule in value_rules().items():
@@ -157,8 +156,20 @@ def schemas(version: str) -> Schemas:
         for name, definition in document["$defs"].items()
         for each in definition.get("x-kubernetes-group-version-kind", [])
     }
-    registry: Registry[Any] = Resource.from_contents(document) @ Registry()
-    return Schemas(version, names, document["$defs"], registry, document["$id"])
+    return Schemas(version, names, _joined(document["$defs"]))
+
+
+def _joined(definitions: dict[str, Any]) -> dict[str, Any]:
+    """Definitions with each other in place of references, which cost a look for each value that they are about."""
+    waiting: list[Any] = [definitions]
+    while waiting:
+        part = waiting.pop()
+        for key, inner in list(part.items() if isinstance(part, dict) else enumerate(part)):
+            if isinstance(inner, dict) and isinstance(inner.get("$ref"), str):
+                part[key] = definitions[inner["$ref"].rpartition("/")[2]]
+            elif isinstance(inner, dict | list):
+                waiting.append(inner)
+    return definitions
 
 
 @cache
@@ -168,14 +179,15 @@ def versions() -> Sequence[str]:
     return sorted((match[1] for match in matches if match), key=lambda text: [int(part) for part in text.split(".")])
 
 
-def _folder() -> "Traversable":
-    try:
-        return resources.files("kubernetes_validate") / "kubernetes-json-schema"
-    except ImportError:
+def _folder() -> Path:
+    """Where the schemas are. The package itself would import jsonschema, which few files need."""
+    package = find_spec("kubernetes_validate")
+    if package is None or package.origin is None:
         raise InputError(
             "manifests are checked with kubernetes-validate, which is not installed: "
             "pip install 'grace-experiments[cluster]'"
-        ) from None
+        )
+    return Path(package.origin).parent / "kubernetes-json-schema"
 
 
 def _in_order(hits: Iterable[tuple[object, Hit]]) -> list[Hit]:

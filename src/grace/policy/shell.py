@@ -39,6 +39,8 @@ _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*", re.ASCII | re.DOTALL)
 _ALL_PARAMETERS = {"$@", '"$@"', "$*", '"$*"', "${@}", '"${@}"'}
 _ALWAYS = {"true", ":", "/bin/true", "[ 1 ]", "[[ 1 ]]", "[ true ]", "[[ true ]]"}
 _NEVER = {"false", "/bin/false"}
+_SPAN = re.compile(r"\{(-?\d{1,9})\.\.(-?\d{1,9})\}|\$\(seq\s+(?:(-?\d{1,9})\s+)?(-?\d{1,9})\)", re.ASCII)
+"""Numbers of a loop, as {1..5} and $(seq 5)."""
 
 
 @dataclass(eq=False)
@@ -49,6 +51,7 @@ class Loop:
         endless: its condition always holds, and nothing in it breaks out.
         conditional: it ends when something has happened, as a wait does.
         counted: it goes through a list, so that it ends by itself.
+        turns: how often it runs what is in it, where its list says so; 0 where that is not known.
         background: the script goes on beside it.
         commands: those inside, condition included.
     """
@@ -56,6 +59,7 @@ class Loop:
     endless: bool = False
     conditional: bool = False
     counted: bool = False
+    turns: int = 0
     background: bool = False
     commands: list["Command"] = field(default_factory=list)
 
@@ -170,7 +174,9 @@ class _Script:
         elif node.type == "function_definition":
             self.starts.append(len(self.commands))
         elif node.type == "do_group" and parent in ("for_statement", "c_style_for_statement"):
-            self.loops.append(Loop(counted=parent == "for_statement"))
+            values = node.parent.children_by_field_name("value") if node.parent else []
+            turns = [_turns(self._text(value)) for value in values]
+            self.loops.append(Loop(counted=parent == "for_statement", turns=sum(turns) if all(turns) else 0))
         elif node.type == "redirected_statement":
             self.target = ""
         elif node.type == "heredoc_redirect":
@@ -333,6 +339,14 @@ class _Script:
 
     def _line(self, node: "Node") -> int:
         return self.first + min(node.start_point.row, self.breaks)  # here-documents may get an end that they lack
+
+
+def _turns(text: str) -> int:
+    """How many words a word of a loop's list stands for; 0 where that is not known."""
+    if match := _SPAN.fullmatch(text):
+        first, last = (int(number) for number in (match[1] or match[3] or 1, match[2] or match[4]))
+        return abs(last - first) + 1 if match[2] else max(last - first + 1, 0)
+    return 0 if re.search(r"[$`*?{\[]", text) else 1
 
 
 @cache

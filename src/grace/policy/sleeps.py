@@ -1,6 +1,7 @@
 """Programs that sleep: which do, which of them a script ends in, and which wait for something in a loop."""
 
 import ast
+import math
 import re
 import warnings
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ ASIDE = IDLE - {"sleep", "usleep"} | {"exit", "wait", "return", "trap", "set", "
 LONG = 600
 """Seconds of a sleep that is more than a pause."""
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_AMOUNT = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)([smhd]?)", re.ASCII)
 
 
 def is_sleep(program: Program) -> bool:
@@ -32,13 +34,25 @@ def final_sleep(running: Sequence[Program]) -> Program | None:
     return next((program for program in [*idle, *last] if is_sleep(program) and not waits(program)), None)
 
 
+def short_turns(program: Program) -> int:
+    """How often a sleep is repeated, where that is known and all of it is no more than a pause; else 0."""
+    turns = math.prod(loop.turns for loop in program.loops)
+    amounts = all(map(_AMOUNT.fullmatch, program.words[1:]))
+    short = program.name == "sleep" and len(program.words) > 1 and amounts and _seconds(program) * turns < LONG
+    return turns if program.loops and short else 0
+
+
 def _is_long(program: Program) -> bool:
     """Whether it sleeps for ever, or too long for a pause between steps."""
     if program.name == "tail":
         return True
-    amounts = [re.fullmatch(r"([0-9.]+)([smhd]?)", word) for word in program.words[1:]]
-    seconds = sum(float(match[1].strip(".") or 0) * _UNITS[match[2] or "s"] for match in amounts if match)
-    return program.name == "sleep" and (program.words[1:2] == ("infinity",) or seconds >= LONG)
+    return program.name == "sleep" and (program.words[1:2] == ("infinity",) or _seconds(program) >= LONG)
+
+
+def _seconds(program: Program) -> float:
+    """The time that it sleeps, as far as its words are amounts."""
+    amounts = map(_AMOUNT.fullmatch, program.words[1:])
+    return sum(float(match[1].strip(".") or 0) * _UNITS[match[2] or "s"] for match in amounts if match)
 
 
 def _is_endless(program: Program) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from grace.models.plan import GIB, SERVER_GIB, WORKER_GIB
-from grace.policy.documents import Container, Scene, Workload
+from grace.policy.documents import LASTING, Container, Scene, Workload
 from grace.policy.engines import VLLM
 from grace.policy.pods import gpu_count
 from grace.policy.programs import Program, programs
@@ -82,20 +82,23 @@ class Usage:
     def need(self, workload: Workload) -> _Need | None:
         """What a pod needs; None when one of its containers is neither a server nor a client."""
         running = [container for container in workload.containers if container.sidecar or not container.init]
-        needs = [self._need(container) for container in running]
+        needs = [self._need(workload, container) for container in running]
         sums = [need for need in needs if need is not None]
         if len(sums) < len(needs):
             return None
         whats = " and ".join(dict.fromkeys(need.what for need in sums))
         return _Need(sum(need.cores for need in sums), sum(need.gib for need in sums), whats)
 
-    def _need(self, container: Container) -> _Need | None:
+    def _need(self, workload: Workload, container: Container) -> _Need | None:
         server = self.servers.get(container)
         if server and server.gpus and server.engine.name == VLLM:
             what = "vLLM on 1 GPU" if server.gpus == 1 else f"vLLM on {server.gpus} GPUs"
             return _Need(SERVER_CORES + server.gpus, SERVER_GIB + WORKER_GIB * server.gpus, what)
         if container in self.clients and not gpu_count(container, self.scene.cluster):
             return _Need(CLIENT_CORES, CLIENT_GIB, "a client that asks over HTTP")
+        every = programs(self.scene, workload, container) if workload.kind in LASTING else []
+        if every and all(is_sleep(program) or program.name in _ASIDE for program in every) and final_sleep(every):
+            return _Need(0, 0, "a container that only sleeps")
         return None
 
     def low(self, workload: Workload, resource: Literal["cpu", "memory"]) -> str:
@@ -126,6 +129,15 @@ class Usage:
             idle = [p for p in running if p is asleep or p.name in WITHOUT_GPU or _watches(p)]
             if running and len(idle) == len(running):
                 return container, f"runs only {', '.join(dict.fromkeys(program.name for program in running))}"
+        return None
+
+    def asleep(self, workload: Workload) -> Container | None:
+        """A container with a GPU that sleeps for ever once its other programs have ended. A Job's own rules say so."""
+        for container in workload.containers if not workload.job_path else ():
+            every = programs(self.scene, workload, container)
+            end = final_sleep(every) if gpu_count(container, self.scene.cluster) and not container.init else None
+            if end and end is every[-1] and not end.fallback and (end.name == "tail" or "infinity" in end.words):
+                return container
         return None
 
     def loading(self, workload: Workload) -> Server | None:

@@ -13,6 +13,8 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from grace.declared import brought
+
 if TYPE_CHECKING:
     from jsonschema import FormatChecker  # type: ignore[import-untyped]
     from jsonschema.exceptions import ValidationError  # type: ignore[import-untyped]
@@ -34,9 +36,7 @@ _MACRO = re.compile(r"@(yearly|annually|monthly|weekly|daily|midnight|hourly|eve
 @cache
 def value_rules() -> Mapping[str, Schema]:
     """Schemas of values by the end of the name of their definition, as core.v1.Container."""
-    import yaml
-
-    rules: dict[str, Schema] = yaml.safe_load(resources.files("grace.policy").joinpath("values.yaml").read_bytes())
+    rules: dict[str, Schema] = brought(resources.files("grace.policy").joinpath("values.yaml").read_bytes())
     return {name: rule for name, rule in rules.items() if name != "shared"}
 
 
@@ -45,8 +45,7 @@ def validator() -> Any:
     """The class that checks an object against its schema and the rules of values in it."""
     from jsonschema import Draft202012Validator, validators
 
-    words = {VALUES: _descend, "only": _only, "when": _when, "distinct": _distinct, "ordered": _ordered}
-    return validators.extend(Draft202012Validator, words)
+    return validators.extend(Draft202012Validator, {VALUES: _descend, **WORDS})
 
 
 @cache
@@ -58,6 +57,14 @@ def formats() -> "FormatChecker":
     for name, (check, _) in _FORMATS.items():
         checker.checks(name, ValueError)(check)
     return checker
+
+
+def conforms(value: object, name: str) -> bool:
+    """Whether a value has a format, or a format is none of those that are looked at."""
+    try:
+        return name not in _FORMATS or _FORMATS[name][0](value)
+    except ValueError:
+        return False
 
 
 def is_of_values(error: "ValidationError") -> bool:
@@ -133,9 +140,9 @@ def _when(validator: Any, rules: list[Schema], instance: Any, schema: Schema) ->
                 yield _error(f"is not allowed {state}", other)
 
 
-def _distinct(validator: Any, fields: list[str], items: list[Any], schema: Schema) -> Iterator["ValidationError"]:
+def _distinct(validator: Any, fields: list[str], items: Any, schema: Schema) -> Iterator["ValidationError"]:
     seen: set[tuple[str | None, ...]] = set()
-    mappings = [(number, item) for number, item in enumerate(items) if isinstance(item, dict)]
+    mappings = [(n, item) for n, item in enumerate(items if isinstance(items, list) else []) if isinstance(item, dict)]
     for number, item in mappings:
         key = tuple(str(item[field]) if field in item else None for field in fields)
         if key in seen and key[0] is not None:
@@ -148,6 +155,10 @@ def _ordered(validator: Any, fields: list[str], instance: Any, schema: Schema) -
     numbers = [value for value in values if isinstance(value, int)]
     if len(numbers) == 2 and numbers[0] > numbers[1]:
         yield _error(f"{fields[0]} is above {fields[1]}", fields[0])
+
+
+WORDS = {"only": _only, "when": _when, "distinct": _distinct, "ordered": _ordered}
+"""The words of values.yaml that JSON Schema does not have."""
 
 
 def _whole(bits: int) -> Callable[[object], bool]:

@@ -10,6 +10,7 @@ from grace.policy.rule import Hit, broken, changed, kubernetes, note, warning
 from grace.policy.rules.examples import example
 
 _JOB = example("preemptible-job")
+_PARTED = changed(_JOB, ("spec:\n  back", "spec:\n  parallelism: 2\n  completions: 2\n  back"))
 _LOOKING = changed(_JOB, ("  activeDeadlineSeconds: 86400\n", "")) + "        command: [bash, -c, python run.py]\n"
 
 
@@ -28,6 +29,25 @@ def check_removal(scene: Scene) -> Iterator[Hit]:
         if workload.kind == "Job" and "ttlSecondsAfterFinished" not in (workload.job_spec or {}):
             message = "has no ttlSecondsAfterFinished: who removes the finished Job and its logs, and when, is not said"
             yield Hit(workload.manifest, ("spec", "ttlSecondsAfterFinished"), message)
+
+
+@note(
+    "K8S052",
+    "pods of a Job that do the same",
+    why="Without completions, a Job starts `parallelism` pods of one command, and is done when one of them has "
+    "succeeded and all have ended. They share the work only if they take it from a queue; else each does all of it, "
+    "and writes over what the others write.",
+    source=kubernetes("Jobs, Parallel Jobs", "concepts/workloads/controllers/job/#parallel-jobs"),
+    fix="Write parallelism: 1; or `completionMode: Indexed` with completions, so that each pod takes the part of its "
+    "JOB_COMPLETION_INDEX.",
+    examples=broken(_PARTED, ("  completions: 2\n", "")),
+)
+def check_same(scene: Scene) -> Iterator[Hit]:
+    for workload in scene.workloads:
+        spec = workload.job_spec or {}
+        if workload.pods > 1 and "completions" not in spec and workload.job_path:
+            message = f"starts {workload.pods} pods of one command, and nothing says which part of the work is whose"
+            yield Hit(workload.manifest, (*workload.job_path, "parallelism"), message)
 
 
 @note(

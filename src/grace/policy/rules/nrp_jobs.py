@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from grace.policy.documents import CLUSTER_WIDE, Container, Scene, Workload
 from grace.policy.pods import pod_gpus
@@ -10,7 +11,7 @@ from grace.policy.rule import Hit, Severity, broken, changed, error, note
 from grace.policy.rules.examples import example
 from grace.policy.rules.nrp_pages import POLICIES, USING
 from grace.policy.servers import servers
-from grace.policy.sleeps import final_sleep, is_sleep, waits
+from grace.policy.sleeps import final_sleep, is_sleep, short_turns, waits
 
 ADMINISTRATORS = CLUSTER_WIDE | {"DaemonSet", "LimitRange", "ResourceQuota"}
 """Kinds that users cannot make."""
@@ -38,7 +39,7 @@ _SERVER = example("gpu-server")
     "NRP010",
     "Job that sleeps",
     why="A Job that sleeps holds what it asked for and does nothing. Users whose Jobs run sleep, or a script that ends "
-    "in it, are banned.",
+    "in it, are banned. A loop that soon ends is a warning.",
     source=POLICIES,
     fix="Let the Job end when its work is done: remove the sleep, and give each wait an end. To look around in a "
     "container, start a bare Pod (kind: Pod); there, sleep is fine.",
@@ -49,7 +50,8 @@ def check_sleep(scene: Scene) -> Iterator[Hit]:
         running = programs(scene, workload, container)
         program = final_sleep(running)
         if program:
-            yield _sleep(workload, container, program)
+            end = f", {turns} times in a loop" if (turns := short_turns(program)) else ""
+            yield replace(_sleep(workload, container, program, end), severity=Severity.WARNING if turns else None)
         for probe in running:
             if probe is not program and (address := _empty_answer(scene, workload, probe)):
                 message = (
@@ -176,7 +178,7 @@ def _serves_node(workload: Workload) -> bool:
     "also while nobody asks it anything, and GPUs that are used less than 40% count against you. NRP's pages say both "
     "that Deployments may have GPUs and that they may not.",
     source=POLICIES,
-    fix="Delete it when you are done (`kubectl delete deployment NAME`). What must run longer needs an exception from "
+    fix="Delete it when you are done (`kubectl delete KIND NAME`). What must run longer needs an exception from "
     "the administrators; work that ends belongs in a Job.",
     examples=(_SERVER, _JOB),
 )
@@ -186,7 +188,8 @@ def check_servers(scene: Scene) -> Iterator[Hit]:
         if workload.kind not in ("Deployment", "StatefulSet", "ReplicaSet", "ReplicationController"):
             continue
         if gpus:
-            held = f"holds {gpus} GPU{'s' * (gpus > 1)} also while nobody uses it, and"
-            yield Hit(workload.manifest, ("kind",), f"a {workload.kind} {held} is deleted after 2 weeks")
+            held = f"a {workload.kind} holds {gpus} GPU{'s' * (gpus > 1)} also while nobody uses it"
+            end = " and is deleted after 2 weeks" if workload.kind == "Deployment" else ""
+            yield Hit(workload.manifest, ("kind",), f"{held},{end}" if end else held)
         elif workload.kind == "Deployment":
             yield Hit(workload.manifest, ("kind",), "is deleted after 2 weeks, unless the administrators allow more")

@@ -65,7 +65,8 @@ def check_forbidden(scene: Scene) -> Iterator[Hit]:
 )
 def check_known(scene: Scene) -> Iterator[Hit]:
     for manifest, path, name in _classes(scene) if scene.cluster.storage.classes else ():
-        if name and not placeholder_at(manifest, path) and not scene.cluster.storage_class(name):
+        named = manifest.at((*path[:-1], "volumeName"))  # a volume that is there already needs no class
+        if name and not named and not placeholder_at(manifest, path) and not scene.cluster.storage_class(name):
             message = f"{name} is not a storage class that we know on {scene.cluster.title}; {LISTED}"
             yield Hit(manifest, path, message)
 
@@ -99,10 +100,12 @@ def check_access(scene: Scene) -> Iterator[Hit]:
         name = spec.get("storageClassName") or ""
         storage = scene.cluster.storage_class(name)
         modes = spec.get("accessModes") or []
-        for mode in modes if storage else [mode for mode in modes if mode in MANY and _is_block(scene, name)]:
+        if spec.get("volumeName") or spec.get("volumeMode") == "Block":
+            continue  # of a volume that is there, or of a bare device, which several nodes can have
+        for mode in modes if storage else [mode for mode in modes if _is_of_one_node(scene, name, mode)]:
             if not storage or mode not in storage.access:
-                has = ", ".join(storage.access) if storage else "ReadWriteOnce"
-                message = f"volumes of {name} cannot be {mode} (they can be {has})"
+                has = f" (they can be {', '.join(storage.access)})" if storage else ": they are for one node"
+                message = f"volumes of {name} cannot be {mode}{has}"
                 yield Hit(manifest, (*path, "accessModes"), message)
 
 
@@ -124,11 +127,15 @@ def _classes(scene: Scene) -> Iterator[tuple[Manifest, FieldPath, str]]:
         yield manifest, (*path, CLASS[-1]), manifest.at((*path, CLASS[-1])) or ""
 
 
-def _is_block(scene: Scene, name: str) -> bool:
-    """Whether a storage class that the cluster's file does not know makes block devices, by its object or its name."""
-    described = scene.find("StorageClass", "", name)
-    provisioner = described.body.get("provisioner") if described else None
-    return isinstance(provisioner, str) and provisioner.endswith(BLOCK) if described else bool(_BLOCK.match(name))
+def _is_of_one_node(scene: Scene, name: str, mode: str) -> bool:
+    """Whether a mode is not one of a class that the cluster's file does not know, by the class's object or its name.
+
+    Many nodes can read a disk of a cloud.
+    """
+    if described := scene.find("StorageClass", "", name):
+        provisioner = described.body.get("provisioner")
+        return mode == "ReadWriteMany" and isinstance(provisioner, str) and provisioner.endswith(BLOCK)
+    return mode in MANY and bool(_BLOCK.match(name))
 
 
 @warning(

@@ -4,9 +4,12 @@ import posixpath
 import re
 from collections.abc import Iterator
 
+from grace.errors import InputError
 from grace.policy.documents import CLUSTER_WIDE, Manifest, Scene, meet
+from grace.policy.foreign import foreign
 from grace.policy.forms import is_key
 from grace.policy.placeholders import placeholder_in_field
+from grace.policy.reading import parse
 from grace.policy.rule import Hit, Severity, broken, changed, error, kubernetes, note, warning
 from grace.policy.rules.examples import example
 from grace.policy.rules.names import NAMES_SOURCE, shown
@@ -73,7 +76,16 @@ def check_known(scene: Scene) -> Iterator[Hit]:
         for key, text in (config.body.get("data") or {}).items():
             if key.endswith((".yaml", ".yml")) and _OBJECT.search(text):
                 message = f"holds manifests ({key}), which are not checked"
-                yield Hit(config, ("data", key), message)
+                if _holds_objects(text):
+                    yield Hit(config, ("data", key), message)
+
+
+def _holds_objects(text: str) -> bool:
+    """Whether a text has an object for a cluster, and not only settings of programs; what cannot be read has."""
+    try:
+        return not all(map(foreign, parse(text)))
+    except InputError:
+        return True
 
 
 @error(

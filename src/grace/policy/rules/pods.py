@@ -5,7 +5,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from grace.policy.documents import Container, FieldPath, Manifest, Scene, Workload
+from grace.policy.documents import LASTING, Container, FieldPath, Manifest, Scene, Workload
+from grace.policy.placeholders import placeholder_at
 from grace.policy.pods import place_of
 from grace.policy.programs import programs
 from grace.policy.quantities import quantity
@@ -35,14 +36,15 @@ _KEPT = re.compile(r"^(.*--?|[ \t]*)appendonly[ \t]+[\"']?yes", re.MULTILINE)
 """What makes Redis keep its data, as an option or in its settings."""
 _IMAGES = re.compile(r"mariadb|mongo|mysql|neo4j|pgvector|postgis|postgres(ql)?|qdrant|redis|timescaledb|weaviate")
 """Databases, as programs and as images are called. Redis is one only where it is asked to keep data."""
-LASTING = ("Deployment", "StatefulSet", "ReplicaSet", "ReplicationController")
 _CLAIMED = changed(
     example("plain-server"),
     ("vllm/vllm-openai:v0.33.0", "postgres:17.2"),
     ("args: [google/gemma-2-2b-it]", "volumeMounts: [{name: data, mountPath: /var/lib/postgresql}]"),
     ("      containers:", "      volumes: [{name: data, persistentVolumeClaim: {claimName: base}}]\n      containers:"),
 )
+SHARED = "/dev/shm"  # noqa: S108 - where Linux has shared memory
 _JOB = example("job")
+_SHARED = changed(_JOB, ("mountPath: /output", "mountPath: /dev/shm"))
 _IN_MEMORY = "emptyDir: {medium: Memory, sizeLimit: 1Gi}"
 
 
@@ -91,6 +93,8 @@ def check_quantities(scene: Scene) -> Iterator[Hit]:
 
 def _quantity(manifest: Manifest, path: FieldPath, resource: str, amount: object) -> Iterator[Hit]:
     number = quantity(amount)
+    if number is None and placeholder_at(manifest, path):
+        return  # another rule asks to fill it in
     if number is None or number < 0:
         match = re.fullmatch(r"([0-9.]+)\s*([KMGT])i?[Bb]", str(amount))
         meant = f" (did you mean '{match[1]}{match[2]}i'?)" if match else ""
@@ -254,3 +258,42 @@ def _is_database(scene: Scene, workload: Workload, container: Container) -> bool
     settings = (scene.near("ConfigMap", each.name, workload.manifest) for each in references(workload))
     texts = [text for config in settings if config for text in (config.body.get("data") or {}).values()]
     return "redis" not in name or any(map(_KEPT.search, (" ".join(container.line), *map(str, texts))))
+
+
+@note(
+    "K8S050",
+    "pod that names its node",
+    why="nodeName passes by the scheduler. Where no node has that name the pod is never started; where the node has no "
+    "room, or not the GPU, the pod fails (OutOfcpu, OutOfnvidia.com/gpu) in place of waiting.",
+    source=kubernetes("Assigning Pods to Nodes", "concepts/scheduling-eviction/assign-pod-node/#nodename"),
+    fix="Select the node by its label: `nodeSelector: {kubernetes.io/hostname: NAME}`; best of all, select GPUs by "
+    "nvidia.com/gpu.product, so that any node with them will do.",
+    examples=broken(_JOB, ("      restartPolicy: Never\n", "      restartPolicy: Never\n      nodeName: node-3\n")),
+)
+def check_node(scene: Scene) -> Iterator[Hit]:
+    for workload in scene.workloads:
+        path, name = (*workload.path, "nodeName"), workload.spec.get("nodeName")
+        if name and not placeholder_at(workload.manifest, path):
+            message = f"names the node {name}, past the scheduler: `kubectl get node {name}` tells whether it is there"
+            yield Hit(workload.manifest, path, message)
+
+
+@note(
+    "K8S051",
+    "shared memory on disk",
+    why="An emptyDir without `medium: Memory` is a folder on the node's disk. Mounted at /dev/shm, it takes the place "
+    "of shared memory: what processes hand to each other is written to the disk, which is slow.",
+    source=kubernetes("Volumes, emptyDir", "concepts/storage/volumes/#emptydir"),
+    fix="Write `emptyDir: {medium: Memory, sizeLimit: 8Gi}` for the volume at /dev/shm, and a memory limit that holds "
+    "it, too.",
+    examples=(_SHARED, changed(_SHARED, ("emptyDir: {}", _IN_MEMORY))),
+)
+def check_shared_memory(scene: Scene) -> Iterator[Hit]:
+    for workload, container in scene.containers:
+        for number, mount in enumerate(container.body.get("volumeMounts") or []):
+            place = place_of(workload, container, SHARED)
+            if posixpath.normpath(mount["mountPath"]) != SHARED or place is None:
+                continue
+            if "emptyDir" in place.volume and (place.volume["emptyDir"] or {}).get("medium") != "Memory":
+                message = f"container {container.name} has /dev/shm on the node's disk (the volume {mount['name']})"
+                yield Hit(workload.manifest, (*container.path, "volumeMounts", number), message)

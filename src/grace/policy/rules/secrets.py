@@ -1,6 +1,7 @@
 """Rules about secrets: in files, in addresses, and where a server asks for none. No message shows one."""
 
 import base64
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -226,7 +227,23 @@ def _is_public(path: FieldPath, plain: str) -> bool:
     """Whether everybody may know the value of a Secret's key."""
     key = str(path[-1])
     end = re.split(r"[-_.]", key.upper())[-1]
-    return key.lower() in PUBLIC_KEYS or end in (_HARMLESS_ENDS | PUBLIC_ENDS) or is_placeholder(plain, key)
+    public = key.lower() in PUBLIC_KEYS or end in (_HARMLESS_ENDS | PUBLIC_ENDS) or is_placeholder(plain, key)
+    return public or _is_empty_login(key, plain)
+
+
+def _is_empty_login(key: str, plain: str) -> bool:
+    """Whether a value is a login to registries, as Docker keeps it, in which all that is secret is empty."""
+    if key not in (".dockerconfigjson", ".dockercfg"):
+        return False
+    try:
+        registries = json.loads(plain)
+        entries = list(registries.get("auths", registries).values())
+        logins = [_decoded(entry.get("auth") or "") for entry in entries]
+        words = [entry.get(field) or "" for entry in entries for field in ("password", "identitytoken")]
+        words += [login if is_placeholder(login) else login.rpartition(":")[2] for login in logins]
+        return all(map(is_placeholder, words))
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        return False
 
 
 def _decoded(value: str) -> str:

@@ -85,7 +85,8 @@ def check_own_labels(scene: Scene) -> Iterator[Hit]:
         labels = workload.pod_labels.items()
         if workload.template_path and not workload.custom and labels and not labels & workload.manifest.labels.items():
             example = next(f"{key}={value}" for key, value in labels)
-            message = f"has labels only on its pods: `kubectl delete {workload.kind.lower()} -l {example}` misses it"
+            own = "does not have its pods' labels itself" if workload.manifest.labels else "has labels only on its pods"
+            message = f"{own}: `kubectl delete {workload.kind.lower()} -l {example}` misses it"
             yield Hit(workload.manifest, ("metadata", "labels"), message)
 
 
@@ -184,8 +185,7 @@ def _backends(ingress: Manifest) -> Iterator[tuple[FieldPath, dict[str, Any]]]:
     "K8S016",
     "address that no Service makes reachable",
     why="Names of Pods, Deployments and Jobs are not host names; those of Services are. Without a Service of that "
-    "name in that namespace, every request of the client fails. Where the pods have a Service of another name, this "
-    "is an error.",
+    "name in that namespace, every request of the client fails. A Service that another file may bring is a note.",
     source=kubernetes("DNS for Services and Pods", "concepts/services-networking/dns-pod-service/"),
     fix="Ask the Service by its name, or add a Service of that name; one in another namespace is called "
     "NAME.NAMESPACE.",
@@ -204,10 +204,10 @@ def check_address(scene: Scene) -> Iterator[Hit]:
             its = [service.name for service in scene.kind("Service") if same[0] in _selected(scene, service)]
             if its:
                 message = f"{url}: {name!r} is the name of a {same[0].kind}; its Service is called {its[0]!r}"
-                yield Hit(manifest, path, message, severity=Severity.ERROR)
+                yield Hit(manifest, path, message)
             else:
                 message = f"{url}: these files have no Service {name!r}, and a {same[0].kind} alone has no address"
-                yield Hit(manifest, path, message)
+                yield Hit(manifest, path, message, severity=Severity.NOTE)
 
 
 def _selected(scene: Scene, service: Manifest) -> tuple[Workload, ...]:

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from grace.errors import InputError
 from grace.models.plan import CannotRun, plan_model
 from grace.models.rules import Problem
-from grace.policy.documents import Scene
+from grace.policy.documents import FieldPath, Scene
 from grace.policy.pods import gpu_kinds, pod_gpus
 from grace.policy.programs import programs
 from grace.policy.rule import Hit, Severity, broken, changed, error, note, warning
 from grace.policy.rules.examples import example
 from grace.policy.servers import Server, asking, servers
-from grace.policy.vllm import vllm_problems
+from grace.policy.vllm import MODULE, vllm_problems
 
 PLACES = {
     "gemma-float16": ("dtype",),
@@ -64,8 +64,13 @@ def _problems(scene: Scene, *names: str) -> Iterator[Hit]:
     for server in servers(scene):
         for problem in vllm_problems(server.words):
             if problem.rule in names:
-                path = server.where(*PLACES.get(problem.rule, ()))
+                path = _module(server) if problem.rule == "vllm-serve" else server.where(*PLACES.get(problem.rule, ()))
                 yield Hit(server.workload.manifest, path, f"{problem.what}: {problem.fix}")
+
+
+def _module(server: Server) -> FieldPath:
+    """The path of the word that names vLLM's module, else of the model."""
+    return next((path for path, word in server.container.words if MODULE in word), server.where())
 
 
 @error(

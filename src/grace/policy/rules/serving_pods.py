@@ -96,8 +96,8 @@ def check_ready(scene: Scene) -> Iterator[Hit]:
     "probe that ends a server while it loads",
     why="A container that does not answer in time is restarted, and loads from the start, for ever.",
     source=kubernetes("Probes", "concepts/configuration/liveness-readiness-startup-probes/"),
-    fix="Add `startupProbe: {httpGet: {path: /health, port: 8000}, periodSeconds: 10, failureThreshold: 90}` (360 for "
-    "70B): the liveness probe waits until it has succeeded.",
+    fix="Add `startupProbe: {httpGet: {path: /health, port: PORT}, periodSeconds: 10, failureThreshold: 90}` with "
+    "the server's port (360 for 70B): the liveness probe waits until it has succeeded.",
     examples=broken(SERVER, ("failureThreshold: 90", "failureThreshold: 30")),
 )
 def check_killed(scene: Scene) -> Iterator[Hit]:

@@ -54,7 +54,7 @@ def _low(scene: Scene, resource: Literal["cpu", "memory"]) -> Iterator[Hit]:
     "NRP034",
     "GPU that nothing uses",
     why="A pod that uses less than 40% of its GPUs, on average over its life, counts against you; above 4 such pods, "
-    "new Jobs are refused. In a bare Pod, where somebody may use it by hand, this is a note.",
+    "new Jobs are refused. In a bare Pod, where somebody may use it by hand, and after other programs, this is a note.",
     source=POLICIES,
     fix="Remove the GPU from requests and limits, if nothing computes on it: clients and downloads need none. Delete "
     "a Pod for looking around when you are done.",
@@ -68,6 +68,9 @@ def check_gpu(scene: Scene) -> Iterator[Hit]:
             message = f"container {container.name} asks for a GPU and {why}"
             severity = Severity.NOTE if workload.kind == "Pod" else None
             yield Hit(workload.manifest, (*container.path, "resources", "limits"), message, severity=severity)
+        elif sleeper := usage.asleep(workload):
+            message = f"container {sleeper.name} keeps its GPU, asleep, when its programs have ended"
+            yield Hit(workload.manifest, (*sleeper.path, "resources", "limits"), message, severity=Severity.NOTE)
 
 
 @warning(
