@@ -7,8 +7,12 @@ import pytest
 
 pytest.importorskip("kubernetes_validate")
 
+from grace.policy.check import check_manifests
+from grace.policy.foreign import kustomization
+from grace.policy.images import without_tag
+from grace.policy.reading import parse
 from grace.policy.rule import changed
-from policy_examples import JOB, SERVER, SERVICE, found, pod, script, severities, with_volume
+from policy_examples import JOB, NRP, SERVER, SERVICE, found, pod, script, severities, with_volume
 
 
 def config(text: str) -> str:
@@ -235,3 +239,145 @@ def test_pods_of_a_job_that_do_the_same(spec: str, same: bool):
     text = changed(JOB, ("spec:\n  active", f"spec:\n  {spec}\n  active"))
     assert severities("K8S052", text) == ["note"] * same
     assert not found("K8S052", changed(SERVER, ("spec:\n  selector", "spec:\n  replicas: 2\n  selector")))
+
+
+@pytest.mark.parametrize(
+    ("image", "name"),
+    [
+        ("a/b:1", "a/b"),
+        ("a/b", "a/b"),
+        ("localhost:5000/a/b", "localhost:5000/a/b"),
+        ("localhost:5000/a/b:1", "localhost:5000/a/b"),
+        ("a/b@sha256:0", "a/b"),
+        ("a/b:1@sha256:0", "a/b"),
+    ],
+)
+def test_the_name_of_an_image(image: str, name: str):
+    assert without_tag(image) == name
+
+
+@pytest.mark.parametrize(
+    ("entry", "gone"),
+    [
+        ("{name: runner, newName: ghcr.io/lab/runner, newTag: 1.2.0}", {"K8S025", "NRP047"}),
+        ("{name: runner, newTag: 1.2.0}", {"K8S025"}),
+        ("{name: runner, newName: ghcr.io/lab/runner}", {"NRP047"}),
+        ("{name: other, newName: ghcr.io/lab/runner, newTag: 1.2.0}", set()),
+    ],
+)
+def test_an_image_that_a_kustomization_replaces(entry: str, gone: set[str]):
+    [overlay] = parse(f"kind: Kustomization\nimages: [{entry}]\n", "kustomization.yaml")
+    manifests = parse(changed(JOB, ("ghcr.io/example/query-generator:0.3.0", "runner")))
+    report = check_manifests(manifests, NRP, generated=kustomization(overlay).generated)
+    assert {"K8S025", "NRP047"} - {finding.rule.id for finding in report.findings} == gone
+
+
+@pytest.mark.parametrize(
+    ("resource", "severity", "says"),
+    [
+        ("habana.ai/gaudi", "warning", "we know of no node"),
+        ("huawei.com/Ascend910", "warning", "we know of no node"),
+        ("google.com/tpu", "error", "no node of NRP Nautilus has"),
+        ("aws.amazon.com/neuron", "error", "no node of NRP Nautilus has"),
+    ],
+)
+def test_resources_of_other_makers(resource: str, severity: str, says: str):
+    text = changed(JOB, ('limits: {cpu: "1", memory: 2Gi}', f'limits: {{cpu: "1", memory: 2Gi, {resource}: 1}}'))
+    [hit] = found("NRP037", text)
+    assert (hit.severity, says in hit.message) == (severity, True)
+
+
+def test_a_claim_of_a_class_that_a_volume_of_the_files_has():
+    head = "apiVersion: v1\nkind: PersistentVolume\nmetadata: {name: a}\nspec:\n  storageClassName: manual\n"
+    volume = f"{head}  capacity: {{storage: 1Gi}}\n  accessModes: [ReadWriteOnce]\n  nfs: {{server: a.b, path: /c}}\n"
+    claim = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: a}\nspec:\n  storageClassName: manual\n"
+    claim += "  accessModes: [ReadWriteOnce]\n  resources: {requests: {storage: 1Gi}}\n"
+    assert found("NRP022", claim)
+    assert not found("NRP022", claim, volume)
+    assert found("NRP013", claim, volume)  # users cannot make the volume
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("/sys/fs/bpf", "it serves nodes"),
+        ("/var/lib/kubelet/device-plugins", "it serves nodes"),
+        ("/dev", "it serves nodes"),
+        ("/", "it serves nodes"),
+        ("/var/data/notebooks", "write a Deployment or a Job"),
+        ("/home/me", "write a Deployment or a Job"),
+    ],
+)
+def test_what_a_daemonset_is_for(path: str, says: str):
+    text = changed(
+        SERVER,
+        ("kind: Deployment", "kind: DaemonSet"),
+        ("      containers:", "      volumes:\n      - {name: v, hostPath: {path: P}}\n      containers:"),
+    )
+    [hit] = found("NRP013", changed(text, ("path: P", f"path: {path}")))
+    assert says in hit.message
+
+
+@pytest.mark.parametrize(("value", "secret"), [("a", False), ("xy", False), ("s3c", True), ("postgres", True)])
+def test_a_letter_is_no_password(value: str, secret: bool):
+    assert bool(found("K8S023", changed(JOB, ("env: []", f"env: [{{name: X_API_KEY, value: {value}}}]")))) == secret
+
+
+def test_addresses_in_secrets_are_public_however_their_key_is_written():
+    head = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData: "
+    [hit] = found("K8S024", head + "{apiUrl: 'http://a:1', userName: me, secretKey: correct-horse}\n")
+    assert hit.message == "the value of secretKey can be read in the file"
+    assert not found("K8S024", head + "{apiUrl: 'http://a:1', dbHost: a.b}\n")
+
+
+@pytest.mark.parametrize(
+    ("label", "meant"),
+    [
+        ("gpu.nvidia.com/class", "nvidia.com/gpu.product"),
+        ("gpu.nvidia.com/model", "nvidia.com/gpu.product"),
+        ("gpu.nvidia.com/memory", "nvidia.com/gpu.memory"),
+        ("gpu.nvidia.com/count", "nvidia.com/gpu.count"),
+    ],
+)
+def test_labels_of_other_clusters_and_what_they_mean_here(label: str, meant: str):
+    [hit] = found("NRP020", pod(nodeSelector={label: "A"}))
+    assert hit.message.endswith(f"(did you mean '{meant}'?)")
+
+
+def test_two_objects_without_a_mark_between_them_are_said_once():
+    [hit] = found("K8S043", SERVICE + SERVER)
+    assert (hit.line, hit.severity) == (9, "error")
+    assert "without a line ---" in hit.message
+    assert len(found("K8S043", changed(JOB, ("kind: Job", "kind: Job\nkind: Job")))) == 1
+
+
+def test_a_volume_of_two_files_is_named_once():
+    claim = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: v}\nspec:\n  accessModes: [ReadWriteOnce]\n"
+    claim += "  storageClassName: rook-ceph-block\n  resources: {requests: {storage: 1Gi}}\n"
+    volume = "      volumes: [{name: v, persistentVolumeClaim: {claimName: v}}]\n      containers:\n"
+    [hit] = found("K8S039", claim, claim, changed(SERVER, ("      containers:\n", volume)))
+    assert hit.message.endswith("one node: v")
+
+
+@pytest.mark.parametrize(
+    ("line", "lacks"),
+    [
+        ("python run.py", True),
+        ("source /opt/venv/bin/activate; python run.py", False),
+        (". venv/bin/activate && python run.py", False),
+        ("conda activate study; python run.py", False),
+        ("source settings.sh; python run.py", True),
+        ("source venv/bin/activate; curl http://a/b", True),
+    ],
+)
+def test_an_environment_that_is_activated_has_its_own_python(line: str, lacks: bool):
+    assert bool(found("K8S045", script(line, image="ubuntu:22.04"))) == lacks
+
+
+def test_pods_of_a_custom_resource_whose_probes_have_no_port():
+    head = "apiVersion: serving.kserve.io/v1beta1\nkind: InferenceService\nmetadata: {name: a}\nspec:\n  predictor:\n"
+    text = (
+        f"{head}    containers:\n    - {{name: main, image: 'a/b:latest', readinessProbe: {{httpGet: {{path: /}}}}}}\n"
+    )
+    assert "only its pods are checked" in found("K8S002", text)[0].message
+    assert found("K8S025", text)

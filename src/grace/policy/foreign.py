@@ -82,7 +82,8 @@ class Kustomization:
 
     Attributes:
         patches: files that it applies as patches.
-        generated: kinds and names of objects that it makes; its variables (vars); and its own kind with its folder.
+        generated: kinds and names of objects that it makes; its variables (vars); its own kind with its folder; images
+            whose name ("image") or version ("tag") it replaces.
         reason: why its patches are not checked.
     """
 
@@ -111,6 +112,9 @@ def kustomization(manifest: Manifest) -> Kustomization:
         ("vars", str(entry.get("name"))) for entry in _list(manifest.body.get("vars")) if isinstance(entry, dict)
     )
     generated |= variables | {("Kustomization", folder)}
+    for entry in filter(lambda entry: isinstance(entry, dict), _list(manifest.body.get("images"))):
+        named = {"newName": {"image"}, "newTag": {"tag"}, "digest": {"tag"}}
+        generated |= {(what, str(entry.get("name"))) for field in named if entry.get(field) for what in named[field]}
     reason = f"is a patch of a Kustomization: `kubectl kustomize {folder or '.'}` renders it"
     return Kustomization(patches, generated, reason)
 

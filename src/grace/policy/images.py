@@ -14,6 +14,12 @@ _PLAIN = re.compile(r"([a-z0-9]+([._-]+[a-z0-9]+)*)(:[A-Za-z0-9_][\w.-]*)?", re.
 """Images without a registry and an owner: official ones of Docker Hub, or those of somebody's own machine."""
 
 
+def without_tag(image: str) -> str:
+    """The name of an image, without its tag and digest."""
+    folder, slash, name = image.partition("@")[0].rpartition("/")
+    return folder + slash + name.partition(":")[0]
+
+
 def is_private(image: str) -> bool:
     """Whether an image is in a registry that only a machine or a house reaches."""
     return _PRIVATE.fullmatch(image) is not None

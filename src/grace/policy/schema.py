@@ -97,13 +97,18 @@ class Schemas:
         return f"{self.names['v1', 'Pod']}Spec"
 
     def accepts_pod(self, workload: Workload) -> bool:
-        """Whether fields of a pod's spec in a custom resource have the types of Kubernetes; it may have more fields."""
+        """Whether fields of a pod's spec in a custom resource have the types of Kubernetes; it may have more fields.
+
+        Its probes may be without a port.
+        """
         containers = [{**container.body, "name": container.name} for container in workload.containers]
         spec = {**workload.spec, "containers": containers, "initContainers": []}
         if fits(self.definitions[self._pod], spec):
             return True
         errors = self._validator(self._pod).iter_errors(spec)
-        return all(error.validator == "additionalProperties" or is_of_values(error) for error in errors)
+        return all(
+            error.validator == "additionalProperties" or is_of_values(error) or _is_of_probe(error) for error in errors
+        )
 
     def _checked(self, manifest: Manifest) -> Iterator[Hit]:
         for error in self._errors(manifest):
@@ -201,6 +206,11 @@ def _refused(manifest: Manifest, errors: Iterable["ValidationError"], start: Fie
     worded = [(error, words_for(error)) for error in errors if is_of_values(error)]
     hits = [Hit(manifest, (*start, *_place(error)), words) for error, words in worded if words]
     return _in_order((hit.path, hit) for hit in hits)
+
+
+def _is_of_probe(error: "ValidationError") -> bool:
+    """Whether a probe lacks its port, which controllers as KServe fill in."""
+    return error.validator == "required" and any(str(part).endswith("Probe") for part in error.absolute_path)
 
 
 def _place(error: "ValidationError") -> FieldPath:

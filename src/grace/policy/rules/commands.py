@@ -130,6 +130,8 @@ def check_programs(scene: Scene) -> Iterator[Hit]:
         for program in programs(scene, workload, container) if lacking else ():
             if program.name in INSTALLERS and {"install", "add"} & set(program.words):
                 lacking -= {name for name in lacking if name in " ".join(program.words)}
+            if "activate" in (program.words[-1].rpartition("/")[2], *program.words[1:2]):  # an environment with its own
+                lacking = {name for name in lacking if not name.startswith(("python", "pip"))}
             if program.name in lacking and "/" not in program.words[0]:
                 lacking.discard(program.name)
                 loops = any(loop.conditional for loop in program.loops)

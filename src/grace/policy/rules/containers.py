@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from grace.policy.documents import Container, FieldPath, Scene, Workload
+from grace.policy.images import without_tag
 from grace.policy.placeholders import placeholder_at
 from grace.policy.rule import Hit, broken, error, kubernetes, note, warning
 from grace.policy.rules.examples import example
@@ -38,7 +39,8 @@ _STANDARDS = kubernetes("Pod Security Standards", "concepts/security/pod-securit
 def check_tags(scene: Scene) -> Iterator[Hit]:
     for workload, container in scene.containers:
         path, fault = (*container.path, "image"), tag_fault(container.image)
-        if container.image and fault and not placeholder_at(workload.manifest, path):
+        replaced = ("tag", without_tag(container.image)) in scene.generated  # by a Kustomization
+        if container.image and fault and not replaced and not placeholder_at(workload.manifest, path):
             yield Hit(workload.manifest, path, f"{container.image} {fault}")
 
 

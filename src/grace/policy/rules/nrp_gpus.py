@@ -45,6 +45,8 @@ CLOUDS = re.compile(
 """Labels and resources of nodes of commercial clouds."""
 ELSEWHERE = re.compile(r"(google\.com/tpu|aws\.amazon\.com/.+|habana\.ai/.+|huawei\.com/.+|tencent\.com/.+)")
 """Resources that only those and other makers' nodes have."""
+MAKERS = re.compile(r"habana\.ai/|huawei\.com/")
+"""Of these, the ones of cards that anybody can buy."""
 FORBIDDEN = ("nautilus.io/system", "nautilus.io/issue")
 TAINTS = ("nautilus.io/reservation", "nautilus.io/hardware", "nautilus.io/science-dmz")
 """Keys of taints that users may tolerate; nodes of the last one reach no public internet."""
@@ -226,8 +228,10 @@ def check_labels(scene: Scene) -> Iterator[Hit]:
                 continue
             message = f"we know of no node with the label {key}; if none has it, the pod waits for ever"
             if not _LABELS.fullmatch(key) and ("nvidia" in key.lower() or not _OF_NODES.match(key)):
-                own = USUAL if values != ("true",) else ("nvidia.com/gpu.present",)
-                meant = did_you_mean(key, own, 0.0) if "nvidia" in key.lower() else ""
+                known = {"mem": 1, "count": 2, "compute": 3, "driver": 4, "cuda": 4}
+                like = next((USUAL[number] for word, number in known.items() if word in key.lower()), USUAL[0])
+                like = like if values != ("true",) else "nvidia.com/gpu.present"
+                meant = f" (did you mean {like!r}?)" if "nvidia" in key.lower() else ""
                 yield Hit(workload.manifest, requirement.path, message + meant)
             elif key == PRODUCT and values and not any(_may_be(value, scene.cluster) for value in values):
                 message = message.replace(f"label {key}", f"product {' or '.join(values)}")
@@ -354,6 +358,8 @@ def check_known(scene: Scene) -> Iterator[Hit]:
         for resource in dict.fromkeys([*(amounts.get("limits") or {}), *(amounts.get("requests") or {})]):
             if ELSEWHERE.fullmatch(resource) or CLOUDS.fullmatch(resource) or resource in PARTS_OF_GPUS:
                 part = "limits" if resource in (amounts.get("limits") or {}) else "requests"
-                message = f"container {container.name} asks for {resource}, which no node of {scene.cluster.title} has"
+                sure = f"asks for {resource}, which no node of {scene.cluster.title} has"
+                what = f"asks for {resource}, and we know of no node that has it" if MAKERS.match(resource) else sure
                 path = (*container.path, "resources", part, resource)
-                yield Hit(workload.manifest, path, message, severity=Severity.ERROR)
+                severity = None if MAKERS.match(resource) else Severity.ERROR
+                yield Hit(workload.manifest, path, f"container {container.name} {what}", severity=severity)

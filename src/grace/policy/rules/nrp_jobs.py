@@ -21,6 +21,8 @@ CUSTOM = re.compile(
 )
 """The same of custom resources: well-known kinds whose objects are in no namespace."""
 _OF_NAMESPACE = re.compile(r"Cluster((?!Queue)\w+)")
+OF_SYSTEM = re.compile(r"/(boot|dev|etc|lib|opt|proc|run|sys|usr|var/(lib|log|run))?(/|$)")
+"""Folders of nodes that drivers and monitoring need."""
 INSTEAD = {
     "DaemonSet": "write a Deployment or a Job",
     "LimitRange": "the administrators set it, and a namespace's own users may only read it",
@@ -166,7 +168,8 @@ def _a(kind: str) -> str:
 def _serves_node(workload: Workload) -> bool:
     """Whether pods reach into their node, as drivers and exporters of metrics do."""
     shares = any(workload.spec.get(field) for field in ("hostNetwork", "hostPID", "hostIPC"))
-    mounts = any("hostPath" in volume for _, volume in workload.volumes)
+    folders = [str((volume.get("hostPath") or {}).get("path", "")) for _, volume in workload.volumes]
+    mounts = any(map(OF_SYSTEM.match, folders))
     contexts = (container.body.get("securityContext") or {} for container in workload.containers)
     return shares or mounts or any(context.get("privileged") for context in contexts)
 

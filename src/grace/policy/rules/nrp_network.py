@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from grace.policy.documents import Scene
-from grace.policy.images import is_local, is_private
+from grace.policy.images import is_local, is_private, without_tag
 from grace.policy.placeholders import placeholder_at
 from grace.policy.rule import Hit, broken, kubernetes, warning
 from grace.policy.rules.examples import example
@@ -60,6 +60,8 @@ def check_ways_in(scene: Scene) -> Iterator[Hit]:
 )
 def check_images(scene: Scene) -> Iterator[Hit]:
     for workload, container in scene.containers:
+        if ("image", without_tag(container.image)) in scene.generated:
+            continue  # a Kustomization puts another one in its place
         if is_private(container.image):
             message = f"container {container.name}: no node reaches the registry of {container.image}"
             yield Hit(workload.manifest, (*container.path, "image"), message)

@@ -65,7 +65,8 @@ def check_forbidden(scene: Scene) -> Iterator[Hit]:
 )
 def check_known(scene: Scene) -> Iterator[Hit]:
     for manifest, path, name in _classes(scene) if scene.cluster.storage.classes else ():
-        named = manifest.at((*path[:-1], "volumeName"))  # a volume that is there already needs no class
+        volumes = (volume.at(CLASS) for volume in scene.kind("PersistentVolume"))
+        named = manifest.at((*path[:-1], "volumeName")) or name in volumes  # which need no class, if they are there
         if name and not named and not placeholder_at(manifest, path) and not scene.cluster.storage_class(name):
             message = f"{name} is not a storage class that we know on {scene.cluster.title}; {LISTED}"
             yield Hit(manifest, path, message)

@@ -99,11 +99,24 @@ def _holds_objects(text: str) -> bool:
 )
 def check_doubles(scene: Scene) -> Iterator[Hit]:
     for manifest in (*scene.manifests, *scene.broken):
+        if joined := _joined(manifest):
+            yield joined
         for double in manifest.doubles:
+            if joined and double.key in manifest.body:
+                continue
             result = "with the same value" if double.same else "this one counts, and the one above is lost"
             message = f"{shown(double.key)} is written twice in one place{',' if double.same else ':'} {result}"
             severity = Severity.NOTE if double.same else None
             yield Hit(manifest, (), message, double.line - manifest.source.line, severity)
+
+
+def _joined(manifest: Manifest) -> Hit | None:
+    """Two objects without a mark between them, of which only the second is read."""
+    begins = [double.line for double in manifest.doubles if double.key in ("apiVersion", "kind")]
+    if len(begins) < 2 or max(begins) - min(begins) > 1:
+        return None
+    message = "two objects are written as one: without a line --- between them, all that the first one says is lost"
+    return Hit(manifest, (), message, min(begins) - manifest.source.line)
 
 
 @warning(

@@ -152,7 +152,7 @@ def check_rolling(scene: Scene) -> Iterator[Hit]:
         ):
             continue
         claims = scene.kind("PersistentVolumeClaim")
-        held = [claim.name for claim in claims if _is_of_one_node(claim) and _uses(workload, claim)]
+        held = dict.fromkeys(claim.name for claim in claims if _is_of_one_node(claim) and _uses(workload, claim))
         if held:
             message = f"updates start a new pod while the old one holds what is mounted on one node: {', '.join(held)}"
             yield Hit(workload.manifest, ("spec", "strategy"), message)

@@ -32,7 +32,7 @@ _HARMLESS_ENDS = {"FILE", "PATH", "DIR", "NAME", "ID", "URL", "URI", "ENV", "HOS
 _PLACEHOLDER = re.compile(
     r"(|none|null|empty|dummy|unused|changeme|change-me|replace-?me|secret|token|password|xxx+|\.\.\.|"
     r"true|false|yes|no|not-needed|no-key(-required)?|sk-no-key-required|your[-_ ].*|"
-    r"<.*>|\$\{.*\}|\$\(.*\)|\$\w+|/.*|\{\{.*\}\}|__\w+__|[0-9]{1,4}|[0-9.]+(ms|us|s|m|h|d|%))",
+    r".{1,2}|<.*>|\$\{.*\}|\$\(.*\)|\$\w+|/.*|\{\{.*\}\}|__\w+__|[0-9]{1,4}|[0-9.]+(ms|us|s|m|h|d|%))",
     re.IGNORECASE | re.DOTALL,
 )
 _OPTION = re.compile(r"--?([A-Za-z][A-Za-z0-9_-]*)(?:=(.*))?", re.DOTALL)
@@ -174,12 +174,17 @@ def _real(name: str, value: str) -> str:
 
 def is_secret_name(name: str) -> bool:
     """Whether a variable, option or key has the name of a secret: HF_TOKEN, --api-key; not MAX_TOKENS, TOKEN_FILE."""
-    words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).upper().replace("-", "_").replace(".", "_").split("_")
+    words = _words_of(name)
     if words[-1] in _HARMLESS_ENDS:
         return False
     words = [word for word, before in zip(words, ["", *words[:-1]], strict=True) if not _of_model(word, before, words)]
     key = words[-1:] == ["KEY"] and (len(words) > 1 and words[-2] in _KEY_WORDS)
     return key or bool(_SECRET_WORDS & set(words))
+
+
+def _words_of(name: str) -> list[str]:
+    """The words of a name, in capitals: of hf_token, hf-token and hfToken, HF and TOKEN."""
+    return re.split(r"[-_.]", re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).upper())
 
 
 def _of_model(word: str, before: str, words: list[str]) -> bool:
@@ -226,7 +231,7 @@ def _of_secret(manifest: Manifest) -> Iterator[tuple[FieldPath, str]]:
 def _is_public(path: FieldPath, plain: str) -> bool:
     """Whether everybody may know the value of a Secret's key."""
     key = str(path[-1])
-    end = re.split(r"[-_.]", key.upper())[-1]
+    end = _words_of(key)[-1]
     public = key.lower() in PUBLIC_KEYS or end in (_HARMLESS_ENDS | PUBLIC_ENDS) or is_placeholder(plain, key)
     return public or _is_empty_login(key, plain)
 
