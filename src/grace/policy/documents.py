@@ -362,7 +362,7 @@ class Scene:
         if key not in self._selected:
             self._selected[key] = tuple(
                 workload
-                for workload in self.workloads
+                for workload in self._labelled.get(next(iter(selector.items())), ())
                 if meet(workload.manifest.namespace, namespace) and selector.items() <= workload.pod_labels.items()
             )
         return self._selected[key]
@@ -371,6 +371,15 @@ class Scene:
     def _selected(self) -> dict[tuple[str, frozenset[tuple[str, str]]], tuple[Workload, ...]]:
         """Earlier selections: rules ask for the same again and again."""
         return {}
+
+    @cached_property
+    def _labelled(self) -> dict[tuple[str, str], list[Workload]]:
+        """The workloads by each label of their pods."""
+        labelled: dict[tuple[str, str], list[Workload]] = {}
+        for workload in self.workloads:
+            for label in workload.pod_labels.items():
+                labelled.setdefault(label, []).append(workload)
+        return labelled
 
     @cached_property
     def running(self) -> dict[Container, Any]:
@@ -396,12 +405,12 @@ def distinct(workloads: Iterable[Workload]) -> list[Workload]:
     Where a name stands in several files, they are one object, or alternatives as of a folder for tests and one for use.
     """
     kept: list[Workload] = []
+    alike: dict[tuple[str, FieldPath], list[Workload]] = {}
     for workload in sorted(workloads, key=lambda each: -each.pods):
-        title, namespace, path = workload.manifest.title, workload.manifest.namespace, workload.path
-        same = (each for each in kept if (each.manifest.title, each.path) == (title, path))
-        if not any(
-            each.manifest is not workload.manifest and meet(each.manifest.namespace, namespace) for each in same
-        ):
+        own = workload.manifest
+        same = alike.setdefault((own.title, workload.path), [])
+        if not any(each.manifest is not own and meet(each.manifest.namespace, own.namespace) for each in same):
+            same.append(workload)
             kept.append(workload)
     return kept
 
