@@ -157,7 +157,12 @@ def _ordered(validator: Any, fields: list[str], instance: Any, schema: Schema) -
         yield _error(f"{fields[0]} is above {fields[1]}", fields[0])
 
 
-WORDS = {"only": _only, "when": _when, "distinct": _distinct, "ordered": _ordered}
+WORDS: Mapping[str, Callable[..., Iterator[Any]]] = {
+    "only": _only,
+    "when": _when,
+    "distinct": _distinct,
+    "ordered": _ordered,
+}
 """The words of values.yaml that JSON Schema does not have."""
 
 
