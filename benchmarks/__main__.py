@@ -1,6 +1,6 @@
-"""Run benchmarks and write what they found to RESULTS.md.
+"""Run benchmarks and write what they found to RESULTS.md; say what got slower since the ratios that were kept.
 
-python -m benchmarks [NAME ...] [--full]      all of them without names; `make bench` runs all
+python -m benchmarks [NAME ...] [--full] [--keep]      all of them without names; `make bench` runs all
 """
 
 import argparse
@@ -31,6 +31,7 @@ from benchmarks import (
     scoring,
     startup,
 )
+from benchmarks.earlier import RATIOS, Ratio, read_ratios, slower, write_ratios
 from benchmarks.parts import CommandFailed, Options, Result
 
 BENCHMARKS = {
@@ -104,13 +105,17 @@ def main() -> int:
         action="store_true",
         help="million: ask every row, instead of filling the ledger; rows: a million of them",
     )
+    parser.add_argument(
+        "--keep", action="store_true", help=f"keep the ratios in {RATIOS.name}, for later results to be held against"
+    )
     arguments = parser.parse_args()
     unknown = set(arguments.names) - set(BENCHMARKS)
     if unknown:
         parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
 
-    sections = earlier(RESULTS)
+    sections, kept = earlier(RESULTS), read_ratios(RATIOS)
     bad = 0
+    told: list[str] = []
     for name in arguments.names or BENCHMARKS:
         print(f"{name} ...", file=sys.stderr, flush=True)
         load, started = os.getloadavg()[0], time.perf_counter()
@@ -123,6 +128,13 @@ def main() -> int:
         write(sections, RESULTS)
         print(sections[name], flush=True)
         bad += result.met is False
+        if result.ratios:
+            now = {what: Ratio.of(values) for what, values in result.ratios.items()}
+            told += [f"{name}: {line}" for line in slower(kept.get(name, {}), now)]
+            if arguments.keep:
+                kept[name] = now
+                write_ratios(RATIOS, kept)
+    print("\n".join(told) if told else "nothing is more than a tenth slower than before", file=sys.stderr)
     return 1 if bad else 0
 
 

@@ -70,6 +70,7 @@ def run(options: Options) -> Result:
         (f"whole command, {MANY:,} samples, inspect as it comes", spread(middle["usual"], 1, "s")),
         (f"whole command, {MANY:,} samples, inspect at its leanest", spread(middle["lean"], 1, "s")),
     ]
+    result.ratios = {"inspect at its leanest to Grace": to_lean}
     shown = _command(Path(), Path("bodies.jsonl"), MANY, ())
     result.commands = [
         "python tests/support/canned.py --latency 0",

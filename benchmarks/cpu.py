@@ -13,6 +13,7 @@ from benchmarks.parts import (
     spread,
     workspace,
     write_trials,
+    yardstick,
 )
 
 NAME = "cpu"
@@ -22,7 +23,7 @@ TARGET = 0.6
 
 
 def run(options: Options) -> Result:
-    each, start, rates = [], [], []
+    each, start, rates, sticks = [], [], [], []
     with workspace() as folder, canned_server() as url:
         few, many = write_trials(folder / "few.csv", FEW), write_trials(folder / "many.csv", MANY)
         for repeat in range(REPEATS):
@@ -30,6 +31,7 @@ def run(options: Options) -> Result:
             large = measured(query(many, folder / f"many{repeat}.csv", url))
             each.append((large.cpu - small.cpu) / (MANY - FEW) * 1000)
             start.append(small.cpu - each[-1] / 1000 * FEW)
+            sticks.append(yardstick() / each[-1])
             rates.append((MANY - FEW) / (large.wall - small.wall))
             say(f"{each[-1]:.3f} ms a row")
     return Result(
@@ -42,6 +44,7 @@ def run(options: Options) -> Result:
             ("rows a second, server on the same machine", spread(rates, 0)),
         ],
         commands=["python tests/support/canned.py --latency 0", QUERY_SHOWN],
+        ratios={"the yardstick's CPU to that of a row": sticks},
         notes=[
             "User and system time of the grace process as the kernel counts it (wait4). What a start costs is taken "
             f"out by the difference between {MANY:,} and {FEW:,} rows; reading the table, checking it, rendering, "

@@ -6,7 +6,19 @@ from pathlib import Path
 
 import yaml
 
-from benchmarks.parts import PYTHON, ROOT, Options, Result, Spent, free_gigabytes, measured, say, spread, workspace
+from benchmarks.parts import (
+    PYTHON,
+    ROOT,
+    Options,
+    Result,
+    Spent,
+    free_gigabytes,
+    measured,
+    say,
+    spread,
+    workspace,
+    yardstick,
+)
 from grace.studies.study import load_study
 
 NAME = "extraction"
@@ -38,7 +50,10 @@ def run(options: Options) -> Result:
     with workspace() as folder:
         script = folder / "alone.py"
         script.write_text(ALONE)
-        alone = [float(measured([PYTHON, str(script), str(corpus)]).printed) for _ in range(3)]
+        alone, sticks = [], []
+        for _ in range(3):
+            alone.append(float(measured([PYTHON, str(script), str(corpus)]).printed))
+            sticks.append(alone[-1] * yardstick())
         say(f"rules alone: {max(alone):,.0f} rows/s")
         few = [extract(write_answers(folder / "few.csv", corpus, FEW), folder / f"few_{time}.csv") for time in range(3)]
         whole = [FEW / each.cpu for each in few]
@@ -55,6 +70,7 @@ def run(options: Options) -> Result:
         ("time for a million rows", f"{big.wall:.0f} s"),
         ("answers, values", sizes),
     ]
+    result.ratios = {"the yardstick's CPU to that of a row by rules": sticks}
     result.commands = ["python -m grace extract study1 --input answers.csv --output values.csv"]
     result.notes = [
         "Rows are the sequential answers of tests/fixtures/extraction_corpus_2.yaml (three texts each, as chat models "

@@ -64,6 +64,7 @@ def run(options: Options) -> Result:
             ("bare loop, rows a second", spread(bare, 0)),
             ("possible at most", f"{ceiling:,.0f}"),
         ],
+        ratios={"Grace to a bare loop": ratios},
         commands=[
             f"python tests/support/canned.py --latency {LATENCY}",
             QUERY_SHOWN,

@@ -46,6 +46,8 @@ class Result:
         figures: what was measured, as (what, value) in words.
         commands: what ran, with the temporary folder and the server's address left out.
         notes: how it was measured, and what to know when reading it.
+        ratios: repeats of ratios that later results are compared with (`earlier.py`), by what they compare: things
+            that were measured in turns, the more the better.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Result:
     figures: list[tuple[str, str]] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    ratios: dict[str, Sequence[float]] = field(default_factory=dict)
 
     @property
     def verdict(self) -> str:
@@ -99,6 +102,19 @@ def measured(
     if process.returncode not in codes:
         raise CommandFailed(f"{' '.join(command)} ended with {process.returncode}:\n{printed[-2000:]}")
     return Spent(wall, usage.ru_utime + usage.ru_stime, megabytes(usage.ru_maxrss), printed)
+
+
+YARDSTICK = """
+import hashlib, json
+text = json.dumps({str(place): [place, str(place) * 3] for place in range(2_000)})
+for _ in range(60):
+    hashlib.blake2b(json.dumps(json.loads(text), sort_keys=True).encode()).digest()
+"""
+
+
+def yardstick() -> float:
+    """Seconds of CPU that a fixed piece of Python takes here and now; in turns with what is measured by it."""
+    return measured([PYTHON, "-c", YARDSTICK]).cpu
 
 
 def megabytes(maxrss: int) -> float:

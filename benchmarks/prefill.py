@@ -70,6 +70,9 @@ def run(options: Options) -> Result:
         for who, tokens in one.computed.items():
             if tokens:
                 result.figures.append((f"{kind}, {answers}: tokens computed for a prompt, {who}", spread(tokens, 0)))
+    result.ratios = {
+        f"{kind}, {QUESTIONS[name][1]}: Grace to the limit": one.ratios for (kind, name), one in found.items()
+    }
     lengths = [length for one in found.values() for length in one.lengths]
     result.commands = [
         "scripts/serve_vllm_cpu.sh 8123",

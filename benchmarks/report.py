@@ -44,6 +44,7 @@ def run(options: Options) -> Result:
             ("wall time of it", spread(wall, 1, "s")),
             ("CPU of importing the packages alone", spread(bare, 1, "s")),
         ],
+        ratios={"importing the packages to `grace report`": [a / b for a, b in zip(bare, reports, strict=True)]},
         commands=["python -m grace report study1.run study2.run --out report.html"],
         notes=["300 and 2,424 answers, each with its values; the probabilities are those of study 1."],
     )

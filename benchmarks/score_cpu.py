@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 from statistics import median
 
-from benchmarks.parts import PYTHON, ROOT, Options, Result, canned_server, measured, say, spread, workspace
+from benchmarks.parts import PYTHON, ROOT, Options, Result, canned_server, measured, say, spread, workspace, yardstick
 
 NAME = "score-cpu"
 FEW, MANY = 20, 420
@@ -14,7 +14,7 @@ TARGET = 800
 
 
 def run(options: Options) -> Result:
-    rates, walls = [], []
+    rates, walls, sticks = [], [], []
     with workspace() as folder, canned_server(module="benchmarks.canned_scores") as url:
         few, many = trials(folder / "few.csv", FEW), trials(folder / "many.csv", MANY)
         for repeat in range(REPEATS):
@@ -22,6 +22,7 @@ def run(options: Options) -> Result:
             large = measured(score(many, folder / f"many{repeat}.csv", url))
             questions = (MANY - FEW) * QUESTIONS
             rates.append(questions / (large.cpu - small.cpu))
+            sticks.append(rates[-1] * yardstick())
             walls.append(questions / (large.wall - small.wall))
             say(f"{rates[-1]:.0f} questions a second")
     return Result(
@@ -32,6 +33,7 @@ def run(options: Options) -> Result:
             ("**questions a second of CPU time**", f"**{spread(rates, 0)}**"),
             ("questions a second of wall time, server on the same machine", spread(walls, 0)),
         ],
+        ratios={"the yardstick's CPU to that of a question": sticks},
         commands=["python -m benchmarks.canned_scores", " ".join(score("trials.csv", "scores.csv", "URL"))],
         notes=[
             "User and system time of the grace process (wait4), from the table's rows to the ledger and the table of "

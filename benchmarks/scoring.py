@@ -88,6 +88,7 @@ def run(options: Options) -> Result:
         if rates[name]
     ]
     result.figures.append(("largest difference of a form's probability", f"{probability:.1e}"))
+    result.ratios = {f"Grace to {name}": ratio for name, ratio in ratios.items()}
     result.commands = [
         "scripts/serve_vllm_cpu.sh 8123",
         "GRACE_VLLM_URL=http://127.0.0.1:8123 python -m benchmarks scoring",

@@ -33,6 +33,10 @@ def run(options: Options) -> Result:
             ("`grace --help`, wall", spread(wall, 3, "s")),
             ("`python -c pass`, CPU", spread(bare, 3, "s")),
         ],
+        ratios={
+            f"a bare start to `{' '.join(('grace', *name.split(), '--help'))}`": [1 / ratio for ratio in own]
+            for name, own in ratios.items()
+        },
         commands=["python -m grace --help", *(f"python -m grace {name} --help" for name in COMMANDS)],
         notes=["CPU time of the whole process; they take turns, and the files are in the system's cache."],
     )
