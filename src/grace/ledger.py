@@ -7,6 +7,10 @@ There are no memory maps, no renames and no database, so it also works on networ
 A record that turns out not to belong stays, and a later one voids it: `{"status": "void", "voids": [[FROM, TO], ...],
 "why": ..., "ended": ...}`. The numbers are bytes of this file, from the beginning of the first voided line to the end
 of the last. Voided records count as never written, so their requests are open again.
+
+The last field of a line, `check`, is the CRC-32 of what is before it. It tells of a bit that a disk or a transfer has
+turned, and of an editor's slip; it is no signature. It belongs to the line and not to the record, and lines that
+earlier versions wrote have none.
 """
 
 import os
@@ -15,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
+from zlib import crc32
 
 import orjson
 
@@ -25,6 +30,10 @@ Record = dict[str, Any]
 
 VOID = "void"
 """The status of a record that voids others."""
+CHECK = "check"
+"""The last field of a line."""
+_TAIL = b',"check":"%08x"}'
+_TAIL_BYTES = len(_TAIL % 0)
 PIECE = 65_536
 
 
@@ -86,7 +95,7 @@ class Ledger:
             InputError: the disk is full or gone; a partly written line is removed.
             RunLocked: another process has written the file, or cut it.
         """
-        line = orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+        line = _line(record)
         offset, written = self.end, 0
         if (length := os.fstat(self._fd).st_size) != offset:
             raise RunLocked(
@@ -142,7 +151,7 @@ def scan(path: Path, start: int = 0) -> Iterator[tuple[int, Record]]:
         start: the offset of the first record to read.
 
     Raises:
-        LedgerCorrupt: a complete line is not a JSON object; the message names the line.
+        LedgerCorrupt: a complete line is not a JSON object, or was altered; the message names the line.
         InputError: the file cannot be read.
     """
     offset = start
@@ -158,7 +167,10 @@ def scan(path: Path, start: int = 0) -> Iterator[tuple[int, Record]]:
             if not line.endswith(b"\n"):
                 _check_torn(path, (line,))
                 return
-            yield offset, _parse(line, path, offset)
+            record = _record(line, path, offset)
+            if record.pop(CHECK, None) is not None and not _is_as_written(line):
+                raise _damaged(path, offset, "is not as it was written: its check is of another content")
+            yield offset, record
             offset += len(line)
 
 
@@ -251,7 +263,7 @@ def void(ranges: Sequence[tuple[int, int]], why: str, when: str) -> Record:
 
 
 class LedgerReader:
-    """Reads single records of a ledger by their offsets."""
+    """Reads single records of a ledger by their offsets, as `scan` gave them and has checked them."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -259,7 +271,9 @@ class LedgerReader:
 
     def __getitem__(self, offset: int) -> Record:
         self._file.seek(offset)
-        return _parse(self._file.readline(), self.path, offset)
+        record = _record(self._file.readline(), self.path, offset)
+        record.pop(CHECK, None)
+        return record
 
     def close(self) -> None:
         """Close the file."""
@@ -272,27 +286,39 @@ class LedgerReader:
         self.close()
 
 
-def _parse(line: bytes, path: Path, offset: int) -> Record:
+def _record(line: bytes, path: Path, offset: int) -> Record:
+    """The record of a line, with its check. Raises LedgerCorrupt."""
     try:
         record = read_json(line)
     except ValueError:
         record = None
     if not isinstance(record, dict):
-        raise LedgerCorrupt(
-            f"{path}, line {_line(path, offset)}: is not a record. The file was changed or damaged; restore it from a "
-            "copy"
-        )
+        raise _damaged(path, offset, "is not a record")
     return record
 
 
+def _line(record: Mapping[str, Any]) -> bytes:
+    """The line of a record, with its check; one without fields has nothing to check."""
+    content = orjson.dumps(record)[:-1]
+    return b"%b%b\n" % (content, _TAIL % crc32(content) if record else b"}")
+
+
+def _is_as_written(line: bytes) -> bool:
+    """Whether a line ends with the check of what is before it."""
+    line = line.rstrip()  # an editor may have changed the line's end
+    return line[-_TAIL_BYTES:] == _TAIL % crc32(line[:-_TAIL_BYTES])
+
+
 def _unexpected(path: Path, offset: int, why: str) -> LedgerCorrupt:
-    return LedgerCorrupt(
-        f"{path}, line {_line(path, offset)}: is not a record of this run: {why}. The file was changed or damaged; "
-        "restore it from a copy"
-    )
+    return _damaged(path, offset, f"is not a record of this run: {why}")
 
 
-def _line(path: Path, offset: int) -> int:
+def _damaged(path: Path, offset: int, why: str) -> LedgerCorrupt:
+    where = f"{path}, line {_number(path, offset)}"
+    return LedgerCorrupt(f"{where}: {why}. The file was changed or damaged; restore it from a copy")
+
+
+def _number(path: Path, offset: int) -> int:
     """The number of the line that begins at an offset; 1 is the first."""
     with open(path, "rb") as file:
         return 1 + sum(1 for _ in iter(lambda: file.tell() < offset and file.readline(), False))

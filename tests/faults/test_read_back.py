@@ -1,8 +1,12 @@
 """What is read back is not trusted: damaged ledgers, manifests and studies end in one message, never in a defect.
 
+Nor does a number change unnoticed: a cell of the table is as it was, or it is lost and the table says so, or else
+`grace validate` finds what is wrong.
+
 `make torture` tries far more cases (GRACE_TORTURE).
 """
 
+import csv
 import json
 import os
 import re
@@ -13,11 +17,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conftest import ROOT, Command
+from conftest import ROOT, Command, read_rows
 from damage import DEEP, GONE, as_json, damaged_bytes, damaged_values, damaged_yaml, exchanged
 from grace.cli import main
 from grace.errors import LedgerCorrupt
 from grace.ledger import Ledger, scan, void
+from ledgers import rewrite
 
 RUNS = ROOT / "tests" / "fixtures" / "runs-0.1.0" / "outputs"
 CASES = int(os.environ.get("GRACE_TORTURE", "0")) or 15
@@ -34,17 +39,23 @@ many = settings(
 
 @pytest.fixture(scope="module", params=KINDS)
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of a run, which was exported once."""
+    """A copy of a run, which was exported once; its records have checks."""
     path = tmp_path_factory.mktemp("read-back") / f"{request.param}.run"
     shutil.copytree(RUNS / path.name, path)
-    assert export(path, path.with_name("whole.csv")) in (0, 1)
+    rewrite(path / "ledger.jsonl")
+    assert export(path, path.with_suffix(".csv")) in (0, 1)
     return path
 
 
 def export(run: Path, output: Path) -> int:
     """Call `grace export`; its exit code."""
+    return call("export", run, "--output", output, "--force")
+
+
+def call(*arguments: object) -> int:
+    """Call the command line; its exit code."""
     with pytest.raises(SystemExit) as ended:
-        main(["export", str(run), "--output", str(output), "--force"])
+        main([str(argument) for argument in arguments])
     return ended.value.code if isinstance(ended.value.code, int) else 0
 
 
@@ -62,13 +73,26 @@ class Damaged:
         self.path.write_bytes(self.whole)
 
 
-def after(run: Path, name: str, content: bytes) -> int:
-    """The exit code of `export` with another content of one of the run's files, which it must not change."""
-    with Damaged(run / name, content):
-        code = export(run, run.with_name("damaged.csv"))
+def after(run: Path, name: str, content: bytes) -> None:
+    """See that `export` with another content of one of the run's files changes neither it nor a number unnoticed."""
+    table, whole = run.with_suffix(".csv"), run.with_suffix(".csv").read_bytes()
+    with Damaged(run / name, content), Damaged(table, whole):
+        code = export(run, table)
         assert (run / name).read_bytes() == content
-    assert code in (0, 1, 2), "a defect"
-    return code
+        assert code in (0, 1, 2), "a defect"
+        if table.read_bytes() != whole:
+            assert lost(table, whole) or call("validate", run, "--out", run.with_name("quality")) != 0, "unnoticed"
+
+
+def lost(table: Path, whole: bytes) -> bool:
+    """Whether a table of answers or probabilities holds only what it held, and each row that lacks some says so."""
+    if table.stem not in KINDS[:2]:
+        return False
+    now, then = read_rows(table), list(csv.DictReader(whole.decode().splitlines()))
+    return len(now) == len(then) and all(
+        row == before or (row["error"] and all(row[name] in ("", before[name]) for name in before if name != "error"))
+        for row, before in zip(now, then, strict=True)
+    )
 
 
 @given(data=st.data())

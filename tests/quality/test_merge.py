@@ -10,10 +10,11 @@ import pytest
 
 from conftest import Command, read_rows
 from grace.columns import PROVENANCE
-from grace.ledger import Ledger
+from grace.ledger import Ledger, Record
 from grace.runs import Run
 from grace.stages.fields.records import Rows, decide
 from grace.stages.records import study_of
+from ledgers import rewrite
 from table_model import TableServer, printable_model
 
 pq = pytest.importorskip("pyarrow.parquet")
@@ -306,13 +307,15 @@ def mixed(make: Make, grace: Command, tmp_path: Path) -> Run:
     """Answers of all kinds, three for each trial, with probabilities, and an extraction with a person's decision."""
     answers = make("query", "a.csv", "--replications", 3)
     make("score", "s.csv", "--limit", 3)
-    records = [json.loads(line) for line in answers.ledger.read_text().splitlines()]
-    for record, said in zip(records, SAID, strict=True):
-        record["response"]["text"], record["status"] = said, "answered" if said else "empty"
-    last = records[-1]
-    last["status"], last["error"] = "failed", {"kind": "server", "message": "out of memory"}
-    del last["response"], last["tokens"], last["milliseconds"]
-    answers.ledger.write_text("".join(json.dumps(record) + "\n" for record in records))
+
+    def say(records: list[Record]) -> None:
+        for record, said in zip(records, SAID, strict=True):
+            record["response"]["text"], record["status"] = said, "answered" if said else "empty"
+        last = records[-1]
+        last["status"], last["error"] = "failed", {"kind": "server", "message": "out of memory"}
+        del last["response"], last["tokens"], last["milliseconds"]
+
+    rewrite(answers.ledger, say)
     assert grace("export", answers.path, "--force").code == 1
     decided(make("extract", "e.csv", input="a.csv"), 3)
     make("extract", "e.csv", input="a.csv")
@@ -386,7 +389,11 @@ def test_a_table_that_may_not_be_what_reading_makes_is_not_trusted(
 def test_an_answer_that_changed_since_the_extraction_is_read_again(
     grace: Command, mixed: Run, readings: list[Any], tmp_path: Path
 ) -> None:
-    mixed.ledger.write_text(mixed.ledger.read_text().replace("yes or no", "no, it is cold"))
+    def say(records: list[Record]) -> None:
+        (changed,) = [record for record in records if record.get("response", {}).get("text") == "yes or no"]
+        changed["response"]["text"] = "no, it is cold"
+
+    rewrite(mixed.ledger, say)
     made_by(grace, mixed, tmp_path / "merged")
     assert len(readings) == 1
     rows = read_rows(tmp_path / "merged" / "weather.csv")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from conftest import Command
+from ledgers import rewrite
 from table_model import TableServer, printable_model
 
 STUDY = """\
@@ -45,10 +46,7 @@ def copy_of(visit: Path) -> Path:
 
 def change(run: Path, how: Callable[[dict[str, Any]], None]) -> None:
     """Change the first record of a ledger."""
-    first, *rest = (run / "ledger.jsonl").read_text().splitlines()
-    record = json.loads(first)
-    how(record)
-    (run / "ledger.jsonl").write_text("\n".join([json.dumps(record), *rest]) + "\n")
+    rewrite(run / "ledger.jsonl", lambda records: how(records[0]))
 
 
 def shift(record: dict[str, Any], by: float = 0.001) -> None:
