@@ -447,6 +447,28 @@ def test_of_two_decisions_the_last_counts(grace: Command, run: Path, page: Page)
     assert read_rows(run.with_name("values.csv"))[1]["Knowledge_A"] == "yes"
 
 
+def test_two_tabs_lose_no_decision(run: Path, page: Page) -> None:
+    """Who decides about what was decided since is told what that is, and may then put it right."""
+    one, other = page.get("/api/rows/0"), page.get("/api/rows/0")
+    assert one["decision"] is other["decision"] is None
+    kept = VALUES | {"Knowledge_A": "yes"}
+    assert page.post("/api/rows/0", {"verdict": "corrected", "values": kept, "seen": None})[0] == 200
+    for late in (
+        {"verdict": "rejected", "seen": None},
+        {"verdict": "rejected"},
+        {"verdict": "rejected", "seen": "now"},
+    ):
+        status, said = page.post("/api/rows/0", late)
+        assert status == 409
+        assert "decided in another tab meanwhile" in said["message"]
+        values = {field["name"]: field["value"] for group in said["row"]["groups"] for field in group["fields"]}
+        assert values == kept
+    assert [record["verdict"] for record in records(run)] == ["corrected"]
+    seen = said["row"]["decision"]["when"]
+    assert page.post("/api/rows/0", {"verdict": "rejected", "seen": seen})[0] == 200
+    assert [record["verdict"] for record in records(run)] == ["corrected", "rejected"]
+
+
 def test_at_the_end_the_table_is_written_again(run: Path, page: Page) -> None:
     page.decide(0, "corrected", VALUES | {"Knowledge_A": "no"})
     page.decide(1, "accepted")

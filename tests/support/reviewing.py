@@ -94,7 +94,8 @@ class Page:
         return self.request("POST", path, sent, **{TOKEN_HEADER: self.token, "Content-Type": "application/json"})[:2]
 
     def decide(self, place: int, verdict: str, values: object = None) -> Any:
-        body = {"verdict": verdict} if values is None else {"verdict": verdict, "values": values}
+        seen = self.get(f"/api/rows/{place}")["decision"]
+        body = {"verdict": verdict, "seen": seen and seen["when"]} | ({} if values is None else {"values": values})
         status, data = self.post(f"/api/rows/{place}", body)
         assert status == 200, data
         return data

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from grace.ledger import Ledger
-from grace.review.local import Unfit
+from grace.review.local import Outdated, Unfit
 from grace.review.queue import Queue, Reason
 from grace.review.view import JSON, Readings, Shown, row_view
 from grace.runs import now
@@ -103,7 +103,13 @@ class Desk:
         return Look(row, cells, answered, Readings(rules, read, after, made))
 
     def decide(
-        self, place: int, verdict: object, values: object, comment: object = None, reason: Reason | None = None
+        self,
+        place: int,
+        verdict: object,
+        values: object,
+        comment: object = None,
+        reason: Reason | None = None,
+        seen: object = None,
     ) -> JSON:
         """Record a decision; when this returns it is on disk.
 
@@ -116,12 +122,15 @@ class Desk:
             values: for "corrected" every field with its value, None or "" for no value.
             comment: what the person says about it.
             reason: the rows among which the next one is looked for.
+            seen: when the decision was made that the page showed with the row; None where it showed none.
 
         Raises:
+            Outdated: there is another decision about the row, which another tab made meanwhile.
             Unfit: there is no such verdict, or a field has no such value.
             InputError: the ledger cannot be written.
         """
         look = self._look(place)
+        self._check_seen(look, place, reason, seen)
         read = look.readings.read
         chosen = next((name for name in VERDICTS if name == verdict), None)
         if chosen is None:
@@ -149,6 +158,15 @@ class Desk:
         self.ledger.sync()
         said = "coded" if self.blind and chosen != "rejected" else chosen
         return {"verdict": said, "row": look.row + 1, **self.progress(place + 1, reason)}
+
+    def _check_seen(self, look: Look, place: int, reason: Reason | None, seen: object) -> None:
+        made = look.readings.decision
+        if seen != (made.when if made else None):
+            raise Outdated(
+                "This row was decided in another tab meanwhile. What was saved there stands beside your values, which "
+                "are not saved yet: save again to put yours in their place, or reload the page",
+                self.show(place, reason),
+            )
 
     def _parse(self, values: object) -> dict[str, Cell | None]:
         """The page's values of the study's fields. Raises Unfit."""

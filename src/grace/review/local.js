@@ -6,9 +6,11 @@ let token = "";
 let command = "grace";
 
 export class Refused extends Error {
-  constructor(message, fields = {}) {
+  /** `fields` says what is wrong with which value; `row` is what the page should show by now. */
+  constructor(message, fields = {}, row = null) {
     super(message);
     this.fields = fields;
+    this.row = row;
   }
 }
 
@@ -27,7 +29,7 @@ export async function ask(path, body) {
   }
   const unreadable = { message: `The server answered ${reply.status} and nothing that can be read.` };
   const data = await reply.json().catch(() => unreadable);
-  if (!reply.ok) throw new Refused(data.message, data.fields);
+  if (!reply.ok) throw new Refused(data.message, data.fields, data.row);
   return data;
 }
 

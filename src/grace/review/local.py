@@ -57,6 +57,14 @@ class Unfit(Exception):
         self.fields = dict(fields or {})
 
 
+class Outdated(Exception):
+    """The page showed something that is no longer so; `row` is what it should show now."""
+
+    def __init__(self, message: str, row: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.row = row
+
+
 class Door:
     """Who may use the page.
 
@@ -170,6 +178,8 @@ class LocalServer(ABC):
             return problem(error.status, error.reason)
         except Unfit as error:
             return problem(422, str(error), fields=error.fields)
+        except Outdated as error:
+            return problem(409, str(error), row=error.row)
         except GraceError as error:
             return problem(500, str(error))
         except Exception as error:

@@ -250,8 +250,9 @@ function leave(place) {
 
 async function decide(verdict, values) {
   const comment = $("comment").value.trim();
-  const body = values === undefined ? { verdict, comment } : { verdict, values, comment };
-  const { row, next, verdict: made, ...rest } = await ask(`/api/rows/${shown.place}${among()}`, body);
+  const seen = shown.decision?.when ?? null;
+  const body = { verdict, comment, seen, ...(values === undefined ? {} : { values }) };
+  const { row, next, verdict: made, ...rest } = await ask(`/api/rows/${shown.place}${among()}`, body).catch(meet);
   showProgress(rest);
   if (next === null) {
     await open(shown.place);
@@ -261,6 +262,20 @@ async function decide(verdict, values) {
     await open(next);
     say(`Saved: row ${row} ${made}. Now row ${shown.row}.`);
   }
+}
+
+/** Show what another tab decided about the row, beside the person's own values, which stay. */
+function meet(error) {
+  if (error instanceof Refused && error.row) {
+    shown = error.row;
+    showProgress(shown);
+    showState(shown);
+    for (const { name, found: read, value } of shown.groups.flatMap((one) => one.fields)) {
+      $(`found-${name}`).textContent = `${found(read)} Saved in the other tab: ${value ?? "no value"}.`.trim();
+    }
+    look();
+  }
+  throw error;
 }
 
 /** Decide in one go about the values as they were read. */

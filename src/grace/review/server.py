@@ -42,8 +42,8 @@ class ReviewServer(LocalServer):
     async def _decide(self, request: web.Request) -> web.Response:
         place = self._place(request)
         body = await body_of(request)
-        verdict, values, comment = (body.get(name) for name in ("verdict", "values", "comment"))
-        return reply(self._desk.decide(place, verdict, values, comment, self._reason(request)))
+        verdict, values, comment, seen = (body.get(name) for name in ("verdict", "values", "comment", "seen"))
+        return reply(self._desk.decide(place, verdict, values, comment, self._reason(request), seen))
 
     async def _find(self, request: web.Request) -> web.Response:
         row = int(request.match_info["row"])
