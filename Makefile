@@ -27,8 +27,9 @@ test: .venv/.dev model ## Run the tests on all cores; ARGS="-k ledger" chooses s
 	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: torture
-torture: .venv/.dev ## Kill commands 1,000 times and damage files 20,000 times: an hour of a night
-	@GRACE_KILLS=1000 GRACE_TORTURE=840 $(BIN)/python -m pytest -s tests/faults/test_killed.py tests/faults/test_read_back.py $(ARGS)
+torture: .venv/.dev ## Kill what writes 1,000 times, damage files 20,000 times, race for a lock: some hours of a night
+	@GRACE_KILLS=1000 GRACE_TORTURE=840 $(BIN)/python -m pytest -s tests/faults/test_killed.py tests/faults/test_read_back.py \
+	    tests/faults/test_contenders.py $(ARGS)
 
 .PHONY: lint
 lint: .venv/.dev ## Check style, types and layers
