@@ -292,6 +292,20 @@ def test_a_row_is_decided_again(open_tab: Tab, run: Path) -> None:
     sees(open_tab, "#how-far", "1 of 5 decided")
 
 
+def test_what_another_tab_decided_is_shown_beside_ones_own_values(open_tab: Tab, run: Path, page: Page) -> None:
+    pick(open_tab, "Knowledge_A", "yes")
+    page.decide(0, "corrected", VALUES | {"Knowledge_A": "no"})
+    press(open_tab, "Enter")
+    sees(open_tab, "#trouble", re.compile("^This row was decided in another tab meanwhile"))
+    sees(open_tab, "#state", re.compile("^1 of 5 in the queue: corrected by Ada Lovelace, "))
+    sees(open_tab, "#found-Knowledge_A", re.compile(r"^Nothing read: .* Saved in the other tab: no\.$"))
+    assert open_tab.page.is_checked("input[name=Knowledge_A][value=yes]")
+    assert [record["values"]["Knowledge_A"] for record in records(run)] == ["no"]
+    press(open_tab, "Enter")
+    sees(open_tab, "#status", "Saved: row 2 corrected. Now row 3.")
+    assert [record["values"]["Knowledge_A"] for record in records(run)] == ["no", "yes"]
+
+
 def test_a_held_key_decides_one_row(open_tab: Tab, run: Path) -> None:
     open_tab.page.keyboard.down("a")
     sees(open_tab, "h1", "Row 3")
