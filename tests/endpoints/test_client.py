@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from email.utils import formatdate
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -24,7 +25,7 @@ from grace.endpoints.client import (
     base_url,
     without_userinfo,
 )
-from grace.endpoints.transport import AiohttpTransport, NoReply, Reply, check_url, is_loopback
+from grace.endpoints.transport import AiohttpTransport, NoReply, Reply, check_url, is_loopback, proxy_of
 from grace.errors import InputError
 from grace.text import one_line
 from limits import HANG
@@ -387,8 +388,19 @@ def test_addresses_of_servers(url: str) -> None:
 
 
 def test_loopback_is_recognised() -> None:
-    assert [is_loopback(url) for url in ("http://localhost:1", "http://127.0.0.9", "http://[::1]:1")] == [True] * 3
-    assert [is_loopback(url) for url in ("http://10.0.0.1", "https://localhost.org", "http:///")] == [False] * 3
+    own = (
+        "localhost:1",
+        "LOCALHOST.",
+        "my.localhost",
+        "127.0.0.9",
+        "[::1]:1",
+        "0.0.0.0",
+        "[::]",
+        "[::ffff:127.0.0.1]:1",
+    )
+    assert {url: is_loopback(f"http://{url}") for url in own} == dict.fromkeys(own, True)
+    others = ("10.0.0.1", "localhost.org", "/", "notlocalhost", "[::ffff:10.0.0.1]")
+    assert {url: is_loopback(f"http://{url}") for url in others} == dict.fromkeys(others, False)
 
 
 # The real transport
@@ -459,6 +471,28 @@ def test_a_proxy_is_not_asked_for_this_machine(canned: CannedServer, monkeypatch
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     assert isinstance(send(canned), Reply)
+
+
+def test_proxies_come_from_the_environment_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    assert proxy_of("http://lab.org") is None
+    monkeypatch.setenv("https_proxy", "http://me:pw@proxy:3128")
+    monkeypatch.setenv("no_proxy", "inside.org,10.0.0.1:8000")
+    assert proxy_of("https://lab.org/v1") == "http://me:pw@proxy:3128"
+    for url in ("http://lab.org", "https://a.inside.org", "https://me:pw@10.0.0.1:8000", "https://localhost.:8000"):
+        assert proxy_of(url) is None
+
+
+def test_no_password_comes_from_netrc(canned: CannedServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login me password secret\ndefault login me password secret\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setattr("grace.endpoints.transport.is_loopback", lambda url: False)  # as a server elsewhere
+    canned.key = "own"
+    refused = send(canned)
+    assert isinstance(refused, Reply)
+    assert (refused.status, b"Incorrect API key provided: None" in refused.body) == (401, True)
 
 
 def test_the_password_in_an_address_is_used(canned: CannedServer) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import traceback
 
 import typer
 
@@ -101,10 +102,11 @@ def main(arguments: list[str] | None = None) -> None:
         finally:
             sys.stdout.flush()  # what nobody can read is an error here, and none after the end
     except Exception as error:
-        if os.environ.get("GRACE_DEBUG"):
-            raise
         message, code = _message_of(error)
-        print(f"grace: {message}", file=sys.stderr)
+        if os.environ.get("GRACE_DEBUG"):
+            traceback.print_exc()
+        else:
+            print(f"grace: {message}", file=sys.stderr)
         sys.exit(code)
 
 

@@ -56,10 +56,10 @@ class AiohttpTransport:
     def __init__(self, base_url: str) -> None:
         import aiohttp
 
-        # Proxies from the environment are for servers elsewhere; most proxies cannot reach this machine's loopback.
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),
-            trust_env=not is_loopback(base_url),
+            proxy=proxy_of(base_url),
+            trust_env=False,  # which would also send the passwords of ~/.netrc
             auto_decompress=False,
             headers={"Accept-Encoding": "gzip, deflate"},
         )
@@ -149,8 +149,23 @@ def check_url(url: str, option: str) -> None:
 
 def is_loopback(url: str) -> bool:
     """Whether the URL's host is this machine."""
-    host = urlsplit(url).hostname or ""
+    host = (urlsplit(url).hostname or "").removesuffix(".")
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
-        return host == "localhost"
+        return host == "localhost" or host.endswith(".localhost")
+    own = getattr(address, "ipv4_mapped", None) or address
+    return own.is_loopback or own.is_unspecified
+
+
+def proxy_of(url: str) -> str | None:
+    """The proxy that the environment names for a server elsewhere (HTTPS_PROXY, NO_PROXY); None where it names none.
+
+    Most proxies cannot reach this machine's loopback, and none has to see what is sent there.
+    """
+    from urllib.request import getproxies_environment, proxy_bypass
+
+    parts = urlsplit(url)
+    if is_loopback(url) or proxy_bypass(parts.netloc.rpartition("@")[2]):
+        return None
+    return getproxies_environment().get(parts.scheme)

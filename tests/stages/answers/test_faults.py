@@ -1259,12 +1259,12 @@ def test_the_manifest_tells_what_made_the_answers(
     assert sorted(path.name for path in run.iterdir()) == ["input.csv", "ledger.jsonl", "run.json", "study.yaml"]
 
 
-def test_debug_shows_where_it_happened(
-    canned: CannedServer, trials: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    from grace.cli import main
-    from grace.errors import InputError
-
+def test_debug_shows_where_it_happened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, grace: Command) -> None:
+    """And the exit code is what it is without."""
     monkeypatch.setenv("GRACE_DEBUG", "")
-    with pytest.raises(InputError):
-        main(["--debug", "export", str(tmp_path)])
+    plain = grace("export", tmp_path)
+    done = grace("--debug", "export", tmp_path)
+    assert done.code == plain.code == 2
+    assert "Traceback" in done.err
+    assert "Traceback" not in plain.err
+    assert plain.err.removeprefix("grace: ").strip() in done.err
