@@ -28,7 +28,7 @@ test: .venv/.dev model ## Run the tests on all cores; ARGS="-k ledger" chooses s
 
 .PHONY: torture
 torture: .venv/.dev ## Kill what writes 1,000 times, damage files 20,000 times, race for a lock: some hours of a night
-	@GRACE_KILLS=1000 GRACE_TORTURE=840 $(BIN)/python -m pytest -s tests/faults/test_killed.py tests/faults/test_read_back.py \
+	@GRACE_KILLS=1000 GRACE_TORTURE=840 $(BIN)/python -m pytest -s --timeout 0 tests/faults/test_killed.py tests/faults/test_read_back.py \
 	    tests/faults/test_contenders.py $(ARGS)
 
 .PHONY: lint
