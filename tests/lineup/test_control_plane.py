@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 
-from grace.cluster.access.connection import Api, ApiError, connect, path_of
+from grace.cluster.access.answers import ApiError
+from grace.cluster.access.connection import Api, connect
 from grace.cluster.access.events import events_of
 from grace.cluster.access.objects import labelled
+from grace.cluster.access.paths import path_of
 from grace.cluster.access.watching import watch
 from grace.cluster.manifests.request import Request
 from grace.errors import ClusterError

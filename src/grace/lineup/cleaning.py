@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from grace.cluster.access.connection import Api, ApiError
+from grace.cluster.access.answers import ApiError
+from grace.cluster.access.connection import Api
 from grace.cluster.access.objects import KINDS, ClusterObject, labelled
 from grace.cluster.access.pods import LINEUP
 from grace.cluster.names import LONGEST_LINEUP, object_name, sanitized

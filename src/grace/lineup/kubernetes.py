@@ -6,7 +6,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Self
 
-from grace.cluster.access.connection import Api, ApiError
+from grace.cluster.access.answers import ApiError
+from grace.cluster.access.connection import Api
 from grace.cluster.access.objects import KINDS, labelled
 from grace.cluster.access.pods import COMPONENT, LINEUP, MODEL, living_pods
 from grace.cluster.manifests.grace_container import MAIN

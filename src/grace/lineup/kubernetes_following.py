@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from grace.cluster.access.connection import ApiError
+from grace.cluster.access.answers import ApiError
 from grace.cluster.access.events import EventNote, events_of
 from grace.cluster.access.watching import PASSING, watch
 from grace.errors import ClusterAway, ClusterError, EndpointError, GraceError, Refused

@@ -1,7 +1,8 @@
 """What the model server in a pod reports: asked from inside of the pod, since nothing else can reach it."""
 
+from grace.cluster.access.answers import ApiError
 from grace.cluster.access.commands import execute
-from grace.cluster.access.connection import Api, ApiError
+from grace.cluster.access.connection import Api
 from grace.cluster.manifests.grace_container import MAIN
 from grace.cluster.manifests.vllm_container import PORT
 from grace.endpoints.metrics import MOST_BYTES, ServerMetrics, read_metrics

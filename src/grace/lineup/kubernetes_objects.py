@@ -6,9 +6,11 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from grace.cluster.access.connection import Api, ApiError, path_of
+from grace.cluster.access.answers import ApiError
+from grace.cluster.access.connection import Api
 from grace.cluster.access.logs import read_log
 from grace.cluster.access.objects import ClusterObject, labelled
+from grace.cluster.access.paths import path_of
 from grace.cluster.names import file_name
 from grace.errors import ClusterError
 from grace.lineup.kubernetes_views import JobView, PodView

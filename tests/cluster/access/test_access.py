@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from api_server import ApiServer, certificate, cut, status, web_token
 from grace.cluster.access import connection as access
 from grace.cluster.access import kubeconfig
-from grace.cluster.access.connection import ApiError, connect, warnings_of
+from grace.cluster.access.answers import ApiError, warnings_of
+from grace.cluster.access.connection import connect
 from grace.cluster.access.gpus import gpu_products
 from grace.cluster.access.kubeconfig import expiry_of, find_kubeconfig, find_target
 from grace.cluster.access.nodes import ClusterNode, Taint, list_nodes, why_not

@@ -10,8 +10,9 @@ from aiohttp import WSMsgType, web
 
 from api_server import ApiServer, certificate, cut, status
 from grace.cluster.access import connection as access
+from grace.cluster.access.answers import ApiError, ApiRefusal
 from grace.cluster.access.commands import PROTOCOLS, execute
-from grace.cluster.access.connection import ApiError, ApiRefusal, connect
+from grace.cluster.access.connection import connect
 from grace.cluster.access.events import events_of
 from grace.cluster.access.logs import read_log
 from grace.cluster.access.objects import labelled

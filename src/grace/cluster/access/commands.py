@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
-from grace.cluster.access.connection import Api, ApiError, path_of
+from grace.cluster.access.answers import ApiError
+from grace.cluster.access.connection import Api
+from grace.cluster.access.paths import path_of
 from grace.text import printable
 
 if TYPE_CHECKING:

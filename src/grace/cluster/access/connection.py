@@ -2,25 +2,26 @@
 
 import json
 import random
-import re
 import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
+from grace.cluster.access.answers import ApiAnswer, ApiError, ApiRefusal, warnings_of
 from grace.cluster.access.faults import not_yours, refusal, unreached
 from grace.cluster.access.kubeconfig import Target, decoded, find_kubeconfig, find_target
 from grace.cluster.access.login import Credential, log_in, without_secrets
+from grace.cluster.access.paths import Resource, path_of
 from grace.cluster.names import check_namespace
-from grace.errors import ClusterError, GraceError, InputError, Refused
+from grace.errors import GraceError, InputError
 from grace.version import __version__
 
 if TYPE_CHECKING:
@@ -49,41 +50,6 @@ Propagation = Literal["Background", "Foreground", "Orphan"]
 """What becomes of the objects that a deleted one owns: deleted after it, deleted before it, or left alone."""
 T = TypeVar("T")
 
-_WARNING = re.compile(r'\b\d{3}\s+\S+\s+"((?:[^"\\]|\\.)*)"')
-
-
-class ApiError(ClusterError):
-    """A request failed, or the cluster refused it.
-
-    Attributes:
-        status: of HTTP; 0 when there was no answer.
-        detail: what the cluster said, without secrets; may be empty.
-        warnings: as in ApiAnswer.
-    """
-
-    def __init__(self, message: str, status: int = 0, detail: str = "", warnings: tuple[str, ...] = ()) -> None:
-        super().__init__(message)
-        self.status = status
-        self.detail = detail
-        self.warnings = warnings
-
-
-class ApiRefusal(Refused, ApiError):
-    """The cluster understood a request, and says no: to this user, or to this object."""
-
-
-@dataclass(frozen=True)
-class ApiAnswer:
-    """What the cluster answered.
-
-    Attributes:
-        body: the object.
-        warnings: those of the cluster's admission rules.
-    """
-
-    body: dict[str, Any] = field(repr=False)
-    warnings: tuple[str, ...] = ()
-
 
 class Clock:
     """The time that waiting for a cluster takes; tests have one whose time is the modelled cluster's."""
@@ -95,35 +61,6 @@ class Clock:
     def sleep(self, seconds: float) -> None:
         """Let time pass."""
         time.sleep(seconds)
-
-
-@dataclass(frozen=True)
-class Resource:
-    """A kind of objects as the cluster names it: of `apps/v1` and `Deployment`, the plural `deployments`."""
-
-    api_version: str
-    kind: str
-    plural: str
-    namespaced: bool
-
-    @property
-    def group(self) -> str:
-        """As "apps"; empty for the core."""
-        return self.api_version.rpartition("/")[0]
-
-    def path(self, namespace: str, name: str = "") -> str:
-        """The path of its objects in a namespace, or of one of them."""
-        parts = ["apis" if self.group else "api", *self.api_version.split("/")]
-        parts += ["namespaces", namespace] if self.namespaced else []
-        return path_of(*parts, self.plural, *([name] if name else []))
-
-
-def path_of(*parts: str) -> str:
-    """The path of a URL; no part can leave its place. Raises ApiError for a part that cannot be a name."""
-    for part in parts:
-        if part in ("", ".", ".."):
-            raise ApiError(f"{part!r} is not a name that an object can have", status=400)
-    return "".join(f"/{quote(part, safe='')}" for part in parts)
 
 
 def connect(
@@ -558,12 +495,6 @@ class _Again(Exception):
     wait: float | None
     untouched: bool
     tries: int = TRIES
-
-
-def warnings_of(headers: list[str]) -> list[str]:
-    """The texts of Warning headers (RFC 7234, 5.5), each once: `299 - "text"`; several may share a header."""
-    texts = [re.sub(r"\\(.)", r"\1", text) for header in headers for text in _WARNING.findall(header)]
-    return list(dict.fromkeys(texts))
 
 
 def _dry(dry_run: bool) -> dict[str, str]:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from grace.cluster.access.connection import Api, path_of
+from grace.cluster.access.connection import Api
+from grace.cluster.access.paths import path_of
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """Logs of containers, read with limits: never more than is asked for, never for longer."""
 
-from grace.cluster.access.connection import Api, ApiError, path_of
+from grace.cluster.access.answers import ApiError
+from grace.cluster.access.connection import Api
+from grace.cluster.access.paths import path_of
 
 LINES = 2000
 BYTES = 1 << 20

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from grace.cluster.access.connection import Api, path_of
+from grace.cluster.access.connection import Api
+from grace.cluster.access.paths import path_of
 from grace.policy.documents import Workload
 from grace.policy.pods import HOSTNAME, PRODUCT, operator_holds
 from grace.policy.quantities import quantity

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from grace.cluster.access.connection import Api, Resource
+from grace.cluster.access.connection import Api
+from grace.cluster.access.paths import Resource
 from grace.cluster.access.watching import listing
 
 KINDS: Mapping[str, Resource] = {

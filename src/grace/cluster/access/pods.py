@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from grace.cluster.access.connection import Api, path_of
+from grace.cluster.access.connection import Api
+from grace.cluster.access.paths import path_of
 
 LINEUP = "grace/lineup"
 MODEL = "grace/model"

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from grace.cluster.access.connection import MANAGER, Api, ApiError, path_of
+from grace.cluster.access.answers import ApiError
+from grace.cluster.access.connection import MANAGER, Api
+from grace.cluster.access.paths import path_of
 from grace.cluster.names import check_key, check_object_name
 from grace.errors import ClusterError, InputError, Refused
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from grace.cluster.access.connection import Api, path_of
+from grace.cluster.access.connection import Api
+from grace.cluster.access.paths import path_of
 from grace.policy.cluster_file import Cluster
 
 _DEFAULT = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")

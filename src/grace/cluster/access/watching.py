@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from grace.cluster.access.connection import Api, ApiError
+from grace.cluster.access.answers import ApiError
+from grace.cluster.access.connection import Api
 
 BEAT_SECONDS = 240.0
 """How long the cluster is asked to send changes before the next request: proxies cut long ones."""

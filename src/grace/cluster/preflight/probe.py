@@ -6,8 +6,10 @@ from functools import cached_property
 from threading import Lock
 from typing import Any
 
-from grace.cluster.access.connection import Api, ApiError, path_of
+from grace.cluster.access.answers import ApiError
+from grace.cluster.access.connection import Api
 from grace.cluster.access.nodes import ClusterNode, list_nodes
+from grace.cluster.access.paths import path_of
 from grace.cluster.access.storage_classes import StorageClassInfo, storage_classes
 from grace.cluster.preflight.report import Verdict
 from grace.policy.cluster_file import Cluster

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from grace.cluster.access.connection import ApiError
+from grace.cluster.access.answers import ApiError
 from grace.errors import ClusterError, GraceError, InputError, Refused
 from grace.text import printable
 

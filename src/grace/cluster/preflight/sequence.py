@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from grace.cluster.access.connection import Api, ApiError
+from grace.cluster.access.answers import ApiError
+from grace.cluster.access.connection import Api
 from grace.cluster.access.kubeconfig import Target, find_kubeconfig, find_target
 from grace.cluster.names import check_namespace
 from grace.cluster.preflight.probe import ClusterView, Probe, Subject, Submission

@@ -4,7 +4,7 @@ import base64
 from dataclasses import replace
 from pathlib import Path
 
-from grace.cluster.access.connection import path_of
+from grace.cluster.access.paths import path_of
 from grace.cluster.access.pods import LINEUP
 from grace.cluster.names import object_name
 from grace.files import FileFacts, FileList

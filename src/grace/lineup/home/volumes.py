@@ -9,8 +9,10 @@ from importlib import resources
 from pathlib import Path
 from typing import IO, Any, Self
 
+from grace.cluster.access.answers import ApiError
 from grace.cluster.access.commands import execute
-from grace.cluster.access.connection import Api, ApiError, path_of
+from grace.cluster.access.connection import Api
+from grace.cluster.access.paths import path_of
 from grace.cluster.names import object_name
 from grace.errors import ClusterError, Refused
 from grace.files import FileList

@@ -4,7 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from grace.cluster.access.connection import ApiError, path_of
+from grace.cluster.access.answers import ApiError
+from grace.cluster.access.paths import path_of
 from grace.cluster.preflight.probe import ClusterView, Probe, Subject, Submission
 from grace.cluster.preflight.report import Verdict, failed, passed, unknown
 from grace.errors import ClusterError

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from grace.cluster.access.connection import ApiError, path_of
+from grace.cluster.access.answers import ApiError
+from grace.cluster.access.paths import path_of
 from grace.cluster.preflight.demands import claims, counted, gpus_of, pod_limits, pod_requests, resources_of
 from grace.cluster.preflight.probe import ClusterView, Probe, Subject, Submission
 from grace.cluster.preflight.report import Verdict, failed, passed, unknown

@@ -5,9 +5,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from grace.cluster.access.connection import path_of
 from grace.cluster.access.gpus import FREE, gpu_products
 from grace.cluster.access.nodes import apart, most_common, why_not
+from grace.cluster.access.paths import path_of
 from grace.cluster.access.storage_classes import StorageClassInfo, access_modes
 from grace.cluster.preflight.demands import Claim, claims, gpus_of, pod_requests
 from grace.cluster.preflight.probe import ClusterView, Probe, Subject, Submission

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from grace.cluster.access.connection import ApiAnswer, ApiError, path_of
+from grace.cluster.access.answers import ApiAnswer, ApiError
+from grace.cluster.access.paths import path_of
 from grace.cluster.access.pods import COMPONENT, LINEUP, MODEL, WRITING, living_pods
 from grace.cluster.messages import explain
 from grace.cluster.preflight.probe import ClusterView, Probe, Subject, Submission
