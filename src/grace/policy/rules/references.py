@@ -106,18 +106,22 @@ def check_keys(scene: Scene) -> Iterator[Hit]:
     examples=broken(_ALL, ("parallelism: 1", "parallelism: 4\n  completions: 4")),
 )
 def check_shared(scene: Scene) -> Iterator[Hit]:
+    users: dict[str, list[Workload]] = {}
+    for workload in scene.workloads:
+        for name in dict.fromkeys(_claims(workload)):
+            users.setdefault(name, []).append(workload)
     for claim in scene.kind("PersistentVolumeClaim"):
         if not _is_of_one_node(claim):
             continue
         modes = " and ".join(sorted(claim.at(("spec", "accessModes"))))
-        groups = together(workload for workload in scene.workloads if _uses(workload, claim))
-        several = [users for users in groups if _pods(users) > 1]
-        apart = distinct(workload for users in groups for workload in users)
-        for users in several or [apart] * (_pods(apart) > 1):
-            names = ", ".join(workload.manifest.title for workload in users[:6])
+        groups = together(each for each in users.get(claim.name, ()) if _may_use(each, claim))
+        several = [group for group in groups if _pods(group) > 1]
+        apart = distinct(workload for group in groups for workload in group)
+        for group in several or [apart] * (_pods(apart) > 1):
+            names = ", ".join(workload.manifest.title for workload in group[:6])
             where = "one pod" if "Pod" in modes else "one node"
             message = (
-                f"can be mounted on {where} at a time ({modes}), and may have {_pods(users)} pods at once: {names}"
+                f"can be mounted on {where} at a time ({modes}), and may have {_pods(group)} pods at once: {names}"
             )
             yield Hit(claim, ("spec", "accessModes"), message, severity=None if several else Severity.NOTE)
 
@@ -151,14 +155,19 @@ def check_rolling(scene: Scene) -> Iterator[Hit]:
             or (strategy.get("rollingUpdate") or {}).get("maxSurge") == 0
         ):
             continue
-        claims = scene.kind("PersistentVolumeClaim")
-        held = dict.fromkeys(claim.name for claim in claims if _is_of_one_node(claim) and _uses(workload, claim))
+        used = {*_claims(workload)}
+        claims = [claim for claim in scene.kind("PersistentVolumeClaim") if claim.name in used]
+        held = dict.fromkeys(claim.name for claim in claims if _is_of_one_node(claim) and _may_use(workload, claim))
         if held:
             message = f"updates start a new pod while the old one holds what is mounted on one node: {', '.join(held)}"
             yield Hit(workload.manifest, ("spec", "strategy"), message)
 
 
-def _uses(workload: Workload, claim: Manifest) -> bool:
-    if not meet(workload.manifest.namespace, claim.namespace):
-        return False
-    return any(reference.kind == claim.kind and reference.name == claim.name for reference in references(workload))
+def _claims(workload: Workload) -> Iterator[str]:
+    """The names of the volume claims that pods use."""
+    return (reference.name for reference in references(workload) if reference.kind == "PersistentVolumeClaim")
+
+
+def _may_use(workload: Workload, claim: Manifest) -> bool:
+    """Whether a claim of the name that pods use may be the one."""
+    return meet(workload.manifest.namespace, claim.namespace)
