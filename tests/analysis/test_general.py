@@ -14,6 +14,8 @@ from grace.analysis.compare import compare_models
 from grace.analysis.compare_sides import Side
 from grace.analysis.figures import draw_analysis, theme_named
 from grace.analysis.frames import read_frame
+from grace.analysis.mixed import BinaryAnswer, mixed_tests
+from grace.analysis.names import LIKELIHOOD
 from grace.errors import InputError, StudyError
 from grace.studies.study import Study, load_study, parse_study
 
@@ -166,6 +168,47 @@ def test_mixed_models_are_not_defined_where_a_condition_is_empty_or_nothing_vari
     tests = {line["test"]: line for line in lines(analysed(tmp_path, rows, study()), "tests")}
     assert tests["linear:Much:size"]["note"] == "all numbers are equal, so nothing can depend on anything"
     assert tests["linear:fine=yes:size"]["note"] == "cannot be estimated: conditions are empty"
+
+
+def test_a_logistic_model_without_repeats_is_the_likelihood_ratio_of_a_table(tmp_path: Path) -> None:
+    """Every item is asked once, so there are no intercepts; the wide prior takes little from the ratio."""
+    counts = {("small", "yes"): 12, ("small", "no"): 28, ("large", "yes"): 26, ("large", "no"): 14}
+    rows: list[dict[str, object]] = [
+        {"thing": f"{size}{said}{number}", "size": size, "colour": "red", "Fine": said}
+        for (size, said), count in counts.items()
+        for number in range(count)
+    ]
+    own = study(
+        ("cells: [size, colour]", "cells: [size]"),
+        ("    - {name: sized, of: much, a: {size: large}, b: {size: small}}\n", ""),
+    )
+    tests = {line["test"]: line for line in lines(analysed(tmp_path, rows, own), "tests")}
+    line = tests["logistic:Fine=yes:size"]
+    ratio = stats.chi2_contingency([[12, 28], [26, 14]], correction=False, lambda_="log-likelihood")
+    assert line["statistic"] == pytest.approx(ratio.statistic, rel=0.02)
+    assert line["p"] == pytest.approx(stats.chi2.sf(line["statistic"], 1))
+    assert (line["df1"], line["n"], line["note"]) == (1, 80, "no random intercepts: no group has several rows")
+    assert "logistic:Fine=no:size" not in tests, "it would say the same again"
+
+
+def test_a_logistic_model_of_two_factors_has_the_interaction_of_study_2(tmp_path: Path) -> None:
+    tests = {line["test"]: line for line in lines(analysed(tmp_path, numbers(), study()), "tests")}
+    of_fine = {str(name): line for name, line in tests.items() if str(name).startswith("logistic:")}
+    assert set(of_fine) == {f"logistic:Fine=yes:{term}" for term in ("size", "colour", "size:colour")}
+    outcomes = [
+        BinaryAnswer(int(row["Fine"] == "yes"), (str(row["size"]), str(row["colour"])), {"item": str(row["thing"])})
+        for row in numbers()
+    ]
+    worth = of_fine["logistic:Fine=yes:size"]["n_effective"]
+    assert isinstance(worth, int | float)
+    *_, interaction = mixed_tests(("size", "colour"), outcomes, worth, (LIKELIHOOD,))
+    own = of_fine["logistic:Fine=yes:size:colour"]
+    assert (own["statistic"], own["p"]) == pytest.approx((interaction.statistic, interaction.p))
+    assert own["note"] == interaction.note
+    assert of_fine["logistic:Fine=yes:size"]["p"] < of_fine["logistic:Fine=yes:colour"]["p"]  # type: ignore[operator]
+    rows = [{**row, "Fine": "yes"} for row in numbers()]
+    [line, *_] = [one for one in lines(analysed(tmp_path, rows, study()), "tests") if "logistic" in str(one["test"])]
+    assert (line["p"], line["note"]) == (None, "all answers are equal, so nothing can depend on anything")
 
 
 def test_each_field_and_question_has_a_figure(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from statistics import fmean
 import numpy as np
 
 from grace.analysis.frames import Frame, Row
-from grace.analysis.linear_mixed import linear_tests
+from grace.analysis.linear_mixed import linear_tests, logistic_tests
 from grace.analysis.measures import Measure, average, grouped, measures, se_of, t_interval
 from grace.analysis.names import COMPARE, TestName
 from grace.analysis.statistics import TEST_COLUMNS, Numbers, Tested, holm, stimulus_test
@@ -146,6 +146,7 @@ def results(trials: ModelTrials, frame: Frame, study: Study) -> Results:
         means += _means(measure, numbers, cells)
         if not measure.complement:
             tests += linear_tests(measure, inside, study)
+            tests += logistic_tests(measure, inside, study)
     tables: dict[str, Lines] = {"means": means, "contrasts": list(contrasts(inside, own, study))}
     if people:
         tables["people_fit"] = list(fits(inside, own, people))

@@ -1,4 +1,6 @@
-"""Linear mixed models: effects of any number of factors on a measure, with random intercepts of items and participants.
+"""Mixed models of any number of factors: linear ones of a measure, and logistic ones of a label in answers.
+
+Both have random intercepts of items and participants. The logistic ones are those of `mixed`.
 
 y = X b + Z u + e. The standard deviations of the random intercepts, as multiples of the residual's, are found by
 restricted maximum likelihood, with b and the residual variance profiled out (Bates, Mächler, Bolker & Walker 2015,
@@ -16,8 +18,9 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from grace.analysis.measures import Measure
-from grace.analysis.names import LINEAR, TestName
-from grace.analysis.statistics import Tested
+from grace.analysis.mixed import BinaryAnswer, columns_of, term_tests
+from grace.analysis.names import LINEAR, LOGISTIC, TestName
+from grace.analysis.statistics import Numbers, Tested, effective
 from grace.analysis.trials import Trial
 from grace.studies.study import Study
 
@@ -66,6 +69,33 @@ def linear_tests(measure: Measure, trials: Sequence[Trial], study: Study) -> lis
     return list(_tested(empty, terms, rows))
 
 
+def logistic_tests(measure: Measure, trials: Sequence[Trial], study: Study) -> list[Tested]:
+    """The tests of all effects of the design's columns on whether answers say a label; none of other measures."""
+    factors = study.design.cells
+    if measure.experiment != 1 or not measure.value or not factors:
+        return []
+    own = [trial for trial in trials if measure.read(trial.row) is not None]
+    outcomes = [BinaryAnswer(int(row.value), row.levels, row.groups) for row in _rows(measure, own, study)]
+    if not outcomes:
+        return []
+    terms = list(_terms(len(factors)))
+    names = [MeasuredEffect(measure.name, measure.value, tuple(factors[one] for one in term)) for term in terms]
+    worth = _worth(measure, own)
+    empty = [Tested(TestName(LOGISTIC, name), n=len(outcomes), n_effective=worth) for name in names]
+    return term_tests(empty, terms, outcomes)
+
+
+def _worth(measure: Measure, trials: Sequence[Trial]) -> float | None:
+    """How many independent answers these are worth; None where it is not known which rows show the same."""
+    cells: dict[str, list[tuple[float, str]]] = {}
+    for trial in trials:
+        number = measure.read(trial.row)
+        if trial.unit is None or number is None:
+            return None
+        cells.setdefault(", ".join(trial.cell), []).append((number, trial.unit))
+    return effective({cell: Numbers(*map(list, zip(*own, strict=True))) for cell, own in cells.items()})
+
+
 def _rows(measure: Measure, trials: Sequence[Trial], study: Study) -> list[MeasuredRow]:
     """One for each answer of Experiment 1; for each stimulus in Experiment 2, where rows of one are alike."""
     design = study.design
@@ -93,22 +123,11 @@ def _tested(empty: Sequence[Tested], terms: Sequence[tuple[int, ...]], rows: Seq
     import numpy as np
     from scipy import stats
 
-    from grace.analysis.mixed import contrasts_of
-
     y = np.array([row.value for row in rows])
     if np.ptp(y) == 0:
         yield from (replace(test, note="all numbers are equal, so nothing can depend on anything") for test in empty)
         return
-    coded = [contrasts_of([row.levels[place] for row in rows]) for place in range(len(rows[0].levels))]
-    columns, places = [np.ones((len(rows), 1))], []
-    for term in terms:
-        block = np.ones((len(rows), 1))
-        for place in term:
-            block = (block[:, :, None] * coded[place][:, None, :]).reshape(len(rows), -1)
-        start = sum(own.shape[1] for own in columns)
-        places.append(list(range(start, start + block.shape[1])))
-        columns.append(block)
-    x = np.hstack(columns)
+    x, places = columns_of([row.levels for row in rows], terms)
     if int(np.linalg.matrix_rank(x)) < x.shape[1]:
         yield from (replace(test, note="cannot be estimated: conditions are empty") for test in empty)
         return

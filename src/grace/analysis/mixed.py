@@ -1,4 +1,4 @@
-"""A mixed-effects logistic regression of yes and no on two factors, with random intercepts, also under separation.
+"""A mixed-effects logistic regression of yes and no on factors, with random intercepts, also under separation.
 
 The model is Bayesian, fitted by variational Bayes: that of statsmodels' BinomialBayesMixedGLM. Yoon et al. (2020)
 analysed negation with a Bayesian mixed-effects logistic regression too. That approximation takes the coefficients for
@@ -44,6 +44,9 @@ FIT = {"maxcor": 50, "maxiter": 2000, "maxfun": 10_000, "ftol": 1e-14, "gtol": 1
 STEPS, TINY = 50, 1e-9
 """Newton's method ends when a step gains no more than this."""
 
+MOST_ANSWERS = 20_000
+"""Answers in a model of any factors; with more, a fit would take minutes."""
+
 WORTH_SAYING = 1.01
 """A design effect above this is mentioned."""
 
@@ -64,7 +67,7 @@ class BinaryAnswer:
     """
 
     yes: int
-    levels: tuple[str, str]
+    levels: tuple[str, ...]
     groups: Mapping[str, str]
 
 
@@ -96,6 +99,51 @@ def mixed_tests(
         of_fits = (fits[0], fits[0], fits[1])
         made += [_test(test, place, fitted) for place, (test, fitted) in enumerate(zip(tests, of_fits, strict=True))]
     return made
+
+
+def term_tests(
+    tests: Sequence[Tested], terms: Sequence[Sequence[int]], outcomes: Sequence[BinaryAnswer]
+) -> list[Tested]:
+    """Tests of the terms of one model that has all of them, by the penalised likelihood ratio.
+
+    Args:
+        tests: one for each term, without results.
+        terms: the places of a term's factors in the levels; several are an interaction.
+        outcomes: one for each row, all with the same groups.
+    """
+    import numpy as np
+
+    why = ""
+    if len({outcome.yes for outcome in outcomes}) < 2:
+        why = "all answers are equal, so nothing can depend on anything"
+    elif len(outcomes) > MOST_ANSWERS:
+        why = f"more than {MOST_ANSWERS:,} answers, which is too many for this model"
+    if why:
+        return [replace(test, note=why) for test in tests]
+    columns, places = columns_of([outcome.levels for outcome in outcomes], terms)
+    complete = int(np.linalg.matrix_rank(columns)) == columns.shape[1]
+    if not complete:
+        return [replace(test, note="cannot be estimated: conditions are empty") for test in tests]
+    fitted = _fit(_Design(columns, tuple(map(tuple, places)), complete), outcomes, slopes=False)
+    return [_test(test, place, fitted) for place, test in enumerate(tests)]
+
+
+def columns_of(
+    levels: Sequence[Sequence[str]], terms: Sequence[Sequence[int]]
+) -> "tuple[NDArray[float64], list[list[int]]]":
+    """Columns of contrasts, shape (rows, columns), the constant first; and the places of each term's own."""
+    import numpy as np
+
+    coded = [contrasts_of([row[place] for row in levels]) for place in range(len(levels[0]))]
+    columns, places = [np.ones((len(levels), 1))], []
+    for term in terms:
+        block = np.ones((len(levels), 1))
+        for place in term:
+            block = (block[:, :, None] * coded[place][:, None, :]).reshape(len(levels), -1)
+        start = sum(own.shape[1] for own in columns)
+        places.append(list(range(start, start + block.shape[1])))
+        columns.append(block)
+    return np.hstack(columns), places
 
 
 @dataclass(frozen=True)

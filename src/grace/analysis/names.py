@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 ANOVA, PLANNED, EXPECTED, MIXED, BINOMIAL = "anova", "planned", "expected", "mixed", "binomial"
 REPEATED, LIKELIHOOD, AUTHORS = "repeated", "mixed:likelihood", "mixed:authors"
-LINEAR, COMPARE = "linear", "compare"
+LINEAR, LOGISTIC, COMPARE = "linear", "logistic", "compare"
 CLUSTERED = "clustered"
 
 
@@ -13,7 +13,7 @@ class TestName:
     """What a test is.
 
     Attributes:
-        kind: anova, repeated, planned, expected, mixed, mixed:likelihood, mixed:authors or binomial.
+        kind: anova, repeated, planned, expected, mixed, mixed:likelihood, mixed:authors, binomial, linear or logistic.
         of: what it tests, which writes itself as the rest of the name: factors, a comparison, a share.
         by_stimulus: whether each stimulus counts once, which is written in place of the kind, as clustered:a3-two:2>3.
     """

@@ -3,13 +3,15 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from grace.analysis.analyze import Table
-from grace.analysis.names import LINEAR, kind_in
+from grace.analysis.mixed import INFORMATIVE, WIDE
+from grace.analysis.names import LINEAR, LOGISTIC, kind_in
 from grace.analysis.study_people import with_people
 from grace.columns import MODEL
 from grace.report.grids import Grid, Record, Records, heads, listing, models_of, named, records
 from grace.report.markdown import plain
 from grace.report.numbers import (
     NOTHING,
+    chi_of,
     counted,
     decimal,
     f_of,
@@ -185,15 +187,21 @@ def _tests(rows: Records) -> Iterator[Grid]:
     columns: dict[str, Callable[[Record], str]] = {
         **model,
         "effect": lambda row: str(row["test"]).partition(":")[2].replace(":", " x ").replace(" x ", ": ", 1),
-        "F": f_of,
-        "p": lambda row: p_value(row["p"]),
-        "partial η²": lambda row: share(row["effect_size"]),
+    }
+    last: dict[str, Callable[[Record], str]] = {
         "rows": lambda row: whole(row["n"]),
         "note": lambda row: str(row["note"] or ""),
     }
+    p: dict[str, Callable[[Record], str]] = {"p": lambda row: p_value(row["p"])}
+    linear = {**columns, "F": f_of, **p, "partial η²": lambda row: share(row["effect_size"]), **last}
+    logistic = {**columns, "χ²": chi_of, **p, **last}
+    intercepts = "with random intercepts of items, and of participants where there are any"
     own = [row for row in rows if kind_in(row["test"]) == LINEAR]
-    title = "Effects in linear mixed models, with random intercepts of items, and of participants where there are any"
-    yield from listing("mixed", title, own, columns, 1 + several, experiment=1)
+    title = f"Effects in linear mixed models, {intercepts}"
+    yield from listing("mixed", title, own, linear, 1 + several, experiment=1)
+    own = [row for row in rows if kind_in(row["test"]) == LOGISTIC]
+    title = f"Effects on answers in logistic mixed models, {intercepts}: penalised likelihood ratios"
+    yield from listing("logistic", title, own, logistic, 1 + several, experiment=1)
 
 
 def _results(own: Mapping[str, Records], about: Mapping[str, Contrast]) -> Iterable[str]:
@@ -231,4 +239,11 @@ def _methods(kinds: frozenset[str], study: Study) -> Iterator[str]:
         yield (
             "Effects of the conditions were tested in linear mixed models with random intercepts of items and, in "
             "Experiment 1, of participants where there are any."
+        )
+    if LOGISTIC in kinds:
+        yield (
+            "Whether an answer was a label was also submitted to logistic mixed models with the same intercepts, "
+            "fitted by variational Bayes with a normal prior of the coefficients (standard deviation "
+            f"{WIDE:g}; {INFORMATIVE:g} under complete separation), and tested by penalised likelihood ratios; "
+            "chi-squared was divided by the design effect of rows about the same stimulus (Rao & Scott 1984)."
         )
