@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection
 
 from grace.studies.reading.languages import SPACED, UNSPACED, folded
-from grace.studies.reading.late import Late
+from grace.studies.reading.late import Late, words_in
 from grace.studies.reading.mentions import NUMERAL, value_of
 from grace.studies.reading.numerals import in_digits
 
@@ -91,46 +91,64 @@ def _some(words: str) -> str:
     return rf"(?:(?<!{SPACED})(?:{bound})(?!{SPACED}){'|' + free if free else ''})"
 
 
-_PART = Late(lambda: "|".join(f"(?P<p{place}>{_some(words)})" for place, words in enumerate(_PARTS.values())))
+_PART = Late(
+    lambda: "|".join(f"(?P<p{place}>{_some(words)})" for place, words in enumerate(_PARTS.values())),
+    " ".join(_PARTS.values()),
+)
 _TENTHS = re.compile(
     r"(?<![\d.一二三四五六七八九十])(?P<tenths>[1-9]|[一二两三四五六七八九])\s?(?:成(?![为功长本员立了])|割(?!引)|할(?![\uac00-\ud7af])|할(?=[이은을가는]))"
 )
 _OF_HUNDRED = re.compile(r"百分之(?P<number>[一二三四五六七八九十]{1,5})")
-_HUNDREDTHS = re.compile(rf"(?:百分之|yüzde |(?<![\d\w])%\s?)(?P<number>{NUMERAL})")
+_HUNDREDTHS = re.compile(rf"(?:百分之|yüzde )(?P<number>{NUMERAL})")
+_SIGN_FIRST = re.compile(rf"%(?<!\w%)\s?(?P<number>{NUMERAL})")
 _DENOMINATED = re.compile(r"(?<!\d)(?P<low>\d{1,3})\s?(?:分之|分の|분의)\s?(?P<high>\d{1,3})(?!\d)")
-_SHARE = Late(lambda: rf"(?<![\w.,])(?P<number>{NUMERAL})\s?{_some(_PERCENT)}")
+_SHARE = Late(lambda: rf"(?<![\w.,])(?P<number>{NUMERAL})\s?{_some(_PERCENT)}", _PERCENT)
 _THOUSANDS = re.compile(r"(?<![\d.,])(?P<number>\d{1,4})\s?(?P<times>[千천万萬만])(?=\s?[元円원块])")
-_AMOUNT = Late(lambda: rf"(?<![\w.,$])(?P<number>{NUMERAL})\s?(?P<unit>{_some(_MONEY)})")
+_AMOUNT = Late(lambda: rf"(?<![\w.,$])(?P<number>{NUMERAL})\s?(?P<unit>{_some(_MONEY)})", _MONEY)
 _SIGNED = re.compile(rf"(?<!\w)(?:[€£¥₹₽₺]|r\$|us\$|rs\.?)\s?(?P<number>{NUMERAL})(?![\d%])")
+_SIGNS = ("€", "£", "¥", "₹", "₽", "₺", "r$", "us$", "rs")
 _POINTS = re.compile(r"[1-9]\d{0,2}(?:\.\d{3})+")
-_ZERO = Late(lambda: _some(_NOBODY))
-EVENLY = Late(lambda: rf"{_some(_EVENLY)}|(?<![\d.])50\s?[-/:]\s?50(?!\d)")
+_ZERO = Late(lambda: _some(_NOBODY), _NOBODY)
+EVENLY = Late(lambda: rf"{_some(_EVENLY)}|(?<![\d.])50\s?[-/:]\s?50(?!\d)", f"{_EVENLY} 50")
 """What says that all shares are equal, without their labels."""
-EACH = Late(lambda: _some(_EACH))
-ALL = Late(lambda: _some(_ALL))
-NOTHING = Late(lambda: _some(_NOTHING))
+EACH = Late(lambda: _some(_EACH), _EACH)
+ALL = Late(lambda: _some(_ALL), _ALL)
+NOTHING = Late(lambda: _some(_NOTHING), _NOTHING)
 _HAN = dict(zip("一二两三四五六七八九", (1, 2, 2, 3, 4, 5, 6, 7, 8, 9), strict=True))
 
 
 def parts_as_percents(text: str) -> str:
     """A text with halves, thirds, quarters and tenths as percentages: "die Hälfte" is "50%", "七成" is "70%"."""
-    percents = list(_PARTS)
-    text = _OF_HUNDRED.sub(lambda part: f"{in_digits(part['number'])}%", text)
-    text = _PART.sub(lambda part: percents[int(str(part.lastgroup)[1:])], text)
+    words = words_in(text)
+    if not text.isascii():
+        text = _OF_HUNDRED.sub(lambda part: f"{in_digits(part['number'])}%", text)
+    if _PART.may_match(text, words):
+        percents = list(_PARTS)
+        text = _PART.sub(lambda part: percents[int(str(part.lastgroup)[1:])], text)
+    if text.isascii():
+        return text
     text = _TENTHS.sub(lambda part: f"{10 * int(_HAN.get(part['tenths'], part['tenths']))}%", text)
     return _DENOMINATED.sub(lambda part: _percent(part["high"], part["low"]), text)
 
 
 def in_one_spelling(text: str, names: Collection[str]) -> str:
     """A text with its amounts as the rules for English write them; words that are `names` of labels stay."""
-    text = _HUNDREDTHS.sub(r"\g<number>%", text)
-    text = _SHARE.sub(lambda share: f"{_value(share['number']):.12g}%", text)
-    text = _THOUSANDS.sub(lambda many: str(int(many["number"]) * (1_000 if many["times"] in "千천" else 10_000)), text)
-    text = _SIGNED.sub(lambda amount: f"${_value(amount['number']):.12g}", text)
-    text = _AMOUNT.sub(
-        lambda amount: amount[0] if amount["unit"] in names else f"${_value(amount['number']):.12g}", text
-    )
-    return _ZERO.sub("0%", text) if "%" in text else text
+    words = words_in(text)
+    text = _SIGN_FIRST.sub(r"\g<number>%", text) if "%" in text else text
+    text = text if text.isascii() else _HUNDREDTHS.sub(r"\g<number>%", text)
+    if _SHARE.may_match(text, words):
+        text = _SHARE.sub(lambda share: f"{_value(share['number']):.12g}%", text)
+    if not text.isascii():
+        text = _THOUSANDS.sub(
+            lambda many: str(int(many["number"]) * (1_000 if many["times"] in "千천" else 10_000)), text
+        )
+    if any(sign in text for sign in _SIGNS):
+        text = _SIGNED.sub(lambda amount: f"${_value(amount['number']):.12g}", text)
+    if _AMOUNT.may_match(text, words):
+        text = _AMOUNT.sub(
+            lambda amount: amount[0] if amount["unit"] in names else f"${_value(amount['number']):.12g}", text
+        )
+    return _ZERO.sub("0%", text) if "%" in text and _ZERO.may_match(text, words) else text
 
 
 def _percent(part: str, of: str) -> str:

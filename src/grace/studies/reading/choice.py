@@ -73,25 +73,29 @@ class ChoiceReader:
         asked = QUESTION.sub(lambda question: " " * len(question[0]), text.plain) if "?" in text.plain else text.plain
         prefix = _PREFIX.match(asked)
         asked = (asked[prefix.end() :] if prefix else asked) or asked
-        statements, unclear = self._statements(asked)
+        statements = self._statements(asked)
         said = [label for _, _, label in statements]
         if not any(one.weight >= ALONE and one.mention.label in said for one in weighed):
             said = [label for start, end, label in statements if evidence.is_asserted(asked, start, end)]
-            unclear = unclear or len(said) < len(statements)
-        return decide(text, weighed, said) or Missing("says that it is not known" if unclear else against or self._none)
+        answer = decide(text, weighed, said)
+        if answer:
+            return answer
+        unclear = len(said) < len(statements) or self._unclear.search(asked[:LETTERS])
+        return Missing("says that it is not known" if unclear else against or self._none)
 
-    def _statements(self, text: str) -> tuple[list[tuple[int, int, str]], bool]:
-        """Where phrases say which label, in the order of the text, and whether it says that the answer is not known."""
+    def _statements(self, text: str) -> list[tuple[int, int, str]]:
+        """Where phrases say which label, in the order of the text, but not where it says that it is not known."""
         text = text[:LETTERS]
+        found = {label: [match.span() for match in pattern.finditer(text)] for label, pattern in self._phrases.items()}
+        if not any(found.values()):
+            return []
         taken = [match.span() for match in self._unclear.finditer(text)]
-        unclear = bool(taken)
         said: list[tuple[int, int, str]] = []
-        for label, pattern in self._phrases.items():
-            spans = [match.span() for match in pattern.finditer(text)]
+        for label, spans in found.items():
             spans = [span for span in spans if not any(span[0] < end and start < span[1] for start, end in taken)]
             said += [(*span, label) for span in spans]
             taken += spans
-        return sorted(said), unclear
+        return sorted(said)
 
 
 def decide(text: Text, weighed: Sequence[Weighed], said: Sequence[str] = ()) -> Answer | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from grace.studies.reading import CLEAR, EXACT, IMPLIED, Answer, Missing, Value
+from grace.studies.reading.languages import any_of
 from grace.studies.reading.text import WORDS, Text
 
 _OWNER = r"(?:the|these|those|this|his|her|their|my|our|your|its|[a-z]+'s?)"
@@ -21,6 +22,11 @@ _CUE = (
     r"(?:(?:is|that|about|around|approximately|just|only|there (?:are|will be|would be)|probably|likely|exactly|on|with"
     r"|it is|it's)\s+){0,3}"
 )
+_FIRSTS = (
+    *("expect", "think", "believe", "say", "guess", "estimate", "predict", "answer", "assume", "suppose", "likely"),
+    *("probably", "conclude", "infer", "number", "would", "settle", "count", "go", "favour", "the"),
+)
+"""Words that a cue begins with."""
 _STATE = (
     r"(?:[a-z]+ly )?(?:have|has|had|are|is|were|will|would|did|do|can|may|might|should|won|work|contain|[a-z]+ed)\b"
 )
@@ -35,6 +41,20 @@ _BOUND = re.compile(
 _NEGATED = re.compile(
     r"(?:\bnot\b|n't\b|\bcannot\b|\bnever\b|\bunlikely\b|\bno (?:guarantee|certainty|evidence|reason)\b|\bwithout\b"
     r"|\bunless\b|\bif\b|\bwhether\b|\bdoubt(?:ful)?\b|\brather than\b|\binstead of\b)(?:\s[a-z']+){0,6}\s*$"
+)
+_NEGATIONS = (
+    "not",
+    "n't",
+    "never",
+    "unlikely",
+    "no ",
+    "without",
+    "unless",
+    "if",
+    "whether",
+    "doubt",
+    "rather",
+    "instead",
 )
 _PERHAPS = r"(?:even|possibly|perhaps|maybe|potentially)"
 _JOINED = re.compile(
@@ -100,7 +120,9 @@ class CountReader:
             rf"(?P<is>{number}) (?:of (?:{_OWNER} ))?(?:[a-z]+ ){{1,3}}?{_LIKELY}",
             rf"(?<=:) (?P<colon>{number})(?=(?: [a-z]+){{0,2}}\s*(?:[.!]\s*)?$)",
         )
-        self._mention = re.compile(rf"(?<![a-z\d.,$/-])(?:{'|'.join(kinds)})")
+        firsts = any_of({word[:2] for word in (*self._numbers, *_FIRSTS)})  # others are passed over at once
+        first = rf"(?:(?=\d|{firsts})(?:{'|'.join(kinds[:-1])})|{kinds[-1]})"
+        self._mention = re.compile(rf"(?<![a-z\d.,$/-]){first}")
 
     def read(self, text: Text) -> dict[str, Answer]:
         """The count. A bound, a range or several different numbers are not a count."""
@@ -138,7 +160,7 @@ class CountReader:
         firm, loose = [], False
         for place, mention in enumerate(mentions):
             before = _SENTENCE.split(text[max(0, mention.start - 60) : mention.start])[-1]
-            if _NEGATED.search(before):
+            if any(word in before for word in _NEGATIONS) and _NEGATED.search(before):
                 continue
             if (
                 _BOUND.search(before)

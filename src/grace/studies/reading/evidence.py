@@ -446,4 +446,4 @@ def why_not(text: str, start: int, end: int) -> str:
     supposed = is_supposed(words) and not (is_conclusion(text, start) and " not " not in words)
     if denied or supposed or is_first_thought(words) or _SCALE.search(words):
         return DENIED
-    return COUNTED if _BOUND.search(words) else ""
+    return COUNTED if _BOUND.search(words, max(0, len(words) - BEHIND)) else ""

@@ -73,8 +73,10 @@ _BOUND_OF_NAMES = Late(
     )
 )
 """The same in all languages, also as "entre 10 et"."""
+BEGINNING = 4
+"""Letters of a word that tell whether a mark may begin there."""
 _FIRSTS = (
-    *(*_TENS, *WORDS, "hundred", "a ", "half", "all", "everything", "the", "my", "nothing", "no", "none", "between"),
+    *(*_TENS, *WORDS, "hundred", "a ", "half", "all", "everything", "the ", "my ", "nothing", "no ", "none", "between"),
     *("twice", "double"),
     *("rest", "remainder", "other", "balance", "each", "any", "every", "what"),
 )
@@ -197,14 +199,8 @@ def _named(name: str) -> str:
 
 
 def _beginnings(words: Sequence[str]) -> str:
-    """A regular expression of the first two letters of some words, which quickly excludes most places."""
-    seconds: dict[str, set[str]] = {}
-    for word in words:
-        seconds.setdefault(word[0], set()).add(re.escape(word[1:2]))
-    return "|".join(
-        re.escape(first) + ("" if "" in follows else f"[{''.join(sorted(follows))}]")
-        for first, follows in sorted(seconds.items())
-    )
+    """A regular expression of the first letters of some words, which quickly excludes most places."""
+    return any_of(re.escape(word[:BEGINNING]) for word in words)
 
 
 _UNITS: Mapping[str, Unit] = {

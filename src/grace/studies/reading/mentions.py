@@ -54,6 +54,7 @@ _NUMBER_OR_MORE = (
     r"|\^)?"
 )
 _HANGUL = re.compile(r"[\uac00-\ud7af]")
+_SPACES = re.compile(r"[\s-]+")
 _HYPHENS = re.compile(r"(?:\\ |\\-|\s)+")
 _EDGES = " \n\t.!\"'()[]{}:;,*|。"
 MARGIN = 60
@@ -116,7 +117,7 @@ class Mentions:
         self._spelled = frozenset(spelled)
         self._words: dict[str, str] = {re.sub(r"[\s-]+", " ", way): label for way, label in (spelled | words).items()}
         ordered = sorted(spelled | words, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(bordered, ordered)) or "(?!)")
+        self._pattern = re.compile(_any_of_bordered(ordered))
         self._of_ascii = _of_ascii(ordered) or self._pattern
 
     def exactly(self, text: str) -> str | None:
@@ -176,7 +177,7 @@ class Mentions:
             if _goes_on(text, start, end):
                 continue
             end += 2 * (text[end : end + 2] == "'s")
-            words = re.sub(r"[\s-]+", " ", match[0])
+            words = _SPACES.sub(" ", match[0])
             label = self._words[words if words in self._words else match[0]]
             kind = "spelled" if words in self._spelled else "letter" if len(words) == 1 and words.isalpha() else "word"
             yield Mention(label, start, end, words, kind)
@@ -345,6 +346,15 @@ def bordered(way: str) -> str:
             else rf"(?!{SPACED})(?!['-](?!{_SUFFIX}){SPACED})"
         )
     return f"{before}{words}(?:{after})" if "|" in after else before + words + after
+
+
+def _any_of_bordered(ways: Sequence[str]) -> str:
+    """A regular expression of the first of some words that fits, parted by their first letters: most fit no word."""
+    by_first: dict[str, list[str]] = {}
+    for way in ways:
+        by_first.setdefault(re.escape(way[0]), []).append(bordered(way))
+    branches = "|".join(f"(?={first})(?:{'|'.join(own)})" for first, own in by_first.items())
+    return f"(?=[{''.join(by_first)}])(?:{branches})" if branches else "(?!)"
 
 
 def _of_ascii(ways: Sequence[str]) -> re.Pattern[str] | None:

@@ -15,6 +15,7 @@ from grace.studies.reading import CLEAR, DOUBT, EXACT, IMPLIED, Answer, Missing,
 from grace.studies.reading import amounts as spelling
 from grace.studies.reading.conditions import FURTHEST, is_conditional, is_supposed
 from grace.studies.reading.evidence import BEFORE, DECIDES, retracts, why_not
+from grace.studies.reading.late import words_in
 from grace.studies.reading.marks import Mark, Marks
 from grace.studies.reading.numerals import in_digits
 from grace.studies.reading.pairs import LONGEST_GAP, SEVERAL, Pair, find_pairs
@@ -105,7 +106,11 @@ class SharesReader:
 
     def _even(self, text: str, written: str) -> dict[str, Answer] | None:
         """Equal shares that are said without the labels, as "half each", "50-50", "$10 each"."""
-        said, each = spelling.EVENLY.search(written), spelling.EACH.search(written)
+        words = words_in(written)
+        said = spelling.EVENLY.search(written) if spelling.EVENLY.may_match(written, words) else None
+        each = spelling.EACH.search(written) if spelling.EACH.may_match(written, words) else None
+        if not said and not each:
+            return None
         if said and not any(map(str.isalpha, said[0])):
             text = text.replace(said[0], " ")  # "50-50" is no range
         own = self._total / len(self._of)

@@ -19,7 +19,7 @@ _TICK_BEHIND = re.compile(
 
 def ticked(text: str, mentions: Sequence[Mention]) -> Answer | None:
     """The only label that has a tick where others have a cross or nothing, as "[x] often"; None without ticks."""
-    if not _TICK.search(text) or not 1 < len(mentions) <= MOST:
+    if not 1 < len(mentions) <= MOST or not _TICK.search(text):
         return None
     marks: dict[str, set[bool]] = {}
     for mention in mentions:
