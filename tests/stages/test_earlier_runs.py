@@ -44,8 +44,9 @@ REWORDED = {
     "To know before this is printed (delete this list when it is dealt with):": "Read this list before printing, and "
     "delete it when it is dealt with:",
     "To know: ": "Note: ",
+    "why fields are empty": "why fields are empty or in doubt",
 }
-"""Headings that say the same in other words since 0.1.0."""
+"""What is said in other words since 0.1.0."""
 TIMES = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 

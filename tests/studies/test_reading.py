@@ -144,14 +144,18 @@ def test_a_leading_word_that_the_rest_contradicts_is_in_doubt() -> None:
     found = EXTRACTIONS["study1"].read(
         {"prior": "", "state": "", "knowledge": "Yes, she does not know exactly how many."}
     )
-    assert found.answers["Knowledge_A"] == Value("yes", DOUBT)
+    assert found.answers["Knowledge_A"] == Value("yes", DOUBT, "a statement says otherwise")
     assert "Knowledge_A" in found.open
+    assert found.cells()[-1] == (
+        "Prior_A, probability_0, probability_1, probability_2, probability_3: the answer is empty; "
+        "Knowledge_A: in doubt: a statement says otherwise"
+    )
 
 
 def test_a_count_in_a_text_that_does_not_say_what_it_answers_is_in_doubt() -> None:
     text = "I think all 3 of the lamps work. Then I'd put $10 on 2 and $90 on 3. No, she doesn't know exactly how many."
     found = EXTRACTIONS["study1"].read(dict.fromkeys(("prior", "state", "knowledge"), text))
-    assert found.answers["Prior_A"] == Value(3, DOUBT)
+    assert found.answers["Prior_A"] == Value(3, DOUBT, "no heading says that it is meant")
     assert found.values["Knowledge_A"] == "no"
 
 

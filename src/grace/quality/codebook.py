@@ -36,7 +36,7 @@ _OWN: dict[str, tuple[str, str, str]] = {
     "model_reasoning": ("what the model wrote before its answer, where it reasons", TEXT, ""),
     EXTRACTED[0]: ("who found the values: rule, model or human", TEXT, ""),
     EXTRACTED[1]: ("how plainly the least plain value was said", NUMBER, "0 to 1, a grade and no probability"),
-    EXTRACTED[2]: ("why fields are empty", TEXT, ""),
+    EXTRACTED[2]: ("why fields are empty or in doubt", TEXT, ""),
     SCORES_ERROR: ("why probabilities are missing", TEXT, ""),
     FLAGS: ("names of the quality checks that flag the row, with ; between", TEXT, ""),
     "protocol": ("how the conversation was held", TEXT, ""),

@@ -56,7 +56,9 @@ def reasons(extraction: Extraction, row: Mapping[str, str], read: Extracted) -> 
         why[Reason.missing] = f"No value for {', '.join(missing)}"
     doubtful = [name for name in read.open if name not in missing]
     if doubtful:
-        why[Reason.doubtful] = f"In doubt: {', '.join(doubtful)} (confidence below {DOUBTFUL})"
+        doubts = {name: read.doubts.get(name, "").removeprefix("in doubt: ") for name in doubtful}
+        named = ", ".join(f"{name}, which {own}" if own else name for name, own in doubts.items())
+        why[Reason.doubtful] = f"In doubt: {named} (confidence below {DOUBTFUL})"
     off = list(_off(extraction, read))
     if off:
         why[Reason.sum] = "; ".join(off)

@@ -14,7 +14,7 @@ from grace.studies.answers import fill
 from grace.studies.choices import ChoiceByRow, choice_of
 from grace.studies.fields import Cell, Extracted, Field, Method
 from grace.studies.format import TEMPLATE, StudyFile
-from grace.studies.reading import DOUBT, Answer, Missing, Reader, Value
+from grace.studies.reading import Answer, Missing, Reader, Value, doubted
 from grace.studies.reading.count import CountReader
 from grace.studies.reading.scale import NumberReader, RatingReader
 from grace.studies.reading.sentence import Parts, SentenceReader
@@ -174,7 +174,7 @@ class Extraction:
         shares = next((other for other in self._readers.values() if isinstance(other, SharesReader)), None)
         before = text[: shares.begins(text)] if shares else text
         return {
-            name: Value(answer.value, DOUBT) if isinstance(answer, Value) else answer
+            name: doubted(answer.value, "no heading says that it is meant") if isinstance(answer, Value) else answer
             for name, answer in reader.read(Text(before, False)).items()
         }
 
@@ -199,7 +199,7 @@ class Extraction:
                     "minimum": 0,
                     "maximum": 1,
                 },
-                errors: {"description": "why fields are empty; null where none is", "type": ["string", "null"]},
+                errors: {"description": "why fields are empty or in doubt", "type": ["string", "null"]},
             },
             "required": list(self.columns),
             "additionalProperties": True,

@@ -138,6 +138,15 @@ class Extracted:
         return {name: answer.why for name, answer in self.answers.items() if isinstance(answer, Missing)}
 
     @property
+    def doubts(self) -> dict[str, str]:
+        """Why values are in doubt, by field."""
+        return {
+            name: f"in doubt: {answer.why}"
+            for name, answer in self.answers.items()
+            if isinstance(answer, Value) and answer.why and answer.confidence < DOUBTFUL
+        }
+
+    @property
     def open(self) -> tuple[str, ...]:
         """The fields without a value, or with one that is in doubt, but not those that only a person fills."""
         return tuple(
@@ -149,11 +158,11 @@ class Extracted:
     def cells(self) -> list[Cell | None]:
         """The row's cells: fields, method, confidence, errors."""
         confidence = self.confidence
-        return [*self.values.values(), self.method, confidence, in_words(self.errors) or None]
+        return [*self.values.values(), self.method, confidence, in_words(self.errors | self.doubts) or None]
 
 
 def in_words(errors: Mapping[str, str]) -> str:
-    """Why fields are empty, in one line: fields with the same reason together."""
+    """Why fields are empty or in doubt, in one line: fields with the same reason together."""
     by_reason: dict[str, list[str]] = {}
     for name, why in errors.items():
         by_reason.setdefault(why, []).append(name)

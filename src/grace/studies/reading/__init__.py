@@ -22,10 +22,11 @@ BY_PERSON = "is for a person to code"
 
 
 class Value(NamedTuple):
-    """A value, and how plainly the text says it (one of the grades above)."""
+    """A value, and how plainly the text says it (one of the grades above); `why` it is in doubt, where it is."""
 
     value: int | float | str
     confidence: float
+    why: str = ""
 
 
 class Missing(NamedTuple):
@@ -46,6 +47,11 @@ class Reader(Protocol):
 
     def read(self, text: Text) -> dict[str, Answer]:
         """An answer for every column."""
+
+
+def doubted(value: int | float | str, why: str) -> Value:
+    """A value that is in doubt, with the reason."""
+    return Value(value, DOUBT, why)
 
 
 def whole(value: float) -> int | float:

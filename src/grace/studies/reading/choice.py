@@ -6,7 +6,7 @@ Every place that names a label is weighed. The mentions that count most decide, 
 import re
 from collections.abc import Mapping, Sequence
 
-from grace.studies.reading import CLEAR, DOUBT, EXACT, Answer, Missing, Value, evidence
+from grace.studies.reading import CLEAR, EXACT, Answer, Missing, Value, doubted, evidence
 from grace.studies.reading.conditions import is_conditional
 from grace.studies.reading.languages import BUT, IN_FACT, word_of
 from grace.studies.reading.late import Late
@@ -17,6 +17,10 @@ from grace.studies.reading.ticks import ticked
 from grace.studies.reading.weighing import ALONE, APART, HINTED, QUESTION, SEVERAL, Weighed, weigh
 
 ENDING = " .!\"')"
+OPEN = "holds only under a condition, or in a text that then says no more"
+OTHERS = "another answer is named, too"
+TAKES_BACK = "the text takes an answer back"
+"""Why an answer is in doubt."""
 _IN_FACT = Late(lambda: rf"{word_of(BUT)}|{word_of(IN_FACT)}")
 _TURN = re.compile(
     r"\n\W{0,12}(?:human|user|assistant|question|next question|instruction|q\d*|participant|statement \d+"
@@ -107,10 +111,11 @@ def decide(text: Text, weighed: Sequence[Weighed], said: Sequence[str] = ()) -> 
         strong = [one for one in strong if one.mention.start < turn.start()]
     if strong:
         answer = _settled(text.plain, strong, weighed, said)
-        is_open = isinstance(answer, Value) and answer.confidence >= CLEAR and _is_open(text, strong[-1])
-        return Value(answer.value, DOUBT) if is_open and isinstance(answer, Value) else answer
+        if isinstance(answer, Value) and answer.confidence >= CLEAR and _is_open(text, strong[-1]):
+            return doubted(answer.value, OPEN)
+        return answer
     if said:
-        return Value(said[-1], CLEAR if len(set(said)) == 1 else DOUBT)
+        return Value(said[-1], CLEAR) if len(set(said)) == 1 else doubted(said[-1], "its statements disagree")
     apart = [one for one in weighed if one.weight == APART]
     hinted = apart or [one for one in weighed if one.weight == HINTED and not text.cut]
     labels = {one.mention.label for one in hinted}
@@ -122,9 +127,12 @@ def decide(text: Text, weighed: Sequence[Weighed], said: Sequence[str] = ()) -> 
     turned = _contrasted(text.plain, [hinted[-1], later[-1]]) if later else None
     if turned:
         return turned
-    is_contested = not apart or text.cut or any(one.mention.label not in labels for one in weighed)
-    is_contested = is_contested or _is_open(text, apart[-1])
-    return Value(str(labels.pop()), DOUBT if is_contested else CLEAR)
+    why = "" if apart else "is only hinted at"
+    why = why or ("is followed by what is cut off" if text.cut else "")
+    why = why or (OTHERS if any(one.mention.label not in labels for one in weighed) else "")
+    why = why or (OPEN if _is_open(text, apart[-1]) else "")
+    label = str(labels.pop())
+    return doubted(label, why) if why else Value(label, CLEAR)
 
 
 def _settled(text: str, strong: Sequence[Weighed], weighed: Sequence[Weighed], said: Sequence[str]) -> Answer:
@@ -137,7 +145,7 @@ def _settled(text: str, strong: Sequence[Weighed], weighed: Sequence[Weighed], s
         later = [one for one in weighed if one.mention.start > last.mention.end and one.mention.label != labels[0]]
         later = [one for one in later if one.weight != SEVERAL]
         if takes_back and later:
-            return Value(str(later[-1].mention.label), DOUBT)
+            return doubted(str(later[-1].mention.label), TAKES_BACK)
         tail = later[-1].mention if later and later[-1].weight == APART else None
         closes = bool(later) and later[-1].mention.kind == "number" and not text[later[-1].mention.end :].strip(ENDING)
         closes = closes or (
@@ -146,7 +154,8 @@ def _settled(text: str, strong: Sequence[Weighed], weighed: Sequence[Weighed], s
         against = first.exact and bool(said) and labels[0] not in said
         closes = closes or any(_opens_sentence(text, one.mention) for one in later)
         grade = EXACT if any(one.exact for one in strong) else CLEAR
-        return Value(labels[0], DOUBT if takes_back or against or closes else grade)
+        why = TAKES_BACK if takes_back else "a statement says otherwise" if against else OTHERS if closes else ""
+        return doubted(labels[0], why) if why else Value(labels[0], grade)
     if first.exact and "?" in text[first.mention.end : strong[1].mention.start]:
         return Value(labels[0], CLEAR)
     other = next(one for one in reversed(strong) if one.mention.label != last.mention.label)
@@ -159,8 +168,9 @@ def _settled(text: str, strong: Sequence[Weighed], weighed: Sequence[Weighed], s
         or evidence.is_final(text, last.mention.start)
         or evidence.corrects(text, last.mention.start)
     ):
-        return Value(str(last.mention.label), DOUBT if takes_back else CLEAR)
-    return Value(str(last.mention.label), DOUBT) if len(labels) == 2 else _several(strong)
+        label = str(last.mention.label)
+        return doubted(label, TAKES_BACK) if takes_back else Value(label, CLEAR)
+    return doubted(str(last.mention.label), f"comes after {labels[0]}") if len(labels) == 2 else _several(strong)
 
 
 def _opens_sentence(text: str, mention: Mention) -> bool:
@@ -184,7 +194,8 @@ def _contrasted(text: str, weighed: Sequence[Weighed]) -> Answer | None:
     *_, first, last = weighed
     between = text[first.mention.end : last.mention.start]
     is_set = len(between) < evidence.BEFORE and "\n" not in between and _IN_FACT.search(between)
-    return Value(str(last.mention.label), DOUBT) if len(weighed) == 2 and is_set else None
+    is_pair = len(weighed) == 2 and is_set
+    return doubted(str(last.mention.label), f"is set against {first.mention.label}") if is_pair else None
 
 
 def _several(weighed: Sequence[Weighed]) -> Missing:

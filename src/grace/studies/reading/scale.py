@@ -4,7 +4,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 
-from grace.studies.reading import CLEAR, DOUBT, IMPLIED, Answer, Missing, Value, whole
+from grace.studies.reading import CLEAR, DOUBT, IMPLIED, Answer, Missing, Value, doubted, whole
 from grace.studies.reading.choice import ChoiceReader, decide
 from grace.studies.reading.evidence import ARTICLES, BEFORE, abstains
 from grace.studies.reading.languages import CHANGE_SIGNS, CHANGES, ONLY, THUS, word_of
@@ -183,7 +183,8 @@ class NumberReader:
         if len(changes) != 1:
             return None
         first = min(self._mentions(text[changes[0].end() :]), key=lambda mention: mention.start, default=None)
-        return Value(str(first.label), DOUBT) if first and first.label is not None and first.start == 0 else None
+        is_next = first is not None and first.label is not None and first.start == 0
+        return doubted(str(first.label), "another amount became this one") if first and is_next else None
 
     def _with_cents(self, text: str, mentions: Sequence[Mention]) -> list[Mention]:
         """The mentions with "50 cents" as a part of the unit; parts of one amount with several units are none."""
@@ -328,7 +329,7 @@ def _of_several(text: str, mentions: Sequence[Mention]) -> Answer | None:
         return None
     one, two = mentions
     is_part = two.start - one.end < 24 and _OF_ALL.fullmatch(text, one.end + 1, two.start)
-    return Value(str(one.label), DOUBT) if is_part else None
+    return doubted(str(one.label), "is a part of another number") if is_part else None
 
 
 def _calculated(mentions: Sequence[Mention]) -> Answer | None:
@@ -387,10 +388,10 @@ def _in_prose(text: str, weighed: Sequence[Weighed], mentions: Sequence[Mention]
         for some, grade in ((own, IMPLIED if len(mentions) == 1 else DOUBT), (made, DOUBT)):
             values = {str(one.label) for one in some}
             if len(values) == 1:
-                return Value(values.pop(), grade)
+                return Value(values.pop(), grade, "is one of several numbers" if grade == DOUBT else "")
     return None
 
 
 def _numbered(answer: Answer) -> Answer:
     """An answer whose value is a number's text, as one with the number."""
-    return Value(whole(float(answer.value)), answer.confidence) if isinstance(answer, Value) else answer
+    return answer._replace(value=whole(float(answer.value))) if isinstance(answer, Value) else answer

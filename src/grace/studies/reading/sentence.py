@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from grace.studies.answers import fill
-from grace.studies.reading import DOUBT, EXACT, IMPLIED, Answer, Missing, Value
+from grace.studies.reading import EXACT, IMPLIED, Answer, Missing, Value, doubted
 from grace.studies.reading.text import Text, plain
 
 _NOT_SAID = re.compile(
@@ -87,7 +87,7 @@ class SentenceReader:
             answers = self._answers(first)
             if len(others) < MANY:
                 return dict(answers)
-            return {name: Value(answer.value, DOUBT) for name, answer in answers.items()}  # it may list the options
+            return {name: doubted(answer.value, "may only be one of a list") for name, answer in answers.items()}
         ways = {factor: pattern.search(text.plain) for factor, pattern in self._fields.items()}
         if all(ways.values()):
             return dict(self._values({factor: way["way"] for factor, way in ways.items() if way}, IMPLIED))

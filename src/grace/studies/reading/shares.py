@@ -11,7 +11,7 @@ from itertools import pairwise
 from math import fsum, isclose
 
 from grace.errors import StudyError
-from grace.studies.reading import CLEAR, DOUBT, EXACT, IMPLIED, Answer, Missing, Value, whole
+from grace.studies.reading import CLEAR, EXACT, IMPLIED, Answer, Missing, Value, doubted, whole
 from grace.studies.reading import amounts as spelling
 from grace.studies.reading.conditions import FURTHEST, is_conditional, is_supposed
 from grace.studies.reading.evidence import BEFORE, DECIDES, retracts, why_not
@@ -181,9 +181,10 @@ class SharesReader:
         if self._marks.has_numbers:
             return found
         misses = abs(said - self._total) > self._slack and all(isinstance(answer, Value) for answer in found.values())
-        if misses or self._is_supposed(text, answers):
-            return {column: _doubted(answer) for column, answer in found.items()}
-        return found
+        why = f"makes {whole(said)} with the others, not {whole(self._total)}" if misses else ""
+        if not why and self._is_supposed(text, answers):
+            why = "holds only under a condition, or counts other things"
+        return {column: _doubted(answer, why) for column, answer in found.items()} if why else found
 
     def _is_supposed(self, text: Text, answers: Mapping[str, Pair | str]) -> bool:
         """Whether the amounts stand under a condition, or are numbers of other things: "Karl is 60 years old"."""
@@ -439,9 +440,8 @@ class SharesReader:
         return text.cut is True or any(isclose(longer + digit, self._total) for digit in range(10))
 
 
-def _doubted(answer: Answer) -> Answer:
-    """An amount that makes another total with its others: one of them is not what the text means."""
-    return Value(answer.value, DOUBT) if isinstance(answer, Value) else answer
+def _doubted(answer: Answer, why: str) -> Answer:
+    return doubted(answer.value, why) if isinstance(answer, Value) else answer
 
 
 def _together(lists: Sequence[_Amounts]) -> dict[str, Pair | str]:
