@@ -50,6 +50,11 @@ LABELS: dict[str, dict[str, tuple[str, ...]]] = {
     "german": {"stimme zu": (), "stimme nicht zu": (), "teils, teils": ()},
     "french": {"d'accord": (), "pas d'accord": ()},
     "spanish": {"sí": (), "no": (), "quizás": ()},
+    "chinese know": {"知道": (), "不知道": ()},
+    "shi": {"是": (), "否": ("不是",)},
+    "transport": {"treno": (), "aereo": (), "auto": ()},
+    "french yes": {"oui": (), "non": ()},
+    "verdict": {"zulässig": (), "unzulässig": ()},
     "names": {"Ann": (), "Anna": (), "Mary-Ann": ()},
 }
 
@@ -203,6 +208,16 @@ READ = [
     ("1-5", "Le daría un 4.", "4"),
     ("spanish", "Sí, porque lo vio.", "sí"),
     ("1-5", "Darei um 4, pois soa natural.", "4"),
+    ("shi", "是的。", "是"),
+    ("shi", "是啊，她看到了。", "是"),
+    ("shi", "不是的。", "否"),
+    ("japanese", "はいですね。", "はい"),
+    ("thai", "เห็นด้วยค่ะ", "เห็นด้วย"),
+    ("transport", "La scelta migliore è l'auto.", "auto"),
+    ("transport", "Prenderei il treno: l'aereo costa troppo.", "treno"),
+    ("french yes", "On pourrait croire que oui, mais en réalité non.", "non"),
+    ("letters", "A is tempting at first glance. A more careful reading, however, favours B.", "B"),
+    ("verdict", "Nach Abwägung aller Umstände halte ich die Handlung für zulässig.", "zulässig"),
 ]
 
 
@@ -272,6 +287,9 @@ EMPTY = [
     ("names", "Annabel"),
     ("names", "Joanna"),
     ("likely", "It is likeliest to rain."),
+    ("letters", "Nothing points to B."),
+    ("verdict", "Das halte ich nicht für zulässig."),
+    ("transport", "Non l'auto ma il treno."),
 ]
 
 
@@ -317,6 +335,16 @@ def test_an_answer_that_is_an_option_is_read(labels: str) -> None:
 )
 def test_answers_that_are_cut(text: str, label: str | None) -> None:
     assert value(read("0-10", text, cut=True)) == label
+
+
+@pytest.mark.parametrize(
+    ("text", "label"), [("她知道。", "知道"), ("她并不知道。", "不知道"), ("他肯定不知道剩下的。", "不知道")]
+)
+def test_a_label_in_a_sentence_without_spaces_is_in_doubt(text: str, label: str) -> None:
+    """A label that has another one in it, behind a word that denies, stays safe."""
+    answer = read("chinese know", text)
+    assert isinstance(answer, Value)
+    assert (answer.value, answer.why) == (label, "is only hinted at")
 
 
 def test_a_word_of_two_labels_is_refused() -> None:

@@ -47,6 +47,7 @@ AGE = extraction(NUMBER | {"min": "0", "max": "120", "unit": "years"})
 CHANCE = extraction(NUMBER | {"min": "0", "max": "100", "decimals": "1", "unit": "%"})
 PRICE = extraction(NUMBER | {"min": "-100", "max": "5000", "decimals": "2", "unit": ["€", "euros"]})
 COUNT = extraction(NUMBER | {"min": "0", "max": "40"})
+YEN = extraction(NUMBER | {"min": "0", "max": "1000000", "unit": "円"})
 
 
 @pytest.mark.parametrize(
@@ -66,6 +67,15 @@ COUNT = extraction(NUMBER | {"min": "0", "max": "40"})
         (AGE, "150", None),
         (AGE, "70.5", None),
         (AGE, "It does not say.", None),
+        (PRICE, "€20-€30", None),
+        (PRICE, "Entre los 20 € y los 30 €.", None),
+        (PRICE, "Zwischen 20 € und 30 €.", None),
+        (CHANCE, "0.7", None),
+        (CHANCE, "0.7%", 0.7),
+        (YEN, "1万5千円くらいが妥当だと思います。", 15_000),
+        (YEN, "2万3500円", 23_500),
+        (YEN, "10万円", 100_000),
+        (YEN, "1万円から2万円", None),
         (CHANCE, "40%", 40),
         (CHANCE, "I would put it at 12.5 percent.", 12.5),
         (CHANCE, "Ungefähr 40 Prozent.", 40),
@@ -105,6 +115,12 @@ def test_a_number(own: Extraction, text: str, value: float | None) -> None:
         ("6/10", None),
         ("8", None),
         ("5 or 6", None),
+        ("6 stars out of 7", 6),
+        ("6 étoiles sur 7", 6),
+        ("6 stars out of 10", None),
+        ("Schwer zu sagen, vielleicht eine Fünf.", 5),
+        ("Hard to say, perhaps a three.", 3),
+        ("Zuerst dachte ich an eine 2, letztlich entscheide ich mich aber für die 4.", 4),
         ("7점 만점에 5점입니다.", 5),
         ("7 üzerinden 3", 3),
         ("满分7分，我给5分。", 5),

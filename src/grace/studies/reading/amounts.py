@@ -113,6 +113,7 @@ EVENLY = Late(lambda: rf"{_some(_EVENLY)}|(?<![\d.])50\s?[-/:]\s?50(?!\d)", f"{_
 """What says that all shares are equal, without their labels."""
 EACH = Late(lambda: _some(_EACH), _EACH)
 ALL = Late(lambda: _some(_ALL), _ALL)
+_EACH_OF = Late(lambda: rf"(?<!{SPACED})(?:je|jeweils|chacun|cada uno|ciascuno|elk|var|по|po) (?=\$?\d)")
 NOTHING = Late(lambda: _some(_NOTHING), _NOTHING)
 _HAN = dict(zip("一二两三四五六七八九", (1, 2, 2, 3, 4, 5, 6, 7, 8, 9), strict=True))
 
@@ -148,6 +149,7 @@ def in_one_spelling(text: str, names: Collection[str]) -> str:
         text = _AMOUNT.sub(
             lambda amount: amount[0] if amount["unit"] in names else f"${_value(amount['number']):.12g}", text
         )
+    text = _EACH_OF.sub("each ", text)
     return _ZERO.sub("0%", text) if "%" in text and _ZERO.may_match(text, words) else text
 
 

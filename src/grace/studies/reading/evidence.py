@@ -49,7 +49,7 @@ _ARTICLES = (
     r"|scores?|ratings?|category|label|reading|version"
     r"|statement|interpretation|candidate|picture|meaning|clear|definite|firm|solid|strong|simple|single|full|of|at|as"
     r"|with|to|about|around|roughly|approximately|probably|likely|maybe|perhaps|just|only|exactly|is|be|it|that|he|she"
-    r"|they|eine?n?|une?|una|uno|un|il|le|la|el|um|uma|een|het|en|ett|et|egy|ang|die|der|das|den|de|mit|nummer"
+    r"|they|eine?n?|une?|una|uno|un|il|le|la|el|l(?=')|um|uma|een|het|en|ett|et|egy|ang|die|der|das|den|de|mit|nummer"
     r"|número|numéro"
     r"|номер|вариант|letra|lettre|lettera|buchstabe|litera|буква|harf|opción|opção|opzione|optie"
     r"|environ|etwa|circa|unos?|около)(?![^\W\d_])[ :]*+|[\"'(\[{|*:=>\s-]++)*"
@@ -80,6 +80,7 @@ CUE = Late(
         rf"|\b{_IT}(?:'s| is| gets| deserves| would be| rates| scores| merits| earns| should be) "
         r"|\b(?:leaves|leaving|deserves|merits|earns|makes (?:it|this|that)|leaning(?: towards?)?|verdient|mérite"
         r"|заслуживает) "
+        r"|(?<!nothing )(?<!little )(?<!hardly )(?<!what )(?<!that )\b(?:favou?rs|points to) "
         rf"|\b(?:go(?:ing)?|went) (?:with|for) |\b(?:choosing|selecting|picking|rating|rated|scored){_GAP}{{0,40}}? "
         rf"){_ARTICLES}\Z"
     )
@@ -224,7 +225,9 @@ _SCALE = Late(
     lambda: (
         r"\b(?:from|between|scale|out|zwischen|von|skala|de|entre|échelle|escala|scala|da[il]?|tra|шкал\w*|от|od"
         r"|skali)\b"
-        r"[^.;!?\n]{0,70}[\d)] ?(?:to|and|bis|und|à|et|a[il]?|y|e|até|до|do) \Z"
+        r"[^.;!?\n]{0,70}[\d)](?:\s?(?:[%€$£]|percent|prozent|pour cent|por ciento|per cento|por cento|procent"
+        r"|процент\w*|euros?|dollars?))? ?(?:to|and|bis|und|à|et|a[il]?|y|e|até|до|do)"
+        r" (?:(?:the|el|la|le|les|los|il|al|o|os|den?r?|das) )?\Z"
     )
 )
 _DENIES_BEHIND = Late(

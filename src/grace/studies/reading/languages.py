@@ -49,7 +49,7 @@ ist lautet wäre est serait es sería è sarebbe é seria är er jest
 """
 CHOOSE = """
 ich_tendiere tendiere_ich ich_neige bekommt erhält ich_würde ich_wähle ich_gebe ich_sage ich_bewerte
-bewerte_ich ich_vergebe ich_entscheide ich_tippe ich_stufe ich_nehme
+bewerte_ich ich_vergebe ich_entscheide entscheide_ich halte_ich ich_nähme nähme_ich ich_tippe ich_stufe ich_nehme
 ich_schätze ich_schätzte ich_denke ich_finde ich_halte ich_glaube ich_meine ich_tippe bleibt bliebe bleibt_nur
 es_bleibt ist_es wäre_es ich_würde_sagen ich_bleibe_bei ich_lande_bei würde_ich gebe_ich wähle_ich vergebe_ich sage_ich
 schätze_ich das_ist es_ist lui_donne* lui_mets
@@ -61,7 +61,8 @@ je_donne* je_dirais je_mets je_mettrais je_réponds je_note je_classe je_sélect
 j'opte je_l'évaluer* je_lui_donner* je_dis je_pencherais
 queda quedaría creo_que pienso_que me_parece elijo elegiría escojo escogería diría daría pondría doy pongo
 calificaría puntuaría respondo selecciono optaría merece
-assegnerei darei_un voterei rimane resta credo penso_che scelgo sceglierei direi darei do_un metterei assegno
+prenderei prendo je_prends je_prendrais tomaría cogería escogeré
+elegiré assegnerei darei_un voterei rimane resta credo penso_che scelgo sceglierei direi darei do_un metterei assegno
 rispondo merita
 sobra acho_que penso_que escolho escolheria diria daria darei avaliaria dou
 blijft ik_denk ik_kies ik_zou zou_ik geef_ik kies_ik jag_tror ik_geef ik_zeg jag_väljer

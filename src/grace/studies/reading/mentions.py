@@ -44,12 +44,16 @@ _THOUSANDS = (
 )
 NUMERAL = rf"(?:{_THOUSANDS.replace(')+', '){1,4}')}|{_PLAIN_NUMBER})(?!\d)"
 """A number in digits, as a regular expression."""
+_POINTS_OF = (
+    r"(?:stars?|points?|pts|sternen?|punkten?|étoiles?|estrellas?|puntos?|stelle|punti|estrelas?|pontos?|sterren|punten"
+    r"|poäng|балл\w*|звезд\w*|звёзд\w*|punkt\w*|gwiazd\w*)"
+)
 _NUMBER_OR_MORE = (
     rf"(?<![\d#])(?<!\d[.,:])(?<!{_LETTER})(?<!\w-)(?<!\w[/_])(?P<before>[$€£]\s?)?"
     rf"(?:(?P<most>\d+)(?=\s?[^\x00-\x7f]|-[^\x00-\x7f]|-b)\s?{_OUT_OF}\s?)?"
     rf"(?P<number>(?:(?<![\w)])[+-])?(?:{_THOUSANDS}|{_PLAIN_NUMBER}))(?![\d_])(?P<unit>UNIT)?+"
     rf"(?:\s?(?P<to>{_TO})\s?[$€£]?[+-]?{_PLAIN_NUMBER}(?!\d)(?:UNIT)?|(?P<among>{_BETWEEN})"
-    rf"|\s?(?P<of>{_OF})\s?(?P<top>\d+)(?![\d%]|[.,]\d))?"
+    rf"|(?:[\s-]{_POINTS_OF})?\s?(?P<of>{_OF})\s?(?P<top>\d+)(?![\d%]|[.,]\d))?"
     rf"(?P<more>\s?(?:%|percent\b|/)|{_LETTER}|[-+](?!\s)(?=\w|[\s.,]|$)|\+(?=\s?[^\W\d])|[.:,]\d|\s?[°$€£]"
     r"|\^)?"
 )
@@ -61,7 +65,9 @@ MARGIN = 60
 """Characters that may surround a label that is the whole answer."""
 PERCENT = 100
 """The highest point of a scale on which a percentage is a point."""
-_POLITE = re.compile(r"(?:です(?:ね|よ)?|でしょう|だ|입니다|이에요|예요|이다|ครับ|ค่ะ|คะ|है|ఉంది)\Z")
+_POLITE = re.compile(r"(?:的|啊|呀|哦|です(?:ね|よ)?|でしょう|だ|입니다|이에요|예요|이다|ครับ|ค่ะ|คะ|है|ఉంది)\Z")
+_TAIL = re.compile(r"(?:的|啊|呀|哦|です(?:ね|よ)?|ครับ|ค่ะ|คะ)(?!\w)")
+"""What makes a label polite or firm, behind it: "是的", "はいです"."""
 _SIGNS = {"": 1, "plus ": 1, "minus ": -1, "negative ": -1}
 OR_MORE_BEHIND = Late(
     lambda: (
@@ -176,7 +182,8 @@ class Mentions:
             start, end = match.span()
             if _goes_on(text, start, end):
                 continue
-            end += 2 * (text[end : end + 2] == "'s")
+            tail = None if text.isascii() else _TAIL.match(text, end)
+            end = tail.end() if tail else end + 2 * (text[end : end + 2] == "'s")
             words = _SPACES.sub(" ", match[0])
             label = self._words[words if words in self._words else match[0]]
             kind = "spelled" if words in self._spelled else "letter" if len(words) == 1 and words.isalpha() else "word"
@@ -321,6 +328,10 @@ _SUFFIX = r"(?:[dt][iuü]r|[iuü]|y[iuü])\b"
 """What Turkish puts behind an apostrophe."""
 
 
+_ELIDED = r"(?<=\b[ld]')|(?<=\bun')|(?<=\b(?:dell|nell|sull|dall)')|(?<=\ball')"
+"""What French and Italian put before a vowel: "l'auto"."""
+
+
 def bordered(way: str) -> str:
     """A regular expression of a label's words, which begin and end as words do in their script."""
     words = _HYPHENS.sub(r"[\\s-]+", re.escape(way)) if any(map(str.isalnum, way)) else re.escape(way)
@@ -330,11 +341,11 @@ def bordered(way: str) -> str:
     elif re.match(rf"[{UNSPACED}]", way):
         before = r"(?:(?<!\w)|(?<=[是选選为為择擇说說在即はกอาบดว่]))"
     elif way[0].isalnum():
-        before = rf"(?<!{SPACED})(?<!{SPACED}['-])"
+        before = rf"(?<!{SPACED})(?:(?<!{SPACED}['-])|{_ELIDED})"
     if re.match(r"[\u2e80-\u9fff]", way[-1]) and len(way) > 1:
         after = ""
     elif re.match(rf"[{UNSPACED}]", way[-1]):
-        after = r"(?!\w)|(?=的|了|です|だ|で|と|を|に|は|が|も|の|项|\d|ครับ|ค่ะ|เพราะ)"
+        after = r"(?!\w)|(?=的|了|啊|呀|哦|です|だ|で|と|を|に|は|が|も|の|项|\d|ครับ|ค่ะ|เพราะ)"
     elif _HANGUL.match(way[-1]) and len(way) == 1:
         after = r"(?!\w)|(?=입니다|이다|예요|이에요|라고|으로)"
     elif _HANGUL.match(way[-1]):
@@ -363,7 +374,8 @@ def _of_ascii(ways: Sequence[str]) -> re.Pattern[str] | None:
         return None
     words = "|".join(_HYPHENS.sub(r"[\\s-]+", re.escape(way)) for way in ways)
     return re.compile(
-        rf"(?=[{''.join(sorted({way[0] for way in ways}))}])\b(?<!\w['-])(?:{words})\b(?!['-](?!s\b|{_SUFFIX})\w)"
+        rf"(?=[{''.join(sorted({way[0] for way in ways}))}])\b(?:(?<!\w['-])|{_ELIDED})"
+        rf"(?:{words})\b(?!['-](?!s\b|{_SUFFIX})\w)"
     )
 
 

@@ -11,6 +11,8 @@ from grace.studies.reading import CLEAR, IMPLIED
 from grace.studies.reading.marks import Mark, Unit
 
 LONGEST_GAP = 110
+BEFORE_EACH = 5
+"""Characters before an amount in which "each" may stand."""
 LONGEST_LIST = 12
 """The most labels of one amount; endless repetition is not an answer."""
 SEVERAL = "is one amount for several"
@@ -24,7 +26,8 @@ _ON = re.compile(
 )
 _BESIDE = re.compile(r" (?:the |an? |die |eine? |einen |la |una? |une |le |el |il |de |den |a |en |et )?")
 _BESIDE_ON = re.compile(
-    r" (?:(?:für|an|à|pour|para|a|per|al|ao|для|dla|do|voor|aan|till|til|для|cho|untuk|kepada)"
+    r" (?:each )?(?:(?:are|ist|sind|est|sont|es|son|è|sono|é|são|is|zijn|är|jest|są) )?"
+    r"(?:(?:für|an|à|pour|para|a|per|al|ao|для|dla|do|voor|aan|till|til|для|cho|untuk|kepada)"
     r" (?:den |die |das |la |le |el |les |o |a )?)?"
 )
 """What stands between an amount and a name beside it."""
@@ -47,7 +50,7 @@ _IS = re.compile(
 _WEAK = re.compile(r"\b(?:at|with|has|have|are)\b[^a-z]*$")
 _IS_BARE = re.compile(r"^(?: [a-z' ]{1,40}?)?[\"')\]]* ?(?:[:=|]|->|=>|→| -) ?[\"'\[(]*\Z")
 _AND = re.compile(
-    r"^(?:(?:\s[a-z']+){0,4}?)(?:\s?,|\s?,?\s?\b(?:and|or|nor)\b|\s?&|\s?/)"
+    r"^(?:(?:\s[a-z']+){0,4}?)(?:\s?,|\s?,?\s?\b(?:and|or|nor|und|oder|et|ou|y|e|och|og|en|и|i)\b|\s?&|\s?/)"
     r"(?:\s(?:and|or|on|for|to|options?|exactly|either|the|outcomes?))*\s*[\"'(\[]*\Z"
 )
 _OWN_AMOUNT = re.compile(r"^[^,.;\n]{0,40}(?:[:=|]|\s-)\s?\Z")
@@ -214,6 +217,8 @@ class _Finder:
         if amount.unit == "word" or amount.rest:
             pair.grade = IMPLIED
         if len(pair.labels) > 1 and amount.amount != 0 and not other.each and not amount.bad:
-            each = _EACH_AFTER.search(self._text[end : end + 40]) or _EACH.search(self._text, start, end)
+            each = _EACH_AFTER.search(self._text[end : end + 40]) or _EACH.search(
+                self._text, max(0, start - BEFORE_EACH), end
+            )
             pair.bad = None if each or amount.rest else SEVERAL
         return pair

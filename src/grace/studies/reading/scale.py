@@ -52,6 +52,8 @@ _BELOW_ZERO = Late(
     )
 )
 """What makes a temperature before it one below zero."""
+_AND_THOUSANDS = re.compile(r"\s?(?P<many>[1-9])\s?[千천]|(?P<rest>[1-9]\d{3})(?!\d)")
+"""What follows ten thousands, as in "1万5千"."""
 _FACTORS = {"k": 1_000, "man": 10_000, "m": 1_000_000, "dozen": 12, "hundred": 100}
 _HALF = Late(
     lambda: (
@@ -145,7 +147,7 @@ class NumberReader:
         self._pattern = number_pattern(own)
         self._unit = re.compile(own)
         self._in_man = any(unit.startswith(("万", "萬")) for unit in units)
-        self._is_percent = units_of(["%"]) == own
+        self._is_percent = self._unit.fullmatch("%") is not None
         self._cent = re.compile(_CENT if any(units_of([unit]) == own for unit in _MONEYS) else "(?!)")
         self._other = others_than(units)
 
@@ -227,13 +229,18 @@ class NumberReader:
         return is_money and len(mention.words) == 2 and mention.words.isdigit() and not last.words[-1].isdigit()
 
     def _mentions(self, text: str) -> Iterator[Mention]:
-        taken = []
+        taken: list[tuple[int, int]] = []
         for number in numbers(text, self._pattern, self._high):
+            if taken and number.start < taken[-1][1]:
+                continue  # the thousands of "1万5千"
             value, end = self._value(number), number.end
             times = _TIMES.match(text, end) if text[end - 1].isdigit() else None
             if times:
                 end = times.end()
                 value *= _factor(times)
+                more = _AND_THOUSANDS.match(text, end) if times["man"] else None
+                if more:
+                    value, end = value + (1_000 * int(more["many"]) if more["many"] else int(more["rest"])), more.end()
             unit = self._unit.match(text, end) if times else None
             end = unit.end() if unit else end
             kind = "amount" if number.unit or unit else "figure"

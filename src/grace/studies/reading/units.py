@@ -102,4 +102,4 @@ def _behind(ways: set[str]) -> str:
     any_of = "|".join(
         re.escape(way).replace("_", r"[\s-]?").replace(r"\*", r"\w{0,6}") for way in sorted(ways, key=len, reverse=True)
     )
-    return rf"[\s-]?(?:{any_of})(?:(?<=[^\w])|(?!{SPACED})(?![\u0300-\u036f]))"
+    return rf"(?:\s|-(?=\w))?(?:{any_of})(?:(?<=[^\w])|(?!{SPACED})(?![\u0300-\u036f]))"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from grace.studies.reading import evidence
-from grace.studies.reading.languages import ABOUT, BUT, INSTEAD, MAYBE, OPTION, YES_NO, either, folded, word_of
+from grace.studies.reading.languages import ABOUT, BUT, IN_FACT, INSTEAD, MAYBE, OPTION, YES_NO, either, folded, word_of
 from grace.studies.reading.late import Late
 from grace.studies.reading.mentions import Mention
 from grace.studies.reading.text import REFUSAL, Text
@@ -69,11 +69,16 @@ _SENTENCE_END = Late(lambda: r"[.!?;\n] ")
 _CLOSES = Late(lambda: r"[\"')]*(?:[.!]|[.!]?[\"')]*\s*\Z)")
 _SET_APART = Late(
     lambda: (
-        rf"(?:[:=|(→是为即は]|คือ|->|=>|[,;] ?(?:so|then)?|{word_of(BUT)}(?: rather| instead| eher)?)"
+        rf"(?:[:=|(→是为即は]|คือ|->|=>|[,;] ?(?:so|then)?"
+        rf"|{word_of(BUT)}(?: rather| instead| eher|,? {word_of(IN_FACT)},?)?)"
         r" ?(?:just|only|an?|the|eine?n?|une?|una?|een|um|uma|en|ett|et)?(?: (?:solid|clear|firm"
         r"|strong))?\s*[\"'(\[]*\Z"
     )
 )
+_A_MARK = Late(lambda: r"(?<![^\W_])(?:an?|eine[nr]?|une?|uno|uma?|een|ett?|en) \Z")
+"""What makes a number in words a mark: "eine Fünf"."""
+_OUGHT = Late(lambda: r"\b(?!i\b)[a-z]+ (?:should|must|ought to|has to|have to|needs? to|had better) \Z")
+"""What a verb stands under that somebody is advised to do."""
 _COPULA = Late(
     lambda: (
         r"\b(?:ist|klingt|wirkt|scheint|est|semble|paraît|es|parece|suena|è|sembra|suona|é|soa|lijkt|klinkt|är|låter|er"
@@ -296,6 +301,8 @@ def _weight(text: Text, mention: Mention, is_first: bool) -> tuple[int, bool]:
         return GIVEN, False
     if is_first and named and _PRONOUN.match(plain, end) and not REFUSAL.search(plain, end, end + 80):
         return ALONE, True
+    if mention.kind == "spelled" and follows and mention.words != "one" and _A_MARK.search(before[-6:]):
+        return APART, False
     if mention.kind != "spelled" and _is_apart(text, mention, before, ends, follows):
         return APART, False
     return (HINTED if _is_hinted(plain, mention, before, ends) else NAMED), False
@@ -321,7 +328,7 @@ def _is_hinted(text: str, mention: Mention, before: str, ends: bool) -> bool:
     words = mention.words
     if " " in words and not _SUBJECT.match(text, mention.end):
         return evidence.is_asserted(text, mention.start, mention.end)
-    if ends and _PREDICATE.search(before[-40:]):
+    if ends and (_PREDICATE.search(before[-40:]) or _OUGHT.search(before[-30:])):
         return True
     if words not in _YES_NO and len(text.split()) <= FEW_WORDS and not _FOREIGN.match(words):
         return len(words) > 3
