@@ -50,6 +50,7 @@ LABELS: dict[str, dict[str, tuple[str, ...]]] = {
     "german": {"stimme zu": (), "stimme nicht zu": (), "teils, teils": ()},
     "french": {"d'accord": (), "pas d'accord": ()},
     "spanish": {"sí": (), "no": (), "quizás": ()},
+    "japanese know": {"知っている": (), "知らない": ()},
     "chinese know": {"知道": (), "不知道": ()},
     "shi": {"是": (), "否": ("不是",)},
     "transport": {"treno": (), "aereo": (), "auto": ()},
@@ -288,6 +289,9 @@ EMPTY = [
     ("names", "Joanna"),
     ("likely", "It is likeliest to rain."),
     ("letters", "Nothing points to B."),
+    ("chinese know", "他不可能知道。"),
+    ("chinese know", "他未必知道。"),
+    ("japanese know", "彼女は知っているとは限らない。"),
     ("verdict", "Das halte ich nicht für zulässig."),
     ("transport", "Non l'auto ma il treno."),
 ]

@@ -245,6 +245,7 @@ _DENIES_BEHIND = Late(
         r"|cent)"
         r"|would (?:mean|imply|suggest|indicate|require|need|signify|have|overstate|understate)"
         rf"|{word_of(IS_IN)} (?:[^\W\d_]+ )?{either(WRONG)}|{either(FALLS_OUT)}|(?:被)?排除|(?:是)?错|不对|不合适|不符"
+        rf"|とは(?:限|言|思|いえ|いい)|わけではな|라고 (?:할|볼) 수 없|다고 (?:할|볼) 수 없"
         rf"|は(?:違|不適|間違)"
         rf"|(?:은|는) (?:틀|아니|제외)"
         rf"|{word_of(NOT)} (?:convient|correspond|passt|encaja|es\b|est\b|è\b|é\b|klopt|подходит|pasuje)|n'est pas"

@@ -122,7 +122,7 @@ no_lo no_está no_parece no_es no_diría no_elegiría no_creo no_un no_una
 nunca en_absoluto en_lugar_de en_vez_de non affatto invece não nem em_vez niet geen geenszins in_plaats_van
 inte ikke i_stället i_stedet не ни вместо nie zamiast değil_de nem
 bukan tidak không_phải غير ليس ليست
-чем niż än eher_als más_que 不是 不会 没有 并非 而非 排除 ไม่
+чем niż än eher_als más_que 不是 不会 没有 并非 而非 排除 不可能 不太可能 未必 不一定 无法 無法 难以 没法 不见得 ไม่
 """
 INSTEAD = """
 rather_than instead_of as_opposed_to than statt anstatt anstelle au_lieu plutôt_que en_lugar_de en_vez_de invece
