@@ -1,6 +1,5 @@
 """The chain of evidence: every way to change it shows, and a chain that does not hold proves nothing."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grace.errors import InputError
+from grace.ledger import Record
 from grace.roadmap.evidence import FILE, HEAD, Evidence, Kind
+from ledgers import rewrite
 
 
 @pytest.fixture
@@ -48,7 +49,10 @@ CHANGES: dict[str, tuple[Callable[[list[bytes]], list[bytes]], str]] = {
     "without its beginning": (lambda lines: lines[1:], "line 1: does not follow"),
     "one removed": (lambda lines: [*lines[:2], *lines[3:]], "line 3: does not follow"),
     "two swapped": (lambda lines: [lines[0], lines[2], lines[1], *lines[3:]], "line 2: does not follow"),
-    "one changed": (lambda lines: [*lines[:2], lines[2].replace(b"e 1", b"e 9"), *lines[3:]], "line 3: was changed"),
+    "one changed": (
+        lambda lines: [*lines[:2], lines[2].replace(b"e 1", b"e 9"), *lines[3:]],
+        "line 3: is not as it was",
+    ),
     "one repeated": (lambda lines: [*lines, lines[-1]], "line 6: does not follow"),
     "no record": (lambda lines: [*lines[:4], b"no record\n"], "line 5: is not a record"),
     "no entry": (lambda lines: [*lines[:4], b'{"a": 1}\n'], "line 5: is not an entry"),
@@ -70,11 +74,13 @@ def test_every_change_of_the_chain_shows(chain: Path, change: str) -> None:
 def test_an_entry_rewritten_with_its_digest_breaks_the_next_one(chain: Path) -> None:
     from grace.roadmap.evidence import _digest
 
-    record = json.loads(lines(chain)[2])
-    record["facts"]["note"] = "another"
-    record["sha256"] = _digest({name: value for name, value in record.items() if name != "sha256"})
-    forged = [*lines(chain)[:2], json.dumps(record).encode() + b"\n", *lines(chain)[3:]]
-    (chain / FILE).write_bytes(b"".join(forged))
+    def forge(records: list[Record]) -> None:
+        own = {name: value for name, value in records[2].items() if name != "sha256"}
+        records[2]["sha256"] = _digest(own)
+
+    rewrite(chain / FILE, lambda records: records[2]["facts"].update(note="another"))
+    assert "line 3: was changed" in Evidence.read(chain).fault
+    rewrite(chain / FILE, forge)
     assert "line 4: does not follow" in Evidence.read(chain).fault
 
 

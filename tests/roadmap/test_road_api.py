@@ -6,16 +6,17 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import orjson
 import pytest
 import yaml
 
 import roads
 from conftest import Command, Result
 from grace.files import FileList
+from grace.ledger import Record
 from grace.lineup.journal import Step
 from grace.roadmap.ground import YOUR_NOTE, Ground
 from grace.roadmap.status import Standing, Status
+from ledgers import rewrite
 from table_model import TableServer
 from things import MODEL
 
@@ -272,8 +273,8 @@ def another_address() -> None:
 
 def copied_journal() -> None:
     """The journal of the other lineup, whose model it is said to be."""
-    text = Path("lineups/api-2/lineup.jsonl").read_text()
-    (LINEUP / "lineup.jsonl").write_text(text.replace(NAMES[1], NAMES[0]))
+    shutil.copy("lineups/api-2/lineup.jsonl", LINEUP)
+    rewrite(LINEUP / "lineup.jsonl", lambda records: [record.update(model=NAMES[0]) for record in records])
 
 
 def copied_runs() -> None:
@@ -321,11 +322,13 @@ def _list_anew() -> None:
     now = FileList.of(SMALL, [SMALL / name for name in files.entries if (SMALL / name).is_file()])
     now.write(SMALL / "files.json")
     digest = FileList.read(SMALL, SMALL / "files.json").sha256
-    records = [orjson.loads(line) for line in (LINEUP / "lineup.jsonl").read_bytes().splitlines()]
-    for record in records:
-        if record["step"] == Step.FETCH and record["event"] == "done":
-            record["sha256"] = digest
-    (LINEUP / "lineup.jsonl").write_bytes(b"".join(orjson.dumps(record) + b"\n" for record in records))
+
+    def note(records: list[Record]) -> None:
+        for record in records:
+            if record["step"] == Step.FETCH and record["event"] == "done":
+                record["sha256"] = digest
+
+    rewrite(LINEUP / "lineup.jsonl", note)
 
 
 CHEATS: list[tuple[Callable[[], None], str]] = [
