@@ -183,7 +183,7 @@ def await_growth(folder: Path, runner: "subprocess.Popen[bytes]", amount: int) -
 
     start = size()
     while size() < start + amount and runner.poll() is None:
-        pass
+        time.sleep(0.002)
 
 
 def kill(runner: "subprocess.Popen[bytes]", victim: str) -> None:

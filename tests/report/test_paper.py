@@ -39,6 +39,12 @@ def own() -> Iterator[Speaker]:
         yield own
 
 
+@pytest.fixture
+def figures_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the files of figures, which take most of the time, for tests that look at no figure."""
+    monkeypatch.setattr("grace.report.paper.write_figures", lambda drawings, folder: [])
+
+
 def prose(text: str) -> str:
     """The methods and the results, without versions, tables and figures."""
     return re.sub("All was done with .*", "", text.partition("## Methods")[2].partition("## Tables")[0])
@@ -67,6 +73,7 @@ def known(folder: Path) -> set[str]:
     return found | {".001", ".999"}
 
 
+@pytest.mark.usefixtures("figures_apart")
 @pytest.mark.parametrize(("study", "trials", "rows"), [("study1", STUDY1, 300), ("study2", STUDY2, 240)])
 def test_every_number_of_the_text_is_in_the_tables(
     grace: Command, own: Speaker, tmp_path: Path, study: str, trials: Path, rows: int
@@ -133,6 +140,7 @@ def test_docx_has_the_text_and_the_tables(grace: Command, own: Speaker, tmp_path
     assert r"m\_1 *x* \textless{}b\textgreater{} \$y\$" in latex
 
 
+@pytest.mark.usefixtures("figures_apart")
 def test_without_pandoc_all_else_is_written(
     grace: Command, own: Speaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,6 +153,7 @@ def test_without_pandoc_all_else_is_written(
     assert not list(tmp_path.glob("a_paper/**/*.docx"))
 
 
+@pytest.mark.usefixtures("figures_apart")
 def test_an_edited_text_is_not_overwritten(grace: Command, own: Speaker, tmp_path: Path) -> None:
     run = ask(grace, own, "study1", STUDY1, tmp_path / "a.csv", "--limit", 6)
     text = tmp_path / "a_paper" / "paper.md"
@@ -179,6 +188,7 @@ def test_a_place_that_will_not_do_is_refused(grace: Command, own: Speaker, tmp_p
     assert "reading" not in result.err
 
 
+@pytest.mark.usefixtures("figures_apart")
 def test_what_is_not_made_any_longer_goes(grace: Command, own: Speaker, tmp_path: Path) -> None:
     runs = [ask(grace, own, "study1", STUDY1, tmp_path / f"{name}.csv", "--limit", 36, model=name) for name in "ab"]
     out = tmp_path / "p"
@@ -219,6 +229,7 @@ def test_exclusions_that_were_off_are_said(grace: Command, own: Speaker, tmp_pat
     assert "A trial is excluded" not in text
 
 
+@pytest.mark.usefixtures("figures_apart")
 def test_probabilities_alone_are_not_told_as_answers(grace: Command, own: Speaker, tmp_path: Path) -> None:
     ask(grace, own, "study1", STUDY1, tmp_path / "a.csv", "--limit", 1, score=12)
     (tmp_path / "alone").mkdir()
@@ -230,6 +241,7 @@ def test_probabilities_alone_are_not_told_as_answers(grace: Command, own: Speake
     assert "analysis of variance" not in text
 
 
+@pytest.mark.usefixtures("figures_apart")
 def test_prompts_stand_in_an_appendix(grace: Command, own: Speaker, tmp_path: Path) -> None:
     trials = chosen(STUDY1, tmp_path / "t.csv", lambda row: row["participant_id"] == "1")
     trials.write_text(trials.read_text(encoding="utf-8").replace("parcels", "`````` # owned"), encoding="utf-8")
