@@ -1,13 +1,12 @@
 """The page of `grace view` in a real Chromium: by keyboard, on a phone, with many rows and text that means harm."""
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from test_review_page import CONTRASTS, NAMELESS, PHONE
+from test_review_page import AXE, CONTRASTS, NAMELESS, PHONE
 
 from browser import Tab, browse
 from conftest import Command
@@ -20,8 +19,6 @@ pytestmark = pytest.mark.browser
 ROWS = 120
 PATIENCE = 300_000
 """Milliseconds that a search among many rows may take on a busy machine."""
-AXE = os.environ.get("GRACE_AXE", "")
-"""The file axe.min.js of axe-core; tests that need it are skipped without."""
 
 
 def answer(row: int) -> str | None:

@@ -1,6 +1,7 @@
 """The page of `grace review` in a real Chromium: by mouse, by keyboard, on a phone, and with text that means harm."""
 
 import csv
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,9 @@ from conftest import ROOT, Command, read_rows
 from reviewing import FLAGGED, HOSTILE, NO_KNOWLEDGE, VALUES, Page, extracted, records, reviewing, write_answers
 
 pytestmark = pytest.mark.browser
+
+AXE = os.environ.get("GRACE_AXE", "")
+"""The file axe.min.js of axe-core; tests that need it are skipped without."""
 
 LONG = "A long answer, word by word. " * 700
 EVIL = [
@@ -571,3 +575,16 @@ def test_a_study_of_sentences_has_its_choices(grace: Command, tmp_path: Path) ->
         wanted = {"Was_Wasnt": "wasn't", "Assessment": "good", "response_cleaned": "It wasn't good."}
         assert records(run)[0]["values"] == wanted
         tab.check()
+
+
+@pytest.mark.skipif(not AXE, reason="GRACE_AXE names no axe.min.js")
+@pytest.mark.parametrize("options", [{}, {"color_scheme": "dark"}, PHONE], ids=["light", "dark", "phone"])
+def test_axe_finds_nothing(page: Page, options: Any) -> None:
+    """In the first row, and after a decision about it."""
+    with browse(bypass_csp=True, **options) as tab:
+        visit(tab, page)
+        for _ in range(2):
+            tab.page.evaluate(Path(AXE).read_text())
+            found = tab.page.evaluate("axe.run(document).then(({violations}) => violations)")
+            assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
+            press(tab, "a")
