@@ -226,9 +226,14 @@ def edit_answers_and_list() -> None:
 
 def old_run() -> None:
     """The run was begun long before the thresholds were frozen, in a lineup of the same day."""
-    for path in (SMALL / "colours.run" / "run.json", LINEUP / "lineup.jsonl", LINEUP / "cleanup.json"):
-        day = Ground.here().evidence.entries[0].time[:10]
+    day = Ground.here().evidence.entries[0].time[:10]
+
+    def move(records: list[Record]) -> None:
+        records[:] = json.loads(json.dumps(records).replace(day, "2025-01-01"))
+
+    for path in (SMALL / "colours.run" / "run.json", LINEUP / "cleanup.json"):
         path.write_text(path.read_text().replace(day, "2025-01-01"))
+    rewrite(LINEUP / "lineup.jsonl", move)
     _list_anew()
 
 
