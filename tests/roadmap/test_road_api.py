@@ -16,7 +16,7 @@ from grace.ledger import Record
 from grace.lineup.journal import Step
 from grace.roadmap.ground import YOUR_NOTE, Ground
 from grace.roadmap.status import Standing, Status
-from ledgers import rewrite
+from ledgers import reword, rewrite
 from table_model import TableServer
 from things import MODEL
 
@@ -228,12 +228,9 @@ def old_run() -> None:
     """The run was begun long before the thresholds were frozen, in a lineup of the same day."""
     day = Ground.here().evidence.entries[0].time[:10]
 
-    def move(records: list[Record]) -> None:
-        records[:] = json.loads(json.dumps(records).replace(day, "2025-01-01"))
-
     for path in (SMALL / "colours.run" / "run.json", LINEUP / "cleanup.json"):
         path.write_text(path.read_text().replace(day, "2025-01-01"))
-    rewrite(LINEUP / "lineup.jsonl", move)
+    reword(LINEUP / "lineup.jsonl", day, "2025-01-01")
     _list_anew()
 
 
@@ -279,7 +276,7 @@ def another_address() -> None:
 def copied_journal() -> None:
     """The journal of the other lineup, whose model it is said to be."""
     shutil.copy("lineups/api-2/lineup.jsonl", LINEUP)
-    rewrite(LINEUP / "lineup.jsonl", lambda records: [record.update(model=NAMES[0]) for record in records])
+    reword(LINEUP / "lineup.jsonl", NAMES[1], NAMES[0])
 
 
 def copied_runs() -> None:
@@ -288,9 +285,10 @@ def copied_runs() -> None:
     set_project(Path(), profiles=profiles)
     shutil.copytree(LINEUP, "lineups/never")
     shutil.move("lineups/never/small", "lineups/never/never-asked")
-    for name in ("lineup.yaml", "lineup.jsonl", "cleanup.json"):
+    for name in ("lineup.yaml", "cleanup.json"):
         path = Path("lineups/never") / name
         path.write_text(path.read_text().replace("small", "never-asked"))
+    reword(Path("lineups/never/lineup.jsonl"), "small", "never-asked")
 
 
 def half_of_the_trials() -> None:

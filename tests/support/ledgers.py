@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import orjson
+
 from grace.ledger import Ledger, Record, scan
 
 
@@ -14,3 +16,12 @@ def rewrite(path: Path, change: Callable[[list[Record]], object] = lambda record
     with Ledger(path) as ledger:
         for record in records:
             ledger.append(record)
+
+
+def reword(path: Path, then: str, now: str) -> None:
+    """Write a ledger anew with other words in its records."""
+
+    def change(records: list[Record]) -> None:
+        records[:] = orjson.loads(orjson.dumps(records).replace(then.encode(), now.encode()))
+
+    rewrite(path, change)
