@@ -15,16 +15,23 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from io import StringIO
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 if __name__ != "__main__":
     from limits import HANG
 
-ASKING = ("grace.stages.answers.ask", "grace.stages.scores.ask", "grace.calls.carry", "grace.calls.display", "aiohttp")
+ASKING = (
+    "aiohttp",
+    "grace.calls.carry",
+    "grace.calls.display",
+    "grace.stages.answers.ask",
+    "grace.stages.scores.ask",
+    "grace.stages.visit",
+)
 """Modules that commands import when they ask a server."""
 NUMBER = 8
 """Bytes of a number that the forge says."""
@@ -32,12 +39,12 @@ _STREAMS = ("stdout", "stderr", "status")
 
 
 class Forked:
-    """A command in a process of its own, as subprocess.Popen shows it, with pipes for what it says."""
+    """A command in a process of its own, as subprocess.Popen shows it; its pipes are there if nothing logs it."""
 
-    def __init__(self, pid: int, stdout: int, stderr: int, status: int) -> None:
+    def __init__(self, pid: int, status: int, *streams: TextIO) -> None:
         self.pid = pid
-        self.stdout: TextIO = os.fdopen(stdout)
-        self.stderr: TextIO = os.fdopen(stderr)
+        if streams:
+            self.stdout, self.stderr = streams
         self.returncode: int | None = None
         self._status = status
 
@@ -83,6 +90,10 @@ class Forked:
             with suppress(ProcessLookupError):  # it has ended in between
                 os.kill(self.pid, number)
 
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self.send_signal(signal.SIGTERM)
+
     def kill(self) -> None:
         """End it without another step of its own."""
         self.send_signal(signal.SIGKILL)
@@ -104,18 +115,46 @@ class Forge:
             command = [sys.executable, __file__, str(other.fileno()), *map(str, rehearsal)]
             self._process = subprocess.Popen(command, pass_fds=[other.fileno()])
 
-    def start(self, *arguments: object, folder: Path | None = None) -> Forked:
-        """Start a command: `forge.start("query", "study1", "--limit", 3)`."""
-        pipes = [os.pipe() for _ in _STREAMS]
-        request = {"arguments": [str(each) for each in arguments], "folder": str(folder or Path.cwd())}
-        readers = [reader for reader, _ in pipes]
+    def start(
+        self,
+        *arguments: object,
+        folder: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        settings: Mapping[str, object] | None = None,
+        log: Path | None = None,
+    ) -> Forked:
+        """Start a command: `forge.start("query", "study1", "--limit", 3)`.
+
+        Args:
+            arguments: of `grace`.
+            folder: its current one.
+            environment: variables that it has besides those of the forge.
+            settings: values of modules that are others in it, as {"grace.lock.LEASE_SECONDS": 1.0}.
+            log: a file that gets what it says, instead of the pipes.
+        """
+        status, status_end = os.pipe()
+        streams, ends = [], []
+        for _ in range(2):
+            if log:
+                ends.append(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND))
+                continue
+            stream, end = os.pipe()
+            streams.append(os.fdopen(stream))
+            ends.append(end)
+        request = {
+            "arguments": [str(each) for each in arguments],
+            "folder": str(folder or Path.cwd()),
+            "environment": dict(environment or {}),
+            "settings": dict(settings or {}),
+        }
+        ends.append(status_end)
         with self._one_at_a_time:
-            socket.send_fds(self._socket, [json.dumps(request).encode()], [writer for _, writer in pipes])
-            for _, writer in pipes:
-                os.close(writer)
-            pid = os.read(readers[2], NUMBER)
+            socket.send_fds(self._socket, [json.dumps(request).encode()], ends)
+            for end in ends:
+                os.close(end)
+            pid = os.read(status, NUMBER)
         assert pid, "the forge has ended"
-        return Forked(int.from_bytes(pid, "big"), *readers)
+        return Forked(int.from_bytes(pid, "big"), status, *streams)
 
     def close(self) -> None:
         """End the process; commands go on."""
@@ -159,7 +198,7 @@ def _serve(requests: socket.socket, rehearsal: Sequence[str]) -> None:
             os.close(number)
 
 
-def _keep(main: object, request: dict[str, object], pipes: dict[str, int]) -> None:
+def _keep(main: Callable[[list[str]], None], request: dict[str, Any], pipes: dict[str, int]) -> None:
     """Fork the command, say its number, wait for it, and say how it ended (a wait status)."""
     status = pipes.pop("status")
     command = os.fork()
@@ -175,16 +214,19 @@ def _keep(main: object, request: dict[str, object], pipes: dict[str, int]) -> No
     os._exit(0)
 
 
-def _begin(main: object, request: dict[str, object], pipes: dict[str, int]) -> None:
+def _begin(main: Callable[[list[str]], None], request: dict[str, Any], pipes: dict[str, int]) -> None:
     """Run the command in this process, and end it as Python ends."""
     code = 1
     try:
-        os.chdir(str(request["folder"]))
+        os.chdir(request["folder"])
+        os.environ.update(request["environment"])
+        for name, value in request["settings"].items():
+            module, _, setting = name.rpartition(".")
+            setattr(importlib.import_module(module), setting, value)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         for number, name in enumerate(pipes, 1):
             os.dup2(pipes[name], number)
             os.close(pipes[name])
-        assert callable(main)
         main(request["arguments"])
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 0

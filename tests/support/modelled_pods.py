@@ -1,31 +1,35 @@
 """The nodes of a modelled cluster: what containers do, by a script or for real, their logs, and commands in them."""
 
 import asyncio
+import atexit
 import base64
 import json
 import os
 import re
 import signal
-import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from aiohttp import WSMsgType, web
 
 from api_server import status
-from conftest import ROOT
+from forge import Forge, Forked
 
 MAIN = "grace"
 VLLM = "http://127.0.0.1:8000"
-_RUN = """\
-import runpy, sys
-import grace.lock
-grace.lock.LEASE_SECONDS, grace.lock.RENEW_SECONDS = 1.0, 0.2
-sys.argv[0] = "grace"
-runpy.run_module("grace", run_name="__main__", alter_sys=True)
-"""
+QUICK = {"grace.lock.LEASE_SECONDS": 1.0, "grace.lock.RENEW_SECONDS": 0.2}
+"""How long the lock of a pod that is gone holds."""
+
+
+@cache
+def forge() -> Forge:
+    """What starts the real work of pods; it ends with the tests."""
+    begun = Forge()
+    atexit.register(begun.close)
+    return begun
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class Running:
     """A pod whose main container does real work."""
 
     key: Any
-    process: "subprocess.Popen[bytes]"
+    process: Forked
     log: Path
     ending: Path
     folder: Path
@@ -184,11 +188,8 @@ class Pods:
         model = next(word.partition("=")[2] for word in container["args"] if word.startswith("--model-name="))
         words = [placed(word, places).replace(VLLM, self.models[model]) for word in container["args"]]
         ending, log = folder / "ending", folder / "log"
-        own = {"GRACE_POD": key[2], "GRACE_ENDING": str(ending), "PYTHONPATH": str(ROOT / "src")}
-        with open(log, "wb") as out:
-            process = subprocess.Popen(
-                [sys.executable, "-c", _RUN, *words], stdout=out, stderr=out, env=os.environ | own, cwd=folder
-            )
+        own = os.environ | {"GRACE_POD": key[2], "GRACE_ENDING": str(ending)}
+        process = forge().start(*words, folder=folder, environment=own, settings=QUICK, log=log)
         self.work[uid] = Running(key, process, log, ending, folder)
 
     def mounted(self, namespace: str, pod: dict[str, Any], container: dict[str, Any]) -> dict[str, Path]:
