@@ -432,6 +432,12 @@ def _workload(manifest: Manifest) -> Workload | None:
     return Workload(manifest, path, spec) if isinstance(spec, dict) else None
 
 
+def template_labels(manifest: Manifest) -> dict[str, Any] | None:
+    """The labels of the pods that an object makes, also of an invalid one; None for other kinds."""
+    path = None if "." in manifest.api_version else _POD_PATHS.get(manifest.kind)
+    return None if path is None else _mapping(manifest.at((*path, "metadata", "labels")))
+
+
 def embedded(manifest: Manifest) -> list[Workload]:
     """The workloads of a custom resource: its parts that have the shape of a pod's spec, or of a step of Argo."""
     spec = _mapping(manifest.body.get("spec"))

@@ -43,6 +43,8 @@ _IMAGE = re.compile(r"((my|your|some|the)[-_]?)?(docker[-_]?)?image([-_]?name)?(
 """An image of the public registry's own that it does not have."""
 _VARIABLE = re.compile(r"\$\([A-Za-z_][A-Za-z0-9_]*\)")
 """In a name it is for a tool: Kubernetes fills it in only where programs get it."""
+_FILLED = re.compile(r"\$[A-Za-z_]\w*|\$\([A-Za-z_]\w*\)", re.ASCII)
+"""In an image it is for a tool, whatever its letters."""
 _WHOLE = re.compile(r"\$(?:[A-Z_][A-Z0-9_]*|\{[A-Z_][A-Z0-9_]*\})")
 """A variable's whole value: Kubernetes fills in $(NAME) only, so that the program gets these letters."""
 _IN_TEXT = re.compile("|".join(_CAPITALS))
@@ -75,6 +77,8 @@ def placeholder_at(manifest: Manifest, path: FieldPath) -> str:
         return variable
     if path[-1] == "image" and isinstance(value, str) and _IMAGE.fullmatch(value):
         return value
+    if path[-1] == "image" and (variable := _first(_FILLED, value)):
+        return variable
     if path[-3:-2] == ("env",) and isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
         return value.strip()
     if (FREE & set(path) and not name) or "argoproj.io/" in manifest.api_version:

@@ -21,6 +21,8 @@ _ASKS = re.compile(
     r"\b(CHANGE|REPLACE|YOUR|EDIT|FILL IN|TODO|[Cc]hange (this|me)|[Rr]eplace (this|with)|[Ff]ill (this )?in)\b"
 )
 """What a comment says that asks somebody to change what stands before it."""
+_IN_CASE = re.compile(r"\b(if|unless|in case|when needed|as needed|optional(ly)?)\b", re.IGNORECASE)
+"""What a comment says that leaves the change to the reader."""
 KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 MOST_BYTES = 10_000_000
 """Of a file. The cluster itself takes no object above 1.5 MB."""
@@ -133,7 +135,7 @@ def _remarks(text: str) -> dict[int, str]:
     return {
         number: comment.strip("# ")[:60]
         for number, (before, _, comment) in parted
-        if before.strip() and _ASKS.search(comment[:200])
+        if before.strip() and _ASKS.search(comment[:200]) and not _IN_CASE.search(comment[:200])
     }
 
 

@@ -44,6 +44,16 @@ WITHOUT_GPU = {
     "wget",
 }
 """Programs that use no GPU."""
+BY_HAND = {
+    "code-server",
+    "jupyter",
+    "jupyter-lab",
+    "jupyter-notebook",
+    "sshd",
+    "start-notebook.sh",
+    "start-notebook.py",
+}
+"""Programs that let somebody in; in a Job, where nobody waits for its pod, a GPU is idle meanwhile."""
 _ASIDE = {
     "cd",
     "echo",
@@ -126,7 +136,8 @@ class Usage:
             end = final_sleep(every)
             asleep = end if end and not end.fallback else None  # others are pauses
             running = [p for p in every if p is asleep or not (is_sleep(p) or p.name in _ASIDE) or _watches(p)]
-            idle = [p for p in running if p is asleep or p.name in WITHOUT_GPU or _watches(p)]
+            useless = WITHOUT_GPU | BY_HAND if workload.job_path else WITHOUT_GPU
+            idle = [p for p in running if p is asleep or p.name in useless or _watches(p)]
             if running and len(idle) == len(running):
                 return container, f"runs only {', '.join(dict.fromkeys(program.name for program in running))}"
         return None

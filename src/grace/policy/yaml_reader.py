@@ -272,8 +272,8 @@ def _is_merge(node: Node) -> bool:
 
 
 def _entry(node: yaml.MappingNode, key: str) -> tuple[Node, Node] | None:
-    """The nodes of a key and its value; its own before merged ones."""
-    for key_node, value_node in node.value:
+    """The nodes of a key and its value; its own before merged ones, and the last of several, which counts."""
+    for key_node, value_node in reversed(node.value):
         if isinstance(key_node, yaml.ScalarNode) and key_node.value == key and not _is_merge(key_node):
             return key_node, value_node
     for key_node, value_node in node.value:

@@ -107,9 +107,10 @@ def _references(text: str) -> list[str]:
 
 
 def is_script(container: Container) -> bool:
-    """Whether a container runs a shell with a script in its arguments."""
+    """Whether a container runs a shell with a script in its arguments, also behind what starts it: tini -- sh -c."""
     line = container.line
-    return bool(line) and line[0].rpartition("/")[2] in SHELLS and any(re.fullmatch(r"-\w*c\w*", word) for word in line)
+    first = next((number for number, word in enumerate(line) if word.rpartition("/")[2] in SHELLS), len(line))
+    return any(re.fullmatch(r"-\w*c\w*", word) for word in line[first + 1 :])
 
 
 def _indexed(workload: Workload) -> bool:

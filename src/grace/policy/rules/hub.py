@@ -11,7 +11,7 @@ from grace.policy.rule import Hit, Severity, broken, changed, error, note, warni
 from grace.policy.rules.examples import example
 from grace.policy.rules.nrp_pages import LOCAL
 from grace.policy.rules.serving import SERVER
-from grace.policy.servers import model_servers
+from grace.policy.servers import Server, model_servers
 
 _ENV = """
         env:
@@ -50,7 +50,8 @@ def _hit(workload: Workload, load: HubLoad, message: str, severity: Severity | N
     why="It is downloaded again at every start and restart, and counts as local storage, of which a container has 50Gi "
     "where no limit is written; above, the pod is evicted. While a GPU waits for it, this is a warning.",
     source=LOCAL,
-    fix="Download once, in a Job without a GPU, into a volume claim: set HF_HOME to a folder on it, here and there.",
+    fix="Download once, in a Job without a GPU, into a volume claim: set HF_HOME to a folder on it, here and there "
+    "(OLLAMA_MODELS for Ollama).",
     examples=broken(_DOWNLOAD, ("value: /models/hf", "value: /tmp/hf")),
 )
 def check_downloads(scene: Scene) -> Iterator[Hit]:
@@ -64,10 +65,19 @@ def check_downloads(scene: Scene) -> Iterator[Hit]:
         container, manifest = server.container, server.workload.manifest
         hook = manifest.at((*container.path, "lifecycle", "postStart", "exec", "command")) or []
         pulls = re.search(r"\bollama (pull|run) ", " ".join([*container.line, *hook]))
-        place = place_of(server.workload, container, server.settings.get("OLLAMA_MODELS") or server.engine.cache)
+        place = place_of(server.workload, container, _ollama_folder(server))
         if server.engine.name == "Ollama" and pulls and not (place and place.lasting):
-            message = f"container {container.name} downloads a model to its own disk at every start"
+            message = (
+                f"container {container.name} downloads a model to its own disk at every start: Ollama keeps models in "
+                f"{_ollama_folder(server)}, or where OLLAMA_MODELS says (HF_HOME means nothing to it)"
+            )
             yield Hit(manifest, server.path, message, severity=Severity.WARNING if server.gpus else None)
+
+
+def _ollama_folder(server: Server) -> str:
+    """Where Ollama keeps its models."""
+    home = server.settings.get("HOME")
+    return server.settings.get("OLLAMA_MODELS") or (f"{home}/.ollama" if home else server.engine.cache)
 
 
 @warning(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from grace.policy.documents import Scene
+from grace.policy.documents import Manifest, Scene
 from grace.policy.images import is_local, is_private, without_tag
 from grace.policy.placeholders import placeholder_at
 from grace.policy.rule import Hit, broken, kubernetes, warning
@@ -26,7 +26,8 @@ _JOB = example("job")
     "controllers are ignored. Services of type LoadBalancer are blocked, and ports of nodes are no public addresses.",
     source=INGRESS,
     fix="Write ingressClassName: haproxy into the spec of an Ingress, with a host below nrp-nautilus.io. A Service is "
-    "of type ClusterIP (the default), with an Ingress before it; for yourself, `kubectl port-forward` is enough.",
+    "of type ClusterIP (the default), with an Ingress before it; for yourself, `kubectl port-forward` is enough, "
+    "and is the way to SSH and databases.",
     examples=broken(_INGRESS, ("ingressClassName: haproxy", "ingressClassName: nginx")),
 )
 def check_ways_in(scene: Scene) -> Iterator[Hit]:
@@ -43,9 +44,19 @@ def check_ways_in(scene: Scene) -> Iterator[Hit]:
     for service in scene.kind("Service"):
         if (kind := service.at(("spec", "type"))) in ("LoadBalancer", "NodePort"):
             names = {entry.get("port") for entry in service.at(("spec", "ports")) or []}
+            forward = "an Ingress does not carry SSH, but `kubectl port-forward` does"
             other = "`kubectl port-forward` reaches a database" if names & DATABASES else "an Ingress is"
+            other = forward if _is_ssh(service) else other
             message = f"a Service of type {kind} is no way in on {scene.cluster.title}; {other}"
             yield Hit(service, ("spec", "type"), message)
+
+
+def _is_ssh(service: Manifest) -> bool:
+    """Whether a Service leads to a server of SSH only."""
+    ports = service.at(("spec", "ports")) or []
+    return bool(ports) and all(
+        22 in (each.get("port"), each.get("targetPort")) or each.get("name") == "ssh" for each in ports
+    )
 
 
 @warning(

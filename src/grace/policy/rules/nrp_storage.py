@@ -144,7 +144,8 @@ def _is_of_one_node(scene: Scene, name: str, mode: str) -> bool:
     "volume for several pods without a storage class",
     why="The default class is block storage, whose volumes are for one node. The claim stays Pending.",
     source=CEPH,
-    fix="Write storageClassName: rook-cephfs, or another class of CephFS near to your nodes.",
+    fix="Write storageClassName: rook-cephfs, or another class of CephFS near to your nodes; in a copy (dataSource), "
+    "the class of its source.",
     examples=broken(_CLAIM, ("  storageClassName: rook-cephfs-central\n", "")),
 )
 def check_default(scene: Scene) -> Iterator[Hit]:
@@ -152,8 +153,25 @@ def check_default(scene: Scene) -> Iterator[Hit]:
         spec = manifest.at(path) or {}
         modes = sorted({*MANY} & {*(spec.get("accessModes") or [])})
         if modes and spec.get("storageClassName") is None and spec.get("volumeName") is None:
-            message = f"has no storageClassName, and volumes of the default class cannot be {modes[0]}"
+            copied = _copied(scene, manifest, path)
+            if copied == "":
+                continue  # whatever class its source has, the copy needs the same
+            message = f"has no storageClassName, and {copied or f'volumes of the default class cannot be {modes[0]}'}"
             yield Hit(manifest, (*path, CLASS[-1]), message)
+
+
+def _copied(scene: Scene, manifest: Manifest, path: FieldPath) -> str | None:
+    """Of a copy of another volume, what its source says of its class; "" where nothing does, None for no copy."""
+    spec = manifest.at(path) or {}
+    source = spec.get("dataSource") or spec.get("dataSourceRef")
+    if not source:
+        return None
+    name = source.get("name", "")
+    original = (
+        scene.near("PersistentVolumeClaim", name, manifest) if source.get("kind") == "PersistentVolumeClaim" else None
+    )
+    used = original.at(CLASS) if original else None
+    return f"is a copy of {name}, so that it needs the class of that: {used}" if isinstance(used, str) else ""
 
 
 @warning(
@@ -193,9 +211,9 @@ def _claim(scene: Scene, workload: Workload, container: Container, path: str) ->
 
 @warning(
     "NRP027",
-    "emptyDir larger than the pod's local storage",
-    why="emptyDirs count as local storage, whose limit is 50Gi per container where none is set. Above it, the pod is "
-    "evicted.",
+    "more local storage than the pod is given",
+    why="Local storage has a limit of 50Gi per container where none is set, and emptyDirs count. Above it, the pod is "
+    "evicted. A request above the limit is refused.",
     source=LOCAL,
     fix="Write ephemeral-storage into requests and limits, or use a volume claim.",
     examples=broken(_JOB, ("sizeLimit: 50Gi", "sizeLimit: 60Gi")),
@@ -213,6 +231,14 @@ def check_empty_dir(scene: Scene) -> Iterator[Hit]:
                     f"{most / GIB:g} GiB of local storage"
                 )
                 yield Hit(workload.manifest, (*path, "emptyDir", "sizeLimit"), message)
+        for container in workload.containers:
+            asked = container.request("ephemeral-storage")
+            if asked and asked > (usual or 0) and container.limit("ephemeral-storage") is None:
+                message = (
+                    f"container {container.name} requests {asked / GIB:g} GiB of local storage and names no limit, "
+                    f"which is then {(usual or 0) / GIB:g} GiB"
+                )
+                yield Hit(workload.manifest, (*container.path, "resources", "requests", "ephemeral-storage"), message)
 
 
 def _local_storage(workload: Workload, usual: float) -> float:

@@ -1,5 +1,7 @@
 """Rules about what pods refer to: volumes, ConfigMaps, Secrets, service accounts."""
 
+import posixpath
+import re
 from collections.abc import Iterator
 
 from grace.policy.documents import FieldPath, Manifest, Scene, Workload, distinct, meet, together
@@ -12,6 +14,8 @@ from grace.text import did_you_mean
 
 ALIKE = 0.85
 """How similar a name must be to be proposed: users have many names that are somewhat alike."""
+_COPY = re.compile(r"backup|archive|(?<![0-9])20[0-9]{2}-?[01][0-9]-?[0-3][0-9](?![0-9])", re.IGNORECASE)
+"""Names of files and folders of an earlier day."""
 COMMAND = {"PersistentVolumeClaim": "pvc"}
 """Kinds by the name that kubectl has for them."""
 _CLAIM = example("claim")
@@ -72,7 +76,8 @@ def _from_template(workload: Workload, path: FieldPath) -> bool:
     "K8S019",
     "key that the ConfigMap or Secret does not have",
     why="The container does not start: CreateContainerConfigError, or FailedMount. Where the object is in another file "
-    "and only one of both names a namespace, it may be another one of that name: a note.",
+    "and only one of both names a namespace, or is a copy by its name (backup, a date), it may be another one of that "
+    "name: a note.",
     source=kubernetes("Secrets", "concepts/configuration/secret/"),
     fix="Use a key that is there, or add this one.",
     examples=broken(_ALL, ("key: token", "key: HF_TOKEN")),
@@ -85,14 +90,18 @@ def check_keys(scene: Scene) -> Iterator[Hit]:
                 continue
             parts = ("data", "binaryData", "stringData")
             present = {key for part in parts for key in target.body.get(part) or {}}
-            sure = (
-                workload.manifest.source.file == target.source.file or workload.manifest.namespace == target.namespace
-            )
+            own, other = workload.manifest.source.file, target.source.file
+            sure = own == other or (workload.manifest.namespace == target.namespace and not _is_copy(other, own))
             for key, path in reference.keys:
                 if key not in present:
                     has = ", ".join(sorted(present)) or "none"
                     message = f"{target.title} has no key {key!r} (it has {has})"
                     yield Hit(workload.manifest, path, message, severity=None if sure else Severity.NOTE)
+
+
+def _is_copy(file: str, user: str) -> bool:
+    """Whether a file in another folder than that of its user is of an earlier day, by its name or its folder's."""
+    return posixpath.dirname(file) != posixpath.dirname(user) and _COPY.search(file) is not None
 
 
 @warning(

@@ -25,6 +25,11 @@ FORMS = {
 """What secrets look like, whatever their name; a group is the part that may stand for one."""
 _SECRET_WORDS = {"TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "APIKEY", "CREDENTIAL", "CREDENTIALS"}
 _KEY_WORDS = {"API", "ACCESS", "SECRET", "PRIVATE", "AUTH", "ENCRYPTION", "FERNET", "SIGNING", "MASTER", "HMAC"}
+_STORES = {"AWS", "CEPH", "MINIO", "OSS", "R2", "S3"}
+"""Object stores, whose access key is the name of a pair; the other is the secret key."""
+_PUBLIC_WORDS = {"PUB", "PUBKEY", "PUBKEYS", "PUBLIC", "PUBLICKEY"}
+"""Words of the names of keys that are for everybody."""
+_PUBLIC_FORM = re.compile(r"\s*(-----BEGIN ([A-Z]+ )?PUBLIC KEY-----|(ssh-(rsa|ed25519)|ecdsa-sha2-\S+) AAAA)")
 _OF_TOKENS = {"BOS", "EOS", "FIRST", "IMAGE", "INTER", "MASK", "NEXT", "PAD", "PER", "SEP", "SPECIAL", "STOP", "UNK"}
 """Words before a token that a model reads or writes."""
 _MEASURES = {"BUDGET", "COST", "COUNT", "LATENCY", "RATE", "SPEED", "THROUGHPUT"}
@@ -82,6 +87,8 @@ _IN_ADDRESS = re.compile(r"https?://[^/@]*\$[({]?([A-Za-z_]\w*)[)}]?@", re.ASCII
 _EMPTY = re.compile(r"--?(NotebookApp|ServerApp|IdentityProvider)\.token=['\"]*")
 _PASSWORD = re.compile(r"--?(NotebookApp|ServerApp|PasswordIdentityProvider)\.(hashed_)?password=['\"]*[^'\"]")
 _ANYWHERE = re.compile(r"(--|App\.)ip[ =]['\"]*(0\.0\.0\.0|\*)")
+_ONLY_HERE = re.compile(r"(--|App\.)ip[ =]['\"]*(127\.|localhost)")
+"""What scripts of Jupyter's own images, which listen everywhere, have to be told."""
 _LINE = "python run.py --model sleep-7b"
 _CLONE = "git clone https://x:${GIT_TOKEN}@git.example.org/lab/study.git"
 _JUPYTER = "jupyter lab --ip=0.0.0.0"
@@ -175,11 +182,16 @@ def _real(name: str, value: str) -> str:
 def is_secret_name(name: str) -> bool:
     """Whether a variable, option or key has the name of a secret: HF_TOKEN, --api-key; not MAX_TOKENS, TOKEN_FILE."""
     words = _words_of(name)
-    if words[-1] in _HARMLESS_ENDS:
+    if words[-1] in _HARMLESS_ENDS or _is_key_name(words):
         return False
     words = [word for word, before in zip(words, ["", *words[:-1]], strict=True) if not _of_model(word, before, words)]
     key = words[-1:] == ["KEY"] and (len(words) > 1 and words[-2] in _KEY_WORDS)
     return key or bool(_SECRET_WORDS & set(words))
+
+
+def _is_key_name(words: list[str]) -> bool:
+    """Whether words name the first of a pair, which is no secret: MINIO_ACCESS_KEY, as AWS_ACCESS_KEY_ID."""
+    return words[-2:] == ["ACCESS", "KEY"] and bool(_STORES & set(words[:-2])) and "SECRET" not in words
 
 
 def _words_of(name: str) -> list[str]:
@@ -231,8 +243,10 @@ def _of_secret(manifest: Manifest) -> Iterator[tuple[FieldPath, str]]:
 def _is_public(path: FieldPath, plain: str) -> bool:
     """Whether everybody may know the value of a Secret's key."""
     key = str(path[-1])
-    end = _words_of(key)[-1]
-    public = key.lower() in PUBLIC_KEYS or end in (_HARMLESS_ENDS | PUBLIC_ENDS) or is_placeholder(plain, key)
+    words = _words_of(key)
+    known = key.lower() in PUBLIC_KEYS or words[-1] in (_HARMLESS_ENDS | PUBLIC_ENDS) or _is_key_name(words)
+    of_pair = bool(_PUBLIC_WORDS & set(words)) and not (_SECRET_WORDS | {"PRIVATE"}) & set(words)
+    public = known or of_pair or bool(_PUBLIC_FORM.match(plain)) or is_placeholder(plain, key)
     return public or _is_empty_login(key, plain)
 
 
@@ -296,6 +310,7 @@ def check_open(scene: Scene) -> Iterator[Hit]:
 
 def _lets_in(words: tuple[str, ...]) -> bool:
     """Whether Jupyter listens everywhere, with a token that is empty and no password."""
-    jupyter = any("jupyter" in word or word.endswith("start-notebook.sh") for word in words[:3])
-    everywhere = _ANYWHERE.search(" ".join(words))
+    image = any(word.endswith(("start-notebook.sh", "start-notebook.py")) for word in words[:3])
+    jupyter = image or any("jupyter" in word for word in words[:3])
+    everywhere = _ANYWHERE.search(" ".join(words)) or (image and not _ONLY_HERE.search(" ".join(words)))
     return bool(jupyter and everywhere and any(map(_EMPTY.fullmatch, words)) and not any(map(_PASSWORD.match, words)))

@@ -4,15 +4,21 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from grace.policy.documents import FieldPath, Manifest, Scene, Workload
+from grace.policy.documents import FieldPath, Manifest, Scene, Workload, embedded, meet, template_labels
+from grace.policy.engines import VLLM, engines
 from grace.policy.placeholders import placeholder_at
 from grace.policy.pods import operator_holds
+from grace.policy.programs import programs
 from grace.policy.rule import Hit, Severity, broken, changed, error, kubernetes, note, warning
 from grace.policy.rules.examples import example
 
 SELECTING = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController")
 LINKED = ("vllm",)
 """Programs that read variables of their own which a Service of their name would set: NAME_PORT=tcp://..."""
+DEPLOYING = {"Application", "ApplicationSet", "HelmChart", "HelmRelease", "Kustomization", "Rollout"}
+"""Custom resources that bring what is written elsewhere, with any name and labels."""
+PODLESS = re.compile(r".*(Monitor|Rule|Route|Certificate|Issuer|Policy|Gateway|Secret|VirtualService)")
+"""Custom resources that make no pods, although they often have the name of some."""
 _URL = re.compile(r"\b(https?)://([a-z0-9]([-a-z0-9.]*[a-z0-9])?)(?::([0-9]{1,5}))?(?![-\w.@:])", re.ASCII)
 _HOST = re.compile(r"(?<![-\w./:@])()([a-z]([-a-z0-9.]*[a-z0-9])?):([0-9]{4,5})(?![-\w.@:/])(?<!image=)", re.ASCII)
 """The same without http://, as --address=ray-head:6379."""
@@ -103,7 +109,9 @@ def check_own_labels(scene: Scene) -> Iterator[Hit]:
 def check_selects(scene: Scene) -> Iterator[Hit]:
     for service in scene.kind("Service"):
         selector = service.at(("spec", "selector")) or {}
-        if not selector or scene.broken or scene.partial or scene.selected(service.namespace, selector):
+        if not selector or scene.partial or scene.selected(service.namespace, selector):
+            continue
+        if any(_may_be_selected(each, service.namespace, selector) for each in scene.broken):
             continue
         if any(placeholder_at(service, ("spec", "selector", key)) for key in selector):
             continue
@@ -113,6 +121,37 @@ def check_selects(scene: Scene) -> Iterator[Hit]:
         if near:
             message += f"; those of {near.manifest.title} have {_labels(near.pod_labels)}"
         yield Hit(service, ("spec", "selector"), message, severity=Severity.WARNING if near else None)
+
+
+def _may_be_selected(manifest: Manifest, namespace: str, selector: dict[str, str]) -> bool:
+    """Whether an object that no rule reads may make the pods that a selector means.
+
+    That is so where it is invalid and its pods have no labels that can be read, or those; where it has them anywhere;
+    and for a custom resource whose name or group the selector has, as operators label what they make.
+    """
+    if not meet(manifest.namespace, namespace):
+        return False
+    if not manifest.kind or (manifest.kind in DEPLOYING and not embedded(manifest)):
+        return True
+    if (labels := template_labels(manifest)) is not None:
+        return _has(labels, selector) or (not labels and manifest.kind not in ("Job", "CronJob"))
+    group = manifest.api_version.partition("/")[0]
+    if "." not in group or group.endswith(".k8s.io") or PODLESS.fullmatch(manifest.kind):
+        return False
+    named = bool(manifest.name) and any(manifest.name in text for text in selector.values())
+    domains = [key.partition("/")[0] for key in selector if "/" in key]
+    return named or any(f".{group}".endswith(f".{domain}") for domain in domains) or _has(manifest.body, selector)
+
+
+def _has(value: object, selector: dict[str, str]) -> bool:
+    """Whether a value is a mapping with all pairs of a selector, or contains one."""
+    if isinstance(value, list):
+        return any(_has(inner, selector) for inner in value)
+    if not isinstance(value, dict):
+        return False
+    own = {key: str(inner).lower() for key, inner in value.items() if not isinstance(inner, dict | list)}
+    alike = all(own.get(key) == wanted.lower() for key, wanted in selector.items())
+    return alike or any(_has(inner, selector) for inner in value.values())
 
 
 @warning(
@@ -166,6 +205,8 @@ def check_ingress(scene: Scene) -> Iterator[Hit]:
                 ports = service.at(("spec", "ports")) or []
                 key = "name" if "name" in port else "port"
                 asked = port.get("name", port.get("number"))
+                if not ports and service.at(("spec", "type")) == "ExternalName":
+                    continue  # another host has it, and the controller asks there
                 if asked is not None and asked not in [entry.get(key) for entry in ports]:
                     has = ", ".join(str(entry.get(key)) for entry in ports if key in entry) or "no such ports"
                     message = f"leads to port {asked}; the Service {name} has {has}"
@@ -185,7 +226,8 @@ def _backends(ingress: Manifest) -> Iterator[tuple[FieldPath, dict[str, Any]]]:
     "K8S016",
     "address that no Service makes reachable",
     why="Names of Pods, Deployments and Jobs are not host names; those of Services are. Without a Service of that "
-    "name in that namespace, every request of the client fails. A Service that another file may bring is a note.",
+    "name in that namespace, every request of the client fails. A Service that another file may bring is a note, also "
+    "for host:port in an argument beside other Services.",
     source=kubernetes("DNS for Services and Pods", "concepts/services-networking/dns-pod-service/"),
     fix="Ask the Service by its name, or add a Service of that name; one in another namespace is called "
     "NAME.NAMESPACE.",
@@ -208,6 +250,31 @@ def check_address(scene: Scene) -> Iterator[Hit]:
             else:
                 message = f"{url}: these files have no Service {name!r}, and a {same[0].kind} alone has no address"
                 yield Hit(manifest, path, message, severity=Severity.NOTE)
+        elif (
+            not same
+            and scene.kind("Service")
+            and not scene.partial
+            and _is_endpoint(str(manifest.at(path)), url)
+            and not _may_be_made(scene, name)
+        ):
+            message = (
+                f"{url}: these files have no Service {name!r}; it must exist already: `kubectl get service {name}`"
+            )
+            yield Hit(manifest, path, message, severity=Severity.NOTE)
+
+
+def _is_endpoint(text: str, address: str) -> bool:
+    """Whether a text is an address of one word without http://, alone or as an option's value: --redis=cache:6379."""
+    option = text[: -len(address)] if text.endswith(address) else "?"
+    plain = re.fullmatch(r"(--?[A-Za-z][\w.-]*=)?", option) is not None
+    other = "://" in address or "." in address or re.search(r"image|model|tag|user|owner", option, re.IGNORECASE)
+    return plain and not other
+
+
+def _may_be_made(scene: Scene, name: str) -> bool:
+    """Whether something that no rule reads may bring a Service of a name: an operator names it after its resource."""
+    custom = [*scene.broken, *(each.manifest for each in scene.embedded)]
+    return any(each.kind in DEPLOYING or (each.name and each.name in name) for each in custom)
 
 
 def _selected(scene: Scene, service: Manifest) -> tuple[Workload, ...]:
@@ -268,7 +335,7 @@ def check_links(scene: Scene) -> Iterator[Hit]:
         if service.name not in LINKED:
             continue
         for workload in scene.workloads:
-            linked = workload.spec.get("enableServiceLinks") is not False and _runs(workload, service.name)
+            linked = workload.spec.get("enableServiceLinks") is not False and _runs(scene, workload, service.name)
             if linked and workload.manifest.namespace == service.namespace:
                 variable = f"{service.name.upper()}_PORT"
                 message = (
@@ -277,10 +344,17 @@ def check_links(scene: Scene) -> Iterator[Hit]:
                 yield Hit(workload.manifest, (*workload.path, "enableServiceLinks"), message)
 
 
-def _runs(workload: Workload, program: str) -> bool:
-    """Whether a container runs a program but does not set its NAME_PORT, so that the cluster does."""
-    return any(
-        re.search(rf"\b{program}\b", " ".join([container.image, *container.line]).lower())
-        and f"{program.upper()}_PORT" not in container.env
-        for container in workload.containers
-    )
+def _runs(scene: Scene, workload: Workload, program: str) -> bool:
+    """Whether a container runs a program but does not set its NAME_PORT, so that the cluster does.
+
+    A program of a longer name is another one, and so is an image of one: mock-vllm.
+    """
+    engine = next(each for each in engines() if each.name == VLLM)
+    image = re.compile(rf"(.*/)?{program}(?!.*(mock|fake|stub))([-_/:@].*)?", re.IGNORECASE)
+    for container in workload.containers:
+        running = programs(scene, workload, container)
+        named = any(each.name == program or engine.runs(each) for each in running)
+        started = not container.body.get("command") and image.fullmatch(container.image)
+        if (named or started) and f"{program.upper()}_PORT" not in container.env:
+            return True
+    return False

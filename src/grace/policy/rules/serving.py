@@ -145,7 +145,10 @@ def check_gpu_count(scene: Scene) -> Iterator[Hit]:
         running = programs(scene, server.workload, server.container)
         runs = any(map(server.engine.runs, running)) or "vllm-openai" in server.container.image
         if runs and _without_gpu(server):
-            message = f"container {server.container.name} starts vLLM and asks for no GPU, so that it sees none"
+            sees = "so that it sees none"
+            if _takes_all(server):
+                sees = "but takes all GPUs of its node (privileged, runtime class nvidia), also those of others"
+            message = f"container {server.container.name} starts vLLM and asks for no GPU, {sees}"
             yield Hit(server.workload.manifest, server.path, message, severity=Severity.WARNING)
         if not uses or not gets or uses == gets or sum(server.engine.runs(program) for program in running) > 1:
             continue
@@ -165,6 +168,12 @@ def _without_gpu(server: Server) -> bool:
     texts = " ".join((server.container.image, *server.words, *server.settings, *server.settings.values())).lower()
     other = re.search(r"cpu|tpu|xpu|hpu|neuron|gaudi|router", texts) or "resourceClaims" in server.workload.spec
     return bool(limits and "/" not in "".join(limits) and not (other or server.workload.custom or _spans_pods(server)))
+
+
+def _takes_all(server: Server) -> bool:
+    """Whether a container sees all GPUs of its node, whatever it asks for."""
+    privileged = (server.container.body.get("securityContext") or {}).get("privileged") is True
+    return privileged and "nvidia" in server.workload.spec.get("runtimeClassName", "")
 
 
 def _gpus_used(server: Server) -> int:

@@ -8,6 +8,7 @@ from grace.policy.documents import Scene, Workload, together
 from grace.policy.rule import Hit, Severity, broken, changed, warning
 from grace.policy.rules.examples import example
 from grace.policy.rules.nrp_pages import POLICIES
+from grace.policy.servers import HUB, Server
 from grace.policy.usage import Usage
 
 _CLIENT = example("sized-client")
@@ -79,8 +80,9 @@ def check_gpu(scene: Scene) -> Iterator[Hit]:
     why="Without a volume at the hub's cache, weights are downloaded at every start and restart. Meanwhile the GPU is "
     "idle, which counts against you, and a download that fails starts over.",
     source=POLICIES,
-    fix="Mount a volume claim, set HF_HOME to its path, and fill it before in a Job without a GPU: `hf download "
-    "MODEL`.",
+    fix="Mount a volume claim where the server keeps downloads, and fill it before in a Job without a GPU: `hf "
+    "download MODEL`. For vLLM and SGLang set HF_HOME to its path; for Text Generation Inference mount it at /data, "
+    "which images of older versions name in HUGGINGFACE_HUB_CACHE, so that HF_HOME changes nothing there.",
     examples=broken(_SERVER, ("mountPath: /cache", "mountPath: /weights")),
 )
 def check_loading(scene: Scene) -> Iterator[Hit]:
@@ -90,9 +92,14 @@ def check_loading(scene: Scene) -> Iterator[Hit]:
             size = f" ({server.entry[1].weights_bytes / GIB:.1f} GiB)" if server.entry else ""
             message = (
                 f"container {server.container.name} downloads {server.model}{size} each time that it starts, "
-                "while its GPU waits"
+                f"while its GPU waits{_kept(server)}"
             )
             yield Hit(workload.manifest, server.path, message)
+
+
+def _kept(server: Server) -> str:
+    """Where a server with a folder of its own keeps what it downloads, as the end of a message."""
+    return "" if server.engine.cache == HUB else f": it keeps downloads in {server.engine.cache}"
 
 
 @warning(
