@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from grace.policy.check import check_manifests
-from grace.policy.reading import parse
+from grace.policy.reading import Unread, parse
 from grace.policy.rule import changed
 from policy_examples import JOB, NRP, SERVER, claim, found, job, pod, script, server, severities, with_args
 
@@ -53,6 +53,19 @@ CUSTOM = "apiVersion: GROUP/v1\nkind: KIND\nmetadata: {name: NAME}\nspec: {size:
 )
 def test_only_an_object_that_could_be_the_pods_silences_a_service_without_any(other: str, said: bool):
     assert bool(found("K8S014", LONELY, other)) is said
+
+
+def test_a_file_that_cannot_be_read_silences_its_own_folder_and_those_around_it():
+    def said(file: str) -> bool:
+        report = check_manifests(parse(LONELY, "a/b/web.yaml"), NRP, [Unread(file, 0, "is no YAML")])
+        return any(finding.rule.id == "K8S014" for finding in report.findings)
+
+    assert said("a/other/values.yaml")
+    assert said("c/values.yaml")
+    assert not said("a/b/values.yaml")
+    assert not said("a/values.yaml")
+    assert not said("a/b/chart/values.yaml")
+    assert not said("values.yaml")
 
 
 def test_an_operator_labels_its_pods_with_its_own_domain():
@@ -118,6 +131,8 @@ def test_an_ingress_is_no_way_to_ssh(ports: str, says: str):
     [
         ("--redis=cache:6379", True),
         ("cache:6379", True),
+        ("ray start --address=cache:6379 --block", True),
+        ("chown app:1000 /data", False),
         ("--image=cache:2404", False),
         ("cache.example.org:6379", False),
         ("localhost:6379", False),
@@ -234,6 +249,7 @@ def test_a_variable_in_an_image_is_to_be_filled_in(image: str):
     [
         ("Change this value if you want another name", False),
         ("change this when needed", False),
+        ("Change this to match the name above", False),
         ("CHANGE THIS", True),
         ("change this to your own", True),
     ],

@@ -86,7 +86,7 @@ def check_manifests(
     Raises:
         InputError: there are no schemas of the cluster's version, or the extra that brings them is not installed.
     """
-    scene = replace(make_scene(manifests, cluster), partial=bool(unread), generated=generated)
+    scene = replace(make_scene(manifests, cluster), unread=tuple(one.file for one in unread), generated=generated)
     order = {manifest: number for number, manifest in enumerate(manifests)}
     names = dict.fromkeys(manifest.source.file for manifest in manifests)
     files = {file: number for number, file in enumerate(names)}

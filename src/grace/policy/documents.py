@@ -301,7 +301,7 @@ class Scene:
         broken: objects that their schema does not accept, or that have none. `find` gives them too, so that no rule
             reports an object as missing that is there; what else seems missing may stand in one of them.
         embedded: workloads of custom resources whose pods' specs are what Kubernetes accepts.
-        partial: some files could not be read.
+        unread: files that could not be read, at least in part.
         generated: kinds and names of objects that Kustomizations make.
     """
 
@@ -309,7 +309,7 @@ class Scene:
     cluster: Cluster
     broken: tuple[Manifest, ...] = ()
     embedded: tuple[Workload, ...] = ()
-    partial: bool = False
+    unread: tuple[str, ...] = ()
     generated: frozenset[tuple[str, str]] = frozenset()
 
     @cached_property
@@ -345,6 +345,14 @@ class Scene:
         some = [one for one in self._index.get((kind, name), ()) if meet(one.namespace, namespace)]
         exact = [one for one in some if one.namespace == namespace] or some
         return exact[-1] if exact else None
+
+    def partial(self, manifest: Manifest) -> bool:
+        """Whether what seems missing for an object may stand in a file that was not read: of its folder, or of one that
+        holds it or is in it.
+        """
+        own = Path(manifest.source.file).parent
+        folders = {Path(file).parent for file in self.unread}
+        return any(own.is_relative_to(folder) or folder.is_relative_to(own) for folder in folders)
 
     def near(self, kind: str, name: str, manifest: Manifest) -> Manifest | None:
         """The object of a kind and name that may be in another's namespace; of several, that of the nearest file."""

@@ -21,7 +21,7 @@ _ASKS = re.compile(
     r"\b(CHANGE|REPLACE|YOUR|EDIT|FILL IN|TODO|[Cc]hange (this|me)|[Rr]eplace (this|with)|[Ff]ill (this )?in)\b"
 )
 """What a comment says that asks somebody to change what stands before it."""
-_IN_CASE = re.compile(r"\b(if|unless|in case|when needed|as needed|optional(ly)?)\b", re.IGNORECASE)
+_IN_CASE = re.compile(r"\b(if|unless|in case|when needed|as needed|optional(ly)?|to match)\b", re.IGNORECASE)
 """What a comment says that leaves the change to the reader."""
 KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 MOST_BYTES = 10_000_000

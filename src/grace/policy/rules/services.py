@@ -109,7 +109,7 @@ def check_own_labels(scene: Scene) -> Iterator[Hit]:
 def check_selects(scene: Scene) -> Iterator[Hit]:
     for service in scene.kind("Service"):
         selector = service.at(("spec", "selector")) or {}
-        if not selector or scene.partial or scene.selected(service.namespace, selector):
+        if not selector or scene.partial(service) or scene.selected(service.namespace, selector):
             continue
         if any(_may_be_selected(each, service.namespace, selector) for each in scene.broken):
             continue
@@ -198,7 +198,7 @@ def check_ingress(scene: Scene) -> Iterator[Hit]:
         for path, backend in _backends(ingress):
             name, port = backend.get("name", ""), backend.get("port") or {}
             service = scene.near("Service", name, ingress)
-            if service is None and not scene.partial and not placeholder_at(ingress, (*path, "name")):
+            if service is None and not scene.partial(ingress) and not placeholder_at(ingress, (*path, "name")):
                 message = f"the Service {name!r} must exist already: `kubectl get service {name}`"
                 yield Hit(ingress, (*path, "name"), message)
             elif service and service not in scene.broken:
@@ -242,7 +242,7 @@ def check_address(scene: Scene) -> Iterator[Hit]:
         if elsewhere:
             message = f"{url}: the Service {name} is in namespace {elsewhere[0]}; these files have none in {namespace}"
             yield Hit(manifest, path, message)
-        elif same and not scene.partial and not same[0].spec.get("hostname"):
+        elif same and not scene.partial(manifest) and not same[0].spec.get("hostname"):
             its = [service.name for service in scene.kind("Service") if same[0] in _selected(scene, service)]
             if its:
                 message = f"{url}: {name!r} is the name of a {same[0].kind}; its Service is called {its[0]!r}"
@@ -250,31 +250,30 @@ def check_address(scene: Scene) -> Iterator[Hit]:
             else:
                 message = f"{url}: these files have no Service {name!r}, and a {same[0].kind} alone has no address"
                 yield Hit(manifest, path, message, severity=Severity.NOTE)
-        elif (
-            not same
-            and scene.kind("Service")
-            and not scene.partial
-            and _is_endpoint(str(manifest.at(path)), url)
-            and not _may_be_made(scene, name)
-        ):
-            message = (
-                f"{url}: these files have no Service {name!r}; it must exist already: `kubectl get service {name}`"
-            )
+        elif not same and _is_endpoint(str(manifest.at(path)), url) and not _may_be_brought(scene, manifest, name):
+            message = f"{url}: these files have no Service {name!r}; see `kubectl get service {name}`"
             yield Hit(manifest, path, message, severity=Severity.NOTE)
 
 
 def _is_endpoint(text: str, address: str) -> bool:
-    """Whether a text is an address of one word without http://, alone or as an option's value: --redis=cache:6379."""
-    option = text[: -len(address)] if text.endswith(address) else "?"
-    plain = re.fullmatch(r"(--?[A-Za-z][\w.-]*=)?", option) is not None
-    other = "://" in address or "." in address or re.search(r"image|model|tag|user|owner", option, re.IGNORECASE)
-    return plain and not other
+    """Whether an address of one word without http:// is a text, or an option's value in it: --redis=cache:6379."""
+    if "://" in address or "." in address:
+        return False
+    options = [word[: -len(address)] for word in text.split() if word.endswith(address) and word != address]
+    named = [option for option in options if re.fullmatch(r"--?[A-Za-z][\w.-]*=", option)]
+    return text == address or any(
+        not re.search(r"image|model|tag|user|owner", option, re.IGNORECASE) for option in named
+    )
 
 
-def _may_be_made(scene: Scene, name: str) -> bool:
-    """Whether something that no rule reads may bring a Service of a name: an operator names it after its resource."""
+def _may_be_brought(scene: Scene, manifest: Manifest, name: str) -> bool:
+    """Whether a Service that an object asks for may stand where no rule reads: an operator names it after its resource.
+
+    Without any Service beside it, the object's file may be all that is checked of its folder.
+    """
     custom = [*scene.broken, *(each.manifest for each in scene.embedded)]
-    return any(each.kind in DEPLOYING or (each.name and each.name in name) for each in custom)
+    made = any(each.kind in DEPLOYING or (each.name and each.name in name) for each in custom)
+    return made or scene.partial(manifest) or not scene.kind("Service")
 
 
 def _selected(scene: Scene, service: Manifest) -> tuple[Workload, ...]:
