@@ -341,3 +341,11 @@ def test_a_privileged_server_takes_gpus_that_it_did_not_ask_for():
 )
 def test_a_gpu_of_a_job_that_only_lets_somebody_in_is_idle(line: str, idle: bool):
     assert severities("NRP034", changed(script(line), GPU_LIMIT)) == ["warning"] * idle
+
+
+@pytest.mark.parametrize("amount", ["30", "$interval", "${interval}"])
+def test_a_sleep_whose_length_a_variable_says_is_one_as_well(amount: str):
+    wait = ["interval=30", "until kubectl get job first; do", f"sleep {amount}", "done", "python run.py"]
+    assert severities("NRP011", script(*wait)) == ["note"]
+    assert severities("NRP010", script("interval=30", "while true; do", f"sleep {amount}", "done")) == ["error"]
+    assert not found("NRP011", script("interval=30", "python run.py --pause=$interval"))
