@@ -115,31 +115,37 @@ def has_reader() -> bool:
     return not _Outlet.lost
 
 
-class _Outlet(io.RawIOBase):
-    """Standard output that may lose its reader: what nobody reads is dropped, and the command goes on with its work."""
+class _Outlet(io.BufferedWriter):
+    """Standard output that may lose its reader: what nobody reads is dropped, and the command goes on with its work.
+
+    A signal may come after each line of Python. So Python stands around the buffer and not below it, where it would have
+    the buffer write twice what was written.
+    """
 
     lost = False
 
-    def fileno(self) -> int:
-        return 1
-
-    def isatty(self) -> bool:
-        return os.isatty(1)
-
-    def writable(self) -> bool:
-        return True
-
     def write(self, data: Any, /) -> int:
         try:
-            return os.write(1, data)
+            return super().write(data)
         except OSError as error:
-            _Outlet.lost = True
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, 1)
-            os.close(nowhere)
-            if not isinstance(error, BrokenPipeError):
-                raise InputError(f"standard output: cannot be written: {error.strerror}") from None
+            _lose(error)
             return len(data)
+
+    def flush(self) -> None:
+        try:
+            super().flush()
+        except OSError as error:
+            _lose(error)
+
+
+def _lose(error: OSError) -> None:
+    """Send what else is written nowhere. Raises InputError where more than the reader is missing."""
+    _Outlet.lost = True
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+    if not isinstance(error, BrokenPipeError):
+        raise InputError(f"standard output: cannot be written: {error.strerror}") from None
 
 
 def open_streams() -> None:
@@ -161,7 +167,7 @@ def open_streams() -> None:
 
 
 def _outlet(before: "io.TextIOWrapper | None") -> io.TextIOWrapper:
-    outlet = io.BufferedWriter(_Outlet())
+    outlet = _Outlet(io.FileIO(1, "w", closefd=False))
     if before is None:
         return io.TextIOWrapper(outlet, errors="backslashreplace")
     return io.TextIOWrapper(outlet, before.encoding, before.errors, line_buffering=before.line_buffering)
