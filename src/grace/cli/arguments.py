@@ -118,8 +118,8 @@ def has_reader() -> bool:
 class _Outlet(io.BufferedWriter):
     """Standard output that may lose its reader: what nobody reads is dropped, and the command goes on with its work.
 
-    A signal may come after each line of Python. So Python stands around the buffer and not below it, where it would have
-    the buffer write twice what was written.
+    A signal may come after each line of Python. So Python stands around the buffer and not below it: there, it would
+    have the buffer write twice what was written.
     """
 
     lost = False
