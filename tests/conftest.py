@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 
 from browser import Tab, browse
 from canned import CannedServer
+from forge import end_shared_forge
 
 ROOT = Path(__file__).parents[1]
 
@@ -29,6 +30,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with a slow test come first, so that no core is left with one at the end."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forge_of_a_file() -> Iterator[None]:
+    yield
+    end_shared_forge()
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
+from functools import cache
 from io import StringIO
 from pathlib import Path
 from typing import Any, TextIO
@@ -170,6 +171,19 @@ def open_forge(*rehearsal: object) -> Iterator[Forge]:
         yield forge
     finally:
         forge.close()
+
+
+@cache
+def shared_forge() -> Forge:
+    """One for the tests of a file, behind which `tests/conftest.py` ends it."""
+    return Forge()
+
+
+def end_shared_forge() -> None:
+    """End it, if it was begun: later tests see no process of earlier ones."""
+    if shared_forge.cache_info().currsize:
+        shared_forge().close()
+        shared_forge.cache_clear()
 
 
 # In the forge

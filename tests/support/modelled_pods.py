@@ -1,7 +1,6 @@
 """The nodes of a modelled cluster: what containers do, by a script or for real, their logs, and commands in them."""
 
 import asyncio
-import atexit
 import base64
 import json
 import os
@@ -9,27 +8,18 @@ import re
 import signal
 import sys
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from aiohttp import WSMsgType, web
 
 from api_server import status
-from forge import Forge, Forked
+from forge import Forked, shared_forge
 
 MAIN = "grace"
 VLLM = "http://127.0.0.1:8000"
 QUICK = {"grace.lock.LEASE_SECONDS": 1.0, "grace.lock.RENEW_SECONDS": 0.2}
 """How long the lock of a pod that is gone holds."""
-
-
-@cache
-def forge() -> Forge:
-    """What starts the real work of pods; it ends with the tests."""
-    begun = Forge()
-    atexit.register(begun.close)
-    return begun
 
 
 @dataclass(frozen=True)
@@ -189,7 +179,7 @@ class Pods:
         words = [placed(word, places).replace(VLLM, self.models[model]) for word in container["args"]]
         ending, log = folder / "ending", folder / "log"
         own = os.environ | {"GRACE_POD": key[2], "GRACE_ENDING": str(ending)}
-        process = forge().start(*words, folder=folder, environment=own, settings=QUICK, log=log)
+        process = shared_forge().start(*words, folder=folder, environment=own, settings=QUICK, log=log)
         self.work[uid] = Running(key, process, log, ending, folder)
 
     def mounted(self, namespace: str, pod: dict[str, Any], container: dict[str, Any]) -> dict[str, Path]:
