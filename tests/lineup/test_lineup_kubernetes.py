@@ -131,6 +131,11 @@ def test_preempted_twice_its_login_ended_once_and_the_runner_killed_once_all_is_
         lineup.run(kill_after=7)  # the visit has begun, and goes on without its runner
     carried_well(lineup)
     assert lineup.cluster.started.count(f"visit {MODEL}") >= 2
+
+
+def test_a_preemption_is_told_to_a_runner_that_watches(lineup: ModelledLineup) -> None:
+    at_request(lineup, "/v1/chat/completions", lambda: preempted(lineup))
+    carried_well(lineup)
     assert any("Preempted" in text or "preempted" in text for text in lineup.notes.texts)
 
 

@@ -144,7 +144,7 @@ def test_a_server_that_cannot_start_is_tried_once_and_all_tasks_fail_for_that_re
 ) -> None:
     starts = 0
 
-    def refuse(model: str, slots: int | None) -> EmbeddedServer:
+    def refuse(*_: object, **options: object) -> EmbeddedServer:
         nonlocal starts
         starts += 1
         raise ModelFileError("tiny.gguf: llama.cpp cannot serve it")
