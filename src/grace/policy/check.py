@@ -7,11 +7,11 @@ from functools import cached_property
 
 from grace.errors import InputError
 from grace.policy.cluster_file import Cluster
-from grace.policy.documents import Manifest, Scene, embedded
+from grace.policy.documents import Manifest, Origin, Scene, embedded
 from grace.policy.reading import Unread
 from grace.policy.rule import Hit, Rule, Severity
 from grace.policy.rules import ALL
-from grace.policy.schema import schemas
+from grace.policy.schema import is_template, schemas
 from grace.policy.suppress import reasons
 from grace.policy.yaml_reader import path_text
 from grace.text import did_you_mean
@@ -87,11 +87,17 @@ def check_manifests(
         InputError: there are no schemas of the cluster's version, or the extra that brings them is not installed.
     """
     scene = replace(make_scene(manifests, cluster), unread=tuple(one.file for one in unread), generated=generated)
-    order = {manifest: number for number, manifest in enumerate(manifests)}
+    order = {manifest.source: number for number, manifest in enumerate(manifests)}
+    mended = {*scene.manifests} - {*manifests}
     names = dict.fromkeys(manifest.source.file for manifest in manifests)
     files = {file: number for number, file in enumerate(names)}
     hits = [
-        (hit, rule, reasons(hit.manifest).get(rule.id, "")) for rule in rules_for(cluster) for hit in rule.check(scene)
+        (hit, rule, reasons(hit.manifest).get(rule.id, ""))
+        for rule in rules_for(cluster)
+        for hit in rule.check(scene)
+        if not (hit.manifest in mended or is_template(hit.manifest))
+        or rule.id == "K8S001"
+        or hit.manifest.at(hit.path) is not None  # else a fault hides it, or a program fills it in
     ]
     findings = [_finding(hit, rule, reason) for hit, rule, reason in sorted(hits, key=lambda one: _key(one, order))]
     findings.sort(key=lambda finding: files[finding.file])
@@ -106,13 +112,17 @@ def check_manifests(
 
 
 def make_scene(manifests: Sequence[Manifest], cluster: Cluster) -> Scene:
-    """Sort objects into those that their schema accepts and the others. Raises InputError, as `check`."""
+    """Sort objects into those that their schema accepts and the others, of which rules see what was meant.
+
+    Raises InputError, as `check`.
+    """
     all_schemas = schemas(cluster.kubernetes)
     good = {manifest for manifest in manifests if all_schemas.knows(manifest) and not all_schemas.faults(manifest)}
     other = tuple(manifest for manifest in manifests if manifest not in good)
+    seen = (manifest if manifest in good else all_schemas.mended(manifest) for manifest in manifests)
     custom = [manifest for manifest in other if not all_schemas.knows(manifest) and not all_schemas.faults(manifest)]
     return Scene(
-        tuple(manifest for manifest in manifests if manifest in good),
+        tuple(manifest for manifest in seen if manifest),
         cluster,
         other,
         tuple(each for manifest in custom for each in embedded(manifest) if all_schemas.accepts_pod(each)),
@@ -151,7 +161,7 @@ def _folded(findings: Sequence[Finding]) -> Iterator[Finding]:
             yield replace(finding, message=finding.message + same)
 
 
-def _key(entry: tuple[Hit, Rule, str], order: dict[Manifest, int]) -> tuple[int, int, str, str, str]:
+def _key(entry: tuple[Hit, Rule, str], order: dict[Origin, int]) -> tuple[int, int, str, str, str]:
     """The order of findings: by line, then by rule."""
     hit, rule, _ = entry
-    return hit.manifest.line(hit.path, hit.row), order[hit.manifest], rule.id, path_text(hit.path), hit.message
+    return hit.manifest.line(hit.path, hit.row), order[hit.manifest.source], rule.id, path_text(hit.path), hit.message

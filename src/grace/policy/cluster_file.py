@@ -48,6 +48,11 @@ class StorageClass(Fact):
     root_owned: bool = False
     forbidden: str = ""
 
+    @property
+    def published(self) -> bool:
+        """Whether its volumes show what others publish: nobody writes there, and their size says nothing."""
+        return self.access == ("ReadOnlyMany",)
+
 
 class Storage(Strict):
     """Storage classes; `shared` is the one for volumes that several pods use, empty for the cluster's default."""

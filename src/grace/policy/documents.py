@@ -296,7 +296,7 @@ class Scene:
     """All objects that are checked together, and the cluster that they are for.
 
     Attributes:
-        manifests: objects that their schema accepts: those that rules look at.
+        manifests: objects that their schema accepts, and what was meant by some others: those that rules look at.
         cluster: the one that they are for.
         broken: objects that their schema does not accept, or that have none. `find` gives them too, so that no rule
             reports an object as missing that is there; what else seems missing may stand in one of them.
@@ -454,10 +454,14 @@ def embedded(manifest: Manifest) -> list[Workload]:
 
 
 def _step(part: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
-    """A pod's spec; of a step, with what its workflow says for all steps."""
+    """A pod's spec; of a step, with what its workflow says for all steps, and those of its volumes that it mounts."""
     if not any(name in part for name in SINGLE):
         return part
-    volumes = [*(part.get("volumes") or []), *(shared.get("volumes") or [])]
+    bodies = [*(part.get(name) for name in SINGLE), *(part.get("initContainers") or []), *(part.get("sidecars") or [])]
+    mounts = [mount for body in bodies if isinstance(body, dict) for mount in body.get("volumeMounts") or []]
+    mounted = {mount.get("name") for mount in mounts if isinstance(mount, dict)}
+    offered = [volume for volume in shared.get("volumes") or [] if isinstance(volume, dict)]
+    volumes = [*(part.get("volumes") or []), *(volume for volume in offered if volume.get("name") in mounted)]
     return {**{name: shared[name] for name in _SHARED if name in shared}, **part, "volumes": volumes}
 
 

@@ -1,14 +1,26 @@
-"""What pods refer to in their namespace: volume claims, ConfigMaps, Secrets, service accounts."""
+"""Volume claims, and what pods refer to in their namespace: volume claims, ConfigMaps, Secrets, service accounts."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from grace.policy.documents import FieldPath, Workload
+from grace.policy.documents import FieldPath, Manifest, Scene, Workload
 
 ALWAYS_THERE = {("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt")}
 """Objects that the cluster puts into every namespace."""
+
+
+def claims(scene: Scene) -> Iterator[tuple[Manifest, FieldPath]]:
+    """Volume claims, and the templates of some in StatefulSets and in volumes, each with the path of its spec."""
+    yield from ((claim, ("spec",)) for claim in scene.kind("PersistentVolumeClaim"))
+    for manifest in scene.kind("StatefulSet"):
+        count = len(manifest.at(("spec", "volumeClaimTemplates")) or [])
+        yield from ((manifest, ("spec", "volumeClaimTemplates", number, "spec")) for number in range(count))
+    for workload in scene.workloads:
+        for path, volume in workload.volumes:
+            if "volumeClaimTemplate" in (volume.get("ephemeral") or {}):
+                yield workload.manifest, (*path, "ephemeral", "volumeClaimTemplate", "spec")
 
 
 @dataclass(frozen=True)

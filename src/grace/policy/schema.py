@@ -4,10 +4,11 @@ The schema files are those of kubernetes-validate. Its own `validate` reads 1.3 
 the first fault; here they are read once, and all faults are reported.
 """
 
+import copy
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from grace.errors import InputError
 from grace.policy.documents import FieldPath, Manifest, Workload
 from grace.policy.fitting import fits
-from grace.policy.rule import Hit
+from grace.policy.rule import Hit, Severity
 from grace.policy.values import VALUES, formats, is_of_values, validator, value_rules, words_for
 from grace.text import did_you_mean
 
@@ -33,6 +34,8 @@ _TYPES = {
 }
 _CORE = {"", "apps", "autoscaling", "batch", "extensions", "policy"}
 """Groups that only Kubernetes itself has. Others have a dot in their name, as those of custom resources."""
+_TEMPLATE = re.compile(r"templ|tmpl|skeleton", re.IGNORECASE)
+"""In the name of a file, what says that a program fills in the rest."""
 _STRICT = re.compile(r"v(\d+\.\d+)\.\d+-local-strict")
 """A folder with strict schemas, and its version of Kubernetes."""
 GONE_KINDS = {
@@ -60,11 +63,35 @@ class Schemas:
         return (manifest.api_version, manifest.kind) in self.names
 
     def faults(self, manifest: Manifest) -> list[Hit]:
-        """What is wrong with an object, from its top to its bottom; nothing, for a custom resource."""
+        """What is wrong with an object, from its top to its bottom; nothing, for a custom resource.
+
+        That it has no name is not among it: `missing_name`.
+        """
         faults = list(_basics(manifest)) or (
             list(self._checked(manifest)) if self.knows(manifest) else list(self._unknown(manifest))
         )
         return _in_order(((hit.path, hit.message), hit) for hit in faults)
+
+    def mended(self, manifest: Manifest) -> Manifest | None:
+        """The object that was meant where an object breaks its schema, for the rules to look at; None if unclear.
+
+        Numbers where texts belong become texts, fields that are unknown go, and a kind that has moved to another
+        apiVersion is taken for the one that is there.
+        """
+        body, moved = copy.deepcopy(manifest.body), self._versions(manifest.kind)
+        if manifest.api_version and not self.knows(manifest) and len(moved) == 1:
+            body["apiVersion"] = moved[0]
+        found = replace(manifest, body=body)
+        if not self.knows(found):
+            return None
+        for error in self._errors(found):
+            path, parent = tuple(error.absolute_path), found.at(tuple(error.absolute_path)[:-1])
+            if error.validator == "additionalProperties":
+                for field in set(error.instance) - set(error.schema.get("properties", {})):
+                    del error.instance[field]
+            elif error.validator == "type" and "string" in error.validator_value and _is_plain(error.instance):
+                parent[path[-1]] = json.dumps(error.instance)
+        return found if not list(_basics(found)) and not list(self._checked(replace(found))) else None
 
     def refusals(self, manifest: Manifest) -> list[Hit]:
         """Values that the API refuses although the schema allows them, from top to bottom; one for each place."""
@@ -130,7 +157,7 @@ class Schemas:
             return  # a custom resource
         if schemas(versions()[-1]).knows(manifest):
             return
-        others = sorted(version for version, kind in self.names if kind == manifest.kind)
+        others = self._versions(manifest.kind)
         if others:
             where = " or ".join(others)
             message = f"Kubernetes {self.version} has {manifest.kind} in {where}, not in {manifest.api_version}"
@@ -140,6 +167,10 @@ class Schemas:
         gone = GONE_KINDS.get(manifest.kind, meant)
         message = f"Kubernetes {self.version} has no kind {manifest.kind!r} in {manifest.api_version}{gone}"
         yield Hit(manifest, ("kind",), message)
+
+    def _versions(self, wanted: str) -> list[str]:
+        """The apiVersions that have a kind."""
+        return sorted(version for version, kind in self.names if kind == wanted)
 
 
 @cache
@@ -242,12 +273,33 @@ def _basics(manifest: Manifest) -> Iterator[Hit]:
         if not isinstance(value, str) or not value:
             yield Hit(manifest, (field,), f"{field} is missing, or is not a text: every Kubernetes object has one")
             return
-    metadata = manifest.body.get("metadata")
-    if not isinstance(metadata, dict) or all(metadata.get(key, "") == "" for key in ("name", "generateName")):
-        empty = isinstance(metadata, dict) and "name" in metadata
-        state = "is empty" if empty else "is missing"
-        message = f"metadata.name {state}; if a program fills it in, check what it writes"
-        yield Hit(manifest, ("metadata", "name"), message)
+    if not isinstance(manifest.body.get("metadata", {}), dict):
+        yield Hit(manifest, ("metadata", "name"), "metadata.name is missing: metadata is not a mapping")
+
+
+def missing_name(manifest: Manifest) -> Hit | None:
+    """That an object has no name: no error where a program may fill it in, as files called a template say."""
+    metadata = manifest.body.get("metadata", {})
+    if not isinstance(metadata, dict) or any(metadata.get(key, "") != "" for key in ("name", "generateName")):
+        return None
+    state = "is empty" if "name" in metadata else "is missing"
+    template = is_template(manifest)
+    severity = Severity.NOTE if template else Severity.WARNING if "metadata" not in manifest.body else None
+    filled = (
+        "the program that fills in this template has to write one"
+        if template
+        else ("if a program fills it in, check what it writes")
+    )
+    return Hit(manifest, ("metadata", "name"), f"metadata.name {state}; {filled}", severity=severity)
+
+
+def is_template(manifest: Manifest) -> bool:
+    """Whether an object is one that a program completes: without a name, in a file that is called a template."""
+    return not manifest.name and _TEMPLATE.search(manifest.source.file) is not None
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, bool | int | float)
 
 
 def _hits(manifest: Manifest, error: "ValidationError", newest: Mapping[str, Any]) -> Iterator[Hit]:

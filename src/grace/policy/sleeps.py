@@ -12,6 +12,8 @@ IDLE = {"sleep", "usleep", "echo", "printf", "date", "true", ":", "false"}
 """Programs that do nothing: a loop of them waits for nothing."""
 ASIDE = IDLE - {"sleep", "usleep"} | {"exit", "wait", "return", "trap", "set", "[", "test", "break", "continue"}
 """Programs behind which a script still ends in what stands before them."""
+_AFTER = {"echo", "printf", "date", "wait"}
+"""Of these, the ones behind which a pause has been one: the script goes on to say something, or to wait for work."""
 LONG = 600
 """Seconds of a sleep that is more than a pause."""
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -30,16 +32,22 @@ def is_sleep(program: Program) -> bool:
 def final_sleep(running: Sequence[Program]) -> Program | None:
     """The sleep that a container gets no further than, or that its programs end in; None when there is none."""
     last = [program for program in running if program.name not in ASIDE and not program.fallback][-1:]
+    if last and _is_pause(last[0]) and any(each.name in _AFTER for each in running[running.index(last[0]) + 1 :]):
+        last = []
     idle = [program for program in running if is_sleep(program) and (_is_long(program) or _is_endless(program))]
     return next((program for program in [*idle, *last] if is_sleep(program) and not waits(program)), None)
 
 
-def short_turns(program: Program) -> int:
-    """How often a sleep is repeated, where that is known and all of it is no more than a pause; else 0."""
+def soon_ends(program: Program) -> bool:
+    """Whether a sleep is in a loop of which all turns together are no more than a pause."""
+    return bool(program.loops) and _is_pause(program)
+
+
+def _is_pause(program: Program) -> bool:
+    """Whether a sleep, with all its turns, is known to be no longer than a pause between steps."""
     turns = math.prod(loop.turns for loop in program.loops)
-    amounts = all(map(_AMOUNT.fullmatch, program.words[1:]))
-    short = program.name == "sleep" and len(program.words) > 1 and amounts and _seconds(program) * turns < LONG
-    return turns if program.loops and short else 0
+    amounts = len(program.words) > 1 and all(map(_AMOUNT.fullmatch, program.words[1:]))
+    return program.name == "sleep" and amounts and turns > 0 and _seconds(program) * turns < LONG
 
 
 def _is_long(program: Program) -> bool:

@@ -74,8 +74,8 @@ def tag_fault(image: str) -> str:
 def check_variables(scene: Scene) -> Iterator[Hit]:
     for workload, container in scene.containers:
         filled = placeholder_at(workload.manifest, ("metadata", "name")).startswith("$(")
-        if container.body.get("envFrom") or filled:
-            continue  # what that adds is not known here, or a tool fills in all of them
+        if container.body.get("envFrom") or filled or not workload.name:
+            continue  # what that adds is not known here, or a program fills in all of them
         for path, name in _unknown(workload, container):
             if ("vars", name) in scene.generated:
                 continue  # a Kustomization fills it in

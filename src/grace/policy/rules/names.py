@@ -25,7 +25,7 @@ _JOB = example("job")
     why="The cluster refuses names with underscores, capitals, slashes or too many characters, as those that are made "
     "of file or model names often are.",
     source=NAMES_SOURCE,
-    fix="Use small letters, digits and -, a letter first and no - last; 63 characters at most.",
+    fix="Use small letters, digits and -, a letter first and no - last; the message says how long it may be.",
     examples=broken(_JOB, ("study1-exp1", "study1_exp1")),
 )
 def check_names(scene: Scene) -> Iterator[Hit]:
@@ -53,6 +53,8 @@ def _object_name(manifest: Manifest) -> Iterator[Hit]:
         return
     if manifest.namespace:
         yield from _label(manifest, ("metadata", "namespace"), manifest.namespace, "the namespace")
+    if not manifest.name:
+        return  # which another rule says
     generated = not manifest.metadata.get("name")
     field = "generateName" if generated else "name"
     name = str(manifest.metadata.get(field, "")) + "x" * generated  # the cluster appends letters and digits

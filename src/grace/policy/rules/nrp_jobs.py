@@ -11,10 +11,12 @@ from grace.policy.rule import Hit, Severity, broken, changed, error, note
 from grace.policy.rules.examples import example
 from grace.policy.rules.nrp_pages import POLICIES, USING
 from grace.policy.servers import servers
-from grace.policy.sleeps import final_sleep, is_sleep, short_turns, waits
+from grace.policy.sleeps import final_sleep, is_sleep, soon_ends, waits
 
 ADMINISTRATORS = CLUSTER_WIDE | {"DaemonSet", "LimitRange", "ResourceQuota"}
 """Kinds that users cannot make."""
+UNSURE = ("DaemonSet", "LimitRange")
+"""Of these, the ones that a namespace's own administrator may be able to make."""
 CUSTOM = re.compile(
     r"Cluster(ExternalSecret|Issuer|Queue|SecretStore|ServingRuntime|TrainingRuntime|WorkflowTemplate)|GatewayClass|"
     r"AdmissionCheck|NodePool|ProvisioningRequestConfig|ResourceFlavor|VolumeSnapshotClass|WorkloadPriorityClass"
@@ -24,7 +26,7 @@ _OF_NAMESPACE = re.compile(r"Cluster((?!Queue)\w+)")
 OF_SYSTEM = re.compile(r"/(boot|dev|etc|lib|opt|proc|run|sys|usr|var/(lib|log|run))?(/|$)")
 """Folders of nodes that drivers and monitoring need."""
 INSTEAD = {
-    "DaemonSet": "write a Deployment or a Job",
+    "DaemonSet": "it puts a pod onto every node; write a Deployment or a Job",
     "LimitRange": "the administrators set it, and a namespace's own users may only read it",
     "Namespace": "the portal (https://nrp.ai) makes it, and your own is there already",
     "PersistentVolume": "a PersistentVolumeClaim with a storage class gets its own",
@@ -41,7 +43,7 @@ _SERVER = example("gpu-server")
     "NRP010",
     "Job that sleeps",
     why="A Job that sleeps holds what it asked for and does nothing. Users whose Jobs run sleep, or a script that ends "
-    "in it, are banned. A loop that soon ends is a warning.",
+    "in it, are banned. A loop that soon ends is a warning; a pause between steps is fine.",
     source=POLICIES,
     fix="Let the Job end when its work is done: remove the sleep, and give each wait an end. To look around in a "
     "container, start a bare Pod (kind: Pod); there, sleep is fine.",
@@ -52,8 +54,9 @@ def check_sleep(scene: Scene) -> Iterator[Hit]:
         running = programs(scene, workload, container)
         program = final_sleep(running)
         if program:
-            end = f", {turns} times in a loop" if (turns := short_turns(program)) else ""
-            yield replace(_sleep(workload, container, program, end), severity=Severity.WARNING if turns else None)
+            soon = soon_ends(program)
+            end = ", in a loop that soon ends" if soon else ""
+            yield replace(_sleep(workload, container, program, end), severity=Severity.WARNING if soon else None)
         for probe in running:
             if probe is not program and (address := _empty_answer(scene, workload, probe)):
                 message = (
@@ -143,7 +146,7 @@ def check_jobs(scene: Scene) -> Iterator[Hit]:
     "NRP013",
     "object that users cannot make",
     why="The cluster refuses it, and `kubectl apply` of the whole folder ends with an error: objects that belong to no "
-    "namespace, quotas, limits of a namespace and DaemonSets are made by administrators.",
+    "namespace and quotas are made by administrators. Limits of a namespace and DaemonSets are warnings.",
     source=f"{POLICIES}; answers of its admission to users",
     fix="Remove it from your files, and use what is there instead.",
     examples=("apiVersion: v1\nkind: Namespace\nmetadata: {name: grace-experiments}\n", _JOB),
@@ -157,8 +160,10 @@ def check_administrators(scene: Scene) -> Iterator[Hit]:
         instead = f"{_a(sister[1])} is for your namespace" if sister else instead
         if manifest in agents:
             instead = "it serves nodes, whose drivers and monitoring the administrators install: ask them"
-        severity = Severity.WARNING if manifest.kind == "LimitRange" else None
-        yield Hit(manifest, ("kind",), f"users may not make {_a(manifest.kind)}: {instead}", severity=severity)
+        severity = Severity.WARNING if manifest.kind in UNSURE else None
+        known = "whether users may make" if manifest.kind == "DaemonSet" else "users may not make"
+        end = " is not known" if manifest.kind == "DaemonSet" else ""
+        yield Hit(manifest, ("kind",), f"{known} {_a(manifest.kind)}{end}: {instead}", severity=severity)
 
 
 def _a(kind: str) -> str:
@@ -187,7 +192,7 @@ def _serves_node(workload: Workload) -> bool:
 )
 def check_servers(scene: Scene) -> Iterator[Hit]:
     for workload in scene.workloads:
-        gpus = pod_gpus(workload, scene.cluster)
+        gpus = pod_gpus(workload, scene.cluster) * workload.pods
         if workload.kind not in ("Deployment", "StatefulSet", "ReplicaSet", "ReplicationController"):
             continue
         if gpus:

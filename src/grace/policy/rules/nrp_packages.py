@@ -85,6 +85,8 @@ def _shared(scene: Scene, workload: Workload, name: str) -> bool | None:
     if claim is None:
         return None
     storage = scene.cluster.storage_class(claim.at(("spec", "storageClassName")) or "")
+    if storage and storage.published:
+        return False
     modes = set(storage.access if storage else claim.at(("spec", "accessModes")) or [])
     return not modes <= {"ReadWriteOnce", "ReadWriteOncePod"} if modes else None
 

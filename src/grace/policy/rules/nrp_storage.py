@@ -10,6 +10,7 @@ from grace.policy.placeholders import placeholder_at
 from grace.policy.pods import place_of, pod_amount
 from grace.policy.programs import Program, programs
 from grace.policy.quantities import quantity
+from grace.policy.references import claims
 from grace.policy.rule import Hit, Severity, broken, changed, error, warning
 from grace.policy.rules.examples import example
 from grace.policy.rules.nrp_pages import CEPH, LOCAL
@@ -60,7 +61,8 @@ def check_forbidden(scene: Scene) -> Iterator[Hit]:
     "storage class that is not known",
     why="A claim of a class that does not exist stays Pending, and so does every pod that uses it.",
     source=CEPH,
-    fix="Name a class that `kubectl get storageclass` lists: rook-cephfs for several pods, rook-ceph-block for one.",
+    fix="Name a class that `kubectl get storageclass` lists; for data of your own, rook-cephfs for several pods and "
+    "rook-ceph-block for one.",
     examples=broken(_CLAIM, ("rook-cephfs-central", "standard")),
 )
 def check_known(scene: Scene) -> Iterator[Hit]:
@@ -90,13 +92,13 @@ def check_purged(scene: Scene) -> Iterator[Hit]:
 @error(
     "NRP024",
     "access mode that the storage class does not have",
-    why="Block storage (RBD) is attached to one node. The claim stays Pending.",
+    why="Block storage (RBD) is attached to one node, and what is on CVMFS is only read. The claim stays Pending.",
     source=CEPH,
-    fix="For several pods take a CephFS class; for one pod, ReadWriteOnce.",
+    fix="Write a mode that the class has. For several pods that write take a class of CephFS, as rook-cephfs.",
     examples=broken(_CLAIM, ("rook-cephfs-central", "rook-ceph-block")),
 )
 def check_access(scene: Scene) -> Iterator[Hit]:
-    for manifest, path in _claims(scene):
+    for manifest, path in claims(scene):
         spec = manifest.at(path) or {}
         name = spec.get("storageClassName") or ""
         storage = scene.cluster.storage_class(name)
@@ -110,21 +112,9 @@ def check_access(scene: Scene) -> Iterator[Hit]:
                 yield Hit(manifest, (*path, "accessModes"), message)
 
 
-def _claims(scene: Scene) -> Iterator[tuple[Manifest, FieldPath]]:
-    """Volume claims, and the templates of some in StatefulSets and in volumes, each with the path of its spec."""
-    yield from ((claim, ("spec",)) for claim in scene.kind("PersistentVolumeClaim"))
-    for manifest in scene.kind("StatefulSet"):
-        count = len(manifest.at(("spec", "volumeClaimTemplates")) or [])
-        yield from ((manifest, ("spec", "volumeClaimTemplates", number, "spec")) for number in range(count))
-    for workload in scene.workloads:
-        for path, volume in workload.volumes:
-            if "volumeClaimTemplate" in (volume.get("ephemeral") or {}):
-                yield workload.manifest, (*path, "ephemeral", "volumeClaimTemplate", "spec")
-
-
 def _classes(scene: Scene) -> Iterator[tuple[Manifest, FieldPath, str]]:
     """The storage class of each claim with its path; empty where none is named."""
-    for manifest, path in _claims(scene):
+    for manifest, path in claims(scene):
         yield manifest, (*path, CLASS[-1]), manifest.at((*path, CLASS[-1])) or ""
 
 
@@ -149,7 +139,7 @@ def _is_of_one_node(scene: Scene, name: str, mode: str) -> bool:
     examples=broken(_CLAIM, ("  storageClassName: rook-cephfs-central\n", "")),
 )
 def check_default(scene: Scene) -> Iterator[Hit]:
-    for manifest, path in _claims(scene):
+    for manifest, path in claims(scene):
         spec = manifest.at(path) or {}
         modes = sorted({*MANY} & {*(spec.get("accessModes") or [])})
         if modes and spec.get("storageClassName") is None and spec.get("volumeName") is None:

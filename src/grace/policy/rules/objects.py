@@ -13,7 +13,7 @@ from grace.policy.reading import parse
 from grace.policy.rule import Hit, Severity, broken, changed, error, kubernetes, note, warning
 from grace.policy.rules.examples import example
 from grace.policy.rules.names import NAMES_SOURCE, shown
-from grace.policy.schema import schemas
+from grace.policy.schema import missing_name, schemas
 from grace.policy.suppress import ANNOTATION, NEVER, PATH, Entry, entries
 from grace.text import did_you_mean
 
@@ -38,7 +38,8 @@ _SUPPRESSED = (
     "K8S001",
     "object that its schema does not accept",
     why="A field that Kubernetes does not know, a value of the wrong type, or a required field that is missing. "
-    "kubectl refuses it, or an older one drops the field in silence: a limit with a misspelt name is no limit.",
+    "kubectl refuses it, or an older one drops the field in silence: a limit with a misspelt name is no limit. A name "
+    "that a program fills in is a note or a warning.",
     source="Kubernetes' own API schemas, by kubernetes-validate, https://github.com/willthames/kubernetes-validate",
     fix="Correct what the message names; `kubectl explain KIND.FIELD` says what belongs there. An unknown field is "
     "often badly indented; another apiVersion may have other fields, too.",
@@ -47,6 +48,9 @@ _SUPPRESSED = (
 def check_schema(scene: Scene) -> Iterator[Hit]:
     for manifest in scene.broken:
         yield from filter(_is_filled_in, schemas(scene.cluster.kubernetes).faults(manifest))
+    for manifest in (*scene.manifests, *scene.broken):
+        if manifest.api_version and manifest.kind and (hit := missing_name(manifest)):
+            yield hit
 
 
 def _is_filled_in(hit: Hit) -> bool:
@@ -177,11 +181,17 @@ def check_twice(scene: Scene) -> Iterator[Hit]:
 )
 def check_files(scene: Scene) -> Iterator[Hit]:
     for manifest, before, sure in _twice(scene):
-        if not sure and manifest.body != before.body:
+        if not sure and manifest.body != before.body and not _overlays(scene, manifest, before):
             where = f"{before.source.file}, line {before.line(('metadata', 'name'))}"
             counts = "the second is refused" if manifest.kind in FIXED else "the last one counts"
             message = f"the same name is in {where}{_one_object(manifest, before)}, and {counts}"
             yield Hit(manifest, ("metadata", "name"), message)
+
+
+def _overlays(scene: Scene, *manifests: Manifest) -> bool:
+    """Whether each of some objects is in a folder with a Kustomization of its own, which says what name it gets."""
+    folders = {posixpath.dirname(manifest.source.file) for manifest in manifests}
+    return len(folders) == len(manifests) and all(("Kustomization", folder) in scene.generated for folder in folders)
 
 
 def _one_object(manifest: Manifest, before: Manifest) -> str:

@@ -4,13 +4,14 @@ import posixpath
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from grace.policy.documents import LASTING, Container, FieldPath, Manifest, Scene, Workload
 from grace.policy.placeholders import placeholder_at
 from grace.policy.pods import place_of
 from grace.policy.programs import programs
 from grace.policy.quantities import quantity
-from grace.policy.references import references
+from grace.policy.references import claims, references
 from grace.policy.rule import Hit, Severity, broken, changed, error, kubernetes, note, warning
 from grace.policy.rules.examples import example
 from grace.policy.rules.names import shown
@@ -52,11 +53,13 @@ _IN_MEMORY = "emptyDir: {medium: Memory, sizeLimit: 1Gi}"
     "K8S008",
     "invalid quantity, or a request above its limit",
     why="The cluster refuses 16GB (it says 16G or 16Gi), a request above its limit, and GPUs in part, without a limit, "
-    "or with one that is not the request. It takes `memory: 512m`, half a byte, and no pod starts.",
+    "or with one that is not the request. It takes `memory: 512m`, half a byte, and no pod starts; "
+    "a volume of a few bytes is a warning, since some classes round the size up.",
     source=kubernetes(
         "Resource Management for Pods and Containers", "concepts/configuration/manage-resources-containers/"
     ),
-    fix="Write cores as 2 or 500m, memory and disk as 512Mi or 16Gi, GPUs as whole numbers, equal in both parts.",
+    fix="Write cores as 2 or 500m; memory, local storage and volumes as 512Mi or 16Gi; GPUs as whole numbers, equal in "
+    "both parts.",
     examples=broken(_JOB, ('requests: {cpu: "1", memory: 2Gi}', 'requests: {cpu: "1", memory: 2GB}')),
 )
 def check_quantities(scene: Scene) -> Iterator[Hit]:
@@ -85,10 +88,24 @@ def check_quantities(scene: Scene) -> Iterator[Hit]:
             if "/" in resource and resource not in limits:
                 message = f"requests {resource} without a limit, which devices need"
                 yield Hit(workload.manifest, (*path, "requests", resource), message)
-    for claim in scene.kind("PersistentVolumeClaim"):
-        path = ("spec", "resources", "requests", "storage")
-        if claim.at(path) is not None:
-            yield from _quantity(claim, path, "storage", claim.at(path))
+    for manifest, claim in claims(scene):
+        path = (*claim, "resources", "requests", "storage")
+        if (amount := manifest.at(path)) is not None:
+            for hit in _quantity(manifest, path, "storage", amount):
+                if (quantity(amount) or 0) <= 0:
+                    yield hit
+                elif _has_size(scene, manifest.at(claim)):
+                    yield replace(hit, severity=Severity.WARNING)
+
+
+def _has_size(scene: Scene, claim: dict[str, Any]) -> bool:
+    """Whether the size of a volume claim matters: not for what others publish, nor for a volume that is there."""
+    name = claim.get("storageClassName")
+    storage = scene.cluster.storage_class(name or "")
+    described = scene.find("StorageClass", "", name) if name else None
+    texts = (name or "", str(described.body.get("provisioner")) if described else "")
+    published = (storage and storage.published) or any("cvmfs" in text for text in texts)
+    return not (published or name == "" or claim.get("volumeName"))
 
 
 def _quantity(manifest: Manifest, path: FieldPath, resource: str, amount: object) -> Iterator[Hit]:
@@ -102,7 +119,8 @@ def _quantity(manifest: Manifest, path: FieldPath, resource: str, amount: object
     elif "/" in resource and not number.is_integer():
         yield Hit(manifest, path, f"{amount} {resource}: devices are whole numbers")
     elif resource in ("memory", "storage", "ephemeral-storage") and 0 < number < 1024:
-        yield Hit(manifest, path, f"{amount} of {resource} is {number:g} bytes; Mi and Gi are the units")
+        bytes = "1 byte" if number == 1 else f"{number:g} bytes"
+        yield Hit(manifest, path, f"{amount} of {resource} is {bytes}; Mi and Gi are the units")
 
 
 @error(

@@ -4,7 +4,7 @@ import posixpath
 import re
 from collections.abc import Iterator
 
-from grace.policy.documents import FieldPath, Manifest, Scene, Workload, distinct, meet, together
+from grace.policy.documents import SINGLE, FieldPath, Manifest, Scene, Workload, distinct, meet, together
 from grace.policy.forms import is_subdomain
 from grace.policy.placeholders import placeholder_at
 from grace.policy.references import ALWAYS_THERE, Reference, references
@@ -136,7 +136,10 @@ def check_shared(scene: Scene) -> Iterator[Hit]:
 
 
 def _pods(users: list[Workload]) -> int:
-    return sum(2 if workload.kind == "DaemonSet" else workload.pods for workload in users)
+    """How many pods there may be at once. Steps of one workflow of Argo may depend on each other."""
+    steps = {each.manifest for each in users if any(name in each.spec for name in SINGLE)}
+    others = (each for each in users if each.manifest not in steps)
+    return len(steps) + sum(2 if each.kind == "DaemonSet" else each.pods for each in others)
 
 
 def _is_of_one_node(claim: Manifest) -> bool:

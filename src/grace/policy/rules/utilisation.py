@@ -4,13 +4,15 @@ from collections.abc import Iterator
 from typing import Literal
 
 from grace.models.plan import GIB
-from grace.policy.documents import Scene, Workload, together
+from grace.policy.documents import LASTING, Scene, Workload, together
 from grace.policy.rule import Hit, Severity, broken, changed, warning
 from grace.policy.rules.examples import example
 from grace.policy.rules.nrp_pages import POLICIES
 from grace.policy.servers import HUB, Server
 from grace.policy.usage import Usage
 
+_NUMBER = {"Job": "parallelism", "CronJob": "parallelism", **dict.fromkeys(LASTING, "replicas")}
+"""The field of each kind that says how many pods it runs at once."""
 _CLIENT = example("sized-client")
 _AMOUNTS = "{cpu: 1, memory: 2G}"
 _SERVER = example("large-server")
@@ -108,7 +110,7 @@ def _kept(server: Server) -> str:
     why="A user may have 4 pods that use less than 20% of their memory or cores, or 40% of their GPUs. Above, new "
     "Jobs are refused. How much is used is an estimate.",
     source=POLICIES,
-    fix="Request less (NRP032 to NRP034 say where), or run fewer at once: parallelism: 4.",
+    fix="Request less (NRP032 to NRP034 say where), or run fewer pods at once.",
     examples=broken(
         changed(
             _CLIENT,
@@ -130,5 +132,8 @@ def check_violators(scene: Scene) -> Iterator[Hit]:
         if most and pods > most:
             names = ", ".join(f"{workload.manifest.title} ({workload.pods})" for workload in outside[:6])
             more = ", ..." if len(outside) > 6 else ""
-            message = f"we estimate that {pods} pods use too little of what they ask for, and {most} may: {names}{more}"
+            field = _NUMBER.get(outside[0].kind) if len(outside) == 1 else None
+            fewer = f"; `{field}: {most}` runs fewer at once" if field else ""
+            what = f"{pods} pods use too little of what they ask for, and {most} may: {names}{more}"
+            message = f"we estimate that {what}{fewer}"
             yield Hit(outside[-1].manifest, outside[-1].path, message)

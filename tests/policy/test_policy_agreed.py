@@ -1,0 +1,290 @@
+"""Kinds of findings that a third judge of published manifests did not sign, or missed: each as it is right."""
+
+import json
+from typing import Any
+
+import pytest
+import yaml
+
+from grace.policy.check import check_manifests
+from grace.policy.foreign import kustomization
+from grace.policy.reading import parse
+from grace.policy.rule import changed
+from policy_examples import JOB, NRP, claim, found, job, pod, script, server, severities
+
+# Volumes whose size says nothing
+
+
+def volume(storage_class: str | None, size: object, mode: str = "ReadOnlyMany", **spec: str) -> str:
+    """A claim for a volume."""
+    named = {} if storage_class is None else {"storageClassName": storage_class}
+    spec_ = {"accessModes": [mode], "resources": {"requests": {"storage": size}}, **named, **spec}
+    return json.dumps(
+        {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"}, "spec": spec_}
+    )
+
+
+def storage_class(name: str, provisioner: str) -> str:
+    return (
+        f"apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {{name: {name}}}\nprovisioner: {provisioner}\n"
+    )
+
+
+def test_the_size_of_what_others_publish_says_nothing():
+    assert not found("K8S008", volume("cvmfs", 1))
+    assert not found("K8S008", volume("cvmfs-atlas", 1))
+    assert not found("K8S008", storage_class("software", "cvmfs.csi.cern.ch"), volume("software", 1))
+    assert not found("K8S008", volume("", 1), volume("shared", 1, volumeName="there"))
+    assert severities("K8S008", volume("rook-cephfs", 1)) == ["warning"]
+    assert severities("K8S008", volume(None, "10")) == ["warning"]
+    assert severities("K8S008", storage_class("software", "nfs.csi.k8s.io"), volume("software", 1)) == ["warning"]
+    assert severities("K8S008", volume("cvmfs", "1GB")) == ["error"]
+    assert severities("K8S008", volume("rook-cephfs", "-1")) == ["error"]
+    assert severities("K8S008", job(("memory: 2Gi}\n          limits", "memory: 2}\n          limits"))) == ["warning"]
+
+
+def test_the_templates_of_claims_have_sizes_too():
+    body = yaml.safe_load(server("google/gemma-2-2b-it"))
+    template = {"metadata": {"name": "data"}, "spec": json.loads(volume("rook-ceph-block", "10GB"))["spec"]}
+    body |= {"kind": "StatefulSet"}
+    body["spec"] |= {"serviceName": "vllm", "volumeClaimTemplates": [template]}
+    assert severities("K8S008", json.dumps(body)) == ["error"]
+    template["spec"]["resources"]["requests"]["storage"] = "10Gi"
+    assert not found("K8S008", json.dumps(body))
+
+
+def test_cvmfs_is_a_class_that_is_only_read():
+    assert not found("NRP022", volume("cvmfs", 1))
+    assert not found("NRP024", volume("cvmfs", 1))
+    [finding] = found("NRP024", volume("cvmfs", 1, "ReadWriteMany"))
+    assert "they can be ReadOnlyMany" in finding.message
+    assert found("NRP022", volume("cvmfs2", 1))
+    assert "for data of your own" in found("NRP022", volume("fast", "1Gi"))[0].rule.fix
+
+
+# Sleep
+
+
+@pytest.mark.parametrize(
+    ("line", "severity"),
+    [
+        ("echo begin && sleep 10 && echo end", ""),
+        ("sleep 10; date", ""),
+        ("sleep 10; printf done", ""),
+        ("python train.py & sleep 10; wait", ""),
+        ("for i in {1..5}; do echo $i; sleep 2; done && echo end", ""),
+        ("for i in 1 2 3; do sleep 2; date; done", ""),
+        ("for i in {1..5}; do echo $i; sleep 2; done", "warning"),
+        ("echo begin && sleep 10", "error"),
+        ("sleep 10; exit 0", "error"),
+        ("sleep 10; true", "error"),
+        ("sleep 3600; echo end", "error"),
+        ("sleep 5m 5m; echo end", "error"),
+        ("sleep infinity; echo end", "error"),
+        ("sleep $PAUSE; echo end", "error"),
+        ("for i in {1..500}; do echo $i; sleep 2; done && echo end", "error"),
+        ("for i in {a,b}; do echo $i; sleep 2; done && echo end", "error"),
+    ],
+)
+def test_a_pause_before_the_end_of_a_script_is_none_that_it_ends_in(line: str, severity: str):
+    assert severities("NRP010", script(line)) == [severity] * bool(severity)
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_how_often_a_loop_turns_is_the_shells_business(shell: str):
+    body = yaml.safe_load(JOB)
+    main = body["spec"]["template"]["spec"]["containers"][0]
+    main |= {"command": [shell, "-c", "for i in {1..5}; do sleep 2; done"], "args": []}
+    [finding] = found("NRP010", json.dumps(body))
+    assert finding.message.endswith("runs `sleep 2`, in a loop that soon ends")
+
+
+# Numbers of pods
+
+
+def idle(kind: str, **spec: Any) -> str:
+    """A server of the kind that only sleeps."""
+    body = yaml.safe_load(server(command=["sleep", "infinity"]))
+    body["kind"] = kind
+    body["spec"] |= spec
+    return json.dumps(body)
+
+
+def test_advice_names_the_field_of_the_kind():
+    [finding] = found("NRP036", idle("Deployment", replicas=8))
+    assert "`replicas: 4` runs fewer at once" in finding.message
+    assert "parallelism" not in finding.message + finding.rule.fix
+    [finding] = found("NRP036", idle("StatefulSet", replicas=5, serviceName="x"))
+    assert "`replicas: 4`" in finding.message
+    client = 'args: ["--model-endpoint=http://vllm:8000", "--model-name=gemma-2-2b-it"]'
+    asks = job(
+        ("spec:\n  active", "spec:\n  parallelism: 8\n  completions: 8\n  active"),
+        ("args: [--model-name=gemma-2-2b-it]", client),
+        ('requests: {cpu: "1", memory: 2Gi}', 'requests: {cpu: "4", memory: 16Gi}'),
+        ('limits: {cpu: "1", memory: 2Gi}', 'limits: {cpu: "4", memory: 16Gi}'),
+    )
+    [finding] = found("NRP036", asks)
+    assert "`parallelism: 4`" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("replicas", "gpus", "says"),
+    [
+        (1, 1, "holds 1 GPU also"),
+        (1, 2, "holds 2 GPUs"),
+        (8, 1, "holds 8 GPUs"),
+        (3, 4, "holds 12 GPUs"),
+        (0, 2, "is deleted after 2 weeks, unless"),
+    ],
+)
+def test_replicas_hold_a_gpu_each(replicas: int, gpus: int, says: str):
+    body = yaml.safe_load(server("google/gemma-2-2b-it", gpus=gpus))
+    body["spec"]["replicas"] = replicas
+    [finding] = found("NRP014", json.dumps(body))
+    assert says in finding.message
+
+
+# Objects that are not whole
+
+
+def of_file(rule: str, name: str, text: str) -> list[str]:
+    """The severities of what a rule finds in a file of that name."""
+    report = check_manifests(parse(text, name), NRP)
+    return [str(each.severity) for each in report.findings if each.rule.id == rule]
+
+
+SLEEPER = """\
+apiVersion: batch/v1
+kind: Job
+metadata: {name: look}
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      containers:
+      - {name: main, image: "debian:13", command: [sleep, infinity]}
+"""
+NAMELESS = changed(SLEEPER, ("metadata: {name: look}\n", ""))
+
+
+def test_an_object_without_a_name_is_checked_on():
+    for text in (NAMELESS, changed(SLEEPER, ("{name: look}", "{}")), changed(SLEEPER, ("name: look", "name: ''"))):
+        assert of_file("NRP010", "x.yaml", text) == ["error"]
+        assert of_file("NRP001", "x.yaml", text) == ["error"]
+        assert not of_file("K8S004", "x.yaml", text)
+        assert len(of_file("K8S001", "x.yaml", text)) == 1
+    assert not of_file("K8S007", "x.yaml", f"{NAMELESS}---\n{changed(NAMELESS, ('infinity', '9'))}")
+
+
+def test_a_name_that_a_program_fills_in_is_no_error():
+    assert of_file("K8S001", "x.yaml", changed(SLEEPER, ("{name: look}", "{labels: {a: b}}"))) == ["error"]
+    assert of_file("K8S001", "x.yaml", NAMELESS) == ["warning"]
+    assert of_file("K8S001", "k8s/job_template.yaml", NAMELESS) == ["note"]
+    assert not of_file("K8S001", "x.yaml", changed(SLEEPER, ("name: look", "generateName: look-")))
+
+
+def test_what_a_template_lacks_a_program_fills_in():
+    assert of_file("NRP010", "job.tmpl.yaml", NAMELESS) == ["error"]
+    assert not of_file("NRP001", "job.tmpl.yaml", NAMELESS)
+    assert of_file("NRP001", "job.tmpl.yaml", SLEEPER) == ["error"]
+    variable = changed(NAMELESS, ("[sleep, infinity]", '[python, "$(SCRIPT)"]'))
+    assert not of_file("K8S026", "job.tmpl.yaml", variable)
+    assert of_file("K8S026", "x.yaml", changed(variable, ("kind: Job\n", "kind: Job\nmetadata: {name: a}\n")))
+
+
+@pytest.mark.parametrize(
+    ("fault", "goes_on"),
+    [
+        (("name: main,", "name: main, env: [{name: WORKERS, value: 4}],"), True),
+        (("name: main,", "name: main, env: [{name: FAST, value: true}],"), True),
+        (("{name: look}", "{name: look, labels: {fast: true}}"), True),
+        (("name: main,", "name: main, imagepullPolicy: Always,"), True),
+        (("command: [sleep, infinity]", "command: sleep infinity"), False),
+        (("restartPolicy: Never", "restartPolicy: [Never]"), False),
+        (("name: main, ", ""), False),
+    ],
+)
+def test_a_fault_whose_meaning_is_clear_hides_nothing_else(fault: tuple[str, str], goes_on: bool):
+    text = changed(SLEEPER, fault)
+    assert len(found("K8S001", text)) == 1
+    assert bool(found("NRP010", text)) is goes_on
+
+
+def test_a_number_in_place_of_a_secret_is_one():
+    text = changed(SLEEPER, ("name: main,", "name: main, env: [{name: PASSWORD, value: 19283746}],"))
+    assert found("K8S023", text)
+
+
+def test_what_a_fault_may_have_hidden_is_not_called_missing():
+    misspelt = changed(SLEEPER, ("name: main,", "name: main, resource: {limits: {cpu: 1, memory: 2Gi}},"))
+    assert found("K8S001", misspelt)
+    assert found("NRP010", misspelt)
+    assert not found("NRP001", misspelt)
+    assert found("NRP001", SLEEPER)
+
+
+def test_an_object_of_an_old_version_is_checked_as_one_of_the_new():
+    old = changed(server("google/gemma-2-2b-it"), ('"apps/v1"', '"extensions/v1beta1"'))
+    [finding] = found("K8S001", old)
+    assert "in apps/v1" in finding.message
+    assert found("NRP014", old)
+
+
+# Workflows, overlays and kinds whose right is not known
+
+FLOW = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {generateName: study-}
+spec:
+  entrypoint: all
+  volumes: [{name: kept, persistentVolumeClaim: {claimName: kept}}]
+  templates:
+  - name: prepare
+    container: {image: "a/b:1", command: [python, prepare.py]}
+  - name: train
+    container:
+      image: "a/b:1"
+      command: [python, train.py]
+      volumeMounts: [{name: kept, mountPath: /kept}]
+  - name: judge
+    script: {image: "a/b:1", command: [python], source: "print(1)"}
+"""
+
+
+def test_a_step_uses_the_volumes_that_it_mounts():
+    kept = claim("kept", "ReadWriteOnce")
+    assert not found("K8S020", FLOW, kept)
+    mounting = '{image: "a/b:1", volumeMounts: [{name: kept, mountPath: /k}], command: [python, prepare.py]}'
+    both = changed(FLOW, ('{image: "a/b:1", command: [python, prepare.py]}', mounting))
+    assert not found("K8S020", both, kept)  # they may depend on each other
+    body = yaml.safe_load(server("google/gemma-2-2b-it"))
+    body["spec"]["template"]["spec"]["volumes"] = [{"name": "v", "persistentVolumeClaim": {"claimName": "kept"}}]
+    [finding] = found("K8S020", FLOW, kept, json.dumps(body))
+    assert "2 pods" in finding.message
+    assert "Deployment/vllm-gemma" in finding.message
+
+
+def test_overlays_say_themselves_how_their_objects_are_called():
+    def said(*overlays: str) -> bool:
+        text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {place: HERE}\n"
+        manifests = [each for file in ("dev", "prod") for each in parse(text.replace("HERE", file), f"{file}/a.yaml")]
+        head = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
+        kustomizations = [kustomization(parse(head, f"{folder}/kustomization.yaml")[0]) for folder in overlays]
+        generated = frozenset(name for each in kustomizations for name in each.generated)
+        report = check_manifests(manifests, NRP, generated=generated)
+        return any(finding.rule.id == "K8S033" for finding in report.findings)
+
+    assert said()
+    assert said("dev")
+    assert not said("dev", "prod")
+
+
+def test_who_may_make_a_daemonset_is_not_known():
+    body = yaml.safe_load(server("google/gemma-2-2b-it")) | {"kind": "DaemonSet"}
+    [finding] = found("NRP013", json.dumps(body))
+    assert str(finding.severity) == "warning"
+    assert "is not known" in finding.message
+    role = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: all}\nrules: []\n"
+    assert severities("NRP013", role) == ["error"]
+    assert not found("NRP013", pod())
