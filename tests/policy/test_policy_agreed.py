@@ -288,3 +288,205 @@ def test_who_may_make_a_daemonset_is_not_known():
     role = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: all}\nrules: []\n"
     assert severities("NRP013", role) == ["error"]
     assert not found("NRP013", pod())
+
+
+# GPUs that are not asked for as meant
+
+
+def resources(**limits: object) -> str:
+    """A server with other limits; __ stands for / and _ for a dot."""
+    body = yaml.safe_load(server("google/gemma-2-2b-it"))
+    named = {name.replace("__", "/").replace("_", "."): amount for name, amount in limits.items()}
+    main = body["spec"]["template"]["spec"]["containers"][0]
+    main["resources"] = {"limits": {"cpu": 4, "memory": "16Gi"} | named}
+    return json.dumps(body)
+
+
+@pytest.mark.parametrize(
+    ("resource", "right"),
+    [
+        ("nvidia__gpu", "nvidia.com/gpu"),
+        ("nvidia_io__gpu", "nvidia.com/gpu"),
+        ("nvdia_com__gpu", "nvidia.com/gpu"),
+        ("nvidia__a100", "nvidia.com/a100"),
+        ("nvidia__memory", ""),
+        ("amd_com__gpu", ""),
+        ("intel_com__gpu", ""),
+        ("smarter-devices__fuse", ""),
+        ("rdma__hca", ""),
+        ("xilinx_com__fpga", ""),
+        ("nvidia_com__gpu", ""),
+    ],
+)
+def test_the_makers_name_in_a_resource_may_be_misspelt(resource: str, right: str):
+    found_ = [each for each in found("NRP037", resources(**{resource: 1})) if "spelt" in each.message]
+    assert [each.message.rpartition(" ")[2] for each in found_] == [right] * bool(right)
+    assert all(str(each.severity) == "error" for each in found_)
+
+
+@pytest.mark.parametrize(
+    ("label", "said"),
+    [
+        ("nautilus.io/fast-disk", True),
+        ("nautilus.io/linstor", True),
+        ("nautilus.io/network", False),
+        ("nautilus.io/group", False),
+        ("nautilus.io/reservation", False),
+        ("nautilus.io/vfio", False),
+        ("topology.kubernetes.io/zone", False),
+        ("netbox.io/site", False),
+    ],
+)
+def test_labels_of_the_clusters_own_domain_are_known(label: str, said: bool):
+    assert severities("NRP020", pod(nodeSelector={label: "x"})) == ["note"] * said
+
+
+A100 = {"nvidia.com/gpu.product": "NVIDIA-A100-SXM4-80GB"}
+
+
+def with_main(kind: str = "Pod", **fields: Any) -> str:
+    """A pod on nodes with an A100, with other fields of its container."""
+    body = json.loads(pod(nodeSelector=A100))
+    body["spec"]["containers"][0] |= fields
+    return json.dumps(body)
+
+
+def test_a_pod_on_nodes_with_gpus_asks_for_one():
+    assert severities("NRP048", pod(nodeSelector=A100)) == ["warning"]
+    assert not found("NRP048", with_main(resources={"limits": {"cpu": 1, "memory": "2Gi", "nvidia.com/a100": 1}}))
+    assert not found("NRP048", with_main(resources={"limits": {"cpu": 1, "memory": "2Gi", "nvidia/gpu": 1}}))
+    assert not found("NRP048", with_main(securityContext={"privileged": True}))
+    assert not found("NRP048", pod(nodeSelector=A100, runtimeClassName="nvidia"))
+    assert not found("NRP048", pod(nodeSelector=A100, resourceClaims=[{"name": "gpu", "resourceClaimName": "gpu"}]))
+    assert not found("NRP048", pod(nodeSelector={"nvidia.com/gpu.product": "$PRODUCT"}))
+    assert not found("NRP048", pod(nodeSelector={"topology.kubernetes.io/zone": "x"}))
+
+
+@pytest.mark.parametrize(
+    ("operator", "terms", "said"), [("In", 1, True), ("In", 2, True), ("NotIn", 1, False), ("Exists", 1, False)]
+)
+def test_who_avoids_products_or_has_other_nodes_too_asks_for_none(operator: str, terms: int, said: bool):
+    values = {} if operator == "Exists" else {"values": ["NVIDIA-A100-SXM4-80GB"]}
+    term = {"matchExpressions": [{"key": "nvidia.com/gpu.product", "operator": operator, **values}]}
+    other = {"matchExpressions": [{"key": "kubernetes.io/arch", "operator": "Exists"}]}
+
+    def affinity(*some: object) -> dict[str, Any]:
+        return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [*some]}}}
+
+    assert bool(found("NRP048", pod(affinity=affinity(*[term] * terms)))) is said
+    assert not found("NRP048", pod(affinity=affinity(term, other)))
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("apt update; apt install -y vim; pip3 install -U httpx; wget https://example.org/a; sleep 3600", True),
+        ("conda install -y numpy && sleep 2h", True),
+        ("pip install httpx; python run.py; sleep 3600", False),
+        ("pip install httpx; python run.py; sleep infinity", True),
+        ("pip install httpx; sleep 60; python run.py", False),
+    ],
+)
+def test_a_gpu_that_only_sees_installations_and_sleep(line: str, said: bool):
+    amounts = {"cpu": 1, "memory": "2Gi", "nvidia.com/gpu": 1}
+    main = {"name": "main", "image": "a/b:1", "command": ["bash", "-c", line], "resources": {"limits": amounts}}
+    assert severities("NRP034", pod(containers=[main])) == ["note"] * said
+
+
+# Pods that begin again
+
+
+def looking(line: str, policy: str = "", **fields: Any) -> bool:
+    """Whether a bare Pod's program is said to begin again."""
+    amounts = {"cpu": 1, "memory": "2Gi"}
+    main = {"name": "main", "image": "a/b:1", "command": ["bash", "-c", line], "resources": {"limits": amounts}}
+    again = found("K8S053", pod(containers=[main | fields], **({"restartPolicy": policy} if policy else {})))
+    assert all(str(each.severity) == "warning" for each in again)
+    return bool(again)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("cd /data; wget https://example.org/a; nvidia-smi; python3 train.py --epochs 9", True),
+        ("timeout 1h text-generation-launcher --model-id x/y", True),
+        ("torchrun --nproc-per-node 2 finetune_lora.py", True),
+        ("hf download org/model", True),
+        ("rclone copy /a remote:b; echo done", True),
+        ("python3 main.py", False),  # it may be a server
+        ("python serve.py --trained train.py", False),
+        ("rclone serve s3 /data", False),
+        ("ollama serve & ollama pull x; wget https://example.org/a; wait", False),
+        ("python app.py || curl https://example.org/failed", False),
+        ("while true; do wget https://example.org/a; sleep 60; done", False),
+        ("python train.py; sleep infinity", False),
+        ("sleep infinity", False),
+    ],
+)
+def test_a_bare_pod_begins_again_when_its_program_has_ended(line: str, said: bool):
+    assert looking(line) is said
+    assert not looking(line, "Never")
+    assert not looking(line, "OnFailure")
+    assert looking(line, "Always") is said
+
+
+def test_only_bare_pods_without_a_policy_begin_again():
+    assert not found("K8S053", script("python train.py"))
+    body = json.loads(pod()) | {
+        "metadata": {"name": "look", "ownerReferences": [{"apiVersion": "v1", "kind": "Node", "name": "a", "uid": "b"}]}
+    }
+    body["spec"]["containers"][0]["command"] = ["python", "train.py"]
+    assert not found("K8S053", json.dumps(body))
+
+
+# Secrets in command lines
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("jupyter lab --ip=0.0.0.0 --IdentityProvider.token=correct-horse", True),
+        ("vllm serve a/b --api-key correct-horse", True),
+        ("vllm serve a/b --api-key=correct-horse | tee log.txt", True),
+        ("java -Dstore.password=correct-horse -jar a.jar", True),
+        ("vllm serve a/b --api-key $KEY --hf-token ${HF_TOKEN}", False),
+        ("vllm serve a/b --api-key=$(cat /keys/key)", False),
+        ("docker login --password-stdin registry.example.org", False),
+        ("docker build --secret id=token,src=token.txt .", False),
+        ("hf download a/b --token", False),
+        ("jupyter lab --ServerApp.token='' --ServerApp.password=''", False),
+        ("jupyter lab --PasswordIdentityProvider.hashed_password=argon2:abcdefgh", False),
+        ("serve --ssl-private-key server.key --max-token 512000 --eos-token end", False),
+        ("vllm serve a/b --api-key EMPTY", False),
+    ],
+)
+def test_a_secret_in_a_script_is_one(line: str, said: bool):
+    assert severities("K8S023", script(line)) == ["error"] * said
+
+
+def test_a_secret_among_the_words_is_said_once_at_its_line():
+    body = yaml.safe_load(JOB)
+    main = body["spec"]["template"]["spec"]["containers"][0]
+    main |= {"command": ["jupyter"], "args": ["lab", "--IdentityProvider.token=correct-horse"]}
+    [finding] = found("K8S023", yaml.safe_dump(body))
+    assert "also in" not in finding.message
+    lines = script("echo", "jupyter lab --ServerApp.token=correct-horse").splitlines()
+    [finding] = found("K8S023", "\n".join(lines))
+    assert "correct-horse" in lines[finding.line - 1]
+    assert "correct-horse" not in finding.message
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("ACCESS_KEY", False),
+        ("accessKey", False),
+        ("SECRET_KEY", True),
+        ("SECRET_ACCESS_KEY", True),
+        ("APP_ACCESS_KEY", True),
+    ],
+)
+def test_an_access_key_alone_is_the_name_of_a_pair(name: str, said: bool):
+    body = yaml.safe_load(JOB)
+    body["spec"]["template"]["spec"]["containers"][0]["env"] = [{"name": name, "value": "correct-horse"}]
+    assert bool(found("K8S023", json.dumps(body))) is said

@@ -1,8 +1,10 @@
 """Programs that never end by themselves: servers, and loops without a way out."""
 
+import re
 from collections.abc import Sequence
 
 from grace.policy.documents import Container
+from grace.policy.installs import is_pip
 from grace.policy.programs import Program
 from grace.policy.sleeps import ASIDE, IDLE, is_sleep
 
@@ -46,6 +48,13 @@ MODULES = (
 """Servers that Python starts with -m."""
 IMAGES = ("memcached", "mongo", "mysql", "nginx", "ollama", "postgres", "rabbitmq", "redis", "registry")
 """Images that start a server when they get no command."""
+ENDS = {"cp", "curl", "gdown", "git", "hf", "huggingface-cli", "mv", "rclone", "rsync", "tar", "unzip", "wget"}
+"""Programs that end by themselves."""
+_LASTING = {"daemon", "mount", "rcd", "serve"}
+"""With these they do not."""
+_STARTERS = {"accelerate", "deepspeed", "torchrun"}
+_TRAINS = re.compile(r"(^|[/_-])(train|finetune|fine_tune|pretrain|evaluate|benchmark)(ing)?([_.-][\w.-]*)?\.py$")
+"""Python programs that end, by their name."""
 ENDING = {"--help", "-h", "--version", "-t", "-v", "--initialize", "--daemonize", "--check"}
 """Options with which a server ends at once, or goes on in the background."""
 
@@ -65,6 +74,18 @@ def endless_program(container: Container, running: Sequence[Program]) -> str:
     if is_sleep(program):
         return ""
     return f"`{' '.join(program.words)[:60]}`, which serves until it is stopped" if _serves(program) else ""
+
+
+def ends(running: Sequence[Program]) -> Program | None:
+    """The last program of a script, if it ends by itself; None where that is not known."""
+    last = [program for program in running if program.name not in ASIDE and not program.fallback][-1:]
+    waits = any(program.name == "wait" for program in running)
+    if not last or waits or any(loop.endless for loop in last[0].loops) or _LASTING & {*last[0].words[1:2]}:
+        return None
+    program = last[0]
+    scripts = [word for word in program.words[1:] if word.endswith(".py")][:1]
+    trains = (program.is_python or program.name in _STARTERS) and any(map(_TRAINS.search, scripts))
+    return program if program.timed or trains or program.name in ENDS or is_pip(program) else None
 
 
 def _serves(program: Program) -> bool:

@@ -7,6 +7,7 @@ from typing import Literal
 from grace.models.plan import GIB, SERVER_GIB, WORKER_GIB
 from grace.policy.documents import LASTING, Container, Scene, Workload
 from grace.policy.engines import VLLM
+from grace.policy.installs import is_pip
 from grace.policy.pods import gpu_count
 from grace.policy.programs import Program, programs
 from grace.policy.servers import ModelClient, Server, clients, model_servers
@@ -143,11 +144,15 @@ class Usage:
         return None
 
     def asleep(self, workload: Workload) -> Container | None:
-        """A container with a GPU that sleeps for ever once its other programs have ended. A Job's own rules say so."""
+        """A container with a GPU that sleeps once its other programs have ended. A Job's own rules say so.
+
+        It sleeps for ever, or what it does before needs no GPU.
+        """
         for container in workload.containers if not workload.job_path else ():
             every = programs(self.scene, workload, container)
             end = final_sleep(every) if gpu_count(container, self.scene.cluster) and not container.init else None
-            if end and end is every[-1] and not end.fallback and (end.name == "tail" or "infinity" in end.words):
+            last = end is not None and end is every[-1] and not end.fallback
+            if end and last and (end.name == "tail" or "infinity" in end.words or all(map(_prepares, every[:-1]))):
                 return container
         return None
 
@@ -155,6 +160,12 @@ class Usage:
         """Servers that download their weights from the hub while their GPU waits."""
         own = [self.servers[container] for container in workload.containers if container in self.servers]
         return next((server for server in own if server.gpus and server.downloads), None)
+
+
+def _prepares(program: Program) -> bool:
+    """Whether a program installs, downloads or says something, and needs no GPU for it."""
+    installer = program.name in ("apt", "apt-get", "apk", "dnf", "yum", "conda", "mamba", "micromamba")
+    return program.name in WITHOUT_GPU | _ASIDE or installer or is_pip(program) or is_sleep(program)
 
 
 def _watches(program: Program) -> bool:

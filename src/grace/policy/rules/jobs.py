@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from grace.policy.documents import Scene
-from grace.policy.endless import endless_program
+from grace.policy.endless import endless_program, ends
 from grace.policy.programs import programs
 from grace.policy.rule import Hit, broken, changed, kubernetes, note, warning
 from grace.policy.rules.examples import example
 
 _JOB = example("preemptible-job")
 _PARTED = changed(_JOB, ("spec:\n  back", "spec:\n  parallelism: 2\n  completions: 2\n  back"))
+_WORKING = changed(example("bare-pod"), ("command: [sleep, infinity]", "command: [python, train.py]"))
 _LOOKING = changed(_JOB, ("  activeDeadlineSeconds: 86400\n", "")) + "        command: [bash, -c, python run.py]\n"
 
 
@@ -125,3 +126,27 @@ def _ignores_disruption(spec: dict[str, Any]) -> bool:
         and any(condition.get("type") == "DisruptionTarget" for condition in rule.get("onPodConditions") or [])
         for rule in (spec.get("podFailurePolicy") or {}).get("rules") or []
     )
+
+
+@warning(
+    "K8S053",
+    "Pod whose work begins again",
+    why="restartPolicy is Always where nothing else is written: when the program has ended, it is started again, also "
+    "after success. The Pod does its work again and again, holds its GPU, and writes over its results.",
+    source=kubernetes(
+        "Pod Lifecycle, Container restart policy", "concepts/workloads/pods/pod-lifecycle/#restart-policy"
+    ),
+    fix="Write restartPolicy: Never into the spec, or OnFailure; or make it a Job.",
+    examples=broken(_WORKING, ("  restartPolicy: Never\n", "")),
+)
+def check_again(scene: Scene) -> Iterator[Hit]:
+    for workload in scene.workloads:
+        always = workload.spec.get("restartPolicy", "Always") == "Always"
+        if workload.kind != "Pod" or not always or workload.manifest.metadata.get("ownerReferences"):
+            continue
+        for container in workload.containers:
+            program = None if container.init else ends(programs(scene, workload, container))
+            if program and "restartPolicy" not in container.body:
+                after = "is ended by timeout" if program.timed else "has ended"
+                message = f"when `{' '.join(program.words)[:60]}` {after}, container {container.name} begins again"
+                yield Hit(workload.manifest, program.path, message + program.place, program.row)

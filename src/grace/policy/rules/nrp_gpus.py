@@ -20,8 +20,11 @@ _LABELS = re.compile(
     r"|mig\..*|mig-.*|mps\.capable|vgpu\..*|gfd\.timestamp|gpu-driver-upgrade-state)"
 )
 """Labels that NVIDIA's GPU feature discovery and operator put on nodes."""
-_OF_NODES = re.compile(r"([\w-]+\.)*(kubernetes\.io|k8s\.io|nautilus\.io|nrp\.ai|netbox\.io|linbit\.com|rook\.io)/")
-"""Domains of labels that nodes have for other reasons: their place, their hardware, their storage."""
+_OF_NODES = re.compile(
+    r"([\w-]+\.)*(kubernetes\.io|k8s\.io|nrp\.ai|netbox\.io|linbit\.com|rook\.io)/.*"
+    r"|nautilus\.io/(OSGInstitutionID|a2a-latency|bgp-speaker|csu-tide|group|ipv6|linstor-server|network|reservation|vfio)"
+)
+"""Labels that nodes have for other reasons: their place, their hardware, their storage, their owner."""
 PRESENT = ("In", "Exists", "Gt", "Lt")
 """Operators that a node without the label does not meet."""
 USUAL = (
@@ -101,6 +104,41 @@ def _wrong_resource(scene: Scene, workload: Workload, right: dict[str, str | Non
                 have = f"have {ways[0]}" if len(ways) == 1 else f"have one of {', '.join(ways)}"
                 message = f"container {container.name} asks for {resource}, but the nodes that it must run on {have}"
                 yield Hit(workload.manifest, (*container.path, "resources", "limits", resource), message)
+
+
+@warning(
+    "NRP048",
+    "node with a GPU for a pod that asks for none",
+    why="Without a GPU among its limits a container sees none, whatever its node has. The pod takes cores and memory "
+    "from those who need the GPU.",
+    source=f"{GPU_PODS}; Kubernetes documentation, Schedule GPUs, "
+    "https://kubernetes.io/docs/tasks/manage-gpus/scheduling-gpus/",
+    fix="Write the GPU into limits and requests; or remove the product from nodeSelector and nodeAffinity, if nothing "
+    "computes on it.",
+    examples=broken(_JOB, ("nvidia.com/a100: 1", "ephemeral-storage: 1Gi")),
+)
+def check_without(scene: Scene) -> Iterator[Hit]:
+    for workload in scene.workloads:
+        products = [(term, named_products(term)) for term in node_terms(workload)]
+        if not all(named for _, named in products) or workload.kind == "DaemonSet" or _has_device(workload):
+            continue
+        chosen = next(each for each in products[0][0] if each.key == PRODUCT and each.operator == "In")
+        names = " or ".join(sorted(set[str]().union(*(named or () for _, named in products))))
+        if not placeholder_at(workload.manifest, chosen.path) and "$" not in names:
+            message = f"the pod must run on a node with {names}, and no container asks for a GPU: it will see none"
+            yield Hit(workload.manifest, chosen.path, message)
+
+
+def _has_device(workload: Workload) -> bool:
+    """Whether a pod may get a GPU: it asks for a device, or it takes what its node has."""
+    if workload.spec.get("resourceClaims") or workload.spec.get("runtimeClassName"):
+        return True
+    for container in workload.containers:
+        amounts = container.body.get("resources") or {}
+        named = [*(amounts.get("limits") or {}), *(amounts.get("requests") or {})]
+        if (container.body.get("securityContext") or {}).get("privileged") or any("/" in name for name in named):
+            return True
+    return False
 
 
 @warning(
@@ -227,7 +265,7 @@ def check_labels(scene: Scene) -> Iterator[Hit]:
             if requirement.operator not in PRESENT or elsewhere or placeholder_at(workload.manifest, requirement.path):
                 continue
             message = f"we know of no node with the label {key}; if none has it, the pod waits for ever"
-            if not _LABELS.fullmatch(key) and ("nvidia" in key.lower() or not _OF_NODES.match(key)):
+            if not _LABELS.fullmatch(key) and ("nvidia" in key.lower() or not _OF_NODES.fullmatch(key)):
                 known = {"mem": 1, "count": 2, "compute": 3, "driver": 4, "cuda": 4}
                 like = next((USUAL[number] for word, number in known.items() if word in key.lower()), USUAL[0])
                 like = like if values != ("true",) else "nvidia.com/gpu.present"
@@ -356,6 +394,10 @@ def check_known(scene: Scene) -> Iterator[Hit]:
                 yield Hit(workload.manifest, path, message, severity=Severity.ERROR if meant else None)
         amounts = container.body.get("resources") or {}
         for resource in dict.fromkeys([*(amounts.get("limits") or {}), *(amounts.get("requests") or {})]):
+            if right := _misspelt(resource, resources):
+                path = (*container.path, "resources", "limits", resource)
+                message = f"container {container.name} asks for {resource}, which no node has; it is spelt {right}"
+                yield Hit(workload.manifest, path, message, severity=Severity.ERROR)
             if ELSEWHERE.fullmatch(resource) or CLOUDS.fullmatch(resource) or resource in PARTS_OF_GPUS:
                 part = "limits" if resource in (amounts.get("limits") or {}) else "requests"
                 sure = f"asks for {resource}, which no node of {scene.cluster.title} has"
@@ -363,3 +405,10 @@ def check_known(scene: Scene) -> Iterator[Hit]:
                 path = (*container.path, "resources", part, resource)
                 severity = None if MAKERS.match(resource) else Severity.ERROR
                 yield Hit(workload.manifest, path, f"container {container.name} {what}", severity=severity)
+
+
+def _misspelt(resource: str, resources: list[str]) -> str:
+    """What a GPU's resource with another maker's name is meant to be, as nvidia/gpu; empty for others."""
+    domain, _, name = resource.lower().rpartition("/")
+    right = f"nvidia.com/{name}"
+    return right if domain != "nvidia.com" and did_you_mean(domain, ["nvidia.com"], 0.7) and right in resources else ""

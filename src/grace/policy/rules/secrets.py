@@ -5,10 +5,11 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 
 from grace.policy.documents import FieldPath, Manifest, Scene
 from grace.policy.placeholders import placeholder
-from grace.policy.programs import programs
+from grace.policy.programs import Program, programs
 from grace.policy.rule import Hit, broken, changed, error, kubernetes, note, warning
 from grace.policy.rules.examples import example
 
@@ -30,17 +31,50 @@ _STORES = {"AWS", "CEPH", "MINIO", "OSS", "R2", "S3"}
 _PUBLIC_WORDS = {"PUB", "PUBKEY", "PUBKEYS", "PUBLIC", "PUBLICKEY"}
 """Words of the names of keys that are for everybody."""
 _PUBLIC_FORM = re.compile(r"\s*(-----BEGIN ([A-Z]+ )?PUBLIC KEY-----|(ssh-(rsa|ed25519)|ecdsa-sha2-\S+) AAAA)")
-_OF_TOKENS = {"BOS", "EOS", "FIRST", "IMAGE", "INTER", "MASK", "NEXT", "PAD", "PER", "SEP", "SPECIAL", "STOP", "UNK"}
+_OF_TOKENS = {
+    "BOS",
+    "EOS",
+    "FIRST",
+    "IMAGE",
+    "INTER",
+    "MASK",
+    "MAX",
+    "MIN",
+    "NEXT",
+    "NUM",
+    "PAD",
+    "PER",
+    "SEP",
+    "SPECIAL",
+    "STOP",
+    "UNK",
+}
 """Words before a token that a model reads or writes."""
 _MEASURES = {"BUDGET", "COST", "COUNT", "LATENCY", "RATE", "SPEED", "THROUGHPUT"}
-_HARMLESS_ENDS = {"FILE", "PATH", "DIR", "NAME", "ID", "URL", "URI", "ENV", "HOST", "TYPE", "LENGTH", "LIMIT", "TTL"}
+_HARMLESS_ENDS = {
+    "FILE",
+    "PATH",
+    "DIR",
+    "NAME",
+    "ID",
+    "URL",
+    "URI",
+    "ENV",
+    "HOST",
+    "TYPE",
+    "LENGTH",
+    "LIMIT",
+    "TTL",
+    "STDIN",
+}
 _PLACEHOLDER = re.compile(
     r"(|none|null|empty|dummy|unused|changeme|change-me|replace-?me|secret|token|password|xxx+|\.\.\.|"
     r"true|false|yes|no|not-needed|no-key(-required)?|sk-no-key-required|your[-_ ].*|"
+    r"[\w./~-]+\.(crt|json|key|pem|txt|ya?ml)|(argon2|bcrypt|scrypt|sha1|sha256):.*|"
     r".{1,2}|<.*>|\$\{.*\}|\$\(.*\)|\$\w+|/.*|\{\{.*\}\}|__\w+__|[0-9]{1,4}|[0-9.]+(ms|us|s|m|h|d|%))",
     re.IGNORECASE | re.DOTALL,
 )
-_OPTION = re.compile(r"--?([A-Za-z][A-Za-z0-9_-]*)(?:=(.*))?", re.DOTALL)
+_OPTION = re.compile(r"--?([A-Za-z][A-Za-z0-9_.-]*)(?:=(.*))?", re.DOTALL)
 PUBLIC_KEYS = {
     "ca.crt",
     "tls.crt",
@@ -84,6 +118,8 @@ PUBLIC_ENDS = {
 _NAME = re.compile(r"([a-z0-9-]+/)?[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 """Of an object, with or without its namespace."""
 _IN_ADDRESS = re.compile(r"https?://[^/@]*\$[({]?([A-Za-z_]\w*)[)}]?@", re.ASCII)
+_BUILDERS = {"buildah", "buildctl", "docker", "kubectl", "podman"}
+"""Programs whose options of such names name a secret."""
 _EMPTY = re.compile(r"--?(NotebookApp|ServerApp|IdentityProvider)\.token=['\"]*")
 _PASSWORD = re.compile(r"--?(NotebookApp|ServerApp|PasswordIdentityProvider)\.(hashed_)?password=['\"]*[^'\"]")
 _ANYWHERE = re.compile(r"(--|App\.)ip[ =]['\"]*(0\.0\.0\.0|\*)")
@@ -127,6 +163,8 @@ def _inline(scene: Scene) -> Iterator[tuple[Hit, str]]:
             path = (*container.path, "env", number, "value")
             yield from _look(workload.manifest, path, entry.get("name", ""), entry.get("value", ""))
         yield from _words(workload.manifest, container.words)
+        for program in programs(scene, workload, container):
+            yield from _of_script(workload.manifest, program, container.line)
     for manifest in scene.manifests:
         for path in (("data",), ("metadata", "annotations")):
             if path == ("data",) and manifest.kind != "ConfigMap":
@@ -160,6 +198,20 @@ def _words(manifest: Manifest, words: list[tuple[FieldPath, str]]) -> Iterator[t
             yield Hit(manifest, path, f"holds what looks like {form}"), word
 
 
+def _of_script(manifest: Manifest, program: Program, given: list[str]) -> Iterator[tuple[Hit, str]]:
+    """Options in a script that are secrets, besides the words given; what a shell fills in is none."""
+    words = [*program.words[1:], ""] if program.row else []
+    for word, after in pairwise(words):
+        option = _OPTION.fullmatch(word)
+        secret = option and _words_of(option[1])[-1] in _SECRET_WORDS | {"KEY"}
+        if not option or not secret or word in given or program.name in _BUILDERS:
+            continue
+        value = after if option[2] is None else option[2].strip("'\"")
+        if not re.search(r"[$`]", value) and (option[2] is not None or not value.startswith("-")):
+            for hit, secret_value in _look(manifest, program.path, option[1], value):
+                yield replace(hit, row=program.row), secret_value
+
+
 def _look(manifest: Manifest, path: FieldPath, name: str, value: str) -> Iterator[tuple[Hit, str]]:
     if form := _form(value):
         yield Hit(manifest, path, f"{name or path[-1]} holds what looks like {form}"), value
@@ -191,7 +243,8 @@ def is_secret_name(name: str) -> bool:
 
 def _is_key_name(words: list[str]) -> bool:
     """Whether words name the first of a pair, which is no secret: MINIO_ACCESS_KEY, as AWS_ACCESS_KEY_ID."""
-    return words[-2:] == ["ACCESS", "KEY"] and bool(_STORES & set(words[:-2])) and "SECRET" not in words
+    of_store = words == ["ACCESS", "KEY"] or bool(_STORES & set(words[:-2]))
+    return words[-2:] == ["ACCESS", "KEY"] and of_store and "SECRET" not in words
 
 
 def _words_of(name: str) -> list[str]:

@@ -110,12 +110,12 @@ def check_killed(scene: Scene) -> Iterator[Hit]:
             probe = server.container.body.get(name)
             if probe is None:
                 continue
-            patience = probe.get("periodSeconds", 10) * probe.get("failureThreshold", 3)
-            patience += probe.get("initialDelaySeconds", 0)
+            period = probe.get("periodSeconds", 10)
+            patience = period * probe.get("failureThreshold", 3) + probe.get("initialDelaySeconds", 0)
             if patience < needed:
                 message = (
-                    f"container {server.container.name} is restarted when it has not answered after {patience} s, and "
-                    f"loading may take {needed} s"
+                    f"container {server.container.name} is restarted when it has not answered after about "
+                    f"{patience - period} s, and loading may take {needed} s"
                 )
                 yield Hit(server.workload.manifest, (*server.container.path, name), message)
             break  # the liveness probe waits for the startup probe
