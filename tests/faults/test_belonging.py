@@ -124,6 +124,26 @@ def test_an_edited_manifest_is_named(
     assert said in why[0]
 
 
+@pytest.mark.parametrize(
+    ("name", "scope", "flagged"),
+    [
+        ("turns", {"rows": 1}, 3),
+        ("skies", {"rows": 2}, 2),
+        ("knowledge", {"rows": 2}, 10),
+        ("knowledge", {"replications": 1}, 12),
+    ],
+)
+def test_a_scope_that_hides_records_is_named(
+    outputs: Path, grace: Command, name: str, scope: dict[str, int], flagged: int
+) -> None:
+    """A run's scope only grows, so no record is outside of it."""
+    run = outputs / f"{name}.run"
+    edit(run, lambda own: own["scope"].update(scope))
+    status, number, why = judged(grace, run, outputs / "q")
+    assert (status, number) == ("failed", flagged)
+    assert "its scope in run.json ends before" in why[0]
+
+
 def test_two_scores_that_were_swapped_are_named(outputs: Path, grace: Command) -> None:
     run = outputs / "skies.run"
     records = records_of(run)

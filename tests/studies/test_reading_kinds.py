@@ -434,6 +434,13 @@ def test_a_pattern_that_can_take_for_ever_is_refused(pattern: str) -> None:
         extraction(phrases)
 
 
+@pytest.mark.parametrize("pattern", ["[[ab]", "x[a--z]", "[a||b]", "[a&&b]", "[a~~b]"])
+def test_a_pattern_that_pythons_disagree_about_is_refused(pattern: str) -> None:
+    phrases = {"read": "choice", "column": "X", "labels": {"yes": "y", "no": "n"}, "phrases": {"no": [pattern]}}
+    with pytest.raises(StudyError, match="means something else in later versions of Python: possible"):
+        extraction(phrases)
+
+
 @pytest.mark.parametrize("pattern", ["not.*know", r"(?: [a-z]+){0,3}? knows?\b", "(?:ab|ac)+d", "(?>a+)+b", r"\w+n't"])
 def test_a_pattern_that_ends_is_taken(pattern: str) -> None:
     phrases = {"read": "choice", "column": "X", "labels": {"yes": "y", "no": "n"}, "phrases": {"no": [pattern]}}

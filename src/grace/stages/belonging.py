@@ -21,6 +21,7 @@ ELSEWHERE = (
     "the record's key is not that of this row's prompt, settings and model: rows, questions or answers were swapped, "
     "or run.json, study.yaml or input.csv were changed"
 )
+BEYOND = "the run has a record of it, but its scope in run.json ends before: run.json was changed"
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,8 @@ def _stray_answers(run: Run, study: Study) -> Iterator[Stray]:
                     if record["status"] == "failed":
                         break
                     said.append(record["response"]["text"])
+        for row, turn in sorted(done.beyond(scope.rows, scope.replications)):
+            yield Stray(row + 1, turn, BEYOND)
 
 
 def _why(
@@ -118,15 +121,15 @@ class _Prompts:
 def _stray_scores(run: Run, study: Study) -> Iterator[Stray]:
     with run.table() as table:
         keys = Keys(study, table, run.identity.model, run.identity.scoring)
-        yield from replay(run.ledger, lambda: _ScoreCheck(study, keys, len(table)), SCORES.fault).strays
+        yield from replay(run.ledger, lambda: _ScoreCheck(study, keys, len(table), run.scope.rows), SCORES.fault).strays
 
 
 class _ScoreCheck:
     """Collects the records of probabilities whose key is not the one of their row's question."""
 
-    def __init__(self, study: Study, keys: Keys, rows: int) -> None:
+    def __init__(self, study: Study, keys: Keys, rows: int, scope: int) -> None:
         self.strays: list[Stray] = []
-        self._study, self._keys, self._rows = study, keys, rows
+        self._study, self._keys, self._rows, self._scope = study, keys, rows, scope
 
     def add(self, offset: int, record: dict[str, Any]) -> None:
         """Look at one record. Raises Misfit, as `check_labels`."""
@@ -134,6 +137,8 @@ class _ScoreCheck:
         row, question = record["rows"][0], record["question"]
         if row > self._rows:
             why: str | None = f"the input has {self._rows} rows"
+        elif row > self._scope:
+            why = BEYOND
         elif record["request"] != self._keys.scoring:
             why = f"{record['request']!r} are not the run's settings, {self._keys.scoring!r}"
         else:

@@ -103,6 +103,17 @@ class Done:
         turns = [turn for turn in self._turns if (replication, turn) in self._offsets]
         return sum(len(rows) - sum(1 for _ in self.open(rows, replication, turn)) for turn in turns)
 
+    def beyond(self, rows: int, replications: int) -> set[tuple[int, str]]:
+        """The rows and turns of records that are not about the first `rows` rows and first `replications`."""
+        finished = {
+            (row, turn)
+            for (replication, turn), offsets in self._offsets.items()
+            for row in range(0 if replication >= replications else rows, self._rows)
+            if offsets[row] >= 0
+        }
+        failed = {(row, turn) for row, other, turn in self._failed if row >= rows or other >= replications}
+        return finished | failed
+
     @property
     def replications(self) -> set[int]:
         """The replications (0 is the first) of which something is finished."""

@@ -8,6 +8,7 @@ Therefore the ways are counted when a study is loaded: a pattern with too many i
 """
 
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
@@ -38,10 +39,16 @@ class _RunawayError(Exception):
 def safe(pattern: str, where: str) -> None:
     """Refuse a study's pattern that is none, or that can take too long. Raises StudyError."""
     try:
+        with warnings.catch_warnings(action="error", category=FutureWarning):
+            items = list(_PARSER.parse(pattern))
         re.compile(pattern)
-        items = list(_PARSER.parse(pattern))
     except (re.error, RecursionError, OverflowError) as error:
         raise StudyError(f"{where}: {pattern!r} is not a regular expression: {error}") from None
+    except FutureWarning as warning:
+        raise StudyError(
+            f"{where}: {pattern!r} means something else in later versions of Python: {str(warning).lower()}; "
+            "write a backslash before a sign that stands for itself, as in [\\[]"
+        ) from None
     try:
         is_safe = LETTERS * _Count().ways(items, frozenset()) <= BUDGET
     except (_RunawayError, RecursionError):
