@@ -490,3 +490,24 @@ def test_an_access_key_alone_is_the_name_of_a_pair(name: str, said: bool):
     body = yaml.safe_load(JOB)
     body["spec"]["template"]["spec"]["containers"][0]["env"] = [{"name": name, "value": "correct-horse"}]
     assert bool(found("K8S023", json.dumps(body))) is said
+
+
+@pytest.mark.parametrize(
+    ("tag", "name", "mount", "said"),
+    [
+        ("1.4", "HF_HOME", "/kept", True),
+        ("0.9.4", "HF_HOME", "/kept", True),
+        ("1.4", "HUGGINGFACE_HUB_CACHE", "/kept", False),
+        ("1.4", "HF_HOME", "/data", False),
+        ("3.3.4", "HF_HOME", "/kept", False),
+        ("latest", "HF_HOME", "/kept", False),
+    ],
+)
+def test_early_images_of_text_generation_inference_heed_their_own_variable(tag: str, name: str, mount: str, said: bool):
+    image = f"ghcr.io/huggingface/text-generation-inference:{tag}"
+    mounts = [{"name": "kept", "mountPath": mount}]
+    env = [{"name": name, "value": "/kept"}]
+    body = yaml.safe_load(server("--model-id=google/gemma-2-2b-it", image=image, env=env, volumeMounts=mounts))
+    claimed = {"name": "kept", "persistentVolumeClaim": {"claimName": "kept"}}
+    body["spec"]["template"]["spec"]["volumes"] = [claimed]
+    assert bool(found("NRP035", json.dumps(body))) is said

@@ -4,6 +4,8 @@ import re
 from functools import cache
 from importlib import resources
 
+from pydantic import Field
+
 from grace.declared import Strict, brought
 from grace.policy.documents import Container
 from grace.policy.programs import Program
@@ -23,6 +25,8 @@ class Engine(Strict):
     model: tuple[str, ...] = ()
     variables: tuple[str, ...] = ()
     cache: str
+    early: str = ""
+    early_settings: dict[str, str] = Field(default_factory=dict)
     parallel: bool = False
     loads: bool = True
 
@@ -32,6 +36,12 @@ class Engine(Strict):
             return any(module in program.words for module in self.modules)
         line = " ".join((program.name, *program.words[1:2]))
         return any(line == start or program.name == start for start in self.programs)
+
+    def settings_of(self, image: str) -> dict[str, str]:
+        """The variables that an image of this server sets, where they say where downloads go."""
+        tag = image.rpartition("/")[2].partition("@")[0].partition(":")[2]
+        own = self.image and re.search(self.image, image, re.IGNORECASE)
+        return self.early_settings if own and self.early and re.match(self.early, tag) else {}
 
     def is_image_of(self, container: Container) -> bool:
         """Whether a container without a command runs this server, by its image."""

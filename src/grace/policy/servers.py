@@ -91,7 +91,8 @@ class Server:
     def cache(self) -> Place | None:
         """The volume that keeps downloaded weights; None: the container's own storage."""
         given = self.command.value("download-dir") or ""
-        return cache_of(self.workload, self.container, self.settings, given, self.engine.cache)
+        settings = {**self.engine.settings_of(self.container.image), **self.settings}
+        return cache_of(self.workload, self.container, settings, given, self.engine.cache)
 
     @property
     def downloads(self) -> bool:

@@ -140,8 +140,8 @@ _PRACTICES = kubernetes("Good practices for Kubernetes Secrets", "concepts/secur
     why="Everybody who can read the object, its file or the repository has it: `kubectl get -o yaml` shows variables "
     "and arguments, and Git forgets nothing.",
     source=_PRACTICES,
-    fix="Revoke it now if the file was shared. Then `grace cluster secret`, or `kubectl create secret`, and refer to "
-    "it with valueFrom.secretKeyRef.",
+    fix="Revoke it now if the file was shared, unless its owner publishes it. Then `grace cluster secret`, or `kubectl "
+    "create secret`, and refer to it with valueFrom.secretKeyRef.",
     examples=broken(_JOB, ("value: EMPTY", "value: correct-horse-battery")),
 )
 def check_inline(scene: Scene) -> Iterator[Hit]:

@@ -38,7 +38,7 @@ _CACHE = "\n        env: [{name: HF_HOME, value: /cache}]"
     "model that by its name does not fit",
     why="The weights alone are larger than the memory of all GPUs together: the server ends with out of memory.",
     source="the size in the model's name, two bytes for each parameter unless it is quantized",
-    fix="Ask for more or larger GPUs, with --tensor-parallel-size; or serve a quantized variant.",
+    fix="Ask for more or larger GPUs, with --tensor-parallel-size; or serve a smaller or further quantized variant.",
     examples=broken(SERVER, _LLAMA),
 )
 def check_size(scene: Scene) -> Iterator[Hit]:
