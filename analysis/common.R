@@ -217,12 +217,17 @@ repeated_tested <- function(names, means, n) {
     reformulate(c("1", terms))
   }
   rank <- function(formula) qr(model.matrix(formula, cells))$rank
+  projection <- function(formula) tcrossprod(qr.Q(qr(model.matrix(formula, cells)))[, seq_len(rank(formula))])
   step <- function(test, small, large) {
     gained <- rank(large) - rank(small)
     if (!gained) return(nothing(test, "cannot be estimated"))
     spread <- sum(diag(SSD(fit, M = large, X = small, idata = cells)$SSD)) / (nrow(wide) - 1)
     if (spread <= PERFECT * mean(wide^2)) {
-      return(nothing(test, "no variance", df1 = gained, df2 = gained * (nrow(wide) - 1)))
+      effect <- sum((colMeans(wide) %*% (projection(large) - projection(small)))^2)
+      if (effect <= PERFECT * mean(wide^2)) {
+        return(nothing(test, "no variance", df1 = gained, df2 = gained * (nrow(wide) - 1)))
+      }
+      return(nothing(test, "no variance; p is exact, by flipping signs", p = 2^(1 - nrow(wide))))
     }
     found <- anova(fit, update(fit, ~0), M = large, X = small, idata = cells, test = "Spherical")
     f <- found$F[2]

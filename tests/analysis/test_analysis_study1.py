@@ -141,7 +141,9 @@ def test_knowledge_by_cell_is_of_all_rows(analyze: Any) -> None:
     assert (found["2", "one"]["yes"], found["2", "one"]["no"], found["2", "one"]["n"]) == ("10", "40", "50")
     assert number(found["2", "one"]["low"]) == pytest.approx(0.1124, abs=1e-4)  # Wilson, 10 of 50
     assert number(found["2", "one"]["high"]) == pytest.approx(0.3304, abs=1e-4)
-    assert found["3", "three"]["proportion_yes"] == "1"
+    sure = found["3", "three"]
+    assert (sure["proportion_yes"], sure["n_effective"][:3], sure["high_clustered"]) == ("1", "5.9", "1")
+    assert number(sure["low_clustered"]) == pytest.approx(0.61, abs=0.01) < number(sure["low"])  # six stories, not 50
 
 
 def test_an_empty_cell_is_there_and_empty(analyze: Any) -> None:
@@ -236,7 +238,7 @@ def test_results_are_the_same_bytes_again(analyze: Any, tmp_path: Path) -> None:
 
 
 def test_expected_bets_are_analysed_by_stimulus_and_calibrated(analyze: Any) -> None:
-    rows = study1(random.Random(15))
+    rows = study1(random.Random(15), temperature=1)
     for row in rows:
         story = trials_of_story(row)
         for state, mean in enumerate(BETS[_cell(row)]):

@@ -129,7 +129,7 @@ def test_all_answers_equal_and_one_row(analyze: Any) -> None:
 
 def test_distributions_and_calibration(analyze: Any) -> None:
     rng = random.Random(6)
-    rows = study2(rng)
+    rows = study2(rng, temperature=1)
     names = [f"{frame}_{word}" for frame in ("was", "wasnt") for word in WORDS]
     for row in rows:
         social, informational = "feel good" in row["Goal"], "accurate" in row["Goal"]
@@ -153,6 +153,10 @@ def test_distributions_and_calibration(analyze: Any) -> None:
     assert "calibration" not in tables
     assert summary["models"][""]["calibration"] == {}
     assert any("sampled at temperature 0.7" in note for note in summary["models"][""]["notes"])
+    unknown = [{name: cell for name, cell in row.items() if name != "temperature"} for row in rows[:240]]
+    tables, _, summary, _ = analyze(unknown, "--no-figures")
+    assert "calibration" not in tables
+    assert any("at a temperature that is not known" in note for note in summary["models"][""]["notes"])
     scores = [{name: cell for name, cell in row.items() if name not in ("Was_Wasnt", "Assessment")} for row in rows]
     tables, _, summary, out = analyze(scores, "--no-figures")
     assert set(tables) == {"distributions", "references", "patterns"}

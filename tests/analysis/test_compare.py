@@ -2,7 +2,6 @@
 
 import json
 import random
-import runpy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from benchmarks.simulations.compare import verdict
 
 from analysis_tables import WORDS, scored, study1, study2, trials, write
-from conftest import ROOT, Command, read_rows
+from conftest import Command, read_rows
 
 pytest.importorskip("statsmodels")
 from scipy import stats
@@ -110,9 +110,11 @@ def test_equal_runs_are_equivalent(study: str, compared: Compare) -> None:
     assert made.sentence.startswith("a.csv and b.csv are equivalent within a margin of 0.1: ")
     for row in made.findings:
         if row.measure in ("total_variation", "jensen_shannon", "earth_mover"):
-            assert (row.value, row.low, row.high) == (0, 0, 0)
+            most = 1 - 0.05 ** (1 / row.stimuli) if row.experiment == "answers" else 0
+            assert (row.value, row.low, row.high) == (0, 0, pytest.approx(most))
         if row.measure == "same_most_likely":
-            assert (row.value, row.low, row.high) == (1, 1, 1)
+            most = 1 - 0.05 ** (1 / row.stimuli) if row.experiment == "answers" else 0
+            assert (row.value, row.low, row.high) == (1, pytest.approx(1 - most), 1)
         if row.measure == "agreement":
             assert (row.value, row.low, row.high) == (1, pytest.approx(0.05 ** (1 / row.stimuli)), 1)
         if row.measure == "contrast":
@@ -187,8 +189,7 @@ def test_answers_that_never_differ_are_copies(compared: Compare) -> None:
 
 
 def test_shifts_of_drawn_answers_have_level_and_power() -> None:
-    """Seeded, and smaller than `scripts/simulate_compare.py`, whose figures stand in docs/comparison.md."""
-    verdict = runpy.run_path(str(ROOT / "scripts" / "simulate_compare.py"))["verdict"]
+    """Seeded, and smaller than `benchmarks.simulations compare`, whose figures stand in docs/comparison.md."""
     rng = np.random.default_rng(5)
 
     def different(samples: int, *design: float) -> int:
@@ -257,6 +258,40 @@ def test_shares_do_not_differ_by_more_than_one(compared: Compare) -> None:
     contrasts = {row.of: row for row in made.findings if row.measure == "contrast"}
     assert contrasts
     assert all(-2 <= row.low <= row.high <= 2 for row in contrasts.values() if np.isfinite(row.low))
+
+
+def test_answers_that_differ_everywhere_are_as_sure_as_their_stimuli_are_many(compared: Compare) -> None:
+    """Nothing varies, so that no variance says how sure it is; yet no interval is a point, and effects are tested."""
+    rows, study = of_each_condition(12), load_study("study2")
+
+    def says(negates: str) -> list[dict[str, Any]]:
+        goals = [study.complete(row)["goal"] for row in rows]
+        return [
+            {
+                **row,
+                "Was_Wasnt": "wasn't" if goal == negates and row["State"][0] in "01" else "was",
+                "Assessment": "good",
+            }
+            for row, goal in zip(rows, goals, strict=True)
+        ]
+
+    made = compared(says("both"), says("social"), "study2", draws=100)
+    assert made.verdict == "different"
+    effect = found(made, "negation:0:both>social", "contrast")
+    assert (effect.a, effect.b, effect.value, effect.low) == (1, -1, -2, -2)
+    assert -2 < effect.high < -0.5
+    assert effect.p_difference == 2**-11  # twelve things
+    assert effect.p_equivalence > 0.9
+    same = found(made, "negation:2:both>social", "contrast")
+    assert np.isnan(same.p_difference)
+    assert same.low < 0 < same.high
+    sides = ([{**row, "Was_Wasnt": said, "Assessment": "good"} for row in rows] for said in ("was", "wasn't"))
+    apart = compared(*sides, "study2", draws=100)
+    most = 1 - 0.05 ** (1 / 144)
+    for measure, value in (("total_variation", 1), ("same_most_likely", 0)):
+        number = found(apart, "utterance", measure)
+        assert (number.value, number.high - number.low) == (value, pytest.approx(most))
+    assert "the same in all 144 pairs of 144 stimuli" in apart.sentence
 
 
 def test_the_noise_floor_stands_beside(compared: Compare) -> None:

@@ -17,6 +17,7 @@ from grace.analysis.frames import read_frame
 from grace.analysis.mixed import BinaryAnswer, mixed_tests
 from grace.analysis.names import LIKELIHOOD
 from grace.errors import InputError, StudyError
+from grace.report.general import sentence_of
 from grace.studies.study import Study, load_study, parse_study
 
 STUDY = """\
@@ -170,6 +171,38 @@ def test_mixed_models_are_not_defined_where_a_condition_is_empty_or_nothing_vari
     assert tests["linear:fine=yes:size"]["note"] == "cannot be estimated: conditions are empty"
 
 
+def test_a_contrast_that_is_the_same_in_all_items_has_an_interval_and_an_exact_p(tmp_path: Path) -> None:
+    """100% against 0%: nothing varies, and yet five items are few."""
+    rows = [{**row, "Fine": "yes" if row["size"] == "large" else "no", "Much": 4} for row in numbers()]
+    found = {
+        (line["contrast"], line["experiment"]): line for line in lines(analysed(tmp_path, rows, study()), "contrasts")
+    }
+    line = found["sized_fine", 1]
+    assert (line["difference"], line["t"], line["p"], line["high"]) == (1, None, 2**-4, 1)
+    assert 0.2 < float(str(line["low"])) < 0.6
+    sentence = sentence_of(line, {})
+    assert "1.00 [.38, 1.00]" in sentence
+    assert "undecided, exact test of signs, Holm-corrected *p* = .062, over 5 items." in sentence
+    none = found["sized", 1]
+    assert (none["difference"], none["p"]) == (0, None)
+    assert float(str(none["low"])) < -1
+    own, path = study(), tmp_path / "other.csv"
+    sides = []
+    for flipped in (False, True):
+        with open(path, "w", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+            writer.writeheader()
+            said = {"yes": "no", "no": "yes"} if flipped else {"yes": "yes", "no": "no"}
+            writer.writerows({**row, "Fine": said[str(row["Fine"])]} for row in rows)
+        sides.append(Side(str(flipped), path, own, read_frame(path, own)))
+    (shift,) = (
+        row for row in compare_models(*sides, draws=100).findings
+        if (row.of, row.experiment) == ("sized_fine", "effects of answers")
+    )  # fmt: skip
+    assert (shift.a, shift.b, shift.value, shift.low, shift.p_difference) == (1, -1, -2, -2, 2**-4)
+    assert -2 < shift.high < 0
+
+
 def test_a_logistic_model_without_repeats_is_the_likelihood_ratio_of_a_table(tmp_path: Path) -> None:
     """Every item is asked once, so there are no intercepts; the wide prior takes little from the ratio."""
     counts = {("small", "yes"): 12, ("small", "no"): 28, ("large", "yes"): 26, ("large", "no"): 14}
@@ -196,12 +229,16 @@ def test_a_logistic_model_of_two_factors_has_the_interaction_of_study_2(tmp_path
     of_fine = {str(name): line for name, line in tests.items() if str(name).startswith("logistic:")}
     assert set(of_fine) == {f"logistic:Fine=yes:{term}" for term in ("size", "colour", "size:colour")}
     outcomes = [
-        BinaryAnswer(int(row["Fine"] == "yes"), (str(row["size"]), str(row["colour"])), {"item": str(row["thing"])})
+        BinaryAnswer(
+            int(row["Fine"] == "yes"),
+            (str(row["size"]), str(row["colour"])),
+            {"item": str(row["thing"])},
+            str(row["thing"]),
+        )
         for row in numbers()
     ]
-    worth = of_fine["logistic:Fine=yes:size"]["n_effective"]
-    assert isinstance(worth, int | float)
-    *_, interaction = mixed_tests(("size", "colour"), outcomes, worth, (LIKELIHOOD,))
+    *_, interaction = mixed_tests(("size", "colour"), outcomes, (LIKELIHOOD,))
+    assert of_fine["logistic:Fine=yes:size"]["n_effective"] == interaction.n_effective
     own = of_fine["logistic:Fine=yes:size:colour"]
     assert (own["statistic"], own["p"]) == pytest.approx((interaction.statistic, interaction.p))
     assert own["note"] == interaction.note

@@ -53,6 +53,17 @@ def _awkward1(rng: random.Random) -> Rows:
     return [{"drop_odd": "", **row} for row in (*rows, *failed, *equal)]
 
 
+def _certain1(rng: random.Random) -> Rows:
+    """All that is bet is bet on the likeliest state, so that stories do not vary, in some effects or in any."""
+    found = []
+    for row in analysis_tables.study1(rng):
+        bets = analysis_tables.BETS[int(row["access"]), int(row["observe"])]
+        sure = {f"probability_{state}": 100 * (bet == max(bets)) for state, bet in enumerate(bets)}
+        even = {name: 25 if row["access"] != "3" else bet for name, bet in sure.items()}
+        found += [{**row, **sure, "model_name": "sure"}, {**row, **even, "model_name": "even"}]
+    return found
+
+
 def _replicated1(rng: random.Random) -> Rows:
     """Two temperatures of one model, in the layout of people's own tables: X0 to X3, and no knowledge answers."""
     found = []
@@ -90,6 +101,7 @@ def _awkward2(rng: random.Random) -> Rows:
 TABLES = {
     "plain1": ("study1", _plain1),
     "awkward1": ("study1", _awkward1),
+    "certain1": ("study1", _certain1),
     "replicated1": ("study1", _replicated1),
     "conditions1": ("study1", _conditions1),
     "plain2": ("study2", _plain2),

@@ -4,23 +4,28 @@ import hashlib
 import json
 import math
 import os
+import random
 import re
 import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis_tables import BETS, NEGATED, study1, study2, write
 from conftest import ROOT, Command, read_rows
 from report_runs import Speaker, ask, chosen, speaker
 
 pytest.importorskip("statsmodels")
 pytest.importorskip("matplotlib")
 
-from grace.analysis.analyze import Table
+from grace.analysis.analyze import Table, analyze_table
+from grace.analysis.frames import read_frame
+from grace.report import tables
 from grace.report.grids import Grid
 from grace.report.markdown import fenced, latex_table
 from grace.report.places import WRITTEN, list_files
@@ -274,6 +279,52 @@ def test_a_long_table_breaks_over_pages() -> None:
     assert r"\resizebox" not in long
     assert long.count(r"{}*x & 1 \\") == 41  # a star would belong to the line end before it
     assert long.count("{") == long.count("}")
+
+
+def text_about(study: str, rows: list[dict[str, Any]], folder: Path) -> str:
+    """The results about a table of one model in words."""
+    own, path = load_study(study), write(folder / "table.csv", rows)
+    analysis, frame = analyze_table(study, path), read_frame(path, own)
+    values = dict(analysis.tables) | {"design": tables.of_design(own, frame)} | tables.of_summary(analysis, frame)
+    values |= tables.of_people(own) | tables.of_references(analysis.fits, analysis.patterns)
+    ((_, paragraphs),) = results_of(own, values)
+    text = "\n".join(paragraphs)
+    assert not {"nan", "inf", "none"} & set(re.findall(r"\w+", text.lower()))
+    assert "= .000" not in text
+    assert "not significant" not in text
+    return text
+
+
+def certain(row: dict[str, Any]) -> dict[str, Any]:
+    """All is bet on the likeliest state."""
+    bets = BETS[int(row["access"]), int(row["observe"])]
+    return row | {f"probability_{state}": 100 * (bet == max(bets)) for state, bet in enumerate(bets)}
+
+
+def test_the_largest_effects_are_tested_and_as_sure_as_stories_are_many(tmp_path: Path) -> None:
+    text = text_about("study1", [certain(row) for row in study1(random.Random(1))], tmp_path)
+    assert "The effect of word on the bet on state 3 was significant, exact test of signs, *p* = .031 by story." in text
+    assert "access 3, “two”: 2 above 3: exact test of signs" in text
+    assert "(which effects are shown, the tests below decide)" in text
+    assert "1.00 [.61, 1.00] at access 3, “one”" in text  # six stories, not 50 rows
+
+
+def test_rows_decide_nothing_where_stimuli_cannot(tmp_path: Path) -> None:
+    rows = study1(random.Random(1))
+    text = text_about("study1", [row for row in rows if row["story_shortname"] == rows[0]["story_shortname"]], tmp_path)
+    assert "The analysis of variance of the bet on state 3 is not defined (fewer than two stimuli" in text
+    assert "2 above 3: not defined, by row t(" in text
+    assert "significant" not in text
+
+
+def test_effects_on_odds_and_on_shares_are_told_apart(tmp_path: Path) -> None:
+    """What is always so in some conditions, and never in others, needs no interaction of log odds."""
+    whole = {cell: float(cell[0] == "both" and cell[1] < 2) for cell in NEGATED}
+    text = text_about("study2", study2(random.Random(1), whole, Assessment="good")[:600], tmp_path)
+    assert "The effect of goal x hearts on the log odds of negation was undecided" in text
+    assert "(Experiment 1), as differences of shares. Shown: " in text
+    assert "negation falls more steeply with the hearts for both goals" in text.partition("Shown: ")[2]
+    assert "1.00 [.98, 1.00]" not in text
 
 
 @pytest.mark.parametrize(("brier", "told"), [(1.1, "worse than"), (0.5, "better than"), (0.9, "as good as")])

@@ -41,7 +41,7 @@ REFERENCES = ("references", "patterns")
 NOTHING = "none of the rows can be analysed"
 SCORES_ALONE = "the table has no answers of Experiment 1, only probabilities"
 UNCALIBRATED = (
-    "the answers were sampled at temperature {}, and probabilities are those at 1, so they are not held against each "
+    "the answers were sampled at {}, and probabilities are those at 1, so they are not held against each "
     "other; `grace query --temperature 1` samples answers for that"
 )
 
@@ -264,7 +264,7 @@ def _of_model(
     rows = {**results.tables, **of_scores, "tests": [test.cells for test in results.tests]}
     whole = _summary(trials, analysis.has_answers(frame), results) | excluded | summary
     if others := scores.at_other_temperatures(trials.trials) if of_scores else []:
-        whole["notes"].append(UNCALIBRATED.format(" and ".join(f"{temperature:g}" for temperature in others)))
+        whole["notes"].append(UNCALIBRATED.format(" and ".join(others)))
     return rows, whole
 
 

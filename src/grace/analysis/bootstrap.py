@@ -3,7 +3,7 @@
 import numpy as np
 
 from grace.analysis.distances import Array
-from grace.analysis.samples import Grouped
+from grace.analysis.samples import Grouped, Integers
 
 DRAWS = 2000
 SEED = 1
@@ -45,8 +45,28 @@ def resampled_counts(counts: Array, draws: int, rng: np.random.Generator) -> Arr
     Only counts are published, not who gave which answers, so the conditions are drawn independently of each other.
     """
     people = counts.sum(axis=-1).astype(np.int64)
-    shares = counts / people[:, None]
-    return np.stack([rng.multinomial(n, p, size=draws) / n for n, p in zip(people, shares, strict=True)], axis=1)
+    return drawn_shares(counts / people[:, None], people, draws, rng)
+
+
+def drawn_shares(shares: Array, n: Integers, draws: int, rng: np.random.Generator) -> Array:
+    """Shares of labels in samples of `n` answers, (conditions,), drawn from `shares`, (conditions, labels).
+
+    The shape is (draws, conditions, labels).
+    """
+    return np.stack([rng.multinomial(own, p, draws) / own for own, p in zip(n, shares, strict=True)], axis=1)
+
+
+def with_unseen(counts: Array) -> Array:
+    """The shares that counts are likely to be drawn from, shape (conditions, labels): no label is impossible.
+
+    Labels that were not chosen share evenly what fell on labels that were chosen once (Good 1953, Biometrika 40,
+    237-264). A bootstrap from the counts alone never draws them, so that its samples are too much alike.
+    """
+    n, unseen = counts.sum(axis=-1, keepdims=True), counts == 0
+    left = np.where(unseen.any(axis=-1, keepdims=True), (counts == 1).sum(axis=-1, keepdims=True) / n, 0.0)
+    return np.asarray(
+        np.where(unseen, left / np.maximum(unseen.sum(axis=-1, keepdims=True), 1), counts / n * (1 - left))
+    )
 
 
 def interval(values: Array, point: float, level: float = LEVEL) -> tuple[float, float]:

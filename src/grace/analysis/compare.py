@@ -17,7 +17,7 @@ from grace.analysis.bootstrap import DRAWS, SEED
 from grace.analysis.compare_sides import Pairs, Side, check_comparable, pair
 from grace.analysis.contrast_shifts import shifts_of_contrasts
 from grace.analysis.decisions import decide
-from grace.analysis.distances import Array, earth_mover, jensen_shannon, normalised, total_variation
+from grace.analysis.distances import SLACK, Array, earth_mover, jensen_shannon, normalised, total_variation
 from grace.analysis.effects import ALPHA, ONE_STIMULUS, bounds, estimate
 from grace.analysis.equivalence import (
     DIFFERENT,
@@ -270,7 +270,9 @@ def _why(shifts: Sequence[ComparedNumber], alike: Sequence[ComparedNumber], lack
     names: dict[str, list[str]] = defaultdict(list)
     for agreed in alike:
         most = f"so at most {1 - agreed.low:.1%} of stimuli differ" if np.isfinite(agreed.low) else ONE_STIMULUS
-        names[f"the same in all {agreed.rows} pairs of {agreed.stimuli} stimuli, {most}"].append(agreed.of)
+        pairs, stimuli = ((agreed.rows, "pair", "pairs"), (agreed.stimuli, "stimulus", "stimuli"))
+        said = " of ".join(f"{number} {one if number == 1 else many}" for number, one, many in (pairs, stimuli))
+        names[f"the same in all {said}, {most}"].append(agreed.of)
     parts += [f"{', '.join(own)}: {said}" for said, own in names.items()]
     if lacking:
         parts.append(f"{', '.join(lacking)} could not be compared")
@@ -315,7 +317,9 @@ def _compare_field(both: Paired, field: Field) -> tuple[ComparedNumber, list[Com
         return ComparedNumber(DRAWN, field.name, "agreement", reason=why), []
     places = [place for place, _, _ in pairs]
     same = np.array([float(x == y) for _, x, y in pairs])
-    agreed = _certain(both.means(DRAWN, field.name, places, {"agreement": same})["agreement"], both.margin)
+    agreed = _certain(both.means(DRAWN, field.name, places, {"agreement": same})["agreement"])
+    if agreed.value == 1 and np.isfinite(agreed.low):
+        agreed = replace(agreed, p_equivalence=p_of_agreement(agreed.stimuli, both.margin))
     own = [value for side in (both.a, both.b) if not np.isnan(value := own_agreement(side, read))]
     reasons = [agreed.reason, _without(lost, both.empty(places)).words.lstrip(",; ")]
     if len({value for _, x, y in pairs for value in (x, y)}) == 1:
@@ -329,14 +333,12 @@ def _compare_field(both: Paired, field: Field) -> tuple[ComparedNumber, list[Com
     return agreed, shifts
 
 
-def _certain(agreed: ComparedNumber, margin: float) -> ComparedNumber:
-    """Agreement of all pairs or of none, as sure as that many stimuli make it: drawn again they are always the same."""
-    if np.isnan(agreed.low):
-        return agreed
-    if agreed.value == 1:
-        sure = p_of_agreement(agreed.stimuli, margin)
-        return replace(agreed, low=1 - most_that_differ(agreed.stimuli), p_equivalence=sure)
-    return replace(agreed, high=most_that_differ(agreed.stimuli)) if agreed.value == 0 else agreed
+def _certain(number: ComparedNumber) -> ComparedNumber:
+    """A mean of 0 or 1 in all pairs, as sure as that many stimuli make it: drawn again they are always the same."""
+    if np.isnan(number.low) or SLACK < number.value < 1 - SLACK:
+        return number
+    most = most_that_differ(number.stimuli)
+    return replace(number, low=max(number.value - most, 0.0), high=min(number.value + most, 1.0))
 
 
 def _reader(field: Field) -> Callable[[Row], object]:
@@ -381,7 +383,8 @@ def _whole_answers(both: Paired) -> Iterator[ComparedNumber]:
     places, p, q = _values(both, both.analysis, ANSWERS)
     if places:
         measures = {"total_variation": total_variation(p, q), "same_most_likely": _same_top(p, q)}
-        yield from both.means(DRAWN, both.analysis.whole_answer, places, measures).values()
+        numbers = both.means(DRAWN, both.analysis.whole_answer, places, measures)
+        yield from map(_certain, numbers.values())
 
 
 # Effects
@@ -429,7 +432,7 @@ def shifts_of_effects(both: Paired) -> Iterator[ComparedNumber]:
                 f"effects of {source}", effect.name, "contrast", rows=len(places), a=x.value, b=y.value, reason=changed
             )
             least, largest = bounds(weights)
-            yield both.tested(about, estimate(shift, weights), reach=largest - least)
+            yield both.tested(about, estimate(shift, weights, shift=True), reach=largest - least)
 
 
 # The verdict

@@ -6,7 +6,8 @@ from math import isfinite
 
 import numpy as np
 
-from grace.analysis.effects import ONE_STIMULUS, Estimate
+from grace.analysis.distances import SLACK
+from grace.analysis.effects import ONE_STIMULUS, Estimate, least_variance
 from grace.analysis.general import is_about, paired, reader
 from grace.analysis.measures import Measure, measures
 from grace.analysis.paired import ComparedNumber, Paired
@@ -58,7 +59,12 @@ def _shift(
     scale = measure.high - measure.low
     whole = scale if isfinite(scale) and scale > 0 else 1.0
     shifts = (values[:, 1] - values[:, 0]) / whole
-    se = float(shifts.std(ddof=1) / np.sqrt(len(items))) if len(items) > 1 else np.nan
-    reason = ONE_STIMULUS if len(items) == 1 else "" if se else ALL_THE_SAME
-    shift = Estimate(float(shifts.mean()), se or np.nan, len(items) - 1, len(items), reason)
+    value, df = float(shifts.mean()), len(items) - 1
+    if not df:
+        return both.tested(about, Estimate(value, np.nan, np.nan, 1, ONE_STIMULUS), whole)
+    se = float(shifts.std(ddof=1) / np.sqrt(len(items)))
+    shift = Estimate(value, se, df, len(items))
+    if se < SLACK:
+        least = float(np.sqrt(least_variance(shifts, -2.0, 2.0))) if isfinite(scale) else np.nan
+        shift = Estimate(value, np.nan, df, len(items), ALL_THE_SAME, shifts, (least, df))
     return both.tested(about, shift, whole, 2.0 if isfinite(scale) else np.inf)

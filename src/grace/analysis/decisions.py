@@ -8,6 +8,7 @@ import numpy as np
 from grace.analysis.distances import SLACK, Array
 from grace.analysis.effects import ALPHA, Estimate, bounds
 from grace.analysis.equivalence import MARGIN
+from grace.analysis.statistics import never_0
 
 SHOWN, REVERSED, ABSENT, UNSURE, UNKNOWN = "shown", "reversed", "absent", "not shown", "not defined"
 """An effect is there; its opposite is; it is smaller than the margin either way; none of these could be told; nothing
@@ -43,7 +44,7 @@ def decide(effects: Sequence[Estimate], weights: Sequence[Array]) -> list[Effect
     """
     from scipy import stats
 
-    tested = [not np.isnan(effect.least[0] if np.isnan(effect.se) else effect.se) for effect in effects]
+    tested = [not np.isnan(effect.varied.se) for effect in effects]
     by_item = [place for place, effect in enumerate(effects) if tested[place] and len(effect.items)]
     p = np.full(len(effects), np.nan)
     if by_item:
@@ -54,9 +55,9 @@ def decide(effects: Sequence[Estimate], weights: Sequence[Array]) -> list[Effect
         if not tested[place]:
             decisions.append(EffectDecision(np.nan, np.nan, np.nan, UNKNOWN))
             continue
-        se, df = effect.least if np.isnan(effect.se) else (effect.se, effect.df)
+        se, df = effect.varied.se, effect.varied.df
         if np.isnan(p[place]):
-            p[place] = min(2 * stats.t.sf(abs(effect.value) / se, df) * sum(tested), 1.0)
+            p[place] = min(never_0(2 * stats.t.sf(abs(effect.value) / se, df)) * sum(tested), 1.0)
         reach, inner = (stats.t.ppf(level, df) * se for level in ((1 + LEVEL) / 2, 1 - ALPHA))
         low, high = np.clip((effect.value - reach, effect.value + reach), *bounds(own))
         if p[place] < ALPHA:

@@ -11,6 +11,7 @@ import numpy as np
 
 from grace.analysis.distances import SLACK, Array
 from grace.analysis.samples import Grouped
+from grace.analysis.statistics import never_0
 
 ALPHA = 0.05
 ONE_STIMULUS = "a condition has one stimulus only, so nothing tells how much stimuli vary"
@@ -60,6 +61,11 @@ class Estimate:
     least: tuple[float, float] = (np.nan, np.nan)
 
     @property
+    def varied(self) -> "Estimate":
+        """The same with the standard error for an interval where no stimulus varies."""
+        return replace(self, se=self.least[0], df=self.least[1]) if np.isnan(self.se) else self
+
+    @property
     def statistic(self) -> float:
         """t; NaN where there is no standard error."""
         return self.value / self.se
@@ -73,8 +79,8 @@ class Estimate:
         from scipy.stats import t
 
         if self.reason == ALL_ALIKE and len(self.items):
-            return float(0.5 ** np.isfinite(self.items).sum()) if self.value > SLACK else 1.0
-        return float(t.sf(self.statistic, self.df))
+            return never_0(0.5 ** np.isfinite(self.items).sum()) if self.value > SLACK else 1.0
+        return never_0(t.sf(self.statistic, self.df))
 
 
 def stimuli_alike(grouped: Grouped) -> Grouped:
@@ -82,12 +88,17 @@ def stimuli_alike(grouped: Grouped) -> Grouped:
     return replace(grouped, sums=grouped.sums / grouped.rows[:, None], rows=np.ones_like(grouped.rows))
 
 
-def estimate(grouped: Grouped, weights: Array) -> Estimate:
+def estimate(grouped: Grouped, weights: Array, shift: bool = False) -> Estimate:
     """A contrast of condition means with its standard error.
 
     Each stimulus counts once, as the mean of its rows. (The variance of a mean over rows is far too small where few
     stimuli have most of them.) Where most items have all conditions, it is the mean of their contrasts, with Student's
-    t of these. Else conditions count as independent, with Welch's t. `weights` have the shape (conditions, labels).
+    t of these. Else conditions count as independent, with Welch's t.
+
+    Args:
+        grouped: shares, or differences of them.
+        weights: of the contrast, shape (conditions, labels).
+        shift: whether it is of differences: then it can be twice as large.
     """
     means = stimuli_alike(grouped).sums
     used = np.flatnonzero(np.abs(weights).sum(axis=1))
@@ -112,7 +123,9 @@ def estimate(grouped: Grouped, weights: Array) -> Estimate:
     if spread.sum() > SLACK**2:
         se, df = _welch(spread, sizes)
         return Estimate(value, se, df, stimuli, reason, contrasts)
-    least = np.array([_bounded(part, *bounds(scale)) for part, scale in zip(parts, scales, strict=True)])
+    ends = [bounds(scale) for scale in scales]
+    ends = [(low - high, high - low) for low, high in ends] if shift else ends
+    least = np.array([least_variance(part, *own) for part, own in zip(parts, ends, strict=True)])
     return Estimate(value, np.nan, np.nan, stimuli, ALL_ALIKE, contrasts, _welch(least, sizes))
 
 
@@ -122,7 +135,7 @@ def _welch(variances: Array, sizes: Array) -> tuple[float, float]:
     return float(np.sqrt(total)), total**2 / float((variances**2 / (sizes - 1)).sum())
 
 
-def _bounded(values: Array, least: float, largest: float) -> float:
+def least_variance(values: Array, least: float, largest: float) -> float:
     """The variance of the mean of values within bounds, never 0; NaN where these leave no choice."""
     half = (largest - least) / 2
     return variance_of_pairs((values - least) / half - 1) * half**2 if half else np.nan

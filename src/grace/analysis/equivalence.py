@@ -6,7 +6,7 @@ import numpy as np
 
 from grace.analysis.distances import Array
 from grace.analysis.effects import ALPHA, Estimate, variance_of_pairs
-from grace.analysis.statistics import holm_of
+from grace.analysis.statistics import holm_of, never_0
 
 EQUIVALENT, DIFFERENT, UNDECIDED = "equivalent", "different", "can't tell"
 MARGIN = 0.05
@@ -42,9 +42,8 @@ def tost(difference: Estimate, margin: float) -> Tost:
     below = t.cdf((difference.value - margin) / difference.se, difference.df)
     reach = t.ppf(1 - ALPHA, difference.df) * difference.se
     two_tailed = 2 * t.sf(abs(difference.value) / difference.se, difference.df)
-    return Tost(
-        float(max(above, below)), float(two_tailed), float(difference.value - reach), float(difference.value + reach)
-    )
+    p = never_0(max(above, below)), never_0(two_tailed)
+    return Tost(*p, float(difference.value - reach), float(difference.value + reach))
 
 
 def variance_of_drawing(shares: Array, n: Array) -> float:
@@ -73,7 +72,7 @@ def p_of_agreement(stimuli: int, margin: float) -> float:
 
     It is below 0.05 just where `most_that_differ` is below the margin.
     """
-    return float((1 - margin) ** stimuli)
+    return never_0((1 - margin) ** stimuli)
 
 
 def p_of_same_shift(further: int) -> float:
@@ -82,7 +81,7 @@ def p_of_same_shift(further: int) -> float:
     Draws x and y of one distribution have x - y = d, not 0, with a probability of 1/4 at most (Motzkin & Straus 1965,
     Canadian Journal of Mathematics 17, 533-540: steps of d make a graph without triangles); the first stimulus sets d.
     """
-    return float(0.25**further)
+    return never_0(0.25**further)
 
 
 def holm(p: list[float]) -> list[float]:

@@ -11,6 +11,7 @@ from statistics import fmean
 
 import numpy as np
 
+from grace.analysis.effects import least_variance
 from grace.analysis.frames import Frame, Row
 from grace.analysis.linear_mixed import linear_tests, logistic_tests
 from grace.analysis.measures import Measure, average, grouped, measures, se_of, t_interval
@@ -255,11 +256,12 @@ def _line(
     if not sides:
         return *about, *(None,) * 10, 0, test.note if test.n else NO_PAIRS
     a, b = (fmean(side) for side in zip(*sides.values(), strict=True))
-    low, high = t_interval(a - b, se_of([one - other for one, other in sides.values()]), len(sides))
-    if test.statistic is None or low is None or high is None:
-        low = high = None
-    else:  # a difference cannot be larger than the scale
-        reach = measure.high - measure.low
+    differences, reach = np.array([one - other for one, other in sides.values()]), measure.high - measure.low
+    se = se_of(differences.tolist())
+    if test.statistic is None:  # nothing varies
+        se = float(np.sqrt(least_variance(differences, -reach, reach))) if 0 < reach < np.inf else None
+    low, high = t_interval(a - b, se, len(sides))
+    if low is not None and high is not None:  # a difference cannot be larger than the scale
         low, high = max(low, -reach), min(high, reach)
     numbers = (a, b, a - b, low, high, test.statistic, test.df1, test.p, test.p_holm, test.effect_size)
     return *about, *numbers, len(sides), test.note

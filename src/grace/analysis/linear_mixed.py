@@ -18,9 +18,9 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from grace.analysis.measures import Measure
-from grace.analysis.mixed import BinaryAnswer, columns_of, term_tests
+from grace.analysis.mixed import BinaryAnswer, columns_of, term_tests, worth_of
 from grace.analysis.names import LINEAR, LOGISTIC, TestName
-from grace.analysis.statistics import Numbers, Tested, effective
+from grace.analysis.statistics import Tested, never_0
 from grace.analysis.trials import Trial
 from grace.studies.study import Study
 
@@ -75,25 +75,17 @@ def logistic_tests(measure: Measure, trials: Sequence[Trial], study: Study) -> l
     if measure.experiment != 1 or not measure.value or not factors:
         return []
     own = [trial for trial in trials if measure.read(trial.row) is not None]
-    outcomes = [BinaryAnswer(int(row.value), row.levels, row.groups) for row in _rows(measure, own, study)]
+    outcomes = [
+        BinaryAnswer(int(row.value), row.levels, row.groups, trial.unit)
+        for row, trial in zip(_rows(measure, own, study), own, strict=True)
+    ]
     if not outcomes:
         return []
     terms = list(_terms(len(factors)))
     names = [MeasuredEffect(measure.name, measure.value, tuple(factors[one] for one in term)) for term in terms]
-    worth = _worth(measure, own)
+    worth = worth_of(outcomes)
     empty = [Tested(TestName(LOGISTIC, name), n=len(outcomes), n_effective=worth) for name in names]
     return term_tests(empty, terms, outcomes)
-
-
-def _worth(measure: Measure, trials: Sequence[Trial]) -> float | None:
-    """How many independent answers these are worth; None where it is not known which rows show the same."""
-    cells: dict[str, list[tuple[float, str]]] = {}
-    for trial in trials:
-        number = measure.read(trial.row)
-        if trial.unit is None or number is None:
-            return None
-        cells.setdefault(", ".join(trial.cell), []).append((number, trial.unit))
-    return effective({cell: Numbers(*map(list, zip(*own, strict=True))) for cell, own in cells.items()})
 
 
 def _rows(measure: Measure, trials: Sequence[Trial], study: Study) -> list[MeasuredRow]:
@@ -141,7 +133,7 @@ def _tested(empty: Sequence[Tested], terms: Sequence[tuple[int, ...]], rows: Seq
             yield replace(test, note="a factor has one level only")
             continue
         f = float(b[own] @ np.linalg.solve(covariance[np.ix_(own, own)], b[own])) / len(own)
-        p = float(stats.f.sf(f, len(own), freedom))
+        p = never_0(stats.f.sf(f, len(own), freedom))
         size = f * len(own) / (f * len(own) + freedom)
         yield replace(test, statistic=f, df1=len(own), df2=float(freedom), p=p, effect_size=size)
 

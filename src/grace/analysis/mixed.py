@@ -1,7 +1,8 @@
 """A mixed-effects logistic regression of yes and no on factors, with random intercepts, also under separation.
 
-The model is Bayesian, fitted by variational Bayes: that of statsmodels' BinomialBayesMixedGLM. Yoon et al. (2020)
-analysed negation with a Bayesian mixed-effects logistic regression too. That approximation takes the coefficients for
+The model is Bayesian, fitted by variational Bayes: that of statsmodels' BinomialBayesMixedGLM, but with the quadrature
+of Gauss and Hermite, since that package's loses a thousandth of all probability. Yoon et al. (2020) analysed negation
+with a Bayesian mixed-effects logistic regression too. That approximation takes the coefficients for
 independent, which finds effects in noise where conditions are near 0 or 1. So only its means are used. The
 coefficients' covariance is that of the posterior's curvature there (Laplace's approximation), with all coefficients and
 intercepts in it. A factor's test is Wald's: with its coefficients b and their covariance V it is b' V^-1 b, against
@@ -18,19 +19,21 @@ without end as a coefficient does. Then the prior decides how large the coeffici
 weakly informative one (Gelman, Jakulin, Pittau & Su 2008, Annals of Applied Statistics 2, 1360-1383), and the test says
 so. Separation is found by linear programming (Konis 2007).
 
-Rows of one stimulus, as replications are, are not independent. Chi-squared is divided by their design effect, n over
-n_effective (first-order correction of Rao & Scott 1984, Annals of Statistics 12, 46-60). A random intercept for each
-stimulus would not do: the approximation takes it for independent of the conditions, and finds effects in noise.
+Rows of one stimulus, as replications are, are not independent. Chi-squared is divided by their design effect
+(first-order correction of Rao & Scott 1984, Annals of Statistics 12, 46-60): how much less the residuals are worth than
+so many independent ones (`statistics.effective`), since what items and participants share is in the model already. A
+random intercept for each stimulus would not do: the approximation takes it for independent of the conditions, and finds
+effects in noise.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from grace.analysis.names import AUTHORS, LIKELIHOOD, MIXED, Factors, TestName
-from grace.analysis.statistics import Tested
+from grace.analysis.names import AUTHORS, MIXED, Factors, TestName
+from grace.analysis.statistics import Numbers, Tested, effective, never_0
 
 if TYPE_CHECKING:
     from numpy import float64, intp
@@ -64,39 +67,66 @@ class BinaryAnswer:
         yes: 1 or 0.
         levels: of the factors, in the order of their names.
         groups: of the random intercepts by name, as {"participant": "7", "item": "cake"}.
+        stimulus, text: what it is about, and how that was worded, within its condition; None where that is not known.
     """
 
     yes: int
     levels: tuple[str, ...]
     groups: Mapping[str, str]
+    stimulus: str | None = None
+    text: str | None = None
+
+
+def worth_of(outcomes: Sequence[BinaryAnswer], values: Iterable[float] | None = None) -> float | None:
+    """How many independent answers these are worth; None where it is not known which of them show the same.
+
+    With `values`, one for each answer, it is how many independent ones these are worth.
+    """
+    if not outcomes or any(outcome.stimulus is None for outcome in outcomes):
+        return None
+    numbers = [float(outcome.yes) for outcome in outcomes] if values is None else list(values)
+    places: dict[tuple[str, ...], list[int]] = {}
+    for place, outcome in enumerate(outcomes):
+        places.setdefault(outcome.levels, []).append(place)
+    with_texts = all(outcome.text is not None for outcome in outcomes)
+    cells = {
+        ", ".join(cell): Numbers(
+            [numbers[place] for place in own],
+            [outcomes[place].stimulus or "" for place in own],
+            [outcomes[place].text or "" for place in own] if with_texts else None,
+        )
+        for cell, own in places.items()
+    }
+    return effective(cells)
 
 
 def mixed_tests(
-    names: tuple[str, str],
-    outcomes: Sequence[BinaryAnswer],
-    n_effective: float | None,
-    kinds: Sequence[str] = (MIXED,),
+    names: tuple[str, str], outcomes: Sequence[BinaryAnswer], kinds: Sequence[str] = (MIXED,)
 ) -> list[Tested]:
     """Tests of two factors (in the model without interaction) and of their interaction (in the model with it).
 
     Args:
         names: the factors'.
         outcomes: one for each row, all with the same groups.
-        n_effective: of the rows; None where it is not known, and then they are taken for independent.
         kinds: which tests: MIXED is Wald's, LIKELIHOOD the likelihood ratio's in the same models, AUTHORS that in
             models with the second factor as a number and random slopes of all terms.
     """
     effects = (*(Factors((name,)) for name in names), Factors(names))
-    made = []
+
+    @cache
+    def fits(of_authors: bool) -> list[_Fitted]:
+        """The models without and with the interaction; Wald's test and the ratio have the same."""
+        return [_fit(_design(outcomes, both, of_authors), outcomes, of_authors) for both in (False, True)]
+
+    made, worth = [], worth_of(outcomes)
     for kind in kinds:
-        tests = [Tested(TestName(kind, of), n=len(outcomes), n_effective=n_effective) for of in effects]
+        tests = [Tested(TestName(kind, of), n=len(outcomes), n_effective=worth) for of in effects]
         if len({outcome.yes for outcome in outcomes}) < 2:
             why = "all answers are equal, so nothing can depend on anything" if outcomes else "no rows"
             made += [replace(test, note=why) for test in tests]
             continue
-        if kind != LIKELIHOOD or MIXED not in kinds:  # the two have the same models
-            fits = [_fit(_design(outcomes, both, kind == AUTHORS), outcomes, kind == AUTHORS) for both in (False, True)]
-        of_fits = (fits[0], fits[0], fits[1])
+        additive, whole = fits(kind == AUTHORS)
+        of_fits = (additive, additive, whole)
         made += [_test(test, place, fitted) for place, (test, fitted) in enumerate(zip(tests, of_fits, strict=True))]
     return made
 
@@ -166,6 +196,7 @@ class _Fitted:
         means: of the coefficients.
         sds: of their normal priors; those of random effects were fitted.
         note: what is to be said of the fit.
+        design_effect: how much less the rows are worth than the model says, since rows of a stimulus are alike.
     """
 
     design: _Design
@@ -174,6 +205,7 @@ class _Fitted:
     means: "NDArray[float64]"
     sds: "NDArray[float64]"
     note: str
+    design_effect: float
 
 
 def _design(outcomes: Sequence[BinaryAnswer], interaction: bool, number: bool) -> _Design:
@@ -208,6 +240,7 @@ def _fit(design: _Design, outcomes: Sequence[BinaryAnswer], slopes: bool) -> _Fi
     import numpy as np
     from scipy.optimize import minimize
     from scipy.sparse import csr_array
+    from scipy.special import expit
 
     yes = np.array([outcome.yes for outcome in outcomes], dtype=float)
     prior = INFORMATIVE if (separated := separable(design.columns, yes)) else WIDE
@@ -234,16 +267,34 @@ def _fit(design: _Design, outcomes: Sequence[BinaryAnswer], slopes: bool) -> _Fi
     notes += [SEPARATED] if separated else []
     notes += [] if fitted.success else ["the fit did not converge"]
     sds = np.concatenate([np.full(design.columns.shape[1], prior), sds_of_groups[kinds]])
-    return _Fitted(design, sparse, yes, fitted.x[:coefficients], sds, "; ".join(notes))
+    means = fitted.x[:coefficients]
+    clusters = _design_effect(outcomes, (yes - expit(sparse @ means)).tolist())
+    notes += [f"divided by the design effect of stimuli, {clusters:.3g}"] if clusters > WORTH_SAYING else []
+    return _Fitted(design, sparse, yes, means, sds, "; ".join(notes), clusters)
+
+
+def _design_effect(outcomes: Sequence[BinaryAnswer], residuals: Iterable[float]) -> float:
+    """How many rows are worth one, since those of a stimulus are more alike than the model says; 1 if none is known.
+
+    Where no stimulus has two different answers, as at temperature 0, its rows are copies, whatever is left of them.
+    """
+    answers = {(outcome.levels, outcome.stimulus, outcome.yes) for outcome in outcomes}
+    copies = len(answers) == len({answer[:2] for answer in answers})
+    worth = worth_of(outcomes, None if copies else residuals)
+    return max(len(outcomes) / worth, 1.0) if worth else 1.0
 
 
 @cache
 def _quadrature() -> "tuple[NDArray[float64], NDArray[float64]]":
-    """Places and weights of the mean over a standard normal distribution: Gauss-Legendre from -5 to 5."""
+    """Places and weights of the mean over a standard normal distribution, after Gauss and Hermite.
+
+    The weights sum to 1: were they but a little less, the likelihood of answers that are told apart completely would
+    grow without end as the coefficients do.
+    """
     import numpy as np
 
-    nodes, weights = np.polynomial.legendre.leggauss(10)
-    return 5 * nodes, 5 * weights * np.exp(-((5 * nodes) ** 2) / 2) / np.sqrt(2 * np.pi)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(10)
+    return nodes, weights / weights.sum()
 
 
 def evidence_bound(
@@ -321,6 +372,7 @@ def _evidence(
 ) -> float:
     """The largest penalised log likelihood with random effects integrated out after Laplace, by Newton's method."""
     import numpy as np
+    from scipy.special import expit
 
     def height(b: "NDArray[float64]") -> float:
         logits = columns @ b
@@ -330,7 +382,7 @@ def _evidence(
     for _ in range(STEPS):
         logits = columns @ b
         curvature = _curvature(columns, logits, sds)
-        step = np.linalg.solve(curvature, columns.T @ (yes - 1 / (1 + np.exp(-logits))) - b / sds**2)
+        step = np.linalg.solve(curvature, columns.T @ (yes - expit(logits)) - b / sds**2)
         while (reached := height(b + step)) < top - TINY:
             step /= 2
         b, gained, top = b + step, reached - top, reached
@@ -372,8 +424,6 @@ def _test(test: Tested, factor: int, fitted: _Fitted) -> Tested:
         return replace(test, note="a factor has one level only")
     if not fitted.design.complete:
         return replace(test, note="cannot be estimated: conditions are empty")
-    design_effect = max(test.n / test.n_effective, 1.0) if test.n_effective else 1.0
-    chi2 = (_wald if test.name.kind == MIXED else _ratio)(fitted, places) / design_effect
-    p = float(stats.chi2.sf(chi2, len(places)))
-    clusters = f"; divided by the design effect of stimuli, {design_effect:.3g}" if design_effect > WORTH_SAYING else ""
-    return replace(test, statistic=chi2, df1=len(places), p=p, note=fitted.note + clusters)
+    chi2 = (_wald if test.name.kind == MIXED else _ratio)(fitted, places) / fitted.design_effect
+    p = never_0(stats.chi2.sf(chi2, len(places)))
+    return replace(test, statistic=chi2, df1=len(places), p=p, note=fitted.note)

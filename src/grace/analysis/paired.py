@@ -15,6 +15,7 @@ from grace.analysis.effects import ONE_STIMULUS, Estimate, stimuli_alike
 from grace.analysis.equivalence import Tost, p_of_same_shift, tost, variance_of_drawing
 from grace.analysis.frames import Row
 from grace.analysis.samples import Grouped, Integers, Sample
+from grace.analysis.statistics import never_0
 from grace.analysis.studies import ANALYSES
 from grace.analysis.study_analysis import StudyAnalysis
 from grace.analysis.trials import Trial
@@ -227,8 +228,15 @@ class Paired:
         return np.array(worth).T
 
     def tested(self, about: ComparedNumber, shift: Estimate, scale: float = 1.0, reach: float = 1.0) -> ComparedNumber:
-        """A finding with a difference (a share of its scale, at most `reach`) and its tests."""
-        test = tost(shift, self.margin)
+        """A finding with a difference (a share of its scale, at most `reach`) and its tests.
+
+        Where no item varies, `p_difference` is that of the exact test that flips their signs.
+        """
+        test = tost(shift.varied, self.margin)
+        if np.isnan(shift.se) and len(shift.items):
+            items = int(np.isfinite(shift.items).sum())
+            exact = never_0(2.0 ** (1 - items)) if abs(shift.value) > SLACK else np.nan
+            test = replace(test, p_difference=exact)
         low, high = np.clip((test.low, test.high), -reach, reach) * scale
         return replace(
             about,

@@ -7,9 +7,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from grace.analysis.bootstrap import DRAWS, SEED, interval, resampled_counts, resampled_means
+from grace.analysis.bootstrap import (
+    DRAWS,
+    SEED,
+    drawn_shares,
+    interval,
+    resampled_counts,
+    resampled_means,
+    with_unseen,
+)
 from grace.analysis.decisions import DECIDED, SHOWN, EffectDecision, decide
 from grace.analysis.distances import (
+    SLACK,
     Array,
     Measurement,
     correlation,
@@ -26,6 +35,9 @@ from grace.analysis.study_analysis import EffectSizes, StudyAnalysis
 from grace.tables import write_table
 
 Booleans = NDArray[np.bool_]
+
+DRAWN_ALIKE = "stimuli do not vary, so drawing them again tells nothing of how sure this is"
+"""Why a bootstrap has no interval."""
 
 PEOPLE, RSA, RSA_OWN, UNIFORM = "people", "rsa", "rsa_own_prior", "uniform"
 LARGEST = {
@@ -48,8 +60,8 @@ class Fit:
         value, low, high: the measure with its 95% bootstrap interval; NaN where not defined.
         conditions, stimuli, missing: what it rests on; rows that had no distribution.
         reason: why it is not defined, or rests on less than all.
-        floor: what to expect of the measure for a model that answers just as people and as often as this one (its
-            probabilities: just as people, and sampled from nothing); of people's counts alone, else NaN.
+        floor: what to expect of a distance for a model that answers just as people and as often as this one (its
+            probabilities: just as people, and not sampled); of people's counts alone, else NaN.
     """
 
     model_name: str
@@ -150,8 +162,8 @@ def against(
 def yardsticks(study: StudyAnalysis, draws: int = DRAWS, seed: int = SEED) -> tuple[Fit, ...]:
     """Benchmarks for a model's fit: that of rational speech acts, of mere chance, and of people.
 
-    People against people are bootstrap samples of them, of as many people: a model that is sampled as often can't be
-    expected to come nearer. For other numbers of answers see `Fit.floor`.
+    People against people are bootstrap samples of them, of as many people: nothing but chance lies between these. What
+    chance does to a model's own answers too is in `Fit.floor`.
     """
     rng = np.random.default_rng(seed)
     shape = (len(study.conditions), len(study.labels))
@@ -207,17 +219,15 @@ def _fits(study: StudyAnalysis, side: _ModelMeans, rng: np.random.Generator) -> 
 def _with_floors(
     study: StudyAnalysis, fits: Sequence[Fit], sample: Sample, source: str, draws: int, seed: int
 ) -> list[Fit]:
-    """Fits to people with what to expect of a model that is just as they: both are drawn from people's shares."""
+    """Fits to people with what to expect of a model that is just as they: both are drawn from the same shares."""
     people = study.people()
     if isinstance(people, EffectSizes) or not len(sample):
         return list(fits)
     rows = np.bincount(sample.cells, minlength=len(people))
-    shares, there, rng = normalised(people), rows > 0, np.random.default_rng(seed)
-    model = shares[None, there]
-    if source == ANSWERS:
-        drawn = [rng.multinomial(n, p, draws) / n for n, p in zip(rows[there], shares[there], strict=True)]
-        model = np.stack(drawn, axis=1)
-    again = resampled_counts(people[there], draws, rng)
+    there, rng = rows > 0, np.random.default_rng(seed)
+    shares, n = with_unseen(people[there]), people[there].sum(axis=1).astype(np.int64)
+    model = drawn_shares(shares, rows[there], draws, rng) if source == ANSWERS else shares[None]
+    again = drawn_shares(shares, n, draws, rng)
     floors = {measure: float(values.mean()) for measure, values in _distances(study, model, again).items()}
     return [replace(fit, floor=floors.get(fit.measure, np.nan)) if fit.reference == PEOPLE else fit for fit in fits]
 
@@ -286,6 +296,8 @@ def _fit(
         reason = "; ".join(filter(None, (reason, ONE_STIMULUS)))
     elif len(drawn) > 1:
         low, high = interval(drawn, point.value)
+        if high - low < SLACK:
+            low, high, reason = np.nan, np.nan, "; ".join(filter(None, (reason, DRAWN_ALIKE)))
         low, high = max(low, -1.0 if "correlation" in measure else 0.0), min(high, LARGEST[measure])
     counts = (int(there.sum()), int(side.stimuli.sum()), side.missing)
     return Fit(side.model, side.source, reference, measure, point.value, low, high, *counts, reason)

@@ -125,17 +125,18 @@ class Calibration:
     ece: float
 
 
-def at_other_temperatures(trials: Iterable[Trial]) -> list[float]:
-    """The temperatures but 1 at which trials' answers were sampled; probabilities are those at temperature 1."""
-    temperatures = {trial.row.number("temperature") for trial in trials if trial.answers}
-    return sorted(temperature for temperature in temperatures if temperature not in (None, 1))
+def at_other_temperatures(trials: Iterable[Trial]) -> list[str]:
+    """The temperatures but 1 of trials' answers, in words; probabilities are those at temperature 1."""
+    temperatures = {trial.row.number("temperature") for trial in trials if trial.answers} - {1}
+    known = sorted(temperature for temperature in temperatures if temperature is not None)
+    return [*(f"temperature {one:g}" for one in known), *(["a temperature that is not known"] * (None in temperatures))]
 
 
 def calibrations(trials: Sequence[Trial], study: Study) -> Iterator[Calibration]:
     """Each question that Experiment 1 answers too, against its sampled answers; those without both are left out.
 
-    There is none where answers were sampled at another temperature than the probabilities' 1: theirs are others, which
-    do not follow from those of the labels alone.
+    There is none where answers were sampled at another temperature than the probabilities' 1, or at one that the table
+    does not tell: theirs are others, which do not follow from those of the labels alone.
     """
     if at_other_temperatures(trials):
         return

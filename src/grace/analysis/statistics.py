@@ -7,6 +7,7 @@ from fractions import Fraction
 from itertools import accumulate
 from math import asin, fsum, sqrt
 from statistics import fmean, stdev
+from sys import float_info
 from typing import TYPE_CHECKING, Literal
 
 from grace.analysis.names import ANOVA, REPEATED, Factors, TestName
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 Alternative = Literal["greater", "two-sided"]
 
+SMALLEST = float_info.min
+"""A p that is smaller than any number is this one: no p is 0."""
 CONSTANT = 10 * 2.0**-52
 """A standard error below this share of the largest value is rounding; R's `t.test` draws the line here too."""
 Z95 = 1.9599639845400545
@@ -93,6 +96,12 @@ class Numbers:
 
 
 NO_STIMULI = "the table does not tell which rows show the same stimulus"
+BY_SIGNS = "p is exact, by flipping signs"
+
+
+def never_0(p: float) -> float:
+    """A p value, above 0 also where it is smaller than any number."""
+    return max(float(p), SMALLEST)
 
 
 def mean_and_se(values: Sequence[float]) -> tuple[float | None, float | None]:
@@ -178,7 +187,7 @@ def t_test(name: TestName, sample: Numbers, alternative: Alternative, against: f
         empty,
         statistic=float(test.statistic),
         df1=n - 1,
-        p=float(test.pvalue),
+        p=never_0(test.pvalue),
         effect_size=float(test.statistic) / sqrt(n),
     )
 
@@ -203,8 +212,8 @@ def stimulus_test(name: TestName, sample: Numbers, alternative: Alternative, aga
     if test.p is not None or means is None or len(means.values) < 2 or (away := fmean(means.values) - against) == 0:
         return test
     two_sided = alternative == "two-sided"
-    p = 2.0 ** (two_sided - len(means.values)) if two_sided or away > 0 else 1.0
-    return replace(test, p=p, note=f"{test.note}; p is exact, by flipping signs")
+    p = never_0(2.0 ** (two_sided - len(means.values))) if two_sided or away > 0 else 1.0
+    return replace(test, p=p, note=f"{test.note}; {BY_SIGNS}")
 
 
 def binomial_test(name: TestName, sample: Numbers, chance: float) -> Tested:
@@ -218,8 +227,12 @@ def binomial_test(name: TestName, sample: Numbers, chance: float) -> Tested:
     if n == 0:
         return Tested(name, note="no rows")
     h = 2 * asin(sqrt(k / n)) - 2 * asin(sqrt(chance))
-    p = float(stats.binomtest(k, n, chance).pvalue)
+    p = never_0(stats.binomtest(k, n, chance).pvalue)
     return Tested(name, statistic=k, p=p, effect_size=h, n=n, n_effective=sample.n_effective)
+
+
+INTERVALS = ("low", "high", "n", "n_effective", "low_clustered", "high_clustered")
+"""Columns behind a share: Wilson's interval by rows, their number, what they are worth, and the interval by that."""
 
 
 def wilson(share: float, n: float) -> tuple[float | None, float | None]:
@@ -296,7 +309,8 @@ def repeated_anova(factors: tuple[str, str], means: Sequence[Observation]) -> li
 
     A step from model to model spans a space of contrasts of cells. F is that of these contrasts of each stimulus,
     against how they vary among stimuli: what R's `anova(lm(wide ~ 1), lm(wide ~ 0), M = ~ larger, X = ~ smaller)`
-    tests. p is after Greenhouse and Geisser (1959, Psychometrika 24, 95-112), whose epsilon the note has.
+    tests. p is after Greenhouse and Geisser (1959, Psychometrika 24, 95-112), whose epsilon the note has. Where stimuli
+    do not vary in an effect, so that there is no F, p is that of the exact test that flips their signs.
 
     `means` are one number for each cell and stimulus; stimuli that lack a cell are left out.
     """
@@ -312,7 +326,8 @@ def repeated_anova(factors: tuple[str, str], means: Sequence[Observation]) -> li
     lost = len(wide) - len(complete)
     tests = [Tested(TestName(REPEATED, of), n_effective=float(len(complete))) for of in effects]
     if len(complete) < 2:
-        return [replace(test, note="fewer than two stimuli have all conditions") for test in tests]
+        why = "fewer than two stimuli have all conditions" if means else "no rows"
+        return [replace(test, note=why) for test in tests]
     spaces = {name: _projection(_columns(cells, model)) for name, model in MODELS.items()}
     less = f"{lost} stimuli lack a condition and are left out" if lost else ""
     return [
@@ -339,10 +354,13 @@ def _repeated(test: Tested, complete: "NDArray[float64]", space: "NDArray[float6
     if df == 0:
         return replace(test, note="cannot be estimated: the cells that are there do not tell it from the other effects")
     covariance = np.atleast_2d(np.cov(contrasts, rowvar=False))
-    spread = float(np.trace(covariance))
-    if spread <= PERFECT * float((complete**2).mean()):
-        return replace(test, df1=df, df2=df * (n - 1), note="stimuli do not vary in it, so there is no variance")
-    f = n * float((contrasts.mean(axis=0) ** 2).sum()) / spread
+    spread, effect = float(np.trace(covariance)), float((contrasts.mean(axis=0) ** 2).sum())
+    rounding, alike = PERFECT * float((complete**2).mean()), "stimuli do not vary in it, so there is no variance"
+    if spread <= rounding and effect <= rounding:
+        return replace(test, df1=df, df2=df * (n - 1), note=alike)
+    if spread <= rounding:  # of all signs that stimuli may have, two make the effect so large
+        return replace(test, p=never_0(2.0 ** (1 - n)), note=f"{alike}; {BY_SIGNS}")
+    f = n * effect / spread
     epsilon = spread**2 / (df * float((covariance**2).sum()))
     notes = [less, f"Greenhouse-Geisser epsilon {epsilon:.3g}" if df > 1 else ""]
     return replace(
@@ -350,7 +368,7 @@ def _repeated(test: Tested, complete: "NDArray[float64]", space: "NDArray[float6
         statistic=f,
         df1=df,
         df2=df * (n - 1),
-        p=float(stats.f.sf(f, epsilon * df, epsilon * df * (n - 1))),
+        p=never_0(stats.f.sf(f, epsilon * df, epsilon * df * (n - 1))),
         effect_size=f / (f + n - 1),
         note="; ".join(filter(None, notes)),
     )
@@ -409,7 +427,7 @@ def _step(
         return replace(test, df1=gained, df2=full.df, note="all rows of a cell are equal, so there is no variance")
     ss = max(small.ssr - large.ssr, 0.0)
     f = (ss / gained) / (full.ssr / full.df)
-    p = float(stats.f.sf(f, gained, full.df))
+    p = never_0(stats.f.sf(f, gained, full.df))
     return replace(test, statistic=f, df1=gained, df2=full.df, p=p, effect_size=ss / (ss + full.ssr))
 
 

@@ -26,6 +26,7 @@ from grace.analysis.names import ANOVA, EXPECTED, PLANNED, Factors, TestName
 from grace.analysis.people import study1_tests
 from grace.analysis.samples import BETS, CHOICE
 from grace.analysis.statistics import (
+    INTERVALS,
     NO_STIMULI,
     TEST_COLUMNS,
     Numbers,
@@ -240,8 +241,10 @@ def knowledge(trials: Sequence[Trial]) -> Iterator[tuple[object, ...]]:
         n = len(answered)
         share = said[YES] / n if n else None
         worth = sample(answered, lambda trial: float(trial.answers[KNOWLEDGE] == YES)).n_effective if n else 0
-        low, high = wilson(share, n) if share is not None else (None, None)
-        yield *cell, said[YES], said[NO], len(own) - n - failed, failed, share, low, high, n, worth
+        by_row, clustered = (
+            wilson(share, number) if share is not None and number is not None else (None, None) for number in (n, worth)
+        )
+        yield *cell, said[YES], said[NO], len(own) - n - failed, failed, share, *by_row, n, worth, *clustered
 
 
 def tests_of(kept: Sequence[Trial]) -> list[Tested]:
@@ -383,7 +386,7 @@ STUDY1 = StudyAnalysis(
     tables={
         "means": (*FACTORS, "state", "mean", "se", "n", "n_effective"),
         "tests": TEST_COLUMNS,
-        KNOWLEDGE: (*FACTORS, "yes", "no", "unclear", "failed", "proportion_yes", "low", "high", "n", "n_effective"),
+        KNOWLEDGE: (*FACTORS, "yes", "no", "unclear", "failed", "proportion_yes", *INTERVALS),
     },
     sources={
         BETS: tuple(f"state{state}_mean" for state in STATES),

@@ -17,11 +17,11 @@ from grace.analysis.names import AUTHORS, BINOMIAL, LIKELIHOOD, MIXED, TestName
 from grace.analysis.people import study2_counts
 from grace.analysis.samples import CHOICE
 from grace.analysis.statistics import (
+    INTERVALS,
     TEST_COLUMNS,
     Numbers,
     Tested,
     binomial_test,
-    effective,
     holm,
     stimulus_test,
     wilson,
@@ -39,7 +39,7 @@ OUTSIDE = "goal or state is none of the design's"
 NO_UTTERANCE = "the answer is none of the eight utterances"
 
 FACTORS = ("goal", "state")
-SHARE = ("proportion", "low", "high", "n", "n_effective", "low_clustered", "high_clustered")
+SHARE = ("proportion", *INTERVALS)
 
 CHANCE, CHANCE_OF_NEGATION = 1 / 8, 1 / 2
 """A speaker who draws one of the eight utterances says each with 1/8, and one of the four with "wasn't" with 1/2."""
@@ -191,10 +191,16 @@ def results(trials: ModelTrials, frame: Frame, study: Study) -> Results:
     }
     groups = {"participant": study.design.participant or "", "item": study.design.item or ""}
     outcomes = [
-        BinaryAnswer(int(_negated(trial)), (trial.cell[0], trial.cell[1]), {n: trial.row[c] for n, c in groups.items()})
+        BinaryAnswer(
+            int(_negated(trial)),
+            (trial.cell[0], trial.cell[1]),
+            {name: trial.row[column] for name, column in groups.items()},
+            trial.unit,
+            trial.row.stimulus,
+        )
         for trial in trials.kept
     ]
-    mixed = mixed_tests(FACTORS, outcomes, _effective(by_cell), (MIXED, LIKELIHOOD, AUTHORS))
+    mixed = mixed_tests(FACTORS, outcomes, (MIXED, LIKELIHOOD, AUTHORS))
     return Results(tables, [*mixed, *against_chance(by_cell)])
 
 
@@ -220,13 +226,6 @@ def against_chance(by_cell: Mapping[Cell, Sequence[Trial]]) -> list[Tested]:
         for family in (negation, utterances)
     ]
     return [test for family in (*exact, *clustered) for test in holm(family)]
-
-
-def _effective(by_cell: Mapping[Cell, Sequence[Trial]]) -> float | None:
-    samples = {"-".join(cell): sample(own, _negated) for cell, own in by_cell.items() if own}
-    if not samples or any(one.stimuli is None for one in samples.values()):
-        return None
-    return effective(samples)
 
 
 # References

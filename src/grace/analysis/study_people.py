@@ -11,6 +11,7 @@ from statistics import fmean
 
 from grace.analysis.frames import Frame, Row, read_frame
 from grace.analysis.measures import Measure, grouped
+from grace.analysis.statistics import never_0
 from grace.analysis.trials import Cell, Trial
 from grace.columns import MODEL
 from grace.errors import InputError
@@ -191,4 +192,4 @@ def _correlation(pairs: Sequence[tuple[float, float]]) -> tuple[object, ...]:
     if abs(r) >= 1:
         return r, None, None, None, ""
     reach = float(norm.ppf(0.975)) / sqrt(len(pairs) - 3)
-    return r, tanh(atanh(r) - reach), tanh(atanh(r) + reach), p, ""
+    return r, tanh(atanh(r) - reach), tanh(atanh(r) + reach), never_0(p), ""

@@ -23,7 +23,7 @@ from grace.report.numbers import (
     t_of,
     whole,
 )
-from grace.report.phrases import verdict
+from grace.report.phrases import EXACT, verdict
 from grace.report.study_report import StudyReport
 from grace.studies.contrasts import Contrast
 from grace.studies.study import Study
@@ -220,9 +220,9 @@ def sentence_of(row: Record, about: Mapping[str, Contrast]) -> str:
     what = f"The contrast {name} of {of} was {_with_interval(row, 'difference')}: {means}"
     if not is_known(row["p_holm"]):
         return f"{what}; it is not tested ({plain(row['note'])})."
-    t = f"{t_of_contrast(row)}, " if is_known(row["t"]) else ""
+    t = t_of_contrast(row) if is_known(row["t"]) else EXACT
     p = f"Holm-corrected *p* {p_in_words(row['p_holm'])}"
-    return f"{what}, {verdict(row['p_holm'])}, {t}{p}, over {counted(row['pairs'], 'item')}."
+    return f"{what}, {verdict(row['p_holm'])}, {t}, {p}, over {counted(row['pairs'], 'item')}."
 
 
 def _methods(kinds: frozenset[str], study: Study) -> Iterator[str]:
@@ -232,8 +232,8 @@ def _methods(kinds: frozenset[str], study: Study) -> Iterator[str]:
     )
     if study.contrasts:
         yield (
-            "Contrasts were computed for each item and tested by two-sided t tests over items, with Holm's correction "
-            "within each experiment."
+            "Contrasts were computed for each item and tested by two-sided t tests over items, or where all items "
+            "differ by the same by the exact test that flips signs, with Holm's correction within each experiment."
         )
     if LINEAR in kinds:
         yield (

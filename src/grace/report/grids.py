@@ -169,8 +169,9 @@ class ReportedTest:
 
     @property
     def lead(self) -> Record:
-        """The row that counts: stimuli, where it is defined, and not rows, which are not independent."""
-        return next((row for row in (self.repeated, self.by_stimulus) if is_known(row.get("p"))), self.row)
+        """The row that counts: of stimuli, not of rows, which are not independent; by row where there is no other."""
+        others = [row for row in (self.repeated, self.by_stimulus) if row]
+        return next((row for row in others if is_known(row["p"])), others[0] if others else self.row)
 
 
 def of_tests(

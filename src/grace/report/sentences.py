@@ -70,4 +70,4 @@ def _patterns(rows: Records, model: str) -> Iterator[str]:
         lists = ". ".join(
             f"{IN_WORDS.get(verdict, verdict).capitalize()}: {'; '.join(names)}" for verdict, names in verdicts.items()
         )
-        yield f"Effects of people's study in {plain(source)}. {plain(lists)}."
+        yield f"Effects of people's study in {plain(source)}, as differences of shares. {plain(lists)}."

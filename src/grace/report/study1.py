@@ -27,7 +27,7 @@ from grace.report.grids import (
 )
 from grace.report.markdown import plain
 from grace.report.numbers import NOTHING, decimal, f_of, is_known, p_in_words, p_value, share, t_of, whole, with_error
-from grace.report.phrases import effects_in_words, share_of, shares_in_words
+from grace.report.phrases import by_row, effects_in_words, share_of, shares_in_words, statistic_of
 from grace.report.study_report import StudyReport
 
 EFFECTS: dict[object, str] = {
@@ -157,7 +157,11 @@ def knowledge(rows: Records, exclusions: bool) -> Iterator[Grid]:
         rows,
         texts_of(*keys)
         | {name: lambda row, name=name: whole(row[name]) for name in ("yes", "no", "unclear", "failed")}
-        | {"share of yes [95% interval]": lambda row: share_of(row, "proportion_yes"), "n effective": _worth},
+        | {
+            "share of yes [95%]": lambda row: share_of(row, "proportion_yes"),
+            "[95%] by row": by_row,
+            "n effective": _worth,
+        },
         len(keys),
         f"Of all rows. {rule if exclusions else 'No trial was excluded by this answer.'}",
     )
@@ -205,7 +209,7 @@ def results(own: Mapping[str, Records]) -> Iterator[str]:
 def _variance(tests: Records) -> Iterator[str]:
     """The analysis of variance, and by stimulus."""
     effects = reported_tests(tests, ANOVA, EFFECTS)
-    notes = {line.row["note"] for line in effects}
+    notes = {line.lead["note"] for line in effects}
     if len(effects) > 1 and len(notes) == 1 and not any(is_known(line.lead["p"]) for line in effects):
         yield f"The analysis of variance of the bet on state 3 is not defined ({plain(notes.pop())})."
         return
@@ -215,7 +219,7 @@ def _variance(tests: Records) -> Iterator[str]:
         ways = {"by story": line.repeated, "by stimulus": line.by_stimulus, "by row": line.row}
         own = next(way for way, row in ways.items() if row is line.lead)
         others = [
-            f"{way}, {f_of(row)}, *p* {p_in_words(row['p'])}"
+            f"{way}, {statistic_of(row, f_of)}, *p* {p_in_words(row['p'])}"
             for way, row in ways.items()
             if way != own and is_known(row.get("p"))
         ]
@@ -232,14 +236,14 @@ def _planned(tests: Records, kind: str, what: str) -> str:
         if line.lead is not line.row and is_known(line.row["p_holm"]):
             own.append(f"by row {_test(line.row)}")
         parts.append(f"{in_words(line.of)}: {', '.join(own)}")
-    return f"{what}, one-tailed and by stimulus where that is defined: {'; '.join(parts)}." if parts else ""
+    how = "one-tailed and by stimulus where that is defined (which effects are shown, the tests below decide)"
+    return f"{what}, {how}: {'; '.join(parts)}." if parts else ""
 
 
 def _test(row: Record) -> str:
     """A planned comparison's numbers; where there is no t, its p is that of an exact test."""
-    t = t_of(row) if is_known(row["statistic"]) else "exact test of signs"
     size = f", *dz* = {decimal(row['effect_size'])}" if is_known(row["effect_size"]) else ""
-    return f"{t}, Holm-corrected *p* {p_in_words(row['p_holm'])}{size}"
+    return f"{statistic_of(row, t_of)}, Holm-corrected *p* {p_in_words(row['p_holm'])}{size}"
 
 
 def methods(kinds: frozenset[str], exclusions: bool) -> Iterator[str]:
@@ -250,8 +254,9 @@ def methods(kinds: frozenset[str], exclusions: bool) -> Iterator[str]:
             "measures of stories, which are crossed with the conditions; since some conditions do not exist, effects "
             "were tested by comparing nested models, with Greenhouse and Geisser's correction. Planned comparisons of "
             "bets are paired, one-tailed t tests of stimuli's means with Holm's correction; where all means are equal, "
-            "the exact test that flips their signs. Rows of one stimulus are not independent: the tests by row, as the "
-            "paper printed them, stand beside these only for comparison."
+            "the exact test that flips their signs. They are there for comparison with people's and decide nothing: "
+            "which effects a model shows follows from two-tailed tests. Rows of one stimulus are not independent: the "
+            "tests by row, as the paper printed them, stand beside these only for comparison."
         )
         excluded = "Trials were excluded whose knowledge answer does not fit what the speaker saw."
         yield excluded if exclusions else "No trial was excluded by its knowledge answer."

@@ -31,7 +31,6 @@ from grace.report.numbers import (
     NOTHING,
     chi_of,
     decimal,
-    interval,
     is_known,
     p_in_words,
     p_value,
@@ -39,7 +38,7 @@ from grace.report.numbers import (
     whole,
     with_error,
 )
-from grace.report.phrases import effects_in_words, share_of, shares_in_words
+from grace.report.phrases import by_row, effects_in_words, share_of, shares_in_words
 from grace.report.study_report import StudyReport
 
 EFFECTS: dict[object, str] = {
@@ -81,7 +80,7 @@ def negation(rows: Records, tests: Records, people: Records) -> Iterator[Grid]:
         texts_of(*keys)
         | {
             "share of negation [95%]": lambda row: share_of(row, "proportion"),
-            "[95%] by n effective": lambda row: interval(row["low_clustered"], row["high_clustered"]) or NOTHING,
+            "[95%] by row": by_row,
             "p Holm by stimulus": lambda row: p_holm(row, by_stimulus=True),
             "p Holm": lambda row: p_holm(row, by_stimulus=False),
             "people": lambda row: share(theirs.get((row["goal"], str(row["state"])), {}).get("proportion")),
@@ -182,7 +181,7 @@ def results(own: Mapping[str, Records]) -> Iterator[str]:
         return f" by the likelihood ratio{''.join(beside)} ({plain(test.row['note'])})"
 
     ratios = reported_tests(tests, LIKELIHOOD, EFFECTS)
-    yield " ".join(effects_in_words(ratios, EFFECTS, "negation", chi_of, more))
+    yield " ".join(effects_in_words(ratios, EFFECTS, "the log odds of negation", chi_of, more))
     yield shares_in_words(
         "The share of utterances with negation",
         own.get("negation", ()),
@@ -203,7 +202,9 @@ def methods(kinds: frozenset[str], exclusions: bool) -> Iterator[str]:
             "Laplace; beside it stands Wald's test, with the covariance of Laplace's approximation. As the authors "
             "did, hearts were also taken as a number, with random slopes of hearts, goal and their interaction for "
             "participants and items, here uncorrelated. Rows of one stimulus are not independent, so chi-squared is "
-            "divided by the design effect: the number of rows over how many independent ones they are worth."
+            "divided by the design effect: the number of rows over how many independent ones their residuals are "
+            "worth. These are effects on log odds. Effects of people's study are differences of shares: near 0 and 1 "
+            "an interaction may be in one and not in the other."
         )
     if BINOMIAL in kinds:
         yield (

@@ -1,7 +1,4 @@
-#!/usr/bin/env python
-"""Level and power of `grace compare` on drawn answers, by simulation; docs/comparison.md has the figures.
-
-    .venv/bin/python scripts/simulate_compare.py [--samples 400]
+"""Level and power of `grace compare` on drawn answers; docs/comparison.md has the figures.
 
 Two sides answer 12 conditions of 12 stimuli with 17 draws each, as study 2 has them: one of two words, and one of four.
 Stimuli differ in how likely the words are (normal on the logit scale, with this spread). What is planted is a shift of
@@ -9,7 +6,7 @@ the two words' probability, in all conditions or in one. With the spread "inf" e
 about each stimulus, without any shift on average. Printed is how often the verdict is "different", and "equivalent".
 """
 
-import argparse
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -17,6 +14,7 @@ from grace.analysis.equivalence import DIFFERENT, EQUIVALENT, MARGIN, tost, verd
 from grace.analysis.paired import shifts_of
 from grace.analysis.samples import Grouped
 
+NAME, SAMPLES = "compare", 400
 CONDITIONS, STIMULI, DRAWS = 12, 12, 17
 
 
@@ -41,22 +39,14 @@ def verdict(rng: np.random.Generator, shift: float, planted: int, spread: float,
     return verdict_of_tests(tests)
 
 
-def main() -> None:
-    """Print a table."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--samples", type=int, default=400)
-    samples = parser.parse_args().samples
-    print("shift  in conditions  spread  draws  stimuli  different  equivalent")
+def run(samples: int) -> Iterator[str]:
+    """The lines of a table."""
+    yield "shift  in conditions  spread  draws  stimuli  different  equivalent"
     rng = np.random.default_rng(1)
     for shift, planted, spread, draws, stimuli in [
         *((0.0, 0, spread, *size) for spread in (0.0, 1.0, np.inf) for size in ((17, 12), (1, 12), (8, 6))),
-        *((shift, planted, 1.0, 17, 12) for planted in (12, 1) for shift in (0.05, 0.1, 0.2)),
+        *((shift, planted, 1.0, DRAWS, STIMULI) for planted in (12, 1) for shift in (0.05, 0.1, 0.2)),
     ]:
         verdicts = [verdict(rng, shift, planted, spread, draws, stimuli) for _ in range(samples)]
         shares = [verdicts.count(one) / samples for one in (DIFFERENT, EQUIVALENT)]
-        line = f"{shift:<6g} {planted:<14} {spread:<7g} {draws:<6} {stimuli:<8} {shares[0]:<10.3f} {shares[1]:.3f}"
-        print(line, flush=True)
-
-
-if __name__ == "__main__":
-    main()
+        yield f"{shift:<6g} {planted:<14} {spread:<7g} {draws:<6} {stimuli:<8} {shares[0]:<10.3f} {shares[1]:.3f}"

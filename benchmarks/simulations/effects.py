@@ -1,7 +1,4 @@
-#!/usr/bin/env python
-"""Level and power of the decisions about effects, by simulation; docs/references.md has the figures.
-
-    .venv/bin/python scripts/simulate_effects.py [--samples 1000]
+"""Level and power of the decisions about effects; docs/references.md has the figures.
 
 A model answers the conditions of a study for each item. Items differ in what they do to all conditions, and in each
 condition (normal on the logit scale). With weight 0 all answers are as likely in all conditions: printed is how often
@@ -9,7 +6,7 @@ any effect is shown or reversed. With others the answers follow rational speech 
 that weight: printed is also how many of the effects above 2 percentage points are shown.
 """
 
-import argparse
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -20,6 +17,7 @@ from grace.analysis.people import study2_counts
 from grace.analysis.samples import Sample
 from grace.analysis.studies import ANALYSES
 
+NAME, SAMPLES = "effects", 500
 ITEMS = {"study1": 6, "study2": 12}
 ROWS = {"study1": 8, "study2": 17}
 
@@ -37,13 +35,10 @@ def decided(rng: np.random.Generator, study: str, means: Array, of_item: float, 
     return [one.verdict for one in decide([estimate(grouped, own) for own in weights], weights)]
 
 
-def main() -> None:
-    """Print a table."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--samples", type=int, default=1000)
-    samples = parser.parse_args().samples
+def run(samples: int) -> Iterator[str]:
+    """The lines of a table."""
     rng = np.random.default_rng(1)
-    print("study   weight  of item  of stimulus  any shown or reversed  shown of those there")
+    yield "study   weight  of item  of stimulus  any shown or reversed  shown of those there"
     for study, theirs in (("study1", ANALYSES["study1"].predictions()), ("study2", normalised(study2_counts()))):
         for weight, of_item, of_stimulus in (
             *((0.0, of_item, of_stimulus) for of_item in (0.0, 1.0) for of_stimulus in (0.0, 0.5)),
@@ -54,8 +49,4 @@ def main() -> None:
             verdicts = [decided(rng, study, means, of_item, of_stimulus) for _ in range(samples)]
             some = np.mean([SHOWN in own or REVERSED in own for own in verdicts])
             power = (np.array(verdicts) == SHOWN)[:, there].mean() if weight else np.nan
-            print(f"{study}  {weight:<6g}  {of_item:<7g}  {of_stimulus:<11g}  {some:<21.3f}  {power:.3f}", flush=True)
-
-
-if __name__ == "__main__":
-    main()
+            yield f"{study}  {weight:<6g}  {of_item:<7g}  {of_stimulus:<11g}  {some:<21.3f}  {power:.3f}"
