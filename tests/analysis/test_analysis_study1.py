@@ -143,7 +143,8 @@ def test_knowledge_by_cell_is_of_all_rows(analyze: Any) -> None:
     assert number(found["2", "one"]["high"]) == pytest.approx(0.3304, abs=1e-4)
     sure = found["3", "three"]
     assert (sure["proportion_yes"], sure["n_effective"][:3], sure["high_clustered"]) == ("1", "5.9", "1")
-    assert number(sure["low_clustered"]) == pytest.approx(0.61, abs=0.01) < number(sure["low"])  # six stories, not 50
+    assert number(sure["low_clustered"]) == pytest.approx(0.61, abs=0.01)  # six stories, not 50 answers
+    assert number(sure["low"]) > 0.9
 
 
 def test_an_empty_cell_is_there_and_empty(analyze: Any) -> None:

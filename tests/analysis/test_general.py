@@ -171,6 +171,20 @@ def test_mixed_models_are_not_defined_where_a_condition_is_empty_or_nothing_vari
     assert tests["linear:fine=yes:size"]["note"] == "cannot be estimated: conditions are empty"
 
 
+def test_copies_are_no_more_evidence_than_one_answer(tmp_path: Path) -> None:
+    """At temperature 0 the answers to a trial are the same, however many there are."""
+    once = [{**row, "Much": 1 + (3 * place * place) % 7} for place, row in enumerate(numbers()[::2])]
+    one, many = (
+        {str(line["test"]): line for line in lines(analysed(tmp_path, once * times, study()), "tests")}
+        for times in (1, 9)
+    )
+    for name in ("linear:Much:size", "linear:Much:colour", "linear:Much:size:colour"):
+        assert (many[name]["statistic"], many[name]["p"]) == (one[name]["statistic"], one[name]["p"])
+        assert many[name]["n_effective"] == 20
+    drawn = lines(analysed(tmp_path, numbers(), study()), "tests")
+    assert {line["n"] for line in drawn if str(line["test"]).startswith("linear:Much")} == {40}
+
+
 def test_a_contrast_that_is_the_same_in_all_items_has_an_interval_and_an_exact_p(tmp_path: Path) -> None:
     """100% against 0%: nothing varies, and yet five items are few."""
     rows = [{**row, "Fine": "yes" if row["size"] == "large" else "no", "Much": 4} for row in numbers()]

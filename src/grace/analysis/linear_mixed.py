@@ -63,6 +63,8 @@ def linear_tests(measure: Measure, trials: Sequence[Trial], study: Study) -> lis
     if not factors or not rows:
         return []
     stimuli = {(row.levels, row.groups.get("item", "")) for row in rows}
+    if measure.experiment == 2 or _are_copies(rows):
+        rows = _of_stimuli(rows)
     terms = list(_terms(len(factors)))
     names = [MeasuredEffect(measure.name, measure.value, tuple(factors[one] for one in term)) for term in terms]
     empty = [Tested(TestName(LINEAR, name), n=len(rows), n_effective=float(len(stimuli))) for name in names]
@@ -89,21 +91,39 @@ def logistic_tests(measure: Measure, trials: Sequence[Trial], study: Study) -> l
 
 
 def _rows(measure: Measure, trials: Sequence[Trial], study: Study) -> list[MeasuredRow]:
-    """One for each answer of Experiment 1; for each stimulus in Experiment 2, where rows of one are alike."""
+    """One for each row that has a number."""
     design = study.design
     groups = {"item": design.item} | ({"participant": design.participant} if measure.experiment == 1 else {})
-    rows = [
+    return [
         MeasuredRow(number, trial.cell, {name: trial.row[column] for name, column in groups.items() if column})
         for trial in trials
         if (number := measure.read(trial.row)) is not None
     ]
-    if measure.experiment == 1:
-        return rows
+
+
+def _are_copies(rows: Sequence[MeasuredRow]) -> bool:
+    """Whether items have several answers in a condition, and these never differ, as at temperature 0."""
+    if "item" not in rows[0].groups:
+        return False
+    stimuli = [(row.levels, row.groups["item"]) for row in rows]
+    answers = zip(stimuli, (row.value for row in rows), strict=True)
+    return len(set(answers)) == len(set(stimuli)) < len(rows)
+
+
+def _of_stimuli(rows: Sequence[MeasuredRow]) -> list[MeasuredRow]:
+    """One row for each stimulus, with the mean of its own; without items each row is one."""
     of_stimulus: dict[tuple[object, ...], list[MeasuredRow]] = {}
     for place, row in enumerate(rows):
         item = row.groups.get("item", str(place))
         of_stimulus.setdefault((row.levels, item), []).append(row)
-    return [replace(own[0], value=fmean(row.value for row in own)) for own in of_stimulus.values()]
+    return [
+        MeasuredRow(
+            fmean(row.value for row in own),
+            own[0].levels,
+            {name: level for name, level in own[0].groups.items() if name == "item"},
+        )
+        for own in of_stimulus.values()
+    ]
 
 
 def _terms(factors: int) -> Iterator[tuple[int, ...]]:
