@@ -129,6 +129,12 @@ def test_r_agrees(name: str, grace: Command, tmp_path: Path) -> None:
     for row in compared:
         _agree(row, by_name.pop((row.get("model_name"), row["test"])), NUMBERS)
     assert all(test.startswith("lme4:") for _, test in by_name)
+    if name == "plain2":  # Laplace's approximation in both; lme4 has no priors
+        ratios = {row["test"].removeprefix("mixed:likelihood:"): row for row in ours if "likelihood" in row["test"]}
+        for (_, test), row in by_name.items():
+            own = ratios.pop(test.removeprefix("lme4:"))
+            assert float(own["statistic"]) == pytest.approx(float(row["statistic"]), rel=0.05)
+        assert not ratios
     assert {path.suffix for path in (tmp_path / "r").iterdir()} == {".csv", ".pdf", ".png"}
 
 

@@ -30,6 +30,7 @@ from grace.report.grids import Grid
 from grace.report.markdown import fenced, latex_table
 from grace.report.places import WRITTEN, list_files
 from grace.report.sentences import results_of
+from grace.report.study1 import bets
 from grace.studies.study import load_study
 
 STUDY1, STUDY2 = ROOT / "data" / "study1.csv", ROOT / "data" / "study2.csv"
@@ -307,6 +308,13 @@ def test_the_largest_effects_are_tested_and_as_sure_as_stories_are_many(tmp_path
     assert "access 3, “two”: 2 above 3: exact test of signs" in text
     assert "(which effects are shown, the tests below decide)" in text
     assert "1.00 [.61, 1.00] at access 3, “one”" in text  # six stories, not 50 rows
+
+
+def test_errors_of_bets_count_what_rows_are_worth() -> None:
+    row = {"access": 3, "word": "two", "state": 2, "mean": 50.0, "se": 2.0, "n": 50, "n_effective": 8}
+    for worth, cell in ((8, "50.0 (5.0)"), (50, "50.0 (2.0)"), (None, "50.0 (2.0)")):
+        (grid,) = bets([{**row, "n_effective": worth}])
+        assert cell in grid.rows[0]
 
 
 def test_rows_decide_nothing_where_stimuli_cannot(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The report of study 1: bets, analysis of variance, planned comparisons, knowledge, expected bets."""
 
 from collections.abc import Callable, Iterator, Mapping
+from math import sqrt
 
 from grace.analysis.analyze import Table
 from grace.analysis.designs import STATES
@@ -8,6 +9,7 @@ from grace.analysis.names import ANOVA, EXPECTED, PLANNED, Factors
 from grace.analysis.people import study1_tests
 from grace.analysis.rsa_knowledge import Knowledge
 from grace.analysis.study1 import COMPARISONS, FACTORS, BetComparison, cell_title
+from grace.quality.layout import number_in
 from grace.report.grids import (
     Grid,
     Record,
@@ -49,6 +51,12 @@ def _worth(row: Record) -> str:
     return decimal(row["n_effective"], 0)
 
 
+def _error(row: Record) -> object:
+    """The standard error of a mean as if it were of n_effective rows; by rows where nobody knows their stimuli."""
+    se, n, worth = (number_in(row[name]) for name in ("se", "n", "n_effective"))
+    return se * sqrt(n / worth) if se is not None and n and worth else row["se"]
+
+
 def grids(tables: Mapping[str, Table], exclusions: bool = True) -> Iterator[Grid]:
     """The grids that the tables have rows for; `exclusions` is whether knowledge answers exclude trials."""
     tests, people = records(tables.get("tests")), records(tables.get("people"))
@@ -64,12 +72,12 @@ def bets(rows: Records) -> Iterator[Grid]:
     """Mean bets by condition."""
     yield from spread(
         "study1-bets",
-        "Mean bets in percent, with standard errors, by access and word (Experiment 1)",
+        "Mean bets in percent, with standard errors by n effective, by access and word (Experiment 1)",
         rows,
         named(FACTORS, len(models_of(rows)) > 1),
         "state",
         {state: f"bet on {state}" for state in STATES},
-        lambda row: with_error(row["mean"], row["se"]),
+        lambda row: with_error(row["mean"], _error(row)),
         {"n": lambda row: whole(row["n"]), "n effective": _worth},
         "n effective of the bet on 0: how many independent rows these are worth. A dash: no row.",
     )
