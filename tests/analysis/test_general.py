@@ -185,6 +185,21 @@ def test_copies_are_no_more_evidence_than_one_answer(tmp_path: Path) -> None:
     assert {line["n"] for line in drawn if str(line["test"]).startswith("linear:Much")} == {40}
 
 
+def test_an_effect_that_is_the_same_in_all_items_is_tested_by_their_signs(tmp_path: Path) -> None:
+    """Items may differ, as long as none changes what the conditions do."""
+    rows = [
+        {**row, "Much": 1 + 4 * (row["size"] == "large") + ITEMS.index(str(row["thing"])) // 2} for row in numbers()
+    ]
+    tests = {str(line["test"]): line for line in lines(analysed(tmp_path, rows, study()), "tests")}
+    size, colour = (tests[f"linear:Much:{name}"] for name in ("size", "colour"))
+    assert (size["statistic"], size["p"]) == (None, 2**-4)
+    assert size["note"] == "nothing varies beside the conditions; p is exact, by flipping signs"
+    assert (colour["p"], colour["note"]) == (None, "nothing varies beside the conditions")
+    fewer = [row for row in rows if (row["thing"], row["size"], row["colour"]) != ("cup", "large", "red")]
+    tests = {str(line["test"]): line for line in lines(analysed(tmp_path, fewer, study()), "tests")}
+    assert tests["linear:Much:size"]["p"] is None  # not all items have all conditions
+
+
 def test_a_contrast_that_is_the_same_in_all_items_has_an_interval_and_an_exact_p(tmp_path: Path) -> None:
     """100% against 0%: nothing varies, and yet five items are few."""
     rows = [{**row, "Fine": "yes" if row["size"] == "large" else "no", "Much": 4} for row in numbers()]

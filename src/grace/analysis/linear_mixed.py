@@ -17,10 +17,11 @@ from itertools import combinations
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from grace.analysis.distances import SLACK
 from grace.analysis.measures import Measure
 from grace.analysis.mixed import BinaryAnswer, columns_of, term_tests, worth_of
 from grace.analysis.names import LINEAR, LOGISTIC, TestName
-from grace.analysis.statistics import Tested, never_0
+from grace.analysis.statistics import BY_SIGNS, PERFECT, Tested, never_0
 from grace.analysis.trials import Trial
 from grace.studies.study import Study
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from numpy import float64
     from numpy.typing import NDArray
 
+ALIKE = "nothing varies beside the conditions"
+"""Why there is no F. An effect that is the same in all items has the p of the exact test that flips their signs."""
 MOST_LEVELS = 1500
 """Random intercepts that are fitted; more would take minutes."""
 MOST_FACTORS = 3
@@ -145,7 +148,15 @@ def _tested(empty: Sequence[Tested], terms: Sequence[tuple[int, ...]], rows: Seq
         return
     fitted = _fit(x, y, _groups(rows))
     if isinstance(fitted, str):
-        yield from (replace(test, note=fitted) for test in empty)
+        items = _crossed(rows) if fitted == ALIKE else 0
+        b = np.linalg.lstsq(x, y)[0]
+        for test, own in zip(empty, places, strict=True):
+            there = items > 1 and bool((np.abs(b[own]) > SLACK * np.abs(y).max()).any())
+            yield (
+                replace(test, p=never_0(2.0 ** (1 - items)), note=f"{fitted}; {BY_SIGNS}")
+                if there
+                else replace(test, note=fitted)
+            )
         return
     b, covariance, freedom = fitted
     for test, own in zip(empty, places, strict=True):
@@ -156,6 +167,13 @@ def _tested(empty: Sequence[Tested], terms: Sequence[tuple[int, ...]], rows: Seq
         p = never_0(stats.f.sf(f, len(own), freedom))
         size = f * len(own) / (f * len(own) + freedom)
         yield replace(test, statistic=f, df1=len(own), df2=float(freedom), p=p, effect_size=size)
+
+
+def _crossed(rows: Sequence[MeasuredRow]) -> int:
+    """How many items there are, where each has all conditions; else 0."""
+    items = {row.groups.get("item") for row in rows}
+    stimuli = {(row.levels, row.groups.get("item")) for row in rows}
+    return len(items) if len(stimuli) == len(items) * len({row.levels for row in rows}) else 0
 
 
 def _groups(rows: Sequence[MeasuredRow]) -> list[list[int]]:
@@ -182,9 +200,13 @@ def _fit(
     if levels > MOST_LEVELS:
         return f"more than {MOST_LEVELS} items and participants, which is too many for this model"
     z = np.hstack(blocks) if blocks else np.empty((n, 0))
-    freedom = n - int(np.linalg.matrix_rank(np.hstack([x, z])))
+    everything = np.hstack([x, z])
+    coefficients, _, rank, _ = np.linalg.lstsq(everything, y)
+    freedom = n - int(rank)
     if freedom < 1:
         return "too few rows for so many conditions and items"
+    if ((y - everything @ coefficients) ** 2).sum() <= PERFECT * (y**2).sum():
+        return ALIKE
     sizes = [block.shape[1] for block in blocks]
     ztz, ztx, zty = z.T @ z, z.T @ x, z.T @ y
 
@@ -206,6 +228,4 @@ def _fit(
         bounds = [(0.0, 100.0)] * len(blocks)
         theta = minimize(lambda own: solved(own)[0], np.ones(len(blocks)), bounds=bounds, method="L-BFGS-B").x
     _, b, covariance = solved(theta)
-    if not np.isfinite(covariance).all() or covariance.max() <= 1e-24:
-        return "nothing varies beside the conditions"
     return b, covariance, freedom
