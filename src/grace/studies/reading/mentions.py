@@ -139,7 +139,8 @@ class Mentions:
         value = _number(bare.removesuffix("%").rstrip()) if self.top == PERCENT else _number(bare)
         value = ROMAN.get(bare) if value is None else value
         if value is None:
-            value = next((own.value for own in numerals(bare) if bare[own.start : own.end] == bare), None)
+            own = next((own for own in numerals(bare) if bare[own.start : own.end] == bare), None)
+            value = own.value if own and not own.odd else None
         return None if value is None else self.values.get(value)
 
     def repeated(self, text: str, mentions: Sequence[Mention]) -> str | None:
@@ -203,7 +204,7 @@ class Mentions:
                 end = unit.end() if unit else end
                 start = negated.get(numeral.start, numeral.start)
                 label = self.values.get(numeral.value if start == numeral.start else -numeral.value)
-                odd = odd or ("is only a rough number" if numeral.is_vague else "")
+                odd = odd or numeral.odd
                 yield Mention(label, start, end, text[start:end], "spelled", odd)
         for number in numbers(text, _PERCENTAGE if self.top == PERCENT else _NUMBER, self.top):
             odd = number.odd or ("is an amount of money" if number.unit not in _PERCENTS else "")

@@ -2,21 +2,24 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
-from grace.studies.reading.languages import SPACED, UNSPACED, VAGUE, word_of
+from grace.studies.reading.languages import SPACED, UNSPACED, VAGUE, folded, word_of
 from grace.studies.reading.late import Late
-from grace.studies.reading.number_words import ORDINARY, TIMES, number_words
+from grace.studies.reading.number_words import ADDED, HALVES, ONLY_AFTER, ORDINARY, TIMES, number_words
 
-_AND = {"and", "y", "e", "et", "i", "и", "و"}
+_AND = {"and", "y", "e", "et", "i", "и", "و", "și", "a", "linh", "lẻ"}
 _UNIT_FIRST = {"und", "en", "og", "och", "و"}
 """Words behind a unit and before tens, as in "fem og tyve"; the others follow tens or hundreds."""
+_AND_BEFORE = ("و", "ו")
+"""The word for "and" that is written together with the next one."""
 _NUMBERS = number_words()
 _ORDINARY = frozenset(ORDINARY.split())
 _OFTEN_OTHERS = frozenset(("to", "on", "once", "bin", "fire", "hat", "ha", "sei", "ni", "ti"))
 """Those of them that are other words far more often."""
-_TIMES = {word: int(number) for number, *row in map(str.split, TIMES.strip().splitlines()) for word in row}
+_TIMES = {word: int(number) for number, *row in map(str.split, folded(TIMES).strip().splitlines()) for word in row}
+_ONLY_AFTER = {word: frozenset(folded(row).split()) for word, row in ONLY_AFTER.items()}
 _LARGE = [word for word, value in _TIMES.items() if value >= 1_000]
 _UNITS = {word: value for word, value in _NUMBERS.items() if 0 < value < 10 and word.isalpha()} | {"tré": 3}
 _LONG = {word: value for word, value in _NUMBERS.items() if 10 <= value < 100 and word.isalpha()}
@@ -39,52 +42,56 @@ _COMPOUND = Late(
     )
 )
 """Words that German, Dutch, Italian, Swedish and Danish write together."""
-_THOUSANDS = ("tausend", "duizend", "tusen", "mille", "mila")
+_THOUSANDS = ("tausend", "duizend", "tusen", "mille", "mila", "tuhatta", "tuhat", "ezer")
 _AFTER_TEN = {
     "on": frozenset(("bir", "iki", "üç", "dört", "beş", "alti", "yedi", "sekiz", "dokuz")),
     "mười": frozenset(("một", "hai", "ba", "bốn", "lăm", "sáu", "bảy", "tám", "chín")),
 }
 """Words for ten behind which a unit stands as a word of its own: "on beş" is 15."""
-_HALVES = {
-    "anderthalb": 1.5,
-    "eineinhalb": 1.5,
-    "zweieinhalb": 2.5,
-    "dreieinhalb": 3.5,
-    "viereinhalb": 4.5,
-    "fünfeinhalb": 5.5,
-    "anderhalf": 1.5,
-    "полтора": 1.5,
-    "полторы": 1.5,
-    "полутора": 1.5,
-    "półtora": 1.5,
-    "półtorej": 1.5,
-}
-"""Words for a number and a half."""
+
+
+def _valued(rows: str) -> dict[str, float]:
+    """Words and their value, of rows that begin with it."""
+    rows_of = map(str.split, folded(rows).strip().splitlines())
+    return {word: float(number) for number, *row in rows_of for word in row}
+
+
+_HALVES = _valued(HALVES)
+_ADDED = _valued(ADDED)
 AND_A_HALF = Late(
     lambda: (
         r"(?:[\s-]?½|[\s-](?:and a half|and one half|und eine? halbe?r?s?|et demie?|y medi[ao]|e mezz[ao]|e mei[ao]"
-        rf"|с половиной|i pół|buçuk|en een half|og en halv|och en halv|setengah)(?!{SPACED}))"
+        r"|с половиной|з половиною|и половина|i pół|a půl|a pol|i pol|és fél|ja puoli|και μισ[όήά]|și jumătate|וחצי"
+        r"|ونصف|و نیم|buçuk|en een half|og en halv|och en halv|setengah|rưỡi|na nusu)"
+        rf"(?!{SPACED}))"
     )
 )
 """What adds a half to the number before it."""
 _HALF_A = Late(
     lambda: (
-        rf"(?<!{SPACED})(?:half an? |(?:un |une )?demi[ -]|medi[oa] |mezzo |mei[oa] |(?:eine )?halbe "
-        rf"|(?:an? )?quarter of an? |pół |пол|yarim )(?P<times>{_either(_LARGE)})"
+        rf"(?<!{SPACED})(?<!\ba )(?<!\bi )(?<!\by )(?<!\be )(?<!\bet )(?<!\bés )(?<!\bи )"
+        rf"(?:half an? |(?:un |une )?demi[ -]|medi[oa] |mezzo |mei[oa] |(?:eine )?halbe "
+        rf"|(?:an? )?quarter of an? |pół |půl |pol |fél |пол|пів |yarim |आधा |आधे "
+        rf"|nửa |نصف )(?P<times>{_either(_LARGE)})"
         rf"(?!{SPACED})"
     )
 )
 """A part of a large number, as "half a million"."""
 _VAGUE = Late(lambda: rf"{word_of(VAGUE)}(?: (?:of|de|di|d'))?[\s-]\Z")
+KANA = re.compile(r"[\u3041-\u30fa]")
+_PART_OF_SIGNS = re.compile(r"分之|分の|분의|[个個箇]?半|[点點][零〇一二三四五六七八九]|[廿卅兆京垓]")
+"""What follows only a part of a number."""
 _VAGUE_SIGN = re.compile(r"[几幾数數]\Z")
 _WORD = Late(lambda: rf"(?:[^\W\d_{UNSPACED}\uac00-\ud7af]|[\u0900-\u0dff])+(?:'[^\W\d_]+)?")
 _DIGITS = dict(
     zip("零〇一二两兩三四五六七八九영일이삼사오육칠팔구", (0, 0, 1, 2, 2, 2, *range(3, 10), *range(10)), strict=True)
 )
 _DIGITS |= dict(zip(("หนึ่ง", "สอง", "สาม", "สี่", "ห้า", "หก", "เจ็ด", "แปด", "เก้า"), range(1, 10), strict=True))
-_DIGITS |= {"เอ็ด": 1, "ยี่": 2}
+_DIGITS |= {"เอ็ด": 1, "ยี่": 2} | dict(zip("壹贰叁肆伍陆柒捌玖", range(1, 10), strict=True))
 _PLACES = dict.fromkeys(("十", "십", "สิบ"), 10) | dict.fromkeys(("百", "백", "ร้อย"), 100)
-_PLACES |= dict.fromkeys(("千", "천", "พัน"), 1_000) | dict.fromkeys(("万", "萬", "만"), 10_000)
+_PLACES |= dict.fromkeys(("千", "천", "พัน"), 1_000) | dict.fromkeys(("万", "萬", "만", "หมื่น"), 10_000)
+_PLACES |= {"แสน": 100_000, "ล้าน": 1_000_000} | dict.fromkeys(("亿", "億", "억"), 100_000_000)
+_PLACES |= {"拾": 10, "佰": 100, "仟": 1_000}
 _NATIVE = dict(
     zip(("열", "스물", "서른", "마흔", "쉰", "예순", "일흔", "여든", "아흔"), range(10, 100, 10), strict=True)
 ) | {"스무": 20}
@@ -108,14 +115,53 @@ _UNSPACED = Late(
 class Numeral(NamedTuple):
     """A number in words, its place, and whether it is one word that may mean something else, as "one" does.
 
-    `is_vague` is whether the words give only its size, as "a few dozen" does.
+    `odd` is why the words are no single number, as "a few dozen", or words that these tables know only in part.
     """
 
     value: float
     start: int
     end: int
     is_ordinary: bool
-    is_vague: bool = False
+    odd: str = ""
+
+
+ROUGH = "is only a rough number"
+UNKNOWN = "is a number in words that is not known"
+"""Why a number in words does not count: a part of it is not read."""
+_LARGER = Late(
+    lambda: (
+        r"[\s-](?:(?:de )?(?:тысяч|тисяч|хиляд|миллион|мільйон|милион|миллиард|мільярд|милиард|трилл|hundre|thousand"
+        r"|million|millio|milliar|billi|trilli|tausend|milj|milion|bilh|bilj|bilion|trilh|tisíc|tysi|stovk|tisuć|hiljad"
+        r"|milijun|milijar|stotin|ribu|ratus|juta|miliar|triệu|tỷ|nghìn|trăm|χιλιάδ|εκατομμ|δισεκ|हज़ार|हजार|लाख|करोड़"
+        r"|अरब|শ(?:ত|ো)(?![^\W])|হাজার|লাখ|কোটি|ہزار|لاکھ|کروڑ|ارب|ஆயிர|நூறு|லட்ச|கோடி|వేల|వంద|లక్ష|కోట|ആയിര|നൂറ|ലക്ഷ"
+        r"|ನೂರ|ಸಾವಿರ|ಲಕ್ಷ|હજાર|સો|લાખ|ਹਜ਼ਾਰ|ਸੌ|ਲੱਖ|מאות|אלפ|מיליו|آلاف|ألف|مليون|ملايين|مليار|میلیون|میلیارد|ezer|millió"
+        r"|dozen|dutzend|centenares|lusin|kodi|na (?:moja|mbili|tatu|nne|tano|sita|saba|nane|tisa))"
+        r"|(?:(?:and|et|y|e|und|и|i|a|en|og|och|és)\s)?(?:(?:an?|eine?|un|one|three|trois|tres|tre|três|drei|три"
+        r"|két)\s)?(?:quarters?|thirds?|fourths?|fifths?|tenths?|viertel|drittel|zehntel|quarts?|tiers|dixièmes?"
+        r"|cuartos?|tercios?|décimas?|quarti|terzi|decimi|quartos?|terços|décimos?|четверт\w*|треть\w*|целых"
+        r"|десят(?:ая|ых)|negyed|čtvrtin\w?|čtvrtě)"
+        rf"(?!{SPACED}))"
+    )
+)
+"""What follows only a part of a number: a larger word that was not taken in, a quarter or a tenth."""
+_LARGER_BEFORE = Late(
+    lambda: (
+        rf"(?<!{SPACED})(?:elfu|mia|laki|ishirini|thelathini|arobaini|hamsini|sitini|sabini|themanini|tisini|kumi"
+        rf"|{'|'.join(_ADDED)})(?: na)? \Z"
+    )
+)
+"""The same before it, as in Swahili."""
+_POINT = Late(
+    lambda: (
+        r"[\s-](?:point|dot|komma|virgule|coma|vírgula|virgola|comma|kropka|przecinek|запятая|кома|čárka|virgulă|koma"
+        r"|phẩy|virgül|pilkku|κόμμα|दशमलव|দশমিক|فاصلة|נקודה)[\s-]"
+    )
+)
+"""What stands before decimals in words."""
+_TEN_BEHIND = frozenset(("belas", "عشر", "عشرة", "עשר", "עשרה"))
+"""Words behind a unit that make a number between ten and twenty of it."""
+_VIETNAMESE = frozenset(("trăm", "nghìn", "ngàn", "triệu"))
+"""Places behind which a bare unit may count the next smaller one."""
 
 
 class _Sum:
@@ -131,7 +177,8 @@ class _Sum:
             (tens == 0 and 0 < value < (100 if self.rest else 1_000))
             or (0 < value < 10 and tens % 10 == 0 and (tens >= 20 or link == "-"))
             or (tens in (60, 80) and 10 <= value < 20 and link in ("-", "et", "-et-"))
-            or (self.rest < 10 and value % 10 == 0 and 20 <= value < 100 and link in _UNIT_FIRST)
+            or (0 < tens < 10 and value % 10 == 0 and 20 <= value < 100 and link in _UNIT_FIRST)
+            or (0 < tens < 10 and value == 10 and link == "ten")
         )
         if not self.above and 13 <= self.rest <= 20 and 10 <= value < 100 and link == " ":  # "nineteen twenty-eight"
             self.above, self.rest = 100 * self.rest, value
@@ -146,9 +193,40 @@ class _Sum:
                 return False
             self.above, self.rest = self.above + self.rest * times, 0
             return True
-        fits = self.rest % 100 != 0 and self.rest < 10 if times == 10 else 0 < self.rest < 100
+        if times == 10:
+            fits = 0 < self.rest % 100 < 10
+            self.rest += 9 * (self.rest % 100) if fits else 0
+            return fits
+        fits = 0 < self.rest < 100
         self.rest *= times if fits else 1
         return fits
+
+
+@cache
+def _glued() -> dict[str, int]:
+    """The numbers below a thousand that Hungarian and Finnish write as one word."""
+    units = _numbered_from_one("egy két három négy öt hat hét nyolc kilenc")
+    two = units | {"kettő": 2, "tíz": 10, "húsz": 20}
+    tens = _numbered_from_one("tizen huszon harminc negyven ötven hatvan hetven nyolcvan kilencven")
+    for ten, value in tens.items():
+        own = units | {"kettő": 2} | ({"": 0} if value > 2 else {})
+        two |= {ten + unit: 10 * value + one for unit, one in own.items()}
+    made = _with_hundreds("száz", "száz", units, two)
+    units = _numbered_from_one("yksi kaksi kolme neljä viisi kuusi seitsemän kahdeksan yhdeksän")
+    two = units | {f"{unit}toista": 10 + one for unit, one in units.items()} | {"kymmenen": 10}
+    for ten, value in units.items():
+        two |= {f"{ten}kymmentä{unit}": 10 * value + one for unit, one in (units | {"": 0}).items() if value > 1}
+    return made | _with_hundreds("sata", "sataa", units, two)
+
+
+def _numbered_from_one(words: str) -> dict[str, int]:
+    return {word: number for number, word in enumerate(words.split(), 1)}
+
+
+def _with_hundreds(one: str, many: str, units: dict[str, int], two: dict[str, int]) -> dict[str, int]:
+    """Numbers below a hundred, and all below a thousand."""
+    hundreds = {one: 100} | {unit + many: 100 * value for unit, value in units.items() if value > 1}
+    return two | hundreds | {h + t: hundreds[h] + two[t] for h in hundreds for t in two}
 
 
 @lru_cache(4096)
@@ -165,7 +243,7 @@ def _value(word: str) -> float | None:
             return None if many is None or rest is None or many >= 1_000 else many * 1_000 + rest
     parts = _COMPOUND.fullmatch(word) if 5 < len(word) <= LONGEST else None
     if parts is None:
-        return _NUMBERS.get(word[1:]) if word[:1] == "و" else None
+        return _NUMBERS.get(word[1:]) if word[:1] in _AND_BEFORE else _glued().get(word)
     hundreds = 100 * _ALL.get(parts["hundreds"] or "", 1) if parts["hundred"] else 0
     return hundreds + sum(_ALL[part] for part in parts.group("one", "ten", "tens", "ones", "rest") if part)
 
@@ -185,22 +263,65 @@ def numerals(text: str) -> Iterator[Numeral]:
     if parts:
         taken = {place for part in parts for place in range(part.start, part.end)}
         words = [word for word in words if word.start() not in taken]
+    yield from _told_apart(text, list(_in_words(text, words)))
+    if not text.isascii():
+        yield from _unspaced(text)
+
+
+def _in_words(text: str, words: Sequence[re.Match[str]]) -> Iterator[Numeral]:
+    """The numbers of words between spaces, from left to right."""
     place = 0
     while place < len(words):
+        begun, start = place, words[place].start()
         first = _value(words[place][0])
+        added = _ADDED.get(words[place][0])
+        following = words[place + 1][0] if added and place + 1 < len(words) else ""
+        if added and _is_one(following):
+            first = added + (1 if following in _TIMES else _value(following) or 0)
+            place += following not in _TIMES
         if first is None:
             place += 1
             continue
         made, last = _longest(text, words, place, first)
-        start, end = words[place].start(), words[last].end()
+        end = words[last].end()
         half = AND_A_HALF.match(text, end)
         if half:
             made, last, end = _with_half(text, words, made, last, half.end())
-        is_vague = words[place][0] in _TIMES and _VAGUE.search(text, max(0, start - 20), start) is not None
-        yield Numeral(made, start, end, text[start:end] in _ORDINARY, is_vague)
+        point = _POINT.match(text, end)
+        if point:
+            made, last = _with_decimals(text, words, made, last, point.end())
+            end = max(end, words[last].end())
+        is_vague = words[begun][0] in _TIMES and _VAGUE.search(text, max(0, start - 20), start) is not None
+        is_part = (
+            _LARGER.match(text, end)
+            or (point and end < point.end())
+            or _LARGER_BEFORE.search(text, max(0, start - 20), start)
+            or (last > begun and words[last - 1][0] in _VIETNAMESE and made % 10 > 0)
+        )
+        yield Numeral(made, start, end, text[start:end] in _ORDINARY, ROUGH if is_vague else UNKNOWN if is_part else "")
         place = last + 1
-    if not text.isascii():
-        yield from _unspaced(text)
+
+
+def _told_apart(text: str, found: Sequence[Numeral]) -> Iterator[Numeral]:
+    """The numbers; two that stand side by side and make no number together are none."""
+    for place, one in enumerate(found):
+        beside = [other for other in found[max(0, place - 1) : place + 2] if other is not one and not other.is_ordinary]
+        gaps = [text[min(one.end, other.end) : max(one.start, other.start)] for other in beside]
+        yield one._replace(odd=one.odd or UNKNOWN) if " " in gaps and not one.is_ordinary else one
+
+
+def _with_decimals(text: str, words: Sequence[re.Match[str]], made: float, last: int, start: int) -> tuple[float, int]:
+    """A number with the decimals that begin at a place, "three point two five": its value and last word."""
+    following = next((place for place in range(last + 1, len(words)) if words[place].start() == start), len(words))
+    digits = ""
+    for place in range(following, len(words)):
+        value = _value(words[place][0])
+        if value is None or value != int(value) or value >= (10 if digits else 100):
+            break
+        digits, last = f"{digits}{int(value)}", place
+        if value >= 10 or text[words[place].end() : words[place].end() + 1] != " ":
+            break
+    return (float(f"{int(made)}.{digits}"), last) if digits and made == int(made) else (made, last)
 
 
 def _with_half(text: str, words: Sequence[re.Match[str]], made: float, last: int, end: int) -> tuple[float, int, int]:
@@ -227,7 +348,7 @@ def in_digits(text: str) -> str:
     for numeral in sorted(numerals(text), key=lambda numeral: numeral.start):
         word = text[numeral.start : numeral.end]
         is_meant = (numeral.value > 1 and word not in _OFTEN_OTHERS) or not numeral.is_ordinary
-        if is_meant and numeral.start >= place and not numeral.is_vague:
+        if is_meant and numeral.start >= place and not numeral.odd:
             made += [text[place : numeral.start], f"{numeral.value:.12g}"]
             place = numeral.end
     return "".join([*made, text[place:]])
@@ -248,8 +369,13 @@ def _longest(text: str, words: Sequence[re.Match[str]], place: int, first: float
             if text[words[following - 1].end() : words[following].start()] not in (" ", "-"):
                 break
         value = _value(word)
-        if word.startswith("و") and word not in _NUMBERS:
+        if word[:1] in _AND_BEFORE and word not in _NUMBERS:
             link = "و"
+        if words[last][0] not in _ONLY_AFTER.get(word, (words[last][0],)):
+            break
+        if word in _TEN_BEHIND and link == " " and made.add(10, "ten"):
+            last = following
+            continue
         if link == "-" and word in ("vingt", "vingts") and made.rest == 4:
             made.rest = 80
         elif link == " " and word in _AFTER_TEN.get(words[last][0], ()) and made.rest % 100 == 10:
@@ -264,23 +390,68 @@ def _longest(text: str, words: Sequence[re.Match[str]], place: int, first: float
 
 def _unspaced(text: str) -> Iterator[Numeral]:
     """The numbers in Han, Hangul and Thai."""
+    last: Numeral | None = None
     for match in _UNSPACED.finditer(text):
         start, end = match.span()
         if match["tens"] or match["one"]:
             ones = _NATIVE_ONES.get(match["ones"] or match["one"] or "", 0)
             yield Numeral(_NATIVE.get(match["tens"], 0) + ones, start, end, not (match["tens"] and match["ones"]))
             continue
-        total = section = digit = 0
-        several = False
         signs = [sign[0] for sign in _SIGN.finditer(match[0])]
-        for sign in signs:
-            if sign in _DIGITS:
-                several = several or digit > 0
-                digit = 10 * digit + _DIGITS[sign]
-            elif _PLACES[sign] == 10_000:
-                total, section, digit = total + (section + digit or 1) * 10_000, 0, 0
-            else:
-                section, digit = section + (digit or 1) * _PLACES[sign], 0
         is_vague = signs[0] in _PLACES and _VAGUE_SIGN.search(text, max(0, start - 1), start) is not None
-        if not several or len(signs) > 3:  # "七八" is seven or eight, "一九二八" is a year
-            yield Numeral(total + section + digit, start, end, len(signs) == 1, is_vague)
+        value = _of_signs(signs, _is_short(text, signs, end))
+        if value is not None:
+            odd = ROUGH if is_vague else UNKNOWN if _is_part(text, signs, end) else ""
+            one = Numeral(value, start, end, len(signs) == 1, odd)
+            if last and _follows(text, last, one):
+                last = last._replace(value=last.value + value, end=end, is_ordinary=False, odd=last.odd or odd)
+                continue
+            yield from [last] if last else []
+            last = one
+    yield from [last] if last else []
+
+
+def _follows(text: str, last: Numeral, one: Numeral) -> bool:
+    """Whether two numbers are one that Korean parts by a space: "이만 오천"."""
+    is_korean = "가" <= text[one.start] <= "힣" and text[last.end : one.start] == " " and text[last.end - 1] in "만억"
+    return is_korean and one.value < last.value
+
+
+def _of_signs(signs: Sequence[str], is_short: bool) -> float | None:
+    """The value of digits and places, as 三千五百; None where several digits stand in a row, as in "seven or eight".
+
+    `is_short` is whether a last digit counts the next smaller place: 三千五 is 3,500.
+    """
+    if len(signs) > 3 and all(sign in _DIGITS for sign in signs):
+        return float("".join(str(_DIGITS[sign]) for sign in signs))  # a year
+    total = section = digit = last = 0
+    for sign in signs:
+        if sign in _DIGITS:
+            if digit:
+                return None
+            digit = _DIGITS[sign]
+            continue
+        larger, last = last, _PLACES[sign]
+        if last < 10_000:
+            section, digit = section + (digit or 1) * last, 0
+        elif total and last < max(larger, total):
+            total, section, digit = total + (section + digit or 1) * last, 0, 0
+        else:
+            total, section, digit = (total + section + digit or 1) * last, 0, 0
+    return total + section + digit * (last // 10 if is_short else 1)
+
+
+def _ends_short(signs: Sequence[str]) -> bool:
+    """Whether a digit stands behind a place of which it may be a tenth: 三千五, but not 三千零五."""
+    return len(signs) > 1 and signs[-1] in _DIGITS and _PLACES.get(signs[-2], 0) >= 100
+
+
+def _is_short(text: str, signs: Sequence[str], end: int) -> bool:
+    """Whether a last digit counts the next smaller place, as Chinese says it, but not Japanese and Korean."""
+    is_chinese = "一" <= signs[-1] <= "鿿" and signs[0] in _DIGITS and text[end : end + 1] != "円"
+    return is_chinese and _ends_short(signs) and not KANA.search(text)
+
+
+def _is_part(text: str, signs: Sequence[str], end: int) -> bool:
+    """Whether signs may be only a part of a number, or a Thai one of which nobody knows how short it is."""
+    return (signs[-1] < "一" and _ends_short(signs)) or _PART_OF_SIGNS.match(text, end) is not None

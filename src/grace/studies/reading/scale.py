@@ -1,13 +1,14 @@
 """Reads numbers: a rating on a scale of whole points, and a number that makes no total with others."""
 
 import re
+import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 
 from grace.studies.reading import CLEAR, DOUBT, IMPLIED, Answer, Missing, Value, doubted, whole
 from grace.studies.reading.choice import ChoiceReader, decide
 from grace.studies.reading.evidence import ARTICLES, BEFORE, abstains
-from grace.studies.reading.languages import CHANGE_SIGNS, CHANGES, ONLY, THUS, word_of
+from grace.studies.reading.languages import CHANGE_SIGNS, CHANGES, ONLY, SPACED, THUS, any_of, folded, word_of
 from grace.studies.reading.late import Late
 from grace.studies.reading.mentions import (
     NO_NUMBER,
@@ -18,7 +19,8 @@ from grace.studies.reading.mentions import (
     number_pattern,
     numbers,
 )
-from grace.studies.reading.numerals import AND_A_HALF, numerals
+from grace.studies.reading.number_words import TIMES
+from grace.studies.reading.numerals import AND_A_HALF, KANA, UNKNOWN, numerals
 from grace.studies.reading.text import Text, plain
 from grace.studies.reading.units import others_than
 from grace.studies.reading.units import pattern_of as units_of
@@ -37,11 +39,21 @@ FEW_WORDS = 2
 THOUSAND = 3
 """Digits of a group, where a point parts thousands."""
 _POINTS = re.compile(r"(?<![\d.])[1-9]\d{0,2}(?:\.\d{3})+(?![\d.,])")
+_LARGE = {
+    word: int(number)
+    for number, *row in map(str.split, folded(TIMES).strip().splitlines())
+    for word in row
+    if int(number) >= 1_000
+}
+_LARGE |= dict.fromkeys(("k", "tsd", "тыс", "tys", "thsd"), 1_000) | {"lac": 100_000, "cr": 10_000_000}
+_LARGE |= dict.fromkeys(("mln", "mio", "млн", "mn"), 1_000_000) | dict.fromkeys(("mrd", "bn", "млрд"), 1_000_000_000)
+_LARGE |= {"hundred": 100, "dozen": 12, "dutzend": 12}
+_PLACES = {"百": 100, "백": 100, "千": 1_000, "천": 1_000, "万": 10_000, "萬": 10_000, "만": 10_000}
+_PLACES |= dict.fromkeys("亿億억", 100_000_000) | {"พัน": 1_000, "หมื่น": 10_000, "แสน": 100_000, "ล้าน": 1_000_000}
 _TIMES = Late(
     lambda: (
-        r"\s?(?:(?P<k>k|tsd|тыс|tys|mil|mille|thousand|tausend|duizend|tusen|тысяч\w?|hezar|千|천|हज़ार|হাজার|ألف)\b\.?"
-        r"|(?P<man>万|萬|만)|(?P<m>million\w*|millones|milh\w+|mln|миллион\w*)\b|(?P<dozen>dozen|dutzend)\b"
-        r"|(?P<hundred>hundred)\b)"
+        rf"\s?(?:(?P<word>{any_of(map(re.escape, _LARGE))}|million\w*|milh\w+|миллион\w*)(?!{SPACED})\.?"
+        rf"|(?P<place>{any_of(_PLACES)}))"
     )
 )
 _BELOW_ZERO = Late(
@@ -52,9 +64,10 @@ _BELOW_ZERO = Late(
     )
 )
 """What makes a temperature before it one below zero."""
-_AND_THOUSANDS = re.compile(r"\s?(?P<many>[1-9])\s?[千천]|(?P<rest>[1-9]\d{3})(?!\d)")
-"""What follows ten thousands, as in "1万5千"."""
-_FACTORS = {"k": 1_000, "man": 10_000, "m": 1_000_000, "dozen": 12, "hundred": 100}
+_MORE = re.compile(r"\s?(?P<many>\d{1,4})(?![\d.,])\s?(?P<place>[千천百백])?")
+"""What follows a place, as in "1万5千", "1万5000" and, short, "1万5"."""
+_AFTER_KUAI = re.compile(r"(?:(?<=块)|块)\s?(?P<digit>[1-9一二三四五六七八九])(?:毛|角)?(?![\d十百千万.])")
+"""The tenths of "三块五"."""
 _HALF = Late(
     lambda: (
         r"[\s-](?:quarters?|thirds?|halves|fourths?|viertel|quarts?|cuartos?|quarti|четверт\w+)\b|\s?(?:and a half"
@@ -119,7 +132,28 @@ _MAKES = Late(
 
 def _factor(times: re.Match[str]) -> int:
     """What a word such as "thousand" multiplies by."""
-    return next(_FACTORS[name] for name, own in times.groupdict().items() if own)
+    if times["place"]:
+        return _PLACES[times["place"]]
+    return _LARGE.get(times["word"], 1_000_000)
+
+
+def _with_more(text: str, value: float, times: re.Match[str]) -> tuple[float, int, bool]:
+    """A number with the places behind its largest one, as "1万5千"; its end, and whether it is clear."""
+    end, least, is_clear = times.end(), _factor(times), True
+    while times["place"] and (more := _MORE.match(text, end)):
+        many = int(more["many"])
+        if more["place"] and many < 10 and _PLACES[more["place"]] < least:
+            least = _PLACES[more["place"]]
+            value += many * least
+        elif len(more["many"]) == len(str(least)) - 1:
+            value, least = value + many, 1
+        elif len(more["many"]) == 1:  # "1万5" is 15,000 in Chinese
+            is_clear = text[end - 1] in "千万萬" and not KANA.search(text) and text[more.end() : more.end() + 1] != "円"
+            value, least = value + many * least // 10, 1
+        else:
+            break
+        end = more.end()
+    return value, end, is_clear
 
 
 class RatingReader:
@@ -236,13 +270,12 @@ class NumberReader:
             value, end = self._value(number), number.end
             times = _TIMES.match(text, end) if text[end - 1].isdigit() else None
             if times:
-                end = times.end()
-                value *= _factor(times)
-                more = _AND_THOUSANDS.match(text, end) if times["man"] else None
-                if more:
-                    value, end = value + (1_000 * int(more["many"]) if more["many"] else int(more["rest"])), more.end()
+                value, end, is_clear = _with_more(text, value * _factor(times), times)
             unit = self._unit.match(text, end) if times else None
             end = unit.end() if unit else end
+            tenth = _AFTER_KUAI.match(text, end)
+            if tenth:
+                value, end = value + unicodedata.numeric(tenth["digit"]) / 10, tenth.end()
             kind = "amount" if number.unit or unit else "figure"
             is_rate = text[end : end + 1] == "/" and text[end + 1 : end + 2].isalpha()
             half = AND_A_HALF.match(text, end)
@@ -251,6 +284,10 @@ class NumberReader:
             cold = _BELOW_ZERO.match(text, end) if self._low < 0 < value else None
             value, end = (-value, cold.end()) if cold else (value, end)
             odd = "" if number.odd == NO_NUMBER and (times or is_rate) else number.odd
+            if times and not is_clear:
+                odd = UNKNOWN
+            elif times and OR_MORE_BEHIND.match(text, end):
+                odd = "is only a bound"
             other = self._other_unit(text, number, end)
             odd = (other if odd == NO_NUMBER and other else odd) or other or self._fault(value)
             if self._is_percent and not number.unit and 0 < value < 1:
@@ -277,11 +314,13 @@ class NumberReader:
             half = AND_A_HALF.match(text, end) if unit else None
             if half:
                 value, end = value + 0.5, half.end()
+            tenth = _AFTER_KUAI.match(text, end)
+            if tenth:
+                value, end = value + unicodedata.numeric(tenth["digit"]) / 10, tenth.end()
             cold = _BELOW_ZERO.match(text, end) if self._low < 0 < value else None
             value, end = (-value, cold.end()) if cold else (value, end)
             odd = other or self._fault(value)
-            if numeral.is_vague:
-                odd = "is only a rough number"
+            odd = numeral.odd or odd
             if _HALF.match(text, numeral.end) or OR_MORE_BEHIND.match(text, end):
                 odd = NO_NUMBER
             yield Mention(None if odd else str(whole(value)), start, end, text[start:end], kind, odd)
