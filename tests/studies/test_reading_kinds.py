@@ -496,6 +496,7 @@ def is_right(group: dict[str, Any], expected: Any, found: dict[str, Any]) -> boo
     [
         ("reading_kinds", 1.0, 0.96),
         ("reading_kinds_2", 1.0, 0.96),
+        ("reading_kinds_3", 1.0, 0.96),
         ("blind_corpus_a", 1.0, 0.97),
         ("blind_corpus_b", 0.995, 0.95),
     ],

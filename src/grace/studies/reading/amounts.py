@@ -6,7 +6,7 @@ from collections.abc import Collection
 from grace.studies.reading.languages import SPACED, UNSPACED, folded
 from grace.studies.reading.late import Late, words_in
 from grace.studies.reading.mentions import NUMERAL, value_of
-from grace.studies.reading.numerals import in_digits
+from grace.studies.reading.numerals import in_digits, numerals
 
 _PARTS = {
     "50%": """
@@ -59,12 +59,15 @@ nobody no_one niemand keiner personne_ne nadie nessuno ninguém никто nikt 
 _EVENLY = """
 evenly equally equal_shares equal_parts equal_amounts down_the_middle half_each half_and_half each_get_half
 each_gets_half each_pay_half each_pays_half each_take_half pay_the_same get_the_same half-half
-halbe-halbe halbe_halbe gleichmäßig zu_gleichen_teilen je_zur_hälfte jeder_die_hälfte
-moitié-moitié moitié_moitié à_parts_égales parts_égales équitablement chacun_la_moitié en_deux
+halbe-halbe halbe_halbe gleichmäßig zu_gleichen_teilen je_zur_hälfte jeder_die_hälfte jedem_die_hälfte
+hälfte_für_jeden hälfte_für_jede hälfte_für_beide half_for_each half_to_each
+moitié_chacun moitié_pour_chacun moitié_à_chacun moitié-moitié moitié_moitié à_parts_égales parts_égales
+équitablement chacun_la_moitié en_deux
 mitad_y_mitad a_partes_iguales partes_iguales por_igual mitad_para_cada_uno
 metà_e_metà in_parti_uguali metà_ciascuno metà_per_uno a_metà meio_a_meio em_partes_iguais metade_para_cada_um ao_meio
 поровну пополам порівну навпіл po_równo pół_na_pół po_połowie ieder_de_helft gelijk_verdelen hälften_var lika_mycket
-halvdelen_hver yarı_yarıya eşit_olarak eşit आधा-आधा आधा_आधा बराबर بالتساوي مناصفة sama_rata setengah-setengah
+halvdelen_hver yarı_yarıya eşit_olarak eşit आधा-आधा आधा_आधा बराबर بالتساوي مناصفة النصف_لكل نصف_لكل sama_rata
+setengah-setengah
 chia_đều mỗi_người_một_nửa μισά_μισά εξίσου fifty-fifty fifty_fifty
 平分 均分 平均分 对半 各半 一人一半 各一半 五五开 五五分 半分ずつ 半々 均等 山分け 折半 반반 반씩 절반씩 똑같이 균등
 """
@@ -115,6 +118,24 @@ EACH = Late(lambda: _some(_EACH), _EACH)
 ALL = Late(lambda: _some(_ALL), _ALL)
 _EACH_OF = Late(lambda: rf"(?<!{SPACED})(?:je|jeweils|chacun|cada uno|ciascuno|elk|var|по|po) (?=\$?\d)")
 NOTHING = Late(lambda: _some(_NOTHING), _NOTHING)
+_LEFT = re.compile(
+    rf"\b(?:the|die|les|los|las|i|gli|os|as|de) \$?(?P<number>{NUMERAL})(?: (?:dollars?|euros?|points?))?"
+    r" (?:(?:that|which) (?:are|is) left(?: over)?|(?:that|which) remains?|left over|restante?s|qui restent|que quedan"
+    r"|rimanenti|che (?:restano|rimangono)|que sobram)(?!\w)"
+)
+_REMAINING = re.compile(
+    rf"\b(?:(?:the|her|his|their|my) remaining|(?:die|den) (?:restlichen|übrigen|verbleibenden)|de resterende) \$?"
+    rf"(?P<number>{NUMERAL})(?! ?(?:%|percent|per cent|prozent)|[\w.,]?\d)"
+)
+"""An amount that is called what is left, as "the 20 that are left"."""
+_IN = re.compile(
+    r"(?<![\w/])(?P<part>an?|one|two|three|four|five|une?|deux|trois|quatre|una?|dos|tres|due|tre|[1-9])(?: chances?"
+    r"| odds"
+    r"| posibilidades?| possibilità)? (?:in|out of|sur|de cada|su|von) (?P<of>two|three|four|five|ten|deux|trois"
+    r"|quatre|cinq"
+    r"|dix|dos|tres|cuatro|cinco|due|tre|quattro|cinque|[2-9]|10|20|100)(?![\w/%.])(?: chances?)?"
+)
+_CHANCE = re.compile(r"\b(?:chances?|odds|probab|likel|posibilidad|possibilit)")
 _HAN = dict(zip("一二两三四五六七八九", (1, 2, 2, 3, 4, 5, 6, 7, 8, 9), strict=True))
 
 
@@ -123,6 +144,8 @@ def parts_as_percents(text: str) -> str:
     words = words_in(text)
     if not text.isascii():
         text = _OF_HUNDRED.sub(lambda part: f"{in_digits(part['number'])}%", text)
+    if _CHANCE.search(text):
+        text = _IN.sub(_chance, text)
     if _PART.may_match(text, words):
         percents = list(_PARTS)
         text = _PART.sub(lambda part: percents[int(str(part.lastgroup)[1:])], text)
@@ -130,6 +153,14 @@ def parts_as_percents(text: str) -> str:
         return text
     text = _TENTHS.sub(lambda part: f"{10 * int(_HAN.get(part['tenths'], part['tenths']))}%", text)
     return _DENOMINATED.sub(lambda part: _percent(part["high"], part["low"]), text)
+
+
+def _chance(part: re.Match[str]) -> str:
+    """As in "two in three", with the article as one."""
+    one, of = (next((own.value for own in numerals(word)), None) for word in part.group("part", "of"))
+    one = int(part["part"]) if part["part"].isdigit() else one or 1
+    of = int(part["of"]) if part["of"].isdigit() else of
+    return f"{100 * one / of:.12g}%" if of and one <= of else part[0]
 
 
 def in_one_spelling(text: str, names: Collection[str]) -> str:
@@ -150,6 +181,7 @@ def in_one_spelling(text: str, names: Collection[str]) -> str:
             lambda amount: amount[0] if amount["unit"] in names else f"${_value(amount['number']):.12g}", text
         )
     text = _EACH_OF.sub("each ", text)
+    text = _LEFT.sub(r"$\g<number>", _REMAINING.sub(r"$\g<number>", text))
     return _ZERO.sub("0%", text) if "%" in text and _ZERO.may_match(text, words) else text
 
 

@@ -27,6 +27,20 @@ _TURN = re.compile(
     r"|item \d+)\s?\d*\s*:"
     r"|\n#{2,}|<\|"
 )
+_NUMBERS = frozenset(("number", "figure", "amount"))
+_BRACKETS = re.compile(r"\([^()\n]{1,160}\)")
+_STOPS_BEFORE = re.compile(r"[.!?;\n]\s")
+_FOR = re.compile(
+    r"[\"')\]]*\s(?:for|für|pour|para|per|voor|för|dla|для|pro|za)\s(?!(?:me|mich|moi|mí|mij|mig|mnie|меня|that"
+    r"|this)\b)"
+)
+_YES_NO = re.compile(
+    r"\W*(?:(?P<yes>(?:oh )?yes|obviously|definitely|certainly|absolutely|clearly|of course|indeed|sure|exactly|ja|klar"
+    r"|natürlich|genau|oui|évidemment|sí|claro|sì|certo|sim|да|конечно|tak|oczywiście|evet|是|对|はい|네)"
+    r"|(?:also |auch |aussi |también |anche |też )?(?:no|impossible|hardly|never|nope|unlikely|not (?:really|at all)"
+    r"|nein|kaum"
+    r"|unmöglich|non|nei|nej|nee|não|нет|вряд ли|nie|hayır|不|いいえ|아니))(?=\s*[.!,;]|\s*\Z)"
+)
 _STOPS = re.compile(r"[\n.!?]")
 _PREFIX = re.compile(r"^\W*(?:(?:final )?answer|response)\s*:\s*")
 
@@ -81,7 +95,7 @@ class ChoiceReader:
         said = [label for _, _, label in statements]
         if not any(one.weight >= ALONE and one.mention.label in said for one in weighed):
             said = [label for start, end, label in statements if evidence.is_asserted(asked, start, end)]
-        answer = decide(text, weighed, said)
+        answer = decide(text, weighed, said) or _asked_and_answered(text.plain, mentions)
         if answer:
             return answer
         unclear = len(said) < len(statements) or self._unclear.search(asked[:LETTERS])
@@ -104,13 +118,21 @@ class ChoiceReader:
 
 def decide(text: Text, weighed: Sequence[Weighed], said: Sequence[str] = ()) -> Answer | None:
     """The label that the mentions of most weight agree on, else what phrases say; None where there is nothing."""
+    mine = _mine(text.plain, weighed)
+    if mine:
+        return mine
     strong = [one for one in weighed if one.weight >= ALONE]
+    if strong and _is_parallel(text.plain, weighed):
+        return _several(weighed)
+    strong, aside = _without_asides(text.plain, strong)
     turn = _TURN.search(text.plain, strong[0].mention.end) if strong and strong[0].exact else None
     if turn:  # the answer goes on with a conversation of its own
         weighed = [one for one in weighed if one.mention.start < turn.start()]
         strong = [one for one in strong if one.mention.start < turn.start()]
     if strong:
         answer = _settled(text.plain, strong, weighed, said)
+        if aside and isinstance(answer, Value):
+            return doubted(answer.value, OTHERS)
         if isinstance(answer, Value) and answer.confidence >= CLEAR and _is_open(text, strong[-1]):
             return doubted(answer.value, OPEN)
         return answer
@@ -147,16 +169,22 @@ def _settled(text: str, strong: Sequence[Weighed], weighed: Sequence[Weighed], s
         if takes_back and later:
             return doubted(str(later[-1].mention.label), TAKES_BACK)
         tail = later[-1].mention if later and later[-1].weight == APART else None
-        closes = bool(later) and later[-1].mention.kind == "number" and not text[later[-1].mention.end :].strip(ENDING)
+        last_one = later[-1].mention if later else last.mention
+        is_row = last_one.kind in _NUMBERS and "\n" in text[last.mention.end : last_one.start]
+        closes = (last_one.kind == "number" or is_row) and bool(later) and not text[last_one.end :].strip(ENDING)
         closes = closes or (
             tail is not None and "?" not in text[last.mention.end : tail.start] and not text[tail.end :].strip(ENDING)
         )
         against = first.exact and bool(said) and labels[0] not in said
-        closes = closes or any(_opens_sentence(text, one.mention) for one in later)
+        closes = closes or any(_opens_sentence(text, one.mention) or _is_sign(one.mention) for one in later)
         grade = EXACT if any(one.exact for one in strong) else CLEAR
         why = TAKES_BACK if takes_back else "a statement says otherwise" if against else OTHERS if closes else ""
         return doubted(labels[0], why) if why else Value(labels[0], grade)
-    if first.exact and "?" in text[first.mention.end : strong[1].mention.start]:
+    between = text[first.mention.end : strong[1].mention.start]
+    is_reason = evidence.gives_reason(text, first.mention.end) and not _STOPS_BEFORE.search(between)
+    if first.exact and ("?" in between or (is_reason and not takes_back)):
+        return Value(labels[0], CLEAR)
+    if last.mention.label == labels[0] and evidence.stays(text, last.mention.start):
         return Value(labels[0], CLEAR)
     other = next(one for one in reversed(strong) if one.mention.label != last.mention.label)
     between = text[other.mention.end : last.mention.start]
@@ -167,10 +195,61 @@ def _settled(text: str, strong: Sequence[Weighed], weighed: Sequence[Weighed], s
         or evidence.FINAL.search(between[-80:])
         or evidence.is_final(text, last.mention.start)
         or evidence.corrects(text, last.mention.start)
+        or evidence.corrects_plainly(text, last.mention.start)
     ):
         label = str(last.mention.label)
         return doubted(label, TAKES_BACK) if takes_back else Value(label, CLEAR)
     return doubted(str(last.mention.label), f"comes after {labels[0]}") if len(labels) == 2 else _several(strong)
+
+
+def _asked_and_answered(text: str, mentions: Sequence[Mention]) -> Answer | None:
+    """The only label of several that is asked and affirmed: "Literal? Impossible. Figurative? Obviously."."""
+    if "?" not in text or len(mentions) < 2:
+        return None
+    verdicts: dict[str, bool] = {}
+    for match in QUESTION.finditer(text):
+        own = {mention.label for mention in mentions if match.start() <= mention.start < match.end()}
+        verdict = _YES_NO.match(text, match.end())
+        if len(own) == 1 and verdict:
+            verdicts[str(own.pop())] = verdict["yes"] is not None
+    affirmed = [label for label, is_so in verdicts.items() if is_so]
+    others = {mention.label for mention in mentions} - set(verdicts)
+    return Value(affirmed[0], CLEAR) if len(affirmed) == 1 and len(verdicts) > 1 and not others else None
+
+
+def _mine(text: str, weighed: Sequence[Weighed]) -> Answer | None:
+    """The label in the only line or row that is the answerer's own, where others name other labels."""
+    if "\n" not in text or len({one.mention.label for one in weighed}) < 2:
+        return None
+    own = {one.mention.label for one in weighed if evidence.is_mine(text, one.mention.start)}
+    is_settled = len(own) != 1 or any(evidence.is_final(text, one.mention.start) for one in weighed)
+    return None if is_settled else Value(str(own.pop()), CLEAR)
+
+
+def _is_parallel(text: str, weighed: Sequence[Weighed]) -> bool:
+    """Whether labels answer for several things: "yes for the soup, no for the salad"."""
+    labels = {one.mention.label for one in weighed if _FOR.match(text, one.mention.end)}
+    return len(labels) > 1
+
+
+def _without_asides(text: str, strong: Sequence[Weighed]) -> tuple[list[Weighed], bool]:
+    """The mentions outside of brackets, where there are any, and whether those in them leave a doubt."""
+    if len({one.mention.label for one in strong}) < 2 or "(" not in text:
+        return list(strong), False
+    spans = [match.span() for match in _BRACKETS.finditer(text)]
+    inside = [one for one in strong if any(start < one.mention.start < end for start, end in spans)]
+    outside = [one for one in strong if one not in inside]
+    is_aside = bool(inside and outside) and outside[0].mention.start < inside[0].mention.start
+    if not is_aside or any(evidence.corrects(text, one.mention.start) for one in inside):
+        return list(strong), False
+    last = inside[-1].mention
+    is_kept = last.label == outside[-1].mention.label and evidence.stays(text, last.start)
+    return outside, not is_kept
+
+
+def _is_sign(mention: Mention) -> bool:
+    """Whether a label is no word, as an emoji, which nobody names by the way."""
+    return not any(map(str.isalnum, mention.words))
 
 
 def _opens_sentence(text: str, mention: Mention) -> bool:

@@ -22,6 +22,7 @@ from grace.studies.reading.languages import (
     NOW,
     OPTION,
     OR,
+    OR_RATHER,
     RATHER,
     SPACED,
     TAKEN_BACK,
@@ -52,10 +53,13 @@ _ARTICLES = (
     r"|they|eine?n?|une?|una|uno|un|il|le|la|el|l(?=')|um|uma|een|het|en|ett|et|egy|ang|die|der|das|den|de|mit|nummer"
     r"|número|numéro"
     r"|номер|вариант|letra|lettre|lettera|buchstabe|litera|буква|harf|opción|opção|opzione|optie"
-    r"|environ|etwa|circa|unos?|около)(?![^\W\d_])[ :]*+|[\"'(\[{|*:=>\s-]++)*"
+    r"|το|η|ο|τον|την|τη|ένα|environ|etwa|circa|unos?|около)(?![^\W\d_])[ :]*+|[\"'(\[{|*:=>\s-]++)*"
 )
 _RATE = (
     r"(?:rat(?:e|ing)|choos(?:e|ing)|chose|pick(?:ing)?|select(?:ing)?|assign|giv(?:e|ing)|score|rank|mark|opt for"
+    r"|(?:stay(?:ing)?|remain(?:ing)?|stick(?:ing)?) (?:with|at|to)|(?:land|end|arrive|settle)(?:ed"
+    r"|ing)? (?:up )?(?:at|on|with)"
+    r"|keep(?:ing)?|come (?:out |down )?(?:at|to)|tick|circle|check"
     r"|(?:go|going|went) (?:with|for)|go (?:up|down) to|settled? (?:on|for)|ended up (?:with|at)|landed (?:on|at)"
     r"|lean(?:ing)?"
     r"|stick (?:with|to)|use|pay|spend|charge|offer|blame|put|place|vote|judge|classify|label"
@@ -68,6 +72,17 @@ _I = (
     r"|[a-z]+ly)){0,5}+ "
 )
 _IT = r"(?:it|this|that|this one|that one|he|she|they|the [a-z]+(?: [a-z]+)?)"
+_SHE = r"(?:he|she|they|it|он|она|оно|они|er|sie|es|il|elle|lui|lei|él|ella|ele|ela|hij|zij|ze|hon|han|on|ona|ono)"
+RATES_OBJECT = Late(
+    lambda: (
+        rf"{_I}(?:{_RATE} (?:the|this|that|his|her|their"
+        rf"|its) (?:[a-z]+ ){{1,2}}(?<!first )(?<!last )(?<!next )(?<!over )"
+        r"(?<!least )(?<!most )(?<!than )(?<!every )|(?:prefer|choose|pick|select|chose|go with|favou?r) (?:sentence"
+        r"|example"
+        r"|item|story|statement|picture|line|person|case|scenario) )[\"'*(]*\Z"
+    )
+)
+"""What is judged, between the verb and the value: "I would rate the sentence 6/7"."""
 CUE = Late(
     lambda: (
         rf"(?:(?<![a-z])(?:final |my |the |overall |correct |best )*(?:{either(ANSWER)}\w{{0,3}}(?!{SPACED}){_NOTE}"
@@ -76,7 +91,7 @@ CUE = Late(
         rf"|{_I}{_RATE}\b(?:{_GAP}{{0,60}}?\s)?"
         rf"|{_I}{_SAY}\b,?(?: that)?(?: {_IT}(?:'s| is| was| are| were| deserves| would be| should be))?,? ?:? ?"
         rf"|(?<!{SPACED})(?!选项|選項|選択肢){either(CHOOSE)}{_GAP}{{0,50}}?"
-        rf"|{word_of(THUS)},?(?: i(?:'d| would)? {_SAY}| {_IT}(?:'s| is| was| would be))?,? ?"
+        rf"|{word_of(THUS)},?(?: i(?:'d| would)? {_SAY}| {_SHE}(?= )| {_IT}(?:'s| is| was| would be))?,? ?"
         rf"|\b{_IT}(?:'s| is| gets| deserves| would be| rates| scores| merits| earns| should be) "
         r"|\b(?:leaves|leaving|deserves|merits|earns|makes (?:it|this|that)|leaning(?: towards?)?|verdient|mérite"
         r"|заслуживает) "
@@ -103,6 +118,15 @@ CUE_BEHIND = Late(
         r"|reasonable|fair|best|better|apt|closest)\b(?!-)"
         r"|is (?:what|the one) i\b|is to blame|is left|is (?:the )?(?:responsible|guilty|culprit|cause)|(?:did"
         r"|caused) (?:it|this)\b"
+        r"|(?:es|est|è|é|ist|is|är|er|jest|είναι)(?: (?:la|el|le|il|o|a|die|der|das|de|den|det|het|η|το|lo))?"
+        r"(?: (?:que|qui|che))?(?: (?:más|plus|più|mais))?\s(?:mejor|meilleur\w*|migliore|melhor|beste[nrs]?\b|bäst\w*"
+        r"|bedst\w*|najleps\w+|correct\w+|corrett\w+|corret\w+|richtig\w*|korrekt\w*|juiste?|adecuad\w+|adequad\w+"
+        r"|adatt\w+|approprié\w*|passend\w*|apropiad\w+|naturel\w*|plausib\w+|καλύτερ\w+|σωστ\w+)"
+        r"|passt am besten|past het best|passar bäst|passer bedst|encaja mejor|convient le mieux|va meglio"
+        r"|encaixa melhor"
+        r"|подходит лучше|лучше всего|pasuje najlepiej|(?:最|更)(?:合适|合適|好|自然|恰当|符合|贴切)"
+        r"|が(?:最も|一番|もっとも)"
+        r"|번?(?:이|가) (?:가장|제일)"
         r"|(?:fits|matches)(?=[.!]|\Z)|\b(?:ist|is|est|es|è|é|är|er|jest|je|là)?\s?(?:richtig|juist|juste|correcta?"
         r"|corretta|korrekt|सही)\b"
         r"|(?:fits|matches|describes|captures|suits|reflects|works) (?:it |this |that |the [a-z]+ |[a-z]+ly )*+"
@@ -115,12 +139,14 @@ NUMBER_BEHIND = Late(
     lambda: (
         rf"{_MARKS}\s?(?:(?:अंक|নম্বর|점|点|分)\s?)?(?:(?:(?:को|का|के|की|ही)\s)?(?:है|हूँ|हूं|चुन|दूँगा|दूंगा|देता|देती"
         rf"|दूँगी|आहे|দেব|দিব|বেছে|ఎంచు|ఇస్తా|است|می ?دهم|میدهم)"
-        r"|\s?(?:şıkk|seçene|번|番|選択肢)|を選|を付|をつけ|にし|とし|だ|점"
+        r"|\s?(?:şıkk|seçene|번|番|選択肢)|(?:くらい|ぐらい|程度)?(?:でしょう|かな)|を選|を付|をつけ|にし|とし|だ|점"
         r"|(?:을|를|로|으로)\s?(?:선택|고르|고를|골|주|드리|택|매기|부여|뽑|하|정|평가|답|바꾸|결정|보|생각)"
         r"|(?:'[^\W\d_]{1,4}\s)?(?:seç|veri|der(?:im|dim)\b|diyor)|puan|分|点|星|คะแนน|ครับ|ค่ะ)"
     )
 )
 """The same behind a number or a letter."""
+OR_SO = r"\s(?:or so|of zo)(?=[.!]|\Z)|\s?(?:左右|上下)"
+"""What makes a value a rough one, behind it; the value is meant all the same."""
 _UNITS = (
     r"(?:stars?|yildiz|gwiazd\w+|звезд\w*|звёзд\w*|hvězd\w*|stelle|estrelas|sterren|stjärnor|csillag|αστέρια"
     r"|points?|pts|punkten?|sterne|puntos?|estrellas|étoiles|punti|pontos|балл\w*|điểm|poin|puan|bod[ůy]?"
@@ -130,7 +156,8 @@ _UNITS = (
 UNITS = Late(lambda: rf"[-\s]?{_UNITS}")
 ENDS = Late(
     lambda: (
-        rf"[)\].:](?=\s)|:an?\b|-e[st]t?\b|'[^\W\d_]{{1,5}}\b|{_MARKS}(?:[ \t]*+(?:[.,;:!?()|/\n&#\\—]|\Z|-(?:\s|\Z))"
+        rf" an(?=[.!,]|\Z)|[)\].:](?=\s)|:an?\b|-e[st]t?\b|'[^\W\d_]{{1,5}}\b"
+        rf"|(?:{OR_SO})?{_MARKS}(?:[ \t]*+(?:[.,;:!?()|/\n&#\\—]|\Z|-(?:\s|\Z))"
         rf"|'[^\W\d_]{{1,5}}\b"
         rf"|\s?[\u0900-\u0dff\u0e00-\u9fff]|[\uac00-\ud7af]|\s(?:{_UNITS}|{either(GOES_ON)}(?!{SPACED})))"
     )
@@ -188,7 +215,8 @@ _THEN = Late(
 )
 _BOUND = Late(
     lambda: (
-        rf"(?:(?:(?!do un){word_of(MORE_OR_LESS)}|[<>≤≥≦≧])[\s\"'(]*(?:(?:an?|the|eine?[nr]?|une?|una?|um|uma|el|il"
+        rf"(?:(?:(?!do un)(?<!\bi )(?<!\bwe ){word_of(MORE_OR_LESS)}|[<>≤≥≦≧])[\s\"'(]*(?:(?:an?|the|eine?[nr]?|une?"
+        rf"|una?|um|uma|el|il"
         rf"|la|le|les|los|las|die|der|den|das|het|os|as|de|di|a|o|than"
         rf"|als)\s)?\Z)|"
         r"(?:\b(?:at least|at most|no more than|no less than|no fewer than|more than|less than|fewer than|up to|above"
@@ -239,8 +267,8 @@ _DENIES_BEHIND = Late(
         r"|impossible|implausible|off\b|less)|(?:isn't|wasn't|wouldn't|doesn't|can't|cannot|won't|does not|do not)\b"
         r"|(?:is|are|was|can be|could be) (?:ruled out|excluded|eliminated|discarded|rejected|out of the question)"
         r"|is (?:the |a )?(?:mid|middle|neutral point|highest|lowest|maximum|minimum|top\b|bottom\b|end ?point)"
-        r"|ist (?:die|der|das) (?:mitte|mittel|neutral|höchst|niedrigst|best|schlechtest)\w* ?(?:wert|punkt|note"
-        r"|der|\W)"
+        r"|ist (?:die|der|das) (?:(?:mitte|mittel|neutral|höchst|niedrigst)\w* ?(?:wert|punkt|note|der|\W)"
+        r"|(?:best|schlechtest)\w* ?(?:wert|punkt|note|bewertung))"
         r"|(?:est|es|è|é) (?:le|el|il|o|la|a) (?:milieu|maximum|minimum|point|punto|ponto|máxim|mínim|massim|minim"
         r"|cent)"
         r"|would (?:mean|imply|suggest|indicate|require|need|signify|have|overstate|understate)"
@@ -316,6 +344,54 @@ _CORRECTS = Late(
         rf"(?:[\s,.:-]|i (?:say|mean)\b|{either(RATHER)}(?!{SPACED})|no\b|non\b|{_ARTICLES})*\Z"
     )
 )
+_OR_RATHER = Late(
+    lambda: (
+        rf"[.,;:!?\n(-][\s\"'*(]*(?:{either(OR)}|a|of|ya da|nebo|tai|eli),? {either(OR_RATHER)}(?!{SPACED})[\s,:-]*"
+        rf"{_ARTICLES}\Z"
+    )
+)
+_REASON = Late(
+    lambda: (
+        r"[\"')\]]*,?\s(?:given|since|because|considering|although|though|whereas|while|compared|knowing|as|weil|da"
+        r"|denn"
+        r"|obwohl|car|parce que|puisque|étant donné|sachant|alors que|dado|ya que|porque|puesto que|considerando|aunque"
+        r"|poiché|dato che|visto che|perché|siccome|pois|já que|visto que|omdat|aangezien|hoewel|так как|потому что"
+        r"|поскольку|учитывая|ponieważ|bo|gdyż|skoro|eftersom|fordi|siden|çünkü|protože|mivel|koska)(?!\w)"
+    )
+)
+_STAYS = Late(
+    lambda: (
+        r"(?:\b(?:stay|stick|keep|remain|hold|stand)(?:ing|s)? (?:with|to|at|by|on)?|\bkeep(?:ing)?"
+        r"|bleibe? (?:ich )?(?:bei"
+        r"|dabei)|reste (?:à|sur|avec)|(?:quedo|mantengo) (?:con|en)?|mantengo|(?:resto|rimango|tengo) (?:a|su|con|il)?"
+        r"|(?:fico|mantenho)(?: com)?|blijf bij|(?:остаюсь|останусь) при|оставлю|zostaję przy|zostanę przy"
+        r"|håller fast vid"
+        rf"|zůstávám u|还是|仍然|やはり|그대로)[\s:]*{_ARTICLES}\Z"
+    )
+)
+_MINE = Late(
+    lambda: (
+        r"(?:^|\n)[\s|>*+-]*(?:(?:la|il|o|a|el|i) )?(?:my|our|i(?:'d| would| will)?|mein\w*|ich|ma|mon|mes|je|mi|yo"
+        r"|mio|mia"
+        r"|minha|meu|eu|mijn|ik|min|mitt|jag|мой|моя|моё|moja|mój|můj|moje|benim)\s[^\n:|=]{0,40}[:|=][\s\"'*$€£]*\Z"
+    )
+)
+_DEDUCTS = Late(
+    lambda: (
+        r"\b(?:taking (?:off|away)|tak(?:e|ing) off|deduct(?:ing|ed|s)?|subtract(?:ing|ed|s)?|knock(?:ing|ed)? off"
+        r"|dock(?:ing"
+        r"|ed)|los(?:es?|ing)|wins? back|tirando|tirei|descontando|descontei|quitando"
+        r"|quito|restando|resto|en retirant|retire|enlève|en enlevant|togliendo|tolgo|abzüglich|abzug von|ziehe"
+        r"|снимаю|сняв"
+        r"|минус|odejmuj\w+|trekt?|avdrag (?:på|med))\s\Z"
+    )
+)
+_DEDUCTED = re.compile(
+    r"(?:\s(?:punkte?n?|points?|puntos?|pontos?|punti|балл\w*|poäng))?\s(?:abzug|off\b|deducted|subtracted|de moins"
+    r"|de menos"
+    r"|less\b|aftrek|avdrag)"
+)
+"""What was added to a value, or taken from it."""
 DENIED = "names labels only to deny, explain or suppose them"
 COUNTED = "names a bound, or a number of something else"
 
@@ -409,6 +485,26 @@ def corrects(text: str, start: int) -> bool:
     return _CORRECTS.search(text, max(0, start - BEHIND), start) is not None
 
 
+def corrects_plainly(text: str, start: int) -> bool:
+    """The same with "or" and a word for "rather", as in "Yes. Or rather: no"."""
+    return _OR_RATHER.search(text, max(0, start - BEHIND), start) is not None
+
+
+def gives_reason(text: str, start: int) -> bool:
+    """Whether a reason or a concession begins at a place."""
+    return _REASON.match(text, start, start + BEHIND) is not None
+
+
+def stays(text: str, start: int) -> bool:
+    """Whether the text says of the mention that starts at a place that it stays with it."""
+    return _STAYS.search(text, max(0, start - BEHIND), start) is not None
+
+
+def is_mine(text: str, start: int) -> bool:
+    """Whether a line begins with the answerer's own and a mark, and then the mention at a place: "My offer: 40"."""
+    return _MINE.search(text, max(0, start - BEFORE), start) is not None
+
+
 def retracts(text: str, start: int = 0) -> bool:
     """Whether a text takes back, from some place on, what it said before."""
     near = text[start : start + BEFORE]
@@ -450,4 +546,5 @@ def why_not(text: str, start: int, end: int) -> str:
     supposed = is_supposed(words) and not (is_conclusion(text, start) and " not " not in words)
     if denied or supposed or is_first_thought(words) or _SCALE.search(words):
         return DENIED
-    return COUNTED if _BOUND.search(words, max(0, len(words) - BEHIND)) else ""
+    is_part = _DEDUCTS.search(near) or _DEDUCTED.match(text, end)
+    return COUNTED if is_part or _BOUND.search(words, max(0, len(words) - BEHIND)) else ""

@@ -83,6 +83,10 @@ ik_denk_dat entscheide_mich_für me_decanto_por me_quedo_con me_decido_por opto_
 kies_voor decyduję_się_na propendo_per
 nehme_ich ik_vind pienso_que מדרג seçiyorum أختار سأختار اختار أقول أعطي tôi_chọn tôi_cho tôi_sẽ
 tôi_đánh_giá saya_memilih saya_akan
+θα_έβαζα βάζω pongámosle ponle le_pongo le_pondría digamos disons sagen_wir diciamo powiedzmy скажем let's_say
+let's_call_it let's_go_with let_us_say zeggen_we vamos_dizer jag_säger säger_jag kreuze macht_insgesamt
+insgesamt_eine insgesamt_ein en_total_un en_total_una au_total_un comes_closest_to corresponds_to
+entspricht correspond_à corresponde_a corrisponde_a wäre_dann
 saya_memberi saya_beri saya_pilih من_می‌دهم
 เลือก ให้ ตอบ 我会选择 我会选 我会给 我选择 我選擇 我选 我選 我给 我給 我打 我认为是 剩下 只剩 就是 应该是 选择
 選擇 选 選 给 給 打
@@ -94,6 +98,9 @@ es_decir cioè ossia ou_seja yani 即 也就是 así_que por_eso por_consiguient
 allora portanto então dus daarom därför så derfor więc zatem czyli takže
 поэтому итак значит так_что то_есть таким_образом следовательно इसलिए তাই కాబట్టి 따라서 그래서 그러므로 つまり
 したがって よって
+unterm_strich en_definitiva in_definitiva nel_complesso no_geral au_final en_somme
+en_conjunto al_met_al sammantaget ogółem в_целом в_итоге итого demek_ki o_halde
+总体来说 总的来说 综上 总之 結局 総合的に 결국 종합하면 전반적으로
 だから 所以 因此 故 ดังนั้น لذلك إذن vậy jadi
 """
 GOES_ON = """
@@ -285,6 +292,15 @@ rather better instead make_it make_that lieber eher doch toch maar liever plutô
 jednak raczej скорее лучше все_же всё_же snarare hellre heller inkább aslında daha_çok बल्कि saja đúng_hơn
 """
 """What stands between "no" and what is said in place of the first thought."""
+OR_RATHER = """
+rather better better_said better_put say more_precisely more_exactly lieber eher besser besser_gesagt genauer
+genauer_gesagt vielmehr plutôt mieux mieux_dit plus_exactement mejor mejor_dicho más_bien meglio piuttosto
+per_meglio_dire
+melhor melhor_dizendo liever beter beter_gezegd eerder snarare bättre hellere snarere bedre heller raczej lepiej
+właściwie
+скорее вернее точнее лучше_сказать spíš spíše lépe inkább pontosabban daha_doğrusu mieluummin pikemminkin μάλλον
+"""
+"""What makes a correction of "or", as in "yes, or rather: no"."""
 TOO_MUCH = """
 too_high too_low too_much too_harsh too_generous too_strict too_positive too_negative
 zu_hoch zu_niedrig zu_viel zu_wenig
@@ -330,7 +346,7 @@ sces* salit* passat* cal* aumentat* ridott*
 caiu caíram subiu passou baixou diminuiu aumentou
 сни* упал* вырос* подня* подорож* подешев* увелич* уменьш* повыс*
 spad* wzros* obniż* podnios* zmniejsz* zwiększ*
-düş* yüksel* çık* in* art*
+düş* yüksel* çık* indi indir* iner art*
 daal* gedaald steeg gestegen zakte gezakt verlaagd verhoogd sjönk steg sänk* höj* faldt falt
 turun naik menjadi giảm tăng
 घट* गिर* बढ़*
@@ -352,9 +368,12 @@ schritt étape paso passo stap krok шаг frage pregunta domanda pergunta vraag
 置信度 信心 確信度 확신도 güven keyakinan độ_tin_cậy beispiel exemple ejemplo esempio exemplo voorbeeld пример przykład
 """
 """What a number beside it counts or measures instead of the answer."""
+OPPOSITES = ("not ", "non-", "non ", "un", "in", "im", "ir", "il")
+"""What makes a label the opposite of another one."""
 HEADS = """
 answer response reply antwort réponse respuesta risposta resposta antwoord svar vastaus ответ відповідь отговор odgovor
-odpowiedź odpověď odpoveď răspuns válasz απάντηση cevap yanıt उत्तर जवाब উত্তর সমাধান సమాధానం జవాబు பதில் விடை ഉത്തരം ಉತ್ತರ
+odpowiedź odpověď odpoveď răspuns válasz απάντηση cevap yanıt उत्तर जवाब উত্তর সমাধান సమాధానం జవాబు பதில் விடை ഉത്തരം
+ಉತ್ತರ
 જવાબ คำตอบ إجابة الإجابة الجواب جواب תשובה התשובה پاسخ 答案 回答 答え 答 解答 정답 대답 답변 답 응답 trả_lời câu_trả_lời
 đáp_án jawaban jibu sagot ang_sagot
 """

@@ -73,6 +73,9 @@ _BOUND_OF_NAMES = Late(
     )
 )
 """The same in all languages, also as "entre 10 et"."""
+_PRONOUNS = frozenset(("me", "myself", "mich", "mir", "moi", "mí", "mim", "mij", "меня", "mnie", "mne", "mig", "meg"))
+_GIVER = re.compile(r"(?<!\w)(?:from|von|de|da|van|от|od|ode|av|från|fra) \Z")
+"""What stands before somebody who gives instead of receiving."""
 BEGINNING = 4
 """Letters of a word that tell whether a mark may begin there."""
 _FIRSTS = (
@@ -151,6 +154,8 @@ class Marks:
             start, end = match.span()
             if kind in ("digit", "name", "long"):
                 name = match[kind]
+                if name in _PRONOUNS and _GIVER.search(text, max(0, start - 8), start):
+                    continue  # "Ann gets 40 from me"
                 bare = kind == "digit" and match[0] == name
                 labels: tuple[str, ...] = (self.names[name],)
                 yield Mark(start, end, float(name) if bare else None, "plain" if bare else None, labels=labels)

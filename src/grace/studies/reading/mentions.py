@@ -7,10 +7,21 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from grace.errors import StudyError
-from grace.studies.reading.languages import MINUS, MINUS_SIGNS, OR_MORE, SPACED, UNSPACED, either
+from grace.studies.reading.languages import (
+    MINUS,
+    MINUS_SIGNS,
+    NOT,
+    OPPOSITES,
+    OR_MORE,
+    SPACED,
+    THUS,
+    UNSPACED,
+    either,
+    word_of,
+)
 from grace.studies.reading.late import Late
 from grace.studies.reading.number_words import ROMAN
-from grace.studies.reading.numerals import Numeral, numerals
+from grace.studies.reading.numerals import CLOCK, CLOCK_BEFORE, TIME_OF_DAY, Numeral, numerals
 from grace.studies.reading.text import WORDS, plain
 
 _LETTER = rf"[^\W\d_{UNSPACED}\uac00-\ud7af]"
@@ -117,6 +128,7 @@ class Mentions:
         self.top = max(self.values, default=None)
         self._longest = MARGIN + max(map(len, self.ways))
         words = {way: label for way, label in self.ways.items() if _number(way) is None}
+        self._of_list = list(self.values) == [float(point) for point in range(1, len(self.values) + 1)] and not words
         signed = {f"{sign}{word}": times * n for word, n in WORDS.items() for sign, times in _SIGNS.items()}
         signed |= ROMAN
         spelled = {word: self.values[n] for word, n in signed.items() if n in self.values and word not in words}
@@ -124,6 +136,13 @@ class Mentions:
         self._words: dict[str, str] = {re.sub(r"[\s-]+", " ", way): label for way, label in (spelled | words).items()}
         ordered = sorted(spelled | words, key=len, reverse=True)
         self._pattern = re.compile(_any_of_bordered(ordered))
+        self._stronger = _stronger(words)
+        self._opposites = {
+            way: words[start + way]
+            for way in words
+            for start in OPPOSITES
+            if words.get(start + way, words[way]) != words[way]
+        }
         self._of_ascii = _of_ascii(ordered) or self._pattern
 
     def exactly(self, text: str) -> str | None:
@@ -134,6 +153,9 @@ class Mentions:
         if bare not in self.ways and not bare.isascii():
             bare = _POLITE.sub("", bare)
             bare = bare[:-1] if self.values and bare[-1:] in "点點分점星" else bare
+        if bare and bare not in self.ways and not bare[0].isalnum() and bare == bare[0] * len(bare):
+            several = any(len(way) > 1 and way[0] == bare[0] for way in self.ways)  # "★★★" is none of "★"
+            bare = bare if several or bare.isascii() else bare[0]
         if bare in self.ways or not self.values:
             return self.ways.get(bare)
         value = _number(bare.removesuffix("%").rstrip()) if self.top == PERCENT else _number(bare)
@@ -166,7 +188,29 @@ class Mentions:
                 joined[-1:] = [one] if one else [*joined[-1:], mention]
             elif mention.end > last.end:
                 joined[-1] = mention
+        if self._stronger or self._opposites:
+            joined = [self._changed(text, mention) for mention in joined]
         return joined
+
+    def _changed(self, text: str, mention: Mention) -> Mention:
+        """A mention with what another label adds to it, as in "I agree, and strongly so", or with what denies it."""
+        for extra, label in self._stronger.get(mention.words, ()):
+            behind = re.compile(
+                rf"{_BEHIND_LABEL}{extra}(?!{SPACED})(?! {re.escape(mention.words)})(?: much)?(?: so"
+                rf"| indeed)?(?!{SPACED})"
+            ).match(text, mention.end)
+            if behind:
+                return mention._replace(label=label, end=behind.end())
+            before = re.compile(f"(?<!{SPACED}){extra}{_BEFORE_LABEL}").search(
+                text, max(0, mention.start - MARGIN), mention.start
+            )
+            if before:
+                return mention._replace(label=label, start=before.start())
+        opposite = self._opposites.get(mention.words)
+        denied = _DENIED.search(text, max(0, mention.start - MARGIN), mention.start) if opposite else None
+        if denied and not _UNSURE.search(text, max(0, denied.start() - MARGIN), denied.start()):
+            return Mention(opposite, denied.start("not"), mention.end, f"not {mention.words}", "word")
+        return mention
 
     def _joined(self, text: str, one: Mention, two: Mention) -> Mention | None:
         """The number and the words of one label as one mention."""
@@ -200,12 +244,18 @@ class Mentions:
             is_signed = has_signs and (
                 numeral.start in negated or _PLUS.search(text, max(0, numeral.start - 6), numeral.start)
             )
-            if not numeral.is_ordinary or unit or is_signed or _SAID.match(text, end):
+            is_cued = numeral.is_ordinary and _is_cued(text, numeral.start, end)
+            if not numeral.is_ordinary or unit or is_signed or is_cued or _SAID.match(text, end):
                 end = unit.end() if unit else end
                 start = negated.get(numeral.start, numeral.start)
                 label = self.values.get(numeral.value if start == numeral.start else -numeral.value)
                 odd = odd or numeral.odd
                 yield Mention(label, start, end, text[start:end], "spelled", odd)
+        if self._of_list and self.top is not None:
+            for ordinal in _ORDINAL.finditer(text):
+                name = next(name for name, own in ordinal.groupdict().items() if own)
+                label = self.values.get(float(name[1:]))
+                yield Mention(label, ordinal.start(), ordinal.end(), ordinal[0], "word")
         for number in numbers(text, _PERCENTAGE if self.top == PERCENT else _NUMBER, self.top):
             odd = number.odd or ("is an amount of money" if number.unit not in _PERCENTS else "")
             yield Mention(self.values.get(number.value), number.start, number.end, number.words, "number", odd)
@@ -224,6 +274,78 @@ class Mentions:
             last, odd = numeral, ""
         if last:
             yield last, odd
+
+
+_BEHIND_LABEL = (
+    r"(?:,| -)?\s(?:(?:and|very|quite|rather|indeed|so|do|that|i|it|even|in fact|und|zwar|sogar|et|même|y|muy|e|molto"
+    r"|och|en|и|a) ){0,4}"
+)
+_BEFORE_LABEL = r" (?:and|und|et|y|e|en|och|и|i) (?:[^\W\d_]+ ){1,3}\Z"
+_DENIED = Late(
+    lambda: (
+        r"\b(?P<not>not|(?:do|does|would|can)(?:n't| not) (?:really |personally |actually )?(?:think|believe|say"
+        r"|consider"
+        r"|find|call|regard|feel)(?: that)?(?: (?:it|this|that|he|she|they|these|those|(?:the|his|her|their) [a-z]+))?"
+        r"(?:'s| is| was| to be| as| are| would be| counts as)?)"
+        r"(?: (?:be|seem|sound|look|feel|really|actually|at all|morally|legally|ethically|truly|an?|as))* \Z"
+    )
+)
+"""What denies a label right before it; "not entirely" does not."""
+_UNSURE = Late(lambda: r"\b(?:if|whether|ob|si|se|not|never|nor|n't|nobody|nothing)\b[^.;!?\n]{0,30}\Z")
+
+
+def _stronger(words: Mapping[str, str]) -> dict[str, list[tuple[str, str]]]:
+    """For each way the words that another one adds to it, and the label of that: "strongly" to "agree"."""
+    made: dict[str, list[tuple[str, str]]] = {}
+    for way, label in words.items():
+        for longer, other in words.items():
+            parts = longer.split()
+            if other == label or len(parts) <= len(way.split()) or (not longer.isascii() and longer[0] > "\u0500"):
+                continue
+            for part in way.split():
+                if part not in parts:
+                    break
+                parts.remove(part)
+            else:
+                if not _NO.fullmatch(" ".join(parts)):
+                    made.setdefault(way, []).append((re.escape(" ".join(parts)), other))
+    return made
+
+
+_NO = Late(lambda: rf"{either(NOT)}|no|n't|nothing|.*\bnot\b.*")
+
+
+_ORDINALS = """
+first première premier primera primero prima primo primeira primeiro erste ersten eerste första первый первую
+second deuxième seconde segunda segundo seconda secondo zweite zweiten tweede andra второй вторую drugi drugą
+third troisième tercera tercero terza terzo terceira terceiro dritte dritten derde tredje третий третью trzeci
+fourth quatrième cuarta cuarto quarta quarto vierte vierten vierde fjärde четвёртый четвертый четвёртую czwarty
+fifth cinquième quinta quinto fünfte fünften vijfde femte пятый пятую piąty piątą
+"""
+_ORDINAL = Late(
+    lambda: (
+        rf"(?:(?<!{SPACED})(?:the|la|le|el|il|o|a|die|der|das|den|de|het|det) )(?:"
+        + "|".join(
+            f"(?P<o{place}>{'|'.join(row.split())})" for place, row in enumerate(_ORDINALS.strip().splitlines(), 1)
+        )
+        + r")(?: (?:one|option|answer|choice|alternative|continuation|candidate|opción|opção|opzione|optie|respuesta"
+        r"|réponse|risposta|resposta|antwort|alternativ|variante?)(?!\w)|(?<!the )(?=[.!]|\Z))"
+        r"|第(?:(?P<p1>[一1])|(?P<p2>[二2])|(?P<p3>[三3])|(?P<p4>[四4])|(?P<p5>[五5]))[个個种種项項句]"
+    )
+)
+"""An option by its place in a list: "the second option", "la segunda"."""
+_CUED = Late(lambda: rf"(?:{word_of(THUS)}[:,]? |\A\W*)(?:(?:un|une|en|ett|een|an?|uno|una|um|uma|eine?) )?\Z")
+_ALONE = re.compile(r"(?: [^\W\d_]+)?\s*(?:[.!]|\Z)")
+_BARE_END = re.compile(r"\s*(?:[.!,;]|\Z)")
+
+
+def _is_cued(text: str, start: int, end: int) -> bool:
+    """Whether a word that may be no number is one where it stands: "La moyenne, donc dix.", "Un sei politico."."""
+    cue = _CUED.search(text, max(0, start - MARGIN), start)
+    if cue is None:
+        return False
+    opens = not text[: cue.start()].strip() and cue[0].endswith(" ")
+    return (_ALONE if opens else _BARE_END).match(text, end) is not None
 
 
 class Number(NamedTuple):
@@ -260,6 +382,10 @@ def numbers(text: str, pattern: Late, top: float | None) -> Iterator[Number]:
             odd = NO_NUMBER
         elif OR_MORE_BEHIND.match(text, match.end()):
             odd = "is only a bound"
+        if CLOCK.match(text, match.end("number")) or CLOCK_BEFORE.search(
+            text, max(0, match.start() - 16), match.start()
+        ):
+            odd = TIME_OF_DAY
         unit = (match["before"] or "") + (match["unit"] or "")
         end = match.start("more") if match["more"] else match.end()
         value, start = value_of(match["number"]), match.start()

@@ -83,6 +83,17 @@ MORE_NUMBERS = """
 18 δεκαοχτώ
 19 devatenáct نوزده
 10 десятка десятку dziesiątka dziesiątkę
+1 etta ykkönen ykkösen единица единицу jednička jedničku jedynka jedynkę egyes einser eentje
+2 tvåa kakkonen kakkosen двоечка двоечку двійка двійку dvojka dvojku dwójka dwójkę kettes zweier tweetje toer
+3 trea kolmonen kolmosen троечка троечку трійка трійку trojka trojku hármas dreier drietje treer
+4 nelonen nelosen четвёрочка четвёрочку четверочка четверочку четвірка четвірку čtyřka čtyřku négyes vierer viertje
+5 femma viitonen viitosen пятёрочка пятёрочку пятерочка пятерочку п'ятірка п'ятірку pětka pětku ötös fünfer
+5 vijfje femmer
+6 sexa kuutonen kuutosen šestka šestku hatos sechser zesje sekser
+7 sjua seiska seiskan sedmička sedmičku hetes zeventje
+8 osmička osmičku nyolcas achtje
+9 devítka devítku kilences negentje
+10 kymppi kympin desítka desítku tízes tientje
 5 lăm
 15 пятнадцать piętnaście
 16 шестнадцать szesnaście dezasseis

@@ -125,6 +125,18 @@ class Numeral(NamedTuple):
     odd: str = ""
 
 
+CLOCK = re.compile(
+    r"\s?(?:[ap]\.m\.?|[ap]m\b|o'clock|uhr\b|点钟|點鐘|[时時](?!间|間)|시(?!간)(?=\W|에|부터|까지|쯤|\Z)|น\.|बजे"
+    r"|час(?:а|ов)? (?:утра|дня|вечера|ночи)|(?:(?<=\bà \d)|(?<=\bà \d\d)|(?<=\bà \d )|(?<=\bà \d\d ))h\b)"
+    r"|:[0-5]\d(?!\d)"
+)
+CLOCK_BEFORE = re.compile(
+    r"\b(?:halb|half past|quarter (?:to|past)|viertel (?:vor|nach)|půl|halv|kwart (?:voor|over)|a las|alle ore|às"
+    r"|kl\.?)"
+    r" ?\Z|(?:上午|下午|午前|午後|오전|오후) ?\Z"
+)
+TIME_OF_DAY = "is a time of day"
+"""What makes a time of day of a number."""
 ROUGH = "is only a rough number"
 UNKNOWN = "is a number in words that is not known"
 """Why a number in words does not count: a part of it is not read."""
@@ -133,8 +145,10 @@ _LARGER = Late(
         r"[\s-](?:(?:de )?(?:тысяч|тисяч|хиляд|миллион|мільйон|милион|миллиард|мільярд|милиард|трилл|hundre|thousand"
         r"|million|millio|milliar|billi|trilli|tausend|milj|milion|bilh|bilj|bilion|trilh|tisíc|tysi|stovk|tisuć|hiljad"
         r"|milijun|milijar|stotin|ribu|ratus|juta|miliar|triệu|tỷ|nghìn|trăm|χιλιάδ|εκατομμ|δισεκ|हज़ार|हजार|लाख|करोड़"
-        r"|अरब|শ(?:ত|ো)(?![^\W])|হাজার|লাখ|কোটি|ہزار|لاکھ|کروڑ|ارب|ஆயிர|நூறு|லட்ச|கோடி|వేల|వంద|లక్ష|కోట|ആയിര|നൂറ|ലക്ഷ"
-        r"|ನೂರ|ಸಾವಿರ|ಲಕ್ಷ|હજાર|સો|લાખ|ਹਜ਼ਾਰ|ਸੌ|ਲੱਖ|מאות|אלפ|מיליו|آلاف|ألف|مليون|ملايين|مليار|میلیون|میلیارد|ezer|millió"
+        r"|अरब|শ(?:ত|ো)(?![\u0980-\u09ff])|হাজার|লাখ|কোটি|ہزار|لاکھ|کروڑ|ارب|ஆயிர|நூறு|லட்ச|கோடி|వేల|వంద|లక్ష|కోట"
+        r"|ആയിര|നൂറ|ലക്ഷ"
+        r"|ನೂರ|ಸಾವಿರ|ಲಕ್ಷ|હજાર|સો|લાખ|ਹਜ਼ਾਰ|ਸੌ|ਲੱਖ|מאות|אלפ|מיליו|آلاف|ألف|مليون|ملايين|مليار|میلیون|میلیارد|ezer"
+        r"|millió"
         r"|dozen|dutzend|centenares|lusin|kodi|na (?:moja|mbili|tatu|nne|tano|sita|saba|nane|tisa))"
         r"|(?:(?:and|et|y|e|und|и|i|a|en|og|och|és)\s)?(?:(?:an?|eine?|un|one|three|trois|tres|tre|três|drei|три"
         r"|két)\s)?(?:quarters?|thirds?|fourths?|fifths?|tenths?|viertel|drittel|zehntel|quarts?|tiers|dixièmes?"
@@ -284,6 +298,7 @@ def _in_words(text: str, words: Sequence[re.Match[str]]) -> Iterator[Numeral]:
             continue
         made, last = _longest(text, words, place, first)
         end = words[last].end()
+        end += 4 * text.startswith("-ish", end)
         half = AND_A_HALF.match(text, end)
         if half:
             made, last, end = _with_half(text, words, made, last, half.end())
@@ -298,7 +313,9 @@ def _in_words(text: str, words: Sequence[re.Match[str]]) -> Iterator[Numeral]:
             or _LARGER_BEFORE.search(text, max(0, start - 20), start)
             or (last > begun and words[last - 1][0] in _VIETNAMESE and made % 10 > 0)
         )
-        yield Numeral(made, start, end, text[start:end] in _ORDINARY, ROUGH if is_vague else UNKNOWN if is_part else "")
+        odd = ROUGH if is_vague else UNKNOWN if is_part else ""
+        odd = odd or (TIME_OF_DAY if CLOCK_BEFORE.search(text, max(0, start - 16), start) else "")
+        yield Numeral(made, start, end, text[start:end] in _ORDINARY, odd)
         place = last + 1
 
 

@@ -41,9 +41,11 @@ _GIVE = r"(?:bet|put|place|allocate|assign|give|wager|say|go with)"
 _IS = re.compile(
     r"^(?P<words>[^.;\n:=|,]{0,70}?(?:, (?=i\b|we\b|my\b|with\b)|,? which )?)[\"')\]]* ?"
     r"(?:(?:[:=|]|->|=>|→| - |-|- |: ?- |\(|: ?\n ?(?:- ?)?(?:[a-z]+: ?)?|\| ?\|)"
-    rf"|\b(?P<verb>gets?|receives?|takes?|costs?|should (?:get|receive|have)|bekommt|erhält|reçoit|recibe|riceve"
+    rf"|\b(?P<verb>gets?|receives?|takes?|costs?|should (?:get|receive|have)|bekommt|bekäme|kriegt|erhält|erhielte"
+    rf"|bekommen|behalte|behielte|reçoit|recevrait|garde|recibe|recibiría|riceve"
     rf"|recebe|is|are|has|at|with|(?:i|we)(?:'d| would| will|'ll)? {_GIVE}|{_GIVE}"
     r"|would (?:be|get|receive)|my bet is))"
+    r"(?: (?:from|von|de|da|van|от|od|av|från|fra) (?:me|mir|moi|mí|mim|mij|меня|mnie|mig|meg)\b)?"
     r"[ \"'\[(]*(?:(?:about|approximately|around|roughly|a|an|the|only|just|probability|chance|likelihood|of|is"
     r"|i'd|i would|i|bet|put|place|allocate|assign|give|~|≈|p|=|:|\||bet:)[ \"'\[(]*)*\Z"
 )

@@ -91,7 +91,8 @@ _PLAIN = re.compile(r"[+-]?\d{1,9}(?:,\d{3})*(?:\.\d+)?")
 _CHANGES = Late(lambda: word_of(CHANGES))
 _FROM_TO = Late(
     lambda: (
-        r"\d[\d.,]{0,20}(?:\s?[^\W\d]{1,12}|\s?[€$£¥°%]c?){0,2}?\s?(?:\b(?:to|auf|à|a|al|alle|para|till|til|naar|op|до|do"
+        r"\d[\d.,]{0,20}(?:\s?[^\W\d]{1,12}|\s?[€$£¥°%]c?){0,2}?\s?(?:\b(?:to|auf|à|a|al|alle|para|till|til|naar|op"
+        r"|до|do"
         r"|na|к|menjadi|ke|còn|lên)\s|降到|降至|升到|升至|涨到|涨至|跌到|减到|变成|到|至"
         r"|から|に|에서|로|से|(?<=d[ae]n) |إلى\s)"
         r"(?:to |an? |the )?(?=[$€£]?\s?\d)"
@@ -117,7 +118,8 @@ _OF_ALL = Late(
 """What makes a number one of how many there are in all."""
 _MAKES = Late(
     lambda: (
-        rf"(?:=|→|{word_of(THUS)}|{word_of(ONLY)}|므로|니까|ので|ため|から、|\b(?:makes?|making|total(?:s|ing)?|together|altogether|sum|result|gives|leaves|equals"
+        rf"(?:=|→|{word_of(THUS)}|{word_of(ONLY)}|므로|니까|ので|ため|から、|\b(?:makes?|making|total(?:s|ing)?|together"
+        rf"|altogether|sum|result|gives|leaves|equals"
         rf"|comes? to|needs?|requires?"
         r"|would (?:be|cost|take)|must be|insgesamt|zusammen|macht|ergibt|au total|cela fait|ça fait|donne|en total|son"
         r"|suman|hacen"
@@ -128,6 +130,33 @@ _MAKES = Late(
     )
 )
 """Words before a number that follows from the others."""
+
+
+STARS = 5
+"""As many stars are all, where none is empty."""
+_STARS = re.compile(r"([★⭐🌟]+)([☆✩]*)")
+_NONE = re.compile(
+    r"\W*(?:(?:i(?:'d| would) (?:pay|give|offer|spend)|gar|überhaupt|absolutely|well|ja"
+    r"|also)[, ]{1,2})?(?P<none>nobody|no one"
+    r"|none of (?:them|the)|nothing(?: at all)?|not a single (?:one|person|soul)|niemand|keiner|keine[rn]?|nichts"
+    r"|personne n"
+    r"|personne(?=\W|\Z)"
+    r"|rien|aucune?|nadie|ningun[oa]|nada|nessuno|niente|nulla|ninguém|nenhum|никто|ничего|ни одного|nikt|nic|żaden"
+    r"|ingen"
+    r"|inget|niets|niemand|kimse|hiçbir\w*|没有人|没人|一个也没有|一个人也没|誰も|一人も|아무도|कोई नहीं|لا أحد|لا شيء)"
+)
+_NOT_KNOWN = re.compile(
+    r"\b(?:know|said|say|tell|told|state|mention|given|gives?|specif|indicat|clear|certain|sure|text|story|passage"
+    r"|inform"
+    r"|answer|impl|suggest|idea|angabe|antwort|ahnung|meinung|réponse|respuesta|risposta|resposta|idée|idea|dato"
+    r"|dado|ответ|odpowied|svar|antwoord|can|could|else|wei(?:ß|ss)|sag|erwähn|genannt|angegeben|text|sait|dit"
+    r"|mention|indiqu|peut"
+    r"|sabe"
+    r"|dice|diz|menciona|indica|puede|pode|può|sa\b|detto|знает|сказан|указан|говор|может|wie\b|mówi|podan|może"
+    r"|vet\b|sägs"
+    r"|kan\b|weet|gezegd|biliyor|belirt)|知道|说|提|分か|わか|書|述べ|知ら|모르|언급|알|जानता|बताया|يعرف|مذكور"
+)
+"""Words of a sentence in which nobody knows, or nothing is said."""
 
 
 def _factor(times: re.Match[str]) -> int:
@@ -162,12 +191,17 @@ class RatingReader:
     def __init__(self, column: str, low: int, high: int, words: Mapping[str, Sequence[str]], where: str) -> None:
         """Compile the points and their words. Raises StudyError where two points have one word."""
         self.columns = (column,)
+        self._low, self._high = low, high
         points = {str(point): words.get(str(point), ()) for point in range(low, high + 1)}
         self._choice = ChoiceReader(column, points, {}, (), where, none=f"gives no point from {low} to {high}")
 
     def read(self, text: Text) -> dict[str, Answer]:
         """The point."""
         answers = self._choice.read(text).items()
+        stars = _STARS.findall(text.plain) if any(isinstance(answer, Missing) for _, answer in answers) else []
+        full, all_of = (len(stars[0][0]), len("".join(stars[0]))) if len(stars) == 1 else (-1, 0)
+        if self._low <= full <= self._high and (all_of == self._high or (all_of == full and self._high == STARS)):
+            return {column: Value(full, CLEAR) for column, _ in answers}
         return {column: _numbered(answer) for column, answer in answers}
 
 
@@ -207,6 +241,8 @@ class NumberReader:
             answer = self._changed(words) or (_calculated(all_of) if ends else None) or answer
             if not isinstance(answer, Value):
                 answer = _in_prose(words, weighed, mentions) or _of_several(words, all_of) or answer
+        if not isinstance(answer, Value) and not all_of and self._low <= 0 <= self._high:
+            answer = _zero(words) or answer
         if isinstance(answer, Value) and answer.confidence > IMPLIED and AND_A_HALF.search(words):
             answer = Value(answer.value, IMPLIED)
         return {self.columns[0]: _numbered(answer or Missing(against or "gives no number"))}
@@ -406,6 +442,16 @@ def boxed(text: Text) -> Text | None:
     inner = plain(boxes[-1]).strip() if boxes else ""
     is_own = inner and inner in text.plain and text.plain.strip() != inner
     return Text(inner, False) if is_own else None
+
+
+def _zero(text: str) -> Answer | None:
+    """Zero that is said in words, "Nobody came" and "Nothing", but not "Nobody knows"."""
+    said = _NONE.match(text)
+    sentence = re.split(r"[.!?\n。]", text[said.start("none") :])[0] if said else ""
+    if not said or _NOT_KNOWN.search(sentence) or abstains(text):
+        return None
+    is_bare = len(sentence.split()) <= FEW_WORDS and not sentence[said.end() - said.start("none") :].strip()
+    return Value("0", CLEAR if is_bare else IMPLIED)
 
 
 def _alone(text: str, one: Weighed) -> Weighed:

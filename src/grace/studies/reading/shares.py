@@ -15,7 +15,8 @@ from grace.studies.reading import CLEAR, EXACT, IMPLIED, Answer, Missing, Value,
 from grace.studies.reading import amounts as spelling
 from grace.studies.reading.conditions import FURTHEST, is_conditional, is_supposed
 from grace.studies.reading.evidence import BEFORE, DECIDES, retracts, why_not
-from grace.studies.reading.late import words_in
+from grace.studies.reading.languages import REST, either
+from grace.studies.reading.late import Late, words_in
 from grace.studies.reading.marks import Mark, Marks
 from grace.studies.reading.numerals import in_digits
 from grace.studies.reading.pairs import LONGEST_GAP, SEVERAL, Pair, find_pairs
@@ -39,6 +40,58 @@ _LISTED = re.compile(r"[\s\"']*(?:,|;|/|\||,? and)[\s\"']*")
 
 _COUNTS = re.compile(r" (?!points?\b|punkte|(?:and|und|et|y|e|en|och|i|to|for|für|pour|para|per|auf|on)\b)[^\W\d_]{3,}")
 """A noun behind a number, which counts it: "7 years"."""
+_TO = re.compile(
+    r"\s(?:to|for|an|für|à|pour|a|para|per|al|do|для|dla|aan|voor|till|til|zu)(?: (?:the|den|die|das|der|le|la|el|il"
+    r"|o|a|meinen"
+    r"|my))?\s"
+)
+"""What stands between an amount and who gets it, though somebody else stands before it: "I give 60 to Ann"."""
+_OTHER_TWO = re.compile(
+    r"\b(?:other|others|remaining) (?:two|three|2|3)\b|\b(?:the )?others\b|\b(?:anderen|übrigen) (?:beiden|zwei)"
+    r"|beiden anderen"
+    r"|deux autres|otr[oa]s dos|altr[ie] due|outr[oa]s (?:dois|duas)|andere twee|andra två|двум(?:я)? друг|остальны"
+    r"|pozostał|另外两|其他两|他の二人|나머지 두"
+)
+_SHARED = re.compile(r"\b(?:share|split|divide|partag\w+|teilen|repart\w+|dividono|dividem|delen)\b")
+_REST = Late(lambda: rf"\b(?:rest|remainder|remaining|what is left)\b|{either(REST)}")
+_FIRST_PERSON = frozenset(
+    (
+        "i",
+        "me",
+        "myself",
+        "ich",
+        "mich",
+        "mir",
+        "moi",
+        "je",
+        "yo",
+        "mí",
+        "io",
+        "eu",
+        "mim",
+        "ik",
+        "mij",
+        "я",
+        "мне",
+        "ja",
+        "jag",
+    )
+)
+_SUBJECTS = frozenset(("i", "ich", "je", "yo", "io", "eu", "ik", "я", "ja", "jag"))
+"""How the giver says "I"."""
+_GIVEN = re.compile(
+    r"\b(?:giv(?:e|ing)(?: away| up)?|hand(?:ing)? over|offer(?:ing)?|pass(?:ing)? on|donat(?:e|ing)|send(?:ing)?"
+    r"|transfer(?:ring)?"
+    r"|part with|schenke|verschenke|überlasse|donne(?:rais)?|cède|doy|daría|cedo|darei|darebbe|geef|отдаю|отдам"
+    r"|oddaję|oddam"
+    r"|ger(?: bort)?)\s\$(?P<amount>\d+(?:\.\d+)?)"
+)
+_KEPT = re.compile(
+    r"(?:\bkeep(?:ing)?|\bretain(?:ing)?|\bleav(?:es|ing) me(?: with)?|behalte|garde(?:rais)?|me quedo(?: con)?"
+    r"|tengo|fico com"
+    r"|houd|оставлю|оставляю|zatrzymuję|zostawiam|behåller)\s\$(?P<amount>\d+(?:\.\d+)?)"
+)
+_CLAUSE = re.compile(r"[,.;]|\b(?:and|und|et|y|e|en|och|i|и|но|but|aber)\b")
 PERCENT = 100
 FEW_WORDS = 8
 SHORT = 60
@@ -89,10 +142,11 @@ class SharesReader:
         written = text.plain
         if not self._marks.has_numbers:
             text = self._respelled(text)
-        answers = self._read(text)
+        answers = self._with_rest(self._read(text), written)
         if any(isinstance(answer, Value) for answer in answers.values()):
             return answers
         implied = self._ratio(text.plain) or self._even(text.plain, written) or self._all(text.plain)
+        implied = implied or self._given_and_kept(text.plain)
         return implied if implied and not text.cut else answers
 
     def _respelled(self, text: Text) -> Text:
@@ -129,6 +183,8 @@ class SharesReader:
         if len(text) > SHORT or len(text.split()) > FEW_WORDS or any(map(str.isdigit, text)):
             return None
         everything, nothing = spelling.ALL.search(text), spelling.NOTHING.search(text)
+        if everything and nothing:
+            return self._all_and_nothing(text, everything)
         said = everything or nothing
         named = {label for mark in self._marks.find(text) if said and mark.start >= said.end() for label in mark.labels}
         named = named or {label for mark in self._marks.find(text) for label in mark.labels}
@@ -141,6 +197,45 @@ class SharesReader:
             column: Value(whole(share[(label in named) == bool(everything)]), IMPLIED)
             for label, column in self._of.items()
         }
+
+    def _all_and_nothing(self, text: str, everything: re.Match[str]) -> dict[str, Answer] | None:
+        """Everything for one of two and nothing for the other, by the names in the clause of "everything"."""
+        start = max(text.rfind(mark, 0, everything.start()) for mark in ",.;") + 1
+        clause = _CLAUSE.search(text, everything.end())
+        end = clause.start() if clause else len(text)
+        marks = [mark for mark in self._marks.find(text) if len(mark.labels) == 1 and start <= mark.start < end]
+        receivers = [mark for mark in marks if text[mark.start : mark.end] not in _SUBJECTS] or marks
+        labels = list(dict.fromkeys(mark.labels[0] for mark in receivers))
+        if len(self._of) != 2 or len(labels) != 1 or self._is_denied(text, everything.start(), everything.end()):
+            return None
+        return {
+            column: Value(whole(self._total if label == labels[0] else 0.0), IMPLIED)
+            for label, column in self._of.items()
+        }
+
+    def _with_rest(self, answers: dict[str, Answer], written: str) -> dict[str, Answer]:
+        """The answers with what is left in equal parts for the others: "half for Ada, the rest evenly for the two"."""
+        values = [answer for answer in answers.values() if isinstance(answer, Value)]
+        said = [answer.value for answer in values if answer.confidence >= IMPLIED]
+        others = [column for column, answer in answers.items() if not isinstance(answer, Value)]
+        left = self._total - fsum(float(value) for value in said)
+        is_whole = len(said) + len(others) == len(answers) and said and len(others) > 1 and left >= 0
+        if not is_whole or self._marks.has_numbers or not (_OTHER_TWO.search(written) and _REST.search(written)):
+            return answers
+        if not (_SHARED.search(written) or spelling.EVENLY.search(written)):
+            return answers
+        return answers | dict.fromkeys(others, Value(whole(left / len(others)), IMPLIED))
+
+    def _given_and_kept(self, text: str) -> dict[str, Answer] | None:
+        """What one gives away and keeps, of two who share: "I'd give away $7, which leaves me with $13"."""
+        own = {label for name, label in self._marks.names.items() if name in _FIRST_PERSON}
+        given, kept = _GIVEN.search(text), _KEPT.search(text)
+        if len(self._of) != 2 or len(own) != 1 or not given or not kept:
+            return None
+        amounts = (float(given["amount"]), float(kept["amount"]))
+        if not isclose(sum(amounts), self._total) or self._is_denied(text, given.start(), given.end()):
+            return None
+        return {column: Value(whole(amounts[label in own]), IMPLIED) for label, column in self._of.items()}
 
     def _ratio(self, text: str) -> dict[str, Answer] | None:
         """Two numbers in the order of two labels that are the whole text: "12/8", "60 to 40"."""
@@ -160,7 +255,7 @@ class SharesReader:
 
     def _read(self, text: Text) -> dict[str, Answer]:
         marks = list(self._marks.find(text.plain))
-        in_step = [] if self._marks.has_numbers else list(self._in_step(marks))
+        in_step = [] if self._marks.has_numbers else list(self._in_step(text.plain, marks))
         if in_step:
             return self._said(self._chosen(in_step, text), text)
         found = find_pairs(text.plain, marks, self._total, not self._marks.has_numbers)
@@ -310,7 +405,7 @@ class SharesReader:
         (mark,) = stated
         return [Pair((other,), mark.amount, mark.unit, mark.start, mark.end, grade=IMPLIED), rest]
 
-    def _in_step(self, marks: Sequence[Mark]) -> Iterator[_Amounts]:
+    def _in_step(self, text: str, marks: Sequence[Mark]) -> Iterator[_Amounts]:
         """As many amounts as labels, whatever comes first, that make the total: "70% glad, 20% sad and 10% cross".
 
         Labels that are numbers are not read so: they would be taken for amounts.
@@ -322,12 +417,12 @@ class SharesReader:
                 steps.append(mark)
         place, size = 0, 2 * len(self._of)
         while place + size <= len(steps):
-            amounts = self._made(steps[place : place + size])
+            amounts = self._made(text, steps[place : place + size])
             place += size if amounts else 1
             if amounts:
                 yield amounts
 
-    def _made(self, run: Sequence[Mark]) -> _Amounts:
+    def _made(self, text: str, run: Sequence[Mark]) -> _Amounts:
         """The amounts of all labels, each named once, in their order; empty unless they make the total."""
         labels = [mark.labels[0] for mark in run if mark.labels]
         amounts = [mark for mark in run if not mark.labels]
@@ -336,6 +431,10 @@ class SharesReader:
         made = fsum(mark.amount or 0 for mark in stated)
         share = self._total if self._total != 1 and isclose(made, 1, abs_tol=SLACK) else 1
         share = self._total / PERCENT if all(mark.unit == "percent" for mark in stated) else share
+        if run[0].labels and any(
+            _TO.fullmatch(text, a.end, b.start) for a, b in zip(run[1::2], run[2::2], strict=False)
+        ):
+            return {}
         left = self._total - made * share
         is_near = run[-1].end - run[0].start <= LONGEST_GAP * len(amounts)
         if not (is_near and len(set(labels)) == len(amounts) == len(self._of)) or not self._in_turn(run):

@@ -33,7 +33,9 @@ _NOT_AN_ANSWER = Late(
 )
 _OPENER = Late(
     lambda: (
-        rf"\W*(?:(?:{word_of(ABOUT)}|{word_of(OPTION)}|l'option|dass?|que|che)[\W_]*){{0,2}}"
+        rf"\W*(?:(?:{word_of(ABOUT)}|(?:(?:la|el|le|il|o|a|die|der|das|de|det|den|the|η)\s)?{word_of(OPTION)}"
+        rf"|l'op(?:tion|zione)"
+        rf"|(?:选项|選項|選択肢|선택지)\s?|dass?|que|che)[\W_]*){{0,2}}"
         r"\W*(?:(?:(?:an?|the|eine?|une?|my (?:answer|rating|choice)(?: is)?|it(?:'s| is)|option|rating|score|choice"
         r"|number"
         r"|level|around|about|approximately|roughly|maybe|perhaps|ca|circa|etwa|environ)\b(?!['’-])|(?:well|hmm+|oh"
@@ -43,10 +45,10 @@ _OPENER = Late(
         r"|ja,|nun|(?:most|very) likely|almost certainly|mostly|mainly|primarily|een|el|la|le|il|eher|wohl"
         r"|wahrscheinlich|vermutlich|vielleicht|rather|raczej|más bien|plutôt|probablement|probablemente"
         r"|probabilmente|provavelmente|waarschijnlijk|eerder|скорее(?: всего)?|наверное|вероятно|bence"
-        r"|galiba)\b)[\W_]*){0,3}"
+        r"|galiba|на)\b)[\W_]*){0,3}"
     )
 )
-_FOLLOWS = Late(lambda: r"[\"'\])}]*+\s*(?:[.,;:!()\n—]|-\s|\Z|/|\|)")
+_FOLLOWS = Late(lambda: rf"(?:{evidence.OR_SO})?[\"'\])}}]*+\s*(?:[.,;:!()\n—]|-\s|\Z|/|\|)")
 _PRONOUN = Late(
     lambda: (
         r"\s(?:i|he|she|they|it|we|you|the|this|that|there|these|because|since|as|but|in|based|given|mr|mrs|ms|dr"
@@ -65,6 +67,10 @@ _BECAUSE = Late(
     )
 )
 _SENTENCE = Late(lambda: r"[^\W\d_][\"')]*[.!?]{1,3}[\"')]*\s+[\"'(]*\Z")
+_SENTENCE_A = Late(
+    lambda: r"[^\W\d_][\"')]*[.!?]{1,3}[\"')]*\s+(?:an?|eine?n?|une?|una?|uno|een|ett?|um|uma) (?:[^\W\d_]+ )?\Z"
+)
+"""The same with an article and one word between: "Very polite? No. A mild +1."."""
 _SENTENCE_END = Late(lambda: r"[.!?;\n] ")
 _CLOSES = Late(lambda: r"[\"')]*(?:[.!]|[.!]?[\"')]*\s*\Z)")
 _SET_APART = Late(
@@ -153,7 +159,8 @@ _PRAISED = Late(
 _BETWEEN = Late(
     lambda: (
         rf"[\"')\]]*\s*(?:[,;/|&\n-]|\((?:or|oder|ou|o|или)\s|(?:or|or so|about|and|to|through|oder|und|ou|et|o|y|e|или"
-        rf"|и|veya|mı|mi|ile|ve|dan|og|och|en|και|atau|hoặc|lub|of|eller|या|বা|أو|یا|even|an?|eine?|une?|una?|{either(MAYBE)})(?!\w)|或者?|还是"
+        rf"|и|veya|mı|mi|ile|ve|dan|og|och|en|και|atau|hoặc|lub|of|eller|या|বা|أو|یا|even|an?|eine?|une?|una?"
+        rf"|{either(MAYBE)})(?!\w)|或者?|还是"
         rf"|和|または"
         rf"|もしくは|か|と|또는|아니면|이나|หรือ|인지|점|点|分|\s)*[\"'(\[]*"
     )
@@ -239,7 +246,7 @@ def _against(text: str, one: Weighed, before: Mention | None, is_first: bool, is
         return "" if is_first and mention.words in _QUANTIFIERS else against
     is_pronoun = mention.words == "one" and mention.kind == "spelled"
     if is_pronoun and _PRONOUN_ONE.search(text, max(0, start - 20), start):
-        against = evidence.COUNTED
+        return evidence.COUNTED  # "the third one is best"
     if mention.words in _QUESTIONS and _PRAISED.search(text, max(0, start - EDGE), start):
         against = evidence.COUNTED
     return "" if against and _is_meant(text, start, end) else against
@@ -249,6 +256,8 @@ def _is_meant(text: str, start: int, end: int) -> bool:
     """Whether what seems to count something is the answer all the same."""
     if evidence.is_final(text, start) or evidence.CUE_BEHIND.match(text, end):
         return True  # "I raise it up to 5", "sentence 2 is better"
+    if evidence.RATES_OBJECT.search(text, max(0, start - evidence.BEHIND), start):
+        return True
     is_this = _THIS.search(text, max(0, start - 30), start) is not None
     return is_this and evidence.UNITS.match(text, end) is not None  # "I give this sentence 5 points"
 
@@ -276,7 +285,10 @@ def _weight(text: Text, mention: Mention, is_first: bool) -> tuple[int, bool]:
         return ALONE, is_first
     follows = bool(_FOLLOWS.match(plain, end))
     if _SENTENCE.search(plain, max(0, start - EDGE), start) and _CLOSES.match(plain, end):
-        return ALONE, False
+        return ALONE, is_first
+    closes = mention.kind in ("number", "spelled") and _CLOSES.match(plain, end)
+    if closes and _SENTENCE_A.search(plain, max(0, start - 40), start):
+        return ALONE, is_first
     is_pronoun = mention.words == "i" and plain[end : end + 1] == ","  # "I, for one, ..."
     if is_first and follows and not (is_pronoun or _NOT_AN_ANSWER.match(plain, end)):
         return (NAMED, False) if REFUSAL.search(plain, end, end + 80) else (ALONE, True)
@@ -287,6 +299,8 @@ def _weight(text: Text, mention: Mention, is_first: bool) -> tuple[int, bool]:
     ends = bool(evidence.ENDS.match(plain, end)) if mention.words != "one" else follows or bool(unit)
     before = plain[max(0, start - evidence.BEFORE) : start]
     named = mention.kind in ("word", "both")
+    if evidence.corrects_plainly(plain, start) and (ends or follows):
+        return GIVEN, is_first
     if ends and not named and (evidence.is_final(plain, start) or evidence.corrects(plain, start)):
         return GIVEN, is_first
     if (ends or named or mention.kind == "figure") and evidence.CUE.search(before):
@@ -303,7 +317,7 @@ def _weight(text: Text, mention: Mention, is_first: bool) -> tuple[int, bool]:
         return ALONE, True
     if mention.kind == "spelled" and follows and mention.words != "one" and _A_MARK.search(before[-6:]):
         return APART, False
-    if mention.kind != "spelled" and _is_apart(text, mention, before, ends, follows):
+    if (mention.kind != "spelled" or " " in mention.words) and _is_apart(text, mention, before, ends, follows):
         return APART, False
     return (HINTED if _is_hinted(plain, mention, before, ends) else NAMED), False
 

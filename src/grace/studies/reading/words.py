@@ -35,6 +35,31 @@ _REFUSES = re.compile(
     r"|لا (?:أستطيع|يمكنني) الإجابة|उत्तर नहीं दे सकत"
 )
 """What a refusal says; a text may well begin with "I am sorry"."""
+_TASKS = (
+    r"(?:continue|write|create|generate|produce|complete|finish|tell|describe|imagine|share|discuss|engage|fulfil+"
+    r"|do|say"
+    r"|offer|comment|contribute|process|support|translate|play|role-?play|help|assist|provide|answer|go on|carry on)"
+)
+_DECLINES = re.compile(
+    r"\W*(?<![\"'])(?:(?:i(?:'m| am) (?:so |very |truly )?sorry|sorry|i apologi[sz]e|unfortunately|i(?:'m"
+    r"| am) afraid|my"
+    r" apologies)\b[,.:]?\s?(?:but|that|however|for any inconvenience)?,?\s?)?"
+    r"i (?:can(?:no|')t|cannot|can not|won't|will not|am (?:not able|unable) to|'m (?:not able|unable) to"
+    r"|must decline to"
+    r"|have to decline to|decline to|refuse to|won't be able to)(?: (?:be able to|really|just|actually))?"
+    rf" {_TASKS}(?: (?:with|on|to|about|any|such|content|that|this|the|these|those|your|it|a|an|further|more)\b|[.!]"
+    rf"|\Z)"
+    r"|[^.!?。！？\"]{0,80}(?:\bkann (?:ich )?[^.,\"]{0,40}nicht (?:fortsetzen|schreiben|weiterschreiben|erstellen"
+    r"|verfassen"
+    r"|fortführen|vervollständigen)|\bne (?:peux|suis) pas (?:en mesure de |capable de )?(?:continuer|écrire|rédiger"
+    r"|créer|compléter|poursuivre) |\bno puedo (?:continuar|escribir|crear|completar|generar|seguir) |\bnon posso"
+    r" (?:continuare|scrivere|creare|completare|proseguire) |\bnão posso (?:continuar|escrever|criar|completar) "
+    r"|не могу (?:продолжить|продолжать|написать|создать|дописать)|nie mogę (?:kontynuować|napisać|stworzyć|dokończyć)"
+    r"|\bkan (?:ik )?[^.,\"]{0,30}niet (?:voortzetten|schrijven|afmaken)|devam (?:ettiremem|edemem)|yazamam"
+    r"|(?:无法|不能)(?:继续|续写|创作|编写|撰写|完成)|(?:続け|書|作成|お手伝い|執筆)[^。]{0,8}(?:でき(?:ません|かね)|けません)"
+    r"|(?:계속|작성|쓸|이어)[^.]{0,6} 수 없|لا (?:أستطيع|يمكنني) (?:المتابعة|متابعة|كتابة|إكمال))"
+)
+"""How an answer begins that declines to write; a quotation is no refusal."""
 TURN = re.compile(
     r"\n\s*(?:[#*]{0,4}\s?)(?:human|user|assistant|next question|instruction|question|q|frage|domanda|pregunta|pergunta"
     r"|вопрос|问题|問題|質問|질문|سؤال)\s?\d*\s?[:：]|\n#{3,}\s|<\|",
@@ -62,11 +87,9 @@ class TextReader:
     def read(self, text: Text) -> dict[str, Answer]:
         """The text, without markup and what a model puts around it; and no code."""
         words = bare(_own(text.raw))
-        if (
-            (REFUSAL.search(text.plain) or _SORRY.match(text.plain))
-            and _REFUSES.search(text.plain)
-            and len(words) < LONGEST_REFUSAL
-        ):
+        is_sorry = REFUSAL.search(text.plain) or _SORRY.match(text.plain)
+        refuses = (is_sorry and _REFUSES.search(text.plain)) or _DECLINES.match(text.plain)
+        if refuses and len(words) < LONGEST_REFUSAL:
             return dict.fromkeys(self.columns, Missing("the answer is a refusal"))
         kept: Answer = Value(words, EXACT) if words else Missing("the answer is empty")
         return dict.fromkeys(self.columns[1:], Missing(BY_PERSON)) | {self.columns[0]: kept}
