@@ -127,6 +127,7 @@ _REMAINING = re.compile(
     rf"\b(?:(?:the|her|his|their|my) remaining|(?:die|den) (?:restlichen|übrigen|verbleibenden)|de resterende) \$?"
     rf"(?P<number>{NUMERAL})(?! ?(?:%|percent|per cent|prozent)|[\w.,]?\d)"
 )
+_LEFT_HINTS = ("left", "remain", "rest", "quedan", "sobram", "riman", "übrig", "verbleib")
 """An amount that is called what is left, as "the 20 that are left"."""
 _IN = re.compile(
     r"(?<![\w/])(?P<part>an?|one|two|three|four|five|une?|deux|trois|quatre|una?|dos|tres|due|tre|[1-9])(?: chances?"
@@ -181,7 +182,8 @@ def in_one_spelling(text: str, names: Collection[str]) -> str:
             lambda amount: amount[0] if amount["unit"] in names else f"${_value(amount['number']):.12g}", text
         )
     text = _EACH_OF.sub("each ", text)
-    text = _LEFT.sub(r"$\g<number>", _REMAINING.sub(r"$\g<number>", text))
+    if any(hint in text for hint in _LEFT_HINTS):
+        text = _LEFT.sub(r"$\g<number>", _REMAINING.sub(r"$\g<number>", text))
     return _ZERO.sub("0%", text) if "%" in text and _ZERO.may_match(text, words) else text
 
 

@@ -251,7 +251,7 @@ class Mentions:
                 label = self.values.get(numeral.value if start == numeral.start else -numeral.value)
                 odd = odd or numeral.odd
                 yield Mention(label, start, end, text[start:end], "spelled", odd)
-        if self._of_list and self.top is not None:
+        if self._of_list and any(hint in text for hint in _ORDINAL_HINTS):
             for ordinal in _ORDINAL.finditer(text):
                 name = next(name for name, own in ordinal.groupdict().items() if own)
                 label = self.values.get(float(name[1:]))
@@ -322,6 +322,7 @@ third troisième tercera tercero terza terzo terceira terceiro dritte dritten de
 fourth quatrième cuarta cuarto quarta quarto vierte vierten vierde fjärde четвёртый четвертый четвёртую czwarty
 fifth cinquième quinta quinto fünfte fünften vijfde femte пятый пятую piąty piątą
 """
+_ORDINAL_HINTS = (*_ORDINALS.split(), "第")
 _ORDINAL = Late(
     lambda: (
         rf"(?:(?<!{SPACED})(?:the|la|le|el|il|o|a|die|der|das|den|de|het|det) )(?:"

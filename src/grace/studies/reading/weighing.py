@@ -299,7 +299,7 @@ def _weight(text: Text, mention: Mention, is_first: bool) -> tuple[int, bool]:
     ends = bool(evidence.ENDS.match(plain, end)) if mention.words != "one" else follows or bool(unit)
     before = plain[max(0, start - evidence.BEFORE) : start]
     named = mention.kind in ("word", "both")
-    if evidence.corrects_plainly(plain, start) and (ends or follows):
+    if not is_first and (ends or follows) and evidence.corrects_plainly(plain, start):
         return GIVEN, is_first
     if ends and not named and (evidence.is_final(plain, start) or evidence.corrects(plain, start)):
         return GIVEN, is_first
