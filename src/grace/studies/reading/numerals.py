@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 from grace.studies.reading.languages import SPACED, UNSPACED, VAGUE, folded, word_of
@@ -139,6 +140,7 @@ TIME_OF_DAY = "is a time of day"
 """What makes a time of day of a number."""
 ROUGH = "is only a rough number"
 UNKNOWN = "is a number in words that is not known"
+RANGE = "names a range"
 """Why a number in words does not count: a part of it is not read."""
 _LARGER = Late(
     lambda: (
@@ -165,6 +167,13 @@ _LARGER_BEFORE = Late(
     )
 )
 """The same before it, as in Swahili."""
+_RANGE = re.compile(
+    r"-|-?,? (?:to|through|or|bis|oder|à|ou|a|o|hasta|até|of|tot|или|до|albo|lub|do|až|nebo|ili|veya|ila|till|eller|tai"
+    r"|से|या|থেকে|বা|sampai|atau|đến|hoặc|ή|έως|או|עד|أو|إلى|یا|تا) "
+)
+_BOTH = frozenset(f" {word} " for word in (*_AND, *_UNIT_FIRST, "ve", "dan"))
+_AMONG = re.compile(r"(?:between|zwischen|entre|tra|fra|между|między|mellan|mellem|mezi|tussen|antara|între)\s\Z")
+"""What makes a range of two numbers."""
 _POINT = Late(
     lambda: (
         r"[\s-](?:point|dot|komma|virgule|coma|vírgula|virgola|comma|kropka|przecinek|запятая|кома|čárka|virgulă|koma"
@@ -320,11 +329,18 @@ def _in_words(text: str, words: Sequence[re.Match[str]]) -> Iterator[Numeral]:
 
 
 def _told_apart(text: str, found: Sequence[Numeral]) -> Iterator[Numeral]:
-    """The numbers; two that stand side by side and make no number together are none."""
-    for place, one in enumerate(found):
-        beside = [other for other in found[max(0, place - 1) : place + 2] if other is not one and not other.is_ordinary]
-        gaps = [text[min(one.end, other.end) : max(one.start, other.start)] for other in beside]
-        yield one._replace(odd=one.odd or UNKNOWN) if " " in gaps and not one.is_ordinary else one
+    """The numbers; the ends of a range are none, nor are two that stand side by side and make no number together."""
+    odd: dict[int, str] = {}
+    likely = [one for one in found if text[one.start : one.end] not in _OFTEN_OTHERS]
+    for one, two in pairwise(likely):
+        gap = text[one.end : two.start]
+        is_range = _RANGE.fullmatch(gap) or (gap in _BOTH and _AMONG.search(text, max(0, one.start - 12), one.start))
+        if is_range and one.value != two.value and not (one.is_ordinary and two.is_ordinary):
+            odd[one.start] = odd[two.start] = RANGE
+        elif gap == " " and not (one.is_ordinary or two.is_ordinary):
+            odd[one.start] = odd[two.start] = UNKNOWN
+    for one in found:
+        yield one._replace(odd=one.odd or odd.get(one.start, "")) if odd else one
 
 
 def _with_decimals(text: str, words: Sequence[re.Match[str]], made: float, last: int, start: int) -> tuple[float, int]:

@@ -67,6 +67,7 @@ _NOUN = re.compile(r"(?: [a-z]+){0,2} ")
 _LINE_START = re.compile(r"(?:^|\n) *(?:[-+] *)?[\[(]?$")
 _LISTED = re.compile(r"(?: [a-z]+){0,3}, |\. |[)\]] ")
 _ASKED = re.compile(r"[^.!\n;]{0,60}\?")
+_NOT_GIVEN = re.compile(r"\b(?:not|never|n't) (?:[a-z]+ )?(?:give|keep|put|offer|take|hand|leave) (?:away |over )?\Z")
 _HAD_BEEN = re.compile(r"\bwould have (?:bet|put|placed|allocated|gone|divided|split|said)\b[^.;\n]*$")
 
 
@@ -157,6 +158,8 @@ class _Finder:
 
     def is_hypothetical(self, pair: Pair) -> bool:
         """Whether a pair is only a question, or a bet that somebody would have made."""
+        if self._of_names and _NOT_GIVEN.search(self._text, max(0, pair.start - 30), pair.start):
+            return True
         if self._may_ask and _ASKED.match(self._text, pair.end):
             return True
         return self._may_suppose and bool(_HAD_BEEN.search(self._text, max(0, pair.start - 60), pair.start))

@@ -152,7 +152,7 @@ _NOT_KNOWN = re.compile(
     r"|dado|ответ|odpowied|svar|antwoord|can|could|else|wei(?:ß|ss)|sag|erwähn|genannt|angegeben|text|sait|dit"
     r"|mention|indiqu|peut"
     r"|sabe"
-    r"|dice|diz|menciona|indica|puede|pode|può|sa\b|detto|знает|сказан|указан|говор|может|wie\b|mówi|podan|może"
+    r"|dice|diz|menciona|indica|puede|pode|può|sa\b|detto|знает|сказан|указан|говор|может|wie\b|mówi|podan|tym\b|pisan|może"
     r"|vet\b|sägs"
     r"|kan\b|weet|gezegd|biliyor|belirt)|知道|说|提|分か|わか|書|述べ|知ら|모르|언급|알|जानता|बताया|يعرف|مذكور"
 )

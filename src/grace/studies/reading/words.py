@@ -37,8 +37,7 @@ _REFUSES = re.compile(
 """What a refusal says; a text may well begin with "I am sorry"."""
 _TASKS = (
     r"(?:continue|write|create|generate|produce|complete|finish|tell|describe|imagine|share|discuss|engage|fulfil+"
-    r"|do|say"
-    r"|offer|comment|contribute|process|support|translate|play|role-?play|help|assist|provide|answer|go on|carry on)"
+    r"|say|offer|comment|contribute|process|support|translate|play|role-?play|help|assist|provide|answer|go on|carry on)"
 )
 _DECLINES = re.compile(
     r"\W*(?<![\"'])(?:(?:i(?:'m| am) (?:so |very |truly )?sorry|sorry|i apologi[sz]e|unfortunately|i(?:'m"
@@ -52,7 +51,7 @@ _DECLINES = re.compile(
     r"|[^.!?。！？\"]{0,80}(?:\bkann (?:ich )?[^.,\"]{0,40}nicht (?:fortsetzen|schreiben|weiterschreiben|erstellen"
     r"|verfassen"
     r"|fortführen|vervollständigen)|\bne (?:peux|suis) pas (?:en mesure de |capable de )?(?:continuer|écrire|rédiger"
-    r"|créer|compléter|poursuivre) |\bno puedo (?:continuar|escribir|crear|completar|generar|seguir) |\bnon posso"
+    r"|créer|compléter|poursuivre) |\bno puedo (?:continuar|escribir|crear|completar|generar) |\bnon posso"
     r" (?:continuare|scrivere|creare|completare|proseguire) |\bnão posso (?:continuar|escrever|criar|completar) "
     r"|не могу (?:продолжить|продолжать|написать|создать|дописать)|nie mogę (?:kontynuować|napisać|stworzyć|dokończyć)"
     r"|\bkan (?:ik )?[^.,\"]{0,30}niet (?:voortzetten|schrijven|afmaken)|devam (?:ettiremem|edemem)|yazamam"
