@@ -98,8 +98,11 @@ _PART = Late(
     lambda: "|".join(f"(?P<p{place}>{_some(words)})" for place, words in enumerate(_PARTS.values())),
     " ".join(_PARTS.values()),
 )
-_TENTHS = re.compile(
-    r"(?<![\d.一二三四五六七八九十])(?P<tenths>[1-9]|[一二两三四五六七八九])\s?(?:成(?![为功长本员立了])|割(?!引)|할(?![\uac00-\ud7af])|할(?=[이은을가는]))"
+_TENTHS = Late(
+    lambda: (
+        r"(?<![\d.一二三四五六七八九十])(?P<tenths>[1-9]|[一二两三四五六七八九])\s?(?:成(?![为功长本员立了])|割(?!引)|할(?![\uac00-\ud7af])"
+        r"|할(?=[이은을가는]))"
+    )
 )
 _OF_HUNDRED = re.compile(r"百分之(?P<number>[一二三四五六七八九十]{1,5})")
 _HUNDREDTHS = re.compile(rf"(?:百分之|yüzde )(?P<number>{NUMERAL})")
@@ -118,23 +121,31 @@ EACH = Late(lambda: _some(_EACH), _EACH)
 ALL = Late(lambda: _some(_ALL), _ALL)
 _EACH_OF = Late(lambda: rf"(?<!{SPACED})(?:je|jeweils|chacun|cada uno|ciascuno|elk|var|по|po) (?=\$?\d)")
 NOTHING = Late(lambda: _some(_NOTHING), _NOTHING)
-_LEFT = re.compile(
-    rf"\b(?:the|die|les|los|las|i|gli|os|as|de) \$?(?P<number>{NUMERAL})(?: (?:dollars?|euros?|points?))?"
-    r" (?:(?:that|which) (?:are|is) left(?: over)?|(?:that|which) remains?|left over|restante?s|qui restent|que quedan"
-    r"|rimanenti|che (?:restano|rimangono)|que sobram)(?!\w)"
+_LEFT = Late(
+    lambda: (
+        rf"\b(?:the|die|les|los|las|i|gli|os|as|de) \$?(?P<number>{NUMERAL})(?: (?:dollars?|euros?|points?))?"
+        r" (?:(?:that|which) (?:are|is) left(?: over)?|(?:that|which) remains?|left over|restante?s|qui restent"
+        r"|que quedan"
+        r"|rimanenti|che (?:restano|rimangono)|que sobram)(?!\w)"
+    )
 )
-_REMAINING = re.compile(
-    rf"\b(?:(?:the|her|his|their|my) remaining|(?:die|den) (?:restlichen|übrigen|verbleibenden)|de resterende) \$?"
-    rf"(?P<number>{NUMERAL})(?! ?(?:%|percent|per cent|prozent)|[\w.,]?\d)"
+_REMAINING = Late(
+    lambda: (
+        rf"\b(?:(?:the|her|his|their|my) remaining|(?:die|den) (?:restlichen|übrigen|verbleibenden)|de resterende) \$?"
+        rf"(?P<number>{NUMERAL})(?! ?(?:%|percent|per cent|prozent)|[\w.,]?\d)"
+    )
 )
 _LEFT_HINTS = ("left", "remain", "rest", "quedan", "sobram", "riman", "übrig", "verbleib")
 """An amount that is called what is left, as "the 20 that are left"."""
-_IN = re.compile(
-    r"(?<![\w/])(?P<part>an?|one|two|three|four|five|une?|deux|trois|quatre|una?|dos|tres|due|tre|[1-9])(?: chances?"
-    r"| odds"
-    r"| posibilidades?| possibilità)? (?:in|out of|sur|de cada|su|von) (?P<of>two|three|four|five|ten|deux|trois"
-    r"|quatre|cinq"
-    r"|dix|dos|tres|cuatro|cinco|due|tre|quattro|cinque|[2-9]|10|20|100)(?![\w/%.])(?: chances?)?"
+_IN = Late(
+    lambda: (
+        r"(?<![\w/])(?P<part>an?|one|two|three|four|five|une?|deux|trois|quatre|una?|dos|tres|due|tre"
+        r"|[1-9])(?: chances?"
+        r"| odds"
+        r"| posibilidades?| possibilità)? (?:in|out of|sur|de cada|su|von) (?P<of>two|three|four|five|ten|deux|trois"
+        r"|quatre|cinq"
+        r"|dix|dos|tres|cuatro|cinco|due|tre|quattro|cinque|[2-9]|10|20|100)(?![\w/%.])(?: chances?)?"
+    )
 )
 _CHANCE = re.compile(r"\b(?:chances?|odds|probab|likel|posibilidad|possibilit)")
 _HAN = dict(zip("一二两三四五六七八九", (1, 2, 2, 3, 4, 5, 6, 7, 8, 9), strict=True))

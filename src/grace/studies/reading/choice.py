@@ -22,24 +22,32 @@ OTHERS = "another answer is named, too"
 TAKES_BACK = "the text takes an answer back"
 """Why an answer is in doubt."""
 _IN_FACT = Late(lambda: rf"{word_of(BUT)}|{word_of(IN_FACT)}")
-_TURN = re.compile(
-    r"\n\W{0,12}(?:human|user|assistant|question|next question|instruction|q\d*|participant|statement \d+"
-    r"|item \d+)\s?\d*\s*:"
-    r"|\n#{2,}|<\|"
+_TURN = Late(
+    lambda: (
+        r"\n\W{0,12}(?:human|user|assistant|question|next question|instruction|q\d*|participant|statement \d+"
+        r"|item \d+)\s?\d*\s*:"
+        r"|\n#{2,}|<\|"
+    )
 )
 _NUMBERS = frozenset(("number", "figure", "amount"))
 _BRACKETS = re.compile(r"\([^()\n]{1,160}\)")
 _STOPS_BEFORE = re.compile(r"[.!?;\n]\s")
-_FOR = re.compile(
-    r"[\"')\]]*\s(?:for|für|pour|para|per|voor|för|dla|для|pro|za)\s(?!(?:me|mich|moi|mí|mij|mig|mnie|меня|that"
-    r"|this)\b)"
+_FOR = Late(
+    lambda: (
+        r"[\"')\]]*\s(?:for|für|pour|para|per|voor|för|dla|для|pro|za)\s(?!(?:me|mich|moi|mí|mij|mig|mnie|меня|that"
+        r"|this)\b)"
+    )
 )
-_YES_NO = re.compile(
-    r"\W*(?:(?P<yes>(?:oh )?yes|obviously|definitely|certainly|absolutely|clearly|of course|indeed|sure|exactly|ja|klar"
-    r"|natürlich|genau|oui|évidemment|sí|claro|sì|certo|sim|да|конечно|tak|oczywiście|evet|是|对|はい|네)"
-    r"|(?:also |auch |aussi |también |anche |też )?(?:no|impossible|hardly|never|nope|unlikely|not (?:really|at all)"
-    r"|nein|kaum"
-    r"|unmöglich|non|nei|nej|nee|não|нет|вряд ли|nie|hayır|不|いいえ|아니))(?=\s*[.!,;]|\s*\Z)"
+_YES_NO = Late(
+    lambda: (
+        r"\W*(?:(?P<yes>(?:oh )?yes|obviously|definitely|certainly|absolutely|clearly|of course|indeed|sure|exactly"
+        r"|ja|klar"
+        r"|natürlich|genau|oui|évidemment|sí|claro|sì|certo|sim|да|конечно|tak|oczywiście|evet|是|对|はい|네)"
+        r"|(?:also |auch |aussi |también |anche |też )?(?:no|impossible|hardly|never|nope|unlikely|not (?:really"
+        r"|at all)"
+        r"|nein|kaum"
+        r"|unmöglich|non|nei|nej|nee|não|нет|вряд ли|nie|hayır|不|いいえ|아니))(?=\s*[.!,;]|\s*\Z)"
+    )
 )
 _STOPS = re.compile(r"[\n.!?]")
 _PREFIX = re.compile(r"^\W*(?:(?:final )?answer|response)\s*:\s*")

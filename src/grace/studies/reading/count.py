@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from grace.studies.reading import CLEAR, EXACT, IMPLIED, Answer, Missing, Value
 from grace.studies.reading.languages import any_of
+from grace.studies.reading.late import Late
 from grace.studies.reading.text import WORDS, Text
 
 _OWNER = r"(?:the|these|those|this|his|her|their|my|our|your|its|[a-z]+'s?)"
@@ -38,9 +39,11 @@ _BOUND = re.compile(
     r"\b(?:at least|at most|at minimum|at the very least|a minimum of|a maximum of|up to|no more than|no fewer than"
     r"|no less than|more than|less than|fewer than|as many as|over|under|between|from|either|not only|not just)\s*$"
 )
-_NEGATED = re.compile(
-    r"(?:\bnot\b|n't\b|\bcannot\b|\bnever\b|\bunlikely\b|\bno (?:guarantee|certainty|evidence|reason)\b|\bwithout\b"
-    r"|\bunless\b|\bif\b|\bwhether\b|\bdoubt(?:ful)?\b|\brather than\b|\binstead of\b)(?:\s[a-z']+){0,6}\s*$"
+_NEGATED = Late(
+    lambda: (
+        r"(?:\bnot\b|n't\b|\bcannot\b|\bnever\b|\bunlikely\b|\bno (?:guarantee|certainty|evidence|reason)\b|\bwithout\b"
+        r"|\bunless\b|\bif\b|\bwhether\b|\bdoubt(?:ful)?\b|\brather than\b|\binstead of\b)(?:\s[a-z']+){0,6}\s*$"
+    )
 )
 _NEGATIONS = (
     "not",
@@ -57,19 +60,24 @@ _NEGATIONS = (
     "instead",
 )
 _PERHAPS = r"(?:even|possibly|perhaps|maybe|potentially)"
-_JOINED = re.compile(
-    rf"^[^.!?\n;:]{{0,40}}?(?:\bor\b|\bto\b|\band {_PERHAPS}\b|\bif not\b|\bthough {_PERHAPS}\b|-)"
-    rf"\s*(?:(?:{_PERHAPS}|likely|probably|as many as|all|just|only|exactly)\s*)*$"
+_JOINED = Late(
+    lambda: (
+        rf"^[^.!?\n;:]{{0,40}}?(?:\bor\b|\bto\b|\band {_PERHAPS}\b|\bif not\b|\bthough {_PERHAPS}\b|-)"
+        rf"\s*(?:(?:{_PERHAPS}|likely|probably|as many as|all|just|only|exactly)\s*)*$"
+    )
 )
 _OR = re.compile(rf"(?:\bor\b|(?:\band\b|,)\s*{_PERHAPS})(?:\s{_PERHAPS})?\s*$")
 _NUMBERED = re.compile(r"^\W*1[.)]\s[^\n]*(?:\n[^\n]*)*?\s2[.)]\s")
 _BARE = re.compile(r"\s*(?:[.,;:!)\]\"}]|$)")
 """The characters after a number that is an answer by itself."""
 _SENTENCE = re.compile(r"[.!?]\s|\n")
-_VERDICT = re.compile(
-    r"\b(?:my (?:final |initial )?(?:answer|estimate|guess)|the (?:final )?answer"
-    r"|i(?:'d| would)? (?:[a-z]+ )?(?:say|guess|expect|estimate|think)|most (?:likely|probable)|therefore|so,? |thus"
-    r"|hence|conclu|overall|best guess)"
+_VERDICT = Late(
+    lambda: (
+        r"\b(?:my (?:final |initial )?(?:answer|estimate|guess)|the (?:final )?answer"
+        r"|i(?:'d| would)? (?:[a-z]+ )?(?:say|guess|expect|estimate|think)|most (?:likely|probable)|therefore|so,? "
+        r"|thus"
+        r"|hence|conclu|overall|best guess)"
+    )
 )
 
 

@@ -167,9 +167,12 @@ _LARGER_BEFORE = Late(
     )
 )
 """The same before it, as in Swahili."""
-_RANGE = re.compile(
-    r"-|-?,? (?:to|through|or|bis|oder|à|ou|a|o|hasta|até|of|tot|или|до|albo|lub|do|až|nebo|ili|veya|ila|till|eller|tai"
-    r"|से|या|থেকে|বা|sampai|atau|đến|hoặc|ή|έως|או|עד|أو|إلى|یا|تا) "
+_RANGE = Late(
+    lambda: (
+        r"-|-?,? (?:to|through|or|bis|oder|à|ou|a|o|hasta|até|of|tot|или|до|albo|lub|do|až|nebo|ili|veya|ila|till"
+        r"|eller|tai"
+        r"|से|या|থেকে|বা|sampai|atau|đến|hoặc|ή|έως|או|עד|أو|إلى|یا|تا) "
+    )
 )
 _BOTH = frozenset(f" {word} " for word in (*_AND, *_UNIT_FIRST, "ve", "dan"))
 _AMONG = re.compile(r"(?:between|zwischen|entre|tra|fra|между|między|mellan|mellem|mezi|tussen|antara|între)\s\Z")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from grace.studies.reading import CLEAR, IMPLIED
+from grace.studies.reading.late import Late
 from grace.studies.reading.marks import Mark, Unit
 
 LONGEST_GAP = 110
@@ -17,50 +18,64 @@ LONGEST_LIST = 12
 """The most labels of one amount; endless repetition is not an answer."""
 SEVERAL = "is one amount for several"
 
-_ON = re.compile(
-    r"^,? ?(?:each |apiece |or so |is |are |goes |go |would go |will go "
-    r"|(?:is |be |would be |will be )?(?:bet|placed|put|allocated|assigned|going) )?"
-    r"(?:(?:chance|probability|likelihood|odds) )?"
-    r"(?:on|onto|for|to|toward|towards|of|in|into|in favou?r of|behind|against|that|at)\b(?P<words>[^.;:\n,!?]{0,70}?)"
-    r"[ \"'(\[]*\Z"
+_ON = Late(
+    lambda: (
+        r"^,? ?(?:each |apiece |or so |is |are |goes |go |would go |will go "
+        r"|(?:is |be |would be |will be )?(?:bet|placed|put|allocated|assigned|going) )?"
+        r"(?:(?:chance|probability|likelihood|odds) )?"
+        r"(?:on|onto|for|to|toward|towards|of|in|into|in favou?r of|behind|against|that"
+        r"|at)\b(?P<words>[^.;:\n,!?]{0,70}?)"
+        r"[ \"'(\[]*\Z"
+    )
 )
 _BESIDE = re.compile(r" (?:the |an? |die |eine? |einen |la |una? |une |le |el |il |de |den |a |en |et )?")
-_BESIDE_ON = re.compile(
-    r" (?:each )?(?:(?:are|ist|sind|est|sont|es|son|è|sono|é|são|is|zijn|är|jest|są) )?"
-    r"(?:(?:für|an|à|pour|para|a|per|al|ao|для|dla|do|voor|aan|till|til|для|cho|untuk|kepada)"
-    r" (?:den |die |das |la |le |el |les |o |a )?)?"
+_BESIDE_ON = Late(
+    lambda: (
+        r" (?:each )?(?:(?:are|ist|sind|est|sont|es|son|è|sono|é|são|is|zijn|är|jest|są) )?"
+        r"(?:(?:für|an|à|pour|para|a|per|al|ao|для|dla|do|voor|aan|till|til|для|cho|untuk|kepada)"
+        r" (?:den |die |das |la |le |el |les |o |a )?)?"
+    )
 )
 """What stands between an amount and a name beside it."""
-_ON_BARE = re.compile(
-    r"^ ?(?:on|for|to|in) (?:the )?(?:options?|outcomes?|numbers?|exactly|having|there being)? ?[\"'(\[]*\Z"
+_ON_BARE = Late(
+    lambda: r"^ ?(?:on|for|to|in) (?:the )?(?:options?|outcomes?|numbers?|exactly|having|there being)? ?[\"'(\[]*\Z"
 )
-_NOT_ON = re.compile(
-    r"\b(?:at least|at most|more than|less than|fewer than|up to|because|since|as|not|or more|confidence|divide)\b"
+_NOT_ON = Late(
+    lambda: (
+        r"\b(?:at least|at most|more than|less than|fewer than|up to|because|since|as|not|or more|confidence|divide)\b"
+    )
 )
 _GIVE = r"(?:bet|put|place|allocate|assign|give|wager|say|go with)"
-_IS = re.compile(
-    r"^(?P<words>[^.;\n:=|,]{0,70}?(?:, (?=i\b|we\b|my\b|with\b)|,? which )?)[\"')\]]* ?"
-    r"(?:(?:[:=|]|->|=>|→| - |-|- |: ?- |\(|: ?\n ?(?:- ?)?(?:[a-z]+: ?)?|\| ?\|)"
-    rf"|\b(?P<verb>gets?|receives?|takes?|costs?|should (?:get|receive|have)|bekommt|bekäme|kriegt|erhält|erhielte"
-    rf"|bekommen|behalte|behielte|reçoit|recevrait|garde|recibe|recibiría|riceve"
-    rf"|recebe|is|are|has|at|with|(?:i|we)(?:'d| would| will|'ll)? {_GIVE}|{_GIVE}"
-    r"|would (?:be|get|receive)|my bet is))"
-    r"(?: (?:from|von|de|da|van|от|od|av|från|fra) (?:me|mir|moi|mí|mim|mij|меня|mnie|mig|meg)\b)?"
-    r"[ \"'\[(]*(?:(?:about|approximately|around|roughly|a|an|the|only|just|probability|chance|likelihood|of|is"
-    r"|i'd|i would|i|bet|put|place|allocate|assign|give|~|≈|p|=|:|\||bet:)[ \"'\[(]*)*\Z"
+_IS = Late(
+    lambda: (
+        r"^(?P<words>[^.;\n:=|,]{0,70}?(?:, (?=i\b|we\b|my\b|with\b)|,? which )?)[\"')\]]* ?"
+        r"(?:(?:[:=|]|->|=>|→| - |-|- |: ?- |\(|: ?\n ?(?:- ?)?(?:[a-z]+: ?)?|\| ?\|)"
+        rf"|\b(?P<verb>gets?|receives?|takes?|costs?|should (?:get|receive|have)|bekommt|bekäme|kriegt|erhält|erhielte"
+        rf"|bekommen|behalte|behielte|reçoit|recevrait|garde|recibe|recibiría|riceve"
+        rf"|recebe|is|are|has|at|with|(?:i|we)(?:'d| would| will|'ll)? {_GIVE}|{_GIVE}"
+        r"|would (?:be|get|receive)|my bet is))"
+        r"(?: (?:from|von|de|da|van|от|od|av|från|fra) (?:me|mir|moi|mí|mim|mij|меня|mnie|mig|meg)\b)?"
+        r"[ \"'\[(]*(?:(?:about|approximately|around|roughly|a|an|the|only|just|probability|chance|likelihood|of|is"
+        r"|i'd|i would|i|bet|put|place|allocate|assign|give|~|≈|p|=|:|\||bet:)[ \"'\[(]*)*\Z"
+    )
 )
 _WEAK = re.compile(r"\b(?:at|with|has|have|are)\b[^a-z]*$")
 _IS_BARE = re.compile(r"^(?: [a-z' ]{1,40}?)?[\"')\]]* ?(?:[:=|]|->|=>|→| -) ?[\"'\[(]*\Z")
-_AND = re.compile(
-    r"^(?:(?:\s[a-z']+){0,4}?)(?:\s?,|\s?,?\s?\b(?:and|or|nor|und|oder|et|ou|y|e|och|og|en|и|i)\b|\s?&|\s?/)"
-    r"(?:\s(?:and|or|on|for|to|options?|exactly|either|the|outcomes?))*\s*[\"'(\[]*\Z"
+_AND = Late(
+    lambda: (
+        r"^(?:(?:\s[a-z']+){0,4}?)(?:\s?,|\s?,?\s?\b(?:and|or|nor|und|oder|et|ou|y|e|och|og|en|и|i)\b|\s?&|\s?/)"
+        r"(?:\s(?:and|or|on|for|to|options?|exactly|either|the|outcomes?))*\s*[\"'(\[]*\Z"
+    )
 )
 _OWN_AMOUNT = re.compile(r"^[^,.;\n]{0,40}(?:[:=|]|\s-)\s?\Z")
 _EACH_AFTER = re.compile(r"^[^.;\n]{0,25}?\b(?:each|apiece|respectively|both)\b")
 _EACH = re.compile(r"\beach\b")
-_TOTAL = re.compile(
-    r"\b(?:divide|distribute|allocate|split|spread|dividing|distributing|allocating|splitting|have|with|of|total|sum)"
-    r"\s(?:up\s)?(?:the|my|your|this|that|a total of|out of)?\s?(?:total\s|full\s|entire\s)?(?:of\s)?$"
+_TOTAL = Late(
+    lambda: (
+        r"\b(?:divide|distribute|allocate|split|spread|dividing|distributing|allocating|splitting|have|with|of|total"
+        r"|sum)"
+        r"\s(?:up\s)?(?:the|my|your|this|that|a total of|out of)?\s?(?:total\s|full\s|entire\s)?(?:of\s)?$"
+    )
 )
 _FOR = re.compile(r"\b(?:for|on|to|option) (?:the )?(?:option |exactly )?$")
 _NOUN = re.compile(r"(?: [a-z]+){0,2} ")

@@ -135,26 +135,32 @@ _MAKES = Late(
 STARS = 5
 """As many stars are all, where none is empty."""
 _STARS = re.compile(r"([★⭐🌟]+)([☆✩]*)")
-_NONE = re.compile(
-    r"\W*(?:(?:i(?:'d| would) (?:pay|give|offer|spend)|gar|überhaupt|absolutely|well|ja"
-    r"|also)[, ]{1,2})?(?P<none>nobody|no one"
-    r"|none of (?:them|the)|nothing(?: at all)?|not a single (?:one|person|soul)|niemand|keiner|keine[rn]?|nichts"
-    r"|personne n"
-    r"|personne(?=\W|\Z)"
-    r"|rien|aucune?|nadie|ningun[oa]|nada|nessuno|niente|nulla|ninguém|nenhum|никто|ничего|ни одного|nikt|nic|żaden"
-    r"|ingen"
-    r"|inget|niets|niemand|kimse|hiçbir\w*|没有人|没人|一个也没有|一个人也没|誰も|一人も|아무도|कोई नहीं|لا أحد|لا شيء)"
+_NONE = Late(
+    lambda: (
+        r"\W*(?:(?:i(?:'d| would) (?:pay|give|offer|spend)|gar|überhaupt|absolutely|well|ja"
+        r"|also)[, ]{1,2})?(?P<none>nobody|no one"
+        r"|none of (?:them|the)|nothing(?: at all)?|not a single (?:one|person|soul)|niemand|keiner|keine[rn]?|nichts"
+        r"|personne n"
+        r"|personne(?=\W|\Z)"
+        r"|rien|aucune?|nadie|ningun[oa]|nada|nessuno|niente|nulla|ninguém|nenhum|никто|ничего|ни одного|nikt|nic|żaden"
+        r"|ingen"
+        r"|inget|niets|niemand|kimse|hiçbir\w*|没有人|没人|一个也没有|一个人也没"
+        r"|誰も|一人も|아무도|कोई नहीं|لا أحد|لا شيء)"
+    )
 )
-_NOT_KNOWN = re.compile(
-    r"\b(?:know|said|say|tell|told|state|mention|given|gives?|specif|indicat|clear|certain|sure|text|story|passage"
-    r"|inform"
-    r"|answer|impl|suggest|idea|angabe|antwort|ahnung|meinung|réponse|respuesta|risposta|resposta|idée|idea|dato"
-    r"|dado|ответ|odpowied|svar|antwoord|can|could|else|wei(?:ß|ss)|sag|erwähn|genannt|angegeben|text|sait|dit"
-    r"|mention|indiqu|peut"
-    r"|sabe"
-    r"|dice|diz|menciona|indica|puede|pode|può|sa\b|detto|знает|сказан|указан|говор|может|wie\b|mówi|podan|tym\b|pisan|może"
-    r"|vet\b|sägs"
-    r"|kan\b|weet|gezegd|biliyor|belirt)|知道|说|提|分か|わか|書|述べ|知ら|모르|언급|알|जानता|बताया|يعرف|مذكور"
+_NOT_KNOWN = Late(
+    lambda: (
+        r"\b(?:know|said|say|tell|told|state|mention|given|gives?|specif|indicat|clear|certain|sure|text|story|passage"
+        r"|inform"
+        r"|answer|impl|suggest|idea|angabe|antwort|ahnung|meinung|réponse|respuesta|risposta|resposta|idée|idea|dato"
+        r"|dado|ответ|odpowied|svar|antwoord|can|could|else|wei(?:ß|ss)|sag|erwähn|genannt|angegeben|text|sait|dit"
+        r"|mention|indiqu|peut"
+        r"|sabe"
+        r"|dice|diz|menciona|indica|puede|pode|può|sa\b|detto|знает|сказан|указан|говор|может|wie\b|mówi|podan|tym\b"
+        r"|pisan|może"
+        r"|vet\b|sägs"
+        r"|kan\b|weet|gezegd|biliyor|belirt)|知道|说|提|分か|わか|書|述べ|知ら|모르|언급|알|जानता|बताया|يعرف|مذكور"
+    )
 )
 """Words of a sentence in which nobody knows, or nothing is said."""
 

@@ -24,33 +24,45 @@ from grace.studies.reading.text import Text
 
 _BULLET = re.compile(r"[ \t]*(?:[-+|>]\s*|\(?[a-z\d]{1,2}[.)]\s+)*[\"'{(\[|]*[^\n.:;$%\d]{0,40}$")
 _JOINED = re.compile(r"[^.;\n$%\d(]{0,30}?(?:,|\band\b|;|\||/)[^.;\n$%\d(]{0,20}")
-_FINAL = re.compile(
-    r"\b(?:final(?:ly)?|correct(?:ed|ion)|revis(?:ed|ing)|new|updated?|adjust(?:ed|ing)?|actually|instead|let me"
-    r"|on second thoughts?|reconsider(?:ing)?|thinking again|on reflection|(?:'d|would) rather)\b"
+_FINAL = Late(
+    lambda: (
+        r"\b(?:final(?:ly)?|correct(?:ed|ion)|revis(?:ed|ing)|new|updated?|adjust(?:ed|ing)?|actually|instead|let me"
+        r"|on second thoughts?|reconsider(?:ing)?|thinking again|on reflection|(?:'d|would) rather)\b"
+    )
 )
-_AT_FIRST = re.compile(
-    r"\b(?:at first|first i|initially|originally|my first|zuerst|zunächst|d'abord|primero|prima|al principio|сначала)\b"
+_AT_FIRST = Late(
+    lambda: (
+        r"\b(?:at first|first i|initially|originally|my first|zuerst|zunächst|d'abord|primero|prima|al principio"
+        r"|сначала)\b"
+    )
 )
-_EVENLY = re.compile(
-    r"\b(?:evenly|equally|equal(?: amounts?| shares?)?|uniformly|(?:equal|even) (?:split|distribution))\b"
-    r"[^.;:\n$%\d]{0,20}?(?:between|among|amongst|across|over|on|to|for|of)\b(?P<what>[^.;\n]{0,80})"
+_EVENLY = Late(
+    lambda: (
+        r"\b(?:evenly|equally|equal(?: amounts?| shares?)?|uniformly|(?:equal|even) (?:split|distribution))\b"
+        r"[^.;:\n$%\d]{0,20}?(?:between|among|amongst|across|over|on|to|for|of)\b(?P<what>[^.;\n]{0,80})"
+    )
 )
 _ALL = re.compile(r"\b(?:all|four|every|each)\b")
 _LISTED = re.compile(r"[\s\"']*(?:,|;|/|\||,? and)[\s\"']*")
 
 _COUNTS = re.compile(r" (?!points?\b|punkte|(?:and|und|et|y|e|en|och|i|to|for|für|pour|para|per|auf|on)\b)[^\W\d_]{3,}")
 """A noun behind a number, which counts it: "7 years"."""
-_TO = re.compile(
-    r"\s(?:to|for|an|für|à|pour|a|para|per|al|do|для|dla|aan|voor|till|til|zu)(?: (?:the|den|die|das|der|le|la|el|il"
-    r"|o|a|meinen"
-    r"|my))?\s"
+_TO = Late(
+    lambda: (
+        r"\s(?:to|for|an|für|à|pour|a|para|per|al|do|для|dla|aan|voor|till|til|zu)(?: (?:the|den|die|das|der|le|la"
+        r"|el|il"
+        r"|o|a|meinen"
+        r"|my))?\s"
+    )
 )
 """What stands between an amount and who gets it, though somebody else stands before it: "I give 60 to Ann"."""
-_OTHER_TWO = re.compile(
-    r"\b(?:other|others|remaining) (?:two|three|2|3)\b|\b(?:the )?others\b|\b(?:anderen|übrigen) (?:beiden|zwei)"
-    r"|beiden anderen"
-    r"|deux autres|otr[oa]s dos|altr[ie] due|outr[oa]s (?:dois|duas)|andere twee|andra två|двум(?:я)? друг|остальны"
-    r"|pozostał|另外两|其他两|他の二人|나머지 두"
+_OTHER_TWO = Late(
+    lambda: (
+        r"\b(?:other|others|remaining) (?:two|three|2|3)\b|\b(?:the )?others\b|\b(?:anderen|übrigen) (?:beiden|zwei)"
+        r"|beiden anderen"
+        r"|deux autres|otr[oa]s dos|altr[ie] due|outr[oa]s (?:dois|duas)|andere twee|andra två|двум(?:я)? друг|остальны"
+        r"|pozostał|另外两|其他两|他の二人|나머지 두"
+    )
 )
 _SHARED = re.compile(r"\b(?:share|split|divide|partag\w+|teilen|repart\w+|dividono|dividem|delen)\b")
 _REST = Late(lambda: rf"\b(?:rest|remainder|remaining|what is left)\b|{either(REST)}")
@@ -79,17 +91,21 @@ _FIRST_PERSON = frozenset(
 )
 _SUBJECTS = frozenset(("i", "ich", "je", "yo", "io", "eu", "ik", "я", "ja", "jag"))
 """How the giver says "I"."""
-_GIVEN = re.compile(
-    r"\b(?:giv(?:e|ing)(?: away| up)?|hand(?:ing)? over|offer(?:ing)?|pass(?:ing)? on|donat(?:e|ing)|send(?:ing)?"
-    r"|transfer(?:ring)?"
-    r"|part with|schenke|verschenke|überlasse|donne(?:rais)?|cède|doy|daría|cedo|darei|darebbe|geef|отдаю|отдам"
-    r"|oddaję|oddam"
-    r"|ger(?: bort)?)\s\$(?P<amount>\d+(?:\.\d+)?)"
+_GIVEN = Late(
+    lambda: (
+        r"\b(?:giv(?:e|ing)(?: away| up)?|hand(?:ing)? over|offer(?:ing)?|pass(?:ing)? on|donat(?:e|ing)|send(?:ing)?"
+        r"|transfer(?:ring)?"
+        r"|part with|schenke|verschenke|überlasse|donne(?:rais)?|cède|doy|daría|cedo|darei|darebbe|geef|отдаю|отдам"
+        r"|oddaję|oddam"
+        r"|ger(?: bort)?)\s\$(?P<amount>\d+(?:\.\d+)?)"
+    )
 )
-_KEPT = re.compile(
-    r"(?:\bkeep(?:ing)?|\bretain(?:ing)?|\bleav(?:es|ing) me(?: with)?|behalte|garde(?:rais)?|me quedo(?: con)?"
-    r"|tengo|fico com"
-    r"|houd|оставлю|оставляю|zatrzymuję|zostawiam|behåller)\s\$(?P<amount>\d+(?:\.\d+)?)"
+_KEPT = Late(
+    lambda: (
+        r"(?:\bkeep(?:ing)?|\bretain(?:ing)?|\bleav(?:es|ing) me(?: with)?|behalte|garde(?:rais)?|me quedo(?: con)?"
+        r"|tengo|fico com"
+        r"|houd|оставлю|оставляю|zatrzymuję|zostawiam|behåller)\s\$(?P<amount>\d+(?:\.\d+)?)"
+    )
 )
 _CLAUSE = re.compile(r"[,.;]|\b(?:and|und|et|y|e|en|och|i|и|но|but|aber)\b")
 PERCENT = 100

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 from grace.studies.reading import CLEAR, Answer, Value
+from grace.studies.reading.late import Late
 from grace.studies.reading.mentions import Mention
 from grace.studies.reading.weighing import EDGE, MOST
 
@@ -12,8 +13,8 @@ _YES = r"(?P<yes>[✓✔✅☑☒◉●🗹]|true\b|correct\b|right\b|yes\b|\[x\
 _NO = r"(?:[✗✘❌☐○◯×🗷]|false\b|incorrect\b|wrong\b|no\b|\[ ?\]|\( ?\)|\|\s*(?:\n|\Z))"
 _TICK = re.compile(r"[✓✔✅☑☒◉●🗹]|\[x\]|\(x\)|(?:[:|→]|->)\s?(?:true|correct|right|yes)\b")
 _TICK_BEFORE = re.compile(r"(?:(?P<yes>[✓✔✅☑☒◉●🗹]|\[x\]|\(x\))|[✗✘❌☐○◯🗷]|\[ ?\]|\( ?\))[\s\"'*]*\Z")
-_TICK_BEHIND = re.compile(
-    rf"[\"')\]]*\s?(?:(?:[:|=]|->|→| - )\s*(?:{_YES}|{_NO})|(?:(?P<sign>[✓✔✅☑])|[✗✘❌])(?=\s*(?:\n|\Z|,)))"
+_TICK_BEHIND = Late(
+    lambda: rf"[\"')\]]*\s?(?:(?:[:|=]|->|→| - )\s*(?:{_YES}|{_NO})|(?:(?P<sign>[✓✔✅☑])|[✗✘❌])(?=\s*(?:\n|\Z|,)))"
 )
 
 
