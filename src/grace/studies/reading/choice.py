@@ -126,13 +126,15 @@ class ChoiceReader:
 
 def decide(text: Text, weighed: Sequence[Weighed], said: Sequence[str] = ()) -> Answer | None:
     """The label that the mentions of most weight agree on, else what phrases say; None where there is nothing."""
-    mine = _mine(text.plain, weighed)
-    if mine:
-        return mine
     strong = [one for one in weighed if one.weight >= ALONE]
-    if strong and _is_parallel(text.plain, weighed):
-        return _several(weighed)
-    strong, aside = _without_asides(text.plain, strong)
+    aside = False
+    if len(weighed) > 1:
+        mine = _mine(text.plain, weighed)
+        if mine:
+            return mine
+        if strong and _is_parallel(text.plain, weighed):
+            return _several(weighed)
+        strong, aside = _without_asides(text.plain, strong)
     turn = _TURN.search(text.plain, strong[0].mention.end) if strong and strong[0].exact else None
     if turn:  # the answer goes on with a conversation of its own
         weighed = [one for one in weighed if one.mention.start < turn.start()]

@@ -158,7 +158,9 @@ class SharesReader:
         written = text.plain
         if not self._marks.has_numbers:
             text = self._respelled(text)
-        answers = self._with_rest(self._read(text), written)
+        answers = self._read(text)
+        if not self._marks.has_numbers and any(isinstance(answer, Missing) for answer in answers.values()):
+            answers = self._with_rest(answers, written)
         if any(isinstance(answer, Value) for answer in answers.values()):
             return answers
         implied = self._ratio(text.plain) or self._even(text.plain, written) or self._all(text.plain)
@@ -236,7 +238,7 @@ class SharesReader:
         others = [column for column, answer in answers.items() if not isinstance(answer, Value)]
         left = self._total - fsum(float(value) for value in said)
         is_whole = len(said) + len(others) == len(answers) and said and len(others) > 1 and left >= 0
-        if not is_whole or self._marks.has_numbers or not (_OTHER_TWO.search(written) and _REST.search(written)):
+        if not is_whole or not (_OTHER_TWO.search(written) and _REST.search(written)):
             return answers
         if not (_SHARED.search(written) or spelling.EVENLY.search(written)):
             return answers
