@@ -8,6 +8,7 @@ REPLICATION = "replication"
 SEED = "seed"
 ENDING = "finish_reason"
 ERROR = "error"
+REASONING = "model_reasoning"
 ANSWER_COLUMNS = (
     MODEL,
     RESPONSE,
@@ -51,7 +52,7 @@ MERGED = (ROW_ID, SCORES_ERROR, FLAGS, *PROVENANCE)
 def answer_columns(turns: Sequence[str]) -> tuple[str, ...]:
     """What a table of answers adds to its input: one `response_<turn>` for each turn where there are several."""
     by_turn = tuple(f"response_{turn}" for turn in turns) if len(turns) > 1 else ()
-    return (*ANSWER_COLUMNS, *by_turn, "model_reasoning")
+    return (*ANSWER_COLUMNS, *by_turn, REASONING)
 
 
 def folded(names: Iterable[str]) -> frozenset[str]:

@@ -58,6 +58,8 @@ _UNSUPPORTED = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errn
 def locked(folder: Path, break_lock: bool = False) -> Iterator[None]:
     """Be the only writer of a folder, which is made if it does not exist.
 
+    Where the block fails before it writes anything, a new folder is removed again.
+
     A lock that a dead process of this machine left is taken over, and in a pod one that another pod no longer renews;
     any other only with `break_lock`.
 
@@ -66,6 +68,7 @@ def locked(folder: Path, break_lock: bool = False) -> Iterator[None]:
         InputError: the folder cannot be made or written.
     """
     path = folder / "lock"
+    is_new = not folder.exists()
     pod = os.environ.get(POD, "")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -79,9 +82,13 @@ def locked(folder: Path, break_lock: bool = False) -> Iterator[None]:
     try:
         with holding(folder):
             yield
+            is_new = False
     finally:
         ended.set()
         own.release()
+        if is_new:  # and the block failed
+            with suppress(OSError):  # it holds something
+                folder.rmdir()
 
 
 def writer_of(folder: Path) -> int | None:

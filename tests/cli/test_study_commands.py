@@ -90,3 +90,11 @@ def test_what_a_question_without_a_chat_and_with_a_start_gets_is_shown(grace: Co
     out = grace("study", "check", path, "--input", trials).out
     assert "[user] Fill it.\n[assistant] It dogs:\n  a: 'dogs'\n  b: 'x'\n" in out
     assert "--- row 1, pair\n[text] \n  good: 'Some dogs'\n" in out
+
+
+def test_a_misspelt_threshold_is_told_before_anything_is_asked(grace: Command, tmp_path: Path) -> None:
+    study = tmp_path / "study.yaml"
+    study.write_text(EXAMPLE.joinpath("study.yaml").read_text(encoding="utf-8") + "quality: {trunkated: 0.1}\n")
+    done = grace("study", "check", study, "--input", EXAMPLE / "trials.csv")
+    assert done.code == 2
+    assert "quality: no threshold 'trunkated' (did you mean 'truncated'?)" in done.err

@@ -333,3 +333,44 @@ def test_a_run_of_0_1_0_goes_on_with_the_encoding_that_it_chose(
     assert grace("export", run.path, "--output", tmp_path / "again.csv").code == 0
     assert (tmp_path / "again.csv").read_bytes() == answers
     assert grace("merge", run.path, "--out", tmp_path / "merged").code == 0
+
+
+# Templates that fit no row
+
+SLIP = """
+name: slip
+title: A column behind row that no table has
+columns: {item: {}, True state: {}}
+protocols: {ask: {turns: {response: "{{ item }}: {{ row['True stat'] }}"}}}
+questions:
+  mood: {prompt: "{{ item }}: {{ row['True stat'] }}", answers: [glad, sad]}
+"""
+
+
+@pytest.mark.parametrize(("command", "place"), [
+    ("query", "protocols.ask.response"),
+    ("score", "question 'mood': {study}: questions.mood.prompt"),
+])  # fmt: skip
+def test_a_column_that_no_row_has_is_told_before_anything_is_started_or_made(
+    command: str, place: str, grace: Command, canned: CannedServer, tmp_path: Path
+) -> None:
+    study, trials, answers = (tmp_path / name for name in ("slip.yaml", "trials.csv", "answers.csv"))
+    study.write_text(SLIP)
+    trials.write_text("item,True state\nlamp,on\n")
+    done = grace(command, study, "--input", trials, "--output", answers, "--model-endpoint", canned.url)
+    assert done.code == 2
+    assert f"{trials}, row 1: " in done.err
+    assert place.format(study=study) in done.err
+    assert "cannot be rendered: no column 'True stat' (did you mean 'True state'?)" in done.err
+    assert not canned.bodies
+    assert not (tmp_path / "answers.run").exists()
+
+
+def test_a_refused_command_leaves_no_empty_folder(grace: Command, canned: CannedServer, tmp_path: Path) -> None:
+    trials, answers = tmp_path / "trials.csv", tmp_path / "answers.csv"
+    study = tmp_path / "seeds.yaml"
+    study.write_text(STUDY)
+    trials.write_text("item,seed,error\nlamp,blue,1\n")
+    asked = ("--input", trials, "--output", answers, "--model-endpoint", canned.url, "--model-name", "another")
+    assert grace("query", study, *asked).code == 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["seeds.yaml", "trials.csv"]

@@ -378,8 +378,17 @@ def test_a_check_that_cannot_be_computed_says_so(check: str) -> None:
 
 
 def test_a_template_that_fails_on_a_row_says_so() -> None:
-    with pytest.raises(StudyError, match="cannot be rendered: 'dict object' has no attribute 'nothing'"):
-        said(study({"{{ plural }}": "{{ row['nothing'] }}"}))
+    with pytest.raises(
+        StudyError,
+        match=r"^small\.yaml: protocols\.ask\.first: cannot be rendered: no column 'Cuont' \(did you mean 'count'\?\)$",
+    ):
+        said(study({"{{ plural }}": "{{ row['Cuont'] }}"}))
+
+
+@pytest.mark.parametrize("template", ["{{ row['key'] }}", "{{ row.key }}", "{% if row['key'] == 'a' %}b{% endif %}"])
+def test_a_hidden_column_behind_row_is_refused_with_its_place(template: str) -> None:
+    with pytest.raises(StudyError, match=r"protocols\.ask\.first: the column 'key' is hidden"):
+        study({"{{ plural }}": template})
 
 
 # What Grace says of a wrong file
@@ -568,6 +577,76 @@ READING = "extraction:\n  readings:\n    mood: {read: choice, column: mood, labe
 def test_mistakes_of_readings_are_named_with_their_place(old: str, new: str, message: str) -> None:
     with pytest.raises(StudyError) as caught:
         parse_study((SMALL + READING).replace(old, new).encode(), "study.yaml")
+    assert message in str(caught.value)
+
+
+TURNS = """
+protocols:
+  talk: {turns: {price: "What does {{ item }} cost?", colour: "Which colour has it?"}}
+  brief: "What does {{ item }} cost?"
+extraction:
+  readings:
+    price: {read: number, min: 0, max: 9, column: Price, texts: [response_price]}
+"""
+
+
+def doubts(texts: str, more: str = "", response: str = "") -> str:
+    """What looks like a mistake in a study with turns whose reading has these texts."""
+    own = TURNS.replace("  readings:", f"{response}  readings:").replace("[response_price]", texts)
+    own = own.replace('brief: "', 'brief:\n    turns: "')
+    head = SMALL[: SMALL.index("protocols:")].replace("  item: {}", f"  item: {{}}{more}")
+    return parse_study((head + own).encode(), "small.yaml").doubt
+
+
+@pytest.mark.parametrize(("texts", "said"), [
+    ("[response_prize]", "'response_prize' (did you mean 'response_price'?)"),
+    ("response_colr", "'response_colr' (did you mean 'response_colour'?)"),
+    ("[price]", "no turn makes a column 'price'"),
+    ("[Response_price]", "'Response_price' (did you mean 'response_price'?)"),
+    ("[response_price, response_color]", "'response_color' (did you mean 'response_colour'?)"),
+    ("[second]", "small.yaml: extraction.readings.price.texts: no turn makes a column 'second', so the whole answer"),
+])  # fmt: skip
+def test_texts_that_no_turn_makes_are_refused(texts: str, said: str) -> None:
+    assert said in doubts(texts)
+    assert "the turns' columns are response_price, response_colour, response_response" in doubts(texts)
+
+
+def test_texts_that_some_table_has_are_fine() -> None:
+    assert doubts("[response_price]") == doubts("[response_price, answer_of_1998]") == doubts("[model_response]") == ""
+    assert doubts("[second]", "\n  second: {required: false, hidden: true}") == ""
+    assert doubts("[second]", response="  response: said\n") == "", "the study reads tables of somebody's own"
+
+
+SENTENCE = """
+questions:
+  mood:
+    prompt: How is it?
+    answers: {factors: {be: {was: was, is: is}, how: {fine: fine, bad: bad}}, forms: "It {be} {how}"}
+extraction:
+  readings:
+    mood: {read: sentence, question: mood, columns: {be: Be, how: How}, cleaned: Whole}
+    glad: {read: choice, column: Glad, labels: {glad: glad, sad: sad}, phrases: {glad: happy}}
+analysis:
+  compare: [{name: more, of: glad, value: glad, a: {plural: many}, b: {plural: few}}]
+people: {file: people.csv, columns: {glad: Glad}}
+"""
+
+
+@pytest.mark.parametrize(("old", "new", "message"), [
+    ("question: mood", "question: mod", "question of the study with factors and forms (did you mean 'mood'?)"),
+    ("{be: Be, how: How}", "{be: Be, hwo: How}", "columns: needs a column for each of be, how, not for 'hwo'"),
+    ("phrases: {glad:", "phrases: {gald:", "phrases: no label 'gald' (did you mean 'glad'?)"),
+    ("of: glad", "of: gald", "of: no reading, column or question 'gald' (did you mean 'glad'?)"),
+    ("value: glad", "value: gladd", "value: glad has no label 'gladd' (did you mean 'glad'?)"),
+    ("a: {plural:", "a: {plurl:", "'plurl' is not among design.cells (did you mean 'plural'?)"),
+    ("columns: {glad: Glad}", "columns: {gald: Glad}", "people.columns: no reading, column or question 'gald' (did"),
+])  # fmt: skip
+def test_names_that_refer_to_nothing_are_refused_with_the_nearest(old: str, new: str, message: str) -> None:
+    text = SMALL + SENTENCE
+    parse_study(text.encode(), "small.yaml")
+    assert old in text
+    with pytest.raises(StudyError) as caught:
+        parse_study(text.replace(old, new).encode(), "small.yaml")
     assert message in str(caught.value)
 
 

@@ -95,6 +95,7 @@ def check(
     """
     import json
 
+    from grace.quality.thresholds import thresholds_of
     from grace.stages import preview
     from grace.studies.study import load_study
     from grace.studies.vary import crossed
@@ -102,6 +103,7 @@ def check(
     from grace.text import harmless
 
     own = load_study(study)
+    thresholds_of(own)
     with open_table(input, table_format) as given, crossed(given, own.vary) as table:
         own.check_columns(table.columns, table.path)
         if not len(table):

@@ -26,6 +26,8 @@ from grace.table_files import AUTO, open_table
 from grace.tables import CsvTable, TableFormat, check_writable
 
 WINDOWS = TableFormat(encoding="cp1252")
+FIRST_ROWS = 3
+"""So many rows are rendered before a server is started, so that a template that fits no row is found early."""
 ODDITY_ROWS = 10_000
 """The most rows that are checked before the asking starts; `grace data check` looks at all."""
 START, CEILING = 8, 256

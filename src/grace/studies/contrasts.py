@@ -79,10 +79,14 @@ def _contrast(
     if declared.of in bits and declared.value is None:
         return Contrast(declared.name, declared.about, (), (declared.of,), None, declared.a, declared.b)
     if declared.value is not None:
+        labels = {str(value) for name in fields for value in of_reading[name].values}.union(
+            *(_labels(questions[name]) for name in asked)
+        )
         fields = tuple(name for name in fields if declared.value in map(str, of_reading[name].values))
         asked = tuple(name for name in asked if declared.value in _labels(questions[name]))
         if not (fields or asked):
-            raise StudyError(f"{where}: value: {declared.of} has no label {declared.value!r}")
+            near = did_you_mean(declared.value, sorted(labels))
+            raise StudyError(f"{where}: value: {declared.of} has no label {declared.value!r}{near}")
     else:
         fields = tuple(name for name in fields if of_reading[name].kind is not str)
         asked = tuple(name for name in asked if questions[name].space.values is not None)

@@ -7,7 +7,7 @@ from functools import cached_property, lru_cache
 from itertools import product
 from typing import Any, Literal, get_args
 
-from grace.columns import EXTRACTED
+from grace.columns import EXTRACTED, REASONING, RESPONSE
 from grace.errors import StudyError
 from grace.studies import format
 from grace.studies.answers import fill
@@ -23,8 +23,11 @@ from grace.studies.reading.text import REFUSAL, Headings, Text, listed, numbered
 from grace.studies.reading.thoughts import answer_of
 from grace.studies.reading.words import TextReader
 from grace.studies.templates import Compiler
+from grace.text import did_you_mean, nearest
 
 MOST_POINTS = 1000
+LIKE_ANOTHER = 0.85
+"""So similar to the column of a turn, a name is a slip rather than another table's column (1 is equal)."""
 REPEATED = 1_000
 """So many answers are kept as they were read."""
 
@@ -248,6 +251,7 @@ def compile_extraction(spec: StudyFile, taken: Mapping[str, str], compiler: Comp
         place = f"extraction.readings.{name}"
         where = f"{compiler.origin}: {place}"
         _check_texts(reading, where)
+        compiler.doubt = compiler.doubt or _doubt_about_texts(spec, reading.texts, f"{where}.texts")
         if isinstance(reading, format.ChoiceReading) and _has_template(reading):
             by_row[name] = ChoiceByRow(name, reading, compiler, place)
             reading = reading.model_copy(update={"labels": {label: (label,) for label in reading.labels}})
@@ -289,6 +293,30 @@ def _check_texts(reading: format.Reading, where: str) -> None:
         raise StudyError(f"{where}.labels: a template is for the labels of a choice; write the words of `shares` out")
 
 
+def _doubt_about_texts(spec: StudyFile, texts: Sequence[str], where: str) -> str:
+    """What to say of columns of answers that nothing makes: the whole answer would be read in their place.
+
+    Some may be those of older tables, beside one that is made; a study whose `response` is not Grace's own reads tables
+    of somebody's own, which have any columns.
+    """
+    assert spec.extraction is not None
+    if not spec.protocols or RESPONSE not in spec.extraction.response:
+        return ""
+    turns = dict.fromkeys(f"response_{turn}" for protocol in spec.protocols.values() for turn in protocol.turns)
+    made = {*turns, *spec.extraction.response, REASONING, *spec.columns}
+    others = sorted(made.difference(texts))
+    odd = next((name for name in texts if name not in made), None)
+    if made.intersection(texts):  # another one may be an older table's, unless it is a slip
+        odd = next((name for name in texts if name not in made and nearest(name, others, LIKE_ANOTHER)), None)
+    if odd is None:
+        return ""
+    return (
+        f"{where}: no turn makes a column {odd!r}{did_you_mean(odd, others)}, so the whole answer would be read; the "
+        f"turns' columns are {', '.join(turns)}. A column of another table is listed under `columns`, as "
+        f"{odd}: {{required: false, hidden: true}}"
+    )
+
+
 def _compile(spec: StudyFile, name: str, reading: format.Reading, where: str) -> tuple[Reader, list[Field]]:
     """A reading's reader and fields."""
     about = reading.about
@@ -310,7 +338,7 @@ def _compile(spec: StudyFile, name: str, reading: format.Reading, where: str) ->
         case format.ChoiceReading():
             unknown = next((label for label in reading.phrases if label not in reading.labels), None)
             if unknown is not None:
-                raise StudyError(f"{where}.phrases: no label {unknown!r}")
+                raise StudyError(f"{where}.phrases: no label {unknown!r}{did_you_mean(unknown, reading.labels)}")
             choice, own_field = choice_of(name, reading, where)
             return choice, [own_field]
         case format.RatingReading():
@@ -365,13 +393,15 @@ def _parts(spec: StudyFile, reading: format.SentenceReading, where: str) -> Part
     if question is None or not question.answers or not question.answers.factors or not question.answers.forms:
         raise StudyError(
             f"{where}.question: {reading.question!r} is not a question of the study with factors and forms"
+            f"{did_you_mean(reading.question, [] if question else spec.questions)}"
         )
     factors = question.answers.factors
     pieces = (*question.answers.forms, *(way for own in factors.values() for ways in own.values() for way in ways))
     if any(map(TEMPLATE.search, pieces)):
         raise StudyError(f"{where}.question: the forms of {reading.question!r} differ by row, which no sentence may")
     if set(reading.columns) != set(factors):
-        raise StudyError(f"{where}.columns: needs a column for each of {', '.join(factors)}")
+        odd = next((f", not for {name!r}" for name in reading.columns if name not in factors), "")
+        raise StudyError(f"{where}.columns: needs a column for each of {', '.join(factors)}{odd}")
     labels = {label for own in factors.values() for label in own}
     unknown = next((label for label in reading.also if label not in labels), None)
     if unknown is not None:

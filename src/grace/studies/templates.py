@@ -13,6 +13,7 @@ from jinja2 import nodes
 
 from grace.errors import StudyError
 from grace.studies.format import CONSTANTS, TEMPLATE, TEMPLATE_NAMES, StudyFile
+from grace.text import did_you_mean
 
 Message = dict[str, str]
 """One chat message: {"role": "system" | "user" | "assistant", "content": text}."""
@@ -48,6 +49,16 @@ _SINGLE = re.compile(r"(?<!\{)\{ *(\w+) *\}(?!\})")
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 
 
+class _Unknown(jinja2.StrictUndefined):
+    """A name that a row does not have; using it is an error that names the nearest column."""
+
+    @property
+    def _undefined_message(self) -> str:
+        if isinstance(self._undefined_obj, Mapping) and isinstance(self._undefined_name, str):
+            return f"no column {self._undefined_name!r}{did_you_mean(self._undefined_name, self._undefined_obj)}"
+        return super()._undefined_message
+
+
 class Compiler:
     """Compiles the texts of a study file; every name in them must be one that a row has."""
 
@@ -56,7 +67,7 @@ class Compiler:
         self.doubt = ""
         """The first place that shows a column's name in single braces, which is no placeholder; empty for none."""
         self._environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
-            undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False, finalize=_shown
+            undefined=_Unknown, trim_blocks=True, lstrip_blocks=True, autoescape=False, finalize=_shown
         )
         self._environment.filters["lines"] = lines_from_html
         # A row gives the same prompt every time.
@@ -69,11 +80,13 @@ class Compiler:
             for name in self._names(source) - {"row"}:
                 self.spec.see(name, where, self.origin, names)
             self._look_for_single_braces(source, where, self.spec.visible if names is None else names)
-            return self._environment.from_string(source)
+            template = self._environment.from_string(source)
         except jinja2.TemplateSyntaxError as error:
             odd = [name for name in self.spec.columns if name and not is_plain(name) and name in source]
             way_out = f"; the column {odd[0]!r} is written row[{odd[0]!r}]" if odd else ""
             raise StudyError(f"{self.origin}: {where}, line {error.lineno}: {error.message}{way_out}") from None
+        template.name = f"{self.origin}: {where}"  # `render` says it
+        return template
 
     def _look_for_single_braces(self, source: str, where: str, names: Collection[str]) -> None:
         shown = "".join(value for _, kind, value in self._environment.lex(source) if kind == "data")
@@ -130,6 +143,8 @@ class Compiler:
                 f"{self.origin}: {where}: the column {name!r} has a name that means something else in templates; "
                 f"write row[{name!r}]"
             )
+        for name in sorted(set(_of_row(tree)).intersection(self.spec.hidden)):
+            self.spec.see(name, where, self.origin)
         alike = Counter(unicodedata.normalize("NFKC", name) for name in self._names(source))
         for name in (name for name, count in alike.items() if count > 1):
             raise StudyError(
@@ -152,6 +167,16 @@ def _owned(node: nodes.Node, owned: frozenset[str] = frozenset(("self",))) -> It
             if whole or child.name in owned:
                 yield child.name
         yield from _owned(child, owned)
+
+
+def _of_row(tree: nodes.Node) -> Iterator[str]:
+    """The names that a text takes from `row`, as in `row['True state']` and `row.state`."""
+    for named in tree.find_all(nodes.Getattr):
+        if isinstance(named.node, nodes.Name) and named.node.name == "row":
+            yield named.attr
+    for item in tree.find_all(nodes.Getitem):
+        if isinstance(item.node, nodes.Name) and item.node.name == "row" and isinstance(item.arg, nodes.Const):
+            yield str(item.arg.value)
 
 
 def _methods(tree: nodes.Node) -> Iterator[str]:
@@ -204,4 +229,4 @@ def render(template: jinja2.Template, row: Mapping[str, str], more: Mapping[str,
     try:
         return template.render({**row, **(more or {}), "row": row}).strip()
     except Exception as error:  # a template is the user's code and may fail in any way
-        raise StudyError(f"a template of the study cannot be rendered: {error}") from None
+        raise StudyError(f"{template.name}: cannot be rendered: {error}") from None

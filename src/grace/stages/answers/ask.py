@@ -20,6 +20,7 @@ from grace.stages.answers.records import Done
 from grace.stages.answers.table import ExportedAnswers, export_answers
 from grace.stages.forecast import Work, spread, tell_estimate
 from grace.stages.prepare import (
+    FIRST_ROWS,
     check_number,
     check_options,
     check_table,
@@ -74,6 +75,8 @@ class Query(ExperimentTask):
             columns = answer_columns(conversation.turns)
             kept = study.answer_names(conversation.turns)
             check_table(study, table, columns, kept, "both are asked, each with its own seed", progress)
+            for row in range(min(FIRST_ROWS, len(table), self.limit or FIRST_ROWS)):
+                whole_conversation(study, table, conversation, row)
             run = self.run
             with run.locked(self.break_lock):
                 sweep(self.output)

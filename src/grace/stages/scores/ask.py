@@ -20,6 +20,7 @@ from grace.manifest import SCORE, Identity
 from grace.progress import Progress
 from grace.stages.forecast import Work, spread, tell_estimate
 from grace.stages.prepare import (
+    FIRST_ROWS,
     check_number,
     check_options,
     check_table,
@@ -71,6 +72,9 @@ class Score(ExperimentTask):
                     "them"
                 )
             check_table(study, table, score_columns(study), TABLE, "it is scored once", progress)
+            keys = Keys(study, table, {}, {"policy": self.policy})
+            for row in range(min(FIRST_ROWS, len(table), self.limit or FIRST_ROWS)):
+                keys.of(row)
             run = self.run
             with run.locked(self.break_lock):
                 sweep(self.output)
