@@ -546,5 +546,6 @@ def why_not(text: str, start: int, end: int) -> str:
     supposed = is_supposed(words) and not (is_conclusion(text, start) and " not " not in words)
     if denied or supposed or is_first_thought(words) or _SCALE.search(words):
         return DENIED
-    is_part = _DEDUCTS.search(near, max(0, len(near) - EDGE)) or _DEDUCTED.match(text, end)
+    is_number = text[start : start + 1].isdigit()
+    is_part = is_number and (_DEDUCTS.search(near, max(0, len(near) - EDGE)) or _DEDUCTED.match(text, end))
     return COUNTED if is_part or _BOUND.search(words, max(0, len(words) - BEHIND)) else ""

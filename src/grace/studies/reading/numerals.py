@@ -1,7 +1,7 @@
 """Numerals: numbers written in words, as "seventy-two", "zweiundsiebzig" and "七十二", in many languages."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from itertools import pairwise
 from typing import NamedTuple
@@ -282,51 +282,56 @@ def _is_one(word: str) -> bool:
 def numerals(text: str) -> Iterator[Numeral]:
     """The numbers in words of a text that `plain` made; those without spaces between words come last."""
     words = list(_WORD.finditer(text))
-    if not any(map(_is_one, {word[0] for word in words})):
+    known = {word for word in {word[0] for word in words} if _is_one(word)}
+    if not known:
         words = []
     parts = list(_parts_of_large(text)) if words or "пол" in text else []
     yield from parts
     if parts:
         taken = {place for part in parts for place in range(part.start, part.end)}
         words = [word for word in words if word.start() not in taken]
-    yield from _told_apart(text, list(_in_words(text, words)))
+    yield from _told_apart(text, list(_in_words(text, words, known)))
     if not text.isascii():
         yield from _unspaced(text)
 
 
-def _in_words(text: str, words: Sequence[re.Match[str]]) -> Iterator[Numeral]:
-    """The numbers of words between spaces, from left to right."""
+def _in_words(text: str, words: Sequence[re.Match[str]], known: Collection[str]) -> Iterator[Numeral]:
+    """The numbers of words between spaces, from left to right; `known` are the words that are numbers."""
     place = 0
     while place < len(words):
+        word = words[place][0]
+        if word not in known and word not in _ADDED:
+            place += 1
+            continue
         begun, start = place, words[place].start()
-        first = _value(words[place][0])
-        added = _ADDED.get(words[place][0])
-        following = words[place + 1][0] if added and place + 1 < len(words) else ""
-        if added and _is_one(following):
-            first = added + (1 if following in _TIMES else _value(following) or 0)
+        first = _value(word)
+        following = words[place + 1][0] if word in _ADDED and place + 1 < len(words) else ""
+        if following in known:
+            first = _ADDED[word] + (1 if following in _TIMES else _value(following) or 0)
             place += following not in _TIMES
         if first is None:
             place += 1
             continue
         made, last = _longest(text, words, place, first)
         end = words[last].end()
-        end += 4 * text.startswith("-ish", end)
         half = AND_A_HALF.match(text, end)
         if half:
             made, last, end = _with_half(text, words, made, last, half.end())
-        point = _POINT.match(text, end)
+        goes_on, is_behind = text[end : end + 1] in (" ", "-"), text[max(0, start - 1) : start] == " "
+        point = _POINT.match(text, end) if goes_on else None
         if point:
             made, last = _with_decimals(text, words, made, last, point.end())
             end = max(end, words[last].end())
         is_vague = words[begun][0] in _TIMES and _VAGUE.search(text, max(0, start - 20), start) is not None
         is_part = (
-            _LARGER.match(text, end)
+            (goes_on and _LARGER.match(text, end))
             or (point and end < point.end())
-            or _LARGER_BEFORE.search(text, max(0, start - 20), start)
+            or (is_behind and _LARGER_BEFORE.search(text, max(0, start - 20), start))
             or (last > begun and words[last - 1][0] in _VIETNAMESE and made % 10 > 0)
         )
         odd = ROUGH if is_vague else UNKNOWN if is_part else ""
-        odd = odd or (TIME_OF_DAY if CLOCK_BEFORE.search(text, max(0, start - 16), start) else "")
+        if is_behind and not odd and CLOCK_BEFORE.search(text, max(0, start - 16), start):
+            odd = TIME_OF_DAY
         yield Numeral(made, start, end, text[start:end] in _ORDINARY, odd)
         place = last + 1
 
