@@ -152,6 +152,57 @@ def test_two_ways_of_asking_have_rows_of_their_own(make: Make, merged: Any) -> N
     assert "read by rules alone" in said
 
 
+@pytest.mark.parametrize(
+    ("command", "more", "wording", "told"),
+    [
+        pytest.param("query", ("--max-tokens", 30), None, "sampling.max_tokens: ", id="the length"),
+        pytest.param("query", ("--extra-body", '{"top_p": 0.5}'), None, "sampling.top_p: ", id="the sampling"),
+        pytest.param("query", (), ("Is it warm in", "Is it hot in"), "templates.response differs", id="the wording"),
+        pytest.param(
+            "query",
+            (),
+            ("{single: {turns:", "{single: {system: Be brief., turns:"),
+            "templates.system",
+            id="the system",
+        ),
+        pytest.param("score", (), ("Warm in", "Hot in"), "questions.warm differs", id="the question"),
+        pytest.param("score", ("--policy", "canonical"), None, "scoring.policy: ", id="the forms"),
+    ],
+)
+def test_rows_that_were_asked_in_other_ways_are_not_pooled(
+    grace: Command,
+    make: Make,
+    tmp_path: Path,
+    command: str,
+    more: tuple[object, ...],
+    wording: tuple[str, str] | None,
+    told: str,
+) -> None:
+    one = make(command, "a.csv")
+    if wording:
+        assert wording[0] in STUDY
+        (tmp_path / "study.yaml").write_text(STUDY.replace(*wording))
+    (tmp_path / "apart").mkdir()
+    other = make(command, "apart/b.csv", *more)
+    for ways in ("merge", "analyze", "report", "paper"):
+        done = grace(ways, one.path, other.path, "--out", tmp_path / f"{ways}.html")
+        assert done.code == 2, done
+        assert f"{one.path} and {other.path}: were asked in different ways" in done.err
+        assert told in done.err
+        assert "`grace compare`" in done.err
+
+
+def test_other_trials_and_seeds_are_pooled(make: Make, merged: Any, tmp_path: Path) -> None:
+    (tmp_path / "more.csv").write_text(TRIALS.replace("Rome", "Bern"))
+    one, more, again = (
+        make("query", "a.csv"),
+        make("query", "b.csv", input="more.csv"),
+        make("query", "c.csv", "--seed", 9),
+    )
+    rows, _ = merged(one, more, again)
+    assert len(rows) == len({row["row_id"] for row in rows}) == 12
+
+
 def test_a_row_keeps_its_name_when_it_is_asked_again(make: Make, merged: Any) -> None:
     rows, _ = merged(make("query", "a.csv"))
     again, _ = merged(make("query", "b.csv"), out="again")

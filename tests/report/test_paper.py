@@ -25,13 +25,18 @@ pytest.importorskip("matplotlib")
 
 from grace.analysis.analyze import Table, analyze_table
 from grace.analysis.frames import read_frame
+from grace.ledger import Ledger
 from grace.report import tables
 from grace.report.grids import Grid
 from grace.report.markdown import fenced, latex_table
 from grace.report.places import WRITTEN, list_files
 from grace.report.sentences import results_of
 from grace.report.study1 import bets
+from grace.runs import Run
+from grace.stages.fields.records import Rows, decide
+from grace.stages.records import study_of
 from grace.studies.study import load_study
+from grace.tables import CsvTable
 
 STUDY1, STUDY2 = ROOT / "data" / "study1.csv", ROOT / "data" / "study2.csv"
 NUMBER = re.compile(r"(?<![\w.])\u2212?(?:\d[\d,]*\.?\d*|\.\d+)")
@@ -349,3 +354,33 @@ def test_a_score_is_held_against_an_even_distribution(brier: float, told: str) -
     assert paragraphs[0] == "Of 1 answer of Experiment 1, 1 was analysed."
     assert "Held against 1 sampled answer to the question state0" in paragraphs[1]
     assert f"{told} the 0.900 of an even distribution." in paragraphs[1]
+
+
+@pytest.mark.usefixtures("figures_apart")
+@pytest.mark.parametrize(
+    ("deciders", "said"),
+    [
+        ((), "those of 6 answers by rules, without a model"),
+        (("ada",), "those of 5 answers by rules, without a model; those of 1 answer by people in review (1 person)"),
+        (
+            ("ada", "bo", "ada", "bo", "ada", "cleo"),
+            "Values were set in this way: those of 6 answers by people in review (3 people)",
+        ),
+    ],
+)
+def test_paper_and_report_say_who_set_the_values(
+    grace: Command, own: Speaker, tmp_path: Path, deciders: tuple[str, ...], said: str
+) -> None:
+    run = ask(grace, own, "study1", STUDY1, tmp_path / "a.csv", "--limit", 6)
+    extraction = Run(tmp_path / "a_structured.run")
+    with CsvTable(extraction.input) as table, Ledger(extraction.ledger) as ledger:
+        rows = Rows(study_of(extraction), table.columns)
+        for place, by in enumerate(deciders):
+            answered = rows.of(table.row(place))
+            read = rows.read(answered)
+            decide(ledger, answered, place + 1, read, "accepted", read.values, by, "2026-01-01")
+    assert grace("paper", run, "--out", tmp_path / "p").code == 0
+    assert grace("report", run, "--out", tmp_path / "r.html").code == 0
+    for text in (tmp_path / "p" / "paper.md", tmp_path / "p" / "checklist.md", tmp_path / "r.html"):
+        assert said in text.read_text(encoding="utf-8"), text
+    assert numbers((tmp_path / "p" / "paper.md").read_text(encoding="utf-8")) - known(tmp_path / "p") == set()

@@ -38,7 +38,7 @@ from grace.stages.answers.table import answer_rows
 from grace.stages.fields.known import KnownValues, known_values
 from grace.stages.fields.records import FieldRecords, Rows, extractor_of
 from grace.stages.fields.table import BATCH
-from grace.stages.related import Related, related, table_of
+from grace.stages.related import Related, check_asked_alike, related, revision_of, table_of
 from grace.stages.scores.records import Keys, Scores
 from grace.stages.scores.table import ScoredRow, ScoreRows
 from grace.studies.fields import Cell
@@ -60,6 +60,7 @@ class Merged:
         rows, columns, flagged: how many rows and columns the table has, and how many rows have quality flags.
         notes: what the reader should know, such as a run that was not found.
         parts: for each group of runs, how many of the rows are its own, and which columns it has.
+        deciders: the people whose decisions about values are in the table.
     """
 
     paths: tuple[Path, ...]
@@ -68,6 +69,7 @@ class Merged:
     flagged: int
     notes: tuple[str, ...]
     parts: tuple[tuple[int, tuple[str, ...]], ...]
+    deciders: frozenset[str]
 
 
 def merge_runs(
@@ -103,10 +105,13 @@ def merge_groups(groups: Sequence[Related], out: Path, progress: Progress, csv_a
         csv_alone: whether to leave out Parquet and the codebook, for a table that is only read again.
 
     Raises:
-        InputError: the runs are not of one study, or one cannot be read.
+        InputError: the runs are not of one study, one cannot be read, or rows of one model were asked in different
+            ways.
     """
+    check_asked_alike(groups)
     with ExitStack() as stack:
-        parts = [_MergedGroup(group, stack) for group in groups]
+        ids = Counter[str]()
+        parts = [_MergedGroup(group, stack, ids) for group in groups]
         names = {part.study.name for part in parts}
         if len(names) > 1:
             raise InputError(f"the runs are of different studies ({', '.join(sorted(names))}); merge each on its own")
@@ -158,8 +163,9 @@ def _write(parts: "Sequence[_MergedGroup]", out: Path, progress: Progress, csv_a
     count = write_table(tables[0], columns, rows())
     notes = [note for part in parts for note in part.notes]
     sizes = tuple(zip(counts, (part.columns for part in parts), strict=True))
+    deciders = frozenset[str]().union(*(part.deciders for part in parts))
     if csv_alone:
-        return Merged(tuple(tables), count, len(columns), flagged, tuple(notes), sizes)
+        return Merged(tuple(tables), count, len(columns), flagged, tuple(notes), sizes, deciders)
     if can_write_parquet():
         tables.append(out / f"{study.name}.parquet")
         kinds |= typed_by_study.kinds
@@ -169,7 +175,7 @@ def _write(parts: "Sequence[_MergedGroup]", out: Path, progress: Progress, csv_a
         notes.append("written as CSV only: Parquet needs pyarrow (pip install 'grace-experiments[parquet]')")
     runs = [str(run.path) for part in parts for run in part.group.runs]
     books = write_codebook(book, out, study, runs, tables)
-    return Merged((*tables, *books), count, len(columns), flagged, tuple(notes), sizes)
+    return Merged((*tables, *books), count, len(columns), flagged, tuple(notes), sizes, deciders)
 
 
 def _arranging(own: Sequence[str], columns: Sequence[str]) -> Callable[[Sequence[Any]], list[Any]]:
@@ -222,7 +228,7 @@ class _MergedGroup:
         notes: what is missing.
     """
 
-    def __init__(self, group: Related, stack: ExitStack) -> None:
+    def __init__(self, group: Related, stack: ExitStack, ids: Counter[str]) -> None:
         self.group = group
         self.base = base = group.base
         self._table = stack.enter_context(base.table())
@@ -239,7 +245,7 @@ class _MergedGroup:
         self._provenance = _provenance(group)
         if base is group.scores:  # else the answers, or the user's own table, name the model
             self._provenance |= {MODEL: base.identity.model["name"]}
-        self._ids: Counter[str] = Counter()
+        self._ids = ids
         identity = (group.answers or group.scores or base).identity
         self._how = [identity.study, identity.model, identity.protocol, identity.sampling]
         self._drawn = [self._named.index(name) for name in (REPLICATION, SEED) if group.answers]
@@ -290,6 +296,11 @@ class _MergedGroup:
             self.notes.append(
                 f"{self.base.path}: {lost} decisions of people belong to no row; see `grace extract` again"
             )
+
+    @property
+    def deciders(self) -> frozenset[str]:
+        """The people whose decisions about values count."""
+        return self._records.deciders if self._records else frozenset()
 
     def _values(self, texts: list[str]) -> list[Cell | None]:
         """The cells of the fields in a row: those that the extraction's table has, or else as they are read now."""
@@ -424,8 +435,7 @@ def _provenance(group: Related) -> dict[str, object]:
     base = group.answers or group.scores
     if base is not None:
         identity, sessions = base.identity, base.sessions
-        model = identity.model
-        cells["model_revision"] = model.get("revision") or model.get("sha256") or model.get("weights")
+        cells["model_revision"] = revision_of(identity)
         cells["grace_version"] = sessions[-1].grace if sessions else None
         cells["protocol"] = identity.protocol
         cells["temperature"] = identity.sampling.get("temperature")

@@ -13,6 +13,7 @@ from grace.manifest import EXTRACT
 from grace.report.gather import Part
 from grace.report.grids import Record, records
 from grace.report.markdown import plain
+from grace.report.methods import values_of
 from grace.report.numbers import counted, is_known, whole
 from grace.report.ran import ANSWERS, PROBABILITIES, RULES, VALUES, prompts_of
 from grace.runs import Run
@@ -211,11 +212,8 @@ def _validation(runs: Sequence[Run]) -> Iterator[str]:
 
 def _processing(part: Part, rows: Sequence[Record]) -> Iterator[str]:
     yield "Raw answers are kept as they came; values are in columns of their own"
-    by = dict.fromkeys(
-        "rules" if row["extractor"] == RULES else str(row["extractor"]) for row in rows if row["kind"] == VALUES
-    )
-    if by:
-        yield f"Values were found in answers by {plain(' and '.join(by))}"
+    if values := values_of(part):
+        yield plain(values)
     failed = [f"{plain(row['model_name'])}: {row['failed']}" for row in rows if row["failed"]]
     if failed:
         yield f"Failed requests, which have no answer: {'; '.join(failed)}"

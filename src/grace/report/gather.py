@@ -19,7 +19,7 @@ from grace.quality.validate import validate_runs
 from grace.report import tables
 from grace.report.ran import model_name, runs_table
 from grace.runs import Run
-from grace.stages.related import Related, groups_of
+from grace.stages.related import Related, check_asked_alike, groups_of
 from grace.studies.study import Study
 
 REVIEW = "review.csv"
@@ -141,10 +141,13 @@ def gather(request: ReportRequest, folder: Path, progress: Progress) -> list[Par
         progress: told how far merging is, and what comes next.
 
     Raises:
-        InputError: an argument is not a run, or several runs may belong to one.
+        InputError: an argument is not a run, several runs may belong to one, or those of one model were asked in
+            different ways.
     """
     by_study: dict[str, list[Related]] = {}
-    for group in groups_of(request.runs, request.extraction, request.scores):
+    groups = groups_of(request.runs, request.extraction, request.scores)
+    check_asked_alike(groups)
+    for group in groups:
         by_study.setdefault(group.study.name, []).append(group)
     return [_part(groups, request, folder / name, progress) for name, groups in by_study.items()]
 
@@ -165,8 +168,9 @@ def _part(groups: Sequence[Related], request: ReportRequest, folder: Path, progr
     comparisons = () if isinstance(merged, str) else tuple(_compared(readable, merged, notes, progress))
     values = dict(analysis.tables) if analysis else {}
     values |= {"runs": runs_table(groups), "quality": tables.of_quality([(one.name, one.report) for one in quality])}
-    if frame:
+    if frame and not isinstance(merged, str):
         values |= {"design": tables.of_design(study, frame)}
+        values |= tables.of_values(frame, merged.file.deciders)
         if analysis:
             values |= tables.of_summary(analysis, frame) | tables.of_people(study)
             values |= tables.of_parameters(study, comparisons)

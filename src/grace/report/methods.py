@@ -22,10 +22,12 @@ def methods_of(part: Part) -> Iterator[str]:
     runs = records(part.tables.get("runs"))
     yield " ".join(_models(runs))
     yield " ".join(_design(part))
-    for kind, paragraph in ((ANSWERS, _answers), (PROBABILITIES, _probabilities), (VALUES, _values)):
+    for kind, paragraph in ((ANSWERS, _answers), (PROBABILITIES, _probabilities)):
         own = dict.fromkeys(paragraph(row, part) for row in runs if row["kind"] == kind)
         if own:
             yield " ".join(own)
+    if values := values_of(part):
+        yield f"{plain(values)}."
     for of_analysis in (_analysis, _references, _comparisons):
         if part.analysis and (text := " ".join(of_analysis(part))):
             yield text
@@ -86,9 +88,16 @@ def _probabilities(row: Record, part: Part) -> str:
     return f"In Experiment 2 the probability of every answer of {plain(row['model_name'])} was computed exactly{how}."
 
 
-def _values(row: Record, part: Part) -> str:
-    by = "rules, without a model" if row["extractor"] == RULES else plain(row["extractor"])
-    return f"Values were found in the answers by {by}."
+def values_of(part: Part) -> str:
+    """Who set the values of how many answers, in a sentence without its full stop; "" where none were extracted."""
+    asked = dict.fromkeys(str(row["extractor"]) for row in records(part.tables.get("runs")) if row["extractor"])
+    extractors = " and ".join(name for name in asked if name != RULES) or "not on record"
+    told = {"rules": "rules, without a model", "extractor": f"a model ({extractors}) where rules left them open"}
+    parts = []
+    for row in records(part.tables.get("values")):
+        people = f"people in review ({whole(row['people'])} {'person' if row['people'] == 1 else 'people'})"
+        parts.append(f"those of {counted(row['answers'], 'answer')} by {told.get(str(row['by']), people)}")
+    return f"Values were set in this way: {'; '.join(parts)}" if parts else ""
 
 
 def _analysis(part: Part) -> Iterator[str]:

@@ -25,6 +25,7 @@ from grace.report.examples import Example, examples_of, shortened
 from grace.report.gather import Part, Quality, ReportRequest, gather
 from grace.report.general import of_people
 from grace.report.grids import Grid
+from grace.report.methods import values_of
 from grace.report.pictures import Budget, Picture
 from grace.report.places import GENERATOR, check_page
 from grace.report.ran import Prompt, prompts_of
@@ -70,9 +71,9 @@ class Checked:
 class Section:
     """What the page says about one study.
 
-    `id` is its place in the page; `short` says how many rows are analysed, `troubles` what a reader should know first.
-    `prompts` are about the first trial; `figures` are by section; `sentences` are the verdicts of comparisons, and
-    `notes` are about these; `commands` and `inputs` are for repeating the work.
+    `id` is its place in the page; `short` says how many rows are analysed and who set their values, `troubles` what a
+    reader should know first. `prompts` are about the first trial; `figures` are by section; `sentences` are the
+    verdicts of comparisons, and `notes` are about these; `commands` and `inputs` are for repeating the work.
     """
 
     id: str
@@ -130,10 +131,10 @@ def section_of(part: Part, name: str, budget: Budget) -> Section:
         id=part.study.name,
         title=harmless(part.study.title),
         source=harmless(part.study.source or ""),
-        short=tuple(map(harmless, headline(part))),
+        short=tuple(map(harmless, filter(None, (*headline(part), values_of(part))))),
         troubles=tuple(map(harmless, troubles_of(part))),
         ran=tuple(grids_common.of_runs(part.tables)),
-        prompts=tuple(prompt for group in part.groups[:1] for prompt in prompts_of(group)),
+        prompts=tuple(dict.fromkeys(prompt for group in part.groups for prompt in prompts_of(group))),
         quality=tuple(_checked(one) for one in part.quality),
         first=(*grids_common.of_rows(part.tables), *(grid for grid in grids if grid.experiment == 1)),
         second=(

@@ -1,6 +1,7 @@
 """Tables of a report's numbers beside those of the analysis: no number is anywhere else."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import astuple, fields
 
 from grace.analysis.analyze import Analysis, Table
@@ -11,7 +12,7 @@ from grace.analysis.equivalence import MARGIN
 from grace.analysis.frames import Frame, Row
 from grace.analysis.paired import WITHIN, ComparedNumber
 from grace.analysis.references import FIT_COLUMNS, PATTERN_COLUMNS, RSA, Fit, Pattern, cell_of
-from grace.columns import ERROR, MODEL, RESPONSE
+from grace.columns import ERROR, METHOD, MODEL, RESPONSE
 from grace.quality.report import Report as QualityReport
 from grace.report.grids import Record, table_of
 from grace.report.studies import report_of
@@ -19,6 +20,9 @@ from grace.studies.study import Study
 
 QUALITY = ("run", "table", "check", "status", "measured", "threshold", "looked_at", "flagged", "flags", "why")
 ROWS = (MODEL, "what", "rows")
+METHODS = {"rule": "rules", "model": "extractor", "human": "people"}
+"""Who set the values of a row, by its cell of `extraction_method`."""
+SET_BY = ("by", "answers", "people")
 CALIBRATION = (MODEL, "question", "answers", "brier", "brier_uniform", "expected_calibration_error")
 PARAMETERS = ("about", "name", "value")
 COMPARED = ("a", "b")
@@ -59,6 +63,20 @@ def of_design(study: Study, frame: Frame) -> Table:
 def asked_for_answers(rows: Sequence[Row]) -> bool:
     """Whether a model was asked for answers (Experiment 1) at all."""
     return any(row[RESPONSE] or row[ERROR] for row in rows)
+
+
+def of_values(frame: Frame, deciders: Collection[str]) -> dict[str, Table]:
+    """Of how many answers who set the values, as the extraction has it; nothing where values were not extracted.
+
+    `deciders` are the people whose decisions count.
+    """
+    counts = Counter(row[METHOD] for rows in frame.models.values() for row in rows if not row.failed)
+    rows: list[Record] = [
+        {"by": name, "answers": counts[method], "people": len(deciders) if method == "human" else None}
+        for method, name in METHODS.items()
+        if counts[method]
+    ]
+    return {"values": table_of(rows, SET_BY)} if rows else {}
 
 
 def of_summary(analysis: Analysis, frame: Frame) -> dict[str, Table]:

@@ -8,7 +8,7 @@ from grace.errors import InputError
 from grace.ledger import request_key
 from grace.manifest import EXTRACT, GENERATE, SCORE, Identity
 from grace.models.serving import CACHE
-from grace.runs import Run
+from grace.runs import Run, differences
 from grace.stages.records import study_of
 from grace.stages.shard import is_shard
 from grace.studies.study import Study
@@ -108,6 +108,58 @@ def groups_of(runs: Sequence[Run], extraction: Run | None = None, scores: Run | 
             groups.append(related(run, extraction, scores))
             covered |= {other.path.resolve() for other in groups[-1].runs}
     return groups
+
+
+def check_asked_alike(groups: Sequence[Related]) -> None:
+    """Check that groups whose rows an analysis would pool, as those of one model, were asked in one way.
+
+    Several tables of trials and several seeds are pooled; models of other names or revisions, protocols and
+    temperatures are kept apart.
+
+    Raises:
+        InputError: they were not; the message names what differs.
+    """
+    first: dict[tuple[object, ...], Related] = {}
+    for group in groups:
+        if not (group.answers or group.scores):
+            continue
+        identity = group.base.identity
+        key = (
+            identity.study, identity.model["name"], revision_of(identity), identity.protocol,
+            identity.sampling.get("temperature"),
+        )  # fmt: skip
+        other = first.setdefault(key, group)
+        for ours, theirs in ((other.answers, group.answers), (other.scores, group.scores)):
+            if ours and theirs and (different := list(differences(_way(ours.identity), _way(theirs.identity)))):
+                raise InputError(
+                    f"{ours.path} and {theirs.path}: were asked in different ways, so their rows cannot be pooled as "
+                    f"those of one model, {identity.model['name']}.\n"
+                    + "\n".join(map(_difference, different))
+                    + "\nGive one of them at a time; `grace compare` holds one against the other. To analyse several "
+                    "wordings together, name them in `vary` of the study file."
+                )
+
+
+def revision_of(identity: Identity) -> str | None:
+    """What tells a model from others of its name: its revision, or the digest of its weights."""
+    model = identity.model
+    return model.get("revision") or model.get("sha256") or model.get("weights")
+
+
+def _way(identity: Identity) -> dict[str, object]:
+    """What determines an answer besides the trial and the draw."""
+    facts = identity.as_json()
+    model = {name: fact for name, fact in identity.model.items() if name != CACHE}
+    names = ("protocol", "turns", "templates", "sampling", "questions", "scoring")
+    return {"model": model, **{name: facts.get(name) for name in names}}
+
+
+def _difference(different: tuple[str, object, object]) -> str:
+    """A difference of two runs, in a line; digests and long texts are not written out."""
+    name, *values = different
+    if any(len(str(value)) > 40 for value in values):
+        return f"  {name} differs"
+    return f"  {name}: {values[0]!r} in the first, {values[1]!r} in the second"
 
 
 def extractions_of(answers: Run) -> list[Run]:

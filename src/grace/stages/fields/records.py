@@ -173,6 +173,11 @@ class FieldRecords:
         """How many rows people decided about."""
         return len(self._decisions)
 
+    @property
+    def deciders(self) -> frozenset[str]:
+        """Whose decisions count."""
+        return frozenset(made.by for made in self._decisions.values())
+
     def reply(self, key: str) -> str | None:
         """The extractor's reply to a request; None where it has not replied."""
         offset = self._finished.get(key)
