@@ -275,8 +275,9 @@ def _undecodable(path: Path, encoding: str) -> InputError:
     samples = "".join(f"\n  {name:<10} {printable(_excerpt(said[name]))}" for name in likely if name != encoding)
     what = "UTF-8" if encoding.startswith("utf-8") else encoding
     return InputError(
-        f"{path}{f', line {line}' if line else ''}: is not {what} text. Save it as CSV UTF-8, or say its encoding with "
-        "--encoding NAME" + (f"; in each of these it says something:{samples}" if samples else "")
+        f"{path}{f', line {line}' if line else ''}: is not {what} text. Save it as CSV UTF-8 "
+        "(`grace data sample` can), or say its encoding with --encoding NAME"
+        + (f"; in each of these it says something:{samples}" if samples else "")
     )
 
 

@@ -9,6 +9,21 @@ _ORDERS = "\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
 """Characters that control a terminal or reverse a line, besides those below the space."""
 _CONTROL = re.compile(f"[\x00-\x1f{_ORDERS}]+")
 _CONTROL_BUT_LINES = re.compile(f"[\x00-\x08\x0b-\x1f{_ORDERS}\ufeff]")
+_WRITTEN = str.maketrans(
+    {
+        "ä": "ae",
+        "ö": "oe",
+        "ü": "ue",
+        "Ä": "Ae",
+        "Ö": "Oe",
+        "Ü": "Ue",
+        "ß": "ss",
+        "æ": "ae",
+        "ø": "oe",
+        "œ": "oe",
+        "ł": "l",
+    }
+)
 _INVISIBLE = frozenset(("Cc", "Cf", "Cs", "Co", "Cn"))
 """Unicode's categories of what fonts do not show: controls, formats, surrogates, private and unassigned characters."""
 
@@ -34,6 +49,13 @@ def visible(text: str) -> str:
     """One line in Unicode's form NFC, of characters that a font can show."""
     line = unicodedata.normalize("NFC", " ".join(text.split()))
     return "".join(character for character in line if unicodedata.category(character) not in _INVISIBLE)
+
+
+def latin(text: str) -> str:
+    """A text with plain letters for those with marks: "Höflich" is Hoeflich, "Café" is Cafe."""
+    written = unicodedata.normalize("NFC", text).translate(_WRITTEN)
+    plain = (letter for letter in unicodedata.normalize("NFKD", written) if not unicodedata.combining(letter))
+    return "".join(plain)
 
 
 def shortened(text: str, most: int) -> str:

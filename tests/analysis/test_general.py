@@ -319,6 +319,8 @@ def test_the_command_analyses_and_the_example_needs_no_contrast(tmp_path: Path, 
     assert load_study("agreement").contrasts
     refused = grace("analyze", own, "--input", table, "--out", tmp_path / "r", "--with-r", "--no-figures")
     assert refused.code == 2
+    assert "--with-r: there are R scripts of study1 and study2, and none of own" in refused.err
+    assert not (tmp_path / "r").exists(), "it is told before anything is computed"
 
 
 def test_a_comparison_shows_how_far_contrasts_shift(tmp_path: Path) -> None:

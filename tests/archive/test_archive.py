@@ -1,5 +1,6 @@
 """Archives of real runs: every change of a byte is found, and results made again have the same bytes."""
 
+import importlib.util
 import json
 import os
 import shutil
@@ -334,3 +335,21 @@ def test_every_store_reads_what_it_wrote(tmp_path: Path) -> None:
     store.put("a/b c.txt", iter([b"one", b"two"]))
     assert store.sizes() == {"a/b c.txt": 6}
     assert store.content("a/b c.txt") == b"onetwo"
+
+
+@pytest.mark.parametrize(("package", "to", "extra"), [
+    ("rocrate", "archive", "[archive]"), ("obstore", "s3://lab/archive", "[s3]"),
+])  # fmt: skip
+def test_a_missing_package_is_told_before_any_work(
+    package: str, to: str, extra: str, grace: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def work(*arguments: object) -> None:
+        raise AssertionError("work began")
+
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: None if name == package else find(name, *more))
+    monkeypatch.setattr("grace.archive.contents.Contents.of", work)
+    done = grace("archive", "create", tmp_path / "a.run", "--to", to if "://" in to else tmp_path / to)
+    assert done.code == 2
+    assert f"pip install 'grace-experiments{extra}'" in done.err
+    assert not (tmp_path / "archive").exists()

@@ -89,6 +89,35 @@ def test_every_entry_leads_to_a_command_of_its_name() -> None:
         assert len(entry.get_short_help_str()) > 10
 
 
+def test_every_command_that_reads_a_table_has_the_options_that_messages_advise() -> None:
+    """A visit's file names tables of several studies; what `grace data sample` writes of them needs no option."""
+    advised = {"encoding", "delimiter", "decimal"}
+    reading = {
+        path: {parameter.name for parameter in command.params}
+        for path, command in leaves(get_command(app))
+        if {"input", "file"} & {parameter.name for parameter in command.params}
+    }
+    assert {
+        "query",
+        "score",
+        "extract",
+        "analyze",
+        "study new",
+        "study check",
+        "data check",
+        "data sample",
+    } <= reading.keys()
+    del reading["visit"]
+    assert {path: advised - names for path, names in reading.items() if not advised <= names} == {}
+
+
+def leaves(command: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """All commands that are no groups, by their words."""
+    for name, entry in getattr(command, "commands", {}).items():
+        own = getattr(entry, "command", entry)
+        yield from leaves(own, f"{path} {name}") if hasattr(own, "commands") else [(f"{path} {name}".strip(), own)]
+
+
 def test_a_wrong_command_is_told_with_the_nearest(grace: Command) -> None:
     done = grace("qeury")
     assert (done.code, done.out) == (2, "")

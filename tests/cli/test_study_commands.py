@@ -56,6 +56,31 @@ def test_answers_that_do_not_fit_are_refused_and_nothing_is_written(
     assert not (tmp_path / "s.yaml").exists()
 
 
+@pytest.mark.parametrize(("file", "name"), [
+    ("grüße.yaml", "gruesse"), ("Café à Noël.yaml", "cafe_a_noel"), ("2nd-try.yaml", "study_2nd_try"),
+    ("gru\u0308n.yaml", "gruen"),
+])  # fmt: skip
+def test_a_study_is_named_after_its_file_in_plain_letters(file: str, name: str, grace: Command, tmp_path: Path) -> None:
+    path = tmp_path / file
+    assert grace("study", "new", path, "--columns", "a sentence", *MOOD, "--kind", "text").code == 0
+    assert load_study(str(path)).name == name
+
+
+def test_a_table_in_another_encoding_begins_a_study_as_its_message_advises(grace: Command, tmp_path: Path) -> None:
+    trials, path = tmp_path / "trials.csv", tmp_path / "mood.yaml"
+    trials.write_bytes("Straße;a sentence\nLange Straße;Schön\n".encode("cp1252"))
+    begun = ("study", "new", path, "--input", trials, *MOOD, "--kind", "text")
+    assert "--encoding NAME" in grace(*begun).err
+    assert grace(*begun, "--encoding", "cp1252").code == 0
+    assert list(load_study(str(path)).columns) == ["Straße", "a sentence"]
+
+
+def test_a_wrong_column_is_told_before_the_next_question(grace: Command, tmp_path: Path) -> None:
+    done = grace("study", "new", tmp_path / "s.yaml", "--columns", "item,sentence", "--show", "sentense")
+    assert done.code == 2
+    assert "--show sentense: is not among the columns item, sentence (did you mean 'sentence'?)" in done.err
+
+
 def test_a_file_that_is_there_is_kept(grace: Command, tmp_path: Path) -> None:
     path = tmp_path / "s.yaml"
     path.write_text("mine")

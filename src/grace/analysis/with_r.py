@@ -6,6 +6,7 @@ Those who trust R can check Grace's numbers with it: means.csv and tests.csv hav
 import os
 import shutil
 import subprocess
+from collections.abc import Collection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -25,8 +26,11 @@ PLACES = (HERE / "r", HERE.parents[2] / "analysis")
 ASK = "cat(Filter(function(name) !requireNamespace(name, quietly = TRUE), commandArgs(TRUE)))"
 
 
-def check_r() -> None:
-    """Check that R and the packages of the scripts are installed. Raises InputError."""
+def check_r(studies: Collection[str]) -> None:
+    """Check that there are scripts of some studies, and R with its packages. Raises InputError."""
+    for study in studies:
+        if study not in ANALYSES:
+            raise InputError(f"--with-r: there are R scripts of {' and '.join(ANALYSES)}, and none of {study}")
     how = "on Debian and Ubuntu scripts/install_r_and_pandoc.sh installs them"
     if shutil.which(RSCRIPT) is None:
         raise InputError(f"--with-r: there is no {RSCRIPT} on the PATH; install R with {', '.join(PACKAGES)}; {how}")
@@ -51,8 +55,6 @@ def run_r(analysis: Analysis, out: Path, exclusions: bool = True) -> list[Path]:
     """
     if "means" not in analysis.tables:
         return []
-    if analysis.study not in ANALYSES:
-        raise InputError(f"--with-r: there are R scripts of {' and '.join(ANALYSES)}, and none of {analysis.study}")
     own = out / FOLDER
     shutil.rmtree(own, ignore_errors=True)
     with TemporaryDirectory() as folder, open_table(analysis.source, analysis.table_format) as table:

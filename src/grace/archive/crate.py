@@ -3,6 +3,7 @@
 Follows RO-Crate 1.1 and the profile Process Run Crate 0.5 (https://w3id.org/ro/wfrun/process/0.5).
 """
 
+import importlib.util
 import mimetypes
 import re
 from collections.abc import Mapping
@@ -43,6 +44,12 @@ class About:
     licence: str = ""
 
 
+def check_installed() -> None:
+    """Raise InputError where the package that describes archives is not installed."""
+    if importlib.util.find_spec("rocrate") is None:
+        raise InputError("an archive needs rocrate: pip install 'grace-experiments[archive]'")
+
+
 def described(about: About, date: str, files: Mapping[str, FileFacts], runs: Mapping[str, Run]) -> bytes:
     """The JSON-LD of an archive; the same archive gives the same bytes.
 
@@ -55,10 +62,9 @@ def described(about: About, date: str, files: Mapping[str, FileFacts], runs: Map
     Raises:
         InputError: rocrate is not installed.
     """
-    try:
-        from rocrate.rocrate import ROCrate
-    except ImportError:
-        raise InputError("an archive needs rocrate: pip install 'grace-experiments[archive]'") from None
+    check_installed()
+    from rocrate.rocrate import ROCrate
+
     crate = ROCrate(version="1.1")
     crate.root_dataset.properties().update(
         name=about.title,

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from grace.archive import bag
 from grace.archive.contents import Contents
-from grace.archive.crate import METADATA, About, described
+from grace.archive.crate import METADATA, About, check_installed, described
 from grace.archive.environment import environment_files
 from grace.archive.store import EMPTY, PIECE, FolderStore, Store, digest_of, pieces_of
 from grace.archive.texts import citation, deposit, reproducing
@@ -87,12 +87,13 @@ def create_archive(request: ArchiveRequest, store: Store, progress: Progress) ->
     """Make an archive; killed, the same call continues. The same contents give the same bytes.
 
     Raises:
-        InputError: a place cannot be read or is being written, an excluded name is not there, or the store holds
-            something else, or lies in what is archived.
+        InputError: rocrate is not installed, a place cannot be read or is being written, an excluded name is not
+            there, or the store holds something else, or lies in what is archived.
         EndpointError: the bucket cannot be used.
     """
     if request.exclude and not request.reason:
         raise InputError("--exclude needs --because: an archive says why files are held back")
+    check_installed()
     _check_outside(store, request.places)
     contents = Contents.of(request.places)
     progress.note("reading runs")

@@ -1,5 +1,6 @@
 """Where an archive lies: a folder of this machine, or a prefix of an S3 bucket; both are read and written in pieces."""
 
+import importlib.util
 import os
 import stat
 from abc import ABC, abstractmethod
@@ -64,7 +65,7 @@ class Store(ABC):
 
 
 def store_at(place: str) -> Store:
-    """The store at a path or at `s3://BUCKET/PREFIX`. Raises InputError for an address that is no place."""
+    """The store at a path or at `s3://BUCKET/PREFIX`. Raises InputError for no place, or a bucket without obstore."""
     if place.startswith(S3):
         bucket, _, prefix = place.removeprefix(S3).partition("/")
         if not bucket:
@@ -138,13 +139,13 @@ class BucketStore(Store):
     def __init__(self, bucket: str, prefix: str) -> None:
         self.bucket, self.prefix = bucket, prefix
         self.title = f"{S3}{bucket}/{prefix}".rstrip("/")
+        if importlib.util.find_spec("obstore") is None:
+            raise InputError(f"{self.title}: S3 needs obstore: pip install 'grace-experiments[s3]'")
 
     @cached_property
     def _client(self) -> "S3Store":
-        try:
-            from obstore.store import S3Store
-        except ImportError:
-            raise InputError(f"{self.title}: S3 needs obstore: pip install 'grace-experiments[s3]'") from None
+        from obstore.store import S3Store
+
         plain = os.environ.get("AWS_ENDPOINT_URL", os.environ.get("AWS_ENDPOINT", "")).startswith("http://")
         options = {"allow_http": True} if plain else {}
         return S3Store(self.bucket, prefix=self.prefix or None, client_options={"timeout": "120s", **options})  # type: ignore[arg-type]

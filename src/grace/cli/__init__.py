@@ -22,7 +22,7 @@ app = group(
     CommandEntry("agreement", "agreement:agreement", "Tell how far reviewers agree (Krippendorff's alpha)."),
     CommandEntry("view", "view:view", "Look around in runs on a local web page."),
     CommandEntry("merge", "merge:merge", "Make one table for the analysis from a study's runs."),
-    CommandEntry("analyze", "analyze:analyze", "Run the statistics of study 1 or 2."),
+    CommandEntry("analyze", "analyze:analyze", "Run the statistics of a study: means, tests, figures."),
     CommandEntry("compare", "compare:compare", "Compare two models on the same trials: are they equivalent?"),
     CommandEntry("report", "report:report", "Write a report as one web page."),
     CommandEntry("paper", "paper:paper", "Write the parts of a paper: methods, results, tables, figures."),

@@ -55,26 +55,29 @@ def analyze(
     from grace.analysis.analyze import analyze_runs, analyze_table, check_installed, write_analysis
     from grace.analysis.with_r import check_r, run_r
     from grace.runs import Run, outside_runs
+    from grace.studies.study import load_study
 
     check_installed(() if no_figures else ("matplotlib",))
     if not no_figures:
         from grace.analysis.figures import draw_analysis, theme_named, write_figures
 
         look = theme_named(theme)
-    if with_r:
-        check_r()
     names = what or []
     if input is not None:
         if len(names) != 1:
             raise InputError("--input goes with one study, as in `grace analyze study1 --input TABLE.csv`")
         if extraction or scores:
             raise InputError("--extraction and --scores go with a RUN, not with --input")
+        if with_r:
+            check_r([load_study(names[0]).name])
         folder = outside_runs(out or beside(input, "_analysis"))
         analyses = [(analyze_table(names[0], input, not no_exclusions, table_format), folder)]
     elif not names:
         raise InputError("give a run's folder, such as outputs/study1.run, or a study with --input TABLE.csv")
     else:
         runs = [Run(Path(name)) for name in names]
+        if with_r:
+            check_r({run.identity.study for run in runs})
         folder = outside_runs(out or beside(runs[0].path, "_analysis"))
         with progressing() as progress:
             analyses = analyze_runs(

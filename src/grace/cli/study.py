@@ -1,5 +1,6 @@
 """`grace study`: begin a study file, and look at what it makes of a table, before any model is asked."""
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -17,7 +18,9 @@ study_app = group()
 
 
 @study_app.command()
+@reads_table
 def new(
+    table_format: "TableFormat",
     output: Annotated[Path, typer.Argument(help="The study file to write, as my_study.yaml.")],
     input: Annotated[Path | None, typer.Option(help="The table of trials; its header gives the columns.")] = None,
     columns: Annotated[
@@ -41,22 +44,25 @@ def new(
       grace study new mood.yaml --columns item,sentence --title "Mood" --show sentence \\
           --question "Is the speaker glad? Answer yes or no." --kind choice --labels yes,no
     """
-    from grace.studies.blank import Blank
+    from grace.studies.blank import Blank, check_kind, check_shown
     from grace.studies.study import parse_study
     from grace.table_files import open_table
+    from grace.text import latin
 
     if output.exists():
         raise InputError(f"{output}: is there already; choose another name, or move it away")
     if input is not None:
-        with open_table(input) as table:
+        with open_table(input, table_format) as table:
             names = list(table.columns)
     else:
         names = _list(_asked(columns, "--columns", "The columns of the table, with commas between"))
     shown = _asked(show, "--show", f"The column that the model sees ({', '.join(names)})")
+    check_shown(shown, names)
     asked = _asked(question, "--question", "What is the model asked about it?")
     chosen = _asked(kind, "--kind", "The kind of the answers (choice, rating, text)")
+    check_kind(chosen)
     answers = _list(_asked(labels, "--labels", "The answers, with commas between")) if chosen == "choice" else []
-    name = "".join(letter if letter.isalnum() and letter.isascii() else "_" for letter in output.stem.lower())
+    name = re.sub(r"[^a-z0-9]", "_", latin(output.stem.lower()))
     blank = Blank(
         name=name if name[:1].isalpha() else f"study_{name}",
         title=_asked(title, "--title", "What is the study about?"),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from grace.errors import InputError
+from grace.text import did_you_mean
 
 Kind = Literal["choice", "rating", "text"]
 
@@ -36,10 +37,8 @@ class Blank:
 
     def text(self) -> str:
         """The file. Raises InputError where the answers do not fit together."""
-        if self.kind not in get_args(Kind):
-            raise InputError(f"--kind {self.kind}: must be one of {', '.join(get_args(Kind))}")
-        if self.shown not in self.columns:
-            raise InputError(f"--show {self.shown}: is not among the columns {', '.join(self.columns)}")
+        check_kind(self.kind)
+        check_shown(self.shown, self.columns)
         if self.kind == "choice" and len(self.labels) < 2:
             raise InputError("--labels: a choice needs two at least, as yes,no")
         if self.kind == "rating" and not self.low < self.high:
@@ -94,6 +93,21 @@ class Blank:
             "text": [],
         }[self.kind]
         return [f"      {field}" for field in (f"read: {self.kind}", "column: Answer", *fields)]
+
+
+def check_kind(kind: str) -> None:
+    """Raise InputError unless it is a kind of answers that a first file can have."""
+    if kind not in get_args(Kind):
+        raise InputError(
+            f"--kind {kind}: must be one of {', '.join(get_args(Kind))}{did_you_mean(kind, get_args(Kind))}"
+        )
+
+
+def check_shown(shown: str, columns: Sequence[str]) -> None:
+    """Raise InputError unless the column that the model sees is one of the table's."""
+    if shown not in columns:
+        near = did_you_mean(shown, columns)
+        raise InputError(f"--show {shown}: is not among the columns {', '.join(columns)}{near}")
 
 
 def _quoted(text: str) -> str:
