@@ -125,11 +125,11 @@ def test_a_run_keeps_them_and_the_report_shows_them(own: Path, tmp_path: Path, g
 def test_what_does_not_fit_is_named(own: Path, tmp_path: Path) -> None:
     table, people = write(tmp_path / "table.csv", numbers()), tmp_path / "data" / "humans.csv"
     rows = humans()
-    write(people, [{**row, "judged": "perhaps", "Much": 99} if place < 3 else row for place, row in enumerate(rows)])
+    write(people, [{**row, "judged": "", "Much": 99} if place < 3 else row for place, row in enumerate(rows)])
     notes = analyze_table(str(own), table).summary["notes"]
     assert notes == ["people's data: 3 rows of humans.csv have no answer that the study knows, and are left out"]
     write(people, [{name: row[name] for name in row if name != "judged"} for row in rows])
-    with pytest.raises(InputError, match=r"no column 'judged', which people.columns names for fine"):
+    with pytest.raises(InputError, match=r"no column 'judged' for answers, which people.columns names for fine"):
         analyze_table(str(own), table)
     write(people, [{name: row[name] for name in row if name != "colour"} for row in rows])
     with pytest.raises(InputError, match=r"no column 'colour' for the conditions of people"):
@@ -140,3 +140,32 @@ def test_what_does_not_fit_is_named(own: Path, tmp_path: Path) -> None:
     own.write_text(STUDY + PEOPLE.replace("{fine:", "{fin:"))
     with pytest.raises(StudyError, match=r"no reading, column or question 'fin' \(did you mean 'fine'\?\)"):
         load_study(str(own))
+
+
+@pytest.mark.parametrize(
+    ("column", "wrong", "told"),
+    [
+        ("judged", "yess", r"row 7, column 'judged': 'yess' is no label .*\(did you mean 'yes'\?\); it has yes, no"),
+        ("judged", "perhaps", r"row 7, column 'judged': 'perhaps' is no label"),
+        ("size", "larg", r"row 7, column 'size': 'larg' is no level .*\(did you mean 'large'\?\)"),
+        ("colour", "", r"row 7, column 'colour': '' is no level"),
+    ],
+)
+def test_an_answer_that_cannot_be_placed_is_refused_everywhere(
+    own: Path, tmp_path: Path, grace: Command, column: str, wrong: str, told: str
+) -> None:
+    rows = [{**row, column: wrong} if place == 6 else row for place, row in enumerate(humans())]
+    table, people = write(tmp_path / "table.csv", numbers()), write(tmp_path / "data" / "humans.csv", rows)
+    with pytest.raises(InputError, match=f"{people.name}, {told}"):
+        analyze_table(str(own), table)
+    trials = write(
+        tmp_path / "trials.csv", [{name: row[name] for name in ("thing", "size", "colour")} for row in numbers()]
+    )
+    for command in (
+        ("study", "check", own, "--input", trials),
+        ("data", "check", trials, "--study", own),
+        ("query", own, "--input", trials, "--output", tmp_path / "a.csv", "--model-endpoint", "http://127.0.0.1:9"),
+    ):
+        done = grace(*command)
+        assert done.code == 2, done
+        assert "row 7, column" in done.err

@@ -15,6 +15,7 @@ from grace.analysis.statistics import never_0
 from grace.analysis.trials import Cell, Trial
 from grace.columns import MODEL
 from grace.errors import InputError
+from grace.studies.people import check_people
 from grace.studies.study import Study
 from grace.text import did_you_mean
 
@@ -61,9 +62,8 @@ def people_of(study: Study, own: Sequence[Measure]) -> StudyPeople | None:
     """
     if study.people is None or study.people_file is None:
         return None
+    check_people(study)
     frame = _read(study.people_file, study)
-    for name in study.design.cells:
-        frame.needed("the conditions of people", name)
     measures = [replace(one, read=_reader(one, study, column)) for one in own if (column := _column(one, study, frame))]
     if not measures:
         raise InputError(

@@ -103,6 +103,7 @@ def check(
 
     from grace.quality.thresholds import thresholds_of
     from grace.stages import preview
+    from grace.studies.people import check_people
     from grace.studies.study import load_study
     from grace.studies.vary import crossed
     from grace.table_files import open_table
@@ -112,6 +113,7 @@ def check(
     thresholds_of(own)
     with open_table(input, table_format) as given, crossed(given, own.vary) as table:
         own.check_columns(table.columns, table.path)
+        check_people(own)
         if not len(table):
             raise InputError(f"{table.path}: has a header but no rows")
         variants = len(table) // len(given)

@@ -20,6 +20,7 @@ from grace.progress import Progress
 from grace.runs import Run
 from grace.stages.task import Endpoint, ExperimentTask
 from grace.studies.check import check_names, choose_study
+from grace.studies.people import check_people
 from grace.studies.study import Study, completed
 from grace.studies.vary import crossed
 from grace.table_files import AUTO, open_table
@@ -89,6 +90,7 @@ def check_table(
         InputError: columns are missing or in the way, or there are no rows.
     """
     study.check_columns(table.columns, table.path)
+    check_people(study)
     if not len(table):
         raise InputError(f"{table.path}: has a header but no rows")
     if renamed := check_names(table, added, kept):

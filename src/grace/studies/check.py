@@ -10,6 +10,7 @@ from pathlib import Path
 from grace.columns import ANSWER_COLUMNS, INPUT
 from grace.errors import InputError, StudyError
 from grace.studies.format import MISSING
+from grace.studies.people import check_people
 from grace.studies.questions import TABLE
 from grace.studies.study import BUILT_IN, Study, load_study
 from grace.tables import CsvTable
@@ -132,6 +133,7 @@ def check_table(study: Study, table: CsvTable) -> TableReport:
         StudyError: a template or check of the study fails on a row; the message names the row.
     """
     study.check_columns(table.columns, table.path)
+    check_people(study)
     renamed = check_names(table, ANSWER_COLUMNS, (*study.answer_names(()), *study.turn_columns, *TABLE))
     if not len(table):
         raise InputError(f"{table.path}: has a header and no rows")
