@@ -564,3 +564,17 @@ def test_a_full_disk_keeps_the_old_manifest(run: Run, table: Path, monkeypatch: 
         run.save()
     assert (run.path / "run.json").read_bytes() == before
     assert sorted(path.name for path in run.path.iterdir()) == ["input.csv", "run.json", "study.yaml"]
+
+
+@pytest.mark.parametrize("table", ["answers.csv", "answers.parquet"])
+def test_a_table_given_for_its_run_is_told_where_the_run_is(table: str, tmp_path: Path) -> None:
+    (tmp_path / table).write_text("a")
+    with pytest.raises(InputError) as without:
+        _ = Run(tmp_path / table).manifest
+    assert str(without.value).endswith("is not a run (it has no run.json)")
+    run = tmp_path / "answers.run"
+    run.mkdir()
+    (run / "run.json").write_text("{}")
+    with pytest.raises(InputError) as beside:
+        _ = Run(tmp_path / table).manifest
+    assert str(beside.value).endswith(f"; give {run}, from which it was made")

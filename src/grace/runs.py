@@ -107,7 +107,9 @@ class Run:
         try:
             return read_manifest(path.read_bytes(), str(path))
         except (FileNotFoundError, NotADirectoryError):
-            raise InputError(f"{self.path}: is not a run (it has no run.json)") from None
+            beside = self.path.with_suffix(".run")
+            hint = f"; give {beside}, from which it was made" if beside != self.path and Run(beside).exists else ""
+            raise InputError(f"{self.path}: is not a run (it has no run.json){hint}") from None
         except OSError as error:
             raise InputError(f"{path}: cannot be read: {error.strerror}") from None
 

@@ -169,6 +169,9 @@ def test_what_a_command_refuses_is_raised(
     [
         ({"max_tokens": 0}, "--max-tokens 0: is less than 1"),
         ({"temperature": float("nan")}, "--temperature nan"),
+        ({"temperature": "warm"}, "--temperature 'warm': is no number"),
+        ({"limit": "ten"}, "--limit 'ten': is no number"),
+        ({"timeout": [1]}, "--timeout .1.: is no number"),
         ({"concurrency": 0}, "--concurrency 0: is less than 1"),
         ({"limit": 0}, "--limit 0: is less than 1"),
         ({"api_key_env": "NO_SUCH_KEY"}, "--api-key-env NO_SUCH_KEY: no such environment variable"),

@@ -6,6 +6,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from numbers import Real
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Literal
@@ -195,6 +196,7 @@ def score(
     _at_least(1, limit=limit)
     if policy not in ("variants", "canonical"):
         raise InputError(f"--policy {policy}: is neither variants nor canonical")
+    _numbers(residual=residual)
     if residual is not None and not 0 <= residual <= 1:
         raise InputError(f"--residual {residual}: is no probability")
 
@@ -275,6 +277,7 @@ def extract(
     given = answers
     if isinstance(given, RunTable):
         study = study or given.run / "study.yaml"
+    _numbers(check_rules=check_rules)
     if not 0 <= check_rules <= 1:
         raise InputError(f"--check-rules {check_rules}: is no share")
 
@@ -327,8 +330,16 @@ def _endpoint(
     return endpoint_of(url or EMBEDDED, model, concurrency, timeout, max_retries, key)
 
 
+def _numbers(**arguments: object) -> None:
+    """Raise InputError for an argument that is no number."""
+    for name, value in arguments.items():
+        if value is not None and not isinstance(value, Real):
+            raise InputError(f"--{name.replace('_', '-')} {value!r}: is no number")
+
+
 def _at_least(least: float, **arguments: float | None) -> None:
-    """Raise InputError for an argument that is too small."""
+    """Raise InputError for an argument that is no number, or too small."""
+    _numbers(**arguments)
     for name, value in arguments.items():
         if value is not None and not value >= least:
             raise InputError(f"--{name.replace('_', '-')} {value}: is less than {least:g}")
