@@ -10,12 +10,13 @@ from test_general import COLOURS, ITEMS, SIZES, STUDY, lines, numbers
 
 from canned import CannedServer
 from conftest import Command
-from grace.analysis.analyze import Analysis, analyze_table
+from grace.analysis.analyze import Analysis, Table, analyze_table
 from grace.analysis.figures import draw_analysis, theme_named
 from grace.errors import InputError, StudyError
+from grace.report.general import general_report
 from grace.runs import Run
 from grace.stages.records import study_of
-from grace.studies.study import load_study
+from grace.studies.study import load_study, parse_study
 
 PEOPLE = "people: {file: data/humans.csv, source: 'Doe 2024', columns: {fine: judged}}\n"
 
@@ -169,3 +170,18 @@ def test_an_answer_that_cannot_be_placed_is_refused_everywhere(
         done = grace(*command)
         assert done.code == 2, done
         assert "row 7, column" in done.err
+
+
+def test_shares_tell_how_many_answers_they_rest_on() -> None:
+    columns = ("size", "experiment", "measure", "value", "mean", "se", "low", "high", "n", "stimuli")
+    model = [("large", 2, "price", value, 0.5, None, None, None, 8, 4) for value in ("", "5", "10")]
+    people = [("large", 2, "price", "", 7.2, None, None, None, 20, 4)]
+    people += [("large", 2, "price", value, 0.5, None, None, None, 2, 1) for value in ("5", "10")]
+    tables = {"means": Table(columns, tuple(model)), "people_means": Table(columns, tuple(people))}
+    report = general_report(parse_study(STUDY.encode(), "own.yaml"))
+    grid = next(one for one in report.grids(tables, True) if one.name == "means-2-price")
+    place = grid.head.index("rows with a label")
+    assert [row[place] for row in grid.rows] == ["8 of 8", "2 of 20"]
+    assert "the shares are of these alone" in grid.note
+    [alone] = [one for one in report.grids({"means": tables["means"]}, True) if one.name == "means-2-price"]
+    assert "rows with a label" not in alone.head

@@ -29,6 +29,7 @@ from grace.studies.contrasts import Contrast
 from grace.studies.study import Study
 
 EXPERIMENTS = {1: "answers (Experiment 1)", 2: "probabilities (Experiment 2)"}
+LABELLED = "rows with a label"
 LAST = "experiment"
 """The column of means.csv that follows those of the condition."""
 
@@ -87,16 +88,23 @@ def _means(rows: Records, factors: list[str], measure: str, experiment: int) -> 
     lines: dict[tuple[str, ...], dict[str, Record]] = {}
     for row in rows:
         lines.setdefault(tuple(str(row.get(key) or "") for key in keys), {})[str(row["value"])] = row
+    # numbers that are no label have a mean and no share, so shares may be of fewer rows
+    apart = any(len({row["n"] for row in own.values()}) > 1 for own in lines.values())
     cells = []
     for key, own in lines.items():
         first = next(iter(own.values()))
         numbers = [_with_interval(own[label], "mean") if label in own else NOTHING for label in labels]
-        cells.append((*key, *numbers, whole(first["n"]), whole(first["stimuli"])))
+        counts = [whole(first["n"])]
+        if apart:
+            of_labels = min(int(str(row["n"])) for row in own.values())
+            counts.append(f"{whole(of_labels)} of {whole(first['n'])}")
+        cells.append((*key, *numbers, *counts, whole(first["stimuli"])))
     what = {1: "share of answers", 2: "mean probability"}[experiment]
     what = "mean" if labels == [""] else what
-    head = (*heads(keys), *(label or "mean" for label in labels), "rows", "stimuli")
+    head = (*heads(keys), *(label or "mean" for label in labels), "rows", *([LABELLED] if apart else []), "stimuli")
+    note = f"{LABELLED}: the shares are of these alone; the other answers are other numbers" if apart else ""
     title = f"{measure}: {what} by condition, with 95% intervals over stimuli (Experiment {experiment})"
-    yield Grid(f"means-{experiment}-{measure}", title, head, tuple(cells), len(keys), experiment=experiment)
+    yield Grid(f"means-{experiment}-{measure}", title, head, tuple(cells), len(keys), note, experiment)
 
 
 def _contrasts(rows: Records, experiment: int, about: Mapping[str, Contrast]) -> Iterator[Grid]:
