@@ -13,7 +13,7 @@ from conftest import Command
 from grace.analysis.analyze import Analysis, Table, analyze_table
 from grace.analysis.figures import draw_analysis, theme_named
 from grace.errors import InputError, StudyError
-from grace.report.general import general_report
+from grace.report.general import general_report, sentence_of
 from grace.runs import Run
 from grace.stages.records import study_of
 from grace.studies.study import load_study, parse_study
@@ -185,3 +185,11 @@ def test_shares_tell_how_many_answers_they_rest_on() -> None:
     assert "the shares are of these alone" in grid.note
     [alone] = [one for one in report.grids({"means": tables["means"]}, True) if one.name == "means-2-price"]
     assert "rows with a label" not in alone.head
+
+
+def test_a_contrast_of_one_item_is_no_result() -> None:
+    row: dict[str, object] = {"contrast": "sized", "measure": "Much", "value": "", "a": "large", "b": "small"}
+    row |= {"mean_a": 5.0, "mean_b": 2.0, "difference": 3.0, "pairs": 1, "note": ""}
+    row |= dict.fromkeys(("low", "high", "t", "df", "p_holm"))
+    assert sentence_of(row, {}) == "The contrast sized of Much rests on a single item, so it is no result."
+    assert "5.00 (large) against 2.00 (small)" in sentence_of({**row, "pairs": 2, "note": "nothing varies"}, {})

@@ -225,6 +225,8 @@ def sentence_of(row: Record, about: Mapping[str, Contrast]) -> str:
     if not is_known(row["difference"]):
         return f"The contrast {name} of {of} is not defined ({plain(row['note'])})."
     means = f"{_number(row, 'mean_a')} ({plain(row['a'])}) against {_number(row, 'mean_b')} ({plain(row['b'])})"
+    if row["pairs"] == 1:
+        return f"The contrast {name} of {of} rests on a single item, so it is no result."
     what = f"The contrast {name} of {of} was {_with_interval(row, 'difference')}: {means}"
     if not is_known(row["p_holm"]):
         return f"{what}; it is not tested ({plain(row['note'])})."
