@@ -86,7 +86,7 @@ def related(run: Run, extraction: Run | None = None, scores: Run | None = None) 
         fitting = [other for other in others if kinds[other.identity.experiment] == name and _fits(other, name, group)]
         if len(fitting) > 1:
             names = ", ".join(str(other.path) for other in fitting)
-            how = "give the intended one itself" if name == "answers" else f"choose with --{name}"
+            how = f"give it in the place of {run.path}" if name == "answers" else f"choose with --{name}"
             raise InputError(f"{run.path}: several runs may belong to it ({names}); {how}")
         if fitting:
             group[name] = fitting[0]
