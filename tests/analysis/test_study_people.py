@@ -193,3 +193,13 @@ def test_a_contrast_of_one_item_is_no_result() -> None:
     row |= dict.fromkeys(("low", "high", "t", "df", "p_holm"))
     assert sentence_of(row, {}) == "The contrast sized of Much rests on a single item, so it is no result."
     assert "5.00 (large) against 2.00 (small)" in sentence_of({**row, "pairs": 2, "note": "nothing varies"}, {})
+
+
+def test_mixed_models_stand_with_their_experiment(own: Path, tmp_path: Path) -> None:
+    table = write(tmp_path / "table.csv", [{"model_name": "m", **row} for row in numbers()])
+    found = general_report(load_study(str(own))).grids(analyze_table(str(own), table).tables, True)
+    grids = {one.name: one for one in found}
+    effects = {name: " ".join(row[0] for row in grids[name].rows) for name in ("mixed", "mixed-2")}
+    assert "Fine" in effects["mixed"] and "Much" in effects["mixed"] and "fine" not in effects["mixed"]  # noqa: PT018
+    assert "fine" in effects["mixed-2"] and "Much" not in effects["mixed-2"]  # noqa: PT018
+    assert (grids["mixed"].experiment, grids["mixed-2"].experiment) == (1, 2)

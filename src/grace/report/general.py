@@ -1,6 +1,6 @@
 """The report of any study: means by condition, the contrasts that its file names, and the tests of mixed models."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from grace.analysis.analyze import Table
 from grace.analysis.mixed import INFORMATIVE, WIDE
@@ -58,7 +58,10 @@ def _grids(tables: Mapping[str, Table], about: Mapping[str, Contrast]) -> Iterat
             yield from _means([row for row in own if row["measure"] == measure], factors, measure, experiment)
         yield from _contrasts(tested, experiment, about)
         yield from _variation(records(tables.get("variation")), experiment)
-    yield from _tests(records(tables.get("tests")))
+    scored = {str(row["measure"]) for row in rows if row[LAST] == 2} - {
+        str(row["measure"]) for row in rows if row[LAST] == 1
+    }
+    yield from _tests(records(tables.get("tests")), scored)
 
 
 def _factors(means: Table | None) -> list[str]:
@@ -189,7 +192,8 @@ def t_of_contrast(row: Record) -> str:
     return t_of({"statistic": row["t"], "df1": row["df"]})
 
 
-def _tests(rows: Records) -> Iterator[Grid]:
+def _tests(rows: Records, scored: Collection[str]) -> Iterator[Grid]:
+    """The tests of mixed models; `scored` are the measures of Experiment 2."""
     several = len(models_of(rows)) > 1
     model: dict[str, Callable[[Record], str]] = {"model": lambda row: str(row[MODEL])} if several else {}
     columns: dict[str, Callable[[Record], str]] = {
@@ -205,11 +209,18 @@ def _tests(rows: Records) -> Iterator[Grid]:
     logistic = {**columns, "χ²": chi_of, **p, **last}
     intercepts = "with random intercepts of items, and of participants where there are any"
     own = [row for row in rows if kind_in(row["test"]) == LINEAR]
-    title = f"Effects in linear mixed models, {intercepts}"
-    yield from listing("mixed", title, own, linear, 1 + several, experiment=1)
+    for experiment, name in ((1, "mixed"), (2, "mixed-2")):
+        of_it = [row for row in own if (_tested(row) in scored) == (experiment == 2)]
+        title = f"Effects in linear mixed models, {intercepts} (Experiment {experiment})"
+        yield from listing(name, title, of_it, linear, 1 + several, experiment=experiment)
     own = [row for row in rows if kind_in(row["test"]) == LOGISTIC]
     title = f"Effects on answers in logistic mixed models, {intercepts}: penalised likelihood ratios"
     yield from listing("logistic", title, own, logistic, 1 + several, experiment=1)
+
+
+def _tested(row: Record) -> str:
+    """The measure that a test is about, from the test's name."""
+    return str(row["test"]).split(":")[1].partition("=")[0]
 
 
 def _results(own: Mapping[str, Records], about: Mapping[str, Contrast]) -> Iterable[str]:
