@@ -279,6 +279,22 @@ def test_study2_tells_goals_apart(goal: str, kind: str) -> None:
 # What no template reaches
 
 
+@pytest.mark.parametrize(
+    "template",
+    [
+        pytest.param("{{ " + 400 * "(" + "item" + 400 * ")" + " }}", id="brackets"),
+        pytest.param("{{ " + 90_000 * "-" + "1 }}", id="signs"),
+        pytest.param("{{ item" + 3000 * " ~ item" + " + 'a'" * 3000 + " }}", id="sums"),
+        pytest.param("{{ item" + 3000 * "|upper" + " }}", id="filters"),
+        pytest.param(30 * "{% for one in item %}" + 30 * "{% endfor %}", id="loops"),
+        pytest.param(900 * "{% if item %}" + 900 * "{% endif %}", id="conditions"),
+    ],
+)
+def test_a_template_that_nests_too_deep_is_refused(template: str) -> None:
+    with pytest.raises(StudyError, match=r"protocols\.ask\.first: nests brackets, blocks or operators too deep"):
+        study({"{{ item }} {{ count }} {{ plural }}": template})
+
+
 @pytest.mark.parametrize("template", [
     "{{ key }}",
     "{% set x = key %}{{ x }}",

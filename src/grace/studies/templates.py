@@ -85,6 +85,8 @@ class Compiler:
             odd = [name for name in self.spec.columns if name and not is_plain(name) and name in source]
             way_out = f"; the column {odd[0]!r} is written row[{odd[0]!r}]" if odd else ""
             raise StudyError(f"{self.origin}: {where}, line {error.lineno}: {error.message}{way_out}") from None
+        except (RecursionError, MemoryError, SyntaxError):  # of Jinja's parser, or of Python's
+            raise StudyError(f"{self.origin}: {where}: nests brackets, blocks or operators too deep") from None
         template.name = f"{self.origin}: {where}"  # `render` says it
         return template
 
