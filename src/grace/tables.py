@@ -435,7 +435,7 @@ def write_beside(
     count = 0
     with replacing(path) as file:
         file.write(_csv_text([columns]).encode())
-        for batch in _batches(rows, CSV_ROWS):
+        for batch in batches(rows, CSV_ROWS):
             lines: list[str] = []
             csv.writer(SimpleNamespace(write=lines.append), lineterminator="\n").writerows(added for _, added in batch)
             texts = [
@@ -486,20 +486,20 @@ def write_parquet(
         values = {cell: typed(cell, kind) if cell else None for cell in set(cells)}
         return [values[cell] for cell in cells]
 
-    def batches() -> Iterator[list[list[object]]]:
+    def by_columns() -> Iterator[list[list[object]]]:
         kinds_of = [kinds.get(name, str) for name in columns]
-        for batch in _batches(rows, PARQUET_ROWS):
+        for batch in batches(rows, PARQUET_ROWS):
             yield [by_column(*pair) for pair in zip(zip(*batch, strict=True), kinds_of, strict=True)]
 
     with replacing(path) as file:
-        return _print_columns(file, columns, batches(), kinds)
+        return _print_columns(file, columns, by_columns(), kinds)
 
 
 def _print_parquet(
     file: IO[bytes], columns: Sequence[str], rows: Iterable[Sequence[object]], kinds: Mapping[str, type]
 ) -> int:
-    batches = (list(zip(*batch, strict=True)) for batch in _batches(rows, PARQUET_ROWS))
-    return _print_columns(file, columns, batches, kinds)
+    by_columns = (list(zip(*batch, strict=True)) for batch in batches(rows, PARQUET_ROWS))
+    return _print_columns(file, columns, by_columns, kinds)
 
 
 def _print_columns(
@@ -530,7 +530,8 @@ def told_apart(columns: Sequence[str]) -> list[str]:
     return [name or ("" if place == first else f"column_{place + 1}") for place, name in enumerate(columns)]
 
 
-def _batches(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
+def batches(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
+    """Some rows as lists of so many; the last may be shorter."""
     rows = iter(rows)
     while batch := list(itertools.islice(rows, size)):
         yield batch
@@ -540,7 +541,7 @@ def print_csv(file: IO[bytes], columns: Sequence[str], rows: Iterable[Sequence[o
     """Write a table as UTF-8 CSV to an open file and return its number of rows; None becomes an empty cell."""
     file.write(_csv_text([columns]).encode())
     count = 0
-    for batch in _batches(rows, CSV_ROWS):
+    for batch in batches(rows, CSV_ROWS):
         text = _csv_text(batch)
         # Python 3.11 leaves a bare carriage return unquoted, which makes the row unreadable
         file.write((text if "\r" not in text else "".join(map(_csv_line, batch))).encode())

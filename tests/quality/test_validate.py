@@ -986,11 +986,11 @@ def test_flags_of_one_row_need_no_table(tmp_path: Path) -> None:
     made = experiment("study1", tmp_path)
     table = merged(made, tmp_path)
     row = {name: str(table.rows[0].get(name, "")) or None for name in table.columns}
-    assert RowChecks(Layout.of(study, row), thresholds_of(study)).flags(row) == []
+    assert RowChecks(Layout.of(study, row), thresholds_of(study)).flags([list(row.values())]) == [[]]
     row |= {"finish_reason": "length", "prob_state_0": "0.9", "scores_error": "state: x", "Knowledge_A": None}
-    checks = RowChecks(Layout.of(study, row), thresholds_of(study))
-    assert Flag("truncated", "finish_reason", "was cut off at the token limit") in checks.flags(row)
-    assert {flag.check for flag in checks.flags(row)} == {
+    (flags,) = RowChecks(Layout.of(study, row), thresholds_of(study)).flags([list(row.values())])
+    assert Flag("truncated", "finish_reason", "was cut off at the token limit") in flags
+    assert {flag.check for flag in flags} == {
         "errors",
         "missing_values",
         "probability_sum",

@@ -1,11 +1,12 @@
 """Checks of single rows: each needs one row, alone or joined from several tables, and says what is wrong with it."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from grace.quality.checks import CHECKS, TablePart
-from grace.quality.layout import Cells, Layout
-from grace.quality.looks import Look, Maker, Thresholds, Unit
+from grace.quality.layout import Layout
+from grace.quality.looks import Fault, Maker, Remembered, Row, Thresholds, Unit
 
 
 @dataclass(frozen=True)
@@ -27,28 +28,44 @@ class RowChecks:
     def __init__(self, layout: Layout, thresholds: Thresholds, again: bool = False) -> None:
         """For a table with this layout; `again` has the answers read again, which takes time."""
         self.undone: dict[str, str] = {}
-        self._looks: dict[str, Look] = {}
+        self._looks: dict[str, list[Remembered]] = {}
         for name, make in _makers(layout, again).items():
-            look = make(layout, thresholds)
-            if isinstance(look, str):
-                self.undone[name] = look
+            looks = make(layout, thresholds)
+            if isinstance(looks, str):
+                self.undone[name] = looks
             else:
-                self._looks[name] = look
+                self._looks[name] = [Remembered(look, layout.columns) for look in looks]
 
     @property
     def names(self) -> tuple[str, ...]:
         """The checks that are done."""
         return tuple(self._looks)
 
-    def units(self, cells: Cells) -> Iterator[tuple[str, Unit]]:
-        """What each check sees in a row: the check's name, and each unit that it counts."""
-        for name, look in self._looks.items():
-            for unit in look(cells):
-                yield name, unit
+    def see(self, rows: Sequence[Row]) -> Iterator[tuple[str, Counter[str], list[tuple[int, Unit]]]]:
+        """What each check sees in some rows of the table.
 
-    def flags(self, row: Mapping[str, str | None]) -> list[Flag]:
-        """What is wrong with a row."""
-        return [Flag(name, column, why) for name, (_, faults) in self.units(Cells(row)) for column, why in faults]
+        Yields:
+            The check's name, how many units it counts, by group, and the units with faults, each with its row's place.
+        """
+        for name, looks in self._looks.items():
+            (units, bad), *others = [look.see(rows) for look in looks]
+            yield name, units, _of_one_unit([bad, *(own for _, own in others)]) if others else bad
+
+    def flags(self, rows: Sequence[Row]) -> list[list[Flag]]:
+        """What is wrong with each of some rows."""
+        flags: list[list[Flag]] = [[] for _ in rows]
+        for name, _, bad in self.see(rows):
+            for place, (_, faults) in bad:
+                flags[place] += [Flag(name, column, why) for column, why in faults]
+        return flags
+
+
+def _of_one_unit(seen: Sequence[list[tuple[int, Unit]]]) -> list[tuple[int, Unit]]:
+    """The units with faults that several looks see in rows, of which each is one unit."""
+    faults: dict[int, list[Fault]] = {}
+    for place, unit in (each for own in seen for each in own):
+        faults.setdefault(place, []).extend(unit.faults)
+    return [(place, Unit("", faults[place])) for place in sorted(faults)]
 
 
 def _makers(layout: Layout, again: bool) -> dict[str, Maker]:

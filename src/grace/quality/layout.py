@@ -1,9 +1,11 @@
 """Layout: what kind of table this is, as its columns show, and what each of its columns may hold."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite, log2
+from operator import itemgetter
+from typing import Any
 
 from grace.columns import (
     ANSWER_COLUMNS,
@@ -33,26 +35,18 @@ KINDS = (ANSWERS, STRUCTURED, SCORES, MERGED, TRIALS)
 class Cells:
     """The cells of one row; an absent value is an empty text, and numbers are read once."""
 
-    __slots__ = ("_numbers", "_row", "_written")
+    __slots__ = ("_numbers", "_row")
 
     def __init__(self, row: Mapping[str, str | None]) -> None:
         self._row = row
         self._numbers: dict[str, float | None] = {}
-        self._written: tuple[tuple[str, ...], tuple[str | None, ...]] = (), ()
 
     def __getitem__(self, column: str) -> str:
-        cell = self._row.get(column)
-        return "" if cell is None or cell in MISSING else cell
+        return given(self._row.get(column))
 
     def raw(self, column: str) -> str:
         """The cell as written."""
         return self._row.get(column) or ""
-
-    def written(self, columns: tuple[str, ...]) -> tuple[str | None, ...]:
-        """Some cells as written; those of the same columns as before (the same tuple) are looked up once."""
-        if self._written[0] is not columns:
-            self._written = columns, tuple(map(self._row.get, columns))
-        return self._written[1]
 
     def number(self, column: str) -> float | None:
         """The number in a cell, None where there is none."""
@@ -66,6 +60,20 @@ class Cells:
         """The numbers in some cells, None unless all of them hold one."""
         numbers = [number for column in columns if (number := self.number(column)) is not None]
         return numbers if len(numbers) == len(columns) else None
+
+
+def given(cell: str | None) -> str:
+    """A cell; one that is marked as missing counts as empty."""
+    return "" if cell is None or cell in MISSING else cell
+
+
+def picking(columns: Sequence[str], names: Sequence[str]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+    """What takes the cells of some columns out of a table's row; a column that is not there has an empty one."""
+    places = [columns.index(name) if name in columns else None for name in names]
+    there = [place for place in places if place is not None]
+    if len(there) < len(places):
+        return lambda row: tuple(["" if place is None else row[place] for place in places])
+    return itemgetter(*there) if len(there) > 1 else lambda row: tuple([row[place] for place in there])
 
 
 def number_in(cell: object) -> float | None:

@@ -43,7 +43,7 @@ from grace.stages.scores.records import Keys, Scores
 from grace.stages.scores.table import ScoredRow, ScoreRows
 from grace.studies.fields import Cell
 from grace.studies.study import Study
-from grace.tables import can_write_parquet, number_text, told_apart, write_parquet, write_table
+from grace.tables import batches, can_write_parquet, number_text, told_apart, write_parquet, write_table
 
 SHARED = 2_000
 """So many different distributions are kept, since rows of one prompt share theirs."""
@@ -269,6 +269,16 @@ class _MergedGroup:
 
     def merged(self) -> Iterator[tuple[list[object], list[str | None], str | None]]:
         """The rows: their values by column, how they are written, and the flags."""
+        place = self.columns.index(FLAGS)
+        for rows in batches(self._unflagged(), BATCH):
+            found = self._checks.flags([written for _, written in rows])
+            for (full, written), flags in zip(rows, found, strict=True):
+                flagged = "; ".join(dict.fromkeys(flag.check for flag in flags)) or None
+                full[place] = written[place] = flagged
+                yield full, written, flagged
+
+    def _unflagged(self) -> Iterator[tuple[list[object], list[str | None]]]:
+        """The rows without flags: their values by column, and how they are written."""
         decided = 0
         models = [self._provenance[name] for name in self._models]
         provenance = [self._provenance[name] for name in PROVENANCE]
@@ -288,9 +298,7 @@ class _MergedGroup:
                 scored, scored_texts = self._scored(number // copies, texts)
                 full += scored
                 written += scored_texts
-            flags = self._checks.flags(dict(zip(self.columns, written, strict=False)))
-            flagged = "; ".join(dict.fromkeys(flag.check for flag in flags)) or None
-            yield [*full, flagged, *provenance], [*written, flagged, *provenance_written], flagged
+            yield [*full, None, *provenance], [*written, None, *provenance_written]
         lost = self._records.decisions - decided if self._records else 0
         if lost > 0:
             self.notes.append(

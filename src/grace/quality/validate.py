@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,7 +14,7 @@ from grace.errors import InputError, StudyError
 from grace.manifest import EXTRACT
 from grace.progress import Progress
 from grace.quality.checks import CHECKS
-from grace.quality.checks.balance import Balance
+from grace.quality.checks.balance import Balance, Usable
 from grace.quality.checks.cells import quoted
 from grace.quality.checks.columns import column_faults
 from grace.quality.checks.ledger import InStep, compare
@@ -21,7 +22,7 @@ from grace.quality.checks.rows import Repeats, RowComparison, Trials, asking
 from grace.quality.checks.seeds import FEWEST, Answers, Seeds
 from grace.quality.checks.stale import Stale
 from grace.quality.flags import RowChecks
-from grace.quality.layout import ANSWERS, KINDS, MERGED, STRUCTURED, Cells, Layout
+from grace.quality.layout import ANSWERS, KINDS, MERGED, STRUCTURED, Layout, given, number_in, picking
 from grace.quality.looks import REMEMBERED, Flagged, Tally, Thresholds, Unit
 from grace.quality.page import write_page
 from grace.quality.report import UNCHECKED, Report, Result, judged, write_json
@@ -34,13 +35,14 @@ from grace.stages.export import export_run, made_rows
 from grace.stages.fields.table import BATCH
 from grace.stages.related import Related
 from grace.studies.check import Cell
-from grace.studies.study import Study, completed
+from grace.studies.study import completed
 from grace.table_files import AUTO
-from grace.tables import CsvTable, TableFormat
+from grace.tables import CsvTable, TableFormat, batches
 
 KEEP = 1000
 """The most flags of each check that review.csv lists."""
 MOST_MODELS = 50
+TEMPERATURE = "temperature"
 FILES = ("quality.json", "review.csv", "quality.html")
 
 
@@ -135,8 +137,10 @@ class Inspection:
         if layout.study.design.cells and source.trials:
             self._conditions = _conditions(layout, source.trials)
             self._balances = {model: Balance(layout, own) for model, own in self._conditions.items()}
-        self._stimuli = Stimuli(layout.study, layout.decimal)
-        self._called = [layout.called(name) for name in layout.study.columns]
+        self._stimuli = Stimuli(layout)
+        self._usable = Usable(layout)
+        self._pick_asked = picking(layout.columns, self._asking)
+        self._pick = picking(layout.columns, (MODEL, RESPONSE, SEED, TEMPERATURE))
         self._like_ledger: InStep | None = None
         self.models: dict[str, int] = {}
 
@@ -147,17 +151,18 @@ class Inspection:
         table = self._source.table
         with ExitStack() as stack:
             step = self._in_step(stack)
-            for number, cells in enumerate(table.all_cells(), 1):
+            seen = 0
+            for rows in batches(table.all_cells(), BATCH):
                 if step:
-                    step.see(cells)
-                self._see(number, Cells(dict(zip(table.columns, cells, strict=True))))
-                if number % BATCH == 0 or number == len(table):
-                    progress.advance(False, number % BATCH or BATCH)
+                    step.see(rows)
+                self._see(seen + 1, rows)
+                seen += len(rows)
+                progress.advance(False, len(rows))
             if step:
                 step.finish()
                 self._like_ledger = step if step.same else None
         if self._comparison:
-            self._comparison.finish()
+            self._comparison.finish(table)
         elif self._repeats:
             self._repeated.units[""] = len(table)
             for later, first in self._repeats.finish():
@@ -174,45 +179,70 @@ class Inspection:
             return None  # the comparison afterwards says why
         return InStep(self._source.table.columns, columns, rows)
 
-    def _see(self, number: int, cells: Cells) -> None:
-        model = cells[MODEL]
-        own = model if self._by_model else ""
-        for name, unit in self._rows.units(cells):
-            if own:
-                unit = Unit(f"{own}, {unit.group}" if unit.group else own, unit.faults)
-            self._tallies[name].add(number, unit)
+    def _see(self, first: int, rows: Sequence[Sequence[str]]) -> None:
+        """See the table's next rows; `first` is the number of the first of them."""
         if self._comparison:
-            self._comparison.see(number, cells)
+            self._comparison.see(rows)
         elif self._repeats:
-            self._repeats.see(cells)
-        if self._seeds:
-            self._seeds.see(self._asked(cells), cells[SEED])
+            self._repeats.see(rows)
         if self._stale:
-            self._stale.see(cells)
-        if model and len(self.models) < MOST_MODELS:
-            self.models.setdefault(model, number)
-        if self._source.layout.study.design.cells or self._answers:
-            self._see_trial(number, own, cells)
+            self._stale.see(rows)
+        by_model: dict[str, list[int]] = {}
+        unshown: list[tuple[int, Unit]] = []
+        for place, row in enumerate(rows):
+            model, text, seed, temperature = map(given, self._pick(row))
+            asked = self._pick_asked(row)
+            own = model if self._by_model else ""
+            by_model.setdefault(own, []).append(place)
+            if self._seeds:
+                self._seeds.see(asked, seed)
+            if model and model not in self.models and len(self.models) < MOST_MODELS:
+                self.models[model] = first + place
+            if self._source.layout.study.design.cells or self._answers:
+                greedy = self._by_model and number_in(temperature) == 0
+                try:
+                    self._see_trial(first + place, own, row, asked, "" if greedy or not seed else text, seed)
+                except StudyError as error:
+                    self._tallies["schema"].units[""] += 1
+                    unshown.append((first + place, Unit("", [("", str(error))])))
+        bad = self._see_single(first, rows, by_model)
+        bad.setdefault("schema", []).extend(unshown)
+        for name, flawed in bad.items():
+            for number, unit in sorted(flawed, key=itemgetter(0)):
+                self._tallies[name].add(number, unit)
 
-    def _asked(self, cells: Cells) -> tuple[str, ...]:
-        """Who was asked and how, in a table that may hold several models and ways."""
-        return tuple(map(cells.raw, self._asking))
+    def _see_single(
+        self, first: int, rows: Sequence[Sequence[str]], by_model: Mapping[str, Sequence[int]]
+    ) -> dict[str, list[tuple[int, Unit]]]:
+        """Do the checks of single rows: count units, and give those with faults by check, with the numbers of rows.
 
-    def _see_trial(self, number: int, model: str, cells: Cells) -> None:
-        """Add a row to the checks of what rows show the model."""
-        study = self._source.layout.study
-        try:
-            full, stimulus = self._stimuli.of([cells.raw(name) for name in self._called])
-        except StudyError as error:
-            self._tallies["schema"].add(number, Unit("", [("", str(error))]))
-            return
-        if study.design.cells and (self._conditions is None or model in self._conditions):
+        `by_model` are the places of each model's rows, in a table of several.
+        """
+        bad: dict[str, list[tuple[int, Unit]]] = {}
+        for model, places in by_model.items():
+            for name, units, odd in self._rows.see([rows[place] for place in places]):
+                for group, count in units.items():
+                    self._tallies[name].units[_grouped(model, group)] += count
+                for place, unit in odd:
+                    own = Unit(_grouped(model, unit.group), unit.faults)
+                    bad.setdefault(name, []).append((first + places[place], own))
+        return bad
+
+    def _see_trial(
+        self, number: int, model: str, row: Sequence[str], asked: tuple[str, ...], text: str, seed: str
+    ) -> None:
+        """Add a row to the checks of what rows show the model; `text` is empty where it is no draw with a seed.
+
+        Raises StudyError for a row whose prompt cannot be rendered.
+        """
+        condition, stimulus = self._stimuli.of(row)
+        layout = self._source.layout
+        if layout.study.design.cells and (self._conditions is None or model in self._conditions):
             if model not in self._balances:
-                self._balances[model] = Balance(self._source.layout, None)
-            self._balances[model].see(full, cells)
-        text, greedy = cells[RESPONSE], self._by_model and cells.number("temperature") == 0
-        if self._answers and text and cells[SEED] and not greedy:
-            self._answers.see(number, hash((self._asked(cells), stimulus)), text, cells[SEED])
+                self._balances[model] = Balance(layout, None)
+            self._balances[model].see(condition, self._usable.of(row))
+        if self._answers and text:
+            self._answers.see(number, hash((asked, stimulus)), text, seed)
 
     # Results
 
@@ -283,7 +313,7 @@ class Inspection:
     def _of_stale(self) -> Result:
         if self._stale is None:
             return self._undone("stale", "there is no table of answers to compare with")
-        return self._judged("stale", self._stale.finish(self._keep))
+        return self._judged("stale", self._stale.finish(self._source.table, self._keep))
 
     def _of_models(self) -> Result:
         if MODEL not in self._source.layout.present:
@@ -351,26 +381,30 @@ class Inspection:
 
 
 class Stimuli:
-    """What rows show the model; those that show the same share one value."""
+    """What rows of a table show the model; those that show the same share one value."""
 
-    def __init__(self, study: Study, decimal: str | None) -> None:
-        self._study, self._decimal = study, decimal
-        self._places = [place for place, name in enumerate(study.columns) if name in study.shown]
-        self._earlier: dict[tuple[str, ...], tuple[dict[str, str], int]] = {}
+    def __init__(self, layout: Layout) -> None:
+        self._study, self._decimal = layout.study, layout.decimal
+        self._pick = picking(layout.columns, list(map(layout.called, layout.study.columns)))
+        self._pick_shown = picking(layout.columns, list(map(layout.called, layout.study.shown)))
+        self._earlier: dict[tuple[str, ...], tuple[Cell, int]] = {}
 
-    def of(self, given: Sequence[str]) -> tuple[dict[str, str], int]:
-        """The completed row, of which only the columns that `Study.shown` names are this row's own; and a hash.
-
-        `given` are the cells of the study's columns. Rows with the same stimulus have the same hash. Raises StudyError.
-        """
-        key = tuple([given[place] for place in self._places])
+    def of(self, row: Sequence[str]) -> tuple[Cell, int]:
+        """The condition of a row, and a hash: rows with the same stimulus have the same. Raises StudyError."""
+        key = self._pick_shown(row)
         shown = self._earlier.get(key)
         if shown is None:
             if len(self._earlier) == REMEMBERED:
                 self._earlier.clear()
-            full = self._study.complete(dict(zip(self._study.columns, given, strict=True)), self._decimal)
-            shown = self._earlier[key] = full, hash(tuple(self._study.stimulus(full)))
+            cells = dict(zip(self._study.columns, self._pick(row), strict=True))
+            full = self._study.complete(cells, self._decimal)
+            shown = self._earlier[key] = self._study.condition(full), hash(tuple(self._study.stimulus(full)))
         return shown
+
+
+def _grouped(model: str, group: str) -> str:
+    """The group of a unit in a table of several models; the model is "" in others."""
+    return ", ".join(filter(None, (model, group)))
 
 
 def _units(count: int, keep: int) -> Tally:
@@ -382,14 +416,13 @@ def _conditions(layout: Layout, trials: Trials) -> dict[str, Counter[Cell]]:
     conditions: dict[str, Counter[Cell]] = {}
     place = trials.by.index(MODEL) if MODEL in trials.by else None
     known: dict[tuple[str, ...], Cell] = {}
-    places = [number for number, name in enumerate(trials.table.columns) if name in layout.study.shown]
+    shown = picking(trials.table.columns, [name for name in trials.table.columns if name in layout.study.shown])
     copies = len(trials.copies(0)) if place is None and trials.rows else 0
     for row, cells in enumerate(islice(trials.table.all_cells(), trials.rows)):
-        key = tuple([cells[number] for number in places])
+        key = shown(cells)
         condition = known.get(key)
         if condition is None:
-            full = completed(layout.study, trials.table, row)
-            condition = tuple(full.get(name, "") for name in layout.study.design.cells)
+            condition = layout.study.condition(completed(layout.study, trials.table, row))
             if len(known) < REMEMBERED:
                 known[key] = condition
         if place is None:

@@ -19,7 +19,7 @@ from grace.studies.reading.count import CountReader
 from grace.studies.reading.scale import NumberReader, RatingReader
 from grace.studies.reading.sentence import Parts, SentenceReader
 from grace.studies.reading.shares import SharesReader
-from grace.studies.reading.text import REFUSAL, Headings, Text, listed, numbered, plain, set_apart
+from grace.studies.reading.text import REFUSAL, Headings, Section, Text, listed, numbered, plain, set_apart
 from grace.studies.reading.thoughts import answer_of
 from grace.studies.reading.words import TextReader
 from grace.studies.templates import Compiler
@@ -127,12 +127,13 @@ class Extraction:
             shared = len(set(texts.values())) < len(texts)
         own_words = {text: answer_of(text) for text in dict.fromkeys(texts.values())}
         whole_texts = {text: Text(plain(own), cut, set_apart(own), own) for text, own in own_words.items()}
+        sections = {text: self._sections(whole.plain, shared) for text, whole in whole_texts.items()}
         for reading, reader in self._readers.items():
             answer = whole_texts[texts[reading]]
             if not answer.plain.strip():
                 answers |= dict.fromkeys(reader.columns, Missing("the answer is empty"))
                 continue
-            own = self._read_one(reading, reader, answer, shared)
+            own = self._read_one(reading, reader, answer, sections[texts[reading]], shared)
             if not any(isinstance(answer, Value) for answer in own.values()) and REFUSAL.search(answer.plain):
                 refused = True
                 own = dict.fromkeys(reader.columns, Missing("the answer is a refusal"))
@@ -144,15 +145,21 @@ class Extraction:
         """`read`, which keeps the last answers; models repeat short ones, and several may ask about one row."""
         return lru_cache(REPEATED)(lambda texts, cut, shared: self.read(dict(texts), cut, shared))
 
-    def _read_one(self, reading: str, reader: Reader, answer: Text, shared: bool) -> dict[str, Answer]:
+    def _sections(self, text: str, shared: bool) -> Sequence[Section]:
+        """The parts of a text that belong to one reading each: by headings, or else by numbers."""
+        sections = self._headings.sections(text)
+        if not shared or sections or not self._items:
+            return sections
+        parts = numbered(text, len(self._readers))
+        if not parts and self._items == "listed":
+            parts = listed(text, len(self._readers))
+        return [(name, *part[:1], *part) for name, part in zip(self._readers, parts, strict=False)]
+
+    def _read_one(
+        self, reading: str, reader: Reader, answer: Text, sections: Sequence[Section], shared: bool
+    ) -> dict[str, Answer]:
         """Read the parts behind the reading's headings; without any, the text outside of other readings' parts."""
         text = answer.plain
-        sections = list(self._headings.sections(text))
-        if shared and not sections and self._items:
-            parts = numbered(text, len(self._readers))
-            if not parts and self._items == "listed":
-                parts = listed(text, len(self._readers))
-            sections = [(name, *part[:1], *part) for name, part in zip(self._readers, parts, strict=False)]
         own = [
             reader.read(answer._replace(plain=text[start:end], cut=answer.cut if end == len(text) else False))
             for name, _, start, end in sections

@@ -205,6 +205,10 @@ class Study:
                 full[text_of(name)] = render(levels[full[name]], full)
         return full
 
+    def condition(self, full_row: Mapping[str, str]) -> tuple[str, ...]:
+        """The cell of the design that a completed row is in."""
+        return tuple([full_row.get(name, "") for name in self.design.cells])
+
     @cached_property
     def shown(self) -> frozenset[str]:
         """The columns on which the prompts of `stimulus` and a row's condition depend; all where that can be any."""

@@ -4,17 +4,28 @@ import pytest
 
 from grace.quality import looks
 from grace.quality.layout import Cells
+from grace.quality.looks import Look, Remembered, Unit
 
 
 def test_equal_cells_are_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(looks, "REMEMBERED", 2)
     seen: list[str] = []
 
-    def look(cells: Cells) -> list[str]:
+    def look(cells: Cells) -> list[Unit]:
         seen.append(cells["a"] + cells["b"])
-        return [cells["a"]]
+        return [Unit("", [("a", cells["a"])])]
 
-    remembered = looks.remembered(("a", "b", "a"), look)
-    rows = [{"a": a, "b": b, "c": c} for a, b, c in ("xy1", "xy2", "xz1", "xy3", "yz1", "xy1")]
-    assert [remembered(Cells(row)) for row in rows] == [(row["a"],) for row in rows]
+    remembered = Remembered(Look(("a", "b", "a", "absent"), look), ("a", "b", "c"))
+    for row in ("xy1", "xy2", "xz1", "xy3", "yz1", "xy1"):
+        assert remembered.see([row]) == ({"": 1}, [(0, Unit("", [("a", row[0])]))])
     assert seen == ["xy", "xz", "yz", "xy"]  # the third different row made it forget the others
+
+
+def test_rows_together_are_seen_as_one_by_one() -> None:
+    def look(cells: Cells) -> list[Unit]:
+        return [Unit(cells["a"], [("b", "is y")] if cells["b"] == "y" else [])] if cells["a"] else []
+
+    rows = [("x", "y"), ("x", "z"), ("", "y"), ("x", "y"), ("z", "z"), (None, "y")]
+    units, bad = Remembered(Look(("a", "b"), look), ("a", "b")).see(rows)
+    assert units == {"x": 3, "z": 1}
+    assert bad == [(place, Unit("x", [("b", "is y")])) for place in (0, 3)]

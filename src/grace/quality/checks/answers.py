@@ -8,7 +8,7 @@ import orjson
 
 from grace.columns import ENDING, ERROR, RESPONSE
 from grace.quality.layout import Cells, Layout
-from grace.quality.looks import Look, Thresholds, Unit
+from grace.quality.looks import Look, Looks, Thresholds, Unit
 from grace.stages.answers.table import EMPTIES
 from grace.studies.reading.text import REFUSAL, plain
 
@@ -26,7 +26,7 @@ ERROR_TEXT = re.compile(
 """The beginnings of answers that are a program's error message."""
 
 
-def truncated(layout: Layout, _: Thresholds) -> Look | str:
+def truncated(layout: Layout, _: Thresholds) -> Looks | str:
     """Answers that ended at the token limit."""
     if ENDING not in layout.present:
         return f"the table has no column {ENDING}"
@@ -35,10 +35,10 @@ def truncated(layout: Layout, _: Thresholds) -> Look | str:
         if ending := cells[ENDING]:
             yield Unit("", [(ENDING, "was cut off at the token limit")] if ending == "length" else [])
 
-    return look
+    return [Look((ENDING,), look)]
 
 
-def empty_answers(layout: Layout, _: Thresholds) -> Look | str:
+def empty_answers(layout: Layout, _: Thresholds) -> Looks | str:
     """Answers that arrived empty."""
     if ERROR not in layout.present:
         return f"the table has no column {ERROR}"
@@ -47,10 +47,10 @@ def empty_answers(layout: Layout, _: Thresholds) -> Look | str:
         if cells[ERROR] in EMPTIES or not cells[ERROR]:
             yield Unit("", [(ERROR, cells[ERROR])] if cells[ERROR] else [])
 
-    return look
+    return [Look((ERROR,), look)]
 
 
-def refusals(layout: Layout, _: Thresholds) -> Look | str:
+def refusals(layout: Layout, _: Thresholds) -> Looks | str:
     """Answers that decline to answer; one in which a value was found does not."""
     names = layout.responses
     if not names:
@@ -64,10 +64,10 @@ def refusals(layout: Layout, _: Thresholds) -> Look | str:
             declined = () if answered else (name for name, text in texts if REFUSAL.search(plain(text)))
             yield Unit("", [(name, "declines to answer") for name in declined])
 
-    return look
+    return [Look((*names, *fields), look)]
 
 
-def error_texts(layout: Layout, _: Thresholds) -> Look | str:
+def error_texts(layout: Layout, _: Thresholds) -> Looks | str:
     """Answers that are a program's error message."""
     names = layout.responses
     if not names:
@@ -78,7 +78,7 @@ def error_texts(layout: Layout, _: Thresholds) -> Look | str:
         if texts:
             yield Unit("", [(name, "is an error message, not an answer") for name, text in texts if is_error(text)])
 
-    return look
+    return [Look(names, look)]
 
 
 def is_error(text: str) -> bool:

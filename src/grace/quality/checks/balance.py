@@ -1,12 +1,13 @@
 """The check of conditions: does one of them have fewer usable rows than the others?"""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from grace.columns import METHOD
-from grace.quality.layout import Cells, Layout
+from grace.quality.layout import Layout, picking
 from grace.quality.looks import Flagged, Tally
 from grace.studies.check import Cell, expected_cells
+from grace.studies.format import MISSING
 
 ABSENT = "has no row at all"
 
@@ -25,11 +26,10 @@ class Balance:
         self._usable: Counter[Cell] = Counter()
         self.worst = 0.0
 
-    def see(self, full: Mapping[str, str], cells: Cells) -> None:
-        """Add a row; `full` is what templates see of it."""
-        condition = tuple(full.get(name, "") for name in self._layout.study.design.cells)
+    def see(self, condition: Cell, usable: bool) -> None:
+        """Add a row of a condition."""
         self._rows[condition] += 1
-        self._usable[condition] += usable(self._layout, cells)
+        self._usable[condition] += usable
 
     def finish(self, tally: Tally, limit: float, model: str) -> None:
         """Count the conditions, and those whose share is too far below that of all; the model is "" if there is one."""
@@ -61,13 +61,18 @@ class Balance:
         return {**dict.fromkeys(() if small else design, 0), **self._rows}
 
 
-def usable(layout: Layout, cells: Cells) -> bool:
-    """Whether a row can be analysed: no error, an answer, and all its values, as far as the table shows."""
-    if any(cells[name] for name in layout.all_errors):
-        return False
-    if not all(cells[name] for name in layout.responses[:1]):
-        return False
-    extraction = layout.study.extraction
-    if METHOD in layout.present and extraction and not all(cells[name] for name in extraction.fields):
-        return False
-    return not layout.scores or all(cells[question.columns.probabilities[0]] for question in layout.questions.values())
+class Usable:
+    """Whether rows can be analysed: no error, an answer, and all their values, as far as the table shows."""
+
+    def __init__(self, layout: Layout) -> None:
+        needed = list(layout.responses[:1])
+        if METHOD in layout.present and layout.study.extraction:
+            needed += layout.study.extraction.fields
+        needed += [question.columns.probabilities[0] for question in layout.questions.values()]
+        self._needed = picking(layout.columns, needed)
+        self._errors = picking(layout.columns, layout.all_errors)
+        self._missing = frozenset(MISSING)
+
+    def of(self, row: Sequence[str]) -> bool:
+        """Whether a row of the table can."""
+        return self._missing.isdisjoint(self._needed(row)) and self._missing.issuperset(self._errors(row))

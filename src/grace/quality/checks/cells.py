@@ -1,12 +1,12 @@
 """Checks of single cells: errors, missing values, types and ranges."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import lru_cache, partial
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import get_args
 
 from grace.columns import CONFIDENCE, ERROR, METHOD, MODEL, REASONS, RESPONSE
 from grace.quality.layout import Cells, Layout, Numeric, number_in
-from grace.quality.looks import REMEMBERED, Fault, Look, Thresholds, Unit, remembered
+from grace.quality.looks import Fault, Look, Looks, Thresholds, Unit, of_each_row
 from grace.stages.answers.table import EMPTIES
 from grace.studies.fields import Method
 from grace.studies.format import MISSING, InputColumn
@@ -25,58 +25,49 @@ def quoted(cell: str) -> str:
     return repr(cell if len(cell) <= LONGEST else cell[:LONGEST] + "...")
 
 
-def errors(layout: Layout, _: Thresholds) -> Look | str:
+def errors(layout: Layout, _: Thresholds) -> Looks | str:
     """Rows whose requests failed or were not sent; an empty answer is an answer."""
     names = layout.errors
     if not names:
         return "the table has no column error"
 
-    def look(cells: Cells) -> Iterator[Unit]:
-        yield Unit("", [(name, cells[name]) for name in names if cells[name] and cells[name] not in EMPTIES])
-
-    return look
-
-
-def missing_values(layout: Layout, _: Thresholds) -> Look | str:
-    """Cells that are empty although they should not be and no error says why."""
-    finders: list[Callable[[Cells], Iterable[Fault]]] = [_missing_of_input(layout)]
-    if layout.answers:
-        finders.append(_missing_of_answers(layout))
-    if layout.fields:
-        finders.append(_missing_of_fields(layout))
-    if layout.questions:
-        finders.append(_missing_of_scores(layout))
-
-    def look(cells: Cells) -> Iterator[Unit]:
-        yield Unit("", [fault for find in finders for fault in find(cells)])
-
-    return look
-
-
-def _missing_of_input(layout: Layout) -> Callable[[Cells], Iterator[Fault]]:
-    names = [name for name, column in _given(layout) if column.required]
-
     def find(cells: Cells) -> Iterator[Fault]:
-        for name in names:
-            if (cell := cells.raw(name)) in MISSING:
-                yield name, f"is marked as missing ({cell})" if cell else "is empty"
+        return ((name, cells[name]) for name in names if cells[name] and cells[name] not in EMPTIES)
 
-    return find
+    return [of_each_row(names, find)]
 
 
-def _missing_of_answers(layout: Layout) -> Callable[[Cells], Iterator[Fault]]:
+def missing_values(layout: Layout, _: Thresholds) -> Looks | str:
+    """Cells that are empty although they should not be and no error says why."""
+    looks = [_of_cell(name, _missing, raw=True) for name, column in _given(layout) if column.required]
+    if layout.answers:
+        looks += _missing_of_answers(layout)
+    if layout.fields:
+        looks.append(_missing_of_fields(layout))
+    if layout.questions:
+        looks.append(_missing_of_scores(layout))
+    return looks or [Look((), lambda _: [Unit("", [])])]
+
+
+def _missing(cell: str) -> str | None:
+    if cell not in MISSING:
+        return None
+    return f"is marked as missing ({cell})" if cell else "is empty"
+
+
+def _missing_of_answers(layout: Layout) -> Iterator[Look]:
+    """A look for each column: most cells of some columns differ, and of others none do."""
     always = [name for name in ALWAYS if name in layout.present]
     answered = [name for name in (*ANSWERED, *layout.turns) if name in layout.present]
 
-    def find(cells: Cells) -> Iterator[Fault]:
-        for name in always if cells[ERROR] else (*always, *answered):
-            if (cell := cells.raw(name).strip()) in MISSING:
-                yield name, f"is {f'marked as missing ({cell})' if cell else 'empty'}, and there is no error"
+    def find(name: str, cells: Cells) -> Iterator[Fault]:
+        if (cell := cells.raw(name).strip()) in MISSING and (name in ALWAYS or not cells[ERROR]):
+            yield name, f"is {f'marked as missing ({cell})' if cell else 'empty'}, and there is no error"
 
-    return find
+    return (of_each_row((name, ERROR), partial(find, name)) for name in (*always, *answered))
 
 
-def _missing_of_fields(layout: Layout) -> Callable[[Cells], Iterator[Fault]]:
+def _missing_of_fields(layout: Layout) -> Look:
     fields = layout.fields_present
     has_reasons, has_confidence = REASONS in layout.present, CONFIDENCE in layout.present
 
@@ -89,10 +80,10 @@ def _missing_of_fields(layout: Layout) -> Callable[[Cells], Iterator[Fault]]:
         if has_confidence and len(empty) < len(fields) and not cells[CONFIDENCE]:
             yield CONFIDENCE, "is empty, though there are values"
 
-    return find
+    return of_each_row((METHOD, *fields, REASONS, CONFIDENCE), find)
 
 
-def _missing_of_scores(layout: Layout) -> Callable[[Cells], Iterable[Fault]]:
+def _missing_of_scores(layout: Layout) -> Look:
     groups = [
         (question.columns.probabilities, [name for name in question.columns.names if name in layout.present])
         for question in layout.questions.values()
@@ -108,33 +99,31 @@ def _missing_of_scores(layout: Layout) -> Callable[[Cells], Iterable[Fault]]:
                 continue
             yield from ((name, "is empty, and there is no error") for name in names if not cells[name])
 
-    return remembered(layout.around_scores, find)
+    return of_each_row(layout.around_scores, find)
 
 
-def schema(layout: Layout, _: Thresholds) -> Look | str:
+def schema(layout: Layout, _: Thresholds) -> Looks | str:
     """Cells that are not of their column's type, or not one of its values."""
-    numeric = _each_number(layout, _no_number)
-    given = [(name, lru_cache(REMEMBERED)(partial(_oddity, column, layout.decimal))) for name, column in _given(layout)]
+    given = [_of_cell(name, partial(_oddity, column, layout.decimal), raw=True) for name, column in _given(layout)]
     extraction = layout.study.extraction if layout.fields else None
     fields = [extraction.fields[name] for name in layout.fields_present] if extraction else []
-    sets = [(field.name, lru_cache(REMEMBERED)(partial(_no_value, field.parse))) for field in fields if field.values]
+    sets = [_of_cell(field.name, partial(_no_value, field.parse)) for field in fields if field.values]
+    method = [_of_cell(METHOD, _no_method)] if extraction else []
+    return [*given, *_each_number(layout, _no_number), *sets, *method]
 
-    def faults(cells: Cells) -> Iterator[Fault]:
-        for name, oddity in given:
-            if what := oddity(cells.raw(name)):
-                yield name, what
-        for find in numeric:
-            yield from find(cells)
-        for name, oddity in sets:
-            if (cell := cells[name]) and (what := oddity(cell)):
-                yield name, what
-        if extraction and (method := cells[METHOD]) and method not in METHODS:
-            yield METHOD, f"{quoted(method)} is not one of {', '.join(METHODS)}"
 
-    def look(cells: Cells) -> Iterator[Unit]:
-        yield Unit("", list(faults(cells)))
+def _of_cell(name: str, fault_of: Callable[[str], str | None], raw: bool = False) -> Look:
+    """A look at one cell of each row; of a `raw` one as it is written, though it be marked as missing."""
 
-    return look
+    def look(cells: Cells) -> list[Unit]:
+        what = fault_of(cells.raw(name) if raw else cells[name])
+        return [Unit("", [(name, what)] if what else [])]
+
+    return Look((name,), look)
+
+
+def _no_method(cell: str) -> str | None:
+    return f"{quoted(cell)} is not one of {', '.join(METHODS)}" if cell and cell not in METHODS else None
 
 
 def _oddity(column: InputColumn, decimal: str | None, cell: str) -> str | None:
@@ -142,6 +131,8 @@ def _oddity(column: InputColumn, decimal: str | None, cell: str) -> str | None:
 
 
 def _no_value(parse: Callable[[object], int | float | str], cell: str) -> str | None:
+    if not cell:
+        return None
     try:
         value = str(parse(cell))
     except ValueError as error:
@@ -149,16 +140,9 @@ def _no_value(parse: Callable[[object], int | float | str], cell: str) -> str | 
     return None if value == cell else f"{quoted(cell)} should be written {value!r}"
 
 
-def range_(layout: Layout, _: Thresholds) -> Look | str:
+def range_(layout: Layout, _: Thresholds) -> Looks | str:
     """Numbers outside the possible range."""
-    if not layout.numeric:
-        return "the table has no column of numbers"
-    numeric = _each_number(layout, _outside)
-
-    def look(cells: Cells) -> Iterator[Unit]:
-        yield Unit("", [fault for find in numeric for fault in find(cells)])
-
-    return look
+    return _each_number(layout, _outside) or "the table has no column of numbers"
 
 
 def _no_number(kind: Numeric, cell: str) -> str | None:
@@ -173,27 +157,19 @@ def _outside(kind: Numeric, cell: str) -> str | None:
     return None if number is None or kind.fits(number) else f"is {cell}, not {kind.bounds}"
 
 
-def _each_number(
-    layout: Layout, fault_of: Callable[[Numeric, str], str | None]
-) -> list[Callable[[Cells], Iterable[Fault]]]:
-    """What looks at the columns of numbers: at those of answers, and at those of probabilities, which repeat."""
+def _each_number(layout: Layout, fault_of: Callable[[Numeric, str], str | None]) -> list[Look]:
+    """Looks at the columns of numbers: at each of answers, and at those of probabilities together, which repeat."""
     of_scores = set(layout.columns_of_scores)
-    parts: list[dict[str, Numeric]] = [{}, {}]
-    for name, kind in layout.numeric.items():
-        parts[name in of_scores][name] = kind
+    scores = {name: kind for name, kind in layout.numeric.items() if name in of_scores}
+    others = {name: kind for name, kind in layout.numeric.items() if name not in of_scores}
 
-    def finder(numeric: Mapping[str, Numeric]) -> Callable[[Cells], Iterator[Fault]]:
-        fault_in = {name: lru_cache(REMEMBERED)(partial(fault_of, kind)) for name, kind in numeric.items()}
+    def find(cells: Cells) -> Iterator[Fault]:
+        for name, kind in scores.items():
+            if fault := fault_of(kind, cells[name]):
+                yield name, fault
 
-        def find(cells: Cells) -> Iterator[Fault]:
-            for name, fault_of_cell in fault_in.items():
-                if fault := fault_of_cell(cells[name]):
-                    yield name, fault
-
-        return find
-
-    answers, scores = map(finder, parts)
-    return [answers, remembered(layout.around_scores, scores)] if parts[1] else [answers]
+    looks = [_of_cell(name, partial(fault_of, kind)) for name, kind in others.items()]
+    return [*looks, of_each_row(scores, find)] if scores else looks
 
 
 def _given(layout: Layout) -> list[tuple[str, InputColumn]]:

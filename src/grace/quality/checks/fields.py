@@ -7,14 +7,14 @@ from grace.columns import CONFIDENCE, METHOD, REASONS
 from grace.errors import InputError
 from grace.quality.checks.cells import quoted
 from grace.quality.layout import Cells, Layout
-from grace.quality.looks import Fault, Look, Thresholds, Unit
+from grace.quality.looks import Fault, Look, Looks, Thresholds, Unit
 from grace.stages.fields.records import Rows
 from grace.studies.fields import Cell
 
 NO_FIELDS = "the study has no extraction section"
 
 
-def percentage_sum(layout: Layout, thresholds: Thresholds) -> Look | str:
+def percentage_sum(layout: Layout, thresholds: Thresholds) -> Looks | str:
     """Amounts that should add up to a total and do not."""
     extraction = layout.study.extraction
     if extraction is None:
@@ -34,10 +34,10 @@ def percentage_sum(layout: Layout, thresholds: Thresholds) -> Look | str:
                 off = abs(total - own.total) > tolerance * own.total + 1e-9
                 yield Unit("", [(", ".join(own.fields), f"sum to {total:g}, not {own.total:g}")] if off else [])
 
-    return look
+    return [Look(tuple(name for own in sums.values() for name in own.fields), look)]
 
 
-def extracted(layout: Layout, _: Thresholds) -> Look | str:
+def extracted(layout: Layout, _: Thresholds) -> Looks | str:
     """Rows in which every field has a value."""
     if layout.study.extraction is None:
         return NO_FIELDS
@@ -49,10 +49,10 @@ def extracted(layout: Layout, _: Thresholds) -> Look | str:
         empty = [name for name in fields if not cells[name]]
         yield Unit("", [(", ".join(empty), cells[REASONS] or "no value")] if empty else [])
 
-    return look
+    return [Look((*fields, REASONS), look)]
 
 
-def extraction_doubt(layout: Layout, thresholds: Thresholds) -> Look | str:
+def extraction_doubt(layout: Layout, thresholds: Thresholds) -> Looks | str:
     """Rows with a value that is in doubt."""
     if CONFIDENCE not in layout.present:
         return f"the table has no column {CONFIDENCE}"
@@ -63,10 +63,10 @@ def extraction_doubt(layout: Layout, thresholds: Thresholds) -> Look | str:
         if confidence is not None:
             yield Unit("", [(CONFIDENCE, f"is {confidence:g}, below {least:g}")] if confidence < least else [])
 
-    return look
+    return [Look((CONFIDENCE,), look)]
 
 
-def reread(layout: Layout, _: Thresholds) -> Look | str:
+def reread(layout: Layout, _: Thresholds) -> Looks | str:
     """Rows that rules have read, and in which they now read other values."""
     if layout.study.extraction is None:
         return NO_FIELDS
@@ -74,9 +74,10 @@ def reread(layout: Layout, _: Thresholds) -> Look | str:
         rows = Rows(layout.study, layout.columns)
     except InputError:
         return "the table has no column of answers to read again"
+    columns = layout.columns if rows.read_from is None else rows.read_from
 
     def faults(cells: Cells) -> Iterator[Fault]:
-        values = rows.read(rows.of({name: cells.raw(name) for name in layout.columns})).values
+        values = rows.read(rows.of({name: cells.raw(name) for name in columns})).values
         for name in layout.fields_present:
             value = values[name]
             if not _is(value, cells, name):
@@ -87,7 +88,7 @@ def reread(layout: Layout, _: Thresholds) -> Look | str:
         if cells[METHOD] == "rule":
             yield Unit("", list(faults(cells)))
 
-    return look
+    return [Look((*columns, METHOD, *layout.fields_present), look)]
 
 
 def _is(value: Cell | None, cells: Cells, name: str) -> bool:

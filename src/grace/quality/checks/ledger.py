@@ -9,7 +9,7 @@ from math import isclose
 from grace.errors import InputError
 from grace.quality.checks.cells import quoted
 from grace.quality.checks.rows import Multiset
-from grace.quality.layout import number_in
+from grace.quality.layout import number_in, picking
 from grace.quality.looks import Flagged, Tally
 from grace.studies.format import MISSING
 from grace.tables import CsvTable
@@ -34,29 +34,28 @@ class InStep:
 
     def __init__(self, columns: Sequence[str], fresh: Sequence[str], rows: Iterator[Sequence[object]]) -> None:
         """For a table with these columns, and the header and rows that the ledger makes."""
-        own = {name: place for place, name in enumerate(columns)}
-        theirs = {name: place for place, name in enumerate(fresh)}
         names = [name for name in fresh if name]
-        self.same = own.keys() >= set(names)
+        self.same = set(columns) >= set(names)
         self.columns = len(names)
-        if self.same:
-            self._own, self._theirs = [own[name] for name in names], [theirs[name] for name in names]
+        self._own, self._theirs = picking(columns, names), picking(fresh, names)
         self._rows = rows
 
-    def see(self, cells: Sequence[str]) -> None:
-        """Compare the table's next row."""
-        if not self.same:
-            return
-        try:
-            row = next(self._rows, None)
-        except InputError:
-            row = None
-        if row is None:
-            self.same = False
-            return
-        fresh = ["" if row[place] is None else str(row[place]) for place in self._theirs]
-        own = [cells[place] for place in self._own]
-        self.same = own == fresh or all(map(_same, own, fresh))
+    def see(self, rows: Sequence[Sequence[str]]) -> None:
+        """Compare the table's next rows."""
+        for cells in rows if self.same else ():
+            try:
+                row = next(self._rows, None)
+            except InputError:
+                row = None
+            self.same = row is not None and self._is(cells, row)
+            if not self.same:
+                return
+
+    def _is(self, cells: Sequence[str], row: Sequence[object]) -> bool:
+        """Whether a row of the table has the cells of one that the ledger makes."""
+        fresh = ["" if cell is None else str(cell) for cell in self._theirs(row)]
+        own = self._own(cells)
+        return fresh == [*own] or all(map(_same, own, fresh))
 
     def finish(self) -> None:
         """See that the ledger makes no further row."""

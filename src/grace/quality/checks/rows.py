@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 from grace.columns import MODEL, REPLICATION, SEED
-from grace.quality.layout import Cells, Layout
-from grace.quality.looks import Flagged, Tally, Unit, groups
+from grace.quality.layout import Layout, given, picking
+from grace.quality.looks import Flagged, Tally, groups
 from grace.tables import CsvTable
 
 EXPLAINED = 200
@@ -85,12 +85,14 @@ class Repeats:
 
     def __init__(self, layout: Layout) -> None:
         names = (*layout.study.columns, *asking(layout), REPLICATION, SEED)
-        self._names = [name for name in map(layout.called, names) if name in layout.present]
+        self._identity = picking(layout.columns, [name for name in map(layout.called, names) if name in layout.present])
+        self._seed = layout.columns.index(SEED)
         self._keys = array("q")
 
-    def see(self, cells: Cells) -> None:
-        """Add the next row."""
-        self._keys.append(hash(tuple(map(cells.raw, self._names))) if cells[SEED] else hash((len(self._keys),)))
+    def see(self, rows: Iterable[Sequence[str]]) -> None:
+        """Add the next rows."""
+        for row in rows:
+            self._keys.append(hash(self._identity(row)) if given(row[self._seed]) else hash((len(self._keys),)))
 
     def finish(self) -> Iterator[tuple[int, int]]:
         """Each row that is the same as an earlier one, and that one, from 1; rows without a seed are not compared."""
@@ -99,20 +101,23 @@ class Repeats:
 
 
 class RowComparison:
-    """Compares a table's rows with those it should have, as multisets; about a hundred bytes a row.
+    """Compares a table's rows with those it should have.
+
+    The next rows of both are taken together; where they are not the same ones, `finish` compares all of them as
+    multisets, with about a hundred bytes a row.
 
     Attributes:
-        missing, unexpected, duplicate: the tallies; `missing` only after `finish`.
+        missing, unexpected, duplicate: the tallies, after `finish`.
     """
 
     def __init__(self, trials: Trials, layout: Layout, keep: int) -> None:
         self._trials = trials
         names = [name for name in trials.table.columns if name and layout.called(name) in layout.present]
         self._called = [layout.called(name) for name in names]
-        places = {name: place for place, name in enumerate(trials.table.columns)}
-        self._places = [places[name] for name in names]
+        self._pick_trial = picking(trials.table.columns, names)
+        self._pick, self._pick_copy = picking(layout.columns, self._called), picking(layout.columns, trials.by)
         self._unknown: list[tuple[Flagged, tuple[str, ...], tuple[str, ...]]] = []
-        self._left = Multiset(hash((cells, copy)) for _, cells, copy in self._expected())
+        self._next, self._in_step = self._expected(), True
         self.missing, self.unexpected, self.duplicate = Tally(keep), Tally(keep), Tally(keep)
         self._repeats = Repeats(layout) if SEED in layout.present and SEED not in trials.by else None
         self._twice: set[int] = set()
@@ -120,23 +125,43 @@ class RowComparison:
     def _expected(self) -> Iterator[tuple[int, tuple[str, ...], tuple[str, ...]]]:
         """Each row that should be there: its number in the input from 0, its cells, and those of its copy."""
         for row, cells in enumerate(islice(self._trials.table.all_cells(), self._trials.rows)):
-            own = tuple([cells[place] for place in self._places])
+            own = self._pick_trial(cells)
             for copy in self._trials.copies(row):
                 yield row, own, copy
 
-    def see(self, number: int, row: Cells) -> None:
-        """Compare row `number` of the table."""
-        cells = tuple(map(row.raw, self._called))
-        copy = tuple(map(row.raw, self._trials.by))
-        key = hash((cells, copy))
-        expected = key in self._left
-        twice = expected and not self._left.take(key)
-        if twice:
-            self._twice.add(number)
+    def see(self, rows: Sequence[Sequence[str]]) -> None:
+        """Compare the table's next rows."""
         if self._repeats:
-            self._repeats.see(row)
-        self.duplicate.add(number, Unit("", [("", "is there more often than in the input")] if twice else []))
-        self.unexpected.units[""] += 1
+            self._repeats.see(rows)
+        if self._in_step:
+            expected = [(cells, copy) for _, cells, copy in islice(self._next, len(rows))]
+            self._in_step = expected == [(self._pick(row), self._pick_copy(row)) for row in rows]
+
+    def finish(self, table: CsvTable) -> None:
+        """Find the missing, the unexpected and the duplicate rows of the whole table."""
+        self.unexpected.units[""] = self.duplicate.units[""] = len(table)
+        if self._in_step and next(self._next, None) is None:
+            self.missing.units[""] = len(table)
+        else:
+            self._compare(table)
+        for row, first in self._repeats.finish() if self._repeats else ():
+            if row not in self._twice:
+                self.duplicate.fault(Flagged(row, "", f"equals row {first}, seed included"))
+
+    def _compare(self, table: CsvTable) -> None:
+        """Compare the rows as multisets: find those that are not expected, and then those that are missing."""
+        left = Multiset(hash((cells, copy)) for _, cells, copy in self._expected())
+        for number, row in enumerate(table.all_cells(), 1):
+            self._see_anywhere(number, self._pick(row), self._pick_copy(row), left)
+        self._find_missing(left)
+
+    def _see_anywhere(self, number: int, cells: tuple[str, ...], copy: tuple[str, ...], left: Multiset) -> None:
+        """Compare row `number` of the table with all that are `left`."""
+        key = hash((cells, copy))
+        expected = key in left
+        if expected and not left.take(key):
+            self._twice.add(number)
+            self.duplicate.fault(Flagged(number, "", "is there more often than in the input"))
         if not expected:
             self.unexpected.bad[""] += 1
             flagged = Flagged(number, "", "no row of the input holds these cells")
@@ -145,12 +170,12 @@ class RowComparison:
             else:
                 self.unexpected.flag(flagged)
 
-    def finish(self) -> None:
+    def _find_missing(self, left: Multiset) -> None:
         """Find the missing rows, and say how the unexpected ones differ from them."""
         lost: list[tuple[int, tuple[str, ...], tuple[str, ...]]] = []
         for row, cells, copy in self._expected():
             self.missing.units[""] += 1
-            if self._left.take(hash((cells, copy))):
+            if left.take(hash((cells, copy))):
                 which = ", ".join(f"{name} {cell}" for name, cell in zip(self._trials.by, copy, strict=True))
                 why = f"row {row + 1} of the input{f' ({which})' if which else ''} is not there"
                 self.missing.fault(Flagged(None, "", why, trial=row + 1))
@@ -160,9 +185,6 @@ class RowComparison:
         self.unexpected.flags -= len(kept)
         self.unexpected.flag(*(self._explained(flagged, cells, copy, lost) for flagged, cells, copy in self._unknown))
         self.unexpected.flag(*kept)
-        for row, first in self._repeats.finish() if self._repeats else ():
-            if row not in self._twice:
-                self.duplicate.fault(Flagged(row, "", f"equals row {first}, seed included"))
 
     def _explained(
         self,

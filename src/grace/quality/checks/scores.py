@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from math import fsum, sqrt
 
 from grace.quality.layout import Cells, Layout
-from grace.quality.looks import Fault, Look, Thresholds, Unit, remembered
+from grace.quality.looks import Fault, Look, Looks, Thresholds, Unit
 from grace.studies.answers import entropy
 from grace.studies.questions import Question
 
@@ -12,7 +12,7 @@ NO_QUESTIONS = "no question has all its columns of probabilities"
 EVEN = "all answers have exactly the same probability"
 
 
-def probability_sum(layout: Layout, thresholds: Thresholds) -> Look | str:
+def probability_sum(layout: Layout, thresholds: Thresholds) -> Looks | str:
     """Distributions, and those of each part of joint answers, that do not sum to 1; the unit is the row."""
     if not layout.questions:
         return NO_QUESTIONS
@@ -26,7 +26,7 @@ def probability_sum(layout: Layout, thresholds: Thresholds) -> Look | str:
             off = [(own, total) for own, total in sums if abs(total - 1) > tolerance]
             yield Unit("", [(_span(own), f"sum to {total:.6g}, not 1") for own, total in off])
 
-    return remembered(layout.around_scores, look)
+    return [Look(layout.around_scores, look)]
 
 
 def _distributions(question: Question) -> Iterator[tuple[str, ...]]:
@@ -40,7 +40,7 @@ def _span(columns: Sequence[str]) -> str:
     return f"{columns[0]} to {columns[-1]}"
 
 
-def derived_values(layout: Layout, thresholds: Thresholds) -> Look | str:
+def derived_values(layout: Layout, thresholds: Thresholds) -> Looks | str:
     """Means, standard deviations, entropies and marginals that do not follow from the distribution beside them."""
     questions = layout.questions
     if not questions:
@@ -62,7 +62,7 @@ def derived_values(layout: Layout, thresholds: Thresholds) -> Look | str:
             if cell is not None and abs(cell - value) > tolerance:
                 yield column, f"is {cell:.9g}; the probabilities of {question.name} give {value:.9g}"
 
-    return remembered(layout.around_scores, look)
+    return [Look(layout.around_scores, look)]
 
 
 def _derived(question: Question, probabilities: list[float]) -> Iterator[tuple[str, float]]:
@@ -82,7 +82,7 @@ def _derived(question: Question, probabilities: list[float]) -> Iterator[tuple[s
         yield columns.marginal_entropies[factor], entropy(shares.values())
 
 
-def label_mass(layout: Layout, thresholds: Thresholds) -> Look | str:
+def label_mass(layout: Layout, thresholds: Thresholds) -> Looks | str:
     """Distributions of low label mass, by question."""
     masses = {
         name: question.columns.label_mass
@@ -97,10 +97,10 @@ def label_mass(layout: Layout, thresholds: Thresholds) -> Look | str:
             if mass is not None:
                 yield Unit(name, [(column, f"is {mass:.3g}, below {low:g}")] if mass < low else [])
 
-    return remembered(layout.around_scores, look)
+    return [Look(layout.around_scores, look)]
 
 
-def uniform(layout: Layout, thresholds: Thresholds) -> Look | str:
+def uniform(layout: Layout, thresholds: Thresholds) -> Looks | str:
     """Distributions in which all answers are equally probable, by question."""
     questions = layout.questions
     if not questions:
@@ -115,4 +115,4 @@ def uniform(layout: Layout, thresholds: Thresholds) -> Look | str:
                 same = all(abs(p - even) <= tolerance for p in probabilities)
                 yield Unit(name, [(_span(question.columns.probabilities), EVEN)] if same else [])
 
-    return remembered(layout.around_scores, look)
+    return [Look(layout.around_scores, look)]

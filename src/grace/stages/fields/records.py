@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from grace.columns import IDENTIFYING
+from grace.columns import ENDING, ERROR, IDENTIFYING
 from grace.errors import InputError
 from grace.ledger import Ledger, LedgerReader, Misfit, replay, request_key
 from grace.record_shapes import FAILED, FIELDS
@@ -52,12 +52,13 @@ class Answered:
     cut: bool | None
     error: str
     extraction: Extraction
-    _identifying: Sequence[tuple[str, str]]
+    _row: Mapping[str, str]
+    _identifying: Sequence[str]
 
     @property
     def key(self) -> str:
         """The key of the row: a digest of its content, wherever it is."""
-        return request_key(self._identifying)
+        return request_key([(name, self._row[name]) for name in self._identifying])
 
     @property
     def has_text(self) -> bool:
@@ -91,15 +92,21 @@ class Rows:
 
     def of(self, row: Mapping[str, str]) -> Answered:
         """One row."""
-        ending = row.get("finish_reason", "")
+        ending = row.get(ENDING, "")
         cut = None if not ending or (ending == "length" and not self._alone) else ending == "length"
         return Answered(
             texts={reading: row[column] for reading, column in self.sources.items()},
             cut=cut,
-            error=row.get("error", ""),
+            error=row.get(ERROR, ""),
             extraction=self._of_row(row),
-            _identifying=[(name, row[name]) for name in self._identifying],
+            _row=row,
+            _identifying=self._identifying,
         )
+
+    @property
+    def read_from(self) -> tuple[str, ...] | None:
+        """The columns that decide what rules read in a row; None where that may be any."""
+        return None if self.extraction.differs else (*self.sources.values(), ENDING, ERROR)
 
     def _of_row(self, row: Mapping[str, str]) -> Extraction:
         if not self.extraction.differs:

@@ -3,8 +3,8 @@
 import html
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import zip_longest
+from collections.abc import Mapping, Sequence
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 LONGEST = 100_000
@@ -154,6 +154,9 @@ def set_apart(text: str) -> frozenset[str]:
     return frozenset(plain(next(filter(None, words.groups()))).strip(" .:\n") for words in _SET_APART.finditer(text))
 
 
+Section = tuple[str, int, int, int]
+NAMES = 1_000
+"""Of so many ways to write headings it is kept whose they are."""
 _HEADING_ENDS = (":", "\n", "|", "=", " - ")
 
 
@@ -163,7 +166,7 @@ class Headings:
     def __init__(self, headings: Mapping[str, Sequence[str]]) -> None:
         """Compile headings, given by the name of their part; spaces in them match _ and - too."""
         owner = {re.sub(r"[\s_-]+", " ", heading.lower()): name for name, own in headings.items() for heading in own}
-        self._owner = owner
+        self._owner_of = lru_cache(NAMES)(partial(_owner_of, owner))
         self._firsts = {heading.split()[0] for heading in owner}  # a text without any of them has no heading
         names = "|".join(r"[\s_-]?".join(map(re.escape, name.split())) for name in sorted(owner, key=len, reverse=True))
         begins = "" if not owner else f"(?=[{''.join(sorted({re.escape(name[0]) for name in owner}))}])"
@@ -175,16 +178,16 @@ class Headings:
             rf"|(?<=\s){begins}(?P<inner>{names})\s?:"
         )
 
-    def sections(self, text: str) -> Iterator[tuple[str, int, int, int]]:
+    def sections(self, text: str) -> list[Section]:
         """The name of each section, where its heading starts, where its text starts and where it ends."""
         if not any(end in text for end in _HEADING_ENDS) or not any(first in text for first in self._firsts):
-            return
+            return []
         headings = list(self._pattern.finditer(text))
-        for heading, following in zip_longest(headings, headings[1:]):
-            end = following.start() if following else len(text)
-            name = re.sub(r"[\s_-]+", " ", heading["name"] or heading["inner"])
-            owner = self._owner.get(name) or self._owner[_unspaced(name, self._owner)]
-            yield owner, heading.start(), heading.end(), end
+        ends = [*(following.start() for following in headings[1:]), len(text)]
+        return [
+            (self._owner_of(heading["name"] or heading["inner"]), *heading.span(), end)
+            for heading, end in zip(headings, ends, strict=False)
+        ]
 
 
 _NUMBERED = re.compile(r"(?:^|\n)\W{0,12}(?P<word>question|answer|q|a)?\s?#?(?P<number>\d{1,2})\s?[.):]\s")
@@ -210,6 +213,9 @@ def listed(text: str, parts: int) -> list[tuple[int, int]]:
     return items if len(items) == parts else []
 
 
-def _unspaced(name: str, owner: Mapping[str, str]) -> str:
-    """The heading whose name was written without its spaces."""
-    return next(heading for heading in owner if heading.replace(" ", "") == name.replace(" ", ""))
+def _owner_of(owner: Mapping[str, str], written: str) -> str:
+    """The owner of a heading, which may be written without its spaces, or with _ or - in their place."""
+    name = re.sub(r"[\s_-]+", " ", written)
+    if name in owner:
+        return owner[name]
+    return owner[next(heading for heading in owner if heading.replace(" ", "") == name.replace(" ", ""))]
