@@ -6,7 +6,17 @@ from dataclasses import dataclass
 
 from grace.quality.checks import CHECKS, TablePart
 from grace.quality.layout import Layout
-from grace.quality.looks import Fault, Maker, Remembered, Row, Thresholds, Unit
+from grace.quality.looks import (
+    Fault,
+    Maker,
+    Picked,
+    Remembered,
+    RememberedCells,
+    Row,
+    Thresholds,
+    Unit,
+    remembered,
+)
 
 
 @dataclass(frozen=True)
@@ -28,13 +38,13 @@ class RowChecks:
     def __init__(self, layout: Layout, thresholds: Thresholds, again: bool = False) -> None:
         """For a table with this layout; `again` has the answers read again, which takes time."""
         self.undone: dict[str, str] = {}
-        self._looks: dict[str, list[Remembered]] = {}
+        self._looks: dict[str, list[Remembered | RememberedCells]] = {}
         for name, make in _makers(layout, again).items():
             looks = make(layout, thresholds)
             if isinstance(looks, str):
                 self.undone[name] = looks
             else:
-                self._looks[name] = [Remembered(look, layout.columns) for look in looks]
+                self._looks[name] = [remembered(look, layout.columns) for look in looks]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -47,8 +57,9 @@ class RowChecks:
         Yields:
             The check's name, how many units it counts, by group, and the units with faults, each with its row's place.
         """
+        picked: Picked = {}
         for name, looks in self._looks.items():
-            (units, bad), *others = [look.see(rows) for look in looks]
+            (units, bad), *others = [look.see(rows, picked) for look in looks]
             yield name, units, _of_one_unit([bad, *(own for _, own in others)]) if others else bad
 
     def flags(self, rows: Sequence[Row]) -> list[list[Flag]]:

@@ -73,7 +73,10 @@ def picking(columns: Sequence[str], names: Sequence[str]) -> Callable[[Sequence[
     there = [place for place in places if place is not None]
     if len(there) < len(places):
         return lambda row: tuple(["" if place is None else row[place] for place in places])
-    return itemgetter(*there) if len(there) > 1 else lambda row: tuple([row[place] for place in there])
+    if len(there) == 1:
+        (only,) = there
+        return lambda row: (row[only],)
+    return itemgetter(*there) if there else lambda _: ()
 
 
 def number_in(cell: object) -> float | None:

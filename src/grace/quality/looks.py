@@ -5,9 +5,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from grace.quality.layout import Cells, Layout, picking
+from grace.quality.layout import Cells, Layout, given, picking
 
 Fault = tuple[str, str]
 """The column or columns, and what is wrong."""
@@ -44,7 +44,22 @@ def of_each_row(columns: Iterable[str], find: Callable[[Cells], Iterable[Fault]]
     return Look(tuple(columns), lambda cells: [Unit("", list(find(cells)))])
 
 
-Looks = Sequence[Look]
+@dataclass(frozen=True)
+class CellLook:
+    """A look at one cell of each row; each row is a unit.
+
+    Attributes:
+        column: the cell's column; where the table lacks it, all cells are empty.
+        fault_of: what is wrong with a cell as it is written; None where nothing is.
+        unless: a column in which a text excuses the fault; "" where nothing does.
+    """
+
+    column: str
+    fault_of: Callable[[str], str | None]
+    unless: str = ""
+
+
+Looks = Sequence[Look | CellLook]
 """What a check of single rows does: one look, or several of each row, whose faults are of one unit."""
 Thresholds = Mapping[str, float]
 """Thresholds by name."""
@@ -54,8 +69,50 @@ Maker = Callable[[Layout, Thresholds], Looks | str]
 REMEMBERED = 5_000
 """Of so many different rows each look remembers what it saw."""
 Row = Sequence[str | None]
-Key = Any
-"""The cells of a row that a look reads: a tuple, or a single one."""
+Seen = tuple[Counter[str], list[tuple[int, Unit]]]
+"""How many units were seen in some rows, by group; and those with faults, each with its row's place among the rows."""
+Picked = dict[tuple[str, ...], tuple[list[tuple[str | None, ...]], Counter[tuple[str | None, ...]]]]
+"""The cells of some rows in some columns, and how often each combination is among them; several looks read the same."""
+
+
+def remembered(look: Look | CellLook, columns: Sequence[str]) -> "Remembered | RememberedCells":
+    """A look at the rows of a table with these columns, which looks once at what is the same in several."""
+    return Remembered(look, columns) if isinstance(look, Look) else RememberedCells(look, columns)
+
+
+class RememberedCells:
+    """A look at one column of a table, which looks once at equal cells."""
+
+    def __init__(self, look: CellLook, columns: Sequence[str]) -> None:
+        self._look = look
+        self._place = columns.index(look.column) if look.column in columns else None
+        self._excuse = columns.index(look.unless) if look.unless in columns else None
+        self._known: set[str | None] = set()
+        self._faults: dict[str | None, str] = {}
+
+    def see(self, rows: Sequence[Row], _: Picked) -> Seen:
+        """What it sees in some rows."""
+        cells = [""] * len(rows) if self._place is None else [*map(itemgetter(self._place), rows)]
+        self._look_at(set(cells))
+        bad = [
+            (place, Unit("", [(self._look.column, self._faults[cell])]))
+            for place, cell in (enumerate(cells) if self._faults else ())
+            if cell in self._faults and not self._is_excused(rows[place])
+        ]
+        return Counter({"": len(rows)}), bad
+
+    def _is_excused(self, row: Row) -> bool:
+        return self._excuse is not None and bool(given(row[self._excuse]))
+
+    def _look_at(self, cells: set[str | None]) -> None:
+        """Look at cells, unless it is known what is wrong with them."""
+        if len(self._known) > REMEMBERED:
+            self._known.clear()
+            self._faults.clear()
+        for cell in cells.difference(self._known):
+            if fault := self._look.fault_of(cell or ""):
+                self._faults[cell] = fault
+        self._known |= cells
 
 
 class Remembered:
@@ -64,18 +121,16 @@ class Remembered:
     def __init__(self, look: Look, columns: Sequence[str]) -> None:
         """For a table with these columns."""
         self._look = look
-        self._names = [name for name in dict.fromkeys(look.columns) if name in columns]
-        alone = len(self._names) == 1  # most looks read one cell, which takes no tuple
-        self._key: Callable[[Row], Key] = (
-            itemgetter(columns.index(self._names[0])) if alone else picking(columns, self._names)
-        )
-        self._cells: Callable[[Key], Iterable[str | None]] = (lambda key: (key,)) if alone else tuple
-        self._known: dict[Key, tuple[Unit, ...]] = {}
+        self._names = tuple(name for name in dict.fromkeys(look.columns) if name in columns)
+        self._pick = picking(columns, self._names)
+        self._known: dict[tuple[str | None, ...], tuple[Unit, ...]] = {}
 
-    def see(self, rows: Sequence[Row]) -> tuple[Counter[str], list[tuple[int, Unit]]]:
-        """How many units it sees in some rows, by group; and those with faults, each with its row's place in `rows`."""
-        keys = [*map(self._key, rows)]
-        times = Counter(keys)
+    def see(self, rows: Sequence[Row], picked: Picked) -> Seen:
+        """What it sees in some rows; `picked` has what others have picked out of the same rows."""
+        if self._names not in picked:
+            own = [*map(self._pick, rows)]
+            picked[self._names] = own, Counter(own)
+        keys, times = picked[self._names]
         self._look_at(times.keys())
         units: Counter[str] = Counter()
         odd = set()
@@ -87,15 +142,14 @@ class Remembered:
         where = [(place, key) for place, key in enumerate(keys) if key in odd] if odd else []
         return units, [(place, unit) for place, key in where for unit in self._known[key] if unit.faults]
 
-    def _look_at(self, keys: Collection[Key]) -> None:
+    def _look_at(self, keys: Collection[tuple[str | None, ...]]) -> None:
         """Look at rows with these cells, unless it is known what is in them."""
         fresh = [key for key in keys if key not in self._known]
         if len(self._known) + len(fresh) > REMEMBERED:
             self._known.clear()
             fresh = [*keys]
         for key in fresh:
-            cells = Cells(dict(zip(self._names, self._cells(key), strict=True)))
-            self._known[key] = tuple(self._look.see(cells))
+            self._known[key] = tuple(self._look.see(Cells(dict(zip(self._names, key, strict=True)))))
 
 
 @dataclass(frozen=True)

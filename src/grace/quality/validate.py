@@ -404,7 +404,7 @@ class Stimuli:
 
 def _grouped(model: str, group: str) -> str:
     """The group of a unit in a table of several models; the model is "" in others."""
-    return ", ".join(filter(None, (model, group)))
+    return f"{model}, {group}" if model and group else model or group
 
 
 def _units(count: int, keep: int) -> Tally:

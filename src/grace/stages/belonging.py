@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from grace.errors import StudyError
@@ -54,7 +55,7 @@ def _stray_answers(run: Run, study: Study) -> Iterator[Stray]:
     with run.table() as table, LedgerReader(run.ledger) as reader:
         done = Done.read(run, len(table), identity.turns)
         prompts = _Prompts(study, study.conversation(identity.protocol), table)
-        for row in range(scope.rows):
+        for row, cells in enumerate(islice(table.all_cells(), scope.rows)):
             for replication in range(scope.replications):
                 seed = request_seed(identity.seed, identity.study, row, replication)
                 said: list[str] = []
@@ -65,7 +66,7 @@ def _stray_answers(run: Run, study: Study) -> Iterator[Stray]:
                         break
                     record = reader[offset]
                     try:
-                        messages = prompts.of(row, said)
+                        messages = prompts.of(cells, said)
                     except StudyError as error:
                         yield Stray(row + 1, turn, str(error))
                         break
@@ -96,15 +97,13 @@ class _Prompts:
         self._study, self._conversation, self._table = study, conversation, table
         uses = conversation.uses
         self._places = [place for place, name in enumerate(table.columns) if uses is None or name in uses]
-        self._row, self._cells = -1, list[str]()
+        self._cells: Sequence[str] = ()
         self._rendered = lru_cache(CACHED)(self._render)
 
-    def of(self, row: int, said: Sequence[str]) -> list[Message]:
-        """The messages about a row, after the model has said some things. Raises StudyError."""
-        if row != self._row:
-            self._row, self._cells = row, self._table.cells(row)
-            self._shown = self._rendered(tuple([self._cells[place] for place in self._places]))
-        opening, turns = self._shown
+    def of(self, cells: Sequence[str], said: Sequence[str]) -> list[Message]:
+        """The messages about a row with these cells, after the model has said some things. Raises StudyError."""
+        self._cells = cells
+        opening, turns = self._rendered(tuple([cells[place] for place in self._places]))
         messages = [*opening]
         for turn, answer in zip(turns, said, strict=False):
             messages += [turn, {"role": "assistant", "content": answer}]

@@ -5,8 +5,8 @@ from functools import partial
 from typing import get_args
 
 from grace.columns import CONFIDENCE, ERROR, METHOD, MODEL, REASONS, RESPONSE
-from grace.quality.layout import Cells, Layout, Numeric, number_in
-from grace.quality.looks import Fault, Look, Looks, Thresholds, Unit, of_each_row
+from grace.quality.layout import Cells, Layout, Numeric, given, number_in
+from grace.quality.looks import CellLook, Fault, Look, Looks, Thresholds, Unit, of_each_row
 from grace.stages.answers.table import EMPTIES
 from grace.studies.fields import Method
 from grace.studies.format import MISSING, InputColumn
@@ -39,7 +39,7 @@ def errors(layout: Layout, _: Thresholds) -> Looks | str:
 
 def missing_values(layout: Layout, _: Thresholds) -> Looks | str:
     """Cells that are empty although they should not be and no error says why."""
-    looks = [_of_cell(name, _missing, raw=True) for name, column in _given(layout) if column.required]
+    looks: list[Look | CellLook] = [CellLook(name, _missing) for name, column in _given(layout) if column.required]
     if layout.answers:
         looks += _missing_of_answers(layout)
     if layout.fields:
@@ -55,16 +55,13 @@ def _missing(cell: str) -> str | None:
     return f"is marked as missing ({cell})" if cell else "is empty"
 
 
-def _missing_of_answers(layout: Layout) -> Iterator[Look]:
-    """A look for each column: most cells of some columns differ, and of others none do."""
-    always = [name for name in ALWAYS if name in layout.present]
-    answered = [name for name in (*ANSWERED, *layout.turns) if name in layout.present]
+def _missing_of_answers(layout: Layout) -> Iterator[CellLook]:
+    def missing(cell: str) -> str | None:
+        what = _missing(cell.strip())
+        return what and f"{what}, and there is no error"
 
-    def find(name: str, cells: Cells) -> Iterator[Fault]:
-        if (cell := cells.raw(name).strip()) in MISSING and (name in ALWAYS or not cells[ERROR]):
-            yield name, f"is {f'marked as missing ({cell})' if cell else 'empty'}, and there is no error"
-
-    return (of_each_row((name, ERROR), partial(find, name)) for name in (*always, *answered))
+    yield from (CellLook(name, missing) for name in ALWAYS if name in layout.present)
+    yield from (CellLook(name, missing, ERROR) for name in (*ANSWERED, *layout.turns) if name in layout.present)
 
 
 def _missing_of_fields(layout: Layout) -> Look:
@@ -104,22 +101,17 @@ def _missing_of_scores(layout: Layout) -> Look:
 
 def schema(layout: Layout, _: Thresholds) -> Looks | str:
     """Cells that are not of their column's type, or not one of its values."""
-    given = [_of_cell(name, partial(_oddity, column, layout.decimal), raw=True) for name, column in _given(layout)]
+    of_input = [CellLook(name, partial(_oddity, column, layout.decimal)) for name, column in _given(layout)]
     extraction = layout.study.extraction if layout.fields else None
     fields = [extraction.fields[name] for name in layout.fields_present] if extraction else []
-    sets = [_of_cell(field.name, partial(_no_value, field.parse)) for field in fields if field.values]
-    method = [_of_cell(METHOD, _no_method)] if extraction else []
-    return [*given, *_each_number(layout, _no_number), *sets, *method]
+    sets = [_of_value(field.name, partial(_no_value, field.parse)) for field in fields if field.values]
+    method = [_of_value(METHOD, _no_method)] if extraction else []
+    return [*of_input, *_each_number(layout, _no_number), *sets, *method]
 
 
-def _of_cell(name: str, fault_of: Callable[[str], str | None], raw: bool = False) -> Look:
-    """A look at one cell of each row; of a `raw` one as it is written, though it be marked as missing."""
-
-    def look(cells: Cells) -> list[Unit]:
-        what = fault_of(cells.raw(name) if raw else cells[name])
-        return [Unit("", [(name, what)] if what else [])]
-
-    return Look((name,), look)
+def _of_value(name: str, fault_of: Callable[[str], str | None]) -> CellLook:
+    """A look at a cell, which counts as empty where it is marked as missing."""
+    return CellLook(name, lambda cell: fault_of(given(cell)))
 
 
 def _no_method(cell: str) -> str | None:
@@ -157,7 +149,7 @@ def _outside(kind: Numeric, cell: str) -> str | None:
     return None if number is None or kind.fits(number) else f"is {cell}, not {kind.bounds}"
 
 
-def _each_number(layout: Layout, fault_of: Callable[[Numeric, str], str | None]) -> list[Look]:
+def _each_number(layout: Layout, fault_of: Callable[[Numeric, str], str | None]) -> list[Look | CellLook]:
     """Looks at the columns of numbers: at each of answers, and at those of probabilities together, which repeat."""
     of_scores = set(layout.columns_of_scores)
     scores = {name: kind for name, kind in layout.numeric.items() if name in of_scores}
@@ -168,7 +160,7 @@ def _each_number(layout: Layout, fault_of: Callable[[Numeric, str], str | None])
             if fault := fault_of(kind, cells[name]):
                 yield name, fault
 
-    looks = [_of_cell(name, partial(fault_of, kind)) for name, kind in others.items()]
+    looks: list[Look | CellLook] = [_of_value(name, partial(fault_of, kind)) for name, kind in others.items()]
     return [*looks, of_each_row(scores, find)] if scores else looks
 
 
