@@ -309,7 +309,8 @@ def _shift(shift: ComparedNumber) -> str:
 
 def _compare_field(both: Paired, field: Field) -> tuple[ComparedNumber, list[ComparedNumber]]:
     read = _reader(field)
-    values = ((place, read(ours), read(theirs)) for place, (ours, theirs) in enumerate(both.pairs.rows))
+    cells = both.pairs.rows.cells(field.name)
+    values = ((place, read(ours), read(theirs)) for place, (ours, theirs) in enumerate(cells))
     pairs = [(place, x, y) for place, x, y in values if x is not None and y is not None]
     lost = len(both.pairs.rows) - len(pairs)
     if not pairs:
@@ -320,7 +321,7 @@ def _compare_field(both: Paired, field: Field) -> tuple[ComparedNumber, list[Com
     agreed = _certain(both.means(DRAWN, field.name, places, {"agreement": same})["agreement"])
     if agreed.value == 1 and np.isfinite(agreed.low):
         agreed = replace(agreed, p_equivalence=p_of_agreement(agreed.stimuli, both.margin))
-    own = [value for side in (both.a, both.b) if not np.isnan(value := own_agreement(side, read))]
+    own = [value for side in (both.a, both.b) if not np.isnan(value := own_agreement(side, field.name, read))]
     reasons = [agreed.reason, _without(lost, both.empty(places)).words.lstrip(",; ")]
     if len({value for _, x, y in pairs for value in (x, y)}) == 1:
         reasons.append(f"all answers of both sides are {pairs[0][1]}")
@@ -341,8 +342,8 @@ def _certain(number: ComparedNumber) -> ComparedNumber:
     return replace(number, low=max(number.value - most, 0.0), high=min(number.value + most, 1.0))
 
 
-def _reader(field: Field) -> Callable[[Row], object]:
-    """What reads a field's value in a row, None where there is none."""
+def _reader(field: Field) -> Callable[[str], object]:
+    """What reads a field's value in a cell, None where there is none."""
 
     @lru_cache(READ)
     def value(cell: str) -> object:
@@ -350,7 +351,7 @@ def _reader(field: Field) -> Callable[[Row], object]:
             return field.parse(cell) if cell else None
         return None
 
-    return lambda row: value(row[field.name])
+    return value
 
 
 def _shares(field: Field, pairs: Sequence[tuple[object, object]]) -> Iterator[tuple[str, float, Array]]:
@@ -369,9 +370,10 @@ def _shares(field: Field, pairs: Sequence[tuple[object, object]]) -> Iterator[tu
     yield "mean", reach or 1.0, numbers / (reach or 1.0)
 
 
-def own_agreement(side: Side, read: Callable[[Row], object]) -> float:
+def own_agreement(side: Side, column: str, read: Callable[[str], object]) -> float:
     """How often a side agrees with itself: the answers of each replication and the next; NaN with one replication."""
-    answers = ((read(side.rows[one]), read(side.rows[other])) for one, other in side.again)
+    cells = (side.rows.cells(column, pair) for pair in side.again)
+    answers = ((read(one), read(other)) for one, other in cells)
     same = [x == y for x, y in answers if x is not None and y is not None]
     return sum(same) / len(same) if same else np.nan
 

@@ -1,25 +1,24 @@
 """The two sides of a comparison: tables or runs, read and paired row by row."""
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
 from itertools import pairwise
 from operator import itemgetter
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, overload
 
 import orjson
 
-from grace.analysis.frames import Frame, Row, read_frame
+from grace.analysis.frames import Frame, Row, RowsOfModel, frame_of, read_frame
 from grace.columns import REPLICATION
 from grace.errors import InputError, RunMismatch
 from grace.manifest import Identity
 from grace.progress import Progress
 from grace.quality.layout import number_in
-from grace.quality.merge import merge_groups
+from grace.quality.merge import joined_rows
 from grace.runs import Run
 from grace.stages.related import Related, related
 from grace.studies.check import guess_study
@@ -50,7 +49,7 @@ class Side:
     floor: Mapping[str, Any] | None = None
 
     @property
-    def rows(self) -> Sequence[Row]:
+    def rows(self) -> RowsOfModel:
         """Its rows."""
         return next(iter(self.frame.models.values()))
 
@@ -84,12 +83,21 @@ class Side:
 class PairedRows(Sequence[tuple[Row, Row]]):
     """Pairs of rows, each made when it is asked for."""
 
-    def __init__(self, a: Sequence[Row], b: Sequence[Row], places: Sequence[Sequence[int]]) -> None:
+    def __init__(self, a: RowsOfModel, b: RowsOfModel, places: Sequence[Sequence[int]]) -> None:
         """For rows of two sides; `places` are those of the pairs in either."""
         self._a, self._b, self._places = a, b, places
 
     def __len__(self) -> int:
         return len(self._places[0])
+
+    def __iter__(self) -> Iterator[tuple[Row, Row]]:
+        ours, theirs = self._places
+        return zip(map(self._a.__getitem__, ours), map(self._b.__getitem__, theirs), strict=True)
+
+    def cells(self, column: str) -> Iterator[tuple[str, str]]:
+        """The cells of a column of both sides, pair by pair."""
+        ours, theirs = self._places
+        return zip(self._a.cells(column, ours), self._b.cells(column, theirs), strict=True)
 
     @overload
     def __getitem__(self, place: int) -> tuple[Row, Row]: ...
@@ -113,7 +121,7 @@ class Pairs:
         only_a, only_b: how many rows have no partner.
     """
 
-    rows: Sequence[tuple[Row, Row]]
+    rows: PairedRows
     only_a: int
     only_b: int
 
@@ -140,9 +148,8 @@ def read_side(path: Path, progress: Progress, study: str | None = None, given: T
 
 def _read_run(run: Run, progress: Progress) -> Side:
     runs = related(run)
-    with TemporaryDirectory() as folder:
-        table = merge_groups([runs], Path(folder), progress, csv_alone=True).paths[0]
-        return side_of(run, runs, read_frame(table, runs.study_of(run)))
+    with joined_rows(runs, progress) as (columns, rows):
+        return side_of(run, runs, frame_of(run.path, columns, rows, runs.study_of(run)))
 
 
 def side_of(run: Run, runs: Related, frame: Frame) -> Side:

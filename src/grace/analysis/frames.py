@@ -97,6 +97,11 @@ class RowsOfModel(Sequence[Row]):
     def __iter__(self) -> Iterator[Row]:
         return map(self._row, self._places)
 
+    def cells(self, column: str, places: Iterable[int]) -> Iterator[str]:
+        """The cells of a column in some of these rows."""
+        texts, own = self._kept.columns[column], self._places
+        return (texts[own[place]] for place in places)
+
     def _row(self, place: int) -> Row:
         return Row(KeptCells(self._kept.columns, place), self._kept.key(place), place + 1)
 
@@ -106,8 +111,8 @@ class Frame:
     """A table, read.
 
     Attributes:
-        name: the file's name.
-        sha256: hex digest of the file.
+        name: the file's name, or the run's.
+        sha256: hex digest of the file; "" where the rows come from a run's ledgers.
         columns: its columns.
         models: the rows of each model, in the table's order; the name is "" where the table names none.
     """
@@ -115,7 +120,7 @@ class Frame:
     name: str
     sha256: str
     columns: tuple[str, ...]
-    models: Mapping[str, Sequence[Row]]
+    models: Mapping[str, RowsOfModel]
 
     @property
     def names_models(self) -> bool:
@@ -153,7 +158,7 @@ def read_frame(path: Path, study: Study, given: TableFormat = AUTO) -> Frame:
     """
     with open_table(path, given) as table:
         check_kin(study, table.columns, path)
-        return _frame(path, table, table.columns, table.all_cells(), study)
+        return frame_of(path, table.columns, table.all_cells(), study, table.sha256)
 
 
 def read_parts(path: Path, study: Study, parts: Sequence[tuple[int, tuple[str, ...]]]) -> Iterator[Frame]:
@@ -172,18 +177,18 @@ def read_parts(path: Path, study: Study, parts: Sequence[tuple[int, tuple[str, .
         places = {name: place for place, name in enumerate(table.columns)}
         for count, columns in parts:
             own = [places[name] for name in columns]
-            yield _frame(
-                path, table, columns, ([cells[place] for place in own] for cells in islice(rows, count)), study
-            )
+            some = ([cells[place] for place in own] for cells in islice(rows, count))
+            yield frame_of(path, columns, some, study, table.sha256)
 
 
-def _frame(
-    path: Path, table: CsvTable, columns: tuple[str, ...], cells: Iterable[Sequence[str]], study: Study
+def frame_of(
+    path: Path, columns: tuple[str, ...], cells: Iterable[Sequence[str]], study: Study, sha256: str = ""
 ) -> Frame:
+    """A table of some rows, read from a file or a run. Raises InputError where there are none."""
     kept = KeptRows(columns, cells, MISSING, _shown(study, columns))
     if not kept.rows:
         raise InputError(f"{path}: has a header and no rows")
-    return Frame(path.name, table.sha256, columns, dict(_by_model(kept, _names(columns))))
+    return Frame(path.name, sha256, columns, dict(_by_model(kept, _names(columns))))
 
 
 def _shown(study: Study, columns: Sequence[str]) -> list[str]:

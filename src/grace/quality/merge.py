@@ -3,7 +3,7 @@
 import csv
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from hashlib import blake2b
@@ -117,6 +117,25 @@ def merge_groups(groups: Sequence[Related], out: Path, progress: Progress, csv_a
             raise InputError(f"the runs are of different studies ({', '.join(sorted(names))}); merge each on its own")
         _check_distinct(parts)
         return _write(parts, out, progress, csv_alone)
+
+
+@contextmanager
+def joined_rows(group: Related, progress: Progress) -> Iterator[tuple[tuple[str, ...], Iterator[list[str]]]]:
+    """The header and the rows of the merged table of a group of runs, as they are written, but without flags.
+
+    Raises:
+        InputError: a run cannot be read.
+    """
+    with ExitStack() as stack:
+        part = _MergedGroup(group, stack)
+        progress.begin(part.rows, 0, "rows")
+
+        def rows() -> Iterator[list[str]]:
+            for batch in batches(part.unflagged(), BATCH):
+                yield from ([cell or "" for cell in written] for _, written in batch)
+                progress.advance(False, len(batch))
+
+        yield part.columns, rows()
 
 
 def _check_distinct(parts: "Sequence[_MergedGroup]") -> None:
@@ -270,14 +289,14 @@ class _MergedGroup:
     def merged(self) -> Iterator[tuple[list[object], list[str | None], str | None]]:
         """The rows: their values by column, how they are written, and the flags."""
         place = self.columns.index(FLAGS)
-        for rows in batches(self._unflagged(), BATCH):
+        for rows in batches(self.unflagged(), BATCH):
             found = self._checks.flags([written for _, written in rows])
             for (full, written), flags in zip(rows, found, strict=True):
                 flagged = "; ".join(dict.fromkeys(flag.check for flag in flags)) or None
                 full[place] = written[place] = flagged
                 yield full, written, flagged
 
-    def _unflagged(self) -> Iterator[tuple[list[object], list[str | None]]]:
+    def unflagged(self) -> Iterator[tuple[list[object], list[str | None]]]:
         """The rows without flags: their values by column, and how they are written."""
         decided = 0
         models = [self._provenance[name] for name in self._models]
