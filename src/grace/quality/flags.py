@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from grace.quality.checks import CHECKS, TablePart
-from grace.quality.layout import Layout
+from grace.quality.layout import Layout, places_of
 from grace.quality.looks import (
     Fault,
     Maker,
@@ -39,12 +39,13 @@ class RowChecks:
         """For a table with this layout; `again` has the answers read again, which takes time."""
         self.undone: dict[str, str] = {}
         self._looks: dict[str, list[Remembered | RememberedCells]] = {}
+        places = places_of(layout.columns)
         for name, make in _makers(layout, again).items():
             looks = make(layout, thresholds)
             if isinstance(looks, str):
                 self.undone[name] = looks
             else:
-                self._looks[name] = [remembered(look, layout.columns) for look in looks]
+                self._looks[name] = [remembered(look, places) for look in looks]
 
     @property
     def names(self) -> tuple[str, ...]:

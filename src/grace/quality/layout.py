@@ -69,7 +69,16 @@ def given(cell: str | None) -> str:
 
 def picking(columns: Sequence[str], names: Sequence[str]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
     """What takes the cells of some columns out of a table's row; a column that is not there has an empty one."""
-    places = [columns.index(name) if name in columns else None for name in names]
+    return picking_at(list(map(places_of(columns).get, names)))
+
+
+def places_of(columns: Sequence[str]) -> dict[str, int]:
+    """The place of each column in a row."""
+    return {name: place for place, name in enumerate(columns)}
+
+
+def picking_at(places: Sequence[int | None]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+    """What takes the cells at some places out of a row; None is an empty cell."""
     there = [place for place in places if place is not None]
     if len(there) < len(places):
         return lambda row: tuple(["" if place is None else row[place] for place in places])

@@ -7,7 +7,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
 
-from grace.quality.layout import Cells, Layout, given, picking
+from grace.quality.layout import Cells, Layout, given, picking_at
 
 Fault = tuple[str, str]
 """The column or columns, and what is wrong."""
@@ -26,7 +26,7 @@ class Unit(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Look:
+class RowLook:
     """A look at one row.
 
     Attributes:
@@ -39,9 +39,9 @@ class Look:
     see: Callable[[Cells], Iterable[Unit]]
 
 
-def of_each_row(columns: Iterable[str], find: Callable[[Cells], Iterable[Fault]]) -> Look:
+def of_each_row(columns: Iterable[str], find: Callable[[Cells], Iterable[Fault]]) -> RowLook:
     """A look of which each row is a unit, with the faults that are found in it."""
-    return Look(tuple(columns), lambda cells: [Unit("", list(find(cells)))])
+    return RowLook(tuple(columns), lambda cells: [Unit("", list(find(cells)))])
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class CellLook:
     unless: str = ""
 
 
-Looks = Sequence[Look | CellLook]
+Looks = Sequence[RowLook | CellLook]
 """What a check of single rows does: one look, or several of each row, whose faults are of one unit."""
 Thresholds = Mapping[str, float]
 """Thresholds by name."""
@@ -75,18 +75,18 @@ Picked = dict[tuple[str, ...], tuple[list[tuple[str | None, ...]], Counter[tuple
 """The cells of some rows in some columns, and how often each combination is among them; several looks read the same."""
 
 
-def remembered(look: Look | CellLook, columns: Sequence[str]) -> "Remembered | RememberedCells":
-    """A look at the rows of a table with these columns, which looks once at what is the same in several."""
-    return Remembered(look, columns) if isinstance(look, Look) else RememberedCells(look, columns)
+def remembered(look: RowLook | CellLook, places: Mapping[str, int]) -> "Remembered | RememberedCells":
+    """A look at the rows of a table, which looks once at what is the same in several; `places` are its columns'."""
+    return Remembered(look, places) if isinstance(look, RowLook) else RememberedCells(look, places)
 
 
 class RememberedCells:
     """A look at one column of a table, which looks once at equal cells."""
 
-    def __init__(self, look: CellLook, columns: Sequence[str]) -> None:
+    def __init__(self, look: CellLook, places: Mapping[str, int]) -> None:
+        """For a table whose columns have these places."""
         self._look = look
-        self._place = columns.index(look.column) if look.column in columns else None
-        self._excuse = columns.index(look.unless) if look.unless in columns else None
+        self._place, self._excuse = places.get(look.column), places.get(look.unless)
         self._known: set[str | None] = set()
         self._faults: dict[str | None, str] = {}
 
@@ -105,7 +105,7 @@ class RememberedCells:
         return self._excuse is not None and bool(given(row[self._excuse]))
 
     def _look_at(self, cells: set[str | None]) -> None:
-        """Look at cells, unless it is known what is wrong with them."""
+        """RowLook at cells, unless it is known what is wrong with them."""
         if len(self._known) > REMEMBERED:
             self._known.clear()
             self._faults.clear()
@@ -118,11 +118,11 @@ class RememberedCells:
 class Remembered:
     """A look at the rows of a table, which looks once at rows whose cells in its columns are equal."""
 
-    def __init__(self, look: Look, columns: Sequence[str]) -> None:
-        """For a table with these columns."""
+    def __init__(self, look: RowLook, places: Mapping[str, int]) -> None:
+        """For a table whose columns have these places."""
         self._look = look
-        self._names = tuple(name for name in dict.fromkeys(look.columns) if name in columns)
-        self._pick = picking(columns, self._names)
+        self._names = tuple(name for name in dict.fromkeys(look.columns) if name in places)
+        self._pick = picking_at([places[name] for name in self._names])
         self._known: dict[tuple[str | None, ...], tuple[Unit, ...]] = {}
 
     def see(self, rows: Sequence[Row], picked: Picked) -> Seen:
@@ -143,7 +143,7 @@ class Remembered:
         return units, [(place, unit) for place, key in where for unit in self._known[key] if unit.faults]
 
     def _look_at(self, keys: Collection[tuple[str | None, ...]]) -> None:
-        """Look at rows with these cells, unless it is known what is in them."""
+        """RowLook at rows with these cells, unless it is known what is in them."""
         fresh = [key for key in keys if key not in self._known]
         if len(self._known) + len(fresh) > REMEMBERED:
             self._known.clear()

@@ -3,8 +3,8 @@
 import pytest
 
 from grace.quality import looks
-from grace.quality.layout import Cells
-from grace.quality.looks import CellLook, Look, Remembered, RememberedCells, Unit
+from grace.quality.layout import Cells, places_of
+from grace.quality.looks import CellLook, Remembered, RememberedCells, RowLook, Unit
 
 
 def test_equal_cells_are_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -15,7 +15,7 @@ def test_equal_cells_are_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None
         seen.append(cells["a"] + cells["b"])
         return [Unit("", [("a", cells["a"])])]
 
-    remembered = Remembered(Look(("a", "b", "a", "absent"), look), ("a", "b", "c"))
+    remembered = Remembered(RowLook(("a", "b", "a", "absent"), look), places_of(("a", "b", "c")))
     for row in ("xy1", "xy2", "xz1", "xy3", "yz1", "xy1"):
         assert remembered.see([row], {}) == ({"": 1}, [(0, Unit("", [("a", row[0])]))])
     assert seen == ["xy", "xz", "yz", "xy"]  # the third different row made it forget the others
@@ -26,7 +26,7 @@ def test_rows_together_are_seen_as_one_by_one() -> None:
         return [Unit(cells["a"], [("b", "is y")] if cells["b"] == "y" else [])] if cells["a"] else []
 
     rows = [("x", "y"), ("x", "z"), ("", "y"), ("x", "y"), ("z", "z"), (None, "y")]
-    units, bad = Remembered(Look(("a", "b"), look), ("a", "b")).see(rows, {})
+    units, bad = Remembered(RowLook(("a", "b"), look), places_of(("a", "b"))).see(rows, {})
     assert units == {"x": 3, "z": 1}
     assert bad == [(place, Unit("x", [("b", "is y")])) for place in (0, 3)]
 
@@ -39,7 +39,7 @@ def test_cells_are_looked_at_once_and_excused_by_their_own_rows(monkeypatch: pyt
         seen.append(cell)
         return None if cell else "is empty"
 
-    cells = RememberedCells(CellLook("a", fault_of, "why"), ("why", "a"))
+    cells = RememberedCells(CellLook("a", fault_of, "why"), places_of(("why", "a")))
     empty = Unit("", [("a", "is empty")])
     for _ in range(2):
         rows = [("", "x"), ("", ""), ("it failed", ""), ("NA", None), ("", "x")]
@@ -51,5 +51,5 @@ def test_cells_are_looked_at_once_and_excused_by_their_own_rows(monkeypatch: pyt
 
 
 def test_a_column_that_is_not_there_is_empty() -> None:
-    cells = RememberedCells(CellLook("a", lambda cell: None if cell else "is empty"), ("b",))
+    cells = RememberedCells(CellLook("a", lambda cell: None if cell else "is empty"), places_of(("b",)))
     assert cells.see([("x",)], {}) == ({"": 1}, [(0, Unit("", [("a", "is empty")]))])

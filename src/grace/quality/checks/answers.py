@@ -8,7 +8,7 @@ import orjson
 
 from grace.columns import ENDING, ERROR, RESPONSE
 from grace.quality.layout import Cells, Layout
-from grace.quality.looks import Look, Looks, Thresholds, Unit
+from grace.quality.looks import Looks, RowLook, Thresholds, Unit
 from grace.stages.answers.table import EMPTIES
 from grace.studies.reading.text import REFUSAL, plain
 
@@ -35,7 +35,7 @@ def truncated(layout: Layout, _: Thresholds) -> Looks | str:
         if ending := cells[ENDING]:
             yield Unit("", [(ENDING, "was cut off at the token limit")] if ending == "length" else [])
 
-    return [Look((ENDING,), look)]
+    return [RowLook((ENDING,), look)]
 
 
 def empty_answers(layout: Layout, _: Thresholds) -> Looks | str:
@@ -47,7 +47,7 @@ def empty_answers(layout: Layout, _: Thresholds) -> Looks | str:
         if cells[ERROR] in EMPTIES or not cells[ERROR]:
             yield Unit("", [(ERROR, cells[ERROR])] if cells[ERROR] else [])
 
-    return [Look((ERROR,), look)]
+    return [RowLook((ERROR,), look)]
 
 
 def refusals(layout: Layout, _: Thresholds) -> Looks | str:
@@ -64,7 +64,7 @@ def refusals(layout: Layout, _: Thresholds) -> Looks | str:
             declined = () if answered else (name for name, text in texts if REFUSAL.search(plain(text)))
             yield Unit("", [(name, "declines to answer") for name in declined])
 
-    return [Look((*names, *fields), look)]
+    return [RowLook((*names, *fields), look)]
 
 
 def error_texts(layout: Layout, _: Thresholds) -> Looks | str:
@@ -78,7 +78,7 @@ def error_texts(layout: Layout, _: Thresholds) -> Looks | str:
         if texts:
             yield Unit("", [(name, "is an error message, not an answer") for name, text in texts if is_error(text)])
 
-    return [Look(names, look)]
+    return [RowLook(names, look)]
 
 
 def is_error(text: str) -> bool:

@@ -6,7 +6,7 @@ from typing import get_args
 
 from grace.columns import CONFIDENCE, ERROR, METHOD, MODEL, REASONS, RESPONSE
 from grace.quality.layout import Cells, Layout, Numeric, given, number_in
-from grace.quality.looks import CellLook, Fault, Look, Looks, Thresholds, Unit, of_each_row
+from grace.quality.looks import CellLook, Fault, Looks, RowLook, Thresholds, Unit, of_each_row
 from grace.stages.answers.table import EMPTIES
 from grace.studies.fields import Method
 from grace.studies.format import MISSING, InputColumn
@@ -39,14 +39,14 @@ def errors(layout: Layout, _: Thresholds) -> Looks | str:
 
 def missing_values(layout: Layout, _: Thresholds) -> Looks | str:
     """Cells that are empty although they should not be and no error says why."""
-    looks: list[Look | CellLook] = [CellLook(name, _missing) for name, column in _given(layout) if column.required]
+    looks: list[RowLook | CellLook] = [CellLook(name, _missing) for name, column in _given(layout) if column.required]
     if layout.answers:
         looks += _missing_of_answers(layout)
     if layout.fields:
         looks.append(_missing_of_fields(layout))
     if layout.questions:
         looks.append(_missing_of_scores(layout))
-    return looks or [Look((), lambda _: [Unit("", [])])]
+    return looks or [RowLook((), lambda _: [Unit("", [])])]
 
 
 def _missing(cell: str) -> str | None:
@@ -64,7 +64,7 @@ def _missing_of_answers(layout: Layout) -> Iterator[CellLook]:
     yield from (CellLook(name, missing, ERROR) for name in (*ANSWERED, *layout.turns) if name in layout.present)
 
 
-def _missing_of_fields(layout: Layout) -> Look:
+def _missing_of_fields(layout: Layout) -> RowLook:
     fields = layout.fields_present
     has_reasons, has_confidence = REASONS in layout.present, CONFIDENCE in layout.present
 
@@ -80,7 +80,7 @@ def _missing_of_fields(layout: Layout) -> Look:
     return of_each_row((METHOD, *fields, REASONS, CONFIDENCE), find)
 
 
-def _missing_of_scores(layout: Layout) -> Look:
+def _missing_of_scores(layout: Layout) -> RowLook:
     groups = [
         (question.columns.probabilities, [name for name in question.columns.names if name in layout.present])
         for question in layout.questions.values()
@@ -149,7 +149,7 @@ def _outside(kind: Numeric, cell: str) -> str | None:
     return None if number is None or kind.fits(number) else f"is {cell}, not {kind.bounds}"
 
 
-def _each_number(layout: Layout, fault_of: Callable[[Numeric, str], str | None]) -> list[Look | CellLook]:
+def _each_number(layout: Layout, fault_of: Callable[[Numeric, str], str | None]) -> list[RowLook | CellLook]:
     """Looks at the columns of numbers: at each of answers, and at those of probabilities together, which repeat."""
     of_scores = set(layout.columns_of_scores)
     scores = {name: kind for name, kind in layout.numeric.items() if name in of_scores}
@@ -160,7 +160,7 @@ def _each_number(layout: Layout, fault_of: Callable[[Numeric, str], str | None])
             if fault := fault_of(kind, cells[name]):
                 yield name, fault
 
-    looks: list[Look | CellLook] = [_of_value(name, partial(fault_of, kind)) for name, kind in others.items()]
+    looks: list[RowLook | CellLook] = [_of_value(name, partial(fault_of, kind)) for name, kind in others.items()]
     return [*looks, of_each_row(scores, find)] if scores else looks
 
 

@@ -7,7 +7,7 @@ from grace.columns import CONFIDENCE, METHOD, REASONS
 from grace.errors import InputError
 from grace.quality.checks.cells import quoted
 from grace.quality.layout import Cells, Layout
-from grace.quality.looks import Fault, Look, Looks, Thresholds, Unit
+from grace.quality.looks import Fault, Looks, RowLook, Thresholds, Unit
 from grace.stages.fields.records import Rows
 from grace.studies.fields import Cell
 
@@ -34,7 +34,7 @@ def percentage_sum(layout: Layout, thresholds: Thresholds) -> Looks | str:
                 off = abs(total - own.total) > tolerance * own.total + 1e-9
                 yield Unit("", [(", ".join(own.fields), f"sum to {total:g}, not {own.total:g}")] if off else [])
 
-    return [Look(tuple(name for own in sums.values() for name in own.fields), look)]
+    return [RowLook(tuple(name for own in sums.values() for name in own.fields), look)]
 
 
 def extracted(layout: Layout, _: Thresholds) -> Looks | str:
@@ -49,7 +49,7 @@ def extracted(layout: Layout, _: Thresholds) -> Looks | str:
         empty = [name for name in fields if not cells[name]]
         yield Unit("", [(", ".join(empty), cells[REASONS] or "no value")] if empty else [])
 
-    return [Look((*fields, REASONS), look)]
+    return [RowLook((*fields, REASONS), look)]
 
 
 def extraction_doubt(layout: Layout, thresholds: Thresholds) -> Looks | str:
@@ -63,7 +63,7 @@ def extraction_doubt(layout: Layout, thresholds: Thresholds) -> Looks | str:
         if confidence is not None:
             yield Unit("", [(CONFIDENCE, f"is {confidence:g}, below {least:g}")] if confidence < least else [])
 
-    return [Look((CONFIDENCE,), look)]
+    return [RowLook((CONFIDENCE,), look)]
 
 
 def reread(layout: Layout, _: Thresholds) -> Looks | str:
@@ -88,7 +88,7 @@ def reread(layout: Layout, _: Thresholds) -> Looks | str:
         if cells[METHOD] == "rule":
             yield Unit("", list(faults(cells)))
 
-    return [Look((*columns, METHOD, *layout.fields_present), look)]
+    return [RowLook((*columns, METHOD, *layout.fields_present), look)]
 
 
 def _is(value: Cell | None, cells: Cells, name: str) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from math import fsum, sqrt
 
 from grace.quality.layout import Cells, Layout
-from grace.quality.looks import Fault, Look, Looks, Thresholds, Unit
+from grace.quality.looks import Fault, Looks, RowLook, Thresholds, Unit
 from grace.studies.answers import entropy
 from grace.studies.questions import Question
 
@@ -26,7 +26,7 @@ def probability_sum(layout: Layout, thresholds: Thresholds) -> Looks | str:
             off = [(own, total) for own, total in sums if abs(total - 1) > tolerance]
             yield Unit("", [(_span(own), f"sum to {total:.6g}, not 1") for own, total in off])
 
-    return [Look(layout.around_scores, look)]
+    return [RowLook(layout.around_scores, look)]
 
 
 def _distributions(question: Question) -> Iterator[tuple[str, ...]]:
@@ -62,7 +62,7 @@ def derived_values(layout: Layout, thresholds: Thresholds) -> Looks | str:
             if cell is not None and abs(cell - value) > tolerance:
                 yield column, f"is {cell:.9g}; the probabilities of {question.name} give {value:.9g}"
 
-    return [Look(layout.around_scores, look)]
+    return [RowLook(layout.around_scores, look)]
 
 
 def _derived(question: Question, probabilities: list[float]) -> Iterator[tuple[str, float]]:
@@ -97,7 +97,7 @@ def label_mass(layout: Layout, thresholds: Thresholds) -> Looks | str:
             if mass is not None:
                 yield Unit(name, [(column, f"is {mass:.3g}, below {low:g}")] if mass < low else [])
 
-    return [Look(layout.around_scores, look)]
+    return [RowLook(layout.around_scores, look)]
 
 
 def uniform(layout: Layout, thresholds: Thresholds) -> Looks | str:
@@ -115,4 +115,4 @@ def uniform(layout: Layout, thresholds: Thresholds) -> Looks | str:
                 same = all(abs(p - even) <= tolerance for p in probabilities)
                 yield Unit(name, [(_span(question.columns.probabilities), EVEN)] if same else [])
 
-    return [Look(layout.around_scores, look)]
+    return [RowLook(layout.around_scores, look)]
