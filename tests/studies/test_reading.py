@@ -375,6 +375,17 @@ def test_every_row_has_all_columns() -> None:
         assert len(cells) == len(extraction.columns) == len(extraction.fields) + len(EXTRACTED)
 
 
+@pytest.mark.parametrize("more", ["", "So they will arrive. " * 100], ids=["short", "long"])
+def test_an_answer_that_was_read_before_is_read_as_anew(more: str) -> None:
+    extraction = load_study("study1").extraction
+    assert extraction is not None
+    answers = [f"{more}Initial Answer: 2\nProbabilities: 0: 0%, 1: 10%, 2: 90%, 3: {share}" for share in ("0%", "0")]
+    for cut in (None, True, False, True):
+        for answer in answers:
+            texts = dict.fromkeys(("prior", "state", "knowledge"), answer)
+            assert extraction.read_once(tuple(texts.items()), cut, True) == extraction.read(texts, cut, True)
+
+
 def test_text_knows_whether_it_may_be_cut() -> None:
     assert Text("it goes on and").may_be_cut
     assert not Text("it ends.").may_be_cut

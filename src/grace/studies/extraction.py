@@ -28,8 +28,10 @@ from grace.text import did_you_mean, nearest
 MOST_POINTS = 1000
 LIKE_ANOTHER = 0.85
 """So similar to the column of a turn, a name is a slip rather than another table's column (1 is equal)."""
-REPEATED = 1_000
-"""So many answers are kept as they were read."""
+REPEATED, REPEATED_LONG = 20_000, 1_000
+"""So many short answers are kept as they were read, and so many long ones."""
+SHORT = 500
+"""Characters of the longest short answer: models repeat these, and few bytes keep them."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,12 @@ class Extraction:
     @cached_property
     def read_once(self) -> Callable[[tuple[tuple[str, str], ...], bool | None, bool], Extracted]:
         """`read`, which keeps the last answers; models repeat short ones, and several may ask about one row."""
-        return lru_cache(REPEATED)(lambda texts, cut, shared: self.read(dict(texts), cut, shared))
+
+        def read(texts: tuple[tuple[str, str], ...], cut: bool | None, shared: bool) -> Extracted:
+            return self.read(dict(texts), cut, shared)
+
+        short, long = lru_cache(REPEATED)(read), lru_cache(REPEATED_LONG)(read)
+        return lambda texts, *how: (short if all(len(text) <= SHORT for _, text in texts) else long)(texts, *how)
 
     def _sections(self, text: str, shared: bool) -> Sequence[Section]:
         """The parts of a text that belong to one reading each: by headings, or else by numbers."""
