@@ -127,7 +127,7 @@ def joined_rows(group: Related, progress: Progress) -> Iterator[tuple[tuple[str,
         InputError: a run cannot be read.
     """
     with ExitStack() as stack:
-        part = _MergedGroup(group, stack)
+        part = _MergedGroup(group, stack, Counter())
         progress.begin(part.rows, 0, "rows")
 
         def rows() -> Iterator[list[str]]:
