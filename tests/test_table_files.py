@@ -172,7 +172,9 @@ def test_bytes_that_are_not_utf_8_are_refused_with_what_they_may_say(
     content = f'id,note\n{plain}1,"{SAYINGS[encoding]}"\n'.encode(encoding)
     told = refusal(tmp_path / "t.csv", content)
     line = 2 if early else 20_002
-    assert told.startswith(f"{tmp_path / 't.csv'}, line {line}: is not UTF-8 text. Save it as CSV UTF-8, or say")
+    assert told.startswith(
+        f"{tmp_path / 't.csv'}, line {line}: is not UTF-8 text. Save it as CSV UTF-8 (`grace data sample` can), or"
+    )
     [candidate] = [line for line in told.splitlines() if line.startswith(f"  {encoding} ")]
     assert SAYINGS[encoding] in candidate
     assert read(tmp_path / "t.csv", TableFormat(encoding=encoding))[-1] == ["1", SAYINGS[encoding]]

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from grace.policy.check import check_manifests
-from grace.policy.foreign import kustomization
+from grace.policy.foreign import foreign, kustomization
 from grace.policy.reading import parse
 from grace.policy.rule import changed
 from policy_examples import JOB, NRP, claim, found, job, pod, script, server, severities
@@ -511,3 +511,44 @@ def test_early_images_of_text_generation_inference_heed_their_own_variable(tag: 
     claimed = {"name": "kept", "persistentVolumeClaim": {"claimName": "kept"}}
     body["spec"]["template"]["spec"]["volumes"] = [claimed]
     assert bool(found("NRP035", json.dumps(body))) is said
+
+
+# Templates of Python's str.format
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [("run-{flower}-{task}", "{flower}"), ("{user}", "{user}"), ("a{x}b", "{x}"), ("run-${TASK}", "${TASK}")],
+)
+def test_a_name_with_a_field_of_a_template_is_to_be_filled_in(name: str, field: str):
+    text = changed(JOB, ("name: study1\n", f'name: "{name}"\n'))
+    assert not found("K8S004", text)
+    assert [(one.severity.value, one.message) for one in found("K8S034", text)] == [
+        ("error", f"fill this in: '{field}'")
+    ]
+
+
+def test_names_of_containers_and_images_with_fields_of_templates():
+    body = yaml.safe_load(JOB)
+    main = body["spec"]["template"]["spec"]["containers"][0]
+    main |= {"name": "train-{fold}", "image": "registry.example.org/lab/train:{tag}"}
+    text = json.dumps(body)
+    assert not found("K8S004", text)
+    assert {one.message for one in found("K8S034", text)} == {"fill this in: '{fold}'", "fill this in: '{tag}'"}
+    main |= {"name": "train", "image": "registry.example.org/lab/train:1", "args": ["--format", "{name}-{fold}"]}
+    assert not found("K8S034", json.dumps(body))
+
+
+@pytest.mark.parametrize(
+    ("value", "template"), [("{name}", True), ("{a: 1}", False), ("{name: }", True), ("[name]", False)]
+)
+def test_a_mapping_that_is_a_field_of_a_template(value: str, template: bool):
+    text = changed(JOB, ("name: study1\n", f"name: {value}\n"))
+    told = [one.message for one in found("K8S001", text)]
+    assert any("render it first" in one for one in told) == template, told
+
+
+def test_a_configuration_of_kustomize_is_no_object():
+    text = "apiVersion: builtin\nkind: PrefixSuffixTransformer\nmetadata: {name: a}\nprefix: b-\n"
+    assert "Kustomize" in foreign(parse(text)[0])
+    assert not foreign(parse(text.replace("builtin", "example.org/v1"))[0])

@@ -4,6 +4,7 @@ import base64
 import json
 
 import pytest
+import yaml
 
 pytest.importorskip("kubernetes_validate")
 
@@ -239,6 +240,18 @@ def test_pods_of_a_job_that_do_the_same(spec: str, same: bool):
     text = changed(JOB, ("spec:\n  active", f"spec:\n  {spec}\n  active"))
     assert severities("K8S052", text) == ["note"] * same
     assert not found("K8S052", changed(SERVER, ("spec:\n  selector", "spec:\n  replicas: 2\n  selector")))
+
+
+def test_pods_of_a_job_that_take_work_from_a_queue():
+    text = changed(JOB, ("spec:\n  active", "spec:\n  parallelism: 9\n  active"))
+    service = "apiVersion: v1\nkind: Service\nmetadata: {name: work-redis}\nspec: {ports: [{port: 6379}]}\n"
+    assert found("K8S052", text)
+    assert not found("K8S052", text, service)
+    assert found("K8S052", text, service.replace("work-redis", "web"))
+    for line in ("[celery, -A, work, worker]", "[python, work.py, --broker=amqp://mq]", "[wandb, agent, lab/sweep]"):
+        body = yaml.safe_load(text)
+        body["spec"]["template"]["spec"]["containers"][0]["command"] = yaml.safe_load(line)
+        assert not found("K8S052", json.dumps(body)), line
 
 
 @pytest.mark.parametrize(

@@ -316,16 +316,19 @@ def test_text_generation_inference_keeps_downloads_in_its_own_folder():
 
 
 def test_a_privileged_server_takes_gpus_that_it_did_not_ask_for():
-    def of(privileged: bool, **spec: str) -> str:
+    def of(privileged: bool, devices: str = "none", **spec: str) -> str:
         body = json.loads(server("google/gemma-2-2b-it", securityContext={"privileged": privileged}))
         body["spec"]["template"]["spec"] |= spec
         main = body["spec"]["template"]["spec"]["containers"][0]
         main["resources"] = {"limits": {"cpu": 4, "memory": "16Gi"}}
+        main["env"] = [{"name": "NVIDIA_VISIBLE_DEVICES", "value": devices}]
         [finding] = found("VLLM005", json.dumps(body))
         return finding.message
 
     assert "takes all GPUs" in of(True, runtimeClassName="nvidia")
+    assert "takes all GPUs" in of(True, "all")
     assert "sees none" in of(True)
+    assert "sees none" in of(False, "all")
     assert "sees none" in of(False, runtimeClassName="nvidia")
 
 

@@ -38,19 +38,21 @@ _TEMPLATES = (
     r"__[A-Z][A-Z0-9_]*__|%[A-Z][A-Z0-9_]*%",
 )
 """Of any program; in a script they have a meaning."""
+_BRACES = r"(?<![${])\{[A-Za-z_]\w*\}(?!\})"
+"""Of Python's str.format; neither a name nor an image has braces."""
 _AMONG_SMALL = r"(?<=[a-z][-.])[A-Z][A-Z0-9_]{2,}(?![A-Za-z])"
 _IMAGE = re.compile(r"((my|your|some|the)[-_]?)?(docker[-_]?)?image([-_]?name)?(:[\w.-]+)?", re.IGNORECASE)
 """An image of the public registry's own that it does not have."""
 _VARIABLE = re.compile(r"\$\([A-Za-z_][A-Za-z0-9_]*\)")
 """In a name it is for a tool: Kubernetes fills it in only where programs get it."""
-_FILLED = re.compile(r"\$[A-Za-z_]\w*|\$\([A-Za-z_]\w*\)", re.ASCII)
+_FILLED = re.compile(rf"\$[A-Za-z_]\w*|\$\([A-Za-z_]\w*\)|{_BRACES}", re.ASCII)
 """In an image it is for a tool, whatever its letters."""
 _WHOLE = re.compile(r"\$(?:[A-Z_][A-Z0-9_]*|\{[A-Z_][A-Z0-9_]*\})")
 """A variable's whole value: Kubernetes fills in $(NAME) only, so that the program gets these letters."""
 _IN_TEXT = re.compile("|".join(_CAPITALS))
 _IN_VALUE = re.compile("|".join((*_CAPITALS, *_WORDS)))
 _IN_FIELD = re.compile("|".join((*_CAPITALS, *_WORDS, *_TEMPLATES)))
-_IN_NAME = re.compile("|".join((*_CAPITALS, *_WORDS, *_TEMPLATES, _AMONG_SMALL)))
+_IN_NAME = re.compile("|".join((*_CAPITALS, *_WORDS, *_TEMPLATES, _BRACES, _AMONG_SMALL)))
 
 
 def placeholder_in_name(text: object) -> str:

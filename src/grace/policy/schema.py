@@ -347,4 +347,6 @@ def _is(value: object) -> str:
         return "a text"
     if value is None:
         return "empty"
+    if value == {}:  # as {name} is, whose value is empty
+        return "an empty mapping; if a program fills in what stands in { }, render it first, and check that"
     return "a list" if isinstance(value, list) else "a mapping"

@@ -1,5 +1,6 @@
 """Rules about Jobs: when they end, when they are removed, and what a preemption costs them."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,8 @@ from grace.policy.rules.examples import example
 _JOB = example("preemptible-job")
 _PARTED = changed(_JOB, ("spec:\n  back", "spec:\n  parallelism: 2\n  completions: 2\n  back"))
 _WORKING = changed(example("bare-pod"), ("command: [sleep, infinity]", "command: [python, train.py]"))
+_QUEUE = re.compile(r"redis|rabbit|amqp|celery|kafka|nats|queue|broker|scheduler|optuna|wandb agent", re.IGNORECASE)
+"""What gives each pod of a Job work of its own."""
 _LOOKING = changed(_JOB, ("  activeDeadlineSeconds: 86400\n", "")) + "        command: [bash, -c, python run.py]\n"
 
 
@@ -44,8 +47,17 @@ def check_removal(scene: Scene) -> Iterator[Hit]:
     examples=broken(_PARTED, ("  completions: 2\n", "")),
 )
 def check_same(scene: Scene) -> Iterator[Hit]:
+    beside = [container.image for _, container in scene.containers] + [each.name for each in scene.kind("Service")]
+    if any(map(_QUEUE.search, beside)):
+        return
     for workload in scene.workloads:
         spec = workload.job_spec or {}
+        given = " ".join(
+            f"{' '.join(container.line)} {' '.join(container.env)} {' '.join(filter(None, container.env.values()))}"
+            for container in workload.containers
+        )
+        if _QUEUE.search(given):
+            continue
         if workload.pods > 1 and "completions" not in spec and workload.job_path:
             message = f"starts {workload.pods} pods of one command, and nothing says which part of the work is whose"
             yield Hit(workload.manifest, (*workload.job_path, "parallelism"), message)

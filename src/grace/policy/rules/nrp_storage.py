@@ -263,8 +263,9 @@ def check_weights(scene: Scene) -> Iterator[Hit]:
     why="On CephFS a file that several clients write blocks them or is damaged. Where the path may be that of a "
     "folder, this is a warning.",
     source=CEPH,
-    fix="Give each pod a file of its own: --shard=auto/N, or $(JOB_COMPLETION_INDEX) in its name, and join them at the "
-    "end.",
+    fix="Give each pod a file of its own and join them at the end: what tells the pods apart stands in its name, as "
+    "$(JOB_COMPLETION_INDEX) of an Indexed Job (Grace: --shard=auto/N), the rank of a training job, or the pod's name. "
+    "What all need alike, as a data set, one Job writes before.",
     examples=broken(_JOB, (_INDEX, "")),
 )
 def check_one_writer(scene: Scene) -> Iterator[Hit]:

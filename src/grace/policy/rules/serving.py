@@ -147,7 +147,7 @@ def check_gpu_count(scene: Scene) -> Iterator[Hit]:
         if runs and _without_gpu(server):
             sees = "so that it sees none"
             if _takes_all(server):
-                sees = "but takes all GPUs of its node (privileged, runtime class nvidia), also those of others"
+                sees = "but takes all GPUs of its node past the scheduler, also those of others"
             message = f"container {server.container.name} starts vLLM and asks for no GPU, {sees}"
             yield Hit(server.workload.manifest, server.path, message, severity=Severity.WARNING)
         if not uses or not gets or uses == gets or sum(server.engine.runs(program) for program in running) > 1:
@@ -173,7 +173,8 @@ def _without_gpu(server: Server) -> bool:
 def _takes_all(server: Server) -> bool:
     """Whether a container sees all GPUs of its node, whatever it asks for."""
     privileged = (server.container.body.get("securityContext") or {}).get("privileged") is True
-    return privileged and "nvidia" in server.workload.spec.get("runtimeClassName", "")
+    told = server.settings.get("NVIDIA_VISIBLE_DEVICES") == "all"
+    return privileged and (told or "nvidia" in server.workload.spec.get("runtimeClassName", ""))
 
 
 def _gpus_used(server: Server) -> int:
