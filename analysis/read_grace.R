@@ -55,9 +55,14 @@ merge_run <- function(run, folder) {
   if (!is.null(status)) stop("`grace merge ", run, "` failed: ", paste(told, collapse = "\n"), call. = FALSE)
 }
 
-# A column of numbers; one with a cell that is none stays text.
+# A column of numbers, with decimal points or commas; one with a cell that is none, or as 1,234 may be two, stays text.
 as_number <- function(cells) {
-  numbers <- suppressWarnings(as.numeric(cells))
+  comma <- grepl("^[+-]?([0-9]{1,3}([.][0-9]{3})+|[0-9]*),[0-9]+$", cells)
+  comma <- comma & !grepl("^[+-]?[1-9][0-9]{0,2},[0-9]{3}$", cells)
+  if (any(comma)) comma <- comma | grepl("^[+-]?[0-9]{1,3}([.][0-9]{3})+$", cells)
+  written <- cells
+  written[comma] <- chartr(",", ".", gsub(".", "", cells[comma], fixed = TRUE))
+  numbers <- suppressWarnings(as.numeric(written))
   if (any(is.na(numbers) & !is.na(cells))) cells else numbers
 }
 

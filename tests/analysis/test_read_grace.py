@@ -108,3 +108,19 @@ def test_the_example_renders(run: Path, tmp_path: Path) -> None:
     assert "Agreement attraction" in page
     assert "One Sample t-test" in page
     assert "data:image/png" in page
+
+
+@needs_r
+@pytest.mark.parametrize(
+    ("cells", "numbers"),
+    [
+        (["3,5", "12", "-0,25"], [3.5, 12, -0.25]),
+        (["1.234,5", "2,50", "1.000"], [1234.5, 2.5, 1000]),
+        (["3.5", "1e-3"], [3.5, 0.001]),
+        (["1,234", "5"], ["1,234", "5"]),
+        (["3,5", "some"], ["3,5", "some"]),
+    ],
+)
+def test_numbers_with_decimal_commas_are_numbers(cells: list[str], numbers: list[float] | list[str]) -> None:
+    read = f'source("{SCRIPT}"); cat(jsonlite::toJSON(as_number(commandArgs(TRUE)), digits = NA))'
+    assert json.loads(rscript(read, *cells).stdout) == numbers

@@ -391,6 +391,23 @@ def test_errors_name_the_trials_and_no_temporary_file(options: dict[str, Any]) -
         grace.ask([{"story_setup": "x"}], "study1", **options)
 
 
+def test_numbers_with_decimal_commas_are_numbers(canned: CannedServer, tmp_path: Path) -> None:
+    study = tmp_path / "own.yaml"
+    study.write_text(
+        "name: own\ntitle: Own\ncolumns: {item: {}, weight: {type: number}, count: {type: integer}, price: {}}\n"
+        "questions: {asked: {prompt: '{{ item }} {{ weight }}?', answers: {labels: {yes: 'yes', no: 'no'}}}}\n"
+        "protocols: {asked: {turns: {response: '{{ item }} {{ weight }}?'}}}\n"
+    )
+    table = tmp_path / "trials.csv"
+    table.write_text("item;weight;count;price\na;3,5;2;4,5\nb;1.234,5;3;1\n")
+    answers = grace.ask(table, study, output=tmp_path / "a.csv", model_endpoint=canned.url, progress=False)
+    for each in (answers, grace.load_run(answers.run)):
+        frame = each.to_pandas()
+        assert frame["weight"].tolist() == [3.5, 1234.5]
+        assert frame["count"].tolist() == [2, 3]
+        assert frame["price"].tolist() == ["4,5", "1"]
+
+
 def test_without_pandas_it_says_what_to_do(
     canned: CannedServer, trials: Path, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

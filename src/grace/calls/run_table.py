@@ -20,6 +20,7 @@ from grace.stages.related import table_of
 from grace.stages.scores.table import score_kinds
 from grace.studies.study import Study
 from grace.table_files import open_table
+from grace.tables import is_ambiguous, number_text
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -158,11 +159,12 @@ def load_run(path: str | PathLike[str]) -> RunTable:
 
 def read_run_table(run: Run, table: Path, study: Study, path: Path, **facts: Any) -> RunTable:
     """Read the table that was made from a run; it belongs at `path`."""
-    kinds = {**_input_kinds(study), **_kinds(run, study)}
+    given, own = _input_kinds(study), _kinds(run, study)
     with open_table(table) as opened:
         columns = opened.columns
         texts = list(zip(*opened.all_cells(), strict=True)) or [()] * len(columns)
     identity = run.identity
+    decimal = identity.input.read_as.get("decimal")
     return RunTable(
         run=run.path,
         path=path,
@@ -170,7 +172,10 @@ def read_run_table(run: Run, table: Path, study: Study, path: Path, **facts: Any
         study=identity.study,
         model=str(identity.model["name"]) if identity.model else None,
         columns=columns,
-        _cells=tuple(_typed(cells, kinds.get(name, str)) for name, cells in zip(columns, texts, strict=True)),
+        _cells=tuple(
+            _typed(cells, own[name], ".") if name in own else _typed(cells, given.get(name, str), decimal)
+            for name, cells in zip(columns, texts, strict=True)
+        ),
         _study=study,
         **facts,
     )
@@ -192,11 +197,11 @@ def _input_kinds(study: Study) -> dict[str, type]:
     return {name: types[column.type] for name, column in study.columns.items() if column.type in types}
 
 
-def _typed(texts: Sequence[str], kind: type) -> Sequence[Cell]:
-    """Cells as what they are; a column with a cell that is not of its kind stays text."""
-    if kind is not str:
+def _typed(texts: Sequence[str], kind: type, decimal: str | None) -> Sequence[Cell]:
+    """Cells as what they are; a column with a cell that is not of its kind, or may be two numbers, stays text."""
+    if kind is not str and not any(is_ambiguous(text, decimal) for text in texts):
         try:
-            return [kind(text) if text else None for text in texts]
+            return [kind(number_text(text, kind is int, decimal)) if text else None for text in texts]
         except ValueError:
             pass
     return [text or None for text in texts]
