@@ -114,6 +114,19 @@ def test_all_of_it_by_keyboard(tab: Tab, page: Page) -> None:
     tab.check()
 
 
+def test_a_filter_that_is_cleared_while_rows_are_fetched_is_cleared(tab: Tab, page: Page) -> None:
+    visit(tab, page)
+    tab.page.fill("#text", "zebra")
+    press(tab, "Enter")
+    sees(tab, "#how-many", "1 to 1 of 1 row")
+    tab.page.click("#matrix tbody button")
+    sees(tab, "#unit-title", "Row 2")
+    tab.page.route("**/rows", lambda route: (tab.page.wait_for_timeout(300), route.continue_()))
+    press(tab, "Escape", "x")
+    sees(tab, "#how-many", "1 to 50 of 120 rows")
+    tab.check()
+
+
 def test_filters_work_together(tab: Tab, page: Page) -> None:
     visit(tab, page)
     tab.page.select_option("#flag", "request failed")

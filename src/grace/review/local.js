@@ -60,7 +60,18 @@ export async function alone(work) {
   } finally {
     desk.busy = false;
     document.body.removeAttribute("aria-busy");
+    const next = wish;
+    wish = null;
+    if (next) alone(next);
   }
+}
+
+let wish = null;
+
+/** Do one thing, after what is under way; of several that wait, only the newest. For what is shown, not for decisions. */
+export async function soon(work) {
+  if (desk.busy) wish = work;
+  else await alone(work);
 }
 
 /** An element with attributes and children; strings become text. */

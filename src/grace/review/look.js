@@ -1,6 +1,6 @@
 // The behaviour of the page of `grace view`. All that comes from the server is put into it as text, never as markup.
 
-import { $, Refused, alone, ask, desk, enter, make, say } from "/local.js";
+import { $, Refused, alone, ask, desk, enter, make, say, soon } from "/local.js";
 
 const ROWS = 50; // rows of a page
 const LIVE_MILLISECONDS = 2000; // between two looks at a run that is on
@@ -78,7 +78,7 @@ function clear() {
   for (const id of ["flag", "lane", "field"]) $(id).value = "";
   for (const select of conditionSelects()) select.value = "any";
   makeLabels();
-  alone(() => show("rows", 0));
+  soon(() => show("rows", 0));
 }
 
 // --- the matrix ------------------------------------------------------------------------------------------------------
@@ -421,7 +421,7 @@ function listen() {
   document.addEventListener("keydown", onKey);
   $("filters").addEventListener("submit", (event) => {
     event.preventDefault();
-    alone(() => show(view === "distributions" ? view : "rows", 0));
+    soon(() => show(view === "distributions" ? view : "rows", 0));
   });
   $("filters").addEventListener("change", (event) => {
     if (event.target.id === "text") return;
@@ -430,7 +430,7 @@ function listen() {
       return;
     }
     if (event.target.id === "field") makeLabels();
-    alone(() => show(view === "distributions" ? view : "rows", 0));
+    soon(() => show(view === "distributions" ? view : "rows", 0));
   });
   $("clear").addEventListener("click", clear);
   $("show-rows").addEventListener("click", KEYS.m);
