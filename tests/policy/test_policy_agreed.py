@@ -552,3 +552,39 @@ def test_a_configuration_of_kustomize_is_no_object():
     text = "apiVersion: builtin\nkind: PrefixSuffixTransformer\nmetadata: {name: a}\nprefix: b-\n"
     assert "Kustomize" in foreign(parse(text)[0])
     assert not foreign(parse(text.replace("builtin", "example.org/v1"))[0])
+
+
+# What looks like a secret and is none
+
+
+def secret(**values: str) -> str:
+    return json.dumps({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "kept"}, "stringData": values})
+
+
+def test_the_example_key_of_a_documentation_is_no_secret():
+    key, other = "AKIA" + "IOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCY" + "EXAMPLEKEY"
+    assert not found("K8S023", secret(access=key, AWS_SECRET_ACCESS_KEY=other))
+    assert not found("K8S024", secret(access=key, AWS_SECRET_ACCESS_KEY=other))
+    assert found("K8S023", secret(access="AKIA" + "IOSFODNN7EXAMQLE"))
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("http://127.0.0.1:5500", False),
+        ("http://backend:8080/api/", False),
+        ("redis://work.lab.svc:6379", False),
+        ("http://user:word@backend:8080", True),
+        ("https://hooks.example.com/services/T0/B0/xyz", True),
+    ],
+)
+def test_the_address_of_a_service_is_no_secret(value: str, told: bool):
+    assert bool(found("K8S024", secret(backend=value)) or found("K8S023", secret(backend=value))) == told
+
+
+def test_a_storage_class_is_chosen_and_not_named():
+    text = changed(
+        volume("fast", "10Gi"), ('"storageClassName": "fast"', '"storageClassName":\n "fast"  # replace with yours\n')
+    )
+    assert not found("K8S035", text)
+    assert found("K8S035", changed(JOB, ("name: study1\n", "name: study1  # replace with yours\n")))

@@ -25,8 +25,8 @@ _JOB = example("job")
     why="The file is a template. The cluster refuses a name as <username>, and no registry has an image as your-image. "
     "Where the placeholder could be meant, as in a variable, this is a warning: programs get the text as it is.",
     source=kubernetes("Object Names and IDs", "concepts/overview/working-with-objects/names/"),
-    fix="Write your own value there. If the file belongs to a tool (envsubst, sed, Jinja, Helm), render it with that, "
-    "and check what comes out.",
+    fix="Write your own value there. If the file belongs to a tool (Kustomize, envsubst, sed, Jinja, Helm), render it with "
+    "that, and check what comes out.",
     examples=broken(_JOB, ("name: study1-exp1", "name: study1-<username>")),
 )
 def check_placeholders(scene: Scene) -> Iterator[Hit]:
@@ -58,7 +58,8 @@ def check_remarks(scene: Scene) -> Iterator[Hit]:
         seen: set[str] = set()
         for path, value in _texts(manifest.body, ()) if manifest.remarks else ():
             remark = manifest.remarks.get(manifest.line(path))
-            if remark and (is_name_field(path) or path[-1] == "image") and value not in seen:
+            own = path[-1] == "image" or (is_name_field(path) and path[-1] != "storageClassName")
+            if remark and own and value not in seen:
                 seen.add(value)
                 if not placeholder_at(manifest, path):
                     yield Hit(manifest, path, f'is {shown(value)} yours? The comment beside it says "{remark}"')

@@ -18,7 +18,7 @@ FORMS = {
     "a key of an API": r"\bsk-[A-Za-z0-9_-]{16,}",
     "a token of GitHub": r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,})",
     "a token of GitLab": r"\bglpat-[A-Za-z0-9_-]{16,}",
-    "a key of AWS": r"\bAKIA[A-Z0-9]{16}\b",
+    "a key of AWS": r"\bAKIA(?![A-Z0-9]*EXAMPLE)[A-Z0-9]{16}\b",
     "a token of Slack": r"\bxox[abprs]-[A-Za-z0-9-]{10,}",
     "a private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
     "an address with a password": r"\b[a-z][a-z0-9+.-]*://[^\s/:@]+:([^\s/:@$({<]+)@",
@@ -31,6 +31,11 @@ _STORES = {"AWS", "CEPH", "MINIO", "OSS", "R2", "S3"}
 _PUBLIC_WORDS = {"PUB", "PUBKEY", "PUBKEYS", "PUBLIC", "PUBLICKEY"}
 """Words of the names of keys that are for everybody."""
 _PUBLIC_FORM = re.compile(r"\s*(-----BEGIN ([A-Z]+ )?PUBLIC KEY-----|(ssh-(rsa|ed25519)|ecdsa-sha2-\S+) AAAA)")
+_LOCAL = re.compile(
+    r"[a-z][a-z0-9+]*://(\d+(\.\d+){3}|[a-z0-9-]+|[a-z0-9.-]+\.(svc|local|internal))(:\d+)?(/[\w-]{0,20})?/?",
+    re.IGNORECASE,
+)
+"""An address of a service on this machine or in the cluster, without a login."""
 _OF_TOKENS = {
     "BOS",
     "EOS",
@@ -71,7 +76,7 @@ _PLACEHOLDER = re.compile(
     r"(|none|null|empty|dummy|unused|changeme|change-me|replace-?me|secret|token|password|xxx+|\.\.\.|"
     r"true|false|yes|no|not-needed|no-key(-required)?|sk-no-key-required|your[-_ ].*|"
     r"[\w./~-]+\.(crt|json|key|pem|txt|ya?ml)|(argon2|bcrypt|scrypt|sha1|sha256):.*|"
-    r".{1,2}|<.*>|\$\{.*\}|\$\(.*\)|\$\w+|/.*|\{\{.*\}\}|__\w+__|[0-9]{1,4}|[0-9.]+(ms|us|s|m|h|d|%))",
+    r"\S*EXAMPLE(KEY)?|.{1,2}|<.*>|\$\{.*\}|\$\(.*\)|\$\w+|/.*|\{\{.*\}\}|__\w+__|[0-9]{1,4}|[0-9.]+(ms|us|s|m|h|d|%))",
     re.IGNORECASE | re.DOTALL,
 )
 _OPTION = re.compile(r"--?([A-Za-z][A-Za-z0-9_.-]*)(?:=(.*))?", re.DOTALL)
@@ -300,7 +305,7 @@ def _is_public(path: FieldPath, plain: str) -> bool:
     known = key.lower() in PUBLIC_KEYS or words[-1] in (_HARMLESS_ENDS | PUBLIC_ENDS) or _is_key_name(words)
     of_pair = bool(_PUBLIC_WORDS & set(words)) and not (_SECRET_WORDS | {"PRIVATE"}) & set(words)
     public = known or of_pair or bool(_PUBLIC_FORM.match(plain)) or is_placeholder(plain, key)
-    return public or _is_empty_login(key, plain)
+    return public or _LOCAL.fullmatch(plain.strip()) is not None or _is_empty_login(key, plain)
 
 
 def _is_empty_login(key: str, plain: str) -> bool:
