@@ -25,8 +25,8 @@ _JOB = example("job")
     why="The file is a template. The cluster refuses a name as <username>, and no registry has an image as your-image. "
     "Where the placeholder could be meant, as in a variable, this is a warning: programs get the text as it is.",
     source=kubernetes("Object Names and IDs", "concepts/overview/working-with-objects/names/"),
-    fix="Write your own value there. If the file belongs to a tool (Kustomize, envsubst, sed, Jinja, Helm), render it with "
-    "that, and check what comes out.",
+    fix="Write your own value there. If the file belongs to a tool (Kustomize, envsubst, sed, Jinja, Helm), render it "
+    "with that, and check what comes out.",
     examples=broken(_JOB, ("name: study1-exp1", "name: study1-<username>")),
 )
 def check_placeholders(scene: Scene) -> Iterator[Hit]:
