@@ -24,6 +24,8 @@ from grace.version import __version__
 VERSIONS, CONSTRAINTS = "environment/versions.json", "environment/constraints.txt"
 WHEEL = re.compile(r"environment/grace_experiments-[0-9A-Za-z.+]+-py3-none-any\.whl")
 """The name of Grace's own code in an archive."""
+EXTRAS = "analysis,parquet,archive"
+"""What of Grace makes all results, and reads an archive."""
 PACKAGES = ("jinja2", "matplotlib", "numpy", "orjson", "pandas", "pyarrow", "pydantic", "scipy")
 """Those whose versions show in the bytes of results."""
 
@@ -86,7 +88,7 @@ def run_in_archived(store: Store, place: str, into: Path, progress: Progress, ex
     progress.note("installing the archived versions")
     venv.create(folder / "venv", with_pip=True)
     python = folder / "venv" / "bin" / "python"
-    extras = "analysis,parquet,archive" + (",s3" if place.startswith(S3) else "")
+    extras = EXTRAS + (",s3" if place.startswith(S3) else "")
     package = f"{(folder / Path(wheels[0]).name).resolve()}[{extras}]"
     constraints = str(folder / Path(CONSTRAINTS).name)
     done = subprocess.run(

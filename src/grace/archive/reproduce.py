@@ -1,6 +1,7 @@
 """Reproduction: the results of an archive are made again from its runs, and compared byte for byte."""
 
 import csv
+import importlib.util
 import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,7 +11,6 @@ from pathlib import Path, PurePosixPath
 from grace.archive import bag
 from grace.archive.create import RESULTS, RESULTS_LIST, ResultsList
 from grace.archive.environment import VERSIONS, Versions, differences
-from grace.archive.results import make_results
 from grace.archive.store import Store
 from grace.archive.verify import Verified, intact
 from grace.declared import parsed
@@ -22,6 +22,8 @@ TEXTS = (".csv", ".json", ".md", ".tex", ".html", ".bib", ".svg")
 """Ends of files that are compared by what they say; of others only the bytes are compared."""
 DRAWN = (".png", ".pdf", ".svg", ".parquet")
 """Ends of files whose bytes depend on the versions of packages, too."""
+PACKAGES = ("matplotlib", "numpy", "pandas", "pyarrow", "scipy")
+"""Packages without which some results cannot be made."""
 SHOWN = 60
 """Characters of a difference."""
 
@@ -61,6 +63,15 @@ def check_empty(into: Path) -> None:
         raise InputError(f"--into {into}: is not an empty folder; choose another")
 
 
+def check_installed() -> None:
+    """Raises InputError where packages are missing that make results."""
+    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise InputError(
+            f"results need {', '.join(missing)}: pip install 'grace-experiments[analysis]', or use --environment"
+        )
+
+
 def reproduce_archive(store: Store, into: Path, progress: Progress, expected: str | None = None) -> Reproduced:
     """Verify an archive, make its results again in a folder, and compare them.
 
@@ -72,9 +83,13 @@ def reproduce_archive(store: Store, into: Path, progress: Progress, expected: st
 
     Raises:
         Refused: the archive is not as it was made.
-        InputError: it is no archive, holds back what results are made from, or the folder is in use.
+        InputError: packages are missing, it is no archive, has no results, holds back what they are made from, or the
+            folder is in use.
         EndpointError: the bucket cannot be used.
     """
+    check_installed()
+    from grace.archive.results import make_results
+
     check_empty(into)
     verified = intact(store, progress, expected)
     results = _results_of(store, verified)

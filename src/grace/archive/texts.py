@@ -6,6 +6,8 @@ import orjson
 import yaml
 
 from grace.archive.crate import About, name_parts
+from grace.archive.environment import CONSTRAINTS, EXTRAS
+from grace.cluster.manifests.wheel import WHEEL_NAME
 from grace.files import FileFacts
 from grace.version import __version__
 
@@ -20,11 +22,19 @@ def reproducing(about: About, runs: Mapping[str, object], held_back: Mapping[str
         "",
         "This folder is the payload of a BagIt bag. `manifest-sha256.txt` beside it lists the digest of every file.",
         "",
-        "1. Check that nothing is missing or changed: `grace archive verify ARCHIVE`. Other BagIt tools do it, too.",
-        "2. Make every table, check, figure and text again from the answers, without asking a model, and compare them "
+        "`ARCHIVE` is the folder of that bag, or the address of its bucket.",
+        "",
+        "1. Make a new environment of Python, with the version that `environment/versions.json` says. In this folder, "
+        "install Grace into it:",
+        "",
+        f'       pip install --constraint {CONSTRAINTS} "./environment/{WHEEL_NAME}[{EXTRAS}]"',
+        "",
+        "2. Check that nothing is missing or changed: `grace archive verify ARCHIVE`. Other BagIt tools do it, too.",
+        "3. Make every table, check, figure and text again from the answers, without asking a model, and compare them "
         "byte for byte with those in `results/`: `grace reproduce ARCHIVE`.",
-        f"3. Where other versions of Python's packages give other bytes: `grace reproduce ARCHIVE --environment` "
-        f"installs the versions of `environment/constraints.txt` and Grace {__version__} from `environment/`.",
+        f"4. With another Grace than that of `environment/`, packages of other versions can give other bytes: "
+        f"`grace reproduce ARCHIVE --environment` installs the versions of `{CONSTRAINTS}` and Grace {__version__} for "
+        "you, and needs of Grace no more than `pip install grace-experiments`.",
         "",
         "## What is where",
         "",

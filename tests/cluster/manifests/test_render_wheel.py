@@ -1,11 +1,13 @@
 """Grace's own code in ConfigMaps: the same bytes each time, small enough for kubectl, and installable by pip."""
 
+import configparser
 import hashlib
 import io
 import json
 import os
 import subprocess
 import sys
+import tomllib
 import zipfile
 from base64 import b64decode
 from pathlib import Path
@@ -70,6 +72,15 @@ def test_the_wheel_holds_all_of_grace_and_no_more(wheel):
         name for name in files if "__pycache__" not in name
     }
     assert not [name for name in names if ".." in name or name.startswith("/")]
+
+
+def test_the_wheel_brings_the_commands_of_the_project(wheel):
+    with zipfile.ZipFile(io.BytesIO(wheel.content)) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith("/entry_points.txt")]
+        told = configparser.ConfigParser()
+        told.read_string(archive.read(name).decode())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert dict(told["console_scripts"]) == project["scripts"]
 
 
 def test_equal_code_gives_equal_bytes(wheel):

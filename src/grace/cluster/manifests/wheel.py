@@ -21,6 +21,9 @@ LINE = 120
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _TAG = "py3-none-any"
+WHEEL_NAME = f"{DISTRIBUTION.replace('-', '_')}-{__version__}-{_TAG}.whl"
+_ENTRY_POINTS = "[console_scripts]\ngrace = grace.__main__:start\n"
+"""The scripts of pyproject.toml: pip makes the command `grace` of it."""
 _WHEEL = f"Wheel-Version: 1.0\nGenerator: grace\nRoot-Is-Purelib: true\nTag: {_TAG}\n"
 
 
@@ -66,12 +69,13 @@ def make_wheel() -> CodeWheel:
     """
     folder = Path(str(resources.files("grace")))
     described = _metadata()
-    stem = f"{DISTRIBUTION.replace('-', '_')}-{__version__}"
+    stem = WHEEL_NAME.removesuffix(f"-{_TAG}.whl")
     files = dict(_code(folder))
     files[f"{stem}.dist-info/METADATA"] = described.encode()
     files[f"{stem}.dist-info/WHEEL"] = _WHEEL.encode()
+    files[f"{stem}.dist-info/entry_points.txt"] = _ENTRY_POINTS.encode()
     files[f"{stem}.dist-info/RECORD"] = _record(files, f"{stem}.dist-info/RECORD")
-    return CodeWheel(f"{stem}-{_TAG}.whl", _zipped(files), _constraints(folder))
+    return CodeWheel(WHEEL_NAME, _zipped(files), _constraints(folder))
 
 
 def _metadata() -> str:
