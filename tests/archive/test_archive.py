@@ -322,11 +322,19 @@ def test_an_archive_in_a_bucket(archive: Path, runs: Path, bucket: dict[str, str
         ("a.csv", b"x\n1\n", b'x\n"1"\n', "written differently"),
         ("a.md", b"one\ntwo\n", b"one\nthree\n", "line 2"),
         ("a.png", b"123", b"1234", "other versions"),
+        (
+            "a.svg",
+            b"<a>\n<b>\n",
+            b"<a>\n<c>\n",
+            "line 2: '<b>' in the archive, '<c>' here, which packages of other versions",
+        ),
+        ("a.parquet", b"no table", b"none", "8 bytes in the archive, 4 here, which packages of other versions"),
         ("a.bin", b"123", b"1234", "3 bytes in the archive, 4 here"),
     ],
 )
 def test_where_two_files_differ(name: str, then: bytes, now: bytes, told: str) -> None:
-    assert told in difference_of(name, then, now)
+    assert told in difference_of(name, then, now, other_versions=True)
+    assert "other versions" not in difference_of(name, then, now, other_versions=False)
 
 
 def test_every_store_reads_what_it_wrote(tmp_path: Path) -> None:

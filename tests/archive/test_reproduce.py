@@ -1,5 +1,7 @@
 """Reproduction step by step: Grace from the archive itself, without extras, and what is told of differences."""
 
+import io
+import json
 import os
 import re
 import shlex
@@ -8,10 +10,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
-from test_archive import OUTPUTS
+from pyarrow import parquet
+from test_archive import OUTPUTS, close, faults_of
 
-from grace.archive.reproduce import PACKAGES
+from conftest import Command
+from grace.archive.reproduce import PACKAGES, difference_of
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +91,65 @@ def test_archived_versions_need_no_extras(bare: Path, tmp_path: Path) -> None:
     before = "import grace.archive.environment as environment; environment.run_in_archived = lambda *given: 7"
     done = without_extras("reproduce", str(bare), "--into", str(tmp_path / "again"), "--environment", before=before)
     assert done.returncode == 7, done.stderr
+
+
+@pytest.mark.parametrize(("change", "told"), [
+    ({}, "has no results to compare; it was created with --no-results"),
+    ({"missing": {"report.html": "no rows"}}, "has no results to compare; none could be made: report.html: no rows"),
+    ({"runs": []}, "has no results to compare; it holds no runs"),
+])  # fmt: skip
+def test_an_archive_without_results_says_so(
+    change: dict[str, object], told: str, bare: Path, tmp_path: Path, grace: Command
+) -> None:
+    own = Path(shutil.copytree(bare, tmp_path / "own"))
+    listed = own / "data" / "results.json"
+    listed.write_text(json.dumps(json.loads(listed.read_text()) | change))
+    close(own)
+    done = grace("reproduce", own, "--into", tmp_path / "again")
+    assert done.code == 2, done.out
+    assert told in done.err
+    assert not (tmp_path / "again").exists()
+
+
+def test_results_that_the_list_leaves_out_differ(bare: Path, tmp_path: Path, grace: Command) -> None:
+    own = Path(shutil.copytree(bare, tmp_path / "own"))
+    for name in ("more/forged.csv", "runs/skies.csv"):
+        (own / "data" / "results" / name).parent.mkdir(parents=True)
+        (own / "data" / "results" / name).write_text("x\n1\n")
+    close(own)
+    assert not faults_of(own)
+    done = grace("reproduce", own, "--into", tmp_path / "again")
+    assert done.code == 1, done.err
+    for name in ("more/forged.csv", "runs/skies.csv"):
+        assert done.out.count(f"  {name}: is in the archive, whose results.json does not list it\n") == 1
+
+
+def bytes_of(table: pa.Table, **options: str) -> bytes:
+    file = io.BytesIO()
+    parquet.write_table(table, file, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(("then", "now", "told"), [
+    ({"x": [1, 2], "y": [0.5, 0.25]}, {"x": [1, 2], "y": [0.5, 0.75]}, "row 2, column 'y': '0.25' in the archive"),
+    ({"x": ["a", None]}, {"x": ["a", ""]}, "row 2, column 'x': 'None' in the archive"),
+    ({"x": ["None"]}, {"x": [None]}, "column 'x': string in the archive, null here"),
+    ({"x": [1]}, {"x": [1.0]}, "column 'x': int64 in the archive, double here"),
+    ({"x": [1]}, {"z": [1]}, "header, column 1: 'x' in the archive, 'z' here"),
+    ({"x": [1, 2]}, {"x": [1]}, "row 2, column 'x': is in the archive alone"),
+    ({"x": [*range(5000), 1]}, {"x": [*range(5000), 2]}, "row 5001, column 'x': '1' in the archive, '2' here"),
+])  # fmt: skip
+@pytest.mark.parametrize("other_versions", [True, False])
+def test_a_changed_cell_of_parquet_is_named_and_has_no_excuse(
+    then: dict[str, list[object]], now: dict[str, list[object]], told: str, other_versions: bool
+) -> None:
+    what = difference_of("a.parquet", bytes_of(pa.table(then)), bytes_of(pa.table(now)), other_versions)
+    assert told in what
+    assert "other versions" not in what
+
+
+def test_only_other_versions_excuse_other_bytes_of_the_same_cells() -> None:
+    table = pa.table({"x": [1.5, float("nan"), None]})
+    files = bytes_of(table), bytes_of(table, compression="gzip")
+    assert difference_of("a.parquet", *files, other_versions=False) == "cells are the same, and written differently"
+    assert "packages of other versions" in difference_of("a.parquet", *files, other_versions=True)

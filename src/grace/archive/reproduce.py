@@ -3,10 +3,11 @@
 import csv
 import importlib.util
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from grace.archive import bag
 from grace.archive.create import RESULTS, RESULTS_LIST, ResultsList
@@ -17,13 +18,18 @@ from grace.declared import parsed
 from grace.errors import InputError
 from grace.files import holding, replacing
 from grace.progress import Progress
+from grace.text import printable
 
-TEXTS = (".csv", ".json", ".md", ".tex", ".html", ".bib", ".svg")
-"""Ends of files that are compared by what they say; of others only the bytes are compared."""
+if TYPE_CHECKING:
+    import pyarrow
+
+TEXTS = (".json", ".md", ".tex", ".html", ".bib", ".svg")
+"""Ends of files of which the first line that differs is told."""
 DRAWN = (".png", ".pdf", ".svg", ".parquet")
 """Ends of files whose bytes depend on the versions of packages, too."""
 PACKAGES = ("matplotlib", "numpy", "pandas", "pyarrow", "scipy")
 """Packages without which some results cannot be made."""
+WRITTEN = "cells are the same, and written differently"
 SHOWN = 60
 """Characters of a difference."""
 
@@ -94,6 +100,10 @@ def reproduce_archive(store: Store, into: Path, progress: Progress, expected: st
     verified = intact(store, progress, expected)
     results = _results_of(store, verified)
     archived = parsed(store.content(f"{bag.PAYLOAD}{VERSIONS}"), f"{store.title}/{bag.PAYLOAD}{VERSIONS}", Versions)
+    added = _added(verified, results)
+    if not results.files and not added:
+        raise InputError(f"{store.title}: {_without_results(results)}")
+    others = tuple(differences(archived.root))
     runs = {name: into / name for name in results.runs}
     for name in verified.files:
         if any(name.startswith(f"{run}/") for run in runs):
@@ -103,11 +113,12 @@ def reproduce_archive(store: Store, into: Path, progress: Progress, expected: st
     folder = into / RESULTS
     folder.mkdir(parents=True)
     made = make_results(folder, runs, progress)
-    found = list(_compared(store, results, made.files, folder))
+    found = [ResultDifference(name, "is in the archive, whose results.json does not list it") for name in added]
+    found += _compared(store, results, [name for name in made.files if name not in added], folder, bool(others))
     return Reproduced(
         len(results.files) - sum(each.name in results.files for each in found),
         tuple(found),
-        tuple(differences(archived.root)),
+        others,
         results.missing,
         folder,
         runs,
@@ -130,7 +141,25 @@ def _results_of(store: Store, verified: Verified) -> ResultsList:
     return results
 
 
-def _compared(store: Store, results: ResultsList, made: tuple[str, ...], folder: Path) -> Iterator[ResultDifference]:
+def _added(verified: Verified, results: ResultsList) -> list[str]:
+    """Names in `results/` that are not on the list of results."""
+    inside = f"{RESULTS}/"
+    there = {name.removeprefix(inside) for name in verified.files if name.startswith(inside)}
+    return sorted(there.difference(results.files))
+
+
+def _without_results(results: ResultsList) -> str:
+    if not results.runs:
+        return "has no results to compare; it holds no runs of which they are made"
+    if results.missing:
+        name, why = next(iter(results.missing.items()))
+        return f"has no results to compare; none could be made: {name}: {printable(why)}"
+    return "has no results to compare; it was created with --no-results"
+
+
+def _compared(
+    store: Store, results: ResultsList, made: Sequence[str], folder: Path, other_versions: bool
+) -> Iterator[ResultDifference]:
     for name in results.files:
         if name not in made:
             yield ResultDifference(name, "could not be made here")
@@ -138,39 +167,79 @@ def _compared(store: Store, results: ResultsList, made: tuple[str, ...], folder:
         now = (folder / name).read_bytes()
         then = b"".join(store.pieces(f"{bag.PAYLOAD}{RESULTS}/{name}"))
         if now != then:
-            yield ResultDifference(name, difference_of(name, then, now))
+            yield ResultDifference(name, difference_of(name, then, now, other_versions))
     for name in made:
         if name not in results.files:
             yield ResultDifference(name, "is made here, and is not in the archive")
 
 
-def difference_of(name: str, then: bytes, now: bytes) -> str:
-    """Where two versions of a file differ, in words: the first cell of a table, the first line of a text."""
+def difference_of(name: str, then: bytes, now: bytes, other_versions: bool) -> str:
+    """Where two versions of a file differ, in words: the first cell of a table, the first line of a text.
+
+    Args:
+        name: of the file; its ending tells how it is read.
+        then: its bytes in the archive.
+        now: its bytes here.
+        other_versions: whether packages are of other versions here, which is a reason for other bytes.
+    """
     ending = PurePosixPath(name).suffix
+    excuse = ", which packages of other versions give, too" if other_versions and ending in DRAWN else ""
     if ending == ".csv":
-        return _cell(then, now)
-    if ending in TEXTS and ending not in DRAWN:
+        return _cell(_csv_rows(then), _csv_rows(now)) or WRITTEN
+    if ending == ".parquet" and (tables := _parquet_tables(then, now)):
+        return _column(*tables) or _cell(*map(_parquet_rows, tables)) or WRITTEN + excuse
+    if ending in TEXTS:
         pairs = zip_longest(then.decode("utf-8", "replace").splitlines(), now.decode("utf-8", "replace").splitlines())
         for number, (before, after) in enumerate(pairs, 1):
             if before != after:
-                return f"line {number}: {_around(before, after)}"
-    if ending in DRAWN:
-        return f"{len(then):,} bytes in the archive, {len(now):,} here, which packages of other versions give, too"
-    return f"{len(then):,} bytes in the archive, {len(now):,} here"
+                return f"line {number}: {_around(before, after)}{excuse}"
+    return f"{len(then):,} bytes in the archive, {len(now):,} here{excuse}"
 
 
-def _cell(then: bytes, now: bytes) -> str:
-    tables = [csv.reader(io.StringIO(content.decode("utf-8", "replace"), newline="")) for content in (then, now)]
-    header: list[str] = []
-    for number, (before, after) in enumerate(zip_longest(*tables, fillvalue=())):
+def _csv_rows(content: bytes) -> Iterator[Sequence[str]]:
+    return csv.reader(io.StringIO(content.decode("utf-8", "replace"), newline=""))
+
+
+def _parquet_tables(then: bytes, now: bytes) -> "tuple[pyarrow.Table, pyarrow.Table] | None":
+    """Both as tables; None where one cannot be read."""
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        return parquet.read_table(io.BytesIO(then)), parquet.read_table(io.BytesIO(now))
+    except (pyarrow.ArrowException, OSError):
+        return None
+
+
+def _column(then: "pyarrow.Table", now: "pyarrow.Table") -> str:
+    """The first column of another type; "" where names differ, which rows tell, or none does."""
+    if then.schema.names == now.schema.names:
+        for before, after in zip(then.schema, now.schema, strict=True):
+            if before.type != after.type:
+                return f"column {before.name!r}: {before.type} in the archive, {after.type} here"
+    return ""
+
+
+def _parquet_rows(table: "pyarrow.Table") -> Iterator[Sequence[str]]:
+    """The header, then each row, as Python writes its values: an empty text is not a missing one."""
+    yield table.schema.names
+    for batch in table.to_batches(max_chunksize=1000):
+        for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            yield [repr(value) for value in row]
+
+
+def _cell(then: Iterator[Sequence[str]], now: Iterator[Sequence[str]]) -> str:
+    """The first cell that differs; "" where none does."""
+    header: Sequence[str] = ()
+    for number, (before, after) in enumerate(zip_longest(then, now, fillvalue=())):
         if number == 0 and before == after:
-            header = list(before)
+            header = before
         for place, (old, new) in enumerate(zip_longest(before, after)):
             if old != new:
                 column = repr(header[place]) if place < len(header) else str(place + 1)
                 where = f"row {number}, column {column}" if header else f"header, column {place + 1}"
                 return f"{where}: {_around(old, new)}"
-    return "cells are the same, and written differently"
+    return ""
 
 
 def _around(before: str | None, after: str | None) -> str:

@@ -207,8 +207,6 @@ def reproduce(
         hint = "; --environment installs the archived versions" if made.environment else ""
         print(f"{archive}: {len(made.differences)} results differ, {made.same} are the same: {made.folder}{hint}")
         raise typer.Exit(NOT_ALL_WELL)
-    if not made.same:
-        raise InputError(f"{archive}: has no results to compare; it was created with --no-results")
     print(f"{archive}: all {made.same} results are the same, byte for byte: {made.folder}")
     if rerun:
         _ask_again(made.runs, rerun, model_endpoint, model_name, api_key_env)
