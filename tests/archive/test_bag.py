@@ -68,6 +68,17 @@ def test_percent_signs_are_written_as_the_format_says() -> None:
         (["data/A", "data/a"], "case"),
         (["data/\u00e9", "data/e\u0301"], "Unicode form"),
         (["data/STRASSE", "data/straße"], "case"),
+        (["data/Notes/x", "data/notes/y"], "case"),
+        (["data/a/Notes/b/x", "data/a/notes"], "case"),
+        (["data/\u00e9/x", "data/e\u0301/y"], "Unicode form"),
+        (["data/CON"], "Windows"),
+        (["data/nul.txt"], "Windows"),
+        (["data/aux/letter.txt"], "Windows"),
+        (["data/com1.tar.gz"], "Windows"),
+        (["data/a:b"], "Windows"),
+        (["data/a?b"], "Windows"),
+        (["data/a*b/c"], "Windows"),
+        (['data/"a"'], "Windows"),
     ],
 )
 def test_names_that_mean_something_else_elsewhere(names: list[str], fault: str) -> None:
@@ -76,7 +87,8 @@ def test_names_that_mean_something_else_elsewhere(names: list[str], fault: str) 
 
 
 def test_ordinary_names_are_fine() -> None:
-    assert not list(name_faults(["data/runs/a.run/ledger.jsonl", "data/files/für 50%.csv", "bagit.txt"]))
+    names = ["data/runs/a.run/ledger.jsonl", "data/files/für 50%.csv", "data/console.txt", "bagit.txt"]
+    assert not list(name_faults(names))
 
 
 def test_information_is_one_line_for_each_value() -> None:

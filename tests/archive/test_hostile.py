@@ -75,6 +75,69 @@ def test_what_is_not_of_the_archive_is_never_removed(name: str, own: Path, grace
     assert (own / "skies" / name).read_text() == "dear"
 
 
+@pytest.mark.parametrize("change", ["shorter", "title", "added"])
+def test_a_finished_archive_is_not_written_over(change: str, own: Path, grace: Command) -> None:
+    run, place, more = own / "skies.run", own / "skies", []
+    whole, digest = files_of(place), (own / "skies.sha256").read_bytes()
+    if change == "shorter":
+        lines = (run / "ledger.jsonl").read_bytes().splitlines(keepends=True)
+        (run / "ledger.jsonl").write_bytes(b"".join(lines[:-1]))
+    elif change == "title":
+        more = ["--title", "Other skies"]
+    else:
+        (own / "notes.txt").write_text("new\n")
+        more = [own / "notes.txt"]
+    done = grace("archive", "create", run, *more, "--to", place, "--no-results")
+    assert done.code == 2
+    told = {"shorter": "data/runs/skies.run/ledger.jsonl"}
+    told |= {"title": "data/CITATION.cff", "added": "data/files/notes.txt"}
+    assert f"finished archive, in which {told[change]}" in done.err
+    assert "another --to" in done.err
+    assert files_of(place) == whole
+    assert (own / "skies.sha256").read_bytes() == digest
+
+
+def test_a_finished_archive_is_made_again_and_mended(own: Path, grace: Command) -> None:
+    place = own / "skies"
+    whole = files_of(place)
+    (place / "data" / "runs" / "skies.run" / "input.csv").write_bytes(b"damaged")
+    done = grace("archive", "create", own / "skies.run", "--to", place, "--no-results")
+    assert done.code == 0, done.err
+    assert files_of(place) == whole
+
+
+@pytest.mark.parametrize("names", [("Notes/x", "notes/y"), ("nul.txt",), ("a:b",), ("what?/x",)])
+def test_names_that_another_system_cannot_hold_are_not_archived(
+    names: tuple[str, ...], own: Path, grace: Command
+) -> None:
+    for name in names:
+        path = own / "letters" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("dear")
+    done = grace("archive", "create", own / "letters", "--to", own / "kept", "--no-results")
+    assert done.code == 2
+    assert names[0].split("/")[0] in done.err
+    assert "rename it" in done.err
+    assert not (own / "kept").exists()
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["s3://lab/a//b/../c", "s3://lab//a", "s3://lab/.", "s3://lab/a/..", "s3://", "s3:/lab/x", "s3:lab", "S3://lab/x"],
+)
+@pytest.mark.parametrize("asked", ["create", "verify", "list", "reproduce"])
+def test_what_is_no_place_in_a_bucket(
+    place: str, asked: str, own: Path, grace: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(own)
+    before = files_of(own)
+    given = {"create": ["archive", "create", "skies.run", "--to"], "reproduce": ["reproduce"]}
+    done = grace(*given.get(asked, ["archive", asked]), place)
+    assert done.code == 2
+    assert "s3://BUCKET/PREFIX" in done.err
+    assert files_of(own) == before
+
+
 @pytest.mark.parametrize("to", ["skies.run", "skies.run/archive", "."])
 def test_an_archive_never_lies_in_what_it_holds(to: str, own: Path, grace: Command) -> None:
     places = [own] if to == "." else [own / "skies.run"]

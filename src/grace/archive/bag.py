@@ -19,6 +19,10 @@ DECLARATION = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 
 NO_LETTERS = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Classes of characters that no name may have: controls, halves of characters, ends of lines and paragraphs."""
+NO_WINDOWS = frozenset('<>:"|?*')
+DEVICES = frozenset({"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"})
+DEVICES |= {f"{port}{number}" for port in ("COM", "LPT") for number in "123456789\u00b9\u00b2\u00b3"}
+"""Names that Windows takes for devices, with any ending."""
 _LINE = re.compile(r"([0-9a-f]{64})  ([^\r\n]+)\n")
 
 
@@ -64,7 +68,7 @@ def parsed_info(text: str) -> dict[str, list[str]]:
 
 
 def name_faults(names: Iterable[str]) -> Iterator[str]:
-    """What is wrong with some file names: those that leave the folder, and those that another system takes for one.
+    """What is wrong with file names: those that leave the folder, or that another system takes for one, or cannot hold.
 
     Yields:
         A sentence for each fault.
@@ -78,7 +82,17 @@ def name_faults(names: Iterable[str]) -> Iterator[str]:
             yield f"{name!r} holds a character that no name may have"
         elif any(part.endswith((".", " ")) for part in parts):
             yield f"{name!r} ends with a full stop or a space, which other systems drop"
-        key = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
-        other = alike.setdefault(key, name)
-        if other != name:
-            yield f"{other!r} and {name!r} differ only in case or Unicode form, and are one file on other systems"
+        elif any(_is_unknown_to_windows(part) for part in parts):
+            yield f"{name!r} is a name that Windows cannot hold"
+        for number in range(1, len(parts) + 1):
+            path = "/".join(parts[:number])
+            key = unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
+            other = alike.setdefault(key, path)
+            if other != path:
+                yield f"{other!r} and {path!r} differ only in case or Unicode form, and are one on other systems"
+                break
+
+
+def _is_unknown_to_windows(part: str) -> bool:
+    """Whether a part of a name has a character that Windows keeps for itself, or names a device, as `nul.txt` does."""
+    return bool(NO_WINDOWS & set(part)) or part.split(".")[0].rstrip(" ").upper() in DEVICES

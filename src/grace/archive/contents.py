@@ -17,7 +17,7 @@ from grace.stages.inventory import DONE, WRITING, listed
 from grace.stages.related import extractions_of, groups_of, table_of
 from grace.stages.shard import is_shard
 
-RUNS, LINEUPS, FILES = "runs", "lineups", "files"
+ROOMS = RUNS, LINEUPS, FILES = "runs", "lineups", "files"
 MADE = ("_quality", "_merged")
 """Ends of the names of folders that Grace makes beside runs; an archive makes them anew."""
 LOCKS = ("lock", "lock.guard")

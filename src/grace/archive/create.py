@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -11,7 +12,7 @@ import orjson
 from pydantic import Field
 
 from grace.archive import bag
-from grace.archive.contents import Contents
+from grace.archive.contents import ROOMS, Contents
 from grace.archive.crate import METADATA, About, check_installed, described
 from grace.archive.environment import environment_files
 from grace.archive.store import EMPTY, PIECE, FolderStore, Store, digest_of, pieces_of
@@ -88,7 +89,8 @@ def create_archive(request: ArchiveRequest, store: Store, progress: Progress) ->
 
     Raises:
         InputError: rocrate is not installed, a place cannot be read or is being written, an excluded name is not
-            there, or the store holds something else, or lies in what is archived.
+            there, or the store holds something else or a finished archive of other contents, or lies in what is
+            archived.
         EndpointError: the bucket cannot be used.
     """
     if request.exclude and not request.reason:
@@ -125,6 +127,7 @@ def create_archive(request: ArchiveRequest, store: Store, progress: Progress) ->
         payload = {f"{bag.PAYLOAD}{name}": (sources | texts)[name] for name in sorted(facts)}
         digests = {f"{bag.PAYLOAD}{name}": each.sha256 for name, each in facts.items()}
         tags = _tags(request.about, date, digests, sum(each.bytes or 0 for each in facts.values()))
+        _check_same(store, there, tags, digests)
         store.sweep({*payload, *tags})
         _check_place(store, {*payload, *tags})
         sent = _send({**payload, **tags}, digests, store, there, progress)
@@ -185,6 +188,24 @@ def _tags(about: About, date: str, digests: Mapping[str, str], total: int) -> di
     tags[bag.BAGIT] = bag.DECLARATION.encode()
     listed = {name: sha256(text).hexdigest() for name, text in tags.items()}
     return {bag.TAG_MANIFEST: bag.manifest_text(listed).encode(), **tags}
+
+
+def _check_same(store: Store, there: Mapping[str, int], tags: Mapping[str, bytes], digests: Mapping[str, str]) -> None:
+    """Raises InputError for a finished archive of other contents: it may be the only copy, and is not written over."""
+    if not {bag.BAGIT, bag.TAG_MANIFEST, bag.MANIFEST} <= there.keys():  # unfinished
+        return
+    if store.content(bag.TAG_MANIFEST) == tags[bag.TAG_MANIFEST]:
+        return
+    differ = [bag.TAG_MANIFEST]
+    with suppress(InputError):  # a damaged manifest
+        before = bag.parsed_manifest(store.content(bag.MANIFEST).decode("utf-8", "replace"), bag.MANIFEST)
+        differ = sorted(name for name in before.keys() | digests if before.get(name) != digests.get(name)) or differ
+    given = [name for name in differ if name.startswith(tuple(f"{bag.PAYLOAD}{room}/" for room in ROOMS))]
+    first = (given or differ)[0]
+    others = f" and {len(differ) - 1} more" if len(differ) > 1 else ""
+    raise InputError(
+        f"{store.title}: holds a finished archive, in which {first}{others} would change; choose another --to"
+    )
 
 
 def _check_place(store: Store, names: set[str]) -> None:

@@ -2,7 +2,9 @@
 
 import importlib.util
 import os
+import re
 import stat
+import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from grace.archive.bag import NO_LETTERS
 from grace.errors import EndpointError, InputError
 from grace.files import holding, meant_by, replacing
 from grace.text import printable, shortened
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 PIECE = 1 << 23
 """Bytes that are read or sent at once."""
 S3 = "s3://"
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 MOST_TEXT = 1 << 28
 """Bytes of a manifest: two million files."""
 ORDINARY, LINK, SPECIAL, EMPTY = "a file", "a link", "a special file", "an empty folder"
@@ -65,13 +69,17 @@ class Store(ABC):
 
 
 def store_at(place: str) -> Store:
-    """The store at a path or at `s3://BUCKET/PREFIX`. Raises InputError for no place, or a bucket without obstore."""
+    """The store at a path or at `s3://BUCKET/PREFIX`. Raises InputError for other forms, or without obstore."""
     if place.startswith(S3):
-        bucket, _, prefix = place.removeprefix(S3).partition("/")
-        if not bucket:
-            raise InputError(f"{place}: has no bucket; write s3://BUCKET/PREFIX")
-        return BucketStore(bucket, prefix.strip("/"))
-    if "://" in place:
+        bucket, _, prefix = place.removeprefix(S3).removesuffix("/").partition("/")
+        if not _BUCKET.fullmatch(bucket):
+            raise InputError(f"{place}: has no name of a bucket; write s3://BUCKET/PREFIX")
+        if prefix and {"", ".", ".."} & set(prefix.split("/")):
+            raise InputError(f"{place}: has an empty part, or one of full stops; write s3://BUCKET/PREFIX")
+        if any(unicodedata.category(letter) in NO_LETTERS for letter in prefix):
+            raise InputError(f"{place!r}: holds a character that no name may have; write s3://BUCKET/PREFIX")
+        return BucketStore(bucket, prefix)
+    if "://" in place or place.lower().startswith("s3:"):
         raise InputError(f"{place}: an archive lies in a folder or at s3://BUCKET/PREFIX")
     return FolderStore(Path(place))
 
