@@ -11,12 +11,15 @@ from pathlib import Path
 
 import orjson
 import pytest
+import yaml
 from test_archive import OUTPUTS, close, faults_of, files_of
 
 from conftest import Command
 from grace.archive import bag
+from grace.archive.crate import About, checked
 from grace.archive.environment import run_in_archived
 from grace.archive.store import FolderStore, name_of
+from grace.archive.texts import citation, deposit
 from grace.errors import InputError, Refused
 from grace.lock import locked
 from grace.progress import Silence
@@ -242,7 +245,10 @@ def test_shards_and_what_they_were_joined_into_tell_the_same(excluded: str, own:
     assert kept == ["data/runs/faults.run/ledger.jsonl"]
 
 
-@pytest.mark.parametrize("licence", ["CC BY 4.0", "CC-BY-4.0; drop", "<b>", "ftp://x", "-x"])
+@pytest.mark.parametrize(
+    "licence",
+    ["CC BY 4.0", "CC-BY-4.0; drop", "<b>", "ftp://x", "-x", "Bogus-9.9", "MIT OR 0BSD", "MIT+", "LicenseRef-own"],
+)
 def test_a_licence_is_an_identifier_or_an_address(licence: str, own: Path, grace: Command) -> None:
     done = grace("archive", "create", own / "skies.run", "--to", own / "kept", f"--license={licence}")
     assert done.code == 2
@@ -250,12 +256,59 @@ def test_a_licence_is_an_identifier_or_an_address(licence: str, own: Path, grace
     assert not (own / "kept").exists()
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "--author=Doe, Jane, https://example.org/me",
+        "--author=X, Y, not a page",
+        "--author=Doe, Jane, https://orcid.org/0000-0002-1825-0098",
+        "--author=Doe, Jane, 0000-0002-1825-0097",
+        "--author=Doe, Jane, https://orcid.org/0000-0002-1825-0097/x",
+        "--author=Doe, Ja\nne",
+        "--author=Doe",
+        "--title=Skies\nand seas",
+        "--title=Skies\u2028and seas",
+        "--title= ",
+    ],
+)
+def test_what_cannot_be_cited_is_refused(said: str, own: Path, grace: Command) -> None:
+    done = grace("archive", "create", own / "skies.run", "--to", own / "kept", "--no-results", said)
+    assert done.code == 2
+    assert said.split("=")[0] in done.err
+    assert not (own / "kept").exists()
+
+
+@pytest.mark.parametrize(
+    ("licence", "kept"),
+    [
+        ("cc-by-4.0", {"license": "CC-BY-4.0"}),
+        ("https://lab.example/terms", {"license-url": "https://lab.example/terms"}),
+    ],
+)
+def test_authors_and_licence_reach_the_citation_and_the_deposit(licence: str, kept: dict[str, str]) -> None:
+    authors = (
+        "Carberry, Josiah, https://orcid.org/0000-0002-1825-0097",
+        "Doe, Jane",
+        "B, A, https://orcid.org/0000-0002-1694-233X",
+    )
+    about = checked(About("Skies", authors, licence))
+    cited = yaml.safe_load(citation(about, "2026-01-02T00:00:00Z"))
+    assert {name: value for name, value in cited.items() if name.startswith("license")} == kept
+    assert [author.get("orcid") for author in cited["authors"]] == [
+        "https://orcid.org/0000-0002-1825-0097",
+        None,
+        "https://orcid.org/0000-0002-1694-233X",
+    ]
+    creators = json.loads(deposit(about, "2026-01-02"))["metadata"]["creators"]
+    assert [creator.get("orcid") for creator in creators] == ["0000-0002-1825-0097", None, "0000-0002-1694-233X"]
+
+
 def test_files_without_a_run_are_dated_by_their_change(own: Path, grace: Command) -> None:
     (own / "letter.txt").write_text("x")
     os.utime(own / "letter.txt", (1_700_000_000, 1_700_000_000))
     assert grace("archive", "create", own / "letter.txt", "--to", own / "kept").code == 0
-    deposit = json.loads((own / "kept" / "data" / "metadata.json").read_bytes())
-    assert deposit["metadata"]["publication_date"] == "2023-11-14"
+    kept = json.loads((own / "kept" / "data" / "metadata.json").read_bytes())
+    assert kept["metadata"]["publication_date"] == "2023-11-14"
 
 
 # Made by a stranger

@@ -6,12 +6,15 @@ Follows RO-Crate 1.1 and the profile Process Run Crate 0.5 (https://w3id.org/ro/
 import importlib.util
 import mimetypes
 import re
+import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from grace.archive.bag import NO_LETTERS
 from grace.errors import InputError
 from grace.files import FileFacts
 from grace.manifest import EXTRACT, GENERATE, SCORE
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
 METADATA = "ro-crate-metadata.json"
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
+ORCID = "https://orcid.org/"
 NO_LICENCE = "No licence is stated; ask the authors before you use the data."
 ACTIONS = {GENERATE: "Experiment 1: answers", SCORE: "Experiment 2: probabilities", EXTRACT: "Extraction of values"}
 
@@ -45,9 +49,10 @@ class About:
 
 
 def check_installed() -> None:
-    """Raise InputError where the package that describes archives is not installed."""
-    if importlib.util.find_spec("rocrate") is None:
-        raise InputError("an archive needs rocrate: pip install 'grace-experiments[archive]'")
+    """Raise InputError where a package that archives need is not installed."""
+    for name in ("rocrate", "packaging"):
+        if importlib.util.find_spec(name) is None:
+            raise InputError(f"an archive needs {name}: pip install 'grace-experiments[archive]'")
 
 
 def described(about: About, date: str, files: Mapping[str, FileFacts], runs: Mapping[str, Run]) -> bytes:
@@ -180,15 +185,56 @@ def _sorted(metadata: dict[str, Any]) -> dict[str, Any]:
     return {**metadata, "@graph": sorted(metadata["@graph"], key=place)}
 
 
-def check_licence(licence: str) -> None:
-    """Raises InputError for what is neither an SPDX identifier nor an address."""
-    if licence and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.+-]*|https?://[^\s<>\"]+", licence):
-        raise InputError(f"--license {licence}: write an SPDX identifier, such as CC-BY-4.0, or an address")
+def checked(about: About) -> About:
+    """What people say, with the licence as SPDX writes it.
+
+    Raises:
+        InputError: the title or an author is no line of text, an author's page is no ORCID, the licence is neither an
+            SPDX identifier nor an address, or a package for archives is not installed.
+    """
+    check_installed()
+    if not about.title.strip() or not _is_line(about.title):
+        raise InputError(f"--title {about.title!r}: write one line of text")
+    for author in about.authors:
+        name_parts(author)
+    return replace(about, licence=_checked_licence(about.licence))
+
+
+def _checked_licence(licence: str) -> str:
+    from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+
+    if not licence or re.fullmatch(r"https?://[^\s<>\"]+", licence):
+        return licence
+    with suppress(InvalidLicenseExpression):
+        if re.fullmatch(r"(?!LicenseRef-)[A-Za-z0-9][A-Za-z0-9.-]*", licence, re.IGNORECASE):  # one, with no operators
+            return canonicalize_license_expression(licence)
+    raise InputError(f"--license {licence}: write an SPDX identifier, such as CC-BY-4.0, or an address")
 
 
 def name_parts(author: str) -> tuple[str, str, str]:
-    """Family name, given name, and the author's page or "". Raises InputError for a name without a comma."""
+    """Family name, given name, and the author's ORCID as an address or "". Raises InputError for another form."""
     parts = [part.strip() for part in author.split(",", 2)]
-    if len(parts) < 2 or not all(parts):
-        raise InputError(f"--author {author}: write `Family, Given` or `Family, Given, https://orcid.org/...`")
-    return parts[0], parts[1], parts[2] if len(parts) > 2 else ""
+    if len(parts) < 2 or not all(parts) or not _is_line(author):
+        raise InputError(f"--author {author!r}: write `Family, Given` or `Family, Given, {ORCID}0000-...`")
+    page = parts[2] if len(parts) > 2 else ""
+    if page and not _is_orcid(page):
+        raise InputError(
+            f"--author {author}: {page} is no ORCID, which is {ORCID} and four times four digits, the last of which "
+            "checks the others (or is X); leave it out, or correct it"
+        )
+    return parts[0], parts[1], page
+
+
+def _is_orcid(page: str) -> bool:
+    """Whether an address is an ORCID whose last digit is right by ISO 7064 MOD 11-2."""
+    if not re.fullmatch(re.escape(ORCID) + r"([0-9]{4}-){3}[0-9]{3}[0-9X]", page):
+        return False
+    digits = page.removeprefix(ORCID).replace("-", "")
+    total = 0
+    for digit in digits[:-1]:
+        total = (total + int(digit)) * 2
+    return digits[-1] == "0123456789X"[(12 - total % 11) % 11]
+
+
+def _is_line(text: str) -> bool:
+    return not any(unicodedata.category(letter) in NO_LETTERS for letter in text)

@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
@@ -13,7 +13,7 @@ from pydantic import Field
 
 from grace.archive import bag
 from grace.archive.contents import ROOMS, Contents
-from grace.archive.crate import METADATA, About, check_installed, described
+from grace.archive.crate import METADATA, About, checked, described
 from grace.archive.environment import environment_files
 from grace.archive.store import EMPTY, PIECE, FolderStore, Store, digest_of, pieces_of
 from grace.archive.texts import citation, deposit, reproducing
@@ -88,14 +88,14 @@ def create_archive(request: ArchiveRequest, store: Store, progress: Progress) ->
     """Make an archive; killed, the same call continues. The same contents give the same bytes.
 
     Raises:
-        InputError: rocrate is not installed, a place cannot be read or is being written, an excluded name is not
-            there, or the store holds something else or a finished archive of other contents, or lies in what is
-            archived.
+        InputError: what is said of it has another form, as `checked` says; a place cannot be read or is being written;
+            an excluded name is not there; the store holds something else or a finished archive of other contents, or
+            lies in what is archived.
         EndpointError: the bucket cannot be used.
     """
     if request.exclude and not request.reason:
         raise InputError("--exclude needs --because: an archive says why files are held back")
-    check_installed()
+    request = replace(request, about=checked(request.about))
     _check_outside(store, request.places)
     contents = Contents.of(request.places)
     progress.note("reading runs")

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import orjson
 import yaml
 
-from grace.archive.crate import About, name_parts
+from grace.archive.crate import ORCID, About, name_parts
 from grace.archive.environment import CONSTRAINTS, EXTRAS
 from grace.cluster.manifests.wheel import WHEEL_NAME
 from grace.files import FileFacts
@@ -61,14 +61,19 @@ def citation(about: About, date: str) -> str:
         "authors": [_cited(author) for author in about.authors] or [{"name": OPEN}],
         "date-released": date[:10],
     }
-    if about.licence and "://" not in about.licence:
-        content["license"] = about.licence
+    if about.licence:
+        content["license-url" if "://" in about.licence else "license"] = about.licence
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
 
 
 def _cited(author: str) -> dict[str, str]:
-    family, given, page = name_parts(author)
-    return {"family-names": family, "given-names": given, **({"orcid": page} if page else {})}
+    family, given, orcid = name_parts(author)
+    return {"family-names": family, "given-names": given, **({"orcid": orcid} if orcid else {})}
+
+
+def _creator(author: str) -> dict[str, str]:
+    family, given, orcid = name_parts(author)
+    return {"name": f"{family}, {given}", **({"orcid": orcid.removeprefix(ORCID)} if orcid else {})}
 
 
 def deposit(about: About, date: str) -> bytes:
@@ -78,7 +83,7 @@ def deposit(about: About, date: str) -> bytes:
             "title": about.title,
             "upload_type": "dataset",
             "publication_date": date[:10],
-            "creators": [{"name": ", ".join(name_parts(author)[:2])} for author in about.authors] or [{"name": OPEN}],
+            "creators": [_creator(author) for author in about.authors] or [{"name": OPEN}],
             "description": f"Language models asked as people were, with Grace {__version__}: inputs, answers, "
             "and all results made from them, as a BagIt bag that is described as an RO-Crate.",
             "access_right": "open",

@@ -62,16 +62,13 @@ def create(
       grace archive create lineups/rtx3090 grace.yaml --to s3://lab/lineup --author "Family, Given" --license CC-BY-4.0
       grace archive create outputs/study1.run --to archive/shared --exclude 'runs/*/ledger.jsonl' --because "no consent"
     """
-    from grace.archive.crate import About, check_licence, name_parts
+    from grace.archive.crate import About
     from grace.archive.create import ArchiveRequest, create_archive
     from grace.archive.sign import identity, sign_archive, write_digest
     from grace.archive.store import name_of, store_at
 
     signer = identity() if sign else None
-    for each in author or ():
-        name_parts(each)
-    check_licence(licence)
-    about = About(title or name_of(to), tuple(author or ()), licence)
+    about = About(name_of(to) if title is None else title, tuple(author or ()), licence)
     request = ArchiveRequest(places, about, tuple(exclude or ()), because, not no_results)
     with progressing() as progress:
         created = create_archive(request, store_at(to), progress)
