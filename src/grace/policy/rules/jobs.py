@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from grace.policy.documents import Scene
@@ -52,13 +53,10 @@ def check_same(scene: Scene) -> Iterator[Hit]:
         return
     for workload in scene.workloads:
         spec = workload.job_spec or {}
-        given = " ".join(
-            f"{' '.join(container.line)} {' '.join(container.env)} {' '.join(filter(None, container.env.values()))}"
-            for container in workload.containers
-        )
-        if _QUEUE.search(given):
+        if workload.pods < 2 or "completions" in spec or not workload.job_path:
             continue
-        if workload.pods > 1 and "completions" not in spec and workload.job_path:
+        told = [(*each.line, *each.env, *filter(None, each.env.values())) for each in workload.containers]
+        if not _QUEUE.search(" ".join(chain(*told))):
             message = f"starts {workload.pods} pods of one command, and nothing says which part of the work is whose"
             yield Hit(workload.manifest, (*workload.job_path, "parallelism"), message)
 
