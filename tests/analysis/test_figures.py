@@ -488,7 +488,7 @@ def test_compare_draws_what_shifts_and_leaves_no_stale_figure(
     assert grace(*command[:2], tmp_path / "c.csv", *command[3:], "--theme", "slides").code == 0
     assert sorted(path.stem for path in (out / "figures").glob("*.png")) == ["compare_shift_a_c"]
     assert "paper and slides" in grace(*command, "--theme", "poster").err
-    monkeypatch.setattr("grace.analysis.analyze.importlib.util.find_spec", lambda name: name != "matplotlib" or None)
+    monkeypatch.setattr("grace.extras.importlib.util.find_spec", lambda name: name != "matplotlib" or None)
     lacking = grace(*command)
     assert lacking.code == 2
     assert "the analysis needs matplotlib" in lacking.err

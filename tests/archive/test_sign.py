@@ -38,7 +38,7 @@ def test_other_tools_read_the_digest_beside_an_archive(grace: Command) -> None:
 
 def test_without_sigstore_nothing_is_begun(monkeypatch: pytest.MonkeyPatch, grace: Command) -> None:
     monkeypatch.setitem(sys.modules, "sigstore", None)
-    monkeypatch.setattr("grace.archive.sign.importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("grace.extras.importlib.util.find_spec", lambda name: None)
     refused = grace("archive", "create", "skies.run", "--to", "kept", "--no-results", "--sign")
     assert refused.code == 2
     assert "grace-experiments[sign]" in refused.err
@@ -103,4 +103,4 @@ def _sigstore(monkeypatch: pytest.MonkeyPatch, **names: object) -> None:
         made = ModuleType(module)
         vars(made).update({"Error": error, "IdentityError": error, "IdentityToken": str, **names})
         monkeypatch.setitem(sys.modules, module, made)
-    monkeypatch.setattr("grace.archive.sign.importlib.util.find_spec", lambda name: SimpleNamespace())
+    monkeypatch.setattr("grace.extras.importlib.util.find_spec", lambda name: SimpleNamespace())

@@ -3,7 +3,6 @@
 Several models share the same tables; the first column, `model_name`, distinguishes them, if the analysed table has it.
 """
 
-import importlib.util
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from grace.analysis.study_analysis import Lines, Results, StudyAnalysis
 from grace.analysis.trials import Cell, ModelTrials, Trial
 from grace.columns import MODEL
 from grace.errors import InputError
+from grace.extras import STATISTICS, check_analysis
 from grace.files import FileFacts, FileList, replacing, sha256_of
 from grace.progress import Progress
 from grace.quality.merge import merge_groups
@@ -32,7 +32,6 @@ from grace.version import __version__
 if TYPE_CHECKING:
     from grace.analysis.references import Fit, Pattern
 
-PACKAGES = ("numpy", "scipy")
 MERGED = "merged"
 """The folder with the table that was made from runs, inside the folder of the results."""
 SUMMARY = "summary.json"
@@ -92,13 +91,6 @@ class Analysis:
         )
 
 
-def check_installed(further: Sequence[str] = ()) -> None:
-    """Check that the packages are installed, and further ones, such as matplotlib for figures. Raises InputError."""
-    missing = [name for name in (*PACKAGES, *further) if importlib.util.find_spec(name) is None]
-    if missing:
-        raise InputError(f"the analysis needs {', '.join(missing)}: pip install 'grace-experiments[analysis]'")
-
-
 def analyze_table(name: str, path: Path, exclusions: bool = True, given: TableFormat = AUTO) -> Analysis:
     """Analyse a table of a study: merged, structured, of probabilities, or annotated by people.
 
@@ -111,7 +103,7 @@ def analyze_table(name: str, path: Path, exclusions: bool = True, given: TableFo
     Raises:
         InputError: there is no such study or table, or the table lacks what it needs.
     """
-    check_installed()
+    check_analysis(figures=False)
     study = load_study(name)
     return replace(analyze_frame(study, read_frame(path, study, given), path, exclusions), table_format=given)
 
@@ -140,7 +132,7 @@ def analyze_runs(
     Raises:
         InputError: a run cannot be read.
     """
-    check_installed()
+    check_analysis(figures=False)
     by_study: dict[str, list[Related]] = {}
     for group in groups_of(runs, extraction, scores_run):
         by_study.setdefault(group.study_of(group.given).name, []).append(group)
@@ -244,7 +236,7 @@ def analyze_frame(
         "models": {model: summary for model, (_, summary) in models.items()},
         "notes": list(notes),
         "versions": {"grace": __version__, "python": platform.python_version()}
-        | {name: metadata.version(name) for name in PACKAGES},
+        | {name: metadata.version(name) for name in STATISTICS},
     }
     return Analysis(study.name, source, tables, fits, patterns, summary)
 

@@ -3,7 +3,6 @@
 Follows RO-Crate 1.1 and the profile Process Run Crate 0.5 (https://w3id.org/ro/wfrun/process/0.5).
 """
 
-import importlib.util
 import mimetypes
 import re
 import unicodedata
@@ -16,6 +15,7 @@ import orjson
 
 from grace.archive.bag import NO_LETTERS
 from grace.errors import InputError
+from grace.extras import check_installed
 from grace.files import FileFacts
 from grace.manifest import EXTRACT, GENERATE, SCORE
 from grace.models.catalogue import catalogue, find_hub_model
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from rocrate.model.contextentity import ContextEntity
     from rocrate.rocrate import ROCrate
 
+PACKAGES = ("rocrate", "packaging")
+"""What archives need."""
 METADATA = "ro-crate-metadata.json"
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
 ORCID = "https://orcid.org/"
@@ -48,13 +50,6 @@ class About:
     licence: str = ""
 
 
-def check_installed() -> None:
-    """Raise InputError where a package that archives need is not installed."""
-    for name in ("rocrate", "packaging"):
-        if importlib.util.find_spec(name) is None:
-            raise InputError(f"an archive needs {name}: pip install 'grace-experiments[archive]'")
-
-
 def described(about: About, date: str, files: Mapping[str, FileFacts], runs: Mapping[str, Run]) -> bytes:
     """The JSON-LD of an archive; the same archive gives the same bytes.
 
@@ -67,7 +62,7 @@ def described(about: About, date: str, files: Mapping[str, FileFacts], runs: Map
     Raises:
         InputError: rocrate is not installed.
     """
-    check_installed()
+    check_installed("an archive needs", PACKAGES, "archive")
     from rocrate.rocrate import ROCrate
 
     crate = ROCrate(version="1.1")
@@ -192,7 +187,7 @@ def checked(about: About) -> About:
         InputError: the title or an author is no line of text, an author's page is no ORCID, the licence is neither an
             SPDX identifier nor an address, or a package for archives is not installed.
     """
-    check_installed()
+    check_installed("an archive needs", PACKAGES, "archive")
     if not about.title.strip() or not _is_line(about.title):
         raise InputError(f"--title {about.title!r}: write one line of text")
     for author in about.authors:

@@ -19,6 +19,7 @@ from grace.archive.store import EMPTY, PIECE, FolderStore, Store, digest_of, pie
 from grace.archive.texts import citation, deposit, reproducing
 from grace.declared import Strict
 from grace.errors import InputError
+from grace.extras import STATISTICS, check_installed
 from grace.files import FileFacts, check_outside_runs, sha256_of
 from grace.progress import Progress
 from grace.runs import last_worked
@@ -98,6 +99,8 @@ def create_archive(request: ArchiveRequest, store: Store, progress: Progress) ->
     request = replace(request, about=checked(request.about))
     _check_outside(store, request.places)
     contents = Contents.of(request.places)
+    if request.results and contents.whole_runs:
+        check_installed("results need", STATISTICS, "analysis", ", or use --no-results")
     progress.note("reading runs")
     remarks = [*contents.unfinished(), *(f"{path} is left out: {why}" for path, why in contents.left_out.items())]
     held = contents.withheld(request.exclude)

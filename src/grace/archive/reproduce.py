@@ -1,7 +1,6 @@
 """Reproduction: the results of an archive are made again from its runs, and compared byte for byte."""
 
 import csv
-import importlib.util
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from grace.archive.store import Store
 from grace.archive.verify import Verified, intact
 from grace.declared import parsed
 from grace.errors import InputError
+from grace.extras import check_installed
 from grace.files import holding, replacing
 from grace.progress import Progress
 from grace.text import printable
@@ -69,15 +69,6 @@ def check_empty(into: Path) -> None:
         raise InputError(f"--into {into}: is not an empty folder; choose another")
 
 
-def check_installed() -> None:
-    """Raises InputError where packages are missing that make results."""
-    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
-    if missing:
-        raise InputError(
-            f"results need {', '.join(missing)}: pip install 'grace-experiments[analysis]', or use --environment"
-        )
-
-
 def reproduce_archive(store: Store, into: Path, progress: Progress, expected: str | None = None) -> Reproduced:
     """Verify an archive, make its results again in a folder, and compare them.
 
@@ -93,7 +84,7 @@ def reproduce_archive(store: Store, into: Path, progress: Progress, expected: st
             folder is in use.
         EndpointError: the bucket cannot be used.
     """
-    check_installed()
+    check_installed("results need", PACKAGES, "analysis", ", or use --environment")
     from grace.archive.results import make_results
 
     check_empty(into)

@@ -1,6 +1,5 @@
 """What stands beside an archive and vouches for it: its digest for `sha256sum -c`, and a Sigstore signature."""
 
-import importlib.util
 import os
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from grace.archive import bag
 from grace.archive.store import S3, Store, name_of
 from grace.errors import EndpointError, InputError
+from grace.extras import check_installed
 from grace.files import replacing
 from grace.text import one_line
 
@@ -35,10 +35,7 @@ def identity() -> Any:
     Raises:
         InputError: sigstore is not installed, nobody says who signs, or the token has ended.
     """
-    if importlib.util.find_spec("sigstore") is None:
-        raise InputError(
-            "--sign needs sigstore: pip install 'grace-experiments[sign]'; without it, keep the .sha256 file"
-        )
+    check_installed("--sign needs", ["sigstore"], "sign", "; without it, keep the .sha256 file")
     from sigstore.errors import Error
     from sigstore.oidc import IdentityError, IdentityToken, detect_credential
 

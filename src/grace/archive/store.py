@@ -1,6 +1,5 @@
 """Where an archive lies: a folder of this machine, or a prefix of an S3 bucket; both are read and written in pieces."""
 
-import importlib.util
 import os
 import re
 import stat
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from grace.archive.bag import NO_LETTERS
 from grace.errors import EndpointError, InputError
+from grace.extras import check_installed
 from grace.files import holding, meant_by, replacing
 from grace.text import printable, shortened
 
@@ -147,8 +147,7 @@ class BucketStore(Store):
     def __init__(self, bucket: str, prefix: str) -> None:
         self.bucket, self.prefix = bucket, prefix
         self.title = f"{S3}{bucket}/{prefix}".rstrip("/")
-        if importlib.util.find_spec("obstore") is None:
-            raise InputError(f"{self.title}: S3 needs obstore: pip install 'grace-experiments[s3]'")
+        check_installed(f"{self.title}: S3 needs", ["obstore"], "s3")
 
     @cached_property
     def _client(self) -> "S3Store":

@@ -110,17 +110,11 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(code)
 
 
-ANALYSIS = ("numpy", "scipy", "statsmodels", "pandas", "matplotlib")
-"""The packages that statistics, figures and reports are made with."""
-
-
 def _message_of(error: Exception) -> tuple[str, int]:
     """What to print about an error, and its exit code."""
     match error:
         case GraceError():
             return str(error), exit_code(error)
-        case ModuleNotFoundError(name=name) if name in ANALYSIS:
-            return f"this needs {name}: pip install 'grace-experiments[analysis]'", 2
         case OSError():  # a file or disk that failed unexpectedly
             return str(error), 2
     message = f"{type(error).__name__}: {error}. This is a defect of Grace; `grace --debug ...` shows where"

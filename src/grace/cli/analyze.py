@@ -52,12 +52,14 @@ def analyze(
       grace analyze study1 --input annotated.csv --out outputs/annotated --no-exclusions
       grace analyze outputs/study1.run --theme slides --with-r
     """
-    from grace.analysis.analyze import analyze_runs, analyze_table, check_installed, write_analysis
+    from grace.extras import check_analysis
+
+    check_analysis(not no_figures)
+    from grace.analysis.analyze import analyze_runs, analyze_table, write_analysis
     from grace.analysis.with_r import check_r, run_r
     from grace.runs import Run, outside_runs
     from grace.studies.study import load_study
 
-    check_installed(() if no_figures else ("matplotlib",))
     if not no_figures:
         from grace.analysis.figures import draw_analysis, theme_named, write_figures
 

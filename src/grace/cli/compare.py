@@ -46,10 +46,10 @@ def compare(
       grace compare outputs/study2_a.run outputs/study2_b.run --margin 0.02 --out outputs/quantized
       grace compare merged_a.csv merged_b.csv --study study1 --theme slides
     """
-    from grace.analysis.analyze import check_installed
+    from grace.extras import check_analysis
     from grace.runs import outside_runs
 
-    check_installed(() if no_figures else ("matplotlib",))
+    check_analysis(not no_figures)
     look = None
     if not no_figures:
         from grace.analysis.figures import theme_named

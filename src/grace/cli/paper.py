@@ -38,10 +38,10 @@ def paper(
       grace paper outputs/study2_gemma.run outputs/study2_llama.run --out outputs/politeness_paper
       grace paper outputs/study1.run --force --theme slides
     """
-    from grace.analysis.analyze import check_installed
+    from grace.extras import check_analysis
     from grace.runs import outside_runs
 
-    check_installed(("matplotlib",))
+    check_analysis()
     from grace.report.gather import request_of
     from grace.report.paper import write_paper
     from grace.roadmap.disclosures import disclosures_near

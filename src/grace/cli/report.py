@@ -33,10 +33,10 @@ def report(
       grace report outputs/study1_gemma.run outputs/study1_llama.run --out outputs/models.html
       grace report outputs/study1.run --no-exclusions --theme slides
     """
-    from grace.analysis.analyze import check_installed
+    from grace.extras import check_analysis
     from grace.runs import outside_runs
 
-    check_installed(("matplotlib",))
+    check_analysis()
     from grace.report.gather import request_of
     from grace.report.page import write_report
     from grace.roadmap.disclosures import disclosures_near

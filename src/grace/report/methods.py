@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from importlib import metadata
 
-from grace.analysis.analyze import PACKAGES
 from grace.analysis.decisions import UNKNOWN
 from grace.analysis.names import kind_in
 from grace.analysis.references import RSA
+from grace.extras import STATISTICS
 from grace.report.gather import Part
 from grace.report.grids import Record, model_of, models_of, records, rows_of
 from grace.report.markdown import plain
@@ -31,7 +31,7 @@ def methods_of(part: Part) -> Iterator[str]:
     for of_analysis in (_analysis, _references, _comparisons):
         if part.analysis and (text := " ".join(of_analysis(part))):
             yield text
-    packages = ", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES)
+    packages = ", ".join(f"{name} {metadata.version(name)}" for name in STATISTICS)
     yield f"All was done with Grace {plain(__version__)}" + (f" ({packages})." if part.analysis else ".")
 
 
